@@ -1,0 +1,1 @@
+"""One Shopify shop and one access token, as arguments. Knows nothing of Postgres or Celery."""

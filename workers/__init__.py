@@ -1,0 +1,1 @@
+"""The composition root: processes, tasks, the agent, and the command line."""
