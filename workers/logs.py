@@ -1,0 +1,175 @@
+"""Log lines: one JSON object per line on standard error, for our loggers and everyone else's.
+
+    logs.configure("agent")                                  # once per process
+    log = logs.get(__name__)
+    with logs.about(event_id="…", conversation_id="…"):      # on every line until the block ends
+        log.info("turn claimed", attempt=1)
+
+A line: `{"time", "level", "kind", "event", "logger", …}` and whatever of event_id, conversation_id, turn_id
+is known. Tokens, keys and passwords are masked in the finished line, so it does not matter how they got there.
+"""
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, TextIO, cast
+
+import structlog
+from structlog.types import EventDict, Processor, WrappedLogger
+
+#: Loggers that tell of every request, or of every task: what they say is in our own lines already.
+QUIET = (
+    "LiteLLM",
+    "LiteLLM Proxy",
+    "LiteLLM Router",
+    "aiohttp.access",
+    "asyncio",
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "gql",
+    "httpcore",
+    "httpx",
+    "kombu",
+    "urllib3",
+)
+
+_MASKS = (
+    (re.compile(r"shp(at|ca|pa|ss|ua|rt)_[A-Za-z0-9_-]+"), r"shp\1_***"),
+    (
+        re.compile(r"(X-Shopify-Access-Token[\\\"']*\s*[:=,]\s*(?:b?[\\\"'])*)[^\\\"'\s,}]+", re.IGNORECASE),
+        r"\1***",
+    ),
+    (
+        re.compile(
+            r"(Authorization[\\\"']*\s*[:=,]\s*[\\\"']*(?:Bearer|Basic)\s+)[^\\\"'\s,}]+", re.IGNORECASE
+        ),
+        r"\1***",
+    ),
+    (re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"), "sk-***"),
+    (re.compile(r"([a-z][a-z0-9+]*://[^:/@\s\\\"']*):[^/\s\\\"']+@"), r"\1:***@"),
+)
+
+
+def mask(text: str) -> str:
+    """The text without Shopify tokens, authorization headers, model keys and passwords in URLs."""
+    for pattern, replacement in _MASKS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send every logger of this process to `stream` (default: standard error) as JSON lines; repeatable."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _adding_kind(kind),
+    ]
+    structlog.configure(
+        processors=[
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _in_order,
+                structlog.processors.JSONRenderer(default=repr),
+                _masked,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(True)
+    adopt(QUIET)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+
+
+def adopt(names: Iterable[str]) -> None:
+    """Take libraries' loggers under our handler: their own handlers removed, warnings and worse kept.
+
+    litellm adds a handler to its loggers when it is imported, so call this again after importing it.
+    """
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = []
+        logger.propagate = True
+        logger.setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def own_celery(kind: str, *, level: str = "INFO") -> None:
+    """Call in the module of the Celery app: Celery then configures logging by `configure(kind)`, not its way.
+
+    Celery replaces the root logger's handlers unless somebody listens to its signal `setup_logging`:
+    https://docs.celeryq.dev/en/stable/userguide/signals.html#setup-logging
+    """
+    from celery.signals import setup_logging
+
+    def configure_ours(**_: Any) -> None:
+        configure(kind, level=level)
+
+    setup_logging.connect(configure_ours, weak=False, dispatch_uid="workers.logs")
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a module: `log = logs.get(__name__)`."""
+    return cast(structlog.stdlib.BoundLogger, structlog.stdlib.get_logger(name))
+
+
+def about(**ids: str | int | None) -> AbstractContextManager[Any]:
+    """Put event_id, conversation_id, turn_id, … on every line of this thread until the block ends."""
+    return structlog.contextvars.bound_contextvars(
+        **{key: id_ for key, id_ in ids.items() if id_ is not None}
+    )
+
+
+def ready(**details: Any) -> None:
+    """Say that this process takes work from now on; `cj up` waits for this line."""
+    get("workers").info("ready", **details)
+
+
+def _adding_kind(kind: str) -> Processor:
+    def add_kind(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["kind"] = kind
+        return event
+
+    return add_kind
+
+
+def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Time, level, kind and the sentence first: people read these lines too."""
+    first = {key: event.pop(key) for key in ("time", "level", "kind", "event", "logger") if key in event}
+    return {**first, **event}
+
+
+def _masked(_logger: WrappedLogger, _method: str, line: Any) -> str:
+    return mask(str(line))
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    get("workers").critical("stopped by an error nobody handled", exc_info=(kind, error, traceback))
+
+
+def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
+        info = (args.exc_type, args.exc_value, args.exc_traceback)
+        get("workers").critical("a thread was stopped by an error nobody handled", exc_info=info)

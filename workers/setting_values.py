@@ -1,0 +1,125 @@
+"""What one variable's text may be: a function reads one kind of value or says in a ValueError what to write.
+
+No value that may hold a password is repeated in an error: of a URL only its scheme is, of keys nothing.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shopify.version import API_VERSION
+
+DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
+BROKER_SCHEMES = ("redis", "rediss", "sentinel", "amqp", "amqps")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_API_VERSION = re.compile(r"\d{4}-(01|04|07|10)|unstable")
+_TOKEN_KEY = re.compile(r"([1-9]\d{0,2}):[A-Za-z0-9+/]{43}=")
+
+
+def safe_url(text: str) -> str:
+    """The URL with its password replaced by ***."""
+    return re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", text)
+
+
+def url(schemes: tuple[str, ...]) -> Callable[[str], str]:
+    """A reader of URLs that begin with one of `schemes`."""
+
+    def read(text: str) -> str:
+        allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+        if "://" not in text:
+            raise ValueError(f"is not a URL; it begins with one of {allowed}")
+        try:
+            parts = urlsplit(text)
+            _ = parts.port
+        except ValueError:
+            raise ValueError("is not a URL: its host or port cannot be read") from None
+        if parts.scheme not in schemes:
+            raise ValueError(f"begins with {parts.scheme}://; it must begin with one of {allowed}")
+        return text
+
+    return read
+
+
+def token_keys(text: str) -> str:
+    """The keys' shape only, so that every process can refuse to start, also one that never opens a token."""
+    keys = [_TOKEN_KEY.fullmatch(part.strip()) for part in text.split(",")]
+    advice = "write e.g. 2:base64,1:base64; `cj tokens new-key` prints a fresh key"
+    ids = [int(match[1]) for match in keys if match]
+    if len(ids) < len(keys):
+        raise ValueError(f"has an entry that is not a key id and 32 bytes in base64; {advice}")
+    if max(ids) > 255 or len(set(ids)) < len(ids):
+        raise ValueError(f"has a key id twice, or above 255; {advice}")
+    return text
+
+
+def model_name(text: str) -> str:
+    if not re.fullmatch(r"[^\s,]+", text):
+        raise ValueError(
+            f"is {text!r}; write one name such as openai/gpt-5-mini, others in CJ_MODEL_FALLBACKS"
+        )
+    return text
+
+
+def model_names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names or any(not re.fullmatch(r"\S+", name) for name in names):
+        raise ValueError(f"is {text!r}; write names separated by commas, each such as openai/gpt-5-mini")
+    return names
+
+
+def api_version(text: str) -> str:
+    if not _API_VERSION.fullmatch(text):
+        raise ValueError(f"is {text!r}; a version is a year and a quarter's first month, e.g. {API_VERSION}")
+    return text
+
+
+def admin_url(text: str) -> str:
+    """Tokens are sent to this address: https, or http to this machine only."""
+    advice = "write a URL with {shop} in it, e.g. http://127.0.0.1:4010/{shop}/admin"
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+    except ValueError:
+        raise ValueError(f"is not a URL; {advice}") from None
+    if parts.scheme not in ("http", "https") or not host or "{shop}" not in text or "@" in parts.netloc:
+        raise ValueError(f"is {safe_url(text)!r}; {advice}")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ValueError(
+            f"is {text!r}: tokens would travel unencrypted; write https:// (http only to 127.0.0.1)"
+        )
+    return text.rstrip("/")
+
+
+def folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise ValueError(f"is {text!r}, which is no folder here; write the path of a folder of workflow YAML")
+    return path
+
+
+def seconds(text: str) -> float:
+    return _number(text, float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
+
+
+def port(text: str) -> int:
+    return int(_number(text, int, 1, 65535, "write a port from 1 to 65535, e.g. 9464"))
+
+
+def log_level(text: str) -> str:
+    if text.upper() not in LOG_LEVELS:
+        raise ValueError(f"is {text!r}; write one of {', '.join(LOG_LEVELS)}")
+    return text.upper()
+
+
+def _number(text: str, kind: Callable[[str], float], least: float, most: float, advice: str) -> float:
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ValueError(f"is {text!r}; {advice}") from None
+    if not least <= number <= most:
+        raise ValueError(f"is {text!r}; {advice}")
+    return number
