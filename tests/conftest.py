@@ -1,0 +1,56 @@
+"""Fixtures for all tests. Nothing starts before a test asks for it."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tests.servers import PostgresForTests
+from workers.embedded import EmbeddedValkey
+
+# No test may meet the developer's servers, keys or models.
+for _name in list(os.environ):
+    if _name.startswith(("CJ_", "OPENAI_", "SHOPIFY_")) or _name.endswith(("_API_KEY", "_API_BASE")):
+        del os.environ[_name]
+for _name in ("DATABASE_URL", "BROKER_URL", "REDIS_URL"):
+    os.environ.pop(_name, None)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresForTests]:
+    """One Postgres per test process."""
+    with PostgresForTests(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def empty_database_url(postgres: PostgresForTests) -> Iterator[str]:
+    """A new database without any table."""
+    with postgres.empty_database() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres: PostgresForTests) -> Iterator[str]:
+    """A new database at the migration head."""
+    with postgres.migrated_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """One Valkey per test process."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), aof=False) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_url(valkey: EmbeddedValkey) -> str:
+    """The Valkey, emptied."""
+    client = redis.Redis.from_url(valkey.url)
+    try:
+        client.flushall()
+    finally:
+        client.close()
+    return valkey.url

@@ -1,0 +1,57 @@
+"""Real servers for tests: one Postgres and one Valkey per test process, fresh data per test."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+
+from workers.embedded import EmbeddedPostgres
+
+TEMPLATE = "template_migrated"
+_numbers = count(1)
+
+
+class PostgresForTests(EmbeddedPostgres):
+    """An embedded Postgres that hands out databases which already stand at the migration head."""
+
+    def __init__(self, folder: Path) -> None:
+        # fsync protects against power cuts only; a crash of the server loses nothing without it.
+        super().__init__(folder, durable=False, settings={"max_connections": "200"})
+        self._migrated = False
+
+    def execute(self, statement: sql.Composable, database: str = "postgres") -> None:
+        """Run one statement outside of any transaction."""
+        connection = psycopg2.connect(self.url_of(database))
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def empty_database(self, *, template: str = "template1") -> Iterator[str]:
+        """The URL of a new database, dropped afterwards."""
+        name = f"test_{next(_numbers)}"
+        self.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+        try:
+            yield self.url_of(name)
+        finally:
+            self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    @contextmanager
+    def migrated_database(self) -> Iterator[str]:
+        """The URL of a new database at the migration head, dropped afterwards."""
+        if not self._migrated:
+            from workers import migrations  # not for the many tests that need no database
+
+            self.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+            migrations.upgrade(self.url_of(TEMPLATE))
+            self._migrated = True
+        with self.empty_database(template=TEMPLATE) as url:
+            yield url
