@@ -6,7 +6,7 @@
         log.info("turn claimed", attempt=1)
 
 A line: `{"time", "level", "kind", "event", "logger", …}` and whatever of event_id, conversation_id, turn_id
-is known. Tokens, keys and passwords are masked in the finished line, so it does not matter how they got there.
+is known. Tokens, keys and passwords are masked in the finished line, however they got there.
 """
 
 import logging
@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
@@ -130,7 +130,8 @@ def own_celery(kind: str, *, level: str = "INFO") -> None:
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of a module: `log = logs.get(__name__)`."""
-    return cast(structlog.stdlib.BoundLogger, structlog.stdlib.get_logger(name))
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
 
 
 def about(**ids: str | int | None) -> AbstractContextManager[Any]:

@@ -120,12 +120,12 @@ class Settings:
             "SHOPIFY_CLIENT_SECRET": "********" if self.shopify_client_secret else absent,
             "SHOPIFY_API_VERSION": self.shopify_api_version,
             "SHOPIFY_ADMIN_URL": self.shopify_admin_url,
-            "CJ_WORKFLOWS": str(self.workflowsvalues.folder)
+            "CJ_WORKFLOWS": str(self.workflows_folder)
             if self.workflows_folder
             else "- (the shipped ones)",
             "CJ_LEASE_SECONDS": f"{self.lease_seconds:g}",
             "CJ_LOG_LEVEL": self.log_level,
-            "CJ_METRICS_PORT": str(self.metricsvalues.port) if self.metrics_port is not None else absent,
+            "CJ_METRICS_PORT": str(self.metrics_port) if self.metrics_port is not None else absent,
         }
 
 

@@ -1,0 +1,130 @@
+"""Settings: everything wrong is said at once, nothing secret is ever shown."""
+
+from pathlib import Path
+
+import pytest
+
+from shopify.version import API_VERSION
+from workers.settings import VARIABLES, Settings, SettingsError
+
+KEY = "A" * 43 + "="
+GOOD = {
+    "DATABASE_URL": "postgresql://cj:db-secret@db.example/cj",
+    "BROKER_URL": "amqp://cj:mq-secret@mq.example/cj",
+    "REDIS_URL": "redis://:cache-secret@cache.example:6379/1",
+    "CJ_TOKEN_KEYS": f"2:{KEY},1:{KEY}",
+}
+
+
+def problems(**changed: str) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({**GOOD, **changed})
+    return caught.value.problems
+
+
+def test_defaults() -> None:
+    settings = Settings.read(GOOD)
+    assert settings.database_url == GOOD["DATABASE_URL"]
+    assert (settings.model, settings.model_fallbacks, settings.metrics_port) == (None, (), None)
+    assert (settings.lease_seconds, settings.log_level) == (10.0, "INFO")
+    assert settings.shopify_api_version == API_VERSION
+    assert settings.shopify_admin_url == "https://{shop}/admin"
+    assert settings.warnings == ()
+
+
+def test_everything_set(tmp_path: Path) -> None:
+    settings = Settings.read(
+        {
+            **GOOD,
+            "CJ_MODEL": "openai/gpt-5-mini",
+            "CJ_MODEL_FALLBACKS": "anthropic/claude-haiku-4-5, openai/gpt-5-nano",
+            "SHOPIFY_CLIENT_ID": "id",
+            "SHOPIFY_CLIENT_SECRET": "client-secret",
+            "SHOPIFY_API_VERSION": "2027-01",
+            "SHOPIFY_ADMIN_URL": "http://127.0.0.1:4010/{shop}/admin/",
+            "CJ_WORKFLOWS": str(tmp_path),
+            "CJ_LEASE_SECONDS": "2.5",
+            "CJ_LOG_LEVEL": "debug",
+            "CJ_METRICS_PORT": "9464",
+        }
+    )
+    assert settings.model_fallbacks == ("anthropic/claude-haiku-4-5", "openai/gpt-5-nano")
+    assert settings.shopify_client_secret is not None
+    assert settings.shopify_client_secret.get_secret_value() == "client-secret"
+    assert settings.shopify_admin_url == "http://127.0.0.1:4010/{shop}/admin"
+    assert settings.workflows_folder == tmp_path
+    assert (settings.lease_seconds, settings.log_level, settings.metrics_port) == (2.5, "DEBUG", 9464)
+
+
+def test_all_problems_at_once_each_naming_its_variable() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({"BROKER_URL": "http://broker.example", "CJ_LEASE_SECONDS": "soon"})
+    named = [problem.split()[0] for problem in caught.value.problems]
+    assert named == ["DATABASE_URL", "BROKER_URL", "REDIS_URL", "CJ_TOKEN_KEYS", "CJ_LEASE_SECONDS"]
+    assert "postgresql://" in caught.value.problems[0]
+    assert "begins with http://" in caught.value.problems[1]
+    assert str(caught.value) == "\n".join(caught.value.problems)
+
+
+def test_empty_counts_as_absent() -> None:
+    assert Settings.read({**GOOD, "CJ_MODEL": " ", "CJ_METRICS_PORT": ""}).model is None
+    assert problems(REDIS_URL="") == ("REDIS_URL is not set; it is " + VARIABLES["REDIS_URL"],)
+
+
+def test_only_what_is_needed_must_be_there() -> None:
+    settings = Settings.read({"BROKER_URL": GOOD["BROKER_URL"]}, needed=("BROKER_URL",))
+    assert (settings.broker_url, settings.database_url, settings.token_keys) == (GOOD["BROKER_URL"], "", None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("DATABASE_URL", "mysql://cj:leaked@db/cj", "begins with mysql://"),
+        ("DATABASE_URL", "cj:leaked@db/cj", "is not a URL"),
+        ("DATABASE_URL", "postgresql://cj:leaked@db:port/cj", "port cannot be read"),
+        ("BROKER_URL", "memory://", "redis://"),
+        ("REDIS_URL", "amqp://mq", "redis://"),
+        ("CJ_TOKEN_KEYS", "leaked", "cj tokens new-key"),
+        ("CJ_TOKEN_KEYS", f"1:{KEY},1:{KEY}", "twice"),
+        ("CJ_TOKEN_KEYS", f"256:{KEY}", "above 255"),
+        ("CJ_TOKEN_KEYS", f"0:{KEY}", "not a key id"),
+        ("CJ_TOKEN_KEYS", "1:" + "A" * 40, "32 bytes"),
+        ("CJ_MODEL", "openai/a openai/b", "one name"),
+        ("SHOPIFY_API_VERSION", "2026-09", API_VERSION),
+        ("SHOPIFY_ADMIN_URL", "https://shop.example/admin", "{shop}"),
+        ("SHOPIFY_ADMIN_URL", "http://store.example/{shop}/admin", "unencrypted"),
+        ("SHOPIFY_ADMIN_URL", "ftp://127.0.0.1/{shop}", "{shop}"),
+        ("CJ_WORKFLOWS", "/no/such/folder", "no folder"),
+        ("CJ_LEASE_SECONDS", "0.1", "0.5 to 600"),
+        ("CJ_LEASE_SECONDS", "nan", "0.5 to 600"),
+        ("CJ_LOG_LEVEL", "loud", "DEBUG"),
+        ("CJ_METRICS_PORT", "80.5", "65535"),
+        ("CJ_METRICS_PORT", "70000", "65535"),
+    ],
+)
+def test_wrong_value(variable: str, value: str, said: str) -> None:
+    (problem,) = problems(**{variable: value})
+    assert problem.startswith(variable + " ")
+    assert said in problem
+    assert "leaked" not in problem
+
+
+def test_values_that_belong_together() -> None:
+    assert problems(SHOPIFY_CLIENT_ID="id")[0].startswith("SHOPIFY_CLIENT_SECRET is not set")
+    assert problems(SHOPIFY_CLIENT_SECRET="s")[0].startswith("SHOPIFY_CLIENT_ID is not set")
+    assert problems(CJ_MODEL_FALLBACKS="openai/gpt-5-mini")[0].startswith("CJ_MODEL_FALLBACKS is set without")
+
+
+def test_misspelt_variable_is_a_warning() -> None:
+    settings = Settings.read({**GOOD, "CJ_MODLE": "openai/gpt-5-mini", "CJ_SERVICE_HOST": "10.0.0.1"})
+    assert settings.warnings == ("CJ_MODLE is not read by anything; did you mean CJ_MODEL?",)
+
+
+def test_nothing_secret_is_shown() -> None:
+    settings = Settings.read({**GOOD, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET": "client-secret"})
+    for text in (repr(settings), str(settings.shown())):
+        for secret in ("db-secret", "mq-secret", "cache-secret", KEY, "client-secret"):
+            assert secret not in text
+    assert settings.shown().keys() == VARIABLES.keys()
+    assert settings.shown()["DATABASE_URL"] == "postgresql://cj:***@db.example/cj"
+    assert settings.shown()["CJ_TOKEN_KEYS"] == "2:***,1:***"
