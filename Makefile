@@ -1,0 +1,41 @@
+# Every target makes what it needs: a bare machine with Python 3.11 and make is enough.
+PYTHON ?= python3.11
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input install --root-user-action=ignore
+
+.DEFAULT_GOAL := help
+.PHONY: help .venv demo up test check bench
+
+help:
+	@echo "make demo [STORE=new|tiny|medium|large|huge] [FAULT=NAME]   the whole flow, visible"
+	@echo "make up                    every process, with servers of its own where no URL is set"
+	@echo "make test [ARGS=…]         all tests; ARGS goes to pytest"
+	@echo "make check                 lint, types, import direction, migrations"
+	@echo "make bench                 how fast the flow is here"
+
+# The stamp is younger than what .venv was made from, so this runs once, and again when those change.
+.venv: .venv/.made
+.venv/.made: pyproject.toml requirements-dev.lock requirements-build.lock
+	@echo "making .venv (once; it takes a minute or two) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(INSTALL) --require-hashes --requirement requirements-dev.lock --requirement requirements-build.lock
+	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+demo: .venv/.made
+	@$(BIN)/cj demo $(if $(STORE),--store $(STORE)) $(if $(FAULT),--fault $(FAULT))
+
+up: .venv/.made
+	@$(BIN)/cj up $(ARGS)
+
+test: .venv/.made
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: .venv/.made
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_layout.py tests/integration/test_migrations.py
+
+bench: .venv/.made
+	@$(BIN)/python bench/flow.py $(ARGS)
