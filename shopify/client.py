@@ -1,0 +1,146 @@
+"""Asks one shop's Admin GraphQL API with one access token."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+from graphql import DocumentNode
+from pydantic import SecretStr
+
+from shopify.answer import Answer, understand
+from shopify.connection import http_client
+from shopify.errors import ShopifyError, Temporary, Unauthorized
+from shopify.retries import Retries
+from shopify.transport import ShopifyTransport
+from shopify.version import API_VERSION, VERSION_WATCH, VersionWatch
+
+ADMIN_URL = "https://{shop}/admin"
+TOTAL_SECONDS = 8.0
+"""Of one `execute`, retries and waits included."""
+
+_SHOP_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\.myshopify\.com", re.ASCII)
+_API_VERSION = re.compile(r"\d{4}-\d{2}|unstable", re.ASCII)
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,500}")
+
+
+class ShopifyClient:
+    """One shop, one token. Thread-safe as far as its HTTP client is.
+
+    `admin_url` is for the development store: a template with or without `{shop}`; only where it says so is the
+    token sent over plain http. Give many clients one `http` (from `shopify.connection.http_client()`) so that they
+    share connections; the giver closes it.
+    """
+
+    def __init__(
+        self,
+        shop_domain: str,
+        access_token: SecretStr,
+        *,
+        admin_url: str = ADMIN_URL,
+        api_version: str = API_VERSION,
+        http: httpx.Client | None = None,
+        version_watch: VersionWatch = VERSION_WATCH,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Raises ValueError for a domain, URL or version that is none, Unauthorized for an impossible token."""
+        url = endpoint(shop_domain, admin_url, api_version)
+        if not _HEADER_VALUE.fullmatch(access_token.get_secret_value()):
+            raise Unauthorized(
+                f"{shop_domain}: the stored access token is empty or has characters no token has",
+                reason="invalid_token",
+            )
+        self.shop_domain = shop_domain
+        self.api_version = api_version
+        self._own_http = None if http is not None else http_client()
+        client = http if http is not None else self._own_http
+        assert client is not None
+        self._transport = ShopifyTransport(shop_domain, url, access_token, client)
+        self._version_watch = version_watch
+        self._sleep = sleep
+
+    def execute(
+        self,
+        document: DocumentNode,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Ask, again where that helps, for at most TOTAL_SECONDS and not past `deadline` (`time.monotonic()`).
+
+        Answers with errors for single fields are returned as they are, see `Answer.errors`. Raises ShopifyError.
+        """
+        ends = time.monotonic() + TOTAL_SECONDS
+        ends = ends if deadline is None else min(ends, deadline)
+        asked, retries = dict(variables or {}), Retries()
+        while True:
+            answer, failure = self._try(document, asked, ends)
+            if failure is None and answer is not None:
+                return answer
+            assert failure is not None
+            wait = retries.wait(failure, ends - time.monotonic())
+            if wait is None:
+                if answer is not None:
+                    return answer
+                raise failure
+            if failure.reason == "query_timeout":
+                asked = smaller(asked)
+            self._sleep(wait)
+
+    def close(self) -> None:
+        """Close the connections, unless the HTTP client was given."""
+        if self._own_http is not None:
+            self._own_http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"ShopifyClient({self.shop_domain!r})"
+
+    def _try(
+        self, document: DocumentNode, variables: Mapping[str, Any], ends: float
+    ) -> tuple[Answer | None, ShopifyError | None]:
+        """One request: the answer, or what failed, or both if a part of the answer may come on another try."""
+        try:
+            answer = self._ask(document, variables, ends)
+        except ShopifyError as error:
+            return None, error
+        passing = [error for error in answer.errors if isinstance(error, Temporary)]
+        return answer, passing[0] if passing else None
+
+    def _ask(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> Answer:
+        started = time.monotonic()
+        if started >= ends:
+            raise Temporary(f"{self.shop_domain}: no time left to ask", reason="deadline")
+        http = self._transport.ask(document, variables, ends=ends, remaining=ends - started)
+        self._version_watch.compare(self.api_version, http.headers.get("x-shopify-api-version"))
+        return understand(self.shop_domain, http, elapsed_ms=round((time.monotonic() - started) * 1000))
+
+
+def endpoint(shop_domain: str, admin_url: str, api_version: str) -> str:
+    """The URL that takes GraphQL. Raises ValueError for anything that could send a token elsewhere."""
+    if not _SHOP_DOMAIN.fullmatch(shop_domain):
+        raise ValueError(f"{shop_domain[:80]!r} is not <name>.myshopify.com")
+    if not _API_VERSION.fullmatch(api_version):
+        raise ValueError(f"{api_version[:20]!r} is not an Admin API version like {API_VERSION}")
+    url = admin_url.replace("{shop}", shop_domain).rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError(f"admin_url {admin_url[:120]!r} is not an http(s) URL of the form {ADMIN_URL}")
+    return f"{url}/api/{api_version}/graphql.json"
+
+
+def smaller(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables with half the page size, for a query that took Shopify too long."""
+    first = variables.get("first")
+    halved = {"first": max(1, first // 2)} if isinstance(first, int) else {}
+    return {**variables, **halved}

@@ -1,0 +1,171 @@
+"""One entry of the `errors` of a GraphQL answer, as one of our errors. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shopify.errors import (
+    AccessDenied,
+    BadAnswer,
+    BadDocument,
+    CostExceeded,
+    Path,
+    ProtectedData,
+    ShopifyError,
+    StoreUnavailable,
+    Temporary,
+    Throttled,
+    Unauthorized,
+)
+from shopify.text import quoted
+from shopify.throttle import Throttle
+
+DEFAULT_WAIT_SECONDS = 1.0
+"""Shopify's recommended pause when it does not say for how long (https://shopify.dev/docs/api/usage/limits)."""
+
+_SCOPE = re.compile(r"\b(?:read|write)_[a-z_]+\b")
+_PROTECTED = re.compile(r"protected[- ]customer[- ]data|not approved to access|personally identifiable", re.I)
+_PLAN = re.compile(r"personally identifiable|only available on .{0,60}plan", re.I)
+_INVALID_TOKEN = re.compile(r"invalid api key or access token", re.I)
+_INTERNAL = re.compile(r"internal error|something went wrong", re.I)
+
+SEVERITY: Sequence[type[ShopifyError]] = (
+    Unauthorized,
+    StoreUnavailable,
+    BadDocument,
+    CostExceeded,
+    Throttled,
+    AccessDenied,
+    ProtectedData,
+    Temporary,
+    BadAnswer,
+)
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What every error of one answer has in common."""
+
+    shop: str
+    request_id: str | None
+    throttle: Throttle | None
+
+
+def worst(errors: Sequence[ShopifyError]) -> ShopifyError:
+    """The one that explains most why there is no data."""
+    return min(errors, key=lambda error: SEVERITY.index(type(error)))
+
+
+def field_error(entry: Mapping[str, Any], around: Circumstances) -> ShopifyError:
+    """The error for one entry; an entry of unknown kind is a BadDocument, or a BadAnswer if it names a field."""
+    extensions = entry.get("extensions")
+    extensions = extensions if isinstance(extensions, dict) else {}
+    code, message = extensions.get("code"), entry.get("message")
+    message = message if isinstance(message, str) else ""
+    path = _path(entry.get("path"))
+    by_code = _BY_CODE.get(code) if isinstance(code, str) else None
+    build = by_code or _by_message(message) or (_unknown_field if path and not code else _refused_query)
+    return build(_Entry(message, code if isinstance(code, str) else "", path, extensions, around))
+
+
+@dataclass(frozen=True)
+class _Entry:
+    message: str
+    code: str
+    path: Path
+    extensions: Mapping[str, Any]
+    around: Circumstances
+
+    def error(self, kind: type[ShopifyError], text: str, reason: str = "", **details: Any) -> ShopifyError:
+        where = f" at {'.'.join(map(str, self.path))}" if self.path else ""
+        return kind(
+            f"{self.around.shop}: {text}{where}",
+            reason=reason,
+            request_id=self.around.request_id,
+            path=self.path,
+            throttle=self.around.throttle,
+            **details,
+        )
+
+
+def _denied(entry: _Entry) -> ShopifyError:
+    if _PROTECTED.search(entry.message):
+        reason = "plan" if _PLAN.search(entry.message) else "approval"
+        advice = "request approval for protected customer data in the Partner Dashboard"
+        return entry.error(ProtectedData, f"protected customer data refused ({reason}); {advice}", reason)
+    required = entry.extensions.get("requiredAccess")
+    scopes = dict.fromkeys(_SCOPE.findall(f"{required} {entry.message}"))
+    named = ", ".join(scopes) or quoted(entry.message)
+    return entry.error(AccessDenied, f"missing access scope: {named}; reconnect with it", scopes=tuple(scopes))
+
+
+def _throttled(entry: _Entry) -> ShopifyError:
+    throttle = entry.around.throttle
+    if throttle is not None and throttle.hopeless:
+        text = f"the query needs {throttle.requested:g} points, the full bucket has {throttle.maximum:g}"
+        return entry.error(CostExceeded, text, "bucket")
+    wait = throttle.wait if throttle is not None else DEFAULT_WAIT_SECONDS
+    return entry.error(Throttled, f"rate limit used up for {wait:.2f} s", "cost", retry_after=wait)
+
+
+def _too_dear(entry: _Entry) -> ShopifyError:
+    cost, most = entry.extensions.get("cost"), entry.extensions.get("maxCost")
+    return entry.error(CostExceeded, f"the query costs {cost!r:.20}, allowed is {most!r:.20}; ask for less", "query")
+
+
+def _internal(entry: _Entry) -> ShopifyError:
+    return entry.error(Temporary, "internal error at Shopify", "internal_error")
+
+
+def _timed_out(entry: _Entry) -> ShopifyError:
+    return entry.error(Temporary, "Shopify did not finish the query in time; ask for less", "query_timeout")
+
+
+def _inactive(entry: _Entry) -> ShopifyError:
+    return entry.error(StoreUnavailable, "the shop is not active", "inactive")
+
+
+def _invalid_token(entry: _Entry) -> ShopifyError:
+    return entry.error(Unauthorized, "the access token is not accepted", "invalid_token")
+
+
+def _bad_variable(entry: _Entry) -> ShopifyError:
+    return entry.error(BadDocument, "a variable of the query is refused", "variable")
+
+
+def _refused_query(entry: _Entry) -> ShopifyError:
+    code = f" ({quoted(entry.code, 40)})" if entry.code else ""
+    return entry.error(BadDocument, f"the query is refused{code}: {quoted(entry.message)}", "query")
+
+
+def _unknown_field(entry: _Entry) -> ShopifyError:
+    return entry.error(BadAnswer, f"a field failed: {quoted(entry.message)}", "value")
+
+
+_BY_CODE = {
+    "ACCESS_DENIED": _denied,
+    "INTERNAL_SERVER_ERROR": _internal,
+    "INVALID_VARIABLE": _bad_variable,
+    "MAX_COST_EXCEEDED": _too_dear,
+    "SHOP_INACTIVE": _inactive,
+    "THROTTLED": _throttled,
+    "TIMEOUT": _timed_out,
+}
+
+
+def _by_message(message: str) -> Any:
+    """Some answers carry no code."""
+    text = message.strip().lower()
+    if text in ("timeout", "throttled"):
+        return _timed_out if text == "timeout" else _throttled
+    if _INTERNAL.search(message):
+        return _internal
+    if _INVALID_TOKEN.search(message):
+        return _invalid_token
+    return _denied if _PROTECTED.search(message) else None
+
+
+def _path(raw: object) -> Path:
+    parts = raw if isinstance(raw, list) else []
+    return tuple(part[:60] if isinstance(part, str) else part for part in parts if isinstance(part, str | int))

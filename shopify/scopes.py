@@ -1,0 +1,36 @@
+"""What a merchant allowed us to read, and how far back. Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+ORDERS, CUSTOMERS, PRODUCTS = "read_orders", "read_customers", "read_products"
+ALL_ORDERS = "read_all_orders"
+ORDER_HISTORY = timedelta(days=60)
+"""Without `read_all_orders` older orders are left out silently, in lists and in counts
+(https://shopify.dev/docs/api/usage/access-scopes#orders-permissions)."""
+
+
+@dataclass(frozen=True)
+class Scopes:
+    """The granted access scopes; `granted` None means that they are not known, and then all is tried."""
+
+    granted: frozenset[str] | None
+
+    @classmethod
+    def of(cls, granted: Collection[str] | None) -> "Scopes":
+        """From any collection of scope handles."""
+        return cls(None if granted is None else frozenset(granted))
+
+    def allow(self, scope: str) -> bool:
+        """Whether reading this is worth a try. A write scope includes its read scope."""
+        return self.granted is None or bool({scope, scope.replace("read_", "write_", 1)} & self.granted)
+
+    def data_window(self, now: datetime) -> dict[str, Any]:
+        """How far back orders reach, as told beside everything that is made of orders."""
+        if self.granted is not None and ALL_ORDERS in self.granted:
+            return {"orders_from": None, "complete_history": True}
+        start = (now.astimezone(UTC) - ORDER_HISTORY).strftime("%Y-%m-%dT%H:%M:%SZ")
+        why = f"{ALL_ORDERS} not granted" if self.granted is not None else f"unknown whether {ALL_ORDERS} is granted"
+        return {"orders_from": start, "complete_history": False, "reason": why}
