@@ -51,24 +51,16 @@ Used = dict[str, set[str]]
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 if a file cannot be used."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "schema", type=Path, help="full schema: introspection *.json, *.json.gz, or SDL *.graphql"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("schema", type=Path, help="full schema: introspection *.json, *.json.gz, or SDL *.graphql")
     parser.add_argument("--documents", type=Path, default=FOLDER)
-    parser.add_argument(
-        "--keep", nargs="*", default=[], metavar="Type.field", help="leaf fields to keep as well"
-    )
+    parser.add_argument("--keep", nargs="*", default=[], metavar="Type.field", help="leaf fields to keep as well")
     parser.add_argument("--origin", help="where the full schema is from, for the first line")
     options = parser.parse_args(arguments)
     try:
         schema = read_schema(options.schema)
         documents = read_documents(options.documents)
-        sys.stdout.write(
-            prune(schema, documents, keep=options.keep, origin=options.origin or options.schema.name)
-        )
+        sys.stdout.write(prune(schema, documents, keep=options.keep, origin=options.origin or options.schema.name))
     except UnreadableFileError as error:
         sys.stderr.write(f"{error}\n")
         return 2
