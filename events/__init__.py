@@ -1,1 +1,45 @@
-"""The contract: events in, replies out. Everything the auth service and the chat gateway import."""
+"""The contract: events in, replies out. Everything the auth service and the chat gateway import.
+
+    from events import Publisher, RepliesConsumer
+
+Light on purpose: pydantic and kombu, and none of what CJ's workers need.
+"""
+
+from events.catalog import CATALOG, Event, EventData, decode, fields, parse, parse_object
+from events.envelope import Envelope
+from events.errors import BrokerUnavailable, EventError, InvalidEvent, PublishFailed
+from events.publisher import Publisher, publish
+from events.queues import ACKS, CONTENT_TYPE, EVENTS, OPS, REPLIES, SHOPIFY, TURNS, WORKFLOW
+from events.replies import RepliesConsumer
+from events.reply import Reply, decode_reply
+from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
+
+__all__ = [
+    "ACKS",
+    "CATALOG",
+    "CONTENT_TYPE",
+    "EVENTS",
+    "OPS",
+    "REPLIES",
+    "SHOPIFY",
+    "SHOP_DOMAIN",
+    "TURNS",
+    "WORKFLOW",
+    "BrokerUnavailable",
+    "Envelope",
+    "Event",
+    "EventData",
+    "EventError",
+    "InvalidEvent",
+    "PublishFailed",
+    "Publisher",
+    "RepliesConsumer",
+    "Reply",
+    "decode",
+    "decode_reply",
+    "fields",
+    "normalize_shop_domain",
+    "parse",
+    "parse_object",
+    "publish",
+]

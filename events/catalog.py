@@ -1,0 +1,219 @@
+"""Every type of event, and the way in for foreign bytes: an Event, or InvalidEvent and nothing else.
+
+parse(raw)              bytes, as they came
+decode(body)            what kombu hands over: bytes, str or what it has parsed itself
+parse_object(obj)       an object that is already parsed
+"""
+
+import difflib
+import hashlib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from events import strict_json
+from events.data import (
+    EVENT_DATA,
+    AppUninstalled,
+    ConversationStarted,
+    CustomersDataRequest,
+    CustomersRedact,
+    EventData,
+    MessageReceived,
+    OAuthComplete,
+    ShopRedact,
+)
+from events.envelope import Envelope
+from events.errors import InvalidEvent
+from events.fields import MAX_ID, refusal
+from events.quoting import kind, quoted
+from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
+
+__all__ = [
+    "CATALOG",
+    "SHOP_DOMAIN",
+    "AppUninstalled",
+    "ConversationStarted",
+    "CustomersDataRequest",
+    "CustomersRedact",
+    "Event",
+    "EventData",
+    "Kind",
+    "MessageReceived",
+    "OAuthComplete",
+    "ShopRedact",
+    "decode",
+    "fields",
+    "normalize_shop_domain",
+    "parse",
+    "parse_object",
+]
+
+CATALOG: Mapping[str, type[EventData]] = MappingProxyType(EVENT_DATA)
+
+#: How far ahead of this machine's clock an event's time may be.
+FUTURE_LIMIT = timedelta(days=1)
+
+#: "string", "boolean", "number", "list", "object", the fields of an object, or None where anything may stand.
+Kind = typing.Union[str, Mapping[str, "Kind"], None]  # noqa: UP007 - X | "Kind" cannot name itself
+
+
+@dataclass(frozen=True)
+class Event:
+    """A valid event."""
+
+    envelope: Envelope
+    data: EventData
+
+    @property
+    def id(self) -> str:
+        return self.envelope.id
+
+    @property
+    def source(self) -> str:
+        return self.envelope.source
+
+    @property
+    def type(self) -> str:
+        return self.envelope.type
+
+    @property
+    def merchant_id(self) -> str | None:
+        return getattr(self.data, "merchant_id", None)
+
+    @property
+    def conversation_id(self) -> str | None:
+        return getattr(self.data, "conversation_id", None)
+
+    @property
+    def shop_domain(self) -> str | None:
+        return getattr(self.data, "shop_domain", None)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The known data fields that have a value, as JSON values: what conditions and templates see."""
+        return self.data.payload
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Names of the data fields this version does not know, sorted. Foreign text: count them, do not log them."""
+        return tuple(sorted(self.envelope.data.keys() - type(self.data).model_fields.keys()))
+
+    @property
+    def content_hash(self) -> bytes:
+        """SHA-256 over type and payload. The same (source, id) with another hash is not the same event."""
+        return hashlib.sha256(strict_json.dumps([self.type, self.payload], sort_keys=True)).digest()
+
+
+def parse(raw: bytes, *, now: datetime | None = None) -> Event:
+    """The event in `raw`. Raises InvalidEvent."""
+    return _event(strict_json.loads(raw), now)
+
+
+def parse_object(obj: object, *, now: datetime | None = None) -> Event:
+    """The event in an already parsed `obj`, under the limits that bytes have. Raises InvalidEvent."""
+    try:
+        strict_json.check(obj)
+    except InvalidEvent as error:
+        raise _identified(error, obj) from None
+    return _event(obj, now)
+
+
+def decode(body: object, *, now: datetime | None = None) -> Event:
+    """The event in a message's body, whatever form the transport gave it. Raises InvalidEvent."""
+    return _event(decode_json(body), now)
+
+
+def decode_json(body: object, *, max_bytes: int = strict_json.MAX_BYTES) -> Any:
+    """The JSON value in a message's body. Raises InvalidEvent."""
+    if body is None:
+        body = b""
+    if isinstance(body, str):
+        body = body.encode("utf-8", "surrogatepass")  # which loads then refuses, by position
+    if isinstance(body, bytes | bytearray | memoryview):
+        return strict_json.loads(bytes(body), max_bytes=max_bytes)
+    strict_json.check(body, max_bytes=max_bytes)
+    return body
+
+
+def fields(event_type: str) -> Mapping[str, Kind]:
+    """The data fields of an event type and their kinds. Raises InvalidEvent (event.unknown_type)."""
+    return {name: _kind(field.annotation) for name, field in _data_class(event_type).model_fields.items()}
+
+
+def _event(value: object, now: datetime | None) -> Event:
+    if not isinstance(value, dict):
+        raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
+    try:
+        return _valid_event(value, now or datetime.now(UTC))
+    except InvalidEvent as error:
+        raise _identified(error, value) from None
+
+
+def _valid_event(value: dict[str, Any], now: datetime) -> Event:
+    try:
+        envelope = Envelope.model_validate(value)
+    except ValidationError as error:
+        raise refusal(error) from None
+    data_class = _data_class(envelope.type)
+    if envelope.time is not None and envelope.time - now > FUTURE_LIMIT:
+        ahead = (envelope.time - now).days
+        raise InvalidEvent("event.from_future", f"time {envelope.time.isoformat()} is {ahead} days ahead of now")
+    try:
+        data = data_class.model_validate(envelope.data)
+    except ValidationError as error:
+        raise refusal(error, private=data_class.private) from None
+    return Event(envelope, data)
+
+
+def _data_class(event_type: str) -> type[EventData]:
+    found = CATALOG.get(event_type)
+    if found is None:
+        raise InvalidEvent("event.unknown_type", f"{quoted(event_type)}{did_you_mean(event_type, CATALOG)}")
+    return found
+
+
+def did_you_mean(name: str, known: typing.Iterable[str]) -> str:
+    """` (did you mean …?)` when `name` resembles one of `known`, else nothing."""
+    close = difflib.get_close_matches(name[:MAX_ID], known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _identified(error: InvalidEvent, value: object) -> InvalidEvent:
+    """`error` with as much of the event's identity as can be read."""
+    for name in ("source", "id", "type"):
+        setattr(error, name, _readable(value.get(name)) if isinstance(value, dict) else None)
+    return error
+
+
+def _readable(value: object) -> str | None:
+    usable = isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isprintable()
+    return typing.cast(str, value) if usable else None
+
+
+def _kind(annotation: Any) -> Kind:
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _kind(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kinds = [_kind(part) for part in typing.get_args(annotation) if part is not types.NoneType]
+        return kinds[0] if len(kinds) == 1 else None
+    bare = typing.get_origin(annotation) or annotation
+    if isinstance(bare, type) and issubclass(bare, BaseModel):
+        return {name: _kind(field.annotation) for name, field in bare.model_fields.items()}
+    return _KINDS.get(bare)
+
+
+_KINDS: Mapping[Any, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    list: "list",
+    dict: "object",
+}

@@ -1,0 +1,171 @@
+"""The kinds of field that envelopes and event data are made of, and what is said when one is wrong.
+
+A field checks itself; `refusal` turns all that pydantic found wrong with one object into one InvalidEvent.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from events.errors import InvalidEvent
+from events.quoting import kind, quoted
+from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
+
+MAX_ID = 200
+MAX_TEXT = 8000
+
+
+class NotGiven(Enum):
+    """Why a field that another field makes necessary has no value: pass it in the value's place."""
+
+    MISSING = "missing"
+    NULL = "null"
+
+
+def refused(code: str, message: str) -> PydanticCustomError:
+    """What a validator raises: `code` and `message` reach InvalidEvent as they are."""
+    return PydanticCustomError(code, "{message}", {"message": message})
+
+
+def _printable(text: str) -> str:
+    if not 1 <= len(text) <= MAX_ID or not text.isprintable() or not text.strip():
+        raise refused("event.bad_value", f"must be 1 to {MAX_ID} printable characters, got {quoted(text)}")
+    return text
+
+
+def _event_id(value: object) -> object:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise refused("event.missing_id", "is missing")
+    if not isinstance(value, str) or len(value) > MAX_ID or not value.isprintable():
+        raise refused("event.bad_id", f"must be 1 to {MAX_ID} printable characters, got {quoted(value)}")
+    return value
+
+
+def _shop_domain(value: object) -> object:
+    if value is NotGiven.MISSING:
+        raise refused("event.missing_field", "is missing")
+    try:
+        return normalize_shop_domain(None if value is NotGiven.NULL else value)
+    except InvalidEvent as error:
+        raise refused(error.code, error.message) from None
+
+
+# https://www.rfc-editor.org/rfc/rfc3339#section-5.6
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+
+
+def _time(value: object) -> object:
+    if isinstance(value, datetime):
+        moment: datetime | None = value
+    else:
+        moment = _moment(value)
+    if moment is None:
+        raise refused("event.bad_time", f"must be a time such as 2026-11-22T10:00:00Z, got {quoted(value)}")
+    if moment.tzinfo is None:
+        raise refused("event.bad_time", f"needs a UTC offset, got {quoted(str(value))}")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise refused("event.bad_time", f"is outside the years 1 to 9999 in UTC: {quoted(value)}") from None
+
+
+def _moment(value: object) -> datetime | None:
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        return None
+    try:
+        return datetime.fromisoformat(value.upper())
+    except ValueError:
+        return None
+
+
+# Version 00 and the start of whatever later versions append: https://www.w3.org/TR/trace-context/#versioning-of-traceparent
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
+
+
+def _traceparent(value: object) -> object:
+    """A broken one becomes None: the standard wants it ignored, and no event may fail because of its tracing."""
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
+
+
+def _said(text: str) -> str:
+    if not 1 <= len(text) <= MAX_TEXT or not text.strip():
+        raise refused("event.bad_value", f"must be 1 to {MAX_TEXT} characters, got {len(text)}")
+    return text
+
+
+def _note(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise refused("event.bad_value", f"must be at most {MAX_TEXT} characters, got {len(text)}")
+    return text
+
+
+def _schema(**schema: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema})
+
+
+#: Somebody else's name for something: kept and compared, never taken apart.
+Identifier = Annotated[str, AfterValidator(_printable), _schema(minLength=1, maxLength=MAX_ID)]
+EventId = Annotated[str, BeforeValidator(_event_id), _schema(minLength=1, maxLength=MAX_ID)]
+ShopDomain = Annotated[
+    str,
+    BeforeValidator(_shop_domain),
+    _schema(pattern=f"^{SHOP_DOMAIN}$", examples=["test.myshopify.com"]),
+]
+#: What a person wrote. Never shown in an error.
+Said = Annotated[str, AfterValidator(_said), _schema(minLength=1, maxLength=MAX_TEXT)]
+#: A remark for operators.
+Note = Annotated[str, AfterValidator(_note), _schema(maxLength=MAX_TEXT)]
+#: Kept in UTC.
+Time = Annotated[datetime, BeforeValidator(_time), _schema(format="date-time")]
+Traceparent = Annotated[str | None, BeforeValidator(_traceparent), _schema(maxLength=256)]
+
+_WANTED: Mapping[str, str] = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+}
+_SHOULD = re.compile(r"^\w+ should")
+_LITERAL = re.compile(r"'([^']*)'")
+
+
+def refusal(error: ValidationError, *, private: Collection[str] = (), **identity: str | None) -> InvalidEvent:
+    """Everything `error` found wrong as one InvalidEvent, its code that of the first fault.
+
+    `private` names the fields whose values must not be shown.
+    """
+    faults = [_fault(details, private) for details in error.errors(include_url=False)]
+    return InvalidEvent(faults[0][0], "; ".join(message for _, message in faults), **identity)
+
+
+def _fault(details: ErrorDetails, private: Collection[str]) -> tuple[str, str]:
+    name, problem, given = _place(details["loc"]), details["type"], details["input"]
+    if problem.startswith("event."):
+        message: str = details["ctx"]["message"]
+        # A bad domain's sentence begins with the domain.
+        return problem, message if problem == "event.bad_shop_domain" else f"{name} {message}"
+    if problem == "missing":
+        return ("event.missing_id" if name == "id" else "event.missing_field"), f"{name} is missing"
+    shown = kind(given) if name in private else quoted(given)
+    if problem in _WANTED:
+        return "event.bad_type", f"{name} must be {_WANTED[problem]}, got {shown}"
+    return "event.bad_value", f"{name} {_condition(details)}, got {shown}"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    return "".join(steps).lstrip(".")
+
+
+def _condition(details: ErrorDetails) -> str:
+    """pydantic's own sentence ("Input should be '1.0'") in this package's words."""
+    return _LITERAL.sub(r'"\1"', _SHOULD.sub("must", details["msg"]))

@@ -1,0 +1,121 @@
+"""The order in which a gateway shows replies, and what it has shown already. Pure: the time comes in as an argument.
+
+Within a conversation `turn` rises by one, `sequence` counts from 1 without gaps, and every turn ends with exactly one
+final reply. So it is known what must come next, and what is missing is waited for; but no reply waits longer than
+`gap_seconds` behind a gap. After that, replies are shown without the missing one; should it still come, it is shown
+late: late words are better than lost ones.
+"""
+
+from bisect import insort
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeVar
+
+from events.reply import Reply
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Offer(Enum):
+    """What an offered reply turned out to be."""
+
+    NEW = "new"  #: Now it waits until `due` names it.
+    WAITING = "waiting"  #: The same reply waits already.
+    SHOWN = "shown"  #: The same reply was shown before.
+
+
+class ReplyOrder:
+    """Orders the replies of all conversations.
+
+    `remember` is how many shown replies, and how many conversations, are remembered. A conversation that is not
+    remembered, as all are after a restart, begins with any reply of sequence 1; before another one a gap is assumed.
+    """
+
+    def __init__(self, *, gap_seconds: float = 2.0, remember: int = 10_000) -> None:
+        self._gap_seconds = gap_seconds
+        self._remember = remember
+        self._shown: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._positions: OrderedDict[str, _Position] = OrderedDict()
+        self._waiting: dict[str, list[_Waiting]] = {}
+
+    def offer(self, reply: Reply, now: float) -> Offer:
+        """Take a reply that arrived at `now` (seconds of any steady clock)."""
+        if identity(reply) in self._shown:
+            self._shown.move_to_end(identity(reply))
+            return Offer.SHOWN
+        waiting = self._waiting.setdefault(reply.subject, [])
+        if any(identity(other.reply) == identity(reply) for other in waiting):
+            return Offer.WAITING
+        insort(waiting, _Waiting(reply.place, now, reply))
+        return Offer.NEW
+
+    def due(self, now: float) -> Reply | None:
+        """A reply to show now, or None. Say `shown` of it before asking again."""
+        for subject, waiting in self._waiting.items():
+            if self._may_come_next(subject, waiting[0].place) or self._patience(waiting, now) <= 0:
+                return waiting[0].reply
+        return None
+
+    def seconds_to_wait(self, now: float) -> float | None:
+        """In how many seconds `due` will name a reply if none arrives; None when no reply waits."""
+        return min((max(self._patience(waiting, now), 0.0) for waiting in self._waiting.values()), default=None)
+
+    def shown(self, reply: Reply) -> None:
+        """The reply was shown: what it made possible is due, and its repetitions are known."""
+        self._stop_waiting(reply)
+        _remember(self._shown, identity(reply), None, self._remember)
+        before = self._positions.get(reply.subject)
+        position = _Position(reply.place, reply.final)
+        if before is not None and before.place > reply.place:
+            position = before  # it came late
+        _remember(self._positions, reply.subject, position, self._remember)
+
+    def forget_waiting(self) -> None:
+        """Drop what waits: the broker will deliver it again."""
+        self._waiting.clear()
+
+    def _may_come_next(self, subject: str, place: tuple[int, int]) -> bool:
+        position = self._positions.get(subject)
+        return position.leads_to(place) if position is not None else place[1] == 1
+
+    def _patience(self, waiting: "list[_Waiting]", now: float) -> float:
+        return min(item.arrived for item in waiting) + self._gap_seconds - now
+
+    def _stop_waiting(self, reply: Reply) -> None:
+        waiting = [item for item in self._waiting.pop(reply.subject, []) if identity(item.reply) != identity(reply)]
+        if waiting:
+            self._waiting[reply.subject] = waiting
+
+
+def identity(reply: Reply) -> tuple[str, str]:
+    """(source, id): what makes two deliveries the same reply."""
+    return reply.source, reply.id
+
+
+@dataclass(frozen=True, order=True)
+class _Waiting:
+    place: tuple[int, int]
+    arrived: float
+    reply: Reply = field(compare=False)
+
+
+@dataclass(frozen=True)
+class _Position:
+    """The furthest reply of a conversation that was shown."""
+
+    place: tuple[int, int]
+    final: bool
+
+    def leads_to(self, place: tuple[int, int]) -> bool:
+        """Whether `place` follows without a gap, or has been passed already."""
+        turn, sequence = self.place
+        return place <= (turn, sequence + 1) or (self.final and place == (turn + 1, 1))
+
+
+def _remember(memory: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    if len(memory) > limit:
+        memory.popitem(last=False)

@@ -1,0 +1,159 @@
+"""Publishing events.
+
+    with Publisher("redis://localhost:6379/0") as publisher:
+        publisher.publish("oauth_complete", {"provider": "shopify", "success": True, …}, id=state)
+
+Give an `id` that a retry repeats (the OAuth state, the webhook's id, the message's id): after PublishFailed the
+event may have arrived all the same, and the same (source, id) twice is one event.
+"""
+
+import itertools
+import os
+import threading
+import time as clock
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from kombu import Producer
+
+from events import catalog, queues
+from events.envelope import Envelope
+from events.errors import InvalidEvent, PublishFailed
+from events.quoting import quoted, reason
+
+#: Tries for one event, and the seconds between them.
+ATTEMPTS = 3
+PAUSES = (0.05, 0.2)
+#: One hung operation may take this share of the time, so that a second try on a new connection fits in.
+_SHARE_OF_ONE_TRY = 0.4
+
+
+class Publisher:
+    """Publishes events on queue `events`. Connects at the first event; may be shared by threads and kept over a fork.
+
+    `timeout` is the time in seconds that one call may take, whatever the broker does.
+    """
+
+    def __init__(self, broker_url: str, *, timeout: float = 5.0) -> None:
+        self._broker_url = broker_url
+        self._timeout = timeout
+        self._start()
+
+    def publish(
+        self,
+        type: str,
+        data: Mapping[str, Any],
+        *,
+        source: str = "/auth",
+        id: str | None = None,
+        subject: str | None = None,
+        time: datetime | None = None,
+        traceparent: str | None = None,
+        correlationid: str | None = None,
+    ) -> Envelope:
+        """Publish an event that happened at `time` (now) and return it as sent.
+
+        Raises InvalidEvent before anything is sent, also for a data field that the type does not have;
+        PublishFailed when the broker did not take it within the timeout.
+        """
+        attributes: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": str(uuid.uuid4()) if id is None else id,
+            "source": source,
+            "type": type,
+            "time": (time or datetime.now(UTC)).isoformat(),
+            "subject": subject,
+            "traceparent": traceparent,
+            "correlationid": correlationid,
+            "data": dict(data),
+        }
+        event = catalog.parse_object({name: value for name, value in attributes.items() if value is not None})
+        _refuse_what_consumers_ignore(event, traceparent)
+        self._send(event.envelope.encode())
+        return event.envelope
+
+    def publish_envelope(self, envelope: Envelope) -> None:
+        """Publish an event as it is. Raises InvalidEvent and PublishFailed, as `publish` does."""
+        self._send(catalog.parse_object(envelope.to_object()).envelope.encode())
+
+    def close(self) -> None:
+        """Give the connection back. Publishing again opens a new one."""
+        with self._lock:
+            self._disconnect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._broker = queues.connection(self._broker_url, timeout=self._timeout * _SHARE_OF_ONE_TRY)
+        self._producer: Producer | None = None
+
+    def _send(self, body: bytes) -> None:
+        if self._process != os.getpid():
+            self._start()  # a socket shared with the parent process would mix up both conversations
+        deadline = clock.monotonic() + self._timeout
+        if not self._lock.acquire(timeout=self._timeout):
+            raise self._failure("other threads are still waiting for it")
+        try:
+            self._send_before(deadline, body)
+        finally:
+            self._lock.release()
+
+    def _send_before(self, deadline: float, body: bytes) -> None:
+        for attempt in itertools.count(1):
+            try:
+                queues.put(self._connected(), queues.EVENTS, body)
+            except Exception as error:
+                self._disconnect()
+                self._broker.maybe_switch_next()
+                pause = PAUSES[min(attempt, len(PAUSES)) - 1]
+                ends = clock.monotonic() + pause + self._timeout * _SHARE_OF_ONE_TRY
+                if attempt == ATTEMPTS or ends > deadline:
+                    raise self._failure(reason(error)) from error
+                clock.sleep(pause)
+            else:
+                return
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            channel = queues.open_channel(self._broker)
+            queues.declare(queues.EVENTS, self._broker, channel)
+            self._producer = Producer(channel, auto_declare=False)
+        return self._producer
+
+    def _disconnect(self) -> None:
+        self._producer = None
+        self._broker.release()
+
+    def _failure(self, why: str) -> PublishFailed:
+        return PublishFailed(
+            f"broker {queues.safe_url(self._broker_url)} did not take the event within {self._timeout:g} s "
+            f"({why}); check that it runs and is reachable, then publish again with the same id"
+        )
+
+
+def publish(type: str, data: Mapping[str, Any], *, broker_url: str, **attributes: Any) -> Envelope:
+    """Publish one event over a connection of its own: `Publisher.publish` for scripts and rare events."""
+    with Publisher(broker_url) as publisher:
+        return publisher.publish(type, data, **attributes)
+
+
+def _refuse_what_consumers_ignore(event: catalog.Event, traceparent: str | None) -> None:
+    """A consumer has to ignore what it does not know. A producer's is a mistake that should not stay hidden."""
+    if traceparent != event.envelope.traceparent:
+        shown = quoted(traceparent)
+        raise InvalidEvent("event.bad_value", f"traceparent must be one of W3C Trace Context, got {shown}")
+    if event.ignored:
+        known = catalog.fields(event.type)
+        named = ", ".join(f"{quoted(name)}{catalog.did_you_mean(name, known)}" for name in event.ignored)
+        raise InvalidEvent("event.unknown_field", f"{event.type} has no field {named}")

@@ -1,0 +1,126 @@
+"""The queues, and a connection to the broker that never waits for ever.
+
+Everything is published to the default exchange, with the queue's name as routing key. On Redis a named exchange is
+a set of bindings beside the queues: after a flush it is gone, and publishing to it loses messages without an error.
+"""
+
+import re
+import ssl
+from typing import Any
+
+from kombu import Connection, Exchange, Producer, Queue
+from kombu.transport.base import StdChannel
+
+#: Plain messages: events in; replies out; the gateway's acks of replies.
+EVENTS = "events"
+REPLIES = "replies"
+ACKS = "acks"
+#: Celery's.
+WORKFLOW = "workflow"
+TURNS = "turns"
+SHOPIFY = "shopify"
+OPS = "ops"
+
+#: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md#3-envelope
+CONTENT_TYPE = "application/cloudevents+json"
+
+#: Seconds after which a message that a dead consumer had taken is given to another one (Redis).
+VISIBILITY_TIMEOUT = 30
+
+_PERSISTENT = 2
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?:/.*)?")
+
+
+def plain_queue(name: str) -> Queue:
+    """A durable queue that the default exchange feeds."""
+    return Queue(name, Exchange(""), routing_key=name, durable=True)
+
+
+def connection(broker_url: str, *, timeout: float = 5.0) -> Connection:
+    """A connection, not opened yet, on which no single operation takes longer than `timeout` seconds.
+
+    Open it with `open_channel`. Raises ValueError when `broker_url` is not a broker's URL.
+    """
+    scheme, separator, _ = broker_url.partition("://")
+    try:
+        if not separator:
+            raise ValueError("kombu would take it for a host with RabbitMQ")
+        return Connection(
+            broker_url,
+            connect_timeout=timeout,
+            transport_options=_transport_options(scheme, timeout),
+            ssl=_verified_tls(scheme),
+        )
+    except Exception:  # noqa: BLE001 - kombu's and urllib's own errors may quote the password
+        raise ValueError(f"not a broker URL: {safe_url(broker_url)}") from None
+
+
+def open_channel(broker: Connection) -> StdChannel:
+    """Connect once, without retries, and open a channel. Raises the transport's errors."""
+    broker.ensure_connection(max_retries=0)
+    if broker.transport.driver_type == "amqp":
+        # py-amqp waits without a limit for most answers; the socket's own timeout bounds all of them.
+        broker.connection.transport.sock.settimeout(broker.connect_timeout)
+    return broker.channel()
+
+
+def declare(name: str, broker: Connection, channel: StdChannel) -> None:
+    """Make sure that the plain queue exists. On Redis there is nothing to do: its first message makes it."""
+    if broker.transport.driver_type != "redis":
+        plain_queue(name)(channel).declare()
+
+
+def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT_TYPE) -> None:
+    """Publish `body`, persistent, on the plain queue. One try; raises the transport's errors."""
+    producer.publish(
+        body,
+        exchange="",
+        routing_key=queue,
+        content_type=content_type,
+        content_encoding="utf-8",
+        delivery_mode=_PERSISTENT,
+        retry=False,
+    )
+
+
+def safe_url(url: str) -> str:
+    """`url` for people: scheme, host, port and path, without user, password and options."""
+    return ";".join(_safe_url(part) for part in url.split(";")) or "(no URL)"
+
+
+def _safe_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "(no URL)"
+    address = re.split("[?#]", rest.rpartition("@")[2])[0]
+    return f"{scheme}://{address if _ADDRESS.fullmatch(address) else '(unreadable)'}"
+
+
+def _verified_tls(scheme: str) -> dict[str, Any] | bool:
+    """TLS that checks the server's certificate, which neither transport does by itself; the URL may say otherwise."""
+    if scheme == "rediss":
+        return {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    if scheme == "amqps":
+        return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}  # None: the URL's host
+    return False
+
+
+def _transport_options(scheme: str, timeout: float) -> dict[str, Any]:
+    if scheme.startswith(("amqp", "pyamqp")):
+        return {"confirm_publish": True}
+    if not scheme.startswith(("redis", "sentinel")):
+        return {}
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        # Apart from Celery's keys: what a killed consumer had taken need not wait for Celery's visibility
+        # timeout, which is as long as its longest task.
+        "unacked_key": "plain.unacked",
+        "unacked_index_key": "plain.unacked_index",
+        "unacked_mutex_key": "plain.unacked_mutex",
+        "unacked_mutex_expire": VISIBILITY_TIMEOUT,
+        "visibility_timeout": VISIBILITY_TIMEOUT,
+        "unacked_restore_throttle": 5,
+    }

@@ -1,0 +1,131 @@
+"""Consuming replies: the chat gateway's side.
+
+    consumer = RepliesConsumer("redis://localhost:6379/0")
+    consumer.run(lambda reply: show(reply.subject, reply.text), stop=stop)
+
+Each reply is handed over once, in order, and acked; CJ sends what is not acked again. What remains to the gateway:
+
+- `on_reply` returns only after the reply is safe with the gateway. If it raises, the reply is not acked, goes back
+  to the queue and the error ends `run`.
+- A gateway that dies between `on_reply` and the ack gets that reply again, and its memory of shown replies is gone:
+  where that matters, keep (reply.source, reply.id) together with what is shown, and ignore a known pair.
+- One consumer per queue. Two would each get a part of every conversation and wait for the other part.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from events import queues, strict_json
+from events.errors import BrokerUnavailable, InvalidEvent
+from events.ordering import Offer, ReplyOrder, identity
+from events.plain_consumer import Delivery, PlainConsumer
+from events.reply import Reply, decode_reply
+
+__all__ = ["OnReply", "RepliesConsumer", "Reply"]
+
+log = logging.getLogger(__name__)
+
+OnReply = Callable[[Reply], None]
+
+#: Seconds after which `stop` and `until` are looked at when nothing arrives.
+POLL_SECONDS = 0.2
+
+
+class RepliesConsumer:
+    """Hands replies over in order, once each, and acks them.
+
+    A missing reply is waited for at most `gap_seconds`; the identities of the last `remember` replies are known, over
+    lost connections and over several calls of `run`, and a repetition of one of them is only acked again.
+    """
+
+    def __init__(
+        self,
+        broker_url: str,
+        *,
+        source_queue: str = queues.REPLIES,
+        ack_queue: str = queues.ACKS,
+        gap_seconds: float = 2.0,
+        remember: int = 10_000,
+    ) -> None:
+        self._plain = PlainConsumer(broker_url, source_queue, publishes=(ack_queue,))
+        self._ack_queue = ack_queue
+        self._order = ReplyOrder(gap_seconds=gap_seconds, remember=remember)
+        self._unacked: dict[tuple[str, str], list[Delivery]] = {}
+
+    def run(
+        self,
+        on_reply: OnReply,
+        *,
+        stop: threading.Event | None = None,
+        until: Callable[[], bool] | None = None,
+        timeout: float | None = None,
+    ) -> bool:
+        """Consume until `stop` is set or `until()` is true (returns True) or for `timeout` seconds (returns False).
+
+        A broker that goes away is waited for. Raises BrokerUnavailable when it is away at the end of `timeout`, and
+        whatever `on_reply` raises.
+        """
+        ends = None if timeout is None else time.monotonic() + timeout
+
+        def done() -> bool:
+            return (stop is not None and stop.is_set()) or (until is not None and until())
+
+        try:
+            while not done():
+                if ends is not None and time.monotonic() >= ends:
+                    return self._timed_out()
+                self._receive(ends)
+                self._show_all_due(on_reply, done)
+            return True
+        finally:
+            # In this order: what is given back to the queue must not be known as waiting.
+            self._plain.close()
+            self._order.forget_waiting()
+            self._unacked.clear()
+
+    def _timed_out(self) -> bool:
+        problem: BrokerUnavailable | None = self._plain.problem
+        if problem is not None:
+            raise problem
+        return False
+
+    def _receive(self, ends: float | None) -> None:
+        now = time.monotonic()
+        waits = [POLL_SECONDS, self._order.seconds_to_wait(now), None if ends is None else ends - now]
+        delivery = self._plain.receive(max(min(wait for wait in waits if wait is not None), 0.001))
+        if delivery is not None:
+            self._take(delivery)
+
+    def _take(self, delivery: Delivery) -> None:
+        try:
+            reply = _read(delivery)
+        except InvalidEvent as error:
+            log.warning("dropped a malformed reply: %s: %s", error.code, error)
+            self._plain.ack(delivery)
+            return
+        self._unacked.setdefault(identity(reply), []).append(delivery)
+        if self._order.offer(reply, time.monotonic()) is Offer.SHOWN:
+            self._ack(reply)
+
+    def _show_all_due(self, on_reply: OnReply, done: Callable[[], bool]) -> None:
+        while (reply := self._order.due(time.monotonic())) is not None:
+            on_reply(reply)
+            self._order.shown(reply)
+            self._ack(reply)
+            if done():
+                return
+
+    def _ack(self, reply: Reply) -> None:
+        """Tell CJ, then the broker. When CJ cannot be told, it sends the reply again, and is told then."""
+        deliveries = self._unacked.pop(identity(reply), [])
+        if self._plain.publish(self._ack_queue, strict_json.dumps({"id": reply.id}), "application/json"):
+            for delivery in deliveries:
+                self._plain.ack(delivery)
+
+
+def _read(delivery: Delivery) -> Reply:
+    if delivery.problem is not None:
+        raise InvalidEvent("event.not_json", delivery.problem)
+    return decode_reply(delivery.body)
