@@ -25,9 +25,12 @@ def read_schema(path: Path) -> GraphQLSchema:
     try:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
-        return build_schema(text) if path.suffix == ".graphql" else _from_introspection(json.loads(text))
+        schema = build_schema(text) if path.suffix == ".graphql" else _from_introspection(json.loads(text))
     except (OSError, EOFError, ValueError, KeyError, TypeError, GraphQLError) as error:
         raise UnreadableFileError(f"{path}: not a GraphQL schema: {error}") from error
+    if schema.query_type is None:
+        raise UnreadableFileError(f"{path}: a GraphQL schema without a query type")
+    return schema
 
 
 def read_documents(folder: Path) -> dict[str, DocumentNode]:
