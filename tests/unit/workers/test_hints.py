@@ -1,0 +1,50 @@
+"""Hints may be lost; they may not hold anybody up."""
+
+from typing import Any, cast
+
+from celery import Celery
+
+from workers.hints import Breaker, Hints
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class BrokenBroker:
+    """Stands where Celery's app stands; its broker is away while `away` is true."""
+
+    def __init__(self) -> None:
+        self.away = True
+        self.asked = 0
+        self.sent: list[tuple[str, list[Any], Any]] = []
+
+    def send_task(self, name: str, args: list[Any], **options: Any) -> None:
+        self.asked += 1
+        if self.away:
+            raise ConnectionRefusedError
+        self.sent.append((name, args, options.get("countdown")))
+
+
+def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
+    broker, clock = BrokenBroker(), Clock()
+    hints = Hints(cast(Celery, broker), Breaker(5.0, clock))
+    assert not hints.run_turn(1)
+    assert not hints.run_turn(2)
+    assert broker.asked == 1
+    clock.now += 5.1
+    broker.away = False
+    assert hints.run_turn(3)
+    assert hints.handle_event(4)
+    assert broker.sent == [("cj.run_turn", [3], None), ("cj.handle_event", [4], None)]
+
+
+def test_a_turn_can_be_asked_for_later() -> None:
+    broker = BrokenBroker()
+    broker.away = False
+    Hints(cast(Celery, broker), Breaker()).run_turn(7, 1.5)
+    assert broker.sent == [("cj.run_turn", [7], 1.5)]

@@ -1,0 +1,125 @@
+"""What an agent turn does next, decided purely from what is already committed.
+
+A turn is a row and its steps; a step is one answer of the model and the results of its tool calls. Given these,
+`next_move` says what to do; whoever carries it out commits, and asks again. A turn that died anywhere goes on from
+its committed steps by the same rule.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+CLOSING_SECONDS = 8.0
+"""With less time than this left the model is asked once more, without tools, to say what was found."""
+MINIMUM_SECONDS = 1.0
+"""With less time than this left nothing is asked any more."""
+
+
+class Limits(Protocol):
+    """The part of a workflow's `limits` that a turn obeys."""
+
+    @property
+    def max_tool_rounds(self) -> int: ...
+    @property
+    def pause_between_messages_seconds(self) -> float: ...
+
+
+class Step(Protocol):
+    """A committed step (storage.turns.StepRow)."""
+
+    @property
+    def step(self) -> int: ...
+    @property
+    def assistant(self) -> dict[str, Any]: ...
+    @property
+    def tool_results(self) -> list[dict[str, Any]] | None: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+@dataclass(frozen=True)
+class AskModel:
+    """Ask the model for step number `step`; without tools when it must come to an end."""
+
+    step: int
+    with_tools: bool
+
+
+@dataclass(frozen=True)
+class RunTools:
+    """Carry out the tool calls of the last step."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Pause:
+    """CJ has just said something: let it be read before anything else begins."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class End:
+    """The last step is an answer without tool calls: the turn is complete."""
+
+
+@dataclass(frozen=True)
+class OutOfTime:
+    """The deadline has passed before the model could answer."""
+
+
+Move = AskModel | RunTools | Pause | End | OutOfTime
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The turn has ended and its last reply is committed."""
+
+
+@dataclass(frozen=True)
+class RetryLater:
+    """Give the turn back to the queue for `seconds`; its attempt is not counted as a failure."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """End the turn with an error: `code` for programs, `sentence` for the merchant."""
+
+    code: str
+    sentence: str
+
+
+Outcome = Finished | RetryLater | GiveUp
+
+
+def next_move(steps: Sequence[Step], limits: Limits, *, now: datetime, seconds_left: float) -> Move:
+    """The next thing to do for a turn with these committed `steps`.
+
+    `now` is the database's clock, as are the steps' times; `seconds_left` counts to the turn's deadline.
+    """
+    last = steps[-1] if steps else None
+    if last is None:
+        return _ask(0, rounds=0, limits=limits, seconds_left=seconds_left)
+    if not last.assistant.get("tool_calls"):
+        return End()
+    if last.tool_results is None:
+        return _pause(last, limits, now) or RunTools(last.step)
+    rounds = sum(1 for step in steps if step.tool_results is not None)
+    return _ask(last.step + 1, rounds=rounds, limits=limits, seconds_left=seconds_left)
+
+
+def _ask(step: int, *, rounds: int, limits: Limits, seconds_left: float) -> Move:
+    if seconds_left < MINIMUM_SECONDS:
+        return OutOfTime()
+    return AskModel(step, with_tools=rounds < limits.max_tool_rounds and seconds_left >= CLOSING_SECONDS)
+
+
+def _pause(last: Step, limits: Limits, now: datetime) -> Pause | None:
+    if not last.assistant.get("content"):
+        return None
+    left = limits.pause_between_messages_seconds - (now - last.created_at).total_seconds()
+    return Pause(left) if left > 0 else None

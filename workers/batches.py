@@ -1,0 +1,44 @@
+"""Reads a plain queue in batches: whatever is waiting is taken together, up to a bound.
+
+One message alone is handed over at once; under load the batches grow by themselves, and with them the commits
+become fewer. A batch is acked only after it was handled, so the handler must bear a repetition.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from events.plain_consumer import Delivery, PlainConsumer
+
+IDLE_SECONDS = 1.0
+LINGER_SECONDS = 0.003
+"""How long a batch waits for more; only while the one before it was more than one message: load, that is."""
+
+Handler = Callable[[Sequence[Delivery]], bool]
+"""Handles a batch; False leaves it unacked, because the process is stopping."""
+
+
+def consume(consumer: PlainConsumer, handle: Handler, stop: threading.Event, *, max_batch: int = 100) -> None:
+    """Hand batches to `handle` until `stop` is set. The consumer survives the broker's restarts by itself."""
+    busy = False
+    try:
+        while not stop.is_set():
+            batch = _next_batch(consumer, max_batch if busy else 1)
+            if batch and not handle(batch):
+                return
+            for delivery in batch:
+                consumer.ack(delivery)
+            busy = len(batch) > 1 or (bool(batch) and not busy)
+    finally:
+        consumer.close()
+
+
+def _next_batch(consumer: PlainConsumer, max_batch: int) -> list[Delivery]:
+    batch: list[Delivery] = []
+    seconds = IDLE_SECONDS
+    while len(batch) < max_batch:
+        delivery = consumer.receive(seconds)
+        if delivery is None:
+            break
+        batch.append(delivery)
+        seconds = LINGER_SECONDS
+    return batch

@@ -1,0 +1,138 @@
+"""The one Celery application: `celery -A workers …` finds it here.
+
+A Celery message is a hint that carries an id; the truth is a row in Postgres. Hence early acks, no result backend, no
+canvas, JSON only, and every publish through the default exchange (a named one on Redis loses messages after a flush).
+Nothing is read from the environment until the configuration is first needed.
+"""
+
+from typing import Any
+
+from celery import Celery, signals
+from kombu import Exchange, Queue
+
+from events import queues
+from workers import logs, redis_transport, resources
+from workers.resources import CannotStart, Resources
+from workers.settings import Settings, SettingsError
+
+KINDS = {
+    queues.WORKFLOW: "workflow",
+    queues.TURNS: "agent",
+    queues.SHOPIFY: "shopify",
+    queues.OPS: "ops",
+}
+TASK_MODULES = (
+    "workers.workflow_tasks",
+    "workers.agent_tasks",
+    "workers.shopify_tasks",
+    "workers.ops_tasks",
+)
+
+
+def configuration() -> dict[str, Any]:
+    """Celery's settings for this process; exits with 2 when the environment names no usable broker."""
+    try:
+        broker_url = Settings.read(needed=("BROKER_URL",)).broker_url
+    except SettingsError as error:
+        resources.refuse_to_start(str(error))
+        raise
+    return {
+        "broker_url": broker_url,
+        "broker_transport_options": _transport_options(broker_url),
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_pool_acquire_timeout": 5,
+        "task_queues": [Queue(name, Exchange(""), routing_key=name, durable=True) for name in KINDS],
+        "task_default_queue": queues.OPS,
+        "task_default_exchange": "",
+        "task_default_routing_key": queues.OPS,
+        "task_create_missing_queues": False,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_store_errors_even_if_ignored": False,
+        "task_acks_late": False,
+        "task_publish_retry": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_consumer": "workers.consumer:SafeConsumer",
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_send_task_events": True,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_eta_task_limit": 1000,
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+def _transport_options(broker_url: str) -> dict[str, Any]:
+    if broker_url.startswith(("amqp://", "amqps://")):
+        return {"confirm_publish": True}
+    return {
+        "visibility_timeout": 60,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "health_check_interval": 10,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+    }
+
+
+redis_transport.install()
+app = Celery("cj", include=TASK_MODULES, set_as_current=True)
+app.add_defaults(configuration)
+
+
+logs.own_celery("celery")
+
+
+@signals.worker_init.connect
+def _start(sender: Any, **_: Any) -> None:
+    """Build the process's resources before it takes a message; refuse to start with exit 2."""
+    kind = _kind(sender)
+    try:
+        settings = Settings.read()
+        logs.configure(kind, level=settings.log_level)
+        built = Resources(settings, app, kind=kind)
+        built.check()
+    except (SettingsError, CannotStart) as error:
+        resources.refuse_to_start(str(error))
+        raise
+    resources.use(built)
+    if kind == "agent":
+        built.model.warm_up()
+    if kind == "workflow":
+        built.sweeper.start()
+
+
+def _kind(worker: Any) -> str:
+    names = list(worker.app.amqp.queues.consume_from)
+    return "-".join(KINDS.get(name, name) for name in names)
+
+
+@signals.worker_ready.connect
+def _ready(**_: Any) -> None:
+    logs.ready()
+
+
+@signals.worker_shutting_down.connect
+def _drain(**_: Any) -> None:
+    """Stop claiming; a running turn finishes its step and goes back to the queue."""
+    built = _built()
+    if built is not None:
+        built.draining.set()
+
+
+@signals.worker_shutdown.connect
+def _close(**_: Any) -> None:
+    built = _built()
+    if built is not None:
+        built.close()
+
+
+def _built() -> Resources | None:
+    try:
+        return resources.current()
+    except RuntimeError:
+        return None

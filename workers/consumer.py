@@ -1,0 +1,73 @@
+"""A Celery consumer that no message can stop.
+
+Celery checks little before it takes a message apart; several shapes make its consumer raise, the worker exits, puts
+the message back, and every later start dies of it again. So the frame is checked first, and what does not fit is
+dropped, counted by a log line, and gone.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery.worker.consumer import Consumer
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 64 * 1024
+CANVAS = ("callbacks", "errbacks", "chain", "chord")
+
+
+def fault(message: Any, known: Any) -> str | None:
+    """What is wrong with a message's frame, or None. `known` are the names of this worker's tasks."""
+    headers = message.headers
+    if not isinstance(headers, dict):
+        return "no headers"
+    if not isinstance(headers.get("task"), str) or not isinstance(headers.get("id"), str):
+        return "no task name or id"
+    if headers["task"] not in known or not headers["task"].startswith("cj."):
+        return "unknown task"
+    return _bad_header(headers) or _bad_body(message)
+
+
+def _bad_header(headers: dict[str, Any]) -> str | None:
+    retries, limits = headers.get("retries"), headers.get("timelimit")
+    if retries is not None and (not isinstance(retries, int) or isinstance(retries, bool)):
+        return "retries is no number"
+    pair = isinstance(limits, list | tuple) and len(limits) == 2
+    if limits is not None and not (pair and all(x is None or isinstance(x, int | float) for x in limits)):
+        return "timelimit is no pair of numbers"
+    for name in ("eta", "expires"):
+        if headers.get(name) is not None and not isinstance(headers[name], str):
+            return f"{name} is no time"
+    return None
+
+
+def _bad_body(message: Any) -> str | None:
+    if message.content_type != "application/json" or message.content_encoding not in ("utf-8", "UTF-8"):
+        return "not JSON in UTF-8"
+    if not isinstance(message.body, str | bytes) or len(message.body) > MAX_BODY_BYTES:
+        return "no body, or too large a one"
+    body = message.decode()
+    shape = [list, dict, dict]
+    if not (isinstance(body, list) and [type(part) for part in body] == shape):
+        return "body is not [arguments, keywords, options]"
+    return "canvas is not taken" if any(body[2].get(name) for name in CANVAS) else None
+
+
+class SafeConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer with the check in front."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        inner = super().create_task_handler(*args, **kwargs)
+
+        def on_task_received(message: Any) -> Any:
+            try:
+                wrong = fault(message, self.strategies)
+            except Exception as error:  # noqa: BLE001 - whatever a hostile frame raises, it is the frame's fault
+                wrong = type(error).__name__
+            if wrong is None:
+                return inner(message)
+            log.error("dropped a malformed task message", reason=wrong)
+            return message.reject_log_error(log, self.connection_errors)
+
+        return on_task_received

@@ -1,0 +1,85 @@
+"""Hints: Celery messages that wake a worker up. They carry ids, and every one of them may be lost.
+
+The truth is a row in Postgres; what a lost hint should have started is found by the sweeper within about a second.
+So telling never raises, and a broker that is away is left alone for a few seconds instead of being waited for.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery
+
+from events import queues
+from workers import logs
+
+log = logs.get(__name__)
+
+BREAK_SECONDS = 5.0
+"""How long the broker is left alone after a failure."""
+
+HANDLE_EVENT = "cj.handle_event"
+RUN_TURN = "cj.run_turn"
+FETCH = "cj.fetch_shopify_data"
+
+
+class Breaker:
+    """Remembers that the broker is away, and logs once when that changes."""
+
+    def __init__(self, seconds: float = BREAK_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open_until = 0.0
+        self._away = False
+
+    def is_open(self) -> bool:
+        return self._clock() < self._open_until
+
+    def failed(self, reason: str) -> None:
+        with self._lock:
+            self._open_until = self._clock() + self._seconds
+            was_away, self._away = self._away, True
+        if not was_away:
+            log.warning("broker is away; rows wait in Postgres until it is back", reason=reason)
+
+    def worked(self) -> None:
+        if not self._away:
+            return
+        with self._lock:
+            was_away, self._away, self._open_until = self._away, False, 0.0
+        if was_away:
+            log.info("broker is back")
+
+
+class Hints:
+    """Wakes workers up through Celery."""
+
+    def __init__(self, app: Celery, breaker: Breaker) -> None:
+        self._app = app
+        self._breaker = breaker
+
+    def handle_event(self, event_key: int) -> bool:
+        """Ask a workflow worker to handle the event of this inbox row."""
+        return self._tell(HANDLE_EVENT, queues.WORKFLOW, [event_key])
+
+    def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:
+        """Ask an agent worker to run this turn, `after_seconds` from now."""
+        return self._tell(RUN_TURN, queues.TURNS, [turn_id], after_seconds)
+
+    def fetch(self, request: dict[str, Any]) -> bool:
+        """Ask a Shopify worker to fetch (workers.shopify_fetch.FetchRequest as a dict of ids)."""
+        return self._tell(FETCH, queues.SHOPIFY, [request])
+
+    def _tell(self, task: str, queue: str, args: list[Any], after_seconds: float = 0.0) -> bool:
+        if self._breaker.is_open():
+            return False
+        countdown = after_seconds if after_seconds > 0 else None
+        try:
+            self._app.send_task(task, args, queue=queue, countdown=countdown, retry=False, ignore_result=True)
+        except Exception as error:  # noqa: BLE001 - a hint may fail in any way the broker's client knows
+            self._breaker.failed(type(error).__name__)
+            return False
+        self._breaker.worked()
+        return True

@@ -1,0 +1,230 @@
+"""The intake process: `python -m workers.intake`.
+
+Takes foreign messages off the broker, so that no foreign byte ever reaches a Celery worker. An event becomes a row
+(accepted or refused) before its message is acked; then a workflow worker is told. Acks of the gateway mark replies.
+"""
+
+import hashlib
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from events import catalog, queues
+from events.catalog import Event
+from events.errors import InvalidEvent
+from events.plain_consumer import Delivery, PlainConsumer
+from storage import inbox, outbox
+from storage.database import Database
+from storage.errors import StorageError, StorageUnavailable
+from workers import logs, resources
+from workers.batches import consume
+from workers.celery import app
+from workers.hints import Hints
+from workers.redis_transport import UNREADABLE
+from workers.resources import CannotStart, Resources
+from workers.settings import Settings, SettingsError
+
+log = logs.get(__name__)
+
+T = TypeVar("T")
+
+MAX_OPEN_TURNS = 20_000
+"""Above this many queued and running turns nothing more is taken in; the broker keeps it."""
+COUNT_EVERY_SECONDS = 2.0
+MAX_ACK_BYTES = 4096
+
+
+class Intake:
+    """Turns batches of messages into rows."""
+
+    def __init__(
+        self, database: Database, hints: Hints, stop: threading.Event, *, max_open_turns: int = MAX_OPEN_TURNS
+    ) -> None:
+        self._database = database
+        self._hints = hints
+        self._stop = stop
+        self._max_open_turns = max_open_turns
+        self._counted_at = 0.0
+        self._full = False
+
+    def events(self, deliveries: Sequence[Delivery]) -> bool:
+        """Store a batch of events, then tell the workflow workers. False when the process stops before it could."""
+        self._wait_while_full()
+        bodies = [_body(delivery) for delivery in deliveries]
+        keys = self._patiently(lambda session: self._store(session, bodies))
+        if keys is None:
+            return False
+        for key in keys:
+            self._hints.handle_event(key)
+        return True
+
+    def acks(self, deliveries: Sequence[Delivery]) -> bool:
+        """Mark the replies that the gateway has shown; anything else on the queue is dropped."""
+        ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
+        if len(ids) < len(deliveries):
+            log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
+        return not ids or self._patiently(lambda session: outbox.acknowledge(session, ids)) is not None
+
+    def _store(self, session: Session, bodies: Sequence[bytes]) -> list[int]:
+        good: list[Event] = []
+        for body in bodies:
+            try:
+                good.append(catalog.parse(body))
+            except InvalidEvent as error:
+                _reject(session, error, body)
+        keys: list[int] = []
+        for event in good:
+            accepted = _accept(session, event)
+            if isinstance(accepted, inbox.Reused):
+                _reject(session, _reused(event, accepted), event.content_hash)
+            else:
+                keys += [accepted.key] if accepted.fresh else []
+        return keys
+
+    def _patiently(self, work: Callable[[Session], T]) -> T | None:
+        """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
+        pause, away = 0.1, False
+        while not self._stop.is_set():
+            try:
+                with self._database.transaction() as session:
+                    result = work(session)
+            except StorageUnavailable as error:
+                if not away:
+                    log.warning("Postgres is away; nothing is taken in until it is back", error_code=error.code)
+                away = True
+                self._stop.wait(pause)
+                pause = min(pause * 2, 2.0)
+                continue
+            if away:
+                log.info("Postgres is back")
+            return result
+        return None
+
+    def _wait_while_full(self) -> None:
+        while not self._stop.is_set() and self._is_full():
+            self._stop.wait(COUNT_EVERY_SECONDS)
+
+    def _is_full(self) -> bool:
+        if time.monotonic() - self._counted_at < COUNT_EVERY_SECONDS:
+            return self._full
+        count = self._patiently(inbox.open_turns) or 0
+        self._counted_at = time.monotonic()
+        was_full, self._full = self._full, count >= self._max_open_turns
+        if self._full and not was_full:
+            log.warning("too many open turns; events wait on the broker", open_turns=count)
+        if was_full and not self._full:
+            log.info("events are taken in again", open_turns=count)
+        return self._full
+
+
+def _body(delivery: Delivery) -> bytes:
+    body: Any = delivery.body
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    if isinstance(body, str):
+        return body.encode("utf-8", "surrogatepass")
+    return json.dumps(body).encode()
+
+
+def _accept(session: Session, event: Event) -> inbox.Accepted | inbox.Reused:
+    envelope = event.envelope
+    return inbox.accept(
+        session,
+        source=event.source,
+        id=event.id,
+        type=event.type,
+        time=envelope.time,
+        subject=envelope.subject,
+        traceparent=envelope.traceparent,
+        data=event.payload,
+        content_hash=event.content_hash,
+        merchant_id=event.merchant_id,
+        conversation_id=event.conversation_id,
+    )
+
+
+def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
+    stored = found.stored_at.isoformat(timespec="seconds")
+    return InvalidEvent(
+        "event.id_reused",
+        f"differs from the event stored at {stored} under the same source and id; use a new id",
+        source=event.source,
+        id=event.id,
+        type=event.type,
+    )
+
+
+def _reject(session: Session, error: InvalidEvent, body: bytes) -> None:
+    digest = hashlib.sha256(body).digest()
+    inbox.reject(
+        session,
+        source=error.source or "unknown",
+        id=error.id or f"sha256:{digest.hex()[:32]}",
+        type=error.type or "unknown",
+        content_hash=digest,
+        code=error.code,
+        message=error.message,
+    )
+    log.warning("event refused", error_code=error.code)
+
+
+def _acked(delivery: Delivery) -> str | None:
+    body = _body(delivery)
+    if delivery.message.content_type == UNREADABLE or len(body) > MAX_ACK_BYTES:
+        return None
+    try:
+        ack = json.loads(body)
+    except ValueError:
+        return None
+    reply_id = ack.get("id") if isinstance(ack, dict) else None
+    return reply_id if isinstance(reply_id, str) and reply_id.isascii() and len(reply_id) <= 100 else None
+
+
+def run(built: Resources, stop: threading.Event) -> None:
+    """Consume `events` and `acks` and sweep, until `stop` is set."""
+    intake = Intake(built.database, built.hints, stop)
+    broker_url = built.settings.broker_url
+    acks = threading.Thread(
+        target=consume,
+        args=(PlainConsumer(broker_url, queues.ACKS), intake.acks, stop),
+        name="acks",
+        daemon=True,
+    )
+    acks.start()
+    built.sweeper.start()
+    logs.ready()
+    consume(PlainConsumer(broker_url, queues.EVENTS), intake.events, stop)
+    acks.join(5.0)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT; exit with 2 when the process cannot start."""
+    logs.configure("intake")
+    try:
+        settings = Settings.read()
+        logs.configure("intake", level=settings.log_level)
+        built = Resources(settings, app, kind="intake")
+        built.check()
+    except (SettingsError, CannotStart) as error:
+        resources.refuse_to_start(str(error))
+        raise
+    except StorageError as error:
+        resources.refuse_to_start(f"DATABASE_URL: {error}")
+        raise
+    resources.use(built)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(built, stop)
+    finally:
+        built.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Keeps the leases of this process's running turns alive.
+
+A turn that takes long (a slow model) is still held as long as its process lives; when the process dies, nobody
+extends the lease and the sweeper hands the turn to another worker.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from storage import turns
+from storage.database import Database
+from storage.errors import StorageError
+from storage.turns import Claim
+from workers import logs
+
+log = logs.get(__name__)
+
+
+class LeaseKeeper:
+    """One thread per process that extends every held lease, three times per lease length."""
+
+    def __init__(self, database: Database, lease_seconds: float) -> None:
+        self._database = database
+        self._lease_seconds = lease_seconds
+        self._held: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def hold(self, claim: Claim) -> Iterator[None]:
+        """Extend the lease of `claim` while the block runs."""
+        with self._lock:
+            self._held[claim.turn_id] = claim.attempt
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._held.get(claim.turn_id) == claim.attempt:
+                    del self._held[claim.turn_id]
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._lease_seconds / 3):
+            with self._lock:
+                held = list(self._held.items())
+            if held:
+                self._extend(held)
+
+    def _extend(self, held: list[tuple[int, int]]) -> None:
+        try:
+            with self._database.transaction() as session:
+                kept = turns.extend_leases(session, held, lease_seconds=self._lease_seconds)
+        except StorageError:
+            return  # the next beat tries again; a lease that runs out meanwhile is what leases are for
+        for turn_id, _ in held:
+            if turn_id not in kept:
+                log.info("lease of turn is no longer ours", turn_id=turn_id)

@@ -1,0 +1,110 @@
+"""Two repairs to kombu's Redis transport, applied once per process before anything connects.
+
+1. *Broker restart with messages unacked.* Celery 5.7 closes the lost connection while kombu still wants to restore
+   its unacked messages; `Channel._connparams` then dereferences a client that is already gone and raises
+   AttributeError, which is not a "connection error", so the worker exits
+   (celery/worker/consumer/consumer.py: on_connection_error_after_connected). Raised as redis' own ConnectionError
+   it takes the ordinary reconnect path. Drop this when upstream guards the closed channel.
+2. *List items that are not kombu messages.* `Channel._brpop_read` has already popped the item when decoding fails,
+   so the exception both loses the bytes and kills the consumer. Decoded tolerantly, such an item becomes a message
+   without headers: a Celery worker drops it by name, intake refuses it and keeps a row.
+"""
+
+import base64
+import threading
+import uuid
+from typing import Any
+
+import kombu.transport.redis as transport
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+UNREADABLE = "application/x-unreadable"
+"""Content type given to a list item that was no kombu message."""
+
+_connparams = transport.Channel._connparams
+_brpop_read = transport.Channel._brpop_read
+_loads = transport.loads
+_bytes_to_str = transport.bytes_to_str
+
+
+_popped = threading.local()  # .item is set while the next `loads` decodes an item just popped from a queue
+
+
+def install() -> None:
+    """Apply both repairs. Harmless when called again, and for other transports."""
+    transport.Channel._connparams = _guarded_connparams
+    transport.Channel._brpop_read = _marked_brpop_read
+    transport.loads = _tolerant_loads
+    transport.bytes_to_str = _tolerant_bytes_to_str
+
+
+def _guarded_connparams(self: Any, asynchronous: bool = False) -> Any:
+    if self.connection is None or self.connection.client is None:
+        raise RedisConnectionError("the channel was closed when the broker connection was lost")
+    return _connparams(self, asynchronous)
+
+
+def _marked_brpop_read(self: Any, **options: Any) -> Any:
+    _popped.item = True
+    try:
+        return _brpop_read(self, **options)
+    finally:
+        _popped.item = False
+
+
+def _tolerant_bytes_to_str(value: Any) -> Any:
+    try:
+        return _bytes_to_str(value)
+    except UnicodeDecodeError:
+        return value.decode("utf-8", "replace")
+
+
+def _tolerant_loads(text: Any, *args: Any, **kwargs: Any) -> Any:
+    if not getattr(_popped, "item", False):  # kombu's own bookkeeping goes through the same function
+        return _loads(text, *args, **kwargs)
+    _popped.item = False
+    try:
+        message = _loads(text, *args, **kwargs)
+    except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
+        return _unreadable(text)
+    return message if _is_message(message) else _unreadable(text)
+
+
+def _is_message(message: Any) -> bool:
+    """Whether kombu's virtual transport can take `message` apart without raising."""
+    if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
+        return False
+    properties = message["properties"]
+    body, encoding = message.get("body"), properties.get("body_encoding")
+    if not isinstance(body, str) or not isinstance(properties.get("delivery_info"), dict):
+        return False
+    if not isinstance(properties.get("delivery_tag"), str) or encoding not in (None, "base64"):
+        return False
+    if not isinstance(message.get("headers", {}), dict):
+        return False
+    return encoding is None or _is_base64(body)
+
+
+def _is_base64(body: str) -> bool:
+    try:
+        base64.b64decode(body.encode("ascii"), validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _unreadable(text: Any) -> dict[str, Any]:
+    raw = text if isinstance(text, bytes) else str(text).encode("utf-8", "replace")
+    return {
+        "body": base64.b64encode(raw).decode("ascii"),
+        "content-type": UNREADABLE,
+        "content-encoding": "binary",
+        "headers": {},
+        "properties": {
+            "body_encoding": "base64",
+            "delivery_tag": str(uuid.uuid4()),
+            "delivery_info": {"exchange": "", "routing_key": ""},
+            "delivery_mode": 2,
+            "priority": 0,
+        },
+    }

@@ -1,0 +1,137 @@
+"""The sweeper: finds what a lost message, a dead worker or a silent gateway left behind, about once a second.
+
+It runs as a thread of every intake and workflow process; an advisory lock lets one of them work at a time, so there
+is no process whose loss stops it. It only re-queues and re-sends; it never executes.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from storage import inbox, outbox, turns
+from storage.database import Database
+from storage.errors import StorageError
+from storage.outbox import NewReply, OutgoingReply
+from storage.turns import Expired
+from workers import agui, logs
+from workers.hints import Hints
+from workers.outlet import Outlet
+
+log = logs.get(__name__)
+
+PERIOD_SECONDS = 1.0
+LOCK_KEY = 0x434A_5357  # "CJSW": the advisory lock of all sweepers on one database
+MAX_FAILURES = 3
+"""A turn whose worker died this often is dead: it ends with an apology and the conversation goes on."""
+HINT_AFTER_SECONDS = 1.0
+BATCH = 100
+
+LOST = "Sorry, I lost my train of thought. Please ask again."
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one sweep found; to be told to others after its transaction."""
+
+    events: list[int] = field(default_factory=list)
+    turns: list[int] = field(default_factory=list)
+    replies: list[OutgoingReply] = field(default_factory=list)
+
+
+def sweep(session: Session) -> Found | None:
+    """One sweep inside the caller's transaction; None if another process is sweeping."""
+    if not session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}).scalar():
+        return None
+    expired = turns.expire(session, max_failures=MAX_FAILURES)
+    apologies = [reply for turn in expired if turn.dead for reply in _apologise(session, turn)]
+    waiting = turns.waiting(session, older_than_seconds=HINT_AFTER_SECONDS, limit=BATCH)
+    back = [turn.turn_id for turn in expired if not turn.dead]
+    for turn in expired:
+        log.warning("lease expired", turn_id=turn.turn_id, dead=turn.dead)
+    return Found(
+        events=inbox.unprocessed(session, older_than_seconds=HINT_AFTER_SECONDS, limit=BATCH),
+        turns=list(dict.fromkeys([*back, *waiting])),
+        replies=[*apologies, *outbox.due(session, limit=BATCH)],
+    )
+
+
+def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
+    replies = _append(session, turn, NewReply(agui.END_KEY, agui.run_error("turn_lost", LOST)))
+    for item in turns.absorbed_by(session, turn.turn_id):
+        run_id = f"turn_{item.turn_id}"
+        started = NewReply("started", agui.run_started(turn.conversation_id, run_id))
+        finished = NewReply(agui.END_KEY, agui.run_finished(turn.conversation_id, run_id))
+        replies += outbox.append(
+            session,
+            turn_id=item.turn_id,
+            conversation_id=turn.conversation_id,
+            turn_seq=item.seq,
+            causation_id=item.event_id,
+            traceparent=None,
+            replies=[started, finished],
+        )
+    return replies
+
+
+def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingReply]:
+    return outbox.append(
+        session,
+        turn_id=turn.turn_id,
+        conversation_id=turn.conversation_id,
+        turn_seq=turn.seq,
+        causation_id=turn.event_id,
+        traceparent=turn.traceparent,
+        replies=[reply],
+    )
+
+
+class Sweeper:
+    """The thread. It survives whatever a sweep meets and tries again after the period."""
+
+    def __init__(self, database: Database, hints: Hints, outlet: Outlet) -> None:
+        self._database = database
+        self._hints = hints
+        self._outlet = outlet
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._away = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def once(self) -> Found | None:
+        """Sweep, commit, then tell; returns what was found."""
+        with self._database.transaction() as session:
+            found = sweep(session)
+        if found is not None:
+            self._tell(found.events, found.turns, found.replies)
+        return found
+
+    def _tell(self, events: Sequence[int], turn_ids: Sequence[int], replies: Sequence[OutgoingReply]) -> None:
+        self._outlet.publish(replies)
+        for key in events:
+            self._hints.handle_event(key)
+        for turn_id in turn_ids:
+            self._hints.run_turn(turn_id)
+
+    def _run(self) -> None:
+        while not self._stop.wait(PERIOD_SECONDS):
+            try:
+                self.once()
+                if self._away:
+                    log.info("sweeper works again")
+                self._away = False
+            except StorageError as error:
+                if not self._away:
+                    log.warning("sweeper waits for Postgres", error_code=error.code)
+                self._away = True
+            except Exception:
+                log.exception("sweep failed")
