@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shopify.version import API_VERSION
+from workers.logs import mask
 
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
 BROKER_SCHEMES = ("redis", "rediss", "sentinel", "amqp", "amqps")
@@ -18,11 +19,6 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _API_VERSION = re.compile(r"\d{4}-(01|04|07|10)|unstable")
 _TOKEN_KEY = re.compile(r"([1-9]\d{0,2}):[A-Za-z0-9+/]{43}=")
-
-
-def safe_url(text: str) -> str:
-    """The URL with its password replaced by ***."""
-    return re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", text)
 
 
 def url(schemes: tuple[str, ...]) -> Callable[[str], str]:
@@ -58,9 +54,7 @@ def token_keys(text: str) -> str:
 
 def model_name(text: str) -> str:
     if not re.fullmatch(r"[^\s,]+", text):
-        raise ValueError(
-            f"is {text!r}; write one name such as openai/gpt-5-mini, others in CJ_MODEL_FALLBACKS"
-        )
+        raise ValueError(f"is {text!r}; write one name such as openai/gpt-5-mini, others in CJ_MODEL_FALLBACKS")
     return text
 
 
@@ -86,11 +80,9 @@ def admin_url(text: str) -> str:
     except ValueError:
         raise ValueError(f"is not a URL; {advice}") from None
     if parts.scheme not in ("http", "https") or not host or "{shop}" not in text or "@" in parts.netloc:
-        raise ValueError(f"is {safe_url(text)!r}; {advice}")
+        raise ValueError(f"is {mask(text)!r}; {advice}")
     if parts.scheme == "http" and host not in _LOOPBACK:
-        raise ValueError(
-            f"is {text!r}: tokens would travel unencrypted; write https:// (http only to 127.0.0.1)"
-        )
+        raise ValueError(f"is {text!r}: tokens would travel unencrypted; write https:// (http only to 127.0.0.1)")
     return text.rstrip("/")
 
 

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from shopify.version import API_VERSION
 from workers import setting_values as values
+from workers.logs import mask
 
 VARIABLES: Mapping[str, str] = {
     "DATABASE_URL": "Postgres, e.g. postgresql://cj:password@db.example/cj",
@@ -69,9 +70,7 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def read(
-        cls, environ: Mapping[str, str] | None = None, *, needed: Collection[str] = NEEDED
-    ) -> "Settings":
+    def read(cls, environ: Mapping[str, str] | None = None, *, needed: Collection[str] = NEEDED) -> "Settings":
         """Read `environ` (default: the process's). `needed`: the variables this process cannot do without;
         a needed one that is absent, or any one that is wrong, is a problem. Raises SettingsError with all."""
         reader = _Reader(environment() if environ is None else environ, needed)
@@ -96,9 +95,7 @@ class Settings:
             warnings=reader.warnings(),
         )
         if settings.model_fallbacks and model is None:
-            reader.problem(
-                "CJ_MODEL_FALLBACKS", "is set without CJ_MODEL; set CJ_MODEL to the model asked first"
-            )
+            reader.problem("CJ_MODEL_FALLBACKS", "is set without CJ_MODEL; set CJ_MODEL to the model asked first")
         if (client_id is None) != (client_secret is None):
             missing = "SHOPIFY_CLIENT_ID" if client_id is None else "SHOPIFY_CLIENT_SECRET"
             reader.problem(missing, "is not set though its partner is; set both, or neither")
@@ -110,9 +107,9 @@ class Settings:
         """Every variable with its value in effect, fit for a screen: secrets and passwords masked."""
         absent = "-"
         return {
-            "DATABASE_URL": values.safe_url(self.database_url) or absent,
-            "BROKER_URL": values.safe_url(self.broker_url) or absent,
-            "REDIS_URL": values.safe_url(self.redis_url) or absent,
+            "DATABASE_URL": mask(self.database_url) or absent,
+            "BROKER_URL": mask(self.broker_url) or absent,
+            "REDIS_URL": mask(self.redis_url) or absent,
             "CJ_TOKEN_KEYS": _shown_keys(self.token_keys) if self.token_keys else absent,
             "CJ_MODEL": self.model or "- (the offline demo model)",
             "CJ_MODEL_FALLBACKS": ", ".join(self.model_fallbacks) or absent,
@@ -120,9 +117,7 @@ class Settings:
             "SHOPIFY_CLIENT_SECRET": "********" if self.shopify_client_secret else absent,
             "SHOPIFY_API_VERSION": self.shopify_api_version,
             "SHOPIFY_ADMIN_URL": self.shopify_admin_url,
-            "CJ_WORKFLOWS": str(self.workflows_folder)
-            if self.workflows_folder
-            else "- (the shipped ones)",
+            "CJ_WORKFLOWS": str(self.workflows_folder) if self.workflows_folder else "- (the shipped ones)",
             "CJ_LEASE_SECONDS": f"{self.lease_seconds:g}",
             "CJ_LOG_LEVEL": self.log_level,
             "CJ_METRICS_PORT": str(self.metrics_port) if self.metrics_port is not None else absent,
@@ -161,9 +156,7 @@ class _Reader:
         """CJ_ variables nobody reads: probably a typo, but perhaps another program's, so not a problem."""
         unknown = sorted(name for name in self.environ if name.startswith("CJ_") and name not in VARIABLES)
         close = ((name, difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.8)) for name in unknown)
-        return tuple(
-            f"{name} is not read by anything; did you mean {found[0]}?" for name, found in close if found
-        )
+        return tuple(f"{name} is not read by anything; did you mean {found[0]}?" for name, found in close if found)
 
 
 def _shown_keys(text: str) -> str:

@@ -7,7 +7,8 @@
     supervisor.stop()
 
 A child that ends is restarted after 0.5 s, doubling up to 10 s while it keeps dying. One that ends with exit
-code 2 refuses to start (settings, migrations, workflows): everything is stopped and `refused` names it.
+code 2 before its place was ever ready refuses to start (settings, migrations, workflows): everything is stopped
+and `refused` names it. After it was ready once the same code means that something is away, and it is restarted.
 """
 
 import os
@@ -71,6 +72,11 @@ class Supervisor:
             self._changed.wait_for(lambda: self._stopping or not self.not_ready(), timeout)
             return not self._stopping and not self.not_ready()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Has it been asked to stop, or did a process refuse to start?"""
+        return self._stopping
+
     def not_ready(self) -> list[str]:
         """Names of the processes that have not said that they are ready."""
         return [place.process.name for place in self._places if not place.is_ready()]
@@ -129,6 +135,7 @@ class Supervisor:
         if child.silent and child.pipe in self._selector.get_map():
             self._selector.unregister(child.pipe)
         if child.ready != was_ready:
+            place.was_ready = True
             with self._changed:
                 self._changed.notify_all()
 
@@ -145,7 +152,7 @@ class Supervisor:
         place.child, code = None, child.bury()
         if self._stopping:
             return
-        if code == REFUSED:
+        if code == REFUSED and not place.was_ready:
             self.refused, self._stopping = name, True
             self._say(f"{name} refuses to start (exit code 2), see its lines above; stopping everything")
             return
@@ -189,6 +196,7 @@ class _Place:
         self.process = process
         self.child: Child | None = None
         self.start_at = 0.0
+        self.was_ready = False
         self._next_pause = first_pause
 
     def is_ready(self) -> bool:

@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.waiting import wait_until
 from workers.procfile import Process
 from workers.settings import environment
 from workers.supervisor import Pace, Supervisor
@@ -57,13 +57,6 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         supervisor.wait(10)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
 def is_gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
@@ -90,7 +83,7 @@ def test_not_ready_in_time(stage: Stage) -> None:
 
 def test_children_are_in_sessions_of_their_own_and_find_the_environments_programs(stage: Stage) -> None:
     supervisor = stage.run(a=f"import os, sys; print(os.getsid(0), sys.executable); {READY}; input()")
-    until(lambda: len(stage.lines) >= 1)
+    wait_until(lambda: len(stage.lines) >= 1)
     session, executable = stage.lines[0][1].split()
     assert int(session) != os.getsid(0)
     assert Path(executable).parent == Path(sys.executable).parent
@@ -102,14 +95,14 @@ def test_a_child_that_is_killed_comes_back(stage: Stage) -> None:
     assert supervisor.wait_ready(20)
     first = supervisor.pids()["a"]
     os.kill(first, signal.SIGKILL)
-    until(lambda: supervisor.pids().get("a", first) != first)
+    wait_until(lambda: supervisor.pids().get("a", first) != first)
     assert supervisor.wait_ready(20)
     assert stage.said == ["a was killed by SIGKILL; it starts again in 0.05 s"]
 
 
 def test_a_child_that_keeps_dying_is_given_longer_pauses(stage: Stage) -> None:
     stage.run(a="print('no'); raise SystemExit(1)")
-    until(lambda: len(stage.said) >= 5)
+    wait_until(lambda: len(stage.said) >= 5)
     assert [line.rsplit(" in ")[-1] for line in stage.said[:5]] == [
         "0.05 s",
         "0.1 s",
@@ -123,7 +116,7 @@ def test_a_child_that_keeps_dying_is_given_longer_pauses(stage: Stage) -> None:
 
 def test_a_healthy_life_resets_the_pause(stage: Stage) -> None:
     stage.run(Pace(first=0.05, longest=10, healthy=0.0), a="")
-    until(lambda: len(stage.said) >= 4)
+    wait_until(lambda: len(stage.said) >= 4)
     assert {line.rsplit(" in ")[-1] for line in stage.said} == {"0.05 s"}
 
 
@@ -139,6 +132,13 @@ def test_a_child_that_refuses_stops_everything(stage: Stage) -> None:
     assert ("wrong", "DATABASE_URL is not set") in stage.lines
     assert len(stage.said) == 1
     assert stage.said[0].startswith("wrong refuses to start")
+
+
+def test_a_refusal_after_a_good_start_is_tried_again(stage: Stage) -> None:
+    supervisor = stage.run(a=f"{READY}; raise SystemExit(2)")
+    wait_until(lambda: len(stage.said) >= 3)
+    assert supervisor.refused is None
+    assert stage.said[0] == "a ended with exit code 2; it starts again in 0.05 s"
 
 
 def test_stopping_lets_children_finish(stage: Stage) -> None:
@@ -183,21 +183,21 @@ def test_what_a_child_leaves_in_its_group_is_killed(stage: Stage) -> None:
     supervisor = stage.run(
         a="import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True); raise SystemExit(1)"
     )
-    until(lambda: len(stage.said) >= 1)
-    until(lambda: is_gone(int(stage.lines[0][1])))
+    wait_until(lambda: len(stage.said) >= 1)
+    wait_until(lambda: is_gone(int(stage.lines[0][1])))
     supervisor.stop()
 
 
 def test_a_child_that_closes_its_output_is_watched_on(stage: Stage) -> None:
     supervisor = stage.run(a="import os, time; os.close(1); os.close(2); time.sleep(0.3); os._exit(1)")
-    until(lambda: len(stage.said) >= 1)
+    wait_until(lambda: len(stage.said) >= 1)
     supervisor.stop()
     assert stage.said[0] == "a ended with exit code 1; it starts again in 0.05 s"
 
 
 def test_long_and_unfinished_lines(stage: Stage) -> None:
     stage.run(a="import sys, time; sys.stdout.write('x' * 600_000 + '\\nend'); sys.stdout.flush()")
-    until(lambda: len(stage.said) >= 1)
+    wait_until(lambda: len(stage.said) >= 1)
     texts = [line for _, line in stage.lines]
     last = texts.index("end")
     assert "".join(texts[:last]) == "x" * 600_000
@@ -220,13 +220,11 @@ def test_children_do_not_outlive_a_supervisor_killed_with_9(stage: Stage) -> Non
     supervisor.start()
     supervisor.wait()
     """.replace("FOLDER", repr(str(stage.folder)))
-    boss = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True
-    )
+    boss = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True)
     assert boss.stdout is not None
     child = int(boss.stdout.readline())
     assert not is_gone(child)
     boss.kill()
     boss.wait()
     boss.stdout.close()
-    until(lambda: is_gone(child))
+    wait_until(lambda: is_gone(child))
