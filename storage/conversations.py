@@ -1,0 +1,112 @@
+"""Conversations: which workflow one is in, its context, and what was said so far.
+
+The statements stand in `conversations.sql`.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage import sql
+from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
+from storage.json_values import dump
+from storage.turns import AbsorbedTurn, StepRow, TurnInput
+
+SQL = sql.load("conversations")
+
+
+@dataclass(frozen=True)
+class Conversation:
+    id: str
+    merchant_id: str
+    workflow: str
+    context: dict[str, Any]
+    status: str
+    last_turn: int
+
+
+@dataclass(frozen=True)
+class PastTurn:
+    """A turn that has ended: what it answered, its complete steps, and the messages it took in."""
+
+    seq: int
+    input: TurnInput
+    steps: tuple[StepRow, ...]
+    absorbed: tuple[AbsorbedTurn, ...]
+
+
+def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None:
+    """The conversation, with `lock` held until the end of the transaction; None if there is none."""
+    row = session.execute(SQL["lock" if lock else "get"], {"id": id}).one_or_none()
+    return None if row is None else Conversation(*row)
+
+
+def latest_open(session: Session, merchant_id: str, *, lock: bool = False) -> Conversation | None:
+    """The merchant's open conversation in which something happened last."""
+    found = session.execute(SQL["latest_open"], {"merchant_id": merchant_id}).scalar()
+    return None if found is None else get(session, found, lock=lock)
+
+
+def open(session: Session, *, id: str, merchant_id: str, workflow: str, context: Mapping[str, Any]) -> Conversation:
+    """Open the conversation, locked; one that is there already is returned as it is.
+
+    Raises ConversationOfAnotherMerchant if it is there and somebody else's.
+    """
+    values = {"id": id, "merchant_id": merchant_id, "workflow": workflow, "context": dump(dict(context))}
+    session.execute(SQL["open"], values)
+    found = get(session, id, lock=True)
+    if found is None or found.merchant_id != merchant_id:
+        raise ConversationOfAnotherMerchant(f"conversation {id!r} belongs to another merchant")
+    return found
+
+
+def merge_context(session: Session, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Set these keys of the context and keep the others; returns the whole. Raises UnknownConversation."""
+    context = session.execute(SQL["merge_context"], {"id": id, "values": dump(dict(values))}).scalar()
+    if context is None:
+        raise UnknownConversation(f"there is no conversation {id!r}")
+    return dict(context)
+
+
+def move(session: Session, id: str, workflow: str) -> None:
+    """Let the conversation go on in another workflow. Raises UnknownConversation."""
+    if session.execute(SQL["move"], {"id": id, "workflow": workflow}).first() is None:
+        raise UnknownConversation(f"there is no conversation {id!r}")
+
+
+def history(session: Session, conversation_id: str, *, before_seq: int, max_turns: int) -> list[PastTurn]:
+    """The last `max_turns` turns that ended before turn `before_seq`, oldest first.
+
+    A step whose tool results never came is left out: no model takes a call without its result.
+    """
+    where = {"conversation_id": conversation_id, "before_seq": before_seq, "max_turns": max_turns}
+    turns = session.execute(SQL["past_turns"], where).all()
+    if not turns:
+        return []
+    which: dict[str, Any] = {"turn_ids": [turn.id for turn in turns], "conversation_id": conversation_id}
+    steps: dict[int, list[StepRow]] = defaultdict(list)
+    for turn_id, step, assistant, results, created_at in session.execute(SQL["steps_of_turns"], which):
+        if results is not None or not assistant.get("tool_calls"):
+            steps[turn_id].append(StepRow(step, assistant, results, created_at))
+    absorbed: dict[int, list[AbsorbedTurn]] = defaultdict(list)
+    for by, turn_id, seq, event_id, traceparent, at_step, said in session.execute(SQL["absorbed_by_turns"], which):
+        taken = AbsorbedTurn(turn_id, seq, event_id, traceparent, at_step, TurnInput.from_json(said))
+        absorbed[by].append(taken)
+    return [
+        PastTurn(turn.seq, TurnInput.from_json(turn.input), tuple(steps[turn.id]), tuple(absorbed[turn.id]))
+        for turn in turns
+    ]
+
+
+def remember_workflow(session: Session, hash: str, name: str, text: str) -> None:
+    """Keep a workflow's text under its hash, once."""
+    session.execute(SQL["remember_workflow"], {"hash": hash, "name": name, "text": text})
+
+
+def workflow_text(session: Session, hash: str) -> str | None:
+    """The workflow text with this hash, if a turn ever began with it."""
+    found = session.execute(SQL["workflow_text"], {"hash": hash}).scalar()
+    return None if found is None else str(found)

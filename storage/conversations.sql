@@ -1,0 +1,49 @@
+-- fragment: columns
+id, merchant_id, workflow, context, status, last_turn
+
+-- name: get
+SELECT {columns} FROM conversations WHERE id = :id
+
+-- name: lock
+SELECT {columns} FROM conversations WHERE id = :id FOR NO KEY UPDATE
+
+-- name: latest_open
+SELECT id FROM conversations WHERE merchant_id = :merchant_id AND status = 'open'
+ORDER BY updated_at DESC, id LIMIT 1
+
+-- name: open
+INSERT INTO conversations (id, merchant_id, workflow, context)
+VALUES (:id, :merchant_id, :workflow, CAST(:context AS jsonb))
+ON CONFLICT (id) DO NOTHING
+
+-- name: merge_context
+UPDATE conversations SET context = context || CAST(:values AS jsonb), updated_at = clock_timestamp()
+WHERE id = :id RETURNING context
+
+-- name: move
+UPDATE conversations SET workflow = :workflow, updated_at = clock_timestamp() WHERE id = :id RETURNING id
+
+-- name: past_turns
+-- Turns that have ended, the latest ones, without those another turn answered.
+SELECT * FROM (
+    SELECT id, seq, input FROM turns
+    WHERE conversation_id = :conversation_id AND seq < :before_seq AND status IN ('done', 'dead')
+      AND absorbed_by IS NULL
+    ORDER BY seq DESC LIMIT :max_turns
+) AS latest ORDER BY seq
+
+-- name: steps_of_turns
+SELECT turn_id, step, assistant, tool_results, created_at FROM steps
+WHERE turn_id = ANY (CAST(:turn_ids AS bigint[])) ORDER BY turn_id, step
+
+-- name: absorbed_by_turns
+SELECT t.absorbed_by, t.id, t.seq, e.id, e.traceparent, t.absorbed_at_step, t.input
+FROM turns t JOIN events e ON e.key = t.event_key
+WHERE t.conversation_id = :conversation_id AND t.absorbed_by = ANY (CAST(:turn_ids AS bigint[]))
+ORDER BY t.seq
+
+-- name: remember_workflow
+INSERT INTO workflow_versions (hash, name, text) VALUES (:hash, :name, :text) ON CONFLICT (hash) DO NOTHING
+
+-- name: workflow_text
+SELECT text FROM workflow_versions WHERE hash = :hash

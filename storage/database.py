@@ -1,0 +1,154 @@
+"""The way to Postgres: a pool, short transactions, and errors that never show a value.
+
+    with database.transaction() as session:     # commit at the end, roll back on any exception
+        key = inbox.accept(session, …)
+
+Errors: StorageUnavailable (away, busy, or too slow), StorageRefused, SchemaMissing; see `storage.errors`.
+
+psycopg2 writes values into the SQL text, so Postgres' LINE and DETAIL, and SQLAlchemy's rendering of a statement,
+show them. That is why nothing of a foreign error reaches ours but its SQLSTATE, the names of table and constraint,
+and, for classes of errors that speak of the server and not of data, its first sentence.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import psycopg2
+import psycopg2.errors
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
+
+#: Seconds a thread waits for a free connection of the pool.
+POOL_TIMEOUT = 2
+#: Seconds until a server that does not answer counts as away.
+CONNECT_TIMEOUT = 3
+
+# No lock is waited for long, no statement runs long, and a process that hangs inside a transaction loses it.
+SESSION_SETTINGS = """
+SET lock_timeout = '2s';
+SET statement_timeout = '5s';
+SET idle_in_transaction_session_timeout = '5s';
+SET timezone = 'UTC'
+"""
+
+# A peer that vanished without a word is noticed within some 20 seconds (TCP only; sockets on disk ignore these).
+KEEPALIVES = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+# Classes of SQLSTATE whose messages speak of the server, not of data:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+ABOUT_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
+UNDEFINED = ("42P01", "42703")
+
+
+class Database:
+    """One Postgres for one process; safe to share among its threads. Opened at the first use."""
+
+    def __init__(self, url: str, *, pool_size: int = 8, application_name: str = "cj") -> None:
+        self._url = url
+        self._pool_size = pool_size
+        self._application_name = application_name
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session whose work is committed at the end of the block and rolled back if it raises."""
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except (DBAPIError, PoolTimeout) as error:
+            # Without the cause: its text holds values.
+            raise translated(error) from None
+
+    def dispose(self) -> None:
+        """Close the pool's connections; the next transaction opens new ones."""
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
+
+    @cached_property
+    def _engine(self) -> Engine:
+        engine = create_engine(
+            sqlalchemy_url(self._url),
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            hide_parameters=True,
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT,
+                "application_name": self._application_name,
+                **KEEPALIVES,
+            },
+        )
+        event.listen(engine, "connect", _set_up)
+        return engine
+
+
+def sqlalchemy_url(url: str) -> str:
+    """`url` as SQLAlchemy wants it: `postgres://` is understood, the driver is psycopg2."""
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme in ("postgres", "postgresql"):
+        scheme = "postgresql+psycopg2"
+    return scheme + separator + rest
+
+
+def revision(session: Session) -> str | None:
+    """The Alembic revision the database stands at; None if it was never migrated."""
+    if session.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def translated(error: DBAPIError | PoolTimeout) -> StorageError:
+    """Our error for SQLAlchemy's, without any value."""
+    if isinstance(error, PoolTimeout):
+        return StorageUnavailable(f"all connections to Postgres were busy for {POOL_TIMEOUT} s")
+    state = getattr(error.orig, "pgcode", None)
+    if state in UNDEFINED:
+        return SchemaMissing("a table or column is missing in the database; run: alembic upgrade head")
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        return StorageUnavailable(f"Postgres is not available: {_about_the_server(error, state)}")
+    return StorageRefused(f"Postgres refused the statement: {_rule(error, state)}")
+
+
+def _about_the_server(error: DBAPIError, state: str | None) -> str:
+    name = _name_of(state) or type(error.orig).__name__
+    if state is None or state[:2] in ABOUT_THE_SERVER:
+        lines = str(error.orig).strip().splitlines()
+        return f"{name}: {lines[0][:200]}" if lines else name
+    return name
+
+
+def _rule(error: DBAPIError, state: str | None) -> str:
+    name = _name_of(state) or type(error.orig).__name__
+    diagnostics = getattr(error.orig, "diag", None)
+    table = getattr(diagnostics, "table_name", None)
+    rule = getattr(diagnostics, "constraint_name", None) or getattr(diagnostics, "column_name", None)
+    return name + (f", table {table}" if table else "") + (f", {rule}" if rule else "")
+
+
+def _name_of(state: str | None) -> str | None:
+    if state is None:
+        return None
+    try:
+        return psycopg2.errors.lookup(state).__name__
+    except KeyError:
+        return f"SQLSTATE {state}"
+
+
+def _set_up(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(SESSION_SETTINGS)
+    cursor.close()
+    connection.commit()

@@ -1,0 +1,107 @@
+"""What can go wrong with what is kept.
+
+    StorageError                      code, retryable
+    ├── StorageUnavailable            storage.unavailable      Postgres is away, busy or full: try again later
+    ├── StorageRefused                storage.refused          Postgres refused a row: trying again will not help
+    ├── SchemaMissing                 storage.schema_missing   a table or column is not there: migrate
+    ├── LostTurn                      storage.lost_turn        the turn belongs to another attempt: write nothing
+    ├── UnknownConversation           storage.unknown_conversation
+    ├── ConversationOfAnotherMerchant storage.conversation_of_another_merchant
+    ├── ShopConnectedElsewhere        storage.shop_connected_elsewhere
+    ├── MerchantNameTaken             storage.merchant_name_taken
+    ├── TokenUnreadable               storage.token_unreadable the stored bytes do not open
+    │   └── UnknownTokenKey           storage.unknown_token_key  … because their key is not configured
+    └── InvalidTokenKeys              storage.invalid_token_keys CJ_TOKEN_KEYS cannot be used
+
+No message holds a parameter's value, a token or a key. Ids of merchants and conversations and shop domains may
+stand in messages: they are no secrets.
+"""
+
+from typing import ClassVar
+
+
+class StorageError(Exception):
+    """Base of all errors of this package. `retryable`: the same call may succeed later."""
+
+    code: ClassVar[str] = "storage.error"
+    retryable: ClassVar[bool] = False
+
+
+class StorageUnavailable(StorageError):
+    """Postgres did not answer, or not in time; a transaction whose commit was cut off may have happened."""
+
+    code = "storage.unavailable"
+    retryable = True
+
+
+class StorageRefused(StorageError):
+    """Postgres refused what was to be written: a broken rule of the schema, or a value no column takes."""
+
+    code = "storage.refused"
+
+
+class SchemaMissing(StorageError):
+    """The database is not migrated as far as this code needs it."""
+
+    code = "storage.schema_missing"
+
+
+class LostTurn(StorageError):
+    """A running turn was taken over (its lease ran out) or has ended: this attempt must not write any more."""
+
+    code = "storage.lost_turn"
+
+    def __init__(self, turn_id: int, attempt: int) -> None:
+        super().__init__(f"turn {turn_id} no longer belongs to attempt {attempt}")
+        self.turn_id = turn_id
+        self.attempt = attempt
+
+
+class UnknownConversation(StorageError):
+    """No conversation with this id, or not this merchant's."""
+
+    code = "storage.unknown_conversation"
+
+
+class ConversationOfAnotherMerchant(StorageError):
+    """A conversation with this id exists and belongs to somebody else."""
+
+    code = "storage.conversation_of_another_merchant"
+
+
+class ShopConnectedElsewhere(StorageError):
+    """The shop is connected by another merchant; it must be disconnected there first."""
+
+    code = "storage.shop_connected_elsewhere"
+
+
+class MerchantNameTaken(StorageError):
+    """Another merchant has this name."""
+
+    code = "storage.merchant_name_taken"
+
+
+class TokenUnreadable(StorageError):
+    """A sealed token does not open: changed, moved to another row or column, or sealed with another key."""
+
+    code = "storage.token_unreadable"
+
+
+class UnknownTokenKey(TokenUnreadable):
+    """A token was sealed with a key that CJ_TOKEN_KEYS does not have."""
+
+    code = "storage.unknown_token_key"
+
+    def __init__(self, key_id: int, known: tuple[int, ...]) -> None:
+        names = ", ".join(map(str, known))
+        super().__init__(
+            f"a token was sealed with key {key_id}, but CJ_TOKEN_KEYS has only: {names}; "
+            f"add key {key_id} again, or connect the shop anew"
+        )
+        self.key_id = key_id
+
+
+class InvalidTokenKeys(StorageError):
+    """CJ_TOKEN_KEYS is not `id:base64` pairs separated by commas; the message never repeats a key."""
+
+    code = "storage.invalid_token_keys"

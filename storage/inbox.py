@@ -1,0 +1,262 @@
+"""The inbox: events that came in. (source, id) is an event's identity; the same event twice is one event.
+
+An accepted row is `received` until a workflow worker has handled it, then `processed`; one that cannot be used is
+`rejected`, with a code and a sentence. The statements stand in `inbox.sql`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage import sql
+from storage.errors import StorageUnavailable
+from storage.json_values import dump, storable_text
+
+#: An event that was hinted is not hinted again for so long.
+HINT_AGAIN_SECONDS = 5.0
+#: Nobody needs to know more precisely how full it is.
+MOST_COUNTED = 100_000
+MESSAGE_LIMIT = 1000
+NAME_LIMIT = 200
+
+SQL = sql.load("inbox")
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """A validated event, ready to be stored. `content_hash` is the sha256 of its type and data."""
+
+    source: str
+    id: str
+    type: str
+    time: datetime | None
+    subject: str | None
+    traceparent: str | None
+    data: Mapping[str, Any]
+    content_hash: bytes
+    merchant_id: str | None
+    conversation_id: str | None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The event is stored; not `fresh` if it was before."""
+
+    key: int
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Reused:
+    """Another event has this source and id since `stored_at`."""
+
+    stored_at: datetime
+
+
+@dataclass(frozen=True)
+class InboxRow:
+    """An event being handled. `age_seconds` by the database's clock."""
+
+    key: int
+    source: str
+    id: str
+    type: str
+    data: dict[str, Any]
+    time: datetime | None
+    subject: str | None
+    traceparent: str | None
+    status: str
+    attempts: int
+    received_at: datetime
+    merchant_id: str | None
+    conversation_id: str | None
+    age_seconds: float
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A refused event as an operator sees it; `times`: how often the same bytes came."""
+
+    key: int
+    id: str
+    source: str
+    type: str
+    error_code: str
+    error: str
+    received_at: datetime
+    rejected_at: datetime
+    times: int
+
+
+def accept(
+    session: Session,
+    *,
+    source: str,
+    id: str,
+    type: str,
+    time: datetime | None,
+    subject: str | None,
+    traceparent: str | None,
+    data: Mapping[str, Any],
+    content_hash: bytes,
+    merchant_id: str | None,
+    conversation_id: str | None,
+) -> Accepted | Reused:
+    """Store a validated event once."""
+    fields = (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id)
+    return accept_many(session, [NewEvent(*fields)])[0]
+
+
+def accept_many(session: Session, new: Sequence[NewEvent]) -> list[Accepted | Reused]:
+    """Store a batch of validated events, each once; the answers are in the batch's order.
+
+    Two round trips at most, of which the second only if something was there before.
+    """
+    answers: dict[int, Accepted | Reused] = {}
+    left = list(enumerate(new))
+    for _ in range(3):
+        answers |= _accept(session, left)
+        left = [(place, event) for place, event in left if place not in answers]
+        if not left:
+            return [answers[place] for place in range(len(new))]
+    raise StorageUnavailable("an event with the same identity is being refused again and again; try later")
+
+
+def _accept(session: Session, left: Sequence[tuple[int, NewEvent]]) -> dict[int, Accepted | Reused]:
+    """One try. What is in the way may have been refused a moment later: such an event has no answer yet."""
+    first: dict[tuple[str, str], tuple[int, NewEvent]] = {}
+    for place, event in left:
+        first.setdefault((event.source, event.id), (place, event))
+    # One order for all processes, so that two batches with the same events do not wait for each other.
+    rows = session.execute(SQL["accept"], _columns([first[identity][1] for identity in sorted(first)]))
+    fresh = {(source, event_id): int(key) for key, source, event_id in rows}
+    answers: dict[int, Accepted | Reused] = {
+        first[identity][0]: Accepted(key, fresh=True) for identity, key in fresh.items()
+    }
+    others = [(place, event) for place, event in left if place not in answers]
+    if not others:
+        return answers
+    identities = {"sources": [event.source for _, event in others], "ids": [event.id for _, event in others]}
+    stored = {(row.source, row.id): row for row in session.execute(SQL["accepted"], identities)}
+    for place, event in others:
+        row = stored.get((event.source, event.id))
+        if row is not None:
+            same = bytes(row.content_hash) == event.content_hash
+            answers[place] = Accepted(int(row.key), fresh=False) if same else Reused(row.received_at)
+    return answers
+
+
+def _columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:
+    return {
+        "sources": [event.source for event in events],
+        "ids": [event.id for event in events],
+        "types": [event.type for event in events],
+        "times": [event.time for event in events],
+        "subjects": [event.subject for event in events],
+        "traceparents": [event.traceparent for event in events],
+        "datas": [dump(dict(event.data)) for event in events],
+        "hashes": [event.content_hash for event in events],
+        "merchants": [event.merchant_id for event in events],
+        "conversations": [event.conversation_id for event in events],
+    }
+
+
+def reject(
+    session: Session,
+    *,
+    source: str | None,
+    id: str | None,
+    type: str | None,
+    content_hash: bytes,
+    code: str,
+    message: str,
+    data: Mapping[str, Any] | None = None,
+) -> int:
+    """Keep a refused message with its reason; the same one again is counted. Returns the row's key.
+
+    `data` only if it is valid, i.e. the event was refused for another reason: then it can be retried.
+    """
+    values = {
+        "source": storable_text(source or "", NAME_LIMIT),
+        "id": storable_text(id or "", NAME_LIMIT),
+        "type": storable_text(type or "", NAME_LIMIT),
+        "data": dump(dict(data or {})),
+        "content_hash": content_hash,
+    }
+    return int(session.execute(SQL["reject"], {**values, **_reason(code, message)}).scalar_one())
+
+
+def take(session: Session, key: int) -> InboxRow | None:
+    """The next event to handle so that event `key` gets handled, locked until the end of the transaction.
+
+    Events of one conversation are handled in the order they came in: while an earlier one is left, that one is
+    returned, and the caller calls again in its next transaction. None when nothing is left to do, or not yet.
+    """
+    while True:
+        first = session.execute(SQL["first_in_line"], {"key": key}).one_or_none()
+        if first is None or not first.due:
+            return None
+        row = session.execute(SQL["take"], {"key": first.key}).one_or_none()
+        if row is not None:
+            return InboxRow(*row)
+        # Another worker handled it while we waited for its lock: look again.
+
+
+def processed(session: Session, key: int) -> None:
+    """Mark a taken event as handled."""
+    session.execute(SQL["processed"], {"key": key})
+
+
+def refuse(session: Session, key: int, code: str, message: str) -> None:
+    """Mark a taken event as one that cannot be used. If the same was refused before, that row counts it."""
+    values = {"key": key, **_reason(code, message)}
+    if session.execute(SQL["refused_before"], values).first() is not None:
+        session.execute(SQL["forget"], {"key": key})
+    else:
+        session.execute(SQL["refuse"], values)
+
+
+def postpone(session: Session, key: int, seconds: float) -> None:
+    """Put a taken event off; later events of its conversation wait for it."""
+    session.execute(SQL["postpone"], {"key": key, "seconds": seconds})
+
+
+def unprocessed(session: Session, *, older_than_seconds: float, limit: int) -> list[int]:
+    """Events that are due and that nobody handled for so long: their hint was lost, or there never was one.
+
+    Marks them as hinted; the caller hints them after the commit. Those hinted in the last seconds are left out.
+    """
+    values = {"older_than": older_than_seconds, "again": HINT_AGAIN_SECONDS, "limit": limit}
+    return sorted(int(key) for key in session.execute(SQL["unprocessed"], values).scalars())
+
+
+def rejected(session: Session, limit: int) -> list[RejectedRow]:
+    """Refused events, the latest first."""
+    return [RejectedRow(*row) for row in session.execute(SQL["rejected"], {"limit": limit})]
+
+
+def retry(session: Session, event: int | tuple[str, str]) -> int | None:
+    """Give a refused event, named by its key or by (source, id), another try; returns its key.
+
+    None if there is no such event, its content was not kept, or its identity belongs to an accepted one by now.
+    """
+    key: int | None
+    if isinstance(event, tuple):
+        source, event_id = event
+        key = session.execute(SQL["refused_with_id"], {"source": source, "id": event_id}).scalar()
+    else:
+        key = event
+    revived = session.execute(SQL["retry"], {"key": key}).scalar()
+    return None if revived is None else int(revived)
+
+
+def open_turns(session: Session) -> int:
+    """How many turns are queued or running, counted up to 100,000."""
+    return int(session.execute(SQL["open_turns"], {"limit": MOST_COUNTED}).scalar_one())
+
+
+def _reason(code: str, message: str) -> dict[str, str]:
+    return {"code": storable_text(code, NAME_LIMIT), "message": storable_text(message, MESSAGE_LIMIT)}

@@ -1,0 +1,100 @@
+-- The inbox: what came in, accepted once and refused with a reason.
+
+-- name: accept
+INSERT INTO events (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id)
+SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, CAST(new.data AS jsonb),
+       new.content_hash, new.merchant_id, new.conversation_id
+FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
+            CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:datas AS text[]),
+            CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:conversations AS text[]))
+     WITH ORDINALITY
+     AS new (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, place)
+ORDER BY new.place
+ON CONFLICT (source, id) WHERE status <> 'rejected' DO NOTHING
+RETURNING key, source, id
+
+-- name: accepted
+SELECT e.key, e.source, e.id, e.content_hash, e.received_at
+FROM events e
+JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS wanted (source, id) USING (source, id)
+WHERE e.status <> 'rejected'
+
+-- name: reject
+INSERT INTO events (source, id, type, data, content_hash, status, error_code, error, processed_at)
+VALUES (:source, :id, :type, CAST(:data AS jsonb), :content_hash, 'rejected', :code, :message, clock_timestamp())
+ON CONFLICT (source, id, content_hash) WHERE status = 'rejected' DO UPDATE SET
+    times = events.times + 1, error_code = excluded.error_code, error = excluded.error,
+    processed_at = excluded.processed_at
+RETURNING key
+
+-- name: first_in_line
+-- The event to handle before event :key, or that event itself: those of one conversation are handled in the order
+-- they came in, whichever hint arrives first.
+SELECT coalesce(first.key, e.key) AS key, coalesce(first.run_after, e.run_after) <= clock_timestamp() AS due
+FROM events e
+LEFT JOIN LATERAL (
+    SELECT o.key, o.run_after FROM events o
+    WHERE o.status = 'received' AND o.conversation_id = e.conversation_id AND o.key <= e.key
+    ORDER BY o.key LIMIT 1
+) AS first ON true
+WHERE e.key = :key AND e.status = 'received'
+
+-- name: take
+SELECT key, source, id, type, data, time, subject, traceparent, status, attempts, received_at, merchant_id,
+       conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds
+FROM events WHERE key = :key AND status = 'received' FOR NO KEY UPDATE
+
+-- name: processed
+UPDATE events SET status = 'processed', processed_at = clock_timestamp() WHERE key = :key AND status = 'received'
+
+-- name: refused_before
+-- The same bytes were refused before: that row counts them, and this one goes.
+UPDATE events f SET
+    times = f.times + 1, error_code = :code, error = :message, processed_at = clock_timestamp()
+FROM events e
+WHERE e.key = :key AND e.status = 'received' AND f.status = 'rejected'
+  AND f.source = e.source AND f.id = e.id AND f.content_hash = e.content_hash
+RETURNING f.key
+
+-- name: forget
+DELETE FROM events WHERE key = :key AND status = 'received'
+
+-- name: refuse
+UPDATE events SET status = 'rejected', error_code = :code, error = :message, processed_at = clock_timestamp()
+WHERE key = :key AND status = 'received'
+
+-- name: postpone
+UPDATE events SET
+    attempts = attempts + 1, run_after = clock_timestamp() + make_interval(secs => :seconds), hinted_at = NULL
+WHERE key = :key AND status = 'received'
+
+-- name: unprocessed
+WITH lost AS (
+    SELECT key FROM events
+    WHERE status = 'received' AND run_after <= clock_timestamp()
+      AND received_at < clock_timestamp() - make_interval(secs => :older_than)
+      AND (hinted_at IS NULL OR hinted_at < clock_timestamp() - make_interval(secs => :again))
+    ORDER BY run_after, key LIMIT :limit
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE events e SET hinted_at = clock_timestamp() FROM lost WHERE e.key = lost.key RETURNING e.key
+
+-- name: rejected
+SELECT key, id, source, type, error_code, error, received_at, processed_at, times
+FROM events WHERE status = 'rejected' ORDER BY processed_at DESC, key DESC LIMIT :limit
+
+-- name: retry
+-- Only what was kept whole (a refused message's content is not), and whose identity nobody has taken since.
+UPDATE events r SET
+    status = 'received', error_code = NULL, error = NULL, processed_at = NULL, attempts = 0, hinted_at = NULL,
+    run_after = clock_timestamp(), received_at = clock_timestamp()
+WHERE r.key = :key AND r.status = 'rejected' AND r.data <> CAST('{{}}' AS jsonb)
+  AND NOT EXISTS (
+      SELECT 1 FROM events e WHERE e.source = r.source AND e.id = r.id AND e.status <> 'rejected')
+RETURNING r.key
+
+-- name: refused_with_id
+SELECT key FROM events WHERE status = 'rejected' AND source = :source AND id = :id ORDER BY processed_at DESC LIMIT 1
+
+-- name: open_turns
+SELECT count(*) FROM (SELECT 1 FROM turns WHERE status IN ('queued', 'running') LIMIT :limit) AS open

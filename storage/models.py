@@ -1,0 +1,343 @@
+"""Every table on one page. `alembic/versions` creates exactly these; a test compares the two catalogs.
+
+All times are Postgres' (`clock_timestamp()`), never a worker's clock. The functions beside this file write the hot
+paths in SQL of their own; the classes here say what the tables are, to Alembic and to readers.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Connection,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+#: The Alembic revision this code is written for.
+SCHEMA_REVISION = "0001"
+
+#: The only form of a shop's domain; lower case, ASCII.
+SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
+
+NOW = text("clock_timestamp()")
+EMPTY_OBJECT = text("'{}'::jsonb")
+NONE_YET = text("0")
+# Hot tables: dead rows slow the claim down long before the default of 20 % is reached.
+OFTEN_VACUUMED = {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02}}
+
+
+class Base(DeclarativeBase):
+    # The names Postgres itself gives, so that the migration needs to spell out none of them.
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's way
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        bytes: LargeBinary,
+        list[str]: ARRAY(Text),
+    }
+
+
+def _id() -> Mapped[int]:
+    return mapped_column(BigInteger, Identity(always=True), primary_key=True)
+
+
+def _cascade(column: str) -> ForeignKey:
+    return ForeignKey(column, ondelete="CASCADE")
+
+
+class Merchant(Base):
+    __tablename__ = "merchants"
+    __table_args__ = (CheckConstraint("char_length(id) BETWEEN 1 AND 200", name="id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class MerchantIntegration(Base):
+    """A merchant's connection to a shop. Only `storage.merchants` reads and writes the two sealed columns."""
+
+    __tablename__ = "merchant_integrations"
+    __table_args__ = (
+        UniqueConstraint("merchant_id", "type"),
+        # One shop belongs to one merchant at a time.
+        Index(
+            "merchant_integrations_active_shop",
+            "type",
+            "shop_domain",
+            unique=True,
+            postgresql_where=text("is_active"),
+        ),
+        CheckConstraint(f"type <> 'shopify' OR shop_domain ~ '{SHOP_DOMAIN}'", name="shop_domain"),
+        CheckConstraint("status IN ('active', 'needs_reauth', 'uninstalled')", name="status"),
+        CheckConstraint("is_active = (status = 'active')", name="is_active"),
+        CheckConstraint("status <> 'active' OR api_key IS NOT NULL", name="active_has_token"),
+        CheckConstraint(
+            "status <> 'uninstalled' OR (api_key IS NULL AND refresh_token IS NULL)",
+            name="uninstalled_has_none",
+        ),
+    )
+
+    id: Mapped[int] = _id()
+    merchant_id: Mapped[str] = mapped_column(_cascade("merchants.id"))
+    type: Mapped[str]
+    shop_domain: Mapped[str]
+    #: Sealed access token, see `storage.vault`.
+    api_key: Mapped[bytes | None]
+    refresh_token: Mapped[bytes | None]
+    access_expires_at: Mapped[datetime | None]
+    refresh_expires_at: Mapped[datetime | None]
+    #: +1 whenever another token or shop is stored; part of every cache key.
+    token_version: Mapped[int] = mapped_column(server_default=text("1"))
+    scopes: Mapped[list[str]] = mapped_column(server_default=text("'{}'::text[]"))
+    config: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    status: Mapped[str] = mapped_column(server_default=text("'active'"))
+    connected_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    uninstalled_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+#: What everyone but the Shopify worker and the auth service reads: no secrets.
+INTEGRATIONS_VIEW = """
+CREATE VIEW integrations AS
+SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
+       access_expires_at, connected_at, updated_at
+FROM merchant_integrations
+"""
+
+
+@event.listens_for(MerchantIntegration.__table__, "after_create")
+def _create_view(_table: Table, connection: Connection, **_options: object) -> None:
+    connection.execute(text(INTEGRATIONS_VIEW))
+
+
+class Event(Base):
+    """The inbox. received -> processed, or -> rejected with a code and a sentence.
+
+    No foreign keys: an event may name a merchant or a conversation that does not exist (yet).
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        # One accepted event per (source, id); any number of different refused ones.
+        Index(
+            "events_identity",
+            "source",
+            "id",
+            unique=True,
+            postgresql_where=text("status <> 'rejected'"),
+        ),
+        Index(
+            "events_refused_bytes",
+            "source",
+            "id",
+            "content_hash",
+            unique=True,
+            postgresql_where=text("status = 'rejected'"),
+        ),
+        Index("events_due", "run_after", postgresql_where=text("status = 'received'")),
+        Index("events_in_order", "conversation_id", "key", postgresql_where=text("status = 'received'")),
+        Index("events_refused", "received_at", postgresql_where=text("status = 'rejected'")),
+        CheckConstraint("status IN ('received', 'processed', 'rejected')", name="status"),
+        CheckConstraint("pg_column_size(data) < 131072", name="data"),
+        OFTEN_VACUUMED,
+    )
+
+    key: Mapped[int] = _id()
+    source: Mapped[str]
+    id: Mapped[str]
+    type: Mapped[str]
+    time: Mapped[datetime | None]
+    subject: Mapped[str | None]
+    traceparent: Mapped[str | None]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    #: sha256 over type and data: the same id with other content is refused.
+    content_hash: Mapped[bytes]
+    merchant_id: Mapped[str | None]
+    conversation_id: Mapped[str | None]
+    status: Mapped[str] = mapped_column(server_default=text("'received'"))
+    error_code: Mapped[str | None]
+    error: Mapped[str | None]
+    #: How often handling was put off.
+    attempts: Mapped[int] = mapped_column(server_default=NONE_YET)
+    run_after: Mapped[datetime] = mapped_column(server_default=NOW)
+    hinted_at: Mapped[datetime | None]
+    received_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    processed_at: Mapped[datetime | None]
+    #: How often the same refused bytes came.
+    times: Mapped[int] = mapped_column(server_default=text("1"))
+
+
+class Conversation(Base):
+    __tablename__ = "conversations"
+    __table_args__ = (
+        Index("conversations_merchant", "merchant_id"),
+        CheckConstraint("char_length(id) BETWEEN 1 AND 200", name="id"),
+        CheckConstraint("status IN ('open', 'closed')", name="status"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    merchant_id: Mapped[str] = mapped_column(_cascade("merchants.id"))
+    workflow: Mapped[str]
+    context: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    status: Mapped[str] = mapped_column(server_default=text("'open'"))
+    #: The highest `turns.seq`; whoever raises it holds this row's lock, so turns commit in the order of their seq.
+    last_turn: Mapped[int] = mapped_column(server_default=NONE_YET)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Turn(Base):
+    """The queue of the agent workers: one row per message to answer.
+
+    queued -> running   claimed: attempt + 1, a lease
+    running -> queued   released, or the lease ran out (failures + 1)
+    running -> done     ended
+    running -> dead     ended with an error nobody could handle, or the lease ran out once too often
+    queued -> done      its message was taken in by the turn before it (absorbed_by)
+    """
+
+    __tablename__ = "turns"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "seq"),
+        UniqueConstraint("event_key", "action"),
+        # The claim sees to it; this makes a fault in the claim an error instead of two voices.
+        Index("turns_one_running", "conversation_id", unique=True, postgresql_where=text("status = 'running'")),
+        Index("turns_ready", "run_after", postgresql_where=text("status = 'queued'")),
+        Index("turns_leases", "lease_until", postgresql_where=text("status = 'running'")),
+        Index(
+            "turns_open",
+            "conversation_id",
+            "seq",
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
+        Index("turns_merchant_running", "merchant_id", postgresql_where=text("status = 'running'")),
+        Index("turns_merchant_queued", "merchant_id", postgresql_where=text("status = 'queued'")),
+        CheckConstraint("status IN ('queued', 'running', 'done', 'dead')", name="status"),
+        CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
+        CheckConstraint("(status IN ('done', 'dead')) = (finished_at IS NOT NULL)", name="finished"),
+        OFTEN_VACUUMED,
+    )
+
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[str] = mapped_column(_cascade("conversations.id"))
+    merchant_id: Mapped[str]
+    seq: Mapped[int]
+    event_key: Mapped[int] = mapped_column(ForeignKey("events.key"))
+    action: Mapped[int]
+    #: Absent until the first claim: then the conversation's workflow of that moment, and its text's hash.
+    workflow: Mapped[str | None]
+    workflow_hash: Mapped[str | None]
+    input: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(server_default=text("'queued'"))
+    #: +1 per claim. Every write of a running turn is fenced by it.
+    attempt: Mapped[int] = mapped_column(server_default=NONE_YET)
+    #: Claims that ended by a lease running out.
+    failures: Mapped[int] = mapped_column(server_default=NONE_YET)
+    #: Sequence of the turn's last reply.
+    last_sequence: Mapped[int] = mapped_column(server_default=NONE_YET)
+    run_after: Mapped[datetime] = mapped_column(server_default=NOW)
+    lease_until: Mapped[datetime | None]
+    lease_owner: Mapped[str | None]
+    hinted_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    #: The turn that answered this one's message too. No foreign key: the two may be pruned in any order.
+    absorbed_by: Mapped[int | None] = mapped_column(BigInteger)
+    absorbed_at_step: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Step(Base):
+    """One answer of the model within a turn, and the results of its tool calls."""
+
+    __tablename__ = "steps"
+
+    turn_id: Mapped[int] = mapped_column(BigInteger, _cascade("turns.id"), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    assistant: Mapped[dict[str, Any]]
+    tool_results: Mapped[list[Any] | None]
+    model: Mapped[str | None]
+    input_tokens: Mapped[int | None]
+    output_tokens: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    finished_at: Mapped[datetime | None]
+
+
+class Reply(Base):
+    """The outbox. A reply is finished when the gateway has acked it, not when it was published."""
+
+    __tablename__ = "replies"
+    __table_args__ = (
+        UniqueConstraint("turn_id", "sequence"),
+        UniqueConstraint("turn_id", "key"),
+        Index("replies_conversation", "conversation_id"),
+        Index(
+            "replies_open",
+            text("published_at NULLS FIRST"),
+            postgresql_where=text("acked_at IS NULL"),
+        ),
+        OFTEN_VACUUMED,
+    )
+
+    #: "turn_<turn id>:<sequence, six digits>"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(_cascade("conversations.id"))
+    turn_id: Mapped[int] = mapped_column(BigInteger, _cascade("turns.id"))
+    sequence: Mapped[int]
+    #: What makes a repeated append harmless, e.g. "2:text".
+    key: Mapped[str]
+    #: The whole envelope.
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    published_at: Mapped[datetime | None]
+    acked_at: Mapped[datetime | None]
+    publishes: Mapped[int] = mapped_column(server_default=NONE_YET)
+
+
+class WorkflowVersion(Base):
+    """Every workflow text a turn began with, so that a turn ends under the text it began with."""
+
+    __tablename__ = "workflow_versions"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    text: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Tombstone(Base):
+    """What was redacted: a replayed old event must not bring it back."""
+
+    __tablename__ = "tombstones"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -1,0 +1,133 @@
+"""The outbox: replies that are committed, to be published after the commit and again until the gateway acks them.
+
+A reply's row holds its whole envelope. What makes a repeated append harmless is (turn, key): the key names what
+the reply is within its turn, e.g. "started", "2:text". The statements stand in `outbox.sql`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult
+from sqlalchemy.orm import Session
+
+from storage import sql
+from storage.json_values import dump, storable
+
+#: Seconds without an ack after which a reply published so many times is published again; the last one stays.
+BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+SOURCE = "/cj"
+TYPE = "cj.reply"
+
+SQL = sql.load("outbox")
+
+
+@dataclass(frozen=True)
+class NewReply:
+    """An AG-UI event to send; `key` is unique within the turn."""
+
+    key: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OutgoingReply:
+    """A committed reply: the envelope's id and the envelope."""
+
+    id: str
+    body: dict[str, Any]
+
+
+def append(
+    session: Session,
+    *,
+    turn_id: int,
+    conversation_id: str,
+    turn_seq: int,
+    causation_id: str,
+    traceparent: str | None,
+    replies: Sequence[NewReply],
+) -> list[OutgoingReply]:
+    """Add replies to a turn, in order; one whose key the turn has already is returned as it was committed.
+
+    Sequences run from 000001 without holes. The caller holds the turn (`turns.fence`, or `turns.expire` ended it).
+    """
+    if not replies:
+        return []
+    last, now = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
+    known = _known(session, turn_id, replies)
+    new: list[tuple[int, NewReply, OutgoingReply]] = []
+    for reply in replies:
+        if reply.key in known:
+            continue
+        sequence = last + len(new) + 1
+        body = _envelope(turn_id, sequence, reply, now, conversation_id, turn_seq, causation_id, traceparent)
+        known[reply.key] = OutgoingReply(body["id"], body)
+        new.append((sequence, reply, known[reply.key]))
+    if new:
+        values = {
+            "ids": [outgoing.id for _, _, outgoing in new],
+            "sequences": [sequence for sequence, _, _ in new],
+            "keys": [reply.key for _, reply, _ in new],
+            "bodies": [dump(outgoing.body) for _, _, outgoing in new],
+        }
+        owner = {"turn_id": turn_id, "conversation_id": conversation_id}
+        session.execute(SQL["append"], {**values, **owner, "now": now, "last_sequence": last + len(new)})
+    return [known[key] for key in dict.fromkeys(reply.key for reply in replies)]
+
+
+def mark_published(session: Session, ids: Sequence[str]) -> None:
+    """Note that these replies were handed to the broker."""
+    session.execute(SQL["mark_published"], {"ids": sorted(ids)})
+
+
+def acknowledge(session: Session, ids: Sequence[str]) -> int:
+    """Note that the gateway has these replies; returns how many were open until now."""
+    result = session.execute(SQL["acknowledge"], {"ids": sorted(ids)})
+    assert isinstance(result, CursorResult)
+    return result.rowcount
+
+
+def due(session: Session, *, limit: int) -> list[OutgoingReply]:
+    """Replies to publish (again), oldest first."""
+    values = {"backoff": list(BACKOFF_SECONDS), "steps": len(BACKOFF_SECONDS), "limit": limit}
+    return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
+
+
+def unacked(session: Session) -> int:
+    """How many replies the gateway has not acked."""
+    return int(session.execute(SQL["unacked"]).scalar_one())
+
+
+def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> dict[str, OutgoingReply]:
+    rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": [reply.key for reply in replies]})
+    return {key: OutgoingReply(reply_id, body) for key, reply_id, body in rows}
+
+
+def _envelope(
+    turn_id: int,
+    sequence: int,
+    reply: NewReply,
+    now: datetime,
+    conversation_id: str,
+    turn_seq: int,
+    causation_id: str,
+    traceparent: str | None,
+) -> dict[str, Any]:
+    number = f"{sequence:06d}"
+    trace = {} if traceparent is None else {"traceparent": traceparent}
+    return {
+        "specversion": "1.0",
+        "id": f"turn_{turn_id}:{number}",
+        "source": SOURCE,
+        "type": TYPE,
+        "subject": conversation_id,
+        "time": now.isoformat(timespec="milliseconds"),
+        "turn": turn_seq,
+        "sequence": number,
+        "causationid": causation_id,
+        **trace,
+        "data": storable(reply.data),
+    }

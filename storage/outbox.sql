@@ -1,0 +1,38 @@
+-- Replies, from their commit until the gateway has acked them.
+
+-- name: lock_turn
+-- Appends to one turn stand in line, so its sequence has no holes and no doubles.
+SELECT last_sequence, clock_timestamp() AS now FROM turns WHERE id = :turn_id FOR NO KEY UPDATE
+
+-- name: known
+SELECT key, id, body FROM replies WHERE turn_id = :turn_id AND key = ANY (CAST(:keys AS text[]))
+
+-- name: append
+WITH counted AS (
+    UPDATE turns SET last_sequence = :last_sequence WHERE id = :turn_id
+)
+INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, created_at)
+SELECT new.id, :conversation_id, :turn_id, new.sequence, new.key, CAST(new.body AS jsonb), :now
+FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS integer[]), CAST(:keys AS text[]), CAST(:bodies AS text[]))
+     AS new (id, sequence, key, body)
+
+-- name: mark_published
+UPDATE replies SET published_at = clock_timestamp(), publishes = publishes + 1
+WHERE id = ANY (CAST(:ids AS text[])) AND acked_at IS NULL
+
+-- name: acknowledge
+UPDATE replies SET acked_at = clock_timestamp() WHERE id = ANY (CAST(:ids AS text[])) AND acked_at IS NULL
+
+-- name: due
+-- Never published although committed a second ago (the publisher died), or published without an ack for longer
+-- and longer: a gateway that is away for an hour must not find each reply a hundred times.
+SELECT id, body FROM replies
+WHERE acked_at IS NULL
+  AND (published_at IS NULL AND created_at < clock_timestamp() - interval '1 second'
+       OR published_at < clock_timestamp()
+          - make_interval(secs => (CAST(:backoff AS float[]))[least(publishes, :steps)]))
+ORDER BY created_at, turn_id, sequence
+LIMIT :limit
+
+-- name: unacked
+SELECT count(*) FROM replies WHERE acked_at IS NULL

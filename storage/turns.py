@@ -1,0 +1,302 @@
+"""Turns: the queue of the agent workers, and what a running turn may write.
+
+The life of a turn is drawn at `storage.models.Turn`. Whoever claims a turn gets a lease and an attempt number;
+every later write names the attempt, and one that is no longer the turn's raises LostTurn and writes nothing. So a
+worker that was paused past its lease can do no harm when it wakes up.
+
+The statements, and why they are as they are, stand in `turns.sql`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from storage import sql
+from storage.errors import LostTurn, UnknownConversation
+from storage.json_values import dump, storable_text
+
+#: A turn that was hinted is not hinted again for so long.
+HINT_AGAIN_SECONDS = 5.0
+#: Running turns of one merchant, so that one with many conversations does not keep the others waiting.
+PER_MERCHANT = 2
+MAX_FAILURES = 3
+BATCH = 100
+
+SQL = sql.load("turns")
+
+Sender = Literal["merchant", "system", "cj"]
+
+
+@dataclass(frozen=True)
+class TurnInput:
+    """What a turn answers."""
+
+    sender: Sender
+    text: str
+    cleanup_trigger: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sender": self.sender,
+            "text": self.text,
+            "cleanup_trigger": self.cleanup_trigger,
+            "metadata": dict(self.metadata),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "TurnInput":
+        return cls(value["sender"], value["text"], value["cleanup_trigger"], value["metadata"])
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A running turn in the hands of one attempt. Times are the database's; `now` is that of the claim."""
+
+    turn_id: int
+    conversation_id: str
+    merchant_id: str
+    seq: int
+    attempt: int
+    failures: int
+    workflow: str | None
+    workflow_hash: str | None
+    input: TurnInput
+    event_id: str
+    event_type: str
+    event_received_at: datetime
+    traceparent: str | None
+    started_at: datetime
+    now: datetime
+    lease_seconds: float
+
+    @property
+    def run_id(self) -> str:
+        return f"turn_{self.turn_id}"
+
+
+@dataclass(frozen=True)
+class Later:
+    """The turn is next in its conversation, but not before so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StepRow:
+    step: int
+    assistant: dict[str, Any]
+    tool_results: list[dict[str, Any]] | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class AbsorbedTurn:
+    """A later turn whose message an earlier one answers too, from its step `at_step` on."""
+
+    turn_id: int
+    seq: int
+    event_id: str
+    traceparent: str | None
+    at_step: int
+    input: TurnInput
+
+
+@dataclass(frozen=True)
+class Expired:
+    """A turn whose worker fell silent: back in the queue, or `dead` and in need of last words."""
+
+    turn_id: int
+    conversation_id: str
+    merchant_id: str
+    seq: int
+    event_id: str
+    traceparent: str | None
+    failures: int
+    dead: bool
+
+
+def queue_turn(
+    session: Session,
+    *,
+    conversation_id: str,
+    merchant_id: str,
+    event_key: int,
+    action: int,
+    input: TurnInput,
+    workflow: str | None = None,
+) -> int | None:
+    """Queue the turn for the `action`-th action of an event; None if it was queued before.
+
+    The caller holds the event's lock (`inbox.take`). Raises UnknownConversation if the merchant has no such
+    conversation.
+    """
+    identity = {"event_key": event_key, "action": action}
+    owner = {"conversation_id": conversation_id, "merchant_id": merchant_id}
+    values = {"workflow": workflow, "input": dump(input.to_json())}
+    turn_id = session.execute(SQL["queue"], {**identity, **owner, **values}).scalar()
+    if turn_id is not None:
+        return int(turn_id)
+    if session.execute(SQL["queued_before"], identity).first() is None:
+        raise UnknownConversation(f"merchant {merchant_id!r} has no conversation {conversation_id!r}")
+    return None
+
+
+def claim(
+    session: Session, turn_id: int, *, lease_seconds: float, owner: str, per_merchant: int = PER_MERCHANT
+) -> Claim | Later | None:
+    """Take a turn that is due, first in its conversation, and within its merchant's limit of running turns.
+
+    None when it cannot run now (or ever again): whoever ends what stands in its way hints it, see `next_hints`.
+    """
+    session.execute(SQL["line_up"], {"turn_id": turn_id})
+    limits = {"lease_seconds": lease_seconds, "owner": owner, "per_merchant": per_merchant}
+    row = session.execute(SQL["claim"], {"turn_id": turn_id, **limits}).mappings().one_or_none()
+    if row is not None:
+        values: dict[str, Any] = {**row, "input": TurnInput.from_json(row["input"])}
+        return Claim(**values, lease_seconds=lease_seconds)
+    seconds = session.execute(SQL["due_in"], {"turn_id": turn_id}).scalar()
+    return None if seconds is None else Later(float(seconds))
+
+
+def fence(session: Session, claim: Claim) -> None:
+    """Hold the turn until the end of the transaction. Raises LostTurn if another attempt has it by now."""
+    _write(session, claim, "fence")
+
+
+def set_workflow(session: Session, claim: Claim, name: str, hash: str) -> None:
+    """Remember under which workflow text the turn began. Raises LostTurn."""
+    _write(session, claim, "set_workflow", name=name, hash=hash)
+
+
+def release(session: Session, claim: Claim, *, after_seconds: float = 0.0) -> None:
+    """Give the turn back to the queue, to run again in `after_seconds`; not a failure. Raises LostTurn."""
+    _write(session, claim, "release", after_seconds=after_seconds)
+
+
+def drop_lease(session: Session, claim: Claim) -> None:
+    """Let the lease run out now, so that the sweeper counts a failure and decides. Raises LostTurn."""
+    _write(session, claim, "drop_lease")
+
+
+def finish(
+    session: Session,
+    claim: Claim,
+    *,
+    status: Literal["done", "dead"] = "done",
+    error: str | None = None,
+) -> None:
+    """End the turn; `error` is a code for operators. Raises LostTurn."""
+    _write(session, claim, "finish", status=status, error=None if error is None else storable_text(error, 500))
+
+
+def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_seconds: float) -> set[int]:
+    """Extend the leases of these (turn id, attempt); returns the ids that are still held."""
+    ids, attempts = [turn_id for turn_id, _ in held], [attempt for _, attempt in held]
+    values = {"ids": ids, "attempts": attempts, "lease_seconds": lease_seconds}
+    return {int(turn_id) for turn_id in session.execute(SQL["extend_many"], values).scalars()}
+
+
+def add_step(
+    session: Session,
+    claim: Claim,
+    step: int,
+    assistant: Mapping[str, Any],
+    *,
+    model: str | None = None,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+) -> None:
+    """Keep an answer of the model and extend the lease. Raises LostTurn.
+
+    A step that is there already stays as it is: the commit before may have happened without our knowing.
+    """
+    _write(session, claim, "extend", lease_seconds=claim.lease_seconds)
+    usage = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
+    values = {"turn_id": claim.turn_id, "step": step, "assistant": dump(assistant), **usage}
+    session.execute(SQL["add_step"], values)
+
+
+def add_results(session: Session, claim: Claim, step: int, results: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the results of a step's tool calls, once, and extend the lease. Raises LostTurn."""
+    _write(session, claim, "extend", lease_seconds=claim.lease_seconds)
+    values = {"turn_id": claim.turn_id, "step": step, "results": dump(list(results))}
+    session.execute(SQL["add_results"], values)
+
+
+def steps_of(session: Session, turn_id: int) -> list[StepRow]:
+    """The committed steps of a turn, in order."""
+    return [StepRow(*row) for row in session.execute(SQL["steps_of"], {"turn_id": turn_id})]
+
+
+def newer_waiting(session: Session, claim: Claim) -> bool:
+    """Whether the merchant has written again since; no message comes in before the transaction ends."""
+    session.execute(SQL["lock_conversation"], {"conversation_id": claim.conversation_id})
+    values = {"conversation_id": claim.conversation_id, "seq": claim.seq}
+    return bool(session.execute(SQL["newer_waiting"], values).scalar())
+
+
+def absorb(session: Session, claim: Claim, *, at_step: int) -> list[AbsorbedTurn]:
+    """Take the merchant's later messages into this turn, to be answered from its step `at_step` on.
+
+    Their turns are done; the caller sees to their first and last replies. Raises LostTurn.
+    """
+    fence(session, claim)
+    session.execute(SQL["lock_conversation"], {"conversation_id": claim.conversation_id})
+    values = {"conversation_id": claim.conversation_id, "seq": claim.seq, "turn_id": claim.turn_id}
+    taken = set(session.execute(SQL["absorb"], {**values, "at_step": at_step}).scalars())
+    return [item for item in absorbed_by(session, claim.turn_id) if item.turn_id in taken] if taken else []
+
+
+def absorbed_by(session: Session, turn_id: int) -> list[AbsorbedTurn]:
+    """The turns whose messages this one has taken in, in order."""
+    return [_absorbed(row) for row in session.execute(SQL["absorbed_by"], {"turn_id": turn_id})]
+
+
+def expire(session: Session, *, max_failures: int = MAX_FAILURES) -> list[Expired]:
+    """Turns whose lease ran out: one failure more; back to the queue, or dead at the `max_failures`-th."""
+    values = {"max_failures": max_failures, "batch": BATCH}
+    return [Expired(*row) for row in session.execute(SQL["expire"], values)]
+
+
+def release_owner(session: Session, owner: str, *, max_failures: int = MAX_FAILURES) -> list[Expired]:
+    """The same for all turns of a process that is known to be dead, without waiting for its leases."""
+    values = {"max_failures": max_failures, "batch": BATCH, "owner": owner}
+    return [Expired(*row) for row in session.execute(SQL["expire_owner"], values)]
+
+
+def waiting(session: Session, *, older_than_seconds: float, limit: int, per_merchant: int = PER_MERCHANT) -> list[int]:
+    """Turns that could have run for `older_than_seconds` and did not: their hint was lost.
+
+    Marks them as hinted; the caller hints them after the commit. Those hinted in the last seconds are left out.
+    """
+    times = {"older_than": older_than_seconds, "again": HINT_AGAIN_SECONDS}
+    values = {**times, "limit": limit, "per_merchant": per_merchant}
+    return sorted(int(turn_id) for turn_id in session.execute(SQL["waiting"], values).scalars())
+
+
+def next_hints(
+    session: Session, conversation_id: str, merchant_id: str, *, per_merchant: int = PER_MERCHANT
+) -> list[int]:
+    """What may run when a turn of this conversation has ended: its next turn, and what the limit held up.
+
+    Marks them as hinted; the caller hints them after the commit.
+    """
+    values = {"conversation_id": conversation_id, "merchant_id": merchant_id, "per_merchant": per_merchant}
+    return sorted(int(turn_id) for turn_id in session.execute(SQL["next"], values).scalars())
+
+
+def _write(session: Session, claim: Claim, statement: str, **values: Any) -> None:
+    """Carry out a statement that is its own fence."""
+    held = {"turn_id": claim.turn_id, "attempt": claim.attempt}
+    if session.execute(SQL[statement], {**held, **values}).first() is None:
+        raise LostTurn(claim.turn_id, claim.attempt)
+
+
+def _absorbed(row: Row[Any]) -> AbsorbedTurn:
+    turn_id, seq, event_id, traceparent, at_step, said = tuple(row)
+    return AbsorbedTurn(turn_id, seq, event_id, traceparent, at_step, TurnInput.from_json(said))

@@ -1,0 +1,191 @@
+-- The queue of the agent workers. Locks are taken in one order: event, turn, conversation, then later turns of the
+-- same conversation. NO KEY UPDATE, not UPDATE: the foreign keys of steps and replies must not wait.
+
+-- fragment: first_in_conversation
+-- Of turn t: nothing before it is left to do.
+NOT EXISTS (
+    SELECT 1 FROM turns o
+    WHERE o.conversation_id = t.conversation_id AND o.seq < t.seq AND o.status IN ('queued', 'running'))
+
+-- fragment: running_of_merchant
+(SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running')
+
+-- fragment: held
+-- By this attempt. A statement with this condition is its own fence.
+id = :turn_id AND status = 'running' AND attempt = :attempt
+
+-- name: queue
+-- The sequence comes from the conversation's row, whose lock is held until the commit: turns become visible in the
+-- order of their seq, so none ever appears before one that is running or done.
+WITH numbered AS (
+    UPDATE conversations SET last_turn = last_turn + 1, updated_at = clock_timestamp()
+    WHERE id = :conversation_id AND merchant_id = :merchant_id
+      AND NOT EXISTS (SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action)
+    RETURNING last_turn
+)
+INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, workflow, input)
+SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow, CAST(:input AS jsonb)
+FROM numbered
+RETURNING id
+
+-- name: queued_before
+SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action
+
+-- name: line_up
+-- Claims of one merchant stand in line for the moment of one transaction: two that count at the same time would
+-- both find room. A statement of its own, so that the next one sees what the former claim has committed.
+SELECT pg_advisory_xact_lock(17226, hashtext(merchant_id)) FROM turns WHERE id = :turn_id AND status = 'queued'
+
+-- name: claim
+-- At most one turn of a conversation passes: the first that is not done. So SKIP LOCKED cannot hand out the second
+-- while the first is being claimed.
+WITH claimed AS (
+    UPDATE turns SET
+        status = 'running', attempt = attempt + 1, lease_owner = :owner,
+        lease_until = clock_timestamp() + make_interval(secs => :lease_seconds),
+        started_at = coalesce(started_at, clock_timestamp())
+    WHERE id = (
+        SELECT t.id FROM turns t
+        WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after <= clock_timestamp()
+          AND {first_in_conversation} AND {running_of_merchant} < :per_merchant
+        FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING *
+)
+SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.failures, c.workflow, c.workflow_hash,
+       c.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
+       c.started_at, clock_timestamp() AS now
+FROM claimed c JOIN events e ON e.key = c.event_key
+
+-- name: due_in
+SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
+WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after > clock_timestamp() AND {first_in_conversation}
+
+-- name: fence
+SELECT 1 FROM turns WHERE {held} FOR NO KEY UPDATE
+
+-- name: extend
+UPDATE turns SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds) WHERE {held} RETURNING id
+
+-- name: extend_many
+UPDATE turns t SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
+FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, attempt)
+WHERE t.id = held.id AND t.attempt = held.attempt AND t.status = 'running'
+RETURNING t.id
+
+-- name: set_workflow
+UPDATE turns SET workflow = :name, workflow_hash = :hash WHERE {held} RETURNING id
+
+-- name: release
+UPDATE turns SET
+    status = 'queued', lease_until = NULL, lease_owner = NULL, hinted_at = NULL,
+    run_after = clock_timestamp() + make_interval(secs => :after_seconds)
+WHERE {held} RETURNING id
+
+-- name: drop_lease
+UPDATE turns SET lease_until = clock_timestamp() WHERE {held} RETURNING id
+
+-- name: finish
+UPDATE turns SET
+    status = :status, error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL
+WHERE {held} RETURNING id
+
+-- name: add_step
+INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens)
+VALUES (:turn_id, :step, CAST(:assistant AS jsonb), :model, :input_tokens, :output_tokens)
+ON CONFLICT (turn_id, step) DO NOTHING
+
+-- name: add_results
+UPDATE steps SET tool_results = CAST(:results AS jsonb), finished_at = clock_timestamp()
+WHERE turn_id = :turn_id AND step = :step AND tool_results IS NULL
+
+-- name: steps_of
+SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :turn_id ORDER BY step
+
+-- name: lock_conversation
+SELECT 1 FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE
+
+-- fragment: newer
+-- The merchant's messages that follow without anything else in between: absorbing never changes the order.
+SELECT t.id FROM turns t
+WHERE t.conversation_id = :conversation_id AND t.seq > :seq AND t.status = 'queued'
+  AND t.input ->> 'sender' = 'merchant'
+  AND NOT EXISTS (
+      SELECT 1 FROM turns o
+      WHERE o.conversation_id = t.conversation_id AND o.seq > :seq AND o.seq < t.seq AND o.status = 'queued'
+        AND o.input ->> 'sender' <> 'merchant')
+
+-- name: newer_waiting
+SELECT EXISTS ({newer})
+
+-- name: absorb
+UPDATE turns SET
+    status = 'done', absorbed_by = :turn_id, absorbed_at_step = :at_step,
+    started_at = coalesce(started_at, clock_timestamp()), finished_at = clock_timestamp()
+WHERE id IN ({newer})
+RETURNING id
+
+-- name: absorbed_by
+-- By conversation, which has an index; absorbed_by has none.
+SELECT t.id, t.seq, e.id, e.traceparent, t.absorbed_at_step, t.input
+FROM turns t JOIN events e ON e.key = t.event_key
+WHERE t.conversation_id = (SELECT conversation_id FROM turns WHERE id = :turn_id) AND t.absorbed_by = :turn_id
+ORDER BY t.seq
+
+-- fragment: give_back
+-- One statement decides and writes, on rows nobody else is writing: a turn that ended or was extended meanwhile is
+-- left alone. It only re-queues; a turn runs where it is claimed again.
+UPDATE turns t SET
+    status = CASE WHEN t.failures + 1 >= :max_failures THEN 'dead' ELSE 'queued' END,
+    finished_at = CASE WHEN t.failures + 1 >= :max_failures THEN clock_timestamp() END,
+    error = CASE WHEN t.failures + 1 >= :max_failures THEN 'turn_lost' END,
+    failures = t.failures + 1, lease_until = NULL, lease_owner = NULL, hinted_at = NULL
+FROM silent WHERE t.id = silent.id
+RETURNING t.*
+
+-- fragment: expired
+SELECT x.id, x.conversation_id, x.merchant_id, x.seq, e.id, e.traceparent, x.failures, x.status = 'dead'
+FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
+
+-- name: expire
+WITH silent AS (
+    SELECT id FROM turns WHERE status = 'running' AND lease_until < clock_timestamp()
+    LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
+), expired AS ({give_back})
+{expired}
+
+-- name: expire_owner
+WITH silent AS (
+    SELECT id FROM turns WHERE status = 'running' AND lease_owner = :owner
+    LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
+), expired AS ({give_back})
+{expired}
+
+-- fragment: hint
+-- Of the turns in `chosen`, those nobody is claiming at this moment.
+free AS (
+    SELECT t.id FROM turns t JOIN chosen USING (id) WHERE t.status = 'queued' FOR NO KEY UPDATE OF t SKIP LOCKED
+)
+UPDATE turns t SET hinted_at = clock_timestamp() FROM free WHERE t.id = free.id RETURNING t.id
+
+-- name: waiting
+-- Per merchant no more than can run: one with a thousand waiting conversations does not hide the others.
+WITH heads AS (
+    SELECT t.id, t.run_after,
+           {running_of_merchant} + row_number() OVER (PARTITION BY t.merchant_id ORDER BY t.run_after, t.id) AS place
+    FROM turns t
+    WHERE t.status = 'queued' AND t.run_after < clock_timestamp() - make_interval(secs => :older_than)
+      AND (t.hinted_at IS NULL OR t.hinted_at < clock_timestamp() - make_interval(secs => :again))
+      AND {first_in_conversation}
+), chosen AS (
+    SELECT id FROM heads WHERE place <= :per_merchant ORDER BY run_after, id LIMIT :limit
+), {hint}
+
+-- name: next
+-- A place is free, or will be with the commit: first for this conversation, then for the merchant's others.
+WITH chosen AS (
+    SELECT t.id FROM turns t
+    WHERE t.merchant_id = :merchant_id AND t.status = 'queued' AND t.run_after <= clock_timestamp()
+      AND {first_in_conversation}
+    ORDER BY t.conversation_id = :conversation_id DESC, t.run_after, t.id
+    LIMIT greatest(:per_merchant, 1)
+), {hint}
