@@ -138,7 +138,7 @@ class Temporary(ShopifyError):
 
 
 class BadAnswer(ShopifyError):
-    """Reasons: not_json, too_large, encoding, shape, value."""
+    """Reasons: not_json, too_large, encoding, shape, value, unexpected."""
 
     code = "shopify.bad_answer"
     retryable = True

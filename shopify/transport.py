@@ -73,13 +73,14 @@ class ShopifyTransport(HTTPXTransport):
 
     def _prepare_result(self, response: httpx.Response) -> ExecutionResult:
         self.response_headers = response.headers
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return HttpResult(HttpAnswer(response.status_code, headers, self._masked(response.content)))
+        headers = {name.lower(): self._masked(value) for name, value in response.headers.items()}
+        body = self._masked(response.content.decode("latin-1")).encode("latin-1")
+        return HttpResult(HttpAnswer(response.status_code, headers, body))
 
-    def _masked(self, body: bytes) -> bytes:
-        """A server that repeats the token it was sent must not get it into our data or errors."""
-        token = self._access_token.get_secret_value().encode()
-        return body.replace(token, b"[token]") if len(token) >= SHORTEST_TOKEN_TO_MASK else body
+    def _masked(self, text: str) -> str:
+        """A server that repeats the token it was sent must not get it into our data, errors or logs."""
+        token = self._access_token.get_secret_value()
+        return text.replace(token, "[token]") if len(token) >= SHORTEST_TOKEN_TO_MASK else text
 
 
 def _translated(shop: str, cause: BaseException | None) -> ShopifyError:
@@ -94,7 +95,7 @@ def _translated(shop: str, cause: BaseException | None) -> ShopifyError:
         case httpx.TransportError():
             return Temporary(detail, reason="connection")
         case _:
-            return BadAnswer(f"{shop}: {type(cause).__name__} while asking", reason="encoding")
+            return BadAnswer(f"{shop}: {type(cause).__name__} while asking", reason="unexpected")
 
 
 def _name(document: DocumentNode) -> str | None:

@@ -3,6 +3,8 @@
 import logging
 import threading
 
+from shopify.text import quoted
+
 API_VERSION = "2026-10"
 """Stable from 2026-10-01 to 2027-10-16. A version that left support is answered by the oldest supported one
 (https://shopify.dev/docs/api/usage/versioning), so every answer's `X-Shopify-API-Version` is compared with it."""
@@ -27,7 +29,7 @@ class VersionWatch:
             log.warning(
                 "Shopify answered with API version %s, asked for was %s: it is no longer, or not yet, supported."
                 " Raise API_VERSION (shopify/version.py) and validate the documents against its schema.",
-                answered,
+                quoted(answered, 20),
                 asked,
             )
 
