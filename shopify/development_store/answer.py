@@ -1,0 +1,42 @@
+"""An answer before it is sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shopify.development_store import answers
+from shopify.development_store.bucket import Bucket
+
+JSON = "application/json; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass
+class Answer:
+    """Status and body of an answer. A str is sent as HTML, everything else as JSON.
+
+    The charge of an executed query is settled only when the answer is ready to go: until then the whole requested
+    cost stays taken, as at Shopify.
+    """
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    code: str | None = None
+    requested_cost: int | None = None
+    actual_cost: int | None = None
+    bucket: Bucket | None = None
+
+    @property
+    def content_type(self) -> str:
+        """The media type that fits the body."""
+        return HTML if isinstance(self.body, str) else JSON
+
+    def settle(self) -> None:
+        """Give back what was charged too much, and write the cost into the body."""
+        if self.bucket is None or self.requested_cost is None or self.actual_cost is None:
+            return
+        self.bucket.give_back(self.requested_cost - self.actual_cost)
+        block = answers.cost(self.requested_cost, self.actual_cost, self.bucket.level())
+        self.body["extensions"] = {"cost": block, **self.body.get("extensions", {})}
+        self.bucket = None

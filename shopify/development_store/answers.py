@@ -1,0 +1,97 @@
+"""The bodies Shopify answers with when something is wrong, as far as they have been seen.
+
+Each function returns the JSON body; the status belongs to the caller. Which of them rest on recordings and which are
+educated guesses is said in the package's docstring.
+"""
+
+from typing import Any
+
+from shopify.development_store.bucket import Level
+
+COST_PAGE = "https://shopify.dev/api/usage/limits#rate-limits"
+THROTTLE_PAGE = "https://shopify.dev/api/usage/rate-limits"
+
+UNAUTHORIZED = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
+NON_EXPIRING = {
+    "errors": "[API] Non-expiring access tokens are no longer accepted for the Admin API. Start using expiring offline "
+    "tokens: https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens"
+}
+IP_NOT_ALLOWED = {"errors": "[API] This request's IP address is not on the app's IP allowlist."}
+FRAUDULENT = {"errors": "Forbidden"}
+UNAVAILABLE_SHOP = {"errors": "Unavailable Shop"}
+LOCKED = {"errors": "Locked"}
+NOT_FOUND = {"errors": "Not Found"}
+UNSUPPORTED_MEDIA_TYPE = {"errors": "Unsupported Media Type"}
+NOT_ACCEPTABLE = {"errors": "Not Acceptable"}
+BAD_REQUEST = {"errors": "Bad Request"}
+NO_QUERY = {"errors": {"query": "Required parameter missing or invalid"}}
+TOO_MANY_REQUESTS = {
+    "errors": "Exceeded 2 calls per second for api client. Reduce request rates to resume uninterrupted service."
+}
+TIMEOUT = {"errors": [{"message": "Timeout"}]}
+SHOP_INACTIVE = {"errors": [{"message": "The shop is inactive.", "extensions": {"code": "SHOP_INACTIVE"}}]}
+DEAD_GRANT = {
+    "error": "invalid_request",
+    "error_description": "This request requires an active refresh_token",
+}
+NO_GRANT = {"error": "invalid_request", "error_description": "The development store only refreshes tokens."}
+BAD_CLIENT = {"error": "invalid_client", "error_description": "Client authentication failed."}
+
+
+def html_error(status: int, reason: str) -> str:
+    """What a proxy in front of the API says: a page, not JSON."""
+    return (
+        f"<!DOCTYPE html>\n<html><head><title>{status} {reason}</title></head><body><h1>{reason}</h1></body></html>\n"
+    )
+
+
+def errors_body(errors: list[dict[str, Any]]) -> dict[str, Any]:
+    """A request refused before execution: no `data` and, as recorded, no `extensions` either."""
+    return {"errors": errors}
+
+
+def cost(requested: int, actual: int | None, level: Level) -> dict[str, Any]:
+    """The `extensions.cost` block."""
+    return {
+        "requestedQueryCost": requested,
+        "actualQueryCost": actual,
+        "throttleStatus": {
+            "maximumAvailable": level.maximum,
+            "currentlyAvailable": level.available,
+            "restoreRate": level.restore_rate,
+        },
+    }
+
+
+def throttled(requested: int, level: Level) -> dict[str, Any]:
+    """The bucket holds less than the query needs. Here the limits come as floats, as they were observed."""
+    block = cost(requested, None, level)
+    block["throttleStatus"].update(maximumAvailable=float(level.maximum), restoreRate=float(level.restore_rate))
+    extensions = {"code": "THROTTLED", "documentation": THROTTLE_PAGE}
+    return {"errors": [{"message": "Throttled", "extensions": extensions}], "extensions": {"cost": block}}
+
+
+def max_cost_exceeded(requested: int, maximum: int, level: Level) -> dict[str, Any]:
+    """A single query is too expensive; it is refused whatever the bucket holds."""
+    message = (
+        f"Query cost is {requested}, which exceeds the single query max cost limit ({maximum}).\n\n"
+        "See https://shopify.dev/concepts/about-apis/rate-limits for more information on how the\n"
+        "cost of a query is calculated.\n\n"
+        "To query larger amounts of data with fewer limits, bulk operations should be used instead.\n"
+        "See https://shopify.dev/tutorials/perform-bulk-operations-with-admin-api for usage details.\n"
+    )
+    extensions = {"code": "MAX_COST_EXCEEDED", "cost": requested, "maxCost": maximum, "documentation": COST_PAGE}
+    return {
+        "errors": [{"message": message, "extensions": extensions}],
+        "extensions": {"cost": cost(requested, None, level)},
+    }
+
+
+def internal_error(request_id: str) -> dict[str, Any]:
+    """Something broke at Shopify."""
+    message = (
+        "Internal error. Looks like something went wrong on our end.\n"
+        f"Request ID: {request_id} (include this in support requests)."
+    )
+    extensions = {"requestId": request_id, "code": "INTERNAL_SERVER_ERROR"}
+    return {"errors": [{"message": message, "extensions": extensions}], "data": None}

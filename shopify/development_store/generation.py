@@ -1,0 +1,268 @@
+"""Makes the contents of a development shop out of its domain: the same domain and `now` give the same shop.
+
+Twelve thousand orders must cost next to nothing when a process starts, so everything that every order needs is drawn
+in bulk and the line items are left for later (`Order.lines`).
+"""
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from shopify.development_store.records import Customer, Order, Product
+from shopify.development_store.vocabulary import ASSORTMENTS, FIRST_NAMES, FORMER_PRODUCTS, LAST_NAMES, Assortment
+
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a shop holds: orders over how many days, and how many products."""
+
+    orders: int
+    days: int
+    products: int
+
+
+SIZES = {
+    "new": Size(orders=0, days=1, products=3),
+    "tiny": Size(orders=7, days=40, products=6),
+    "medium": Size(orders=120, days=150, products=12),
+    "large": Size(orders=1_500, days=365, products=16),
+    # Dense enough that more than 10,000 orders lie within the 60 days an ordinary app may see.
+    "huge": Size(orders=12_000, days=75, products=16),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything the contents depend on."""
+
+    shop_domain: str
+    size: Size
+    now: int
+    currency: str = "USD"
+    former_currency: str | None = None
+    presentment_currencies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The generated shop. Orders and customers are sorted by age, oldest first."""
+
+    name: str
+    created_at: int
+    products: tuple[Product, ...]
+    customers: tuple[Customer, ...]
+    orders: list[Order]
+
+
+def seed_of(shop_domain: str) -> int:
+    """A number that depends on the domain alone (unlike hash(), also across processes)."""
+    return int.from_bytes(hashlib.sha256(shop_domain.encode()).digest()[:8], "big")
+
+
+def generate(recipe: Recipe) -> Contents:
+    """The contents of one shop."""
+    seed = seed_of(recipe.shop_domain)
+    draw = random.Random(seed)  # noqa: S311 (sample data, not a secret)
+    assortment = ASSORTMENTS[seed % len(ASSORTMENTS)]
+    created_at = recipe.now - (recipe.size.days + 20) * DAY
+    products = _products(recipe, draw, assortment, seed, created_at)
+    times = _order_times(recipe, draw)
+    buyers = _buyers(draw, len(times))
+    customers = _customers(recipe, draw, seed, times, buyers, created_at)
+    orders = _orders(recipe, draw, seed, times, [None if b is None else customers[b] for b in buyers], products)
+    by_age = sorted(customers.values(), key=lambda customer: (customer.created_at, customer.number))
+    return Contents(assortment.shop_name, created_at, products, tuple(by_age), orders)
+
+
+def one_more(contents: Contents, currency: str, created_at: int) -> Order:
+    """A guest's order that has just come in: paid, not yet shipped. It is added to the contents as the latest."""
+    latest = contents.orders[-1] if contents.orders else None
+    number = latest.number + 1 if latest else 5_000_000_000_000
+    order = Order(
+        number=number,
+        name=f"#{1001 + len(contents.orders)}",
+        created_at=max(created_at, latest.created_at if latest else 0),
+        financial_status="PAID",
+        fulfillment_status="UNFULFILLED",
+        customer=None,
+        cancelled_at=None,
+        closed_at=None,
+        test=False,
+        currency=currency,
+        presentment_currency=currency,
+        seed=number,
+        products=_sellable(contents.products),
+        former_products=FORMER_PRODUCTS,
+    )
+    contents.orders.append(order)
+    return order
+
+
+def _sellable(products: Sequence[Product]) -> list[Product]:
+    return [product for product in products if product.status == "ACTIVE"]
+
+
+def _products(
+    recipe: Recipe, draw: random.Random, assortment: Assortment, seed: int, created_at: int
+) -> tuple[Product, ...]:
+    first = 8_000_000_000_000 + seed % 1_000_000 * 100
+    products = []
+    for place, (title, dollars) in enumerate(assortment.products[: recipe.size.products]):
+        slug = "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
+        lowest = Decimal(dollars)
+        products.append(
+            Product(
+                number=first + place,
+                title=title,
+                description=f"{title} by {assortment.shop_name}, made in small batches.",
+                # The last ones of a full assortment are not for sale, one product has been oversold.
+                status={11: "DRAFT", 15: "ARCHIVED"}.get(place, "ACTIVE"),
+                inventory=-3 if place == 5 else draw.randrange(0, 240),
+                tracked=place != 4,
+                lowest_dollars=lowest,
+                highest_dollars=lowest * 2 if place % 3 == 0 else lowest,
+                image_url=None if place % 5 == 3 else f"https://cdn.shopify.com/s/files/1/development/{slug}.jpg",
+                created_at=created_at + place * 3_600,
+            )
+        )
+    return tuple(products)
+
+
+def _order_times(recipe: Recipe, draw: random.Random) -> list[int]:
+    """Ages spread so that business grows: the exponent bends the even spread towards today."""
+    span = recipe.size.days * DAY
+    ages = (600 + int((span - 600) * draw.random() ** 1.5) for _ in range(recipe.size.orders))
+    return sorted(recipe.now - age for age in ages)
+
+
+def _buyers(draw: random.Random, orders: int) -> list[int | None]:
+    """Which customer placed which order: a few come back often, most come once, every ninth order is a guest's."""
+    pool = max(1, orders * 6 // 10)
+    weights = [1 / (place + 8) ** 0.5 for place in range(pool)]
+    return [
+        None if guest < 0.11 else buyer
+        for guest, buyer in zip(
+            (draw.random() for _ in range(orders)), draw.choices(range(pool), weights, k=orders), strict=True
+        )
+    ]
+
+
+def _customers(
+    recipe: Recipe,
+    draw: random.Random,
+    seed: int,
+    times: Sequence[int],
+    buyers: Sequence[int | None],
+    created_at: int,
+) -> dict[int, Customer]:
+    """Every buyer, registered with the first order, and some who have not bought yet."""
+    orders = Counter(buyer for buyer in buyers if buyer is not None)
+    since: dict[int, int] = {}
+    for buyer, time in zip(buyers, times, strict=True):
+        if buyer is not None:
+            since.setdefault(buyer, time)
+    onlookers = range(len(buyers), len(buyers) + len(buyers) // 6)
+    since.update((place, draw.randrange(created_at, recipe.now - 600)) for place in onlookers)
+    first = 7_000_000_000_000 + seed % 1_000_000 * 100_000
+    firsts, lasts = (draw.choices(names, k=len(since)) for names in (FIRST_NAMES, LAST_NAMES))
+    return {
+        place: Customer(first + place, _display_name(place, first_name, last_name), time, orders[place])
+        for (place, time), first_name, last_name in zip(since.items(), firsts, lasts, strict=True)
+    }
+
+
+def _display_name(place: int, first_name: str, last_name: str) -> str:
+    """Shopify falls back to the e-mail address when a customer gave no name."""
+    if place % 23 == 7:
+        return f"{first_name}.{last_name}@example.com".lower()
+    return f"{first_name} {last_name}"
+
+
+def _orders(
+    recipe: Recipe,
+    draw: random.Random,
+    seed: int,
+    times: Sequence[int],
+    customers: Sequence[Customer | None],
+    products: Sequence[Product],
+) -> list[Order]:
+    first = 5_000_000_000_000 + seed % 1_000_000 * 100_000
+    changed_currency_at = recipe.now - 30 * DAY
+    paid_in = (recipe.currency, *recipe.presentment_currencies)
+    sellable = _sellable(products)
+    orders = []
+    for place, (time, customer) in enumerate(zip(times, customers, strict=True)):
+        lot = draw.random()
+        financial, fulfillment, cancelled_at, closed_at = _fate(recipe.now - time, time, lot, draw.random())
+        old = recipe.former_currency if time < changed_currency_at else None
+        currency = old or recipe.currency
+        orders.append(
+            Order(
+                number=first + place,
+                name=f"#{1001 + place}",
+                created_at=time,
+                financial_status=financial,
+                fulfillment_status=fulfillment,
+                customer=customer,
+                cancelled_at=cancelled_at,
+                closed_at=closed_at,
+                test=False,
+                currency=currency,
+                presentment_currency=old or paid_in[int(lot * 997) % len(paid_in)],
+                seed=first + place,
+                products=sellable,
+                former_products=FORMER_PRODUCTS,
+            )
+        )
+    _never_missing(orders)
+    return orders
+
+
+_OPEN_FULFILLMENT = (
+    ("UNFULFILLED",) * 12
+    + ("IN_PROGRESS",) * 2
+    + ("PARTIALLY_FULFILLED",) * 3
+    + (
+        "ON_HOLD",
+        "SCHEDULED",
+        "FULFILLED",
+    )
+)
+_OPEN_PAYMENT = ("PAID",) * 15 + ("PENDING",) * 3 + ("AUTHORIZED", "PARTIALLY_PAID")
+
+
+def _fate(age: int, time: int, lot: float, other_lot: float) -> tuple[str, str, int | None, int | None]:
+    """What became of an order by now: financial status, fulfilment status, cancelled at, closed at.
+
+    An order is closed only when it is fulfilled and paid for, so an open one is younger or has something left to do.
+    """
+    soon = time + min(age // 2, 5 * 3_600)
+    if lot < 0.03:
+        return ("VOIDED" if other_lot < 0.4 else "REFUNDED"), "UNFULFILLED", soon, soon
+    still_open = (
+        0.9 if age < DAY else 0.6 if age < 3 * DAY else 0.3 if age < 7 * DAY else 0.08 if age < 30 * DAY else 0.02
+    )
+    if other_lot < still_open:
+        fulfillment = _OPEN_FULFILLMENT[int(lot * 10_007) % len(_OPEN_FULFILLMENT)]
+        payment = _OPEN_PAYMENT[int(lot * 5_003) % len(_OPEN_PAYMENT)]
+        # Fulfilled and paid would have been closed: what is shipped but open still waits for its money.
+        if fulfillment == "FULFILLED" and payment == "PAID":
+            payment = "PENDING"
+        return payment, fulfillment, None, None
+    payment = "PARTIALLY_REFUNDED" if lot > 0.97 else "REFUNDED" if lot > 0.955 else "PAID"
+    return payment, "FULFILLED", None, time + min(age // 2, 2 * DAY)
+
+
+def _never_missing(orders: list[Order]) -> None:
+    """A shop of some size always shows, among its latest ten orders, a test order, a cancelled one and a guest's."""
+    if len(orders) < 20:
+        return
+    orders[-4].test = True
+    cancelled = orders[-6]
+    cancelled.cancelled_at = cancelled.closed_at = cancelled.created_at + 60
+    cancelled.financial_status, cancelled.fulfillment_status = "REFUNDED", "UNFULFILLED"

@@ -1,0 +1,167 @@
+"""What a development shop holds: products, customers, orders. Plain data; `generation` makes it."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+
+PER_DOLLAR = {
+    "USD": Decimal(1),
+    "EUR": Decimal("0.9"),
+    "GBP": Decimal("0.8"),
+    "CAD": Decimal("1.4"),
+    "AUD": Decimal("1.5"),
+    "JPY": Decimal(150),
+}
+"""Fixed exchange rates of the development store, and the currencies a shop can be registered in."""
+
+
+def gid(kind: str, number: int) -> str:
+    """Shopify's global id, e.g. gid://shopify/Order/5000000001."""
+    return f"gid://shopify/{kind}/{number}"
+
+
+def timestamp(epoch: int) -> str:
+    """A point in time (Unix seconds) as the API writes it: UTC, whole seconds, `Z`."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def decimal_text(amount: Decimal) -> str:
+    """A Decimal as the API writes it: no trailing zeros, but at least one place (`55.0`, `12.34`, `1500.0`)."""
+    whole, _, places = f"{amount:f}".partition(".")
+    return f"{whole}.{places.rstrip('0') or '0'}"
+
+
+def in_currency(dollars: Decimal, currency: str) -> Decimal:
+    """A US dollar amount in another currency at the fixed rate, rounded to what that currency has."""
+    return (dollars * PER_DOLLAR[currency]).quantize(Decimal(1) if currency == "JPY" else Decimal("0.01"))
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount, and the currency the customer paid it in."""
+
+    amount: Decimal
+    currency: str
+    presentment_currency: str
+
+    @property
+    def presentment_amount(self) -> Decimal:
+        """The same amount in the customer's currency."""
+        if self.presentment_currency == self.currency:
+            return self.amount
+        return in_currency(self.amount / PER_DOLLAR[self.currency], self.presentment_currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One product. Prices are kept in dollars and shown in the shop's currency."""
+
+    number: int
+    title: str
+    description: str
+    status: str
+    inventory: int
+    tracked: bool
+    lowest_dollars: Decimal
+    highest_dollars: Decimal
+    image_url: str | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """One customer. `orders` counts the whole lifetime, whatever window an app may look through."""
+
+    number: int
+    display_name: str
+    created_at: int
+    orders: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineItem:
+    """One line of an order. `product` is None once the product was deleted."""
+
+    number: int
+    title: str
+    quantity: int
+    sku: str | None
+    unit_price: Money
+    product: Product | None
+
+
+@dataclass
+class Order:
+    """One order. Its lines are drawn when somebody first looks at them, from a seed of its own: always the same."""
+
+    number: int
+    name: str
+    created_at: int
+    financial_status: str
+    fulfillment_status: str
+    customer: Customer | None
+    cancelled_at: int | None
+    closed_at: int | None
+    test: bool
+    currency: str
+    presentment_currency: str
+    seed: int
+    products: Sequence[Product] = field(repr=False)
+    former_products: Sequence[str] = field(repr=False)
+    searchable_from: float = 0.0
+    """Unix time from which the search index knows the order; counts and filtered lists lag behind a write."""
+
+    @property
+    def status(self) -> str:
+        """open, closed or cancelled: the values of the search filter `status`."""
+        if self.cancelled_at is not None:
+            return "cancelled"
+        return "open" if self.closed_at is None else "closed"
+
+    @property
+    def updated_at(self) -> int:
+        """When something last happened to the order."""
+        return self.closed_at or self.cancelled_at or self.created_at
+
+    @cached_property
+    def lines(self) -> tuple[LineItem, ...]:
+        """The line items: mostly one to four, now and then a dozen."""
+        draw = random.Random(self.seed)  # noqa: S311 (sample data, not a secret)
+        how_many = draw.choices((1, 2, 3, 4, 12), (46, 28, 15, 9, 2))[0]
+        return tuple(self._line(draw, place) for place in range(how_many))
+
+    @cached_property
+    def total(self) -> Money:
+        """What the order came to when it was placed: the lines and, for small orders, shipping."""
+        goods = sum((line.unit_price.amount * line.quantity for line in self.lines), Decimal(0))
+        shipping = in_currency(Decimal("4.90"), self.currency)
+        free_from = in_currency(Decimal(60), self.currency)
+        return self._money(goods if goods >= free_from else goods + shipping)
+
+    @cached_property
+    def current_total(self) -> Money:
+        """What is left of the total after refunds, returns and cancellation."""
+        if self.cancelled_at is not None or self.financial_status in ("REFUNDED", "VOIDED"):
+            return self._money(Decimal(0))
+        if self.financial_status == "PARTIALLY_REFUNDED":
+            first = self.lines[0]
+            return self._money(self.total.amount - first.unit_price.amount)
+        return self.total
+
+    def _line(self, draw: random.Random, place: int) -> LineItem:
+        number = self.number * 20 + place
+        quantity = draw.choices((1, 2, 3, 6), (72, 19, 7, 2))[0]
+        if draw.random() < 0.04:
+            title, dollars = draw.choice(self.former_products), Decimal(draw.randrange(9, 60))
+            return LineItem(number, title, quantity, None, self._money(in_currency(dollars, self.currency)), None)
+        # The front of the assortment sells best.
+        product = self.products[int(len(self.products) * draw.random() ** 1.6)]
+        sku = f"{product.number % 10_000:04d}-{draw.choice('ABC')}"
+        price = self._money(in_currency(product.lowest_dollars, self.currency))
+        return LineItem(number, product.title, quantity, sku, price, product)
+
+    def _money(self, amount: Decimal) -> Money:
+        return Money(amount, self.currency, self.presentment_currency)

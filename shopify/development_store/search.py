@@ -1,0 +1,154 @@
+"""Shopify's search syntax, read into a tree (https://shopify.dev/docs/api/usage/search-syntax).
+
+    query = term { [AND | OR] term }        AND is implied
+    term  = [- | NOT] ( "(" query ")" | [field:] [comparator] value { , value } )
+
+Malformed queries are forgiven as Shopify forgives them: a stray parenthesis or a dangling connective is skipped.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+COMPARATORS = {"<=": "lte", ">=": "gte", "<": "lt", ">": "gt"}
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<open>\() | (?P<close>\)) | (?P<minus>-(?=[\w("']))
+    | (?P<word>(?:(?P<field>[A-Za-z_][\w.]*):)?
+        (?P<comparator><=|>=|<|>)?
+        (?P<value>(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s()"'])*))
+    )""",
+    re.VERBOSE,
+)
+_VALUE = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^,]*))\s*(?:,|$)""")
+
+
+@dataclass(frozen=True)
+class Term:
+    """`field:value`, `field:>=value`, `field:a,b` (any of them) or a bare word (field None)."""
+
+    field: str | None
+    comparator: str | None
+    values: tuple[str, ...]
+
+    def parsed(self) -> dict[str, Any]:
+        """As `extensions.search[].parsed` shows it."""
+        field = self.field or "default"
+        if self.comparator is not None:
+            return {"field": field, "range": {COMPARATORS[self.comparator]: self.values[0]}}
+        if len(self.values) == 1:
+            return {"field": field, "match_all": self.values[0]}
+        return {"or": [{"field": field, "match_all": value} for value in self.values]}
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """All of the parts must hold."""
+
+    parts: tuple["Node", ...]
+
+    def parsed(self) -> dict[str, Any]:
+        """As `extensions.search[].parsed` shows it."""
+        return {"and": [part.parsed() for part in self.parts]}
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """One of the parts must hold."""
+
+    parts: tuple["Node", ...]
+
+    def parsed(self) -> dict[str, Any]:
+        """As `extensions.search[].parsed` shows it."""
+        return {"or": [part.parsed() for part in self.parts]}
+
+
+@dataclass(frozen=True)
+class Not:
+    """The part must not hold."""
+
+    part: "Node"
+
+    def parsed(self) -> dict[str, Any]:
+        """As `extensions.search[].parsed` shows it."""
+        return {"not": self.part.parsed()}
+
+
+Node: TypeAlias = Term | AllOf | AnyOf | Not
+
+
+def parse(query: str) -> Node | None:
+    """The tree of a query; None if it holds no term at all."""
+    return _Reader(list(_pieces(query))).query()
+
+
+def terms(node: Node | None) -> Iterator[Term]:
+    """AllOf term of the tree, in the order of the query."""
+    if isinstance(node, Term):
+        yield node
+    elif isinstance(node, Not):
+        yield from terms(node.part)
+    elif node is not None:
+        for part in node.parts:
+            yield from terms(part)
+
+
+def _pieces(query: str) -> Iterator[Term | str]:
+    at = 0
+    while at < len(query):
+        match = _TOKEN.match(query, at)
+        if match is None or match.end() == at:
+            at += 1
+            continue
+        at = match.end()
+        if match["word"] is None:
+            yield match["open"] or match["close"] or "NOT"
+        elif match["word"] in ("AND", "OR", "NOT"):
+            yield match["word"]
+        elif match["word"]:
+            yield Term(match["field"], match["comparator"] if match["field"] else None, _values(match["value"]))
+
+
+def _values(text: str) -> tuple[str, ...]:
+    found = [re.sub(r"\\(.)", r"\1", a or b or c) for a, b, c in _VALUE.findall(text)]
+    return tuple(value for value in found if value) or ("",)
+
+
+class _Reader:
+    def __init__(self, tokens: list[Term | str]) -> None:
+        self._pieces = tokens
+        self._at = 0
+
+    def query(self) -> Node | None:
+        alternatives: list[Node] = []
+        together: list[Node] = []
+        while (piece := self._next()) is not None and piece != ")":
+            if piece == "OR":
+                alternatives.extend(_joined(AllOf, together))
+                together = []
+            elif piece != "AND" and (term := self._term(piece)) is not None:
+                together.append(term)
+        alternatives.extend(_joined(AllOf, together))
+        return next(_joined(AnyOf, alternatives), None)
+
+    def _next(self) -> Term | str | None:
+        self._at += 1
+        return self._pieces[self._at - 1] if self._at <= len(self._pieces) else None
+
+    def _term(self, piece: Term | str) -> Node | None:
+        if piece == "NOT":
+            following = self._next()
+            part = None if following is None else self._term(following)
+            return None if part is None else Not(part)
+        if piece == "(":
+            return self.query()
+        return piece if isinstance(piece, Term) else None
+
+
+def _joined(kind: type[AllOf] | type[AnyOf], parts: list[Node]) -> Iterator[Node]:
+    if len(parts) == 1:
+        yield parts[0]
+    elif parts:
+        yield kind(tuple(parts))

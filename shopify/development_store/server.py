@@ -1,0 +1,198 @@
+"""The development store as a server: in a thread of its own for tests, or as the whole of a process."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from shopify.development_store.bucket import Bucket
+from shopify.development_store.control import Control, explain_mistakes
+from shopify.development_store.endpoint import Endpoint, not_found
+from shopify.development_store.faults import Fault
+from shopify.development_store.journal import Request
+from shopify.development_store.records import Order
+from shopify.development_store.schema import executable_schema
+from shopify.development_store.shop import ShopSettings
+from shopify.development_store.store import Registration, Store
+from shopify.development_store.tokens import CUSTOM, DEFAULT_SCOPES
+
+START_SECONDS = 10.0
+STOP_SECONDS = 5.0
+
+
+def application(store: Store) -> web.Application:
+    """The aiohttp application over a store."""
+    executable_schema()  # the first request shall not wait for it
+    app = web.Application(middlewares=[explain_mistakes])
+    app.add_routes(Control(store).routes())
+    app.add_routes(Endpoint(store).routes())
+    app.router.add_route("*", "/{tail:.*}", not_found)
+    return app
+
+
+async def serve(store: Store, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Listen; returns the runner (to clean up) and the port. Raises OSError if the address is taken."""
+    runner = web.AppRunner(application(store), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return runner, runner.addresses[0][1]
+
+
+class DevelopmentStore:
+    """A running development store.
+
+        with DevelopmentStore().start() as shopify:
+            shopify.register("corner-shop.myshopify.com", "tiny")
+            client = ShopifyClient("corner-shop.myshopify.com", token, admin_url=shopify.admin_url)
+
+    It serves from a thread with an event loop of its own; every method may be called from any thread.
+    With `now` fixed, all dates are, too.
+    """
+
+    def __init__(self, *, host: str = "127.0.0.1", now: datetime | None = None) -> None:
+        self.store = Store(now=now)
+        self._host = host
+        self._port = 0
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    def start(self, port: int = 0) -> Self:
+        """Listen on the port (0: a free one) and return once requests are answered. Raises OSError if it is taken."""
+        if self._thread is not None:
+            raise RuntimeError("the development store is running already")
+        listening: _Outcome = _Outcome()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(port, listening)), name="development-store", daemon=True
+        )
+        self._thread.start()
+        try:
+            self._port = listening.wait(START_SECONDS)
+        except BaseException:
+            self._thread = None
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and end the thread. May be called again."""
+        if self._thread is None or self._loop is None or self._stop is None:
+            return
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(STOP_SECONDS)
+        self._thread = None
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def admin_url(self) -> str:
+        """For a client's `admin_url`: `http://127.0.0.1:PORT/{shop}/admin`."""
+        return self.url + "/{shop}/admin"
+
+    def register(
+        self,
+        shop_domain: str,
+        size: str = "medium",
+        token: str | None = None,
+        *,
+        scopes: Sequence[str] = DEFAULT_SCOPES,
+        app: str = CUSTOM,
+        expires_in: float | None = None,
+        refresh_token: str | None = None,
+        now: datetime | None = None,
+        **settings: Any,
+    ) -> Registration:
+        """Open a shop. Further settings are those of `ShopSettings`. Raises InvalidShop."""
+        return self.store.register(
+            replace(ShopSettings(shop_domain, size), **settings),
+            token=token,
+            scopes=scopes,
+            app=app,
+            expires_in=expires_in,
+            refresh_token=refresh_token,
+            now=now,
+        )
+
+    def truth(self, shop_domain: str) -> dict[str, Any]:
+        """The true numbers of a shop, as its scopes show them: customers, orders, open_orders, unfulfilled_orders …"""
+        return self.store.truth(shop_domain)
+
+    def fault(self, kind: str, shop_domain: str | None = None, *, times: int | None = None, **details: Any) -> None:
+        """Put a fault into force (`faults.KINDS`), for one shop or for all. Raises UnknownFault."""
+        self.store.faults.add(Fault(kind, shop_domain, times, **details))
+
+    def clear_faults(self, shop_domain: str | None = None, kind: str | None = None) -> None:
+        """End the faults of a shop, of a kind, of both, or all."""
+        self.store.faults.clear(shop_domain, kind)
+
+    def requests(
+        self, shop_domain: str | None = None, since: float = 0.0, operation: str | None = None
+    ) -> list[Request]:
+        """What was asked, oldest first."""
+        return self.store.journal.requests(shop_domain, since, operation)
+
+    def bucket(self, shop_domain: str, app: str = CUSTOM) -> Bucket:
+        """The cost bucket of a shop, to read or to set."""
+        return self.store.bucket(shop_domain, app)
+
+    def place_order(self, shop_domain: str, *, age_seconds: int = 0, lag_seconds: float = 0.0) -> Order:
+        """A new order comes in; searches and counts see it after the lag."""
+        return self.store.shop(shop_domain).place_order(age_seconds=age_seconds, lag_seconds=lag_seconds)
+
+    def reset(self) -> None:
+        """Back to the built-in shops, full buckets, no faults, nothing asked."""
+        self.store.reset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def _serve(self, port: int, listening: "_Outcome") -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            runner, bound = await serve(self.store, self._host, port)
+        except OSError as taken:
+            listening.fail(taken)
+            return
+        listening.succeed(bound)
+        await self._stop.wait()
+        await runner.cleanup()
+
+
+class _Outcome:
+    """The port, or why there is none, handed from the serving thread to the one that started it."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._port = 0
+        self._error: OSError | None = None
+
+    def succeed(self, port: int) -> None:
+        self._port = port
+        self._done.set()
+
+    def fail(self, error: OSError) -> None:
+        self._error = error
+        self._done.set()
+
+    def wait(self, seconds: float) -> int:
+        if not self._done.wait(seconds):
+            raise TimeoutError(f"the development store did not start within {seconds:g} s")
+        if self._error is not None:
+            raise self._error
+        return self._port

@@ -1,0 +1,162 @@
+"""Access tokens and refresh tokens of the development store.
+
+Since 2025-12 offline tokens may expire: 1 hour for the access token, 90 days for the refresh token, and each refresh
+returns a new pair. Since 2026-08 the previous refresh token stays valid until the new pair is first used, so that a
+lost answer can be asked for again
+(https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens).
+"""
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+ACCESS_SECONDS = 3_600
+REFRESH_SECONDS = 7_776_000
+
+DEFAULT_SCOPES = ("read_customers", "read_orders", "read_products")
+
+CUSTOM, PUBLIC = "custom", "public"
+APP_KINDS = (CUSTOM, PUBLIC)
+
+
+def token_for(shop_domain: str) -> str:
+    """The access token of a development shop, unless it was registered with another."""
+    return "shpat_" + hashlib.sha256(shop_domain.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """A token as the store knows it. `expires_at` is a reading of the monotonic clock, None for never."""
+
+    text: str
+    shop_domain: str
+    scopes: tuple[str, ...] = DEFAULT_SCOPES
+    expires_at: float | None = None
+    app: str = CUSTOM
+    grant: str | None = None
+
+    @property
+    def refused_for_not_expiring(self) -> bool:
+        """A public app made since 2026-04-01 must use expiring tokens."""
+        return self.app == PUBLIC and self.expires_at is None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a refresh returns. The times are seconds from now."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    refresh_token_expires_in: int
+    scopes: tuple[str, ...]
+
+
+@dataclass
+class _Grant:
+    """One app's permission at one shop: the pair in use, and the pairs handed out since that nobody has used yet."""
+
+    token: AccessToken
+    refresh_token: str
+    expires_in: int
+    refresh_expires_at: float
+    unused: dict[str, str]  # access token -> its refresh token
+
+
+class Tokens:
+    """All tokens of the store. Every call is atomic, from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._access: dict[str, AccessToken] = {}
+        self._grants: dict[str, _Grant] = {}
+        self._grant_of: dict[str, str] = {}  # refresh token -> grant
+
+    def issue(
+        self,
+        shop_domain: str,
+        text: str,
+        *,
+        scopes: tuple[str, ...] = DEFAULT_SCOPES,
+        app: str = CUSTOM,
+        expires_in: float | None = None,
+        refresh_token: str | None = None,
+    ) -> AccessToken:
+        """Make a token valid. With a refresh token it can be renewed; `expires_in` is in seconds."""
+        with self._lock:
+            expires_at = None if expires_in is None else self._clock() + expires_in
+            token = AccessToken(text, shop_domain, scopes, expires_at, app, refresh_token)
+            self._access[text] = token
+            if refresh_token is not None:
+                lifetime = int(expires_in) if expires_in and expires_in >= 1 else ACCESS_SECONDS
+                self._grants[refresh_token] = _Grant(
+                    token, refresh_token, lifetime, self._clock() + REFRESH_SECONDS, {}
+                )
+                self._grant_of[refresh_token] = refresh_token
+            return token
+
+    def find(self, shop_domain: str, text: str) -> AccessToken | None:
+        """The token, if it is valid at this shop now. Using it settles a refresh: the old refresh token is dead."""
+        with self._lock:
+            token = self._access.get(text)
+            if token is None or token.shop_domain != shop_domain or self._expired(token):
+                return None
+            if token.grant is not None:
+                self._settle(self._grants[token.grant], text)
+            return token
+
+    def refresh(self, shop_domain: str, refresh_token: str) -> Pair | None:
+        """A new pair, or None for a refresh token that is unknown, expired, of another shop or used up."""
+        with self._lock:
+            name = self._grant_of.get(refresh_token)
+            grant = self._grants[name] if name is not None else None
+            if grant is None or grant.token.shop_domain != shop_domain or self._clock() >= grant.refresh_expires_at:
+                return None
+            for access, its_refresh in list(grant.unused.items()):
+                if its_refresh == refresh_token:
+                    self._settle(grant, access)
+            return self._new_pair(grant)
+
+    def revoke(self, shop_domain: str) -> None:
+        """Make every token of a shop invalid, as uninstalling the app does."""
+        with self._lock:
+            gone = [name for name, grant in self._grants.items() if grant.token.shop_domain == shop_domain]
+            for name in gone:
+                del self._grants[name]
+            self._grant_of = {refresh: name for refresh, name in self._grant_of.items() if name not in gone}
+            self._access = {text: t for text, t in self._access.items() if t.shop_domain != shop_domain}
+
+    def expire(self, shop_domain: str) -> None:
+        """Make every access token of a shop expire now; refresh tokens stay valid."""
+        with self._lock:
+            now = self._clock()
+            for text, token in self._access.items():
+                if token.shop_domain == shop_domain:
+                    self._access[text] = replace(token, expires_at=now)
+
+    def _expired(self, token: AccessToken) -> bool:
+        return token.expires_at is not None and self._clock() >= token.expires_at
+
+    def _new_pair(self, grant: _Grant) -> Pair:
+        access, refresh = f"shpat_{secrets.token_hex(16)}", f"shprt_{secrets.token_hex(16)}"
+        self._access[access] = replace(grant.token, text=access, expires_at=self._clock() + grant.expires_in)
+        grant.unused[access] = refresh
+        self._grant_of[refresh] = str(grant.token.grant)
+        return Pair(access, refresh, grant.expires_in, REFRESH_SECONDS, grant.token.scopes)
+
+    def _settle(self, grant: _Grant, access: str) -> None:
+        """A pair came into use: what it replaces, and other pairs handed out for the same token, are dead."""
+        refresh = grant.unused.pop(access, None)
+        if refresh is None:
+            return
+        for other_access, other_refresh in grant.unused.items():
+            self._access.pop(other_access, None)
+            self._grant_of.pop(other_refresh, None)
+        self._grant_of.pop(grant.refresh_token, None)
+        grant.unused.clear()
+        grant.refresh_token = refresh
+        grant.refresh_expires_at = self._clock() + REFRESH_SECONDS
