@@ -64,7 +64,7 @@ def read_query(body: bytes) -> Query | None:
     """The query in a body; None if the body is not a JSON object."""
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(content, dict):
         return None

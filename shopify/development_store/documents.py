@@ -75,10 +75,11 @@ def _syntax_error(text: str, bad: GraphQLSyntaxError) -> dict[str, Any]:
         unexpected = "end of file"
         line, column = _last_token(text)
     else:
-        bare = what.removeprefix("Name ").removeprefix("Int ").removeprefix("String ").strip("'\"")
-        unexpected = f'{_PUNCTUATORS.get(bare, "IDENTIFIER")} ("{bare}")' if bare else "invalid token"
+        bare = what.rpartition(" ")[2].strip("'\"")
+        unexpected = f'{_PUNCTUATORS.get(bare, "IDENTIFIER")} ("{bare}")'
+    trouble = f"unexpected {unexpected}" if what else bad.message.removeprefix("Syntax Error: ").rstrip(".").lower()
     return {
-        "message": f"syntax error, unexpected {unexpected} at [{line}, {column}]",
+        "message": f"syntax error, {trouble} at [{line}, {column}]",
         "locations": [{"line": line, "column": column}],
         "extensions": {"code": "PARSE_ERROR"},
     }

@@ -150,7 +150,7 @@ def _searched(viewer: Viewer, info: Info, arguments: Mapping[str, Any], resource
 def _order(_root: Any, info: Info, **arguments: Any) -> Order | None:
     viewer = _require(info, "read_orders")
     kind, _, number = arguments["id"].removeprefix("gid://shopify/").partition("/")
-    if kind != "Order" or not number.isdigit():
+    if kind != "Order" or not (number.isascii() and number.isdecimal()):
         raise refused(f"Invalid id: {arguments['id']}", "RESOURCE_NOT_FOUND")
     visible = viewer.shop.orders(None, viewer.window_from).orders
     return next((order for order in visible if order.number == int(number)), None)

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+MAX_DEPTH = 50
+"""Deeper nesting is skipped like any other stray parenthesis."""
+
 COMPARATORS = {"<=": "lte", ">=": "gte", "<": "lt", ">": "gt"}
 
 _TOKEN = re.compile(
@@ -117,9 +120,10 @@ def _values(text: str) -> tuple[str, ...]:
 
 
 class _Reader:
-    def __init__(self, tokens: list[Term | str]) -> None:
-        self._pieces = tokens
+    def __init__(self, pieces: list[Term | str]) -> None:
+        self._pieces = pieces
         self._at = 0
+        self._depth = 0
 
     def query(self) -> Node | None:
         alternatives: list[Node] = []
@@ -138,13 +142,19 @@ class _Reader:
         return self._pieces[self._at - 1] if self._at <= len(self._pieces) else None
 
     def _term(self, piece: Term | str) -> Node | None:
-        if piece == "NOT":
+        if isinstance(piece, Term):
+            return piece
+        if piece not in ("NOT", "(") or self._depth >= MAX_DEPTH:
+            return None
+        self._depth += 1
+        try:
+            if piece == "(":
+                return self.query()
             following = self._next()
             part = None if following is None else self._term(following)
             return None if part is None else Not(part)
-        if piece == "(":
-            return self.query()
-        return piece if isinstance(piece, Term) else None
+        finally:
+            self._depth -= 1
 
 
 def _joined(kind: type[AllOf] | type[AnyOf], parts: list[Node]) -> Iterator[Node]:

@@ -14,12 +14,14 @@ from shopify.development_store.bucket import Bucket
 from shopify.development_store.control import Control, explain_mistakes
 from shopify.development_store.endpoint import Endpoint, not_found
 from shopify.development_store.faults import Fault
-from shopify.development_store.journal import Request
+from shopify.development_store.journal import shown
 from shopify.development_store.records import Order
 from shopify.development_store.schema import executable_schema
 from shopify.development_store.shop import ShopSettings
 from shopify.development_store.store import Registration, Store
-from shopify.development_store.tokens import CUSTOM, DEFAULT_SCOPES
+from shopify.development_store.tokens import CUSTOM, DEFAULT_SCOPES, token_for
+
+__all__ = ["DevelopmentStore", "application", "serve", "token_for"]
 
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
@@ -128,8 +130,8 @@ class DevelopmentStore:
         """The true numbers of a shop, as its scopes show them: customers, orders, open_orders, unfulfilled_orders …"""
         return self.store.truth(shop_domain)
 
-    def fault(self, kind: str, shop_domain: str | None = None, *, times: int | None = None, **details: Any) -> None:
-        """Put a fault into force (`faults.KINDS`), for one shop or for all. Raises UnknownFault."""
+    def fault(self, shop_domain: str | None, kind: str, *, times: int | None = None, **details: Any) -> None:
+        """Put a fault into force (`faults.KINDS`), for one shop or (None) for all. Raises UnknownFault."""
         self.store.faults.add(Fault(kind, shop_domain, times, **details))
 
     def clear_faults(self, shop_domain: str | None = None, kind: str | None = None) -> None:
@@ -138,9 +140,9 @@ class DevelopmentStore:
 
     def requests(
         self, shop_domain: str | None = None, since: float = 0.0, operation: str | None = None
-    ) -> list[Request]:
-        """What was asked, oldest first."""
-        return self.store.journal.requests(shop_domain, since, operation)
+    ) -> list[dict[str, Any]]:
+        """What was asked, oldest first; the keys are those of `journal.Request`."""
+        return shown(self.store.journal.requests(shop_domain, since, operation))
 
     def bucket(self, shop_domain: str, app: str = CUSTOM) -> Bucket:
         """The cost bucket of a shop, to read or to set."""

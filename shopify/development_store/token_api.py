@@ -15,7 +15,7 @@ def read_form(content_type: str, body: bytes) -> dict[str, str]:
     if kind == "application/json":
         try:
             content = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         found = content.items() if isinstance(content, dict) else ()
         return {str(name): value for name, value in found if isinstance(value, str)}
