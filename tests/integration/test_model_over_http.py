@@ -1,0 +1,391 @@
+"""The model over HTTP, against a server that behaves as providers do."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from tests.openai_server import (
+    Answer,
+    Call,
+    Drip,
+    Drop,
+    Html,
+    NoChoices,
+    OpenAIServer,
+    Received,
+    Say,
+    Script,
+    Slow,
+    Status,
+)
+from workers import model as model_module
+from workers.breaker import PATIENCE, PAUSE
+from workers.model import Model, ModelRefused, ModelUnavailable, assistant_message
+
+NAME = "openai/test-model"
+QUESTION = [{"role": "system", "content": "You are CJ."}, {"role": "user", "content": "How many customers?"}]
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "shopify_data",
+        "description": "Reads the store's data.",
+        "parameters": {
+            "type": "object",
+            "properties": {"data_type": {"type": "string", "enum": ["counts", "overview"]}},
+            "required": ["data_type"],
+        },
+    },
+}
+
+Serve = Callable[[Script], OpenAIServer]
+
+
+class Time:
+    """A clock that tests put forward; waiting on it takes no time and is remembered."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.ahead += seconds
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    servers: list[OpenAIServer] = []
+
+    def start(script: Script) -> OpenAIServer:
+        server = OpenAIServer(script).start()
+        servers.append(server)
+        monkeypatch.setenv("OPENAI_API_BASE", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test-key")
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def fake_time() -> Time:
+    return Time()
+
+
+def model_of(fake_time: Time, *names: str) -> Model:
+    return Model(names or (NAME,), clock=fake_time.clock, sleep=fake_time.sleep)
+
+
+def by_model(**answers: Answer) -> Callable[[Received], Answer]:
+    return lambda request: answers[str(request.body["model"])]
+
+
+def asked(server: OpenAIServer) -> list[str]:
+    return [str(request.body["model"]) for request in server.requests]
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds
+
+
+# --- a conversation with tools ---------------------------------------------------------------------------------
+
+
+def test_a_round_with_tools_and_the_words_after_it(serve: Serve) -> None:
+    server = serve([Say("Let me look.", [Call("shopify_data", {"data_type": "counts"})]), Say("You have 7.")])
+    model = Model([NAME])
+
+    first = model.ask(QUESTION, [TOOL], timeout=20, temperature=0.2, max_output_tokens=300)
+    assert first.text == "Let me look."
+    (call,) = first.tool_calls
+    assert (call.id, call.name, call.arguments) == ("call_1", "shopify_data", {"data_type": "counts"})
+    assert (first.model, first.input_tokens, first.output_tokens) == (NAME, 11, 5)
+
+    result = {"role": "tool", "tool_call_id": call.id, "content": '{"success": true}'}
+    second = model.ask([*QUESTION, assistant_message(first), result], [TOOL], timeout=20)
+    assert (second.text, second.tool_calls) == ("You have 7.", ())
+
+    one, two = server.requests
+    assert one.headers["authorization"] == "Bearer sk-test-key"
+    assert one.body == {
+        "model": "test-model",
+        "messages": QUESTION,
+        "tools": [TOOL],
+        "temperature": 0.2,
+        "max_tokens": 300,
+    }
+    assert two.messages[2:] == [
+        {
+            "role": "assistant",
+            "content": "Let me look.",
+            "tool_calls": [
+                {
+                    "id": "call_1",
+                    "type": "function",
+                    "function": {"name": "shopify_data", "arguments": '{"data_type": "counts"}'},
+                }
+            ],
+        },
+        result,
+    ]
+
+
+def test_the_last_round_offers_no_tools_and_the_messages_stay_untouched(serve: Serve) -> None:
+    server = serve([Say(None, [Call("shopify_data")]), Say("Done.")])
+    model = Model([NAME])
+    answer = model.ask(QUESTION, [TOOL], timeout=20)
+    history = [*QUESTION, assistant_message(answer), {"role": "tool", "tool_call_id": "call_1", "content": "{}"}]
+    before = repr(history)
+    assert model.ask(history, None, timeout=20).text == "Done."
+    assert repr(history) == before
+    assert "tools" not in server.requests[1].body
+
+
+def test_calls_as_sloppy_providers_send_them(serve: Serve) -> None:
+    calls = [Call("f", '{"data_type": "cou'), Call("f", "", id=None), Call("f", None, id="")]
+    serve([Say(None, calls)])
+    broken, without_id, without_arguments = Model([NAME]).ask(QUESTION, [TOOL], timeout=20).tool_calls
+    assert broken.arguments is None
+    assert broken.error is not None
+    assert without_id.arguments == without_arguments.arguments == {}
+    assert len({broken.id, without_id.id, without_arguments.id, ""}) == 4
+
+
+def test_a_server_without_a_key_is_called_too(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = serve([Say("hello")])
+    for empty in (True, False):
+        if empty:
+            monkeypatch.setenv("OPENAI_API_KEY", "")
+        else:
+            monkeypatch.delenv("OPENAI_API_KEY")
+        assert Model([NAME]).ask(QUESTION, None, timeout=20).text == "hello"
+    assert len(server.requests) == 2
+
+
+def test_many_threads_each_get_their_own_answer(serve: Serve) -> None:
+    server = serve(lambda request: Say(f"echo {request.messages[-1]['content']}"))
+    model = Model([NAME])
+
+    def ask(number: int) -> str | None:
+        return model.ask([{"role": "user", "content": str(number)}], [TOOL], timeout=30).text
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(40)))
+    assert answers == [f"echo {number}" for number in range(40)]
+    assert len(server.requests) == 40
+
+
+def test_one_pool_of_connections_serves_timeouts_of_the_same_second(serve: Serve) -> None:
+    server = serve([Say("hello")])
+    for timeout in (7.9, 7.4, 7.1):
+        Model([NAME]).ask(QUESTION, None, timeout=timeout)
+    assert {request.headers["x-stainless-read-timeout"] for request in server.requests} == {"7.0"}
+
+
+# --- how often a failing provider is asked ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "requests"),
+    [
+        (Status(429), 2),
+        (Status(429, retry_after=2), 2),
+        (Status(429, retry_after=6), 1),
+        (Status(500), 2),
+        (Status(503, retry_after=1), 2),
+        (Status(529), 2),
+        (Status(408), 2),
+        (Html(502), 2),
+        (Html(200), 2),
+        (Drop(), 2),
+        (NoChoices(), 2),
+        (Say(None), 2),
+        (Say("  "), 2),
+        (Status(401), 1),
+        (Status(403), 1),
+        (Status(404), 1),
+    ],
+    ids=str,
+)
+def test_an_only_model_is_asked_once_more_if_that_can_help(
+    serve: Serve, fake_time: Time, answer: Answer, requests: int
+) -> None:
+    server = serve([answer])
+    with pytest.raises(ModelUnavailable, match="openai/test-model"):
+        model_of(fake_time).ask(QUESTION, [TOOL], timeout=20)
+    assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refused_request_is_not_repeated_nor_taken_elsewhere(serve: Serve, fake_time: Time, status: int) -> None:
+    server = serve([Status(status)])
+    with pytest.raises(ModelRefused):
+        model_of(fake_time, NAME, "openai/other").ask(QUESTION, [TOOL], timeout=20)
+    assert asked(server) == ["test-model"]
+
+
+@pytest.mark.parametrize(("retry_after", "slept"), [(None, [0.5]), (3, [3.0]), (0.2, [0.2])])
+def test_the_second_try_waits_as_long_as_the_provider_says_and_succeeds(
+    serve: Serve, fake_time: Time, retry_after: float | None, slept: list[float]
+) -> None:
+    server = serve([Status(429, retry_after=retry_after), Say("hello")])
+    assert model_of(fake_time).ask(QUESTION, [TOOL], timeout=20).text == "hello"
+    assert fake_time.slept == slept
+    assert len(server.requests) == 2
+
+
+def test_there_is_no_second_try_without_time_for_it(serve: Serve, fake_time: Time) -> None:
+    server = serve([Status(429, retry_after=4)])
+    with pytest.raises(ModelUnavailable) as caught:
+        model_of(fake_time).ask(QUESTION, None, timeout=4.5)
+    assert len(server.requests) == 1
+    assert caught.value.retry_after == pytest.approx(4, abs=0.5)
+
+
+# --- time --------------------------------------------------------------------------------------------------------
+
+
+def test_a_silent_provider_costs_no_more_than_the_timeout(serve: Serve, fake_time: Time) -> None:
+    server = serve([Slow(30)])
+    with at_most(1.8), pytest.raises(ModelUnavailable, match="no answer in time"):
+        model_of(fake_time).ask(QUESTION, None, timeout=1.2)
+    assert len(server.requests) == 1
+
+
+def test_an_answer_that_drips_in_costs_no_more_than_the_timeout(serve: Serve, fake_time: Time) -> None:
+    serve([Drip(0.2)])
+    with at_most(1.8), pytest.raises(ModelUnavailable, match="no answer in time"):
+        model_of(fake_time).ask(QUESTION, None, timeout=1.2)
+
+
+def test_an_only_model_that_was_silent_is_asked_again_when_time_allows(
+    serve: Serve, fake_time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(lambda _request: Slow(30) if len(server.requests) == 1 else Say("awake"))
+    monkeypatch.setattr(model_module, "LAST_TRY_SECONDS", 1.0)
+    assert model_of(fake_time).ask(QUESTION, None, timeout=20).text == "awake"
+    assert len(server.requests) == 2
+
+
+def test_the_backup_gets_the_time_the_silent_primary_left(
+    serve: Serve, fake_time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(by_model(primary=Slow(30), backup=Say("I am here")))
+    monkeypatch.setattr(model_module, "TRY_SECONDS", 1.0)
+    with at_most(3):
+        answer = model_of(fake_time, "openai/primary", "openai/backup").ask(QUESTION, None, timeout=10)
+    assert (answer.text, answer.model) == ("I am here", "openai/backup")
+    assert asked(server) == ["primary", "backup"]
+
+
+# --- fallback and breaker ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Status(401), Status(403), Status(404), Status(429), Status(500), Html(200), Drop(), NoChoices()],
+    ids=str,
+)
+def test_the_next_model_answers_and_the_first_is_asked_once(serve: Serve, fake_time: Time, trouble: Answer) -> None:
+    server = serve(by_model(primary=trouble, backup=Say("hello")))
+    answer = model_of(fake_time, "openai/primary", "openai/backup").ask(QUESTION, [TOOL], timeout=20)
+    assert answer.model == "openai/backup"
+    assert asked(server) == ["primary", "backup"]
+    assert fake_time.slept == []
+
+
+def test_a_failed_model_is_left_alone_and_comes_back(serve: Serve, fake_time: Time) -> None:
+    answers: dict[str, Answer] = {"primary": Status(500), "backup": Say("hello")}
+    server = serve(lambda request: answers[str(request.body["model"])])
+    model = model_of(fake_time, "openai/primary", "openai/backup")
+    for _ in range(3):
+        model.ask(QUESTION, None, timeout=20)
+    assert asked(server) == ["primary", "backup", "backup", "backup"]
+    answers["primary"] = Say("back again")
+    fake_time.ahead += PAUSE
+    assert model.ask(QUESTION, None, timeout=20).text == "back again"
+
+
+def test_a_wait_the_provider_named_is_honoured(serve: Serve, fake_time: Time) -> None:
+    server = serve(by_model(primary=Status(429, retry_after=120), backup=Say("hello")))
+    model = model_of(fake_time, "openai/primary", "openai/backup")
+    for seconds in (0, 119, 2):
+        fake_time.ahead += seconds
+        model.ask(QUESTION, None, timeout=20)
+    assert asked(server) == ["primary", "backup", "backup", "primary", "backup"]
+
+
+def test_a_dead_provider_is_not_asked_in_every_turn(serve: Serve, fake_time: Time) -> None:
+    server = serve([Status(500)])
+    model = model_of(fake_time)
+    for _ in range(PATIENCE + 5):
+        with pytest.raises(ModelUnavailable) as caught:
+            model.ask(QUESTION, None, timeout=20)
+    assert len(server.requests) == 2 * PATIENCE
+    assert caught.value.retry_after == pytest.approx(PAUSE, abs=5)
+    assert caught.value.code == "model_unavailable"
+
+
+def test_one_bad_moment_of_an_only_model_does_not_silence_the_next_turn(serve: Serve, fake_time: Time) -> None:
+    serve([Status(500), Status(500), Say("hello")])
+    model = model_of(fake_time)
+    with pytest.raises(ModelUnavailable):
+        model.ask(QUESTION, None, timeout=20)
+    assert model.ask(QUESTION, None, timeout=20).text == "hello"
+
+
+def test_when_everybody_fails_each_is_named_with_its_reason(serve: Serve, fake_time: Time) -> None:
+    serve(by_model(primary=Status(401), backup=Status(429, retry_after=9)))
+    with pytest.raises(ModelUnavailable) as caught:
+        model_of(fake_time, "openai/primary", "openai/backup").ask(QUESTION, None, timeout=20)
+    told = str(caught.value)
+    assert "openai/primary: the key was refused (401)" in told
+    assert "openai/backup: too many requests" in told
+    assert caught.value.retry_after == pytest.approx(9, abs=0.5)
+
+
+# --- what must not be seen ---------------------------------------------------------------------------------------
+
+
+def test_no_word_of_the_prompt_and_no_key_is_logged_printed_or_raised(
+    serve: Serve,
+    fake_time: Time,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    secret = "Aunt Agatha, agatha@example.com"
+    echo = f"cannot read: {secret}"
+    server = serve(by_model(ok=Say(secret), refused=Status(400, message=echo), down=Status(500, message=echo)))
+    question = [{"role": "user", "content": secret}]
+    said: list[str] = []
+    with caplog.at_level(logging.DEBUG):
+        model_of(fake_time, "openai/ok").ask(question, [TOOL], timeout=20)
+        for name in ("openai/refused", "openai/down"):
+            with pytest.raises((ModelRefused, ModelUnavailable)) as caught:
+                model_of(fake_time, name).ask(question, [TOOL], timeout=20)
+            said.append(f"{caught.value!r} {caught.value.__cause__!r}")
+    assert len(server.requests) == 4
+    out, err = capfd.readouterr()
+    everything = "\n".join([*said, out, err, caplog.text, *(str(vars(record)) for record in caplog.records)])
+    assert "the model did not answer" in everything
+    assert "Agatha" not in everything
+    assert "sk-test-key" not in everything
+
+
+def test_given_up_calls_leave_no_thread_that_keeps_the_process_alive(serve: Serve, fake_time: Time) -> None:
+    serve([Slow(30)])
+    with pytest.raises(ModelUnavailable):
+        model_of(fake_time).ask(QUESTION, None, timeout=1)
+    assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())

@@ -1,0 +1,84 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workers.model import DEMO, Model, ModelUnavailable
+
+ROOT = Path(__file__).parents[3]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {"name": "shopify_data", "description": "Store data", "parameters": {"type": "object"}},
+    }
+]
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_module_does_not_import_litellm() -> None:
+    assert run_python("import sys, workers.model; print('litellm' in sys.modules)").strip() == "False"
+
+
+def test_litellm_is_imported_quietly_offline_and_leaves_no_thread_behind() -> None:
+    code = """
+import logging, os, threading
+logging.basicConfig(level=logging.DEBUG)
+from workers import model
+m = model.Model(["openai/x"])
+print(m.problems(), os.environ["LITELLM_LOCAL_MODEL_COST_MAP"], os.environ["LITELLM_MODE"], threading.active_count())
+import litellm
+print(litellm.callbacks, litellm.success_callback, litellm.failure_callback, litellm.telemetry)
+"""
+    assert run_python(code).splitlines() == ["() True PRODUCTION 1", "[] [] [] False"]
+
+
+def test_without_a_name_the_demo_model_answers() -> None:
+    model = Model()
+    assert model.names == (DEMO,)
+    assert model.is_demo
+    answer = model.ask([{"role": "user", "content": "[system event] show_shopify_insights"}], TOOLS, timeout=20)
+    assert answer.model == DEMO
+    assert [(call.name, call.arguments) for call in answer.tool_calls] == [("shopify_data", {"data_type": "counts"})]
+
+
+def test_the_demo_model_answers_in_words_when_no_tools_are_offered() -> None:
+    answer = Model().ask([{"role": "user", "content": "Who are you?"}], None, timeout=20)
+    assert answer.tool_calls == ()
+    assert "demo model" in str(answer.text)
+
+
+def test_a_configured_model_is_never_replaced_by_the_demo() -> None:
+    model = Model(["nonsense/x"])
+    assert not model.is_demo
+    with pytest.raises(ModelUnavailable, match="nonsense/x: litellm knows no such provider"):
+        model.ask([{"role": "user", "content": "hi"}], None, timeout=5)
+
+
+def test_names_that_cannot_be_right_are_found_without_a_call() -> None:
+    assert Model(["openai/x", "anthropic/y", DEMO]).problems() == ()
+    (problem,) = Model(["openai/x", "nonsense"]).problems()
+    assert "'nonsense'" in problem
+
+
+def test_a_call_may_name_other_models() -> None:
+    answer = Model(["nonsense/x"]).ask([{"role": "user", "content": "hi"}], None, timeout=20, names=[DEMO])
+    assert answer.model == DEMO
+
+
+def test_with_no_time_at_all_the_answer_is_unavailable_at_once() -> None:
+    with pytest.raises(ModelUnavailable, match="no answer in time"):
+        Model().ask([{"role": "user", "content": "hi"}], None, timeout=0)
+
+
+def test_warming_up_twice_is_harmless() -> None:
+    model = Model(["openai/x", DEMO])
+    model.warm_up()
+    model.warm_up()

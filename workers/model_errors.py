@@ -1,0 +1,158 @@
+"""What can go wrong when a language model is asked.
+
+ModelError
+├── ModelUnavailable    nobody answered: down, overloaded, too slow, key refused; later it may be different
+└── ModelRefused        the request itself was refused: the same again never succeeds
+
+A provider's own message may repeat the prompt, so it goes no further than this module: what is told of it are the
+HTTP status and the short error code.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+EMPTY = 0
+"""Stands for the status of an answer without words and without tool calls."""
+REFUSED = frozenset({400, 413, 422})
+"""The request is at fault, not the provider. Other 4xx (key, quota, unknown model) may be fine elsewhere."""
+
+_REASONS = {
+    EMPTY: "an empty answer",
+    401: "the key was refused (401); check the provider's key variable",
+    403: "access was refused (403); check the provider's key variable and what the key may use",
+    404: "the provider does not know this model (404); check its name and the provider's address",
+    408: "no answer in time",
+    429: "too many requests or no quota left (429)",
+}
+_CODE = re.compile(r"[a-zA-Z0-9_.-]{3,60}")
+
+
+class ModelError(Exception):
+    """`code` for programs, `merchant` a sentence for the merchant, `str(error)` for operators; no prompt in any."""
+
+    code = "model_error"
+    merchant = "Sorry, something went wrong on my side. Please try again."
+
+
+class ModelUnavailable(ModelError):
+    """No model answered. `retry_after`: seconds after which asking again makes sense, if known."""
+
+    code = "model_unavailable"
+    merchant = "Sorry, I can't think straight right now. Please try again in a few minutes."
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ModelRefused(ModelError):
+    """The provider refused the request as it stands. `too_long`: it does not fit the model's context."""
+
+    code = "model_bad_request"
+
+    def __init__(self, message: str, *, too_long: bool = False) -> None:
+        super().__init__(message)
+        self.too_long = too_long
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One try that brought no answer: whose, HTTP status (or `EMPTY`), why, and the wait the provider named."""
+
+    name: str
+    status: int
+    reason: str
+    retry_after: float | None = None
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same model may well answer a moment later."""
+        return self.status in (EMPTY, 408, 429) or self.status >= 500
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+def empty(name: str) -> Failure:
+    """The try that brought an answer without content."""
+    return Failure(name, EMPTY, _REASONS[EMPTY])
+
+
+def out_of_time(name: str) -> Failure:
+    """The try that was given up when its time was over."""
+    return Failure(name, 408, _REASONS[408])
+
+
+def judge(name: str, error: Exception) -> Failure | ModelRefused:
+    """What an exception of litellm means, by its status code: its class differs between providers."""
+    status = _status(error)
+    code = _error_code(error)
+    detail = f", {code}" if code else ""
+    if status in REFUSED:
+        too_long = status == 413 or code == "context_length_exceeded" or _is_a(error, "ContextWindowExceededError")
+        why = " It does not fit the model's context." if too_long else ""
+        return ModelRefused(f"{name} refused the request ({status}{detail}).{why}", too_long=too_long)
+    if status >= 500 and any(_is_a(link, "APIConnectionError") for link in _chain(error)):
+        reason = "no connection; check the provider's address and the network"
+    else:
+        reason = _REASONS.get(status, f"the provider failed ({status})") + detail
+    return Failure(name, status, reason, _retry_after(error))
+
+
+def _status(error: Exception) -> int:
+    try:
+        return int(getattr(error, "status_code", 500))
+    except (TypeError, ValueError):
+        return 500
+
+
+def _error_code(error: Exception) -> str | None:
+    body = getattr(error, "body", None)
+    fields = body if isinstance(body, Mapping) else {}
+    for value in (fields.get("code"), fields.get("type")):
+        if isinstance(value, str) and _CODE.fullmatch(value):
+            return value
+    return None
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Seconds, from a number or an HTTP date: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after"""
+    for headers in (
+        getattr(error, "litellm_response_headers", None),
+        getattr(getattr(error, "response", None), "headers", None),
+    ):
+        value = headers.get("retry-after") if isinstance(headers, Mapping) else None
+        if value is not None:
+            return _seconds(str(value))
+    return None
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        seconds = (at - datetime.now(UTC)).total_seconds()
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_a(error: BaseException, class_name: str) -> bool:
+    return any(base.__name__ == class_name for base in type(error).__mro__)
