@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shopify.errors import ShopifyError
+from shopify.errors import BadAnswer, ShopifyError
 from shopify.fetched import Fetched
 from shopify.gate import Gate
 from shopify.scopes import Scopes
@@ -40,7 +40,7 @@ def counts(client: "ShopifyClient", scopes: Scopes, now: datetime, deadline: flo
         if data[part] is None and part not in explained:
             problems.note(part)
     if all(data[part] is None for part in ALIASES.values()):
-        _refuse(answer.errors)
+        raise answer.errors[0] if answer.errors else _nothing(gate.shop)
     return Fetched({**data, "at_least": at_least}, missing + problems.missing(), scopes.data_window(now))
 
 
@@ -51,7 +51,5 @@ def _count(raw: object) -> tuple[int | None, bool]:
     return number, number is not None and raw.get("precision") == "AT_LEAST"
 
 
-def _refuse(errors: tuple[ShopifyError, ...]) -> None:
-    """Nothing at all is no answer."""
-    if errors:
-        raise errors[0]
+def _nothing(shop: str) -> ShopifyError:
+    return BadAnswer(f"{shop}: no counts in the answer", reason="shape")

@@ -35,6 +35,11 @@ def cut_short(part: str, reason: str) -> dict[str, Any]:
     return {"part": part, "reason": reason, "code": TRUNCATED}
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 order", "1,000 orders"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def fitting(render: Callable[[int], dict[str, Any]], rows: str) -> tuple[dict[str, Any], int]:
     """The data within LARGEST_BYTES and how many of its `rows` had to go for that: first titles shrink, then rows.
 

@@ -63,16 +63,18 @@ class Order:
     more_items: bool
 
 
-def read_orders(connection: object, problems: Problems, *, customers_complete: bool) -> list[Order]:
-    """The orders of a connection. What cannot be read is counted in `problems` and left None."""
-    return [_order(node, problems, customers_complete) for node in nodes(connection, problems, "orders")]
+def read_orders(
+    connection: object, problems: Problems, *, customers_complete: bool, part: str = "orders"
+) -> list[Order]:
+    """The orders of a connection. What cannot be read is left None and counted in `problems` under `part`."""
+    return [_order(node, problems, customers_complete, part) for node in nodes(connection, problems, part)]
 
 
-def _order(node: Mapping[str, Any], problems: Problems, customers_complete: bool) -> Order:
+def _order(node: Mapping[str, Any], problems: Problems, customers_complete: bool, part: str) -> Order:
     created = moment(node.get("createdAt"))
     if created is None:
-        problems.note("orders.created_at")
-    customer = _customer(node, problems)
+        problems.note(f"{part}.created_at")
+    customer = _customer(node, problems, part)
     current = node.get("currentTotalPriceSet")
     lines = node.get("lineItems")
     return Order(
@@ -84,38 +86,38 @@ def _order(node: Mapping[str, Any], problems: Problems, customers_complete: bool
         test=node.get("test") is True,
         financial_status=word(node.get("displayFinancialStatus")),
         fulfillment_status=word(node.get("displayFulfillmentStatus")),
-        total=money(node.get("totalPriceSet"), problems, "orders.total"),
-        current_total=money(current, problems, "orders.current_total") if current is not None else None,
+        total=money(node.get("totalPriceSet"), problems, f"{part}.total"),
+        current_total=money(current, problems, f"{part}.current_total") if current is not None else None,
         customer=customer,
-        guest=False if customer is not None else (True if customers_complete and "customer" in node else None),
-        items=tuple(_item(line, problems) for line in nodes(lines, problems, "orders.items")),
+        guest=False if customer is not None else (node.get("customer", ...) is None and customers_complete) or None,
+        items=tuple(_item(line, problems, part) for line in nodes(lines, problems, f"{part}.items")),
         more_items=page(lines)[0],
     )
 
 
-def _customer(node: Mapping[str, Any], problems: Problems) -> Customer | None:
+def _customer(node: Mapping[str, Any], problems: Problems, part: str) -> Customer | None:
     raw = node.get("customer")
     if raw is None:
         return None
     if not isinstance(raw, Mapping):
-        problems.note("orders.customer")
+        problems.note(f"{part}.customer")
         return None
     orders = integer(raw.get("numberOfOrders"))
     if orders is None:
-        problems.note("orders.customer.orders")
+        problems.note(f"{part}.customer.orders")
     return Customer(identifier(raw.get("id")), clean(raw.get("displayName"), 100), orders)
 
 
-def _item(line: Mapping[str, Any], problems: Problems) -> Item:
+def _item(line: Mapping[str, Any], problems: Problems, part: str) -> Item:
     quantity, title = integer(line.get("quantity")), clean(line.get("title"))
     if quantity is None or title is None:
-        problems.note("orders.items")
+        problems.note(f"{part}.items")
     price, product = line.get("originalUnitPriceSet"), line.get("product")
     return Item(
         title=title or "(no title)",
         quantity=quantity or 0,
         sku=clean(line.get("sku"), SKU_CHARACTERS),
-        unit_price=money(price, problems, "orders.items.unit_price") if price is not None else None,
+        unit_price=money(price, problems, f"{part}.items.unit_price") if price is not None else None,
         product=identifier(product.get("id")) if isinstance(product, Mapping) else None,
     )
 

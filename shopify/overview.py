@@ -37,7 +37,8 @@ def overview(client: "ShopifyClient", scopes: Scopes, now: datetime, deadline: f
         products = [_product(product, problems) for product in raw]
     orders = []
     if gate.asks(LATEST_ORDERS):
-        orders = read_orders(answer.get("orders"), problems, customers_complete=gate.complete(CUSTOMER))
+        complete = gate.complete(CUSTOMER)
+        orders = read_orders(answer.get("orders"), problems, customers_complete=complete, part=LATEST_ORDERS.name)
 
     def render(title_limit: int) -> dict[str, Any]:
         return {
@@ -49,7 +50,7 @@ def overview(client: "ShopifyClient", scopes: Scopes, now: datetime, deadline: f
     data, dropped = fitting(render, LATEST_ORDERS.name)
     missing = gate.missing + problems.missing()
     if dropped:
-        missing.append(cut_short(LATEST_ORDERS.name, f"{dropped} of the latest orders are too large to show."))
+        missing.append(cut_short(LATEST_ORDERS.name, f"{dropped} of the latest orders did not fit in."))
     return Fetched(data, missing, scopes.data_window(now) if gate.asks(LATEST_ORDERS) else None)
 
 

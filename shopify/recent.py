@@ -36,5 +36,5 @@ def recent_orders(client: "ShopifyClient", scopes: Scopes, now: datetime, deadli
     missing = gate.missing + problems.missing()
     if dropped:
         data["more"] = True
-        missing.append(cut_short("orders", f"{dropped} of the latest orders are too large to show."))
+        missing.append(cut_short("orders", f"{dropped} of the latest orders did not fit in."))
     return Fetched(data, missing, scopes.data_window(now))

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from shopify.access import access, zone_named
 from shopify.errors import BadAnswer, ShopifyError
-from shopify.fetched import Fetched, cut_short, fitting, missing_part
+from shopify.fetched import Fetched, counted, cut_short, fitting, missing_part
 from shopify.gate import CUSTOMER, ITEM_PRODUCT, Gate, not_granted
 from shopify.orders import Order, read_orders
 from shopify.scopes import ORDERS, Scopes
@@ -101,7 +101,7 @@ def _page(gate: Gate, week: Week, cursor: str | None, ends: float) -> object:
 
 
 def _newest(reading: _Reading, how: str) -> dict[str, Any]:
-    return cut_short("orders", f"Only the newest {len(reading.orders):,} orders of the week {how}.")
+    return cut_short("orders", f"Of the week only the newest {counted(len(reading.orders), 'order')} {how}.")
 
 
 def _fetched(week: Week, reading: _Reading, gate: Gate, problems: Problems, data_window: dict[str, Any]) -> Fetched:
@@ -121,5 +121,5 @@ def _fetched(week: Week, reading: _Reading, gate: Gate, problems: Problems, data
         missing.append(reading.stopped)
     more_items = sum(order.more_items for order in reading.orders)
     if more_items:
-        missing.append(cut_short("top_items", f"In {more_items:,} orders only the first ten items were read."))
+        missing.append(cut_short("top_items", f"In {counted(more_items, 'order')} only the first ten items were read."))
     return Fetched(data, missing, data_window)

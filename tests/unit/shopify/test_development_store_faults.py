@@ -1,0 +1,72 @@
+"""Faults and how often they strike."""
+
+import pytest
+
+from shopify.development_store.faults import GRAPHQL, OAUTH, Fault, Faults, UnknownFault
+
+SHOP = "a.myshopify.com"
+
+
+def hits(faults: Faults, shop: str = SHOP, target: str = GRAPHQL, operation: str | None = "Counts") -> set[str]:
+    return set(faults.strike(shop, target, operation))
+
+
+def test_a_fault_strikes_as_often_as_it_was_told_to() -> None:
+    faults = Faults()
+    faults.add(Fault("throttled", SHOP, times=2))
+    assert [hits(faults) for _ in range(3)] == [{"throttled"}, {"throttled"}, set()]
+
+
+def test_without_a_number_it_strikes_until_it_is_cleared() -> None:
+    faults = Faults()
+    faults.add(Fault("frozen", SHOP))
+    assert all(hits(faults) == {"frozen"} for _ in range(5))
+    faults.clear(SHOP)
+    assert hits(faults) == set()
+
+
+def test_it_can_let_some_requests_pass_first() -> None:
+    faults = Faults()
+    faults.add(Fault("dropped", SHOP, times=1, skip=2))
+    assert [hits(faults) for _ in range(4)] == [set(), set(), {"dropped"}, set()]
+
+
+def test_it_concerns_one_shop_one_operation_one_target() -> None:
+    faults = Faults()
+    faults.add(Fault("throttled", SHOP, operation="Counts"))
+    faults.add(Fault("dropped", None, target=OAUTH))
+    assert hits(faults, "b.myshopify.com") == set()
+    assert hits(faults, operation="RecentOrders") == set()
+    assert hits(faults) == {"throttled"}
+    assert hits(faults, "b.myshopify.com", OAUTH, None) == {"dropped"}
+
+
+def test_several_strike_together_and_the_same_kind_one_after_the_other() -> None:
+    faults = Faults()
+    faults.add(Fault("latency", SHOP, seconds=0.1))
+    faults.add(Fault("status", SHOP, times=1, status=503))
+    faults.add(Fault("status", SHOP, times=1, status=502))
+    struck = [faults.strike(SHOP, GRAPHQL, None) for _ in range(3)]
+    assert [s.get("status") and s["status"].status for s in struck] == [503, 502, None]
+    assert all("latency" in s for s in struck)
+
+
+def test_clearing_picks_a_shop_a_kind_or_everything() -> None:
+    faults = Faults()
+    for shop in (SHOP, "b.myshopify.com"):
+        for kind in ("frozen", "dropped"):
+            faults.add(Fault(kind, shop))
+    faults.clear(SHOP, "frozen")
+    assert hits(faults) == {"dropped"}
+    faults.clear(kind="dropped")
+    assert hits(faults) == set()
+    assert hits(faults, "b.myshopify.com") == {"frozen"}
+    faults.clear()
+    assert faults.shown() == []
+
+
+def test_an_unknown_fault_is_refused_with_the_list() -> None:
+    with pytest.raises(UnknownFault, match=r"no fault 'explode'; there are: latency, throttled"):
+        Fault("explode")
+    with pytest.raises(UnknownFault, match="target"):
+        Fault("frozen", target="webhooks")

@@ -1,0 +1,59 @@
+"""What a store's words may bring in, and what is left of it."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shopify.text import clean, quoted
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("Teapot", "Teapot"),
+        ("  Tea \t\n pot  ", "Tea pot"),
+        ("Tea\u200b\u200c\u200d\u2060\ufeffpot", "Teapot"),
+        ("Tea\U000e0069\U000e0067\U000e006e\U000e007fpot", "Teapot"),
+        ("Tea\ufe0f\ufe00\U000e0100pot", "Teapot"),
+        ("Tea\u202e\u2066pot\u2069", "Teapot"),
+        ("Tea\x00\x1b[31mpot", "Tea[31mpot"),
+        ("Tea\u00adpot", "Teapot"),
+        ("Tea\u2028pot\u00a0x", "Tea pot x"),
+        ("Tea\ud800pot", "Teapot"),
+        ("Tea\u3164\u115f\u034fpot", "Teapot"),
+        ("Café 茶 🍵 чай", "Café 茶 🍵 чай"),
+        ("", None),
+        ("\u200b \U000e0041", None),
+        (None, None),
+        (7, None),
+        (["Teapot"], None),
+    ],
+)
+def test_only_what_can_be_seen_is_kept(raw: object, shown: str | None) -> None:
+    assert clean(raw) == shown
+
+
+def test_titles_are_capped_at_200() -> None:
+    assert clean("x" * 200) == "x" * 200
+    assert clean("x" * 201) == "x" * 199 + "…"
+    assert clean("ab cd", 4) == "ab…"
+
+
+def test_a_cap_counts_what_can_be_seen() -> None:
+    assert clean("\u200b" * 500 + "Teapot") == "Teapot"
+
+
+@given(st.text(max_size=300))
+def test_whatever_comes_is_short_visible_and_stable(raw: str) -> None:
+    shown = clean(raw, 50)
+    if shown is not None:
+        assert 0 < len(shown) <= 50
+        assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in shown)
+        assert clean(shown, 50) == shown
+
+
+def test_a_servers_words_are_quoted_without_tokens() -> None:
+    assert quoted("bad key shpat_0a1b2c and shpss_9") == '"bad key [token] and [token]"'
+    assert quoted(None) == quoted("") == quoted({}) == "no message"
