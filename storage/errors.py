@@ -8,6 +8,7 @@
     ├── UnknownConversation           storage.unknown_conversation
     ├── ConversationOfAnotherMerchant storage.conversation_of_another_merchant
     ├── ShopConnectedElsewhere        storage.shop_connected_elsewhere
+    ├── InvalidShopDomain             storage.invalid_shop_domain
     ├── MerchantNameTaken             storage.merchant_name_taken
     ├── TokenUnreadable               storage.token_unreadable the stored bytes do not open
     │   └── UnknownTokenKey           storage.unknown_token_key  … because their key is not configured
@@ -73,6 +74,12 @@ class ShopConnectedElsewhere(StorageError):
     """The shop is connected by another merchant; it must be disconnected there first."""
 
     code = "storage.shop_connected_elsewhere"
+
+
+class InvalidShopDomain(StorageError):
+    """Not the domain of a Shopify shop, `<name>.myshopify.com`."""
+
+    code = "storage.invalid_shop_domain"
 
 
 class MerchantNameTaken(StorageError):

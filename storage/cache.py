@@ -1,0 +1,243 @@
+"""The cache, and one fetch for all who ask at the same time. Everything in it may vanish at any instant.
+
+Every key in Redis, {m} being the merchant's id (percent-encoded), {v} the token's version, {t} the data type:
+
+    cj:data:{m}:{v}:{t}     string, JSON object: fetched data. Expires after its TTL.
+    cj:flight:{m}:{v}:{t}   string: somebody is fetching this. Expires when the leader must be dead.
+    cj:waiters:{m}:{v}:{t}  set of request ids that want the answer of that flight. Expires after 60 s.
+    cj:answer:{request id}  list with one JSON object: the answer to one request. Expires after 60 s.
+    cj:kept:{m}             set of the merchant's data and flight keys, to drop them all. Expires after a day.
+
+A flight: the first to `join` leads and fetches, the others are noted as waiting and are free to do other work; the
+leader's `land` keeps the data and answers them all. A leader that dies is replaced by the next who joins after its
+time; that one's landing answers those who wait since before, too. Each of the steps is one script, so nobody can
+come in between (https://valkey.io/topics/eval-intro/). One server is meant, not a cluster: the scripts name keys
+that they have read.
+
+When Redis is away everything goes on without it: `get` finds nothing, `join` lets everybody lead, `put` does
+nothing. One line is logged when it goes and one when it is back.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from storage.json_values import dump
+
+log = logging.getLogger(__name__)
+
+Value = dict[str, Any]
+
+#: Seconds an answer waits for whoever asked, and a waiter for its answer.
+ANSWER_SECONDS = 60
+#: Seconds Redis is left alone after a failure, so that a server that hangs costs a timeout only now and then.
+BREAK_SECONDS = 1.0
+CONNECT_TIMEOUT = 1.0
+COMMAND_TIMEOUT = 2.0
+#: Longest single wait at the server, well inside COMMAND_TIMEOUT.
+BLOCK_SECONDS = 1.0
+AWAY_PAUSE_SECONDS = 0.2
+#: At least as long as any TTL in use, so that the list of keys outlives them.
+LONGEST_TTL = 24 * 3600
+
+# KEYS: data, flight, waiters, kept. ARGV: milliseconds to lead, request id, seconds to wait, longest TTL.
+JOIN = """
+local data = redis.call('GET', KEYS[1])
+if data then return {'hit', data} end
+if redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then
+    redis.call('SADD', KEYS[4], KEYS[2])
+    redis.call('EXPIRE', KEYS[4], ARGV[4])
+    return {'lead'}
+end
+if ARGV[2] ~= '' then
+    redis.call('SADD', KEYS[3], ARGV[2])
+    redis.call('EXPIRE', KEYS[3], ARGV[3])
+end
+return {'joined'}
+"""
+
+# KEYS: data, flight, waiters, kept. ARGV: answer, seconds it waits, data to keep or '', its TTL, longest TTL.
+# The data is kept only while the flight is on: one that was dropped meanwhile brings old data.
+LAND = """
+if ARGV[3] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then
+    redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
+    redis.call('SADD', KEYS[4], KEYS[1])
+    redis.call('EXPIRE', KEYS[4], ARGV[5])
+end
+local waiting = redis.call('SMEMBERS', KEYS[3])
+redis.call('DEL', KEYS[2], KEYS[3])
+for _, request in ipairs(waiting) do
+    local answer = 'cj:answer:' .. request
+    redis.call('RPUSH', answer, ARGV[1])
+    redis.call('EXPIRE', answer, ARGV[2])
+end
+return #waiting
+"""
+
+# KEYS: data, kept. ARGV: data, its TTL, longest TTL.
+PUT = """
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('SADD', KEYS[2], KEYS[1])
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+"""
+
+# KEYS: kept.
+DROP = """
+for _, key in ipairs(redis.call('SMEMBERS', KEYS[1])) do redis.call('UNLINK', key) end
+redis.call('DEL', KEYS[1])
+"""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """The data is there."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Nobody is fetching: the caller does, and lands the answer, whatever it is."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Somebody is fetching and will answer the request."""
+
+
+class Cache:
+    """Safe to share among threads. Takes a Redis URL, or a client that the caller closes."""
+
+    def __init__(self, client_or_url: redis.Redis | str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._owned = isinstance(client_or_url, str)
+        self._redis: Any = _client(client_or_url) if isinstance(client_or_url, str) else client_or_url
+        self._join, self._land, self._put, self._drop = map(self._redis.register_script, (JOIN, LAND, PUT, DROP))
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._away = False
+        self._try_again_at = 0.0
+
+    def close(self) -> None:
+        """Close the connections, if they are this object's own."""
+        if self._owned:
+            self._redis.close()
+
+    @staticmethod
+    def flight_key(merchant_id: str, token_version: int, data_type: str) -> str:
+        """What a flight is about: the end of its keys' names."""
+        return f"{quote(merchant_id, safe='')}:{token_version}:{data_type}"
+
+    def get(self, merchant_id: str, token_version: int, data_type: str) -> Value | None:
+        """The kept data; None if there is none, or nothing that can be read."""
+        key = f"cj:data:{self.flight_key(merchant_id, token_version, data_type)}"
+        return _parsed(self._do(lambda: self._redis.get(key), None))
+
+    def put(self, merchant_id: str, token_version: int, data_type: str, value: Mapping[str, Any], ttl: int) -> None:
+        """Keep data for `ttl` seconds."""
+        data, _, _, kept = _keys(self.flight_key(merchant_id, token_version, data_type))
+        self._do(lambda: self._put(keys=[data, kept], args=[dump(dict(value)), ttl, LONGEST_TTL]), None)
+
+    def drop(self, merchant_id: str) -> None:
+        """Forget all data of a merchant, also what is being fetched now."""
+        self._do(lambda: self._drop(keys=[f"cj:kept:{quote(merchant_id, safe='')}"]), None)
+
+    def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined:
+        """Take part in a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).
+
+        A leader that has not landed after `lead_ttl_ms` counts as dead.
+        """
+        args: list[str | int] = [lead_ttl_ms, request_id or "", ANSWER_SECONDS, LONGEST_TTL]
+        answer = self._do(lambda: self._join(keys=_keys(flight_key), args=args), [b"lead"])
+        if answer[0] == b"joined":
+            return Joined()
+        value = _parsed(answer[1]) if answer[0] == b"hit" else None
+        return Lead() if value is None else Hit(value)
+
+    def land(self, flight_key: str, answer: Mapping[str, Any], *, kept: Mapping[str, Any] | None, ttl_s: int) -> None:
+        """End a flight: keep `kept` for `ttl_s` seconds (None: nothing), and give `answer` to all who wait."""
+        keep = "" if kept is None else dump(dict(kept))
+        args: list[str | int] = [dump(dict(answer)), ANSWER_SECONDS, keep, ttl_s, LONGEST_TTL]
+        self._do(lambda: self._land(keys=_keys(flight_key), args=args), None)
+
+    def answer(self, request_id: str, value: Mapping[str, Any]) -> None:
+        """Answer one request."""
+        key = f"cj:answer:{request_id}"
+
+        def push() -> None:
+            with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.rpush(key, dump(dict(value))).expire(key, ANSWER_SECONDS).execute()
+
+        self._do(push, None)
+
+    def wait_answer(self, request_id: str, timeout_s: float) -> Value | None:
+        """Wait for the answer to a request; None if there is none in time. While Redis is away, waits on."""
+        key = f"cj:answer:{request_id}"
+        deadline = self._clock() + timeout_s
+        while (left := deadline - self._clock()) > 0:
+            block = max(min(left, BLOCK_SECONDS), 0.01)  # 0 would mean for ever
+            found = self._do(partial(self._redis.blpop, [key], timeout=block), None)
+            if found is not None:
+                return _parsed(found[1])
+            if self._away:
+                time.sleep(min(left, AWAY_PAUSE_SECONDS))
+        return None
+
+    def _do(self, work: Callable[[], Any], otherwise: Any) -> Any:
+        """What `work` returns, or `otherwise` while Redis is away."""
+        if self._away and self._clock() < self._try_again_at:
+            return otherwise
+        try:
+            result = work()
+        except (redis.RedisError, OSError) as error:
+            self._note(type(error).__name__)
+            return otherwise
+        self._note(None)
+        return result
+
+    def _note(self, problem: str | None) -> None:
+        """Remember whether Redis answers, and log when that changes. No text of an error: it may hold data."""
+        if problem is None and not self._away:
+            return
+        with self._lock:
+            changed, self._away = self._away != (problem is not None), problem is not None
+            self._try_again_at = self._clock() + BREAK_SECONDS
+        if changed and problem is not None:
+            log.warning("cache is away; going on without it (%s)", problem)
+        elif changed:
+            log.info("cache is back")
+
+
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=COMMAND_TIMEOUT,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        # Once more at once: a kept connection is dead after the server was restarted.
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def _keys(flight_key: str) -> list[str]:
+    merchant = flight_key.split(":")[0]
+    return [f"cj:{kind}:{flight_key}" for kind in ("data", "flight", "waiters")] + [f"cj:kept:{merchant}"]
+
+
+def _parsed(raw: Any) -> Value | None:
+    """The JSON object in `raw`; None for anything else that may have got there."""
+    if raw is None:
+        return None
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,96 @@
+-- Merchants and their shops. Only statements here touch the sealed columns; everyone else reads the view.
+
+-- name: add_merchant
+INSERT INTO merchants (id, name) VALUES (:merchant_id, :name) ON CONFLICT DO NOTHING
+
+-- name: rename
+UPDATE merchants SET name = :name, updated_at = clock_timestamp()
+WHERE id = :merchant_id AND NOT EXISTS (SELECT 1 FROM merchants WHERE name = :name)
+RETURNING id
+
+-- name: lock_merchant
+-- Connecting one merchant's shops is done one at a time.
+SELECT name FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE
+
+-- name: merchant_exists
+SELECT EXISTS (SELECT 1 FROM merchants WHERE id = :merchant_id)
+
+-- fragment: public
+-- The fields of merchants.Integration, in their order.
+merchant_id, type, shop_domain, token_version, scopes, is_active, status, access_expires_at, connected_at
+
+-- name: integration_of
+SELECT {public} FROM integrations WHERE merchant_id = :merchant_id AND type = :type
+
+-- name: integration_by_shop
+SELECT {public} FROM integrations WHERE type = 'shopify' AND shop_domain = :shop_domain AND is_active
+
+-- name: connected_elsewhere
+SELECT 1 FROM integrations
+WHERE type = 'shopify' AND shop_domain = :shop_domain AND is_active AND merchant_id <> :merchant_id
+
+-- name: latest_connection
+SELECT i.api_key, i.connected_at > clock_timestamp() - make_interval(secs => :rerun_seconds) AS is_recent, {public}
+FROM merchant_integrations i WHERE merchant_id = :merchant_id AND type = 'shopify'
+
+-- fragment: expiries
+access_expires_at = clock_timestamp() + make_interval(secs => CAST(:access_expires_in AS float)),
+refresh_expires_at = clock_timestamp() + make_interval(secs => CAST(:refresh_expires_in AS float))
+
+-- name: connect
+INSERT INTO merchant_integrations
+    (merchant_id, type, shop_domain, api_key, refresh_token, access_expires_at, refresh_expires_at, scopes)
+VALUES (:merchant_id, 'shopify', :shop_domain, :api_key, :refresh_token,
+        clock_timestamp() + make_interval(secs => CAST(:access_expires_in AS float)),
+        clock_timestamp() + make_interval(secs => CAST(:refresh_expires_in AS float)), CAST(:scopes AS text[]))
+ON CONFLICT (merchant_id, type) DO UPDATE SET
+    shop_domain = excluded.shop_domain, api_key = excluded.api_key, refresh_token = excluded.refresh_token,
+    access_expires_at = excluded.access_expires_at, refresh_expires_at = excluded.refresh_expires_at,
+    scopes = excluded.scopes, token_version = merchant_integrations.token_version + 1, is_active = true,
+    status = 'active', connected_at = clock_timestamp(), uninstalled_at = NULL, updated_at = clock_timestamp()
+RETURNING {public}
+
+-- name: read_access_token
+SELECT api_key, {public} FROM merchant_integrations
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active'
+
+-- name: read_refresh_token
+SELECT refresh_token, refresh_expires_at, {public} FROM merchant_integrations
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND refresh_token IS NOT NULL
+FOR NO KEY UPDATE
+
+-- name: store_refreshed
+UPDATE merchant_integrations SET
+    api_key = :api_key, refresh_token = :refresh_token, {expiries}, token_version = token_version + 1,
+    updated_at = clock_timestamp()
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version
+RETURNING {public}
+
+-- name: store_scopes
+UPDATE merchant_integrations SET scopes = CAST(:scopes AS text[]), updated_at = clock_timestamp()
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND scopes <> CAST(:scopes AS text[])
+
+-- name: mark_needs_reauth
+UPDATE merchant_integrations SET status = 'needs_reauth', is_active = false, updated_at = clock_timestamp()
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version
+RETURNING id
+
+-- name: disconnect
+UPDATE merchant_integrations SET
+    status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
+    refresh_expires_at = NULL, uninstalled_at = :at, updated_at = clock_timestamp()
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND shop_domain = :shop_domain AND status <> 'uninstalled'
+  AND connected_at <= :at
+RETURNING id
+
+-- name: sealed
+SELECT id, merchant_id, shop_domain, api_key, refresh_token FROM merchant_integrations
+WHERE id > :after AND (api_key IS NOT NULL OR refresh_token IS NOT NULL)
+ORDER BY id LIMIT :limit FOR NO KEY UPDATE
+
+-- name: store_resealed
+UPDATE merchant_integrations SET api_key = :api_key, refresh_token = :refresh_token WHERE id = :id
+
+-- name: key_ids
+SELECT DISTINCT get_byte(sealed, 0) FROM merchant_integrations
+CROSS JOIN LATERAL (VALUES (api_key), (refresh_token)) AS tokens (sealed) WHERE length(sealed) > 0
