@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from storage.database import Database
 from tests.servers import PostgresForTests
 from workers.embedded import EmbeddedValkey
 
@@ -54,3 +55,11 @@ def valkey_url(valkey: EmbeddedValkey) -> str:
     finally:
         client.close()
     return valkey.url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The new database, opened."""
+    database = Database(database_url, pool_size=16, application_name="cj-test")
+    yield database
+    database.dispose()

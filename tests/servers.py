@@ -36,9 +36,7 @@ class PostgresForTests(EmbeddedPostgres):
     def empty_database(self, *, template: str = "template1") -> Iterator[str]:
         """The URL of a new database, dropped afterwards."""
         name = f"test_{next(_numbers)}"
-        self.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
+        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield self.url_of(name)
         finally:
@@ -48,7 +46,7 @@ class PostgresForTests(EmbeddedPostgres):
     def migrated_database(self) -> Iterator[str]:
         """The URL of a new database at the migration head, dropped afterwards."""
         if not self._migrated:
-            from workers import migrations  # not for the many tests that need no database
+            import workers.migrations as migrations  # not for the many tests that need no database
 
             self.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
             migrations.upgrade(self.url_of(TEMPLATE))

@@ -1,0 +1,60 @@
+"""Runs migrations: from the command line (`alembic upgrade head`) and from `workers.migrations`.
+
+The database is, in this order: the one `workers.migrations` names; `-x url=…`; DATABASE_URL.
+
+No `__init__.py` may ever stand in this folder: it would hide the library of the same name.
+"""
+
+from logging.config import fileConfig
+
+from alembic import context
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from storage.database import sqlalchemy_url
+from storage.models import Base
+
+#: One migration at a time on a database ("CJMI"); whoever comes second finds nothing left to do.
+MIGRATION_LOCK = 0x434A_4D49
+
+
+def database_url() -> str:
+    named = context.config.attributes.get("url") or context.get_x_argument(as_dictionary=True).get("url")
+    if named is None:
+        from workers.settings import Settings  # the one reader of the environment
+
+        named = Settings.read(needed=["DATABASE_URL"]).database_url
+    return sqlalchemy_url(named)
+
+
+def migrate_online() -> None:
+    engine = create_engine(database_url(), poolclass=NullPool, hide_parameters=True)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        # Better a migration that fails and is repeated than one that makes every worker wait behind it.
+        connection.execute(text("SET lock_timeout = '5s'"))
+        connection.commit()
+        context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+def print_statements() -> None:
+    context.configure(
+        url="postgresql://",
+        target_metadata=Base.metadata,
+        literal_binds=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+# Only the command line has a file, and wants to see what happens; a worker's logging stays as it is.
+if context.config.config_file_name is not None:
+    fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+
+if context.is_offline_mode():
+    print_statements()
+else:
+    migrate_online()

@@ -1,0 +1,158 @@
+"""The migrations against a real Postgres: up, down, up again, and no difference from the models."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+
+from storage.database import Database, sqlalchemy_url
+from storage.models import SCHEMA_REVISION, Base
+from tests.rows import query
+from tests.servers import PostgresForTests
+from workers import migrations
+
+ROOT = Path(__file__).parent.parent.parent
+
+CATALOG = {
+    "columns": """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
+               pg_get_expr(d.adbin, d.adrelid)
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0
+          AND c.relname <> 'alembic_version'""",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'alembic_version'""",
+    "indexes": """
+        SELECT indexname, indexdef FROM pg_indexes
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'""",
+    "views": "SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'",
+    "options": """
+        SELECT relname, reloptions FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND reloptions IS NOT NULL""",
+}
+
+
+def catalog(connection: Connection) -> dict[str, list[str]]:
+    return {name: sorted(str(tuple(row)) for row in connection.execute(text(sql))) for name, sql in CATALOG.items()}
+
+
+def catalog_of(database_url: str) -> dict[str, list[str]]:
+    engine = create_engine(sqlalchemy_url(database_url))
+    try:
+        with engine.connect() as connection:
+            return catalog(connection)
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture
+def modelled_url(postgres: PostgresForTests) -> Iterator[str]:
+    """A database made from the models, without any migration."""
+    with postgres.empty_database() as url:
+        engine = create_engine(sqlalchemy_url(url))
+        with engine.begin() as connection:
+            Base.metadata.create_all(connection)
+        engine.dispose()
+        yield url
+
+
+def test_the_migrations_make_exactly_what_the_models_say(database_url: str, modelled_url: str) -> None:
+    migrated, modelled = catalog_of(database_url), catalog_of(modelled_url)
+    assert migrated.keys() == modelled.keys()
+    for kind, rows in migrated.items():
+        assert rows == modelled[kind], kind
+        assert rows, f"compared nothing: {kind}"
+
+
+def test_up_down_and_up_again(empty_database_url: str) -> None:
+    migrations.upgrade(empty_database_url)
+    first = catalog_of(empty_database_url)
+    migrations.downgrade(empty_database_url, "base")
+    assert catalog_of(empty_database_url) == {kind: [] for kind in CATALOG}
+    assert migrations.current(empty_database_url) is None
+    migrations.upgrade(empty_database_url)
+    assert catalog_of(empty_database_url) == first
+    assert migrations.current(empty_database_url) == SCHEMA_REVISION
+
+
+def test_two_who_migrate_at_once_do_not_disturb_each_other(empty_database_url: str) -> None:
+    command = [sys.executable, "-m", "alembic", "-x", f"url={empty_database_url}", "upgrade", "head"]
+    running = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate(timeout=60)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], said
+    assert sum("-> 0001" in words for words in said) == 1, said
+    assert migrations.problem(empty_database_url) is None
+
+
+def test_the_command_line_takes_the_database_from_the_environment(empty_database_url: str) -> None:
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    environment = {**os.environ, "DATABASE_URL": empty_database_url}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert migrations.current(empty_database_url) == SCHEMA_REVISION
+
+
+def test_the_statements_can_be_had_without_a_database() -> None:
+    command = [sys.executable, "-m", "alembic", "upgrade", "head", "--sql"]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert "CREATE TABLE merchant_integrations" in printed
+
+
+def test_the_code_is_written_for_the_latest_revision() -> None:
+    script = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
+    assert script.get_heads() == [SCHEMA_REVISION]
+    # `problem` compares them as texts.
+    assert all(re.fullmatch(r"\d{4}", revision.revision) for revision in script.walk_revisions())
+
+
+def test_an_empty_database_is_a_problem_with_a_command(empty_database_url: str) -> None:
+    problem = migrations.problem(empty_database_url)
+    assert problem == "the database has no tables yet; run: alembic upgrade head"
+
+
+def test_a_database_that_is_behind_is_a_problem_and_one_that_is_ahead_is_none(database_url: str) -> None:
+    database = Database(database_url, pool_size=1)
+    with database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    problem = migrations.problem(database_url)
+    assert problem is not None
+    assert "revision 0000" in problem
+    assert SCHEMA_REVISION in problem
+    assert "alembic upgrade head" in problem
+    with database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert migrations.problem(database_url) is None
+    database.dispose()
+
+
+def test_a_worker_waits_neither_for_a_migration_nor_makes_it_wait_for_ever(database: Database) -> None:
+    """The session settings that keep one stuck process from stopping the others."""
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "TimeZone")
+    found = [query(database, f"SHOW {name}")[0][0] for name in names]
+    assert found == ["2s", "5s", "5s", "UTC"]
+
+
+def test_the_folder_does_not_hide_the_library() -> None:
+    assert list((ROOT / "alembic").rglob("__init__.py")) == []
+
+
+def test_everyone_may_see_the_view_because_it_has_no_secret(database: Database) -> None:
+    columns = query(database, "SELECT column_name FROM information_schema.columns WHERE table_name = 'integrations'")
+    names = {name for (name,) in columns}
+    assert "shop_domain" in names
+    assert not names & {"api_key", "refresh_token", "config"}
+
+
+def test_migrating_leaves_the_threads_and_loggers_as_they_were(empty_database_url: str) -> None:
+    before = threading.active_count()
+    migrations.upgrade(empty_database_url)
+    assert threading.active_count() == before
