@@ -53,7 +53,7 @@ class Prepared:
 def prepare(text: str) -> Prepared:
     """Parse and validate; the outcome is remembered by the text."""
     try:
-        document = parse(text, max_tokens=MAX_TOKENS)
+        document = parse(text, max_tokens=MAX_TOKENS, allow_empty_selection_sets=False)
     except GraphQLSyntaxError as bad:
         return Prepared(None, [_syntax_error(text, bad)])
     except RecursionError:

@@ -35,8 +35,13 @@ def decimal_text(amount: Decimal) -> str:
 
 
 def in_currency(dollars: Decimal, currency: str) -> Decimal:
-    """A US dollar amount in another currency at the fixed rate, rounded to what that currency has."""
-    return (dollars * PER_DOLLAR[currency]).quantize(Decimal(1) if currency == "JPY" else Decimal("0.01"))
+    """A US dollar amount in another currency at the fixed rate."""
+    return rounded(dollars * PER_DOLLAR[currency], currency)
+
+
+def rounded(amount: Decimal, currency: str) -> Decimal:
+    """An amount in the smallest unit its currency has: yen have no fractions."""
+    return amount.quantize(Decimal(1) if currency == "JPY" else Decimal("0.01"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +152,7 @@ class Order:
         if self.cancelled_at is not None or self.financial_status in ("REFUNDED", "VOIDED"):
             return self._money(Decimal(0))
         if self.financial_status == "PARTIALLY_REFUNDED":
-            first = self.lines[0]
-            return self._money(self.total.amount - first.unit_price.amount)
+            return self._money(rounded(self.total.amount * 3 / 4, self.currency))
         return self.total
 
     def _line(self, draw: random.Random, place: int) -> LineItem:

@@ -1,5 +1,6 @@
 """Checks the variables of a request against their declarations, with Shopify's INVALID_VARIABLE answer."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -63,8 +64,8 @@ def _problems(value: Any, wanted: Any, path: list[str | int]) -> Iterator[Proble
             yield from _problems(entry, wanted.of_type, [*path, place])
     elif isinstance(wanted, GraphQLInputObjectType):
         yield from _object_problems(value, wanted, path)
-    elif isinstance(wanted, GraphQLEnumType) and value not in wanted.values:
-        yield _problem(path, f'Expected "{value}" to be one of: {", ".join(wanted.values)}')
+    elif isinstance(wanted, GraphQLEnumType) and value not in list(wanted.values):
+        yield _problem(path, f"Expected {_quoted(value)} to be one of: {', '.join(wanted.values)}")
     elif isinstance(wanted, GraphQLScalarType) and not _fits(value, wanted):
         yield _problem(path, f"Could not coerce value {_quoted(value)} to {wanted.name}")
 
@@ -93,4 +94,4 @@ def _problem(path: list[str | int], explanation: str) -> Problem:
 
 
 def _quoted(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return json.dumps(value, ensure_ascii=False)

@@ -62,7 +62,7 @@ def test_every_order_has_one_status() -> None:
     [
         ("-status:open", "status:closed,cancelled"),
         ("NOT status:open", "status:closed OR status:cancelled"),
-        ("status:open AND test:true", "test:true status:open"),
+        ("status:open AND test:false", "test:false status:open"),
         ("(status:open OR status:closed) financial_status:paid", "financial_status:PAID -status:cancelled"),
         ("fulfillment_status:shipped", "fulfillment_status:fulfilled"),
         ("status:open OR", "status:open"),
