@@ -1,0 +1,170 @@
+"""What a rule can do. One class per action for the YAML, one for what is carried out, both here.
+
+To add an action: write the two classes below and list the first in ACTIONS; a worker then carries the second out.
+Checker, schema, editor completion and explanations follow from the classes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from workflows.template import Template, compile_tree, fill_tree
+from workflows.values import EFFORT, Effort
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
+Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
+Sender = Literal["merchant", "system", "cj"]
+DataType = Literal["counts", "recent_orders", "overview", "week_orders"]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateContext:
+    """Put these values into the conversation's context."""
+
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMessage:
+    """Run one agent turn on this message. `cleanup_trigger`: it is for this turn only, never stored or shown."""
+
+    text: str
+    sender: Sender = "system"
+    cleanup_trigger: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """Ask Shopify for these now, so that they are there when the turn wants them."""
+
+    data_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Move the conversation to another workflow. `name`: which transition it was; None if an action of a rule."""
+
+    target_workflow: str
+    message: str | None = None
+    name: str | None = None
+
+
+Action = UpdateContext | ProcessMessage | Prefetch | Transition
+
+
+class Section(BaseModel):
+    """A map in the YAML: no unknown keys, no value of another kind. `place` says where people find it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    place: ClassVar[str] = ""
+
+
+class ActionSection(Section):
+    """An action in the YAML. In the keys named by `templated`, `{{ field }}` is filled in from the event."""
+
+    templated: ClassVar[tuple[str, ...]] = ()
+
+    def compiled(self) -> "CompiledAction":
+        """The action with its templates compiled; raises InvalidExpression."""
+        return CompiledAction(self, {key: compile_tree(getattr(self, key)) for key in self.templated})
+
+    def filled(self, values: Mapping[str, Any]) -> Action:
+        """What is to be carried out, given the values of the templated keys."""
+        raise NotImplementedError
+
+
+class UpdateContextAction(ActionSection):
+    """Keep values in the conversation's context, where transitions and CJ see them."""
+
+    place: ClassVar = "an 'update_context' action"
+    templated: ClassVar = ("data",)
+
+    type: Literal["update_context"]
+    data: dict[Name, Any] = Field(min_length=1)
+    """Context key: value. "{{field}}" copies a field of the event with its type."""
+
+    def filled(self, values: Mapping[str, Any]) -> UpdateContext:
+        return UpdateContext(values["data"])
+
+
+class ProcessMessageAction(ActionSection):
+    """Give CJ a message to act on: one agent turn."""
+
+    place: ClassVar = "a 'process_message' action"
+    templated: ClassVar = ("message", "metadata")
+
+    type: Literal["process_message"]
+    message: Text
+    """What CJ gets to read; "{{field}}" fills in a field of the event."""
+    sender: Sender = "system"
+    """Who says it: system (an event that CJ acts on), merchant, or cj."""
+    cleanup_trigger: bool = False
+    """True: the message is given to CJ for this turn only, neither stored nor shown."""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    """Further values that CJ gets with a system message."""
+
+    def filled(self, values: Mapping[str, Any]) -> ProcessMessage:
+        return ProcessMessage(values["message"], self.sender, self.cleanup_trigger, values["metadata"])
+
+
+class PrefetchAction(ActionSection):
+    """Fetch Shopify data in parallel before the turn begins."""
+
+    place: ClassVar = "a 'prefetch' action"
+
+    type: Literal["prefetch"]
+    data_types: list[DataType] = Field(min_length=1)
+    """What to fetch."""
+
+    def filled(self, values: Mapping[str, Any]) -> Prefetch:
+        return Prefetch(tuple(dict.fromkeys(self.data_types)))
+
+
+class TransitionAction(ActionSection):
+    """Move the conversation to another workflow."""
+
+    place: ClassVar = "a 'transition' action"
+    templated: ClassVar = ("message",)
+
+    type: Literal["transition"]
+    target_workflow: Name
+    """The workflow from the next turn on."""
+    message: Text | None = None
+    """What the merchant is told."""
+
+    def filled(self, values: Mapping[str, Any]) -> Transition:
+        return Transition(self.target_workflow, values["message"])
+
+
+ACTIONS: tuple[type[ActionSection], ...] = (
+    UpdateContextAction,
+    ProcessMessageAction,
+    PrefetchAction,
+    TransitionAction,
+)
+ActionSections = Annotated[
+    UpdateContextAction | ProcessMessageAction | PrefetchAction | TransitionAction, Field(discriminator="type")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAction:
+    """An action as it stands in the YAML, its templates compiled."""
+
+    section: ActionSection
+    templates: Mapping[str, Any]
+
+    def filled(self, data: Mapping[str, Any]) -> Action:
+        """The action for one event. Never raises; what takes too long to copy is null or left out."""
+        effort: Effort = [EFFORT]
+        return self.section.filled({key: _fill(key, tree, data, effort) for key, tree in self.templates.items()})
+
+
+def _fill(key: str, tree: Any, data: Mapping[str, Any], effort: Effort) -> Any:
+    """A message is text whatever the field it copies holds; everything else keeps its type."""
+    if key == "message" and isinstance(tree, Template):
+        return tree.text(data, effort)
+    return fill_tree(tree, data, effort)

@@ -1,0 +1,77 @@
+"""Under 'behavior': who begins and with what, and the transitions that the context decides."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from workflows import reach
+from workflows.check_text import TextChecker, check_target, items_of, map_of, note_never_taken
+from workflows.kinds import Fields
+from workflows.suggest import closest, did_you_mean
+from workflows.vocabulary import ALREADY_AUTHENTICATED, EVENT_TYPES, event_fields
+
+Path = tuple[str | int, ...]
+_PATH: Path = ("behavior", "transitions")
+
+
+class BehaviorChecker:
+    """Notes what is wrong with 'behavior'. `context`: what transitions may read."""
+
+    def __init__(self, text: TextChecker, workflow_names: Collection[str] | None, context: Fields) -> None:
+        self.text = text
+        self.document = text.document
+        self.workflow_names = workflow_names
+        self.context = context
+        self.data = map_of(text.document.data.get("behavior"))
+
+    def check(self) -> None:
+        self.beginning()
+        transitions = map_of(self.data.get("transitions"))
+        conditional = [(*_PATH, name) for name, value in transitions.items() if self.transition(name, map_of(value))]
+        elsewhere = self.event_fields_advice()
+        conditions = [self.text.condition(path, self.context, elsewhere) for path in conditional]
+        for at, earlier in reach.never_taken(conditions, self.context):
+            note_never_taken(self.document, "transition", conditional, at, earlier)
+
+    def beginning(self) -> None:
+        begins, action = self.data.get("initiator") == "cj", self.data.get("initial_action")
+        if action and not begins and self.data.get("initiator", "merchant") == "merchant":
+            message = 'this has no effect: the merchant begins; initiator: "cj" would let CJ begin'
+            self.document.at(("behavior", "initial_action"), message, key=True, severity="warning")
+        if begins and "initial_action" not in self.data:
+            message = "CJ is to begin, but there is no 'initial_action' to begin with"
+            self.document.at(("behavior", "initiator"), message, severity="warning")
+        why = "nothing is filled in here: there is no event whose fields could be"
+        for key, value in map_of(action).items():
+            self.text.no_templates(("behavior", "initial_action", key), value, why)
+
+    def transition(self, name: str, transition: dict[str, Any]) -> bool:
+        """Check one; true if it has a condition to be checked with those of the others."""
+        path = (*_PATH, name)
+        check_target(self.document, (*path, "target_workflow"), transition.get("target_workflow"), self.workflow_names)
+        why = "nothing is filled in here: a transition has no event whose fields could be"
+        self.text.no_templates((*path, "message"), transition.get("message"), why)
+        if name == ALREADY_AUTHENTICATED:
+            self.already_authenticated(path, transition)
+            return False
+        if "condition" not in transition and not any(closest(key, ["condition"]) for key in transition):
+            message = f"transition {name!r} needs a condition{did_you_mean(name, [ALREADY_AUTHENTICATED])}"
+            self.document.at(path, message, key=True)
+        return "condition" in transition
+
+    def already_authenticated(self, path: Path, transition: dict[str, Any]) -> None:
+        if "condition" in transition:
+            message = f"{ALREADY_AUTHENTICATED!r} has no condition: it is taken when all requirements are met"
+            self.document.at((*path, "condition"), message, key=True)
+        requirements = items_of(self.document.data.get("requirements"))
+        if not any(wanted is True for item in requirements for wanted in map_of(item).values()):
+            message = "this is never taken: there are no 'requirements' that could be met"
+            self.document.at(path, message, key=True, severity="warning")
+
+    def event_fields_advice(self) -> Mapping[str, str]:
+        """For a name that is no context key but a field of an event: what to say."""
+        advice: dict[str, str] = {}
+        for event in EVENT_TYPES:
+            for name in event_fields(event):
+                message = f"that is a field of {event}; a transition reads the context: {', '.join(self.context)}"
+                advice.setdefault(name, message)
+        return advice

@@ -1,0 +1,98 @@
+"""The rules under 'system_events': events, conditions, actions and what they put into the context."""
+
+from collections.abc import Collection, Iterator
+from typing import Any, get_args
+
+from workflows import reach
+from workflows.actions import ACTIONS
+from workflows.check_text import TextChecker, check_target, items_of, map_of, note_never_taken
+from workflows.kinds import WORDS, Fields, Kind, base
+from workflows.suggest import or_one_of
+from workflows.vocabulary import EVENT_TYPES, KEPT_BY_WORKERS, context_fields, event_fields
+
+Path = tuple[str | int, ...]
+_TEMPLATED: dict[str, tuple[str, ...]] = {
+    str(get_args(action.model_fields["type"].annotation)[0]): action.templated for action in ACTIONS
+}
+
+
+class RuleChecker:
+    """Notes what is wrong with the rules. Afterwards `context` has every key that transitions may read."""
+
+    def __init__(self, text: TextChecker, workflow_names: Collection[str] | None) -> None:
+        self.text = text
+        self.document = text.document
+        self.workflow_names = workflow_names
+        self.known = context_fields(workflow_names)
+        self.context: dict[str, Kind] = dict(self.known)
+
+    def check(self) -> None:
+        for event, rules in map_of(self.document.data.get("system_events")).items():
+            fields = event_fields(event) if event in EVENT_TYPES else None
+            for path, rule in self.rules(event, rules):
+                for at, action in enumerate(items_of(rule.get("actions"))):
+                    self.action((*path, "actions", at), map_of(action), event, fields)
+        for event, rules in map_of(self.document.data.get("system_events")).items():
+            self.event(event, [path for path, _ in self.rules(event, rules)])
+
+    def rules(self, event: str, rules: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Every rule of an event with its path, whether there is one or a list of them."""
+        path: Path = ("system_events", event)
+        if isinstance(rules, dict):
+            yield path, rules
+        for at, rule in enumerate(items_of(rules)):
+            if isinstance(rule, dict):
+                yield (*path, at), rule
+
+    def event(self, event: str, paths: list[Path]) -> None:
+        if event not in EVENT_TYPES:
+            unknown = f"unknown event {event!r}{or_one_of(event, EVENT_TYPES)}"
+            self.document.at(("system_events", event), unknown, key=True)
+            return
+        fields = event_fields(event)
+        advice = f"that is part of the context; a rule reads the fields of {event}: {', '.join(fields)}"
+        conditions = [self.text.condition(path, fields, dict.fromkeys(self.context, advice)) for path in paths]
+        for at, earlier in reach.never_taken(conditions, fields):
+            note_never_taken(self.document, "rule", paths, at, earlier)
+
+    def action(self, path: Path, action: dict[str, Any], event: str, fields: Fields | None) -> None:
+        kind = action.get("type")
+        for key in _TEMPLATED.get(str(kind), ("message", "data", "metadata")):
+            self.text.templates((*path, key), action.get(key), fields, event)
+        if kind == "update_context":
+            for key, value in map_of(action.get("data")).items():
+                self.update((*path, "data", key), key, value, fields)
+        elif kind == "transition":
+            check_target(self.document, (*path, "target_workflow"), action.get("target_workflow"), self.workflow_names)
+        elif kind == "prefetch":
+            data_types = items_of(action.get("data_types"))
+            for at, data_type in enumerate(data_types):
+                if data_type in data_types[:at]:
+                    message = f"{data_type!r} is listed already"
+                    self.document.at((*path, "data_types", at), message, severity="warning")
+        if "start_tier" in map_of(action.get("metadata")):
+            message = "'start_tier' has no effect: there are no tiers any more"
+            self.document.at((*path, "metadata", "start_tier"), message, key=True, severity="warning")
+
+    def update(self, path: Path, key: str, value: Any, fields: Fields | None) -> None:
+        """One value that is put into the context."""
+        if key in KEPT_BY_WORKERS:
+            self.document.at(path, f"{key!r} cannot be set: {KEPT_BY_WORKERS[key]}", key=True)
+            return
+        kind = self.text.kind(value, fields)
+        if key in self.known:
+            wanted, given = base(self.known[key]), base(kind)
+            if wanted and given not in (None, "null", wanted):
+                advice = _boolean(value) if wanted == "boolean" else ""
+                self.document.at(path, f"{key!r} is {WORDS[wanted]}, this is {WORDS[str(given)]}{advice}")
+        elif key not in self.context:
+            self.context[key] = None if kind == "null" else kind
+        elif base(self.context[key]) != base(kind):
+            self.context[key] = None
+
+
+def _boolean(value: Any) -> str:
+    word = str(value).strip().lower()
+    if word in ("true", "yes", "on"):
+        return ": write true"
+    return ": write false" if word in ("false", "no", "off") else ""

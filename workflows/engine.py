@@ -1,0 +1,94 @@
+"""What a workflow wants done: pure functions from (workflow, event or context) to values that a worker carries out.
+
+    plan              an event came: the actions of the first rule that holds
+    initial_action    a conversation starts: what CJ begins with
+    start_transition  a conversation starts: its requirements are met already
+    next_transition   at the start and after each turn: the context decides
+    settle            the same, as far as it goes
+    explain           why an event was taken, or not (explanation.py)
+
+None of them raises on any event data or context, and none takes longer than its few conditions.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.explanation import Explanation, explain
+from workflows.workflow import Workflow, WorkflowSet
+
+__all__ = [
+    "Action",
+    "Explanation",
+    "Plan",
+    "Prefetch",
+    "ProcessMessage",
+    "Transition",
+    "UpdateContext",
+    "explain",
+    "initial_action",
+    "next_transition",
+    "plan",
+    "settle",
+    "start_transition",
+]
+
+MAX_HOPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do about an event: the actions of rule number `rule` (from 0), in order."""
+
+    rule: int
+    actions: tuple[Action, ...]
+
+
+def plan(
+    workflow: Workflow, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any] | None = None
+) -> Plan | None:
+    """The plan of the first rule that takes the event; None if none does.
+
+    `data` is the event's validated payload and all that conditions and templates see; the context is not among it.
+    """
+    for rule in workflow.rules.get(event_type, ()):
+        if rule.condition.holds(data):
+            return Plan(rule.index, tuple(action.filled(data) for action in rule.actions))
+    return None
+
+
+def initial_action(workflow: Workflow) -> ProcessMessage | None:
+    """What CJ begins a new conversation with; None if the merchant begins."""
+    return workflow.initial_action
+
+
+def start_transition(workflow: Workflow, met: Collection[str]) -> Transition | None:
+    """`already_authenticated`, if the workflow has requirements and `met` has all of them."""
+    if workflow.requirements and workflow.requirements <= set(met):
+        return workflow.already_authenticated
+    return None
+
+
+def next_transition(workflow: Workflow, context: Mapping[str, Any]) -> Transition | None:
+    """The first transition whose condition holds over the context."""
+    return next((rule.transition for rule in workflow.transitions if rule.condition.holds(context)), None)
+
+
+def settle(
+    workflows: WorkflowSet, workflow: Workflow, context: Mapping[str, Any], max_hops: int = MAX_HOPS
+) -> list[Transition]:
+    """The transitions to take now, each from the workflow that the one before led to; `context` is left as it is.
+
+    Ends after `max_hops`, and before a workflow that was already left: a circle is not run through twice.
+    """
+    taken: list[Transition] = []
+    left = {workflow.name}
+    while len(taken) < max_hops:
+        transition = next_transition(workflow, {**context, "workflow": workflow.name})
+        if transition is None or transition.target_workflow in left or transition.target_workflow not in workflows:
+            break
+        taken.append(transition)
+        workflow = workflows.get(transition.target_workflow)
+        left.add(workflow.name)
+    return taken

@@ -1,0 +1,186 @@
+"""Why an event was taken by a rule, or by none: the value of every part of every condition, and what would be done.
+
+Explanation.line()     one line for the log; it holds no value of the event, only what the conditions made of it
+Explanation.render()   for a person at a terminal
+Explanation.to_json()  for a program
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from workflows import syntax
+from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.expression import Condition, Value, compile_node
+from workflows.workflow import Workflow
+
+_SHOWN = 60  # characters of a value
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a condition, with what it gave. `depth`: how far inside the condition it is."""
+
+    source: str
+    value: Any
+    depth: int
+    is_field: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleExplanation:
+    """One rule and what came of it; `reached` is false if a rule before it took the event."""
+
+    index: int
+    line: int
+    condition: str
+    holds: bool
+    reached: bool
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`taken` is the number of the rule that takes the event; `actions` is what it would do."""
+
+    workflow: str
+    event_type: str
+    rules: tuple[RuleExplanation, ...]
+    taken: int | None
+    actions: tuple[Action, ...]
+    transitions: tuple[tuple[str, RuleExplanation], ...]
+
+    def line(self) -> str:
+        """One line; every comparison with true or false, no value of a field."""
+        if self.taken is not None:
+            return f"{self.workflow}: rule {self.taken + 1} takes {self.event_type}"
+        if not self.rules:
+            return f"{self.workflow}: no rule for {self.event_type}"
+        reasons = (f"rule {rule.index + 1} (line {rule.line}): {_reason(rule)}" for rule in self.rules)
+        return f"{self.workflow}: no rule takes {self.event_type}; {'; '.join(reasons)}"
+
+    def render(self) -> str:
+        """Several lines, for a person."""
+        lines = [f"{self.event_type} in workflow {self.workflow}"]
+        if not self.rules:
+            lines.append("  no rule for this event")
+        for rule in self.rules:
+            lines += _rendered(f"rule {rule.index + 1}", rule, taken=rule.index == self.taken)
+        if self.actions:
+            lines += ["  then", *(f"    {_told(action)}" for action in self.actions)]
+        if self.transitions:
+            lines.append("  transitions, with the context as it would then be")
+            for name, rule in self.transitions:
+                lines += [f"  {line}" for line in _rendered(name, rule, taken=rule.holds and rule.reached)]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "workflow": self.workflow,
+            "event_type": self.event_type,
+            "taken": self.taken,
+            "rules": [asdict(rule) for rule in self.rules],
+            "actions": [{"type": _TYPES[type(action)], **asdict(action)} for action in self.actions],
+            "transitions": [{"name": name, **asdict(rule)} for name, rule in self.transitions],
+        }
+
+
+_TYPES: dict[type, str] = {
+    UpdateContext: "update_context",
+    ProcessMessage: "process_message",
+    Prefetch: "prefetch",
+    Transition: "transition",
+}
+
+
+def explain(
+    workflow: Workflow, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any] | None = None
+) -> Explanation:
+    """What `plan` would do about this event and why. With a context also what the transitions would then make of it.
+    Never raises on any data."""
+    rules: list[RuleExplanation] = []
+    taken: int | None = None
+    actions: tuple[Action, ...] = ()
+    for rule in workflow.rules.get(event_type, ()):
+        holds = rule.condition.holds(data)
+        parts = tuple(_parts(rule.condition, data))
+        rules.append(RuleExplanation(rule.index, rule.line, rule.condition.source, holds, taken is None, parts))
+        if holds and taken is None:
+            taken, actions = rule.index, tuple(action.filled(data) for action in rule.actions)
+    transitions = () if context is None else _transitions(workflow, _after(workflow, context, actions))
+    return Explanation(workflow.name, event_type, tuple(rules), taken, actions, transitions)
+
+
+def _after(workflow: Workflow, context: Mapping[str, Any], actions: tuple[Action, ...]) -> dict[str, Any]:
+    """The context as the actions would leave it."""
+    then = {**context, "workflow": workflow.name}
+    for action in actions:
+        if isinstance(action, UpdateContext):
+            then |= action.values
+    return then
+
+
+def _transitions(workflow: Workflow, context: Mapping[str, Any]) -> tuple[tuple[str, RuleExplanation], ...]:
+    found: list[tuple[str, RuleExplanation]] = []
+    reached = True
+    for index, rule in enumerate(workflow.transitions):
+        holds = rule.condition.holds(context)
+        parts = tuple(_parts(rule.condition, context))
+        told = RuleExplanation(index, rule.line, rule.condition.source, holds, reached, parts)
+        found.append((f"{rule.transition.name} -> {rule.transition.target_workflow}", told))
+        reached = reached and not holds
+    return tuple(found)
+
+
+def _parts(condition: Condition, data: Mapping[str, Any]) -> Iterator[Part]:
+    """Every sub-expression that is more than a literal, from left to right, each before what it is made of."""
+
+    def walk(node: syntax.Node, depth: int) -> Iterator[Part]:
+        is_list = isinstance(node, syntax.ListOf)
+        if not isinstance(node, syntax.Literal) and not is_list:
+            source = condition.source[node.start : node.end]
+            value = Value(source, node, compile_node(node)).of(data)
+            yield Part(" ".join(source.split()), value, depth, isinstance(node, syntax.Field))
+        for child in syntax.children(node):
+            yield from walk(child, depth + (not is_list))
+
+    return walk(condition.tree, 0)
+
+
+def _reason(rule: RuleExplanation) -> str:
+    """The comparisons of a condition with their outcome. The text is the workflow's own, nothing of the event's."""
+    outcomes = [part for part in rule.parts if isinstance(part.value, bool) and not part.is_field]
+    smallest = [part for part in outcomes if part.depth == max(each.depth for each in outcomes)] or outcomes
+    return ", ".join(f"{part.source} is {json.dumps(part.value)}" for part in smallest) or "its condition is false"
+
+
+def _rendered(title: str, rule: RuleExplanation, *, taken: bool) -> list[str]:
+    outcome = "takes it" if taken else "would hold, but one before it was taken" if rule.holds else "does not hold"
+    lines = [f"  {title} (line {rule.line}) {outcome}"]
+    width = max((len(part.source) + 2 * part.depth for part in rule.parts), default=0)
+    for part in rule.parts:
+        indented = f"{'  ' * part.depth}{part.source}"
+        lines.append(f"    {indented:<{width}}  = {_shown(part.value)}")
+    return lines
+
+
+def _told(action: Action) -> str:
+    match action:
+        case UpdateContext():
+            return f"store in the context: {_shown(action.values, 400)}"
+        case ProcessMessage():
+            once = ", for this turn only" if action.cleanup_trigger else ""
+            metadata = f" with {_shown(action.metadata, 200)}" if action.metadata else ""
+            return f"turn on a {action.sender} message: {_shown(action.text, 200)}{metadata}{once}"
+        case Prefetch():
+            return f"fetch ahead: {', '.join(action.data_types)}"
+        case Transition():
+            said = f", saying {_shown(action.message, 200)}" if action.message else ""
+            return f"move to {action.target_workflow}{said}"
+
+
+def _shown(value: Any, limit: int = _SHOWN) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,0 +1,73 @@
+""" "did you mean": the word somebody probably wanted to write."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+# What people write who know another tool; used only where the right-hand word is possible.
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "action": ("actions", "type"),
+    "agent": ("cj",),
+    "assistant": ("cj",),
+    "bot": ("cj",),
+    "content": ("message",),
+    "context": ("data",),
+    "customer": ("merchant",),
+    "do": ("actions",),
+    "events": ("system_events",),
+    "from": ("sender",),
+    "goto": ("transition",),
+    "if": ("condition",),
+    "input": ("message",),
+    "merge_context": ("update_context",),
+    "none": ("null",),
+    "on": ("system_events",),
+    "prompt": ("prompts", "system"),
+    "role": ("sender",),
+    "say": ("process_message",),
+    "send_message": ("process_message",),
+    "set": ("update_context", "data"),
+    "set_context": ("update_context",),
+    "steps": ("actions",),
+    "target": ("target_workflow",),
+    "text": ("message",),
+    "then": ("actions",),
+    "to": ("target_workflow",),
+    "types": ("data_types",),
+    "user": ("merchant",),
+    "values": ("data",),
+    "when": ("condition",),
+    "workflow": ("target_workflow",),
+}
+
+
+def closest(word: object, options: Iterable[str]) -> str | None:
+    """Return the option that `word` was probably meant to be, or None."""
+    known = sorted(set(options))
+    written = _plain(str(word))
+    by_plain = {_plain(option): option for option in known}
+    if written in by_plain:
+        return by_plain[written]
+    for synonym in _SYNONYMS.get(written, ()):
+        if synonym in known:
+            return synonym
+    near = difflib.get_close_matches(written, by_plain, n=1, cutoff=0.66)
+    return by_plain[near[0]] if near else None
+
+
+def did_you_mean(word: object, options: Iterable[str]) -> str:
+    """Return ", did you mean 'x'?" or nothing."""
+    near = closest(word, options)
+    return f", did you mean {near!r}?" if near is not None else ""
+
+
+def or_one_of(word: object, options: Iterable[str]) -> str:
+    """Return ", did you mean 'x'?", or else the list of what is possible."""
+    known = sorted(set(options))
+    return did_you_mean(word, known) or (f"; possible here: {', '.join(known)}" if known else "")
+
+
+def _plain(word: str) -> str:
+    """Forget what people mix up: capitals, camelCase, hyphens and blanks."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word.strip())
+    return re.sub(r"[-\s]+", "_", snake).lower()
