@@ -3,7 +3,7 @@
 from storage.errors import StorageUnavailable
 from workers import logs, resources
 from workers.celery import app
-from workers.hints import RUN_TURN
+from workers.hints import RUN_TURN, is_row_id
 
 log = logs.get(__name__)
 
@@ -11,7 +11,7 @@ log = logs.get(__name__)
 @app.task(name=RUN_TURN)
 def run_turn(turn_id: int) -> None:
     """Run one agent turn, if it can be claimed now."""
-    if isinstance(turn_id, bool) or not isinstance(turn_id, int) or not 0 < turn_id < 2**63:
+    if not is_row_id(turn_id):
         log.warning("not a turn id")
         return
     try:

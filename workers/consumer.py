@@ -5,13 +5,14 @@ the message back, and every later start dies of it again. So the frame is checke
 dropped, counted by a log line, and gone.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer
 
-log = logging.getLogger(__name__)
+from workers import logs
+
+log = logs.get(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
 CANVAS = ("callbacks", "errbacks", "chain", "chord")
@@ -54,8 +55,11 @@ def _bad_body(message: Any) -> str | None:
     return "canvas is not taken" if any(body[2].get(name) for name in CANVAS) else None
 
 
-class SafeConsumer(Consumer):  # type: ignore[misc]
+class SafeConsumer(Consumer):
     """Celery's consumer with the check in front."""
+
+    strategies: dict[str, Any]
+    connection_errors: tuple[type[Exception], ...]
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         inner = super().create_task_handler(*args, **kwargs)

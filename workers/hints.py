@@ -24,6 +24,11 @@ RUN_TURN = "cj.run_turn"
 FETCH = "cj.fetch_shopify_data"
 
 
+def is_row_id(value: object) -> bool:
+    """Whether a message's argument can be the id of a row at all."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+
+
 class Breaker:
     """Remembers that the broker is away, and logs once when that changes."""
 

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -25,6 +26,7 @@ from workers import logs, resources
 from workers.batches import consume
 from workers.celery import app
 from workers.hints import Hints
+from workers.points import reach
 from workers.redis_transport import UNREADABLE
 from workers.resources import CannotStart, Resources
 from workers.settings import Settings, SettingsError
@@ -56,19 +58,36 @@ class Intake:
         """Store a batch of events, then tell the workflow workers. False when the process stops before it could."""
         self._wait_while_full()
         bodies = [_body(delivery) for delivery in deliveries]
-        keys = self._patiently(lambda session: self._store(session, bodies))
+        try:
+            keys = self._patiently("T1", lambda session: self._store(session, bodies))
+        except StorageError:  # Postgres takes one of them not at all: find out which
+            keys = self._one_by_one(bodies)
         if keys is None:
             return False
         for key in keys:
             self._hints.handle_event(key)
+        reach("T1.after_hint")
         return True
+
+    def _one_by_one(self, bodies: Sequence[bytes]) -> list[int] | None:
+        keys: list[int] = []
+        for body in bodies:
+            try:
+                stored = self._patiently("T1", partial(self._store, bodies=[body]))
+            except StorageError as error:
+                refusal = InvalidEvent("event.not_storable", f"the database refuses it: {error}")
+                stored = self._patiently("T1", partial(_reject, error=refusal, body=body))
+            if stored is None:
+                return None
+            keys += stored
+        return keys
 
     def acks(self, deliveries: Sequence[Delivery]) -> bool:
         """Mark the replies that the gateway has shown; anything else on the queue is dropped."""
         ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
         if len(ids) < len(deliveries):
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
-        return not ids or self._patiently(lambda session: outbox.acknowledge(session, ids)) is not None
+        return not ids or self._patiently("T5", lambda session: outbox.acknowledge(session, ids)) is not None
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> list[int]:
         good: list[Event] = []
@@ -77,22 +96,26 @@ class Intake:
                 good.append(catalog.parse(body))
             except InvalidEvent as error:
                 _reject(session, error, body)
+        if not good:
+            return []
         keys: list[int] = []
-        for event in good:
-            accepted = _accept(session, event)
-            if isinstance(accepted, inbox.Reused):
-                _reject(session, _reused(event, accepted), event.content_hash)
-            else:
-                keys += [accepted.key] if accepted.fresh else []
+        answers = inbox.accept_many(session, [_new(event) for event in good])
+        for event, answer in zip(good, answers, strict=True):
+            if isinstance(answer, inbox.Reused):
+                _reject(session, _reused(event, answer), event.content_hash)
+            elif answer.fresh:
+                keys.append(answer.key)
         return keys
 
-    def _patiently(self, work: Callable[[Session], T]) -> T | None:
+    def _patiently(self, step: str, work: Callable[[Session], T]) -> T | None:
         """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
         pause, away = 0.1, False
         while not self._stop.is_set():
             try:
                 with self._database.transaction() as session:
                     result = work(session)
+                    reach(f"{step}.before_commit")
+                reach(f"{step}.after_commit")
             except StorageUnavailable as error:
                 if not away:
                     log.warning("Postgres is away; nothing is taken in until it is back", error_code=error.code)
@@ -112,7 +135,7 @@ class Intake:
     def _is_full(self) -> bool:
         if time.monotonic() - self._counted_at < COUNT_EVERY_SECONDS:
             return self._full
-        count = self._patiently(inbox.open_turns) or 0
+        count = self._patiently("count", inbox.open_turns) or 0
         self._counted_at = time.monotonic()
         was_full, self._full = self._full, count >= self._max_open_turns
         if self._full and not was_full:
@@ -131,10 +154,9 @@ def _body(delivery: Delivery) -> bytes:
     return json.dumps(body).encode()
 
 
-def _accept(session: Session, event: Event) -> inbox.Accepted | inbox.Reused:
+def _new(event: Event) -> inbox.NewEvent:
     envelope = event.envelope
-    return inbox.accept(
-        session,
+    return inbox.NewEvent(
         source=event.source,
         id=event.id,
         type=event.type,
@@ -159,7 +181,8 @@ def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
     )
 
 
-def _reject(session: Session, error: InvalidEvent, body: bytes) -> None:
+def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
+    """Keep the refusal with its reason; there is nothing to handle."""
     digest = hashlib.sha256(body).digest()
     inbox.reject(
         session,
@@ -171,6 +194,7 @@ def _reject(session: Session, error: InvalidEvent, body: bytes) -> None:
         message=error.message,
     )
     log.warning("event refused", error_code=error.code)
+    return []
 
 
 def _acked(delivery: Delivery) -> str | None:

@@ -16,6 +16,7 @@ from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import Claim, Later
 from workers import agui, logs
+from workers.points import reach
 from workers.prompting import Absorbed
 from workers.turn_state import TurnState
 from workflows import engine
@@ -63,7 +64,7 @@ class Ledger:
             claimed = turns.claim(session, turn_id, lease_seconds=self._lease_seconds, owner=self._owner)
             return self._load(session, claimed) if isinstance(claimed, Claim) else claimed
 
-        return self._transact(work)
+        return self._transact("claim", work)
 
     def add_step(
         self, state: TurnState, answer: NewStep, replies: Sequence[NewReply], *, unless_newer: bool
@@ -81,14 +82,14 @@ class Ledger:
             state.steps = turns.steps_of(session, state.claim.turn_id)
             return self._append(session, state.claim, replies)
 
-        return self._transact(work)
+        return self._transact("step", work)
 
     def add_replies(self, state: TurnState, replies: Sequence[NewReply]) -> Replies:
         def work(session: Session) -> Replies:
             turns.fence(session, state.claim)
             return self._append(session, state.claim, replies)
 
-        return self._transact(work)
+        return self._transact("replies", work)
 
     def add_results(
         self, state: TurnState, step: int, results: list[dict[str, Any]], replies: Sequence[NewReply]
@@ -100,7 +101,7 @@ class Ledger:
             state.steps = turns.steps_of(session, state.claim.turn_id)
             return self._append(session, state.claim, replies)
 
-        return self._transact(work)
+        return self._transact("results", work)
 
     def absorb(self, state: TurnState, at_step: int) -> bool:
         """Take later messages of the merchant into this turn; True if there were any."""
@@ -108,7 +109,7 @@ class Ledger:
         def work(session: Session) -> list[turns.AbsorbedTurn]:
             return turns.absorb(session, state.claim, at_step=at_step)
 
-        taken = self._transact(work)
+        taken = self._transact("absorb", work)
         state.absorbed += [Absorbed(item.at_step, item.input) for item in taken]
         return bool(taken)
 
@@ -140,15 +141,15 @@ class Ledger:
             hints = turns.next_hints(session, state.claim.conversation_id, state.claim.merchant_id)
             return Ended(outgoing, hints)
 
-        return self._transact(work)
+        return self._transact("end", work)
 
     def release(self, claim: Claim, after_seconds: float = 0.0) -> None:
         """Give the turn back to the queue; its attempt does not count as a failure."""
-        self._transact(lambda session: turns.release(session, claim, after_seconds=after_seconds))
+        self._transact("release", lambda session: turns.release(session, claim, after_seconds=after_seconds))
 
     def fail(self, claim: Claim) -> None:
         """Let the lease run out now: the sweeper counts the failure and decides whether it was the last."""
-        self._transact(lambda session: turns.drop_lease(session, claim))
+        self._transact("fail", lambda session: turns.drop_lease(session, claim))
 
     def _load(self, session: Session, claim: Claim) -> tuple[TurnState, Replies]:
         conversation = conversations.get(session, claim.conversation_id)
@@ -246,13 +247,16 @@ class Ledger:
             )
         return outgoing
 
-    def _transact(self, work: Callable[[Session], T]) -> T:
+    def _transact(self, step: str, work: Callable[[Session], T]) -> T:
         deadline = time.monotonic() + PATIENCE_SECONDS
         pause = 0.05
         while True:
             try:
                 with self._database.transaction() as session:
-                    return work(session)
+                    result = work(session)
+                    reach(f"{step}.before_commit")
+                reach(f"{step}.after_commit")
+                return result
             except StorageUnavailable:
                 if time.monotonic() + pause > deadline:
                     raise

@@ -12,6 +12,7 @@ from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.outbox import OutgoingReply
 from workers.hints import Breaker
+from workers.points import reach
 
 
 class Outlet:
@@ -27,11 +28,14 @@ class Outlet:
 
         Never raises: the rows are committed, and an unpublished or unacked row is sent again by the sweeper.
         """
+        reach("publish.before")
         sent = self._send(replies) if replies and not self._breaker.is_open() else []
         if sent:
+            reach("publish.after_push")
             try:
                 with self._database.transaction() as session:
                     outbox.mark_published(session, sent)
+                    reach("publish.before_commit")
             except StorageUnavailable:
                 pass  # unmarked rows are published again; the gateway drops what it knows
         return len(sent)

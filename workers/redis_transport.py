@@ -15,8 +15,10 @@ import threading
 import uuid
 from typing import Any
 
-import kombu.transport.redis as transport
+import kombu.transport.redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+
+transport: Any = kombu.transport.redis  # typed without the parts repaired here
 
 UNREADABLE = "application/x-unreadable"
 """Content type given to a list item that was no kombu message."""

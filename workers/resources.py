@@ -11,6 +11,7 @@ import httpx
 from celery import Celery
 
 from shopify.client import ShopifyClient
+from shopify.connection import http_client
 from storage.cache import Cache
 from storage.database import Database
 from storage.merchants import AccessToken
@@ -99,7 +100,7 @@ class Resources:
     @cached_property
     def shopify_http(self) -> httpx.Client:
         """One pool of kept-alive connections to all shops of this process."""
-        return ShopifyClient.new_http()
+        return http_client()
 
     @cached_property
     def shopify_fetcher(self) -> ShopifyFetcher:

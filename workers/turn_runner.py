@@ -28,6 +28,7 @@ from workers.leases import LeaseKeeper
 from workers.ledger import Ended, Ledger, NewStep
 from workers.model import Model, ModelError, ModelUnavailable
 from workers.outlet import Outlet
+from workers.points import reach
 from workers.prompting import ERRORS
 from workers.tools import Tools
 from workers.turn_state import TurnState
@@ -167,6 +168,7 @@ class TurnRunner:
         settings = state.workflow.model
         names = [settings.name, *settings.fallbacks] if settings.name else None
         started = time.monotonic()
+        reach("model.before")
         answer = self._model.ask(
             state.messages(),
             tools.definitions(state.workflow.tools) if with_tools else None,
@@ -175,6 +177,7 @@ class TurnRunner:
             max_output_tokens=settings.max_output_tokens,
             names=names,
         )
+        reach("model.after")
         milliseconds = round((time.monotonic() - started) * 1000)
         log.info("model answered", model=answer.model, milliseconds=milliseconds, tool_calls=len(answer.tool_calls))
         return answer
@@ -212,6 +215,7 @@ class TurnRunner:
         if assistant.get("content"):
             self._outlet.publish(self._ledger.add_replies(state, _starts(step, assistant)))
         calls = _calls(assistant)
+        reach("tools.before")
         results = self._tools.run(
             state.claim,
             calls,
@@ -219,6 +223,7 @@ class TurnRunner:
             seen=state.fetched(),
             seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
         )
+        reach("tools.after")
         rows = [
             {"tool_call_id": call.id, "name": call.name, "content": result}
             for call, result in zip(calls, results, strict=True)

@@ -1,0 +1,29 @@
+"""Named points between the steps of an event's way, where a test may stop or kill the process.
+
+    T1  intake: inbox row          T1.before_commit  T1.after_commit  T1.after_hint
+    T1  workflow: event handled    handle.before_commit  handle.after_commit  handle.after_hints
+    T2  claim                      claim.before_commit  claim.after_commit
+        model and tools            model.before  model.after  tools.before  tools.after
+    T3  step, results, end         step.* results.* end.* (before_commit, after_commit)
+    T4  publish                    publish.before  publish.after_push  publish.before_commit
+    T5  ack                        T5.before_commit  T5.after_commit
+
+In production nothing listens and nothing in the environment can make it: reaching a point is one comparison. A test
+starts the process through a module of its own that calls `listen` first.
+"""
+
+from collections.abc import Callable
+
+_listener: Callable[[str], None] | None = None
+
+
+def reach(point: str) -> None:
+    """Say that this process is at `point`."""
+    if _listener is not None:
+        _listener(point)
+
+
+def listen(listener: Callable[[str], None] | None) -> None:
+    """Have `listener` called at every point of this process."""
+    global _listener
+    _listener = listener
