@@ -18,7 +18,6 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _API_VERSION = re.compile(r"\d{4}-(01|04|07|10)|unstable")
-_TOKEN_KEY = re.compile(r"([1-9]\d{0,2}):[A-Za-z0-9+/]{43}=")
 
 
 def url(schemes: tuple[str, ...]) -> Callable[[str], str]:
@@ -41,14 +40,14 @@ def url(schemes: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def token_keys(text: str) -> str:
-    """The keys' shape only, so that every process can refuse to start, also one that never opens a token."""
-    keys = [_TOKEN_KEY.fullmatch(part.strip()) for part in text.split(",")]
-    advice = "write e.g. 2:base64,1:base64; `cj tokens new-key` prints a fresh key"
-    ids = [int(match[1]) for match in keys if match]
-    if len(ids) < len(keys):
-        raise ValueError(f"has an entry that is not a key id and 32 bytes in base64; {advice}")
-    if max(ids) > 255 or len(set(ids)) < len(ids):
-        raise ValueError(f"has a key id twice, or above 255; {advice}")
+    """Read by the vault itself, so that every process can refuse to start, also one that never opens a token."""
+    from storage.errors import InvalidTokenKeys
+    from storage.vault import Vault
+
+    try:
+        Vault.from_text(text)
+    except InvalidTokenKeys as error:
+        raise ValueError(f"is not usable: {error}; `cj tokens new-key` prints a fresh key") from None
     return text
 
 

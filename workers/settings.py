@@ -141,7 +141,7 @@ class _Reader:
         text = self.environ.get(name, "").strip()
         if not text:
             if name in self.needed:
-                self.problem(name, f"is not set; it is {VARIABLES[name]}")
+                self.problem(name, f"is not set: {VARIABLES[name]}")
             return None
         try:
             return parse(text)

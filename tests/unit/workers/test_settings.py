@@ -7,12 +7,12 @@ import pytest
 from shopify.version import API_VERSION
 from workers.settings import VARIABLES, Settings, SettingsError
 
-KEY = "A" * 43 + "="
+KEY, OTHER_KEY = "A" * 43 + "=", "B" * 42 + "A="
 GOOD = {
     "DATABASE_URL": "postgresql://cj:db-secret@db.example/cj",
     "BROKER_URL": "amqp://cj:mq-secret@mq.example/cj",
     "REDIS_URL": "redis://:cache-secret@cache.example:6379/1",
-    "CJ_TOKEN_KEYS": f"2:{KEY},1:{KEY}",
+    "CJ_TOKEN_KEYS": f"2:{KEY},1:{OTHER_KEY}",
 }
 
 
@@ -68,7 +68,7 @@ def test_all_problems_at_once_each_naming_its_variable() -> None:
 
 def test_empty_counts_as_absent() -> None:
     assert Settings.read({**GOOD, "CJ_MODEL": " ", "CJ_METRICS_PORT": ""}).model is None
-    assert problems(REDIS_URL="") == ("REDIS_URL is not set; it is " + VARIABLES["REDIS_URL"],)
+    assert problems(REDIS_URL="") == ("REDIS_URL is not set: " + VARIABLES["REDIS_URL"],)
 
 
 def test_only_what_is_needed_must_be_there() -> None:
@@ -85,10 +85,10 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("BROKER_URL", "memory://", "redis://"),
         ("REDIS_URL", "amqp://mq", "redis://"),
         ("CJ_TOKEN_KEYS", "leaked", "cj tokens new-key"),
-        ("CJ_TOKEN_KEYS", f"1:{KEY},1:{KEY}", "twice"),
-        ("CJ_TOKEN_KEYS", f"256:{KEY}", "above 255"),
-        ("CJ_TOKEN_KEYS", f"0:{KEY}", "not a key id"),
-        ("CJ_TOKEN_KEYS", "1:" + "A" * 40, "32 bytes"),
+        ("CJ_TOKEN_KEYS", f"1:{KEY},1:{OTHER_KEY}", "twice"),
+        ("CJ_TOKEN_KEYS", f"256:{KEY}", "1 to 255"),
+        ("CJ_TOKEN_KEYS", f"0:{KEY}", "1 to 255"),
+        ("CJ_TOKEN_KEYS", "1:" + "A" * 40, "30 bytes, not 32"),
         ("CJ_MODEL", "openai/a openai/b", "one name"),
         ("SHOPIFY_API_VERSION", "2026-09", API_VERSION),
         ("SHOPIFY_ADMIN_URL", "https://shop.example/admin", "{shop}"),
@@ -123,7 +123,7 @@ def test_misspelt_variable_is_a_warning() -> None:
 def test_nothing_secret_is_shown() -> None:
     settings = Settings.read({**GOOD, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET": "client-secret"})
     for text in (repr(settings), str(settings.shown())):
-        for secret in ("db-secret", "mq-secret", "cache-secret", KEY, "client-secret"):
+        for secret in ("db-secret", "mq-secret", "cache-secret", KEY, OTHER_KEY, "client-secret"):
             assert secret not in text
     assert settings.shown().keys() == VARIABLES.keys()
     assert settings.shown()["DATABASE_URL"] == "postgresql://cj:***@db.example/cj"

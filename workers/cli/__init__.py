@@ -1,0 +1,98 @@
+"""The command `cj`. One module per command; what they import is imported when they run, so that help is quick.
+
+Exit codes: 0 done, 1 found problems, 2 wrong use or settings.
+"""
+
+from typing import Any
+
+import click
+
+from workers.cli.chat import chat
+from workers.cli.check import check
+from workers.cli.common import Failure, WrongUse, examples, explained
+from workers.cli.demo import demo
+from workers.cli.events import events
+from workers.cli.migrate import migrate
+from workers.cli.publish import publish
+from workers.cli.replies import replies
+from workers.cli.store_token import store_token
+from workers.cli.timeline import timeline
+from workers.cli.tokens import tokens
+from workers.cli.turns import turns
+from workers.cli.up import up
+from workers.cli.workflows import workflows
+from workers.settings import SettingsError
+
+
+class CommandGroup(click.Group):
+    """Says what our own errors say, instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise WrongUse(explained(error)) from None
+        except Exception as error:
+            raise _translated(error) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of a first visit, not of the alphabet
+
+
+def _translated(error: Exception) -> Exception:
+    """Our errors as click's; anything else stays what it is, a bug with its traceback."""
+    from events.errors import EventError
+    from storage.errors import StorageError
+    from workers.embedded_server import EmbeddedServerError
+    from workers.home import HomeInUse
+    from workers.procfile import ProcfileError
+    from workers.servers import DatabaseNotReady
+    from workflows.errors import WorkflowError
+
+    if isinstance(error, HomeInUse | ProcfileError | DatabaseNotReady):
+        return WrongUse(str(error))
+    if isinstance(error, EventError | StorageError | WorkflowError | EmbeddedServerError):
+        return Failure(str(error))
+    return error
+
+
+@click.group(
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples(
+        "cj demo                                     see the whole flow, nothing to configure",
+        "cj up                                       run everything, until Ctrl-C",
+        "cj check                                    is this environment fit to run in?",
+        "cj timeline conv_1                          what happened in a conversation, and when",
+    ),
+)
+@click.version_option(package_name="hirecj", prog_name="cj")
+def cj() -> None:
+    """CJ workers: Shopify events in, agent turns, replies out.
+
+    Servers are found through the environment (DATABASE_URL, BROKER_URL, REDIS_URL), else through the
+    `cj up` that runs in this folder. Exit codes: 0 done, 1 found problems, 2 wrong use or settings.
+    """
+
+
+for command in (
+    demo,
+    up,
+    check,
+    chat,
+    publish,
+    replies,
+    store_token,
+    timeline,
+    workflows,
+    events,
+    turns,
+    tokens,
+    migrate,
+):
+    cj.add_command(command)
+
+
+def main() -> None:
+    """The console script."""
+    cj(prog_name="cj")

@@ -1,0 +1,127 @@
+"""`cj chat`: talk with CJ in the terminal. It is a gateway: it uses the public contract and nothing else."""
+
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import click
+
+from events.replies import Reply
+from workers.cli.common import Failure, examples, settings_for
+from workers.cli.replies import line, said
+
+PROMPT = "you> "
+#: Seconds without a sign of life after which a person is told where to look.
+PATIENCE = 15.0
+#: Seconds a scripted chat waits for the end of the last turn.
+LIMIT = 120.0
+
+
+@click.command(
+    short_help="Talk with CJ in the terminal.",
+    epilog=examples(
+        "cj chat m1                                  a new conversation of merchant m1",
+        "cj chat m1 --conversation conv_1            go on with one",
+        "echo 'How was my week?' | cj chat m1        one question from a script",
+    ),
+)
+@click.argument("merchant_id", metavar="MERCHANT")
+@click.option("--conversation", "conversation_id", metavar="ID", help="Go on with this one; default: a new one.")
+def chat(merchant_id: str, conversation_id: str | None) -> None:
+    """Talk with CJ as MERCHANT, until Ctrl-D.
+
+    Publishes message_received and shows the replies; the merchant must be known (`cj store-token` makes one).
+    """
+    settings = settings_for("BROKER_URL")
+    conversation_id = conversation_id or f"chat-{uuid.uuid4().hex[:8]}"
+    click.echo(f"conversation {conversation_id}; Ctrl-D ends it", err=True)
+    terminal = sys.stdin.isatty()
+    gateway = Gateway(settings.broker_url, merchant_id, conversation_id, PROMPT if terminal else "")
+    gateway.start()
+    try:
+        for text in _typed(terminal):
+            gateway.say(text)
+        if not terminal and not gateway.wait(LIMIT):
+            raise Failure(f"no answer within {LIMIT:g} s; `cj events rejected` shows events that were refused")
+    except KeyboardInterrupt:
+        click.echo(err=True)
+    finally:
+        gateway.stop()
+
+
+class Gateway:
+    """Publishes what the merchant says in one conversation and prints what comes back."""
+
+    def __init__(self, broker_url: str, merchant_id: str, conversation_id: str, prompt: str) -> None:
+        from events import Publisher
+
+        self._broker_url, self._prompt = broker_url, prompt
+        self._merchant_id, self._conversation_id = merchant_id, conversation_id
+        self._publisher = Publisher(broker_url)
+        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self._open: set[str] = set()  # ids of messages whose turn has not ended
+        self._heard_at = time.monotonic()
+        self._consumer = threading.Thread(target=self._consume, name="replies", daemon=True)
+
+    def start(self) -> None:
+        self._consumer.start()
+
+    def say(self, text: str) -> None:
+        data = {"merchant_id": self._merchant_id, "conversation_id": self._conversation_id, "text": text}
+        event_id = str(uuid.uuid4())
+        with self._changed:
+            self._open.add(event_id)
+            self._heard_at = time.monotonic()
+        self._publisher.publish("message_received", data, source="/chat", id=event_id)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until every message has been answered; False if that did not happen in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._open, seconds)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._consumer.join(5.0)
+        self._publisher.close()
+
+    def _consume(self) -> None:
+        from events.replies import RepliesConsumer
+
+        RepliesConsumer(self._broker_url).run(self._show, stop=self._stop, until=self._remind)
+
+    def _show(self, reply: Reply) -> None:
+        if reply.subject != self._conversation_id:
+            self._print(f"(another conversation) {line(reply)}")
+            return
+        if reply.text is not None or reply.kind == "RUN_ERROR":
+            self._print(said(reply))
+        with self._changed:
+            self._heard_at = time.monotonic()
+            if reply.final and reply.causationid:
+                self._open.discard(reply.causationid)
+            self._changed.notify_all()
+
+    def _remind(self) -> bool:
+        """Called now and then by the consumer: says when nothing has been heard for long."""
+        if self._open and time.monotonic() - self._heard_at > PATIENCE:
+            self._heard_at = time.monotonic()
+            self._print("(no answer yet; `cj events rejected` shows events that were refused)")
+        return False
+
+    def _print(self, text: str) -> None:
+        """A line above the prompt that the merchant may be typing at."""
+        start = f"\r{' ' * len(self._prompt)}\r" if self._prompt else ""
+        click.echo(f"{start}{text}\n{self._prompt}" if self._prompt else text, nl=not self._prompt)
+
+
+def _typed(terminal: bool) -> Iterator[str]:
+    while True:
+        try:
+            text = input(PROMPT if terminal else "").strip()
+        except EOFError:
+            return
+        if text:
+            yield text

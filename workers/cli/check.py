@@ -1,0 +1,126 @@
+"""`cj check`: is this environment fit to run in?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+from workers.cli.common import WrongUse, examples, explained, json_option, print_json
+from workers.home import environment_here
+from workers.settings import Settings, SettingsError
+
+#: Seconds a server gets to answer.
+LIMIT = 3.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    ok: bool
+    detail: str
+
+    def __str__(self) -> str:
+        lines = self.detail.splitlines() or [""]
+        return "\n".join([f"{'✓' if self.ok else '✗'} {self.name:10} {lines[0]}", *(f"  {line}" for line in lines[1:])])
+
+
+@click.command(
+    short_help="Is this environment fit to run in?",
+    epilog=examples("cj check", "cj check --json | jq .ok"),
+)
+@json_option
+def check(as_json: bool) -> None:
+    """Check settings, workflows, database, broker and cache, and show the settings in effect.
+
+    Exit code 2 if the settings are not usable, 1 if anything else is wrong.
+    """
+    try:
+        settings = Settings.read(environment_here())
+    except SettingsError as error:
+        if as_json:
+            print_json({"ok": False, "settings": None, "problems": list(error.problems), "checks": []})
+            raise SystemExit(2) from None
+        raise WrongUse(explained(error)) from None
+    findings = [one(settings) for one in CHECKS]
+    ok = all(finding.ok for finding in findings)
+    if as_json:
+        checks = [vars(finding) for finding in findings]
+        print_json({"ok": ok, "settings": settings.shown(), "problems": list(settings.warnings), "checks": checks})
+    else:
+        for name, value in settings.shown().items():
+            click.echo(f"  {name:22} {value}")
+        for warning in settings.warnings:
+            click.echo(f"! {warning}")
+        for finding in findings:
+            click.echo(finding)
+    raise SystemExit(0 if ok else 1)
+
+
+def check_settings(settings: Settings) -> Finding:
+    from storage.errors import StorageError
+    from storage.vault import Vault
+
+    try:
+        vault = Vault.from_text(settings.token_keys or "")
+    except StorageError as error:
+        return Finding("settings", False, f"CJ_TOKEN_KEYS {error}")
+    return Finding("settings", True, f"usable; token keys {', '.join(str(key) for key in vault.key_ids)}")
+
+
+def check_workflows(settings: Settings) -> Finding:
+    from workflows.errors import InvalidWorkflows
+    from workflows.loader import load_folder
+
+    try:
+        found = load_folder(settings.workflows_folder)
+    except InvalidWorkflows as error:
+        return Finding("workflows", False, f"not valid\n{error}")
+    warned = f"; {len(found.warnings)} warnings, see `cj workflows check`" if found.warnings else ""
+    return Finding("workflows", True, f"{', '.join(found.names)}{warned}")
+
+
+def check_database(settings: Settings) -> Finding:
+    from storage.errors import StorageError
+    from workers import migrations
+
+    try:
+        problem = migrations.problem(settings.database_url)
+    except StorageError as error:
+        return Finding("database", False, str(error))
+    return Finding("database", problem is None, problem or "at the head of the migrations")
+
+
+def check_broker(settings: Settings) -> Finding:
+    from events import queues
+
+    try:
+        with queues.connection(settings.broker_url, timeout=LIMIT) as connection:
+            queues.open_channel(connection)
+    except Exception as error:  # noqa: BLE001 - each transport fails in its own way
+        return Finding("broker", False, f"{queues.safe_url(settings.broker_url)}: {type(error).__name__}")
+    return Finding("broker", True, f"{queues.safe_url(settings.broker_url)} answers")
+
+
+def check_redis(settings: Settings) -> Finding:
+    import redis
+
+    shown = settings.shown()["REDIS_URL"]
+    client = redis.Redis.from_url(settings.redis_url, socket_timeout=LIMIT, socket_connect_timeout=LIMIT)
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        return Finding("redis", False, f"{shown}: {type(error).__name__}")
+    finally:
+        client.close()
+    return Finding("redis", True, f"{shown} answers")
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (
+    check_settings,
+    check_workflows,
+    check_database,
+    check_broker,
+    check_redis,
+)

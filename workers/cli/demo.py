@@ -1,0 +1,41 @@
+"""`cj demo`: the whole flow, with nothing to configure."""
+
+import signal
+from types import FrameType
+
+import click
+
+from workers.cli.common import Failure, WrongUse, examples
+from workers.cli.up import say
+
+STORES = ("new", "tiny", "medium", "large", "huge")
+
+
+@click.command(
+    short_help="See the whole flow, nothing to configure.",
+    epilog=examples("cj demo", "cj demo --store new", "cj demo --fault unauthorized"),
+)
+@click.option("--store", type=click.Choice(STORES), default="medium", show_default=True, help="How many orders it has.")
+@click.option("--fault", metavar="NAME", help="What goes wrong at the store, e.g. unauthorized, throttled, frozen.")
+def demo(store: str, fault: str | None) -> None:
+    """Connect a store and watch CJ say true things about it.
+
+    Everything is started for this and stopped again; only the store and the words are local stand-ins.
+    """
+    from shopify.development_store.faults import UnknownFault
+    from workers.demo import Demo, DemoFailed
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        Demo(store, fault, say=click.echo, say_step=say).run()
+    except UnknownFault as error:
+        raise WrongUse(str(error)) from None
+    except DemoFailed as error:
+        raise Failure(str(error)) from None
+    except KeyboardInterrupt:
+        raise Failure("interrupted; everything was stopped") from None
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,71 @@
+"""`cj publish`: put an event on the broker, as the auth service or the gateway would."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from workers.cli.common import WrongUse, examples, json_option, print_json, settings_for
+
+
+@click.command(
+    short_help="Put an event on the broker.",
+    epilog=examples(
+        "cj publish oauth_complete provider=shopify success=true \\",
+        "    shop_domain=dev-tiny.myshopify.com merchant_id=m1 conversation_id=conv_1",
+        "cj publish message_received merchant_id=m1 conversation_id=conv_1 'text=How was my week?'",
+        "cj publish customers_redact merchant_id=m1 shop_domain=a.myshopify.com customer_id=7 'order_ids=[\"1\"]'",
+    ),
+)
+@click.argument("event_type", metavar="TYPE")
+@click.argument("pairs", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--id", "event_id", help="The event's id; a new one if absent. The same id twice is one event.")
+@click.option("--source", default="/cli", show_default=True, help="Who says so.")
+@json_option
+def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, source: str, as_json: bool) -> None:
+    """Publish an event of TYPE with data of KEY=VALUE.
+
+    A value is read as its field wants it: true, false, numbers, JSON lists; text needs no quotes of its own.
+    """
+    import events
+    from events.errors import InvalidEvent
+
+    broker_url = settings_for("BROKER_URL").broker_url
+    try:
+        data = data_of(event_type, pairs)
+        envelope = events.publish(event_type, data, broker_url=broker_url, source=source, id=event_id)
+    except InvalidEvent as error:
+        raise WrongUse(f"not published: {error.message} ({error.code})") from None
+    if as_json:
+        print_json(json.loads(envelope.encode()))
+    else:
+        click.echo(f"published {envelope.type}, id {envelope.id}")
+
+
+def data_of(event_type: str, pairs: Sequence[str]) -> dict[str, Any]:
+    """The data that KEY=VALUE arguments mean for this event type. Raises InvalidEvent, WrongUse."""
+    from events import catalog
+
+    kinds = catalog.fields(event_type)
+    data: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise WrongUse(f"{pair!r} is not KEY=VALUE; {event_type} has {', '.join(kinds)}")
+        if key in data:
+            raise WrongUse(f"{key} is given twice")
+        data[key] = _value(text, kinds.get(key))
+    return data
+
+
+def _value(text: str, kind: Any) -> Any:
+    """`text` as the field wants it; what does not fit stays text, for the event's model to refuse."""
+    if kind == "string":
+        return text
+    if kind == "list" and not text.startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,121 @@
+"""`cj up`: every process of the Procfile, with servers of its own where the environment names none."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from workers import procfile
+from workers.cli.common import WrongUse, examples
+from workers.home import Home
+from workers.logs import mask
+from workers.servers import LocalServers
+from workers.settings import SERVERS, Settings, environment
+from workers.supervisor import Supervisor
+
+#: Seconds in which every process should be ready; after that they are named, and it goes on.
+READY_LIMIT = 60.0
+
+
+@click.command(
+    short_help="Run every process, until Ctrl-C.",
+    epilog=examples(
+        "cj up                                  servers, workers and a store, all on this machine",
+        "cj up --agents 3                       three agent processes",
+        "cj up --only intake --only workflow    some kinds only",
+        "DATABASE_URL=… BROKER_URL=… REDIS_URL=… CJ_TOKEN_KEYS=… cj up      with real servers",
+    ),
+)
+@click.option("--only", "kinds", multiple=True, metavar="KIND", help="Run this kind only; may be repeated.")
+@click.option("--agents", type=click.IntRange(1, 64), metavar="N", help="How many agent processes.")
+@click.option("--raw", is_flag=True, help="Show the processes' JSON lines as they are.")
+def up(kinds: tuple[str, ...], agents: int | None, raw: bool) -> None:
+    """Run the processes of the Procfile and start again what dies, until Ctrl-C.
+
+    Postgres and Valkey are started under .cj/ where DATABASE_URL, BROKER_URL and REDIS_URL are absent, and a
+    development store if nothing real is named at all. Ctrl-C lets running work finish; a second one does not.
+    """
+    wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents} if agents else None)
+    home = Home()
+    with home.owned(), LocalServers(home, environment(), say) as servers:
+        Settings.read(servers.environ)
+        home.announce(servers.environ)
+        width = max(len(process.name) for process in wanted)
+
+        def show(name: str, line: str) -> None:
+            click.echo(f"{name:{width}} | {mask(line) if raw else readable(line)}")
+
+        supervisor = Supervisor(wanted, environ=servers.environ, folder=procfile.PROCFILE.parent, show=show, say=say)
+        with stopped_by_signals(supervisor):
+            run(supervisor, servers)
+    if supervisor.refused:
+        raise WrongUse(f"{supervisor.refused} refused to start")
+
+
+def run(supervisor: Supervisor, servers: LocalServers) -> None:
+    """Start, say what other terminals need, and stay until everything has ended."""
+    began = time.monotonic()
+    supervisor.start()
+    if supervisor.wait_ready(READY_LIMIT):
+        say(f"all processes ready, {time.monotonic() - began:.1f} s")
+        say_where(servers)
+    elif not supervisor.is_stopping:
+        say(f"not ready after {READY_LIMIT:g} s: {', '.join(supervisor.not_ready())}; see the lines above")
+    supervisor.wait()
+
+
+def say_where(servers: LocalServers) -> None:
+    """The environment for programs in other terminals; `cj` there finds it by itself."""
+    for name in (*SERVERS, "SHOPIFY_ADMIN_URL"):
+        if value := servers.environ.get(name):
+            say(f"  {name}={mask(value)}")
+    if servers.store:
+        from shopify.development_store import token_for
+
+        shop = "dev-medium.myshopify.com"
+        say(f"Nothing real is connected: {servers.store.url} plays Shopify. Try, in another terminal:")
+        say(f"  echo {token_for(shop)} | cj store-token {shop} --merchant-id m1")
+        say(f"  cj publish oauth_complete provider=shopify success=true shop_domain={shop} merchant_id=m1")
+        say("  cj chat m1")
+
+
+@contextmanager
+def stopped_by_signals(supervisor: Supervisor) -> Iterator[None]:
+    """Ctrl-C and the like stop the children in good order; a second time, at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        supervisor.ask_to_stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        supervisor.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def say(sentence: str) -> None:
+    click.echo(click.style(sentence, bold=True) if sys.stdout.isatty() else sentence)
+
+
+def readable(line: str) -> str:
+    """A JSON log line as people like it; any other line as it is."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return mask(line)
+    if not isinstance(entry, dict) or "event" not in entry:
+        return mask(line)
+    clock = str(entry.pop("time", ""))[11:23]
+    level, event = entry.pop("level", ""), entry.pop("event")
+    tail = str(entry.pop("exception", ""))
+    hidden = ("kind", "logger")
+    details = " ".join(f"{key}={value}" for key, value in entry.items() if key not in hidden)
+    return mask(f"{clock} {level:7} {event}{'  ' if details else ''}{details}{chr(10) if tail else ''}{tail}")

@@ -1,0 +1,97 @@
+"""`cj workflows`: for people who write workflow YAML."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from workers.cli.common import WrongUse, examples, json_option, plain, print_json, settings_for
+
+if TYPE_CHECKING:
+    from workflows.loader import WorkflowSet
+
+
+@click.group(short_help="Check and understand workflow YAML.")
+def workflows() -> None:
+    """Check and understand workflow YAML."""
+
+
+@workflows.command(epilog=examples("cj workflows check", "cj workflows check flows/ flows/returns.yaml"))
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@json_option
+def check(paths: Sequence[Path], as_json: bool) -> None:
+    """Check files and folders of workflow YAML; default: CJ_WORKFLOWS, else the shipped ones.
+
+    Every problem has its file, line and column. Warnings alone leave the exit code at 0.
+    """
+    from workflows import loader
+    from workflows.problem import render
+
+    problems = loader.check_paths(list(paths) or [_folder()])
+    errors = sum(problem.severity == "error" for problem in problems)
+    if as_json:
+        names = ("file", "line", "col", "severity", "message")
+        print_json([{name: getattr(problem, name) for name in names} for problem in problems])
+    else:
+        for problem in problems:
+            click.echo(plain(render(problem)) + "\n")
+        click.echo(f"{errors} errors, {len(problems) - errors} warnings")
+    raise SystemExit(1 if errors else 0)
+
+
+@workflows.command(epilog=examples("cj workflows schema > workflow.schema.json"))
+def schema() -> None:
+    """Print the JSON Schema of workflow YAML, for editors."""
+    from workflows.definition import Definition
+
+    click.echo(json.dumps(Definition.model_json_schema(), indent=2))
+
+
+@workflows.command(
+    epilog=examples("cj workflows explain event.json", "cj workflows explain - --workflow ad_hoc_support")
+)
+@click.argument("event_file", metavar="EVENT.json", type=click.File("rb"))
+@click.option("--workflow", "name", metavar="NAME", help="Only this one; default: all.")
+@click.option("--context", metavar="JSON", default="{}", help="The conversation's context.")
+@json_option
+def explain(event_file: BinaryIO, name: str | None, context: str, as_json: bool) -> None:
+    """Show what each workflow would do with an event, and why: every rule, every part of its condition."""
+    from events import catalog
+    from events.errors import InvalidEvent
+    from workflows import engine
+
+    try:
+        event = catalog.parse(event_file.read())
+    except InvalidEvent as error:
+        raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
+    known = _load()
+    chosen = [known.get(name)] if name else [known.get(each) for each in known.names]
+    found = [engine.explain(one, event.type, event.payload, _context(context)) for one in chosen]
+    if as_json:
+        print_json([one.to_json() for one in found])
+    else:
+        click.echo(plain("\n\n".join(str(one) for one in found)))
+
+
+def _folder() -> Path:
+    import workflows as shipped
+
+    return settings_for().workflows_folder or Path(shipped.__file__ or "").parent
+
+
+def _load() -> "WorkflowSet":
+    from workflows.loader import load_folder
+
+    return load_folder(settings_for().workflows_folder)
+
+
+def _context(text: str) -> dict[str, object]:
+    try:
+        context = json.loads(text)
+    except ValueError as error:
+        raise WrongUse(f"--context is not JSON: {error}") from None
+    if not isinstance(context, dict):
+        raise WrongUse("--context is not a JSON object")
+    return context

@@ -1,0 +1,96 @@
+"""The folder `.cj/`: what one `cj up`, or one demo, keeps on disk.
+
+    lock         held while it runs: one owner at a time
+    run.json     the environment its processes got, so that `cj publish` in another terminal finds them
+    token_keys   made once; sealed tokens in the embedded Postgres cannot be opened without it
+    postgres/    valkey/    the embedded servers' data
+
+All of it is readable by its owner only.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from workers.settings import VARIABLES, environment
+
+FOLDER = ".cj"
+
+
+class HomeInUse(Exception):
+    """Another `cj up` runs in this folder."""
+
+
+class Home:
+    """One such folder; made when it is first needed."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = (folder or Path.cwd() / FOLDER).absolute()
+        self._state = self.folder / "run.json"
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Be the one owner until the block ends. Raises HomeInUse."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise HomeInUse(f"another `cj up` runs in {self.folder.parent}; stop it first") from None
+            try:
+                yield
+            finally:
+                self._state.unlink(missing_ok=True)
+
+    def is_owned(self) -> bool:
+        """Does somebody own this folder now? The lock ends with its owner, however that ended."""
+        try:
+            with (self.folder / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def token_keys(self) -> str:
+        """The keys that seal tokens here, made at the first call."""
+        path = self.folder / "token_keys"
+        if not path.exists():
+            from storage.vault import new_key_text
+
+            _write_private(path, new_key_text())
+        return path.read_text().strip()
+
+    def announce(self, environ: Mapping[str, str]) -> None:
+        """Tell other terminals the settings that the processes here run with."""
+        settings = {name: environ[name] for name in VARIABLES if environ.get(name)}
+        _write_private(self._state, json.dumps(settings, indent=1))
+
+    def announced(self) -> dict[str, str]:
+        """The settings of what runs here; empty when nothing does."""
+        if not self.is_owned():
+            return {}
+        try:
+            settings: dict[str, str] = json.loads(self._state.read_text())
+        except (FileNotFoundError, ValueError):  # not announced yet
+            return {}
+        return settings
+
+
+def environment_here() -> dict[str, str]:
+    """This process's environment; what it leaves open is taken from the `cj up` that runs in this folder."""
+    own = environment()
+    return {**own, **{name: value for name, value in Home().announced().items() if not own.get(name)}}
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+    draft.replace(path)

@@ -1,0 +1,204 @@
+"""One conversation from the event to the last word, read from the rows alone: what happened when.
+
+Milliseconds count from the moment the event that caused them was received. All times are Postgres' clock.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+CONVERSATION = text("SELECT id, merchant_id, workflow, status FROM conversations WHERE id = :conversation")
+EVENTS = text("""
+    SELECT key, source, id, type, status, error, received_at, processed_at FROM events
+    WHERE key IN (SELECT event_key FROM turns WHERE conversation_id = :conversation)
+       OR (status = 'received' AND conversation_id = :conversation)
+    ORDER BY received_at, key
+""")
+TURNS = text("""
+    SELECT id, seq, event_key, workflow, input, status, attempt, failures, created_at, started_at, finished_at, error,
+           absorbed_by
+    FROM turns WHERE conversation_id = :conversation ORDER BY seq
+""")
+STEPS = text("""
+    SELECT s.turn_id, s.step, s.assistant, s.model, s.created_at, s.finished_at
+    FROM steps s JOIN turns t ON t.id = s.turn_id
+    WHERE t.conversation_id = :conversation ORDER BY s.turn_id, s.step
+""")
+REPLIES = text("""
+    SELECT turn_id, sequence, body, created_at, published_at, acked_at
+    FROM replies WHERE conversation_id = :conversation ORDER BY turn_id, sequence
+""")
+
+#: Characters of a message that the text form shows.
+SHOWN = 72
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Something that happened: `ms` after its event was received."""
+
+    ms: float
+    at: datetime
+    kind: str
+    text: str
+    turn: int | None = None
+    details: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        moment = {"ms": self.ms, "at": self.at.isoformat(), "kind": self.kind, "turn": self.turn, "text": self.text}
+        return {**moment, **(self.details or {})}
+
+
+@dataclass(frozen=True)
+class EventStory:
+    """An event and everything it caused in this conversation, in order."""
+
+    id: str
+    source: str
+    type: str
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A conversation's events, oldest first."""
+
+    conversation_id: str
+    merchant_id: str
+    workflow: str
+    events: tuple[EventStory, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "conversation_id": self.conversation_id,
+            "merchant_id": self.merchant_id,
+            "workflow": self.workflow,
+            "events": [
+                {
+                    "id": story.id,
+                    "source": story.source,
+                    "type": story.type,
+                    "moments": [moment.to_json() for moment in story.moments],
+                }
+                for story in self.events
+            ],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"{self.conversation_id}: merchant {self.merchant_id}, workflow {self.workflow}"
+        for story in self.events:
+            yield f"{story.type} from {story.source}, id {story.id}"
+            for moment in story.moments:
+                turn = f"turn {moment.turn}" if moment.turn else ""
+                yield f"{moment.ms:9,.0f} ms  {turn:8} {moment.kind:9} {moment.text}".rstrip()
+
+
+def read(session: Session, conversation_id: str) -> Timeline | None:
+    """The conversation's timeline; None if there is no such conversation."""
+    parameters = {"conversation": conversation_id}
+    conversation = session.execute(CONVERSATION, parameters).mappings().one_or_none()
+    if conversation is None:
+        return None
+    steps = _by_turn(session.execute(STEPS, parameters).mappings().all())
+    replies = _by_turn(session.execute(REPLIES, parameters).mappings().all())
+    turns = session.execute(TURNS, parameters).mappings().all()
+    stories = []
+    for event in session.execute(EVENTS, parameters).mappings():
+        caused = [turn for turn in turns if turn["event_key"] == event["key"]]
+        teller = _Teller(event["received_at"])
+        teller.tell_event(event, len(caused))
+        for turn in caused:
+            teller.tell_turn(turn, steps.get(turn["id"], []), replies.get(turn["id"], []))
+        stories.append(EventStory(event["id"], event["source"], event["type"], teller.in_order()))
+    return Timeline(conversation["id"], conversation["merchant_id"], conversation["workflow"], tuple(stories))
+
+
+class _Teller:
+    """Collects the moments of one event."""
+
+    def __init__(self, zero: datetime) -> None:
+        self._zero = zero
+        self._moments: list[Moment] = []
+
+    def in_order(self) -> tuple[Moment, ...]:
+        return tuple(sorted(self._moments, key=lambda moment: moment.at))
+
+    def tell_event(self, event: RowMapping, turns: int) -> None:
+        self._add(event["received_at"], "event", "received")
+        self._add(event["processed_at"], "event", f"processed: {turns} turn{'' if turns == 1 else 's'} queued")
+
+    def tell_turn(self, turn: RowMapping, steps: Sequence[RowMapping], replies: Sequence[RowMapping]) -> None:
+        seq, again = turn["seq"], f", attempt {turn['attempt']}" if turn["attempt"] > 1 else ""
+        said = _shortened(str(turn["input"].get("text", "")))
+        self._add(turn["started_at"], "claimed", f"{turn['workflow']}{again}: {said}", seq)
+        for step in steps:
+            calls = [_call(call) for call in step["assistant"].get("tool_calls") or []]
+            answer = f"asks {', '.join(calls)}" if calls else "answers"
+            self._add(step["created_at"], "model", answer, seq, {"model": step["model"], "step": step["step"]})
+            if calls:
+                self._add(step["finished_at"], "tools", f"answered {', '.join(calls)}", seq)
+        for reply in replies:
+            self._tell_reply(reply, seq)
+        end = f"in answer to turn id {turn['absorbed_by']}" if turn["absorbed_by"] else turn["error"] or ""
+        self._add(turn["finished_at"], turn["status"], end, seq)
+
+    def _tell_reply(self, reply: RowMapping, seq: int) -> None:
+        data = reply["body"].get("data", {})
+        if data.get("type") == "TEXT_MESSAGE_CHUNK":
+            kind, said = "reply", _shortened(str(data.get("delta", "")))
+        elif data.get("type") == "CUSTOM":
+            kind, said = "reply", f"{data.get('name')} {json.dumps(data.get('value'))}"
+        elif data.get("type") == "RUN_ERROR":
+            kind, said = "failed", f"{data.get('code')}: {data.get('message')}"
+        else:
+            return
+        details = {
+            "reply_id": reply["body"].get("id"),
+            "published_ms": self._ms(reply["published_at"]),
+            "acked_ms": self._ms(reply["acked_at"]),
+        }
+        self._add(reply["created_at"], kind, said, seq, details)
+
+    def _add(
+        self,
+        at: datetime | None,
+        kind: str,
+        said: str,
+        turn: int | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """A time that is not set has not come yet."""
+        if at is not None:
+            self._moments.append(Moment(self._ms(at) or 0.0, at, kind, said, turn, details))
+
+    def _ms(self, at: datetime | None) -> float | None:
+        return None if at is None else round((at - self._zero).total_seconds() * 1000, 1)
+
+
+def _by_turn(rows: Sequence[RowMapping]) -> dict[int, list[RowMapping]]:
+    found: dict[int, list[RowMapping]] = {}
+    for row in rows:
+        found.setdefault(row["turn_id"], []).append(row)
+    return found
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    """`shopify_data(counts)`"""
+    function = call.get("function", {})
+    try:
+        arguments = json.loads(function.get("arguments") or "{}")
+    except ValueError:
+        arguments = {}
+    values = ", ".join(str(value) for value in arguments.values()) if isinstance(arguments, dict) else ""
+    return f"{function.get('name')}({_shortened(values)})"
+
+
+def _shortened(said: str) -> str:
+    line = " ".join(said.split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
