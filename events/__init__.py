@@ -11,7 +11,7 @@ from events.errors import BrokerUnavailable, EventError, InvalidEvent, PublishFa
 from events.publisher import Publisher, publish
 from events.queues import ACKS, CONTENT_TYPE, EVENTS, OPS, REPLIES, SHOPIFY, TURNS, WORKFLOW
 from events.replies import RepliesConsumer
-from events.reply import Reply, decode_reply
+from events.reply import Ack, Reply, decode_ack, decode_reply
 from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "SHOP_DOMAIN",
     "TURNS",
     "WORKFLOW",
+    "Ack",
     "BrokerUnavailable",
     "Envelope",
     "Event",
@@ -36,6 +37,7 @@ __all__ = [
     "RepliesConsumer",
     "Reply",
     "decode",
+    "decode_ack",
     "decode_reply",
     "fields",
     "normalize_shop_domain",

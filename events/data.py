@@ -1,19 +1,23 @@
 """What each type of event says: one frozen model per type.
 
-To add a type, write its class here and list it in EVENT_DATA. Reading is strict ("true" is not true) and ignores
-unknown fields, so a new optional field is a compatible change; anything that refuses what was accepted before is a
-new type.
+To add a type, write its class here, with an example, and list it in EVENT_DATA. Reading is strict ("true" is not
+true) and ignores unknown fields, so a new optional field is a compatible change; anything that refuses what was
+accepted before is a new type.
 
 Ids are the sender's and opaque. The privacy events carry Shopify's ids only, never a name or an address:
 https://shopify.dev/docs/apps/build/privacy-law-compliance
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from events.fields import Identifier, Note, NotGiven, Said, ShopDomain
+
+_SHOP = {"merchant_id": "test_123", "shop_domain": "test.myshopify.com"}
+_CUSTOMER = {**_SHOP, "customer_id": "207119551", "order_ids": ["299938", "280263"]}
 
 
 class EventData(BaseModel):
@@ -23,6 +27,8 @@ class EventData(BaseModel):
 
     #: Fields whose values no error may show.
     private: ClassVar[Collection[str]] = ()
+    #: A payload of this type, for the documents.
+    example: ClassVar[Mapping[str, Any]]
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -31,9 +37,24 @@ class EventData(BaseModel):
 
 
 class OAuthComplete(EventData):
-    """A merchant came back from the consent page of a provider, with or without its consent."""
+    """A merchant came back from a provider's consent page, with or without having consented."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"success": {"const": True}}, "required": ["success"]},
+            "then": {"properties": {"shop_domain": {"type": "string"}}, "required": ["shop_domain"]},
+        }
+    )
     private = ("error",)
+    example = MappingProxyType(
+        {
+            "provider": "shopify",
+            "success": True,
+            "shop_domain": "test.myshopify.com",
+            "merchant_id": "test_123",
+            "conversation_id": "conv_1",
+        }
+    )
 
     provider: Identifier = Field(description="Whose account was connected.", examples=["shopify"])
     success: bool
@@ -56,12 +77,16 @@ class OAuthComplete(EventData):
 class AppUninstalled(EventData):
     """The merchant removed the app: its token is dead."""
 
+    example = MappingProxyType(_SHOP)
+
     merchant_id: Identifier
     shop_domain: ShopDomain
 
 
 class ConversationStarted(EventData):
     """A merchant opened a conversation that CJ should begin."""
+
+    example = MappingProxyType({"merchant_id": "test_123", "conversation_id": "conv_1", "workflow": "ad_hoc_support"})
 
     merchant_id: Identifier
     conversation_id: Identifier
@@ -72,6 +97,7 @@ class MessageReceived(EventData):
     """A merchant said something."""
 
     private = ("text",)
+    example = MappingProxyType({"merchant_id": "test_123", "conversation_id": "conv_1", "text": "How was this week?"})
 
     merchant_id: Identifier
     conversation_id: Identifier
@@ -80,6 +106,8 @@ class MessageReceived(EventData):
 
 class CustomersDataRequest(EventData):
     """A customer asked the merchant for what is stored about them."""
+
+    example = MappingProxyType(_CUSTOMER)
 
     merchant_id: Identifier
     shop_domain: ShopDomain
@@ -90,6 +118,8 @@ class CustomersDataRequest(EventData):
 class CustomersRedact(EventData):
     """What is stored about this customer and these orders must be deleted."""
 
+    example = MappingProxyType(_CUSTOMER)
+
     merchant_id: Identifier
     shop_domain: ShopDomain
     customer_id: Identifier
@@ -98,6 +128,8 @@ class CustomersRedact(EventData):
 
 class ShopRedact(EventData):
     """Everything of this shop must be deleted."""
+
+    example = MappingProxyType(_SHOP)
 
     merchant_id: Identifier
     shop_domain: ShopDomain

@@ -17,11 +17,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from events import queues, strict_json
+from events import queues
 from events.errors import BrokerUnavailable, InvalidEvent
 from events.ordering import Offer, ReplyOrder, identity
 from events.plain_consumer import Delivery, PlainConsumer
-from events.reply import Reply, decode_reply
+from events.reply import Ack, Reply, decode_reply
 
 __all__ = ["OnReply", "RepliesConsumer", "Reply"]
 
@@ -120,7 +120,7 @@ class RepliesConsumer:
     def _ack(self, reply: Reply) -> None:
         """Tell CJ, then the broker. When CJ cannot be told, it sends the reply again, and is told then."""
         deliveries = self._unacked.pop(identity(reply), [])
-        if self._plain.publish(self._ack_queue, strict_json.dumps({"id": reply.id}), "application/json"):
+        if self._plain.publish(self._ack_queue, Ack(id=reply.id).encode(), "application/json"):
             for delivery in deliveries:
                 self._plain.ack(delivery)
 

@@ -5,17 +5,19 @@ https://docs.ag-ui.com/concepts/events
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from events import strict_json
 from events.catalog import decode_json
 from events.envelope import Envelope
 from events.errors import InvalidEvent
-from events.fields import Identifier, refusal
+from events.fields import EventId, Identifier, refusal
 from events.quoting import kind
 
 REPLY_TYPE = "cj.reply"
 #: A reply may hold a long text, in which every character may take six bytes.
 MAX_REPLY_BYTES = 1_048_576
+MAX_ACK_BYTES = 4096
 
 #: The AG-UI events that end a turn: exactly one of them per turn, always.
 FINAL_KINDS = frozenset({"RUN_FINISHED", "RUN_ERROR"})
@@ -61,6 +63,29 @@ class Reply(Envelope):
     def _words(self, name: str) -> str | None:
         words = self.data.get(name)
         return words if isinstance(words, str) else None
+
+
+class Ack(BaseModel):
+    """Plain JSON on queue `acks`: the gateway has shown the reply of this id."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    id: EventId = Field(description="The reply envelope's id.")
+
+    def encode(self) -> bytes:
+        """The ack as compact JSON."""
+        return strict_json.dumps({"id": self.id})
+
+
+def decode_ack(body: object) -> Ack:
+    """The ack in a message's body, whatever form the transport gave it. Raises InvalidEvent."""
+    value = decode_json(body, max_bytes=MAX_ACK_BYTES)
+    if not isinstance(value, dict):
+        raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
+    try:
+        return Ack.model_validate(value)
+    except ValidationError as error:
+        raise refusal(error) from None
 
 
 def decode_reply(body: object) -> Reply:

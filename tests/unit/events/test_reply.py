@@ -1,0 +1,91 @@
+import json
+from typing import Any
+
+import pytest
+
+from events import Envelope, InvalidEvent, decode_reply
+
+DATA = {
+    "type": "TEXT_MESSAGE_CHUNK",
+    "threadId": "conv_1",
+    "runId": "turn_9",
+    "messageId": "turn_9-m1",
+    "role": "assistant",
+    "delta": "You have 42 customers in your store",
+}
+
+
+def body(**attributes: Any) -> dict[str, Any]:
+    found = {
+        "specversion": "1.0",
+        "id": "turn_9:000003",
+        "source": "/cj",
+        "type": "cj.reply",
+        "subject": "conv_1",
+        "time": "2026-11-22T10:00:00Z",
+        "sequence": "000003",
+        "turn": 4,
+        "causationid": "oauth-7c1e",
+        "data": DATA,
+        **attributes,
+    }
+    return {name: value for name, value in found.items() if value is not ...}
+
+
+def test_the_example_of_the_contract() -> None:
+    reply = decode_reply(json.dumps(body()).encode())
+    assert reply.place == (4, 3)
+    assert reply.kind == "TEXT_MESSAGE_CHUNK"
+    assert reply.text == "You have 42 customers in your store"
+    assert reply.error is None
+    assert not reply.final
+    assert isinstance(reply, Envelope)
+    assert json.loads(reply.encode()) == body()
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "error", "final"),
+    [
+        ({"type": "RUN_STARTED"}, None, None, False),
+        ({"type": "TOOL_CALL_START", "toolCallName": "shopify_data"}, None, None, False),
+        ({"type": "TEXT_MESSAGE_CHUNK"}, None, None, False),
+        ({"type": "TEXT_MESSAGE_CHUNK", "delta": 5}, None, None, False),
+        ({"type": "CUSTOM", "name": "workflow_transition", "delta": "x"}, None, None, False),
+        ({"type": "RUN_FINISHED"}, None, None, True),
+        ({"type": "RUN_ERROR", "message": "Sorry", "code": "turn_lost"}, None, "Sorry", True),
+        ({"type": "SOMETHING_NEW"}, None, None, False),
+    ],
+)
+def test_kinds(data: dict[str, Any], text: str | None, error: str | None, final: bool) -> None:
+    reply = decode_reply(body(data=data))
+    assert (reply.kind, reply.text, reply.error, reply.final) == (data["type"], text, error, final)
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (b"nonsense", "event.not_json: not valid UTF-8 JSON at byte 0"),
+        ([], "event.not_object: expected an object, got list"),
+        (body(type="oauth_complete"), 'event.bad_value: type must be "cj.reply", got "oauth_complete"'),
+        (body(subject=...), "event.missing_field: subject is missing"),
+        (body(turn=...), "event.missing_field: turn is missing"),
+        (body(turn="4"), 'event.bad_type: turn must be a whole number, got "4"'),
+        (body(turn=0), "event.bad_value: turn must be greater than or equal to 1, got 0"),
+        (body(sequence=...), "event.missing_field: sequence is missing"),
+        (body(sequence=3), "event.bad_type: sequence must be text, got 3"),
+        (body(sequence="3"), 'event.bad_value: sequence must match pattern "^[0-9]{6,12}$", got "3"'),
+        (body(data={"text": "secret"}), "event.missing_field: data.type is missing: a reply's data is an AG-UI event"),
+        (body(data="secret"), "event.bad_type: data must be an object, got string"),
+    ],
+)
+def test_refusals(value: object, error: str) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        decode_reply(value)
+    assert f"{caught.value.code}: {caught.value}" == error
+
+
+def test_a_reply_may_be_longer_than_an_event() -> None:
+    long = decode_reply(body(data={**DATA, "delta": "ä" * 100_000}))
+    assert len(long.text or "") == 100_000
+    with pytest.raises(InvalidEvent, match="limit 1048576"):
+        decode_reply(body(data={**DATA, "delta": "x" * 1_100_000}))
