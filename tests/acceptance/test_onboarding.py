@@ -1,5 +1,7 @@
 """A store is connected; CJ says true things about it, message by message, and the conversation goes on."""
 
+import re
+
 import pytest
 
 from tests.acceptance.conftest import Someone
@@ -35,8 +37,8 @@ def test_stores_of_every_size_read_naturally(stack: Stack, someone: Someone, siz
     words = "\n".join(stack.gateway.texts(someone.conversation_id))
     assert "customers in your store" in words
     assert "recent activity" in words
-    for unnatural in ("None", "null", "nan", "0 orders trend", "$0.00", "1 orders", "1 customers"):
-        assert unnatural not in words, words
+    unnatural = re.search(r"None|null|\bnan\b|0 orders trend|(?<![\d.,])(0\.00|1 (orders|customers))\b", words)
+    assert unnatural is None, words
     if size == "huge":
         assert "10,000+" in words
 
