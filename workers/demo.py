@@ -6,6 +6,7 @@ HTTP, GraphQL checked against Shopify's schema, the shipped workflows. Only the 
 
 import shutil
 import tempfile
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 MERCHANT = "demo_merchant"
 CONVERSATION = "demo_conversation"
+#: Columns of the transcript.
+WIDTH = 100
 #: Seconds until the processes must be ready, and until CJ must have finished.
 READY_LIMIT = 60.0
 LIMIT = 90.0
@@ -130,9 +133,9 @@ class Demo:
     def _introduce(self, store: "DevelopmentStore") -> None:
         truth = store.truth(self._shop)
         self._say_step(
-            f"\nThe store is {self._shop} of the development store, {truth['orders']} orders: a stand-in for"
+            f"\n{self._shop} has {truth['customers']} customers and {truth['orders']} orders. It is played by the development"
+            "\nstore on this machine, and the words are the offline demo model's. All else is real.\n"
         )
-        self._say_step("Shopify on this machine. The words are the offline demo model's. All else is real.\n")
         if self._fault:
             store.fault(self._fault, self._shop)
             self._say_step(f"At the store, this goes wrong: {self._fault}.\n")
@@ -185,7 +188,7 @@ class Demo:
         self._replies.append(reply)
         after = f"{time.monotonic() - self._published_at:7.2f} s  "
         if reply.text is not None:
-            self._say(after + reply.text.replace("\n", "\n" + " " * len(after)))
+            self._say(after + _wrapped(reply.text, len(after)))
         elif reply.kind == "CUSTOM" and reply.data.get("name") == "workflow_transition":
             self._say(f"{after}(the conversation moves on to {reply.data['value'].get('to')})")
         if reply.final:
@@ -214,6 +217,12 @@ class Demo:
 
     def _say_indented(self, line: str) -> None:
         self._say(f"  {line}")
+
+
+def _wrapped(words: str, indent: int) -> str:
+    """Words in lines that leave room for what stands before them."""
+    lines = [line for part in words.splitlines() for line in textwrap.wrap(part, WIDTH - indent) or [""]]
+    return ("\n" + " " * indent).join(lines)
 
 
 @contextmanager

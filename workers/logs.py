@@ -44,9 +44,7 @@ _MASKS = (
         r"\1***",
     ),
     (
-        re.compile(
-            r"(Authorization[\\\"']*\s*[:=,]\s*[\\\"']*(?:Bearer|Basic)\s+)[^\\\"'\s,}]+", re.IGNORECASE
-        ),
+        re.compile(r"(Authorization[\\\"']*\s*[:=,]\s*[\\\"']*(?:Bearer|Basic)\s+)[^\\\"'\s,}]+", re.IGNORECASE),
         r"\1***",
     ),
     (re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"), "sk-***"),
@@ -115,7 +113,7 @@ def adopt(names: Iterable[str]) -> None:
 
 
 def own_celery(kind: str, *, level: str = "INFO") -> None:
-    """Call in the module of the Celery app: Celery then configures logging by `configure(kind)`, not its way.
+    """Call in the module of the Celery app: Celery then leaves the root logger alone, or as `configure(kind)` has it.
 
     Celery replaces the root logger's handlers unless somebody listens to its signal `setup_logging`:
     https://docs.celeryq.dev/en/stable/userguide/signals.html#setup-logging
@@ -123,9 +121,15 @@ def own_celery(kind: str, *, level: str = "INFO") -> None:
     from celery.signals import setup_logging
 
     def configure_ours(**_: Any) -> None:
-        configure(kind, level=level)
+        if not _is_configured():  # a worker that knows its kind has done it already
+            configure(kind, level=level)
 
     setup_logging.connect(configure_ours, weak=False, dispatch_uid="workers.logs")
+
+
+def _is_configured() -> bool:
+    formatters = [handler.formatter for handler in logging.getLogger().handlers]
+    return any(isinstance(formatter, structlog.stdlib.ProcessorFormatter) for formatter in formatters)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
@@ -136,9 +140,7 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 def about(**ids: str | int | None) -> AbstractContextManager[Any]:
     """Put event_id, conversation_id, turn_id, … on every line of this thread until the block ends."""
-    return structlog.contextvars.bound_contextvars(
-        **{key: id_ for key, id_ in ids.items() if id_ is not None}
-    )
+    return structlog.contextvars.bound_contextvars(**{key: id_ for key, id_ in ids.items() if id_ is not None})
 
 
 def ready(**details: Any) -> None:

@@ -134,7 +134,9 @@ class _Teller:
         self._add(event["processed_at"], "event", f"processed: {turns} turn{'' if turns == 1 else 's'} queued")
 
     def tell_turn(self, turn: RowMapping, steps: Sequence[RowMapping], replies: Sequence[RowMapping]) -> None:
-        seq, again = turn["seq"], f", attempt {turn['attempt']}" if turn["attempt"] > 1 else ""
+        failures = turn["failures"]
+        again = f", its worker fell silent {failures} time{'' if failures == 1 else 's'}" if failures else ""
+        seq = turn["seq"]
         said = _shortened(str(turn["input"].get("text", "")))
         self._add(turn["started_at"], "claimed", f"{turn['workflow']}{again}: {said}", seq)
         for step in steps:

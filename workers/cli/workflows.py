@@ -3,14 +3,11 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import click
 
 from workers.cli.common import WrongUse, examples, json_option, plain, print_json, settings_for
-
-if TYPE_CHECKING:
-    from workflows.loader import WorkflowSet
 
 
 @click.group(short_help="Check and understand workflow YAML.")
@@ -29,7 +26,8 @@ def check(paths: Sequence[Path], as_json: bool) -> None:
     from workflows import loader
     from workflows.problem import render
 
-    problems = loader.check_paths(list(paths) or [_folder()])
+    folder = settings_for().workflows_folder
+    problems = loader.check_paths(paths or ([folder] if folder else []))
     errors = sum(problem.severity == "error" for problem in problems)
     if as_json:
         names = ("file", "line", "col", "severity", "message")
@@ -44,9 +42,9 @@ def check(paths: Sequence[Path], as_json: bool) -> None:
 @workflows.command(epilog=examples("cj workflows schema > workflow.schema.json"))
 def schema() -> None:
     """Print the JSON Schema of workflow YAML, for editors."""
-    from workflows.definition import Definition
+    from workflows.schema import schema_text
 
-    click.echo(json.dumps(Definition.model_json_schema(), indent=2))
+    click.echo(schema_text(), nl=False)
 
 
 @workflows.command(
@@ -60,31 +58,20 @@ def explain(event_file: BinaryIO, name: str | None, context: str, as_json: bool)
     """Show what each workflow would do with an event, and why: every rule, every part of its condition."""
     from events import catalog
     from events.errors import InvalidEvent
-    from workflows import engine
+    from workflows.explanation import explain as explained
+    from workflows.loader import load_folder
 
     try:
         event = catalog.parse(event_file.read())
     except InvalidEvent as error:
         raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
-    known = _load()
-    chosen = [known.get(name)] if name else [known.get(each) for each in known.names]
-    found = [engine.explain(one, event.type, event.payload, _context(context)) for one in chosen]
+    known = load_folder(settings_for().workflows_folder)
+    met = _context(context)
+    found = [explained(known.get(each), event.type, event.payload, met) for each in ([name] if name else known.names)]
     if as_json:
         print_json([one.to_json() for one in found])
     else:
-        click.echo(plain("\n\n".join(str(one) for one in found)))
-
-
-def _folder() -> Path:
-    import workflows as shipped
-
-    return settings_for().workflows_folder or Path(shipped.__file__ or "").parent
-
-
-def _load() -> "WorkflowSet":
-    from workflows.loader import load_folder
-
-    return load_folder(settings_for().workflows_folder)
+        click.echo(plain("\n\n".join(one.render() for one in found)))
 
 
 def _context(text: str) -> dict[str, object]:

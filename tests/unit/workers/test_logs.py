@@ -126,6 +126,16 @@ def test_uncaught_errors_are_lines_on_stderr() -> None:
     assert done.returncode == 1
 
 
+def test_celery_leaves_a_configured_logger_as_it_is() -> None:
+    code = (
+        "from celery import Celery; from workers import logs; logs.own_celery('celery'); logs.configure('agent');"
+        "app = Celery(broker='memory://'); app.log.setup(loglevel='INFO', redirect_stdouts=False);"
+        "import logging; logging.getLogger('celery.worker').info('hello')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert json.loads(done.stderr)["kind"] == "agent"
+
+
 def test_celery_leaves_the_root_logger_to_us() -> None:
     code = (
         "from celery import Celery; from workers import logs; logs.own_celery('ops');"
