@@ -112,7 +112,7 @@ def _run(store: Store, call: Call, token: AccessToken, query: Query, faults: Map
     requested = estimate(executable_schema(), prepared.document, query.variables, operation_name=name)
     bucket = store.bucket(call.shop_domain, token.app)
     instead = canned(faults, requested=requested, level=bucket.level(), request_id=call.request_id)
-    instead = instead or _charge(bucket, requested)
+    instead = instead or _reserve(bucket, requested)
     if instead is not None:
         instead.requested_cost = requested
         return instead
@@ -124,12 +124,12 @@ def _run(store: Store, call: Call, token: AccessToken, query: Query, faults: Map
     return Answer(200, body, {}, _code(body.get("errors", [])), requested, min(actual, requested), bucket)
 
 
-def _charge(bucket: Bucket, requested: int) -> Answer | None:
-    """Take the requested points; the refusal if that cannot be."""
+def _reserve(bucket: Bucket, requested: int) -> Answer | None:
+    """Reserve the requested points; the refusal if that cannot be."""
     if requested > MAX_QUERY_COST:
         body = answers.max_cost_exceeded(requested, MAX_QUERY_COST, bucket.level())
         return Answer(200, body, code="MAX_COST_EXCEEDED")
-    if not bucket.take(requested):
+    if not bucket.reserve(requested):
         return Answer(200, answers.throttled(requested, bucket.level()), code="THROTTLED")
     return None
 

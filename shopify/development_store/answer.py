@@ -15,8 +15,8 @@ HTML = "text/html; charset=utf-8"
 class Answer:
     """Status and body of an answer. A str is sent as HTML, everything else as JSON.
 
-    The charge of an executed query is settled only when the answer is ready to go: until then the whole requested
-    cost stays taken, as at Shopify.
+    An executed query is charged only when its answer is ready to go: until then the whole requested cost stays
+    reserved, as at Shopify.
     """
 
     status: int
@@ -33,10 +33,10 @@ class Answer:
         return HTML if isinstance(self.body, str) else JSON
 
     def settle(self) -> None:
-        """Give back what was charged too much, and write the cost into the body."""
+        """Charge what the query cost, and write it into the body. Done once, however often it is called."""
         if self.bucket is None or self.requested_cost is None or self.actual_cost is None:
             return
-        self.bucket.give_back(self.requested_cost - self.actual_cost)
+        self.bucket.charge(self.requested_cost, self.actual_cost)
         block = answers.cost(self.requested_cost, self.actual_cost, self.bucket.level())
         self.body["extensions"] = {"cost": block, **self.body.get("extensions", {})}
         self.bucket = None

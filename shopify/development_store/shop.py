@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shopify.development_store.filters import Search, compile_search
 from shopify.development_store.generation import DAY, SIZES, Contents, Recipe, Size, generate, one_more
@@ -27,7 +28,13 @@ UNFULFILLED = "status:open fulfillment_status:unshipped,partial"
 RESTORE_RATES = {"basic": 100, "grow": 100, "advanced": 200, "plus": 1_000, "enterprise": 2_000}
 """Points per second by plan; the bucket holds twenty seconds' worth."""
 
-PLAN_NAMES = {"basic": "Basic", "grow": "Grow", "advanced": "Advanced", "plus": "Shopify Plus"}
+PLAN_NAMES = {
+    "basic": "Basic",
+    "grow": "Grow",
+    "advanced": "Advanced",
+    "plus": "Shopify Plus",
+    "enterprise": "Commerce Components",
+}
 
 STATES = ("active", "frozen", "fraudulent", "inactive", "locked", "not_found")
 
@@ -75,6 +82,10 @@ class ShopSettings:
         for what, value, possible in choices:
             if value not in possible:
                 raise InvalidShop(f"{what} must be one of {', '.join(possible)}, got {value!r}")
+        try:
+            ZoneInfo(self.time_zone or "UTC")
+        except (ZoneInfoNotFoundError, ValueError):
+            raise InvalidShop(f"time_zone must be an IANA name like Europe/Berlin, got {self.time_zone!r}") from None
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,9 @@ def test_the_window_is_told_in_utc() -> None:
 
 
 def test_with_all_orders_there_is_no_window() -> None:
-    window = Scopes.of(["read_orders", "read_all_orders"]).data_window(NOW)
-    assert window == {"orders_from": None, "complete_history": True}
+    for scope in ("read_all_orders", "write_all_orders"):
+        window = Scopes.of(["read_orders", scope]).data_window(NOW)
+        assert window == {"orders_from": None, "complete_history": True}
 
 
 def test_unknown_scopes_promise_no_history() -> None:
