@@ -32,24 +32,3 @@ def test_a_worker_killed_in_the_middle_of_a_turn(stack: Stack, someone: Someone,
     assert sum("recent activity" in words for words in said) == 1
     assert "support system" in said[-1]
     assert wait_until(lambda: stack.supervisor.wait_ready(30), limit=40)
-
-
-def test_a_turn_that_kills_its_worker_ends_with_an_apology_and_the_conversation_goes_on(
-    stack: Stack, someone: Someone
-) -> None:
-    """The lease is let run out again and again, as if every worker that claims the turn died."""
-    stack.connect(someone.shop_domain, someone.merchant_id)
-    stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
-    wait_until(lambda: stack.gateway.texts(someone.conversation_id), limit=20, what="the first words")
-    with stack.database.transaction() as session:
-        from sqlalchemy import text
-
-        session.execute(
-            text("update turns set failures = 99 where conversation_id = :id"), {"id": someone.conversation_id}
-        )
-    kill(stack, "agent")
-    replies = stack.gateway.wait_for_ends(someone.conversation_id, limit=40)
-    assert replies[-1].kind == "RUN_ERROR"
-    assert replies[-1].data["code"] == "turn_lost"
-    stack.say(someone.merchant_id, someone.conversation_id, "How many customers do I have?")
-    stack.gateway.wait_for_ends(someone.conversation_id, 2, limit=40)
