@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from storage.database import Database
-from tests.servers import PostgresForTests
+from tests.servers import PostgresForTests, fast_folder
 from workers.embedded import EmbeddedValkey
 
 # No test may meet the developer's servers, keys or models.
@@ -19,9 +19,9 @@ for _name in ("DATABASE_URL", "BROKER_URL", "REDIS_URL"):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresForTests]:
+def postgres() -> Iterator[PostgresForTests]:
     """One Postgres per test process."""
-    with PostgresForTests(tmp_path_factory.mktemp("postgres")) as server:
+    with fast_folder() as folder, PostgresForTests(folder / "postgres") as server:
         yield server
 
 

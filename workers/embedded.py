@@ -41,6 +41,7 @@ POSTGRES_SETTINGS: Mapping[str, str] = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "jit": "off",
+    "dynamic_shared_memory_type": "mmap",  # leaves nothing behind in /dev/shm, which is small in containers
     "timezone": "UTC",
     "log_timezone": "UTC",
     # The statement that failed, and DETAIL, hold values of rows: not for a log.
@@ -55,9 +56,7 @@ class EmbeddedPostgres(EmbeddedServer):
     name = "postgres"
     stop_signal = "SIGINT"  # "fast shutdown": does not wait for clients to leave
 
-    def __init__(
-        self, folder: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(folder)
         self._data = self.folder / "data"
         self._socket_folder: Path | None = None
