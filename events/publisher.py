@@ -102,7 +102,8 @@ class Publisher:
         if self._process != os.getpid():
             self._start()  # a socket shared with the parent process would mix up both conversations
         deadline = clock.monotonic() + self._timeout
-        if not self._lock.acquire(timeout=self._timeout):
+        # Not longer: there must be time for one try after it.
+        if not self._lock.acquire(timeout=self._timeout * (1 - _SHARE_OF_ONE_TRY)):
             raise self._failure("other threads are still waiting for it")
         try:
             self._send_before(deadline, body)

@@ -1,0 +1,488 @@
+"""Consuming replies, and plain queues in general, from a real Valkey that is also mistreated."""
+
+import base64
+import contextlib
+import json
+import logging
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from kombu import Connection
+
+from events import BrokerUnavailable, RepliesConsumer, Reply, queues
+from events.plain_consumer import PlainConsumer
+from tests.tcp import closed_port, silent_server
+from tests.waiting import wait_until
+from workers.embedded import EmbeddedValkey
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """A Valkey of the test's own, to be mistreated."""
+    with EmbeddedValkey(tmp_path / "valkey", aof=True) as found:
+        yield found
+
+
+def reply(place: str, conversation: str = "c", **attributes: Any) -> bytes:
+    """A reply `turn.sequence`, with `!` when it ends the turn."""
+    turn, sequence = place.rstrip("!").split(".")
+    kind = {"type": "RUN_FINISHED"} if place.endswith("!") else {"type": "TEXT_MESSAGE_CHUNK", "delta": place}
+    body = {
+        "specversion": "1.0",
+        "id": f"{conversation}:{place}",
+        "source": "/cj",
+        "type": "cj.reply",
+        "subject": conversation,
+        "turn": int(turn),
+        "sequence": sequence.zfill(6),
+        "data": kind,
+        **attributes,
+    }
+    return json.dumps(body).encode()
+
+
+def put(url: str, *bodies: bytes, **options: Any) -> None:
+    with Connection(url) as broker:
+        for body in bodies:
+            broker.Producer().publish(
+                body,
+                exchange="",
+                routing_key="replies",
+                **{"content_type": queues.CONTENT_TYPE, "content_encoding": "utf-8", **options},
+            )
+
+
+def acks(url: str) -> list[str]:
+    """The ids acked so far, oldest first."""
+    with redis.Redis.from_url(url) as client:
+        items: Any = client.lrange("acks", 0, -1)
+    return [json.loads(base64.b64decode(json.loads(item)["body"]))["id"] for item in reversed(items)]
+
+
+def left(url: str) -> tuple[int, int]:
+    """How many messages lie on `replies`, and how many are taken but not acked."""
+    with redis.Redis.from_url(url) as client:
+        waiting: Any = client.llen("replies")
+        unacked: Any = client.hlen("plain.unacked")
+        return waiting, unacked
+
+
+def nothing_left(url: str) -> bool:
+    return left(url) == (0, 0)
+
+
+class Gateway:
+    """Remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __call__(self, reply: Reply) -> None:
+        self.seen.append(reply.id)
+
+    def has(self, count: int) -> Callable[[], bool]:
+        return lambda: len(self.seen) >= count
+
+
+@contextlib.contextmanager
+def running(consumer: RepliesConsumer, gateway: Callable[[Reply], None]) -> Iterator[None]:
+    """`consumer` at work in another thread."""
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            consumer.run(gateway, stop=stop)
+        except BaseException as error:  # noqa: BLE001 - shown by the test
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+    assert errors == []
+
+
+def test_replies_are_shown_in_order_once_and_acked(valkey_url: str) -> None:
+    gateway = Gateway()
+    put(valkey_url, *(reply(place) for place in ("1.1", "1.3", "1.2", "1.2", "1.4!", "2.1", "1.1")))
+    assert RepliesConsumer(valkey_url).run(gateway, until=gateway.has(5))
+    assert gateway.seen == ["c:1.1", "c:1.2", "c:1.3", "c:1.4!", "c:2.1"]
+    # The second 1.2 was acked again; the second 1.1 was not needed any more.
+    assert acks(valkey_url) == ["c:1.1", "c:1.2", "c:1.3", "c:1.2", "c:1.4!", "c:2.1"]
+    assert left(valkey_url) == (1, 0)
+
+
+def test_on_reply_gets_the_whole_reply(valkey_url: str) -> None:
+    shown: list[Reply] = []
+    put(valkey_url, reply("3.1", causationid="oauth-1", time="2026-11-22T10:00:00Z"))
+    RepliesConsumer(valkey_url).run(shown.append, until=lambda: bool(shown))
+    (only,) = shown
+    assert (only.subject, only.place, only.text, only.causationid) == ("c", (3, 1), "3.1", "oauth-1")
+
+
+def test_a_repetition_is_acked_again_but_not_shown_again(valkey_url: str) -> None:
+    gateway = Gateway()
+    with running(RepliesConsumer(valkey_url), gateway):
+        put(valkey_url, reply("1.1"))
+        wait_until(lambda: acks(valkey_url) == ["c:1.1"])
+        put(valkey_url, reply("1.1"), reply("1.1"))
+        wait_until(lambda: acks(valkey_url) == ["c:1.1"] * 3)
+        wait_until(lambda: nothing_left(valkey_url))
+    assert gateway.seen == ["c:1.1"]
+
+
+def test_repetitions_are_known_in_the_next_run_too(valkey_url: str) -> None:
+    gateway = Gateway()
+    consumer = RepliesConsumer(valkey_url)
+    put(valkey_url, reply("1.1"))
+    consumer.run(gateway, until=gateway.has(1))
+    put(valkey_url, reply("1.1"), reply("1.2"))
+    consumer.run(gateway, until=gateway.has(2))
+    assert gateway.seen == ["c:1.1", "c:1.2"]
+    assert acks(valkey_url) == ["c:1.1", "c:1.1", "c:1.2"]
+
+
+def test_a_missing_reply_is_waited_for_and_then_given_up(valkey_url: str) -> None:
+    shown_at: dict[str, float] = {}
+    put(valkey_url, reply("1.1"), reply("1.3"), reply("7.1", "other"))
+    RepliesConsumer(valkey_url, gap_seconds=0.5).run(
+        lambda shown: shown_at.update({shown.id: time.monotonic()}), until=lambda: len(shown_at) == 3
+    )
+    assert list(shown_at) == ["c:1.1", "other:7.1", "c:1.3"]
+    assert 0.3 < shown_at["c:1.3"] - shown_at["c:1.1"] < 2.0
+
+
+def test_more_replies_behind_a_gap_than_are_prefetched_do_not_block(valkey_url: str) -> None:
+    gateway = Gateway()
+    put(valkey_url, *(reply(f"1.{number}") for number in range(2, 152)), reply("1.1"))
+    RepliesConsumer(valkey_url, gap_seconds=0.3).run(gateway, until=gateway.has(151), timeout=20)
+    assert len(gateway.seen) == len(set(gateway.seen)) == 151
+    assert gateway.seen[:150] == [f"c:1.{number}" for number in range(2, 152)]
+
+
+class Broken(Exception):
+    pass
+
+
+def test_a_reply_whose_handler_fails_goes_back_and_the_error_comes_out(valkey_url: str) -> None:
+    gateway = Gateway()
+
+    def fails_on_the_second(shown: Reply) -> None:
+        if shown.id == "c:1.2":
+            # The error is not out yet, so the reply cannot be back yet.
+            assert left(valkey_url)[0] == 0
+            raise Broken
+        gateway(shown)
+
+    put(valkey_url, reply("1.1"), reply("1.2"))
+    consumer = RepliesConsumer(valkey_url)
+    with pytest.raises(Broken):
+        consumer.run(fails_on_the_second)
+    assert left(valkey_url) == (1, 0)
+    assert acks(valkey_url) == ["c:1.1"]
+
+    assert consumer.run(gateway, until=gateway.has(2))
+    assert gateway.seen == ["c:1.1", "c:1.2"]
+    assert acks(valkey_url) == ["c:1.1", "c:1.2"]
+    assert nothing_left(valkey_url)
+
+
+def test_what_waits_behind_a_gap_goes_back_when_the_gateway_stops(valkey_url: str) -> None:
+    gateway = Gateway()
+    consumer = RepliesConsumer(valkey_url, gap_seconds=60)
+    with running(consumer, gateway):
+        put(valkey_url, reply("1.1"), reply("1.4"), reply("1.3"))
+        wait_until(lambda: left(valkey_url) == (0, 2))
+    assert left(valkey_url) == (2, 0)
+
+    put(valkey_url, reply("1.2"))
+    consumer.run(gateway, until=gateway.has(4))
+    assert gateway.seen == ["c:1.1", "c:1.2", "c:1.3", "c:1.4"]
+
+
+def test_stop_until_and_timeout(valkey_url: str) -> None:
+    gateway = Gateway()
+    consumer = RepliesConsumer(valkey_url)
+    stop = threading.Event()
+    stop.set()
+    assert consumer.run(gateway, stop=stop)
+    assert consumer.run(gateway, until=lambda: True)
+    started = time.monotonic()
+    assert consumer.run(gateway, timeout=0.3) is False
+    assert 0.3 <= time.monotonic() - started < 3.0
+
+    stop.clear()
+    threading.Timer(0.2, stop.set).start()
+    started = time.monotonic()
+    assert consumer.run(gateway, stop=stop)
+    assert time.monotonic() - started < 3.0
+
+
+def envelope(**changes: Any) -> bytes:
+    """A list item as kombu pushes it, with `changes`; a value of None removes the key."""
+    item: dict[str, Any] = {
+        "body": base64.b64encode(reply("9.9")).decode(),
+        "content-encoding": "utf-8",
+        "content-type": queues.CONTENT_TYPE,
+        "headers": {},
+        "properties": {
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": "replies"},
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_tag": "tag-1",
+        },
+    }
+    item.update(changes)
+    return json.dumps({key: value for key, value in item.items() if value is not None}).encode()
+
+
+#: On the list without being a message: kombu raises something different for nearly each of them.
+NO_MESSAGES: dict[str, bytes] = {
+    "not json": b"hello",
+    "nothing": b"",
+    "not utf-8": b'\xff\xfe{"a"',
+    "a number": b"5",
+    "a list": b"[]",
+    "an empty object": b"{}",
+    "a reply without kombu's envelope": reply("9.9"),
+    "too deep": b"[" * 100_000 + b"]" * 100_000,
+    "a type kombu does not know": b'{"__type__":"zzz","__value__":1}',
+    "no properties": envelope(properties=None),
+    "properties of text": envelope(properties="x"),
+    "no delivery tag": envelope(properties={"body_encoding": "base64", "delivery_info": {}}),
+    "no delivery info": envelope(properties={"body_encoding": "base64", "delivery_tag": "t"}),
+    "delivery info of text": envelope(properties={"delivery_info": "x", "delivery_tag": "t"}),
+    "a delivery tag that is a list": envelope(
+        properties={"delivery_info": {"exchange": "", "routing_key": "replies"}, "delivery_tag": []}
+    ),
+    "an unknown encoding": envelope(properties={"body_encoding": "zzz", "delivery_tag": "t"}),
+    "bad base64": envelope(body="%%%"),
+    "headers of text": envelope(headers="x"),
+}
+
+#: Messages that are no replies.
+NO_REPLIES: dict[str, bytes] = {
+    "no body": envelope(body=None),
+    "empty body": envelope(body=""),
+    "an unknown compression": envelope(headers={"compression": "zzz"}),
+    "a broken compression": envelope(headers={"compression": "application/x-gzip"}),
+    "a body that is an object": envelope(
+        body={"a": 1}, properties={**json.loads(envelope())["properties"], "body_encoding": None}
+    ),
+    "pickle": envelope(
+        body=base64.b64encode(b"\x80\x04.").decode(), **{"content-type": "application/x-python-serialize"}
+    ),
+    "an event": envelope(body=base64.b64encode(reply("9.9", type="oauth_complete")).decode()),
+    "no turn": envelope(body=base64.b64encode(reply("9.9", turn=None)).decode()),
+    "data without a type": envelope(body=base64.b64encode(reply("9.9", data={})).decode()),
+    "too deep": envelope(body=base64.b64encode(b"[" * 100_000).decode()),
+    "too large": envelope(body=base64.b64encode(reply("9.9", data={"type": "X", "x": "x" * 1_100_000})).decode()),
+}
+
+
+def push(url: str, items: Sequence[bytes]) -> None:
+    with redis.Redis.from_url(url) as client:
+        for item in items:
+            client.lpush("replies", item)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the consumer has logged since the last look."""
+    found = [record.getMessage() for record in caplog.records if record.name.startswith("events")]
+    caplog.clear()
+    return found
+
+
+def test_an_item_that_is_no_message_costs_one_line(valkey_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    gateway = Gateway()
+    said: dict[str, list[str]] = {}
+    with running(RepliesConsumer(valkey_url), gateway):
+        for number, (name, item) in enumerate(NO_MESSAGES.items(), 1):
+            push(valkey_url, [item])
+            put(valkey_url, reply(f"1.{number}"))
+            wait_until(gateway.has(number), what=f"the reply behind {name}")
+            said[name] = lines(caplog)
+        wait_until(lambda: nothing_left(valkey_url))
+    assert gateway.seen == [f"c:1.{number}" for number in range(1, len(NO_MESSAGES) + 1)]
+    # Nearly every one is dropped by itself; one costs the connection too.
+    said["a delivery tag that is a list"] = [
+        line for line in said["a delivery tag that is a list"] if " is back after " not in line
+    ]
+    assert {name: len(found) for name, found in said.items()} == dict.fromkeys(NO_MESSAGES, 1), said
+
+
+def test_a_message_that_is_no_reply_costs_one_line(valkey_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    gateway = Gateway()
+    said: dict[str, list[str]] = {}
+    with running(RepliesConsumer(valkey_url), gateway):
+        for number, (name, item) in enumerate(NO_REPLIES.items(), 1):
+            push(valkey_url, [item])
+            put(valkey_url, reply(f"1.{number}"))
+            wait_until(gateway.has(number), what=f"the reply behind {name}")
+            said[name] = lines(caplog)
+        wait_until(lambda: nothing_left(valkey_url))
+    assert acks(valkey_url) == gateway.seen == [f"c:1.{number}" for number in range(1, len(NO_REPLIES) + 1)]
+    assert {name: len(found) for name, found in said.items()} == dict.fromkeys(NO_REPLIES, 1), said
+    assert all(found[0].startswith("dropped a malformed reply: event.") for found in said.values()), said
+
+
+def test_a_flood_of_broken_items_is_passed(valkey_url: str) -> None:
+    gateway = Gateway()
+    push(valkey_url, [*NO_MESSAGES.values()] * 20)
+    put(valkey_url, reply("1.1"))
+    assert RepliesConsumer(valkey_url).run(gateway, until=gateway.has(1), timeout=60)
+    assert gateway.seen == ["c:1.1"]
+
+
+def test_a_broken_item_at_the_moment_of_closing_loses_nothing(valkey_url: str) -> None:
+    consumer = PlainConsumer(valkey_url, "replies")
+    put(valkey_url, reply("1.1"))
+    assert wait_until(lambda: consumer.receive(0.2))
+    assert consumer.receive(0.05) is None  # now a BRPOP is under way
+    push(valkey_url, [b"hello"])
+    consumer.close()
+    assert left(valkey_url) == (1, 0)
+
+
+def test_a_message_that_arrives_at_the_moment_of_closing_goes_back(valkey_url: str) -> None:
+    consumer = PlainConsumer(valkey_url, "replies")
+    assert consumer.receive(0.05) is None  # now a BRPOP is under way
+    put(valkey_url, reply("1.1"))
+    consumer.close()
+    assert left(valkey_url) == (1, 0)
+
+
+def test_compressed_bodies_are_read(valkey_url: str) -> None:
+    gateway = Gateway()
+    put(valkey_url, reply("1.1"), compression="zlib")
+    assert zlib.decompress(base64.b64decode(json.loads(_first(valkey_url))["body"])) == reply("1.1")
+    RepliesConsumer(valkey_url).run(gateway, until=gateway.has(1), timeout=10)
+    assert gateway.seen == ["c:1.1"]
+
+
+def _first(url: str) -> bytes:
+    with redis.Redis.from_url(url) as client:
+        item: Any = client.lindex("replies", 0)
+        return bytes(item)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/cloudevents+json", "text/plain"])
+def test_the_content_type_does_not_matter(valkey_url: str, content_type: str) -> None:
+    gateway = Gateway()
+    put(valkey_url, reply("1.1"), content_type=content_type)
+    RepliesConsumer(valkey_url).run(gateway, until=gateway.has(1), timeout=10)
+    assert gateway.seen == ["c:1.1"]
+
+
+def test_a_flush_does_not_stop_it(valkey_url: str) -> None:
+    gateway = Gateway()
+    with running(RepliesConsumer(valkey_url, gap_seconds=0.2), gateway), redis.Redis.from_url(valkey_url) as client:
+        put(valkey_url, reply("1.1"), reply("1.3"))
+        wait_until(gateway.has(1))
+        client.flushall()
+        put(valkey_url, reply("1.4!"))
+        wait_until(gateway.has(3))
+    assert gateway.seen == ["c:1.1", "c:1.3", "c:1.4!"]
+
+
+def test_a_restart_of_the_broker_costs_two_lines_and_no_reply(
+    server: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "events")
+    gateway = Gateway()
+    with running(RepliesConsumer(server.url, gap_seconds=3), gateway):
+        put(server.url, reply("1.1"), reply("1.3"))
+        wait_until(lambda: left(server.url) == (0, 1))
+        server.kill()
+        wait_until(lambda: "is away" in caplog.text)
+        server.start()
+        # 1.3 waits in memory all the while; nobody sends it again here.
+        put(server.url, reply("1.2"))
+        wait_until(gateway.has(3), limit=20)
+    assert gateway.seen == ["c:1.1", "c:1.2", "c:1.3"]
+    assert acks(server.url) == ["c:1.1", "c:1.2", "c:1.3"]
+    away, back = lines(caplog)
+    assert away.startswith(f"broker {server.url} is away (")
+    assert " is back after " in back
+
+
+def test_what_a_dead_consumer_had_taken_is_delivered_to_another(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "VISIBILITY_TIMEOUT", 1)
+    dead = PlainConsumer(valkey_url, "replies")
+    put(valkey_url, reply("1.1"))
+    assert wait_until(lambda: dead.receive(0.2))
+    gateway = Gateway()
+    assert RepliesConsumer(valkey_url).run(gateway, until=gateway.has(1), timeout=20)
+    dead.close()
+    assert gateway.seen == ["c:1.1"]
+
+
+def test_an_ack_for_a_lost_connection_is_not_sent_over_the_new_one(server: EmbeddedValkey) -> None:
+    consumer = PlainConsumer(server.url, "replies", publishes=("acks",))
+    put(server.url, reply("1.1"))
+    delivery = wait_until(lambda: consumer.receive(0.2))
+    assert delivery is not None
+    server.restart()
+    wait_until(lambda: consumer.receive(0.1) is None and not consumer.connected)
+    wait_until(lambda: consumer.receive(0.1) is None and consumer.connected)
+    assert not consumer.ack(delivery)
+    assert consumer.publish("acks", b"{}")
+    consumer.close()
+    assert not consumer.publish("acks", b"{}")
+
+
+def test_a_broker_that_was_never_there(caplog: pytest.LogCaptureFixture) -> None:
+    consumer = RepliesConsumer(f"redis://user:SECRET@127.0.0.1:{closed_port()}/0")
+    with pytest.raises(BrokerUnavailable, match=r"^broker redis://127\.0\.0\.1:\d+/0 is away \(.*refused") as caught:
+        consumer.run(print, timeout=0.5)
+    assert caught.value.code == "event.broker_unavailable"
+    assert "SECRET" not in caplog.text + str(caught.value)
+    assert len([record for record in caplog.records if record.name.startswith("events")]) == 1
+
+
+def test_a_broker_that_never_answers() -> None:
+    started = time.monotonic()
+    with silent_server() as port:
+        consumer = PlainConsumer(f"redis://127.0.0.1:{port}/0", "replies", timeout=2.0)
+        assert consumer.receive(0.1) is None
+        assert not consumer.connected
+        consumer.close()
+    assert time.monotonic() - started < 5.0
+
+
+def test_not_a_queue_but_another_kind_of_key(valkey_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    gateway = Gateway()
+    with redis.Redis.from_url(valkey_url) as client:
+        client.set("replies", "x")
+        with running(RepliesConsumer(valkey_url), gateway):
+            wait_until(lambda: "WRONGTYPE" in caplog.text)
+            client.delete("replies")
+            put(valkey_url, reply("1.1"))
+            wait_until(gateway.has(1))
+    assert caplog.text.count("WRONGTYPE") == 1
+
+
+def test_the_error_of_the_handler_comes_out_though_the_broker_is_gone(server: EmbeddedValkey) -> None:
+    put(server.url, reply("1.1"))
+
+    def breaks(shown: Reply) -> None:
+        server.kill()
+        raise Broken
+
+    with pytest.raises(Broken):
+        RepliesConsumer(server.url).run(breaks)
+    server.start()

@@ -1,0 +1,164 @@
+"""The same client code over AMQP, against a small broker that can fall silent anywhere."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from amqp.basic_message import Message
+
+from events import Publisher, PublishFailed, RepliesConsumer, Reply, decode_reply, parse, queues
+from events.plain_consumer import PlainConsumer
+from tests.amqp_broker import AmqpBroker
+from tests.waiting import wait_until
+
+DATA = {"merchant_id": "m", "conversation_id": "c", "text": "How are sales?"}
+
+
+@pytest.fixture
+def broker() -> Iterator[AmqpBroker]:
+    with AmqpBroker() as found:
+        yield found
+
+
+def properties(published: dict[str, Any]) -> dict[str, Any]:
+    message: Any = Message()
+    message._load_properties(60, published["properties"], 0)
+    found: dict[str, Any] = message.properties
+    return found
+
+
+def reply(number: int) -> bytes:
+    body = {
+        "specversion": "1.0",
+        "id": f"r{number}",
+        "source": "/cj",
+        "type": "cj.reply",
+        "subject": "c",
+        "turn": 1,
+        "sequence": f"{number:06}",
+        "data": {"type": "TEXT_MESSAGE_CHUNK", "delta": "…"},
+    }
+    return json.dumps(body).encode()
+
+
+def put(broker: AmqpBroker, *bodies: bytes) -> None:
+    """Publish on `replies` as CJ does."""
+    with queues.connection(broker.url) as connection:
+        channel = queues.open_channel(connection)
+        queues.declare(queues.REPLIES, connection, channel)
+        for body in bodies:
+            queues.put(connection.Producer(channel, auto_declare=False), queues.REPLIES, body)
+
+
+def test_an_event_is_published_persistent_to_a_durable_queue_and_confirmed(broker: AmqpBroker) -> None:
+    with Publisher(broker.url) as publisher:
+        sent = publisher.publish("message_received", DATA, source="/gateway")
+    (published,) = broker.published
+    assert (published["exchange"], published["queue"]) == ("", "events")
+    assert parse(published["body"]).envelope == sent
+    assert properties(published)["delivery_mode"] == 2
+    assert properties(published)["content_type"] == "application/cloudevents+json"
+    # Without the queue RabbitMQ would drop the event, and confirm it.
+    assert broker.declared == [("events", True)]
+    assert len(broker.queues["events"]) == 1
+
+
+@pytest.mark.parametrize(
+    "silent_at",
+    [
+        "connection.start",
+        "connection.start-ok",
+        "connection.open",
+        "channel.open",
+        "queue.declare",
+        "confirm.select",
+        "basic.publish",
+    ],
+)
+def test_a_broker_that_falls_silent_is_a_failure_in_time(broker: AmqpBroker, silent_at: str) -> None:
+    broker.silent.add(silent_at)
+    with Publisher(broker.url, timeout=1.0) as publisher:
+        started = time.monotonic()
+        with pytest.raises(PublishFailed) as caught:
+            publisher.publish("message_received", DATA)
+        assert time.monotonic() - started < 2.5
+        assert "guest" not in str(caught.value)
+
+        broker.silent.clear()
+        publisher.publish("message_received", {**DATA, "text": "after"})
+    assert parse(broker.published[-1]["body"]).payload["text"] == "after"
+
+
+def test_a_cut_connection_is_made_anew(broker: AmqpBroker) -> None:
+    with Publisher(broker.url) as publisher:
+        publisher.publish("message_received", DATA)
+        broker.drop_connections()
+        publisher.publish("message_received", DATA)
+    assert len(broker.queues["events"]) == 2
+
+
+def test_replies_are_shown_in_order_and_acked(broker: AmqpBroker) -> None:
+    seen: list[str] = []
+    put(broker, reply(1), reply(3), b"nonsense", b"\xff\x00", reply(2), reply(2))
+    consumer = RepliesConsumer(broker.url)
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: consumer.run(lambda shown: seen.append(shown.id), stop=stop))
+    thread.start()
+    wait_until(lambda: broker.acked == 6)
+    stop.set()
+    thread.join(10)
+    assert seen == ["r1", "r2", "r3"]
+    ids = [json.loads(found["body"])["id"] for found in broker.published if found["queue"] == "acks"]
+    assert ids[0] == "r1"
+    assert sorted(ids) == ["r1", "r2", "r2", "r3"]
+    assert ("acks", True) in broker.declared
+    assert not broker.queues["replies"]
+
+
+def test_a_reply_whose_handler_fails_goes_back(broker: AmqpBroker) -> None:
+    put(broker, reply(1), reply(2))
+
+    def breaks(shown: Reply) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        RepliesConsumer(broker.url).run(breaks)
+    assert len(broker.queues["replies"]) == 2
+    assert broker.acked == 0
+
+
+def test_a_lost_connection_costs_two_lines_and_no_delivery(
+    broker: AmqpBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "events")
+    consumer = PlainConsumer(broker.url, "replies")
+    put(broker, reply(1))
+    first = wait_until(lambda: consumer.receive(0.1))
+    assert first is not None
+    broker.drop_connections()
+    again = wait_until(lambda: consumer.receive(0.1))
+    assert again is not None
+    assert decode_reply(again.body) == decode_reply(reply(1))
+    assert not consumer.ack(first)
+    assert consumer.ack(again)
+    consumer.close()
+    assert not broker.queues["replies"]
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("events")]
+    assert len(lines) == 2, lines
+
+
+@pytest.mark.parametrize("silent_at", ["basic.qos", "basic.consume", "queue.declare", "channel.open"])
+def test_consuming_from_a_broker_that_falls_silent_does_not_hang(broker: AmqpBroker, silent_at: str) -> None:
+    broker.silent.add(silent_at)
+    consumer = PlainConsumer(broker.url, "replies", timeout=2.0)
+    started = time.monotonic()
+    assert consumer.receive(0.1) is None
+    assert not consumer.connected
+    assert time.monotonic() - started < 6.0
+    broker.silent.clear()
+    wait_until(lambda: consumer.receive(0.1) is None and consumer.connected)
+    consumer.close()
