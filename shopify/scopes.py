@@ -25,12 +25,15 @@ class Scopes:
 
     def allow(self, scope: str) -> bool:
         """Whether reading this is worth a try. A write scope includes its read scope."""
-        return self.granted is None or bool({scope, scope.replace("read_", "write_", 1)} & self.granted)
+        return self.granted is None or self._granted(scope)
 
     def data_window(self, now: datetime) -> dict[str, Any]:
         """How far back orders reach, as told beside everything that is made of orders."""
-        if self.granted is not None and ALL_ORDERS in self.granted:
+        if self._granted(ALL_ORDERS):
             return {"orders_from": None, "complete_history": True}
         start = (now.astimezone(UTC) - ORDER_HISTORY).strftime("%Y-%m-%dT%H:%M:%SZ")
         why = f"{ALL_ORDERS} not granted" if self.granted is not None else f"unknown whether {ALL_ORDERS} is granted"
         return {"orders_from": start, "complete_history": False, "reason": why}
+
+    def _granted(self, scope: str) -> bool:
+        return bool({scope, scope.replace("read_", "write_", 1)} & (self.granted or frozenset()))

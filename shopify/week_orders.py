@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from shopify.access import access, zone_named
-from shopify.errors import BadAnswer, ShopifyError
+from shopify.errors import (
+    AccessDenied,
+    BadAnswer,
+    Forbidden,
+    ProtectedData,
+    ShopifyError,
+    StoreUnavailable,
+    Unauthorized,
+)
 from shopify.fetched import Fetched, counted, cut_short, fitting, missing_part
 from shopify.gate import CUSTOMER, ITEM_PRODUCT, Gate, not_granted
 from shopify.orders import Order, read_orders
@@ -24,6 +32,8 @@ TOTAL_SECONDS = 20.0
 """If the caller sets no deadline."""
 SECONDS_FOR_A_PAGE = 1.0
 """With less than this left, no further page is begun."""
+ACCESS_LOST = (Unauthorized, Forbidden, StoreUnavailable, AccessDenied, ProtectedData)
+"""What ends the whole fetch even if some pages were read: the store must not be talked about any longer."""
 
 
 @dataclass
@@ -73,7 +83,7 @@ def _read(gate: Gate, week: Week, problems: Problems, ends: float) -> _Reading:
         try:
             connection = _page(gate, week, cursor, ends)
         except ShopifyError as error:
-            if number == 0 or not error.retryable:
+            if number == 0 or isinstance(error, ACCESS_LOST):
                 raise
             reading.stopped = missing_part("orders", error)
             return reading

@@ -8,6 +8,7 @@ import json
 import socket
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -129,6 +130,20 @@ def dripping_body(pause: float = 0.05) -> Behaviour:
     def behave(handler: Handler) -> None:
         handler.start(200, ("Content-Type", "application/json"), ("Content-Length", "1000000"))
         _drip(handler, b" ", pause)
+
+    return behave
+
+
+def fading_body(seconds: float) -> Behaviour:
+    """Drips for a while, then falls silent with the answer incomplete."""
+
+    def behave(handler: Handler) -> None:
+        handler.start(200, ("Content-Type", "application/json"), ("Content-Length", "1000000"))
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends and not handler.server.owner.stopping.wait(0.05):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+        handler.server.owner.stopping.wait(30)
 
     return behave
 

@@ -26,6 +26,7 @@ from tests.shopify_server import (
     dripping_body,
     dripping_headers,
     endless_body,
+    fading_body,
     gzip_bomb,
     redirecting,
     resetting,
@@ -100,6 +101,13 @@ def test_a_slow_server_holds_nobody_past_the_deadline(http: httpx.Client, slow: 
     error, _ = refused(http, slow, seconds=DEADLINE_SECONDS)
     assert time.monotonic() - started < DEADLINE_SECONDS + LATE_SECONDS
     assert isinstance(error, Temporary)
+    assert error.reason == "timeout"
+
+
+def test_a_server_that_falls_silent_shortly_before_the_deadline(http: httpx.Client) -> None:
+    started = time.monotonic()
+    error, _ = refused(http, fading_body(0.8), seconds=1.0)
+    assert time.monotonic() - started < 1.0 + LATE_SECONDS
     assert error.reason == "timeout"
 
 

@@ -146,6 +146,7 @@ def test_no_page_is_begun_shortly_before_the_deadline() -> None:
         (answer(b"<html>", 503), "shopify.unavailable"),
         (answer(b"{"), "shopify.bad_answer"),
         (ok({"orders": None}), "shopify.bad_answer"),
+        (answer({"errors": [{"message": "Invalid cursor"}]}), "shopify.bad_document"),
     ],
 )
 def test_trouble_after_the_first_page_leaves_what_was_read(trouble: httpx.Response, code: str) -> None:
