@@ -36,7 +36,7 @@ def moment(value: object) -> datetime | None:
 def many(number: int, thing: str, at_least: bool = False) -> str:
     """Like "1 order", "1,500 orders", "no orders", "10,000+ orders"."""
     shown = "no" if number == 0 else f"{number:,}{'+' if at_least else ''}"
-    return f"{shown} {thing}{'' if number == 1 and not at_least else 's'}"
+    return f"{shown} {thing}{'' if number == 1 else 's'}"
 
 
 def period(window: object, until: object) -> str:

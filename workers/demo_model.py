@@ -84,7 +84,6 @@ class Turn:
     results: dict[str, Result] = field(default_factory=dict)
     unspoken: set[str] = field(default_factory=set)
     """Data types whose results came after the last words."""
-    asked: set[str] = field(default_factory=set)
     earlier: dict[str, Result] = field(default_factory=dict)
     """Results of earlier turns that are still fresh."""
     connected: bool = True
@@ -128,7 +127,7 @@ def _insights(turn: Turn, words: Sequence[str], tools_offered: bool) -> Script:
         if sentence := demo_words.cut_off(turn.results.get(data_type, {"success": True})):
             return Script(sentence)
     text = " ".join(demo_words.about(data_type, turn.results[data_type]) for data_type in _unspoken(turn))
-    following = next((data_type for data_type in INSIGHTS if data_type not in turn.asked), None)
+    following = next((data_type for data_type in INSIGHTS if data_type not in turn.results), None)
     if following and tools_offered:
         return Script(_leading_on(text, following) or None, (following,))
     if words:
@@ -154,7 +153,7 @@ def _questions(turn: Turn, words: Sequence[str], tools_offered: bool, told: Sequ
         return Script(GREETING)
     wanted = list(dict.fromkeys(data_type for line in words for data_type in _subjects(line)))
     known = turn.earlier | turn.results
-    to_ask = tuple(data_type for data_type in wanted if data_type not in known and data_type not in turn.asked)
+    to_ask = tuple(data_type for data_type in wanted if data_type not in known)
     if to_ask and tools_offered:
         return Script(None, to_ask)
     days = [day for day in ("today", "yesterday") if day in text]
@@ -209,7 +208,6 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
                 _keep(turn, _result(content), named.get(str(message.get("tool_call_id"))))
             case "assistant" if calls:
                 turn.unspoken = set() if content else turn.unspoken
-                turn.asked |= {named[str(call.get("id"))] for call in calls}
             case "assistant":
                 turn = Turn(earlier=turn.earlier | turn.results)
     now = demo_figures.moment(context.get("now"))

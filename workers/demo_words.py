@@ -184,9 +184,9 @@ def _repeat_customers(orders: Sequence[Data]) -> list[str]:
     again = sum((whole(customer.get("orders")) or 0) > 1 for customer in known)
     if not again:
         return []
-    who = _be(again, "a customer who has", "customers who have")
     which = "It" if len(orders) == 1 else f"{again:,} of them"
-    return [f"{which} {_be(again, 'is', 'are')} from {who} ordered before."]
+    who = _be(again, "a customer", "customers")
+    return [f"{which} {_be(again, 'is', 'are')} from {who} who ordered more than once."]
 
 
 def _most_ordered(orders: Iterable[Data]) -> list[str]:
@@ -234,8 +234,9 @@ def _week_orders(data: Data, days: Collection[str]) -> list[str]:
     if number == 0:
         return ["There were no orders in the last seven days.", *left_out]
     by_day = [sentence for day in ("today", "yesterday") if day in days for sentence in _day(data, day)]
-    placed = f"there {_be(number, 'was', 'were')} {many(number, 'order')}{_worth(data.get('totals'))}"
-    told = [f"In the last seven days {placed}.", *_after_changes(data)]
+    placed = f"{many(number, 'order')}{_worth(data.get('totals'))}"
+    there = "I could see" if data.get("truncated") else f"there {_be(number, 'was', 'were')}"
+    told = [f"In the last seven days {there} {placed}.", *_after_changes(data)]
     return [*by_day, *told, *_best_seller(data), *_people(data), *left_out]
 
 
@@ -249,7 +250,8 @@ def _day(data: Data, day: str) -> list[str]:
         number = whole(row.get("orders"))
         if row.get("date") == wanted.isoformat() and number is not None:
             so_far = " so far" if day == "today" else ""
-            return [f"{day.capitalize()}{so_far}: {many(number, 'order')}{_worth(row.get('totals'))}."]
+            partly = "at least " if str(data.get("covered_from", ""))[:10] == wanted.isoformat() else ""
+            return [f"{day.capitalize()}{so_far}: {partly}{many(number, 'order')}{_worth(row.get('totals'))}."]
     return []
 
 
@@ -275,9 +277,9 @@ def _people(data: Data) -> list[str]:
     people = data.get("customers")
     people = people if isinstance(people, Mapping) else {}
     first, back = whole(people.get("first_time")) or 0, whole(people.get("returning")) or 0
-    told = [f"{many(first, 'customer')} ordered for the first time"] if first else []
-    told += [f"{many(back, 'customer')} had ordered before"] if back else []
-    return [f"{_listed(told)}."] if told else []
+    told = [many(first, "first-time customer")] if first else []
+    told += [many(back, "returning customer")] if back else []
+    return [f"{_listed(told)} ordered."] if told else []
 
 
 # --- grammar ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ litellm 1.105 needs guarding; each point is held by a test:
 from __future__ import annotations
 
 import contextvars
-import copy
 import logging
 import os
 import socket
@@ -110,7 +109,7 @@ class Model:
         candidates = self._breaker.usable(wanted)
         for place, name in enumerate(candidates):
             left = deadline - self._clock()
-            if failures and left < LEAST_SECONDS:
+            if left < LEAST_SECONDS and (failures or left <= 0):
                 break
             outcome = self._try(name, request, min(left, _longest(place, candidates)))
             if isinstance(outcome, Failure) and len(candidates) == 1:
@@ -121,7 +120,7 @@ class Model:
             failures.append(outcome)
             if outcome.status:  # an empty answer says nothing about the next one
                 self._breaker.failed(name, outcome.retry_after)
-        raise self._unavailable(wanted, failures)
+        raise self._unavailable(wanted, failures, time_is_up=bool(candidates))
 
     def warm_up(self) -> None:
         """Import litellm and run its call path once, so that the first real answer is not a second late.
@@ -164,9 +163,10 @@ class Model:
         self._sleep(pause)
         return self._try(failure.name, request, min(left, LAST_TRY_SECONDS))
 
-    def _unavailable(self, wanted: Sequence[str], failures: Sequence[Failure]) -> ModelUnavailable:
+    def _unavailable(self, wanted: Sequence[str], failures: Sequence[Failure], *, time_is_up: bool) -> ModelUnavailable:
         wait = self._breaker.wait(wanted)
-        told = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: failed before, not asked this time"
+        not_asked = "no time was left to ask" if time_is_up else "failed before, not asked this time"
+        told = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
         hint = "" if wait is None else f". Next try in {wait:.0f} s"
         return ModelUnavailable(f"No language model answered. {told}{hint}", wait)
 
@@ -233,8 +233,8 @@ def _call(name: str, request: Request, seconds: float) -> Answer | Failure | Mod
 def _complete(name: str, request: Request, seconds: float, extra: Mapping[str, Any]) -> Any:
     return _litellm().completion(
         model=name,
-        messages=copy.deepcopy(list(request.messages)),  # some conversions take messages out of the list
-        tools=copy.deepcopy(list(request.tools)) if request.tools else None,
+        messages=list(request.messages),
+        tools=list(request.tools) if request.tools else None,
         timeout=float(max(int(seconds), 1)),
         num_retries=0,
         max_retries=0,

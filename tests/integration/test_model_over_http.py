@@ -163,6 +163,12 @@ def test_calls_as_sloppy_providers_send_them(serve: Serve) -> None:
     assert len({broken.id, without_id.id, without_arguments.id, ""}) == 4
 
 
+def test_what_a_model_does_not_take_is_left_out(serve: Serve) -> None:
+    server = serve([Say("hello")])
+    Model(["openai/gpt-5"]).ask(QUESTION, None, timeout=20, temperature=0.2)  # takes its own temperature only
+    assert "temperature" not in server.requests[0].body
+
+
 def test_a_server_without_a_key_is_called_too(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve([Say("hello")])
     for empty in (True, False):
@@ -344,6 +350,28 @@ def test_one_bad_moment_of_an_only_model_does_not_silence_the_next_turn(serve: S
     with pytest.raises(ModelUnavailable):
         model.ask(QUESTION, None, timeout=20)
     assert model.ask(QUESTION, None, timeout=20).text == "hello"
+
+
+def test_an_answer_ends_the_row_of_failures(serve: Serve, fake_time: Time) -> None:
+    refusals: list[Answer] = [Status(401)] * (PATIENCE - 1)
+    serve([*refusals, Say("hello"), *refusals, Say("hello again")])
+    model = model_of(fake_time)
+    answers = []
+    for _ in range(2 * PATIENCE):
+        try:
+            answers.append(model.ask(QUESTION, None, timeout=20).text)
+        except ModelUnavailable:
+            answers.append(None)
+    silent = [None] * (PATIENCE - 1)
+    assert answers == [*silent, "hello", *silent, "hello again"]
+
+
+def test_an_empty_answer_says_nothing_about_the_next_one(serve: Serve, fake_time: Time) -> None:
+    server = serve(by_model(primary=NoChoices(), backup=Say("hello")))
+    model = model_of(fake_time, "openai/primary", "openai/backup")
+    for _ in range(2):
+        model.ask(QUESTION, None, timeout=20)
+    assert asked(server) == ["primary", "backup", "primary", "backup"]
 
 
 def test_when_everybody_fails_each_is_named_with_its_reason(serve: Serve, fake_time: Time) -> None:

@@ -240,6 +240,16 @@ def test_a_failed_fetch_is_tried_again_in_the_next_turn_only() -> None:
     assert "1,234" in str(talk.ask().text)
 
 
+def test_a_result_is_not_lost_when_the_tool_says_it_was_given_before() -> None:
+    talk = Talk(user("How many customers do I have?"))
+    talk.ask()
+    talk.messages += [wire_message(Script(None, ("counts",)))]
+    call_id = talk.messages[-1]["tool_calls"][0]["id"]
+    again = {"success": False, "data_type": "counts", "error_code": "tool.already_fetched", "error": "see above"}
+    talk.messages += [{"role": "tool", "tool_call_id": call_id, "content": json.dumps(again)}]
+    assert "1,234 customers" in str(talk.ask().text)
+
+
 def test_several_messages_in_a_row_are_answered_together() -> None:
     first, last = Talk(user("How many customers do I have?"), user("and what is in stock?")).to_the_end()
     assert first.calls == ("counts", "overview")

@@ -54,10 +54,10 @@ def recent(*orders: dict[str, Any], **more: Any) -> str:
     return about("recent_orders", result({"orders": [shown(one, 200) for one in read], "more": False}, **more))
 
 
-def week(*orders: dict[str, Any], days: tuple[str, ...] = ()) -> str:
+def week(*orders: dict[str, Any], days: tuple[str, ...] = (), truncated: bool = False) -> str:
     read = read_orders({"nodes": list(orders)}, Problems(), customers_complete=True)
     span = Week.until(datetime(2026, 11, 22, 10, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
-    data = summary(span, read, truncated=False, customers_complete=True, title_limit=200)
+    data = summary(span, read, truncated=truncated, customers_complete=True, title_limit=200)
     return about("week_orders", result(data), days)
 
 
@@ -147,9 +147,10 @@ def test_test_and_cancelled_orders_are_neither_counted_nor_hidden() -> None:
 def test_customers_who_came_back_are_counted_but_not_named() -> None:
     back = {"id": "gid://shopify/Customer/7", "displayName": "Aunt Agatha", "numberOfOrders": "4"}
     said = recent(order(3, customer=back), order(2), order(1, customer=None))
-    assert "1 of them is from a customer who has ordered before." in said
-    assert "2 of them are from customers who have" in recent(order(3, customer=back), order(2, customer=back))
-    assert "ordered before" not in recent(order(2), order(1))
+    assert "1 of them is from a customer who ordered more than once." in said
+    assert "2 of them are from customers who ordered" in recent(order(3, customer=back), order(2, customer=back))
+    assert "It is from a customer who ordered more than once." in recent(order(3, customer=back))
+    assert "more than once" not in recent(order(2), order(1))
     assert "Agatha" not in said
 
 
@@ -250,7 +251,7 @@ def test_week() -> None:
     )
     assert said == (
         "In the last seven days there were 2 orders worth 1,150.00 EUR. Sold most: “Blue Mug”, 2 pieces. "
-        "1 customer ordered for the first time and 1 customer had ordered before. "
+        "1 first-time customer and 1 returning customer ordered. "
         "I left out 1 test order and 1 cancelled order."
     )
 
@@ -260,6 +261,13 @@ def test_today_and_yesterday_are_told_when_asked_for() -> None:
     assert week(*orders, days=("today",)).startswith("Today so far: 1 order worth 10.00 EUR. In the last seven days")
     assert week(*orders, days=("yesterday",)).startswith("Yesterday: no orders. In the last seven days")
     assert week(*orders).startswith("In the last seven days there were 2 orders")
+
+
+def test_a_week_that_was_not_read_to_its_beginning_is_not_called_whole() -> None:
+    orders = [order(2, "10.0"), order(1, "20.0", createdAt="2026-11-21T07:00:00Z")]
+    assert "In the last seven days I could see 2 orders worth 30.00 EUR." in week(*orders, truncated=True)
+    assert "Yesterday: at least 1 order worth 20.00 EUR." in week(*orders, days=("yesterday",), truncated=True)
+    assert "Today so far: 1 order" in week(*orders, days=("today",), truncated=True)
 
 
 def test_after_refunds() -> None:

@@ -1,0 +1,109 @@
+"""The demo model over what the shop's code really reads from a store, for stores of all kinds."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from shopify import data as shopify_data
+from shopify.client import ShopifyClient
+from shopify.development_store import DevelopmentStore, token_for
+from shopify.errors import ShopifyError
+from workers.demo_model import reply_to, wire_message
+
+INSIGHTS = "[system event] show_shopify_insights"
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[DevelopmentStore]:
+    running = DevelopmentStore().start()
+    yield running
+    running.stop()
+
+
+class Reader:
+    """Answers the demo model's tool calls from a store, as the Shopify worker does."""
+
+    def __init__(self, store: DevelopmentStore, shop: str, token: str | None = None) -> None:
+        secret = SecretStr(token or token_for(shop))
+        self.client = ShopifyClient(shop, secret, admin_url=store.admin_url)
+        self.read: dict[str, Any] = {}
+
+    def result(self, data_type: str) -> str:
+        now = datetime.now(UTC)
+        result: dict[str, Any] = {"data_type": data_type, "as_of": now.isoformat(timespec="seconds")}
+        try:
+            fetched = shopify_data.fetch(self.client, data_type, scopes=None, now=now)
+        except ShopifyError as error:
+            return json.dumps(result | {"success": False, "error_code": error.code, "error": error.merchant})
+        self.read[data_type] = fetched.data
+        parts = {"missing": fetched.missing, "data_window": fetched.data_window}
+        return json.dumps(result | {"success": True, "data": fetched.data} | parts)
+
+
+def texts(reader: Reader, *said: str) -> list[str]:
+    """What the demo model says until its turn ends."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": text} for text in said]
+    spoken: list[str] = []
+    try:
+        while True:
+            script = reply_to(messages, True)
+            spoken += [script.text] if script.text else []
+            messages.append(wire_message(script))
+            if not script.calls:
+                return spoken
+            for call in messages[-1]["tool_calls"]:
+                data_type = json.loads(call["function"]["arguments"])["data_type"]
+                result = {"role": "tool", "tool_call_id": call["id"], "content": reader.result(data_type)}
+                messages.append(result)
+    finally:
+        reader.client.close()
+
+
+def assert_well_worded(text: str) -> None:
+    assert not re.search(r"\bNone\b|\bnan\b|[{}]|\b1 (customers|pieces|days)\b|  |\.\.|\bno no\b", text), text
+    assert text == text.strip()
+
+
+@pytest.mark.parametrize("size", ["new", "tiny", "medium", "large", "huge"])
+def test_the_insights_of_a_store_are_true_and_well_worded(store: DevelopmentStore, size: str) -> None:
+    reader = Reader(store, f"dev-{size}.myshopify.com")
+    counts, recent, last = texts(reader, INSIGHTS)
+    customers = reader.read["counts"]["customers"]
+    assert "customers in your store" in counts
+    assert f"{customers:,} customers" in counts or customers == 0
+    assert "recent activity" in recent
+    newest = [order for order in reader.read["recent_orders"]["orders"] if not order["test"] and not order["cancelled"]]
+    assert not newest or newest[0]["name"] in recent
+    assert reader.read["overview"]["best_stocked_products"][0]["title"] in last
+    assert "support system" in last
+    for text in (counts, recent, last):
+        assert_well_worded(text)
+
+
+@pytest.mark.parametrize("size", ["new", "tiny", "huge"])
+def test_the_week_of_a_store_is_true_and_well_worded(store: DevelopmentStore, size: str) -> None:
+    reader = Reader(store, f"dev-{size}.myshopify.com")
+    (told,) = texts(reader, "How are sales today?")
+    number = reader.read["week_orders"]["orders_counted"]
+    assert f"{number:,} order" in told or (number == 0 and "no orders" in told)
+    assert_well_worded(told)
+
+
+def test_a_wrong_token_leads_to_reconnecting(store: DevelopmentStore) -> None:
+    (only,) = texts(Reader(store, "dev-tiny.myshopify.com", "shpat_wrong"), INSIGHTS)
+    assert "Please reconnect the store" in only
+
+
+def test_what_was_not_granted_is_named_and_the_rest_is_told(store: DevelopmentStore) -> None:
+    store.register("demo-narrow.myshopify.com", "tiny", scopes=["read_orders"])
+    counts, recent, last = texts(Reader(store, "demo-narrow.myshopify.com"), INSIGHTS)
+    assert "I can't see the customers in your store, but there were 7 orders" in counts
+    assert "read_customers" in counts
+    assert re.search(r"your latest \d orders come to", recent)
+    assert "I could not see your products." in last
+    assert "no products" not in last
