@@ -4,6 +4,7 @@ To add an action: write the two classes below and list the first in ACTIONS; a w
 Checker, schema, editor completion and explanations follow from the classes.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,10 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from workflows.template import Template, compile_tree, fill_tree
 from workflows.values import EFFORT, Effort
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
+_NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Sender = Literal["merchant", "system", "cj"]
 DataType = Literal["counts", "recent_orders", "overview", "week_orders"]
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name a workflow, a transition or a context key."""
+    return re.fullmatch(_NAME, text) is not None and not text.endswith("\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from workflows import expression
+from workflows.actions import is_name
 from workflows.errors import InvalidExpression
 from workflows.expression import Condition
 from workflows.kinds import Fields, Kind, condition_faults, kind_of, kind_of_value, value_faults
@@ -47,11 +48,9 @@ class TextChecker:
             self.template(path, tree, fields, event)
 
     def template(self, path: Path, source: str, fields: Fields | None, event: str) -> None:
-        try:
-            template = Template.parse(source)
-        except InvalidExpression as fault:
+        template, faults = Template.read(source)
+        for fault in faults:
             self.document.within(path, fault.start, fault.end, fault.message)
-            return
         if fields is None:
             return
         for slot in template.slots:
@@ -84,8 +83,8 @@ class TextChecker:
 
 def check_target(document: Document, path: Path, target: Any, workflow_names: Collection[str] | None) -> None:
     """The workflow that a transition leads to."""
-    if not isinstance(target, str) or not target:
-        return
+    if not isinstance(target, str) or not is_name(target):
+        return  # noted as a fault of structure
     if target == document.data.get("name"):
         document.at(path, "this leads to the workflow that it leaves")
     elif workflow_names is not None and target not in workflow_names:

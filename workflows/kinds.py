@@ -207,7 +207,7 @@ class _Checker:
                 return f"; a condition has no {{{{ }}}}: write {name}"
             if name in self.fields:
                 return f"; the field is written without quotes: {name}"
-        return ", so it is always the same"
+        return ", so the answer is always the same"
 
     def equality(self, node: syntax.Compare, left: Kind, right: Kind) -> None:
         a, b = base(left), base(right)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workflows import checker, expression
-from workflows.actions import ProcessMessage, Transition
+from workflows.actions import ProcessMessage, Transition, is_name
 from workflows.checker import check, check_circles
 from workflows.definition import Definition
 from workflows.errors import InvalidWorkflows
@@ -123,7 +123,8 @@ def _read(path: Path) -> str | Problem:
 def _names_around(files: Iterable[Path]) -> set[str]:
     """Workflows that single files may lead to although they are not checked with them."""
     folders = {SHIPPED, *(path.parent for path in files)}
-    return {name for folder in folders for name in _names(_read_folder(folder).documents)}
+    names = {name for folder in folders for name in _names(_read_folder(folder).documents)}
+    return {name for name in names if is_name(name)}
 
 
 def _names(documents: Iterable[Document]) -> dict[str, Document]:

@@ -4,58 +4,69 @@ unknown key 'cleanup_triger', did you mean 'cleanup_trigger'?
 'tools' belongs at the top level, not in 'behavior': check the indentation
 """
 
-import types
-import typing
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from workflows.actions import ACTIONS, ActionSection, Section
-from workflows.definition import AgentPrompt, Behavior, Definition, Limits, Model, Prompts, Rule, TransitionSection
+from workflows.actions import ACTIONS
+from workflows.definition import Definition
+from workflows.places import (
+    Place,
+    action_types,
+    at_path,
+    bare,
+    belongs,
+    is_section,
+    is_union,
+    options_of,
+    place_of,
+    range_of,
+    sections_in,
+    tag_of,
+    unknown,
+)
 from workflows.suggest import closest, did_you_mean, or_one_of
 from workflows.vocabulary import EVENT_TYPES
 from workflows.yaml_marks import Document
 
-_SECTIONS: tuple[type[Section], ...] = (
-    *(Definition, Behavior, TransitionSection, Rule),
-    *ACTIONS,
-    *(Limits, Model, Prompts, AgentPrompt),
-)
 _FREE = ("data", "metadata", "config")  # below these keys a value may be anything, also empty
 _TRUE, _FALSE = ("yes", "on", "y", "true", "1"), ("no", "off", "n", "false", "0")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an error is: its path in the data, the section it is in, and what is wanted there."""
-
-    path: tuple[str | int, ...]
-    section: type[Section]
-    wanted: Any
-    value: Any
-    of_key: bool = False
-
-    @property
-    def name(self) -> str:
-        """The last key of the path, in quotes; items of a list go by their list's."""
-        keys = [part for part in self.path if isinstance(part, str)]
-        return repr(keys[-1]) if keys else "the file"
-
-
 def check_structure(document: Document) -> Definition | None:
-    """Validate the data of a document; notes what is wrong and returns None if anything is."""
+    """Validate the data of a document; notes what is wrong and returns None if anything is.
+
+    A key or action type that was clearly meant to be another one is noted and then taken for that one, so that what
+    is wrong below it is found in the same run.
+    """
+    _check_events(document)
     empty = set(_empty_values(document.data))
     for path in empty:
         document.at(path, f"{path[-1]!r} is empty: fill it in or remove the line", key=isinstance(path[-1], str))
-    try:
-        definition = Definition.model_validate(document.data)
-    except ValidationError as error:
-        _Reporter(document, empty).report(error.errors(include_url=False))
-        return None
-    return None if empty else definition
+    while True:
+        try:
+            definition = Definition.model_validate(document.data)
+        except ValidationError as error:
+            mended = _Reporter(document, empty).report(error.errors(include_url=False))
+            if not mended:
+                return None
+        else:
+            return None if document.has_errors else definition
+
+
+def _check_events(document: Document) -> None:
+    events = document.data.get("system_events") if isinstance(document.data, dict) else None
+    if not isinstance(events, dict):
+        return
+    for event in events.keys() - EVENT_TYPES:
+        path = ("system_events", event)
+        document.at(path, f"unknown event {event!r}{or_one_of(event, EVENT_TYPES)}", key=True)
+        near = closest(event, EVENT_TYPES)
+        if near is not None and near not in events:
+            document.rename(path, near)
 
 
 def _empty_values(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -68,19 +79,33 @@ def _empty_values(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple
 
 
 class _Reporter:
+    """Notes pydantic's errors. `mends` is what to take the document for afterwards."""
+
     def __init__(self, document: Document, empty: set[tuple[str | int, ...]]) -> None:
         self.document = document
         self.empty = empty
-        self.meant: set[tuple[str | int, ...]] = set()  # keys that an unknown one was probably meant to be
+        self.misplaced: list[tuple[str | int, ...]] = []  # keys that stand in the wrong section
+        self.mends: list[Callable[[], None]] = []
 
-    def report(self, errors: list[ErrorDetails]) -> None:
+    def report(self, errors: list[ErrorDetails]) -> bool:
+        """Note all errors; true if something was mended, so that there may be more to find."""
         unknown_first = sorted(errors, key=lambda error: error["type"] != "extra_forbidden")
-        for error in unknown_first:
-            place = _place(error["loc"], self.document.data)
-            if place.path not in self.empty:
+        places = [(error, place_of(error["loc"], self.document.data)) for error in unknown_first]
+        meant = [self.meant(place) for error, place in places if error["type"] == "extra_forbidden"]
+        for error, place in places:
+            if place.path not in self.empty and place.path not in meant:
                 self.one(error, place)
+        for mend in self.mends:
+            mend()
+        return bool(self.mends)
 
-    def one(self, error: ErrorDetails, place: _Place) -> None:
+    def meant(self, place: Place) -> tuple[str | int, ...] | None:
+        """The path of the key that an unknown one was probably meant to be."""
+        present = at_path(self.document.data, place.path[:-1]) or {}
+        near = closest(place.path[-1], [name for name in place.section.model_fields if name not in present])
+        return None if near is None else (*place.path[:-1], near)
+
+    def one(self, error: ErrorDetails, place: Place) -> None:
         kind, context = error["type"], error.get("ctx", {})
         if kind == "extra_forbidden":
             self.unknown_key(place)
@@ -103,60 +128,79 @@ class _Reporter:
         else:
             self.wrong_kind(place)
 
-    def at(self, place: _Place, message: str, *, key: bool = False) -> None:
+    def at(self, place: Place, message: str, *, key: bool = False) -> None:
         self.document.at(place.path, message, key=key or place.of_key)
 
-    def unknown_key(self, place: _Place) -> None:
-        key = str(place.path[-1])
-        present = _at(self.document.data, place.path[:-1])
-        options = [name for name in place.section.model_fields if name not in present]
-        near = closest(key, options)
-        if near is not None:
-            self.meant.add((*place.path[:-1], near))
-            self.at(place, f"unknown key {key!r}, did you mean {near!r}?", key=True)
+    def unknown_key(self, place: Place) -> None:
+        key, meant = str(place.path[-1]), self.meant(place)
+        if meant is not None:
+            self.at(place, f"unknown key {key!r}, did you mean {meant[-1]!r}?", key=True)
+            self.mends.append(lambda: self.document.rename(place.path, str(meant[-1])))
         else:
-            self.at(place, _belongs(key, place.section) or _unknown(key, place.section), key=True)
+            self.misplaced.append(place.path)
+            self.at(place, belongs(key, place.section) or unknown(key, place.section), key=True)
 
-    def missing(self, place: _Place) -> None:
-        if place.path in self.meant:
-            return
-        where = "" if place.section is Definition else f" in {place.section.place}"
-        self.document.at(self.opening(place.path[:-1]), f"key {place.path[-1]!r} is missing{where}", key=True)
+    def missing(self, place: Place) -> None:
+        if not self.stands_elsewhere(place):
+            where = "" if place.section is Definition else f" in {place.section.place}"
+            message = f"key {place.path[-1]!r} is missing{where}"
+            self.document.at(self.opening(place.path[:-1]), message, key=True)
 
-    def missing_type(self, place: _Place) -> None:
-        if isinstance(place.value, dict):
-            message = f"an action begins with its type, one of: {', '.join(_action_types())}"
-            only = next(iter(place.value)) if len(place.value) == 1 else None
-            if only in _action_types():
-                message = f"an action is written '- type: {only}', its keys on the lines below it"
-            elif any(closest(str(key), ["type"]) for key in place.value):
-                self.meant.add((*place.path, "type"))
-            self.document.at(self.opening(place.path), message, key=True)
-        elif isinstance(place.value, str) and place.value in _action_types():
-            self.at(place, f"an action is written '- type: {place.value}', its keys on the lines below it")
+    def stands_elsewhere(self, place: Place) -> bool:
+        """Whether a misplaced key explains that this one is missing: it is this one, or one that goes under it."""
+        for path in self.misplaced:
+            above, key = path[:-1], path[-1]
+            if key == place.path[-1] and place.path[: len(above)] == above:
+                return True
+            inner = sections_in(place.wanted)
+            if above == place.path[:-1] and any(key in section.model_fields for section in inner):
+                return True
+        return False
+
+    def missing_type(self, place: Place) -> None:
+        value = place.value
+        if not isinstance(value, dict):
+            advice = f"'- type: {value}'" if value in action_types() else "'- type: …'"
+            return self.at(place, f"an action begins with {advice}, this is {_kind(value)}")
+        types_ = action_types()
+        only = next(iter(value)) if len(value) == 1 else None
+        meant = next((str(key) for key in value if closest(key, ["type"])), None)
+        fitting = [action for action in ACTIONS if value.keys() <= action.model_fields.keys()]
+        if only in types_:
+            message = f"an action is written '- type: {only}', its keys on the lines below it"
+        elif meant is not None:
+            message = f"unknown key {meant!r}, did you mean 'type'?"
+            self.document.at((*place.path, meant), message, key=True)
+            return self.mends.append(lambda: self.document.rename((*place.path, meant), "type"))
+        elif len(fitting) == 1:
+            message = f"an action begins with its type, here probably '- type: {tag_of(fitting[0])}'"
         else:
-            self.at(place, f"an action is a map that begins with '- type: …', this is {_kind(place.value)}")
+            message = f"an action begins with its type, one of: {', '.join(types_)}"
+        return self.document.at(self.opening(place.path), message, key=True)
 
     def opening(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
         """Where to point at a map that lacks a key: its own key, or its first one if it is an item or the file."""
         if path and isinstance(path[-1], str):
             return path
-        keys = _at(self.document.data, path)
+        keys = at_path(self.document.data, path)
         return (*path, next(iter(keys))) if isinstance(keys, dict) and keys else path
 
-    def unknown_action(self, place: _Place, tag: object) -> None:
+    def unknown_action(self, place: Place, tag: object) -> None:
         path = (*place.path, "type")
-        self.document.at(path, f"unknown action type {tag!r}{or_one_of(tag, _action_types())}")
+        self.document.at(path, f"unknown action type {tag!r}{or_one_of(tag, action_types())}")
+        near = closest(tag, action_types())
+        if near is not None:
+            self.mends.append(lambda: self.document.replace(path, near))
 
-    def not_one_of(self, place: _Place) -> None:
-        options = [str(option) for option in _options(place.wanted)]
+    def not_one_of(self, place: Place) -> None:
+        options = [str(option) for option in options_of(place.wanted)]
         if not isinstance(place.value, str):
             return self.at(place, f"{place.name} cannot be {_kind(place.value)}{or_one_of('', options)}")
         noun = "data type" if "data_types" in place.path else f"{place.name} cannot be"
         shown = f"unknown data type {place.value!r}" if noun == "data type" else f"{noun} {place.value!r}"
         return self.at(place, f"{shown}{or_one_of(place.value, options)}")
 
-    def bad_name(self, place: _Place) -> None:
+    def bad_name(self, place: Place) -> None:
         written = str(place.path[-1] if place.of_key else place.value)
         if not written.strip():
             return self.at(place, f"{place.name} is empty")
@@ -164,13 +208,13 @@ class _Reporter:
         advice = f", such as {tidy!r}" if tidy and tidy != written else ""
         return self.at(place, f"{written!r} cannot be a name: a name has small letters, digits and _{advice}")
 
-    def out_of_range(self, place: _Place) -> None:
-        low, high = _range(place)
+    def out_of_range(self, place: Place) -> None:
+        low, high = range_of(place)
         bounds = f"it can be {low:,} to {high:,}" if high is not None else f"it must be at least {low:,}"
         self.at(place, f"{place.name} is {place.value}, {bounds}")
 
-    def wrong_kind(self, place: _Place) -> None:
-        wanted, value = _bare(place.wanted), place.value
+    def wrong_kind(self, place: Place) -> None:
+        wanted, value = bare(place.wanted), place.value
         if wanted is str:
             advice = ": put it in quotes" if isinstance(value, int | float) else ""
             return self.at(place, f"{place.name} is a text, this is {_kind(value)}{advice}")
@@ -182,122 +226,31 @@ class _Reporter:
             advice = ": remove the quotes" if quoted else ""
             return self.at(place, f"{place.name} is {number}, this is {_kind(value)}{advice}")
         if get_origin(wanted) is list:
-            return self.at(place, f"{place.name} is a list: begin each item with '- '", key=isinstance(value, dict))
+            advice = "begin each item with '- '" if isinstance(value, dict) else f"write [{value}]"
+            return self.at(place, f"{place.name} is a list: {advice}", key=isinstance(value, dict))
+        if is_union(wanted):
+            return self.missing_type(place)
         return self.map_wanted(place)
 
-    def map_wanted(self, place: _Place) -> None:
-        wanted, value = _bare(place.wanted), place.value
+    def map_wanted(self, place: Place) -> None:
+        wanted, value = bare(place.wanted), place.value
+        glued = re.match(r"([a-z_]+):\S", value) if isinstance(value, str) else None
+        if glued:
+            return self.at(place, f"a blank is missing after '{glued[1]}:'")
         name = place.name
-        if wanted is Rule or (place.path and isinstance(place.path[-1], int)):
+        if place.path and isinstance(place.path[-1], int):
             name = f"each item of {place.name}"
         if not place.path:
             return self.at(place, f"a workflow is a map that begins with 'name: …', this is {_kind(value)}")
         advice = ""
         if isinstance(value, list):
-            advice = ": remove the '- ' before its keys"
-        elif isinstance(wanted, type) and issubclass(wanted, Section):
-            advice = f" with the keys {', '.join(wanted.model_fields)}"
+            return self.at(place, f"{name} is a map: remove the '- ' before its keys")
+        if is_section(wanted):
+            plural = "s" if len(wanted.model_fields) > 1 else ""
+            advice = f" with the key{plural} {', '.join(wanted.model_fields)}"
         elif name == "each item of 'requirements'":
             advice = f": write '- {value}: true'"
         return self.at(place, f"{name} is a map{advice}; this is {_kind(value)}")
-
-
-def _place(location: tuple[int | str, ...], data: Any) -> _Place:
-    """Follow pydantic's location through models and data at once, dropping the steps that only pydantic sees."""
-    path: list[str | int] = []
-    section: type[Section] = Definition
-    wanted: Any = Definition
-    for part in location:
-        wanted = _bare(wanted)
-        if part == "[key]":
-            return _Place(tuple(path), section, str, path[-1], of_key=True)
-        if _is_section(wanted):
-            section = wanted
-            path.append(part)
-            wanted = section.model_fields[str(part)].rebuild_annotation() if part in section.model_fields else Any
-        elif get_origin(wanted) is dict:
-            path.append(part)
-            wanted = get_args(wanted)[1]
-        elif get_origin(wanted) is list:
-            if isinstance(data, list):
-                path.append(part)
-            wanted = get_args(wanted)[0]
-            if not isinstance(data, list):
-                continue
-        elif get_origin(wanted) in (Union, types.UnionType):
-            wanted = next((action for action in ACTIONS if _tag(action) == part), Any)
-            continue
-        data = _step(data, part)
-    return _Place(tuple(path), section, wanted, data)
-
-
-def _bare(wanted: Any) -> Any:
-    """A type without its annotations and without its `| None`."""
-    while get_origin(wanted) is Annotated:
-        wanted = get_args(wanted)[0]
-    if get_origin(wanted) in (Union, types.UnionType):
-        options = [option for option in get_args(wanted) if option is not types.NoneType]
-        return _bare(options[0]) if len(options) == 1 else wanted
-    return wanted
-
-
-def _is_section(wanted: Any) -> typing.TypeGuard[type[Section]]:
-    return isinstance(wanted, type) and issubclass(wanted, Section)
-
-
-def _step(data: Any, part: str | int) -> Any:
-    try:
-        return data[part]
-    except (KeyError, IndexError, TypeError):
-        return None
-
-
-def _at(data: Any, path: tuple[str | int, ...]) -> Any:
-    for part in path:
-        data = _step(data, part)
-    return data
-
-
-def _tag(action: type[ActionSection]) -> str:
-    return str(get_args(action.model_fields["type"].annotation)[0])
-
-
-def _action_types() -> list[str]:
-    return [_tag(action) for action in ACTIONS]
-
-
-def _options(wanted: Any) -> tuple[Any, ...]:
-    bare = _bare(wanted)
-    return get_args(bare) if get_origin(bare) is Literal else ()
-
-
-def _range(place: _Place) -> tuple[float, float | None]:
-    low: float = 0
-    high: float | None = None
-    for bound in place.section.model_fields[str(place.path[-1])].metadata:
-        low, high = getattr(bound, "ge", low), getattr(bound, "le", high)
-    return low, high
-
-
-def _belongs(key: str, here: type[Section]) -> str | None:
-    """The sections that a key belongs in, if it is a key at all."""
-    if key in EVENT_TYPES:
-        return f"{key!r} is an event: it belongs under 'system_events'"
-    if here is Rule and key == "type":
-        return "'type' begins an action: put '- type: …' under 'actions'"
-    homes = [section.place for section in _SECTIONS if key in section.model_fields]
-    if not homes:
-        return None
-    return f"{key!r} belongs {_at_or_in(homes)}, not {_at_or_in([here.place])}: check the indentation"
-
-
-def _at_or_in(places: list[str]) -> str:
-    return " or ".join(("at " if place == Definition.place else "in ") + place for place in dict.fromkeys(places))
-
-
-def _unknown(key: str, section: type[Section]) -> str:
-    where = "" if section is Definition else f" in {section.place}"
-    return f"unknown key {key!r}{where}; possible here: {', '.join(section.model_fields)}"
 
 
 def _kind(value: Any) -> str:

@@ -7,7 +7,7 @@ Data is copied in, never interpreted: a shop named `{{x}}`, `1e5` or `null` stay
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,18 +39,26 @@ class Template:
     @staticmethod
     def parse(source: str) -> "Template":
         """Compile a text; raises InvalidExpression with offsets into `source`."""
+        template, faults = Template.read(source)
+        if faults:
+            raise faults[0]
+        return template
+
+    @staticmethod
+    def read(source: str) -> "tuple[Template, list[InvalidExpression]]":
+        """Compile what can be compiled of a text, and everything that is wrong with the rest."""
         if len(source) > MAX_TEXT:
-            raise InvalidExpression(f"longer than {MAX_TEXT} characters", 0, 1)
+            return Template("", ()), [InvalidExpression(f"longer than {MAX_TEXT} characters", 0, 1)]
         parts: list[str | Slot] = []
-        at = 0
-        while (start := source.find("{{", at)) >= 0:
-            end = _end(source, start)
-            parts += [_text(source, at, start), _slot(source, start + 2, end)]
-            at = end + 2
+        faults: list[InvalidExpression] = []
+        for start, end, inside in _pieces(source):
+            try:
+                parts.append(_slot(source, start, end) if inside else _text(source, start, end))
+            except InvalidExpression as fault:
+                faults.append(fault)
         if len(parts) > 2 * MAX_EXPRESSIONS:
-            raise InvalidExpression(f"more than {MAX_EXPRESSIONS} {{{{ }}}} in one text", at - 2, at)
-        parts.append(_text(source, at, len(source)))
-        return Template(source, tuple(part for part in parts if part != ""))
+            faults.append(InvalidExpression(f"more than {MAX_EXPRESSIONS} {{{{ }}}} in one text", 0, 1))
+        return Template(source, tuple(part for part in parts if part != "")), faults
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -109,18 +117,27 @@ def single_braces(source: str) -> list[tuple[int, int, str]]:
     return [(found.start(), found.end(), found[1]) for found in _SINGLE_BRACES.finditer(source)]
 
 
+def _pieces(source: str) -> Iterator[tuple[int, int, bool]]:
+    """The texts outside and the texts inside `{{ }}`, by turns; what is inside and never ends reaches to the end."""
+    at = 0
+    while (start := source.find("{{", at)) >= 0:
+        yield at, start, False
+        end = _end(source, start + 2)
+        yield start + 2, end, True
+        at = min(end + 2, len(source))
+    yield at, len(source), False
+
+
 def _end(source: str, start: int) -> int:
-    """Where the `}}` that belongs to the `{{` at `start` stands; texts in quotes are stepped over."""
-    at = start + 2
+    """Where the `}}` for the expression at `start` stands; texts in quotes are stepped over."""
+    at = start
     while at < len(source):
         if source.startswith("}}", at):
             return at
         quoted = _QUOTED.match(source, at) if source[at] in "'\"" else None
         at = quoted.end() if quoted else at + 1
     near = source.find("}}", start)
-    if near >= 0:  # a quote swallowed it
-        return near
-    raise InvalidExpression("this '{{' has no '}}'", start, start + 2)
+    return near if near >= 0 else len(source)  # a quote may have swallowed it
 
 
 def _text(source: str, start: int, end: int) -> str:
@@ -132,6 +149,8 @@ def _text(source: str, start: int, end: int) -> str:
 
 def _slot(source: str, start: int, end: int) -> Slot:
     inside = source[start:end]
+    if end == len(source):
+        raise InvalidExpression("this '{{' has no '}}'", start - 2, start)
     if not inside.strip():
         raise InvalidExpression("nothing between {{ and }}", start - 2, end + 2)
     try:

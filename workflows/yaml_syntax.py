@@ -12,6 +12,12 @@ _KEY_AND_VALUE = re.compile(r"^(?P<lead>\s*(?:- +)*(?P<key>[\w.-]+|'[^']*'|\"[^\
 _BARE_KEY = re.compile(r"^\s*(?:- +)*[\w.-]+\s*$")
 _NO_BLANK = re.compile(r"^\s*(?:- +)*(?P<key>[A-Za-z_]\w*):(?P<value>\S.*)$")
 
+#: What the first character of a value means to YAML although it may have been meant as text.
+SIGNS = {
+    "*": "'*' at the start of a value refers to an anchor, which workflows do not have; for a text use quotes",
+    "&": "'&' at the start of a value makes an anchor, which workflows do not have; for a text use quotes",
+    "!": "'!' at the start of a value makes a tag, which workflows do not have; for a text use quotes",
+}
 Explained = tuple[int, int, str]  # offsets into the text, and the sentence
 
 
@@ -21,7 +27,8 @@ def explained(error: yaml.MarkedYAMLError, text: str) -> Explained:
     at = min(mark.index, len(text)) if mark else 0
     problem, context = str(error.problem or ""), error.context_mark
     begun = context.index if context else at
-    for explain in (_tab, _never_closed, _escape, _template, _after_quote, _colon, _missing_colon, _start, _flow):
+    ways = (_tab, _never_closed, _escape, _template, _sign, _after_quote, _colon, _missing_colon, _start, _flow)
+    for explain in ways:
         found = explain(text, at, begun, problem)
         if found:
             return found
@@ -80,6 +87,15 @@ def _template(text: str, at: int, begun: int, problem: str) -> Explained | None:
     first = start + value.start(1)
     written = line[value.start(1) :].split(" #")[0].rstrip()
     return first, first + len(written), f'a text with a template in it must be in quotes: "{written}"'
+
+
+def _sign(text: str, at: int, begun: int, problem: str) -> Explained | None:
+    """A value that begins with a sign of YAML's, and could not be read because it was meant as text."""
+    start, line = _line(text, at)
+    found = _KEY_AND_VALUE.match(line)
+    if found is None or found["value"][0] not in SIGNS or start + found.start("value") > at:
+        return None
+    return start + found.start("value"), start + len(line.rstrip()), SIGNS[found["value"][0]]
 
 
 def _after_quote(text: str, at: int, begun: int, problem: str) -> Explained | None:
