@@ -132,8 +132,9 @@ class Demo:
 
     def _introduce(self, store: "DevelopmentStore") -> None:
         truth = store.truth(self._shop)
+        size = f"{truth['customers']} customers and {truth['orders']} orders"
         self._say_step(
-            f"\n{self._shop} has {truth['customers']} customers and {truth['orders']} orders. It is played by the development"
+            f"\n{self._shop} has {size}. It is played by the development"
             "\nstore on this machine, and the words are the offline demo model's. All else is real.\n"
         )
         if self._fault:

@@ -1,0 +1,165 @@
+"""`cj up` as people use it: one terminal runs everything, another one talks to it without any environment."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shopify.development_store import token_for
+from tests.cj import Terminal
+from tests.waiting import wait_until
+
+SHOP = "dev-tiny.myshopify.com"
+pytestmark = pytest.mark.timeout(300)
+
+
+class Up:
+    """A `cj up` in a folder of its own, and what it has said so far."""
+
+    def __init__(self, folder: Path, *options: str, **environ: str) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from workers.cli import main; main()", "up", *options],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, said: str, *, limit: float = 90.0) -> None:
+        wait_until(lambda: said in self.text or self._process.poll() is not None, limit=limit, what=said)
+        assert said in self.text, self.text
+
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process(self._process.pid).children(recursive=True)
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal to it alone, as a terminal would not: its children must not need one."""
+        self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        code = self._process.wait(60)
+        self._reader.join(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return code
+
+    def kill_if_running(self) -> None:
+        if self._process.poll() is None:
+            self.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+    started: list[Up] = []
+
+    def start(*options: str, **environ: str) -> Up:
+        started.append(Up(tmp_path, *options, **environ))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill_if_running()
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+
+
+def test_one_terminal_runs_everything_and_another_uses_it(
+    up: Callable[..., Up], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = up("--agents", "2")
+    running.wait_for("all processes ready")
+    running.wait_for("cj chat m1")
+    other = Terminal(tmp_path, monkeypatch, {})
+
+    # It stands on its own feet: nothing is set, everything is found.
+    assert other.json("check")["ok"]
+    assert {f"agent.{number}" for number in (1, 2)} <= {line.split(" ")[0] for line in running.lines}
+
+    # The very lines it proposes work (with a smaller store).
+    other("store-token", SHOP, "--merchant-id", "m1", typed=token_for(SHOP))
+    pairs = ["provider=shopify", "success=true", f"shop_domain={SHOP}", "merchant_id=m1", "conversation_id=c1"]
+    other("publish", "oauth_complete", *pairs)
+    assert "CJ: " in other("replies", "--once", "8").stdout
+    moments = [moment for event in other.json("timeline", "c1")["events"] for moment in event["moments"]]
+    assert {"event", "claimed", "model", "tools", "reply"} <= {moment["kind"] for moment in moments}
+
+    # A process that dies is back, and work goes on.
+    victims = [one for one in running.processes() if "-n agent" in " ".join(one.cmdline())]
+    assert len(victims) == 2
+    for victim in victims:
+        victim.kill()
+    for name in ("agent.1", "agent.2"):
+        running.wait_for(f"{name} was killed by SIGKILL; it starts again in 0.5 s")
+    assert "CJ: " in other("chat", "m1", "--conversation", "c1", typed="How many orders do I have?\n").stdout
+
+    # One at a time in a folder.
+    second = up()
+    assert second.wait() == 2
+    assert "another `cj up` runs in" in second.text
+
+    # Ctrl-C ends all of it; no token was ever shown.
+    processes = running.processes()
+    assert running.end(signal.SIGINT) == 0
+    assert all_gone(processes)
+    assert token_for(SHOP) not in running.text
+    assert "none runs in" in other("publish", "shop_redact", code=2).stderr
+
+
+def test_nothing_outlives_a_cj_up_that_is_killed(up: Callable[..., Up]) -> None:
+    running = up("--only", "intake")
+    running.wait_for("all processes ready")
+    processes = running.processes()
+    assert len(processes) >= 3, "intake, postgres, valkey"
+    running.end(signal.SIGKILL)
+    wait_until(lambda: all_gone(processes), limit=30, what="the end of every process")
+    again = up("--only", "intake")
+    again.wait_for("all processes ready")
+    assert again.end(signal.SIGTERM) == 0
+
+
+def test_a_database_that_is_behind_is_not_touched(up: Callable[..., Up], empty_database_url: str) -> None:
+    key = "1:" + "A" * 43 + "="
+    refused = up(DATABASE_URL=empty_database_url, CJ_TOKEN_KEYS=key)
+    assert refused.wait() == 2
+    assert "alembic upgrade head" in refused.text
+
+
+def test_wrong_settings_are_said_before_anything_starts(up: Callable[..., Up]) -> None:
+    refused = up(CJ_LEASE_SECONDS="soon", CJ_WORKFLOWS="nowhere")
+    assert refused.wait() == 2
+    assert "CJ_LEASE_SECONDS" in refused.text
+    assert "CJ_WORKFLOWS" in refused.text
+    assert not (refused.folder / ".cj" / "postgres").exists()
+
+
+def test_a_process_that_refuses_ends_it_with_2(up: Callable[..., Up], tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "a.yaml").write_text("name: a\nbehaviour: {}\n")
+    refused = up("--only", "workflow", "--only", "intake", CJ_WORKFLOWS=str(tmp_path / "flows"))
+    assert refused.wait() == 2
+    assert "a.yaml:2:1" in refused.text
+    assert re.search(r"cj: (workflow|intake) refused to start", refused.text)

@@ -1,0 +1,239 @@
+"""The command line itself: help, suggestions, exit codes, and what needs no server."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from pydantic import SecretStr
+
+from events.errors import InvalidEvent
+from tests.cj import Terminal
+from workers.cli import cj
+from workers.cli.common import WrongUse
+from workers.cli.publish import data_of
+from workers.cli.store_token import read_answer
+from workers.cli.up import readable
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(tmp_path, monkeypatch, {})
+
+
+def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*words, name))
+        else:
+            yield (*words, name), command
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands(cj)], ids=" ".join)
+def test_every_command_has_help_with_an_example(terminal: Terminal, words: tuple[str, ...]) -> None:
+    shown = terminal(*words, "--help").stdout
+    assert "Examples:" in shown
+    assert f"cj {' '.join(words)}" in shown.split("Examples:")[1]
+
+
+def test_help_lists_every_command(terminal: Terminal) -> None:
+    shown = terminal("--help").stdout
+    for name in cj.commands:
+        assert f"\n  {name} " in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["publsh"], "Did you mean 'publish'?"),
+        (["demo", "--stor", "new"], "Did you mean '--store'?"),
+        (["demo", "--store", "vast"], "'medium'"),
+        (["demo", "--fault", "unauthorised"], "unauthorized"),
+        (["up", "--only", "agnet"], "intake, workflow, agent"),
+        (["timeline"], "CONVERSATION"),
+        (["workflows", "check", "nowhere.yaml"], "nowhere.yaml"),
+        (["workflows", "explain", "-", "--context", "[]"], "not a JSON object"),
+        (["store-token", "acme.example.com"], "myshopify.com"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_says_what_is_right(terminal: Terminal, arguments: list[str], said: str) -> None:
+    environ = {"DATABASE_URL": "postgresql:///cj", "CJ_TOKEN_KEYS": "1:" + "A" * 43 + "="}
+    event = '{"specversion":"1.0","id":"1","source":"/s","type":"shop_redact","data":{"merchant_id":"m",'
+    event += '"shop_domain":"a.myshopify.com"}}'
+    assert said in terminal(*arguments, typed=event, code=2, **environ).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["check"], ["DATABASE_URL", "BROKER_URL", "REDIS_URL", "CJ_TOKEN_KEYS"]),
+        (["publish", "shop_redact"], ["BROKER_URL"]),
+        (["replies"], ["BROKER_URL"]),
+        (["chat", "m1"], ["BROKER_URL"]),
+        (["timeline", "c1"], ["DATABASE_URL"]),
+        (["events", "rejected"], ["DATABASE_URL"]),
+        (["turns", "dead"], ["DATABASE_URL"]),
+        (["migrate"], ["DATABASE_URL"]),
+        (["store-token", "a.myshopify.com"], ["DATABASE_URL", "CJ_TOKEN_KEYS"]),
+    ],
+)
+def test_without_servers_it_says_which_variables_and_the_way_out(
+    terminal: Terminal, arguments: list[str], named: list[str]
+) -> None:
+    said = terminal(*arguments, code=2).stderr
+    assert [line.split()[0] for line in said.splitlines()[1:-1]] == named
+    assert "run `cj up` in another terminal" in said.splitlines()[-1]
+
+
+def test_check_as_json_names_the_problems(terminal: Terminal) -> None:
+    found = terminal.json("check", code=2, CJ_LOG_LEVEL="loud")
+    assert found["ok"] is False
+    assert [problem.split()[0] for problem in found["problems"]][-1] == "CJ_LOG_LEVEL"
+
+
+def test_new_keys_are_good_and_never_the_same(terminal: Terminal) -> None:
+    first, second = terminal("tokens", "new-key").stdout, terminal("tokens", "new-key", "--id", "2").stdout
+    assert first.startswith("1:")
+    assert second.startswith("2:")
+    both = f"{second.strip()},{first.strip()}"
+    assert "CJ_TOKEN_KEYS" not in str(terminal.json("check", code=2, CJ_TOKEN_KEYS=both)["problems"])
+
+
+def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
+    assert "0 errors" in terminal("workflows", "check").stdout
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: broken\nbehaviour: {}\n")
+    shown = terminal("workflows", "check", str(broken), code=1).stdout
+    assert "broken.yaml:2:1" in shown
+    assert "behavior" in shown
+    problems = terminal.json("workflows", "check", str(broken), code=1)
+    assert {"file", "line", "col", "severity", "message"} == problems[0].keys()
+
+
+def test_workflows_schema_is_json(terminal: Terminal) -> None:
+    assert json.loads(terminal("workflows", "schema").stdout)["type"] == "object"
+
+
+def test_workflows_explain(terminal: Terminal) -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/auth", "type": "oauth_complete"}
+    data = {"provider": "shopify", "success": True, "shop_domain": "a.myshopify.com", "merchant_id": "m"}
+    typed = json.dumps({**event, "data": data})
+    one = ("workflows", "explain", "-", "--workflow", "shopify_onboarding")
+    assert "provider == 'shopify'" in terminal(*one, typed=typed).stdout
+    (found,) = terminal.json(*one, typed=typed)
+    assert (found["workflow"], found["taken"]) == ("shopify_onboarding", 0)
+    assert len(terminal.json("workflows", "explain", "-", typed=typed)) == 2
+    refused = terminal(*one, typed=typed.replace("true", '"true"'), code=2).stderr
+    assert "event." in refused
+    assert (
+        "no workflow" in terminal("workflows", "explain", "-", "--workflow", "onboarding", typed=typed, code=1).stderr
+    )
+
+
+def test_values_are_read_as_their_fields_want_them() -> None:
+    pairs = ["provider=shopify", "success=true", "merchant_id=12345", "shop_domain=a.myshopify.com", "error=true"]
+    assert data_of("oauth_complete", pairs) == {
+        "provider": "shopify",
+        "success": True,
+        "merchant_id": "12345",
+        "shop_domain": "a.myshopify.com",
+        "error": "true",
+    }
+    assert data_of("customers_redact", ['order_ids=["1", "2"]']) == {"order_ids": ["1", "2"]}
+    assert data_of("customers_redact", ["order_ids=1, 2"]) == {"order_ids": ["1", "2"]}
+    assert data_of("message_received", ["text=a=b"]) == {"text": "a=b"}
+
+
+def test_what_does_not_fit_is_left_for_the_event_to_refuse() -> None:
+    assert data_of("oauth_complete", ["success=yes"]) == {"success": "yes"}
+    with pytest.raises(InvalidEvent):
+        data_of("oauth_completed", [])
+
+
+@pytest.mark.parametrize("pairs", [["success"], ["=true"], ["success=true", "success=false"]])
+def test_pairs_that_are_none(pairs: list[str]) -> None:
+    with pytest.raises(WrongUse):
+        data_of("oauth_complete", pairs)
+
+
+def test_publish_says_what_is_wrong(terminal: Terminal) -> None:
+    broker = {"BROKER_URL": "redis://127.0.0.1:1/0"}
+    said = terminal("publish", "oauth_complete", "success=maybe", "shpo_domain=x", code=2, **broker).stderr
+    assert said.startswith("cj: not published: ")
+    assert "success" in said
+    assert "did you mean oauth_complete?" in terminal("publish", "oauth_complet", code=2, **broker).stderr
+
+
+def test_publish_without_a_broker_is_a_problem_not_a_traceback(terminal: Terminal) -> None:
+    pairs = ["merchant_id=m", "shop_domain=a.myshopify.com"]
+    said = terminal("publish", "shop_redact", *pairs, code=1, BROKER_URL="redis://:secret@127.0.0.1:1/0").stderr
+    assert "did not take the event" in said
+    assert "secret" not in said
+
+
+def test_a_plain_token() -> None:
+    answer = read_answer("  shpat_0123456789\n")
+    assert answer.access_token.get_secret_value() == "shpat_0123456789"
+    assert (answer.scopes, answer.expires_in, answer.refresh_token) == ((), None, None)
+    assert "0123456789" not in repr(answer)
+
+
+def test_shopifys_whole_answer() -> None:
+    answer = read_answer(
+        json.dumps(
+            {
+                "access_token": "shpat_0123456789",
+                "expires_in": 3600,
+                "refresh_token": "shprt_0123456789",
+                "refresh_token_expires_in": 7776000,
+                "scope": "read_orders,read_products",
+            }
+        )
+    )
+    assert (answer.scopes, answer.expires_in) == (("read_orders", "read_products"), 3600)
+    assert (answer.refresh_token, answer.refresh_token_expires_in) == (SecretStr("shprt_0123456789"), 7776000)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "short",
+        "shpat_leaked00 shpat_leaked11",
+        "shpat_leaked00\nshpat_leaked11",
+        "shpat_leaked00é",
+        '{"access_token": "shpat_leaked00"',
+        '{"token": "shpat_leaked00"}',
+        '{"access_token": 7}',
+        '{"access_token": "shpat_leaked00", "expires_in": "soon"}',
+        '{"access_token": "shpat_leaked00", "refresh_token": "leaked"}',
+    ],
+)
+def test_what_is_no_token_is_refused_without_repeating_it(typed: str) -> None:
+    with pytest.raises(WrongUse) as refused:
+        read_answer(typed)
+    assert "leaked" not in str(refused.value)
+
+
+def test_log_lines_for_people() -> None:
+    line = {
+        "time": "2026-11-22T10:00:01.234567Z",
+        "level": "info",
+        "kind": "agent",
+        "event": "turn claimed",
+        "turn_id": 7,
+    }
+    assert readable(json.dumps(line)) == "10:00:01.234 info    turn claimed  turn_id=7"
+    assert readable("plain shpat_secret0") == "plain shpat_***"
+    assert readable("[1]") == "[1]"
+    assert readable(json.dumps({**line, "exception": "Traceback\n  …"})).endswith("turn_id=7\nTraceback\n  …")
+
+
+def test_the_console_script_ends_with_the_same_codes(tmp_path: Path) -> None:
+    code = "from workers.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "publsh"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Did you mean" in done.stderr
