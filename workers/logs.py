@@ -118,12 +118,17 @@ def own_celery(kind: str, *, level: str = "INFO") -> None:
     Celery replaces the root logger's handlers unless somebody listens to its signal `setup_logging`:
     https://docs.celeryq.dev/en/stable/userguide/signals.html#setup-logging
     """
-    from celery.signals import setup_logging
+    from celery.signals import celeryd_init, setup_logging
+
+    def configure_worker(sender: str, **_: Any) -> None:
+        """A worker's first words already: its node is named after its kind, agent-17@host."""
+        configure(re.split("[-@]", sender)[0], level=level)
 
     def configure_ours(**_: Any) -> None:
-        if not _is_configured():  # a worker that knows its kind has done it already
+        if not _is_configured():
             configure(kind, level=level)
 
+    celeryd_init.connect(configure_worker, weak=False, dispatch_uid="workers.logs")
     setup_logging.connect(configure_ours, weak=False, dispatch_uid="workers.logs")
 
 
@@ -145,7 +150,8 @@ def about(**ids: str | int | None) -> AbstractContextManager[Any]:
 
 def ready(**details: Any) -> None:
     """Say that this process takes work from now on; `cj up` waits for this line."""
-    get("workers").info("ready", **details)
+    logging.getLogger("workers.ready").setLevel(logging.INFO)  # at every log level: others wait for it
+    get("workers.ready").info("ready", **details)
 
 
 def _adding_kind(kind: str) -> Processor:

@@ -114,7 +114,7 @@ def readable(line: str) -> str:
     if not isinstance(entry, dict) or "event" not in entry:
         return mask(line)
     clock = str(entry.pop("time", ""))[11:23]
-    level, event = entry.pop("level", ""), entry.pop("event")
+    level, event = entry.pop("level", ""), " ".join(str(entry.pop("event")).split())
     tail = str(entry.pop("exception", ""))
     hidden = ("kind", "logger")
     details = " ".join(f"{key}={value}" for key, value in entry.items() if key not in hidden)

@@ -136,6 +136,18 @@ def test_celery_leaves_a_configured_logger_as_it_is() -> None:
     assert json.loads(done.stderr)["kind"] == "agent"
 
 
+def test_a_celery_workers_first_words_are_lines_of_its_kind() -> None:
+    code = (
+        "from celery import Celery; from workers import logs; logs.own_celery('celery');"
+        "app = Celery('x', broker='memory://'); app.conf.worker_redirect_stdouts = False;"
+        "app.Worker(hostname='agent-7@host', pool='solo', quiet=True).setup_logging();"
+        "import logging; logging.getLogger('celery.worker').info('hello')"
+    )
+    done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True, text=True, timeout=30)
+    assert {json.loads(line)["kind"] for line in done.stderr.splitlines()} == {"agent"}
+    assert json.loads(done.stderr.splitlines()[-1])["event"] == "hello"
+
+
 def test_celery_leaves_the_root_logger_to_us() -> None:
     code = (
         "from celery import Celery; from workers import logs; logs.own_celery('ops');"
