@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
-from workflows.explanation import Explanation, explain
+from workflows.explanation import Explanation, explain, explain_all
 from workflows.workflow import Workflow, WorkflowSet
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Transition",
     "UpdateContext",
     "explain",
+    "explain_all",
     "initial_action",
     "next_transition",
     "plan",

@@ -13,19 +13,26 @@ from typing import Any
 from workflows import syntax
 from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.expression import Condition, Value, compile_node
-from workflows.workflow import Workflow
+from workflows.workflow import Workflow, WorkflowSet
 
 _SHOWN = 60  # characters of a value
+
+#: What an event leads to in a workflow that has no rule for it.
+BUILT_IN: Mapping[str, str] = {
+    "message_received": "a turn on the merchant's words",
+    "conversation_started": "a turn on the workflow's initial_action, if it has one",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a condition, with what it gave. `depth`: how far inside the condition it is."""
+    """A part of a condition, with what it gave. `depth`: how far inside the condition it is. `decides`: it is one of
+    the questions that `and`, `or` and `not` join."""
 
     source: str
     value: Any
     depth: int
-    is_field: bool
+    decides: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,8 @@ class Explanation:
         """Several lines, for a person."""
         lines = [f"{self.event_type} in workflow {self.workflow}"]
         if not self.rules:
-            lines.append("  no rule for this event")
+            by_itself = BUILT_IN.get(self.event_type)
+            lines.append("  no rule for this event" + (f"; by itself it leads to {by_itself}" if by_itself else ""))
         for rule in self.rules:
             lines += _rendered(f"rule {rule.index + 1}", rule, taken=rule.index == self.taken)
         if self.actions:
@@ -113,6 +121,14 @@ def explain(
     return Explanation(workflow.name, event_type, tuple(rules), taken, actions, transitions)
 
 
+def explain_all(
+    workflows: WorkflowSet, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any] | None = None
+) -> tuple[Explanation, ...]:
+    """One explanation per workflow, in the order of the set. A conversation's own workflow decides what an event means;
+    where there is no conversation yet, the first one with a rule for it."""
+    return tuple(explain(workflow, event_type, data, context) for workflow in workflows)
+
+
 def _after(workflow: Workflow, context: Mapping[str, Any], actions: tuple[Action, ...]) -> dict[str, Any]:
     """The context as the actions would leave it."""
     then = {**context, "workflow": workflow.name}
@@ -137,23 +153,23 @@ def _transitions(workflow: Workflow, context: Mapping[str, Any]) -> tuple[tuple[
 def _parts(condition: Condition, data: Mapping[str, Any]) -> Iterator[Part]:
     """Every sub-expression that is more than a literal, from left to right, each before what it is made of."""
 
-    def walk(node: syntax.Node, depth: int) -> Iterator[Part]:
-        is_list = isinstance(node, syntax.ListOf)
-        if not isinstance(node, syntax.Literal) and not is_list:
+    def walk(node: syntax.Node, depth: int, decides: bool) -> Iterator[Part]:
+        is_logic = isinstance(node, syntax.Logic | syntax.Not)
+        hidden = isinstance(node, syntax.Literal | syntax.ListOf)
+        if not hidden:
             source = condition.source[node.start : node.end]
             value = Value(source, node, compile_node(node)).of(data)
-            yield Part(" ".join(source.split()), value, depth, isinstance(node, syntax.Field))
+            yield Part(" ".join(source.split()), value, depth, decides and not is_logic)
         for child in syntax.children(node):
-            yield from walk(child, depth + (not is_list))
+            yield from walk(child, depth + (not hidden), decides and is_logic)
 
-    return walk(condition.tree, 0)
+    return walk(condition.tree, 0, True)
 
 
 def _reason(rule: RuleExplanation) -> str:
-    """The comparisons of a condition with their outcome. The text is the workflow's own, nothing of the event's."""
-    outcomes = [part for part in rule.parts if isinstance(part.value, bool) and not part.is_field]
-    smallest = [part for part in outcomes if part.depth == max(each.depth for each in outcomes)] or outcomes
-    return ", ".join(f"{part.source} is {json.dumps(part.value)}" for part in smallest) or "its condition is false"
+    """What the condition's questions were answered. Their text is the workflow's own, nothing of the event's."""
+    answers = (f"{part.source} is {'true' if part.value else 'false'}" for part in rule.parts if part.decides)
+    return ", ".join(answers) or "its condition is false"
 
 
 def _rendered(title: str, rule: RuleExplanation, *, taken: bool) -> list[str]:

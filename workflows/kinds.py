@@ -6,7 +6,7 @@ A kind is what the event catalog says of a field: "string", "boolean", "number",
 fields, or None for "could be anything". `Choice` narrows texts and lists to the values they can hold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ class Choice:
     """A text that is one of `values`, or a list that holds nothing else; `noun` names them: "workflow"."""
 
     kind: str
-    values: tuple[str, ...]
+    values: Collection[str]
     noun: str
 
 

@@ -6,12 +6,13 @@ load_text(text, file=...)   one by itself, such as the text a turn began with
 check_paths(paths)          the problems of files and folders, for people
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from workflows import checker, expression
-from workflows.actions import ProcessMessage, Transition, is_name
+from workflows.actions import ProcessMessage, Transition
 from workflows.checker import check, check_circles
 from workflows.definition import Definition
 from workflows.errors import InvalidWorkflows
@@ -23,6 +24,7 @@ from workflows.yaml_marks import MAX_BYTES, Document
 __all__ = ["SHIPPED", "Workflow", "WorkflowSet", "check_paths", "load_folder", "load_text"]
 
 SHIPPED = Path(__file__).parent
+_NAME_LINE = re.compile(r"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  # of files that are not read as YAML
 
 
 def load_folder(path: Path | str | None = None) -> WorkflowSet:
@@ -79,7 +81,7 @@ class _Reading:
 def _read_folder(folder: Path) -> _Reading:
     if not folder.is_dir():
         return _Reading([], [Problem(str(folder), 1, 1, "there is no such folder")], [])
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.name[0] not in ".~")
+    files = _yaml_files(folder)
     reading = _read_files([path for path in files if path.suffix == ".yaml"])
     for path in files:
         if path.suffix == ".yml":
@@ -88,6 +90,12 @@ def _read_folder(folder: Path) -> _Reading:
     if not files:
         reading.problems.append(Problem(str(folder), 1, 1, "there is no workflow (*.yaml) in this folder"))
     return reading
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    """The workflows of a folder, also those with the wrong ending; not what an editor leaves beside them."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if path.suffix in (".yaml", ".yml") and path.name[0] not in ".~")
 
 
 def _read_files(files: Sequence[Path]) -> _Reading:
@@ -123,8 +131,9 @@ def _read(path: Path) -> str | Problem:
 def _names_around(files: Iterable[Path]) -> set[str]:
     """Workflows that single files may lead to although they are not checked with them."""
     folders = {SHIPPED, *(path.parent for path in files)}
-    names = {name for folder in folders for name in _names(_read_folder(folder).documents)}
-    return {name for name in names if is_name(name)}
+    texts = (_read(path) for folder in folders for path in _yaml_files(folder) if path.suffix == ".yaml")
+    found = (_NAME_LINE.search(text) for text in texts if isinstance(text, str))
+    return {name[1] for name in found if name}
 
 
 def _names(documents: Iterable[Document]) -> dict[str, Document]:

@@ -79,16 +79,15 @@ def never_taken(conditions: Sequence[Condition | None], fields: Fields) -> Itera
 def circles(exits: Mapping[str, Sequence[Exit]], fields: Fields) -> Iterator[Circle]:
     """Every way in which a conversation could be handed round without anything happening in between."""
     known: set[frozenset[str]] = set()
-    for start in sorted(exits):
-        group = _connected(start, exits)
-        if len(group) < 2:
-            continue
-        samples = contexts([way.condition.tree for name in group for way in exits[name]], fields, complete=False)
-        for way in exits[start]:
-            found = _circle(start, way, exits, samples or [])
-            if found is not None and frozenset(found.workflows) not in known:
-                known.add(frozenset(found.workflows))
-                yield found
+    for group in _groups(exits):
+        trees = [way.condition.tree for name in group for way in exits[name]]
+        samples = contexts(trees, fields, complete=False) or []
+        for start in group:
+            for way in exits[start]:
+                found = _circle(start, way, exits, samples)
+                if found is not None and frozenset(found.workflows) not in known:
+                    known.add(frozenset(found.workflows))
+                    yield found
 
 
 def contexts(trees: Iterable[syntax.Node], fields: Fields, *, complete: bool = True) -> list[Context] | None:
@@ -210,20 +209,35 @@ def _context(paths: Sequence[Path], values: Iterable[Any]) -> Context:
     return context
 
 
-def _connected(start: str, exits: Mapping[str, Sequence[Exit]]) -> set[str]:
-    """The workflows that can be reached from `start` and can reach it."""
+def _groups(exits: Mapping[str, Sequence[Exit]]) -> list[list[str]]:
+    """Workflows each of which can be reached from each other one of its group, by name. Groups of one are left out."""
+    onward = {name: {way.target for way in ways if way.target in exits} for name, ways in exits.items()}
+    backward: dict[str, set[str]] = {name: set() for name in exits}
+    for name, targets in onward.items():
+        for target in targets:
+            backward[target].add(name)
+    seen: set[str] = set()
+    order = [name for start in sorted(exits) for name in _walk(start, onward, seen)]
+    seen = set()
+    groups = [list(_walk(start, backward, seen)) for start in reversed(order)]
+    return sorted(sorted(group) for group in groups if len(group) > 1)
 
-    def reached(name: str) -> set[str]:
-        found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            for way in exits.get(waiting.pop(), ()):
-                if way.target in exits and way.target not in found:
-                    found.add(way.target)
-                    waiting.append(way.target)
-        return found
 
-    return {name for name in reached(start) if start in reached(name)}
+def _walk(start: str, onward: Mapping[str, set[str]], seen: set[str]) -> Iterator[str]:
+    """The names reached from `start` that were not seen before, each after all that are reached from it."""
+    if start in seen:
+        return
+    seen.add(start)
+    waiting = [(start, iter(sorted(onward[start])))]
+    while waiting:
+        name, targets = waiting[-1]
+        target = next((each for each in targets if each not in seen), None)
+        if target is None:
+            waiting.pop()
+            yield name
+        else:
+            seen.add(target)
+            waiting.append((target, iter(sorted(onward[target]))))
 
 
 def _circle(start: str, way: Exit, exits: Mapping[str, Sequence[Exit]], samples: list[Context]) -> Circle | None:

@@ -32,12 +32,11 @@ def event_fields(event_type: str) -> Mapping[str, Kind]:
 
 def context_fields(workflow_names: Collection[str] | None) -> dict[str, Kind]:
     """The context as transitions see it. `workflow_names`: every loaded workflow, or None if that is not known."""
-    names = None if workflow_names is None else tuple(sorted(workflow_names))
     return {
         "shop_domain": "string",
         "shopify_connected": "boolean",
         "merchant_id": "string",
-        "workflow": "string" if names is None else Choice("string", names, "workflow"),
+        "workflow": "string" if workflow_names is None else Choice("string", workflow_names, "workflow"),
         "turns": "number",
         "fetched": Choice("list", DATA_TYPES, "data type"),
         "last_error": "string",
