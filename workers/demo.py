@@ -112,7 +112,7 @@ class Demo:
                 folder=procfile.PROCFILE.parent,
                 show=show,
                 say=lambda sentence: show("supervisor", sentence),
-                pace=Pace(grace=5.0),
+                pace=Pace(grace=1.0),  # what they would still do interests nobody
             )
             supervisor.start()
             try:

@@ -33,7 +33,7 @@ class LocalServers:
     def __init__(self, home: Home, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
         self._home, self._say = home, say
         self._given = {name: value for name, value in environ.items() if value}
-        self._running = ExitStack()
+        self._stops: list[Callable[[], None]] = []
         self.environ: dict[str, str] = {}
         #: The development store, if it runs here.
         self.store: DevelopmentStore | None = None
@@ -41,7 +41,7 @@ class LocalServers:
     def __enter__(self) -> Self:
         self._check_given()
         with ExitStack() as until_all_run:
-            until_all_run.callback(self._running.close)
+            until_all_run.callback(self._stop)
             self.environ = {**self._start_missing(), **self._given}
             until_all_run.pop_all()
         return self
@@ -52,7 +52,12 @@ class LocalServers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._running.close()
+        self._stop()
+
+    def _stop(self) -> None:
+        """All at the same time: nobody uses them any more."""
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(lambda stop: stop(), self._stops))
 
     def _check_given(self) -> None:
         """What is named must be usable before anything is started."""
@@ -84,7 +89,7 @@ class LocalServers:
 
         began = time.monotonic()
         server = EmbeddedPostgres(self._home.folder / "postgres")
-        self._running.callback(server.stop)
+        self._stops.append(server.stop)
         url = server.start()
         migrations.upgrade(url)
         self._say_ready("Postgres", began)
@@ -95,7 +100,7 @@ class LocalServers:
 
         began = time.monotonic()
         server = EmbeddedValkey(self._home.folder / "valkey")
-        self._running.callback(server.stop)
+        self._stops.append(server.stop)
         url = server.start()
         self._say_ready("Valkey", began)
         return {"BROKER_URL": url, "REDIS_URL": url.removesuffix("/0") + "/1"}
@@ -105,7 +110,7 @@ class LocalServers:
 
         began = time.monotonic()
         store = DevelopmentStore()
-        self._running.callback(store.stop)
+        self._stops.append(store.stop)
         self.store = store.start()
         self._say_ready("development store", began)
         return {"SHOPIFY_ADMIN_URL": store.admin_url}
