@@ -16,6 +16,9 @@ from shopify.development_store.vocabulary import ASSORTMENTS, FIRST_NAMES, FORME
 
 DAY = 86_400
 
+SOME_SIZE = 20
+"""From this number of orders on, a shop has one of everything."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -73,6 +76,8 @@ def generate(recipe: Recipe) -> Contents:
     products = _products(recipe, draw, assortment, seed, created_at)
     times = _order_times(recipe, draw)
     buyers = _buyers(draw, len(times))
+    if len(buyers) >= SOME_SIZE:
+        buyers[-3] = None
     customers = _customers(recipe, draw, seed, times, buyers, created_at)
     orders = _orders(recipe, draw, seed, times, [None if b is None else customers[b] for b in buyers], products)
     by_age = sorted(customers.values(), key=lambda customer: (customer.created_at, customer.number))
@@ -259,10 +264,16 @@ def _fate(age: int, time: int, lot: float, other_lot: float) -> tuple[str, str, 
 
 
 def _never_missing(orders: list[Order]) -> None:
-    """A shop of some size always shows, among its latest ten orders, a test order, a cancelled one and a guest's."""
-    if len(orders) < 20:
+    """What a shop of some size always shows among its latest ten orders, beside a guest's.
+
+    A test order, a cancelled one, and one that is open although everything was sent: open and unfulfilled differ.
+    """
+    if len(orders) < SOME_SIZE:
         return
     orders[-4].test = True
+    sent = orders[-8]
+    sent.cancelled_at = sent.closed_at = None
+    sent.financial_status, sent.fulfillment_status = "PENDING", "FULFILLED"
     cancelled = orders[-6]
     cancelled.cancelled_at = cancelled.closed_at = cancelled.created_at + 60
     cancelled.financial_status, cancelled.fulfillment_status = "REFUNDED", "UNFULFILLED"

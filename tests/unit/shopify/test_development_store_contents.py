@@ -80,10 +80,12 @@ def test_a_shop_of_some_size_has_everything_that_makes_trouble() -> None:
 
 
 @pytest.mark.parametrize("size", ["medium", "large", "huge"])
-def test_the_latest_ten_orders_show_a_test_order_and_a_cancelled_one(size: str) -> None:
+def test_the_latest_ten_orders_show_what_needs_care(size: str) -> None:
     latest = contents(size).orders[-10:]
     assert sum(order.test for order in latest) == 1
     assert any(order.cancelled_at for order in latest)
+    assert any(order.customer is None for order in latest)
+    assert any(order.status == "open" and order.fulfillment_status == "FULFILLED" for order in latest)
 
 
 def test_huge_means_more_than_ten_thousand_within_the_window() -> None:
@@ -94,18 +96,16 @@ def test_huge_means_more_than_ten_thousand_within_the_window() -> None:
 
 
 def test_huge_is_made_in_no_time() -> None:
-    best = 9.0
-    for _ in range(3):
-        began = time.perf_counter()
-        contents("huge")
-        best = min(best, time.perf_counter() - began)
-    assert best < 0.3
+    began = time.thread_time()  # what others do on this machine does not count
+    contents("huge")
+    assert time.thread_time() - began < 0.3
 
 
 def test_yen_have_no_fractions() -> None:
-    shop = contents("medium", currency="JPY")
-    amounts = [order.total.amount for order in shop.orders]
-    assert all(amount == amount.to_integral_value() and amount >= 100 for amount in amounts)
+    shop = contents("large", currency="JPY")
+    amounts = [amount for order in shop.orders for amount in (order.total.amount, order.current_total.amount)]
+    assert all(amount == amount.to_integral_value() for amount in amounts)
+    assert all(order.total.amount >= 500 for order in shop.orders)
     assert {order.total.currency for order in shop.orders} == {"JPY"}
 
 
