@@ -31,9 +31,9 @@ def fast_folder() -> Iterator[Path]:
 class PostgresForTests(EmbeddedPostgres):
     """An embedded Postgres that hands out databases which already stand at the migration head."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         # fsync protects against power cuts only; a crash of the server loses nothing without it.
-        super().__init__(folder, durable=False, settings={"max_connections": "200"})
+        super().__init__(folder, durable=durable, settings={"max_connections": "200"})
         self._migrated = False
 
     def execute(self, statement: sql.Composable, database: str = "postgres") -> None:

@@ -121,5 +121,6 @@ def _ask(step: int, *, rounds: int, limits: Limits, seconds_left: float) -> Move
 def _pause(last: Step, limits: Limits, now: datetime) -> Pause | None:
     if not last.assistant.get("content"):
         return None
-    left = limits.pause_between_messages_seconds - (now - last.created_at).total_seconds()
+    waited = max((now - last.created_at).total_seconds(), 0.0)  # the two clocks differ by a few milliseconds
+    left = limits.pause_between_messages_seconds - waited
     return Pause(left) if left > 0 else None

@@ -1,6 +1,11 @@
-"""Hands committed replies to the broker. What it cannot hand over stays in the outbox for the sweeper."""
+"""Hands committed replies to the broker. What it cannot hand over stays in the outbox for the sweeper.
+
+That a reply was handed over is noted a moment later, for many at once: a turn does not wait for a commit that only
+spares the sweeper a look. A reply whose note is lost is sent again, and the gateway drops what it knows.
+"""
 
 import json
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +14,12 @@ from celery import Celery
 from events import queues
 from storage import outbox
 from storage.database import Database
-from storage.errors import StorageUnavailable
+from storage.errors import StorageError
 from storage.outbox import OutgoingReply
 from workers.hints import Breaker
 from workers.points import reach
+
+NOTE_AFTER_SECONDS = 0.1
 
 
 class Outlet:
@@ -22,23 +29,40 @@ class Outlet:
         self._app = app
         self._database = database
         self._breaker = breaker
+        self._sent: list[str] = []
+        self._lock = threading.Lock()
+        self._noting: threading.Timer | None = None
 
     def publish(self, replies: Sequence[OutgoingReply]) -> int:
-        """Publish in the given order and mark what was handed over; returns how many were.
+        """Publish in the given order; returns how many were handed over.
 
         Never raises: the rows are committed, and an unpublished or unacked row is sent again by the sweeper.
         """
+        if not replies or self._breaker.is_open():
+            return 0
         reach("publish.before")
-        sent = self._send(replies) if replies and not self._breaker.is_open() else []
-        if sent:
-            reach("publish.after_push")
-            try:
-                with self._database.transaction() as session:
-                    outbox.mark_published(session, sent)
-                    reach("publish.before_commit")
-            except StorageUnavailable:
-                pass  # unmarked rows are published again; the gateway drops what it knows
+        sent = self._send(replies)
+        reach("publish.after_push")
+        with self._lock:
+            self._sent += sent
+            if self._sent and self._noting is None:
+                self._noting = threading.Timer(NOTE_AFTER_SECONDS, self.note)
+                self._noting.daemon = True
+                self._noting.start()
         return len(sent)
+
+    def note(self) -> None:
+        """Note in the outbox what was handed over so far."""
+        with self._lock:
+            sent, self._sent, self._noting = self._sent, [], None
+        if not sent:
+            return
+        try:
+            with self._database.transaction() as session:
+                outbox.mark_published(session, sent)
+                reach("publish.before_commit")
+        except StorageError:
+            pass  # what is not noted is sent again; the gateway drops what it knows
 
     def _send(self, replies: Sequence[OutgoingReply]) -> list[str]:
         sent: list[str] = []

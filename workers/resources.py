@@ -142,6 +142,8 @@ class Resources:
         built = self.__dict__
         if "sweeper" in built:
             self.sweeper.stop()
+        if "outlet" in built:
+            self.outlet.note()
         if "leases" in built:
             self.leases.stop()
         if "shopify_http" in built:

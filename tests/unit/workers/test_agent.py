@@ -59,6 +59,12 @@ def test_words_are_left_to_be_read_before_the_next_call_begins(waited: float, ex
     assert move(calling(0, text="You have 7 customers"), now=NOW + timedelta(seconds=waited)) == expected
 
 
+def test_without_a_pause_nothing_waits_even_if_the_clocks_disagree() -> None:
+    steps = [calling(0, text="You have 7 customers")]
+    earlier = NOW - timedelta(milliseconds=5)
+    assert next_move(steps, Limits(pause_between_messages_seconds=0.0), now=earlier, seconds_left=60) == RunTools(0)
+
+
 def test_a_silent_step_is_not_paused_after() -> None:
     assert move(calling(0, text=None)) == RunTools(0)
 
