@@ -27,12 +27,13 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came over the wire; `at` is `time.monotonic()` on arrival."""
+    """One request as it came over the wire; `at` is `time.monotonic()` on arrival, `peer` the client's port."""
 
     path: str
     headers: Mapping[str, str]
     body: Mapping[str, Any]
     at: float
+    peer: int = 0
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -95,6 +96,13 @@ class Html:
 
 
 @dataclass(frozen=True)
+class Redirect:
+    """HTTP 307: the same request, please, to another address."""
+
+    to: str
+
+
+@dataclass(frozen=True)
 class Slow:
     """`then`, after `seconds` of silence."""
 
@@ -115,7 +123,7 @@ class Drop:
     """The connection is closed without an answer."""
 
 
-Answer = Say | NoChoices | Status | Html | Slow | Drip | Drop
+Answer = Say | NoChoices | Status | Html | Redirect | Slow | Drip | Drop
 Script = Sequence[Answer] | Callable[[Received], Answer]
 
 
@@ -167,7 +175,8 @@ class OpenAIServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        received = Received(request.path, headers, await request.json(), time.monotonic())
+        peer = request.get_extra_info("peername")[1]
+        received = Received(request.path, headers, await request.json(), time.monotonic(), peer)
         self.requests.append(received)
         answer = self._next(received)
         if isinstance(answer, Slow):
@@ -187,7 +196,7 @@ class OpenAIServer:
         return self._script[min(len(self.requests), len(self._script)) - 1]
 
 
-def _respond(answer: Say | NoChoices | Status | Html, received: Received) -> web.Response:
+def _respond(answer: Say | NoChoices | Status | Html | Redirect, received: Received) -> web.Response:
     model = received.body.get("model")
     match answer:
         case Say():
@@ -197,6 +206,8 @@ def _respond(answer: Say | NoChoices | Status | Html, received: Received) -> web
         case Html(code):
             page = "<html><body><h1>Bad Gateway</h1></body></html>"
             return web.Response(status=code, text=page, content_type="text/html")
+        case Redirect(to):
+            return web.Response(status=307, headers={"Location": to})
         case Status(code, retry_after, message):
             headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
             error = {"message": message, "type": "test_error", "param": None, "code": None}

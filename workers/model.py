@@ -5,7 +5,9 @@ litellm 1.105 needs guarding; each point is held by a test:
 - Its retries multiply each other, so there are none but ours: the next model, or once more the only one.
 - Its timeout counts for each read of a socket: an answer that drips in takes for ever. So every call runs on a
   thread of its own that is given up when the time is over.
-- It keeps one connection pool for each different timeout, so timeouts are whole seconds.
+- It keeps one pool of connections for each different timeout, and threads that start together make one each. So
+  timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool, which follows no redirect:
+  what is asked goes to the configured address only.
 - Exception classes vary by provider, status codes do not (`workers/model_errors.py`).
 - It logs and prints requests, prompt and all, so its loggers are off.
 """
@@ -18,7 +20,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 from functools import cache
@@ -128,19 +130,14 @@ class Model:
         Call it in the process that will ask, before it takes work; nothing leaves the machine. Not before a fork:
         the child would inherit litellm's thread pool without its threads.
         """
-        _call(DEMO, Request([{"role": "user", "content": "warm-up"}]), LAST_TRY_SECONDS)
+        _call(DEMO, _WARM_UP, LAST_TRY_SECONDS)
         for name in self.names:
             if name != DEMO:
                 _refused_call(name)
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the configured names, as far as that can be known without a call."""
-        return tuple(
-            f"model {name!r}: no such provider; names look like openai/gpt-5.1 or anthropic/claude-sonnet-4-5, "
-            "see https://docs.litellm.ai/docs/providers"
-            for name in self.names
-            if _provider(name) is None
-        )
+        return tuple(problem for name in self.names for problem in _problems(name))
 
     def _try(self, name: str, request: Request, seconds: float) -> Answer | Failure:
         started = self._clock()
@@ -179,6 +176,11 @@ def _longest(place: int, candidates: Sequence[str]) -> float:
 
 _DEMO_PROVIDER = DEMO.partition("/")[0]
 _NO_KEY = "none"
+_WARM_UP = Request(
+    [{"role": "user", "content": "warm-up"}],
+    [{"type": "function", "function": {"name": "warm_up", "parameters": {"type": "object"}}}],
+    {"max_tokens": 1},
+)
 _import_lock = threading.Lock()
 
 
@@ -195,8 +197,12 @@ def _imported() -> Any:
     os.environ["LITELLM_MODE"] = "PRODUCTION"
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).disabled = True
+    import httpx
     import litellm
+    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
 
+    limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls lie between two requests
+    litellm.client_session = httpx.Client(verify=get_ssl_configuration(), limits=limits, follow_redirects=False)
     litellm.suppress_debug_info = True  # else it prints advice to standard output
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
@@ -268,11 +274,24 @@ def _provider(name: str) -> str | None:
         return None
 
 
+def _problems(name: str) -> Iterator[str]:
+    provider = _provider(name)
+    if provider is None:
+        yield (
+            f"model {name!r}: no such provider; names look like openai/gpt-5.1 or anthropic/claude-sonnet-4-5, "
+            "see https://docs.litellm.ai/docs/providers"
+        )
+    if provider == "openai" and not any(map(_is_set, ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"))):
+        yield f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for a server of your own"
+
+
+def _is_set(variable: str) -> bool:
+    return bool(_litellm().get_secret_str(variable))
+
+
 def _credentials(provider: str) -> dict[str, Any]:
     """A server of one's own behind OPENAI_API_BASE often has no key, but litellm does not call without one."""
-    if provider == "openai" and not _litellm().get_secret_str("OPENAI_API_KEY"):
-        return {"api_key": _NO_KEY}
-    return {}
+    return {"api_key": _NO_KEY} if provider == "openai" and not _is_set("OPENAI_API_KEY") else {}
 
 
 def _refused_call(name: str) -> None:
@@ -283,6 +302,5 @@ def _refused_call(name: str) -> None:
     with socket.socket() as port:
         port.bind(("127.0.0.1", 0))  # never listens
         address = {"api_base": f"http://127.0.0.1:{port.getsockname()[1]}/v1", "api_key": _NO_KEY}
-        request = Request([{"role": "user", "content": "warm-up"}], options={"max_tokens": 1})
-        waited = _on_a_thread(lambda: _complete(name, request, LAST_TRY_SECONDS, address))
+        waited = _on_a_thread(lambda: _complete(name, _WARM_UP, LAST_TRY_SECONDS, address))
         futures.wait([waited], LAST_TRY_SECONDS)

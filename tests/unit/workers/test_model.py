@@ -32,7 +32,7 @@ def test_litellm_is_imported_quietly_offline_and_leaves_no_thread_behind() -> No
 import logging, os, threading
 logging.basicConfig(level=logging.DEBUG)
 from workers import model
-m = model.Model(["openai/x"])
+m = model.Model(["anthropic/x"])
 print(m.problems(), os.environ["LITELLM_LOCAL_MODEL_COST_MAP"], os.environ["LITELLM_MODE"], threading.active_count())
 import litellm
 print(litellm.callbacks, litellm.success_callback, litellm.failure_callback, litellm.telemetry)
@@ -62,10 +62,19 @@ def test_a_configured_model_is_never_replaced_by_the_demo() -> None:
         model.ask([{"role": "user", "content": "hi"}], None, timeout=5)
 
 
-def test_names_that_cannot_be_right_are_found_without_a_call() -> None:
+def test_names_that_cannot_be_right_are_found_without_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-key")
     assert Model(["openai/x", "anthropic/y", DEMO]).problems() == ()
     (problem,) = Model(["openai/x", "nonsense"]).problems()
     assert "'nonsense'" in problem
+
+
+def test_a_model_of_openai_needs_a_key_or_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    (problem,) = Model(["openai/x"]).problems()
+    assert "OPENAI_API_KEY" in problem
+    monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+    assert Model(["openai/x"]).problems() == ()
 
 
 def test_a_call_may_name_other_models() -> None:
@@ -79,7 +88,25 @@ def test_with_no_time_at_all_nobody_is_asked(timeout: float) -> None:
         Model().ask([{"role": "user", "content": "hi"}], None, timeout=timeout)
 
 
-def test_warming_up_twice_is_harmless() -> None:
-    model = Model(["openai/x", DEMO])
+def test_after_warming_up_the_first_call_has_nothing_left_to_import() -> None:
+    code = """
+import os, sys
+from tests.openai_server import OpenAIServer, Say
+from workers.model import Model
+tools = [{"type": "function", "function": {"name": "shopify_data", "parameters": {"type": "object"}}}]
+with OpenAIServer([Say("hello")]) as server:
+    os.environ["OPENAI_API_BASE"] = server.base_url
+    model = Model(["openai/x"])
+    model.warm_up()
+    assert not server.requests
+    before = set(sys.modules)
+    assert model.ask([{"role": "user", "content": "hi"}], tools, timeout=20, max_output_tokens=5).text == "hello"
+    print(sorted(set(sys.modules) - before))
+"""
+    assert run_python(code).strip() == "[]"
+
+
+def test_warming_up_twice_or_with_a_name_nobody_knows_is_harmless() -> None:
+    model = Model(["openai/x", "nonsense", DEMO])
     model.warm_up()
     model.warm_up()
