@@ -12,7 +12,7 @@
     ├── MerchantNameTaken             storage.merchant_name_taken
     ├── TokenUnreadable               storage.token_unreadable the stored bytes do not open
     │   └── UnknownTokenKey           storage.unknown_token_key  … because their key is not configured
-    └── InvalidTokenKeys              storage.invalid_token_keys CJ_TOKEN_KEYS cannot be used
+    └── InvalidTokenKeys              storage.invalid_token_keys  CJ_TOKEN_KEYS cannot be used
 
 No message holds a parameter's value, a token or a key. Ids of merchants and conversations and shop domains may
 stand in messages: they are no secrets.

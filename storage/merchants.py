@@ -244,18 +244,9 @@ def reseal(session: Session, vault: Vault, *, after: int = 0, limit: int = 100) 
     count, unreadable = 0, []
     for row in rows:
         try:
-            again = {
-                "api_key": _resealed(vault, row.api_key, binding(row.merchant_id, row.shop_domain, "access")),
-                "refresh_token": _resealed(
-                    vault, row.refresh_token, binding(row.merchant_id, row.shop_domain, "refresh")
-                ),
-            }
+            count += _reseal_row(session, vault, row)
         except TokenUnreadable:
             unreadable.append(int(row.id))
-            continue
-        if again != {"api_key": row.api_key, "refresh_token": row.refresh_token}:
-            session.execute(SQL["store_resealed"], {"id": row.id, **again})
-            count += 1
     return Resealed(count, tuple(unreadable), int(rows[-1].id) if len(rows) == limit else None)
 
 
@@ -344,10 +335,19 @@ def _sealed_refresh(vault: Vault, token: SecretStr | None, merchant_id: str, sho
     return None if token is None else vault.seal(token, aad=binding(merchant_id, shop_domain, "refresh"))
 
 
+def _reseal_row(session: Session, vault: Vault, row: Row[Any]) -> bool:
+    """Seal both tokens of a row anew unless they are sealed with the right key; returns whether it was needed."""
+    used = {key_id_of(sealed) for sealed in (row.api_key, row.refresh_token) if sealed is not None}
+    if used == {vault.sealing_id}:
+        return False
+    access = _resealed(vault, row.api_key, binding(row.merchant_id, row.shop_domain, "access"))
+    refresh = _resealed(vault, row.refresh_token, binding(row.merchant_id, row.shop_domain, "refresh"))
+    session.execute(SQL["store_resealed"], {"id": row.id, "api_key": access, "refresh_token": refresh})
+    return True
+
+
 def _resealed(vault: Vault, sealed: bytes | None, aad: str) -> bytes | None:
-    if sealed is None or key_id_of(sealed) == vault.sealing_id:
-        return sealed
-    return vault.seal(vault.open(sealed, aad=aad), aad=aad)
+    return None if sealed is None else vault.seal(vault.open(sealed, aad=aad), aad=aad)
 
 
 def _event_data(merchant_id: str, shop_domain: str, scopes: list[str], conversation_id: str | None) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def binding(merchant_id: str, shop_domain: str, kind: Literal["access", "refresh
 
 def key_id_of(blob: bytes) -> int | None:
     """The id of the key a token was sealed with."""
-    return blob[0] if blob else None
+    return bytes(blob)[0] if blob else None
 
 
 def new_key_text(key_id: int = 1) -> str:

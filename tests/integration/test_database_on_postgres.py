@@ -1,0 +1,194 @@
+"""The way to Postgres: errors that say enough and never a value; a server that crashes, restarts or is full."""
+
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from storage import database as storage_database
+from storage.database import Database
+from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
+from tests.rows import at_once, execute, query
+from tests.servers import fast_folder
+from workers.embedded import EmbeddedPostgres
+
+SECRET = "shpat_SECRET_canary"
+
+REFUSED = {
+    "unique, with DETAIL": (
+        "INSERT INTO merchants (id, name) VALUES ('m1', :secret), ('m2', :secret)",
+        StorageRefused,
+        "UniqueViolation, table merchants, merchants_name_key",
+    ),
+    "check, with DETAIL": (
+        "INSERT INTO conversations (id, merchant_id, workflow, status) VALUES ('c', 'm', 'w', :secret)",
+        StorageRefused,
+        "CheckViolation, table conversations, conversations_status_check",
+    ),
+    "not null, with DETAIL": (
+        "INSERT INTO merchants (id, name) VALUES (:secret, NULL)",
+        StorageRefused,
+        "NotNullViolation, table merchants, name",
+    ),
+    "bad value, with LINE": ("SELECT CAST(:secret AS integer)", StorageRefused, "InvalidTextRepresentation"),
+    "division, no table": ("SELECT 1 / 0, :secret", StorageRefused, "DivisionByZero"),
+    "syntax, with LINE": ("SELEC :secret", StorageRefused, "SyntaxError"),
+    "no such table, with LINE": ("SELECT :secret FROM nowhere", SchemaMissing, "alembic upgrade head"),
+    "no such column, with LINE": ("SELECT :secret, nothing FROM merchants", SchemaMissing, "alembic"),
+    "too slow": ("SELECT pg_sleep(10), :secret", StorageUnavailable, "QueryCanceled"),
+    "raised by hand": (
+        "DO $$ BEGIN RAISE EXCEPTION 'boom' USING DETAIL = 'x'; END $$; SELECT :secret",
+        StorageRefused,
+        "RaiseException",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_error_says_what_was_wrong_but_no_value(database: Database, case: str) -> None:
+    statement, kind, words = REFUSED[case]
+    with pytest.raises(kind) as caught:
+        execute(database, statement, secret=SECRET)
+    assert words in str(caught.value)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert SECRET not in shown
+
+
+def test_an_error_shows_neither_password_nor_statement_when_nobody_answers() -> None:
+    database = Database("postgresql://cj:PASSWORD@127.0.0.1:1/cj")
+    with pytest.raises(StorageUnavailable) as caught:
+        query(database, "SELECT 1")
+    assert "127.0.0.1" in str(caught.value)
+    assert "PASSWORD" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.retryable
+    database.dispose()
+
+
+def test_nothing_is_opened_before_the_first_use() -> None:
+    Database("postgresql://nobody@nowhere.invalid/x").dispose()
+
+
+def test_short_urls_are_understood(database_url: str) -> None:
+    database = Database(database_url.replace("postgresql://", "postgres://"))
+    assert query(database, "SELECT 1") == [(1,)]
+    database.dispose()
+
+
+def test_work_is_committed_at_the_end_and_undone_by_an_exception(database: Database) -> None:
+    execute(database, "INSERT INTO merchants (id, name) VALUES ('m1', 'one')")
+
+    def fail() -> None:
+        with database.transaction() as session:
+            session.execute(text("DELETE FROM merchants"))
+            raise LookupError("ours")
+
+    with pytest.raises(LookupError, match="ours"):
+        fail()
+    assert query(database, "SELECT id FROM merchants") == [("m1",)]
+
+
+def test_processes_can_be_told_apart(database: Database) -> None:
+    assert query(database, "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()") == [
+        ("cj-test",)
+    ]
+
+
+def test_a_pool_without_a_free_connection_is_reported_soon(database_url: str) -> None:
+    database = Database(database_url, pool_size=1)
+    began = time.monotonic()
+    with database.transaction() as session:
+        session.execute(text("SELECT 1"))
+        with pytest.raises(StorageUnavailable, match="busy"):
+            query(database, "SELECT 1")
+    assert time.monotonic() - began < 4
+    database.dispose()
+
+
+def test_the_revision_of_a_database_that_was_never_migrated_is_none(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    with database.transaction() as session:
+        assert storage_database.revision(session) is None
+    database.dispose()
+
+
+# A server of its own, to be broken
+
+
+@pytest.fixture
+def fragile() -> Iterator[EmbeddedPostgres]:
+    with fast_folder() as folder, EmbeddedPostgres(Path(folder) / "pg", durable=False) as server:
+        yield server
+
+
+def test_after_a_crash_every_thread_goes_on(fragile: EmbeddedPostgres) -> None:
+    database = Database(fragile.url, pool_size=4)
+    execute(database, "CREATE TABLE kept (n integer)")
+    at_once(lambda n: execute(database, "INSERT INTO kept VALUES (:n)", n=n), range(4))
+    fragile.crash()
+    errors = at_once(lambda _: error_of(database), range(4))
+    assert all(isinstance(error, StorageUnavailable) for error in errors), errors
+    fragile.start()
+    assert at_once(lambda _: query(database, "SELECT count(*) FROM kept"), range(4)) == [[(4,)]] * 4
+    database.dispose()
+
+
+def error_of(database: Database) -> StorageError | None:
+    try:
+        query(database, "SELECT 1")
+    except StorageError as error:
+        return error
+    return None
+
+
+def test_a_crash_in_the_middle_leaves_nothing_half_done(fragile: EmbeddedPostgres) -> None:
+    database = Database(fragile.url)
+    execute(database, "CREATE TABLE kept (n integer)")
+
+    def crash_halfway() -> None:
+        with database.transaction() as session:
+            session.execute(text("INSERT INTO kept VALUES (1)"))
+            fragile.crash()
+            session.execute(text("INSERT INTO kept VALUES (2)"))
+
+    with pytest.raises(StorageUnavailable):
+        crash_halfway()
+    fragile.start()
+    assert query(database, "SELECT n FROM kept") == []
+    database.dispose()
+
+
+def test_a_crash_before_the_commit_is_reported(fragile: EmbeddedPostgres) -> None:
+    database = Database(fragile.url)
+    execute(database, "CREATE TABLE kept (n integer)")
+
+    def crash_at_the_end() -> None:
+        with database.transaction() as session:
+            session.execute(text("INSERT INTO kept VALUES (1)"))
+            fragile.crash()
+
+    with pytest.raises(StorageUnavailable):
+        crash_at_the_end()
+    fragile.start()
+    assert query(database, "SELECT n FROM kept") == []
+    database.dispose()
+
+
+def test_a_server_without_a_free_connection_is_unavailable() -> None:
+    with fast_folder() as folder:
+        settings = {"max_connections": "5", "superuser_reserved_connections": "0"}
+        with EmbeddedPostgres(Path(folder) / "pg", durable=False, settings=settings) as server:
+            first, second = (Database(server.url, pool_size=5) for _ in range(2))
+            with first.transaction() as a, first.transaction() as b, first.transaction() as c:
+                for session in (a, b, c):
+                    session.execute(text("SELECT 1"))
+                with first.transaction() as d, first.transaction() as e:
+                    d.execute(text("SELECT 1"))
+                    e.execute(text("SELECT 1"))
+                    with pytest.raises(StorageUnavailable, match="too many clients"):
+                        query(second, "SELECT 1")
+            first.dispose()
+            assert query(second, "SELECT 1") == [(1,)]
+            second.dispose()

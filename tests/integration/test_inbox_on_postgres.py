@@ -1,0 +1,266 @@
+"""The inbox on a real Postgres."""
+
+import hashlib
+from contextlib import suppress
+
+import pytest
+
+from storage import inbox
+from storage.database import Database
+from storage.errors import StorageRefused
+from storage.inbox import Accepted, InboxRow, NewEvent, Reused
+from tests.rows import execute, new_event, query, store_event
+
+
+def accept(database: Database, *events: NewEvent) -> list[Accepted | Reused]:
+    with database.transaction() as session:
+        return inbox.accept_many(session, events)
+
+
+def take(database: Database, key: int) -> InboxRow | None:
+    with database.transaction() as session:
+        return inbox.take(session, key)
+
+
+def refuse(database: Database, key: int, code: str = "event.unknown_merchant") -> None:
+    with database.transaction() as session:
+        row = inbox.take(session, key)
+        assert row is not None
+        inbox.refuse(session, row.key, code, "merchant_id is not known")
+
+
+def reject(database: Database, content: bytes = b"raw", **fields: str | None) -> int:
+    with database.transaction() as session:
+        return inbox.reject(
+            session,
+            source=fields.get("source", "/auth"),
+            id=fields.get("id", "e1"),
+            type=fields.get("type", "oauth_complete"),
+            content_hash=hashlib.sha256(content).digest(),
+            code="event.bad_type",
+            message=fields.get("message") or "success must be true or false",
+        )
+
+
+def test_an_event_is_accepted_once(database: Database) -> None:
+    event = new_event("e1")
+    (first,) = accept(database, event)
+    (again,) = accept(database, event)
+    assert isinstance(first, Accepted)
+    assert first.fresh
+    assert again == Accepted(first.key, fresh=False)
+
+
+def test_the_identity_is_source_and_id(database: Database) -> None:
+    answers = accept(database, new_event("e1", source="/auth"), new_event("e1", source="/gateway"))
+    assert all(isinstance(answer, Accepted) and answer.fresh for answer in answers)
+
+
+def test_an_id_with_other_content_is_reused(database: Database) -> None:
+    accept(database, new_event("e1", content=b"one"))
+    (answer,) = accept(database, new_event("e1", content=b"two"))
+    assert isinstance(answer, Reused)
+    assert query(database, "SELECT received_at FROM events") == [(answer.stored_at,)]
+
+
+def test_a_batch_answers_in_its_order(database: Database) -> None:
+    known = new_event("known")
+    (before,) = accept(database, known)
+    assert isinstance(before, Accepted)
+    answers = accept(
+        database,
+        new_event("new-1"),
+        known,
+        new_event("known", content=b"other"),
+        new_event("new-2"),
+        new_event("new-2"),
+        new_event("new-2", content=b"other"),
+    )
+    kinds = [answer.fresh if isinstance(answer, Accepted) else "reused" for answer in answers]
+    assert kinds == [True, False, "reused", True, False, "reused"]
+    assert answers[1] == Accepted(before.key, fresh=False)
+    assert accept(database) == []
+
+
+def test_accept_takes_one_event_by_its_fields(database: Database) -> None:
+    event = new_event("e1")
+    with database.transaction() as session:
+        answer = inbox.accept(session, **vars(event))
+    assert isinstance(answer, Accepted)
+    row = take(database, answer.key)
+    assert row is not None
+    assert (row.source, row.id, row.type, row.data) == (event.source, event.id, event.type, event.data)
+    assert (row.status, row.attempts, row.merchant_id, row.conversation_id) == ("received", 0, "m1", "c1")
+    assert 0 <= row.age_seconds < 60
+    assert row.received_at.utcoffset() is not None
+
+
+def test_an_event_that_is_too_large_for_its_row_is_refused_by_the_schema(database: Database) -> None:
+    with pytest.raises(StorageRefused, match="events_data_check"):
+        accept(database, new_event(data={"text": "x" * 140_000}))
+
+
+def test_a_handled_event_is_not_taken_again(database: Database) -> None:
+    key = store_event(database, new_event())
+    with database.transaction() as session:
+        row = inbox.take(session, key)
+        assert row is not None
+        inbox.processed(session, row.key)
+    assert take(database, key) is None
+    assert query(database, "SELECT status, processed_at IS NOT NULL FROM events") == [("processed", True)]
+
+
+def test_an_unknown_event_is_left_alone(database: Database) -> None:
+    assert take(database, 10**9) is None
+
+
+def test_an_event_whose_handling_failed_is_taken_again(database: Database) -> None:
+    key = store_event(database, new_event())
+    with suppress(ZeroDivisionError), database.transaction() as session:
+        inbox.processed(session, key)
+        _ = 1 / 0
+    assert take(database, key) is not None
+
+
+def test_the_earlier_event_of_a_conversation_comes_first(database: Database) -> None:
+    first, second = store_event(database, new_event("one")), store_event(database, new_event("two"))
+    other = store_event(database, new_event("other", conversation_id="c2"))
+    nowhere = store_event(database, new_event("nowhere", conversation_id=None))
+    taken = {key: take(database, key) for key in (first, second, other, nowhere)}
+    ids = [row.id for row in taken.values() if row is not None]
+    assert ids == ["one", "one", "other", "nowhere"]
+
+
+def test_a_postponed_event_is_not_due_and_what_follows_waits(database: Database) -> None:
+    first, second = store_event(database, new_event("one")), store_event(database, new_event("two"))
+    with database.transaction() as session:
+        row = inbox.take(session, first)
+        assert row is not None
+        inbox.postpone(session, row.key, 60)
+    assert take(database, first) is None
+    assert take(database, second) is None
+    execute(database, "UPDATE events SET run_after = clock_timestamp()")
+    again = take(database, second)
+    assert again is not None
+    assert (again.id, again.attempts) == ("one", 1)
+
+
+def test_what_nobody_handled_is_found_once_in_a_while(database: Database) -> None:
+    key = store_event(database, new_event())
+
+    def lost(older_than_seconds: float = 0.0) -> list[int]:
+        with database.transaction() as session:
+            return inbox.unprocessed(session, older_than_seconds=older_than_seconds, limit=10)
+
+    assert lost(60) == []
+    assert lost() == [key]
+    assert lost() == []
+    execute(database, "UPDATE events SET hinted_at = clock_timestamp() - interval '6 s'")
+    assert lost() == [key]
+    with database.transaction() as session:
+        inbox.processed(session, key)
+    execute(database, "UPDATE events SET hinted_at = NULL")
+    assert lost() == []
+
+
+def test_a_postponed_event_is_not_lost_before_its_time(database: Database) -> None:
+    key = store_event(database, new_event())
+    with database.transaction() as session:
+        inbox.postpone(session, key, 60)
+        assert inbox.unprocessed(session, older_than_seconds=0, limit=10) == []
+
+
+def test_refused_messages_are_kept_and_counted(database: Database) -> None:
+    first = reject(database, b"bytes")
+    assert reject(database, b"bytes", message="the same, later") == first
+    assert reject(database, b"other bytes") != first
+    with database.transaction() as session:
+        rows = inbox.rejected(session, 10)
+    assert [(row.times, row.error) for row in rows if row.key == first] == [(2, "the same, later")]
+    assert len(rows) == 2
+    assert {row.error_code for row in rows} == {"event.bad_type"}
+
+
+def test_a_refused_message_does_not_take_the_identity(database: Database) -> None:
+    event = new_event("e1", source="/auth")
+    reject(database, b"bad", id="e1", source="/auth")
+    (answer,) = accept(database, event)
+    assert isinstance(answer, Accepted)
+    assert answer.fresh
+
+
+def test_a_message_that_names_itself_in_unstorable_characters_is_kept(database: Database) -> None:
+    key = reject(database, id="a\x00b" + "x" * 500, source="\ud800", type=None, message="m\x00" * 2000)
+    rows = query(database, "SELECT id, source, type, length(error) FROM events WHERE key = :key", key=key)
+    assert rows == [("a\ufffdb" + "x" * 197, "\ufffd", "", 1000)]
+
+
+def test_a_taken_event_can_be_refused(database: Database) -> None:
+    key = store_event(database, new_event("e1"))
+    refuse(database, key)
+    assert take(database, key) is None
+    rows = query(database, "SELECT status, error_code, error FROM events")
+    assert rows == [("rejected", "event.unknown_merchant", "merchant_id is not known")]
+
+
+def test_an_event_that_is_refused_twice_is_one_row(database: Database) -> None:
+    event = new_event("e1")
+    key = store_event(database, event)
+    refuse(database, key)
+    refuse(database, store_event(database, event), "event.not_connected")
+    assert query(database, "SELECT key, status, times, error_code FROM events") == [
+        (key, "rejected", 2, "event.not_connected")
+    ]
+
+
+def test_a_refused_event_can_be_retried(database: Database) -> None:
+    event = new_event("e1")
+    key = store_event(database, event)
+    refuse(database, key)
+    execute(database, "UPDATE events SET received_at = clock_timestamp() - interval '1 day'")
+    with database.transaction() as session:
+        assert inbox.retry(session, key) == key
+        assert inbox.retry(session, key) is None
+    row = take(database, key)
+    assert row is not None
+    assert row.data == event.data
+    assert row.age_seconds < 60
+
+
+def test_a_retry_finds_the_event_by_its_identity(database: Database) -> None:
+    event = new_event("e1")
+    key = store_event(database, event)
+    refuse(database, key)
+    with database.transaction() as session:
+        assert inbox.retry(session, (event.source, "e2")) is None
+        assert inbox.retry(session, (event.source, "e1")) == key
+
+
+def test_what_was_never_valid_cannot_be_retried(database: Database) -> None:
+    key = reject(database)
+    with database.transaction() as session:
+        assert inbox.retry(session, key) is None
+
+
+def test_a_retry_does_not_take_an_identity_that_is_taken(database: Database) -> None:
+    key = store_event(database, new_event("e1", content=b"one"))
+    refuse(database, key)
+    store_event(database, new_event("e1", content=b"two"))
+    with database.transaction() as session:
+        assert inbox.retry(session, key) is None
+
+
+def test_an_event_refused_for_its_identity_is_kept_whole(database: Database) -> None:
+    event = new_event("e1")
+    with database.transaction() as session:
+        key = inbox.reject(
+            session,
+            source=event.source,
+            id=event.id,
+            type=event.type,
+            content_hash=event.content_hash,
+            code="event.id_reused",
+            message="differs",
+            data=event.data,
+        )
+        assert inbox.retry(session, key) == key

@@ -1,0 +1,531 @@
+"""Merchants, shops and tokens on a real Postgres."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.engine import Engine
+
+from events import catalog
+from storage import inbox, merchants
+from storage.database import Database
+from storage.errors import (
+    InvalidShopDomain,
+    MerchantNameTaken,
+    ShopConnectedElsewhere,
+    StorageRefused,
+    TokenUnreadable,
+    UnknownTokenKey,
+)
+from storage.merchants import AccessToken, Connected, Integration
+from storage.vault import Vault, new_key_text
+from tests.rows import at_once, execute, query
+
+SHOP = "acme.myshopify.com"
+TOKEN = SecretStr("shpat_0123456789abcdef")
+REFRESH = SecretStr("shprt_0123456789abcdef")
+
+KEY_1, KEY_2 = new_key_text(1), new_key_text(2)
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault.from_text(KEY_1)
+
+
+def connect(
+    database: Database,
+    vault: Vault,
+    merchant_id: str = "m1",
+    shop_domain: str = SHOP,
+    token: SecretStr = TOKEN,
+    scopes: Sequence[str] = ("read_orders",),
+    **more: Any,
+) -> Connected:
+    with database.transaction() as session:
+        return merchants.connect_shop(
+            session,
+            vault,
+            merchant_id=merchant_id,
+            shop_domain=shop_domain,
+            access_token=token,
+            scopes=scopes,
+            **more,
+        )
+
+
+def read(database: Database, vault: Vault, merchant_id: str = "m1") -> AccessToken | None:
+    with database.transaction() as session:
+        return merchants.read_access_token(session, vault, merchant_id)
+
+
+def integration(database: Database, merchant_id: str = "m1") -> Integration | None:
+    with database.transaction() as session:
+        return merchants.integration_of(session, merchant_id)
+
+
+# Connecting
+
+
+def test_a_connected_shop_has_a_token_an_event_and_a_merchant(database: Database, vault: Vault) -> None:
+    connected = connect(
+        database,
+        vault,
+        scopes=[" write_x", "read_orders", "read_orders", ""],
+        conversation_id="c1",
+        access_expires_in=3600,
+        refresh_token=REFRESH,
+        refresh_expires_in=7200,
+    )
+    found = integration(database)
+    assert found == connected.integration
+    assert found is not None
+    assert (found.merchant_id, found.type, found.shop_domain) == ("m1", "shopify", SHOP)
+    assert (found.status, found.is_active, found.token_version) == ("active", True, 1)
+    assert found.scopes == ("read_orders", "write_x")
+    token = read(database, vault)
+    assert token is not None
+    assert token.secret == TOKEN
+    assert token.integration == found
+    assert token.expires_at is not None
+    assert timedelta(minutes=59) < token.expires_at - datetime.now(UTC) < timedelta(minutes=61)
+    assert connected.fresh
+    assert query(database, "SELECT id, name FROM merchants") == [("m1", "m1")]
+    assert query(database, "SELECT key, source, id, type, data, conversation_id FROM events") == [
+        (
+            connected.event_key,
+            "/auth",
+            connected.event_id,
+            "oauth_complete",
+            {
+                "provider": "shopify",
+                "success": True,
+                "shop_domain": SHOP,
+                "merchant_id": "m1",
+                "scopes": ["read_orders", "write_x"],
+                "conversation_id": "c1",
+            },
+            "c1",
+        )
+    ]
+
+
+def test_the_recorded_event_is_the_one_the_catalog_reads(database: Database, vault: Vault) -> None:
+    """The auth service may publish a copy under the same id: it must count as the same event."""
+    connected = connect(database, vault, conversation_id="c1")
+    copy = {
+        "specversion": "1.0",
+        "id": connected.event_id,
+        "source": "/auth",
+        "type": "oauth_complete",
+        "data": connected.event_data,
+    }
+    parsed = catalog.parse(json.dumps(copy).encode())
+    stored = query(database, "SELECT content_hash, data FROM events")
+    assert [(bytes(stored[0][0]), stored[0][1])] == [(parsed.content_hash, parsed.payload)]
+
+
+def test_connecting_again_counts_up_and_records_another_event(database: Database, vault: Vault) -> None:
+    first = connect(database, vault)
+    second = connect(database, vault, token=SecretStr("shpat_another"))
+    assert (first.integration.token_version, second.integration.token_version) == (1, 2)
+    assert first.event_id != second.event_id
+    token = read(database, vault)
+    assert token is not None
+    assert token.secret.get_secret_value() == "shpat_another"
+
+
+def test_a_call_that_is_run_again_is_the_same_connection(database: Database, vault: Vault) -> None:
+    """Given a commit whose answer was lost: the caller cannot know, and runs it again."""
+    first = connect(database, vault, conversation_id="c1")
+    again = connect(database, vault, conversation_id="c1")
+    assert again == Connected(first.integration, first.event_key, first.event_id, first.event_data, fresh=False)
+    assert query(database, "SELECT count(*) FROM events") == [(1,)]
+
+
+def test_the_same_token_for_another_conversation_is_another_connection(database: Database, vault: Vault) -> None:
+    connect(database, vault, conversation_id="c1")
+    assert connect(database, vault, conversation_id="c2").fresh
+    assert query(database, "SELECT conversation_id FROM events ORDER BY key") == [("c1",), ("c2",)]
+
+
+def test_the_same_token_much_later_is_another_connection(database: Database, vault: Vault) -> None:
+    connect(database, vault)
+    execute(database, "UPDATE merchant_integrations SET connected_at = clock_timestamp() - interval '61 s'")
+    assert connect(database, vault).integration.token_version == 2
+
+
+def test_the_same_token_with_other_scopes_is_another_connection(database: Database, vault: Vault) -> None:
+    connect(database, vault)
+    assert connect(database, vault, scopes=["read_products"]).integration.scopes == ("read_products",)
+
+
+def test_a_token_can_be_stored_without_an_event(database: Database, vault: Vault) -> None:
+    quiet = connect(database, vault, emit=False)
+    assert (quiet.event_key, quiet.event_id, quiet.event_data) == (None, None, None)
+    assert connect(database, vault, emit=False).integration.token_version == 1
+    assert query(database, "SELECT count(*) FROM events") == [(0,)]
+    loud = connect(database, vault)
+    assert loud.event_key is not None
+    assert loud.integration.token_version == 1
+
+
+def test_all_or_nothing(database: Database, vault: Vault) -> None:
+    def fail_at_the_end() -> None:
+        with database.transaction() as session:
+            merchants.connect_shop(session, vault, merchant_id="m1", shop_domain=SHOP, access_token=TOKEN, scopes=[])
+            _ = 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        fail_at_the_end()
+    for table in ("merchants", "merchant_integrations", "events"):
+        assert query(database, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_a_shop_belongs_to_one_merchant_at_a_time(database: Database, vault: Vault) -> None:
+    connect(database, vault, "m1")
+    with pytest.raises(ShopConnectedElsewhere, match=SHOP):
+        connect(database, vault, "m2")
+    assert integration(database, "m2") is None
+    assert query(database, "SELECT count(*) FROM events") == [(1,)]
+    with database.transaction() as session:
+        assert merchants.disconnect(session, "m1", SHOP, at=datetime.now(UTC) + timedelta(seconds=1))
+    assert connect(database, vault, "m2").integration.is_active
+    with pytest.raises(ShopConnectedElsewhere):
+        connect(database, vault, "m1")
+
+
+def test_two_merchants_who_connect_one_shop_at_once(database: Database, vault: Vault) -> None:
+    def try_to(merchant_id: str) -> object:
+        try:
+            return connect(database, vault, merchant_id)
+        except ShopConnectedElsewhere as error:
+            return error
+
+    for number in range(5):
+        results = at_once(try_to, [f"m{number}-{n}" for n in range(6)])
+        assert sum(isinstance(result, Connected) for result in results) == (1 if number == 0 else 0)
+        assert sum(isinstance(result, ShopConnectedElsewhere) for result in results) == (5 if number == 0 else 6)
+
+
+def test_one_merchant_who_connects_twice_at_once_is_greeted_once(database: Database, vault: Vault) -> None:
+    results = at_once(lambda _: connect(database, vault), range(6))
+    assert sum(result.fresh for result in results) == 1
+    assert {result.integration.token_version for result in results} == {1}
+    assert query(database, "SELECT count(*) FROM events") == [(1,)]
+
+
+def test_a_merchant_who_comes_back_after_being_erased_is_greeted(database: Database, vault: Vault) -> None:
+    """The event of the former life still is in the inbox, and versions begin at 1 again."""
+    first = connect(database, vault)
+    execute(database, "DELETE FROM merchants")
+    second = connect(database, vault)
+    assert second.fresh
+    assert second.event_id != first.event_id
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "mycom.myshopify.company",
+        "a.myshopify.com\n",
+        "a.myshopify.com.evil.com",
+        "https://a.myshopify.com",
+        "a.myshopify.com/",
+        "\u212a.myshopify.com",
+        "-a.myshopify.com",
+        "",
+        "x" * 64 + ".myshopify.com",
+    ],
+)
+def test_a_token_is_only_stored_for_a_shop_of_shopify(database: Database, vault: Vault, domain: str) -> None:
+    with pytest.raises(InvalidShopDomain):
+        connect(database, vault, shop_domain=domain)
+    assert query(database, "SELECT count(*) FROM merchants") == [(0,)]
+
+
+def test_the_schema_knows_the_form_of_a_shop_domain_too(database: Database, vault: Vault) -> None:
+    connect(database, vault)
+    for domain in ("mycom.myshopify.company", "a.myshopify.com\n", "A.myshopify.com"):
+        with pytest.raises(StorageRefused, match="merchant_integrations_shop_domain_check"):
+            execute(database, "UPDATE merchant_integrations SET shop_domain = :domain", domain=domain)
+
+
+def test_a_domain_in_capitals_is_the_same_shop(database: Database, vault: Vault) -> None:
+    assert connect(database, vault, shop_domain="ACME.myshopify.com").integration.shop_domain == SHOP
+
+
+# Names
+
+
+def test_a_merchant_is_made_once(database: Database) -> None:
+    with database.transaction() as session:
+        assert not merchants.merchant_exists(session, "m1")
+        merchants.add_merchant(session, "m1", "Acme")
+        merchants.add_merchant(session, "m1")
+        assert merchants.merchant_exists(session, "m1")
+    assert query(database, "SELECT id, name FROM merchants") == [("m1", "Acme")]
+
+
+def test_a_name_belongs_to_one_merchant(database: Database, vault: Vault) -> None:
+    connect(database, vault, "m1", name="Acme")
+    with pytest.raises(MerchantNameTaken), database.transaction() as session:
+        merchants.add_merchant(session, "m2", "Acme")
+    connect(database, vault, "m2", "other.myshopify.com", name="Other")
+    with pytest.raises(MerchantNameTaken):
+        connect(database, vault, "m2", "other.myshopify.com", name="Acme")
+    connect(database, vault, "m2", "other.myshopify.com", name="Better")
+    assert query(database, "SELECT name FROM merchants ORDER BY id") == [("Acme",), ("Better",)]
+
+
+def test_a_merchant_whose_id_is_anothers_name_can_be_made(database: Database) -> None:
+    with database.transaction() as session:
+        merchants.add_merchant(session, "m1", "m2")
+        merchants.add_merchant(session, "m2")
+        assert merchants.merchant_exists(session, "m2")
+
+
+# Reading
+
+
+def test_nobody_has_a_token_who_has_no_active_shop(database: Database, vault: Vault) -> None:
+    assert read(database, vault) is None
+    assert integration(database) is None
+    with database.transaction() as session:
+        assert merchants.integration_by_shop(session, SHOP) is None
+
+
+def test_a_shop_is_found_by_its_domain(database: Database, vault: Vault) -> None:
+    connected = connect(database, vault)
+    with database.transaction() as session:
+        assert merchants.integration_by_shop(session, SHOP) == connected.integration
+
+
+def test_a_token_in_another_row_does_not_open(database: Database, vault: Vault) -> None:
+    connect(database, vault, "m1")
+    connect(database, vault, "m2", "other.myshopify.com")
+    execute(
+        database,
+        "UPDATE merchant_integrations SET api_key = (SELECT api_key FROM merchant_integrations"
+        " WHERE merchant_id = 'm1') WHERE merchant_id = 'm2'",
+    )
+    assert read(database, vault, "m1") is not None
+    with pytest.raises(TokenUnreadable):
+        read(database, vault, "m2")
+
+
+def test_a_token_in_the_other_column_does_not_open(database: Database, vault: Vault) -> None:
+    connect(database, vault, refresh_token=REFRESH)
+    execute(database, "UPDATE merchant_integrations SET api_key = refresh_token")
+    with pytest.raises(TokenUnreadable):
+        read(database, vault)
+
+
+def test_a_token_does_not_open_for_another_domain(database: Database, vault: Vault) -> None:
+    """Whoever may write the table must not be able to have the token sent elsewhere."""
+    connect(database, vault)
+    execute(database, "UPDATE merchant_integrations SET shop_domain = 'evil.myshopify.com'")
+    with pytest.raises(TokenUnreadable):
+        read(database, vault)
+
+
+@pytest.mark.parametrize("place", [0, 1, 13, -1])
+def test_a_changed_byte_is_noticed(database: Database, vault: Vault, place: int) -> None:
+    connect(database, vault)
+    blob = bytearray(query(database, "SELECT api_key FROM merchant_integrations")[0][0])
+    blob[place] ^= 1
+    execute(database, "UPDATE merchant_integrations SET api_key = :blob", blob=bytes(blob))
+    with pytest.raises(TokenUnreadable):
+        read(database, vault)
+
+
+def test_no_token_is_ever_a_parameter_or_part_of_a_statement(database: Database, vault: Vault) -> None:
+    seen: list[str] = []
+
+    def watch(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        seen.append(f"{statement} {parameters!r}")
+
+    sqlalchemy_event.listen(Engine, "before_cursor_execute", watch)
+    try:
+        connected = connect(database, vault, refresh_token=REFRESH)
+        with database.transaction() as session:
+            merchants.store_refreshed(
+                session,
+                vault,
+                connected.integration,
+                access_token=TOKEN,
+                refresh_token=REFRESH,
+                access_expires_in=3600,
+                refresh_expires_in=7200,
+            )
+        read(database, vault)
+    finally:
+        sqlalchemy_event.remove(Engine, "before_cursor_execute", watch)
+    assert len(seen) > 5
+    for secret in (TOKEN, REFRESH):
+        plain = secret.get_secret_value()
+        assert not any(plain in words or plain.encode().hex() in words for words in seen)
+    assert TOKEN.get_secret_value() not in repr(connected)
+
+
+# What Shopify says later
+
+
+def test_scopes_are_kept(database: Database, vault: Vault) -> None:
+    connect(database, vault)
+    with database.transaction() as session:
+        merchants.store_scopes(session, "m1", ["b", "a", "a"])
+    found = integration(database)
+    assert found is not None
+    assert found.scopes == ("a", "b")
+
+
+def test_a_token_that_shopify_refuses_is_not_read_again(database: Database, vault: Vault) -> None:
+    connect(database, vault)
+    with database.transaction() as session:
+        assert merchants.mark_needs_reauth(session, "m1", token_version=1)
+        assert not merchants.mark_needs_reauth(session, "m1", token_version=1)
+    found = integration(database)
+    assert found is not None
+    assert (found.status, found.is_active) == ("needs_reauth", False)
+    assert read(database, vault) is None
+    assert connect(database, vault).integration.token_version == 2
+
+
+def test_a_refusal_of_the_former_token_does_not_touch_the_new_one(database: Database, vault: Vault) -> None:
+    connect(database, vault)
+    connect(database, vault, token=SecretStr("shpat_another"))
+    with database.transaction() as session:
+        assert not merchants.mark_needs_reauth(session, "m1", token_version=1)
+    assert read(database, vault) is not None
+
+
+def test_an_uninstalled_shop_has_no_token_left(database: Database, vault: Vault) -> None:
+    connect(database, vault, refresh_token=REFRESH, access_expires_in=60, refresh_expires_in=60)
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    with database.transaction() as session:
+        assert merchants.disconnect(session, "m1", SHOP, at=now)
+        assert not merchants.disconnect(session, "m1", SHOP, at=now)
+    secrets = "SELECT api_key, refresh_token, access_expires_at, refresh_expires_at FROM merchant_integrations"
+    assert query(database, secrets) == [(None, None, None, None)]
+    found = integration(database)
+    assert found is not None
+    assert (found.status, found.is_active) == ("uninstalled", False)
+    assert query(database, "SELECT uninstalled_at FROM merchant_integrations") == [(now,)]
+
+
+def test_an_old_uninstall_does_not_touch_a_newer_connection(database: Database, vault: Vault) -> None:
+    connect(database, vault)
+    with database.transaction() as session:
+        assert not merchants.disconnect(session, "m1", SHOP, at=datetime.now(UTC) - timedelta(minutes=1))
+        assert not merchants.disconnect(session, "m1", "other.myshopify.com", at=datetime.now(UTC))
+    assert read(database, vault) is not None
+
+
+def test_the_schema_keeps_status_and_tokens_together(database: Database, vault: Vault) -> None:
+    connect(database, vault)
+    for change, rule in (
+        ("api_key = NULL", "active_has_token"),
+        ("status = 'uninstalled', is_active = false", "uninstalled_has_none"),
+        ("is_active = false", "is_active"),
+    ):
+        with pytest.raises(StorageRefused, match=f"merchant_integrations_{rule}_check"):
+            execute(database, f"UPDATE merchant_integrations SET {change}")
+
+
+# Refreshing
+
+
+def test_both_tokens_are_replaced_together(database: Database, vault: Vault) -> None:
+    connect(database, vault, refresh_token=REFRESH, refresh_expires_in=60)
+    with database.transaction() as session:
+        before = merchants.read_refresh_token(session, vault, "m1")
+        assert before is not None
+        assert before.secret == REFRESH
+        assert before.expires_at is not None
+        after = merchants.store_refreshed(
+            session,
+            vault,
+            before.integration,
+            access_token=SecretStr("shpat_new"),
+            refresh_token=SecretStr("shprt_new"),
+            access_expires_in=3600,
+            refresh_expires_in=None,
+        )
+    assert after is not None
+    assert after.token_version == 2
+    token = read(database, vault)
+    assert token is not None
+    assert token.secret.get_secret_value() == "shpat_new"
+    with database.transaction() as session:
+        refresh = merchants.read_refresh_token(session, vault, "m1")
+    assert refresh is not None
+    assert (refresh.secret.get_secret_value(), refresh.expires_at) == ("shprt_new", None)
+
+
+def test_a_refresh_that_comes_too_late_changes_nothing(database: Database, vault: Vault) -> None:
+    old = connect(database, vault, refresh_token=REFRESH).integration
+    connect(database, vault, token=SecretStr("shpat_reconnected"), refresh_token=REFRESH)
+    with database.transaction() as session:
+        values = {"access_expires_in": None, "refresh_expires_in": None}
+        assert merchants.store_refreshed(session, vault, old, access_token=TOKEN, refresh_token=None, **values) is None
+    token = read(database, vault)
+    assert token is not None
+    assert token.secret.get_secret_value() == "shpat_reconnected"
+
+
+def test_a_shop_without_a_refresh_token_has_none(database: Database, vault: Vault) -> None:
+    connect(database, vault)
+    with database.transaction() as session:
+        assert merchants.read_refresh_token(session, vault, "m1") is None
+
+
+# Changing the key
+
+
+def test_a_key_can_be_changed(database: Database) -> None:
+    old, both, new = Vault.from_text(KEY_1), Vault.from_text(f"{KEY_2},{KEY_1}"), Vault.from_text(KEY_2)
+    for number in range(5):
+        connect(database, old, f"m{number}", f"shop-{number}.myshopify.com", refresh_token=REFRESH)
+    connect(database, both, "m5", "shop-5.myshopify.com")
+    with pytest.raises(UnknownTokenKey, match="key 1"):
+        read(database, new, "m0")
+    with database.transaction() as session:
+        assert merchants.key_ids_in_use(session) == {1, 2}
+        first = merchants.reseal(session, both, limit=4)
+        assert (first.count, first.unreadable) == (4, ())
+        assert first.next is not None
+        rest = merchants.reseal(session, both, after=first.next, limit=4)
+        assert (rest.count, rest.unreadable, rest.next) == (1, (), None)
+        assert merchants.key_ids_in_use(session) == {2}
+        assert merchants.reseal(session, both).count == 0
+    for number in range(6):
+        token = read(database, new, f"m{number}")
+        assert token is not None
+        assert token.secret == TOKEN
+    with database.transaction() as session:
+        refresh = merchants.read_refresh_token(session, new, "m0")
+    assert refresh is not None
+    assert refresh.secret == REFRESH
+
+
+def test_a_token_that_does_not_open_does_not_stop_the_others(database: Database) -> None:
+    old, both = Vault.from_text(KEY_1), Vault.from_text(f"{KEY_2},{KEY_1}")
+    connect(database, old, "m1")
+    connect(database, old, "m2", "other.myshopify.com")
+    bad = query(database, "SELECT id FROM merchant_integrations WHERE merchant_id = 'm1'")[0][0]
+    execute(database, "UPDATE merchant_integrations SET shop_domain = 'moved.myshopify.com' WHERE id = :id", id=bad)
+    with database.transaction() as session:
+        result = merchants.reseal(session, both)
+    assert (result.count, result.unreadable) == (1, (bad,))
+
+
+def test_the_event_waits_in_the_inbox_until_it_is_handled(database: Database, vault: Vault) -> None:
+    connected = connect(database, vault)
+    with database.transaction() as session:
+        lost = inbox.unprocessed(session, older_than_seconds=0, limit=10)
+    assert lost == [connected.event_key]

@@ -1,0 +1,17 @@
+"""What of `storage.database` needs no server."""
+
+import pytest
+
+from storage.database import sqlalchemy_url
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("postgres://u:p@h/d", "postgresql+psycopg2://u:p@h/d"),
+        ("postgresql://u:p@h/d?host=/tmp/x", "postgresql+psycopg2://u:p@h/d?host=/tmp/x"),
+        ("postgresql+psycopg2://h/d", "postgresql+psycopg2://h/d"),
+    ],
+)
+def test_urls_name_the_driver(given: str, wanted: str) -> None:
+    assert sqlalchemy_url(given) == wanted

@@ -1,0 +1,46 @@
+"""The statements in `.sql` files: each is there once, is used, and has no fragment left in it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from storage import sql
+
+FOLDER = Path(sql.__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.sql"))
+
+
+def test_there_are_statements() -> None:
+    assert NAMES == ["conversations", "inbox", "merchants", "outbox", "turns"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_statement_is_used_and_every_use_has_one(name: str) -> None:
+    used = set(re.findall(r'SQL\["(\w+)"', (FOLDER / f"{name}.py").read_text()))
+    used |= set(re.findall(r'_write\(\s*session, claim, "(\w+)"', (FOLDER / f"{name}.py").read_text()))
+    used |= {"lock", "get"} if name == "conversations" else set()
+    assert used == set(sql.load(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_stands_twice(name: str) -> None:
+    titles = [title for _, title in re.findall(sql.HEADING, (FOLDER / f"{name}.sql").read_text())]
+    assert len(titles) == len(set(titles))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_statements_hold_neither_comments_nor_fragments(name: str) -> None:
+    for statement in sql.load(name).values():
+        assert "--" not in statement.text
+        assert "{first" not in statement.text
+        assert statement.text.strip() == statement.text != ""
+
+
+def test_fragments_are_put_in() -> None:
+    assert "NOT EXISTS" in sql.load("turns")["claim"].text
+
+
+def test_parameters_are_found() -> None:
+    parameters = set(sql.load("turns")["claim"].compile().params)
+    assert parameters == {"turn_id", "owner", "lease_seconds", "per_merchant"}
