@@ -33,6 +33,7 @@ class Call:
     shop_domain: str
     token: str | None
     content_type: str
+    accept: str
     body: bytes
     request_id: str
     show_searches: bool = False
@@ -86,6 +87,8 @@ def answer_call(store: Store, call: Call, query: Query | None, faults: Mapping[s
         return of_state(shop.settings.state)
     if call.content_type.partition(";")[0].strip().lower() != "application/json":
         return Answer(415, answers.UNSUPPORTED_MEDIA_TYPE)
+    if call.accept and not any(kind in call.accept for kind in ("application/json", "application/*", "*/*")):
+        return Answer(406, answers.NOT_ACCEPTABLE)
     token = store.tokens.find(call.shop_domain, call.token or "")
     if token is None:
         return Answer(401, answers.UNAUTHORIZED)

@@ -59,6 +59,7 @@ class Endpoint:
                 shop_domain=visit.shop_domain,
                 token=request.headers.get(TOKEN_HEADER),
                 content_type=request.headers.get("Content-Type", ""),
+                accept=request.headers.get("Accept", ""),
                 body=body,
                 request_id=visit.request_id,
                 show_searches=request.headers.get("Shopify-Search-Query-Debug") == "1",

@@ -1,163 +1,19 @@
-"""Every field of the schema, answered from a shop's records."""
+"""Every field below the root, answered from a shop's records."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
-from graphql import GraphQLError, GraphQLResolveInfo
-
-from shopify.development_store.filters import Search, SearchRefused, compile_search
-from shopify.development_store.pages import BadPaging, Page, Paging, SortKey, page_of
+from shopify.development_store.gate import BY_NUMBER, Info, Resolver, page, refused, require
+from shopify.development_store.pages import Page
 from shopify.development_store.records import LineItem, Order, Product, decimal_text, gid, in_currency, timestamp
-from shopify.development_store.search_fields import CUSTOMERS, PRODUCTS, Resource
-from shopify.development_store.shop import BY_AGE, PLAN_NAMES, Shop
-from shopify.development_store.viewer import Viewer
+from shopify.development_store.roots import ROOTS
 
-Resolver = Callable[..., Any]
-Info: TypeAlias = "GraphQLResolveInfo[Viewer]"
-
-SCOPES_PAGE = "https://shopify.dev/api/usage/access-scopes"
 PROTECTED_PAGE = "https://shopify.dev/docs/apps/launch/protected-customer-data"
-
-DEFAULT_LIMIT = 10_000
-"""Counts stop here unless the query says `limit: null` or another number."""
-
-_BY_NUMBER = SortKey(lambda record: str(record.number))
-
-ORDER_SORTS = {
-    "CREATED_AT": BY_AGE,
-    "PROCESSED_AT": BY_AGE,
-    "ID": _BY_NUMBER,
-    "ORDER_NUMBER": _BY_NUMBER,
-    "UPDATED_AT": SortKey(lambda order: order.updated_at, time=True),
-    "TOTAL_PRICE": SortKey(lambda order: int(order.total.amount * 100)),
-    "CURRENT_TOTAL_PRICE": SortKey(lambda order: int(order.current_total.amount * 100)),
-    "CUSTOMER_NAME": SortKey(lambda order: order.customer.display_name if order.customer else ""),
-    "FINANCIAL_STATUS": SortKey(lambda order: order.financial_status),
-    "FULFILLMENT_STATUS": SortKey(lambda order: order.fulfillment_status),
-    "TOTAL_ITEMS_QUANTITY": SortKey(lambda order: sum(line.quantity for line in order.lines)),
-}
-_AS_OLD = ("CREATED_AT", "PROCESSED_AT", "ID", "ORDER_NUMBER")
-
-PRODUCT_SORTS = {
-    "ID": _BY_NUMBER,
-    "CREATED_AT": SortKey(lambda product: product.created_at, time=True),
-    "UPDATED_AT": SortKey(lambda product: product.created_at, time=True),
-    "TITLE": SortKey(lambda product: product.title),
-    "INVENTORY_TOTAL": SortKey(lambda product: product.inventory),
-}
-
-
-def refused(message: str, code: str, **more: Any) -> GraphQLError:
-    """An error with Shopify's extensions; the executor adds locations and path."""
-    return GraphQLError(message, extensions={"code": code, **more})
-
-
-def _require(info: Info, scope: str) -> Viewer:
-    viewer: Viewer = info.context
-    if scope not in viewer.scopes:
-        needed = f"`{scope}` access scope."
-        raise refused(
-            f"Access denied for {info.field_name} field. Required access: {needed}",
-            "ACCESS_DENIED",
-            documentation=SCOPES_PAGE,
-            requiredAccess=needed,
-        )
-    return viewer
-
-
-def _page(records: Sequence[Any], sort: SortKey, arguments: Mapping[str, Any], *, searched: bool = False) -> Page:
-    paging = Paging(
-        first=arguments.get("first"),
-        last=arguments.get("last"),
-        after=arguments.get("after"),
-        before=arguments.get("before"),
-        reverse=bool(arguments.get("reverse")),
-    )
-    try:
-        return page_of(records, sort, paging, searched=searched)
-    except BadPaging as bad:
-        raise refused(str(bad), "BAD_REQUEST") from None
-
-
-def _sort(sorts: Mapping[str, SortKey], name: str) -> SortKey:
-    if name not in sorts:
-        raise refused(f"The development store has no sort key {name}.", "NOT_IMPLEMENTED")
-    return sorts[name]
-
-
-def _orders(_root: Any, info: Info, **arguments: Any) -> Page:
-    viewer = _require(info, "read_orders")
-    name = arguments.get("sortKey") or "PROCESSED_AT"
-    sort = _sort(ORDER_SORTS, name)
-    query = arguments.get("query")
-    try:
-        found = viewer.shop.orders(query, viewer.window_from, sort, "" if name in _AS_OLD else name)
-    except SearchRefused as bad:
-        raise refused(str(bad), bad.code) from None
-    viewer.note(info.path.as_list(), query or "", found.search)
-    return _page(found.orders, sort, arguments, searched=found.search is not None)
-
-
-def _orders_count(_root: Any, info: Info, **arguments: Any) -> dict[str, Any]:
-    viewer = _require(info, "read_orders")
-    query = arguments.get("query")
-    try:
-        # A count always comes from the search index, so it lags behind a write like a search does.
-        found = viewer.shop.orders(query, viewer.window_from, indexed=True)
-    except SearchRefused as bad:
-        raise refused(str(bad), bad.code) from None
-    viewer.note(info.path.as_list(), query or "", found.search)
-    return _count(len(found.orders), arguments)
-
-
-def _customers_count(_root: Any, info: Info, **arguments: Any) -> dict[str, Any]:
-    viewer = _require(info, "read_customers")
-    customers = viewer.shop.contents.customers
-    search = _searched(viewer, info, arguments, CUSTOMERS)
-    matching = len(customers) if search is None else sum(map(search.matches, customers))
-    return _count(matching, arguments)
-
-
-def _count(matching: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    limit = arguments.get("limit", DEFAULT_LIMIT)
-    if limit is None or matching < limit:
-        return {"count": matching, "precision": "EXACT"}
-    return {"count": limit, "precision": "AT_LEAST"}
-
-
-def _products(_root: Any, info: Info, **arguments: Any) -> Page:
-    viewer = _require(info, "read_products")
-    sort = _sort(PRODUCT_SORTS, arguments.get("sortKey") or "ID")
-    search = _searched(viewer, info, arguments, PRODUCTS)
-    found = [product for product in viewer.shop.contents.products if search is None or search.matches(product)]
-    found.sort(key=sort.key)
-    return _page(found, sort, arguments, searched=search is not None)
-
-
-def _searched(viewer: Viewer, info: Info, arguments: Mapping[str, Any], resource: Resource) -> Search | None:
-    query = arguments.get("query")
-    if not query:
-        return None
-    try:
-        search = compile_search(query, resource, time_zone=viewer.shop.time_zone, now=viewer.shop.now)
-    except SearchRefused as bad:
-        raise refused(str(bad), bad.code) from None
-    viewer.note(info.path.as_list(), query, search)
-    return search
-
-
-def _order(_root: Any, info: Info, **arguments: Any) -> Order | None:
-    viewer = _require(info, "read_orders")
-    kind, _, number = arguments["id"].removeprefix("gid://shopify/").partition("/")
-    if kind != "Order" or not (number.isascii() and number.isdecimal()):
-        raise refused(f"Invalid id: {arguments['id']}", "RESOURCE_NOT_FOUND")
-    visible = viewer.shop.orders(None, viewer.window_from).orders
-    return next((order for order in visible if order.number == int(number)), None)
 
 
 def _customer(order: Order, info: Info) -> Any:
-    viewer = _require(info, "read_customers")
+    viewer = require(info, "read_customers")
     if order.customer is not None and not viewer.protected_customer_data:
         raise refused(
             f"This app is not approved to access the Customer object. See {PROTECTED_PAGE} for more details.",
@@ -168,11 +24,11 @@ def _customer(order: Order, info: Info) -> Any:
 
 
 def _line_items(order: Order, info: Info, **arguments: Any) -> Page:
-    return _page(order.lines, _BY_NUMBER, arguments)
+    return page(order.lines, BY_NUMBER, arguments)
 
 
 def _line_product(line: LineItem, info: Info) -> Product | None:
-    _require(info, "read_products")
+    require(info, "read_products")
     return line.product
 
 
@@ -192,27 +48,6 @@ def _featured_media(product: Product, _info: Info) -> dict[str, Any] | None:
     if product.image_url is None:
         return None
     return {"__typename": "MediaImage", "preview": {"image": {"url": product.image_url}}}
-
-
-def _shop(_root: Any, info: Info) -> dict[str, Any]:
-    shop: Shop = info.context.shop
-    return {
-        "id": gid("Shop", shop.contents.products[0].number // 100),
-        "name": shop.name,
-        "myshopifyDomain": shop.domain,
-        "currencyCode": shop.settings.currency,
-        "ianaTimezone": shop.time_zone,
-        "createdAt": timestamp(shop.contents.created_at),
-        "plan": {
-            "publicDisplayName": PLAN_NAMES[shop.settings.plan],
-            "partnerDevelopment": False,
-        },
-        "primaryDomain": {"host": shop.domain, "url": f"https://{shop.domain}"},
-    }
-
-
-def _installation(_root: Any, info: Info) -> dict[str, Any]:
-    return {"accessScopes": [{"handle": scope} for scope in info.context.granted]}
 
 
 def _amount(amount: Decimal, currency: str) -> dict[str, str]:
@@ -243,15 +78,7 @@ _CONNECTION: Mapping[str, Resolver] = {
 }
 
 RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
-    "QueryRoot": {
-        "currentAppInstallation": _installation,
-        "customersCount": _customers_count,
-        "order": _order,
-        "orders": _orders,
-        "ordersCount": _orders_count,
-        "products": _products,
-        "shop": _shop,
-    },
+    "QueryRoot": ROOTS,
     "OrderConnection": _CONNECTION,
     "ProductConnection": _CONNECTION,
     "LineItemConnection": _CONNECTION,

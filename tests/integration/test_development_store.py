@@ -119,10 +119,11 @@ def test_the_version_and_a_request_id_come_with_every_answer(api: Api) -> None:
         api.post("{ shop { name } }", shop="nobody.myshopify.com"),
         api.http.post(url, content="shop", headers={"Content-Type": "application/graphql"}),
         api.post("{ shop { name } }", version="newest"),
+        api.post("{ shop { name } }", headers={"Accept": "text/html"}),
     ]
-    assert [answer.status_code for answer in answers] == [200, 401, 404, 415, 404]
+    assert [answer.status_code for answer in answers] == [200, 401, 404, 415, 404, 406]
     assert all(answer.headers["X-Shopify-API-Version"] for answer in answers)
-    assert len({answer.headers["x-request-id"] for answer in answers}) == 5
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 6
 
 
 def test_the_shop_may_be_named_by_the_host(api: Api) -> None:
@@ -490,6 +491,48 @@ def test_a_cursor_looks_like_shopify_s(api: Api) -> None:
     assert values[0] > 1_000_000_000_000
     assert values[1][10] == " "
     assert values[1].endswith(".000000")
+
+
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [
+        ("TOTAL_PRICE", "totalPriceSet { shopMoney { amount } }"),
+        ("CUSTOMER_NAME", "customer { displayName }"),
+        ("FINANCIAL_STATUS", "displayFinancialStatus"),
+        ("UPDATED_AT", "updatedAt"),
+        ("ORDER_NUMBER", "name"),
+    ],
+)
+def test_lists_are_sorted_by_what_was_asked_for(api: Api, key: str, field: str) -> None:
+    query = f"""query S($after: String) {{
+      orders(first: 20, after: $after, sortKey: {key}) {{ nodes {{ name {field} }} pageInfo {{ hasNextPage endCursor }} }}
+    }}"""
+    seen: list[Body] = []
+    after = None
+    while True:
+        page = api.ask(query, {"after": after})["data"]["orders"]
+        seen += page["nodes"]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+
+    def value(order: Body) -> Any:
+        if key == "TOTAL_PRICE":
+            return float(order["totalPriceSet"]["shopMoney"]["amount"])
+        if key == "CUSTOMER_NAME":
+            return order["customer"]["displayName"] if order["customer"] else ""
+        return order["updatedAt" if key == "UPDATED_AT" else "displayFinancialStatus" if "STATUS" in key else "name"]
+
+    assert len({order["name"] for order in seen}) == len(seen) == api.store.truth(SHOP)["orders"]
+    assert [value(order) for order in seen] == sorted(value(order) for order in seen)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["first: 1, sortKey: DESTINATION", 'first: 1, savedSearchId: "gid://shopify/SavedSearch/1"']
+)
+def test_what_is_missing_is_refused_by_name(api: Api, arguments: str) -> None:
+    body = api.ask(f"{{ orders({arguments}) {{ nodes {{ id }} }} }}")
+    assert body["errors"][0]["extensions"]["code"] == "NOT_IMPLEMENTED"
 
 
 # 8. Search
