@@ -1,21 +1,5 @@
 """Wait for a condition instead of sleeping."""
 
-import time
-from collections.abc import Callable
-from typing import TypeVar
+from workers.scenario.waiting import wait_until
 
-T = TypeVar("T")
-
-
-def wait_until(condition: Callable[[], T], *, limit: float = 10.0, what: str = "the condition") -> T:
-    """Poll `condition` until it is true (its value is returned); fail after `limit` seconds."""
-    deadline = time.monotonic() + limit
-    pause = 0.005
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {limit} s in vain for {what}; last value: {value!r}")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
+__all__ = ["wait_until"]

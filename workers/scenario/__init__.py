@@ -1,0 +1,13 @@
+"""Scenario tests: conversations written in YAML, run on the real workers, servers and development store.
+
+    name: oauth_then_counts
+    steps:
+      - action: simulate_oauth_complete
+      - expect: cj_tool_call
+        params: {data_type: counts}
+      - expect: cj_message
+        contains: "customers in your store"
+
+pytest collects them with `-p workers.scenario.plugin`; `cj workflows test PATH…` runs them without pytest. Every key
+is described in `workers.scenario.definition`.
+"""

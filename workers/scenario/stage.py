@@ -1,0 +1,174 @@
+"""Where scenarios are played: servers, workers, development store and scripted model, started once and emptied between
+one scenario and the next.
+
+The workers are processes of their own, as in production; the stage is one for a pytest process, so that scenarios in
+parallel processes do not meet.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import redis
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from shopify.development_store.server import DevelopmentStore
+from storage.errors import StorageError
+from storage.models import Base
+from workers import migrations
+from workers.embedded import EmbeddedPostgres, EmbeddedValkey
+from workers.procfile import Process
+from workers.scenario import killable
+from workers.scenario.killable import Killer
+from workers.scenario.model_server import MODEL, ScriptedModel
+from workers.scenario.observer import WATCH
+from workers.scenario.stack import Stack
+from workers.scenario.waiting import Late, wait_until
+from workers.supervisor import Pace
+from workflows.loader import WorkflowSet, load_folder
+
+#: How long a turn of the scenario before may go on before its worker is killed.
+LEFTOVER_SECONDS = 3.0
+READY_SECONDS = 60.0
+_TURNS = text("SELECT count(*) FILTER (WHERE status = 'running'), coalesce(max(id), 0) FROM turns")
+_TRUNCATE = text(f"TRUNCATE scenario.context_updates, {', '.join(Base.metadata.tables)} CASCADE")
+
+
+#: Where files are memory, and how much of it must be free: nothing here has to outlive the run.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+MEMORY_NEEDED = 2 * 1024**3
+
+
+class Stage:
+    """Started by `start`, made ready for each scenario by `clear`."""
+
+    stack: Stack
+
+    def __init__(self, *, workflows: Path | None = None) -> None:
+        """`workflows`: the folder of workflow YAML; None: the shipped ones. Raises InvalidWorkflows."""
+        self.workflows: WorkflowSet = load_folder(workflows)
+        self._workflows_folder = workflows
+        self._folder = Path(tempfile.mkdtemp(prefix="cj-scenarios-", dir=_fast_folder()))
+        self._running = ExitStack()
+        self._running.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        self._clients: dict[str, redis.Redis] = {}
+        self.model = ScriptedModel()
+        self.store = DevelopmentStore()
+        self.killer = Killer(self._folder)
+        self.cache_url = ""
+        #: The highest number of a turn of earlier scenarios: replies of those are not for this one.
+        self.last_turn = 0
+
+    def start(self) -> None:
+        """Start everything; takes some seconds. Raises EmbeddedServerError, StackFailed."""
+        with ExitStack() as until_it_runs:
+            until_it_runs.callback(self.close)
+            postgres = EmbeddedPostgres(self._folder / "postgres", durable=False, settings={"max_connections": "200"})
+            valkey = EmbeddedValkey(self._folder / "valkey", aof=False)
+            orders = self._folder / "orders"
+            orders.mkdir()
+            self.killer = Killer(orders)
+            starts: list[Callable[[], object]] = [postgres.start, valkey.start, self.store.start, self.model.start]
+            for running in (postgres, valkey, self.store, self.model):
+                self._running.callback(running.stop)
+            with ThreadPoolExecutor() as threads:
+                for started in [threads.submit(start) for start in starts]:
+                    started.result()
+            migrations.upgrade(postgres.url)
+            self.cache_url = valkey.url.removesuffix("/0") + "/1"
+            self.stack = self._stack(postgres.url, valkey.url)
+            with self.stack.database.transaction() as session:
+                session.execute(text(WATCH))
+            self.stack.start()
+            self._running.callback(self.stack.stop)
+            until_it_runs.pop_all()
+
+    def close(self) -> None:
+        """End everything and leave nothing behind."""
+        self._running.close()
+
+    def _stack(self, database_url: str, valkey_url: str) -> Stack:
+        environ: dict[str, str] = {
+            "REDIS_URL": self.cache_url,
+            "CJ_MODEL": MODEL,
+            "OPENAI_API_BASE": self.model.base_url,
+        }
+        if self._workflows_folder is not None:
+            environ["CJ_WORKFLOWS"] = str(self._workflows_folder.absolute())
+
+        def command(process: Process) -> str:
+            return killable.killable(process, self.killer.folder)
+
+        return Stack(
+            database_url,
+            valkey_url,
+            self._folder,
+            store=self.store,
+            environ=environ,
+            command=command,
+            pace=Pace(first=0.1, longest=0.5, grace=1.0),
+        )
+
+    def clear(self) -> None:
+        """Forget the scenario before."""
+        self.killer.withdraw()
+        if self.model.has_failed:  # the agent remembers that and would leave the model alone for a while
+            self.kill("agent")
+        self.wait_ready()
+        try:
+            wait_until(self._is_emptied, limit=LEFTOVER_SECONDS)
+        except Late:
+            self.kill("agent")
+            self.wait_ready()
+            wait_until(self._is_emptied, limit=READY_SECONDS, what="a turn of the scenario before to end")
+        self.store.reset()
+        self.redis("cache").flushdb()
+
+    def wait_ready(self) -> None:
+        """Wait until every process takes work. Raises Late."""
+        supervisor = self.stack.supervisor
+        if not supervisor.wait_ready(READY_SECONDS):
+            raise Late(f"not ready: {', '.join(supervisor.not_ready())}\n" + "\n".join(self.stack.lines[-20:]))
+
+    def kill(self, kind: str) -> int:
+        """kill -9 of the process of a kind; returns its process id once the supervisor has noticed."""
+        pid = wait_until(lambda: self.stack.supervisor.pids().get(kind, 0), limit=READY_SECONDS, what=f"{kind} to run")
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: self.stack.supervisor.pids().get(kind) != pid, what=f"the end of {kind}")
+        return pid
+
+    def redis(self, what: str) -> redis.Redis:
+        """A client of the Redis of the "broker" or the "cache"."""
+        if what not in self._clients:
+            url = self.cache_url if what == "cache" else self.stack.broker_url
+            self._clients[what] = redis.Redis.from_url(url)
+            self._running.callback(self._clients[what].close)
+        return self._clients[what]
+
+    def _is_emptied(self) -> bool:
+        """Remove every row, unless a turn is running."""
+        try:
+            with self.stack.database.transaction() as session:
+                return self._empty(session)
+        except StorageError:  # a worker held a row for too long
+            return False
+
+    def _empty(self, session: Session) -> bool:
+        session.execute(text("LOCK TABLE turns"))
+        running, last = session.execute(_TURNS).one()
+        if running:
+            return False
+        self.last_turn = max(self.last_turn, last)
+        session.execute(_TRUNCATE)
+        return True
+
+
+def _fast_folder() -> Path | None:
+    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
+    return MEMORY if has_room else None
