@@ -38,4 +38,4 @@ check: .venv/.made
 	@$(BIN)/python -m pytest -q tests/test_layout.py tests/integration/test_migrations.py
 
 bench: .venv/.made
-	@$(BIN)/python bench/flow.py $(ARGS)
+	@$(BIN)/python -m bench.flow $(ARGS)
