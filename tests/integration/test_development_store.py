@@ -505,7 +505,9 @@ def test_a_cursor_looks_like_shopify_s(api: Api) -> None:
 )
 def test_lists_are_sorted_by_what_was_asked_for(api: Api, key: str, field: str) -> None:
     query = f"""query S($after: String) {{
-      orders(first: 20, after: $after, sortKey: {key}) {{ nodes {{ name {field} }} pageInfo {{ hasNextPage endCursor }} }}
+      orders(first: 20, after: $after, sortKey: {key}) {{
+        nodes {{ name {field} }} pageInfo {{ hasNextPage endCursor }}
+      }}
     }}"""
     seen: list[Body] = []
     after = None
