@@ -16,11 +16,14 @@ import asyncio
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from aiohttp import web
+
+from workers import demo_model
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
 
@@ -194,6 +197,15 @@ class OpenAIServer:
         if callable(self._script):
             return self._script(received)
         return self._script[min(len(self.requests), len(self._script)) - 1]
+
+
+def plays_the_demo_model(request: Received) -> Say:
+    """A script that carries on a whole conversation, from the tool results in the request."""
+    script = demo_model.reply_to(request.messages, bool(request.tool_names))
+    calls = [
+        Call(demo_model.TOOL, {"data_type": data_type}, f"call_{uuid.uuid4().hex[:24]}") for data_type in script.calls
+    ]
+    return Say(script.text, calls)
 
 
 def _respond(answer: Say | NoChoices | Status | Html | Redirect, received: Received) -> web.Response:

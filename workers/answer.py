@@ -2,7 +2,7 @@
 
 Providers differ in ways that poison a conversation when they are stored as they came: a call whose arguments
 are broken JSON makes some providers refuse every later request of that conversation, as does a tool name with
-a dot in it, a call id of more than 40 characters or one used twice; Postgres refuses a NUL character. So an
+a dot in it, a call id of more than 40 characters or one used before; Postgres refuses a NUL character. So an
 `Answer` is cleaned once, here, and everything behind it may be stored and sent to any other provider.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -56,12 +56,12 @@ def assistant_message(answer: Answer) -> dict[str, Any]:
     return message
 
 
-def read_answer(response: Any, model: str) -> Answer | None:
-    """What is in a litellm response, or None if it is empty: no choice, or neither words nor calls."""
+def read_answer(response: Any, model: str, messages: Iterable[Mapping[str, Any]] = ()) -> Answer | None:
+    """What is in a litellm response to `messages`, or None if it is empty: no choice, or neither words nor calls."""
     choices = getattr(response, "choices", None)
     message = getattr(choices[0], "message", None) if choices else None
     text = _clean_text(getattr(message, "content", None))
-    calls = _read_calls(getattr(message, "tool_calls", None) or ())
+    calls = _read_calls(getattr(message, "tool_calls", None) or (), _call_ids(messages))
     if text is None and not calls:
         return None
     usage = getattr(response, "usage", None)
@@ -88,13 +88,17 @@ def _kept(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _read_calls(raw_calls: Iterable[Any]) -> tuple[ToolCall, ...]:
+def _call_ids(messages: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {str(call.get("id")) for message in messages for call in message.get("tool_calls") or ()}
+
+
+def _read_calls(raw_calls: Iterable[Any], taken: set[str]) -> tuple[ToolCall, ...]:
     calls: list[ToolCall] = []
     for raw in list(raw_calls)[:MAX_TOOL_CALLS]:
         function = getattr(raw, "function", None)
         name = _BAD_IN_NAME.sub("_", str(getattr(function, "name", None) or "unnamed"))[:64]
         arguments, error = parse_arguments(_as_text(getattr(function, "arguments", None)))
-        call_id = _clean_id(getattr(raw, "id", None), {call.id for call in calls})
+        call_id = _clean_id(getattr(raw, "id", None), taken | {call.id for call in calls})
         calls.append(ToolCall(call_id, name, arguments, error))
     return tuple(calls)
 

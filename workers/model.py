@@ -233,7 +233,7 @@ def _call(name: str, request: Request, seconds: float) -> Answer | Failure | Mod
     error = waited.exception()
     if isinstance(error, Exception):
         return judge(name, error)
-    return read_answer(waited.result(), name) or empty(name)
+    return read_answer(waited.result(), name, request.messages) or empty(name)
 
 
 def _complete(name: str, request: Request, seconds: float, extra: Mapping[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """The model over HTTP, against a server that behaves as providers do."""
 
+import json
 import logging
 import threading
 import time
@@ -23,6 +24,7 @@ from tests.openai_server import (
     Script,
     Slow,
     Status,
+    plays_the_demo_model,
 )
 from workers import model as model_module
 from workers.breaker import PATIENCE, PAUSE
@@ -158,6 +160,39 @@ def test_the_last_round_offers_no_tools_and_the_messages_stay_untouched(serve: S
     assert model.ask(history, None, timeout=20).text == "Done."
     assert repr(history) == before
     assert "tools" not in server.requests[1].body
+
+
+def test_a_provider_that_numbers_its_calls_from_one_each_time(serve: Serve) -> None:
+    serve([Say(None, [Call("shopify_data", id="call_1")])])
+    model, messages = Model([NAME]), [*QUESTION]
+    ids = []
+    for _ in range(3):
+        answer = model.ask(messages, [TOOL], timeout=20)
+        ids += [call.id for call in answer.tool_calls]
+        messages += [assistant_message(answer), {"role": "tool", "tool_call_id": ids[-1], "content": "{}"}]
+    assert len(set(ids)) == 3
+
+
+def test_a_whole_conversation_over_the_wire(serve: Serve) -> None:
+    server = serve(plays_the_demo_model)
+    model, messages = Model([NAME]), [{"role": "user", "content": "[system event] show_shopify_insights"}]
+    asked_for: list[object] = []
+    texts: list[str] = []
+    while True:
+        answer = model.ask(messages, [TOOL], timeout=20)
+        texts += [answer.text] if answer.text else []
+        messages.append(assistant_message(answer))
+        if not answer.tool_calls:
+            break
+        for call in answer.tool_calls:
+            assert call.arguments is not None
+            asked_for.append(call.arguments["data_type"])
+            result = {"success": True, "data_type": asked_for[-1], "data": {"customers": 7, "orders": 3}}
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps(result)})
+    assert asked_for == ["counts", "recent_orders", "overview"]
+    assert "You have 7 customers in your store, and 3 orders." in texts[0]
+    assert "recent activity" in texts[1]
+    assert len(server.requests) == 4
 
 
 def test_calls_as_sloppy_providers_send_them(serve: Serve) -> None:

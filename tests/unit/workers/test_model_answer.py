@@ -111,6 +111,13 @@ def test_an_id_used_twice_is_made_unique_and_the_first_stays() -> None:
     assert second.id != "call_0"
 
 
+def test_an_id_of_an_earlier_answer_is_not_used_again() -> None:
+    earlier = [{"role": "user", "content": "hi"}, assistant_message(read(None, call(id="call_0")))]
+    answer = read_answer(response(None, call(id="call_0")), "m", earlier)
+    assert answer is not None
+    assert answer.tool_calls[0].id != "call_0"
+
+
 def test_an_id_with_a_thought_signature_stays_whole() -> None:
     signed = "call_12ab__thought__" + "Q0lBQ0E9PQ+/" * 20
     assert read(None, call(id=signed)).tool_calls[0].id == signed
