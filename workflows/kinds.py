@@ -193,7 +193,8 @@ class _Checker:
         if not (isinstance(node, syntax.Field) and len(node.path) == 1 and node.path[0] not in self.fields):
             return self.kind(node)
         name, compared = str(node.path[0]), isinstance(other, syntax.Field) and other.path[0] in self.fields
-        if compared and closest(name, [*self.fields, "true", "false", "null"]) is None and name not in self.elsewhere:
+        typo = closest(name, [*self.fields, "true", "false", "null"], cutoff=0.8)
+        if compared and typo is None and name not in self.elsewhere:
             self.fault(node, f"unknown field {name!r}; a text is written in quotes: '{name}'")
             return None
         return self.kind(node)

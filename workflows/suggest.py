@@ -41,8 +41,8 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 
 
-def closest(word: object, options: Iterable[str]) -> str | None:
-    """Return the option that `word` was probably meant to be, or None."""
+def closest(word: object, options: Iterable[str], *, cutoff: float = 0.66) -> str | None:
+    """Return the option that `word` was probably meant to be, or None. `cutoff`: how alike they must be, up to 1."""
     known = sorted(set(options))
     written = _plain(str(word))
     by_plain = {_plain(option): option for option in known}
@@ -51,7 +51,7 @@ def closest(word: object, options: Iterable[str]) -> str | None:
     for synonym in _SYNONYMS.get(written, ()):
         if synonym in known:
             return synonym
-    near = difflib.get_close_matches(written, by_plain, n=1, cutoff=0.66)
+    near = difflib.get_close_matches(written, by_plain, n=1, cutoff=cutoff)
     return by_plain[near[0]] if near else None
 
 

@@ -56,7 +56,7 @@ class Template:
                 parts.append(_slot(source, start, end) if inside else _text(source, start, end))
             except InvalidExpression as fault:
                 faults.append(fault)
-        if len(parts) > 2 * MAX_EXPRESSIONS:
+        if sum(isinstance(part, Slot) for part in parts) > MAX_EXPRESSIONS:
             faults.append(InvalidExpression(f"more than {MAX_EXPRESSIONS} {{{{ }}}} in one text", 0, 1))
         return Template(source, tuple(part for part in parts if part != "")), faults
 

@@ -114,7 +114,7 @@ def _unescaped(quoted: str, start: int) -> str:
 
     def plain(match: re.Match[str]) -> str:
         if match[1] not in _ESCAPES:
-            at = start + match.start()
+            at = start + 1 + match.start()
             message = r"""after '\' only \ ' " n t can follow; for one '\' write '\\'"""
             raise InvalidExpression(message, at, at + 2)
         return _ESCAPES[match[1]]

@@ -1,0 +1,222 @@
+"""From events and contexts to what is to be done."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.workflows.builders import folder, workflow
+from workflows import engine
+from workflows.engine import Plan, Prefetch, ProcessMessage, Transition, UpdateContext
+
+EVENT = {"provider": "shopify", "success": True, "shop_domain": "a.myshopify.com", "merchant_id": "m1"}
+ACTIONS = """
+    system_events:
+      oauth_complete:
+        - condition: "success == true"
+          actions:
+            - type: update_context
+              data:
+                shop_domain: "{{shop_domain}}"
+                shopify_connected: true
+                note: {from: ["{{provider}}", "{{scopes}}"]}
+            - type: prefetch
+              data_types: [counts, overview, counts]
+            - type: process_message
+              message: "connected {{shop_domain}}"
+              sender: system
+              metadata: {scopes: "{{scopes}}", plain: 1}
+            - type: transition
+              target_workflow: elsewhere
+              message: "Bye {{merchant_id}}"
+        - condition: "success == false"
+          actions:
+            - type: process_message
+              message: "{{success}}"
+              sender: merchant
+              cleanup_trigger: true
+    """
+
+
+def test_the_first_rule_that_holds_gives_the_plan() -> None:
+    found = engine.plan(workflow(ACTIONS), "oauth_complete", {**EVENT, "scopes": ["a"]}, {})
+    assert found == Plan(
+        0,
+        (
+            UpdateContext(
+                {
+                    "shop_domain": "a.myshopify.com",
+                    "shopify_connected": True,
+                    "note": {"from": ["shopify", ["a"]]},
+                }
+            ),
+            Prefetch(("counts", "overview")),
+            ProcessMessage("connected a.myshopify.com", "system", False, {"scopes": ["a"], "plain": 1}),
+            Transition("elsewhere", "Bye m1"),
+        ),
+    )
+
+
+def test_a_message_is_text_and_says_who_sends_it() -> None:
+    found = engine.plan(workflow(ACTIONS), "oauth_complete", {"success": False}, {})
+    assert found == Plan(1, (ProcessMessage("false", "merchant", True, {}),))
+
+
+def test_without_a_rule_that_holds_there_is_no_plan() -> None:
+    assert engine.plan(workflow(ACTIONS), "oauth_complete", {}, {}) is None
+    assert engine.plan(workflow(ACTIONS), "oauth_complete", {"success": "true"}, {}) is None
+    assert engine.plan(workflow(ACTIONS), "message_received", {"text": "hello"}, {}) is None
+    assert engine.plan(workflow(), "no such event", {}, {}) is None
+
+
+def test_one_rule_needs_no_list_and_no_condition() -> None:
+    single = workflow(
+        """
+        system_events:
+          message_received:
+            actions:
+              - type: process_message
+                message: "{{text}}"
+                sender: merchant
+        """
+    )
+    assert engine.plan(single, "message_received", {"text": "hi {{text}}"}) == Plan(
+        0, (ProcessMessage("hi {{text}}", "merchant"),)
+    )
+
+
+def test_plans_share_nothing_with_each_other_or_with_the_workflow() -> None:
+    compiled = workflow(ACTIONS)
+    data = {**EVENT, "scopes": ["a"]}
+    for _ in range(2):
+        plan = engine.plan(compiled, "oauth_complete", data)
+        assert plan is not None
+        update, _, message, _ = plan.actions
+        assert isinstance(update, UpdateContext)
+        assert isinstance(message, ProcessMessage)
+        assert update.values["note"] == {"from": ["shopify", ["a"]]}
+        assert message.metadata == {"scopes": ["a"], "plain": 1}
+        update.values["note"]["from"].append("more")
+        message.metadata["more"] = True
+        message.metadata["scopes"].append("more")
+
+
+def test_events_do_not_see_the_context() -> None:
+    reads = workflow(
+        """
+        system_events:
+          oauth_complete:
+            condition: "error == null"
+            actions:
+              - type: update_context
+                data: {merchant_id: "{{merchant_id}}"}
+        """
+    )
+    plan = engine.plan(reads, "oauth_complete", {}, {"error": "x", "merchant_id": "from context"})
+    assert plan == Plan(0, (UpdateContext({"merchant_id": None}),))
+
+
+BEGINNING = """
+    requirements:
+      - shopify_oauth: true
+    behavior:
+      initiator: {initiator}
+      initial_action:
+        type: process_message
+        message: hello
+        sender: merchant
+        cleanup_trigger: true
+      transitions:
+        already_authenticated:
+          target_workflow: support
+          message: Welcome back
+        later:
+          condition: "turns > 2"
+          target_workflow: support
+    """
+
+
+def test_cj_begins_with_the_initial_action_only_if_it_is_to_begin() -> None:
+    cj = workflow(BEGINNING.format(initiator="cj"))
+    assert engine.initial_action(cj) == ProcessMessage("hello", "merchant", True, {})
+    assert engine.initial_action(workflow(BEGINNING.format(initiator="merchant"))) is None
+    assert engine.initial_action(workflow()) is None
+
+
+def test_a_start_with_all_requirements_met_leads_on() -> None:
+    begins = workflow(BEGINNING.format(initiator="cj"))
+    assert engine.start_transition(begins, {"shopify_oauth", "more"}) == Transition(
+        "support", "Welcome back", "already_authenticated"
+    )
+    assert engine.start_transition(begins, []) is None
+    assert engine.start_transition(begins, {"something"}) is None
+
+
+def test_without_requirements_nothing_can_be_met() -> None:
+    way = "behavior: {transitions: {already_authenticated: {target_workflow: support}}}\n"
+    assert engine.start_transition(workflow(way), {"shopify_oauth"}) is None
+    off = "requirements: [{shopify_oauth: false}]\n"
+    assert engine.start_transition(workflow(way + off), {"shopify_oauth"}) is None
+
+
+def test_already_authenticated_is_only_for_the_start() -> None:
+    begins = workflow(BEGINNING.format(initiator="cj"))
+    assert engine.next_transition(begins, {"turns": 0}) is None
+    assert engine.next_transition(begins, {"turns": 3}) == Transition("support", None, "later")
+
+
+def test_the_first_transition_that_holds_is_taken() -> None:
+    ways = workflow(
+        """
+        behavior:
+          transitions:
+            b: {condition: "turns == 2 and last_error == null", target_workflow: two}
+            a: {condition: "turns > 1", target_workflow: one}
+        """
+    )
+    assert engine.next_transition(ways, {"turns": 2}) == Transition("two", None, "b")
+    assert engine.next_transition(ways, {"turns": 2, "last_error": "x"}) == Transition("one", None, "a")
+    assert engine.next_transition(ways, {}) is None
+
+
+def way(target: str, condition: str) -> str:
+    return f'behavior: {{transitions: {{on: {{condition: "{condition}", target_workflow: {target}}}}}}}\n'
+
+
+def test_settling_goes_from_workflow_to_workflow(tmp_path: Path) -> None:
+    chain = folder(
+        tmp_path,
+        a=way("b", "turns == 1 and workflow == 'a'"),
+        b=way("c", "turns == 1 and workflow == 'b'"),
+        c=way("d", "turns == 1"),
+        d=way("e", "turns == 1"),
+        e="",
+    )
+    context: dict[str, Any] = {"turns": 1, "workflow": "a"}
+    hops = engine.settle(chain, chain.get("a"), context)
+    assert [hop.target_workflow for hop in hops] == ["b", "c", "d"]
+    assert context == {"turns": 1, "workflow": "a"}
+    assert [hop.target_workflow for hop in engine.settle(chain, chain.get("a"), context, max_hops=9)] == list("bcde")
+    assert engine.settle(chain, chain.get("a"), {"turns": 2}) == []
+    assert engine.settle(chain, chain.get("a"), context, max_hops=0) == []
+
+
+def test_settling_does_not_come_back_to_where_it_was(tmp_path: Path) -> None:
+    # Given two workflows that hand a conversation to each other in one context (a warning, not an error)
+    circle = folder(tmp_path, a=way("b", "'counts' in fetched"), b=way("a", "shopify_connected == false"))
+    assert [warning.severity for warning in circle.warnings] == ["warning"]
+    context = {"fetched": ["counts"], "shopify_connected": False}
+    assert [hop.target_workflow for hop in engine.settle(circle, circle.get("a"), context)] == ["b"]
+    assert [hop.target_workflow for hop in engine.settle(circle, circle.get("b"), context)] == ["a"]
+
+
+def test_settling_stays_when_the_target_is_not_loaded(tmp_path: Path) -> None:
+    loaded = folder(tmp_path, a="")
+    stray = workflow(way("gone", "turns == 1"), name="stray")
+    assert engine.settle(loaded, stray, {"turns": 1}) == []
+
+
+@pytest.mark.parametrize("context", [{}, {"fetched": "counts"}, {"fetched": None, "shopify_connected": "true"}])
+def test_odd_contexts_settle_nowhere(tmp_path: Path, context: dict[str, Any]) -> None:
+    loaded = folder(tmp_path, a=way("b", "shopify_connected == true and 'overview' in fetched"), b="")
+    assert engine.settle(loaded, loaded.get("a"), context) == []

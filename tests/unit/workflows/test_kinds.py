@@ -1,0 +1,134 @@
+"""What is known of an expression before any event arrives. (The messages in their place: faulty/*.expected.)"""
+
+import pytest
+
+from workflows.kinds import Choice, Fault, condition_faults, kind_of, value_faults
+from workflows.syntax import parse
+
+FIELDS = {
+    "provider": "string",
+    "success": "boolean",
+    "turns": "number",
+    "scopes": "list",
+    "extra": "object",
+    "shop": {"plan": {"name": "string"}, "trial": "boolean"},
+    "anything": None,
+    "workflow": Choice("string", ("one", "two"), "workflow"),
+    "fetched": Choice("list", ("counts", "overview"), "data type"),
+}
+
+
+def faults(source: str) -> list[Fault]:
+    return condition_faults(parse(source), FIELDS)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "provider == 'shopify' and success == true",
+        "success",
+        "not success or turns > 3",
+        "anything",
+        "anything == 'x' and anything > 3 and 'a' in anything",
+        "anything.below[0].that == null",
+        "extra.key == 1 and extra['a b'] != null",
+        "shop.plan.name == 'plus' and shop.trial",
+        "scopes[0] == 'read_orders' or 'read_orders' in scopes",
+        "scopes == []",
+        "provider in ['a', 'b']",
+        "'a' in provider",
+        "'plan' in shop",
+        "turns in [1, 2, null]",
+        "provider == null",
+        "workflow == 'one' or workflow in ['two']",
+        "'counts' in fetched and fetched[0] == 'overview'",
+        "true",
+        "false",
+        "provider == shop.plan.name",
+        "(turns > 1) == success",
+        "fetched == ['counts']",
+    ],
+)
+def test_sound_conditions(source: str) -> None:
+    assert faults(source) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "start", "end", "message"),
+    [
+        ("provder == 'a'", 0, 7, "unknown field 'provder', did you mean 'provider'?"),
+        ("shop.plan.nam == 'a'", 10, 13, "unknown field 'nam', did you mean 'name'?"),
+        ("shop['paln'].name == 'a'", 5, 11, "unknown field 'paln', did you mean 'plan'?"),
+        ("provider.x == 'a'", 9, 10, "this is text, it has no field 'x'"),
+        ("turns[0] == 1", 6, 7, "this is a number, it has no field 0"),
+        ("shop[0] == 1", 5, 6, "unknown field '0'"),
+        ("scopes.first == 'a'", 7, 12, "it has no field 'first'; take one item with [0]"),
+        ("event.provider == 'a'", 0, 5, "fields stand alone here: write provider"),
+        ("success == 'true'", 11, 17, "write true without quotes"),
+        ("success == 'yes'", 11, 16, "never equal; write true"),
+        ("success != 1", 11, 12, "compares true or false with a number: always different"),
+        ("turns == '3'", 9, 12, "write 3 without quotes"),
+        ("'3' == turns", 0, 3, "write 3 without quotes"),
+        ("provider == ['a']", 12, 17, "compares text with a list: never equal"),
+        ("turns > '3'", 8, 11, "always false; write 3 without quotes"),
+        ("success > 1", 0, 7, "it has no order"),
+        ("scopes < 1", 0, 6, "it has no order"),
+        ("turns < null", 8, 12, "this is null, it has no order"),
+        ("'a' in turns", 7, 12, "this is a number; 'in' looks into a list or a text"),
+        ("1 in provider", 0, 1, "only a text can be inside text"),
+        ("turns in ['1']", 10, 13, "this is text, but what is looked for is a number: never equal"),
+        ("'countz' in fetched", 0, 8, "unknown data type 'countz', did you mean 'counts'?"),
+        ("fetched[0] == 'x'", 14, 17, "unknown data type 'x'; possible here: counts, overview"),
+        ("workflow == 'oen'", 12, 17, "unknown workflow 'oen'"),
+        ("workflow in ['one', 'tow']", 20, 25, "unknown workflow 'tow', did you mean 'two'?"),
+        ("provider", 0, 8, "not true or false; write provider != null"),
+        ("turns", 0, 5, "write turns > 0"),
+        ("fetched", 0, 7, "write '…' in fetched"),
+        ("success and 'a'", 12, 15, "write a comparison: field == …"),
+        ("provider == 'a' or 'b'", 19, 22, "write the whole comparison again: provider == 'b'"),
+        ("not provider", 4, 12, "not true or false"),
+        ("1 == 1", 0, 6, "this compares two fixed values, so the answer is always the same"),
+        ("'provider' == 'a'", 0, 17, "the field is written without quotes: provider"),
+        ("'{{provider}}' == 'a'", 0, 21, "a condition has no {{ }}: write provider"),
+        ("turns == turns", 0, 14, "this compares a field with itself"),
+        ("provider == shopify", 12, 19, "a text is written in quotes: 'shopify'"),
+        ("success == True", 11, 15, "unknown field 'True', did you mean 'true'?"),
+    ],
+)
+def test_faults(source: str, start: int, end: int, message: str) -> None:
+    (found,) = faults(source)
+    assert message in found.message
+    assert (found.start, found.end) == (start, end)
+
+
+def test_every_fault_of_a_condition_is_found() -> None:
+    assert len(faults("provder == 'a' and success == 'true' or turn > 3 and not provider")) == 4
+
+
+def test_names_known_elsewhere_are_explained() -> None:
+    (found,) = condition_faults(parse("colour == 'red'"), FIELDS, {"colour": "that is part of the paint"})
+    assert found.message == "unknown field 'colour'; that is part of the paint"
+
+
+def test_templates_may_copy_what_is_no_yes_or_no_question() -> None:
+    assert value_faults(parse("provider or 'none'"), FIELDS) == []
+    assert [fault.start for fault in value_faults(parse("provder or turns > 'x'"), FIELDS)] == [0, 19]
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("provider", "string"),
+        ("provider or 'x'", "string"),
+        ("provider or null", "string"),
+        ("provider or 1", None),
+        ("turns > 1", "boolean"),
+        ("not success", "boolean"),
+        ("[1]", "list"),
+        ("null", "null"),
+        ("anything", None),
+        ("shop.plan.name", "string"),
+    ],
+)
+def test_kinds(source: str, kind: str | None) -> None:
+    assert kind_of(parse(source), FIELDS) == kind
