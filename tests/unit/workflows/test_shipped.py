@@ -1,0 +1,194 @@
+"""The two shipped workflows, and the spec's own text."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from workflows import engine, vocabulary
+from workflows.actions import DataType, Prefetch, ProcessMessage, UpdateContext
+from workflows.loader import SHIPPED, check_paths, load_folder, load_text
+from workflows.schema import FILE, schema, schema_text
+
+SPEC = Path(__file__).with_name("spec_shopify_onboarding.yaml")
+CONNECTED = {"provider": "shopify", "success": True, "shop_domain": "test.myshopify.com", "merchant_id": "test_123"}
+FAILED = {"provider": "shopify", "success": False, "merchant_id": "test_123", "error": "access_denied"}
+INSIGHTS = ProcessMessage(
+    "show_shopify_insights", "system", False, {"command": "progressive_disclosure", "start_tier": "tier1"}
+)
+STORE = UpdateContext({"shop_domain": "test.myshopify.com", "shopify_connected": True, "merchant_id": "test_123"})
+
+
+def test_the_specs_text_loads_by_itself_and_means_what_it_says() -> None:
+    spec = load_text(SPEC.read_text(), file=SPEC.name)
+    plan = engine.plan(spec, "oauth_complete", CONNECTED, {})
+    assert plan == engine.Plan(0, (STORE, INSIGHTS))
+    assert engine.plan(spec, "oauth_complete", FAILED, {}) is None
+    assert engine.initial_action(spec) == ProcessMessage("Ready to connect your Shopify store", "merchant", True, {})
+    already = engine.start_transition(spec, {"shopify_oauth"})
+    assert already is not None
+    assert (already.target_workflow, already.message) == (
+        "ad_hoc_support",
+        "I see you're already connected! Let me help you with your store.",
+    )
+    assert engine.next_transition(spec, {"fetched": ["counts", "recent_orders"]}) is None
+    assert spec.tools is None
+    assert spec.prompt.startswith("You are CJ, a customer support AI assistant helping a merchant connect")
+
+
+def test_the_specs_text_has_only_the_warning_it_deserves() -> None:
+    assert [(problem.severity, problem.message) for problem in check_paths([SPEC])] == [
+        ("warning", "'start_tier' has no effect: there are no tiers any more")
+    ]
+
+
+def test_every_value_of_the_spec_is_in_the_shipped_file() -> None:
+    spec, shipped = yaml.safe_load(SPEC.read_text()), yaml.safe_load((SHIPPED / "shopify_onboarding.yaml").read_text())
+    # One rule became the first of a list, which is the same with room for more.
+    (first, *_) = shipped["system_events"]["oauth_complete"]
+    shipped["system_events"]["oauth_complete"] = first
+    # What was added to the prompt stands below what was there.
+    assert shipped["prompts"]["cj"]["system"].startswith(spec["prompts"]["cj"]["system"])
+    shipped["prompts"] = spec["prompts"]
+    assert_within(spec, shipped)
+
+
+def assert_within(part: Any, whole: Any) -> None:
+    """All of `part` is in `whole`, in its order; maps and lists may have more."""
+    if isinstance(part, dict):
+        assert [key for key in whole if key in part] == list(part)
+        for key, value in part.items():
+            assert_within(value, whole[key])
+    elif isinstance(part, list):
+        rest = iter(whole)
+        for item in part:
+            assert any(item == other for other in rest), item
+    else:
+        assert part == whole
+
+
+def test_the_specs_lines_are_all_there_in_their_order() -> None:
+    def bare(text: str) -> list[str]:
+        return [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip()]
+
+    shipped = iter(bare((SHIPPED / "shopify_onboarding.yaml").read_text()))
+    assert [line for line in bare(SPEC.read_text()) if line not in shipped] == []
+
+
+def test_the_shipped_workflows_are_sound() -> None:
+    loaded = load_folder()
+    assert loaded.names == ("shopify_onboarding", "ad_hoc_support")
+    assert loaded.default.name == "shopify_onboarding"
+    assert [warning.message for warning in loaded.warnings] == [
+        "'start_tier' has no effect: there are no tiers any more"
+    ]
+    assert all(workflow.tools == ("shopify_data",) for workflow in loaded)
+    assert loaded.starting_with("oauth_complete") is loaded.default
+
+
+def test_onboarding_fetches_while_cj_still_thinks() -> None:
+    plan = engine.plan(load_folder().get("shopify_onboarding"), "oauth_complete", CONNECTED, {})
+    assert plan is not None
+    assert plan.actions == (STORE, Prefetch(("counts", "recent_orders", "overview")), INSIGHTS)
+
+
+def test_a_connection_that_failed_is_told() -> None:
+    for name, message in (("shopify_onboarding", 1), ("ad_hoc_support", 1)):
+        workflow = load_folder().get(name)
+        plan = engine.plan(workflow, "oauth_complete", FAILED, {})
+        assert plan == engine.Plan(message, (ProcessMessage("store_connection_failed: access_denied", "system"),))
+        del_error = {key: value for key, value in FAILED.items() if key != "error"}
+        plan = engine.plan(workflow, "oauth_complete", del_error, {})
+        assert plan is not None
+        assert plan.actions == (ProcessMessage("store_connection_failed: unknown reason", "system"),)
+        assert "store_connection_failed" in workflow.prompt
+
+
+def test_a_store_that_is_connected_again_is_told() -> None:
+    support = load_folder().get("ad_hoc_support")
+    plan = engine.plan(support, "oauth_complete", CONNECTED, {})
+    assert plan == engine.Plan(0, (STORE, ProcessMessage("store_reconnected", "system")))
+    assert "store_reconnected" in support.prompt
+
+
+def test_a_conversation_lives_through_insights_uninstall_and_reconnect() -> None:
+    workflows = load_folder()
+    onboarding, support = workflows.get("shopify_onboarding"), workflows.get("ad_hoc_support")
+
+    def settled(start: str, context: dict[str, Any]) -> list[str]:
+        return [hop.target_workflow for hop in engine.settle(workflows, workflows.get(start), context)]
+
+    # Before the store is connected, and while only counts are there, nothing moves
+    assert settled("shopify_onboarding", {}) == []
+    assert settled("shopify_onboarding", {"shopify_connected": True, "fetched": ["counts"]}) == []
+    # After the insights the conversation goes to support and stays there
+    shown = {"shopify_connected": True, "fetched": ["counts", "recent_orders"]}
+    assert settled("shopify_onboarding", shown) == ["ad_hoc_support"]
+    assert settled("ad_hoc_support", shown) == []
+    # Uninstalled, it goes back, and what was fetched before does not send it away again
+    for workflow in (onboarding, support):
+        plan = engine.plan(workflow, "app_uninstalled", {"merchant_id": "m", "shop_domain": "s"}, {})
+        assert plan == engine.Plan(0, (UpdateContext({"shopify_connected": False}),))
+    gone = {**shown, "shopify_connected": False}
+    assert settled("ad_hoc_support", gone) == ["shopify_onboarding"]
+    assert settled("shopify_onboarding", gone) == []
+
+
+def test_the_committed_schema_is_current() -> None:
+    assert FILE.read_text() == schema_text(), "run: python -m workflows.schema"
+
+
+def test_the_schema_is_one_and_accepts_what_the_checker_accepts() -> None:
+    validator = Draft202012Validator(schema())
+    Draft202012Validator.check_schema(schema())
+    for path in (*sorted(SHIPPED.glob("*.yaml")), SPEC):
+        assert [error.message for error in validator.iter_errors(yaml.safe_load(path.read_text()))] == []
+
+
+def test_the_schema_refuses_what_an_editor_should_mark() -> None:
+    validator = Draft202012Validator(schema())
+    faulty = Path(__file__).parent / "faulty"
+    for name in (
+        "kind_out_of_range",
+        "kind_limits",
+        "kind_empty",
+        "name_unknown_action",
+        "name_unknown_data_type",
+        "name_unknown_event",
+        "name_unknown_requirement",
+        "name_unknown_tool",
+        "name_wrong_speaker",
+        "nesting_action_keys_outside",
+        "nesting_actions_not_a_list",
+        "nesting_event_at_top",
+        "nesting_prompt_without_agent",
+        "nesting_typos_in_keys",
+    ):
+        document = yaml.safe_load((faulty / f"{name}.yaml").read_text())
+        assert not validator.is_valid(document), name
+
+
+def test_the_schema_tells_an_editor_about_events_and_actions() -> None:
+    made = json.loads(schema_text())
+    assert list(made["properties"]["system_events"]["properties"]) == list(vocabulary.EVENT_TYPES)
+    assert (
+        "Fields: provider (text)" in made["properties"]["system_events"]["properties"]["oauth_complete"]["description"]
+    )
+    described = [name for name, each in made["$defs"].items() if not each.get("description")]
+    assert described == []
+
+
+def test_an_editor_finds_the_schema_from_the_first_line() -> None:
+    for path in SHIPPED.glob("*.yaml"):
+        first = path.read_text().splitlines()[0]
+        assert first == "# yaml-language-server: $schema=./workflow.schema.json"
+
+
+def test_names_made_elsewhere_are_the_same_there() -> None:
+    from typing import get_args
+
+    from shopify.data import DATA_TYPES
+
+    assert set(vocabulary.DATA_TYPES) == set(DATA_TYPES) == set(get_args(DataType))
