@@ -4,14 +4,11 @@ Everything in it is the real thing, in a folder of its own under .cj/demo: Postg
 HTTP, GraphQL checked against Shopify's schema, the shipped workflows. Only the store and the words are local.
 """
 
-import shutil
-import tempfile
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -29,15 +26,13 @@ from storage.errors import StorageError
 from storage.vault import Vault
 from workers import procfile, timeline
 from workers.embedded_server import EmbeddedServerError
-from workers.home import Home
+from workers.home import Home, passing_home
 from workers.logs import mask
 from workers.servers import LocalServers
 from workers.settings import VARIABLES, environment
 from workers.supervisor import Pace, Supervisor
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from shopify.development_store import DevelopmentStore
 
 MERCHANT = "demo_merchant"
@@ -47,8 +42,6 @@ WIDTH = 100
 #: Seconds until the processes must be ready, and until CJ must have finished.
 READY_LIMIT = 60.0
 LIMIT = 90.0
-#: Seconds after which the folder of a demo that nobody runs any more is removed by the next one.
-STALE = 60.0
 
 OPEN_TURNS = text("""
     SELECT count(*) FROM turns WHERE conversation_id = :conversation AND status IN ('queued', 'running')
@@ -76,26 +69,28 @@ class Demo:
     def run(self) -> None:
         """Start everything, show the flow, stop everything. Raises DemoFailed."""
         began = time.monotonic()
-        with _folder() as folder:
-            self._log = folder / "processes.log"
+        with passing_home("demo") as home:
+            self._log = home.folder / "processes.log"
             try:
-                with Home(folder).owned():
-                    self._run(folder)
+                self._run(home)
             except (DemoFailed, EventError, StorageError, EmbeddedServerError) as error:
                 raise DemoFailed(f"{error}\nThe processes' log: {self._log}") from None
         self._say_step(f"\nDone, {time.monotonic() - began:.1f} s altogether, everything stopped again.")
 
-    def _run(self, folder: Path) -> None:
+    def _run(self, home: Home) -> None:
         self._say_step("A merchant connects a Shopify store, and CJ tells them something true about it.")
         inherited = {name: value for name, value in environment().items() if name not in VARIABLES}
         with (
-            LocalServers(Home(folder), inherited, self._say_indented) as servers,
+            LocalServers(home, inherited, self._say_indented) as servers,
             self._processes(servers.environ) as supervisor,
+            ExitStack() as stack,
         ):
+            database = Database(servers.environ["DATABASE_URL"], pool_size=1, application_name="cj-demo")
+            stack.callback(database.dispose)
             assert servers.store is not None
             self._introduce(servers.store)
-            self._connect(servers.environ)
-            self._play(servers.environ["BROKER_URL"], servers.environ["DATABASE_URL"], supervisor)
+            self._connect(database, Vault.from_text(servers.environ["CJ_TOKEN_KEYS"]))
+            self._play(servers.environ["BROKER_URL"], database, supervisor)
 
     @contextmanager
     def _processes(self, environ: dict[str, str]) -> Iterator[Supervisor]:
@@ -138,15 +133,15 @@ class Demo:
             "\nstore on this machine, and the words are the offline demo model's. All else is real.\n"
         )
         if self._fault:
-            store.fault(self._fault, self._shop)
+            store.fault(shop_domain=self._shop, kind=self._fault)
             self._say_step(f"At the store, this goes wrong: {self._fault}.\n")
 
-    def _connect(self, environ: dict[str, str]) -> None:
+    def _connect(self, database: Database, vault: Vault) -> None:
         """What the auth service does with a fresh token."""
-        with _transaction(environ["DATABASE_URL"]) as session:
+        with database.transaction() as session:
             merchants.connect_shop(
                 session,
-                Vault.from_text(environ["CJ_TOKEN_KEYS"]),
+                vault,
                 merchant_id=MERCHANT,
                 shop_domain=self._shop,
                 access_token=SecretStr(token_for(self._shop)),
@@ -154,7 +149,7 @@ class Demo:
                 emit=False,
             )
 
-    def _play(self, broker_url: str, database_url: str, supervisor: Supervisor) -> None:
+    def _play(self, broker_url: str, database: Database, supervisor: Supervisor) -> None:
         stop = threading.Event()
         gateway = threading.Thread(
             target=RepliesConsumer(broker_url).run,
@@ -166,12 +161,12 @@ class Demo:
         gateway.start()
         try:
             self._publish(broker_url)
-            self._wait(database_url, supervisor)
+            self._wait(database, supervisor)
         finally:
             stop.set()
             gateway.join(5.0)
         self._judge()
-        with _transaction(database_url) as session:
+        with database.transaction() as session:
             story = timeline.read(session, CONVERSATION)
         self._say_step("\nWhat happened when:")
         for line in story.lines() if story else ():
@@ -195,13 +190,12 @@ class Demo:
         if reply.final:
             self._ended.set()
 
-    def _wait(self, database_url: str, supervisor: Supervisor) -> None:
+    def _wait(self, database: Database, supervisor: Supervisor) -> None:
         """Until the last turn has ended. A turn's last reply may come before the next turn is queued: ask the rows."""
         deadline = time.monotonic() + LIMIT
-        with _database(database_url) as database:
-            while time.monotonic() < deadline and not supervisor.is_stopping:
-                if self._ended.wait(0.2) and self._nothing_open(database):
-                    return
+        while time.monotonic() < deadline and not supervisor.is_stopping:
+            if self._ended.wait(0.2) and self._nothing_open(database):
+                return
         raise DemoFailed(self._why_not_ready(supervisor) if supervisor.is_stopping else f"no end within {LIMIT:g} s")
 
     def _nothing_open(self, database: Database) -> bool:
@@ -224,37 +218,3 @@ def _wrapped(words: str, indent: int) -> str:
     """Words in lines that leave room for what stands before them."""
     lines = [line for part in words.splitlines() for line in textwrap.wrap(part, WIDTH - indent) or [""]]
     return ("\n" + " " * indent).join(lines)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder for this run; kept when the run fails, until the next one."""
-    home = Home().folder / "demo"
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for former in home.iterdir():
-        if former.stat().st_mtime < time.time() - STALE and not Home(former).is_owned():
-            shutil.rmtree(former, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=home))
-    try:
-        yield folder
-    except (Exception, SystemExit):
-        raise
-    except BaseException:  # interrupted: there is nothing to find out
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _database(url: str) -> Iterator[Database]:
-    database = Database(url, pool_size=1, application_name="cj-demo")
-    try:
-        yield database
-    finally:
-        database.dispose()
-
-
-@contextmanager
-def _transaction(url: str) -> "Iterator[Session]":
-    with _database(url) as database, database.transaction() as session:
-        yield session

@@ -11,6 +11,9 @@ All of it is readable by its owner only.
 import fcntl
 import json
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +21,8 @@ from pathlib import Path
 from workers.settings import VARIABLES, environment
 
 FOLDER = ".cj"
+#: Seconds after which the home of a failed run that nobody owns may be removed.
+STALE = 60.0
 
 
 class HomeInUse(Exception):
@@ -85,6 +90,26 @@ def environment_here() -> dict[str, str]:
     """This process's environment; what it leaves open is taken from the `cj up` that runs in this folder."""
     own = environment()
     return {**own, **{name: value for name, value in Home().announced().items() if not own.get(name)}}
+
+
+@contextmanager
+def passing_home(name: str) -> Iterator[Home]:
+    """A home of its own for one run; kept when the run fails, until a later run of that name."""
+    place = Home().folder / name
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for former in place.iterdir():
+        if former.stat().st_mtime < time.time() - STALE and not Home(former).is_owned():
+            shutil.rmtree(former, ignore_errors=True)
+    home = Home(Path(tempfile.mkdtemp(dir=place)))
+    try:
+        with home.owned():
+            yield home
+    except Exception:
+        raise
+    except BaseException:  # interrupted: there is nothing to find out
+        shutil.rmtree(home.folder, ignore_errors=True)
+        raise
+    shutil.rmtree(home.folder, ignore_errors=True)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -52,6 +52,14 @@ def test_two_at_once_tell_true_things_and_leave_nothing_behind(tmp_path: Path) -
     assert list((tmp_path / ".cj" / "demo").iterdir()) == []
 
 
+def test_a_fault_at_the_store_ends_in_words_too(tmp_path: Path) -> None:
+    demo = start(tmp_path, "--store", "tiny", "--fault", "unauthorized")
+    said, errors = demo.communicate(timeout=200)
+    assert (demo.returncode, errors) == (0, ""), errors + said
+    assert "this goes wrong: unauthorized" in said
+    assert "reconnect" in said
+
+
 def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
     demo = start(tmp_path)
     boss = psutil.Process(demo.pid)

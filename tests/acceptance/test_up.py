@@ -148,6 +148,18 @@ def test_a_database_that_is_behind_is_not_touched(up: Callable[..., Up], empty_d
     assert "alembic upgrade head" in refused.text
 
 
+def test_with_real_servers_it_starts_none(up: Callable[..., Up], database_url: str, valkey_url: str) -> None:
+    key = "1:" + "A" * 43 + "="
+    named = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url, "CJ_TOKEN_KEYS": key}
+    running = up("--only", "intake", **named)
+    running.wait_for("all processes ready")
+    assert len(running.processes()) == 1
+    assert f"BROKER_URL={valkey_url}" in running.text
+    assert "plays Shopify" not in running.text
+    assert running.end(signal.SIGINT) == 0
+    assert {path.name for path in (running.folder / ".cj").iterdir()} == {"lock"}
+
+
 def test_wrong_settings_are_said_before_anything_starts(up: Callable[..., Up]) -> None:
     refused = up(CJ_LEASE_SECONDS="soon", CJ_WORKFLOWS="nowhere")
     assert refused.wait() == 2

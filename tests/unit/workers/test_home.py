@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.vault import Vault
-from workers.home import Home, HomeInUse, environment_here
+from workers.home import STALE, Home, HomeInUse, environment_here, passing_home
 
 
 def mode(path: Path) -> int:
@@ -80,3 +80,22 @@ def test_what_a_killed_owner_announced_is_not_believed(tmp_path: Path) -> None:
         state = (tmp_path / "run.json").read_text()
     (tmp_path / "run.json").write_text(state)
     assert home.announced() == {}
+
+
+def test_a_passing_home_is_kept_when_the_run_fails_and_removed_by_a_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="failed"), passing_home("demo") as failed:
+        raise ValueError("failed")
+    assert failed.folder.exists()
+    with passing_home("demo") as running:
+        assert failed.folder.exists(), "somebody may still be reading"
+        long_ago = failed.folder.stat().st_mtime - 2 * STALE
+        for home in (failed, running):
+            os.utime(home.folder, (long_ago, long_ago))
+        with pytest.raises(KeyboardInterrupt), passing_home("demo") as interrupted:
+            raise KeyboardInterrupt
+        assert (failed.folder.exists(), running.folder.exists()) == (False, True)
+    assert not interrupted.folder.exists()
+    assert not running.folder.exists()
