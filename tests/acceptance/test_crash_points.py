@@ -1,0 +1,86 @@
+"""kill -9 at every named point of an event's way: the whole effect, once, as the merchant sees it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.conftest import Someone
+from tests.servers import PostgresForTests
+from tests.waiting import wait_until
+from workers.embedded import EmbeddedValkey
+from workers.scenario.killable import POINTS, Killer, killable
+from workers.scenario.stack import Stack
+from workers.supervisor import Pace
+
+EVERY_POINT = [(kind, point) for kind, points in POINTS.items() for point in points]
+
+
+@pytest.fixture(scope="module")
+def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Killer]]:
+    """A stack whose processes can be told to die; two agents, so that one can take over at once."""
+    folder = tmp_path_factory.mktemp("dying")
+    (folder / "orders").mkdir()
+    with (
+        EmbeddedValkey(folder / "valkey", aof=False) as valkey,
+        postgres.migrated_database() as database_url,
+        Stack(
+            database_url,
+            valkey.url,
+            folder,
+            counts={"agent": 2},
+            command=lambda process: killable(process, folder / "orders"),
+            pace=Pace(first=0.2, longest=0.5),
+        ) as stack,
+    ):
+        yield stack, Killer(folder / "orders")
+
+
+@pytest.mark.parametrize(("kind", "point"), EVERY_POINT, ids=lambda part: str(part))
+def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, point: str) -> None:
+    stack, killer = dying
+    stack.connect(someone.shop_domain, someone.merchant_id, size="tiny")
+    killer.order(kind, point)
+    stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
+    wait_until(lambda: not killer.is_pending(kind, point), limit=20, what=f"{kind} to reach {point}")
+    replies = stack.gateway.wait_for_ends(someone.conversation_id, limit=40)
+    assert [reply.sequence for reply in replies] == [f"{n:06d}" for n in range(1, len(replies) + 1)]
+    assert [reply.kind for reply in replies].count("RUN_STARTED") == 1
+    assert replies[-1].kind == "RUN_FINISHED"
+    said = stack.gateway.texts(someone.conversation_id)
+    assert len(said) == len(set(said))
+    assert [words for words in said if "customers in your store" in words] == said[:1]
+    assert "support system" in said[-1]
+    turns = stack.rows(
+        "select count(*), max(failures) from turns where conversation_id = :id", id=someone.conversation_id
+    )
+    assert turns[0][0] == 1
+    assert turns[0][1] <= 1
+    stack.wait_row(
+        "select count(*) from replies where conversation_id = :id and acked_at is null",
+        lambda rows: rows == [(0,)],
+        id=someone.conversation_id,
+        limit=40,
+    )
+    assert stack.supervisor.wait_ready(30)
+
+
+def test_a_turn_that_kills_every_worker_ends_with_an_apology_and_the_conversation_goes_on(
+    dying: tuple[Stack, Killer], someone: Someone
+) -> None:
+    stack, killer = dying
+    stack.connect(someone.shop_domain, someone.merchant_id, size="tiny")
+    for death in range(3):
+        killer.order("agent", "model.before")
+        if death == 0:
+            stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
+        wait_until(lambda: not killer.is_pending("agent", "model.before"), limit=40, what=f"death {death}")
+    replies = stack.gateway.wait_for_ends(someone.conversation_id, limit=40)
+    assert replies[-1].kind == "RUN_ERROR"
+    assert replies[-1].data["code"] == "turn_lost"
+    [(status, failures)] = stack.rows(
+        "select status, failures from turns where conversation_id = :id", id=someone.conversation_id
+    )
+    assert (status, failures) == ("dead", 3)
+    stack.say(someone.merchant_id, someone.conversation_id, "How many customers do I have?")
+    replies = stack.gateway.wait_for_ends(someone.conversation_id, 2, limit=40)
+    assert replies[-1].kind == "RUN_FINISHED"
