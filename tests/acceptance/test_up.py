@@ -168,6 +168,12 @@ def test_wrong_settings_are_said_before_anything_starts(up: Callable[..., Up]) -
     assert not (refused.folder / ".cj" / "postgres").exists()
 
 
+def test_a_real_database_needs_its_keys(up: Callable[..., Up]) -> None:
+    refused = up(DATABASE_URL="postgresql://127.0.0.1:1/cj")
+    assert refused.wait() == 2
+    assert "CJ_TOKEN_KEYS is not set" in refused.text
+
+
 def test_a_process_that_refuses_ends_it_with_2(up: Callable[..., Up], tmp_path: Path) -> None:
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows" / "a.yaml").write_text("name: a\nbehaviour: {}\n")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,9 +189,11 @@ def test_what_a_child_leaves_in_its_group_is_killed(stage: Stage) -> None:
     supervisor.stop()
 
 
-def test_a_child_that_closes_its_output_is_watched_on(stage: Stage) -> None:
-    supervisor = stage.run(a="import os, time; os.close(1); os.close(2); time.sleep(0.3); os._exit(1)")
+def test_a_child_that_closes_its_output_is_watched_on_without_haste(stage: Stage) -> None:
+    spent = time.process_time()
+    supervisor = stage.run(a="import os, time; os.close(1); os.close(2); time.sleep(1); os._exit(1)")
     wait_until(lambda: len(stage.said) >= 1)
+    assert time.process_time() - spent < 0.5
     supervisor.stop()
     assert stage.said[0] == "a ended with exit code 1; it starts again in 0.05 s"
 
