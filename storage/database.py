@@ -45,7 +45,7 @@ KEEPALIVES = {
     "tcp_user_timeout": 20_000,
 }
 
-# Classes of SQLSTATE whose messages speak of the server, not of data:
+# Classes of SQLSTATE that speak of the server, not of data ("25" is also a server that became a standby):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 ABOUT_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
 UNDEFINED = ("42P01", "42703")
@@ -117,7 +117,8 @@ def translated(error: DBAPIError | PoolTimeout) -> StorageError:
     state = getattr(error.orig, "pgcode", None)
     if state in UNDEFINED:
         return SchemaMissing("a table or column is missing in the database; run: alembic upgrade head")
-    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+    away = isinstance(error, OperationalError | InterfaceError) or (state or "")[:2] in ABOUT_THE_SERVER
+    if error.connection_invalidated or away:
         return StorageUnavailable(f"Postgres is not available: {_about_the_server(error, state)}")
     return StorageRefused(f"Postgres refused the statement: {_rule(error, state)}")
 

@@ -26,7 +26,6 @@ from storage.errors import (
     InvalidShopDomain,
     MerchantNameTaken,
     ShopConnectedElsewhere,
-    StorageError,
     StorageRefused,
     TokenUnreadable,
 )
@@ -144,8 +143,6 @@ def connect_shop(
     shop_domain = _shop_domain(shop_domain)
     owner = {"merchant_id": merchant_id, "shop_domain": shop_domain}
     _upsert_merchant(session, merchant_id, name)
-    if session.execute(SQL["connected_elsewhere"], owner).first() is not None:
-        raise _elsewhere(shop_domain)
     granted = sorted({scope.strip() for scope in scopes if scope.strip()})
     data = _event_data(merchant_id, shop_domain, granted, conversation_id)
     before = _same_connection(session, vault, access_token, data, event_source, emit=emit)
@@ -159,12 +156,7 @@ def connect_shop(
         "refresh_expires_in": refresh_expires_in,
         "scopes": granted,
     }
-    try:
-        integration = _integration(session.execute(SQL["connect"], values).one())
-    except IntegrityError as error:
-        if _constraint(error) == "merchant_integrations_active_shop":
-            raise _elsewhere(shop_domain) from None
-        raise
+    integration = _store(session, values)
     if not emit:
         return Connected(integration, None, None, None, fresh=True)
     return _recorded(session, integration, data, event_source)
@@ -285,9 +277,16 @@ def _upsert_merchant(session: Session, merchant_id: str, name: str | None) -> No
         raise MerchantNameTaken(f"another merchant is called {name!r}; choose another name")
 
 
-def _elsewhere(shop_domain: str) -> StorageError:
-    return ShopConnectedElsewhere(
-        f"{shop_domain} is connected by another merchant; disconnect it there first (uninstall the app)"
+def _store(session: Session, values: dict[str, Any]) -> Integration:
+    """The schema decides whose a shop is: two merchants may connect it at the same moment."""
+    try:
+        with session.begin_nested():
+            return _integration(session.execute(SQL["connect"], values).one())
+    except IntegrityError as error:
+        if _constraint(error) != "merchant_integrations_active_shop":
+            raise
+    raise ShopConnectedElsewhere(
+        f"{values['shop_domain']} is connected by another merchant; disconnect it there first (uninstall the app)"
     )
 
 

@@ -25,10 +25,6 @@ SELECT {public} FROM integrations WHERE merchant_id = :merchant_id AND type = :t
 -- name: integration_by_shop
 SELECT {public} FROM integrations WHERE type = 'shopify' AND shop_domain = :shop_domain AND is_active
 
--- name: connected_elsewhere
-SELECT 1 FROM integrations
-WHERE type = 'shopify' AND shop_domain = :shop_domain AND is_active AND merchant_id <> :merchant_id
-
 -- name: latest_connection
 SELECT i.api_key, i.connected_at > clock_timestamp() - make_interval(secs => :rerun_seconds) AS is_recent, {public}
 FROM merchant_integrations i WHERE merchant_id = :merchant_id AND type = 'shopify'

@@ -87,9 +87,10 @@ def test_the_latest_open_conversation_is_where_something_happened_last(database:
     for name in ("c1", "c2", "c3"):
         open_conversation(database, name)
     open_conversation(database, "x1", "m2")
+    for name in ("c1", "c3"):
+        with database.transaction() as session:
+            conversations.merge_context(session, name, {})
     execute(database, "UPDATE conversations SET status = 'closed' WHERE id = 'c3'")
-    with database.transaction() as session:
-        conversations.merge_context(session, "c1", {})
     with database.transaction() as session:
         found = conversations.latest_open(session, "m1", lock=True)
         assert found is not None

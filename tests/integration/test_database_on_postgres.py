@@ -39,6 +39,11 @@ REFUSED = {
     "no such table, with LINE": ("SELECT :secret FROM nowhere", SchemaMissing, "alembic upgrade head"),
     "no such column, with LINE": ("SELECT :secret, nothing FROM merchants", SchemaMissing, "alembic"),
     "too slow": ("SELECT pg_sleep(10), :secret", StorageUnavailable, "QueryCanceled"),
+    "a standby": (
+        "SET TRANSACTION READ ONLY; INSERT INTO merchants (id, name) VALUES ('m1', :secret)",
+        StorageUnavailable,
+        "ReadOnlySqlTransaction: cannot execute INSERT in a read-only transaction",
+    ),
     "raised by hand": (
         "DO $$ BEGIN RAISE EXCEPTION 'boom' USING DETAIL = 'x'; END $$; SELECT :secret",
         StorageRefused,
