@@ -24,6 +24,7 @@ from celery import Celery
 from kombu import Connection, Consumer, Queue
 
 from storage.cache import Cache
+from storage.redis_server import RedisServer
 from storage.turns import Claim, TurnInput
 from tests.servers import PostgresForTests
 from tests.stack import ROOT, Stack
@@ -157,7 +158,7 @@ def saturated(flows: Flows, seconds: float) -> dict[str, Any]:
 
 
 def cached_reads(stack: Stack, count: int) -> dict[str, Any]:
-    cache = Cache(stack.redis_url)
+    cache = Cache(RedisServer(stack.redis_url))
     now = datetime.now(UTC)
     claim = Claim(
         turn_id=1, conversation_id="flow_1", merchant_id="bench_1", seq=1, attempt=1, failures=0, workflow=None,

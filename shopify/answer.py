@@ -58,7 +58,7 @@ class Answer:
         return read_throttle(self.extensions)
 
 
-def understand(shop: str, answer: HttpAnswer, *, elapsed_ms: int = 0) -> Answer:
+def understand(shop: str, answer: HttpAnswer, elapsed_ms: int = 0) -> Answer:
     """The answer's data. Raises the ShopifyError that describes it best."""
     request_id = _matching(_REQUEST_ID, answer.headers.get("x-request-id"))
     if answer.status != 200:

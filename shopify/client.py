@@ -11,7 +11,8 @@ import httpx
 from graphql import DocumentNode
 from pydantic import SecretStr
 
-from shopify.answer import Answer, understand
+from shopify.answer import Answer, HttpAnswer, understand
+from shopify.budget import Budget, Purse
 from shopify.connection import http_client
 from shopify.errors import ShopifyError, Temporary, Unauthorized
 from shopify.retries import Retries
@@ -32,7 +33,8 @@ class ShopifyClient:
 
     `admin_url` is for the development store: a template with or without `{shop}`; only where it says so is the
     token sent over plain http. Give many clients one `http` (from `shopify.connection.http_client()`) so that they
-    share connections; the giver closes it.
+    share connections; the giver closes it. With a `budget` every request waits until the shop's rate limit, as all
+    workers together use it, has room for it.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class ShopifyClient:
         admin_url: str = ADMIN_URL,
         api_version: str = API_VERSION,
         http: httpx.Client | None = None,
+        budget: Budget | None = None,
         version_watch: VersionWatch = VERSION_WATCH,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -61,6 +64,7 @@ class ShopifyClient:
         self._transport = ShopifyTransport(shop_domain, url, access_token, client)
         self._version_watch = version_watch
         self._sleep = sleep
+        self._purse = None if budget is None else Purse(shop_domain, budget, sleep=sleep)
 
     def execute(
         self,
@@ -118,12 +122,30 @@ class ShopifyClient:
         return answer, passing[0] if passing else None
 
     def _ask(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> Answer:
+        if self._purse is None:
+            return understand(self.shop_domain, *self._send(document, variables, ends))
+        reservation = self._purse.reserve(document, variables, ends)
+        answered, reading = False, None
+        try:
+            http, elapsed_ms = self._send(document, variables, ends)
+            answered = True
+            answer = understand(self.shop_domain, http, elapsed_ms)
+            reading = answer.throttle
+        except ShopifyError as error:
+            reading = error.throttle
+            raise
+        finally:
+            self._purse.settle(reservation, document, variables, answered=answered, reading=reading)
+        return answer
+
+    def _send(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> tuple[HttpAnswer, int]:
+        """One request: its answer, and how many milliseconds it took."""
         started = time.monotonic()
         if started >= ends:
             raise Temporary(f"{self.shop_domain}: no time left to ask", reason="deadline")
         http = self._transport.ask(document, variables, ends=ends, remaining=ends - started)
         self._version_watch.compare(self.api_version, http.headers.get("x-shopify-api-version"))
-        return understand(self.shop_domain, http, elapsed_ms=round((time.monotonic() - started) * 1000))
+        return http, round((time.monotonic() - started) * 1000)
 
 
 def endpoint(shop_domain: str, admin_url: str, api_version: str) -> str:

@@ -115,7 +115,8 @@ class ProtectedData(ShopifyError):
 
 
 class Throttled(ShopifyError):
-    """Reasons: cost (the shop's point bucket), requests (HTTP 429). `retry_after` is always set."""
+    """Reasons: cost (the shop's point bucket), requests (HTTP 429), budget (not even asked: all points are planned
+    for others until after the deadline). `retry_after` is always set."""
 
     code = "shopify.throttled"
     retryable = True

@@ -2,16 +2,21 @@
 
 | failure                                             | tries again | after                                       |
 |-----------------------------------------------------|-------------|---------------------------------------------|
-| rate limit (THROTTLED, 429)                         | twice       | exactly what is missing, if that is <= 2 s  |
+| THROTTLED                                           | twice       | exactly when the missing points are there,  |
+|                                                     |             | if that leaves time for the request         |
+| HTTP 429                                            | twice       | Retry-After, if that is <= 2 s              |
 | internal error at Shopify                           | twice       | 0.1-0.3 s, then 0.2-0.6 s                   |
 | Shopify's own query timeout                         | once        | 0.1-0.3 s, asking for half as much          |
 | 5xx, no answer in time, connection, unreadable body | once        | 0.1-0.3 s, or Retry-After if that is <= 2 s |
 | all else                                            | never       |                                             |
+
+Both kinds of rate limit count together. What the shop's budget refused is not tried again: it has said when.
 """
 
 import random
 from collections import Counter
 
+from shopify.budget import ENOUGH_SECONDS
 from shopify.errors import ShopifyError, Temporary, Throttled
 
 LONGEST_WAIT_SECONDS = 2.0
@@ -29,18 +34,19 @@ class Retries:
 
     def wait(self, failure: ShopifyError, remaining: float) -> float | None:
         """Seconds to wait before the next try; None if there should be none in the `remaining` seconds."""
-        if not failure.retryable or failure.reason == "deadline":
+        if not failure.retryable or failure.reason in ("deadline", "budget"):
             return None
         kind = _kind(failure)
         seconds = self._seconds(failure, self._used[kind])
-        if self._used[kind] >= _ALLOWED[kind] or seconds is None or seconds >= remaining:
+        needed = ENOUGH_SECONDS if kind == "throttled" else 0.0
+        if self._used[kind] >= _ALLOWED[kind] or seconds is None or seconds + needed >= remaining:
             return None
         self._used[kind] += 1
         return seconds
 
     def _seconds(self, failure: ShopifyError, used: int) -> float | None:
         if failure.retry_after is not None:
-            if failure.retry_after > LONGEST_WAIT_SECONDS:
+            if failure.retry_after > LONGEST_WAIT_SECONDS and failure.reason != "cost":
                 return None
             return failure.retry_after + self._dice.uniform(0, THROTTLE_JITTER_SECONDS)
         low, high = BACKOFF_SECONDS

@@ -15,36 +15,25 @@ come in between (https://valkey.io/topics/eval-intro/). One server is meant, not
 that they have read.
 
 When Redis is away everything goes on without it: `get` finds nothing, `join` lets everybody lead, `put` does
-nothing. One line is logged when it goes and one when it is back.
+nothing.
 """
 
 import json
-import logging
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from storage.json_values import dump
-
-log = logging.getLogger(__name__)
+from storage.redis_server import RedisServer
 
 Value = dict[str, Any]
 
 #: Seconds an answer waits for whoever asked, and a waiter for its answer.
 ANSWER_SECONDS = 60
-#: Seconds Redis is left alone after a failure, so that a server that hangs costs a timeout only now and then.
-BREAK_SECONDS = 1.0
-CONNECT_TIMEOUT = 1.0
-COMMAND_TIMEOUT = 2.0
-#: Longest single wait at the server, well inside COMMAND_TIMEOUT.
+#: Longest single wait at the server, well inside the time limit of a command.
 BLOCK_SECONDS = 1.0
 AWAY_PAUSE_SECONDS = 0.2
 #: At least as long as any TTL in use, so that the list of keys outlives them.
@@ -116,21 +105,13 @@ class Joined:
 
 
 class Cache:
-    """Safe to share among threads. Takes a Redis URL, or a client that the caller closes."""
+    """Safe to share among threads."""
 
-    def __init__(self, client_or_url: redis.Redis | str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._owned = isinstance(client_or_url, str)
-        self._redis: Any = _client(client_or_url) if isinstance(client_or_url, str) else client_or_url
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self._redis = server.client
+        self._do = server.do
         self._join, self._land, self._put, self._drop = map(self._redis.register_script, (JOIN, LAND, PUT, DROP))
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._away = False
-        self._try_again_at = 0.0
-
-    def close(self) -> None:
-        """Close the connections, if they are this object's own."""
-        if self._owned:
-            self._redis.close()
 
     @staticmethod
     def flight_key(merchant_id: str, token_version: int, data_type: str) -> str:
@@ -182,49 +163,15 @@ class Cache:
     def wait_answer(self, request_id: str, timeout_s: float) -> Value | None:
         """Wait for the answer to a request; None if there is none in time. While Redis is away, waits on."""
         key = f"cj:answer:{request_id}"
-        deadline = self._clock() + timeout_s
-        while (left := deadline - self._clock()) > 0:
+        deadline = self._server.clock() + timeout_s
+        while (left := deadline - self._server.clock()) > 0:
             block = max(min(left, BLOCK_SECONDS), 0.01)  # 0 would mean for ever
             found = self._do(partial(self._redis.blpop, [key], timeout=block), None)
             if found is not None:
                 return _parsed(found[1])
-            if self._away:
+            if self._server.is_away:
                 time.sleep(min(left, AWAY_PAUSE_SECONDS))
         return None
-
-    def _do(self, work: Callable[[], Any], otherwise: Any) -> Any:
-        """What `work` returns, or `otherwise` while Redis is away."""
-        if self._away and self._clock() < self._try_again_at:
-            return otherwise
-        try:
-            result = work()
-        except (redis.RedisError, OSError) as error:
-            self._note(type(error).__name__)
-            return otherwise
-        self._note(None)
-        return result
-
-    def _note(self, problem: str | None) -> None:
-        """Remember whether Redis answers, and log when that changes. No text of an error: it may hold data."""
-        if problem is None and not self._away:
-            return
-        with self._lock:
-            changed, self._away = self._away != (problem is not None), problem is not None
-            self._try_again_at = self._clock() + BREAK_SECONDS
-        if changed and problem is not None:
-            log.warning("cache is away; going on without it (%s)", problem)
-        elif changed:
-            log.info("cache is back")
-
-
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=COMMAND_TIMEOUT,
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        # Once more at once: a kept connection is dead after the server was restarted.
-        retry=Retry(NoBackoff(), 1),
-    )
 
 
 def _keys(flight_key: str) -> list[str]:

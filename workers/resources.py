@@ -13,8 +13,10 @@ from celery import Celery
 from shopify.client import ShopifyClient
 from shopify.connection import http_client
 from storage.cache import Cache
+from storage.cost_bucket import CostBucket
 from storage.database import Database
 from storage.merchants import AccessToken
+from storage.redis_server import RedisServer
 from storage.vault import Vault
 from workers import logs, migrations
 from workers.hints import Breaker, Hints
@@ -56,8 +58,16 @@ class Resources:
         return Database(self.settings.database_url, pool_size=POOL_SIZE, application_name=f"cj-{self.kind}")
 
     @cached_property
+    def redis_server(self) -> RedisServer:
+        return RedisServer(self.settings.redis_url)
+
+    @cached_property
     def cache(self) -> Cache:
-        return Cache(self.settings.redis_url)
+        return Cache(self.redis_server)
+
+    @cached_property
+    def cost_bucket(self) -> CostBucket:
+        return CostBucket(self.redis_server)
 
     @cached_property
     def workflows(self) -> WorkflowSet:
@@ -117,6 +127,7 @@ class Resources:
             admin_url=self.settings.shopify_admin_url,
             api_version=self.settings.shopify_api_version,
             http=self.shopify_http,
+            budget=self.cost_bucket,
         )
 
     def check(self) -> None:
@@ -148,6 +159,8 @@ class Resources:
             self.leases.stop()
         if "shopify_http" in built:
             self.shopify_http.close()
+        if "redis_server" in built:
+            self.redis_server.close()
         if "database" in built:
             self.database.dispose()
 

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from storage.cache import Cache, Hit, Joined, Lead
+from storage.redis_server import RedisServer
 from tests.rows import at_once
 from tests.servers import fast_folder
 from tests.waiting import wait_until
@@ -21,9 +22,9 @@ ANSWER = {"success": True, "data_type": "counts", **DATA, "cached": False}
 
 @pytest.fixture
 def cache(valkey_url: str) -> Iterator[Cache]:
-    cache = Cache(valkey_url)
-    yield cache
-    cache.close()
+    server = RedisServer(valkey_url)
+    yield Cache(server)
+    server.close()
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_nobody_waits_longer_than_asked(cache: Cache) -> None:
 
 
 def test_a_client_of_the_callers_stays_open(client: redis.Redis) -> None:
-    Cache(client).close()
+    RedisServer(client).close()
     assert client.ping()
 
 
@@ -193,19 +194,19 @@ def fragile() -> Iterator[EmbeddedValkey]:
 
 @pytest.fixture
 def shaky(fragile: EmbeddedValkey) -> Iterator[Cache]:
-    cache = Cache(fragile.url)
-    yield cache
-    cache.close()
+    server = RedisServer(fragile.url)
+    yield Cache(server)
+    server.close()
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "storage.cache"]
+    return [record.getMessage() for record in caplog.records if record.name == "storage.redis_server"]
 
 
 def test_everything_goes_on_without_redis(
     fragile: EmbeddedValkey, shaky: Cache, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "storage.cache")
+    caplog.set_level(logging.INFO, "storage.redis_server")
     shaky.put("m1", 1, "counts", DATA, 900)
     fragile.kill()
     for _ in range(3):
@@ -216,11 +217,11 @@ def test_everything_goes_on_without_redis(
         shaky.drop("m1")
         shaky.answer("r1", ANSWER)
         assert shaky.wait_answer("r1", 0.1) is None
-    assert lines(caplog) == ["cache is away; going on without it (ConnectionError)"]
+    assert lines(caplog) == ["Redis is away; going on without cache and shared rate limits (ConnectionError)"]
 
     fragile.start()
     wait_until(lambda: put_and_get(shaky), what="the cache to be used again")
-    assert lines(caplog)[1:] == ["cache is back"]
+    assert lines(caplog)[1:] == ["Redis is back"]
 
 
 def put_and_get(cache: Cache) -> bool:
@@ -242,9 +243,9 @@ def test_a_waiter_outlasts_a_restart(fragile: EmbeddedValkey, shaky: Cache) -> N
     def come_back() -> None:
         fragile.kill()
         fragile.start()
-        other = Cache(fragile.url)
-        other.answer("r1", ANSWER)
-        other.close()
+        server = RedisServer(fragile.url)
+        Cache(server).answer("r1", ANSWER)
+        server.close()
 
     breaking = threading.Timer(0.3, come_back)
     breaking.start()

@@ -64,10 +64,10 @@ def test_throttled_waits_exactly_and_asks_again() -> None:
 
 
 def test_throttled_for_long_is_the_callers_to_plan() -> None:
-    shop = Shop(throttled(500, 100))
+    shop = Shop(throttled(900, 100))
     with pytest.raises(Throttled) as caught:
         shop.client().execute(ACCESS)
-    assert caught.value.retry_after == 4.0
+    assert caught.value.retry_after == 8.0
     assert shop.waits == []
 
 
