@@ -92,7 +92,7 @@ def test_one_terminal_runs_everything_and_another_uses_it(
 ) -> None:
     running = up("--agents", "2")
     running.wait_for("all processes ready")
-    running.wait_for("cj chat m1")
+    running.wait_for(" chat m1")
     other = Terminal(tmp_path, monkeypatch, {})
 
     # It stands on its own feet: nothing is set, everything is found.

@@ -1,6 +1,8 @@
 """`cj up`: every process of the Procfile, with servers of its own where the environment names none."""
 
 import json
+import os
+import shutil
 import signal
 import sys
 import time
@@ -48,7 +50,8 @@ def up(kinds: tuple[str, ...], agents: int | None, raw: bool) -> None:
         width = max(len(process.name) for process in wanted)
 
         def show(name: str, line: str) -> None:
-            click.echo(f"{name:{width}} | {mask(line) if raw else readable(line)}")
+            if line:
+                click.echo(f"{name:{width}} | {mask(line) if raw else readable(line)}")
 
         supervisor = Supervisor(wanted, environ=servers.environ, folder=procfile.PROCFILE.parent, show=show, say=say)
         with stopped_by_signals(supervisor):
@@ -79,9 +82,10 @@ def say_where(servers: LocalServers) -> None:
 
         shop = "dev-medium.myshopify.com"
         say(f"Nothing real is connected: {servers.store.url} plays Shopify. Try, in another terminal:")
-        say(f"  echo {token_for(shop)} | cj store-token {shop} --merchant-id m1")
-        say(f"  cj publish oauth_complete provider=shopify success=true shop_domain={shop} merchant_id=m1")
-        say("  cj chat m1")
+        cj = "cj" if shutil.which("cj") else os.path.relpath(sys.argv[0])
+        say(f"  echo {token_for(shop)} | {cj} store-token {shop} --merchant-id m1")
+        say(f"  {cj} publish oauth_complete provider=shopify success=true shop_domain={shop} merchant_id=m1")
+        say(f"  {cj} chat m1")
 
 
 @contextmanager
