@@ -130,8 +130,9 @@ def _accept(session: Session, left: Sequence[tuple[int, NewEvent]]) -> dict[int,
     first: dict[tuple[str, str], tuple[int, NewEvent]] = {}
     for place, event in left:
         first.setdefault((event.source, event.id), (place, event))
-    # One order for all processes, so that two batches with the same events do not wait for each other.
-    rows = session.execute(SQL["accept"], _columns([first[identity][1] for identity in sorted(first)]))
+    # In the order they came in: keys rise in this order, and events of one conversation are handled in it. Two
+    # processes that store the same events in different orders may meet in a deadlock; the loser runs again.
+    rows = session.execute(SQL["accept"], _columns([event for _, event in first.values()]))
     fresh = {(source, event_id): int(key) for key, source, event_id in rows}
     answers: dict[int, Accepted | Reused] = {
         first[identity][0]: Accepted(key, fresh=True) for identity, key in fresh.items()

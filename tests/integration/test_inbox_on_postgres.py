@@ -82,6 +82,13 @@ def test_a_batch_answers_in_its_order(database: Database) -> None:
     assert accept(database) == []
 
 
+def test_a_batch_keeps_the_order_it_came_in(database: Database) -> None:
+    answers = accept(database, new_event("z"), new_event("a"), new_event("m"))
+    keys = [answer.key for answer in answers if isinstance(answer, Accepted)]
+    assert len(keys) == 3
+    assert keys == sorted(keys)
+
+
 def test_accept_takes_one_event_by_its_fields(database: Database) -> None:
     event = new_event("e1")
     with database.transaction() as session:
