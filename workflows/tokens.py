@@ -6,6 +6,7 @@ from typing import NamedTuple, NoReturn
 
 from workflows.errors import InvalidExpression
 
+MAX_TOKENS = 300
 WORDS = frozenset({"and", "or", "not", "in"})
 CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
@@ -83,6 +84,8 @@ def tokens(source: str) -> list[Token]:
             _refuse(source, at)
         if match.lastgroup != "blank":
             found.append(_token(match))
+            if len(found) > MAX_TOKENS:
+                raise InvalidExpression(f"an expression has at most {MAX_TOKENS} words and signs", at, match.end())
         at = match.end()
     found.append(Token("end", "", len(source), len(source)))
     return found
