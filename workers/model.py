@@ -15,6 +15,7 @@ litellm 1.105 needs guarding; each point is held by a test:
 from __future__ import annotations
 
 import contextvars
+import gc
 import logging
 import os
 import socket
@@ -22,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -130,10 +132,11 @@ class Model:
         Call it in the process that will ask, before it takes work; nothing leaves the machine. Not before a fork:
         the child would inherit litellm's thread pool without its threads.
         """
-        _call(DEMO, _WARM_UP, LAST_TRY_SECONDS)
-        for name in self.names:
-            if name != DEMO:
-                _refused_call(name)
+        with _growing_heap():
+            _call(DEMO, _WARM_UP, LAST_TRY_SECONDS)
+            for name in self.names:
+                if name != DEMO:
+                    _refused_call(name)
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the configured names, as far as that can be known without a call."""
@@ -182,6 +185,22 @@ _WARM_UP = Request(
     {"max_tokens": 1},
 )
 _import_lock = threading.Lock()
+
+
+@contextmanager
+def _growing_heap() -> Iterator[None]:
+    """For imports. litellm makes 330,000 objects that stay: the garbage collector would go through them time and
+    again (a third of the import), and once more later, for half a second, in the middle of somebody's answer.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 def _litellm() -> Any:

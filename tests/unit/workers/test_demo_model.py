@@ -2,11 +2,14 @@
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from workers.demo_model import ABILITIES, LATER, Script, reply_to, wire_message
+from storage.turns import TurnInput
+from workers.demo_model import ABILITIES, LATER, NOT_YET, Script, reply_to, wire_message
+from workers.prompting import messages
 
 Message = dict[str, Any]
 
@@ -144,6 +147,16 @@ def test_a_resumed_turn_goes_on_from_the_messages_alone() -> None:
     talk.ask()
     talk.ask()
     assert reply_to(talk.messages, True) == reply_to(json.loads(json.dumps(talk.messages)), True)
+
+
+def test_it_reads_the_messages_as_the_agent_writes_them() -> None:
+    trigger = TurnInput("system", "show_shopify_insights", metadata={"command": "progressive_disclosure"})
+    context = {"shopify_connected": False, "merchant_id": "m"}
+    now = datetime.fromisoformat(NOW)
+    written = messages("You are CJ.", context, [], trigger, [], now=now, max_history=40)
+    assert reply_to(written, True) == Script(None, ("counts",))
+    hello = messages("You are CJ.", context, [], TurnInput("merchant", "hello"), [], now=now, max_history=40)
+    assert NOT_YET in str(reply_to(hello, True).text)
 
 
 def test_connecting_again_looks_again() -> None:
