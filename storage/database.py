@@ -10,17 +10,19 @@ show them. That is why nothing of a foreign error reaches ours but its SQLSTATE,
 and, for classes of errors that speak of the server and not of data, its first sentence.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
 import psycopg2
 import psycopg2.errors
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 
@@ -36,6 +38,10 @@ SET statement_timeout = '5s';
 SET idle_in_transaction_session_timeout = '5s';
 SET timezone = 'UTC'
 """
+
+#: Seconds after which an idle connection of the pool is tried before it is used.
+PING_AFTER_SECONDS = 0.5
+LAST_USED = "cj.last_used"
 
 # A peer that vanished without a word is noticed within some 20 seconds (TCP only; sockets on disk ignore these).
 KEEPALIVES = {
@@ -81,7 +87,6 @@ class Database:
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT,
-            pool_pre_ping=True,
             pool_use_lifo=True,
             hide_parameters=True,
             connect_args={
@@ -91,6 +96,8 @@ class Database:
             },
         )
         event.listen(engine, "connect", _set_up)
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_ping_if_idle, engine))
         return engine
 
 
@@ -153,3 +160,18 @@ def _set_up(connection: DBAPIConnection, _record: object) -> None:
     cursor.execute(SESSION_SETTINGS)
     cursor.close()
     connection.commit()
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info[LAST_USED] = time.monotonic()
+
+
+def _ping_if_idle(engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """A connection that lay idle may have died unnoticed; asking costs a round trip, so a busy one is trusted."""
+    idle = time.monotonic() - record.info.get(LAST_USED, time.monotonic())
+    if idle < PING_AFTER_SECONDS:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except psycopg2.Error:
+        raise DisconnectionError from None  # the pool opens a new one

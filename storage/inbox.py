@@ -113,7 +113,7 @@ def accept(
 def accept_many(session: Session, new: Sequence[NewEvent]) -> list[Accepted | Reused]:
     """Store a batch of validated events, each once; the answers are in the batch's order.
 
-    Two round trips at most, of which the second only if something was there before.
+    Three round trips at most: one more for more than one event, one more if something was there before.
     """
     answers: dict[int, Accepted | Reused] = {}
     left = list(enumerate(new))
@@ -130,8 +130,10 @@ def _accept(session: Session, left: Sequence[tuple[int, NewEvent]]) -> dict[int,
     first: dict[tuple[str, str], tuple[int, NewEvent]] = {}
     for place, event in left:
         first.setdefault((event.source, event.id), (place, event))
-    # In the order they came in: keys rise in this order, and events of one conversation are handled in it. Two
-    # processes that store the same events in different orders may meet in a deadlock; the loser runs again.
+    identities = sorted(first)
+    if len(identities) > 1:  # two batches with the same events in different orders must not wait for each other
+        session.execute(SQL["line_up"], {"identities": [f"{source} {event_id}" for source, event_id in identities]})
+    # In the order they came in: keys rise in this order, and events of one conversation are handled in it.
     rows = session.execute(SQL["accept"], _columns([event for _, event in first.values()]))
     fresh = {(source, event_id): int(key) for key, source, event_id in rows}
     answers: dict[int, Accepted | Reused] = {
@@ -140,8 +142,8 @@ def _accept(session: Session, left: Sequence[tuple[int, NewEvent]]) -> dict[int,
     others = [(place, event) for place, event in left if place not in answers]
     if not others:
         return answers
-    identities = {"sources": [event.source for _, event in others], "ids": [event.id for _, event in others]}
-    stored = {(row.source, row.id): row for row in session.execute(SQL["accepted"], identities)}
+    wanted = {"sources": [event.source for _, event in others], "ids": [event.id for _, event in others]}
+    stored = {(row.source, row.id): row for row in session.execute(SQL["accepted"], wanted)}
     for place, event in others:
         row = stored.get((event.source, event.id))
         if row is not None:

@@ -1,5 +1,13 @@
 -- The inbox: what came in, accepted once and refused with a reason.
 
+-- name: line_up
+-- In one order for all processes: whoever stores some of the same events waits here, before it holds anything.
+SELECT count(pg_advisory_xact_lock(lock))
+FROM (
+    SELECT DISTINCT hashtextextended(identity, 0) AS lock FROM unnest(CAST(:identities AS text[])) AS identity
+    ORDER BY lock
+) AS locks
+
 -- name: accept
 INSERT INTO events (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id)
 SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, CAST(new.data AS jsonb),
