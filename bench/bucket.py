@@ -1,6 +1,6 @@
 """Many Shopify workers, one shop: is its rate limit kept, and is nothing of it wasted?
 
-`python -m bench.bucket [--workers 4] [--threads 2] [--fetches 500] [--maximum 2000] [--rate 100] [--flush] [--json FILE]`
+`python -m bench.bucket [--workers 4] [--threads 2] [--fetches 500] [--maximum 2000] [--rate 100] [--flush]`
 
 Real processes with clients of their own share one bucket on one Valkey and fetch from the development store, which
 keeps a bucket of its own and says THROTTLED when it is asked too early. The least time there is: what the answers

@@ -87,6 +87,8 @@ class StoreProcess:
         self._http.close()
         self._process.terminate()
         self._process.wait(10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 class Flows:
