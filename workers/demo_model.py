@@ -28,6 +28,7 @@ GREETING = (
     "Once it is connected I'll tell you what I see in it."
 )
 OFFER = "Shall we connect your support system next, so that I can use all this when your customers write?"
+NOTHING_SEEN = "Ask me about your store in a little while, and I'll look again."
 CONFESSION = "By the way, I'm the demo model: my sentences are canned, every figure is read from your store."
 ABILITIES = (
     "I can look up how many customers and orders you have, your latest orders, how the week is going, "
@@ -132,10 +133,13 @@ def _insights(turn: Turn, words: Sequence[str], tools_offered: bool) -> Script:
         return Script(_leading_on(text, following) or None, (following,))
     if words:
         answer = _questions(turn, words, tools_offered, [text] if text else [])
-        return answer if answer.calls else Script(f"{answer.text} {OFFER} {CONFESSION}")
-    if not turn.results:
-        return Script(LATER)
-    return Script(f"{text} {OFFER} {CONFESSION}".lstrip())
+        return answer if answer.calls else Script(f"{answer.text} {_closing(turn)}")
+    return Script(f"{text} {_closing(turn)}".lstrip() if turn.results else LATER)
+
+
+def _closing(turn: Turn) -> str:
+    seen = any(result.get("success") for result in turn.results.values())
+    return f"{OFFER if seen else NOTHING_SEEN} {CONFESSION}"
 
 
 def _unspoken(turn: Turn) -> list[str]:

@@ -48,7 +48,7 @@ def about(data_type: str, result: Result, days: Collection[str] = ()) -> str:
         case "recent_orders":
             sentences = _recent_orders(data, result)
         case "overview":
-            sentences = _overview(data, result)
+            sentences, result = _overview(data, result), _only(result, "best_stocked_products")
         case "week_orders":
             sentences = _week_orders(data, days)
     return " ".join([*sentences, *_missing(result)])
@@ -89,6 +89,11 @@ def _missing(result: Result) -> list[str]:
         parts.setdefault(str(entry.get("reason") or ""), []).extend([named] if named else [])
     told = [(f"I could not see {_listed(names)}." if names else "", reason) for reason, names in parts.items()]
     return [sentence for pair in told for sentence in pair if sentence]
+
+
+def _only(result: Result, part: str) -> Result:
+    """The result as if nothing but this part, all that is spoken of, could be missing."""
+    return {**result, "missing": [entry for entry in rows(result.get("missing")) if entry.get("part") == part]}
 
 
 def _lacks(result: Result, part: str) -> bool:

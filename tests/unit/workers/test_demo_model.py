@@ -117,6 +117,13 @@ def test_a_failed_look_is_named_and_the_rest_goes_on() -> None:
     assert "Blue Mug" in str(last.text)
 
 
+def test_when_every_look_failed_it_offers_to_look_again_instead() -> None:
+    errors = {name: {"error_code": "shopify.unavailable", "error": "…"} for name in DATA}
+    *_, last = Talk(INSIGHTS, errors=errors).to_the_end()
+    assert "I'll look again" in str(last.text)
+    assert "support system" not in str(last.text)
+
+
 @pytest.mark.parametrize("failing", ["counts", "recent_orders", "overview"])
 @pytest.mark.parametrize(
     ("code", "said"),

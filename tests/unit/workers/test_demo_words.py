@@ -238,6 +238,12 @@ def test_products_that_may_not_be_read_are_not_called_none() -> None:
     assert overview(missing=missing) == f"Your shop is Mug Shop. I could not see your products. {reason}"
 
 
+def test_what_is_missing_of_orders_is_not_told_where_products_are_spoken_of() -> None:
+    missing = [{"part": "customers", "reason": "Shopify has not approved this app.", "code": "shopify.protected_data"}]
+    said = overview({"title": "Blue Mug", "inventory": 7}, missing=missing)
+    assert said == "What you have most of in stock at Mug Shop is “Blue Mug”: 7 pieces."
+
+
 # --- the week ---------------------------------------------------------------------------------------------------
 
 
