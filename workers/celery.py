@@ -11,8 +11,8 @@ from celery import Celery, signals
 from kombu import Exchange, Queue
 
 from events import queues
-from workers import logs, redis_transport, resources
-from workers.resources import CannotStart, Resources
+from workers import logs, redis_transport, resources, startup
+from workers.resources import Resources
 from workers.settings import Settings, SettingsError
 
 KINDS = {
@@ -34,7 +34,7 @@ def configuration() -> dict[str, Any]:
     try:
         broker_url = Settings.read(needed=("BROKER_URL",)).broker_url
     except SettingsError as error:
-        resources.refuse_to_start(str(error))
+        startup.refuse(str(error))
         raise
     return {
         "broker_url": broker_url,
@@ -90,25 +90,16 @@ logs.own_celery("celery")
 @signals.worker_init.connect
 def _start(sender: Any, **_: Any) -> None:
     """Build the process's resources before it takes a message; refuse to start with exit 2."""
-    kind = _kind(sender)
-    try:
-        settings = Settings.read()
-        logs.configure(kind, level=settings.log_level)
-        built = Resources(settings, app, kind=kind)
-        built.check()
-    except (SettingsError, CannotStart) as error:
-        resources.refuse_to_start(str(error))
-        raise
-    resources.use(built)
-    if kind == "agent":
+    kinds = _kinds(sender)
+    built = startup.start(app, kinds)
+    if "agent" in kinds:
         built.model.warm_up()
-    if kind == "workflow":
+    if "workflow" in kinds:
         built.sweeper.start()
 
 
-def _kind(worker: Any) -> str:
-    names = list(worker.app.amqp.queues.consume_from)
-    return "-".join(KINDS.get(name, name) for name in names)
+def _kinds(worker: Any) -> list[str]:
+    return [KINDS.get(name, name) for name in worker.app.amqp.queues.consume_from]
 
 
 @signals.worker_ready.connect

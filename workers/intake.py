@@ -22,14 +22,13 @@ from events.plain_consumer import Delivery, PlainConsumer
 from storage import inbox, outbox
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable
-from workers import logs, resources
+from workers import logs, startup
 from workers.batches import consume
 from workers.celery import app
 from workers.hints import Hints
 from workers.points import reach
 from workers.redis_transport import UNREADABLE
-from workers.resources import CannotStart, Resources
-from workers.settings import Settings, SettingsError
+from workers.resources import Resources
 
 log = logs.get(__name__)
 
@@ -229,18 +228,7 @@ def run(built: Resources, stop: threading.Event) -> None:
 def main() -> None:
     """Run until SIGTERM or SIGINT; exit with 2 when the process cannot start."""
     logs.configure("intake")
-    try:
-        settings = Settings.read()
-        logs.configure("intake", level=settings.log_level)
-        built = Resources(settings, app, kind="intake")
-        built.check()
-    except (SettingsError, CannotStart) as error:
-        resources.refuse_to_start(str(error))
-        raise
-    except StorageError as error:
-        resources.refuse_to_start(f"DATABASE_URL: {error}")
-        raise
-    resources.use(built)
+    built = startup.start(app, ["intake"])
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -5,13 +5,14 @@ migrations.upgrade(url)     what `alembic upgrade head` does, for the embedded d
 """
 
 from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
+from typing import TYPE_CHECKING
 
 from storage import database
 from storage.database import Database
 from storage.models import SCHEMA_REVISION
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 FOLDER = Path(__file__).resolve().parent.parent / "alembic"
 COMMAND = "alembic upgrade head"
@@ -19,11 +20,15 @@ COMMAND = "alembic upgrade head"
 
 def upgrade(database_url: str, revision: str = "head") -> None:
     """Migrate up to `revision`. Raises the library's errors: nobody handles them, a person reads them."""
+    from alembic import command  # a worker only asks for `problem` and need not pay for it
+
     command.upgrade(_config(database_url), revision)
 
 
 def downgrade(database_url: str, revision: str) -> None:
     """Migrate down to `revision` ("base": to nothing)."""
+    from alembic import command
+
     command.downgrade(_config(database_url), revision)
 
 
@@ -51,7 +56,9 @@ def problem(database_url: str) -> str | None:
     return f"the database stands at revision {found}, this code needs {SCHEMA_REVISION}; run: {COMMAND}"
 
 
-def _config(database_url: str) -> Config:
+def _config(database_url: str) -> "Config":
+    from alembic.config import Config
+
     # No ini file: env.py must not touch a worker's logging. No option for the URL: those treat % specially.
     config = Config(attributes={"url": database_url})
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))

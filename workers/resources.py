@@ -2,23 +2,25 @@
 
 import os
 import socket
-import sys
 import threading
 import uuid
 from functools import cached_property
 
 import httpx
 from celery import Celery
+from pydantic import SecretStr
 
+from shopify import oauth
 from shopify.client import ShopifyClient
 from shopify.connection import http_client
+from shopify.oauth import App, TokenPair
+from storage import merchants
 from storage.cache import Cache
 from storage.cost_bucket import CostBucket
 from storage.database import Database
 from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault
-from workers import logs, migrations
 from workers.hints import Breaker, Hints
 from workers.leases import LeaseKeeper
 from workers.ledger import Ledger
@@ -27,19 +29,13 @@ from workers.outlet import Outlet
 from workers.settings import Settings
 from workers.shopify_fetch import ShopifyFetcher
 from workers.sweeper import Sweeper
+from workers.token_keeper import Refresh, TokenKeeper
 from workers.tools import Tools
 from workers.turn_runner import TurnRunner
-from workflows.errors import InvalidWorkflows
 from workflows.loader import WorkflowSet, load_folder
-
-log = logs.get(__name__)
 
 POOL_SIZE = 10
 """Connections to Postgres per process: its threads, the sweeper, the leases."""
-
-
-class CannotStart(Exception):
-    """The process must not start; the text says what is wrong and what to do."""
 
 
 class Resources:
@@ -114,7 +110,26 @@ class Resources:
 
     @cached_property
     def shopify_fetcher(self) -> ShopifyFetcher:
-        return ShopifyFetcher(self.database, self.vault, self.cache, self._client_for)
+        return ShopifyFetcher(self.database, self.token_keeper, self.cache, self._client_for)
+
+    @cached_property
+    def token_keeper(self) -> TokenKeeper:
+        return TokenKeeper(self.database, self.vault, self._refresh())
+
+    def _refresh(self) -> Refresh | None:
+        """How tokens are renewed; None without the app's id and secret."""
+        settings = self.settings
+        if settings.shopify_client_id is None or settings.shopify_client_secret is None:
+            return None
+        app = App(settings.shopify_client_id, settings.shopify_client_secret)
+
+        def refresh(shop_domain: str, token: SecretStr, deadline: float) -> TokenPair:
+            admin_url = settings.shopify_admin_url
+            return oauth.refresh(
+                shop_domain, token, app, http=self.shopify_http, admin_url=admin_url, deadline=deadline
+            )
+
+        return refresh
 
     @cached_property
     def sweeper(self) -> Sweeper:
@@ -129,24 +144,6 @@ class Resources:
             http=self.shopify_http,
             budget=self.cost_bucket,
         )
-
-    def check(self) -> None:
-        """Raise CannotStart unless this process could do its work: schema at head, workflows valid, keys usable."""
-        problem = migrations.problem(self.settings.database_url)
-        if problem is not None:
-            raise CannotStart(problem)
-        try:
-            self.workflows  # noqa: B018 - loading is the check
-        except InvalidWorkflows as error:
-            raise CannotStart(str(error)) from error
-        if self.kind == "shopify":
-            self._check_vault()
-
-    def _check_vault(self) -> None:
-        try:
-            self.vault  # noqa: B018 - building is the check
-        except Exception as error:
-            raise CannotStart(f"CJ_TOKEN_KEYS {error}") from error
 
     def close(self) -> None:
         """Give everything back that was opened."""
@@ -179,10 +176,3 @@ def current() -> Resources:
     if _current is None:
         raise RuntimeError("no resources: this process was not started as a worker")
     return _current
-
-
-def refuse_to_start(problem: str) -> None:
-    """Print why this process does not start, and exit with 2."""
-    sys.stderr.write(f"cj: cannot start: {problem}\n")
-    sys.stderr.flush()
-    raise SystemExit(2)

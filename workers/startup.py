@@ -1,0 +1,91 @@
+"""How a worker process starts: settings, log, checks, resources; or not at all, with exit code 2 and the reason.
+
+A database that cannot be reached is waited for: servers restart, and a worker comes up by itself when they are back.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from celery import Celery
+
+from storage.errors import StorageError, StorageUnavailable
+from workers import logs, migrations, resources
+from workers.resources import Resources
+from workers.settings import SERVERS, Settings, SettingsError
+from workflows.errors import InvalidWorkflows
+
+log = logs.get(__name__)
+
+REFUSED = 2
+"""Exit code of a process that must not start."""
+TOKEN_KINDS = ("shopify",)
+"""Kinds of processes that read access tokens, and so need the keys."""
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class CannotStart(Exception):
+    """The process must not start; the text says what is wrong and what to do."""
+
+
+def start(app: Celery, kinds: Sequence[str]) -> Resources:
+    """What a process of these kinds works with, checked and in use. Exits with 2 when it could not do its work."""
+    kind = "-".join(kinds)
+    try:
+        settings = _settings(kinds)
+        logs.configure(kind, level=settings.log_level)
+        built = Resources(settings, app, kind=kind)
+        _check(built, kinds)
+    except (SettingsError, CannotStart) as error:
+        refuse(str(error))
+        raise
+    resources.use(built)
+    return built
+
+
+def refuse(problem: str) -> None:
+    """Print why this process does not start, and exit."""
+    sys.stderr.write(f"cj: cannot start: {problem}\n")
+    sys.stderr.flush()
+    raise SystemExit(REFUSED)
+
+
+def _settings(kinds: Sequence[str]) -> Settings:
+    reads_tokens = any(kind in TOKEN_KINDS for kind in kinds)
+    return Settings.read(needed=(*SERVERS, "CJ_TOKEN_KEYS") if reads_tokens else SERVERS)
+
+
+def _check(built: Resources, kinds: Sequence[str]) -> None:
+    """Raise CannotStart unless the process could do its work: workflows, keys, model names, the database's schema."""
+    try:
+        built.workflows  # noqa: B018 - loading is the check
+    except InvalidWorkflows as error:
+        raise CannotStart(str(error)) from error
+    if any(kind in TOKEN_KINDS for kind in kinds):
+        _check_vault(built)
+    if "agent" in kinds and (problems := built.model.problems()):
+        raise CannotStart("; ".join(problems))
+    problem = _schema_problem(built.settings.database_url)
+    if problem is not None:
+        raise CannotStart(problem)
+
+
+def _check_vault(built: Resources) -> None:
+    try:
+        built.vault  # noqa: B018 - building is the check
+    except StorageError as error:
+        raise CannotStart(f"CJ_TOKEN_KEYS {error}") from error
+
+
+def _schema_problem(database_url: str) -> str | None:
+    """What `migrations.problem` says, as soon as the database answers."""
+    pause, told = 0.2, False
+    while True:
+        try:
+            return migrations.problem(database_url)
+        except StorageUnavailable as error:
+            if not told:
+                log.warning("waiting for Postgres", reason=str(error))
+            told = True
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
