@@ -54,6 +54,8 @@ KEEPALIVES = {
 # Classes of SQLSTATE that speak of the server, not of data ("25" is also a server that became a standby):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 ABOUT_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
+#: "Program limit exceeded", e.g. a text longer than an index takes: psycopg2 counts it among the server's troubles.
+TOO_LARGE = "54"
 UNDEFINED = ("42P01", "42703")
 
 
@@ -124,18 +126,17 @@ def translated(error: DBAPIError | PoolTimeout) -> StorageError:
     state = getattr(error.orig, "pgcode", None)
     if state in UNDEFINED:
         return SchemaMissing("a table or column is missing in the database; run: alembic upgrade head")
-    away = isinstance(error, OperationalError | InterfaceError) or (state or "")[:2] in ABOUT_THE_SERVER
-    if error.connection_invalidated or away:
-        return StorageUnavailable(f"Postgres is not available: {_about_the_server(error, state)}")
+    kind = (state or "")[:2]
+    away = isinstance(error, OperationalError | InterfaceError) and kind != TOO_LARGE
+    if error.connection_invalidated or away or kind in ABOUT_THE_SERVER:
+        return StorageUnavailable(f"Postgres is not available: {_first_sentence(error, state)}")
     return StorageRefused(f"Postgres refused the statement: {_rule(error, state)}")
 
 
-def _about_the_server(error: DBAPIError, state: str | None) -> str:
+def _first_sentence(error: DBAPIError, state: str | None) -> str:
     name = _name_of(state) or type(error.orig).__name__
-    if state is None or state[:2] in ABOUT_THE_SERVER:
-        lines = str(error.orig).strip().splitlines()
-        return f"{name}: {lines[0][:200]}" if lines else name
-    return name
+    lines = str(error.orig).strip().splitlines()
+    return f"{name}: {lines[0][:200]}" if lines else name
 
 
 def _rule(error: DBAPIError, state: str | None) -> str:

@@ -82,13 +82,28 @@ def test_merchants_whose_ids_look_like_keys_do_not_meet(cache: Cache) -> None:
 
 
 def test_nothing_stays_for_ever(cache: Cache, client: redis.Redis) -> None:
+    other = Cache.flight_key("m1", 1, "overview")
     cache.put("m1", 1, "counts", DATA, 900)
-    cache.join(FLIGHT.replace("counts", "overview"), "r1", lead_ttl_ms=1000)
-    cache.join(FLIGHT.replace("counts", "overview"), "r2", lead_ttl_ms=1000)
+    cache.join(other, "r1", lead_ttl_ms=1000)
+    cache.join(other, "r2", lead_ttl_ms=1000)
     cache.answer("r3", ANSWER)
-    keys = list(client.scan_iter("*"))
-    assert len(keys) == 5
+    assert lasting(client) == [
+        "cj:answer:r3",
+        "cj:data:m1:1:counts",
+        f"cj:flight:{other}",
+        "cj:kept:m1",
+        f"cj:waiters:{other}",
+    ]
+    cache.land(other, ANSWER, kept=DATA, ttl_s=900)
+    answers = ["cj:answer:r2", "cj:answer:r3"]
+    assert lasting(client) == [*answers, "cj:data:m1:1:counts", "cj:data:m1:1:overview", "cj:kept:m1"]
+
+
+def lasting(client: redis.Redis) -> list[str]:
+    """All keys, none of which may last longer than a day."""
+    keys = sorted(client.scan_iter("*"))
     assert all(0 < client.ttl(key) <= 86_400 for key in keys)
+    return keys
 
 
 # Single flight

@@ -39,6 +39,12 @@ REFUSED = {
     "no such table, with LINE": ("SELECT :secret FROM nowhere", SchemaMissing, "alembic upgrade head"),
     "no such column, with LINE": ("SELECT :secret, nothing FROM merchants", SchemaMissing, "alembic"),
     "too slow": ("SELECT pg_sleep(10), :secret", StorageUnavailable, "QueryCanceled"),
+    "too long for an index": (
+        "INSERT INTO merchants (id, name) VALUES ('m1', (SELECT string_agg(:secret || md5(n::text), '')"
+        " FROM generate_series(1, 400) AS n))",
+        StorageRefused,
+        "ProgramLimitExceeded",
+    ),
     "a standby": (
         "SET TRANSACTION READ ONLY; INSERT INTO merchants (id, name) VALUES ('m1', :secret)",
         StorageUnavailable,
