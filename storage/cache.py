@@ -2,11 +2,15 @@
 
 Every key in Redis, {m} being the merchant's id (percent-encoded), {v} the token's version, {t} the data type:
 
-    cj:data:{m}:{v}:{t}     string, JSON object: fetched data. Expires after its TTL.
+    cj:data:{m}:{v}:{t}     string, JSON object: fetched data. Expires after a day.
+    cj:fresh:{m}:{v}:{t}    string: that data is still fresh. Expires after the data's TTL.
     cj:flight:{m}:{v}:{t}   string: somebody is fetching this. Expires when the leader must be dead.
     cj:waiters:{m}:{v}:{t}  set of request ids that want the answer of that flight. Expires after 60 s.
     cj:answer:{request id}  list with one JSON object: the answer to one request. Expires after 60 s.
-    cj:kept:{m}             set of the merchant's data and flight keys, to drop them all. Expires after a day.
+    cj:kept:{m}             set of the merchant's data, fresh and flight keys, to drop them all. Expires after a day.
+
+Data that is no longer fresh is not found by `get` and `join`; `stale` finds it, for the time when Shopify does not
+give any. Whatever else may have got into these keys counts as nothing.
 
 A flight: the first to `join` leads and fetches, the others are noted as waiting and are free to do other work; the
 leader's `land` keeps the data and answers them all. A leader that dies is replaced by the next who joins after its
@@ -36,15 +40,19 @@ ANSWER_SECONDS = 60
 #: Longest single wait at the server, well inside the time limit of a command.
 BLOCK_SECONDS = 1.0
 AWAY_PAUSE_SECONDS = 0.2
-#: At least as long as any TTL in use, so that the list of keys outlives them.
-LONGEST_TTL = 24 * 3600
+#: How long data is kept, fresh or not; the list of a merchant's keys is renewed with each of them.
+KEPT_SECONDS = 24 * 3600
 
-# KEYS: data, flight, waiters, kept. ARGV: milliseconds to lead, request id, seconds to wait, longest TTL.
+# KEYS: data, flight, waiters, kept, fresh. ARGV: milliseconds to lead, request id, seconds to wait, seconds kept.
+# A flight without an end was not begun here.
 JOIN = """
-local data = redis.call('GET', KEYS[1])
-if data then return {'hit', data} end
+if redis.call('EXISTS', KEYS[5]) == 1 then
+    local data = redis.pcall('GET', KEYS[1])
+    if type(data) == 'string' then return {'hit', data} end
+end
+if redis.call('PTTL', KEYS[2]) == -1 then redis.call('DEL', KEYS[2]) end
 if redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then
-    redis.call('SADD', KEYS[4], KEYS[2])
+    redis.pcall('SADD', KEYS[4], KEYS[2])
     redis.call('EXPIRE', KEYS[4], ARGV[4])
     return {'lead'}
 end
@@ -55,13 +63,24 @@ end
 return {'joined'}
 """
 
-# KEYS: data, flight, waiters, kept. ARGV: answer, seconds it waits, data to keep or '', its TTL, longest TTL.
-# The data is kept only while the flight is on: one that was dropped meanwhile brings old data.
-LAND = """
+# KEYS: data, fresh, kept. ARGV: data, seconds it is fresh, seconds kept.
+_KEEP = """
+local function keep(data, fresh, kept, value, fresh_seconds, kept_seconds)
+    redis.call('SET', data, value, 'EX', kept_seconds)
+    redis.call('SET', fresh, '1', 'EX', fresh_seconds)
+    redis.pcall('SADD', kept, data, fresh)
+    redis.call('EXPIRE', kept, kept_seconds)
+end
+"""
+PUT = _KEEP + "keep(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3])"
+
+# KEYS: data, flight, waiters, kept, fresh. ARGV: answer, seconds it waits, data to keep or '', seconds it is fresh,
+# seconds kept. The data is kept only while the flight is on: one that was dropped meanwhile brings old data.
+LAND = (
+    _KEEP
+    + """
 if ARGV[3] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then
-    redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
-    redis.call('SADD', KEYS[4], KEYS[1])
-    redis.call('EXPIRE', KEYS[4], ARGV[5])
+    keep(KEYS[1], KEYS[5], KEYS[4], ARGV[3], ARGV[4], ARGV[5])
 end
 local waiting = redis.call('SMEMBERS', KEYS[3])
 redis.call('DEL', KEYS[2], KEYS[3])
@@ -72,13 +91,7 @@ for _, request in ipairs(waiting) do
 end
 return #waiting
 """
-
-# KEYS: data, kept. ARGV: data, its TTL, longest TTL.
-PUT = """
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-redis.call('SADD', KEYS[2], KEYS[1])
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-"""
+)
 
 # KEYS: kept.
 DROP = """
@@ -119,14 +132,20 @@ class Cache:
         return f"{quote(merchant_id, safe='')}:{token_version}:{data_type}"
 
     def get(self, merchant_id: str, token_version: int, data_type: str) -> Value | None:
-        """The kept data; None if there is none, or nothing that can be read."""
-        key = f"cj:data:{self.flight_key(merchant_id, token_version, data_type)}"
-        return _parsed(self._do(lambda: self._redis.get(key), None))
+        """The kept data while it is fresh; None if there is none, or nothing that can be read."""
+        data, *_, fresh = _keys(self.flight_key(merchant_id, token_version, data_type))
+        found = self._do(lambda: self._redis.mget(data, fresh), (None, None))
+        return None if found[1] is None else _parsed(found[0])
+
+    def stale(self, merchant_id: str, token_version: int, data_type: str) -> Value | None:
+        """The kept data, fresh or not: at most a day old."""
+        data, *_ = _keys(self.flight_key(merchant_id, token_version, data_type))
+        return _parsed(self._do(lambda: self._redis.mget(data), (None,))[0])
 
     def put(self, merchant_id: str, token_version: int, data_type: str, value: Mapping[str, Any], ttl: int) -> None:
-        """Keep data for `ttl` seconds."""
-        data, _, _, kept = _keys(self.flight_key(merchant_id, token_version, data_type))
-        self._do(lambda: self._put(keys=[data, kept], args=[dump(dict(value)), ttl, LONGEST_TTL]), None)
+        """Keep data; it is fresh for `ttl` seconds."""
+        data, _, _, kept, fresh = _keys(self.flight_key(merchant_id, token_version, data_type))
+        self._do(lambda: self._put(keys=[data, fresh, kept], args=[dump(dict(value)), ttl, KEPT_SECONDS]), None)
 
     def drop(self, merchant_id: str) -> None:
         """Forget all data of a merchant, also what is being fetched now."""
@@ -137,17 +156,21 @@ class Cache:
 
         A leader that has not landed after `lead_ttl_ms` counts as dead.
         """
-        args: list[str | int] = [lead_ttl_ms, request_id or "", ANSWER_SECONDS, LONGEST_TTL]
-        answer = self._do(lambda: self._join(keys=_keys(flight_key), args=args), [b"lead"])
-        if answer[0] == b"joined":
-            return Joined()
-        value = _parsed(answer[1]) if answer[0] == b"hit" else None
-        return Lead() if value is None else Hit(value)
+        args: list[str | int] = [lead_ttl_ms, request_id or "", ANSWER_SECONDS, KEPT_SECONDS]
+        keys = _keys(flight_key)
+        answer = self._do(lambda: self._join(keys=keys, args=args), [b"lead"])
+        if answer[0] == b"hit":
+            value = _parsed(answer[1])
+            if value is not None:
+                return Hit(value)
+            self._do(lambda: self._redis.delete(keys[0]), None)
+            answer = self._do(lambda: self._join(keys=keys, args=args), [b"lead"])
+        return Joined() if answer[0] == b"joined" else Lead()
 
     def land(self, flight_key: str, answer: Mapping[str, Any], *, kept: Mapping[str, Any] | None, ttl_s: int) -> None:
-        """End a flight: keep `kept` for `ttl_s` seconds (None: nothing), and give `answer` to all who wait."""
+        """End a flight: keep `kept` (None: nothing), fresh for `ttl_s` seconds, and give `answer` to all who wait."""
         keep = "" if kept is None else dump(dict(kept))
-        args: list[str | int] = [dump(dict(answer)), ANSWER_SECONDS, keep, ttl_s, LONGEST_TTL]
+        args: list[str | int] = [dump(dict(answer)), ANSWER_SECONDS, keep, ttl_s, KEPT_SECONDS]
         self._do(lambda: self._land(keys=_keys(flight_key), args=args), None)
 
     def answer(self, request_id: str, value: Mapping[str, Any]) -> None:
@@ -176,7 +199,8 @@ class Cache:
 
 def _keys(flight_key: str) -> list[str]:
     merchant = flight_key.split(":")[0]
-    return [f"cj:{kind}:{flight_key}" for kind in ("data", "flight", "waiters")] + [f"cj:kept:{merchant}"]
+    data, flight, waiters, fresh = (f"cj:{kind}:{flight_key}" for kind in ("data", "flight", "waiters", "fresh"))
+    return [data, flight, waiters, f"cj:kept:{merchant}", fresh]
 
 
 def _parsed(raw: Any) -> Value | None:

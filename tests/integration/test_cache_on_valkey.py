@@ -44,7 +44,7 @@ def test_what_was_put_is_there_until_its_time_is_up(cache: Cache, client: redis.
     assert cache.get("m1", 1, "counts") is None
     cache.put("m1", 1, "counts", DATA, 900)
     assert cache.get("m1", 1, "counts") == DATA
-    assert 890 < client.ttl("cj:data:m1:1:counts") <= 900
+    assert 890 < client.ttl("cj:fresh:m1:1:counts") <= 900
 
 
 def test_data_is_of_one_merchant_one_token_and_one_type(cache: Cache) -> None:
@@ -56,9 +56,11 @@ def test_data_is_of_one_merchant_one_token_and_one_type(cache: Cache) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", '"text"', "[1]", "\x80", "NaN", "pickle"])
 def test_what_cannot_be_read_is_not_there(cache: Cache, client: redis.Redis, content: str) -> None:
+    cache.put("m1", 1, "counts", DATA, 900)
     client.set("cj:data:m1:1:counts", content.encode("latin-1"))
     assert cache.get("m1", 1, "counts") is None
     assert isinstance(cache.join(FLIGHT, "r1", lead_ttl_ms=1000), Lead)
+    assert isinstance(cache.join(FLIGHT, "r2", lead_ttl_ms=1000), Joined)  # and only one leads
 
 
 def test_a_merchants_data_is_dropped_and_nobody_elses(cache: Cache, client: redis.Redis) -> None:
@@ -91,12 +93,14 @@ def test_nothing_stays_for_ever(cache: Cache, client: redis.Redis) -> None:
         "cj:answer:r3",
         "cj:data:m1:1:counts",
         f"cj:flight:{other}",
+        "cj:fresh:m1:1:counts",
         "cj:kept:m1",
         f"cj:waiters:{other}",
     ]
     cache.land(other, ANSWER, kept=DATA, ttl_s=900)
     answers = ["cj:answer:r2", "cj:answer:r3"]
-    assert lasting(client) == [*answers, "cj:data:m1:1:counts", "cj:data:m1:1:overview", "cj:kept:m1"]
+    kept = [f"cj:{kind}:m1:1:{data_type}" for kind in ("data", "fresh") for data_type in ("counts", "overview")]
+    assert lasting(client) == [*answers, *kept, "cj:kept:m1"]
 
 
 def lasting(client: redis.Redis) -> list[str]:
