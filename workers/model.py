@@ -234,7 +234,11 @@ def _imported() -> Any:
 
 def _demo_handler(litellm: Any) -> Any:
     def completion(_handler: object, **call: Any) -> Any:
-        script = demo_model.reply_to(call["messages"], bool(call["optional_params"].get("tools")))
+        try:
+            script = demo_model.reply_to(call["messages"], bool(call["optional_params"].get("tools")))
+        except Exception:
+            log.exception("the demo model has a defect")  # litellm would call it a broken connection
+            raise
         return litellm.ModelResponse(model=call["model"], choices=[{"message": demo_model.wire_message(script)}])
 
     return type("DemoModel", (litellm.CustomLLM,), {"completion": completion})()
