@@ -28,10 +28,13 @@ from workers.scenario.definition import (
 from workers.scenario.log import ACTION, Entry, Log
 from workers.scenario.stack import SCOPES
 from workers.scenario.stage import Stage
+from workers.scenario.waiting import wait_until
 
 AUTH, GATEWAY = "/auth", "/gateway"
 FROM_GATEWAY = ("conversation_started", "message_received")
 UNINSTALLED = "app_uninstalled"
+#: How long time waits for an ordered kill to take place.
+DYING_SECONDS = 10.0
 _FORGET_CONTEXT = text("TRUNCATE scenario.context_updates")
 
 
@@ -42,8 +45,7 @@ class Actor:
         self.cast = Cast.of(definition)
         #: (source, id) of every event that was published.
         self.published: set[tuple[str, str]] = set()
-        #: Kills at a point that have been ordered.
-        self.ordered: list[Kill] = []
+        self._ordered: list[Kill] = []  # that nobody has died of yet
         self._stage, self._stack = stage, stage.stack
         self._definition, self._clock, self._log = definition, clock, log
         self._done = 0
@@ -75,14 +77,24 @@ class Actor:
         said = self._perform(action)
         if isinstance(action, AdvanceClock):
             at = self._clock.now()
-        self._done += 1
-        self._log.tell(("action", self._done), Entry(at, ACTION, said))
+        self._note(at, said)
         return at
 
+    def _note(self, at: float, said: str) -> None:
+        self._done += 1
+        self._log.tell((ACTION, self._done), Entry(at, ACTION, said))
+
+    def look(self) -> None:
+        """Note who has died of an order."""
+        for kill in [kill for kill in self._ordered if not self._stage.killer.is_pending(kill.worker, str(kill.at))]:
+            self._ordered.remove(kill)
+            self._note(self._clock.now(), f"{kill.worker} killed at {kill.at}")
+
+    @property
     def never_died(self) -> Kill | None:
         """An ordered kill whose point no process has reached."""
-        pending = (kill for kill in self.ordered if self._stage.killer.is_pending(kill.worker, str(kill.at)))
-        return next(pending, None)
+        self.look()
+        return self._ordered[0] if self._ordered else None
 
     def _perform(self, action: Action) -> str:
         match action:
@@ -150,9 +162,11 @@ class Actor:
     # --- trouble ----------------------------------------------------------------------------------------------------
 
     def _advance_clock(self, seconds: float) -> None:
+        wait_until(lambda: self.never_died is None, limit=DYING_SECONDS, what="the ordered kill")
         with self._stack.database.transaction() as session:
             aging.age_rows(session, seconds)
         aging.age_cache(self._stage.redis("cache"), seconds)
+        aging.age_broker(self._stage.redis("broker"), seconds)
         self._clock.advance(seconds)
 
     def _kill(self, action: Kill) -> str:
@@ -160,5 +174,5 @@ class Actor:
             pid = self._stage.kill(action.worker)
             return f"kill -9 of {action.worker}, process {pid}"
         self._stage.killer.order(action.worker, action.at)
-        self.ordered.append(action)
+        self._ordered.append(action)
         return f"{action.worker} will be killed at {action.at}"

@@ -45,6 +45,16 @@ def age_cache(client: redis.Redis, seconds: float) -> None:
         client.pexpire(key, left)
 
 
+def age_broker(client: redis.Redis, seconds: float) -> None:
+    """Let messages that a dead consumer had taken be due earlier: kombu keeps when each was taken as its score."""
+    for key in client.scan_iter(match="*unacked_index"):
+        taken: Any = client.zrange(key, 0, -1, withscores=True)
+        for tag, at in taken:
+            client.zadd(key, {tag: at - seconds}, xx=True)
+    for key in client.scan_iter(match="*unacked_mutex"):
+        client.delete(key)
+
+
 def _age_value(client: redis.Redis, key: bytes, seconds: float) -> None:
     try:
         value = json.loads(client.get(key) or b"")

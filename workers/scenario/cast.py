@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from events.catalog import CATALOG
+from events.errors import InvalidEvent
+from events.shop_domain import normalize_shop_domain
 from workers.scenario.definition import Definition, PublishEvent, SimulateOauthComplete
 
 MERCHANT_ID = "test_123"
@@ -21,14 +23,15 @@ class Cast:
 
     @classmethod
     def of(cls, definition: Definition) -> "Cast":
-        """The first ids that the scenario names; where it names none, those above."""
-        named: dict[str, str] = {}
-        for step in definition.steps:
-            if isinstance(step, SimulateOauthComplete | PublishEvent):
-                for key in ("merchant_id", "shop_domain", "conversation_id"):
-                    if isinstance(step.data.get(key), str):
-                        named.setdefault(key, step.data[key])
-        return cls(**named)
+        """Who connects a store, else whom the first event is about; where no id is named, those above."""
+        connections = [step.data for step in definition.steps if isinstance(step, SimulateOauthComplete)]
+        events = [step.data for step in definition.steps if isinstance(step, PublishEvent)]
+        data = next(iter((*connections, *events)), {})
+        named = {key: value for key in ("merchant_id", "conversation_id") if isinstance(value := data.get(key), str)}
+        try:
+            return cls(shop_domain=normalize_shop_domain(data.get("shop_domain", SHOP_DOMAIN)), **named)
+        except InvalidEvent:
+            return cls(**named)
 
     def event_data(self, event_type: str, given: dict[str, Any]) -> dict[str, Any]:
         """`given` with the ids that events of this type need."""

@@ -125,7 +125,8 @@ class MerchantMessage(Section):
 
 
 class AdvanceClock(Section):
-    """Time passes: everything stored becomes older, what expires in the meantime is gone."""
+    """Time passes: everything stored becomes older, what expires in the meantime is gone. A kill that was ordered for
+    a named point takes place first."""
 
     place: ClassVar = "an 'advance_clock' action"
 

@@ -35,6 +35,8 @@ class ScriptedModel:
     def __init__(self) -> None:
         #: What the script had no answer for; None while all is well.
         self.problem: str | None = None
+        #: Whether it did not answer when it was asked last; whoever asked may leave it alone for a while.
+        self.is_failing = False
         #: How often it was asked since `play`.
         self.asked = 0
         self._script: Sequence[ModelAnswer] | None = None
@@ -43,11 +45,6 @@ class ScriptedModel:
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="scripted-model", daemon=True)
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether it failed since `play`, on purpose or for want of an answer."""
-        return self.problem is not None or bool(self._faults and self.asked)
 
     @property
     def base_url(self) -> str:
@@ -70,7 +67,7 @@ class ScriptedModel:
     def play(self, script: Sequence[ModelAnswer] | None, faults: Sequence[Fault] = ()) -> None:
         """Answer by this script from now on (None: as the demo model), failing as the faults on `model` say."""
         self._script, self._faults = script, [fault for fault in faults if fault.on == "model"]
-        self.asked, self.problem = 0, None
+        self.asked, self.problem, self.is_failing = 0, None, False
 
     async def _open(self) -> None:
         app = web.Application(client_max_size=16 * 2**20)
@@ -88,7 +85,9 @@ class ScriptedModel:
         body = await request.json()
         self.asked += 1
         fault = next((fault for fault in self._faults if fault.call in ("every", self.asked)), None)
+        self.is_failing = fault is not None
         spoiled = await _failing(fault, request) if fault is not None else None
+        self.is_failing = spoiled is not None
         return spoiled or self._reply(body)
 
     def _reply(self, body: Mapping[str, Any]) -> web.Response:

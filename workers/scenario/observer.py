@@ -11,6 +11,7 @@ from shopify.development_store.journal import Request
 from workers.scenario.clock import Clock
 from workers.scenario.log import TURN, Entry, Log
 from workers.scenario.stack import Stack
+from workers.scenario.trouble import OPERATIONS
 from workers.tools import canonical
 
 #: Notes every change of a conversation's context when it is made; others see the note once it is committed.
@@ -42,13 +43,9 @@ SELECT key, coalesce(processed_at, received_at), type, error_code, error FROM ev
 """
 _STEPS = "SELECT turn_id, assistant, tool_results FROM steps WHERE turn_id = ANY (:turn_ids)"
 
-_DATA_TYPES = {
-    "Counts": "counts",
-    "RecentOrders": "recent_orders",
-    "StoreOverview": "overview",
-    "WeekOrders": "week_orders",
-}
-"""What an operation at the store is about."""
+#: Replies tell their time in whole milliseconds, the rest cut off.
+REPLIES_CUT = 0.001
+_DATA_TYPES = {operation: data_type for data_type, operation in OPERATIONS.items()}
 
 
 class Observer:
@@ -78,9 +75,9 @@ class Observer:
         self._tell_requests(self._stack.store.store.journal.requests())
 
     def _new_replies(self) -> list[Reply]:
-        shown = self._stack.gateway.shown
-        new = [reply for reply in shown[self._seen :] if turn_of(reply) > self._after_turn]
-        self._seen = len(shown)
+        shown = self._stack.gateway.shown[self._seen :]
+        self._seen += len(shown)
+        new = [reply for reply in shown if turn_of(reply) > self._after_turn]
         self._replies += new
         return new
 
@@ -154,7 +151,8 @@ class Observer:
             changed = {name: value for name, value in after.items() if name not in before or before[name] != value}
             if changed and not self._log.knows(key):
                 body = {"context": after, "changed": set(changed)}
-                self._log.tell(key, Entry(self._clock.at(at), "context_update", _shown(changed), body))
+                moment = self._clock.at(at) - REPLIES_CUT  # else replies of the same commit may stand before it
+                self._log.tell(key, Entry(moment, "context_update", _shown(changed), body))
 
     def _tell_refused_events(self, rows: Iterable[Sequence[Any]]) -> None:
         for key, at, event_type, code, message in rows:

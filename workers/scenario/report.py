@@ -85,7 +85,11 @@ def _complaint(line: str) -> str | None:
         entry: Any = json.loads(text)
     except ValueError:
         return line
-    if not isinstance(entry, dict) or entry.get("level") not in ("warning", "error", "critical"):
+    if not isinstance(entry, dict):
+        return line
+    if entry.get("level") not in ("warning", "error", "critical"):
+        return None
+    if entry.get("logger") == "py.warnings":
         return None
     hidden = ("level", "event", "time", "kind", "logger", "exception")
     details = " ".join(f"{key}={value}" for key, value in entry.items() if key not in hidden)

@@ -27,7 +27,7 @@ from workers.scenario.report import Failure, complaints
 from workers.scenario.stage import Stage
 
 #: How long an expectation without `within` is waited for.
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 30.0
 #: How much later than it happened something may be seen.
 SLACK_SECONDS = 2.0
 #: After so long without anything under way nothing more can come.
@@ -80,6 +80,7 @@ class Play:
         while True:
             is_quiet, is_over = self._is_quiet(), time.monotonic() > until
             self._observer.look()
+            self._actor.look()
             outcome = find(step, self._log.after(self._place), since=self._since, truth=truth)
             match outcome:
                 case Found(entry=entry):
@@ -155,7 +156,7 @@ class Play:
 
     def _survived(self) -> Failure | None:
         """A kill that never took place has tested nothing."""
-        kill = self._actor.never_died()
+        kill = self._actor.never_died
         if kill is None:
             return None
         steps = zip(self._scenario.definition.steps, self._scenario.steps, strict=True)

@@ -118,7 +118,7 @@ class Stage:
     def clear(self) -> None:
         """Forget the scenario before."""
         self.killer.withdraw()
-        if self.model.has_failed:  # the agent remembers that and would leave the model alone for a while
+        if self.model.is_failing:  # the agent remembers that and would leave the model alone for a while
             self.kill("agent")
         self.wait_ready()
         try:
@@ -128,7 +128,8 @@ class Stage:
             self.wait_ready()
             wait_until(self._is_emptied, limit=READY_SECONDS, what="a turn of the scenario before to end")
         self.store.reset()
-        self.redis("cache").flushdb()
+        for server in ("broker", "cache"):  # an unacked event of the scenario before would be new to an empty database
+            self.redis(server).flushdb()
 
     def wait_ready(self) -> None:
         """Wait until every process takes work. Raises Late."""

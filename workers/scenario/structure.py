@@ -121,7 +121,10 @@ class _Reporter:
         for key, noun, sections in (("action", "action", ACTIONS), ("expect", "expectation", EXPECTATIONS)):
             if key in value and len(value.keys() & {"action", "expect"}) == 1:
                 names = [tag(section).split()[1] for section in sections]
-                written = value[key]
+                written, steps = value[key], [name for name, section in STEPS.items() if section not in sections]
+                if (other := next((step for step in steps if step.split()[1] == written), None)) is not None:
+                    begin = other.split()[0]
+                    return self.document.at((*path, key), f"{written!r} is no {noun}: write '{begin}: {written}'")
                 return self.document.at((*path, key), f"unknown {noun} {written!r}{or_one_of(written, names)}")
         if {"action", "expect"} <= value.keys():
             return self.document.at(path, "a step is an action or an expectation, not both: begin a new '- ' item")
