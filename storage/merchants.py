@@ -1,4 +1,4 @@
-"""Merchants and their shops: the only reader and writer of access tokens.
+"""Merchants and their shops: with `storage.renewals` the only reader and writer of access tokens.
 
 `connect_shop` is what the auth service calls: it keeps the token and records the event, in one transaction, so
 that there is never a token without its `oauth_complete` nor the reverse. A token is sealed before it becomes a
@@ -66,6 +66,10 @@ class AccessToken:
     integration: Integration
     secret: SecretStr
     expires_at: datetime | None
+    #: Until it expires, by the database's clock when it was read; None for never.
+    seconds_left: float | None = None
+    #: Whether a refresh token is kept with it.
+    renewable: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,47 +171,10 @@ def read_access_token(session: Session, vault: Vault, merchant_id: str) -> Acces
     row = session.execute(SQL["read_access_token"], {"merchant_id": merchant_id}).one_or_none()
     if row is None:
         return None
-    sealed, *public = tuple(row)
+    sealed, renewable, seconds_left, *public = tuple(row)
     integration = _integration(public)
     secret = vault.open(sealed, aad=binding(integration.merchant_id, integration.shop_domain, "access"))
-    return AccessToken(integration, secret, integration.access_expires_at)
-
-
-def read_refresh_token(session: Session, vault: Vault, merchant_id: str) -> AccessToken | None:
-    """The refresh token of the merchant's active shop, its row locked so that one worker refreshes at a time.
-
-    None if the shop has none. Raises TokenUnreadable.
-    """
-    row = session.execute(SQL["read_refresh_token"], {"merchant_id": merchant_id}).one_or_none()
-    if row is None:
-        return None
-    sealed, expires_at, *public = tuple(row)
-    integration = _integration(public)
-    secret = vault.open(sealed, aad=binding(integration.merchant_id, integration.shop_domain, "refresh"))
-    return AccessToken(integration, secret, expires_at)
-
-
-def store_refreshed(
-    session: Session,
-    vault: Vault,
-    before: Integration,
-    *,
-    access_token: SecretStr,
-    refresh_token: SecretStr | None,
-    access_expires_in: int | None,
-    refresh_expires_in: int | None,
-) -> Integration | None:
-    """Replace both tokens of `before` at once; None if another token was stored meanwhile (nothing is written)."""
-    values = {
-        "merchant_id": before.merchant_id,
-        "token_version": before.token_version,
-        "api_key": vault.seal(access_token, aad=binding(before.merchant_id, before.shop_domain, "access")),
-        "refresh_token": _sealed_refresh(vault, refresh_token, before.merchant_id, before.shop_domain),
-        "access_expires_in": access_expires_in,
-        "refresh_expires_in": refresh_expires_in,
-    }
-    row = session.execute(SQL["store_refreshed"], values).one_or_none()
-    return None if row is None else _integration(row)
+    return AccessToken(integration, secret, integration.access_expires_at, seconds_left, renewable)
 
 
 def store_scopes(session: Session, merchant_id: str, scopes: Sequence[str]) -> None:
@@ -227,7 +194,7 @@ def disconnect(session: Session, merchant_id: str, shop_domain: str, *, at: date
     False, and nothing done, if it was connected (again) after that, is another shop, or was wiped before.
     """
     values = {"merchant_id": merchant_id, "shop_domain": shop_domain, "at": at}
-    return session.execute(SQL["disconnect"], values).first() is not None
+    return bool(session.execute(SQL["disconnect"], values).scalar_one())
 
 
 def reseal(session: Session, vault: Vault, *, after: int = 0, limit: int = 100) -> Resealed:

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 
 #: The only form of a shop's domain; lower case, ASCII.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -121,6 +121,8 @@ class MerchantIntegration(Base):
     connected_at: Mapped[datetime] = mapped_column(server_default=NOW)
     uninstalled_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    #: Until then one process is renewing the token, see `storage.renewals`.
+    renewing_until: Mapped[datetime | None]
 
 
 #: What everyone but the Shopify worker and the auth service reads: no secrets.
@@ -131,10 +133,28 @@ SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
 FROM merchant_integrations
 """
 
+#: The workflow worker may not touch tokens, but an uninstalled app's must be gone in the very transaction that handles
+#: the event. So it may call this, which runs with the owner's rights and can only destroy. BEGIN ATOMIC binds the
+#: table's name now, whatever search_path a caller sets: https://www.postgresql.org/docs/current/sql-createfunction.html
+DISCONNECT_FUNCTION = """
+CREATE FUNCTION disconnect_shop(merchant text, shop text, happened_at timestamptz) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    UPDATE merchant_integrations SET
+        status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
+        refresh_expires_at = NULL, renewing_until = NULL, uninstalled_at = happened_at, updated_at = clock_timestamp()
+    WHERE merchant_id = merchant AND type = 'shopify' AND shop_domain = shop AND status <> 'uninstalled'
+      AND connected_at <= happened_at
+    RETURNING true;
+END;
+REVOKE ALL ON FUNCTION disconnect_shop FROM PUBLIC
+"""
+
 
 @event.listens_for(MerchantIntegration.__table__, "after_create")
 def _create_view(_table: Table, connection: Connection, **_options: object) -> None:
     connection.execute(text(INTEGRATIONS_VIEW))
+    connection.execute(text(DISCONNECT_FUNCTION))
 
 
 class Event(Base):

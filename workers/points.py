@@ -5,6 +5,7 @@
     T2  claim                      claim.before_commit  claim.after_commit
         model and tools            model.before  model.after  tools.before  tools.after
     T3  step, results, end         step.* results.* end.* (before_commit, after_commit)
+        token renewed, Shopify     renewal.before_commit  renewal.after_commit
     T4  publish                    publish.before  publish.after_push  publish.before_commit
     T5  ack                        T5.before_commit  T5.after_commit
 

@@ -14,7 +14,6 @@ from shopify import oauth
 from shopify.client import ShopifyClient
 from shopify.connection import http_client
 from shopify.oauth import App, TokenPair
-from storage import merchants
 from storage.cache import Cache
 from storage.cost_bucket import CostBucket
 from storage.database import Database

@@ -13,15 +13,15 @@ from typing import Any
 from shopify import data as shopify_data
 from shopify.client import ShopifyClient
 from shopify.data import DATA_TYPES
-from shopify.errors import ShopifyError
+from shopify.errors import ShopifyError, Unauthorized
 from storage import merchants
 from storage.cache import Cache, Hit, Lead
 from storage.database import Database
-from storage.errors import StorageUnavailable, TokenUnreadable
+from storage.errors import StorageError, StorageUnavailable, TokenUnreadable
 from storage.merchants import AccessToken
 from storage.turns import Claim
-from storage.vault import Vault
 from workers import logs
+from workers.token_keeper import TokenKeeper
 
 log = logs.get(__name__)
 
@@ -72,21 +72,24 @@ def cached_result(data_type: str, kept: Mapping[str, Any]) -> Result:
 class ShopifyFetcher:
     """Fetches for one process; shares one fetch among all who ask for the same data at the same time."""
 
-    def __init__(self, database: Database, vault: Vault, cache: Cache, client_for: ClientFactory) -> None:
+    def __init__(self, database: Database, keeper: TokenKeeper, cache: Cache, client_for: ClientFactory) -> None:
         self._database = database
-        self._vault = vault
+        self._keeper = keeper
         self._cache = cache
         self._client_for = client_for
 
     def fetch(self, request: FetchRequest) -> None:
         """Answer `request`: from the cache, from a fetch in flight, or from Shopify."""
         try:
-            token = self._token(request.merchant_id)
+            token = self._keeper.current(request.merchant_id, time.monotonic() + FETCH_SECONDS)
+            if token is None:
+                return self._answer(request, self._not_connected(request))
         except (TokenUnreadable, StorageUnavailable) as error:
             log.error("access token could not be read", error_code=error.code)
             return self._answer(request, _failed(request.data_type, "shopify.no_token", NO_TOKEN))
-        if token is None:
-            return self._answer(request, _failed(request.data_type, "shopify.not_connected", NO_TOKEN))
+        except ShopifyError as error:
+            log.warning("no access token", error_code=error.code, reason=error.operator)
+            return self._answer(request, _failed(request.data_type, error.code, error.merchant))
         version = token.integration.token_version
         flight = self._cache.flight_key(request.merchant_id, version, request.data_type)
         match self._cache.join(flight, request.request_id, lead_ttl_ms=LEAD_TTL_MS):
@@ -98,7 +101,7 @@ class ShopifyFetcher:
 
     def _lead(self, request: FetchRequest, token: AccessToken, flight: str) -> None:
         started = time.monotonic()
-        result = self._ask_shopify(request, token, started + FETCH_SECONDS)
+        result = self._ask_renewing(request, token, started + FETCH_SECONDS)
         kept = _kept(result) if result["success"] else None
         self._cache.land(flight, result, kept=kept, ttl_s=TTL_SECONDS[request.data_type])
         self._answer(request, result)
@@ -129,9 +132,24 @@ class ShopifyFetcher:
             result["data_window"] = fetched.data_window
         return result
 
-    def _token(self, merchant_id: str) -> AccessToken | None:
+    def _ask_renewing(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
+        """Ask; once more with another token if this one is refused and another is to be had."""
+        result = self._ask_shopify(request, token, deadline)
+        if result.get("error_code") != Unauthorized.code:
+            return result
+        try:
+            other = self._keeper.after_refusal(token, deadline)
+        except (StorageError, ShopifyError) as error:
+            log.warning("no other access token", error_code=error.code)
+            return result if isinstance(error, StorageError) else _failed(request.data_type, error.code, error.merchant)
+        return result if other is None else self._ask_shopify(request, other, deadline)
+
+    def _not_connected(self, request: FetchRequest) -> Result:
         with self._database.transaction() as session:
-            return merchants.read_access_token(session, self._vault, merchant_id)
+            found = merchants.integration_of(session, request.merchant_id)
+        if found is not None and found.status == "needs_reauth":
+            return _failed(request.data_type, Unauthorized.code, Unauthorized.sentence)
+        return _failed(request.data_type, "shopify.not_connected", NO_TOKEN)
 
     def _answer(self, request: FetchRequest, result: Result) -> None:
         if request.request_id is not None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from celery import Celery
 
+from storage import merchants
 from storage.errors import StorageError, StorageUnavailable
 from workers import logs, migrations, resources
 from workers.resources import Resources
@@ -68,6 +69,8 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
     problem = _schema_problem(built.settings.database_url)
     if problem is not None:
         raise CannotStart(problem)
+    if any(kind in TOKEN_KINDS for kind in kinds):
+        _check_stored_keys(built)
 
 
 def _check_vault(built: Resources) -> None:
@@ -75,6 +78,17 @@ def _check_vault(built: Resources) -> None:
         built.vault  # noqa: B018 - building is the check
     except StorageError as error:
         raise CannotStart(f"CJ_TOKEN_KEYS {error}") from error
+
+
+def _check_stored_keys(built: Resources) -> None:
+    with built.database.transaction() as session:
+        unknown = sorted(merchants.key_ids_in_use(session) - set(built.vault.key_ids))
+    if unknown:
+        ids = ", ".join(map(str, unknown))
+        raise CannotStart(
+            f"CJ_TOKEN_KEYS lacks key {ids}, which stored tokens are sealed with: add it again behind the others; "
+            "it can go once `cj tokens reseal` has sealed everything with the first key"
+        )
 
 
 def _schema_problem(database_url: str) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.engine import Engine
 
 from events import catalog
-from storage import inbox, merchants
+from storage import inbox, merchants, renewals
 from storage.database import Database
 from storage.errors import (
     InvalidShopDomain,
@@ -22,6 +22,7 @@ from storage.errors import (
     UnknownTokenKey,
 )
 from storage.merchants import AccessToken, Connected, Integration
+from storage.renewals import Renewal
 from storage.vault import Vault, new_key_text
 from tests.rows import at_once, execute, query
 
@@ -357,16 +358,7 @@ def test_no_token_is_ever_a_parameter_or_part_of_a_statement(database: Database,
     sqlalchemy_event.listen(Engine, "before_cursor_execute", watch)
     try:
         connected = connect(database, vault, refresh_token=REFRESH)
-        with database.transaction() as session:
-            merchants.store_refreshed(
-                session,
-                vault,
-                connected.integration,
-                access_token=TOKEN,
-                refresh_token=REFRESH,
-                access_expires_in=3600,
-                refresh_expires_in=7200,
-            )
+        assert renew(database, vault, begin(database, vault))
         read(database, vault)
     finally:
         sqlalchemy_event.remove(Engine, "before_cursor_execute", watch)
@@ -442,51 +434,106 @@ def test_the_schema_keeps_status_and_tokens_together(database: Database, vault: 
             execute(database, f"UPDATE merchant_integrations SET {change}")
 
 
-# Refreshing
+# Renewing
+
+
+def begin(database: Database, vault: Vault, version: int = 1) -> Renewal:
+    """Take the lease on m1's token, which must be free."""
+    renewal = try_begin(database, vault, version)
+    assert renewal is not None
+    return renewal
+
+
+def try_begin(database: Database, vault: Vault, version: int = 1) -> Renewal | None:
+    with database.transaction() as session:
+        return renewals.begin(session, vault, "m1", token_version=version)
+
+
+def renew(database: Database, vault: Vault, renewal: Renewal, **changes: Any) -> bool:
+    pair: dict[str, Any] = {
+        "access_token": SecretStr("shpat_new"),
+        "access_expires_in": 3600,
+        "refresh_token": SecretStr("shprt_new"),
+        "refresh_expires_in": 7200,
+    }
+    with database.transaction() as session:
+        return renewals.store(session, vault, renewal, **(pair | changes))
+
+
+def expiries(database: Database) -> list[tuple[bool, bool]]:
+    columns = "access_expires_at > clock_timestamp(), refresh_expires_at > clock_timestamp() + interval '1 hour'"
+    return [(row[0], row[1]) for row in query(database, f"SELECT {columns} FROM merchant_integrations")]
 
 
 def test_both_tokens_are_replaced_together(database: Database, vault: Vault) -> None:
-    connect(database, vault, refresh_token=REFRESH, refresh_expires_in=60)
-    with database.transaction() as session:
-        before = merchants.read_refresh_token(session, vault, "m1")
-        assert before is not None
-        assert before.secret == REFRESH
-        assert before.expires_at is not None
-        after = merchants.store_refreshed(
-            session,
-            vault,
-            before.integration,
-            access_token=SecretStr("shpat_new"),
-            refresh_token=SecretStr("shprt_new"),
-            access_expires_in=3600,
-            refresh_expires_in=None,
-        )
-    assert after is not None
-    assert after.token_version == 2
+    connect(database, vault, refresh_token=REFRESH, access_expires_in=10, refresh_expires_in=60)
+    renewal = begin(database, vault)
+    assert renewal.refresh_token == REFRESH
+    assert renew(database, vault, renewal, scopes=["write_x", "read_y"])
     token = read(database, vault)
     assert token is not None
     assert token.secret.get_secret_value() == "shpat_new"
+    assert token.integration.token_version == 2
+    assert token.integration.scopes == ("read_y", "write_x")
+    assert token.seconds_left is not None
+    assert 3590 < token.seconds_left <= 3600
+    assert begin(database, vault, 2).refresh_token.get_secret_value() == "shprt_new"
+    assert expiries(database) == [(True, True)]
+
+
+def test_without_a_new_refresh_token_the_old_one_stays_with_its_expiry(database: Database, vault: Vault) -> None:
+    connect(database, vault, refresh_token=REFRESH, refresh_expires_in=60)
+    assert renew(database, vault, begin(database, vault), refresh_token=None, refresh_expires_in=None)
+    assert begin(database, vault, 2).refresh_token == REFRESH
+    assert expiries(database) == [(True, False)]
+
+
+def test_one_at_a_time_renews(database: Database, vault: Vault) -> None:
+    connect(database, vault, refresh_token=REFRESH)
+    begun = at_once(lambda _: try_begin(database, vault), list(range(12)))
+    assert sum(renewal is not None for renewal in begun) == 1
+
+
+def test_who_holds_no_lease_any_more_writes_nothing(database: Database, vault: Vault) -> None:
+    """Shopify gave the second one its pair later: only that pair is sure to work."""
+    connect(database, vault, refresh_token=REFRESH)
+    first = begin(database, vault)
+    execute(database, "UPDATE merchant_integrations SET renewing_until = clock_timestamp() - interval '1 s'")
+    second = begin(database, vault)
+    assert not renew(database, vault, first, access_token=SecretStr("shpat_too_late"))
+    assert renew(database, vault, second)
+    token = read(database, vault)
+    assert token is not None
+    assert token.secret.get_secret_value() == "shpat_new"
+
+
+def test_a_failed_attempt_is_not_repeated_at_once(database: Database, vault: Vault) -> None:
+    connect(database, vault, refresh_token=REFRESH)
+    renewal = begin(database, vault)
     with database.transaction() as session:
-        refresh = merchants.read_refresh_token(session, vault, "m1")
-    assert refresh is not None
-    assert (refresh.secret.get_secret_value(), refresh.expires_at) == ("shprt_new", None)
+        renewals.put_off(session, renewal)
+    assert try_begin(database, vault) is None
+    left = "SELECT extract(epoch FROM renewing_until - clock_timestamp()) FROM merchant_integrations"
+    assert 0 < query(database, left)[0][0] <= renewals.PAUSE_SECONDS
 
 
-def test_a_refresh_that_comes_too_late_changes_nothing(database: Database, vault: Vault) -> None:
-    old = connect(database, vault, refresh_token=REFRESH).integration
+def test_a_renewal_that_comes_after_a_new_connection_changes_nothing(database: Database, vault: Vault) -> None:
+    connect(database, vault, refresh_token=REFRESH)
+    renewal = begin(database, vault)
     connect(database, vault, token=SecretStr("shpat_reconnected"), refresh_token=REFRESH)
-    with database.transaction() as session:
-        values = {"access_expires_in": None, "refresh_expires_in": None}
-        assert merchants.store_refreshed(session, vault, old, access_token=TOKEN, refresh_token=None, **values) is None
+    assert not renew(database, vault, renewal)
     token = read(database, vault)
     assert token is not None
     assert token.secret.get_secret_value() == "shpat_reconnected"
+    assert begin(database, vault, 2)  # and the old lease is no hindrance
 
 
-def test_a_shop_without_a_refresh_token_has_none(database: Database, vault: Vault) -> None:
+def test_a_token_that_does_not_expire_cannot_be_renewed(database: Database, vault: Vault) -> None:
     connect(database, vault)
-    with database.transaction() as session:
-        assert merchants.read_refresh_token(session, vault, "m1") is None
+    assert try_begin(database, vault) is None
+    token = read(database, vault)
+    assert token is not None
+    assert (token.renewable, token.seconds_left) == (False, None)
 
 
 # Changing the key
@@ -513,9 +560,9 @@ def test_a_key_can_be_changed(database: Database) -> None:
         assert token is not None
         assert token.secret == TOKEN
     with database.transaction() as session:
-        refresh = merchants.read_refresh_token(session, new, "m0")
-    assert refresh is not None
-    assert refresh.secret == REFRESH
+        renewal = renewals.begin(session, new, "m0", token_version=1)
+    assert renewal is not None
+    assert renewal.refresh_token == REFRESH
 
 
 def test_a_token_that_does_not_open_does_not_stop_the_others(database: Database) -> None:

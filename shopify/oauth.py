@@ -1,0 +1,172 @@
+"""Renews an offline access token at Shopify's token endpoint.
+
+Since 2025-12 offline tokens may expire: an hour for the access token, 90 days for the refresh token, and every refresh
+returns a new pair. Since 2026-08 the old refresh token is taken again until the new pair is first used, so an answer
+that was lost may be asked for once more
+(https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens).
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from shopify.client import ADMIN_URL, endpoint
+from shopify.connection import timeouts
+from shopify.errors import BadAnswer, Forbidden, ShopifyError, Temporary, Unauthorized
+from shopify.refusals import refusal
+from shopify.retries import Retries
+from shopify.version import API_VERSION
+
+TOTAL_SECONDS = 5.0
+"""Of one renewal, its second try included."""
+ASSUMED_EXPIRES_IN = 3600
+"""What Shopify documents. An answer that does not say is never taken to mean "for ever": such a token would be used
+until it fails and not be renewed any more."""
+
+_DEAD_GRANT = re.compile(r"active refresh_token", re.I)
+_TOKEN = re.compile(r"[\x21-\x7e]{10,500}")
+
+
+@dataclass(frozen=True)
+class App:
+    """Who we are at Shopify."""
+
+    client_id: str
+    client_secret: SecretStr
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """What a refresh returns. Times are in seconds from now. `refresh_token` None: the old one stays in use."""
+
+    access_token: SecretStr
+    expires_in: int
+    refresh_token: SecretStr | None
+    refresh_expires_in: int | None
+    scopes: tuple[str, ...]
+
+
+def refresh(
+    shop_domain: str,
+    refresh_token: SecretStr,
+    app: App,
+    *,
+    http: httpx.Client,
+    admin_url: str = ADMIN_URL,
+    deadline: float | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> TokenPair:
+    """A new pair for `refresh_token`, within TOTAL_SECONDS and before `deadline` (`time.monotonic()`).
+
+    Raises Unauthorized (reason dead_grant) if only connecting the store again helps, Forbidden (reason
+    app_credentials) if Shopify does not know our id and secret, and other ShopifyErrors that say nothing about the
+    token: it is to be kept.
+    """
+    ends = time.monotonic() + TOTAL_SECONDS
+    ends = ends if deadline is None else min(ends, deadline)
+    retries = Retries()
+    while True:
+        try:
+            return _ask(shop_domain, refresh_token, app, http, admin_url, ends)
+        except ShopifyError as failure:
+            wait = retries.wait(failure, ends - time.monotonic())
+            if wait is None:
+                raise
+        sleep(wait)
+
+
+def token_endpoint(shop_domain: str, admin_url: str = ADMIN_URL) -> str:
+    """The URL that refreshes tokens. Raises ValueError for anything that could send a token elsewhere."""
+    return endpoint(shop_domain, admin_url, API_VERSION).partition("/api/")[0] + "/oauth/access_token"
+
+
+def _ask(
+    shop_domain: str, refresh_token: SecretStr, app: App, http: httpx.Client, admin_url: str, ends: float
+) -> TokenPair:
+    remaining = ends - time.monotonic()
+    if remaining <= 0:
+        raise Temporary(f"{shop_domain}: no time left to renew the token", reason="deadline")
+    form = {
+        "client_id": app.client_id,
+        "client_secret": app.client_secret.get_secret_value(),
+        "grant_type": "refresh_token",
+        "refresh_token": refresh_token.get_secret_value(),
+    }
+    try:
+        answer = http.post(
+            token_endpoint(shop_domain, admin_url),
+            json=form,
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"},
+            timeout=timeouts(remaining),
+            follow_redirects=False,
+            extensions={"deadline": ends},
+        )
+    # Without the cause everywhere: what httpx says may quote the answer, and the answer may repeat the token.
+    except httpx.DecodingError:
+        raise BadAnswer(f"{shop_domain}: unreadable answer to a token refresh", reason="encoding") from None
+    except httpx.TimeoutException:
+        raise Temporary(f"{shop_domain}: no answer to a token refresh in time", reason="timeout") from None
+    except httpx.TransportError:
+        raise Temporary(f"{shop_domain}: the connection broke in a token refresh", reason="connection") from None
+    return understand(shop_domain, answer.status_code, answer.headers, answer.content)
+
+
+def understand(shop_domain: str, status: int, headers: Mapping[str, str], body: bytes) -> TokenPair:
+    """The pair in an answer. Raises ShopifyError; no text of it comes from the body."""
+    request_id = headers.get("x-request-id")
+    content = _object(body)
+    if status in (400, 401, 403):
+        raise _refused(shop_domain, status, headers, content, request_id)
+    if status != 200:
+        raise refusal(shop_domain, status, headers, b"", request_id)
+    access = _token(content.get("access_token"))
+    if access is None:
+        raise BadAnswer(f"{shop_domain}: no access token in the answer to a token refresh", reason="shape")
+    scope = content.get("scope")
+    return TokenPair(
+        access_token=access,
+        expires_in=_seconds(content.get("expires_in")) or ASSUMED_EXPIRES_IN,
+        refresh_token=_token(content.get("refresh_token")),
+        refresh_expires_in=_seconds(content.get("refresh_token_expires_in")),
+        scopes=tuple(filter(None, map(str.strip, scope.split(",")))) if isinstance(scope, str) else (),
+    )
+
+
+def _refused(
+    shop_domain: str, status: int, headers: Mapping[str, str], content: Mapping[str, Any], request_id: str | None
+) -> ShopifyError:
+    code, described = content.get("error"), content.get("error_description")
+    dead = isinstance(described, str) and _DEAD_GRANT.search(described) is not None
+    if code == "invalid_grant" or (code == "invalid_request" and dead):
+        text = f"{shop_domain}: the refresh token is not accepted; the store must be connected again"
+        return Unauthorized(text, reason="dead_grant", request_id=request_id)
+    if status == 403:
+        return refusal(shop_domain, status, headers, b"", request_id)
+    text = (
+        f"{shop_domain}: HTTP {status} to a token refresh, which says nothing about the token; "
+        "are SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET those of the app that was installed?"
+    )
+    return Forbidden(text, reason="app_credentials", request_id=request_id)
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _token(value: object) -> SecretStr | None:
+    return SecretStr(value) if isinstance(value, str) and _TOKEN.fullmatch(value) else None
+
+
+def _seconds(value: object) -> int | None:
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9
+    return int(value) if usable and isinstance(value, int) else None
