@@ -13,6 +13,7 @@ from celery import Celery
 
 from events import queues
 from workers import logs
+from workers.later import Later
 
 log = logs.get(__name__)
 
@@ -64,25 +65,29 @@ class Hints:
     def __init__(self, app: Celery, breaker: Breaker) -> None:
         self._app = app
         self._breaker = breaker
+        self._later = Later()
 
     def handle_event(self, event_key: int) -> bool:
         """Ask a workflow worker to handle the event of this inbox row."""
         return self._tell(HANDLE_EVENT, queues.WORKFLOW, [event_key])
 
     def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:
-        """Ask an agent worker to run this turn, `after_seconds` from now."""
-        return self._tell(RUN_TURN, queues.TURNS, [turn_id], after_seconds)
+        """Ask an agent worker to run this turn; `after_seconds` from now if this process still lives then."""
+        if after_seconds > 0:
+            # Not Celery's countdown: such a message lies unacked in some worker, and is repeated on any blip.
+            self._later.call(after_seconds, lambda: self._tell(RUN_TURN, queues.TURNS, [turn_id]))
+            return True
+        return self._tell(RUN_TURN, queues.TURNS, [turn_id])
 
     def fetch(self, request: dict[str, Any]) -> bool:
         """Ask a Shopify worker to fetch (workers.shopify_fetch.FetchRequest as a dict of ids)."""
         return self._tell(FETCH, queues.SHOPIFY, [request])
 
-    def _tell(self, task: str, queue: str, args: list[Any], after_seconds: float = 0.0) -> bool:
+    def _tell(self, task: str, queue: str, args: list[Any]) -> bool:
         if self._breaker.is_open():
             return False
-        countdown = after_seconds if after_seconds > 0 else None
         try:
-            self._app.send_task(task, args, queue=queue, countdown=countdown, retry=False, ignore_result=True)
+            self._app.send_task(task, args, queue=queue, retry=False, ignore_result=True)
         except Exception as error:  # noqa: BLE001 - a hint may fail in any way the broker's client knows
             self._breaker.failed(type(error).__name__)
             return False
