@@ -122,6 +122,7 @@ def test_a_new_key_is_new_and_fits() -> None:
 
 SHORT = base64.b64encode(b"x" * 31).decode()
 GOOD = base64.b64encode(b"k" * 32).decode()
+OTHER = base64.b64encode(b"o" * 32).decode()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ GOOD = base64.b64encode(b"k" * 32).decode()
         ("1:", "has 0 bytes, not 32"),
         ("1:not*base64", "is not base64"),
         (f"1:{GOOD},1:{SHORT}", "entry 2 (key 1) has 31 bytes"),
-        (f"{KEY_1},1:{GOOD}", "key id 1 is there twice"),
+        (f"1:{GOOD},1:{OTHER}", "key id 1 is there twice"),
         (f"1:{GOOD},2:{GOOD}", "same key under another id"),
     ],
 )
