@@ -1,6 +1,7 @@
 """Under 'behavior': who begins and with what, and the transitions that the context decides."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from workflows import reach
@@ -27,7 +28,7 @@ class BehaviorChecker:
         self.beginning()
         transitions = map_of(self.data.get("transitions"))
         conditional = [(*_PATH, name) for name, value in transitions.items() if self.transition(name, map_of(value))]
-        elsewhere = self.event_fields_advice()
+        elsewhere = _event_fields_advice(tuple(self.context))
         conditions = [self.text.condition(path, self.context, elsewhere) for path in conditional]
         for at, earlier in reach.never_taken(conditions, self.context):
             note_never_taken(self.document, "transition", conditional, at, earlier)
@@ -67,11 +68,13 @@ class BehaviorChecker:
             message = "this is never taken: there are no 'requirements' that could be met"
             self.document.at(path, message, key=True, severity="warning")
 
-    def event_fields_advice(self) -> Mapping[str, str]:
-        """For a name that is no context key but a field of an event: what to say."""
-        advice: dict[str, str] = {}
-        for event in EVENT_TYPES:
-            for name in event_fields(event):
-                message = f"that is a field of {event}; a transition reads the context: {', '.join(self.context)}"
-                advice.setdefault(name, message)
-        return advice
+
+@lru_cache(maxsize=32)
+def _event_fields_advice(context: tuple[str, ...]) -> Mapping[str, str]:
+    """For a name that is no context key but a field of an event: what to say."""
+    advice: dict[str, str] = {}
+    for event in EVENT_TYPES:
+        for name in event_fields(event):
+            message = f"that is a field of {event}; a transition reads the context: {', '.join(context)}"
+            advice.setdefault(name, message)
+    return advice

@@ -4,6 +4,7 @@ Event types and their fields come from `events.catalog`: an event type added the
 """
 
 from collections.abc import Collection, Mapping
+from functools import cache
 
 from events.catalog import CATALOG, fields
 from workflows.kinds import Choice, Kind
@@ -25,6 +26,7 @@ KEPT_BY_WORKERS: Mapping[str, str] = {
 }
 
 
+@cache
 def event_fields(event_type: str) -> Mapping[str, Kind]:
     """The data fields of an event type in EVENT_TYPES."""
     return fields(event_type)

@@ -25,6 +25,9 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
 
 
+_NONE: dict[Any, Any] = {}  # what is in a scalar: shared, never written to
+
+
 @dataclass(slots=True)
 class Node:
     """A value and its place; `start` and `end` are offsets into the document's text."""
@@ -33,8 +36,8 @@ class Node:
     end: int
     data: Any = None
     style: str = ""  # of a scalar: "" plain, ' or " quoted, | or > block
-    keys: dict[str, "Node"] = field(default_factory=dict)
-    values: dict[str | int, "Node"] = field(default_factory=dict)
+    keys: dict[str, "Node"] = field(default_factory=lambda: _NONE)
+    values: dict[str | int, "Node"] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ class _Builder:
             )
 
     def sequence(self, event: Any, depth: int) -> Node:
-        node = Node(event.start_mark.index, event.end_mark.index)
+        node = Node(event.start_mark.index, event.end_mark.index, values={})
         data: list[Any] = []
         while not isinstance(inner := self.events.get_event(), yaml.SequenceEndEvent):
             item = self.node(inner, depth + 1)
@@ -176,7 +179,7 @@ class _Builder:
         return node
 
     def mapping(self, event: Any, depth: int) -> Node:
-        node = Node(event.start_mark.index, event.end_mark.index)
+        node = Node(event.start_mark.index, event.end_mark.index, keys={}, values={})
         data: dict[str, Any] = {}
         while not isinstance(inner := self.events.get_event(), yaml.MappingEndEvent):
             if not isinstance(inner, yaml.ScalarEvent):
