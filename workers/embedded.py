@@ -74,13 +74,14 @@ class EmbeddedPostgres(EmbeddedServer):
 
     @classmethod
     def running(cls, folder: Path) -> str | None:
-        try:
-            lines = (folder.absolute() / "data" / "postmaster.pid").read_text().splitlines()
-        except OSError:
-            return None
+        lines = _postmaster(folder.absolute())
         if len(lines) < 5 or not _postgres_answers(_postgres_url(Path(lines[4].strip()), "postgres")):
             return None
         return _postgres_url(Path(lines[4].strip()), DATABASE)
+
+    def _is_leaving(self) -> bool:
+        lines = _postmaster(self.folder)
+        return bool(lines) and lines[0].strip().isdigit() and _is_alive(int(lines[0]))
 
     def start(self) -> str:
         self._prepare()
@@ -190,6 +191,24 @@ def _make_socket_folder(former: Path | None) -> Path:
         f"Postgres' socket needs a folder whose path has at most {SOCKET_FOLDER_LIMIT} bytes, "
         "but the paths of temporary folders are longer here: set TMPDIR=/tmp"
     )
+
+
+def _postmaster(folder: Path) -> list[str]:
+    """What Postgres writes about itself while it runs: its process id first, its socket's folder fifth."""
+    try:
+        return (folder / "data" / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _postgres_url(socket_folder: Path, database: str) -> str:

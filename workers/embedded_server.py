@@ -109,13 +109,19 @@ class EmbeddedServer:
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.unlink()
         deadline = time.monotonic() + FORMER_LIMIT
-        while (url := self.running(self.folder)) is not None:
-            if time.monotonic() > deadline:
+        while (url := self.running(self.folder)) is not None or self._is_leaving():
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+            elif url is not None:
                 raise EmbeddedServerError(
-                    f"{self.name} in {self.folder} already runs at {url}: "
-                    "use that one, or stop its owner first"
+                    f"{self.name} in {self.folder} already runs at {url}: use that one, or stop its owner first"
                 )
-            time.sleep(0.05)
+            else:
+                break  # the server itself knows best whether it may start
+
+    def _is_leaving(self) -> bool:
+        """Whether a former server on the folder answers nobody any more but has not gone yet."""
+        return False
 
     def _keep(
         self, command: list[str], *, user: tuple[int, int] | None = None, remove: Path | None = None
