@@ -15,6 +15,7 @@ from workers.cli.events import events
 from workers.cli.migrate import migrate
 from workers.cli.publish import publish
 from workers.cli.replies import replies
+from workers.cli.scenarios import test
 from workers.cli.store_token import store_token
 from workers.cli.timeline import timeline
 from workers.cli.tokens import tokens
@@ -75,6 +76,7 @@ def cj() -> None:
     """
 
 
+workflows.add_command(test)
 for command in (
     demo,
     up,

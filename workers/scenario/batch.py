@@ -1,7 +1,7 @@
 """Scenarios without pytest: files and folders in, one result after the other out."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(path for part in found for path in part))
 
 
-def run(paths: Sequence[Path], *, workflows: Path | None = None) -> Iterator[Result]:
+def run(paths: Sequence[Path], *, workflows: Path | None = None) -> Generator[Result, None, None]:
     """Play every scenario of `files(paths)` and tell of each as it ends. Files with mistakes are told first.
 
     Nothing is started when no file can be played. Raises InvalidWorkflows, OSError, and what starting the servers

@@ -87,7 +87,9 @@ class ScenarioItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any, **__: Any) -> Any:
         """The scenario's own report instead of a traceback through this plugin."""
-        if isinstance(excinfo.value, ScenarioFailed):
+        from workers.scenario.waiting import Late
+
+        if isinstance(excinfo.value, ScenarioFailed | Late):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 

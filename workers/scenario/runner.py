@@ -88,19 +88,27 @@ class Play:
                     self._matched[entry.number] = entry.at
                     return None
                 case Wrong(why=why, entry=entry):
-                    return self._failure(passage, why, {} if entry is None else {entry.number: "this one"})
+                    what = "" if isinstance(step, Nothing) else f"{step.expect} "
+                    return self._failure(passage, f"{what}{why}", {} if entry is None else {entry.number: "this one"})
                 case Waiting(differs=differs) if isinstance(step, Nothing):
                     if is_over:
                         self._since = self._clock.now()
                         return None
                 case Waiting(differs=differs):
-                    if self._stage.model.problem is not None:
-                        return self._failure(passage, f"did not come: {self._stage.model.problem}", differs)
-                    if is_over:
-                        return self._failure(passage, f"did not come within {shown(self._limit(step))}", differs)
-                    if is_quiet and not isinstance(step, ShopifyRequest):
-                        return self._failure(passage, "did not come, and nothing is under way any more", differs)
+                    reason = self._why_not(step, is_quiet=is_quiet, is_over=is_over)
+                    if reason is not None:
+                        return self._failure(passage, f"{step.expect} did not come{reason}", differs)
             time.sleep(POLL_SECONDS)
+
+    def _why_not(self, step: Expected, *, is_quiet: bool, is_over: bool) -> str | None:
+        """Why it will not come any more; None if it may."""
+        if self._stage.model.problem is not None:
+            return f": {self._stage.model.problem}"
+        if is_over:
+            return f" within {shown(self._limit(step))}"
+        if is_quiet and not isinstance(step, ShopifyRequest):  # a fetch ahead of its turn is not seen before its end
+            return ", and nothing is under way any more"
+        return None
 
     @staticmethod
     def _limit(step: Expected) -> float:

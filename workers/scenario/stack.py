@@ -24,7 +24,7 @@ from storage.vault import Vault, new_key_text
 from workers import procfile
 from workers.procfile import Process
 from workers.scenario.gateway import Gateway
-from workers.scenario.waiting import wait_until
+from workers.scenario.waiting import Late, wait_until
 from workers.settings import environment
 from workers.supervisor import Pace, Supervisor
 
@@ -35,7 +35,7 @@ READY_SECONDS = 60.0
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
-class StackFailed(AssertionError):
+class StackFailed(Late):
     """The processes did not become ready; the text ends with their last lines."""
 
 
@@ -57,8 +57,13 @@ class Stack:
         store: DevelopmentStore | None = None,
         command: Callable[[Process], str] = lambda process: process.command,
         pace: Pace | None = None,
+        others: Sequence[Process] = (),
+        shows: bool = True,
     ) -> None:
-        """`command` may change how a process is started. A `store` given is running and stays so."""
+        """`command` may change how a process is started. A `store` given is running and stays so.
+
+        `others` run beside the Procfile's processes; one of them is the gateway when `shows` is false.
+        """
         self.database_url, self.redis_url = database_url, valkey_url
         self.broker_url = broker_url or valkey_url
         self.log_file = folder / "workers.log"
@@ -69,6 +74,8 @@ class Stack:
         self._environ = dict(environ or {})
         processes = procfile.processes(procfile.read(), only=kinds, counts=counts)
         self._processes = [replace(process, command=command(process)) for process in processes]
+        self._processes += others
+        self._shows = shows
         self._pace = pace
         self.database = Database(database_url)
         self.vault = Vault.from_text(self.keys)
@@ -102,7 +109,8 @@ class Stack:
             pace=self._pace,
         )
         self.supervisor.start()
-        self.gateway.start()
+        if self._shows:
+            self.gateway.start()
         if not self.supervisor.wait_ready(READY_SECONDS):
             late = ", ".join(self.supervisor.not_ready())
             self.stop()

@@ -1,0 +1,190 @@
+"""Scenario tests as a workflow author meets them: in pytest, and by `cj workflows test`."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = (sys.executable, "-m", "pytest", "-p", "workers.scenario.plugin", "-p", "no:cacheprovider", "-q")
+CJ_TEST = (sys.executable, "-c", "from workers.cli import main; main()", "workflows", "test")
+
+RIGHT = """\
+name: right
+steps:
+  - action: simulate_oauth_complete
+  - expect: cj_message
+    contains: "{{store.customers}} customers in your store"
+"""
+LATE = """\
+name: late
+given: {connected: true, workflow: ad_hoc_support}
+model:
+  - say: "Let me look."
+    call: {shopify_data: {data_type: counts}}
+  - say: "Seventy-eight."
+steps:
+  - action: merchant_message
+    text: "How many customers do I have?"
+  - expect: cj_message
+    contains: "Let me look."
+  - expect: cj_message
+    contains: "Seventy-eight."
+    within: 0.5
+"""
+SHORT = """\
+name: short
+given: {connected: true, workflow: ad_hoc_support}
+model:
+  - call: {shopify_data: {data_type: counts}}
+steps:
+  - action: merchant_message
+    text: "How many customers do I have?"
+  - expect: cj_message
+"""
+REPEATED = """\
+name: repeated
+given: {workflow: shopify_onboarding}
+steps:
+  - action: simulate_oauth_complete
+    data: {success: false}
+  - expect: nothing
+    kind: cj_message
+"""
+SURVIVED = """\
+name: survived
+given: {connected: true, workflow: ad_hoc_support}
+model: [{say: "Hello."}]
+steps:
+  - action: kill
+    worker: agent
+    at: tools.before
+  - action: merchant_message
+    text: "Hello?"
+  - expect: cj_message
+    final: true
+"""
+HURRIED = """\
+name: hurried
+limits:
+  total_seconds: 0.001
+steps:
+  - action: simulate_oauth_complete
+  - expect: cj_message
+"""
+MISSPELT = """\
+name: misspelt
+steps:
+  - action: simulate_oauth_complete
+  - expect: cj_mesage
+"""
+
+
+def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A command as a person runs it; what it starts can be told by its TMPDIR."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environ |= {"TMPDIR": str(cwd), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=110)
+
+
+def left_behind(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("TMPDIR") == str(folder):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "scenarios").mkdir()
+    return tmp_path
+
+
+def test_a_failing_scenario_tells_where_what_and_the_timed_log(folder: Path) -> None:
+    files = {"late": LATE, "repeated": REPEATED, "right": RIGHT, "short": SHORT, "survived": SURVIVED}
+    for name, text in (files | {"hurried": HURRIED}).items():
+        (folder / "scenarios" / f"{name}.yaml").write_text(text)
+    done = run(*PLUGIN, "scenarios", cwd=folder)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "5 failed, 1 passed" in done.stdout
+    told = done.stdout
+    assert "scenarios/late.yaml:12: cj_message came 1." in told
+    assert " s after the step before, expected at most 0.50 s\n  12 | - expect: cj_message\n  13 |   contains: " in told
+    assert "  *    0." in told
+    assert 'cj_tool_call    shopify_data {"data_type": "counts"} succeeded, ' in told
+    assert "scenarios/short.yaml:7: cj_message did not come: the model was asked once more, but 'model' has one" in told
+    assert "scenarios/repeated.yaml:6: cj_message came, nothing was to come" in told
+    assert "scenarios/survived.yaml:5: no agent worker got to tools.before: nobody was killed" in told
+    assert "scenarios/hurried.yaml:3: all of it took " in told
+    assert "Traceback" not in told
+    assert left_behind(folder) == []
+
+
+def test_what_is_a_scenario(folder: Path) -> None:
+    (folder / "scenarios" / "right.yaml").write_text(RIGHT)
+    (folder / "other.yaml").write_text(RIGHT.replace("right", "other"))
+    (folder / "scenarios" / "notes.txt").write_text("not one")
+    found = run(*PLUGIN, "--collect-only", cwd=folder)
+    assert "scenarios/right.yaml::right" in found.stdout
+    assert "other.yaml" not in found.stdout
+    named = run(*PLUGIN, "--collect-only", "other.yaml", cwd=folder)
+    assert "other.yaml::other" in named.stdout
+
+
+def test_a_mistake_in_a_scenario_is_an_error_of_the_collection(folder: Path) -> None:
+    (folder / "scenarios" / "misspelt.yaml").write_text(MISSPELT)
+    done = run(*PLUGIN, cwd=folder)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "scenarios/misspelt.yaml:4:13: unknown expectation 'cj_mesage', did you mean 'cj_message'?" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_the_plugin_costs_other_tests_nothing() -> None:
+    code = (
+        "import sys, workers.scenario.plugin;"
+        "heavy = {'celery', 'kombu', 'sqlalchemy', 'litellm', 'pydantic', 'yaml', 'aiohttp', 'redis'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_somebody_elses_workflows_are_tested_without_pytest(folder: Path) -> None:
+    """A copy of the onboarding with another condition, another prompt and fewer tools."""
+    flows = folder / "flows"
+    flows.mkdir()
+    for name in ("shopify_onboarding", "ad_hoc_support"):
+        shutil.copy(ROOT / "workflows" / f"{name}.yaml", flows)
+    text = (flows / "shopify_onboarding.yaml").read_text()
+    changed = text.replace("name: shopify_onboarding", "name: quiet_onboarding")
+    changed = changed.replace("provider == 'shopify' and success == true", "success == true and provider != 'x'")
+    changed = changed.replace('message: "show_shopify_insights"', 'message: "store_reconnected"')
+    (flows / "quiet_onboarding.yaml").write_text(changed)
+    (folder / "quiet.yaml").write_text(
+        "name: quiet\ngiven: {workflow: quiet_onboarding}\nsteps:\n  - action: simulate_oauth_complete\n"
+        "  - expect: cj_message\n    contains: connected again\n    final: true\n"
+        "  - expect: nothing\n    kind: cj_tool_call\n    for: 0.2\n"
+    )
+    (folder / "misspelt.yaml").write_text(MISSPELT)
+    done = run(*CJ_TEST, "quiet.yaml", "misspelt.yaml", "--workflows", "flows", "--json", cwd=folder)
+    assert done.stdout, done.stderr
+    assert done.returncode == 1
+    wrong, right = json.loads(done.stdout)
+    assert wrong["problem"].startswith("misspelt.yaml:4:13: unknown expectation")
+    assert (right["name"], right["problem"]) == ("quiet", None)
+    assert left_behind(folder) == []
+
+
+def test_no_scenario_is_wrong_use(folder: Path) -> None:
+    done = run(*CJ_TEST, "scenarios", cwd=folder)
+    assert done.returncode == 2
+    assert "no *.yaml in scenarios" in done.stderr
