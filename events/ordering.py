@@ -31,11 +31,15 @@ class ReplyOrder:
 
     `remember` is how many shown replies, and how many conversations, are remembered. A conversation that is not
     remembered, as all are after a restart, begins with any reply of sequence 1; before another one a gap is assumed.
+    With `from_first_turn` it begins with its first turn only: for who remembers all that was ever shown.
     """
 
-    def __init__(self, *, gap_seconds: float = 2.0, remember: int = 10_000) -> None:
+    def __init__(
+        self, *, gap_seconds: float = 2.0, remember: int = 10_000, from_first_turn: bool = False
+    ) -> None:
         self._gap_seconds = gap_seconds
         self._remember = remember
+        self._from_first_turn = from_first_turn
         self._shown: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._positions: OrderedDict[str, _Position] = OrderedDict()
         self._waiting: dict[str, list[_Waiting]] = {}
@@ -78,7 +82,9 @@ class ReplyOrder:
 
     def _may_come_next(self, subject: str, place: tuple[int, int]) -> bool:
         position = self._positions.get(subject)
-        return position.leads_to(place) if position is not None else place[1] == 1
+        if position is not None:
+            return position.leads_to(place)
+        return place == (1, 1) if self._from_first_turn else place[1] == 1
 
     def _patience(self, waiting: "list[_Waiting]", now: float) -> float:
         return min(item.arrived for item in waiting) + self._gap_seconds - now

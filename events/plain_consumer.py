@@ -80,12 +80,11 @@ class _Line:
 
     def close(self) -> None:
         """Give back what is not acked, as far as the broker can be reached."""
+        # First the channel by itself: it reads the end of a BRPOP, and when that brings a broken item it stops there.
+        # Releasing the connection closes what is still open.
         if self._channel is not None:
-            # The first try reads the end of a BRPOP; when that is a broken item it stops there.
-            for _ in range(2):
-                with contextlib.suppress(Exception):
-                    self._channel.close()
-                    break
+            with contextlib.suppress(Exception):
+                self._channel.close()
         with contextlib.suppress(Exception):
             self._broker.release()
 

@@ -8,14 +8,15 @@ Each reply is handed over once, in order, and acked; CJ sends what is not acked 
 - `on_reply` returns only after the reply is safe with the gateway. If it raises, the reply is not acked, goes back
   to the queue and the error ends `run`.
 - A gateway that dies between `on_reply` and the ack gets that reply again, and its memory of shown replies is gone:
-  where that matters, keep (reply.source, reply.id) together with what is shown, and ignore a known pair.
+  where that matters, keep each reply together with what is shown, and hand the replies kept in as `shown` at the next
+  start. Then nothing is shown twice and the order holds over the restart, too.
 - One consumer per queue. Two would each get a part of every conversation and wait for the other part.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from events import queues
 from events.errors import BrokerUnavailable, InvalidEvent
@@ -38,6 +39,8 @@ class RepliesConsumer:
 
     A missing reply is waited for at most `gap_seconds`; the identities of the last `remember` replies are known, over
     lost connections and over several calls of `run`, and a repetition of one of them is only acked again.
+
+    `shown`: every reply that this gateway has ever shown, in that order, from its own record; None if it keeps none.
     """
 
     def __init__(
@@ -48,10 +51,13 @@ class RepliesConsumer:
         ack_queue: str = queues.ACKS,
         gap_seconds: float = 2.0,
         remember: int = 10_000,
+        shown: Iterable[Reply] | None = None,
     ) -> None:
         self._plain = PlainConsumer(broker_url, source_queue, publishes=(ack_queue,))
         self._ack_queue = ack_queue
-        self._order = ReplyOrder(gap_seconds=gap_seconds, remember=remember)
+        self._order = ReplyOrder(gap_seconds=gap_seconds, remember=remember, from_first_turn=shown is not None)
+        for reply in shown or ():
+            self._order.shown(reply)
         self._unacked: dict[tuple[str, str], list[Delivery]] = {}
 
     def run(

@@ -33,6 +33,7 @@ class AmqpBroker:
         self.declared: list[tuple[str, bool]] = []
         self.published: list[dict[str, Any]] = []
         self.acked = 0
+        self.connections = 0
         self.lock = threading.RLock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._clients: list[_Client] = []
@@ -75,6 +76,7 @@ class AmqpBroker:
                 return
             client = _Client(self, connection)
             self._clients.append(client)
+            self.connections += 1
             client.thread.start()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
@@ -99,6 +100,18 @@ def test_a_cut_connection_is_made_anew(broker: AmqpBroker) -> None:
         broker.drop_connections()
         publisher.publish("message_received", DATA)
     assert len(broker.queues["events"]) == 2
+
+
+def test_a_forked_process_opens_a_connection_of_its_own(broker: AmqpBroker) -> None:
+    with Publisher(broker.url) as publisher:
+        publisher.publish("message_received", DATA)
+        assert broker.connections == 1
+        child = multiprocessing.get_context("fork").Process(target=publisher.publish, args=("message_received", DATA))
+        child.start()
+        child.join(30)
+        assert (child.exitcode, broker.connections) == (0, 2)
+        publisher.publish("message_received", DATA)
+    assert (len(broker.published), broker.connections) == (3, 2)
 
 
 def test_replies_are_shown_in_order_and_acked(broker: AmqpBroker) -> None:

@@ -265,6 +265,7 @@ def test_a_traceparent_of_a_later_version_is_kept() -> None:
         ({"success": 1}, "event.bad_type: success must be true or false, got 1"),
         ({"success": None}, "event.bad_type: success must be true or false, got null"),
         ({"success": ABSENT}, "event.missing_field: success is missing"),
+        ({"success": "yes", "shop_domain": ABSENT}, 'event.bad_type: success must be true or false, got "yes"'),
         ({"provider": ABSENT}, "event.missing_field: provider is missing"),
         ({"merchant_id": ABSENT}, "event.missing_field: merchant_id is missing"),
         ({"merchant_id": 5}, "event.bad_type: merchant_id must be text, got 5"),

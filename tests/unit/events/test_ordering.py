@@ -200,6 +200,15 @@ def test_memory_is_bounded_and_keeps_the_latest() -> None:
     assert len(gateway.order._positions) == 3
 
 
+def test_a_repetition_renews_the_memory() -> None:
+    gateway = Gateway(remember=3)
+    gateway.take("1.1", "1.2", "1.3")
+    gateway.take("1.1")
+    gateway.take("1.4")
+    assert gateway.order.offer(reply("1.1"), gateway.now) is Offer.SHOWN
+    assert gateway.order.offer(reply("1.2"), gateway.now) is Offer.NEW
+
+
 def conversation(turns: Iterable[int]) -> list[str]:
     """Every place of a conversation whose turns have so many replies."""
     return [

@@ -72,6 +72,9 @@ def verdict(action: Callable[[], object]) -> str | None:
             'event.bad_value: the value has the key "\\udfff", which contains half of a character (a lone surrogate)',
         ),
         (b'"\\u0000"', "event.bad_value: the value contains NUL"),
+        # Of several faults the first one.
+        (b'{"a":[{"b":"\\u0000"}],"c":"\\u0000"}', "event.bad_value: a[0].b contains NUL"),
+        (b'["","\\u0000","\\u0000"]', "event.bad_value: [1] contains NUL"),
         (
             b'{"data":{"shop_domain":"a","shop_domain":"b"}}',
             'event.bad_value: duplicate key "shop_domain"',
