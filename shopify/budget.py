@@ -68,7 +68,7 @@ class Purse:
         longest = max(0.0, ends - time.monotonic() - ENOUGH_SECONDS)
         wait = self._budget.reserve(self._shop, reservation.name, reservation.points, longest_wait=longest)
         if wait > longest:
-            text = f"{self._shop}: all points are planned; {reservation.points:g} are free in {wait:.2f} s, too late here"
+            text = f"{self._shop}: the points for this are free in {wait:.2f} s, after the fetch's deadline"
             raise Throttled(text, reason="budget", retry_after=wait)
         if wait > 0:
             self._sleep(wait)

@@ -26,6 +26,7 @@ from workers.ledger import Ledger
 from workers.model import Model
 from workers.outlet import Outlet
 from workers.settings import Settings
+from workers.shop_reader import ShopReader
 from workers.shopify_fetch import ShopifyFetcher
 from workers.sweeper import Sweeper
 from workers.token_keeper import Refresh, TokenKeeper
@@ -109,7 +110,11 @@ class Resources:
 
     @cached_property
     def shopify_fetcher(self) -> ShopifyFetcher:
-        return ShopifyFetcher(self.database, self.token_keeper, self.cache, self._client_for)
+        return ShopifyFetcher(self.database, self.token_keeper, self.cache, self.shop_reader)
+
+    @cached_property
+    def shop_reader(self) -> ShopReader:
+        return ShopReader(self.database, self._client_for)
 
     @cached_property
     def token_keeper(self) -> TokenKeeper:

@@ -5,36 +5,31 @@ stored beside it in the same row.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shopify import data as shopify_data
-from shopify.client import ShopifyClient
 from shopify.data import DATA_TYPES
 from shopify.errors import ShopifyError, Unauthorized
 from storage import merchants
-from storage.cache import Cache, Hit, Lead
+from storage.cache import Cache, Hit, Joined, Lead
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable, TokenUnreadable
-from storage.merchants import AccessToken
+from storage.merchants import AccessToken, Integration
 from storage.turns import Claim
-from workers import logs
+from workers import logs, metrics, results
+from workers.results import Result
+from workers.shop_reader import ShopReader
 from workers.token_keeper import TokenKeeper
 
 log = logs.get(__name__)
 
-Result = dict[str, Any]
-
-TTL_SECONDS: Mapping[str, int] = {"counts": 900, "recent_orders": 600, "overview": 600, "week_orders": 300}
-"""How long each data type stays fresh."""
 FETCH_SECONDS = 8.0
 """Deadline of one fetch, all pages and retries included."""
 LEAD_TTL_MS = 10_000
 """How long one fetch may keep others waiting; longer than FETCH_SECONDS, so that only a dead leader loses it."""
-
-ClientFactory = Callable[[AccessToken], ShopifyClient]
+NO_TOKEN = "Unable to access store data. Suggest reconnecting the store."  # noqa: S105 - words, not a secret
 
 
 @dataclass(frozen=True)
@@ -64,19 +59,14 @@ class FetchRequest:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def cached_result(data_type: str, kept: Mapping[str, Any]) -> Result:
-    """A tool result made of what the cache keeps."""
-    return {"success": True, "data_type": data_type, **kept, "cached": True}
-
-
 class ShopifyFetcher:
     """Fetches for one process; shares one fetch among all who ask for the same data at the same time."""
 
-    def __init__(self, database: Database, keeper: TokenKeeper, cache: Cache, client_for: ClientFactory) -> None:
+    def __init__(self, database: Database, keeper: TokenKeeper, cache: Cache, reader: ShopReader) -> None:
         self._database = database
         self._keeper = keeper
         self._cache = cache
-        self._client_for = client_for
+        self._reader = reader
 
     def fetch(self, request: FetchRequest) -> None:
         """Answer `request`: from the cache, from a fetch in flight, or from Shopify."""
@@ -86,51 +76,61 @@ class ShopifyFetcher:
                 return self._answer(request, self._not_connected(request))
         except (TokenUnreadable, StorageUnavailable) as error:
             log.error("access token could not be read", error_code=error.code)
-            return self._answer(request, _failed(request.data_type, "shopify.no_token", NO_TOKEN))
+            return self._answer(request, results.failed(request.data_type, "shopify.no_token", NO_TOKEN))
         except ShopifyError as error:
             log.warning("no access token", error_code=error.code, reason=error.operator)
-            return self._answer(request, _failed(request.data_type, error.code, error.merchant))
+            return self._answer(request, self._without_token(request, error))
         version = token.integration.token_version
         flight = self._cache.flight_key(request.merchant_id, version, request.data_type)
         match self._cache.join(flight, request.request_id, lead_ttl_ms=LEAD_TTL_MS):
             case Hit(value=kept):
-                self._answer(request, cached_result(request.data_type, kept))
+                metrics.cache_read(request.data_type, "hit")
+                self._answer(request, results.cached(request.data_type, kept))
+            case Joined():
+                metrics.cache_read(request.data_type, "joined")
             case Lead():
+                metrics.cache_read(request.data_type, "miss")
                 self._lead(request, token, flight)
         return None
 
     def _lead(self, request: FetchRequest, token: AccessToken, flight: str) -> None:
         started = time.monotonic()
-        result = self._ask_renewing(request, token, started + FETCH_SECONDS)
-        kept = _kept(result) if result["success"] else None
-        self._cache.land(flight, result, kept=kept, ttl_s=TTL_SECONDS[request.data_type])
+        try:
+            result = self._ask_renewing(request, token, started + FETCH_SECONDS)
+        except Exception:
+            # A defect of ours: those who wait are told, and the next one may try.
+            log.exception("fetch failed", data_type=request.data_type)
+            result = results.failed(request.data_type, ShopifyError.code, ShopifyError.sentence)
+        kept, seconds = (results.kept(result), results.fresh_seconds(result)) if result["success"] else (None, 0)
+        result = self._or_stale(result, request, token.integration)
+        self._cache.land(flight, result, kept=kept, ttl_s=seconds)
         self._answer(request, result)
-        milliseconds = round((time.monotonic() - started) * 1000)
+        metrics.fetch(request.data_type, results.outcome(result))
         log.info(
             "fetched from Shopify",
             data_type=request.data_type,
             success=result["success"],
             error_code=result.get("error_code"),
-            milliseconds=milliseconds,
+            stale=result.get("stale", {}).get("code"),
+            milliseconds=round((time.monotonic() - started) * 1000),
         )
+
+    def _or_stale(self, result: Result, request: FetchRequest, integration: Integration) -> Result:
+        """`result`, or what was read before if this is a failure that says nothing against it."""
+        if result["success"] or result["error_code"] not in results.NOT_THE_STORE:
+            return result
+        found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
+        return result if found is None else results.stale(request.data_type, found, result)
 
     def _ask_shopify(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
         now = datetime.now(UTC)
-        scopes = token.integration.scopes or None
         try:
-            client = self._client_for(token)
-            fetched = shopify_data.fetch(client, request.data_type, scopes=scopes, now=now, deadline=deadline)
+            found = self._reader.read(token, request.data_type, now=now, deadline=deadline)
         except ShopifyError as error:
-            log.warning("Shopify refused", error_code=error.code, reason=error.operator)
-            more = {} if error.retry_after is None else {"retry_after": error.retry_after}
-            return _failed(request.data_type, error.code, error.merchant, **more)
-        result: Result = {"success": True, "data_type": request.data_type, "data": fetched.data}
-        result |= {"cached": False, "as_of": now.isoformat(timespec="seconds")}
-        if fetched.missing:
-            result["missing"] = fetched.missing
-        if fetched.data_window is not None:
-            result["data_window"] = fetched.data_window
-        return result
+            metrics.shopify_error(error.code)
+            log.warning("Shopify refused", error_code=error.code, reason=error.operator, request_id=error.request_id)
+            return results.refused(request.data_type, error)
+        return results.fetched(request.data_type, found, now)
 
     def _ask_renewing(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
         """Ask; once more with another token if this one is refused and another is to be had."""
@@ -141,27 +141,28 @@ class ShopifyFetcher:
             other = self._keeper.after_refusal(token, deadline)
         except (StorageError, ShopifyError) as error:
             log.warning("no other access token", error_code=error.code)
-            return result if isinstance(error, StorageError) else _failed(request.data_type, error.code, error.merchant)
+            return result if isinstance(error, StorageError) else results.refused(request.data_type, error)
         return result if other is None else self._ask_shopify(request, other, deadline)
 
+    def _without_token(self, request: FetchRequest, error: ShopifyError) -> Result:
+        """The token has expired and could not be renewed."""
+        result = results.refused(request.data_type, error)
+        try:
+            integration = self._integration(request)
+        except StorageError:
+            return result
+        return result if integration is None else self._or_stale(result, request, integration)
+
     def _not_connected(self, request: FetchRequest) -> Result:
-        with self._database.transaction() as session:
-            found = merchants.integration_of(session, request.merchant_id)
+        found = self._integration(request)
         if found is not None and found.status == "needs_reauth":
-            return _failed(request.data_type, Unauthorized.code, Unauthorized.sentence)
-        return _failed(request.data_type, "shopify.not_connected", NO_TOKEN)
+            return results.failed(request.data_type, Unauthorized.code, Unauthorized.sentence)
+        return results.failed(request.data_type, "shopify.not_connected", NO_TOKEN)
+
+    def _integration(self, request: FetchRequest) -> Integration | None:
+        with self._database.transaction() as session:
+            return merchants.integration_of(session, request.merchant_id)
 
     def _answer(self, request: FetchRequest, result: Result) -> None:
         if request.request_id is not None:
             self._cache.answer(request.request_id, result)
-
-
-NO_TOKEN = "Unable to access store data. Suggest reconnecting the store."  # noqa: S105 - words, not a secret
-
-
-def _failed(data_type: str, code: str, error: str, **more: Any) -> Result:
-    return {"success": False, "data_type": data_type, "error_code": code, "error": error, **more}
-
-
-def _kept(result: Result) -> dict[str, Any]:
-    return {key: result[key] for key in ("data", "missing", "data_window", "as_of") if key in result}

@@ -1,6 +1,6 @@
 """The tools a model may call. No tool takes a shop or a merchant from the model: both come from the turn.
 
-Every result has one shape: `{success, data_type, data | error, error_code, cached, as_of, missing?, data_window?}`.
+Every result has one shape, see `workers.results`.
 """
 
 import json
@@ -10,20 +10,20 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from shopify.data import DATA_TYPES
+from shopify.errors import Temporary
 from storage import merchants
 from storage.cache import Cache
 from storage.database import Database
 from storage.errors import StorageError
 from storage.merchants import Integration
 from storage.turns import Claim
-from workers import logs
+from workers import logs, metrics, results
 from workers.answer import ToolCall
 from workers.hints import Hints
-from workers.shopify_fetch import FetchRequest, cached_result
+from workers.results import Result, failed
+from workers.shopify_fetch import FetchRequest
 
 log = logs.get(__name__)
-
-Result = dict[str, Any]
 
 SHOPIFY_DATA = "shopify_data"
 ALIASES = {"get_shopify_data": SHOPIFY_DATA}  # the name the onboarding prompt uses
@@ -45,10 +45,6 @@ def definitions(allowed: Collection[str] | None) -> list[dict[str, Any]]:
 def canonical(name: str) -> str:
     """The tool's own name for `name`, which may be an alias."""
     return ALIASES.get(name, name)
-
-
-def failure(data_type: Any, code: str, error: str, **more: Any) -> Result:
-    return {"success": False, "data_type": data_type, "error_code": code, "error": error, **more}
 
 
 class Tools:
@@ -74,7 +70,10 @@ class Tools:
         """
         deadline = time.monotonic() + seconds
         waiting = [self._begin(claim, call, allowed, seen) for call in calls]
-        return [_capped(finish(deadline)) for finish in waiting]
+        found = [_capped(finish(deadline)) for finish in waiting]
+        for call, result in zip(calls, found, strict=True):
+            metrics.tool_call(_known_name(call), _outcome(result))
+        return found
 
     def _begin(
         self, claim: Claim, call: ToolCall, allowed: Collection[str] | None, seen: Collection[str]
@@ -85,7 +84,7 @@ class Tools:
         data_type = str((call.arguments or {}).get("data_type", "overview"))
         if data_type in seen:
             note = "This was already fetched in this turn; use the result above."
-            return lambda _deadline: failure(data_type, "tool.already_fetched", note)
+            return lambda _deadline: failed(data_type, "tool.already_fetched", note)
         return self._shopify_data(claim, data_type)
 
     def _shopify_data(self, claim: Claim, data_type: str) -> Callable[[float], Result]:
@@ -93,52 +92,65 @@ class Tools:
             with self._database.transaction() as session:
                 integration = merchants.integration_of(session, claim.merchant_id)
         except StorageError:
-            unavailable = failure(data_type, "tool.unavailable", NO_ANSWER)
+            unavailable = failed(data_type, "tool.unavailable", NO_ANSWER)
             return lambda _deadline: unavailable
         problem = _connection_problem(integration, data_type)
         if problem is not None or integration is None:
             return lambda _deadline: problem or {}
         kept = self._cache.get(claim.merchant_id, integration.token_version, data_type)
         if kept is not None:
-            hit = cached_result(data_type, kept)
+            metrics.cache_read(data_type, "hit")
+            hit = results.cached(data_type, kept)
             return lambda _deadline: hit
         request = FetchRequest.for_turn(claim, data_type, str(uuid.uuid4()))
         self._hints.fetch(request.to_json())
-        return lambda deadline: self._wait(request, deadline)
+        return lambda deadline: self._wait(request, integration, deadline)
 
-    def _wait(self, request: FetchRequest, deadline: float) -> Result:
+    def _wait(self, request: FetchRequest, integration: Integration, deadline: float) -> Result:
         while (left := deadline - time.monotonic()) > 0:
             answer = self._cache.wait_answer(request.request_id or "", min(left, ASK_AGAIN_SECONDS))
             if answer is not None:
                 return answer
             if deadline - time.monotonic() > 0:
                 self._hints.fetch(request.to_json())
-        return failure(request.data_type, "shopify.unavailable", NO_ANSWER)
+        nothing = failed(request.data_type, Temporary.code, NO_ANSWER)
+        found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
+        return nothing if found is None else results.stale(request.data_type, found, nothing)
+
+
+def _known_name(call: ToolCall) -> str:
+    name = canonical(call.name)
+    return name if name in _DEFINITIONS else "unknown"
+
+
+def _outcome(result: Result) -> str:
+    """To be counted: ok, stale, or the error's code."""
+    return ("stale" if "stale" in result else "ok") if result["success"] else str(result["error_code"])
 
 
 def _refusal(call: ToolCall, allowed: Collection[str] | None) -> Result | None:
     names = [name for name in _DEFINITIONS if allowed is None or name in allowed]
     if canonical(call.name) not in names:
         offered = ", ".join(names) or "none"
-        return failure(None, "tool.unknown", f"unknown tool {call.name[:80]!r}; the tools are: {offered}")
+        return failed(None, "tool.unknown", f"unknown tool {call.name[:80]!r}; the tools are: {offered}")
     if call.arguments is None:
-        return failure(None, "tool.bad_arguments", call.error or "the arguments are not a JSON object")
+        return failed(None, "tool.bad_arguments", call.error or "the arguments are not a JSON object")
     extra = sorted(set(call.arguments) - {"data_type"})
     if extra:
-        return failure(None, "tool.bad_arguments", f"unknown argument {extra[0][:80]!r}; only data_type is taken")
+        return failed(None, "tool.bad_arguments", f"unknown argument {extra[0][:80]!r}; only data_type is taken")
     data_type = call.arguments.get("data_type", "overview")
     if data_type not in DATA_TYPES:
         known = ", ".join(DATA_TYPES[:-1]) + f" or {DATA_TYPES[-1]}"
         error = f"unknown data_type {str(data_type)[:80]!r}; use {known}"
-        return failure(None, "tool.unknown_data_type", error, available_types=list(DATA_TYPES))
+        return failed(None, "tool.unknown_data_type", error, available_types=list(DATA_TYPES))
     return None
 
 
 def _connection_problem(integration: Integration | None, data_type: str) -> Result | None:
     if integration is None or integration.status == "uninstalled":
-        return failure(data_type, "shopify.not_connected", NOT_CONNECTED)
+        return failed(data_type, "shopify.not_connected", NOT_CONNECTED)
     if integration.status == "needs_reauth":
-        return failure(data_type, "shopify.unauthorized", NEEDS_REAUTH)
+        return failed(data_type, "shopify.unauthorized", NEEDS_REAUTH)
     return None
 
 
@@ -147,7 +159,7 @@ def _capped(result: Result) -> Result:
     while len(json.dumps(result, ensure_ascii=False).encode()) > RESULT_LIMIT:
         longest = max(_lists(result.get("data")), key=len, default=[])
         if len(longest) < 2:
-            return failure(result.get("data_type"), "tool.too_large", "The data is too large to show.")
+            return failed(result.get("data_type"), "tool.too_large", "The data is too large to show.")
         del longest[len(longest) // 2 :]
         result["shortened"] = True
     return result

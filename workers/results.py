@@ -1,0 +1,81 @@
+"""Results of the tool that reads store data, as a model is shown them. Pure.
+
+    {success, data_type, data | error, error_code, cached, as_of, missing?, data_window?, stale?, retry_after?}
+
+`stale` is there if the data is older than it should be, because Shopify gave nothing newer: `{code, reason,
+retry_after?}`, where the reason may be told to the merchant. `retry_after` is in seconds.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from shopify.errors import BadAnswer, BadDocument, CostExceeded, ShopifyError, Temporary, Throttled
+from shopify.fetched import Fetched
+
+Result = dict[str, Any]
+
+KEPT = ("data", "missing", "data_window", "as_of")
+TTL_SECONDS: Mapping[str, int] = {"counts": 900, "recent_orders": 600, "overview": 600, "week_orders": 300}
+"""How long each data type stays fresh."""
+INCOMPLETE_SECONDS = 30
+"""How long data stays fresh of which a part is missing that may be had at the next try."""
+PASSING = frozenset({Temporary.code, Throttled.code})
+NOT_THE_STORE = frozenset({*PASSING, BadAnswer.code, BadDocument.code, CostExceeded.code})
+"""Troubles that say nothing against what was read before; after the others the store is not ours to talk about."""
+
+
+def failed(data_type: Any, code: str, error: str, **more: Any) -> Result:
+    """There is no data, and why."""
+    return {"success": False, "data_type": data_type, "error_code": code, "error": error, **more}
+
+
+def refused(data_type: str, error: ShopifyError) -> Result:
+    """Shopify gave no data."""
+    more = {} if error.retry_after is None else {"retry_after": round(error.retry_after, 2)}
+    return failed(data_type, error.code, error.merchant, **more)
+
+
+def fetched(data_type: str, found: Fetched, as_of: datetime) -> Result:
+    """Data as Shopify gave it just now."""
+    result: Result = {"success": True, "data_type": data_type, "data": found.data, "cached": False}
+    result["as_of"] = as_of.isoformat(timespec="seconds")
+    if found.missing:
+        result["missing"] = found.missing
+    if found.data_window is not None:
+        result["data_window"] = found.data_window
+    return result
+
+
+def kept(result: Result) -> dict[str, Any]:
+    """What the cache keeps of a result."""
+    return {key: result[key] for key in KEPT if key in result}
+
+
+def fresh_seconds(result: Result) -> int:
+    """How long a result stays fresh."""
+    whole = TTL_SECONDS[result["data_type"]]
+    passing = any(part.get("code") in PASSING for part in result.get("missing", ()))
+    return min(whole, INCOMPLETE_SECONDS) if passing else whole
+
+
+def cached(data_type: str, found: Mapping[str, Any]) -> Result:
+    """A result made of what the cache keeps."""
+    return {"success": True, "data_type": data_type, **found, "cached": True}
+
+
+def stale(data_type: str, found: Mapping[str, Any], instead_of: Result) -> Result:
+    """What the cache still keeps, in the place of a failure."""
+    why = {"code": instead_of["error_code"], "reason": instead_of["error"]}
+    if "retry_after" in instead_of:
+        why["retry_after"] = instead_of["retry_after"]
+    return cached(data_type, found) | {"stale": why}
+
+
+def outcome(result: Result) -> str:
+    """In one word, to be counted: ok, partial, stale or error."""
+    if not result["success"]:
+        return "error"
+    if "stale" in result:
+        return "stale"
+    return "partial" if result.get("missing") else "ok"

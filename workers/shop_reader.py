@@ -1,0 +1,147 @@
+"""Reads one kind of data from a shop, knowing what its token may read and in which time zone it lives.
+
+What Shopify told of that is kept (`storage.shop_facts`), so that a fetch is one request. It is asked again when it is
+not known, is a day old, or when a permission turns out to be missing: merchants grant and take back permissions
+without connecting anew (https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes).
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from shopify import data as shopify_data
+from shopify.client import ShopifyClient
+from shopify.errors import AccessDenied, Forbidden, ShopifyError, StoreUnavailable, Throttled, Unauthorized
+from shopify.fetched import Fetched
+from storage import shop_facts
+from storage.database import Database
+from storage.errors import StorageError
+from storage.merchants import AccessToken, Integration
+from storage.shop_facts import ShopFacts
+from workers import logs
+
+log = logs.get(__name__)
+
+FACTS_SECONDS = 24 * 3600.0
+"""How long a shop's time zone is taken as known."""
+DENIED_AGAIN_SECONDS = 600.0
+"""Facts younger than this are not asked for again when a permission is missing: it is missing."""
+NO_USE_IN_ASKING_ON = (Unauthorized, Forbidden, StoreUnavailable, Throttled)
+
+ClientFactory = Callable[[AccessToken], ShopifyClient]
+
+
+class ShopReader:
+    """For one process; safe to share among its threads."""
+
+    def __init__(self, database: Database, client_for: ClientFactory) -> None:
+        self._database = database
+        self._client_for = client_for
+
+    def read(self, token: AccessToken, data_type: str, *, now: datetime, deadline: float) -> Fetched:
+        """One of `shopify.data.DATA_TYPES`, by `deadline` (`time.monotonic()`). Raises ShopifyError."""
+        return _Reading(self._database, self._client_for(token), token.integration, data_type, now, deadline).run()
+
+
+class _Reading:
+    def __init__(
+        self,
+        database: Database,
+        client: ShopifyClient,
+        integration: Integration,
+        data_type: str,
+        now: datetime,
+        deadline: float,
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._integration = integration
+        self._data_type = data_type
+        self._now = now
+        self._deadline = deadline
+
+    def run(self) -> Fetched:
+        facts = self._known()
+        if self._must_ask(facts):
+            facts = self._ask(facts)
+        try:
+            fetched = self._fetch(facts)
+        except AccessDenied:
+            newer = self._after_denial(facts)
+            if newer is None:
+                raise
+            return self._fetch(newer)
+        if any(part["code"] == AccessDenied.code for part in fetched.missing):
+            return self._fuller(fetched, self._after_denial(facts))
+        return fetched
+
+    def _fuller(self, fetched: Fetched, newer: ShopFacts | None) -> Fetched:
+        """What can be read with other permissions; else what was read without."""
+        if newer is None:
+            return fetched
+        try:
+            return self._fetch(newer)
+        except ShopifyError:
+            return fetched
+
+    def _fetch(self, facts: ShopFacts | None) -> Fetched:
+        return shopify_data.fetch(
+            self._client,
+            self._data_type,
+            scopes=self._scopes(facts),
+            now=self._now,
+            deadline=self._deadline,
+            time_zone=facts.time_zone if facts else None,
+        )
+
+    def _scopes(self, facts: ShopFacts | None) -> tuple[str, ...] | None:
+        """What Shopify said, else what the auth service said, else None."""
+        return facts.scopes if facts is not None else self._integration.scopes or None
+
+    def _must_ask(self, facts: ShopFacts | None) -> bool:
+        if facts is not None:
+            return facts.age_seconds > FACTS_SECONDS
+        return self._data_type == "week_orders" or not self._integration.scopes
+
+    def _after_denial(self, facts: ShopFacts | None) -> ShopFacts | None:
+        """Other facts than these, if the permissions have changed."""
+        if facts is not None and facts.age_seconds < DENIED_AGAIN_SECONDS:
+            return None
+        newer = self._ask(facts)
+        if newer is None or set(newer.scopes) == set(self._scopes(facts) or ()):
+            return None
+        log.info("the shop's permissions have changed", scopes=list(newer.scopes))
+        return newer
+
+    def _ask(self, before: ShopFacts | None) -> ShopFacts | None:
+        """Facts as of now, kept; those known before if Shopify did not say."""
+        try:
+            told = shopify_data.access(self._client, deadline=self._deadline)
+        except NO_USE_IN_ASKING_ON:
+            raise
+        except ShopifyError as error:
+            log.warning("Shopify did not say what may be read", error_code=error.code, reason=error.operator)
+            return before
+        facts = ShopFacts(tuple(sorted(told.scopes)), told.time_zone, told.currency)
+        self._keep(facts)
+        return facts
+
+    def _known(self) -> ShopFacts | None:
+        try:
+            with self._database.transaction() as session:
+                return shop_facts.read(session, self._integration)
+        except StorageError as error:
+            log.warning("what is known of the shop could not be read", error_code=error.code)
+            return None
+
+    def _keep(self, facts: ShopFacts) -> None:
+        try:
+            with self._database.transaction() as session:
+                shop_facts.store(
+                    session,
+                    self._integration,
+                    scopes=facts.scopes,
+                    time_zone=facts.time_zone,
+                    currency=facts.currency,
+                )
+        except StorageError as error:
+            log.warning("what Shopify said of the shop could not be kept", error_code=error.code)
