@@ -121,7 +121,7 @@ def test_a_failing_scenario_tells_where_what_and_the_timed_log(folder: Path) -> 
     assert " s after the step before, expected at most 0.50 s\n  12 | - expect: cj_message\n  13 |   contains: " in told
     assert "  *    0." in told
     assert 'cj_tool_call    shopify_data {"data_type": "counts"} succeeded, ' in told
-    assert "scenarios/short.yaml:7: cj_message did not come: the model was asked once more, but 'model' has one" in told
+    assert "scenarios/short.yaml:8: cj_message did not come: the model was asked once more, but 'model' has one" in told
     assert "scenarios/repeated.yaml:6: cj_message came, nothing was to come" in told
     assert "scenarios/survived.yaml:5: no agent worker got to tools.before: nobody was killed" in told
     assert "scenarios/hurried.yaml:3: all of it took " in told

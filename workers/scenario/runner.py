@@ -32,7 +32,9 @@ PATIENCE_SECONDS = 30.0
 SLACK_SECONDS = 2.0
 #: After so long without anything under way nothing more can come.
 QUIET_SECONDS = 0.4
-POLL_SECONDS = 0.01
+#: How often that is looked at, and how often the log.
+CHECK_SECONDS = 0.1
+POLL_SECONDS = 0.015
 
 _UNDER_WAY = text("""
 SELECT (SELECT count(*) FROM events WHERE status = 'received'),
@@ -56,6 +58,7 @@ class Play:
         self._matched: dict[int, float] = {}
         self._began: float | None = None
         self._quiet_from: float | None = None
+        self._check_at = 0.0
 
     def run(self) -> Failure | None:
         """Play it; None if everything came as expected."""
@@ -71,6 +74,7 @@ class Play:
         self._observer.look()  # what happened before must not be timed after a jump of the clock
         self._since = self._actor.act(step)
         self._began = self._since if self._began is None else self._began
+        self._quiet_from = None
         if isinstance(step, SimulateOauthComplete | PublishEvent | MerchantMessage):
             self._place = (self._since, math.inf)  # what comes of it comes after it
 
@@ -131,12 +135,11 @@ class Play:
 
     def _is_quiet(self) -> bool:
         """Whether nothing has been under way for a while."""
-        if self._is_under_way():
-            self._quiet_from = None
-            return False
         now = time.monotonic()
-        self._quiet_from = self._quiet_from or now
-        return now - self._quiet_from > QUIET_SECONDS
+        if now >= self._check_at:
+            self._check_at = now + CHECK_SECONDS
+            self._quiet_from = None if self._is_under_way() else self._quiet_from or now
+        return self._quiet_from is not None and now - self._quiet_from > QUIET_SECONDS
 
     def _is_under_way(self) -> bool:
         with self._stack.database.transaction() as session:

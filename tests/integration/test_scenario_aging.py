@@ -1,0 +1,99 @@
+"""Time that passes in a scenario: rows, cache and broker become older together."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import redis
+from sqlalchemy import text
+
+from storage.database import Database
+from storage.models import Base
+from workers.scenario.aging import age_broker, age_cache, age_rows
+
+HOUR = 3600.0
+ROWS = """
+INSERT INTO merchants (id, name) VALUES ('m', 'm');
+INSERT INTO conversations (id, merchant_id, workflow) VALUES ('c', 'm', 'w');
+INSERT INTO events (source, id, type, content_hash) VALUES ('/a', '1', 'x', 'x');
+INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input, status, lease_until, started_at)
+    SELECT 'c', 'm', 1, key, 0, '{}', 'running', clock_timestamp(), clock_timestamp() FROM events;
+INSERT INTO steps (turn_id, step, assistant, tool_results)
+    SELECT id, 0, '{}', '[{"content": {"as_of": "2026-11-22T10:00:00+00:00", "data": {"n": 1}}}]' FROM turns;
+"""
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def client(valkey_url: str) -> Iterator[redis.Redis]:
+    opened = redis.Redis.from_url(valkey_url)
+    yield opened
+    opened.close()
+
+
+def test_every_time_moves_back_but_for_leases(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(text(ROWS))
+    with database.transaction() as session:
+        age_rows(session, HOUR)
+    with database.transaction() as session:
+        ages = session.execute(
+            text(
+                "SELECT clock_timestamp() - t.created_at, clock_timestamp() - t.started_at, "
+                "clock_timestamp() - e.received_at, clock_timestamp() - c.updated_at, clock_timestamp() - s.created_at "
+                "FROM turns t, events e, conversations c, steps s"
+            )
+        ).one()
+        lease = session.execute(text("SELECT clock_timestamp() - lease_until FROM turns")).scalar_one()
+        result = session.execute(text("SELECT tool_results FROM steps")).scalar_one()
+    assert all(timedelta(hours=1) <= age < timedelta(hours=1, minutes=1) for age in ages)
+    assert lease < timedelta(minutes=1)
+    assert result == [{"content": {"as_of": "2026-11-22T09:00:00+00:00", "data": {"n": 1}}}]
+
+
+def test_no_column_is_forgotten(database: Database) -> None:
+    """Whatever holds a time in the database is known to the models, from which the columns are taken."""
+    with database.transaction() as session:
+        found = session.execute(
+            text(
+                "SELECT table_name, column_name FROM information_schema.columns "
+                "WHERE table_schema = 'public' AND data_type LIKE 'timestamp%' AND table_name <> 'integrations'"
+            )
+        ).all()
+    known = {(table.name, column.name) for table in Base.metadata.sorted_tables for column in table.columns}
+    assert found
+    assert {tuple(row) for row in found} <= known
+
+
+def test_what_expires_in_the_cache_does_so_earlier(client: redis.Redis) -> None:
+    data = {"as_of": "2026-11-22T10:00:00+00:00", "data": {"n": 1}}
+    client.set("cj:data:old", json.dumps(data), ex=1800)
+    client.set("cj:data:young", json.dumps(data), ex=7200)
+    client.set("cj:flight", "1", px=7200_000)
+    client.sadd("cj:kept", "a")
+    client.expire("cj:kept", 86400)
+    client.set("forever", "not JSON")
+    age_cache(client, HOUR)
+    assert client.get("cj:data:old") is None
+    assert json.loads(client.get("cj:data:young") or b"") == {**data, "as_of": "2026-11-22T09:00:00+00:00"}
+    assert 3590 < int(client.ttl("cj:data:young")) <= 3600
+    assert 3590 < int(client.ttl("cj:flight")) <= 3600
+    assert 82790 < int(client.ttl("cj:kept")) <= 82800
+    assert client.get("forever") == b"not JSON"
+
+
+def test_messages_of_dead_consumers_are_due_earlier(client: redis.Redis) -> None:
+    now = time.time()
+    client.zadd("plain.unacked_index", {"tag": now})
+    client.set("plain.unacked_mutex", "held")
+    age_broker(client, 31.0)
+    assert client.zscore("plain.unacked_index", "tag") == pytest.approx(now - 31.0)
+    assert client.get("plain.unacked_mutex") is None
