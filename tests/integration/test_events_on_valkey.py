@@ -246,6 +246,19 @@ def test_nothing_more_is_shown_than_wanted(valkey_url: str) -> None:
     assert left(valkey_url) == (1, 0)
 
 
+def test_a_gateway_with_a_record_goes_on_where_it_was(valkey_url: str) -> None:
+    record: list[Reply] = []
+    put(valkey_url, reply("1.1"), reply("1.2!"))
+    RepliesConsumer(valkey_url).run(record.append, until=lambda: len(record) == 2)
+
+    # It died before its acks arrived: all of it comes again, and the next turn out of order.
+    put(valkey_url, reply("1.2!"), reply("2.2"), reply("1.1"), reply("2.1"))
+    restarted = RepliesConsumer(valkey_url, gap_seconds=60, shown=list(record))
+    assert restarted.run(record.append, until=lambda: len(record) == 4, timeout=10)
+    assert [shown.id for shown in record] == ["c:1.1", "c:1.2!", "c:2.1", "c:2.2"]
+    assert acks(valkey_url) == ["c:1.1", "c:1.2!", "c:1.2!", "c:1.1", "c:2.1", "c:2.2"]
+
+
 def test_stop_until_and_timeout(valkey_url: str) -> None:
     gateway = Gateway()
     consumer = RepliesConsumer(valkey_url)

@@ -166,6 +166,24 @@ def test_after_a_restart_a_new_turn_is_shown_at_once() -> None:
     assert Gateway().take("7.1") == ["7.1"]
 
 
+def test_who_has_a_record_of_everything_knows_that_a_conversation_begins_with_its_first_turn() -> None:
+    gateway = Gateway()
+    gateway.order = ReplyOrder(gap_seconds=2.0, from_first_turn=True)
+    assert gateway.take("2.1") == []
+    assert gateway.take("1.1!") == ["1.1!", "2.1"]
+    assert gateway.take("7.1", conversation="pruned") == []
+    assert gateway.later(2.0) == ["7.1"]
+
+
+def test_a_record_of_what_was_shown_puts_the_order_where_it_was() -> None:
+    restarted = Gateway()
+    for place in ("1.1", "1.2!", "2.1"):
+        restarted.order.shown(reply(place))
+    assert restarted.order.offer(reply("2.1"), restarted.now) is Offer.SHOWN
+    assert restarted.take("2.3") == []
+    assert restarted.take("2.2") == ["2.2", "2.3"]
+
+
 def test_seconds_to_wait(gateway: Gateway) -> None:
     assert gateway.order.seconds_to_wait(gateway.now) is None
     gateway.take("1.1", "1.3")
