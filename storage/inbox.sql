@@ -105,4 +105,9 @@ RETURNING r.key
 SELECT key FROM events WHERE status = 'rejected' AND source = :source AND id = :id ORDER BY processed_at DESC LIMIT 1
 
 -- name: open_turns
-SELECT count(*) FROM (SELECT 1 FROM turns WHERE status IN ('queued', 'running') LIMIT :limit) AS open
+-- Without those that wait until their merchant connects again, which may be for ever.
+SELECT count(*) FROM (
+    SELECT 1 FROM turns t
+    WHERE t.status = 'running' OR t.status = 'queued' AND NOT EXISTS (
+        SELECT 1 FROM integrations i WHERE i.merchant_id = t.merchant_id AND i.status = 'needs_reauth')
+    LIMIT :limit) AS open

@@ -25,6 +25,8 @@ HINT_AGAIN_SECONDS = 5.0
 PER_MERCHANT = 2
 MAX_FAILURES = 3
 BATCH = 100
+#: Key of a conversation's context: the version of the token for which the merchant was asked to connect again.
+RECONNECT_ASKED = "reconnect_asked"
 
 SQL = sql.load("turns")
 

@@ -10,6 +10,14 @@ NOT EXISTS (
 -- fragment: running_of_merchant
 (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running')
 
+-- fragment: parked
+-- Of turn t: Shopify needs the merchant to connect again, and this conversation has asked for it already. What is said
+-- meanwhile waits for that instead of asking again and again. Nobody has to wake it up: the status does.
+EXISTS (
+    SELECT 1 FROM conversations c JOIN integrations i ON i.merchant_id = c.merchant_id AND i.type = 'shopify'
+    WHERE c.id = t.conversation_id AND i.status = 'needs_reauth'
+      AND c.context ->> 'reconnect_asked' = CAST(i.token_version AS text))
+
 -- fragment: held
 -- By this attempt. A statement with this condition is its own fence.
 id = :turn_id AND status = 'running' AND attempt = :attempt
@@ -47,7 +55,7 @@ WITH claimed AS (
     WHERE id = (
         SELECT t.id FROM turns t
         WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after <= clock_timestamp()
-          AND {first_in_conversation} AND {running_of_merchant} < :per_merchant
+          AND {first_in_conversation} AND {running_of_merchant} < :per_merchant AND NOT {parked}
         FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING *
 )
@@ -175,7 +183,7 @@ WITH heads AS (
     FROM turns t
     WHERE t.status = 'queued' AND t.run_after < clock_timestamp() - make_interval(secs => :older_than)
       AND (t.hinted_at IS NULL OR t.hinted_at < clock_timestamp() - make_interval(secs => :again))
-      AND {first_in_conversation}
+      AND {first_in_conversation} AND NOT {parked}
 ), chosen AS (
     SELECT id FROM heads WHERE place <= :per_merchant ORDER BY run_after, id LIMIT :limit
 ), {hint}
@@ -185,7 +193,7 @@ WITH heads AS (
 WITH chosen AS (
     SELECT t.id FROM turns t
     WHERE t.merchant_id = :merchant_id AND t.status = 'queued' AND t.run_after <= clock_timestamp()
-      AND {first_in_conversation}
+      AND {first_in_conversation} AND NOT {parked}
     ORDER BY t.conversation_id = :conversation_id DESC, t.run_after, t.id
     LIMIT greatest(:per_merchant, 1)
 ), {hint}

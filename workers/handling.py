@@ -15,7 +15,7 @@ from storage.conversations import Conversation
 from storage.inbox import InboxRow
 from storage.merchants import Integration
 from storage.turns import TurnInput
-from workers import logs
+from workers import logs, privacy
 from workflows import engine
 from workflows.engine import Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.errors import UnknownWorkflow
@@ -75,6 +75,8 @@ def handle(session: Session, workflows: WorkflowSet, event_key: int) -> Effects 
         return Effects()
     except Refused as refused:
         _refuse(session, row, refused.code, refused.message)
+        if refused.code == privacy.ERASED:
+            privacy.forget(session, row)
         return Effects()
     inbox.processed(session, row.key)
     return effects
@@ -97,16 +99,22 @@ class _Handler:
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
         integration = merchants.integration_of(self._session, merchant_id)
+        if self._is_erased(merchant_id):
+            return
         self._check_merchant(merchant_id, integration)
         if not self._core(merchant_id, integration):
             log.info("event is older than what is stored", event_type=self._row.type)
+            return
+        if self._row.type in privacy.ENDS_HERE:
             return
         conversation, fresh = self._conversation(merchant_id, integration)
         if conversation is None:
             log.info("event concerns no open conversation", event_type=self._row.type)
             return
-        if self._row.type == "oauth_complete" and self._data.get("success"):
-            conversation = self._merge(conversation, {"fetched": [], "last_error": None})
+        if self._row.type == "oauth_complete":
+            # What was put off until the merchant connects again goes on, also if that failed: to say so.
+            begins_anew: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
+            conversation = self._merge(conversation, {**begins_anew, turns.RECONNECT_ASKED: None})
         workflow = self._workflows.get(conversation.workflow)
         conversation, workflow = self._start(conversation, workflow, integration, fresh)
         plan = engine.plan(workflow, self._row.type, self._data, conversation.context)
@@ -116,6 +124,16 @@ class _Handler:
             self._default(conversation, workflow, fresh)
         if not self._effects.turn_ids:
             self._settle(conversation)
+
+    def _is_erased(self, merchant_id: str) -> bool:
+        """Whether there is nothing to do because everything of the merchant was erased after the event."""
+        at = privacy.erased(self._session, self._row, merchant_id)
+        if at is None:
+            return False
+        if self._row.type in privacy.ENDS_HERE:
+            return True
+        reason = f"everything of this merchant was erased at {at:%Y-%m-%d %H:%M:%S} UTC, after this event"
+        raise Refused(privacy.ERASED, reason)
 
     def _check_merchant(self, merchant_id: str, integration: Integration | None) -> None:
         """The shop an event names must be the shop stored for its merchant."""
@@ -147,6 +165,10 @@ class _Handler:
                 return False
             self._effects.forget_cache_of.append(merchant_id)
         if self._row.type == "oauth_complete":
+            self._effects.forget_cache_of.append(merchant_id)
+        if self._row.type in privacy.EVENTS:
+            if not privacy.carry_out(self._session, self._row, merchant_id, integration):
+                return False
             self._effects.forget_cache_of.append(merchant_id)
         return True
 

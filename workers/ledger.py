@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from storage import conversations, outbox, turns
+from shopify.errors import Unauthorized
+from storage import conversations, merchants, outbox, turns
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import Claim, Later
+from storage.turns import RECONNECT_ASKED, Claim, Later
 from workers import agui, logs
 from workers.points import reach
 from workers.prompting import Absorbed
@@ -207,6 +208,8 @@ class Ledger:
             "fetched": known + [item for item in state.fetched() if item not in known],
             "last_error": error[0] if error else state.last_error(),
         }
+        if error is None and Unauthorized.code in state.errors():
+            values |= self._reconnect_asked(session, claim.merchant_id)
         context = conversations.merge_context(session, claim.conversation_id, values)
         current = self._workflows.get(conversation.workflow)
         hops = engine.settle(self._workflows, current, {**context, "workflow": current.name})
@@ -222,6 +225,14 @@ class Ledger:
         if hops:
             conversations.move(session, claim.conversation_id, source)
         return [*replies, NewReply(agui.END_KEY, self._end(claim, error))]
+
+    @staticmethod
+    def _reconnect_asked(session: Session, merchant_id: str) -> dict[str, Any]:
+        """The merchant was told to connect again: until then this conversation's further turns wait (turns.sql)."""
+        found = merchants.integration_of(session, merchant_id)
+        if found is None or found.status != "needs_reauth":
+            return {}
+        return {RECONNECT_ASKED: found.token_version}
 
     @staticmethod
     def _end(claim: Claim, error: tuple[str, str] | None) -> dict[str, Any]:

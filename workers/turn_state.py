@@ -63,10 +63,14 @@ class TurnState:
 
     def last_error(self) -> str | None:
         """The error code of the turn's last failed tool call, if any."""
-        codes = [
+        codes = self.errors()
+        return codes[-1] if codes else None
+
+    def errors(self) -> list[str | None]:
+        """The error codes of the turn's failed tool calls, in order."""
+        return [
             result["content"].get("error_code")
             for step in self.steps
             for result in step.tool_results or ()
             if not result["content"].get("success")
         ]
-        return codes[-1] if codes else None

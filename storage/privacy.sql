@@ -1,0 +1,87 @@
+-- What privacy requests find, blank and erase. Rare and thorough, so these may take their time.
+
+-- name: patience
+SET LOCAL statement_timeout = '60s'
+
+-- fragment: mentions
+-- Any of :needles (in lower case) stands in the text.
+EXISTS (SELECT 1 FROM unnest(CAST(:needles AS text[])) AS n (needle) WHERE strpos(lower(x.words), n.needle) > 0)
+
+-- name: steps
+SELECT x.* FROM (
+    SELECT s.turn_id, s.step, s.assistant, s.tool_results, t.conversation_id, t.seq, s.created_at,
+           CAST(s.assistant AS text) || coalesce(CAST(s.tool_results AS text), '') AS words
+    FROM conversations c JOIN turns t ON t.conversation_id = c.id JOIN steps s ON s.turn_id = t.id
+    WHERE c.merchant_id = :merchant_id) AS x
+WHERE {mentions} ORDER BY x.turn_id, x.step
+
+-- name: inputs
+SELECT x.* FROM (
+    SELECT t.id, t.input, t.conversation_id, t.seq, t.created_at, CAST(t.input AS text) AS words
+    FROM conversations c JOIN turns t ON t.conversation_id = c.id
+    WHERE c.merchant_id = :merchant_id) AS x
+WHERE {mentions} ORDER BY x.id
+
+-- name: replies
+SELECT x.* FROM (
+    SELECT r.id, r.body, CAST(r.body -> 'data' AS text) AS words
+    FROM conversations c JOIN replies r ON r.conversation_id = c.id
+    WHERE c.merchant_id = :merchant_id) AS x
+WHERE {mentions} ORDER BY x.id
+
+-- name: messages
+-- Also those no turn came of. What the privacy requests themselves hold stays: ids, and that they were made.
+SELECT x.* FROM (
+    SELECT e.key, e.data, CAST(e.data AS text) AS words FROM events e
+    WHERE e.merchant_id = :merchant_id AND e.type = 'message_received') AS x
+WHERE {mentions} ORDER BY x.key
+
+-- name: write_step
+UPDATE steps SET assistant = CAST(:assistant AS jsonb), tool_results = CAST(:tool_results AS jsonb)
+WHERE turn_id = :turn_id AND step = :step
+
+-- name: write_input
+UPDATE turns SET input = CAST(:input AS jsonb) WHERE id = :id
+
+-- name: write_reply
+UPDATE replies SET body = CAST(:body AS jsonb) WHERE id = :id
+
+-- name: write_message
+UPDATE events SET data = CAST(:data AS jsonb) WHERE key = :key
+
+-- name: take_back_turns
+-- A running turn may hold in memory what is being erased: its fence falls, and it goes on from the rows as they are.
+UPDATE turns SET status = 'queued', lease_until = NULL, lease_owner = NULL, hinted_at = NULL, attempt = attempt + 1
+WHERE status = 'running' AND merchant_id = :merchant_id
+
+-- name: blank_events
+-- The rows stay, without their content: each keeps its identity, so a replay is known and has no effect.
+UPDATE events SET
+    data = '{{}}', subject = NULL, conversation_id = NULL,
+    status = CASE WHEN status = 'received' THEN 'processed' ELSE status END,
+    processed_at = coalesce(processed_at, clock_timestamp())
+WHERE merchant_id = :merchant_id AND key <> :key
+
+-- name: blank_event
+UPDATE events SET data = '{{}}', subject = NULL WHERE key = :key
+
+-- name: erase_merchant
+-- Integrations, conversations, turns, steps and replies go with it.
+DELETE FROM merchants WHERE id = :merchant_id
+
+-- name: bury
+INSERT INTO tombstones (kind, subject) VALUES (:kind, :subject)
+ON CONFLICT (kind, subject) DO UPDATE SET created_at = clock_timestamp()
+
+-- name: buried
+SELECT created_at FROM tombstones WHERE kind = :kind AND subject = :subject
+
+-- name: requests
+SELECT id, merchant_id, data, coalesce(time, received_at) AS made_at FROM events
+WHERE type = 'customers_data_request' AND status = 'processed' AND data ->> 'customer_id' IS NOT NULL
+ORDER BY received_at DESC, key DESC LIMIT :limit
+
+-- name: request
+SELECT id, merchant_id, data, coalesce(time, received_at) AS made_at FROM events
+WHERE type = 'customers_data_request' AND status = 'processed' AND data ->> 'customer_id' IS NOT NULL AND id = :id
+ORDER BY key DESC LIMIT 1
