@@ -1,17 +1,17 @@
 """What the demo model says about tool results: true figures in plain sentences, nothing invented. Pure.
 
-A result is what the tool `shopify_data` answers: `{success, data | error, error_code, as_of, missing?, data_window?}`;
-the data are described in `shopify/data.py`. What is absent is left out or named, never guessed.
+A result is what the tool `shopify_data` answers, see `workers/results.py`; the data are described in
+`shopify/data.py`. What is absent is left out or named, never guessed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 
-from workers.demo_figures import ago, in_words, many, money, period, rows, whole
+from workers.demo_figures import ago, in_words, many, moment, money, period, rows, whole
 
 Result = Mapping[str, Any]
 Data = Mapping[str, Any]
@@ -51,7 +51,7 @@ def about(data_type: str, result: Result, days: Collection[str] = ()) -> str:
             sentences, result = _overview(data, result), _only(result, "best_stocked_products")
         case "week_orders":
             sentences = _week_orders(data, days)
-    return " ".join([*sentences, *_missing(result)])
+    return " ".join([*_old(result), *sentences, *_missing(result)])
 
 
 def cut_off(result: Result) -> str | None:
@@ -79,6 +79,15 @@ def _failed(data_type: str, result: Result) -> str:
         return f"{sentence} Shopify does not answer at the moment."
     # Shopify's other troubles come with a sentence for the merchant, the tool's own with one for the model.
     return f"{sentence} {error}" if code.startswith("shopify.") and error else sentence
+
+
+def _old(result: Result) -> list[str]:
+    """That these are old figures, and why there are no newer ones."""
+    stale, at = result.get("stale"), moment(result.get("as_of"))
+    if not isinstance(stale, Mapping):
+        return []
+    since = f" on {at.astimezone(UTC):%B} {at.astimezone(UTC).day} at {at.astimezone(UTC):%H:%M} UTC" if at else ""
+    return [str(stale.get("reason") or "Shopify tells me nothing new."), f"This is what I saw{since or ' before'}."]
 
 
 def _missing(result: Result) -> list[str]:

@@ -22,7 +22,7 @@ from events.plain_consumer import Delivery, PlainConsumer
 from storage import inbox, outbox
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable
-from workers import logs, startup
+from workers import logs, metrics, startup
 from workers.batches import consume
 from workers.celery import app
 from workers.hints import Hints
@@ -104,6 +104,9 @@ class Intake:
                 _reject(session, _reused(event, answer), event.content_hash)
             elif answer.fresh:
                 keys.append(answer.key)
+                metrics.event(event.type, "accepted")
+            else:
+                metrics.event(event.type, "repeated")
         return keys
 
     def _patiently(self, step: str, work: Callable[[Session], T]) -> T | None:
@@ -192,6 +195,8 @@ def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
         code=error.code,
         message=error.message,
     )
+    known = error.type if error.type and error.type in catalog.CATALOG else "unknown"
+    metrics.event(known, "refused")
     log.warning("event refused", error_code=error.code)
     return []
 

@@ -32,7 +32,7 @@ VARIABLES: Mapping[str, str] = {
     "CJ_WORKFLOWS": "folder of workflow YAML; default: the shipped ones",
     "CJ_LEASE_SECONDS": "seconds a worker may be silent before its turn is given to another; default 10",
     "CJ_LOG_LEVEL": "DEBUG, INFO (the default), WARNING or ERROR",
-    "CJ_METRICS_PORT": "port of the Prometheus page; absent: none",
+    "CJ_METRICS_PORT": "first port of the Prometheus pages, one for each process; absent: none",
 }
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")

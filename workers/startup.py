@@ -11,7 +11,7 @@ from celery import Celery
 
 from storage import merchants
 from storage.errors import StorageError, StorageUnavailable
-from workers import logs, migrations, resources
+from workers import logs, metrics, migrations, resources
 from workers.resources import Resources
 from workers.settings import SERVERS, Settings, SettingsError
 from workflows.errors import InvalidWorkflows
@@ -41,6 +41,8 @@ def start(app: Celery, kinds: Sequence[str]) -> Resources:
         refuse(str(error))
         raise
     resources.use(built)
+    if settings.metrics_port is not None:
+        metrics.serve(settings.metrics_port)
     return built
 
 

@@ -113,9 +113,10 @@ class Tools:
                 return answer
             if deadline - time.monotonic() > 0:
                 self._hints.fetch(request.to_json())
-        nothing = failed(request.data_type, Temporary.code, NO_ANSWER)
         found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
-        return nothing if found is None else results.stale(request.data_type, found, nothing)
+        if found is None:
+            return failed(request.data_type, Temporary.code, NO_ANSWER)
+        return results.stale(request.data_type, found, failed(None, Temporary.code, Temporary.sentence))
 
 
 def _known_name(call: ToolCall) -> str:

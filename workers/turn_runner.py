@@ -9,7 +9,7 @@ from typing import Any
 from storage.errors import LostTurn, StorageError
 from storage.outbox import NewReply
 from storage.turns import Claim, Later
-from workers import agui, logs, tools
+from workers import agui, logs, metrics, tools
 from workers.agent import (
     AskModel,
     End,
@@ -169,14 +169,19 @@ class TurnRunner:
         names = [settings.name, *settings.fallbacks] if settings.name else None
         started = time.monotonic()
         reach("model.before")
-        answer = self._model.ask(
-            state.messages(),
-            tools.definitions(state.workflow.tools) if with_tools else None,
-            timeout=max(min(CALL_SECONDS, state.seconds_left()), 1.0),
-            temperature=settings.temperature,
-            max_output_tokens=settings.max_output_tokens,
-            names=names,
-        )
+        try:
+            answer = self._model.ask(
+                state.messages(),
+                tools.definitions(state.workflow.tools) if with_tools else None,
+                timeout=max(min(CALL_SECONDS, state.seconds_left()), 1.0),
+                temperature=settings.temperature,
+                max_output_tokens=settings.max_output_tokens,
+                names=names,
+            )
+        except ModelError as error:
+            metrics.model_call((names or self._model.names)[0], error.code)
+            raise
+        metrics.model_call(answer.model, "ok")
         reach("model.after")
         milliseconds = round((time.monotonic() - started) * 1000)
         log.info("model answered", model=answer.model, milliseconds=milliseconds, tool_calls=len(answer.tool_calls))

@@ -327,3 +327,13 @@ def test_only_a_lost_connection_ends_it_all() -> None:
     assert cut_off({"success": True}) is None
     assert cut_off({"success": False, "error_code": "shopify.throttled", "error": "slow down"}) is None
     assert cut_off({"success": False, "error_code": "shopify.unauthorized"})
+
+
+def test_old_figures_are_told_as_old_and_why() -> None:
+    stale = {"code": "shopify.throttled", "reason": "Shopify asks us to slow down for a moment.", "retry_after": 9.0}
+    words = about("counts", result(counts(12, 3), cached=True, stale=stale, as_of="2026-11-22T09:40:00+02:00"))
+    assert words.startswith(
+        "Shopify asks us to slow down for a moment. This is what I saw on November 22 at 07:40 UTC. You have 12"
+    )
+    assert "This is what I saw before. You have 12" in about("counts", result(counts(12, 3), stale=stale, as_of=None))
+    assert about("counts", result(counts(12, 3), stale=None)).startswith("You have 12")
