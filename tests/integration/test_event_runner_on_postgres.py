@@ -1,0 +1,63 @@
+"""An event that cannot be handled is put off, and at last refused; it never blocks its conversation for ever."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import text
+
+from storage import inbox, merchants
+from storage.database import Database
+from workers import event_runner, handling
+from workers.event_runner import FAILED, MAX_ATTEMPTS
+from workers.resources import Resources
+from workflows.loader import load_folder
+
+
+class Silent:
+    """Takes hints and cache calls and does nothing with them."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **values: None
+
+
+def accept(database: Database, id: str, said: str) -> int:
+    data = {"merchant_id": "m", "conversation_id": "c", "text": said}
+    with database.transaction() as session:
+        merchants.add_merchant(session, "m")
+        accepted = inbox.accept(
+            session, source="/gateway", id=id, type="message_received", time=None, subject=None, traceparent=None,
+            data=data, content_hash=id.encode(), merchant_id="m", conversation_id="c",
+        )  # fmt: skip
+    assert isinstance(accepted, inbox.Accepted)
+    return accepted.key
+
+
+def rows(database: Database, query: str) -> list[Any]:
+    with database.transaction() as session:
+        return [tuple(row) for row in session.execute(text(query))]
+
+
+def test_an_event_that_cannot_be_handled_is_refused_at_last_and_the_next_one_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = cast(Resources, SimpleNamespace(database=database, workflows=load_folder(), hints=Silent(), cache=Silent()))
+    bad, good = accept(database, "bad", "boom"), accept(database, "good", "hello")
+    plan = handling.engine.plan
+
+    def exploding(workflow: Any, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
+        if data["text"] == "boom":
+            raise ZeroDivisionError("a defect nobody foresaw")
+        return plan(workflow, event_type, data, context)
+
+    monkeypatch.setattr(handling.engine, "plan", exploding)
+    for attempt in range(MAX_ATTEMPTS):
+        assert rows(database, "select count(*) from turns") == [(0,)], attempt
+        event_runner.run(tools, good)
+        with database.transaction() as session:
+            session.execute(text("update events set run_after = clock_timestamp()"))
+    event_runner.run(tools, good)
+    assert rows(database, f"select status, error_code from events where key = {bad}") == [("rejected", FAILED)]
+    assert rows(database, f"select status from events where key = {good}") == [("processed",)]
+    assert rows(database, "select input ->> 'text' from turns") == [("hello",)]
