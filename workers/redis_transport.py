@@ -7,7 +7,9 @@
    it takes the ordinary reconnect path. Drop this when upstream guards the closed channel.
 2. *List items that are not kombu messages.* `Channel._brpop_read` has already popped the item when decoding fails,
    so the exception both loses the bytes and kills the consumer. Decoded tolerantly, such an item becomes a message
-   without headers: a Celery worker drops it by name, intake refuses it and keeps a row.
+   without headers: a Celery worker drops it by name, intake refuses it and keeps a row. And whatever an item says of
+   where it was sent, it came from the queue it was popped from, and that is where an unacked one is restored to: a
+   hostile address would make every later restore fail.
 """
 
 import base64
@@ -29,7 +31,7 @@ _loads = transport.loads
 _bytes_to_str = transport.bytes_to_str
 
 
-_popped = threading.local()  # .item is set while the next `loads` decodes an item just popped from a queue
+_popped = threading.local()  # .item while the next `loads` decodes an item just popped; .queue it came from, if known
 
 
 def install() -> None:
@@ -40,6 +42,14 @@ def install() -> None:
     transport.bytes_to_str = _tolerant_bytes_to_str
 
 
+def uninstall() -> None:
+    """Take both repairs back (a test process has others to serve)."""
+    transport.Channel._connparams = _connparams
+    transport.Channel._brpop_read = _brpop_read
+    transport.loads = _loads
+    transport.bytes_to_str = _bytes_to_str
+
+
 def _guarded_connparams(self: Any, asynchronous: bool = False) -> Any:
     if self.connection is None or self.connection.client is None:
         raise RedisConnectionError("the channel was closed when the broker connection was lost")
@@ -47,7 +57,7 @@ def _guarded_connparams(self: Any, asynchronous: bool = False) -> Any:
 
 
 def _marked_brpop_read(self: Any, **options: Any) -> Any:
-    _popped.item = True
+    _popped.item, _popped.queue = True, None
     try:
         return _brpop_read(self, **options)
     finally:
@@ -56,20 +66,27 @@ def _marked_brpop_read(self: Any, **options: Any) -> Any:
 
 def _tolerant_bytes_to_str(value: Any) -> Any:
     try:
-        return _bytes_to_str(value)
+        text = _bytes_to_str(value)
     except UnicodeDecodeError:
-        return value.decode("utf-8", "replace")
+        text = value.decode("utf-8", "replace")
+    if getattr(_popped, "item", False) and _popped.queue is None:  # the list's name comes before its item
+        _popped.queue = str(text).rsplit(transport.Channel.sep, 1)[0]
+    return text
 
 
 def _tolerant_loads(text: Any, *args: Any, **kwargs: Any) -> Any:
     if not getattr(_popped, "item", False):  # kombu's own bookkeeping goes through the same function
         return _loads(text, *args, **kwargs)
     _popped.item = False
+    queue = str(_popped.queue or "")
     try:
         message = _loads(text, *args, **kwargs)
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
-        return _unreadable(text)
-    return message if _is_message(message) else _unreadable(text)
+        return _unreadable(text, queue)
+    if not _is_message(message):
+        return _unreadable(text, queue)
+    message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
+    return message
 
 
 def _is_message(message: Any) -> bool:
@@ -95,7 +112,7 @@ def _is_base64(body: str) -> bool:
     return True
 
 
-def _unreadable(text: Any) -> dict[str, Any]:
+def _unreadable(text: Any, queue: str) -> dict[str, Any]:
     raw = text if isinstance(text, bytes) else str(text).encode("utf-8", "replace")
     return {
         "body": base64.b64encode(raw).decode("ascii"),
@@ -105,7 +122,7 @@ def _unreadable(text: Any) -> dict[str, Any]:
         "properties": {
             "body_encoding": "base64",
             "delivery_tag": str(uuid.uuid4()),
-            "delivery_info": {"exchange": "", "routing_key": ""},
+            "delivery_info": {"exchange": "", "routing_key": queue},
             "delivery_mode": 2,
             "priority": 0,
         },
