@@ -84,7 +84,9 @@ EVENT = {
         ("provider.anything == null", True),
         ("tags[0] == 'a'", True),
         ("tags[-1] == true", True),
-        ("tags[9] == null", True),
+        ("tags[4] == null", True),
+        ("tags[-4] == 'a'", True),
+        ("tags[-5] == null", True),
         ("tags.a == null", True),
         ("shop[0] == null", True),
         # and binds tighter than or, not binds tighter than and, comparisons tightest
