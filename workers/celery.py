@@ -8,7 +8,6 @@ Nothing is read from the environment until the configuration is first needed.
 from typing import Any
 
 from celery import Celery, signals
-from kombu import Exchange, Queue
 
 from events import queues
 from workers import logs, redis_transport, resources, startup
@@ -42,7 +41,7 @@ def configuration() -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_pool_acquire_timeout": 5,
-        "task_queues": [Queue(name, Exchange(""), routing_key=name, durable=True) for name in KINDS],
+        "task_queues": [queues.plain_queue(name) for name in KINDS],
         "task_default_queue": queues.OPS,
         "task_default_exchange": "",
         "task_default_routing_key": queues.OPS,
@@ -67,7 +66,8 @@ def configuration() -> dict[str, Any]:
 
 def _transport_options(broker_url: str) -> dict[str, Any]:
     if broker_url.startswith(("amqp://", "amqps://")):
-        return {"confirm_publish": True}
+        # One try to connect per publish: without a limit kombu would try until the broker is back.
+        return {"confirm_publish": True, "max_retries": 0}
     return {
         "visibility_timeout": 60,
         "unacked_restore_interval": 5,

@@ -87,7 +87,9 @@ class Hints:
         if self._breaker.is_open():
             return False
         try:
-            self._app.send_task(task, args, queue=queue, retry=False, ignore_result=True)
+            self._app.send_task(
+                task, args, queue=queue, retry=False, ignore_result=True, confirm_timeout=queues.CONFIRM_SECONDS
+            )
         except Exception as error:  # noqa: BLE001 - a hint may fail in any way the broker's client knows
             self._breaker.failed(type(error).__name__)
             return False

@@ -88,4 +88,5 @@ class Outlet:
             content_encoding="utf-8",
             delivery_mode=2,
             retry=False,
+            confirm_timeout=queues.CONFIRM_SECONDS,
         )

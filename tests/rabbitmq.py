@@ -1,0 +1,120 @@
+"""A real RabbitMQ for tests, with data and ports of its own: Debian's `rabbitmq-server`, run as a child.
+
+    with RabbitMQ(folder) as broker:
+        …                    # BROKER_URL = broker.url
+        broker.restart()
+
+Where it is not installed, what needs it fails and says so.
+"""
+
+import shutil
+import signal
+import socket
+from pathlib import Path
+
+from kombu import Connection
+
+from events import queues
+from workers.embedded_server import EmbeddedServer, EmbeddedServerError
+
+#: Debian's /usr/sbin/rabbitmq-server changes to another user; the script behind it runs as whoever starts it.
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+
+
+class RabbitMQ(EmbeddedServer):
+    """One node on loopback; `restart` keeps its ports and its data."""
+
+    name = "rabbitmq"
+    stop_signal = "SIGTERM"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._names = _Names(self.folder / "names")
+        self._port, self._distribution_port = _free_port(), _free_port()
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self._port}//"
+
+    @classmethod
+    def running(cls, folder: Path) -> str | None:
+        return None  # its folder is a test's own
+
+    def start(self) -> str:
+        if not SERVER.exists():
+            raise EmbeddedServerError(f"RabbitMQ is not installed ({SERVER}): apt-get install rabbitmq-server")
+        self._prepare()
+        self._names.start()
+        config = self.folder / "rabbitmq.conf"
+        config.write_text(f"listeners.tcp.1 = 127.0.0.1:{self._port}\ndisk_free_limit.absolute = 50MB\n")
+        variables = {
+            "HOME": self.folder,  # the cookie lies there
+            "NOTIFY_SOCKET": self.folder / "nobody",  # set: the script becomes the server instead of its parent
+            "RABBITMQ_NODENAME": f"cj{self._port}@localhost",
+            "RABBITMQ_CONFIG_FILE": config,
+            "RABBITMQ_ENABLED_PLUGINS_FILE": self.folder / "plugins",
+            "RABBITMQ_MNESIA_BASE": self.folder / "data",
+            "RABBITMQ_LOG_BASE": self.folder / "log",
+            "RABBITMQ_PID_FILE": self.folder / "pid",
+            "RABBITMQ_DIST_PORT": self._distribution_port,
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": self._names.port,
+            # Beside tests, on few cores: do not spin while idle.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none",
+        }
+        self._launch(["env", *(f"{name}={value}" for name, value in variables.items()), str(SERVER)], self._answers)
+        return self.url
+
+    def stop(self) -> None:
+        super().stop()
+        self._names.stop()
+
+    def kill(self) -> None:
+        """End it at once by SIGKILL."""
+        self._end_by(signal.SIGKILL)
+        self._names.stop()
+
+    def _answers(self) -> bool:
+        try:
+            with Connection(self.url, connect_timeout=2) as connection:
+                connection.ensure_connection(max_retries=0)
+                # A quorum queue, because those come up last.
+                ready = queues.plain_queue("ready")(connection.channel())
+                ready.declare()
+                ready.delete()
+        except Exception:  # noqa: BLE001 - not yet, in whatever way
+            return False
+        return True
+
+
+class _Names(EmbeddedServer):
+    """epmd, which Erlang's nodes look each other up with; as a child, or RabbitMQ would leave one behind."""
+
+    name = "epmd"
+    stop_signal = "SIGTERM"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.port = _free_port()
+
+    @classmethod
+    def running(cls, folder: Path) -> str | None:
+        return None
+
+    def start(self) -> str:
+        self._prepare()
+        self._launch([shutil.which("epmd") or "epmd", "-port", str(self.port), "-address", "127.0.0.1"], self._answers)
+        return ""
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
