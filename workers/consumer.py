@@ -6,7 +6,7 @@ dropped, counted by a log line, and gone.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from celery.worker.consumer import Consumer
 
@@ -59,7 +59,7 @@ class SafeConsumer(Consumer):
     """Celery's consumer with the check in front."""
 
     #: Without the 28 queues by which Celery delays messages on RabbitMQ: ours are never delayed.
-    Blueprint: ClassVar[Any] = type(
+    Blueprint: Any = type(
         "Blueprint",
         (Consumer.Blueprint,),
         {"default_steps": [step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step]},
