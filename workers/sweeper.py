@@ -5,13 +5,14 @@ is no process whose loss stops it. It only re-queues and re-sends; it never exec
 """
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from storage import inbox, outbox, turns
+from storage import inbox, outbox, retention, turns
 from storage.database import Database
 from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
@@ -28,6 +29,7 @@ MAX_FAILURES = 3
 """A turn whose worker died this often is dead: it ends with an apology and the conversation goes on."""
 HINT_AFTER_SECONDS = 1.0
 BATCH = 100
+PRUNE_EVERY_SECONDS = 300.0
 
 LOST = "Sorry, I lost my train of thought. Please ask again."
 
@@ -98,6 +100,7 @@ class Sweeper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._away = False
+        self._pruned_at = time.monotonic()
 
     def start(self) -> None:
         self._thread.start()
@@ -122,10 +125,21 @@ class Sweeper:
         for turn_id in turn_ids:
             self._hints.run_turn(turn_id)
 
+    def _prune(self) -> None:
+        """Now and then delete what has been kept long enough; any number of processes may do it at once."""
+        if time.monotonic() - self._pruned_at < PRUNE_EVERY_SECONDS:
+            return
+        self._pruned_at = time.monotonic()
+        with self._database.transaction() as session:
+            pruned = retention.prune(session)
+        if pruned.turns or pruned.events:
+            log.info("deleted what was kept long enough", turns=pruned.turns, events=pruned.events)
+
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_SECONDS):
             try:
                 self.once()
+                self._prune()
                 if self._away:
                     log.info("sweeper works again")
                 self._away = False

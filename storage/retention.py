@@ -1,0 +1,33 @@
+"""Deletes what has been kept long enough: turns with their steps and replies, and events. See `retention.sql`."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import CursorResult
+from sqlalchemy.orm import Session
+
+from storage import sql
+
+#: Days for which words and store data in steps and replies are kept; an event that comes again later is a new one.
+DAYS = 30
+BATCH = 1000
+
+SQL = sql.load("retention")
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How many rows went."""
+
+    turns: int
+    events: int
+
+
+def prune(session: Session, *, days: int = DAYS, limit: int = BATCH) -> Pruned:
+    """Delete at most `limit` turns and `limit` events that ended more than `days` ago."""
+    return Pruned(*(_delete(session, name, days, limit) for name in ("turns", "events")))
+
+
+def _delete(session: Session, name: str, days: int, limit: int) -> int:
+    result = session.execute(SQL[name], {"days": days, "limit": limit})
+    return cast("CursorResult[Any]", result).rowcount

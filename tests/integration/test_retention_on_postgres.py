@@ -1,0 +1,86 @@
+"""What ended long ago goes; what is unfinished or unacked stays, however old."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from storage import conversations, inbox, merchants, outbox, retention, turns
+from storage.database import Database
+from storage.outbox import NewReply
+from storage.retention import Pruned
+from storage.turns import Claim, TurnInput
+
+
+@pytest.fixture
+def ended(database: Database) -> int:
+    """A turn that is done, with an acked reply; returns its id."""
+    with database.transaction() as session:
+        merchants.add_merchant(session, "m")
+        accepted = inbox.accept(
+            session, source="/gateway", id="1", type="message_received", time=None, subject=None, traceparent=None,
+            data={}, content_hash=b"x", merchant_id="m", conversation_id="c",
+        )  # fmt: skip
+        assert isinstance(accepted, inbox.Accepted)
+        conversations.open(session, id="c", merchant_id="m", workflow="ad_hoc_support", context={})
+        turn_id = turns.queue_turn(
+            session,
+            conversation_id="c",
+            merchant_id="m",
+            event_key=accepted.key,
+            action=0,
+            input=TurnInput("merchant", "hello"),
+        )
+        inbox.processed(session, accepted.key)
+        assert turn_id is not None
+    with database.transaction() as session:
+        claim = turns.claim(session, turn_id, lease_seconds=10, owner="me")
+        assert isinstance(claim, Claim)
+        turns.add_step(session, claim, 0, {"role": "assistant", "content": "hi"})
+        replies = outbox.append(
+            session,
+            turn_id=turn_id,
+            conversation_id="c",
+            turn_seq=1,
+            causation_id="1",
+            traceparent=None,
+            replies=[NewReply("end", {"type": "RUN_FINISHED"})],
+        )
+        turns.finish(session, claim)
+        outbox.acknowledge(session, [reply.id for reply in replies])
+    return turn_id
+
+
+def age(database: Database, days: int) -> None:
+    with database.transaction() as session:
+        session.execute(text("update turns set finished_at = finished_at - make_interval(days => :d)"), {"d": days})
+        session.execute(text("update events set processed_at = processed_at - make_interval(days => :d)"), {"d": days})
+
+
+def prune(database: Database) -> Pruned:
+    with database.transaction() as session:
+        return retention.prune(session)
+
+
+def count(database: Database, table: str) -> Any:
+    with database.transaction() as session:
+        return session.execute(text(f"select count(*) from {table}")).scalar()
+
+
+def test_what_ended_long_ago_goes_with_all_that_belongs_to_it(database: Database, ended: int) -> None:
+    age(database, 31)
+    assert prune(database) == Pruned(turns=1, events=1)
+    assert [count(database, table) for table in ("turns", "steps", "replies", "events")] == [0, 0, 0, 0]
+    assert count(database, "conversations") == 1
+
+
+def test_what_ended_lately_stays(database: Database, ended: int) -> None:
+    age(database, 29)
+    assert prune(database) == Pruned(turns=0, events=0)
+
+
+def test_an_unacked_reply_keeps_its_turn(database: Database, ended: int) -> None:
+    age(database, 31)
+    with database.transaction() as session:
+        session.execute(text("update replies set acked_at = null"))
+    assert prune(database) == Pruned(turns=0, events=0)
