@@ -13,6 +13,7 @@ from workers.cli.common import Failure, WrongUse, examples, explained
 from workers.cli.demo import demo
 from workers.cli.events import events
 from workers.cli.migrate import migrate
+from workers.cli.privacy import privacy
 from workers.cli.publish import publish
 from workers.cli.replies import replies
 from workers.cli.scenarios import test
@@ -90,6 +91,7 @@ for command in (
     events,
     turns,
     tokens,
+    privacy,
     migrate,
 ):
     cj.add_command(command)

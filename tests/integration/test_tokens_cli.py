@@ -1,0 +1,206 @@
+"""`cj tokens` and `cj privacy` on a real Postgres and a real Valkey."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from storage import merchants
+from storage.database import Database
+from storage.vault import Vault, new_key_text
+from tests.cj import Terminal
+from tests.rows import execute, new_event, query, store_event
+
+OLD, NEW = new_key_text(1), new_key_text(2)
+TOKEN = "shpat_0123456789abcdef"
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, valkey_url: str) -> Terminal:
+    environ = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url, "CJ_TOKEN_KEYS": OLD}
+    return Terminal(tmp_path, monkeypatch, environ)
+
+
+@pytest.fixture
+def old(valkey_url: str) -> Iterator["redis.Redis"]:
+    """The Redis of the earlier auth service."""
+    client = redis.Redis.from_url(valkey_url)
+    yield client
+    client.close()
+
+
+def keep(client: Any, shop: str, token: str = TOKEN, **more: Any) -> str:
+    key = f"merchant:{shop}.myshopify.com"
+    client.set(key, json.dumps({"shop_domain": f"{shop}.myshopify.com", "access_token": token, **more}))
+    return key
+
+
+def connect(database: Database, merchant_id: str, shop: str | None = None, token: str = TOKEN) -> None:
+    with database.transaction() as session:
+        merchants.connect_shop(
+            session,
+            Vault.from_text(OLD),
+            merchant_id=merchant_id,
+            shop_domain=f"{shop or merchant_id}.myshopify.com",
+            access_token=SecretStr(token),
+            refresh_token=SecretStr(token + "_refresh"),
+            scopes=[],
+            emit=False,
+        )
+
+
+def stored(database: Database, merchant_id: str, keys: str = OLD) -> str | None:
+    with database.transaction() as session:
+        token = merchants.read_access_token(session, Vault.from_text(keys), merchant_id)
+    return None if token is None else token.secret.get_secret_value()
+
+
+# Tokens in Redis
+
+
+def test_tokens_come_over_once(terminal: Terminal, database: Database, old: Any) -> None:
+    for number in range(30):
+        keep(old, f"shop-{number}", f"{TOKEN}_{number}", scopes="read_orders,read_products", merchant_id=f"m{number}")
+    old.set("merchants:1", "not ours")
+    report = terminal.json("tokens", "migrate-from-redis")
+    assert {name: report[name] for name in ("migrated", "skipped", "failed", "deleted")} == {
+        "migrated": 30,
+        "skipped": 0,
+        "failed": 0,
+        "deleted": 0,
+    }
+    assert stored(database, "m7") == f"{TOKEN}_7"
+    assert query(database, "SELECT DISTINCT scopes FROM merchant_integrations") == [(["read_orders", "read_products"],)]
+    assert query(database, "SELECT count(*) FROM events") == [(0,)]
+    before = query(database, "SELECT * FROM merchant_integrations ORDER BY id")
+    again = terminal.json("tokens", "migrate-from-redis")
+    assert (again["migrated"], again["skipped"]) == (0, 30)
+    assert query(database, "SELECT * FROM merchant_integrations ORDER BY id") == before
+
+
+def test_a_dry_run_changes_nothing(terminal: Terminal, database: Database, old: Any) -> None:
+    keep(old, "acme")
+    shown = terminal("tokens", "migrate-from-redis", "--dry-run", "--delete").stdout
+    assert "migrated  merchant:acme.myshopify.com  would be migrated" in shown
+    assert "dry run: nothing was changed" in shown
+    assert query(database, "SELECT count(*) FROM merchants") == [(0,)]
+    assert old.dbsize() == 1
+
+
+def test_every_key_that_cannot_come_over_has_a_reason_and_stops_no_other(
+    terminal: Terminal, database: Database, old: Any
+) -> None:
+    connect(database, "newer", token="shpat_a_newer_one")
+    connect(database, "moved", "moved-elsewhere")
+    connect(database, "someone", "taken")
+    connect(database, "gone")
+    execute(database, "SELECT disconnect_shop('gone', 'gone.myshopify.com', clock_timestamp())")
+    for shop in ("good", "newer", "moved", "taken", "gone"):
+        keep(old, shop)
+    old.set("merchant:broken", f'{{"access_token": "{TOKEN}"')
+    old.hset("merchant:hash", "access_token", TOKEN)
+    shown = terminal("tokens", "migrate-from-redis", "--delete", code=1)
+    found = {
+        line.split()[1].removeprefix("merchant:"): line for line in shown.stdout.splitlines() if "merchant:" in line
+    }
+    assert found["good.myshopify.com"].endswith("stored, read back and opened, deleted from Redis")
+    assert "another token in Postgres since" in found["newer.myshopify.com"]
+    assert "has connected moved-elsewhere.myshopify.com since" in found["moved.myshopify.com"]
+    assert "connected by another merchant" in found["taken.myshopify.com"]
+    assert "is uninstalled" in found["gone.myshopify.com"]
+    assert "not JSON" in found["broken"]
+    assert "not a string" in found["hash"]
+    assert shown.stdout.splitlines()[-1] == "1 migrated, 3 skipped, 3 failed, 1 deleted"
+    assert TOKEN not in shown.output
+    assert stored(database, "newer") == "shpat_a_newer_one"
+    assert old.exists("merchant:good.myshopify.com") == 0
+    assert old.dbsize() == 6
+
+
+def test_what_came_over_before_is_deleted_later(terminal: Terminal, database: Database, old: Any) -> None:
+    key = keep(old, "acme")
+    terminal("tokens", "migrate-from-redis")
+    assert old.exists(key) == 1
+    assert terminal.json("tokens", "migrate-from-redis", "--delete")["deleted"] == 1
+    assert old.exists(key) == 0
+    assert stored(database, "acme") == TOKEN
+
+
+def test_an_interrupted_migration_goes_on(terminal: Terminal, database: Database, old: Any) -> None:
+    for number in range(5):
+        keep(old, f"shop-{number}")
+    execute(
+        database,
+        """CREATE FUNCTION full_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF (SELECT count(*) FROM merchants) > 3 THEN RAISE disk_full; END IF; RETURN new; END $$;
+        CREATE TRIGGER full_up AFTER INSERT ON merchants FOR EACH ROW EXECUTE FUNCTION full_up()""",
+    )
+    terminal("tokens", "migrate-from-redis", code=1)
+    assert query(database, "SELECT count(*) FROM merchants") == [(3,)]
+    execute(database, "DROP TRIGGER full_up ON merchants")
+    report = terminal.json("tokens", "migrate-from-redis")
+    assert (report["migrated"], report["skipped"]) == (2, 3)
+
+
+def test_a_redis_that_is_away_is_a_sentence(terminal: Terminal) -> None:
+    shown = terminal("tokens", "migrate-from-redis", code=1, REDIS_URL="redis://127.0.0.1:1/0")
+    assert "REDIS_URL does not answer: ConnectionError" in shown.stderr
+
+
+# Changing the key
+
+
+def test_keys_are_changed_while_tokens_are_in_use(terminal: Terminal, database: Database) -> None:
+    for number in range(40):
+        connect(database, f"m{number}", token=f"{TOKEN}_{number}")
+    both, over, wrong = f"{NEW},{OLD}", threading.Event(), list[str]()
+
+    def use() -> None:
+        while not over.is_set():
+            for number in range(0, 40, 7):
+                if stored(database, f"m{number}", both) != f"{TOKEN}_{number}":
+                    wrong.append(f"m{number}")
+
+    user = threading.Thread(target=use)
+    user.start()
+    try:
+        done = terminal.json("tokens", "reseal", "--batch", "3", CJ_TOKEN_KEYS=both)
+    finally:
+        over.set()
+        user.join()
+    assert done == {"count": 40, "unreadable": [], "keys_in_use": [2], "complete": True}
+    assert wrong == []
+    assert stored(database, "m39", NEW) == f"{TOKEN}_39"
+    again = terminal("tokens", "reseal", CJ_TOKEN_KEYS=both).stdout
+    assert "0 rows anew" in again
+    assert "every other key can be dropped" in again
+
+
+def test_rows_that_do_not_open_are_named(terminal: Terminal, database: Database) -> None:
+    connect(database, "m1")
+    connect(database, "m2")
+    [(bad,)] = query(database, "SELECT id FROM merchant_integrations WHERE merchant_id = 'm1'")
+    execute(database, "UPDATE merchant_integrations SET shop_domain = 'moved.myshopify.com' WHERE id = :id", id=bad)
+    shown = terminal("tokens", "reseal", code=1, CJ_TOKEN_KEYS=f"{NEW},{OLD}")
+    assert "1 rows anew" in shown.stdout
+    assert "keys still in use: 1, 2; keep them" in shown.stdout
+    assert f"do not open: {bad};" in shown.stderr
+
+
+# What customers ask
+
+
+def test_a_customers_request_is_answered(terminal: Terminal, database: Database) -> None:
+    assert terminal("privacy", "requests").stdout == "no requests\n"
+    data = {"merchant_id": "m1", "shop_domain": "m1.myshopify.com", "customer_id": "1", "order_ids": ["2"]}
+    store_event(database, new_event("request-1", type="customers_data_request", data=data))
+    execute(database, "UPDATE events SET status = 'processed'")
+    assert "request-1  merchant m1, m1.myshopify.com" in terminal("privacy", "requests").stdout
+    answer = json.loads(terminal("privacy", "export", "request-1").stdout)
+    assert (answer["request"], answer["customer_id"], answer["orders"]) == ("request-1", "1", [])
+    assert "cj privacy requests" in terminal("privacy", "export", "request-2", code=1).stderr

@@ -1,0 +1,230 @@
+"""Tokens that an earlier auth service kept in Redis, brought into Postgres.
+
+There a shop is a key `merchant:{shop_domain}` whose value is a JSON object: `access_token`, `shop_domain` (or else the
+key's), perhaps `scopes` (a list, or a text with commas) and `merchant_id`. Without the last, the merchant is called as
+the shop is: acme.myshopify.com is `acme`. A key that names another shop than its value is not trusted.
+
+Every shop is brought over by itself: found, checked, stored, read back and opened. So a run may be interrupted and
+started again at any time; what is there already is skipped, and what was connected since is never overwritten. A key
+is deleted only if asked for, only after the stored token was opened and is the same, and only if its value is still
+the one that was read. No report, log or error holds a token.
+"""
+
+import hmac
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import redis
+from pydantic import SecretStr
+
+from events.catalog import normalize_shop_domain
+from events.errors import InvalidEvent
+from storage import merchants
+from storage.database import Database
+from storage.errors import StorageError, StorageUnavailable
+from storage.vault import Vault
+
+PATTERN = "merchant:*"
+LARGEST_VALUE = 64 * 1024
+SCAN_COUNT = 500
+TIMEOUT_SECONDS = 5.0
+
+_TOKEN = re.compile(r"[\x21-\x7e]{10,500}")
+_ID = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+
+# KEYS: the key. ARGV: the value that was read.
+DELETE_IF_SAME = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+Result = Literal["migrated", "skipped", "failed"]
+
+
+class Unusable(ValueError):
+    """A value is not a shop's token; the text says why, and repeats nothing of a token."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A shop as Redis has it."""
+
+    merchant_id: str
+    shop_domain: str
+    access_token: SecretStr
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one key."""
+
+    key: str
+    result: Result
+    reason: str
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of all keys."""
+
+    outcomes: tuple[Outcome, ...]
+    dry_run: bool
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many keys were migrated, skipped, failed and deleted."""
+        counted = Counter[str](outcome.result for outcome in self.outcomes)
+        counted["deleted"] = sum(outcome.deleted for outcome in self.outcomes)
+        return {name: counted[name] for name in ("migrated", "skipped", "failed", "deleted")}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"dry_run": self.dry_run, **self.counts, "keys": [vars(outcome) for outcome in self.outcomes]}
+
+
+def read_entry(key: str, raw: bytes | None) -> Entry:
+    """The shop of a key and its value. Raises Unusable."""
+    if raw is None:
+        raise Unusable("is gone")
+    if len(raw) > LARGEST_VALUE:
+        raise Unusable(f"has more than {LARGEST_VALUE} bytes")
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Unusable("is not JSON") from None
+    if not isinstance(value, dict):
+        raise Unusable("is not a JSON object")
+    shop_domain = _shop_domain(key, value.get("shop_domain"))
+    token = value.get("access_token")
+    if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
+        raise Unusable("has no access_token of 10 to 500 printable characters")
+    merchant_id = value.get("merchant_id")
+    if merchant_id is None:
+        merchant_id = shop_domain.removesuffix(".myshopify.com")
+    elif isinstance(merchant_id, int) and not isinstance(merchant_id, bool):
+        merchant_id = str(merchant_id)
+    if not isinstance(merchant_id, str) or _ID.fullmatch(merchant_id) is None:
+        raise Unusable("has a merchant_id that is not 1 to 200 printable characters")
+    return Entry(merchant_id, shop_domain, SecretStr(token), _scopes(value.get("scopes")))
+
+
+class Migration:
+    """One run. Reads `client`, writes `database`."""
+
+    def __init__(
+        self, client: redis.Redis, database: Database, vault: Vault, *, dry_run: bool = False, delete: bool = False
+    ) -> None:
+        self._redis: Any = client
+        self._database = database
+        self._vault = vault
+        self._dry_run = dry_run
+        self._delete = delete and not dry_run
+
+    def keys(self) -> list[bytes]:
+        """The keys there are, by SCAN, which never blocks the server; it may name one twice."""
+        return sorted(set(self._redis.scan_iter(match=PATTERN, count=SCAN_COUNT)))
+
+    def run(self, keys: Iterable[bytes]) -> Report:
+        """Bring every key over. Raises StorageUnavailable and redis.ConnectionError; what was done is done."""
+        return Report(tuple(self._each(keys)), self._dry_run)
+
+    def _each(self, keys: Iterable[bytes]) -> Iterator[Outcome]:
+        for key in keys:
+            name = key.decode("utf-8", "replace")[:200]
+            try:
+                raw = self._redis.get(key)
+                entry = read_entry(name, raw)
+                result, reason = self._bring(entry)
+                deleted = self._delete and reason in (MIGRATED, THERE) and self._forget(key, raw, entry)
+                yield Outcome(name, result, reason, deleted)
+            except Unusable as problem:
+                yield Outcome(name, "failed", f"the value {problem}")
+            except redis.ResponseError:
+                yield Outcome(name, "failed", "the value is not a string")
+            except StorageUnavailable:
+                raise
+            except StorageError as error:
+                yield Outcome(name, "failed", str(error))
+
+    def _bring(self, entry: Entry) -> tuple[Result, str]:
+        with self._database.transaction() as session:
+            found = merchants.integration_of(session, entry.merchant_id)
+            if found is not None:
+                if found.shop_domain != entry.shop_domain:
+                    return "skipped", f"the merchant has connected {found.shop_domain} since"
+                if not found.is_active:
+                    return "skipped", f"the connection in Postgres is {found.status}"
+                return "skipped", THERE if self._is_stored(entry) else "the shop has another token in Postgres since"
+            elsewhere = merchants.integration_by_shop(session, entry.shop_domain)
+            if elsewhere is not None:
+                return "failed", f"{entry.shop_domain} is connected by another merchant"
+            if self._dry_run:
+                return "migrated", "would be migrated"
+            merchants.connect_shop(
+                session,
+                self._vault,
+                merchant_id=entry.merchant_id,
+                shop_domain=entry.shop_domain,
+                access_token=entry.access_token,
+                scopes=entry.scopes,
+                emit=False,
+            )
+        if not self._is_stored(entry):
+            return "failed", "the stored token is not the one from Redis; run again"
+        return "migrated", MIGRATED
+
+    def _is_stored(self, entry: Entry) -> bool:
+        """Read the row back and open it."""
+        with self._database.transaction() as session:
+            token = merchants.read_access_token(session, self._vault, entry.merchant_id)
+        if token is None or token.integration.shop_domain != entry.shop_domain:
+            return False
+        stored, wanted = token.secret.get_secret_value(), entry.access_token.get_secret_value()
+        return hmac.compare_digest(stored.encode(), wanted.encode())
+
+    def _forget(self, key: bytes, raw: bytes, entry: Entry) -> bool:
+        return self._is_stored(entry) and bool(self._redis.eval(DELETE_IF_SAME, 1, key, raw))
+
+
+MIGRATED, THERE = "stored, read back and opened", "is in Postgres already"
+
+
+def open_redis(url: str) -> redis.Redis:
+    """A client for the Redis that holds the old tokens."""
+    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
+
+
+def migrate(
+    redis_url: str,
+    database: Database,
+    vault: Vault,
+    *,
+    dry_run: bool = False,
+    delete: bool = False,
+    watched: Callable[[list[bytes]], Iterable[bytes]] = lambda keys: keys,
+) -> Report:
+    """Bring all tokens over; `watched` may look on as the keys go by."""
+    client = open_redis(redis_url)
+    try:
+        migration = Migration(client, database, vault, dry_run=dry_run, delete=delete)
+        return migration.run(watched(migration.keys()))
+    finally:
+        client.close()
+
+
+def _shop_domain(key: str, value: object) -> str:
+    named = key.removeprefix(PATTERN.removesuffix("*"))
+    try:
+        shop_domain = normalize_shop_domain(named if value is None else value if isinstance(value, str) else "")
+    except InvalidEvent:
+        raise Unusable("has no shop_domain of the form <name>.myshopify.com") from None
+    if named.lower().endswith(".myshopify.com") and named.lower() != shop_domain:
+        raise Unusable(f"is about {shop_domain}, another shop than the key's")
+    return shop_domain
+
+
+def _scopes(value: object) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
+    return tuple(part.strip() for part in parts if isinstance(part, str) and part.strip())
