@@ -1,0 +1,47 @@
+"""`python -m tests.chaos [--seconds S] [--seed N] [--rate R] [--quick] [--json FILE] [--keep FOLDER]`.
+
+Exit code 1 if anything was lost, shown twice, out of order, or did not end.
+"""
+
+import argparse
+import json
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.ground import ground
+from tests.chaos.report import as_json, as_text
+from tests.chaos.run import Wanted, run
+
+
+def main() -> int:
+    """Run once; print the schedule, the figures and the verdict."""
+    options = _options()
+    seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
+    print(f"seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        with ground(folder, quick=options.quick, lease_seconds=options.lease) as here:
+            outcome = run(here, Wanted(f"s{seed}", seed, options.seconds, options.rate))
+    print(as_text(outcome))
+    if options.json:
+        options.json.write_text(json.dumps(as_json(outcome), indent=1) + "\n")
+    return 0 if outcome.good else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long events are given and faults happen")
+    parser.add_argument("--seed", type=int, help="of the schedule; without it a new one, which is printed")
+    parser.add_argument("--rate", type=float, default=4.0, help="events per second")
+    parser.add_argument("--lease", type=float, default=3.0, help="CJ_LEASE_SECONDS of the workers")
+    parser.add_argument("--quick", action="store_true", help="shorter pauses, and agents that start without litellm")
+    parser.add_argument("--json", type=Path, help="also write the outcome to this file")
+    parser.add_argument("--keep", type=Path, help="a new folder in which logs and data stay")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

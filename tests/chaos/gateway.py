@@ -1,0 +1,46 @@
+"""A chat gateway as a process: `python -m tests.chaos.gateway BROKER_URL RECORD FOLDER`.
+
+It keeps what it shows in its record, and reads the record when it starts, so it can be killed at any instant.
+While the mutant `gateway_forgets` is ordered in FOLDER it does neither: it shows whatever arrives.
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from events.replies import RepliesConsumer, Reply
+from tests.chaos.mutants import is_ordered
+from tests.chaos.record import Record
+from workers import logs
+
+#: Longer than any reply takes to be sent again: order goes before speed here.
+GAP_SECONDS = 60.0
+
+
+def main() -> None:
+    """Show and ack until SIGTERM."""
+    broker_url, record, orders = sys.argv[1], Record(Path(sys.argv[2])), Path(sys.argv[3])
+    logs.configure("gateway")
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    known = [shown.reply for shown in record.read()]
+    ids = {reply.id for reply in known}
+
+    def show(reply: Reply) -> None:
+        if is_ordered(orders, "gateway_forgets") or reply.id not in ids:
+            record.append(reply)
+            ids.add(reply.id)
+
+    forgets = is_ordered(orders, "gateway_forgets")
+    consumer = (
+        RepliesConsumer(broker_url, remember=1, gap_seconds=0.1)
+        if forgets
+        else RepliesConsumer(broker_url, remember=1_000_000, gap_seconds=GAP_SECONDS, shown=known)
+    )
+    logs.ready()
+    consumer.run(show, stop=stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Where a run takes place: servers that can be crashed, real workers under the supervisor, a gateway process."""
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos import mutants
+from tests.chaos.record import Record
+from tests.servers import PostgresForTests
+from tests.stack import ROOT, Stack
+from workers.embedded import EmbeddedValkey
+from workers.procfile import Process
+from workers.supervisor import Pace
+
+COUNTS: Mapping[str, int] = {"intake": 2, "workflow": 2, "agent": 3, "shopify": 2}
+QUICK_PACE = Pace(first=0.2, longest=0.5)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Everything a run needs. `orders` is the folder in which mutants are ordered."""
+
+    stack: Stack
+    postgres: PostgresForTests
+    valkey: EmbeddedValkey
+    record: Record
+    orders: Path
+    lease_seconds: float
+
+
+@contextlib.contextmanager
+def ground(
+    folder: Path, *, quick: bool, lease_seconds: float, counts: Mapping[str, int] = COUNTS, durable: bool = True
+) -> Iterator[Ground]:
+    """With `quick`, everything at the pace of `tests.chaos.quick`; else exactly what `cj up` runs."""
+    orders = folder / "orders"
+    orders.mkdir()
+    if quick:
+        (orders / mutants.QUICK).touch()
+    environ = {
+        "CJ_WORKFLOWS": str(unhurried_workflows(folder)),
+        "CJ_LEASE_SECONDS": f"{lease_seconds:g}",
+    }
+    with (
+        PostgresForTests(folder / "postgres", durable=durable) as postgres,
+        EmbeddedValkey(folder / "valkey") as valkey,
+        postgres.migrated_database() as database_url,
+    ):
+        command = f"exec python -m tests.chaos.gateway '{valkey.url}' '{folder / 'shown'}' '{orders}'"
+        with Stack(
+            database_url,
+            valkey.url,
+            folder,
+            counts=counts,
+            environ=environ,
+            command=(lambda process: mutants.through(process, orders)) if quick else lambda process: process.command,
+            pace=QUICK_PACE if quick else None,
+            others=(Process("gateway", command),),
+            shows=False,
+        ) as stack:
+            yield Ground(stack, postgres, valkey, Record(folder / "shown"), orders, lease_seconds)
+
+
+def unhurried_workflows(folder: Path) -> Path:
+    """The shipped workflows without the pause between messages."""
+    target = folder / "workflows"
+    target.mkdir()
+    for source in (ROOT / "workflows").glob("*.yaml"):
+        whole = re.sub(r"(?m)^limits:\n", "limits:\n  pause_between_messages_seconds: 0\n", source.read_text())
+        if "pause_between_messages_seconds: 0\n" not in whole:
+            whole += "\nlimits:\n  pause_between_messages_seconds: 0\n"
+        (target / source.name).write_text(whole)
+    return target

@@ -1,0 +1,130 @@
+"""What a run will do, made from its seed: which events, given how, and which faults, when. Pure.
+
+The seed fixes this schedule; how the processes' steps fall between the faults is up to the machine.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SENTENCES = (
+    "How many customers do I have?",
+    "Hello",
+    "What about my recent orders?",
+    "Thanks",
+    "How is the week going?",
+    "Which products are in stock?",
+)
+#: What happens, and how often among a hundred faults.
+WEIGHTS = {
+    "kill": 42,
+    "freeze": 16,
+    "flush": 12,
+    "valkey_loses_all": 9,
+    "valkey_keeps_its_log": 9,
+    "postgres_crash": 12,
+}
+#: One fault in so many comes together with others.
+TOGETHER_ONE_IN = 5
+
+
+@dataclass(frozen=True)
+class Given:
+    """One event, published `copies` times; its row is written `row_after` seconds later, as a source that keeps an
+    outbox does. With no copy the row is all there is."""
+
+    at: float
+    id: str
+    source: str
+    type: str
+    data: Mapping[str, Any]
+    copies: int
+    row_after: float
+
+    @property
+    def conversation_id(self) -> str:
+        return str(self.data["conversation_id"])
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`seconds`: how long a process is frozen or a server away."""
+
+    at: float
+    kind: str
+    target: str = ""
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        lasts = f" for {self.seconds:.1f} s" if self.seconds else ""
+        return f"{self.at:6.1f} s  {self.kind}{f' {self.target}' if self.target else ''}{lasts}"
+
+
+@dataclass(frozen=True)
+class Merchant:
+    merchant_id: str
+    shop_domain: str
+    conversation_id: str
+
+
+def merchants(name: str, count: int) -> list[Merchant]:
+    """So many merchants that no other run has."""
+    return [Merchant(f"{name}-m{n}", f"{name}-{n}.myshopify.com", f"{name}-c{n}") for n in range(count)]
+
+
+def events(name: str, whose: Sequence[Merchant], *, seconds: float, rate: float, dice: random.Random) -> list[Given]:
+    """`rate` events per second: each conversation begins with its store connected, the rest are messages."""
+    planned: list[Given] = []
+    for number in range(int(seconds * rate)):
+        first = number < len(whose)
+        merchant = whose[number] if first else dice.choice(whose)
+        data: dict[str, Any] = {"merchant_id": merchant.merchant_id, "conversation_id": merchant.conversation_id}
+        if first:
+            data |= {"provider": "shopify", "success": True, "shop_domain": merchant.shop_domain}
+        else:
+            data["text"] = dice.choice(SENTENCES)
+        copies = dice.choice((0, 1, 1, 2, 3))
+        planned.append(
+            Given(
+                at=number / rate,
+                id=f"{name}-e{number}",
+                source="/auth" if first else "/gateway",
+                type="oauth_complete" if first else "message_received",
+                data=data,
+                copies=copies,
+                row_after=dice.uniform(0.0, 2.0) if copies else 0.0,
+            )
+        )
+    return planned
+
+
+def faults(
+    targets: Sequence[str],
+    *,
+    seconds: float,
+    lease_seconds: float,
+    pause: tuple[float, float],
+    dice: random.Random,
+) -> list[Fault]:
+    """Faults `pause` seconds apart (from, to), until two seconds before the end of the load."""
+    planned: list[Fault] = []
+    at = dice.uniform(*pause)
+    while at < seconds - 2.0:
+        together = dice.randint(2, 3) if dice.randrange(TOGETHER_ONE_IN) == 0 else 1
+        for kind in dict.fromkeys(dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=together)):
+            planned.append(_fault(at, kind, targets, lease_seconds, dice))
+        at += dice.uniform(*pause)
+    return planned
+
+
+def _fault(at: float, kind: str, targets: Sequence[str], lease_seconds: float, dice: random.Random) -> Fault:
+    match kind:
+        case "kill":
+            return Fault(at, kind, dice.choice(targets))
+        case "freeze":
+            return Fault(at, kind, dice.choice(targets), lease_seconds * dice.uniform(1.2, 2.0))
+        case "flush":
+            return Fault(at, kind)
+        case _:
+            return Fault(at, kind, seconds=dice.choice((0.0, 0.5, 2.0)))

@@ -1,0 +1,56 @@
+"""Chaos in seconds instead of minutes: lost things are looked for more often, and agents start without litellm.
+
+Nothing else differs: the demo model's own answers are given, past the library that would only carry them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import storage.inbox
+import storage.outbox
+import storage.turns
+import workers.resources
+import workers.sweeper
+from workers import demo_model
+from workers.answer import Answer, ToolCall, parse_arguments
+from workers.model import Model
+
+FACTOR = 0.2
+"""Of the production's pauses."""
+
+
+class DemoModel(Model):
+    """The demo model, asked without litellm."""
+
+    def ask(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] | None,
+        *,
+        timeout: float,
+        temperature: float | None = None,
+        max_output_tokens: int | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Answer:
+        message = demo_model.wire_message(demo_model.reply_to(messages, bool(tools)))
+        calls = tuple(
+            ToolCall(call["id"], call["function"]["name"], parse_arguments(call["function"]["arguments"])[0])
+            for call in message.get("tool_calls", ())
+        )
+        return Answer(message["content"], calls, "demo")
+
+    def warm_up(self) -> None:
+        """Nothing to import."""
+
+    def problems(self) -> tuple[str, ...]:
+        return ()
+
+
+def apply() -> None:
+    """For this process."""
+    workers.resources.Model = DemoModel  # type: ignore[attr-defined]
+    workers.sweeper.PERIOD_SECONDS *= FACTOR
+    workers.sweeper.HINT_AFTER_SECONDS *= FACTOR
+    storage.inbox.HINT_AGAIN_SECONDS *= FACTOR
+    storage.turns.HINT_AGAIN_SECONDS *= FACTOR
+    storage.outbox.BACKOFF_SECONDS = tuple(FACTOR * seconds for seconds in storage.outbox.BACKOFF_SECONDS)

@@ -1,0 +1,155 @@
+"""One run on a ground: connect the merchants, give events while faults happen, wait for quiet, judge."""
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from events import queues
+from storage.errors import StorageError
+from tests.chaos import plan
+from tests.chaos.faults import Chaos
+from tests.chaos.ground import Ground
+from tests.chaos.plan import Fault, Given
+from tests.chaos.record import Shown
+from tests.chaos.source import Source
+from tests.chaos.verdict import EventRow, ReplyRow, TurnRow, Verdict, judge, latencies
+
+POLL_SECONDS = 0.2
+EVENTS_PER_MERCHANT = 8
+QUEUES = (queues.EVENTS, queues.REPLIES, queues.ACKS)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run is asked to be; `pause` is the least and the longest time between faults, in seconds."""
+
+    name: str
+    seed: int
+    seconds: float
+    rate: float
+    pause: tuple[float, float] = (0.8, 2.4)
+    patience: float = 240.0
+
+
+@dataclass
+class Outcome:
+    """What a run was."""
+
+    wanted: Wanted
+    verdict: Verdict
+    counts: dict[str, int]
+    faults: Sequence[Fault]
+    first: list[float]
+    end: list[float]
+    quiet_after: float | None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        return not (self.verdict.faults or self.problems or self.quiet_after is None)
+
+
+def run(ground: Ground, wanted: Wanted, *, faults: Sequence[Fault] | None = None) -> Outcome:
+    """`faults` replaces those that the seed would bring."""
+    dice = random.Random(wanted.seed)  # noqa: S311 - a schedule
+    whose = plan.merchants(wanted.name, max(2, int(wanted.seconds * wanted.rate / EVENTS_PER_MERCHANT)))
+    given = plan.events(wanted.name, whose, seconds=wanted.seconds, rate=wanted.rate, dice=dice)
+    targets = sorted(ground.stack.supervisor.pids())
+    if faults is None:
+        lease = ground.lease_seconds
+        faults = plan.faults(targets, seconds=wanted.seconds, lease_seconds=lease, pause=wanted.pause, dice=dice)
+    for merchant in whose:
+        ground.stack.connect(merchant.shop_domain, merchant.merchant_id, size="tiny")
+    source = Source(ground.stack.database, ground.stack.publisher, given)
+    chaos = Chaos(ground.stack.supervisor, ground.postgres, ground.valkey, faults)
+    source.start()
+    chaos.run()
+    source.wait()
+    quiet_after = wait_for_quiet(ground, given, wanted.patience)
+    return _outcome(ground, wanted, given, source, chaos, quiet_after)
+
+
+def wait_for_quiet(ground: Ground, given: Sequence[Given], patience: float) -> float | None:
+    """Seconds until nothing was left to do; None if that was not within `patience`."""
+    started = time.monotonic()
+    while time.monotonic() - started < patience:
+        try:
+            if is_quiet(ground, given):
+                return time.monotonic() - started
+        except (StorageError, redis.RedisError):
+            pass  # a server is just coming back
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def is_quiet(ground: Ground, given: Sequence[Given]) -> bool:
+    """Whether every event is handled, every turn ended, every reply acked, and no message waits."""
+    prefix = _prefix(given)
+    [(stored, received, open_turns, unacked)] = ground.stack.rows(
+        """
+        select count(*), count(*) filter (where status = 'received'),
+               (select count(*) from turns where conversation_id like :prefix and status in ('queued', 'running')),
+               (select count(*) from replies where conversation_id like :prefix and acked_at is null)
+        from events where conversation_id like :prefix
+        """,
+        prefix=prefix,
+    )
+    if stored < len(given) or received or open_turns or unacked:
+        return False
+    client = redis.Redis.from_url(ground.valkey.url, socket_timeout=2.0)
+    try:
+        return not any(int(client.llen(queue)) for queue in QUEUES)  # type: ignore[arg-type]
+    finally:
+        client.close()
+
+
+def look(ground: Ground, given: Sequence[Given]) -> tuple[Verdict, dict[str, int], list[Shown]]:
+    """The verdict as things stand."""
+    values: dict[str, Any] = {"prefix": _prefix(given)}
+    rows = ground.stack.rows
+    events = [
+        EventRow(*row)
+        for row in rows("select source, id, status from events where conversation_id like :prefix", **values)
+    ]
+    turns = [TurnRow(*row) for row in rows(TURNS, **values)]
+    replies = [
+        ReplyRow(*row)
+        for row in rows(
+            "select id, turn_id, acked_at is not null from replies where conversation_id like :prefix", **values
+        )
+    ]
+    mine = {event.conversation_id for event in given}
+    shown = [item for item in ground.record.read() if item.reply.subject in mine]
+    counts = {
+        "events": len(given),
+        "turns": len(turns),
+        "replies": len(replies),
+        "shown": len(shown),
+        "turns resumed": sum(turn.failures > 0 for turn in turns),
+        "turns given up with an apology": sum(turn.status == "dead" for turn in turns),
+    }
+    return judge([(event.source, event.id) for event in given], events, turns, replies, shown), counts, shown
+
+
+TURNS = """
+select t.id, t.conversation_id, t.seq, e.id, t.status, t.failures, t.started_at, t.finished_at,
+       t.absorbed_by is not null
+from turns t join events e on e.key = t.event_key where t.conversation_id like :prefix
+"""
+
+
+def _prefix(given: Sequence[Given]) -> str:
+    return given[0].conversation_id.rpartition("-")[0] + "-%"
+
+
+def _outcome(
+    ground: Ground, wanted: Wanted, given: Sequence[Given], source: Source, chaos: Chaos, quiet_after: float | None
+) -> Outcome:
+    verdict, counts, shown = look(ground, given)
+    counts["published in vain"] = source.failed_publishes
+    first, end = latencies(source.given_at, shown)
+    return Outcome(wanted, verdict, counts, chaos.done, first, end, quiet_after, chaos.problems)

@@ -1,0 +1,98 @@
+"""Gives the planned events as a source with an outbox does: published zero to three times, and written as a row.
+
+Publishing alone could not be lossless: what lies on a Redis broker is gone after FLUSHALL. A source that wants more
+writes the row in its own transaction (README), and so does this one, at once or a little later.
+"""
+
+import heapq
+import threading
+import time
+from collections.abc import Sequence
+
+from events import catalog
+from events.envelope import Envelope
+from events.errors import PublishFailed
+from events.publisher import Publisher
+from storage import inbox
+from storage.database import Database
+from storage.errors import StorageUnavailable
+from tests.chaos.plan import Given
+
+RETRY_SECONDS = 0.2
+
+
+class Source:
+    """A thread for publishing and one for rows."""
+
+    def __init__(self, database: Database, publisher: Publisher, plan: Sequence[Given]) -> None:
+        self._database, self._publisher, self._plan = database, publisher, plan
+        #: Unix time at which each event was given, by its id.
+        self.given_at: dict[str, float] = {}
+        self.failed_publishes = 0
+        self._rows: list[tuple[float, str, Given]] = []
+        self._started = time.monotonic()
+        self._all_published = threading.Event()
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._publish_all, self._write_all)]
+
+    def start(self) -> None:
+        """Begin."""
+        self._started = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self) -> None:
+        """Until every event is given, and its row is written."""
+        for thread in self._threads:
+            thread.join()
+
+    def _publish_all(self) -> None:
+        try:
+            for event in self._plan:
+                time.sleep(max(0.0, self._started + event.at - time.monotonic()))
+                self.given_at[event.id] = time.time()
+                heapq.heappush(self._rows, (time.monotonic() + event.row_after, event.id, event))
+                self._publish(event)
+        finally:
+            self._all_published.set()
+
+    def _publish(self, event: Given) -> None:
+        for _ in range(event.copies):
+            try:
+                self._publisher.publish_envelope(_envelope(event))
+            except PublishFailed:
+                self.failed_publishes += 1
+                return
+
+    def _write_all(self) -> None:
+        while self._rows or not self._all_published.is_set():
+            if not self._rows or self._rows[0][0] > time.monotonic():
+                time.sleep(0.01)
+                continue
+            due, name, event = heapq.heappop(self._rows)
+            if not self._write(event):
+                heapq.heappush(self._rows, (time.monotonic() + RETRY_SECONDS, name, event))
+
+    def _write(self, event: Given) -> bool:
+        parsed = catalog.parse(_envelope(event).encode())
+        new = inbox.NewEvent(
+            source=parsed.source,
+            id=parsed.id,
+            type=parsed.type,
+            time=parsed.envelope.time,
+            subject=None,
+            traceparent=None,
+            data=parsed.payload,
+            content_hash=parsed.content_hash,
+            merchant_id=parsed.merchant_id,
+            conversation_id=parsed.conversation_id,
+        )
+        try:
+            with self._database.transaction() as session:
+                inbox.accept_many(session, [new])
+        except StorageUnavailable:
+            return False
+        return True
+
+
+def _envelope(event: Given) -> Envelope:
+    return Envelope(specversion="1.0", id=event.id, source=event.source, type=event.type, data=dict(event.data))

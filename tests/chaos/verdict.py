@@ -1,0 +1,143 @@
+"""What went wrong in a run, from what was given, what Postgres holds and what the gateway showed. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tests.chaos.record import Shown
+
+
+@dataclass(frozen=True)
+class EventRow:
+    source: str
+    id: str
+    status: str
+
+
+@dataclass(frozen=True)
+class TurnRow:
+    turn_id: int
+    conversation_id: str
+    seq: int
+    event_id: str
+    status: str
+    failures: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    absorbed: bool
+
+
+@dataclass(frozen=True)
+class ReplyRow:
+    id: str
+    turn_id: int
+    acked: bool
+
+
+@dataclass
+class Verdict:
+    """Sentences about what is wrong; a good run has none."""
+
+    lost: list[str] = field(default_factory=list)
+    duplicated: list[str] = field(default_factory=list)
+    disordered: list[str] = field(default_factory=list)
+    unended: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[str]:
+        """All of them, each under its kind."""
+        kinds = {"lost": self.lost, "duplicated": self.duplicated, "out of order": self.disordered}
+        kinds["without exactly one end"] = self.unended
+        return [f"{kind}: {sentence}" for kind, sentences in kinds.items() for sentence in sentences]
+
+
+def judge(
+    given: Collection[tuple[str, str]],
+    events: Sequence[EventRow],
+    turns: Sequence[TurnRow],
+    replies: Sequence[ReplyRow],
+    shown: Sequence[Shown],
+) -> Verdict:
+    """`given`: (source, id) of every event that was given."""
+    verdict = Verdict()
+    _judge_events(verdict, given, events, turns)
+    _judge_replies(verdict, replies, shown)
+    _judge_ends(verdict, turns, shown)
+    _judge_order(verdict, turns, shown)
+    return verdict
+
+
+def _judge_events(
+    verdict: Verdict, given: Collection[tuple[str, str]], events: Sequence[EventRow], turns: Sequence[TurnRow]
+) -> None:
+    stored = Counter((row.source, row.id) for row in events)
+    with_turns = {turn.event_id for turn in turns}
+    wanted = set(given)
+    verdict.lost += [f"event {id} is not stored" for source, id in wanted if not stored[source, id]]
+    verdict.lost += [f"event {row.id} is {row.status}" for row in events if row.status != "processed"]
+    verdict.lost += [
+        f"event {row.id} led to no turn" for row in events if row.status == "processed" and row.id not in with_turns
+    ]
+    verdict.duplicated += [f"event {id} is stored {n} times" for (_, id), n in stored.items() if n > 1]
+    verdict.duplicated += [f"event {id} was never given" for source, id in stored if (source, id) not in wanted]
+
+
+def _judge_replies(verdict: Verdict, replies: Sequence[ReplyRow], shown: Sequence[Shown]) -> None:
+    times = Counter(item.reply.id for item in shown)
+    messages = Counter(str(item.reply.data["messageId"]) for item in shown if item.reply.text is not None)
+    committed = {row.id for row in replies}
+    verdict.lost += [f"reply {row.id} was never shown" for row in replies if not times[row.id]]
+    verdict.lost += [f"reply {row.id} was never acked" for row in replies if not row.acked]
+    verdict.lost += [f"reply {id} was shown but is not committed" for id in times.keys() - committed]
+    verdict.duplicated += [f"reply {id} was shown {n} times" for id, n in times.items() if n > 1]
+    verdict.duplicated += [f"message {id} was said {n} times" for id, n in messages.items() if n > 1]
+
+
+def _judge_ends(verdict: Verdict, turns: Sequence[TurnRow], shown: Sequence[Shown]) -> None:
+    ends = Counter(_turn_id(item) for item in shown if item.reply.final)
+    verdict.unended += [f"turn {turn.turn_id} is {turn.status}" for turn in turns if turn.status not in ENDED]
+    verdict.unended += [f"turn {turn.turn_id} has {n} ends" for turn in turns if (n := ends[turn.turn_id]) != 1]
+
+
+def _judge_order(verdict: Verdict, turns: Sequence[TurnRow], shown: Sequence[Shown]) -> None:
+    latest: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for item in shown:
+        reply = item.reply
+        if reply.place < latest[reply.subject]:
+            verdict.disordered.append(f"reply {reply.id} was shown after a later one of its conversation")
+        latest[reply.subject] = max(latest[reply.subject], reply.place)
+    by_conversation: dict[str, list[TurnRow]] = defaultdict(list)
+    for turn in sorted(turns, key=lambda turn: turn.seq):
+        if not turn.absorbed:
+            by_conversation[turn.conversation_id].append(turn)
+    for own in by_conversation.values():
+        for before, after in zip(own, own[1:], strict=False):
+            if _began_too_early(before, after):
+                verdict.disordered.append(f"turn {after.turn_id} began before turn {before.turn_id} had ended")
+
+
+ENDED = ("done", "dead")
+
+
+def _began_too_early(before: TurnRow, after: TurnRow) -> bool:
+    if after.started_at is None:
+        return False
+    return before.finished_at is None or after.started_at < before.finished_at
+
+
+def _turn_id(item: Shown) -> int:
+    return int(item.reply.id.partition(":")[0].removeprefix("turn_"))
+
+
+def latencies(given_at: dict[str, float], shown: Iterable[Shown]) -> tuple[list[float], list[float]]:
+    """Seconds from an event given to its first reply shown, and to its last turn's end shown."""
+    first: dict[str, float] = {}
+    end: dict[str, float] = {}
+    for item in shown:
+        cause = str(item.reply.causationid)
+        if cause in given_at:
+            first.setdefault(cause, item.at - given_at[cause])
+            if item.reply.final:
+                end[cause] = item.at - given_at[cause]
+    return sorted(first.values()), sorted(end.values())
