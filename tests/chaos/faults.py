@@ -12,7 +12,8 @@ import redis
 
 from tests.chaos.plan import Fault
 from tests.servers import PostgresForTests
-from workers.embedded import EmbeddedServer, EmbeddedValkey
+from workers.embedded import EmbeddedValkey
+from workers.embedded_server import EmbeddedServer
 from workers.supervisor import Supervisor
 
 

@@ -53,4 +53,5 @@ def apply() -> None:
     workers.sweeper.HINT_AFTER_SECONDS *= FACTOR
     storage.inbox.HINT_AGAIN_SECONDS *= FACTOR
     storage.turns.HINT_AGAIN_SECONDS *= FACTOR
-    storage.outbox.BACKOFF_SECONDS = tuple(FACTOR * seconds for seconds in storage.outbox.BACKOFF_SECONDS)
+    backoff = tuple(FACTOR * seconds for seconds in storage.outbox.BACKOFF_SECONDS)
+    storage.outbox.BACKOFF_SECONDS = backoff  # type: ignore[assignment]

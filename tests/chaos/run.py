@@ -55,7 +55,7 @@ class Outcome:
 
 def run(ground: Ground, wanted: Wanted, *, faults: Sequence[Fault] | None = None) -> Outcome:
     """`faults` replaces those that the seed would bring."""
-    dice = random.Random(wanted.seed)  # noqa: S311 - a schedule
+    dice = random.Random(wanted.seed)
     whose = plan.merchants(wanted.name, max(2, int(wanted.seconds * wanted.rate / EVENTS_PER_MERCHANT)))
     given = plan.events(wanted.name, whose, seconds=wanted.seconds, rate=wanted.rate, dice=dice)
     targets = sorted(ground.stack.supervisor.pids())
@@ -102,7 +102,7 @@ def is_quiet(ground: Ground, given: Sequence[Given]) -> bool:
         return False
     client = redis.Redis.from_url(ground.valkey.url, socket_timeout=2.0)
     try:
-        return not any(int(client.llen(queue)) for queue in QUEUES)  # type: ignore[arg-type]
+        return not any(int(client.llen(queue)) for queue in QUEUES)
     finally:
         client.close()
 

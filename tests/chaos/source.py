@@ -68,7 +68,7 @@ class Source:
             if not self._rows or self._rows[0][0] > time.monotonic():
                 time.sleep(0.01)
                 continue
-            due, name, event = heapq.heappop(self._rows)
+            _, name, event = heapq.heappop(self._rows)
             if not self._write(event):
                 heapq.heappush(self._rows, (time.monotonic() + RETRY_SECONDS, name, event))
 

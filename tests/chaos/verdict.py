@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from tests.chaos.record import Shown
 
@@ -112,7 +113,7 @@ def _judge_order(verdict: Verdict, turns: Sequence[TurnRow], shown: Sequence[Sho
         if not turn.absorbed:
             by_conversation[turn.conversation_id].append(turn)
     for own in by_conversation.values():
-        for before, after in zip(own, own[1:], strict=False):
+        for before, after in pairwise(own):
             if _began_too_early(before, after):
                 verdict.disordered.append(f"turn {after.turn_id} began before turn {before.turn_id} had ended")
 

@@ -1,0 +1,16 @@
+"""One quick ground for all chaos tests of a test process; each run brings merchants of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.ground import Ground, ground
+from tests.servers import fast_folder
+
+
+@pytest.fixture(scope="session")
+def here() -> Iterator[Ground]:
+    """Two of every kind, so that one can take over at once."""
+    counts = {"intake": 2, "workflow": 2, "agent": 2}
+    with fast_folder() as folder, ground(folder, quick=True, lease_seconds=1.0, counts=counts, durable=False) as made:
+        yield made
