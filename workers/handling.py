@@ -5,7 +5,7 @@ commit is returned. Running it again for the same event finds the mark and does 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -114,7 +114,9 @@ class _Handler:
         if self._row.type == "oauth_complete":
             # What was put off until the merchant connects again goes on, also if that failed: to say so.
             begins_anew: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
-            conversation = self._merge(conversation, {**begins_anew, turns.RECONNECT_ASKED: None})
+            forgotten = {**begins_anew, turns.RECONNECT_ASKED: None}
+            if any(conversation.context.get(key) for key in forgotten):
+                conversation = self._merge(conversation, forgotten)
         workflow = self._workflows.get(conversation.workflow)
         conversation, workflow = self._start(conversation, workflow, integration, fresh)
         plan = engine.plan(workflow, self._row.type, self._data, conversation.context)
@@ -146,7 +148,7 @@ class _Handler:
             other = merchants.integration_by_shop(self._session, str(shop))
             if other is not None and other.merchant_id != merchant_id:
                 raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
-        if not merchants.merchant_exists(self._session, merchant_id):
+        if integration is None and not merchants.merchant_exists(self._session, merchant_id):
             unknown = (
                 "event.unknown_merchant",
                 "merchant_id is not known; store its token first (connect_shop)",
@@ -261,12 +263,11 @@ class _Handler:
         conversations.move(self._session, conversation.id, hop.target_workflow)
         metadata = {"transition": {"from": source.name, "to": hop.target_workflow}}
         self._queue(conversation, TurnInput("cj", said or "", metadata=metadata), hop.target_workflow)
-        moved = conversations.get(self._session, conversation.id)
-        return moved or conversation
+        return replace(conversation, workflow=hop.target_workflow)
 
     def _merge(self, conversation: Conversation, values: Mapping[str, Any]) -> Conversation:
-        conversations.merge_context(self._session, conversation.id, values)
-        return conversations.get(self._session, conversation.id) or conversation
+        context = conversations.merge_context(self._session, conversation.id, values)
+        return replace(conversation, context=context)
 
     def _queue(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
         turn_id = turns.queue_turn(
