@@ -7,6 +7,7 @@ Every key in Redis, {m} being the merchant's id (percent-encoded), {v} the token
     cj:flight:{m}:{v}:{t}   string: somebody is fetching this. Expires when the leader must be dead.
     cj:waiters:{m}:{v}:{t}  set of request ids that want the answer of that flight. Expires after 60 s.
     cj:answer:{request id}  list with one JSON object: the answer to one request. Expires after 60 s.
+    cj:done:{request id}    string: the request was answered. Expires after 60 s.
     cj:kept:{m}             set of the merchant's data, fresh and flight keys, to drop them all. Expires after a day.
 
 Data that is no longer fresh is not found by `get` and `join`; `stale` finds it, for the time when Shopify does not
@@ -46,6 +47,7 @@ KEPT_SECONDS = 24 * 3600
 # KEYS: data, flight, waiters, kept, fresh. ARGV: milliseconds to lead, request id, seconds to wait, seconds kept.
 # A flight without an end was not begun here.
 JOIN = """
+if ARGV[2] ~= '' and redis.call('EXISTS', 'cj:done:' .. ARGV[2]) == 1 then return {'answered'} end
 if redis.call('EXISTS', KEYS[5]) == 1 then
     local data = redis.pcall('GET', KEYS[1])
     if type(data) == 'string' then return {'hit', data} end
@@ -88,6 +90,7 @@ for _, request in ipairs(waiting) do
     local answer = 'cj:answer:' .. request
     redis.call('RPUSH', answer, ARGV[1])
     redis.call('EXPIRE', answer, ARGV[2])
+    redis.call('SET', 'cj:done:' .. request, '1', 'EX', ARGV[2])
 end
 return #waiting
 """
@@ -115,6 +118,11 @@ class Lead:
 @dataclass(frozen=True)
 class Joined:
     """Somebody is fetching and will answer the request."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The request was answered before: it was sent again because its answer was late."""
 
 
 class Cache:
@@ -151,7 +159,7 @@ class Cache:
         """Forget all data of a merchant, also what is being fetched now."""
         self._do(lambda: self._drop(keys=[f"cj:kept:{quote(merchant_id, safe='')}"]), None)
 
-    def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined:
+    def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined | Answered:
         """Take part in a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).
 
         A leader that has not landed after `lead_ttl_ms` counts as dead.
@@ -165,6 +173,8 @@ class Cache:
                 return Hit(value)
             self._do(lambda: self._redis.delete(keys[0]), None)
             answer = self._do(lambda: self._join(keys=keys, args=args), [b"lead"])
+        if answer[0] == b"answered":
+            return Answered()
         return Joined() if answer[0] == b"joined" else Lead()
 
     def land(self, flight_key: str, answer: Mapping[str, Any], *, kept: Mapping[str, Any] | None, ttl_s: int) -> None:
@@ -179,7 +189,8 @@ class Cache:
 
         def push() -> None:
             with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.rpush(key, dump(dict(value))).expire(key, ANSWER_SECONDS).execute()
+                pipeline.rpush(key, dump(dict(value))).expire(key, ANSWER_SECONDS)
+                pipeline.set(f"cj:done:{request_id}", "1", ex=ANSWER_SECONDS).execute()
 
         self._do(push, None)
 

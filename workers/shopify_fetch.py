@@ -13,7 +13,7 @@ from typing import Any
 from shopify.data import DATA_TYPES
 from shopify.errors import ShopifyError, Unauthorized
 from storage import merchants
-from storage.cache import Cache, Hit, Joined, Lead
+from storage.cache import Answered, Cache, Hit, Joined, Lead
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable, TokenUnreadable
 from storage.merchants import AccessToken, Integration
@@ -88,6 +88,8 @@ class ShopifyFetcher:
                 self._answer(request, results.cached(request.data_type, kept))
             case Joined():
                 metrics.cache_read(request.data_type, "joined")
+            case Answered():
+                log.info("request was answered before", data_type=request.data_type)
             case Lead():
                 metrics.cache_read(request.data_type, "miss")
                 self._lead(request, token, flight)

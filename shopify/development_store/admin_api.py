@@ -120,7 +120,7 @@ def _run(store: Store, call: Call, token: AccessToken, query: Query, faults: Map
         instead.requested_cost = requested
         return instead
     shop = store.shop(call.shop_domain)
-    approved = shop.settings.protected_customer_data and "protected_data" not in faults
+    approved = shop.settings.protected_customer_data and not faults.keys() & {"protected_data", "customer_plan"}
     viewer = Viewer(shop, token.scopes, approved, call.show_searches)
     body, actual = _execute(prepared, operation, query.variables, viewer)
     body = spoil(body, faults)

@@ -38,6 +38,35 @@ NO_GRANT = {"error": "invalid_request", "error_description": "The development st
 BAD_CLIENT = {"error": "invalid_client", "error_description": "Client authentication failed."}
 
 
+UNDEFINED_FIELD = {
+    "errors": [
+        {
+            "message": "Field 'ordersCount' doesn't exist on type 'Customer'",
+            "locations": [{"line": 9, "column": 7}],
+            "path": ["query", "customers", "nodes", "ordersCount"],
+            "extensions": {"code": "undefinedField", "typeName": "Customer", "fieldName": "ordersCount"},
+        }
+    ]
+}
+INVALID_VARIABLE = {
+    "errors": [
+        {
+            "message": "Variable $first of type Int! was provided invalid value",
+            "locations": [{"line": 1, "column": 13}],
+            "extensions": {
+                "code": "INVALID_VARIABLE",
+                "value": "ten",
+                "problems": [{"path": [], "explanation": "Could not coerce value \"ten\" to Int"}],
+            },
+        }
+    ]
+}
+NOT_IN_PLAN = (
+    "Access to personally identifiable information (PII) like customer names is only available on Shopify, Advanced, "
+    "and Plus plans. See https://help.shopify.com/en/manual/apps/app-types/custom-apps for more details."
+)
+
+
 def html_error(status: int, reason: str) -> str:
     """What a proxy in front of the API says: a page, not JSON."""
     return (

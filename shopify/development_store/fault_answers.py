@@ -67,6 +67,8 @@ _ANSWERS: Mapping[str, Callable[[Fault], Answer]] = {
     "locked": _fixed(423, answers.LOCKED),
     "inactive": _fixed(200, answers.SHOP_INACTIVE, "SHOP_INACTIVE"),
     "timeout": _fixed(200, answers.TIMEOUT),
+    "undefined_field": _fixed(200, answers.UNDEFINED_FIELD, "undefinedField"),
+    "invalid_variable": _fixed(200, answers.INVALID_VARIABLE, "INVALID_VARIABLE"),
     "html": _fixed(200, answers.html_error(200, "Shopify")),
     "not_an_object": _fixed(200, [{"data": None}]),
     "status": _page,

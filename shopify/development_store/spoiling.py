@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from shopify.development_store.answers import NOT_IN_PLAN
 from shopify.development_store.faults import Fault
 
 WARNING = {
@@ -17,6 +18,8 @@ def spoil(body: dict[str, Any], faults: Mapping[str, Fault]) -> dict[str, Any]:
     """The body with every such fault at work."""
     if "ignored_search" in faults:
         body = {**body, "extensions": {**body.get("extensions", {}), "search": [WARNING]}}
+    if "customer_plan" in faults and "errors" in body:
+        body = {**body, "errors": [{**error, "message": NOT_IN_PLAN} for error in body["errors"]]}
     if "endless_cursor" in faults:
         body = _rewrite(body, _endless)
     if "wrong_types" in faults:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from storage.cache import Cache, Hit, Joined, Lead
+from storage.cache import Answered, Cache, Hit, Joined, Lead
 from storage.redis_server import RedisServer
 from tests.rows import at_once
 from tests.servers import fast_folder
@@ -92,6 +92,7 @@ def test_nothing_stays_for_ever(cache: Cache, client: redis.Redis) -> None:
     assert lasting(client) == [
         "cj:answer:r3",
         "cj:data:m1:1:counts",
+        "cj:done:r3",
         f"cj:flight:{other}",
         "cj:fresh:m1:1:counts",
         "cj:kept:m1",
@@ -100,7 +101,7 @@ def test_nothing_stays_for_ever(cache: Cache, client: redis.Redis) -> None:
     cache.land(other, ANSWER, kept=DATA, ttl_s=900)
     answers = ["cj:answer:r2", "cj:answer:r3"]
     kept = [f"cj:{kind}:m1:1:{data_type}" for kind in ("data", "fresh") for data_type in ("counts", "overview")]
-    assert lasting(client) == [*answers, *kept, "cj:kept:m1"]
+    assert lasting(client) == sorted([*answers, "cj:done:r2", "cj:done:r3", *kept, "cj:kept:m1"])
 
 
 def lasting(client: redis.Redis) -> list[str]:
@@ -157,6 +158,10 @@ def test_a_request_that_is_sent_twice_is_answered_once(cache: Cache, client: red
         cache.join(FLIGHT, "r1", lead_ttl_ms=10_000)
     cache.land(FLIGHT, ANSWER, kept=None, ttl_s=900)
     assert client.llen("cj:answer:r1") == 1
+    cache.answer("leader", ANSWER)
+    for late in ("leader", "r1"):  # sent again while the answer was on its way: that is no reason to ask Shopify again
+        assert isinstance(cache.join(FLIGHT, late, lead_ttl_ms=10_000), Answered)
+    assert isinstance(cache.join(FLIGHT, "r2", lead_ttl_ms=10_000), Lead)
 
 
 def test_a_dead_leader_is_replaced_after_its_time_and_nobody_is_forgotten(cache: Cache) -> None:

@@ -830,6 +830,17 @@ def test_an_answer_is_well_formed_and_wrong(api: Api) -> None:
     assert strike(api, "other_version").headers["X-Shopify-API-Version"] == "2026-04"
     api.store.fault(SHOP, "protected_data", times=1)
     assert "not approved" in api.ask(RECENT)["errors"][0]["message"]
+    api.store.fault(SHOP, "customer_plan", times=1)
+    refused = api.ask(RECENT)
+    assert {error["message"][:45] for error in refused["errors"]} == {"Access to personally identifiable information"}
+    assert refused["data"]["orders"]["nodes"]
+
+
+def test_a_query_is_refused_as_if_it_were_wrong(api: Api) -> None:
+    for kind, code in (("undefined_field", "undefinedField"), ("invalid_variable", "INVALID_VARIABLE")):
+        answer = strike(api, kind)
+        assert (answer.status_code, "data" in answer.json()) == (200, False)
+        assert answer.json()["errors"][0]["extensions"]["code"] == code
 
 
 def test_a_fault_may_mean_all_shops_and_last(api: Api) -> None:

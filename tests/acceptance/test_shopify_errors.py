@@ -1,0 +1,322 @@
+"""Everything that can go wrong at Shopify, over HTTP through all workers: the turn ends, in time, with words that fit.
+
+Each row is a merchant of its own who connects a store that is in trouble. A test waits for its own row while the next
+ones are under way already. What Shopify answers in each case:
+https://shopify.dev/docs/api/admin-graphql#status_and_error_codes and https://shopify.dev/docs/api/usage/limits
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import text
+
+from shopify.development_store.server import token_for
+from tests.stack import Stack
+
+AT_ONCE = 6
+
+FIGURES = r"customers in your store"
+RECENT = r"recent activity"
+BREATHLESS = r"Shopify does not answer at the moment"
+RECONNECT = r"[Rr]econnect the store"
+OURS_TO_REPAIR = r"for our team to repair, not for you"
+SLOW_DOWN = r"Shopify asks me to slow down"
+MISTAKE = r"our mistake and we will repair it"
+UNREADABLE = r"an answer that I could not read"
+
+
+AN_HOUR_LATER = """
+UPDATE merchant_integrations SET connected_at = connected_at - interval '1 hour',
+    config = jsonb_set(config, '{shop,asked_at}', to_jsonb(clock_timestamp() - interval '1 hour'))
+WHERE merchant_id = :id
+"""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A kind of trouble: what the store does, and what must come of it.
+
+    `asked` is how often one fetch may ask the store for the counts: once where another try is useless, else as often
+    as tries are worth it; what failed is fetched twice, ahead of the turn and in it. `codes` are those of the tool
+    results, `missing` those of the parts that are missing.
+    """
+
+    name: str
+    faults: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    shop: Mapping[str, Any] = field(default_factory=dict)
+    scopes: Sequence[str] | None = None
+    says: str = FIGURES
+    never: str = r"None|null|nan\b|\{|Traceback"
+    codes: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
+    asked: int | None = None
+    size: str = "tiny"
+
+
+def always(kind: str, **details: Any) -> tuple[str, Mapping[str, Any]]:
+    return kind, details
+
+
+def once(kind: str, **details: Any) -> tuple[str, Mapping[str, Any]]:
+    return kind, {"times": 1, "operation": "Counts", **details}
+
+
+def code(*names: str) -> frozenset[str]:
+    return frozenset(f"shopify.{name}" for name in names)
+
+
+DENIED = {"codes": code("access_denied"), "says": r"permission to read this was not granted.*read_orders"}
+TROUBLES = [
+    # Before the query is looked at: one request, no other try.
+    Trouble("revoked", [always("unauthorized")], codes=code("unauthorized"), says=RECONNECT, asked=1),
+    Trouble("non_expiring", [always("non_expiring")], codes=code("unauthorized"), says=RECONNECT, asked=1),
+    Trouble(
+        "allowlist",
+        [always("ip_not_allowed")],
+        codes=code("forbidden"),
+        says=OURS_TO_REPAIR,
+        never=RECONNECT,
+        asked=1,
+    ),
+    Trouble(
+        "security",
+        [always("status", status=430)],
+        codes=code("forbidden"),
+        says=OURS_TO_REPAIR,
+        never=RECONNECT,
+        asked=1,
+    ),
+    Trouble("fraudulent", [always("fraudulent")], codes=code("forbidden"), says=OURS_TO_REPAIR, asked=1),
+    Trouble("frozen", [always("frozen")], codes=code("store_unavailable"), says=r"frozen your store", asked=1),
+    Trouble("locked", [always("locked")], codes=code("store_unavailable"), says=r"store is locked", asked=1),
+    Trouble(
+        "not_found", [always("not_found")], codes=code("store_unavailable"), says=r"does not find a store", asked=1
+    ),
+    Trouble("inactive", [always("inactive")], codes=code("store_unavailable"), says=r"store is not active", asked=1),
+    Trouble("moved", [always("redirect")], codes=code("store_unavailable"), says=r"store has moved", asked=1),
+    # Permissions: what may be read is told, what may not is named.
+    Trouble(
+        "no_customers",
+        scopes=["read_orders", "read_products"],
+        missing=code("access_denied"),
+        says=r"can't see the customers.*read_customers",
+    ),
+    Trouble("no_orders", scopes=["read_customers", "read_products"], missing=code("access_denied"), **DENIED),
+    Trouble(
+        "no_products", scopes=["read_customers", "read_orders"], missing=code("access_denied"), says=r"read_products"
+    ),
+    Trouble("no_scope_at_all", scopes=[], missing=code("access_denied"), **DENIED),
+    Trouble(
+        "not_approved",
+        [always("protected_data")],
+        missing=code("protected_data"),
+        says=rf"{RECENT}.*not approved this app for personal data",
+        size="medium",
+    ),
+    Trouble(
+        "not_in_plan",
+        [always("customer_plan")],
+        missing=code("protected_data"),
+        says=rf"{RECENT}.*Shopify plan does not give apps personal data",
+        size="medium",
+    ),
+    # Limits.
+    Trouble("throttled_once", [once("throttled", seconds=0.3)], asked=2),
+    Trouble("throttled_for_long", [always("throttled", seconds=30)], codes=code("throttled"), says=SLOW_DOWN),
+    Trouble("requests_once", [once("too_many_requests", seconds=0.5)], asked=2),
+    Trouble("requests_for_long", [always("too_many_requests", seconds=60)], codes=code("throttled"), says=SLOW_DOWN),
+    Trouble("too_dear", [always("max_cost_exceeded")], codes=code("max_cost_exceeded"), says=r"too much data", asked=1),
+    # Shopify is in trouble itself: tried again, and then named.
+    Trouble("internal_error_twice", [once("internal_error", times=2)], asked=3),
+    Trouble("internal_error", [always("internal_error")], codes=code("unavailable"), says=BREATHLESS, asked=3),
+    Trouble("query_timeout_once", [once("timeout")], asked=2),
+    Trouble("query_timeout", [always("timeout")], codes=code("unavailable"), says=BREATHLESS, asked=2),
+    *(
+        Trouble(
+            f"status_{status}", [always("status", status=status)], codes=code("unavailable"), says=BREATHLESS, asked=2
+        )
+        for status in (500, 502, 503, 504, 520)
+    ),
+    Trouble("unavailable_once", [once("status", status=503, seconds=0.2)], asked=2),
+    Trouble("dropped_once", [once("dropped")], asked=2),
+    Trouble("dropped", [always("dropped")], codes=code("unavailable"), says=BREATHLESS, asked=2),
+    Trouble("hangs_once", [once("hang")], asked=2),
+    Trouble("drips", [always("slow_body", operation="Counts", seconds=1)], codes=code("unavailable"), says=BREATHLESS),
+    Trouble("slow", [always("latency", seconds=0.5)], asked=1),
+    # Answers that are none.
+    Trouble("truncated_once", [once("truncated")], asked=2),
+    Trouble("truncated", [always("truncated")], codes=code("unavailable"), says=BREATHLESS, asked=2),
+    Trouble("html", [always("html")], codes=code("bad_answer"), says=UNREADABLE, asked=2),
+    Trouble("a_list", [always("not_an_object")], codes=code("bad_answer"), says=UNREADABLE, asked=2),
+    Trouble("huge", [always("huge_body")], codes=code("bad_answer"), says=UNREADABLE, asked=2),
+    Trouble("bomb", [always("gzip_bomb", length=4_000_000)], codes=code("bad_answer"), says=UNREADABLE, asked=2),
+    Trouble(
+        "wrong_types", [always("wrong_types")], missing=code("bad_answer"), says=rf"{FIGURES}.*{RECENT}", size="medium"
+    ),
+    # Our own mistakes: never tried again.
+    Trouble("bad_document", [always("undefined_field")], codes=code("bad_document"), says=MISTAKE, asked=1),
+    Trouble("bad_variable", [always("invalid_variable")], codes=code("bad_document"), says=MISTAKE, asked=1),
+    Trouble("ignored_filter", [always("ignored_search")], codes=code("bad_document"), says=MISTAKE, asked=1),
+    # No trouble at all.
+    Trouble("other_version", [always("other_version", version="2026-04")], asked=1),
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A merchant in that trouble."""
+
+    trouble: Trouble
+    stack: Stack
+
+    @property
+    def merchant_id(self) -> str:
+        return f"trouble_{self.trouble.name}"
+
+    @property
+    def conversation_id(self) -> str:
+        return f"conv_trouble_{self.trouble.name}"
+
+    @property
+    def shop_domain(self) -> str:
+        return f"trouble-{self.trouble.name.replace('_', '-')}.myshopify.com"
+
+    def begin(self) -> None:
+        trouble, store = self.trouble, self.stack.store
+        self.stack.connect(self.shop_domain, self.merchant_id, size=trouble.size, **trouble.shop)
+        if trouble.scopes is not None:  # fewer than the auth service believes
+            store.register(self.shop_domain, trouble.size, token_for(self.shop_domain), scopes=trouble.scopes)
+        for kind, details in trouble.faults:
+            store.fault(self.shop_domain, kind, **details)
+        self.stack.connected(self.merchant_id, self.shop_domain, self.conversation_id)
+
+    def words(self) -> str:
+        return " ".join(self.stack.gateway.texts(self.conversation_id))
+
+    def results(self) -> list[dict[str, Any]]:
+        """The tool results of the conversation, oldest first."""
+        rows = self.stack.rows(
+            "select s.tool_results from steps s join turns t on t.id = s.turn_id"
+            " where t.conversation_id = :id and s.tool_results is not null order by t.seq, s.step",
+            id=self.conversation_id,
+        )
+        return [result["content"] for (results,) in rows for result in results]
+
+    def asked(self, operation: str = "Counts") -> int:
+        return len(self.stack.store.requests(self.shop_domain, operation=operation))
+
+
+class Cases:
+    """All merchants of the table. Whoever asks for one sets the next ones going, too."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._cases = [Case(trouble, stack) for trouble in TROUBLES]
+        self._names = [trouble.name for trouble in TROUBLES]
+        self._begun: set[str] = set()
+
+    def __getitem__(self, name: str) -> Case:
+        place = self._names.index(name)
+        for case in self._cases[place : place + AT_ONCE]:
+            if case.trouble.name not in self._begun:
+                self._begun.add(case.trouble.name)
+                case.begin()
+        return self._cases[place]
+
+    @property
+    def begun(self) -> list[Case]:
+        return [case for case in self._cases if case.trouble.name in self._begun]
+
+
+@pytest.fixture(scope="module")
+def cases(stack: Stack) -> Iterator[Cases]:
+    found = Cases(stack)
+    yield found
+    for case in found.begun:
+        stack.store.clear_faults(case.shop_domain)
+
+
+@pytest.fixture(scope="module")
+def started(stack: Stack) -> set[int]:
+    """The processes as they were before."""
+    return pids(stack)
+
+
+def pids(stack: Stack) -> set[int]:
+    return {pid for pid in stack.supervisor.pids().values() if pid is not None}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
+def test_the_turn_ends_with_words_that_fit(trouble: Trouble, started: set[int], cases: Cases, stack: Stack) -> None:
+    case = cases[trouble.name]
+    replies = stack.gateway.wait_for_ends(case.conversation_id, limit=60)
+    assert replies[-1].kind == "RUN_FINISHED", case.words()
+    assert re.search(trouble.says, case.words()), case.words()
+    assert not re.search(trouble.never, case.words()), case.words()
+    results = case.results()
+    codes = {result["error_code"] for result in results if not result["success"]}
+    assert codes == set(trouble.codes), results
+    missing = {part["code"] for result in results for part in result.get("missing", ())}
+    assert missing == set(trouble.missing), results
+    if trouble.asked is not None:
+        assert case.asked() in (trouble.asked, 2 * trouble.asked)
+    assert pids(stack) == started
+
+
+def test_no_token_has_left(cases: Cases, stack: Stack) -> None:
+    """Not in a word, a row, a message, a key or a line of the log; and at the store only as the header."""
+    assert cases["revoked"] in cases.begun
+    for case in cases.begun:
+        stack.gateway.wait_for_ends(case.conversation_id, limit=60)
+    tokens = [token_for(case.shop_domain) for case in cases.begun]
+    tables = ("events", "conversations", "turns", "steps", "replies")
+    texts = [json.dumps([reply.data for reply in stack.gateway.shown]), "\n".join(stack.lines)]
+    texts += [str(stack.rows(f"select cast(x as text) from {table} x")) for table in tables]
+    client = redis.Redis.from_url(stack.redis_url)
+    for key in client.scan_iter():
+        kind = client.type(key)
+        texts.append(str(key))
+        if kind == b"string":
+            texts.append(str(client.get(key)))
+        elif kind == b"list":
+            texts.append(str(client.lrange(key, 0, -1)))
+        elif kind == b"hash":
+            texts.append(str(client.hgetall(key)))
+    client.close()
+    everything = "\n".join(texts)
+    assert "trouble-revoked.myshopify.com" in everything
+    assert not [token for token in tokens if token in everything]
+
+
+def test_when_the_trouble_is_over_the_store_is_seen_again(cases: Cases, stack: Stack) -> None:
+    for name in ("status_503", "throttled_for_long", "frozen"):
+        case = cases[name]
+        stack.gateway.wait_for_ends(case.conversation_id, limit=60)
+        stack.store.clear_faults(case.shop_domain)
+        stack.say(case.merchant_id, case.conversation_id, "How many customers do I have?")
+    for name in ("status_503", "throttled_for_long", "frozen"):
+        case = cases[name]
+        stack.gateway.wait_for_ends(case.conversation_id, 2, limit=60)
+        customers = stack.store.truth(case.shop_domain)["customers"]
+        assert f"You have {customers} customers in your store" in stack.gateway.texts(case.conversation_id)[-1]
+
+
+def test_a_permission_given_later_is_noticed(cases: Cases, stack: Stack) -> None:
+    """The merchant granted it in Shopify's admin, without connecting anew."""
+    case = cases["no_orders"]
+    stack.gateway.wait_for_ends(case.conversation_id, limit=60)
+    [(scopes,)] = stack.rows("select scopes from merchant_integrations where merchant_id = :id", id=case.merchant_id)
+    assert scopes == ["read_customers", "read_products"]
+    everything = ["read_customers", "read_orders", "read_products"]
+    stack.store.register(case.shop_domain, "tiny", token_for(case.shop_domain), scopes=everything)
+    with stack.database.transaction() as session:
+        session.execute(text(AN_HOUR_LATER), {"id": case.merchant_id})
+    stack.say(case.merchant_id, case.conversation_id, "What are my latest orders?")
+    stack.gateway.wait_for_ends(case.conversation_id, 2)
+    assert "your latest" in stack.gateway.texts(case.conversation_id)[-1]
+    [(scopes,)] = stack.rows("select scopes from merchant_integrations where merchant_id = :id", id=case.merchant_id)
+    assert scopes == everything
