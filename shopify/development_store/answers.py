@@ -56,7 +56,7 @@ INVALID_VARIABLE = {
             "extensions": {
                 "code": "INVALID_VARIABLE",
                 "value": "ten",
-                "problems": [{"path": [], "explanation": "Could not coerce value \"ten\" to Int"}],
+                "problems": [{"path": [], "explanation": 'Could not coerce value "ten" to Int'}],
             },
         }
     ]
