@@ -8,6 +8,6 @@
       - expect: cj_message
         contains: "customers in your store"
 
-pytest collects them with `-p workers.scenario.plugin`; `cj workflows test PATH…` runs them without pytest. Every key
-is described in `workers.scenario.definition`.
+pytest collects them with `-p workers.scenario.plugin`; `cj workflows test PATH…` runs them without pytest. SCENARIOS.md
+beside this file says everything.
 """

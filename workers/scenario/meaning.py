@@ -92,7 +92,7 @@ def _tool_call(at: Path, step: CjToolCall, definition: Definition) -> Iterator[t
         yield (*at, "tool"), f"unknown tool {step.tool!r}{or_one_of(step.tool, TOOLS)}"
     data_type = step.params.get("data_type")
     known = (None, *DATA_TYPES, *(params.get("data_type") for _, params in scripted))
-    if step.tool in TOOLS and data_type not in known:
+    if data_type not in known:
         yield (*at, "params", "data_type"), f"unknown data type {data_type!r}{or_one_of(data_type, DATA_TYPES)}"
 
 

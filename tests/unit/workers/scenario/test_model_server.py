@@ -53,6 +53,10 @@ def test_an_early_part_of_a_long_conversation_may_be_missing() -> None:
     assert due(SCRIPT, [USER, wire_message(SCRIPT[2], 2)]) == 3
 
 
+def test_words_with_calls_are_not_the_words_alone() -> None:
+    assert due([ModelAnswer(say="look")], [wire_message(SCRIPT[2], 2)]) == 0
+
+
 def test_all_calls_of_an_answer_have_ids_of_their_own() -> None:
     calls = wire_message(SCRIPT[2], 2)["tool_calls"]
     assert [call["id"] for call in calls] == ["call_2_0", "call_2_1"]

@@ -130,6 +130,10 @@ def test_all_mistakes_are_told_at_once_and_in_order() -> None:
     assert [problem.split(": ")[0] for problem in problems(text)] == ["1:7", "2:16", "4:13", "5:13"]
 
 
+def test_a_key_that_was_misspelt_is_not_missing_too() -> None:
+    assert problems(with_step("action: kill", "wroker: agent")) == ["5:5: unknown key 'wroker', did you mean 'worker'?"]
+
+
 def test_the_report_shows_the_line() -> None:
     with pytest.raises(InvalidScenario) as caught:
         read_text(with_step("expect: cj_mesage"), file="s.yaml")

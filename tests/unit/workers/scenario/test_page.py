@@ -1,0 +1,46 @@
+"""SCENARIOS.md is complete, and what it shows is so."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from workers import scenario
+from workers.scenario.definition import STEPS, Definition, Expectation, Fault, Given, Limits, ModelAnswer, Trouble
+from workers.scenario.facts import FACTS
+from workers.scenario.plugin import PATTERNS
+from workers.scenario.reading import read_text
+from workers.scenario.runner import PATIENCE_SECONDS
+
+PAGE = (Path(scenario.__file__).parent / "SCENARIOS.md").read_text()
+SHARED = {*Expectation.model_fields, "action", "expect"}
+
+
+def test_the_example_can_be_played() -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert len(read_text(example, file="SCENARIOS.md").steps) == 5
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_every_step_has_its_row_with_all_its_keys(name: str) -> None:
+    [row] = [line for line in PAGE.splitlines() if line.startswith(f"| `{name.split()[1]}` |")]
+    fields = STEPS[name].model_fields.items()
+    keys = {field.alias or key for key, field in fields} - SHARED
+    assert set(re.findall(r"`(\w+)`", row.split("|")[2])) >= keys
+
+
+@pytest.mark.parametrize("section", [Given, ModelAnswer, Fault, Limits, Definition, Expectation])
+def test_every_other_key_is_named(section: type[Definition]) -> None:
+    named = {word for code in re.findall(r"`([^`\n]+)`", PAGE) for word in re.findall(r"\w+", code)}
+    assert set(section.model_fields) - {"steps", "name", "description"} <= named
+
+
+def test_every_fault_and_every_fact_is_named() -> None:
+    for word in (*get_args(Trouble), *FACTS):
+        assert f"`{word}`" in PAGE or f"store.{word}" in PAGE, word
+
+
+def test_figures_and_patterns_are_those_of_the_code() -> None:
+    assert f"at most {PATIENCE_SECONDS:g} seconds" in PAGE
+    assert f"`{' '.join(PATTERNS)}`" in PAGE
