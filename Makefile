@@ -4,13 +4,14 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input install --root-user-action=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo up test check bench
+.PHONY: help .venv demo up test check bench chaos
 
 help:
 	@echo "make demo [STORE=new|tiny|medium|large|huge] [FAULT=NAME]   the whole flow, visible"
 	@echo "make up                    every process, with servers of its own where no URL is set"
 	@echo "make test [ARGS=…]         all tests; ARGS goes to pytest"
 	@echo "make check                 lint, types, import direction, migrations"
+	@echo "make chaos [SECONDS=60] [SEED=…]  workers and servers killed at random; was anything lost?"
 	@echo "make bench                 how fast the flow is here"
 
 # The stamp is younger than what .venv was made from, so this runs once, and again when those change.
@@ -39,3 +40,6 @@ check: .venv/.made
 
 bench: .venv/.made
 	@$(BIN)/python -m bench.flow $(ARGS)
+
+chaos: .venv/.made
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -73,8 +73,13 @@ def merchants(name: str, count: int) -> list[Merchant]:
     return [Merchant(f"{name}-m{n}", f"{name}-{n}.myshopify.com", f"{name}-c{n}") for n in range(count)]
 
 
-def events(name: str, whose: Sequence[Merchant], *, seconds: float, rate: float, dice: random.Random) -> list[Given]:
-    """`rate` events per second: each conversation begins with its store connected, the rest are messages."""
+def events(
+    name: str, whose: Sequence[Merchant], *, seconds: float, rate: float, copies: Sequence[int], dice: random.Random
+) -> list[Given]:
+    """`rate` events per second: each conversation begins with its store connected, the rest are messages.
+
+    Each is published as often as the dice choose among `copies`.
+    """
     planned: list[Given] = []
     for number in range(int(seconds * rate)):
         first = number < len(whose)
@@ -84,7 +89,7 @@ def events(name: str, whose: Sequence[Merchant], *, seconds: float, rate: float,
             data |= {"provider": "shopify", "success": True, "shop_domain": merchant.shop_domain}
         else:
             data["text"] = dice.choice(SENTENCES)
-        copies = dice.choice((0, 1, 1, 2, 3))
+        times = dice.choice(copies)
         planned.append(
             Given(
                 at=number / rate,
@@ -92,8 +97,8 @@ def events(name: str, whose: Sequence[Merchant], *, seconds: float, rate: float,
                 source="/auth" if first else "/gateway",
                 type="oauth_complete" if first else "message_received",
                 data=data,
-                copies=copies,
-                row_after=dice.uniform(0.0, 2.0) if copies else 0.0,
+                copies=times,
+                row_after=dice.uniform(0.0, 2.0) if times else 0.0,
             )
         )
     return planned

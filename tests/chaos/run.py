@@ -19,19 +19,21 @@ from tests.chaos.source import Source
 from tests.chaos.verdict import EventRow, ReplyRow, TurnRow, Verdict, judge, latencies
 
 POLL_SECONDS = 0.2
-EVENTS_PER_MERCHANT = 8
 QUEUES = (queues.EVENTS, queues.REPLIES, queues.ACKS)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run is asked to be; `pause` is the least and the longest time between faults, in seconds."""
+    """What a run is asked to be; `pause` is the least and the longest time between faults, `patience` how long
+    quiet is waited for after the last event, in seconds."""
 
     name: str
     seed: int
     seconds: float
     rate: float
     pause: tuple[float, float] = (0.8, 2.4)
+    copies: tuple[int, ...] = (0, 1, 1, 2, 3)
+    per_merchant: int = 8
     patience: float = 240.0
 
 
@@ -47,6 +49,7 @@ class Outcome:
     end: list[float]
     quiet_after: float | None
     problems: list[str] = field(default_factory=list)
+    given: Sequence[Given] = ()
 
     @property
     def good(self) -> bool:
@@ -56,8 +59,8 @@ class Outcome:
 def run(ground: Ground, wanted: Wanted, *, faults: Sequence[Fault] | None = None) -> Outcome:
     """`faults` replaces those that the seed would bring."""
     dice = random.Random(wanted.seed)
-    whose = plan.merchants(wanted.name, max(2, int(wanted.seconds * wanted.rate / EVENTS_PER_MERCHANT)))
-    given = plan.events(wanted.name, whose, seconds=wanted.seconds, rate=wanted.rate, dice=dice)
+    whose = plan.merchants(wanted.name, max(2, int(wanted.seconds * wanted.rate / wanted.per_merchant)))
+    given = plan.events(wanted.name, whose, seconds=wanted.seconds, rate=wanted.rate, copies=wanted.copies, dice=dice)
     targets = sorted(ground.stack.supervisor.pids())
     if faults is None:
         lease = ground.lease_seconds
@@ -152,4 +155,4 @@ def _outcome(
     verdict, counts, shown = look(ground, given)
     counts["published in vain"] = source.failed_publishes
     first, end = latencies(source.given_at, shown)
-    return Outcome(wanted, verdict, counts, chaos.done, first, end, quiet_after, chaos.problems)
+    return Outcome(wanted, verdict, counts, chaos.done, first, end, quiet_after, chaos.problems, given)

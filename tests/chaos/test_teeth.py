@@ -1,0 +1,86 @@
+"""The harness has teeth: with one guard off in the same processes, the same judge finds what that guard prevents.
+
+Where the guard's return can make good what its absence spoiled, the same run turns good then: so it was the guard.
+The fence and the lost wake-up, which no random run needs, have tests of their own in tests/acceptance.
+"""
+
+import os
+import signal
+from collections.abc import Sequence
+
+from tests.chaos.ground import Ground
+from tests.chaos.mutants import mutant
+from tests.chaos.plan import Fault
+from tests.chaos.report import as_text
+from tests.chaos.run import Outcome, Wanted, look, run, wait_for_quiet
+
+PATIENCE = 4.0
+HEALING = 60.0
+
+
+def bad_run(
+    here: Ground, name: str, faults: Sequence[Fault] = (), *, copies: tuple[int, ...] = (1,), per_merchant: int = 4
+) -> Outcome:
+    """A short run with one guard off."""
+    title = name.replace("_", "-")
+    assert here.stack.supervisor.wait_ready(60)
+    with mutant(here.orders, name):
+        wanted = Wanted(title, 3, 1.5, 12.0, copies=copies, per_merchant=per_merchant, patience=PATIENCE)
+        outcome = run(here, wanted, faults=faults)
+    assert outcome.verdict.faults, f"the judge saw nothing wrong without a guard\n{as_text(outcome)}"
+    return outcome
+
+
+def heals(here: Ground, outcome: Outcome) -> None:
+    assert wait_for_quiet(here, outcome.given, HEALING) is not None
+    verdict, _, _ = look(here, outcome.given)
+    assert verdict.faults == []
+
+
+def test_without_reconciling_rows_nobody_was_told_of(here: Ground) -> None:
+    outcome = bad_run(here, "no_reconcile", copies=(0,))
+    assert len(outcome.verdict.lost) == len(outcome.given)
+    heals(here, outcome)
+
+
+def test_without_sending_replies_again_until_acked(here: Ground) -> None:
+    faults = [Fault(0.0, "freeze", "gateway", 4.0), Fault(3.5, "flush")]
+    outcome = bad_run(here, "no_resend", faults)
+    assert any("never shown" in sentence for sentence in outcome.verdict.lost)
+    heals(here, outcome)
+
+
+def test_without_rescuing_the_turns_of_dead_workers(here: Ground) -> None:
+    faults = [Fault(0.0, "freeze", "shopify", 5.0), Fault(3.0, "kill", "agent.1"), Fault(3.0, "kill", "agent.2")]
+    outcome = bad_run(here, "no_lease_rescue", faults)
+    assert any("is running" in sentence for sentence in outcome.verdict.unended)
+    heals(here, outcome)
+
+
+def test_without_the_order_of_turns(here: Ground) -> None:
+    """The hints that the agents had on their sockets die with them, so later turns of two conversations come first.
+
+    The sweeper would bring the lost hints back at once, so it is off, too.
+    """
+    agents = ("agent.1", "agent.2")
+    faults = [*(Fault(0.0, "freeze", name, 4.0) for name in agents), *(Fault(2.5, "kill", name) for name in agents)]
+    with mutant(here.orders, "no_lost_wake_up"):
+        outcome = bad_run(here, "no_order", faults, per_merchant=3)
+    assert any("began before" in sentence for sentence in outcome.verdict.disordered)
+
+
+def test_without_an_identity_of_events(here: Ground) -> None:
+    outcome = bad_run(here, "inbox_takes_twice", copies=(2,))
+    assert any("never given" in sentence for sentence in outcome.verdict.duplicated)
+
+
+def test_without_the_gateways_memory(here: Ground) -> None:
+    faults = [
+        Fault(0.0, "kill", "gateway"),
+        *(Fault(1.0, "freeze", name, 4.0) for name in ("intake.1", "intake.2")),  # nobody hears its acks
+    ]
+    try:
+        outcome = bad_run(here, "gateway_forgets", faults, copies=(0,))
+    finally:
+        os.kill(here.stack.supervisor.pids()["gateway"], signal.SIGKILL)
+    assert any("times" in sentence for sentence in outcome.verdict.duplicated)
