@@ -30,7 +30,7 @@ up: .venv/.made
 	@$(BIN)/cj up $(ARGS)
 
 test: .venv/.made
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
 check: .venv/.made
 	@$(BIN)/ruff check .

@@ -63,3 +63,14 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url, pool_size=16, application_name="cj-test")
     yield database
     database.dispose()
+
+
+WITH_WORKERS = ("acceptance", "scenarios", "shopify_data")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that run worker processes stay in one test process: one stack at a time is enough for two cores."""
+    for item in items:
+        if item.path.parent.name in WITH_WORKERS:
+            item.add_marker(pytest.mark.xdist_group("workers"))
