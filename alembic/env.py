@@ -11,6 +11,7 @@ from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from storage import roles
 from storage.database import sqlalchemy_url
 from storage.models import Base
 
@@ -37,6 +38,8 @@ def migrate_online() -> None:
         context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()
+        roles.grant(connection)
+        connection.commit()
 
 
 def print_statements() -> None:

@@ -133,7 +133,7 @@ def test_compose_runs_the_procfile() -> None:
 
 def test_compose_waits_checks_and_restarts() -> None:
     services = COMPOSE["services"]
-    assert set(services) == {*WORKERS, "postgres", "valkey", "migrate", "flower"}
+    assert set(services) == {*WORKERS, "postgres", "valkey", "roles", "migrate", "flower"}
     for name in WORKERS:
         assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert services[name]["depends_on"]["valkey"] == {"condition": "service_healthy"}
@@ -173,7 +173,31 @@ def test_env_example_names_all_that_compose_asks_for() -> None:
     assert required == set(re.findall(r"\$\{([A-Z_]+):\?", (ROOT / "compose.yaml").read_text()))
 
 
-@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "VALKEY_PASSWORD", "CJ_TOKEN_KEYS", "FLOWER_BASIC_AUTH"])
+SECRETS = (
+    "POSTGRES_PASSWORD",
+    "WORKERS_PASSWORD",
+    "TOKENS_PASSWORD",
+    "VALKEY_PASSWORD",
+    "CJ_TOKEN_KEYS",
+    "FLOWER_BASIC_AUTH",
+)
+
+
+def test_only_who_needs_tokens_can_have_them_in_compose() -> None:
+    services = COMPOSE["services"]
+    roles = {kind: re.findall(r"//(\w+):", services[kind]["environment"]["DATABASE_URL"])[0] for kind in WORKERS}
+    assert roles == {
+        "intake": "cj_workers",
+        "workflow": "cj_workers",
+        "agent": "cj_workers",
+        "shopify": "cj_tokens",
+        "ops": "cj",
+    }
+    assert "CJ_TOKEN_KEYS" not in services["agent"]["environment"]
+    assert "CJ_TOKEN_KEYS" not in services["workflow"]["environment"]
+
+
+@pytest.mark.parametrize("name", SECRETS)
 def test_no_secret_has_a_default(name: str) -> None:
     text = (ROOT / "compose.yaml").read_text()
     assert f"${{{name}:-" not in text

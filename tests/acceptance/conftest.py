@@ -5,24 +5,58 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from psycopg2 import sql
 
+from storage import roles
 from tests.servers import PostgresForTests
 from tests.stack import Stack
+from workers import migrations
 from workers.embedded import EmbeddedValkey
+from workers.procfile import Process
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Every kind of process once, on a database and a Valkey of its own."""
+    """Every kind of process once, on a database and a Valkey of its own, each with the rights it has in production."""
     folder = tmp_path_factory.mktemp("stack")
     with (
         EmbeddedValkey(folder / "valkey", aof=False) as valkey,
         postgres.migrated_database() as database_url,
-        Stack(database_url, valkey.url, folder, kinds=("intake", "workflow", "agent", "shopify", "ops")) as stack,
     ):
-        yield stack
+        make_roles(postgres, database_url)
+        with Stack(
+            database_url,
+            valkey.url,
+            folder,
+            kinds=("intake", "workflow", "agent", "shopify", "ops"),
+            environ={"SHOPIFY_CLIENT_ID": "client-id", "SHOPIFY_CLIENT_SECRET": "client-secret"},
+            command=lambda process: as_its_role(process, database_url),
+        ) as stack:
+            yield stack
+
+
+def make_roles(postgres: PostgresForTests, database_url: str) -> None:
+    """What an operator does: make both roles, migrate again."""
+    for role in (roles.WORKERS, roles.TOKENS):
+        make = "DO $$ BEGIN CREATE ROLE {} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        postgres.execute(sql.SQL(make).format(sql.Identifier(role)))
+    migrations.upgrade(database_url)
+
+
+def url_of(role: str, database_url: str) -> str:
+    """The database, for a role."""
+    return database_url.replace("//postgres@", f"//{role}@")
+
+
+def as_its_role(process: Process, database_url: str) -> str:
+    """The process's command with the database URL its kind gets in production; `ops` is the owner's."""
+    kind = process.name.partition(".")[0]
+    if kind == "ops":
+        return process.command
+    url = url_of(roles.TOKENS if kind == "shopify" else roles.WORKERS, database_url)
+    return f"export DATABASE_URL='{url}'; {process.command}"
 
 
 @dataclass(frozen=True)

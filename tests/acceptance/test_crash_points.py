@@ -28,6 +28,7 @@ def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
             valkey.url,
             folder,
             counts={"agent": 2},
+            environ={"SHOPIFY_CLIENT_ID": "client-id", "SHOPIFY_CLIENT_SECRET": "client-secret"},
             command=lambda process: killable(process, folder / "orders"),
             pace=Pace(first=0.2, longest=0.5),
         ) as stack,
@@ -38,7 +39,8 @@ def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.mark.parametrize(("kind", "point"), EVERY_POINT, ids=lambda part: str(part))
 def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, point: str) -> None:
     stack, killer = dying
-    stack.connect(someone.shop_domain, someone.merchant_id, size="tiny")
+    expiring = {"expires_in": 200, "refresh_token": f"shprt_of_{someone.merchant_id}"} if kind == "shopify" else {}
+    stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", **expiring)
     killer.order(kind, point)
     stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
     wait_until(lambda: not killer.is_pending(kind, point), limit=20, what=f"{kind} to reach {point}")
@@ -62,6 +64,21 @@ def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, poi
         limit=40,
     )
     assert stack.supervisor.wait_ready(30)
+    if expiring:
+        again_works(stack, someone)
+
+
+def again_works(stack: Stack, someone: Someone) -> None:
+    """The connection goes on, also when the kept token has expired by now."""
+    stack.store.store.tokens.expire(someone.shop_domain)
+    stack.say(someone.merchant_id, someone.conversation_id, "What did I sell this week?")
+    stack.gateway.wait_for_ends(someone.conversation_id, 2, limit=40)
+    assert "this week" in stack.gateway.texts(someone.conversation_id)[-1].lower()
+    [(status, version)] = stack.rows(
+        "select status, token_version from integrations where merchant_id = :id", id=someone.merchant_id
+    )
+    assert status == "active"
+    assert version >= 2
 
 
 def test_a_turn_that_kills_every_worker_ends_with_an_apology_and_the_conversation_goes_on(

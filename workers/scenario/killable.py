@@ -26,7 +26,8 @@ POINTS: Mapping[str, tuple[str, ...]] = {
         *(f"{step}.{at}" for step in ("step", "results", "end") for at in _COMMITS),
         *("publish.before", "publish.after_push", "publish.before_commit"),
     ),
-    "shopify": (),
+    # Only with a token that expires.
+    "shopify": tuple(f"renewal.{at}" for at in _COMMITS),
 }
 
 _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>[\w.]+)")

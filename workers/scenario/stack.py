@@ -144,8 +144,12 @@ class Stack:
         scopes: Sequence[str] = SCOPES,
         **store: Any,
     ) -> None:
-        """Register the shop at the development store and keep its token, as the auth service would."""
+        """Register the shop at the development store and keep its token, as the auth service would.
+
+        With `expires_in` (seconds) and `refresh_token` among the store's options, the token expires.
+        """
         token = token or token_for(shop_domain)
+        refresh_token = store.get("refresh_token")
         self.store.register(shop_domain, size, token, scopes=scopes, **store)
         with self.database.transaction() as session:
             merchants.connect_shop(
@@ -155,6 +159,8 @@ class Stack:
                 shop_domain=shop_domain,
                 access_token=SecretStr(token),
                 scopes=scopes,
+                refresh_token=SecretStr(refresh_token) if refresh_token is not None else None,
+                access_expires_in=store.get("expires_in"),
                 emit=False,
             )
 
