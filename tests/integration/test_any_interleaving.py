@@ -362,6 +362,7 @@ def waits_for_results(state: TurnState) -> bool:
     return bool(state.steps) and "tool_calls" in state.steps[-1].assistant and state.steps[-1].tool_results is None
 
 
+@pytest.mark.timeout(600)  # twenty seconds while it holds; time to find the shortest counterexample when it does not
 def test_no_order_of_events_breaks_the_promise(database: Database) -> None:
     system = type("SystemOnRows", (System,), {"database": database, "workflows": load_folder()})
     run_state_machine_as_test(
