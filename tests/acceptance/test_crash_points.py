@@ -8,11 +8,12 @@ from tests.acceptance.conftest import Someone
 from tests.servers import PostgresForTests
 from tests.waiting import wait_until
 from workers.embedded import EmbeddedValkey
-from workers.scenario.killable import POINTS, Killer, killable
+from workers.scenario.killable import POINTS, RENEWAL_POINTS, Killer, killable
 from workers.scenario.stack import Stack
 from workers.supervisor import Pace
 
 EVERY_POINT = [(kind, point) for kind, points in POINTS.items() for point in points]
+EVERY_POINT += [("shopify", point) for point in RENEWAL_POINTS]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def again_works(stack: Stack, someone: Someone) -> None:
     stack.store.store.tokens.expire(someone.shop_domain)
     stack.say(someone.merchant_id, someone.conversation_id, "What did I sell this week?")
     stack.gateway.wait_for_ends(someone.conversation_id, 2, limit=40)
-    assert "this week" in stack.gateway.texts(someone.conversation_id)[-1].lower()
+    assert "last seven days" in stack.gateway.texts(someone.conversation_id)[-1]
     [(status, version)] = stack.rows(
         "select status, token_version from integrations where merchant_id = :id", id=someone.merchant_id
     )

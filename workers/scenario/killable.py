@@ -26,9 +26,10 @@ POINTS: Mapping[str, tuple[str, ...]] = {
         *(f"{step}.{at}" for step in ("step", "results", "end") for at in _COMMITS),
         *("publish.before", "publish.after_push", "publish.before_commit"),
     ),
-    # Only with a token that expires.
-    "shopify": tuple(f"renewal.{at}" for at in _COMMITS),
+    "shopify": (),
 }
+#: Reached by the Shopify worker where a token expires, which no scenario's does.
+RENEWAL_POINTS = tuple(f"renewal.{at}" for at in _COMMITS)
 
 _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>[\w.]+)")
 
@@ -37,7 +38,7 @@ def killable(process: Process, folder: Path) -> str:
     """The command of a Procfile's process, run through this module; any other command as it is."""
     kind = process.name.partition(".")[0]
     started = f"exec python -m {__name__} '{folder}' {kind} \\g<module>"
-    return _PROGRAM.sub(started, process.command, count=1) if POINTS.get(kind) else process.command
+    return _PROGRAM.sub(started, process.command, count=1) if kind in POINTS else process.command
 
 
 class Killer:
