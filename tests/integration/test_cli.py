@@ -50,15 +50,17 @@ def messages(broker_url: str, queue: str) -> list[Any]:
     return found
 
 
-def put_reply(broker_url: str, conversation_id: str, sequence: int, data: dict[str, Any], cause: str = "e1") -> None:
+def put_reply(
+    broker_url: str, conversation_id: str, sequence: int, data: dict[str, Any], cause: str = "e1", turn: int = 1
+) -> None:
     reply = Reply(
         specversion="1.0",
-        id=f"turn_{conversation_id}:{sequence:06}",
+        id=f"turn_{conversation_id}{'' if turn == 1 else turn}:{sequence:06}",
         source="/cj",
         type="cj.reply",
         subject=conversation_id,
         time=datetime.now(UTC),
-        turn=1,
+        turn=turn,
         sequence=f"{sequence:06}",
         causationid=cause,
         data=data,
@@ -71,6 +73,7 @@ def says(words: str) -> dict[str, Any]:
     return {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m1", "role": "assistant", "delta": words}
 
 
+MOVED = {"type": "CUSTOM", "name": "workflow_transition", "value": {"from": "a", "to": "b"}}
 END = {"type": "RUN_FINISHED", "threadId": "c1", "runId": "turn_1"}
 
 
@@ -159,6 +162,25 @@ def test_chat_publishes_what_is_typed_and_shows_the_answer(terminal: Terminal, v
     assert [(event["type"], event["data"]) for event in heard] == [("message_received", data)]
     assert "CJ: Quiet, 3 orders.\n" in shown
     assert "(another conversation) another turn 1: CJ: not for you" in shown
+
+
+def test_a_scripted_chat_does_not_take_the_first_move_for_the_answer(terminal: Terminal, valkey_url: str) -> None:
+    """A connected merchant's new conversation begins in another workflow, and a turn of its own tells that."""
+
+    def answer() -> None:
+        (heard,) = wait_until(lambda: messages(valkey_url, queues.EVENTS), what="the merchant's message")
+        put_reply(valkey_url, "c1", 1, MOVED, cause=heard["id"])
+        put_reply(valkey_url, "c1", 2, END, cause=heard["id"])
+        wait_until(lambda: len(messages(valkey_url, queues.ACKS)) >= 1, what="the gateway's ack")
+        put_reply(valkey_url, "c1", 1, says("Quiet, 3 orders."), cause=heard["id"], turn=2)
+        put_reply(valkey_url, "c1", 2, MOVED, cause=heard["id"], turn=2)
+        put_reply(valkey_url, "c1", 3, END, cause=heard["id"], turn=2)
+
+    cj = threading.Thread(target=answer)
+    cj.start()
+    shown = terminal("chat", "m1", "--conversation", "c1", typed="How was my week?\n").stdout
+    cj.join()
+    assert "CJ: Quiet, 3 orders.\n" in shown
 
 
 def test_store_token_seals_it_and_tells_nobody(terminal: Terminal, database: Database) -> None:

@@ -62,7 +62,9 @@ class Gateway:
         self._publisher = Publisher(broker_url)
         self._stop = threading.Event()
         self._changed = threading.Condition()
-        self._open: set[str] = set()  # ids of messages whose turn has not ended
+        self._open: set[str] = set()  # ids of messages that have not been answered
+        self._moved: set[int] = set()  # turns that told of a move to another workflow
+        self._spoke: set[int] = set()  # turns that had words for the merchant
         self._heard_at = time.monotonic()
         self._consumer = threading.Thread(target=self._consume, name="replies", daemon=True)
 
@@ -100,9 +102,18 @@ class Gateway:
             self._print(said(reply))
         with self._changed:
             self._heard_at = time.monotonic()
-            if reply.final and reply.causationid:
+            if self._is_answer(reply) and reply.causationid:
                 self._open.discard(reply.causationid)
             self._changed.notify_all()
+
+    def _is_answer(self, reply: Reply) -> bool:
+        """Does this reply end the turn that answers? A message that opens a conversation may first cause one that
+        only tells of the workflow it begins in."""
+        if reply.kind == "CUSTOM":
+            self._moved.add(reply.turn)
+        elif reply.text is not None or reply.kind == "RUN_ERROR":
+            self._spoke.add(reply.turn)
+        return reply.final and (reply.turn in self._spoke or reply.turn not in self._moved)
 
     def _remind(self) -> bool:
         """Called now and then by the consumer: says when nothing has been heard for long."""
