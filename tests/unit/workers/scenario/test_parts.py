@@ -19,7 +19,7 @@ from workers.scenario.batch import files
 from workers.scenario.cast import Cast
 from workers.scenario.clock import Clock
 from workers.scenario.definition import Fault
-from workers.scenario.killable import POINTS, Killer, killable
+from workers.scenario.killable import POINTS, RENEWAL_POINTS, Killer, killable
 from workers.scenario.reading import read_text
 from workers.scenario.waiting import Late, wait_until
 
@@ -94,7 +94,7 @@ def test_operations_are_those_of_the_documents() -> None:
 
 def test_the_points_are_those_that_the_workers_know() -> None:
     known = points.__doc__ or ""
-    for point in (point for kind in POINTS.values() for point in kind):
+    for point in (*RENEWAL_POINTS, *(point for kind in POINTS.values() for point in kind)):
         name, _, at = point.partition(".")
         assert point in known or (f"{name}.*" in known and at in ("before_commit", "after_commit")), point
 
@@ -103,7 +103,7 @@ def test_every_process_that_has_points_is_started_so_that_it_can_be_killed() -> 
     for process in procfile.processes(procfile.read()):
         command = killable(process, Path("/tmp/orders"))
         kind = process.name
-        assert ("workers.scenario.killable '/tmp/orders'" in command) == bool(POINTS.get(kind)), command
+        assert ("workers.scenario.killable '/tmp/orders'" in command) == (kind in POINTS), command
     agent = killable(Process("agent.2", "exec celery -A workers worker"), Path("/o"))
     assert agent == "exec python -m workers.scenario.killable '/o' agent celery -A workers worker"
     intake = killable(Process("intake", "exec python -m workers.intake"), Path("/o"))
