@@ -27,7 +27,8 @@ class BehaviorChecker:
     def check(self) -> None:
         self.beginning()
         transitions = map_of(self.data.get("transitions"))
-        conditional = [(*_PATH, name) for name, value in transitions.items() if self.transition(name, map_of(value))]
+        maps = {name: value for name, value in transitions.items() if isinstance(value, dict)}
+        conditional = [(*_PATH, name) for name, value in maps.items() if self.transition(name, value)]
         elsewhere = _event_fields_advice(tuple(self.context))
         conditions = [self.text.condition(path, self.context, elsewhere) for path in conditional]
         for at, earlier in reach.never_taken(conditions, self.context):

@@ -29,9 +29,10 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The last key of the path, in quotes; items of a list go by their list's."""
+        """The last key of the path, in quotes; an item of a list goes by its list's."""
         keys = [part for part in self.path if isinstance(part, str)]
-        return repr(keys[-1]) if keys else "the file"
+        item = "an item of " if self.path and isinstance(self.path[-1], int) else ""
+        return f"{item}{keys[-1]!r}" if keys else "the file"
 
 
 def place_of(location: tuple[int | str, ...], data: Any) -> Place:

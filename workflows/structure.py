@@ -6,7 +6,7 @@ unknown key 'cleanup_triger', did you mean 'cleanup_trigger'?
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -45,7 +45,9 @@ def check_structure(document: Document) -> Definition | None:
     _check_events(document)
     empty = set(_empty_values(document.data))
     for path in empty:
-        document.at(path, f"{path[-1]!r} is empty: fill it in or remove the line", key=isinstance(path[-1], str))
+        is_key = isinstance(path[-1], str)
+        what = repr(path[-1]) if is_key else f"this item of {path[-2]!r}" if path[1:] else "this item"
+        document.at(path, f"{what} is empty: fill it in or remove the line", key=is_key)
     while True:
         try:
             definition = Definition.model_validate(document.data)
@@ -92,8 +94,11 @@ class _Reporter:
         unknown_first = sorted(errors, key=lambda error: error["type"] != "extra_forbidden")
         places = [(error, place_of(error["loc"], self.document.data)) for error in unknown_first]
         meant = [self.meant(place) for error, place in places if error["type"] == "extra_forbidden"]
+        other = [place.path for error, place in places if error["type"] == "literal_error" and place.path[-1] == "type"]
+        of_another_kind = {path[:-1] for path in other}  # what else they have is no fault of its own
         for error, place in places:
-            if place.path not in self.empty and place.path not in meant:
+            known = place.path in self.empty or place.path in meant
+            if not known and (place.path in other or place.path[:-1] not in of_another_kind):
                 self.one(error, place)
         for mend in self.mends:
             mend()
@@ -196,6 +201,9 @@ class _Reporter:
         options = [str(option) for option in options_of(place.wanted)]
         if not isinstance(place.value, str):
             return self.at(place, f"{place.name} cannot be {_kind(place.value)}{or_one_of('', options)}")
+        if place.path[-1] == "type":
+            above = place.path[-2] if place.path[1:] else "this"
+            return self.at(place, f"{above!r} is a {' or '.join(options)}, it cannot be {place.value!r}")
         noun = "data type" if "data_types" in place.path else f"{place.name} cannot be"
         shown = f"unknown data type {place.value!r}" if noun == "data type" else f"{noun} {place.value!r}"
         return self.at(place, f"{shown}{or_one_of(place.value, options)}")
@@ -226,7 +234,8 @@ class _Reporter:
             advice = ": remove the quotes" if quoted else ""
             return self.at(place, f"{place.name} is {number}, this is {_kind(value)}{advice}")
         if get_origin(wanted) is list:
-            advice = "begin each item with '- '" if isinstance(value, dict) else f"write [{value}]"
+            of_words = not sections_in(wanted) and get_origin(get_args(wanted)[0]) is not dict
+            advice = f"write [{value}]" if of_words and isinstance(value, str) else "begin each item with '- '"
             return self.at(place, f"{place.name} is a list: {advice}", key=isinstance(value, dict))
         if is_union(wanted):
             return self.missing_type(place)
@@ -237,20 +246,17 @@ class _Reporter:
         glued = re.match(r"([a-z_]+):\S", value) if isinstance(value, str) else None
         if glued:
             return self.at(place, f"a blank is missing after '{glued[1]}:'")
-        name = place.name
-        if place.path and isinstance(place.path[-1], int):
-            name = f"each item of {place.name}"
         if not place.path:
             return self.at(place, f"a workflow is a map that begins with 'name: …', this is {_kind(value)}")
         advice = ""
-        if isinstance(value, list):
-            return self.at(place, f"{name} is a map: remove the '- ' before its keys")
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return self.at(place, f"{place.name} is a map: remove the '- ' before its keys")
         if is_section(wanted):
             plural = "s" if len(wanted.model_fields) > 1 else ""
             advice = f" with the key{plural} {', '.join(wanted.model_fields)}"
-        elif name == "each item of 'requirements'":
+        elif place.name == "an item of 'requirements'":
             advice = f": write '- {value}: true'"
-        return self.at(place, f"{name} is a map{advice}; this is {_kind(value)}")
+        return self.at(place, f"{place.name} is a map{advice}; this is {_kind(value)}")
 
 
 def _kind(value: Any) -> str:

@@ -103,6 +103,10 @@ class WorkflowSet:
             raise UnknownWorkflow(name, self._workflows)
         return self._workflows[name]
 
+    def or_default(self, name: str) -> Workflow:
+        """The workflow a conversation is in; the default one if there is no file of that name any more."""
+        return self._workflows.get(name, self.default)
+
     def __contains__(self, name: object) -> bool:
         return name in self._workflows
 

@@ -165,3 +165,60 @@ def test_any_value_in_any_place_is_told_without_failing(key: str, value: str) ->
     definition = check(document, None)
     assert (definition is None) is document.has_errors
     assert {problem.line for problem in document.problems} <= {3}
+
+
+ACTION = """
+    system_events:
+      oauth_complete:
+        actions:
+          - type: %s
+            %s
+    """
+RULE = "system_events: {oauth_complete: %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "col", "message"),
+    [
+        (
+            "behavior: {initiator: cj, initial_action: hello}\n",
+            3,
+            43,
+            "'initial_action' is a map with the keys type, message, sender",
+        ),
+        (
+            "behavior: {initiator: cj, initial_action: {type: prefetch, data_types: [counts]}}\n",
+            *(3, 50, "'initial_action' is a process_message, it cannot be 'prefetch'"),
+        ),
+        ("behavior: {transitions: {done: support}}\n", 3, 32, "'done' is a map with the keys target_workflow"),
+        ("behavior:\n  transitions:\n  - a: b\n", 5, 3, "'transitions' is a map: remove the '- ' before its keys"),
+        ("model: gpt-4\n", 3, 8, "'model' is a map with the keys name, fallbacks"),
+        ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' is a list: write [x]"),
+        ("model: {temperature: hot}\n", 3, 22, "'temperature' is a number, this is the text 'hot'"),
+        ("requirements: [{shopify_oauth: yes}]\n", 3, 32, "'shopify_oauth' is true or false, this is the text 'yes'"),
+        ("requirements: shopify_oauth\n", 3, 15, "'requirements' is a list: begin each item with '- '"),
+        ("system_events: [{oauth_complete: {}}]\n", 3, 16, "'system_events' is a map: remove the '- '"),
+        (RULE % "hello", 3, 33, "'oauth_complete' is a map with the keys condition, actions"),
+        (RULE % "[hello]", 3, 34, "an item of 'oauth_complete' is a map with the keys"),
+        (RULE % "[]", 3, 33, "'oauth_complete' is empty"),
+        (RULE % "{actions: say hello}", 3, 43, "'actions' is a list: begin each item with '- '"),
+        (RULE % "{actions: [null]}", 3, 44, "this item of 'actions' is empty"),
+        (RULE % "{actions: [[]]}", 3, 44, "an action begins with '- type: …', this is a list"),
+        (RULE % "{condition: true, actions: [{type: prefetch, data_types: [counts]}]}", 3, 45, "this is true: put it"),
+        (ACTION % ("update_context", "data: x"), 7, 15, "'data' is a map; this is the text 'x'"),
+        (ACTION % ("update_context", "data: {}"), 7, 15, "'data' is empty"),
+        (ACTION % ("update_context", "context: {a: b}"), 7, 9, "unknown key 'context', did you mean 'data'?"),
+        (ACTION % ("process_message", "message: [a]"), 7, 18, "'message' is a text, this is a list"),
+        (ACTION % ("process_message", "message: ' '"), 7, 18, "'message' is empty"),
+        (ACTION % ("prefetch", "data_types: counts"), 7, 21, "'data_types' is a list: write [counts]"),
+        (ACTION % ("transition", "target: support"), 7, 9, "unknown key 'target', did you mean 'target_workflow'?"),
+        (ACTION % ("5", "x: y"), 6, 15, "unknown action type '5'; possible here: prefetch, process_message"),
+        ("tools: [1]\n", 3, 9, "an item of 'tools' is a text, this is the number 1: put it in quotes"),
+        ("tools: {shopify_data: true}\n", 3, 1, "'tools' is a list: begin each item with '- '"),
+        ("agents: x\n", 3, 1, "unknown key 'agents'; possible here: name, description"),
+    ],
+)
+def test_what_a_colleague_would_say(body: str, line: int, col: int, message: str) -> None:
+    (problem,) = problems(body)
+    assert message in problem.message
+    assert (problem.line, problem.col) == (line, col)
