@@ -34,9 +34,7 @@ class ReplyOrder:
     With `from_first_turn` it begins with its first turn only: for who remembers all that was ever shown.
     """
 
-    def __init__(
-        self, *, gap_seconds: float = 2.0, remember: int = 10_000, from_first_turn: bool = False
-    ) -> None:
+    def __init__(self, *, gap_seconds: float = 2.0, remember: int = 10_000, from_first_turn: bool = False) -> None:
         self._gap_seconds = gap_seconds
         self._remember = remember
         self._from_first_turn = from_first_turn

@@ -25,7 +25,7 @@ OPS = "ops"
 CONTENT_TYPE = "application/cloudevents+json"
 
 #: Seconds after which a message that a dead consumer had taken is given to another one (Redis).
-VISIBILITY_TIMEOUT = 30
+VISIBILITY_TIMEOUT = 10
 
 #: Seconds to wait for RabbitMQ's confirm of a message, which it holds back while it is short of memory or disk.
 CONFIRM_SECONDS = 5.0

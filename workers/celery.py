@@ -5,6 +5,8 @@ canvas, JSON only, and every publish through the default exchange (a named one o
 Nothing is read from the environment until the configuration is first needed.
 """
 
+import os
+import threading
 from typing import Any
 
 from celery import Celery, signals
@@ -14,6 +16,10 @@ from workers import logs, redis_transport, resources, startup
 from workers.resources import Resources
 from workers.settings import Settings, SettingsError
 
+log = logs.get(__name__)
+
+DRAIN_SECONDS = 15.0
+"""Time to finish the running steps after SIGTERM; the longest call of a model takes longer, and `cj up` kills at 20."""
 KINDS = {
     queues.WORKFLOW: "workflow",
     queues.TURNS: "agent",
@@ -57,7 +63,9 @@ def configuration() -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_send_task_events": True,
-        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # Concerns late acks alone, and we have none; at False every lost connection logs a deprecation.
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "worker_enable_prefetch_count_reduction": False,
         "worker_eta_task_limit": 1000,
         "timezone": "UTC",
         "enable_utc": True,
@@ -113,6 +121,15 @@ def _drain(**_: Any) -> None:
     built = _built()
     if built is not None:
         built.draining.set()
+        late = threading.Timer(DRAIN_SECONDS, _leave, [built])
+        late.daemon = True
+        late.start()
+
+
+def _leave(built: Resources) -> None:
+    """Leave in the middle of steps that take too long: their turns go back, and what is still written is refused."""
+    log.warning("leaving unfinished steps behind", turns=built.leases.give_back())
+    os._exit(0)
 
 
 @signals.worker_shutdown.connect

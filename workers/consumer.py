@@ -9,11 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
 
 from workers import logs
 
 log = logs.get(__name__)
 
+RECONNECT_SECONDS = (0.5, 0.5, 2.0)
+"""Pauses between tries to reach the broker: the first, the growth, the longest."""
 MAX_BODY_BYTES = 64 * 1024
 CANVAS = ("callbacks", "errbacks", "chain", "chord")
 
@@ -67,6 +70,21 @@ class SafeConsumer(Consumer):
 
     strategies: dict[str, Any]
     connection_errors: tuple[type[Exception], ...]
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Try at short pauses and say so once; Celery's own pauses grow to 30 s and log a line each."""
+        told = False
+
+        def tell_once(error: Exception, _interval: float) -> None:
+            nonlocal told
+            if not told:
+                log.warning("broker is away; trying again", broker=conn.as_uri(), reason=type(error).__name__)
+            told = True
+
+        connected = conn.ensure_connection(tell_once, None, *RECONNECT_SECONDS, callback=maybe_shutdown)
+        self.first_connection_attempt = False
+        self.broker_connection_retry_attempt = 0
+        return connected
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         inner = super().create_task_handler(*args, **kwargs)

@@ -23,7 +23,7 @@ class LeaseKeeper:
     def __init__(self, database: Database, lease_seconds: float) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
-        self._held: dict[int, int] = {}
+        self._held: dict[int, Claim] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -32,7 +32,7 @@ class LeaseKeeper:
     def hold(self, claim: Claim) -> Iterator[None]:
         """Extend the lease of `claim` while the block runs."""
         with self._lock:
-            self._held[claim.turn_id] = claim.attempt
+            self._held[claim.turn_id] = claim
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
                 self._thread.start()
@@ -40,8 +40,16 @@ class LeaseKeeper:
             yield
         finally:
             with self._lock:
-                if self._held.get(claim.turn_id) == claim.attempt:
-                    del self._held[claim.turn_id]
+                self._forget(claim)
+
+    def give_back(self) -> int:
+        """Give every held turn back to the queue, not counted as a failure; whoever runs one finds it lost."""
+        with self._lock:
+            held = list(self._held.values())
+        for claim in held:
+            with contextlib.suppress(StorageError), self._database.transaction() as session:
+                turns.release(session, claim)
+        return len(held)
 
     def stop(self) -> None:
         self._stop.set()
@@ -49,16 +57,23 @@ class LeaseKeeper:
     def _run(self) -> None:
         while not self._stop.wait(self._lease_seconds / 3):
             with self._lock:
-                held = list(self._held.items())
+                held = list(self._held.values())
             if held:
                 self._extend(held)
 
-    def _extend(self, held: list[tuple[int, int]]) -> None:
+    def _extend(self, held: list[Claim]) -> None:
+        attempts = [(claim.turn_id, claim.attempt) for claim in held]
         try:
             with self._database.transaction() as session:
-                kept = turns.extend_leases(session, held, lease_seconds=self._lease_seconds)
+                kept = turns.extend_leases(session, attempts, lease_seconds=self._lease_seconds)
         except StorageError:
             return  # the next beat tries again; a lease that runs out meanwhile is what leases are for
-        for turn_id, _ in held:
-            if turn_id not in kept:
-                log.info("lease of turn is no longer ours", turn_id=turn_id)
+        for claim in held:
+            if claim.turn_id not in kept:
+                with self._lock:
+                    self._forget(claim)
+                log.info("lease of turn is no longer ours", turn_id=claim.turn_id)
+
+    def _forget(self, claim: Claim) -> None:
+        if self._held.get(claim.turn_id) is claim:
+            del self._held[claim.turn_id]

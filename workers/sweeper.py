@@ -100,6 +100,7 @@ class Sweeper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._away = False
+        self._more = False  # the last sweep was full: an outage is caught up without pauses
         self._pruned_at = time.monotonic()
 
     def start(self) -> None:
@@ -114,16 +115,19 @@ class Sweeper:
         """Sweep, commit, then tell; returns what was found."""
         with self._database.transaction() as session:
             found = sweep(session)
+        self._more = False
         if found is not None:
-            self._tell(found.events, found.turns, found.replies)
+            told = self._tell(found.events, found.turns, found.replies)
+            self._more = told and BATCH in (len(found.events), len(found.turns), len(found.replies))
         return found
 
-    def _tell(self, events: Sequence[int], turn_ids: Sequence[int], replies: Sequence[OutgoingReply]) -> None:
-        self._outlet.publish(replies)
-        for key in events:
-            self._hints.handle_event(key)
-        for turn_id in turn_ids:
-            self._hints.run_turn(turn_id)
+    def _tell(self, events: Sequence[int], turn_ids: Sequence[int], replies: Sequence[OutgoingReply]) -> bool:
+        """False if the broker did not take all of it."""
+        told = self._outlet.publish(replies) == len(replies)
+        self._outlet.note()  # else the next sweep would find them again
+        hints = [self._hints.handle_event(key) for key in events]
+        hints += [self._hints.run_turn(turn_id) for turn_id in turn_ids]
+        return told and all(hints)
 
     def _prune(self) -> None:
         """Now and then delete what has been kept long enough; any number of processes may do it at once."""
@@ -136,7 +140,7 @@ class Sweeper:
             log.info("deleted what was kept long enough", turns=pruned.turns, events=pruned.events)
 
     def _run(self) -> None:
-        while not self._stop.wait(PERIOD_SECONDS):
+        while not self._stop.wait(0.0 if self._more else PERIOD_SECONDS):
             try:
                 self.once()
                 self._prune()
