@@ -15,7 +15,7 @@ from storage.conversations import Conversation
 from storage.inbox import InboxRow
 from storage.merchants import Integration
 from storage.turns import TurnInput
-from workers import logs, privacy
+from workers import logs, metrics, privacy
 from workflows import engine
 from workflows.engine import Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.errors import UnknownWorkflow
@@ -50,12 +50,8 @@ class Refused(Exception):
         self.message = message
 
 
-@dataclass(frozen=True)
-class NotYet(Exception):
-    """The event came ahead of what it speaks of."""
-
-    code: str
-    message: str
+class NotYet(Refused):
+    """The event came ahead of what it speaks of: it is put off for a while before it is refused."""
 
 
 def handle(session: Session, workflows: WorkflowSet, event_key: int) -> Effects | None:
@@ -70,6 +66,7 @@ def handle(session: Session, workflows: WorkflowSet, event_key: int) -> Effects 
     except NotYet as early:
         if row.age_seconds < CONNECT_PATIENCE_SECONDS:
             inbox.postpone(session, row.key, POSTPONE_SECONDS)
+            metrics.event(row.type, "postponed")
             return Effects(postponed_seconds=POSTPONE_SECONDS)
         _refuse(session, row, early.code, early.message)
         return Effects()
@@ -79,11 +76,13 @@ def handle(session: Session, workflows: WorkflowSet, event_key: int) -> Effects 
             privacy.forget(session, row)
         return Effects()
     inbox.processed(session, row.key)
+    metrics.event(row.type, "handled")
     return effects
 
 
 def _refuse(session: Session, row: InboxRow, code: str, message: str) -> None:
     inbox.refuse(session, row.key, code, message)
+    metrics.event(row.type, "refused")
     log.warning("event refused", error_code=code, event_type=row.type)
 
 
@@ -117,8 +116,11 @@ class _Handler:
             forgotten = {**begins_anew, turns.RECONNECT_ASKED: None}
             if any(conversation.context.get(key) for key in forgotten):
                 conversation = self._merge(conversation, forgotten)
-        workflow = self._workflows.get(conversation.workflow)
-        conversation, workflow = self._start(conversation, workflow, integration, fresh)
+        workflow = self._workflows.or_default(conversation.workflow)
+        is_gone = workflow.name != conversation.workflow
+        if is_gone:
+            conversation = self._begin_anew(conversation, workflow)
+        conversation, workflow = self._start(conversation, workflow, integration, fresh or is_gone)
         plan = engine.plan(workflow, self._row.type, self._data, conversation.context)
         if plan is not None:
             conversation = self._carry_out(conversation, workflow, plan.actions)
@@ -204,6 +206,16 @@ class _Handler:
                 raise Refused("event.unknown_workflow", str(error)) from None
         return self._workflows.starting_with(self._row.type) or self._workflows.default
 
+    def _begin_anew(self, conversation: Conversation, workflow: Workflow) -> Conversation:
+        """The file of the conversation's workflow was renamed or removed: it goes on where conversations begin."""
+        log.warning(
+            "the conversation's workflow is gone; it goes on in another",
+            conversation_id=conversation.id,
+            gone=conversation.workflow,
+            workflow=workflow.name,
+        )
+        return self._move(conversation, Transition(workflow.name, None), None)
+
     def _start(
         self, conversation: Conversation, workflow: Workflow, integration: Integration | None, fresh: bool
     ) -> tuple[Conversation, Workflow]:
@@ -215,7 +227,7 @@ class _Handler:
         if hop is None:
             return conversation, workflow
         said = hop.message if self._row.type == "conversation_started" else None
-        return self._move(conversation, workflow, hop, said), self._workflows.get(hop.target_workflow)
+        return self._move(conversation, hop, said), self._workflows.get(hop.target_workflow)
 
     def _carry_out(
         self, conversation: Conversation, workflow: Workflow, actions: tuple[engine.Action, ...]
@@ -230,7 +242,7 @@ class _Handler:
                     merchant_id = conversation.merchant_id
                     self._effects.prefetches += [(merchant_id, data_type) for data_type in data_types]
                 case Transition():
-                    conversation = self._move(conversation, workflow, action, action.message)
+                    conversation = self._move(conversation, action, action.message)
                     workflow = self._workflows.get(action.target_workflow)
         return conversation
 
@@ -255,13 +267,13 @@ class _Handler:
         current = self._workflows.get(conversation.workflow)
         context = {**conversation.context, "workflow": current.name}
         for hop in engine.settle(self._workflows, current, context):
-            conversation = self._move(conversation, current, hop, hop.message)
+            conversation = self._move(conversation, hop, hop.message)
             current = self._workflows.get(hop.target_workflow)
 
-    def _move(self, conversation: Conversation, source: Workflow, hop: Transition, said: str | None) -> Conversation:
+    def _move(self, conversation: Conversation, hop: Transition, said: str | None) -> Conversation:
         """Move the conversation and queue the turn that tells the gateway, with CJ's words if there are any."""
         conversations.move(self._session, conversation.id, hop.target_workflow)
-        metadata = {"transition": {"from": source.name, "to": hop.target_workflow}}
+        metadata = {"transition": {"from": conversation.workflow, "to": hop.target_workflow}}
         self._queue(conversation, TurnInput("cj", said or "", metadata=metadata), hop.target_workflow)
         return replace(conversation, workflow=hop.target_workflow)
 
