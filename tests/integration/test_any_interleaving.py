@@ -368,7 +368,7 @@ def test_no_order_of_events_breaks_the_promise(database: Database) -> None:
     run_state_machine_as_test(
         system,
         settings=settings(
-            max_examples=30,
+            max_examples=20,
             stateful_step_count=40,
             deadline=None,
             database=None,
