@@ -161,8 +161,10 @@ class Ledger:
         if claim.workflow_hash is None:
             conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
             turns.set_workflow(session, claim, workflow.name, workflow.hash)
-        run_started = agui.run_started(claim.conversation_id, claim.run_id)
-        outgoing = self._append(session, claim, [NewReply("started", run_started)])
+        outgoing: Replies = []
+        if claim.attempt == 1:  # to a later one it is committed already, and the sweeper's to send if it never went out
+            run_started = agui.run_started(claim.conversation_id, claim.run_id)
+            outgoing = self._append(session, claim, [NewReply("started", run_started)])
         history = conversations.history(
             session,
             claim.conversation_id,
