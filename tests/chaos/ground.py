@@ -2,12 +2,15 @@
 
 import contextlib
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.chaos import mutants
 from tests.chaos.record import Record
+from tests.proxy import Proxy
 from tests.servers import PostgresForTests
 from tests.stack import ROOT, Stack
 from workers.embedded import EmbeddedValkey
@@ -15,12 +18,16 @@ from workers.procfile import Process
 from workers.supervisor import Pace
 
 COUNTS: Mapping[str, int] = {"intake": 2, "workflow": 2, "agent": 3, "shopify": 2}
+SOCKET = ".s.PGSQL.5432"
 QUICK_PACE = Pace(first=0.2, longest=0.5)
 
 
 @dataclass(frozen=True)
 class Ground:
-    """Everything a run needs. `orders` is the folder in which mutants are ordered."""
+    """Everything a run needs. `orders` is the folder in which mutants are ordered.
+
+    With the quick pace the workers reach the servers through the doors; else the doors stand aside.
+    """
 
     stack: Stack
     postgres: PostgresForTests
@@ -28,13 +35,18 @@ class Ground:
     record: Record
     orders: Path
     lease_seconds: float
+    database_door: Proxy
+    broker_door: Proxy
 
 
 @contextlib.contextmanager
 def ground(
     folder: Path, *, quick: bool, lease_seconds: float, counts: Mapping[str, int] = COUNTS, durable: bool = True
 ) -> Iterator[Ground]:
-    """With `quick`, everything at the pace of `tests.chaos.quick`; else exactly what `cj up` runs."""
+    """With `quick`, everything at the pace of `tests.chaos.quick`; else exactly what `cj up` runs.
+
+    The second process of each kind then has its clock an hour ahead, as well.
+    """
     orders = folder / "orders"
     orders.mkdir()
     if quick:
@@ -48,19 +60,37 @@ def ground(
         EmbeddedValkey(folder / "valkey") as valkey,
         postgres.migrated_database() as database_url,
     ):
+        socket_folder = Path(parse_qs(urlsplit(database_url).query)["host"][0])
+        doors = contextlib.ExitStack()
+        own_folder = Path(doors.enter_context(tempfile.TemporaryDirectory(prefix="cj-door-", dir="/tmp")))
+        own_folder.chmod(0o755)
+        database_door = Proxy.of_socket(socket_folder / SOCKET, own_folder / SOCKET)
+        broker_door = Proxy.of_port(int(urlsplit(valkey.url).port or 0))
+        doors.enter_context(database_door)
+        doors.enter_context(broker_door)
+        if quick:
+            behind = valkey.url.replace(f":{urlsplit(valkey.url).port}/", f":{broker_door.port}/")
+            environ |= {"BROKER_URL": behind, "REDIS_URL": behind}
+            environ["DATABASE_URL"] = database_url.replace(quote(str(socket_folder)), quote(str(own_folder)))
         command = f"exec python -m tests.chaos.gateway '{valkey.url}' '{folder / 'shown'}' '{orders}'"
-        with Stack(
-            database_url,
-            valkey.url,
-            folder,
-            counts=counts,
-            environ=environ,
-            command=(lambda process: mutants.through(process, orders)) if quick else lambda process: process.command,
-            pace=QUICK_PACE if quick else None,
-            others=(Process("gateway", command),),
-            shows=False,
-        ) as stack:
-            yield Ground(stack, postgres, valkey, Record(folder / "shown"), orders, lease_seconds)
+        with (
+            doors,
+            Stack(
+                database_url,
+                valkey.url,
+                folder,
+                counts=counts,
+                environ=environ,
+                command=(lambda process: mutants.through(process, orders))
+                if quick
+                else lambda process: process.command,
+                pace=QUICK_PACE if quick else None,
+                others=(Process("gateway", command),),
+                shows=False,
+            ) as stack,
+        ):
+            record = Record(folder / "shown")
+            yield Ground(stack, postgres, valkey, record, orders, lease_seconds, database_door, broker_door)
 
 
 def unhurried_workflows(folder: Path) -> Path:

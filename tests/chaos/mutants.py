@@ -54,8 +54,9 @@ def mutant(folder: Path, name: str) -> Iterator[None]:
 
 
 def through(process: Process, folder: Path) -> str:
-    """The command of a Procfile's process, run through this module."""
-    return _PROGRAM.sub(f"exec python -m {__name__} '{folder}' \\g<module>", process.command, count=1)
+    """The command of a Procfile's process, run through this module; the second of its kind with a wrong clock."""
+    module = "tests.chaos.skewed" if process.name.endswith(".2") else __name__
+    return _PROGRAM.sub(f"exec python -m {module} '{folder}' \\g<module>", process.command, count=1)
 
 
 def apply(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import storage.inbox
 import storage.outbox
 import storage.turns
+import workers.celery
 import workers.resources
 import workers.sweeper
 from workers import demo_model
@@ -49,6 +50,7 @@ class DemoModel(Model):
 def apply() -> None:
     """For this process."""
     workers.resources.Model = DemoModel  # type: ignore[attr-defined]
+    workers.celery.DRAIN_SECONDS *= FACTOR
     workers.sweeper.PERIOD_SECONDS *= FACTOR
     workers.sweeper.HINT_AFTER_SECONDS *= FACTOR
     storage.inbox.HINT_AGAIN_SECONDS *= FACTOR
