@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy.exc
 from psycopg2 import errorcodes
+from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
-from storage import roles
-from storage.database import sqlalchemy_url
+from storage import merchants, roles
+from storage.database import Database, sqlalchemy_url
 from tests.acceptance.conftest import Someone, url_of
 from tests.stack import Stack
 from tests.waiting import wait_until
@@ -171,6 +172,25 @@ def test_the_role_of_the_process_with_the_model_is_refused(stack: Stack, stateme
 @pytest.mark.parametrize("table", ["conversations", "turns", "steps", "replies", "workflow_versions", "tombstones"])
 def test_the_role_with_the_tokens_reads_no_conversations(stack: Stack, table: str) -> None:
     assert not may(stack, roles.TOKENS, f"select * from {table}")
+
+
+def test_the_auth_service_connects_a_shop_with_the_role_of_tokens(stack: Stack, someone: Someone) -> None:
+    stack.store.register(someone.shop_domain, "tiny", "shpat_of_the_auth_service")
+    database = Database(url_of(roles.TOKENS, stack.database_url))
+    with database.transaction() as session:
+        merchants.connect_shop(
+            session,
+            stack.vault,
+            merchant_id=someone.merchant_id,
+            shop_domain=someone.shop_domain,
+            access_token=SecretStr("shpat_of_the_auth_service"),
+            scopes=[],
+            conversation_id=someone.conversation_id,
+            name=f"Shop of {someone.merchant_id}",
+        )
+    database.dispose()
+    stack.gateway.wait_for_ends(someone.conversation_id)
+    assert "customers in your store" in stack.gateway.texts(someone.conversation_id)[0]
 
 
 def test_the_roles_may_do_what_their_processes_do(stack: Stack) -> None:
