@@ -177,6 +177,11 @@ class Cache:
             return Answered()
         return Joined() if answer[0] == b"joined" else Lead()
 
+    def renew(self, flight_key: str, *, lead_ttl_ms: int) -> None:
+        """The leader is still alive: it counts as dead `lead_ttl_ms` from now. A flight that was dropped stays so."""
+        flight = _keys(flight_key)[1]
+        self._do(lambda: self._redis.pexpire(flight, lead_ttl_ms), 0)
+
     def land(self, flight_key: str, answer: Mapping[str, Any], *, kept: Mapping[str, Any] | None, ttl_s: int) -> None:
         """End a flight: keep `kept` (None: nothing), fresh for `ttl_s` seconds, and give `answer` to all who wait."""
         keep = "" if kept is None else dump(dict(kept))

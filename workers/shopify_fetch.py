@@ -4,8 +4,10 @@ Only this worker reads access tokens. A token is in clear in this process's memo
 stored beside it in the same row.
 """
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +21,7 @@ from storage.errors import StorageError, StorageUnavailable, TokenUnreadable
 from storage.merchants import AccessToken, Integration
 from storage.turns import Claim
 from workers import logs, metrics, results
+from workers.later import Later
 from workers.results import Result
 from workers.shop_reader import ShopReader
 from workers.token_keeper import TokenKeeper
@@ -27,8 +30,10 @@ log = logs.get(__name__)
 
 FETCH_SECONDS = 8.0
 """Deadline of one fetch, all pages and retries included."""
-LEAD_TTL_MS = 10_000
-"""How long one fetch may keep others waiting; longer than FETCH_SECONDS, so that only a dead leader loses it."""
+LEAD_TTL_MS = 3_000
+"""How long after its last sign of life the leader of a flight counts as dead, and the next who asks leads."""
+RENEW_SECONDS = 1.0
+"""How often a leader gives a sign of life."""
 NO_TOKEN = "Unable to access store data. Suggest reconnecting the store."  # noqa: S105 - words, not a secret
 
 
@@ -67,6 +72,7 @@ class ShopifyFetcher:
         self._keeper = keeper
         self._cache = cache
         self._reader = reader
+        self._later = Later()
 
     def fetch(self, request: FetchRequest) -> None:
         """Answer `request`: from the cache, from a fetch in flight, or from Shopify."""
@@ -98,7 +104,8 @@ class ShopifyFetcher:
     def _lead(self, request: FetchRequest, token: AccessToken, flight: str) -> None:
         started = time.monotonic()
         try:
-            result = self._ask_renewing(request, token, started + FETCH_SECONDS)
+            with self._staying_alive(flight):
+                result = self._ask_renewing(request, token, started + FETCH_SECONDS)
         except Exception:
             # A defect of ours: those who wait are told, and the next one may try.
             log.exception("fetch failed", data_type=request.data_type)
@@ -116,6 +123,21 @@ class ShopifyFetcher:
             stale=result.get("stale", {}).get("code"),
             milliseconds=round((time.monotonic() - started) * 1000),
         )
+
+    @contextmanager
+    def _staying_alive(self, flight: str) -> Iterator[None]:
+        done = threading.Event()
+
+        def renew() -> None:
+            if not done.is_set():
+                self._cache.renew(flight, lead_ttl_ms=LEAD_TTL_MS)
+                self._later.call(RENEW_SECONDS, renew)
+
+        self._later.call(RENEW_SECONDS, renew)
+        try:
+            yield
+        finally:
+            done.set()
 
     def _or_stale(self, result: Result, request: FetchRequest, integration: Integration) -> Result:
         """`result`, or what was read before if this is a failure that says nothing against it."""

@@ -27,7 +27,7 @@ log = logs.get(__name__)
 
 SHOPIFY_DATA = "shopify_data"
 ALIASES = {"get_shopify_data": SHOPIFY_DATA}  # the name the onboarding prompt uses
-ASK_AGAIN_SECONDS = 3.0
+ASK_AGAIN_SECONDS = 1.5
 """A request without an answer is sent again after this long: its message, or its worker, may be gone."""
 RESULT_LIMIT = 16 * 1024
 """Bytes of one tool result that a model is shown."""

@@ -175,6 +175,22 @@ def test_a_dead_leader_is_replaced_after_its_time_and_nobody_is_forgotten(cache:
     assert cache.wait_answer("r1", 5) == ANSWER
 
 
+def test_a_leader_that_gives_signs_of_life_keeps_the_lead(cache: Cache) -> None:
+    assert isinstance(cache.join(FLIGHT, "leader", lead_ttl_ms=60_000), Lead)
+    cache.renew(FLIGHT, lead_ttl_ms=300)  # so short that its end would be seen
+    cache.renew(FLIGHT, lead_ttl_ms=60_000)
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 0.5)
+    assert isinstance(cache.join(FLIGHT, "r1", lead_ttl_ms=60_000), Joined)
+
+
+def test_a_dropped_flight_is_not_brought_back_by_its_leader(cache: Cache) -> None:
+    assert isinstance(cache.join(FLIGHT, "leader", lead_ttl_ms=60_000), Lead)
+    cache.drop("m1")
+    cache.renew(FLIGHT, lead_ttl_ms=60_000)
+    assert isinstance(cache.join(FLIGHT, "r1", lead_ttl_ms=60_000), Lead)
+
+
 def test_flights_about_different_things_do_not_meet(cache: Cache) -> None:
     other = Cache.flight_key("m1", 2, "counts")
     assert isinstance(cache.join(FLIGHT, "r1", lead_ttl_ms=10_000), Lead)
