@@ -1,18 +1,18 @@
 """What a rule can do. One class per action for the YAML, one for what is carried out, both here.
 
-To add an action: write the two classes below and list the first in ACTIONS; a worker then carries the second out.
-Checker, schema, editor completion and explanations follow from the classes.
+To add an action: write its two classes here and name them in the unions `Action` and `_ActionSection`; a worker then
+carries the first out. Checker, schema, editor completion and explanations follow from the classes.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from workflows.template import Template, compile_tree, fill_tree
-from workflows.values import EFFORT, Effort
+from workflows.values import EFFORT, Effort, shown
 
 _NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
@@ -30,33 +30,56 @@ def is_name(text: str) -> bool:
 class UpdateContext:
     """Put these values into the conversation's context."""
 
+    type: ClassVar = "update_context"
     values: dict[str, Any]
+
+    def told(self) -> str:
+        """In words, for people."""
+        return f"store in the context: {shown(self.values, 400)}"
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessMessage:
     """Run one agent turn on this message. `cleanup_trigger`: it is for this turn only, never stored or shown."""
 
+    type: ClassVar = "process_message"
     text: str
     sender: Sender = "system"
     cleanup_trigger: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def told(self) -> str:
+        """In words, for people."""
+        metadata = f" with {shown(self.metadata, 200)}" if self.metadata else ""
+        once = ", for this turn only" if self.cleanup_trigger else ""
+        return f"turn on a {self.sender} message: {shown(self.text, 200)}{metadata}{once}"
 
 
 @dataclass(frozen=True, slots=True)
 class Prefetch:
     """Ask Shopify for these now, so that they are there when the turn wants them."""
 
+    type: ClassVar = "prefetch"
     data_types: tuple[str, ...]
+
+    def told(self) -> str:
+        """In words, for people."""
+        return f"fetch ahead: {', '.join(self.data_types)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
     """Move the conversation to another workflow. `name`: which transition it was; None if an action of a rule."""
 
+    type: ClassVar = "transition"
     target_workflow: str
     message: str | None = None
     name: str | None = None
+
+    def told(self) -> str:
+        """In words, for people."""
+        said = f", saying {shown(self.message, 200)}" if self.message else ""
+        return f"move to {self.target_workflow}{said}"
 
 
 Action = UpdateContext | ProcessMessage | Prefetch | Transition
@@ -146,15 +169,9 @@ class TransitionAction(ActionSection):
         return Transition(self.target_workflow, values["message"])
 
 
-ACTIONS: tuple[type[ActionSection], ...] = (
-    UpdateContextAction,
-    ProcessMessageAction,
-    PrefetchAction,
-    TransitionAction,
-)
-ActionSections = Annotated[
-    UpdateContextAction | ProcessMessageAction | PrefetchAction | TransitionAction, Field(discriminator="type")
-]
+_ActionSection = UpdateContextAction | ProcessMessageAction | PrefetchAction | TransitionAction
+ActionSections = Annotated[_ActionSection, Field(discriminator="type")]
+ACTIONS: tuple[type[ActionSection], ...] = get_args(_ActionSection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,15 @@ Explanation.render()   for a person at a terminal
 Explanation.to_json()  for a program
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from workflows import syntax
-from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.actions import Action, UpdateContext
 from workflows.expression import Condition, Value, compile_node
+from workflows.values import shown
 from workflows.workflow import Workflow, WorkflowSet
-
-_SHOWN = 60  # characters of a value
 
 #: What an event leads to in a workflow that has no rule for it.
 BUILT_IN: Mapping[str, str] = {
@@ -76,7 +74,7 @@ class Explanation:
         for rule in self.rules:
             lines += _rendered(f"rule {rule.index + 1}", rule, taken=rule.index == self.taken)
         if self.actions:
-            lines += ["  then", *(f"    {_told(action)}" for action in self.actions)]
+            lines += ["  then", *(f"    {action.told()}" for action in self.actions)]
         if self.transitions:
             lines.append("  transitions, with the context as it would then be")
             for name, rule in self.transitions:
@@ -90,17 +88,9 @@ class Explanation:
             "event_type": self.event_type,
             "taken": self.taken,
             "rules": [asdict(rule) for rule in self.rules],
-            "actions": [{"type": _TYPES[type(action)], **asdict(action)} for action in self.actions],
+            "actions": [{"type": action.type, **asdict(action)} for action in self.actions],
             "transitions": [{"name": name, **asdict(rule)} for name, rule in self.transitions],
         }
-
-
-_TYPES: dict[type, str] = {
-    UpdateContext: "update_context",
-    ProcessMessage: "process_message",
-    Prefetch: "prefetch",
-    Transition: "transition",
-}
 
 
 def explain(
@@ -178,25 +168,5 @@ def _rendered(title: str, rule: RuleExplanation, *, taken: bool) -> list[str]:
     width = max((len(part.source) + 2 * part.depth for part in rule.parts), default=0)
     for part in rule.parts:
         indented = f"{'  ' * part.depth}{part.source}"
-        lines.append(f"    {indented:<{width}}  = {_shown(part.value)}")
+        lines.append(f"    {indented:<{width}}  = {shown(part.value)}")
     return lines
-
-
-def _told(action: Action) -> str:
-    match action:
-        case UpdateContext():
-            return f"store in the context: {_shown(action.values, 400)}"
-        case ProcessMessage():
-            once = ", for this turn only" if action.cleanup_trigger else ""
-            metadata = f" with {_shown(action.metadata, 200)}" if action.metadata else ""
-            return f"turn on a {action.sender} message: {_shown(action.text, 200)}{metadata}{once}"
-        case Prefetch():
-            return f"fetch ahead: {', '.join(action.data_types)}"
-        case Transition():
-            said = f", saying {_shown(action.message, 200)}" if action.message else ""
-            return f"move to {action.target_workflow}{said}"
-
-
-def _shown(value: Any, limit: int = _SHOWN) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -113,3 +113,9 @@ def plain(value: Any, effort: Effort, depth: int = 0) -> Any:
     if type(value) is list:
         return [plain(item, effort, depth + 1) for item in value]
     return {key: plain(item, effort, depth + 1) for key, item in value.items() if type(key) is str}
+
+
+def shown(value: Any, limit: int = 60) -> str:
+    """A JSON value for people, cut to a length."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
