@@ -29,6 +29,7 @@ def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, sourc
     A value is read as its field wants it: true, false, numbers, JSON lists; text needs no quotes of its own.
     """
     import events
+    from events.catalog import CATALOG
     from events.errors import InvalidEvent
 
     broker_url = settings_for("BROKER_URL").broker_url
@@ -36,7 +37,8 @@ def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, sourc
         data = data_of(event_type, pairs)
         envelope = events.publish(event_type, data, broker_url=broker_url, source=source, id=event_id)
     except InvalidEvent as error:
-        raise WrongUse(f"not published: {error.message} ({error.code})") from None
+        types = f"; the types are {', '.join(CATALOG)}" if error.code == "event.unknown_type" else ""
+        raise WrongUse(f"not published: {error.code}: {error.message}{types}") from None
     if as_json:
         print_json(json.loads(envelope.encode()))
     else:

@@ -53,6 +53,7 @@ def test_help_lists_every_command(terminal: Terminal) -> None:
         (["demo", "--store", "vast"], "'medium'"),
         (["demo", "--fault", "unauthorised"], "unauthorized"),
         (["up", "--only", "agnet"], "intake, workflow, agent"),
+        (["publish", "zzz"], "the types are oauth_complete,"),
         (["timeline"], "CONVERSATION"),
         (["workflows", "check", "nowhere.yaml"], "nowhere.yaml"),
         (["workflows", "explain", "-", "--context", "[]"], "not a JSON object"),
@@ -60,7 +61,11 @@ def test_help_lists_every_command(terminal: Terminal) -> None:
     ],
 )
 def test_wrong_use_ends_with_2_and_says_what_is_right(terminal: Terminal, arguments: list[str], said: str) -> None:
-    environ = {"DATABASE_URL": "postgresql:///cj", "CJ_TOKEN_KEYS": "1:" + "A" * 43 + "="}
+    environ = {
+        "DATABASE_URL": "postgresql:///cj",
+        "BROKER_URL": "redis://127.0.0.1:1/0",
+        "CJ_TOKEN_KEYS": "1:" + "A" * 43 + "=",
+    }
     event = '{"specversion":"1.0","id":"1","source":"/s","type":"shop_redact","data":{"merchant_id":"m",'
     event += '"shop_domain":"a.myshopify.com"}}'
     assert said in terminal(*arguments, typed=event, code=2, **environ).stderr
