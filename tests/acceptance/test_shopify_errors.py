@@ -264,6 +264,9 @@ def test_the_turn_ends_with_words_that_fit(trouble: Trouble, started: set[int], 
     assert missing == set(trouble.missing), results
     if trouble.asked is not None:
         assert case.asked() in (trouble.asked, 2 * trouble.asked)
+    if not trouble.codes and not trouble.missing:  # the tries of one fetch were enough
+        noticed = [line for line in stack.lines if case.shop_domain in line and "Shopify refused" in line]
+        assert noticed == []
     assert pids(stack) == started
 
 

@@ -1,0 +1,79 @@
+"""The Prometheus pages of running workers."""
+
+import json
+import re
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import PostgresForTests
+from tests.stack import Stack
+from tests.tool_calls import ToolCalls
+from tests.waiting import wait_until
+from workers.embedded import EmbeddedValkey
+
+FIRST_PORT = 19_464
+SHOP, MERCHANT, CONVERSATION = "metrics.myshopify.com", "metrics", "conv_metrics"
+LINE = re.compile(r"(?m)^(cj_\w+)\{(.*)\} (\S+)$")
+
+
+@pytest.fixture(scope="module")
+def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder: Path = tmp_path_factory.mktemp("metrics")
+    with (
+        EmbeddedValkey(folder / "valkey", aof=False) as valkey,
+        postgres.migrated_database() as database_url,
+        Stack(database_url, valkey.url, folder, environ={"CJ_METRICS_PORT": str(FIRST_PORT)}) as stack,
+    ):
+        yield stack
+
+
+def ports(stack: Stack) -> list[int]:
+    """Where the processes say that their pages are."""
+    lines = (line.partition(": ")[2] for line in stack.lines)
+    told = [json.loads(line) for line in lines if line.startswith("{") and '"metrics page"' in line]
+    return sorted(line["port"] for line in told)
+
+
+def read(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        return str(page.read().decode())
+
+
+def counted(stack: Stack) -> Counter[str]:
+    """All processes together: `name{labels}` to the count."""
+    found: Counter[str] = Counter()
+    for port in ports(stack):
+        for name, labels, value in LINE.findall(read(port)):
+            found[f"{name}{{{labels}}}"] += round(float(value))
+    return found
+
+
+def test_every_process_has_a_page_and_counts_what_it_does(stack: Stack) -> None:
+    stack.connect(SHOP, MERCHANT, size="tiny")
+    connected = stack.connected(MERCHANT, SHOP, CONVERSATION)
+    stack.publisher.publish_envelope(connected)
+    stack.gateway.wait_for_ends(CONVERSATION)
+    stack.connect("frozen.myshopify.com", "frozen", state="frozen")
+    with ToolCalls(stack) as calls:
+        for merchant in (MERCHANT, "frozen"):
+            calls.ask(merchant, "week_orders")
+    wait_until(lambda: counted(stack)['cj_events_total{result="repeated",type="oauth_complete"}'] == 1)
+    found = counted(stack)
+    assert found['cj_events_total{result="accepted",type="oauth_complete"}'] == 1
+    assert found['cj_events_total{result="handled",type="oauth_complete"}'] == 1
+    tool_calls = found['cj_tool_calls_total{result="ok",tool="shopify_data"}']
+    assert tool_calls == 3
+    reads = {name: count for name, count in found.items() if name.startswith("cj_cache_reads_total")}
+    assert sum(reads.values()) == 3 + tool_calls + 2, reads  # prefetched, asked for by the model, by this test
+    assert sum(count for name, count in reads.items() if 'result="miss"' in name) == 5
+    assert found['cj_fetches_total{data_type="counts",result="ok"}'] == 1
+    assert found['cj_fetches_total{data_type="week_orders",result="error"}'] == 1
+    assert found['cj_shopify_errors_total{code="shopify.store_unavailable"}'] == 1
+    assert found['cj_model_calls_total{model="cj-demo/demo",result="ok"}'] >= 4
+    assert len(ports(stack)) == len(set(ports(stack))) == 4
+    assert all("process_resident_memory_bytes" in read(port) for port in ports(stack))
+    assert not re.search(r"shpat|myshopify|conv_|@", "".join(name for name in found))
