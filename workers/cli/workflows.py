@@ -18,25 +18,19 @@ def workflows() -> None:
 @workflows.command(epilog=examples("cj workflows check", "cj workflows check flows/ flows/returns.yaml"))
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @json_option
-def check(paths: Sequence[Path], as_json: bool) -> None:
+@click.option("--github", is_flag=True, help="Print annotations for GitHub Actions; give relative paths.")
+def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     """Check files and folders of workflow YAML; default: CJ_WORKFLOWS, else the shipped ones.
 
     Every problem has its file, line and column. Warnings alone leave the exit code at 0.
     """
-    from workflows import loader
-    from workflows.problem import render
+    from workflows import loader, report
 
     folder = settings_for().workflows_folder
     problems = loader.check_paths(paths or ([folder] if folder else []))
-    errors = sum(problem.severity == "error" for problem in problems)
-    if as_json:
-        names = ("file", "line", "col", "severity", "message")
-        print_json([{name: getattr(problem, name) for name in names} for problem in problems])
-    else:
-        for problem in problems:
-            click.echo(plain(render(problem)) + "\n")
-        click.echo(f"{errors} errors, {len(problems) - errors} warnings")
-    raise SystemExit(1 if errors else 0)
+    shown = report.as_json if as_json else report.github if github else report.human
+    click.echo(plain(shown(problems)))
+    raise SystemExit(report.exit_code(problems))
 
 
 @workflows.command(epilog=examples("cj workflows schema > workflow.schema.json"))
