@@ -4,8 +4,10 @@ An event whose handling fails for no known reason is tried again with growing pa
 its conversation for a while, not for ever, and an operator finds it under `cj events rejected`.
 """
 
+from contextlib import suppress
+
 from storage import inbox
-from storage.errors import StorageUnavailable
+from storage.errors import StorageError, StorageUnavailable
 from workers import logs
 from workers.handling import Effects, handle
 from workers.points import reach
@@ -28,7 +30,8 @@ def run(tools: Resources, event_key: int) -> None:
         log.warning("event waits for Postgres; the sweeper comes back to it", event_key=event_key)
     except Exception:
         log.exception("event could not be handled", event_key=event_key)
-        _put_off(tools, event_key)
+        with suppress(StorageError):  # then the sweeper comes back to it
+            _put_off(tools, event_key)
 
 
 def _next(tools: Resources, event_key: int) -> bool:
@@ -49,9 +52,13 @@ def _put_off(tools: Resources, event_key: int) -> None:
         row = inbox.take(session, event_key)
         if row is None:
             return
+        ids = {"event_key": row.key, "event_id": row.id, "conversation_id": row.conversation_id}
         if row.attempts + 1 < MAX_ATTEMPTS:
-            inbox.postpone(session, row.key, FIRST_PAUSE_SECONDS * 2**row.attempts)
+            seconds = FIRST_PAUSE_SECONDS * 2**row.attempts
+            log.warning("event is put off", **ids, attempts=row.attempts + 1, seconds=seconds)
+            inbox.postpone(session, row.key, seconds)
         else:
+            log.error("event is refused: every try failed", **ids, error_code=FAILED)
             reason = f"handling it failed {MAX_ATTEMPTS} times; the workflow worker's log says why"
             inbox.refuse(session, row.key, FAILED, reason)
 

@@ -59,6 +59,11 @@ def handle(session: Session, workflows: WorkflowSet, event_key: int) -> Effects 
     row = inbox.take(session, event_key)
     if row is None:
         return None
+    with logs.about(event_id=row.id, conversation_id=row.conversation_id):
+        return _handled(session, workflows, row)
+
+
+def _handled(session: Session, workflows: WorkflowSet, row: InboxRow) -> Effects:
     effects = Effects()
     try:
         with session.begin_nested():

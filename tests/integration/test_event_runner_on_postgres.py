@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from storage import inbox, merchants
 from storage.database import Database
@@ -61,3 +63,21 @@ def test_an_event_that_cannot_be_handled_is_refused_at_last_and_the_next_one_goe
     assert rows(database, f"select status, error_code from events where key = {bad}") == [("rejected", FAILED)]
     assert rows(database, f"select status from events where key = {good}") == [("processed",)]
     assert rows(database, "select input ->> 'text' from turns") == [("hello",)]
+
+
+def test_every_line_says_which_event_it_is_about(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = cast(Resources, SimpleNamespace(database=database, workflows=load_folder(), hints=Silent(), cache=Silent()))
+    key = accept(database, "bad", "boom")
+
+    def exploding(*_: Any) -> Any:
+        raise ZeroDivisionError("a defect nobody foresaw")
+
+    monkeypatch.setattr(handling.engine, "plan", exploding)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        event_runner.run(tools, key)
+        with database.transaction() as session:
+            session.execute(text("delete from merchants"))
+            session.execute(text("update events set run_after = clock_timestamp()"))
+        event_runner.run(tools, key)
+    assert [line["event"] for line in lines] == ["event could not be handled", "event is put off", "event refused"]
+    assert [(line["event_id"], line["conversation_id"]) for line in lines[1:]] == [("bad", "c")] * 2
