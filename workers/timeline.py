@@ -138,7 +138,8 @@ class _Teller:
         again = f", its worker fell silent {failures} time{'' if failures == 1 else 's'}" if failures else ""
         seq = turn["seq"]
         said = _shortened(str(turn["input"].get("text", "")))
-        self._add(turn["started_at"], "claimed", f"{turn['workflow']}{again}: {said}", seq)
+        workflow = turn["workflow"] or "(taken into another turn)"
+        self._add(turn["started_at"], "claimed", f"{workflow}{again}: {said}", seq)
         for step in steps:
             calls = [_call(call) for call in step["assistant"].get("tool_calls") or []]
             answer = f"asks {', '.join(calls)}" if calls else "answers"
