@@ -96,7 +96,8 @@ def environment_here() -> dict[str, str]:
 def passing_home(name: str) -> Iterator[Home]:
     """A home of its own for one run; kept when the run fails, until a later run of that name."""
     place = Home().folder / name
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (place.parent, place):  # `parents` would make them without the mode
+        folder.mkdir(mode=0o700, exist_ok=True)
     for former in place.iterdir():
         if former.stat().st_mtime < time.time() - STALE and not Home(former).is_owned():
             shutil.rmtree(former, ignore_errors=True)

@@ -89,6 +89,7 @@ def test_a_passing_home_is_kept_when_the_run_fails_and_removed_by_a_later_one(
     with pytest.raises(ValueError, match="failed"), passing_home("demo") as failed:
         raise ValueError("failed")
     assert failed.folder.exists()
+    assert [mode(folder) for folder in (Home().folder, *failed.folder.parents[:1])] == [0o700, 0o700]
     with passing_home("demo") as running:
         assert failed.folder.exists(), "somebody may still be reading"
         long_ago = failed.folder.stat().st_mtime - 2 * STALE
