@@ -7,12 +7,12 @@ import argparse
 import json
 import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.chaos.ground import ground
 from tests.chaos.report import as_json, as_text
 from tests.chaos.run import Wanted, run
+from tests.servers import fast_folder
 
 
 def main() -> int:
@@ -20,10 +20,10 @@ def main() -> int:
     options = _options()
     seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
     print(f"seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.keep or Path(temporary)
+    with fast_folder() as temporary:
+        folder = options.keep or temporary
         folder.mkdir(parents=True, exist_ok=True)
-        with ground(folder, quick=options.quick, lease_seconds=options.lease) as here:
+        with ground(folder, quick=options.quick, lease_seconds=options.lease, durable=False) as here:
             outcome = run(here, Wanted(f"s{seed}", seed, options.seconds, options.rate))
     print(as_text(outcome))
     if options.json:

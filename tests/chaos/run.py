@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,8 +56,14 @@ class Outcome:
         return not (self.verdict.faults or self.problems or self.quiet_after is None)
 
 
-def run(ground: Ground, wanted: Wanted, *, faults: Sequence[Fault] | None = None) -> Outcome:
-    """`faults` replaces those that the seed would bring."""
+def run(
+    ground: Ground,
+    wanted: Wanted,
+    *,
+    faults: Sequence[Fault] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """`faults` replaces those that the seed would bring; `meanwhile` is called when they are over."""
     dice = random.Random(wanted.seed)
     whose = plan.merchants(wanted.name, max(2, int(wanted.seconds * wanted.rate / wanted.per_merchant)))
     given = plan.events(wanted.name, whose, seconds=wanted.seconds, rate=wanted.rate, copies=wanted.copies, dice=dice)
@@ -71,6 +77,7 @@ def run(ground: Ground, wanted: Wanted, *, faults: Sequence[Fault] | None = None
     chaos = Chaos(ground.stack.supervisor, ground.postgres, ground.valkey, faults)
     source.start()
     chaos.run()
+    meanwhile()
     source.wait()
     quiet_after = wait_for_quiet(ground, given, wanted.patience)
     return _outcome(ground, wanted, given, source, chaos, quiet_after)

@@ -1,0 +1,221 @@
+"""Faults that random chaos meets too seldom, each made to happen: the same judge, the same verdict."""
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+import redis
+
+from tests.chaos.ground import Ground
+from tests.chaos.mutants import mutant
+from tests.chaos.plan import Fault
+from tests.chaos.report import as_text
+from tests.chaos.run import Outcome, Wanted, run
+from tests.waiting import wait_until
+
+PATIENCE = 60.0
+HELD = """
+select lease_owner from turns
+where conversation_id like :prefix and status = 'running' and attempt = :attempt
+"""
+ENDED = "select count(*) from turns where conversation_id like :prefix and status = 'done'"
+HANDLED_TWICE = """
+select count(*) from conversations c
+where c.id like :prefix
+  and (c.context ->> 'turns')::int
+      <> (select count(*) from turns t where t.conversation_id = c.id and t.absorbed_by is null)
+"""
+
+
+@pytest.fixture
+def ready(here: Ground) -> Ground:
+    """The ground, when all of it runs."""
+    assert here.stack.supervisor.wait_ready(60)
+    return here
+
+
+def small(name: str, *, events: int = 12, copies: tuple[int, ...] = (0, 1, 2), per_merchant: int = 4) -> Wanted:
+    return Wanted(name, 5, 1.0, events, copies=copies, per_merchant=per_merchant, patience=PATIENCE)
+
+
+def is_good(outcome: Outcome) -> None:
+    assert outcome.good, as_text(outcome)
+
+
+@contextlib.contextmanager
+def frozen(here: Ground, *names: str) -> Iterator[None]:
+    pids = [here.stack.supervisor.pids()[name] for name in names]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def holder(here: Ground, name: str, *, attempt: int = 1) -> int:
+    """The process that runs a turn of the run in this attempt, as soon as there is one."""
+    values = {"prefix": f"{name}-%", "attempt": attempt}
+    rows = here.stack.wait_row(HELD, lambda found: len(found) > 0, limit=30.0, **values)
+    return int(rows[0][0].split(":")[1])
+
+
+def zombies(here: Ground, name: str) -> Outcome:
+    """One turn, whose worker sleeps past its lease in the middle of a tool call; the next worker sleeps as well, and
+    the first wakes up while the turn is the other's. When all is done the other one wakes up, too."""
+    first = second = 0
+
+    def meanwhile() -> None:
+        nonlocal first, second
+        with frozen(here, "shopify"):
+            first = holder(here, name, attempt=1)
+            os.kill(first, signal.SIGSTOP)
+            second = holder(here, name, attempt=2)
+            os.kill(second, signal.SIGSTOP)
+        os.kill(first, signal.SIGCONT)
+        here.stack.wait_row(ENDED, lambda rows: rows == [(1,)], prefix=f"{name}-%", limit=60.0)
+
+    try:
+        return run(here, small(name, events=1, copies=(1,)), faults=(), meanwhile=meanwhile)
+    finally:
+        for pid in (first, second):
+            os.kill(pid, signal.SIGCONT)
+
+
+def ended_by(here: Ground, name: str) -> list[int]:
+    """The attempts that ended the turns of a run, as the workers' logs tell."""
+    lines = [json.loads(line.partition(": ")[2]) for line in here.stack.lines if '"turn ended"' in line]
+    return [line["attempt"] for line in lines if line["conversation_id"].startswith(f"{name}-")]
+
+
+def handled_twice(here: Ground, name: str) -> int:
+    """How many conversations counted another number of turns than they had."""
+    [(count,)] = here.stack.rows(HANDLED_TWICE, prefix=f"{name}-%")
+    return int(count)
+
+
+def test_a_zombie_writes_nothing(ready: Ground) -> None:
+    seen = len(ready.stack.lines)
+    is_good(zombies(ready, "zombie"))
+    assert len(ended_by(ready, "zombie")) == 1
+    assert ended_by(ready, "zombie")[0] > 2
+    assert handled_twice(ready, "zombie") == 0
+    wait_until(
+        lambda: sum("belongs to another worker" in line for line in ready.stack.lines[seen:]) >= 2,
+        limit=30.0,
+        what="both zombies to notice",
+    )
+
+
+def test_without_the_fence_a_zombie_writes(ready: Ground) -> None:
+    """So the test above would see it."""
+    with mutant(ready.orders, "no_fence"):
+        zombies(ready, "unfenced")
+        wait_until(lambda: 1 in ended_by(ready, "unfenced"), limit=30.0, what="the zombie's end of the turn")
+
+
+def test_without_the_sweep_a_lost_hint_is_not_brought_back(ready: Ground) -> None:
+    name = "no-wake-up"
+    with mutant(ready.orders, "no_lost_wake_up"):
+        outcome = run(
+            ready,
+            Wanted(name, 5, 1.0, 6, copies=(0,), per_merchant=2, patience=3.0),
+            faults=[
+                *(Fault(0.0, "freeze", agent, 3.5) for agent in ("agent.1", "agent.2")),
+                Fault(2.5, "kill", "agent.1"),
+                Fault(2.5, "kill", "agent.2"),
+                Fault(2.5, "flush"),
+            ],
+        )
+    assert any("is queued" in sentence for sentence in outcome.verdict.unended), as_text(outcome)
+
+
+def test_commits_whose_answer_is_lost(ready: Ground) -> None:
+    """The server has committed, the connection is cut before it could say so: every transaction can be run again."""
+    ready.database_door.lose_answers(b"COMMIT", every=7)
+    try:
+        outcome = run(ready, small("commit", events=16), faults=(), meanwhile=lambda: time.sleep(2.0))
+        assert ready.database_door.lost > 10
+    finally:
+        ready.database_door.pass_all()
+    is_good(outcome)
+    assert handled_twice(ready, "commit") == 0
+
+
+def test_pushes_whose_answer_is_lost(ready: Ground) -> None:
+    """The broker has it, the client never hears: redis-py pushes again, so hints, replies and acks come twice."""
+    ready.broker_door.lose_answers(b"LPUSH", every=8)
+    try:
+        outcome = run(ready, small("push", events=16), faults=(), meanwhile=lambda: time.sleep(1.0))
+        assert ready.broker_door.lost > 2
+    finally:
+        ready.broker_door.pass_all()
+    is_good(outcome)
+
+
+def test_flush_with_messages_in_flight(ready: Ground) -> None:
+    client = redis.Redis.from_url(ready.valkey.url)
+
+    def meanwhile() -> None:
+        with frozen(ready, "agent.1", "agent.2", "gateway"):
+            wait_until(lambda: int(client.llen("turns")) > 0, limit=20.0, what="hints in flight")
+            client.flushall()
+        with frozen(ready, "gateway"):
+            wait_until(lambda: int(client.llen("replies")) > 0, limit=30.0, what="replies in flight")
+            client.flushall()
+
+    try:
+        is_good(run(ready, Wanted("flush", 5, 4.0, 5.0, patience=PATIENCE), faults=(), meanwhile=meanwhile))
+    finally:
+        client.close()
+
+
+def test_a_broker_that_hangs(ready: Ground) -> None:
+    """Connections stay open and nothing comes through: publishing gives up in time, and rows wait."""
+
+    def meanwhile() -> None:
+        with ready.broker_door.silence():
+            time.sleep(4.0)
+
+    is_good(run(ready, small("hang", copies=(0,)), faults=(), meanwhile=meanwhile))
+
+
+def test_postgres_without_a_free_connection(ready: Ground) -> None:
+    """Workers that start then wait until there is one; those that run go on with what they have."""
+    url = ready.stack.database_url
+    connections = []
+
+    def take_all() -> None:
+        with contextlib.suppress(psycopg2.OperationalError):
+            while True:
+                connections.append(psycopg2.connect(url))
+
+    def starts_in_vain() -> bool:
+        take_all()  # also what the killed ones gave back
+        return any("waiting for Postgres" in line for line in ready.stack.lines[seen:])
+
+    def meanwhile() -> None:
+        take_all()
+        for name in ("workflow.1", "intake.1", "agent.1"):
+            os.kill(ready.stack.supervisor.pids()[name], signal.SIGKILL)
+        wait_until(starts_in_vain, limit=60.0, what="a worker to find no connection")
+        for connection in connections:
+            connection.close()
+
+    seen = len(ready.stack.lines)
+    is_good(run(ready, small("full"), faults=(), meanwhile=meanwhile))
+
+
+def test_workers_whose_clock_is_wrong_do_their_part(ready: Ground) -> None:
+    """The second of each kind is an hour ahead in all these tests; without the first ones it does all of it."""
+    ones = ("agent.1", "intake.1", "workflow.1")
+    with frozen(ready, *ones):
+        outcome = run(ready, small("skew"), faults=())
+    is_good(outcome)
