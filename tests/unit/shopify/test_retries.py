@@ -92,3 +92,14 @@ def test_kinds_of_failure_are_counted_apart() -> None:
         Temporary("x", reason="timeout"),
     ]
     assert [retries.wait(failure, PLENTY) is not None for failure in failures] == [True, True, True, False]
+
+
+def test_missing_points_are_waited_for_as_long_as_the_deadline_allows() -> None:
+    dear = Throttled("x", reason="cost", retry_after=6.0)
+    assert [6.0 <= wait <= 6.05 for wait in waits(dear)] == [True, True]
+    assert waits(dear, remaining=6.4) == []  # that would leave no time for the request itself
+    assert waits(Throttled("x", reason="requests", retry_after=6.0)) == []
+
+
+def test_what_the_shops_budget_refused_is_not_tried_again() -> None:
+    assert waits(Throttled("x", reason="budget", retry_after=0.1)) == []
