@@ -128,6 +128,13 @@ def test_what_others_were_sent_may_be_in_the_reading_already(bucket: CostBucket)
     assert 600 <= free(bucket) <= 600 + BREATH
 
 
+def test_who_still_waits_is_not_in_any_reading(bucket: CostBucket) -> None:
+    reserve(bucket, "a", 500)
+    assert reserve(bucket, "b", 1800) > 1.0
+    bucket.settle(SHOP, "a", 500, 500, Reading(200))
+    assert 15.0 < reserve(bucket, "c", 100) <= 17.0
+
+
 def test_limits_are_read_and_not_configured(bucket: CostBucket, client: redis.Redis) -> None:
     reserve(bucket, "a", 50)
     bucket.settle(SHOP, "a", 50, 50, Reading(19_950, 20_000, 1_000))
