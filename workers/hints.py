@@ -6,7 +6,7 @@ So telling never raises, and a broker that is away is left alone for a few secon
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery
@@ -19,6 +19,9 @@ log = logs.get(__name__)
 
 BREAK_SECONDS = 5.0
 """How long the broker is left alone after a failure."""
+
+EVENTS_PER_HINT = 10
+"""Handled one after the other by one thread: enough to spare messages, few enough to leave work for other threads."""
 
 HANDLE_EVENT = "cj.handle_event"
 RUN_TURN = "cj.run_turn"
@@ -67,9 +70,10 @@ class Hints:
         self._breaker = breaker
         self._later = Later()
 
-    def handle_event(self, event_key: int) -> bool:
-        """Ask a workflow worker to handle the event of this inbox row."""
-        return self._tell(HANDLE_EVENT, queues.WORKFLOW, [event_key])
+    def handle_events(self, event_keys: Sequence[int]) -> bool:
+        """Ask workflow workers to handle the events of these inbox rows; many at once cost few messages."""
+        parts = [event_keys[first : first + EVENTS_PER_HINT] for first in range(0, len(event_keys), EVENTS_PER_HINT)]
+        return all(self._tell(HANDLE_EVENT, queues.WORKFLOW, list(part)) for part in parts)
 
     def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:
         """Ask an agent worker to run this turn; `after_seconds` from now if this process still lives then."""

@@ -63,8 +63,7 @@ class Intake:
             keys = self._one_by_one(bodies)
         if keys is None:
             return False
-        for key in keys:
-            self._hints.handle_event(key)
+        self._hints.handle_events(keys)
         reach("T1.after_hint")
         return True
 
@@ -197,7 +196,7 @@ def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
     )
     known = error.type if error.type and error.type in catalog.CATALOG else "unknown"
     metrics.event(known, "refused")
-    log.warning("event refused", error_code=error.code)
+    log.warning("event refused", error_code=error.code, event_id=error.id)
     return []
 
 

@@ -125,7 +125,7 @@ class Sweeper:
         """False if the broker did not take all of it."""
         told = self._outlet.publish(replies) == len(replies)
         self._outlet.note()  # else the next sweep would find them again
-        hints = [self._hints.handle_event(key) for key in events]
+        hints = [self._hints.handle_events(events)]
         hints += [self._hints.run_turn(turn_id) for turn_id in turn_ids]
         return told and all(hints)
 

@@ -8,9 +8,10 @@ log = logs.get(__name__)
 
 
 @app.task(name=HANDLE_EVENT)
-def handle_event(event_key: int) -> None:
-    """Handle one accepted event."""
-    if not is_row_id(event_key):
-        log.warning("not an event key")
-        return
-    event_runner.run(resources.current(), event_key)
+def handle_event(*event_keys: int) -> None:
+    """Handle accepted events, one after the other."""
+    for event_key in event_keys:
+        if is_row_id(event_key):
+            event_runner.run(resources.current(), event_key)
+        else:
+            log.warning("not an event key")

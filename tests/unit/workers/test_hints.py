@@ -40,7 +40,7 @@ def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
     clock.now += 5.1
     broker.away = False
     assert hints.run_turn(3)
-    assert hints.handle_event(4)
+    assert hints.handle_events([4])
     assert broker.sent == [("cj.run_turn", [3]), ("cj.handle_event", [4])]
 
 
@@ -53,3 +53,11 @@ def test_a_turn_can_be_asked_for_later_and_the_sooner_comes_first() -> None:
     assert broker.sent == []
     wait_until(lambda: len(broker.sent) == 2, limit=5, what="both hints")
     assert broker.sent == [("cj.run_turn", [7]), ("cj.run_turn", [8])]
+
+
+def test_many_events_are_told_in_few_messages() -> None:
+    broker = BrokenBroker()
+    broker.away = False
+    assert Hints(cast(Celery, broker), Breaker()).handle_events(range(1, 24))
+    assert [len(keys) for _, keys in broker.sent] == [10, 10, 3]
+    assert [key for _, keys in broker.sent for key in keys] == list(range(1, 24))

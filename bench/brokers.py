@@ -1,0 +1,86 @@
+"""Redis (Valkey, append-only file) and RabbitMQ (quorum queues, confirms) side by side: `python -m bench.brokers`.
+
+For each: one client publishing events and one consuming and acking them, a chain of three empty Celery tasks, and
+complete flows. Both write to the same disk, one after the other; compare within one run only.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from kombu import Producer
+
+from bench.burst import broker_named
+from bench.flow import Flows, Rows, StoreProcess, floor, idle, rate, saturated, unhurried_workflows
+from events import queues
+from events.plain_consumer import PlainConsumer
+from tests.servers import PostgresForTests
+from tests.stack import Stack
+from workers.embedded import EmbeddedValkey
+
+BODY = b"x" * 300
+
+
+def plain(broker_url: str, count: int) -> Rows:
+    """Messages per second through one connection each way."""
+    with queues.connection(broker_url) as connection:
+        channel = queues.open_channel(connection)
+        queues.declare("bench", connection, channel)
+        producer = Producer(channel, auto_declare=False)
+        started = time.monotonic()
+        for _ in range(count):
+            queues.put(producer, "bench", BODY)
+        published = rate("published, each confirmed", count, time.monotonic() - started)
+    consumer = PlainConsumer(broker_url, "bench")
+    started, received = time.monotonic(), 0
+    while received < count:
+        delivery = consumer.receive(1.0)
+        if delivery is not None:
+            consumer.ack(delivery)
+            received += 1
+    consumed = rate("consumed, each acked", count, time.monotonic() - started)
+    consumer.close()
+    return [published, consumed]
+
+
+def flows(database_url: str, valkey_url: str, broker_url: str, folder: Path, seconds: float) -> Rows:
+    environ = {"CJ_WORKFLOWS": str(unhurried_workflows(folder)), "CJ_LEASE_SECONDS": "10", "CJ_LOG_LEVEL": "WARNING"}
+    store = StoreProcess()
+    try:
+        with Stack(
+            database_url,
+            valkey_url,
+            folder,
+            broker_url=broker_url,
+            environ=environ,
+            store=store,  # type: ignore[arg-type]
+        ) as stack:
+            found = Flows(stack)
+            return [*idle(stack, found, 30), saturated(found, seconds)]
+    finally:
+        store.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=2000)
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of each saturated part")
+    options = parser.parse_args()
+    for broker in ("redis", "rabbitmq"):
+        print(f"\n{broker}")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with (
+                PostgresForTests(folder / "postgres", durable=True) as postgres,
+                EmbeddedValkey(folder / "valkey") as valkey,
+                postgres.migrated_database() as database_url,
+                broker_named(broker, folder, valkey) as broker_url,
+            ):
+                plain(broker_url, options.messages)
+                floor(broker_url, 40, options.seconds)
+                flows(database_url, valkey.url, broker_url, folder, options.seconds)
+
+
+if __name__ == "__main__":
+    main()

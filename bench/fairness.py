@@ -1,0 +1,90 @@
+"""One merchant with a thousand turns beside fifty others: `python -m bench.fairness [--hot 1000] [--seconds 15]`.
+
+The others say something in turn, `--rate` messages per second together, first alone and then beside the thousand. The
+time from publish to the end of the turn must hardly change: aim p95 within 1.3 x of alone. The demo model answers.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from bench.flow import StoreProcess, latency, unhurried_workflows
+from storage import merchants
+from tests.servers import PostgresForTests
+from tests.stack import Stack
+from tests.waiting import wait_until
+from workers.embedded import EmbeddedValkey
+
+OTHERS = 50
+
+
+class Others:
+    """Fifty merchants who write one after the other."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._round = 0
+        with stack.database.transaction() as session:
+            for merchant_id in ["hot", *(f"other_{number}" for number in range(OTHERS))]:
+                merchants.add_merchant(session, merchant_id)
+
+    def write(self, rate: float, seconds: float) -> list[float]:
+        """`rate` messages a second; the seconds from each publish to the end of its turn."""
+        began: dict[str, float] = {}
+        started = time.monotonic()
+        for number in range(int(rate * seconds)):
+            time.sleep(max(started + number / rate - time.monotonic(), 0))
+            self._round += 1
+            conversation = f"other_{self._round}"
+            began[conversation] = time.time()
+            self._stack.say(f"other_{self._round % OTHERS}", conversation, "hello")
+        return [self._took(conversation, at) for conversation, at in began.items()]
+
+    def _took(self, conversation: str, began: float) -> float:
+        gateway = self._stack.gateway
+        wait_until(lambda: gateway.ends(conversation), limit=60, what=f"the end of {conversation}")
+        return max(gateway.arrived[reply.id] for reply in gateway.of(conversation)) - began
+
+
+def measure(stack: Stack, hot: int, rate: float, seconds: float) -> float:
+    others = Others(stack)
+    others.write(rate, 3.0)
+    alone = latency("others alone", others.write(rate, seconds))
+    for number in range(hot):
+        stack.say("hot", f"hot_{number}", "hello")
+    beside = latency(f"others beside {hot} turns of one merchant", others.write(rate, seconds), "aim p95 <= 1.3 x")
+    left = stack.rows("SELECT count(*) FROM turns WHERE merchant_id = 'hot' AND status = 'queued'")[0][0]
+    print(f"turns of the one merchant still waiting at the end: {left} (0: it was over too soon to tell)")
+    return float(beside["p95_ms"] / alone["p95_ms"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hot", type=int, default=1000, help="turns of the one merchant")
+    parser.add_argument("--rate", type=float, default=10.0, help="messages per second of the others together")
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of each part")
+    options = parser.parse_args()
+    store = StoreProcess()
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            environ = {
+                "CJ_WORKFLOWS": str(unhurried_workflows(folder)),
+                "CJ_LEASE_SECONDS": "10",
+                "CJ_LOG_LEVEL": "WARNING",
+            }
+            with (
+                PostgresForTests(folder / "postgres", durable=True) as postgres,
+                EmbeddedValkey(folder / "valkey") as valkey,
+                postgres.migrated_database() as database_url,
+                Stack(database_url, valkey.url, folder, environ=environ, store=store) as stack,  # type: ignore[arg-type]
+            ):
+                ratio = measure(stack, options.hot, options.rate, options.seconds)
+    finally:
+        store.stop()
+    print(f"p95 beside / p95 alone: {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()
