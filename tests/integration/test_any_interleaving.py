@@ -333,6 +333,8 @@ class System(RuleBasedStateMachine):
             if self.is_finished():
                 break
         assert self.is_finished()
+        self.replies_have_no_holes_and_turns_one_end()
+        self.a_done_turn_has_all_its_steps()
         for conversation in CONVERSATIONS:
             assert [reply.id for reply in self.shown if reply.subject == conversation] == self.said(conversation)
         messages = rows.query(self.database, "SELECT count(*), count(DISTINCT event_key) FROM turns")
