@@ -162,11 +162,20 @@ class System(RuleBasedStateMachine):
     @rule(which=INDEX)
     def lease_runs_out(self, which: int) -> None:
         """The worker is paused or dead; it may wake up later and go on as a zombie."""
-        rows.execute(
-            self.database,
-            "UPDATE turns SET lease_until = clock_timestamp() - interval '1 s' WHERE id = :id AND status = 'running'",
-            id=pick(self.held, which).claim.turn_id,
-        )
+        self.lease_of_turn_runs_out(pick(self.held, which).claim.turn_id)
+
+    @precondition(lambda self: self.held)
+    @rule(which=INDEX, times=st.integers(1, 3))
+    def workers_die_of_it(self, which: int, times: int) -> None:
+        """Whoever claims the turn dies, up to three times: then it is given up, with words."""
+        turn_id = pick(self.held, which).claim.turn_id
+        for _ in range(times):
+            self.lease_of_turn_runs_out(turn_id)
+            self.sweep(is_told=True)
+            opened = self.ledgers[WORKERS[0]].open(turn_id)
+            if isinstance(opened, tuple):
+                self.held.append(opened[0])
+                self.hand_over(opened[1])
 
     @rule(is_told=st.booleans())
     def sweep(self, is_told: bool) -> None:
@@ -208,6 +217,10 @@ class System(RuleBasedStateMachine):
         self.take_acks()
 
     # what the rules are made of
+
+    def lease_of_turn_runs_out(self, turn_id: int) -> None:
+        over = "UPDATE turns SET lease_until = clock_timestamp() - interval '1 s' WHERE id = :id AND status = 'running'"
+        rows.execute(self.database, over, id=turn_id)
 
     def hand_over(self, replies: list[OutgoingReply] | None, is_told: bool = True) -> None:
         """To the broker, and note it; or the process dies before it could."""
