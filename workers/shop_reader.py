@@ -60,7 +60,7 @@ class _Reading:
         self._deadline = deadline
 
     def run(self) -> Fetched:
-        facts = self._known()
+        facts = self._known() if self._needs_facts else None
         if self._must_ask(facts):
             facts = self._ask(facts)
         try:
@@ -97,20 +97,26 @@ class _Reading:
         """What Shopify said, else what the auth service said, else None."""
         return facts.scopes if facts is not None else self._integration.scopes or None
 
-    def _must_ask(self, facts: ShopFacts | None) -> bool:
-        if facts is not None:
-            return facts.age_seconds > FACTS_SECONDS
+    @property
+    def _needs_facts(self) -> bool:
+        """The permissions alone stand with the connection, too."""
         return self._data_type == "week_orders" or not self._integration.scopes
 
+    def _must_ask(self, facts: ShopFacts | None) -> bool:
+        return self._needs_facts if facts is None else facts.age_seconds > FACTS_SECONDS
+
     def _after_denial(self, facts: ShopFacts | None) -> ShopFacts | None:
-        """Other facts than these, if the permissions have changed."""
-        if facts is not None and facts.age_seconds < DENIED_AGAIN_SECONDS:
+        """Other facts than the fetch began with, if the permissions have changed; None also if that cannot be told."""
+        known = facts or self._known()
+        if known is None or known.age_seconds > DENIED_AGAIN_SECONDS:
+            try:
+                known = self._ask(known)
+            except ShopifyError:
+                return None
+        if known is None or set(known.scopes) == set(self._scopes(facts) or ()):
             return None
-        newer = self._ask(facts)
-        if newer is None or set(newer.scopes) == set(self._scopes(facts) or ()):
-            return None
-        log.info("the shop's permissions have changed", scopes=list(newer.scopes))
-        return newer
+        log.info("the shop's permissions have changed", scopes=list(known.scopes))
+        return known
 
     def _ask(self, before: ShopFacts | None) -> ShopFacts | None:
         """Facts as of now, kept; those known before if Shopify did not say."""
