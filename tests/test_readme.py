@@ -83,7 +83,7 @@ def test_python_examples_compile_and_import_what_exists() -> None:
 
 
 def test_the_workflow_example_is_part_of_a_valid_workflow(tmp_path: Path) -> None:
-    (block,) = blocks("yaml")
+    block, _ = blocks("yaml")
     head = "name: example\ndescription: An example\nprompts: {cj: {system: You are CJ.}}\n"
     path = tmp_path / "example.yaml"
     path.write_text(head + block)
@@ -208,3 +208,10 @@ def test_the_image_runs_as_nobody_special_from_pinned_hashes() -> None:
     text = (ROOT / "Dockerfile").read_text()
     assert re.search(r"^USER cj$", text, re.MULTILINE)
     assert "--require-hashes" in text
+
+
+def test_the_scenario_example_is_a_valid_scenario() -> None:
+    from workers.scenario.reading import read_text
+
+    _, block = blocks("yaml")
+    assert read_text(block, file="README.md").definition.name == "a_new_store_is_greeted"

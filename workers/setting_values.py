@@ -12,7 +12,7 @@ from shopify.version import API_VERSION
 from workers.logs import mask
 
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
-BROKER_SCHEMES = ("redis", "rediss", "sentinel", "amqp", "amqps")
+BROKER_SCHEMES = ("redis", "rediss", "amqp", "amqps")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 

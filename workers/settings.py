@@ -36,6 +36,8 @@ VARIABLES: Mapping[str, str] = {
 }
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")
+#: Kinds of processes that open access tokens, and so need the keys.
+TOKEN_KINDS = ("shopify",)
 DEFAULT_ADMIN_URL = "https://{shop}/admin"
 
 T = TypeVar("T")
@@ -122,6 +124,11 @@ class Settings:
             "CJ_LOG_LEVEL": self.log_level,
             "CJ_METRICS_PORT": str(self.metrics_port) if self.metrics_port is not None else absent,
         }
+
+
+def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
+    """The variables that processes of these kinds cannot do without."""
+    return NEEDED if any(kind in TOKEN_KINDS for kind in kinds) else SERVERS
 
 
 def environment() -> dict[str, str]:

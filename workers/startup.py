@@ -13,15 +13,13 @@ from storage import merchants
 from storage.errors import StorageError, StorageUnavailable
 from workers import logs, metrics, migrations, resources
 from workers.resources import Resources
-from workers.settings import SERVERS, Settings, SettingsError
+from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by
 from workflows.errors import InvalidWorkflows
 
 log = logs.get(__name__)
 
 REFUSED = 2
 """Exit code of a process that must not start."""
-TOKEN_KINDS = ("shopify",)
-"""Kinds of processes that read access tokens, and so need the keys."""
 LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -33,7 +31,7 @@ def start(app: Celery, kinds: Sequence[str]) -> Resources:
     """What a process of these kinds works with, checked and in use. Exits with 2 when it could not do its work."""
     kind = "-".join(kinds)
     try:
-        settings = _settings(kinds)
+        settings = Settings.read(needed=needed_by(kinds))
         logs.configure(kind, level=settings.log_level)
         built = Resources(settings, app, kind=kind)
         _check(built, kinds)
@@ -51,11 +49,6 @@ def refuse(problem: str) -> None:
     sys.stderr.write(f"cj: cannot start: {problem}\n")
     sys.stderr.flush()
     raise SystemExit(REFUSED)
-
-
-def _settings(kinds: Sequence[str]) -> Settings:
-    reads_tokens = any(kind in TOKEN_KINDS for kind in kinds)
-    return Settings.read(needed=(*SERVERS, "CJ_TOKEN_KEYS") if reads_tokens else SERVERS)
 
 
 def _check(built: Resources, kinds: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, poi
         id=someone.conversation_id,
         limit=40,
     )
-    assert stack.supervisor.wait_ready(30)
+    assert stack.supervisor.wait_ready(90)
     if expiring:
         again_works(stack, someone)
 

@@ -31,4 +31,4 @@ def test_a_worker_killed_in_the_middle_of_a_turn(stack: Stack, someone: Someone,
     assert "customers in your store" in said[0]
     assert sum("recent activity" in words for words in said) == 1
     assert "support system" in said[-1]
-    assert wait_until(lambda: stack.supervisor.wait_ready(30), limit=40)
+    assert wait_until(lambda: stack.supervisor.wait_ready(90), limit=40)

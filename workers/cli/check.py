@@ -7,7 +7,7 @@ import click
 
 from workers.cli.common import WrongUse, examples, explained, json_option, print_json
 from workers.home import environment_here
-from workers.settings import Settings, SettingsError
+from workers.settings import NEEDED, Settings, SettingsError, needed_by
 
 #: Seconds a server gets to answer.
 LIMIT = 3.0
@@ -28,16 +28,17 @@ class Finding:
 
 @click.command(
     short_help="Is this environment fit to run in?",
-    epilog=examples("cj check", "cj check --json | jq .ok"),
+    epilog=examples("cj check", "cj check --kind intake", "cj check --json | jq .ok"),
 )
+@click.option("--kind", metavar="KIND", help="As a process of this kind (intake, agent, …); default: as any.")
 @json_option
-def check(as_json: bool) -> None:
+def check(as_json: bool, kind: str | None) -> None:
     """Check settings, workflows, database, broker and cache, and show the settings in effect.
 
     Exit code 2 if the settings are not usable, 1 if anything else is wrong.
     """
     try:
-        settings = Settings.read(environment_here())
+        settings = Settings.read(environment_here(), needed=NEEDED if kind is None else needed_by([kind]))
     except SettingsError as error:
         if as_json:
             print_json({"ok": False, "settings": None, "problems": list(error.problems), "checks": []})
@@ -62,8 +63,10 @@ def check_settings(settings: Settings) -> Finding:
     from storage.errors import StorageError
     from storage.vault import Vault
 
+    if settings.token_keys is None:
+        return Finding("settings", True, "usable; no token keys, and none needed")
     try:
-        vault = Vault.from_text(settings.token_keys or "")
+        vault = Vault.from_text(settings.token_keys)
     except StorageError as error:
         return Finding("settings", False, f"CJ_TOKEN_KEYS {error}")
     return Finding("settings", True, f"usable; token keys {', '.join(str(key) for key in vault.key_ids)}")

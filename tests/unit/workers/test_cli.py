@@ -107,6 +107,12 @@ def test_new_keys_are_good_and_never_the_same(terminal: Terminal) -> None:
     assert "CJ_TOKEN_KEYS" not in str(terminal.json("check", code=2, CJ_TOKEN_KEYS=both)["problems"])
 
 
+def test_check_as_one_kind_needs_only_what_that_kind_needs(terminal: Terminal) -> None:
+    every = [problem.split()[0] for problem in terminal.json("check", code=2)["problems"]]
+    intake = [problem.split()[0] for problem in terminal.json("check", "--kind", "intake", code=2)["problems"]]
+    assert set(every) - set(intake) == {"CJ_TOKEN_KEYS"}
+
+
 def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal("workflows", "check").stdout.endswith("1 warning\n")  # the specification's own start_tier
     broken = tmp_path / "broken.yaml"
