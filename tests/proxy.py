@@ -44,7 +44,11 @@ class Proxy:
 
         def connect() -> socket.socket:
             server = socket.socket(socket.AF_UNIX)
-            server.connect(str(real))
+            try:
+                server.connect(str(real))
+            except OSError:
+                server.close()
+                raise
             return server
 
         listener = socket.socket(socket.AF_UNIX)
