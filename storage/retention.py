@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import CursorResult
+from sqlalchemy import CursorResult, Result
 from sqlalchemy.orm import Session
 
 from storage import sql
@@ -25,9 +25,11 @@ class Pruned:
 
 def prune(session: Session, *, days: int = DAYS, limit: int = BATCH) -> Pruned:
     """Delete at most `limit` turns and `limit` events that ended more than `days` ago."""
-    return Pruned(*(_delete(session, name, days, limit) for name in ("turns", "events")))
+    values = {"days": days, "limit": limit}
+    turns = session.execute(SQL["turns"], values)
+    events = session.execute(SQL["events"], values)
+    return Pruned(_count(turns), _count(events))
 
 
-def _delete(session: Session, name: str, days: int, limit: int) -> int:
-    result = session.execute(SQL[name], {"days": days, "limit": limit})
+def _count(result: Result[Any]) -> int:
     return cast("CursorResult[Any]", result).rowcount
