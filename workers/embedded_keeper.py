@@ -51,9 +51,7 @@ def main(
         )
     with contextlib.suppress(OSError):  # an owner that is already gone reads nothing
         os.write(1, f"{server.pid}\n".encode())
-    threading.Thread(
-        target=stop_after_owner, args=(server, signal.Signals[stop_signal], limit), daemon=True
-    ).start()
+    threading.Thread(target=stop_after_owner, args=(server, signal.Signals[stop_signal], limit), daemon=True).start()
     code = server.wait()
     if remove:
         shutil.rmtree(remove, ignore_errors=True)
