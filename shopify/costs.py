@@ -8,6 +8,7 @@ from graphql import DocumentNode, OperationDefinitionNode
 
 from shopify.admin_schema import admin_schema
 from shopify.cost import MAX_QUERY_COST, estimate
+from shopify.documents import NAMES, load
 
 Question = tuple[str | None, tuple[tuple[str, int], ...]]
 
@@ -42,6 +43,12 @@ class Costs:
 
 COSTS = Costs()
 """Of this process."""
+
+
+def warm_up() -> None:
+    """Parse the schema and all our documents now, not in the first fetch."""
+    for name in NAMES:
+        COSTS.of(load(name), {})
 
 
 def _question(document: DocumentNode, variables: Mapping[str, Any]) -> Question:
