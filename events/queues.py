@@ -25,7 +25,7 @@ OPS = "ops"
 CONTENT_TYPE = "application/cloudevents+json"
 
 #: Seconds after which a message that a dead consumer had taken is given to another one (Redis).
-VISIBILITY_TIMEOUT = 10
+VISIBILITY_TIMEOUT = 5
 
 #: Seconds to wait for RabbitMQ's confirm of a message, which it holds back while it is short of memory or disk.
 CONFIRM_SECONDS = 5.0
@@ -130,5 +130,5 @@ def _transport_options(scheme: str, timeout: float) -> dict[str, Any]:
         "unacked_mutex_key": "plain.unacked_mutex",
         "unacked_mutex_expire": VISIBILITY_TIMEOUT,
         "visibility_timeout": VISIBILITY_TIMEOUT,
-        "unacked_restore_throttle": 5,
+        "unacked_restore_throttle": 1,
     }

@@ -1,13 +1,17 @@
 """kill -9 at every named point of an event's way: the whole effect, once, as the merchant sees it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.acceptance.conftest import Someone
+from tests.chaos import mutants
+from tests.chaos.ground import unhurried_workflows
 from tests.servers import PostgresForTests
 from tests.waiting import wait_until
 from workers.embedded import EmbeddedValkey
+from workers.procfile import Process
 from workers.scenario.killable import POINTS, RENEWAL_POINTS, Killer, killable
 from workers.scenario.stack import Stack
 from workers.supervisor import Pace
@@ -18,9 +22,18 @@ EVERY_POINT += [("shopify", point) for point in RENEWAL_POINTS]
 
 @pytest.fixture(scope="module")
 def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Killer]]:
-    """A stack whose processes can be told to die; two agents, so that one can take over at once."""
+    """A stack whose processes can be told to die; three agents, so that one can take over at once.
+
+    At the quick pace: what waits for a death is looked for more often, and agents are back without litellm's import.
+    """
     folder = tmp_path_factory.mktemp("dying")
     (folder / "orders").mkdir()
+    (folder / "quick").mkdir()
+    (folder / "quick" / mutants.QUICK).touch()
+
+    def command(process: Process) -> str:
+        return mutants.through(replace(process, command=killable(process, folder / "orders")), folder / "quick")
+
     with (
         EmbeddedValkey(folder / "valkey", aof=False) as valkey,
         postgres.migrated_database() as database_url,
@@ -28,9 +41,14 @@ def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
             database_url,
             valkey.url,
             folder,
-            counts={"agent": 2},
-            environ={"SHOPIFY_CLIENT_ID": "client-id", "SHOPIFY_CLIENT_SECRET": "client-secret"},
-            command=lambda process: killable(process, folder / "orders"),
+            counts={"agent": 3},
+            environ={
+                "SHOPIFY_CLIENT_ID": "client-id",
+                "SHOPIFY_CLIENT_SECRET": "client-secret",
+                "CJ_LEASE_SECONDS": "1",
+                "CJ_WORKFLOWS": str(unhurried_workflows(folder)),
+            },
+            command=command,
             pace=Pace(first=0.2, longest=0.5),
         ) as stack,
     ):
@@ -64,7 +82,6 @@ def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, poi
         id=someone.conversation_id,
         limit=40,
     )
-    assert stack.supervisor.wait_ready(90)
     if expiring:
         again_works(stack, someone)
 
