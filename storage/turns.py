@@ -155,12 +155,12 @@ def claim(
 
     None when it cannot run now (or ever again): whoever ends what stands in its way hints it, see `next_hints`.
     """
-    session.execute(SQL["line_up"], {"turn_id": turn_id})
     limits = {"lease_seconds": lease_seconds, "owner": owner, "per_merchant": per_merchant}
-    row = session.execute(SQL["claim"], {"turn_id": turn_id, **limits}).mappings().one_or_none()
-    if row is not None:
-        values: dict[str, Any] = {**row, "input": TurnInput.from_json(row["input"])}
-        return Claim(**values, lease_seconds=lease_seconds)
+    if session.execute(SQL["line_up"], {"turn_id": turn_id, "per_merchant": per_merchant}).first() is not None:
+        row = session.execute(SQL["claim"], {"turn_id": turn_id, **limits}).mappings().one_or_none()
+        if row is not None:
+            values: dict[str, Any] = {**row, "input": TurnInput.from_json(row["input"])}
+            return Claim(**values, lease_seconds=lease_seconds)
     seconds = session.execute(SQL["due_in"], {"turn_id": turn_id}).scalar()
     return None if seconds is None else Later(float(seconds))
 

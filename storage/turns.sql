@@ -41,8 +41,10 @@ SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action
 
 -- name: line_up
 -- Claims of one merchant stand in line for the moment of one transaction: two that count at the same time would
--- both find room. A statement of its own, so that the next one sees what the former claim has committed.
-SELECT pg_advisory_xact_lock(17226, hashtext(merchant_id)) FROM turns WHERE id = :turn_id AND status = 'queued'
+-- both find room. A statement of its own, so that the next one sees what the former claim has committed. Where there
+-- is no room nobody stands in line: a merchant's thousand hints must not keep the threads that others need.
+SELECT pg_advisory_xact_lock(17226, hashtext(t.merchant_id)) FROM turns t
+WHERE t.id = :turn_id AND t.status = 'queued' AND {running_of_merchant} < :per_merchant
 
 -- name: claim
 -- At most one turn of a conversation passes: the first that is not done. So SKIP LOCKED cannot hand out the second
