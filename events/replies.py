@@ -32,6 +32,8 @@ OnReply = Callable[[Reply], None]
 
 #: Seconds after which `stop` and `until` are looked at when nothing arrives.
 POLL_SECONDS = 0.2
+#: So many replies may wait behind missing ones, unacked; with fewer the missing ones could not come through.
+MOST_WAITING = 10_000
 
 
 class RepliesConsumer:
@@ -53,7 +55,7 @@ class RepliesConsumer:
         remember: int = 10_000,
         shown: Iterable[Reply] | None = None,
     ) -> None:
-        self._plain = PlainConsumer(broker_url, source_queue, publishes=(ack_queue,))
+        self._plain = PlainConsumer(broker_url, source_queue, publishes=(ack_queue,), prefetch=MOST_WAITING)
         self._ack_queue = ack_queue
         self._order = ReplyOrder(gap_seconds=gap_seconds, remember=remember, from_first_turn=shown is not None)
         for reply in shown or ():
@@ -111,8 +113,12 @@ class RepliesConsumer:
             log.warning("dropped a malformed reply: %s: %s", error.code, error)
             self._plain.ack(delivery)
             return
+        offer = self._order.offer(reply, time.monotonic())
+        if offer is Offer.WAITING:  # one copy is enough to wait; more would take the place of what is missing
+            self._plain.ack(delivery)
+            return
         self._unacked.setdefault(identity(reply), []).append(delivery)
-        if self._order.offer(reply, time.monotonic()) is Offer.SHOWN:
+        if offer is Offer.SHOWN:
             self._ack(reply)
 
     def _show_all_due(self, on_reply: OnReply, done: Callable[[], bool]) -> None:
