@@ -65,7 +65,7 @@ def database(database_url: str) -> Iterator[Database]:
     database.dispose()
 
 
-WITH_WORKERS = ("acceptance", "scenarios", "shopify_data")
+WITH_WORKERS = ("acceptance", "chaos", "scenarios", "shopify_data")
 
 
 @pytest.hookimpl(tryfirst=True)
