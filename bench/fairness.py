@@ -19,6 +19,20 @@ from workers.embedded import EmbeddedValkey
 OTHERS = 50
 
 
+STAGES = """
+    WITH stages AS (
+        SELECT unnest(ARRAY['taken in', 'handled', 'claimed', 'answered']) AS stage, unnest(ARRAY[
+            e.received_at - e.time, e.processed_at - e.received_at, t.started_at - e.processed_at,
+            t.finished_at - t.started_at]) AS took
+        FROM turns t JOIN events e ON e.key = t.event_key
+        WHERE t.merchant_id <> 'hot' AND e.received_at > (SELECT max(created_at) FROM turns WHERE merchant_id = 'hot')
+    )
+    SELECT stage, 1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY CAST(extract(epoch FROM took) AS float)),
+           1000 * percentile_cont(0.95) WITHIN GROUP (ORDER BY CAST(extract(epoch FROM took) AS float))
+    FROM stages GROUP BY stage ORDER BY array_position(ARRAY['taken in', 'handled', 'claimed', 'answered'], stage)
+"""
+
+
 class Others:
     """Fifty merchants who write one after the other."""
 
@@ -53,8 +67,12 @@ def measure(stack: Stack, hot: int, rate: float, seconds: float) -> float:
     alone = latency("others alone", others.write(rate, seconds))
     for number in range(hot):
         stack.say("hot", f"hot_{number}", "hello")
+    taken_in = "SELECT count(*) FROM turns WHERE merchant_id = 'hot'"
+    wait_until(lambda: stack.rows(taken_in)[0][0] == hot, limit=120, what="the turns of the one merchant")
     beside = latency(f"others beside {hot} turns of one merchant", others.write(rate, seconds), "aim p95 <= 1.3 x")
     left = stack.rows("SELECT count(*) FROM turns WHERE merchant_id = 'hot' AND status = 'queued'")[0][0]
+    for stage, p50, p95 in stack.rows(STAGES):
+        print(f"    {stage:<20} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms")
     print(f"turns of the one merchant still waiting at the end: {left} (0: it was over too soon to tell)")
     return float(beside["p95_ms"] / alone["p95_ms"])
 

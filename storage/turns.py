@@ -148,6 +148,17 @@ def queue_turn(
     return None
 
 
+def is_crowded(session: Session, merchant_id: str, *, per_merchant: int = PER_MERCHANT) -> bool:
+    """Whether so many turns of the merchant wait that a hint for one more would find no room.
+
+    Then none is needed: whoever ends a turn of the merchant hints the next ones, see `next_hints`.
+    """
+    limit = 2 * per_merchant + 1
+    return bool(
+        session.execute(SQL["waiting_of_merchant"], {"merchant_id": merchant_id, "limit": limit}).scalar() == limit
+    )
+
+
 def claim(
     session: Session, turn_id: int, *, lease_seconds: float, owner: str, per_merchant: int = PER_MERCHANT
 ) -> Claim | Later | None:

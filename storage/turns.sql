@@ -36,6 +36,10 @@ SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow
 FROM numbered
 RETURNING id
 
+-- name: waiting_of_merchant
+SELECT count(*)
+FROM (SELECT 1 FROM turns WHERE merchant_id = :merchant_id AND status = 'queued' LIMIT :limit) AS turns_waiting
+
 -- name: queued_before
 SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action
 

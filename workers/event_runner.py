@@ -69,5 +69,5 @@ def tell(tools: Resources, effects: Effects) -> None:
         tools.cache.drop(merchant_id)
     for merchant_id, data_type in effects.prefetches:
         tools.hints.fetch(FetchRequest(merchant_id, data_type).to_json())
-    for turn_id in effects.turn_ids:
+    for turn_id in effects.hints:
         tools.hints.run_turn(turn_id)

@@ -512,3 +512,13 @@ def test_open_turns_are_counted(database: Database) -> None:
     finish(database, claimed)
     with database.transaction() as session:
         assert inbox.open_turns(session) == 1
+
+
+def test_a_merchant_with_many_waiting_turns_is_crowded(database: Database) -> None:
+    for number in range(5):
+        with database.transaction() as session:
+            assert not turns.is_crowded(session, "m1")
+        queue(database, conversation_id=f"c{number}")
+    with database.transaction() as session:
+        assert turns.is_crowded(session, "m1")
+        assert not turns.is_crowded(session, "m2")
