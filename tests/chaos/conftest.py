@@ -12,5 +12,5 @@ from tests.servers import fast_folder
 def here() -> Iterator[Ground]:
     """Two of every kind, so that one can take over at once."""
     counts = {"intake": 2, "workflow": 2, "agent": 2}
-    with fast_folder() as folder, ground(folder, quick=True, lease_seconds=1.0, counts=counts, durable=False) as made:
+    with fast_folder() as folder, ground(folder, quick=True, lease_seconds=2.0, counts=counts, durable=False) as made:
         yield made

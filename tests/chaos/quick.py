@@ -4,6 +4,7 @@ Nothing else differs: the demo model's own answers are given, past the library t
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import storage.inbox
@@ -14,6 +15,7 @@ import workers.resources
 import workers.sweeper
 from workers import demo_model
 from workers.answer import Answer, ToolCall, parse_arguments
+from workers.hints import BREAK_SECONDS, Breaker
 from workers.model import Model
 
 FACTOR = 0.2
@@ -50,6 +52,7 @@ class DemoModel(Model):
 def apply() -> None:
     """For this process."""
     workers.resources.Model = DemoModel  # type: ignore[attr-defined]
+    workers.resources.Breaker = partial(Breaker, FACTOR * BREAK_SECONDS)  # type: ignore[attr-defined, assignment]
     workers.celery.DRAIN_SECONDS *= FACTOR
     workers.sweeper.PERIOD_SECONDS *= FACTOR
     workers.sweeper.HINT_AFTER_SECONDS *= FACTOR

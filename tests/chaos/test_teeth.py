@@ -8,11 +8,16 @@ import os
 import signal
 from collections.abc import Sequence
 
+import redis
+from celery import Celery
+
 from tests.chaos.ground import Ground
 from tests.chaos.mutants import mutant
 from tests.chaos.plan import Fault
 from tests.chaos.report import as_text
 from tests.chaos.run import Outcome, Wanted, look, run, wait_for_quiet
+from tests.waiting import wait_until
+from workers.hints import Breaker, Hints
 
 PATIENCE = 4.0
 HEALING = 60.0
@@ -58,15 +63,28 @@ def test_without_rescuing_the_turns_of_dead_workers(here: Ground) -> None:
 
 
 def test_without_the_order_of_turns(here: Ground) -> None:
-    """The hints that the agents had on their sockets die with them, so later turns of two conversations come first.
+    """All hints are lost but one, for the last turn of a conversation; the sweeper, which would bring them back, is
+    off as well. A worker that minds the order leaves that turn alone."""
 
-    The sweeper would bring the lost hints back at once, so it is off, too.
-    """
-    agents = ("agent.1", "agent.2")
-    faults = [*(Fault(0.0, "freeze", name, 4.0) for name in agents), *(Fault(2.5, "kill", name) for name in agents)]
-    with mutant(here.orders, "no_lost_wake_up"):
-        outcome = bad_run(here, "no_order", faults, per_merchant=3)
-    assert any("began before" in sentence for sentence in outcome.verdict.disordered)
+    def meanwhile() -> None:
+        agents = [here.stack.supervisor.pids()[name] for name in ("agent.1", "agent.2")]
+        for pid in agents:
+            os.kill(pid, signal.SIGSTOP)
+        turns = here.stack.wait_row(
+            "select id from turns where conversation_id like 'no-order-%' order by conversation_id, seq",
+            lambda rows: len(rows) == 6,
+        )
+        redis.Redis.from_url(here.valkey.url).flushall()
+        for pid in agents:
+            os.kill(pid, signal.SIGKILL)  # and with them the hints that lay on their sockets
+        wait_until(lambda: not set(agents) & set(here.stack.supervisor.pids().values()), what="their end")
+        assert Hints(Celery("test", broker=here.valkey.url), Breaker()).run_turn(turns[-1][0])
+
+    assert here.stack.supervisor.wait_ready(60)
+    with mutant(here.orders, "no_lost_wake_up"), mutant(here.orders, "no_order"):
+        wanted = Wanted("no-order", 3, 0.5, 12.0, copies=(0,), per_merchant=3, patience=PATIENCE)
+        outcome = run(here, wanted, faults=(), meanwhile=meanwhile)
+    assert any("began before" in sentence for sentence in outcome.verdict.disordered), as_text(outcome)
 
 
 def test_without_an_identity_of_events(here: Ground) -> None:
