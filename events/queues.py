@@ -78,6 +78,15 @@ def declare(name: str, broker: Connection, channel: StdChannel) -> None:
         plain_queue(name)(channel).declare()
 
 
+def length(name: str, channel: StdChannel) -> int:
+    """How many messages lie on the plain queue, which is made if there is none. Raises the transport's errors."""
+    counts: list[int] = []
+    queue = plain_queue(name)(channel)
+    queue.on_declared = lambda _name, messages, _consumers: counts.append(messages)
+    queue.queue_declare()
+    return counts[0]
+
+
 def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT_TYPE) -> None:
     """Publish `body`, persistent, on the plain queue. One try; raises the transport's errors."""
     producer.publish(

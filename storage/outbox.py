@@ -90,9 +90,10 @@ def acknowledge(session: Session, ids: Sequence[str]) -> int:
     return result.rowcount
 
 
-def due(session: Session, *, limit: int) -> list[OutgoingReply]:
-    """Replies to publish (again), oldest first."""
-    values = {"backoff": list(BACKOFF_SECONDS), "steps": len(BACKOFF_SECONDS), "limit": limit}
+def due(session: Session, *, limit: int, longest_seconds: float = BACKOFF_SECONDS[-1]) -> list[OutgoingReply]:
+    """Replies to publish (again), oldest first; after `longest_seconds` at the latest."""
+    backoff = [min(seconds, longest_seconds) for seconds in BACKOFF_SECONDS]
+    values = {"backoff": backoff, "steps": len(backoff), "limit": limit}
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 
 

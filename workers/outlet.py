@@ -51,6 +51,17 @@ class Outlet:
                 self._noting.start()
         return len(sent)
 
+    def is_drained(self) -> bool:
+        """Whether no reply lies on the broker: all were taken by the gateway, or lost. False when nobody can say."""
+        if self._breaker.is_open():
+            return False
+        try:
+            with self._app.producer_or_acquire() as producer:
+                return queues.length(queues.REPLIES, producer.channel) == 0
+        except Exception as error:  # noqa: BLE001 - as in publishing
+            self._breaker.failed(type(error).__name__)
+            return False
+
     def note(self) -> None:
         """Note in the outbox what was handed over so far."""
         with self._lock:

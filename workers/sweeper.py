@@ -29,6 +29,8 @@ MAX_FAILURES = 3
 """A turn whose worker died this often is dead: it ends with an apology and the conversation goes on."""
 HINT_AFTER_SECONDS = 1.0
 BATCH = 100
+DRAINED_RESEND_SECONDS = 15.0
+"""Longest pause before a reply is sent again to a gateway that has taken everything off the broker."""
 PRUNE_EVERY_SECONDS = 300.0
 
 LOST = "Sorry, I lost my train of thought. Please ask again."
@@ -43,12 +45,17 @@ class Found:
     replies: list[OutgoingReply] = field(default_factory=list)
 
 
-def sweep(session: Session) -> Found | None:
-    """One sweep inside the caller's transaction; None if another process is sweeping."""
+def sweep(session: Session, *, drained: bool = False) -> Found | None:
+    """One sweep inside the caller's transaction; None if another process is sweeping.
+
+    `drained`: no reply lies on the broker. Then the gateway lives, and what is not acked by now is sent again soon:
+    the pauses grow only so that a gateway which is away does not find each reply many times.
+    """
     if not session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}).scalar():
         return None
     expired = turns.expire(session, max_failures=MAX_FAILURES)
     apologies = [reply for turn in expired if turn.dead for reply in _apologise(session, turn)]
+    longest = DRAINED_RESEND_SECONDS if drained else outbox.BACKOFF_SECONDS[-1]
     waiting = turns.waiting(session, older_than_seconds=HINT_AFTER_SECONDS, limit=BATCH)
     back = [turn.turn_id for turn in expired if not turn.dead]
     for turn in expired:
@@ -56,7 +63,7 @@ def sweep(session: Session) -> Found | None:
     return Found(
         events=inbox.unprocessed(session, older_than_seconds=HINT_AFTER_SECONDS, limit=BATCH),
         turns=list(dict.fromkeys([*back, *waiting])),
-        replies=[*apologies, *outbox.due(session, limit=BATCH)],
+        replies=[*apologies, *outbox.due(session, limit=BATCH, longest_seconds=longest)],
     )
 
 
@@ -113,8 +120,9 @@ class Sweeper:
 
     def once(self) -> Found | None:
         """Sweep, commit, then tell; returns what was found."""
+        drained = self._outlet.is_drained()
         with self._database.transaction() as session:
-            found = sweep(session)
+            found = sweep(session, drained=drained)
         self._more = False
         if found is not None:
             told = self._tell(found.events, found.turns, found.replies)

@@ -55,6 +55,7 @@ def apply() -> None:
     workers.resources.Breaker = partial(Breaker, FACTOR * BREAK_SECONDS)  # type: ignore[attr-defined, assignment]
     workers.celery.DRAIN_SECONDS *= FACTOR
     workers.sweeper.PERIOD_SECONDS *= FACTOR
+    workers.sweeper.DRAINED_RESEND_SECONDS *= FACTOR
     workers.sweeper.HINT_AFTER_SECONDS *= FACTOR
     storage.inbox.HINT_AGAIN_SECONDS *= FACTOR
     storage.turns.HINT_AGAIN_SECONDS *= FACTOR

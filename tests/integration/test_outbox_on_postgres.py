@@ -163,3 +163,12 @@ def test_an_ack_that_overtakes_the_mark_stays(database: Database, running: Claim
     published(database, reply.id)
     assert query(database, "SELECT publishes FROM replies") == [(0,)]
     assert due(database) == []
+
+
+def test_nothing_waits_longer_than_asked(database: Database, running: Claim) -> None:
+    (reply,) = append(database, running, NewReply("a", {}))
+    execute(database, "UPDATE replies SET publishes = 7, published_at = clock_timestamp() - interval '16 s'")
+    assert due(database) == []
+    with database.transaction() as session:
+        assert outbox.due(session, limit=10, longest_seconds=15.0) == [reply]
+        assert outbox.due(session, limit=10, longest_seconds=17.0) == []
