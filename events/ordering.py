@@ -2,8 +2,9 @@
 
 Within a conversation `turn` rises by one, `sequence` counts from 1 without gaps, and every turn ends with exactly one
 final reply. So it is known what must come next, and what is missing is waited for; but no reply waits longer than
-`gap_seconds` behind a gap. After that, replies are shown without the missing one; should it still come, it is shown
-late: late words are better than lost ones.
+`gap_seconds` behind a gap: by default a little longer than CJ needs to notice that a reply was lost and to send it
+again. After that, replies are shown without the missing one; should it still come, it is shown late: late words are
+better than lost ones.
 """
 
 from bisect import insort
@@ -18,6 +19,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+GAP_SECONDS = 10.0
+#: Behind a gap that is only assumed, because the conversation is not remembered: nothing may be missing at all.
+ASSUMED_GAP_SECONDS = 2.0
+
+
 class Offer(Enum):
     """What an offered reply turned out to be."""
 
@@ -30,11 +36,14 @@ class ReplyOrder:
     """Orders the replies of all conversations.
 
     `remember` is how many shown replies, and how many conversations, are remembered. A conversation that is not
-    remembered, as all are after a restart, begins with any reply of sequence 1; before another one a gap is assumed.
-    With `from_first_turn` it begins with its first turn only: for who remembers all that was ever shown.
+    remembered, as all are after a restart, begins with any reply of sequence 1; before another one a gap is assumed,
+    and waited for 2 seconds at most. With `from_first_turn` it begins with its first turn only: for who remembers all
+    that was ever shown.
     """
 
-    def __init__(self, *, gap_seconds: float = 2.0, remember: int = 10_000, from_first_turn: bool = False) -> None:
+    def __init__(
+        self, *, gap_seconds: float = GAP_SECONDS, remember: int = 10_000, from_first_turn: bool = False
+    ) -> None:
         self._gap_seconds = gap_seconds
         self._remember = remember
         self._from_first_turn = from_first_turn
@@ -56,13 +65,14 @@ class ReplyOrder:
     def due(self, now: float) -> Reply | None:
         """A reply to show now, or None. Say `shown` of it before asking again."""
         for subject, waiting in self._waiting.items():
-            if self._may_come_next(subject, waiting[0].place) or self._patience(waiting, now) <= 0:
+            if self._may_come_next(subject, waiting[0].place) or self._patience(subject, waiting, now) <= 0:
                 return waiting[0].reply
         return None
 
     def seconds_to_wait(self, now: float) -> float | None:
         """In how many seconds `due` will name a reply if none arrives; None when no reply waits."""
-        return min((max(self._patience(waiting, now), 0.0) for waiting in self._waiting.values()), default=None)
+        patience = (self._patience(subject, waiting, now) for subject, waiting in self._waiting.items())
+        return min((max(seconds, 0.0) for seconds in patience), default=None)
 
     def shown(self, reply: Reply) -> None:
         """The reply was shown: what it made possible is due, and its repetitions are known."""
@@ -84,8 +94,10 @@ class ReplyOrder:
             return position.leads_to(place)
         return place == (1, 1) if self._from_first_turn else place[1] == 1
 
-    def _patience(self, waiting: "list[_Waiting]", now: float) -> float:
-        return min(item.arrived for item in waiting) + self._gap_seconds - now
+    def _patience(self, subject: str, waiting: "list[_Waiting]", now: float) -> float:
+        is_known = self._from_first_turn or subject in self._positions
+        seconds = self._gap_seconds if is_known else min(self._gap_seconds, ASSUMED_GAP_SECONDS)
+        return min(item.arrived for item in waiting) + seconds - now
 
     def _stop_waiting(self, reply: Reply) -> None:
         waiting = [item for item in self._waiting.pop(reply.subject, []) if identity(item.reply) != identity(reply)]

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 
 from events import queues
 from events.errors import BrokerUnavailable, InvalidEvent
-from events.ordering import Offer, ReplyOrder, identity
+from events.ordering import GAP_SECONDS, Offer, ReplyOrder, identity
 from events.plain_consumer import Delivery, PlainConsumer
 from events.reply import Ack, Reply, decode_reply
 
@@ -51,7 +51,7 @@ class RepliesConsumer:
         *,
         source_queue: str = queues.REPLIES,
         ack_queue: str = queues.ACKS,
-        gap_seconds: float = 2.0,
+        gap_seconds: float = GAP_SECONDS,
         remember: int = 10_000,
         shown: Iterable[Reply] | None = None,
     ) -> None:

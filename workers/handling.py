@@ -16,7 +16,7 @@ from storage.inbox import InboxRow
 from storage.merchants import Integration
 from storage.turns import TurnInput
 from workers import logs, metrics, privacy
-from workflows import engine
+from workflows import engine, explanation
 from workflows.engine import Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.errors import UnknownWorkflow
 from workflows.loader import Workflow, WorkflowSet
@@ -253,20 +253,22 @@ class _Handler:
         return conversation
 
     def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:
-        """What the events of a conversation do in a workflow that has no rule for them."""
+        """What the events of a conversation do when no rule of its workflow took them."""
+        self._explain(conversation, workflow)
         if self._row.type == "message_received":
             self._queue(conversation, TurnInput("merchant", str(self._data["text"])), None)
         elif self._row.type == "conversation_started" and not self._effects.turn_ids:
             first = engine.initial_action(workflow)
             if first is not None and fresh:
                 self._queue(conversation, _input(first), workflow.name)
-        else:
-            log.info(
-                "no rule took the event",
-                event_type=self._row.type,
-                workflow=workflow.name,
-                conversation_id=conversation.id,
-            )
+
+    def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
+        """Say why no rule took the event, unless it was never meant to need one."""
+        if self._row.type in explanation.BUILT_IN and not workflow.rules.get(self._row.type):
+            return
+        why = explanation.explain(workflow, self._row.type, self._data)
+        metrics.event_without_rule(self._row.type, workflow.name)
+        log.info("no rule took the event", why=why.line(), conversation_id=conversation.id)
 
     def _settle(self, conversation: Conversation) -> None:
         """Transitions that hold now, when no turn is queued that would settle them at its end."""

@@ -1,15 +1,16 @@
 """What is counted, for Prometheus; each process counts for itself and serves a page of its own.
 
-| metric                     | labels             | counts                                                             |
-|----------------------------|--------------------|--------------------------------------------------------------------|
-| cj_events_total            | type, result       | events: accepted, repeated or refused by intake; handled, postponed|
-|                            |                    | or refused by a workflow worker                                    |
-| cj_tool_calls_total        | tool, result       | tool calls of turns: ok, stale, or an error code                   |
-| cj_cache_reads_total       | data_type, result  | wishes for store data: hit (fresh in the cache), joined (a fetch   |
-|                            |                    | under way), miss (Shopify is asked)                                |
-| cj_fetches_total           | data_type, result  | what came of a miss: ok, partial, stale (old data instead), error  |
-| cj_shopify_errors_total    | code               | why Shopify gave nothing                                           |
-| cj_model_calls_total       | model, result      | calls of language models: ok, or an error code                     |
+| metric                       | labels             | counts                                                           |
+|------------------------------|--------------------|------------------------------------------------------------------|
+| cj_events_total              | type, result       | events: accepted, repeated or refused by intake; handled,        |
+|                              |                    | postponed or refused by a workflow worker                        |
+| cj_events_without_rule_total | type, workflow     | events of a conversation that no rule of its workflow took       |
+| cj_tool_calls_total          | tool, result       | tool calls of turns: ok, stale, or an error code                 |
+| cj_cache_reads_total         | data_type, result  | wishes for store data: hit (fresh in the cache), joined (a fetch |
+|                              |                    | under way), miss (Shopify is asked)                              |
+| cj_fetches_total             | data_type, result  | what came of a miss: ok, partial, stale (old data instead), error|
+| cj_shopify_errors_total      | code               | why Shopify gave nothing                                         |
+| cj_model_calls_total         | model, result      | calls of language models: ok, or an error code                   |
 
 The hit rate is `hit + joined` of all reads. Beside these stand Prometheus' own process_* and python_*.
 
@@ -28,6 +29,7 @@ log = logs.get(__name__)
 PORTS_TRIED = 50
 
 _EVENTS = Counter("cj_events", "Events by what became of them", ["type", "result"])
+_WITHOUT_RULE = Counter("cj_events_without_rule", "Events that no rule of the workflow took", ["type", "workflow"])
 _TOOL_CALLS = Counter("cj_tool_calls", "Tool calls of turns", ["tool", "result"])
 _CACHE_READS = Counter("cj_cache_reads", "Wishes for store data", ["data_type", "result"])
 _FETCHES = Counter("cj_fetches", "Fetches from Shopify", ["data_type", "result"])
@@ -38,6 +40,11 @@ _MODEL_CALLS = Counter("cj_model_calls", "Calls of language models", ["model", "
 def event(event_type: str, result: str) -> None:
     """An event was accepted, repeated, refused, handled or postponed. `event_type` is one of the catalog's."""
     _EVENTS.labels(event_type, result).inc()
+
+
+def event_without_rule(event_type: str, workflow: str) -> None:
+    """No rule of the conversation's workflow took the event; the log says why."""
+    _WITHOUT_RULE.labels(event_type, workflow).inc()
 
 
 def tool_call(tool: str, result: str) -> None:

@@ -9,15 +9,17 @@
 A child that ends is restarted after 0.5 s, doubling up to 10 s while it keeps dying. One that ends with exit
 code 2 before its place was ever ready refuses to start (settings, migrations, workflows): everything is stopped
 and `refused` names it. After it was ready once the same code means that something is away, and it is restarted.
+Processes that `restart` names finish their work and are started again at once, e.g. to read changed files.
 """
 
+import math
 import os
 import selectors
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +87,12 @@ class Supervisor:
         """Process ids by name, of those that run."""
         return {place.process.name: place.child.pid for place in self._places if place.child}
 
+    def restart(self, names: Collection[str]) -> None:
+        """Let these processes finish their work and start them again at once; returns before that is done."""
+        for place in self._places:
+            if place.process.name in names:
+                place.must_restart = True
+
     def ask_to_stop(self) -> None:
         """Begin stopping, and return at once (may be called in a signal handler). A second time: kill."""
         self._killing = self._stopping
@@ -104,6 +112,7 @@ class Supervisor:
     def _run(self) -> None:
         try:
             while not self._stopping:
+                self._end_what_must_restart()
                 self._start_what_is_due()
                 self._listen(self._next_due())
                 self._bury_the_dead()
@@ -111,9 +120,18 @@ class Supervisor:
         finally:
             self._end()
 
+    def _end_what_must_restart(self) -> None:
+        for place in self._places:
+            if place.child and place.must_restart:
+                place.must_restart, place.kill_at = False, time.monotonic() + self._pace.grace
+                place.child.signal(signal.SIGTERM)
+            elif place.child and time.monotonic() >= place.kill_at:
+                place.child.signal(signal.SIGKILL)
+
     def _start_what_is_due(self) -> None:
         for place in self._places:
             if place.child is None and time.monotonic() >= place.start_at:
+                place.must_restart = False
                 place.child = Child(place.process, self._environ, self._folder)
                 self._selector.register(place.child.pipe, selectors.EVENT_READ, place)
 
@@ -151,6 +169,9 @@ class Supervisor:
             self._selector.unregister(child.pipe)
         place.child, code = None, child.bury()
         if self._stopping:
+            return
+        if place.kill_at < math.inf:
+            place.kill_at, place.start_at = math.inf, 0.0
             return
         if code == REFUSED and not place.was_ready:
             self.refused, self._stopping = name, True
@@ -196,6 +217,8 @@ class _Place:
         self.process = process
         self.child: Child | None = None
         self.start_at = 0.0
+        self.must_restart = False
+        self.kill_at = math.inf  # when its child is killed, which was asked to end for a restart
         self.was_ready = False
         self._next_pause = first_pause
 

@@ -56,6 +56,11 @@ def is_whole(stack: Stack, conversation_id: str) -> bool:
     )
 
 
+def shown(stack: Stack, conversation_id: str) -> list[tuple[int, str, str, bool]]:
+    """What a conversation was shown, for the message of a failure."""
+    return [(reply.turn, reply.sequence, reply.kind, reply.final) for reply in stack.gateway.of(conversation_id)]
+
+
 def wait_until_acked(stack: Stack) -> None:
     stack.wait_row("select count(*) from replies where acked_at is null", lambda rows: rows[0][0] == 0, limit=40)
 
@@ -66,7 +71,7 @@ def test_a_store_is_connected_and_the_conversation_goes_on(stack: Stack, someone
     assert "customers in your store" in "\n".join(stack.gateway.texts(someone.conversation_id))
     stack.say(someone.merchant_id, someone.conversation_id, "How many customers do I have?")
     stack.gateway.wait_for_ends(someone.conversation_id, 2)
-    assert is_whole(stack, someone.conversation_id)
+    assert is_whole(stack, someone.conversation_id), shown(stack, someone.conversation_id)
     wait_until_acked(stack)
 
 
@@ -84,12 +89,13 @@ def test_a_restart_in_the_middle_of_turns_loses_and_repeats_nothing(stack: Stack
     for number, conversation in enumerate(conversations):
         connect(stack, f"rabbit_{number}", conversation)
     wait_until(lambda: any(stack.gateway.texts(conversation) for conversation in conversations), what="first words")
+    wait_until(lambda: broker.has_saved(QUEUES), what="the queues on the disk")
     broker.kill()
     broker.start()
     for number, conversation in enumerate(conversations):
         stack.say(f"rabbit_{number}", conversation, "How many customers do I have?")
     for conversation in conversations:
         stack.gateway.wait_for_ends(conversation, 2, limit=40)
-        assert is_whole(stack, conversation)
+        assert is_whole(stack, conversation), shown(stack, conversation)
     wait_until_acked(stack)
     assert stack.supervisor.pids() == before

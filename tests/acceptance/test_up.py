@@ -1,7 +1,6 @@
 """`cj up` as people use it: one terminal runs everything, another one talks to it without any environment."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from shopify.development_store import token_for
 from tests.cj import Terminal
 from tests.waiting import wait_until
+from workflows.loader import SHIPPED
 
 SHOP = "dev-tiny.myshopify.com"
 pytestmark = pytest.mark.timeout(300)
@@ -174,10 +174,53 @@ def test_a_real_database_needs_its_keys(up: Callable[..., Up]) -> None:
     assert "CJ_TOKEN_KEYS is not set" in refused.text
 
 
-def test_a_process_that_refuses_ends_it_with_2(up: Callable[..., Up], tmp_path: Path) -> None:
+def test_a_process_that_refuses_ends_it_with_2(up: Callable[..., Up]) -> None:
+    refused = up("--only", "agent", "--only", "intake", CJ_MODEL="no-such-provider/model")
+    assert refused.wait() == 2
+    assert "no-such-provider" in refused.text
+    assert "cj: agent refused to start" in refused.text
+
+
+def test_faulty_workflows_are_said_before_anything_starts(up: Callable[..., Up], tmp_path: Path) -> None:
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows" / "a.yaml").write_text("name: a\nbehaviour: {}\n")
-    refused = up("--only", "workflow", "--only", "intake", CJ_WORKFLOWS=str(tmp_path / "flows"))
+    refused = up(CJ_WORKFLOWS=str(tmp_path / "flows"))
     assert refused.wait() == 2
     assert "a.yaml:2:1" in refused.text
-    assert re.search(r"cj: (workflow|intake) refused to start", refused.text)
+    assert not (refused.folder / ".cj" / "postgres").exists()
+
+
+PONG = """
+  message_received:
+    - condition: "text == 'ping'"
+      actions:
+        - type: "process_message"
+          message: "pong"
+          sender: "cj"
+"""
+
+
+def test_edited_workflows_are_taken_up(up: Callable[..., Up], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    text = (SHIPPED / "ad_hoc_support.yaml").read_text().partition("  transitions:")
+    whole = text[0] + text[2][text[2].index("\ntools:") :]  # without the transition to a workflow that is not here
+    support = flows / "ad_hoc_support.yaml"
+    support.write_text(whole)
+    running = up("--reload", "--only", "intake", "--only", "workflow", "--only", "agent", CJ_WORKFLOWS=str(flows))
+    running.wait_for("all processes ready")
+    pids = {one.pid for one in running.processes()}
+    other = Terminal(tmp_path, monkeypatch, {})
+
+    support.write_text(whole.replace("tools: [", "tolls: ["))
+    running.wait_for("not taken up; the workflows stay as they were")
+    assert "did you mean 'tools'" in running.text
+    assert {one.pid for one in running.processes()} == pids
+
+    before = len([line for line in running.lines if line.endswith(" ready")])
+    support.write_text(whole.replace("system_events:\n", f"system_events:{PONG}"))
+    running.wait_for("workflows changed: restarting workflow and agent")
+    wait_until(lambda: len([line for line in running.lines if line.endswith(" ready")]) == before + 2, limit=60)
+    other("publish", "conversation_started", "merchant_id=m1", "conversation_id=c1")
+    assert "CJ: pong" in other("chat", "m1", "--conversation", "c1", typed="ping\n").stdout
+    assert running.end(signal.SIGINT) == 0

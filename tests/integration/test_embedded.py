@@ -254,11 +254,13 @@ def test_ctrl_c_in_the_terminal_does_not_reach_the_servers(folder: Path) -> None
     process = owner(
         folder,
         """
-        signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+        interrupted = threading.Event()
+        signal.signal(signal.SIGINT, lambda *_: interrupted.set())
         print(postgres.start(), valkey.start(), flush=True)
-        while True:
-            signal.pause()
-            print(postgres.running(postgres.folder), valkey.running(valkey.folder), flush=True)
+        interrupted.wait()
+        print("interrupted", flush=True)
+        print(postgres.running(postgres.folder), valkey.running(valkey.folder), flush=True)
+        signal.pause()
         """,
     )
     try:

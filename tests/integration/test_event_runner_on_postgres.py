@@ -1,10 +1,12 @@
 """An event that cannot be handled is put off, and at last refused; it never blocks its conversation for ever."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
@@ -15,6 +17,22 @@ from workers import event_runner, handling
 from workers.event_runner import FAILED, MAX_ATTEMPTS
 from workers.resources import Resources
 from workflows.loader import load_folder
+
+SUPPORT = """\
+name: support
+description: Stops when told to
+system_events:
+  message_received:
+    - condition: "text == 'stop'"
+      actions:
+        - type: "update_context"
+          data:
+            stopped: true
+prompts:
+  cj:
+    system: |
+      You are CJ.
+"""
 
 
 class Silent:
@@ -34,6 +52,12 @@ def accept(database: Database, id: str, said: str) -> int:
         )  # fmt: skip
     assert isinstance(accepted, inbox.Accepted)
     return accepted.key
+
+
+def without_rule() -> float:
+    """How often this process saw no rule take a message."""
+    labels = {"type": "message_received", "workflow": "support"}
+    return REGISTRY.get_sample_value("cj_events_without_rule_total", labels) or 0.0
 
 
 def rows(database: Database, query: str) -> list[Any]:
@@ -81,3 +105,21 @@ def test_every_line_says_which_event_it_is_about(database: Database, monkeypatch
         event_runner.run(tools, key)
     assert [line["event"] for line in lines] == ["event could not be handled", "event is put off", "event refused"]
     assert [(line["event_id"], line["conversation_id"]) for line in lines[1:]] == [("bad", "c")] * 2
+
+
+def test_when_no_rule_takes_an_event_one_line_says_why_and_no_value_of_the_event(
+    database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "support.yaml").write_text(SUPPORT)
+    tools = cast(
+        Resources, SimpleNamespace(database=database, workflows=load_folder(tmp_path), hints=Silent(), cache=Silent())
+    )
+    key = accept(database, "one", "secret words")
+    before = without_rule()
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        event_runner.run(tools, key)
+    assert [line["why"] for line in lines if line["event"] == "no rule took the event"] == [
+        "support: no rule takes message_received; rule 1 (line 5): text == 'stop' is false"
+    ]
+    assert without_rule() == before + 1
+    assert rows(database, "select input ->> 'text' from turns") == [("secret words",)]

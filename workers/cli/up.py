@@ -6,19 +6,23 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 
 import click
 
-from workers import procfile
-from workers.cli.common import WrongUse, examples
+from workers import procfile, reload
+from workers.cli.common import WrongUse, examples, settings_for
 from workers.home import Home
 from workers.logs import mask
+from workers.procfile import Process
+from workers.reload import Reloader
 from workers.servers import LocalServers
 from workers.settings import SERVERS, Settings, environment
 from workers.supervisor import Supervisor
+from workflows.errors import InvalidWorkflows
+from workflows.loader import load_folder
 
 #: Seconds in which every process should be ready; after that they are named, and it goes on.
 READY_LIMIT = 60.0
@@ -30,22 +34,25 @@ READY_LIMIT = 60.0
         "cj up                                  servers, workers and a store, all on this machine",
         "cj up --agents 3                       three agent processes",
         "cj up --only intake --only workflow    some kinds only",
+        "cj up --reload                         take up edited workflows, say what is wrong with them",
         "DATABASE_URL=… BROKER_URL=… REDIS_URL=… CJ_TOKEN_KEYS=… cj up      with real servers",
     ),
 )
 @click.option("--only", "kinds", multiple=True, metavar="KIND", help="Run this kind only; may be repeated.")
 @click.option("--agents", type=click.IntRange(1, 64), metavar="N", help="How many agent processes.")
+@click.option("--reload", "reloads", is_flag=True, help="Take up workflow YAML whenever it is edited; for development.")
 @click.option("--raw", is_flag=True, help="Show the processes' JSON lines as they are.")
-def up(kinds: tuple[str, ...], agents: int | None, raw: bool) -> None:
+def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> None:
     """Run the processes of the Procfile and start again what dies, until Ctrl-C.
 
     Postgres and Valkey are started under .cj/ where DATABASE_URL, BROKER_URL and REDIS_URL are absent, and a
     development store if nothing real is named at all. Ctrl-C lets running work finish; a second one does not.
     """
     wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents} if agents else None)
+    check_workflows()
     home = Home()
     with home.owned(), LocalServers(home, environment(), say) as servers:
-        Settings.read(servers.environ)
+        settings = Settings.read(servers.environ)
         home.announce(servers.environ)
         width = max(len(process.name) for process in wanted)
 
@@ -54,10 +61,18 @@ def up(kinds: tuple[str, ...], agents: int | None, raw: bool) -> None:
                 click.echo(f"{name:{width}} | {mask(line) if raw else readable(line)}")
 
         supervisor = Supervisor(wanted, environ=servers.environ, folder=procfile.PROCFILE.parent, show=show, say=say)
-        with stopped_by_signals(supervisor):
+        with stopped_by_signals(supervisor), reloading(supervisor, wanted, settings) if reloads else nullcontext():
             run(supervisor, servers)
     if supervisor.refused:
         raise WrongUse(f"{supervisor.refused} refused to start")
+
+
+def check_workflows() -> None:
+    """Before any server is started for them. Raises WrongUse."""
+    try:
+        load_folder(settings_for().workflows_folder)
+    except InvalidWorkflows as error:
+        raise WrongUse(f"the workflows are not usable:\n{error}") from None
 
 
 def run(supervisor: Supervisor, servers: LocalServers) -> None:
@@ -86,6 +101,18 @@ def say_where(servers: LocalServers) -> None:
         say(f"  echo {token_for(shop)} | {cj} store-token {shop} --merchant-id m1")
         say(f"  {cj} publish oauth_complete provider=shopify success=true shop_domain={shop} merchant_id=m1")
         say(f"  {cj} chat m1")
+
+
+@contextmanager
+def reloading(supervisor: Supervisor, processes: Sequence[Process], settings: Settings) -> Iterator[None]:
+    """Edited workflows are taken up by restarting the processes that read them."""
+    names = [process.name for process in processes if process.name.partition(".")[0] in reload.KINDS]
+    reloader = Reloader(settings.workflows_folder, lambda: supervisor.restart(names), say)
+    reloader.start()
+    try:
+        yield
+    finally:
+        reloader.stop()
 
 
 @contextmanager

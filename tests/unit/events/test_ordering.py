@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.ordering import Offer, ReplyOrder
+from events.ordering import ASSUMED_GAP_SECONDS, GAP_SECONDS, Offer, ReplyOrder
 from events.reply import Reply
 
 
@@ -154,6 +154,16 @@ def test_after_a_restart_a_half_seen_turn_goes_on_after_the_gaps_time() -> None:
     assert restarted.take("5.3", "5.4") == []
     assert restarted.later(2.0) == ["5.3", "5.4"]
     assert restarted.take("5.5!", "6.1") == ["5.5!", "6.1"]
+
+
+def test_only_a_gap_that_is_known_to_be_one_is_waited_for_as_long_as_a_lost_reply_takes() -> None:
+    restarted = Gateway()
+    restarted.order = ReplyOrder()
+    assert restarted.take("5.3") == []
+    assert restarted.later(ASSUMED_GAP_SECONDS) == ["5.3"]
+    assert restarted.take("5.5") == []
+    assert restarted.later(GAP_SECONDS - 0.1) == []
+    assert restarted.later(0.1) == ["5.5"]
 
 
 def test_after_a_restart_redelivered_replies_come_in_any_order() -> None:
