@@ -56,8 +56,8 @@ def open(session: Session, *, id: str, merchant_id: str, workflow: str, context:
     Raises ConversationOfAnotherMerchant if it is there and somebody else's.
     """
     values = {"id": id, "merchant_id": merchant_id, "workflow": workflow, "context": dump(dict(context))}
-    session.execute(SQL["open"], values)
-    found = get(session, id, lock=True)
+    row = session.execute(SQL["open"], values).one_or_none()
+    found = get(session, id, lock=True) if row is None else Conversation(*row)
     if found is None or found.merchant_id != merchant_id:
         raise ConversationOfAnotherMerchant(f"conversation {id!r} belongs to another merchant")
     return found

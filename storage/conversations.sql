@@ -15,6 +15,7 @@ ORDER BY updated_at DESC, id LIMIT 1
 INSERT INTO conversations (id, merchant_id, workflow, context)
 VALUES (:id, :merchant_id, :workflow, CAST(:context AS jsonb))
 ON CONFLICT (id) DO NOTHING
+RETURNING {columns}
 
 -- name: merge_context
 UPDATE conversations SET context = context || CAST(:values AS jsonb), updated_at = clock_timestamp()

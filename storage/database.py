@@ -2,6 +2,8 @@
 
     with database.transaction() as session:     # commit at the end, roll back on any exception
         key = inbox.accept(session, …)
+    with database.reading() as session:         # each statement by itself: one round trip instead of three
+        found = merchants.integration_of(session, …)
 
 Errors: StorageUnavailable (away, busy, or too slow), StorageRefused, SchemaMissing; see `storage.errors`.
 
@@ -14,10 +16,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
+from typing import Any
 
 import psycopg2
 import psycopg2.errors
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -70,12 +73,19 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session whose work is committed at the end of the block and rolled back if it raises."""
-        try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except (DBAPIError, PoolTimeout) as error:
-            # Without the cause: its text holds values.
-            raise translated(error) from None
+        with _translating(), Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for reading without a transaction: two statements may see two states of the database."""
+        with (
+            _translating(),
+            self._engine.connect() as connection,
+            _autocommit(connection),
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
 
     def dispose(self) -> None:
         """Close the pool's connections; the next transaction opens new ones."""
@@ -101,6 +111,27 @@ class Database:
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_ping_if_idle, engine))
         return engine
+
+
+@contextmanager
+def _autocommit(connection: Connection) -> Iterator[None]:
+    """As SQLAlchemy's AUTOCOMMIT, without the SET it sends to take it back; nothing else was changed here."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        # Without the cause: its text holds values.
+        raise translated(error) from None
 
 
 def sqlalchemy_url(url: str) -> str:

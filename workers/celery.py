@@ -63,7 +63,8 @@ def configuration() -> dict[str, Any]:
         "worker_consumer": "workers.consumer:SafeConsumer",
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
-        "worker_send_task_events": True,
+        # Flower asks for task events while it runs; nobody else needs them, and each costs as much as a small message.
+        "worker_send_task_events": False,
         # Concerns late acks alone, and we have none; at False every lost connection logs a deprecation.
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         "worker_enable_prefetch_count_reduction": False,

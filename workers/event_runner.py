@@ -64,10 +64,14 @@ def _put_off(tools: Resources, event_key: int) -> None:
 
 
 def tell(tools: Resources, effects: Effects) -> None:
-    """After the commit: prefetches first, so that Shopify is asked while the model still thinks."""
+    """After the commit: what is needed first is told first. Shopify is asked while the model still thinks, and the
+    turn begins while the other prefetches are on their way."""
     for merchant_id in effects.forget_cache_of:
         tools.cache.drop(merchant_id)
-    for merchant_id, data_type in effects.prefetches:
-        tools.hints.fetch(FetchRequest(merchant_id, data_type).to_json())
+    fetches = [FetchRequest(merchant_id, data_type).to_json() for merchant_id, data_type in effects.prefetches]
+    for request in fetches[:1]:
+        tools.hints.fetch(request)
     for turn_id in effects.hints:
         tools.hints.run_turn(turn_id)
+    for request in fetches[1:]:
+        tools.hints.fetch(request)

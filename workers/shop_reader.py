@@ -133,7 +133,7 @@ class _Reading:
 
     def _known(self) -> ShopFacts | None:
         try:
-            with self._database.transaction() as session:
+            with self._database.reading() as session:
                 return shop_facts.read(session, self._integration)
         except StorageError as error:
             log.warning("what is known of the shop could not be read", error_code=error.code)

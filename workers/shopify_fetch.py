@@ -184,7 +184,7 @@ class ShopifyFetcher:
         return results.failed(request.data_type, "shopify.not_connected", NO_TOKEN)
 
     def _integration(self, request: FetchRequest) -> Integration | None:
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return merchants.integration_of(session, request.merchant_id)
 
     def _answer(self, request: FetchRequest, result: Result) -> None:

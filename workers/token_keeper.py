@@ -159,7 +159,7 @@ class TokenKeeper:
             log.warning("Shopify no longer accepts this connection; waiting for the merchant to connect again")
 
     def _read(self, merchant_id: str) -> AccessToken | None:
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return merchants.read_access_token(session, self._vault, merchant_id)
 
 

@@ -89,7 +89,7 @@ class Tools:
 
     def _shopify_data(self, claim: Claim, data_type: str) -> Callable[[float], Result]:
         try:
-            with self._database.transaction() as session:
+            with self._database.reading() as session:
                 integration = merchants.integration_of(session, claim.merchant_id)
         except StorageError:
             unavailable = failed(data_type, "tool.unavailable", NO_ANSWER)

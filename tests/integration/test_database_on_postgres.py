@@ -203,3 +203,30 @@ def test_a_server_without_a_free_connection_is_unavailable() -> None:
             first.dispose()
             assert query(second, "SELECT 1") == [(1,)]
             second.dispose()
+
+
+def test_reading_is_no_transaction_and_leaves_none_behind(database: Database) -> None:
+    alone = Database(database._url, pool_size=1)
+    with alone.reading() as session:
+        first = session.execute(text("SELECT pg_current_xact_id()")).scalar()
+        assert session.execute(text("SELECT pg_current_xact_id()")).scalar() != first
+    with alone.transaction() as session:
+        first = session.execute(text("SELECT pg_current_xact_id()")).scalar()
+        assert session.execute(text("SELECT pg_current_xact_id()")).scalar() == first
+    alone.dispose()
+
+
+def test_a_connection_that_was_cut_while_reading_is_not_used_again(database: Database) -> None:
+    alone = Database(database._url, pool_size=1)
+
+    def read() -> None:
+        with alone.reading() as session:
+            pid = session.execute(text("SELECT pg_backend_pid()")).scalar()
+            execute(database, f"SELECT pg_terminate_backend({pid})")
+            session.execute(text("SELECT 1"))
+
+    with pytest.raises(StorageUnavailable):
+        read()
+    with alone.transaction() as session:
+        assert session.execute(text("SELECT 1")).scalar() == 1
+    alone.dispose()
