@@ -31,6 +31,7 @@ from kombu.message import Message
 from events import queues
 from events.errors import BrokerUnavailable
 from events.quoting import reason
+from events.redis_batch import RedisBatch
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ FIRST_PAUSE = 0.1
 LAST_PAUSE = 1.0
 #: Closing waits for the end of a BRPOP, which lasts a second; a shorter timeout would lose what it brings.
 _LEAST_TIMEOUT = 2.0
+#: How long a batch waits for one more message of a broker that brings them one by one.
+_LINGER = 0.003
 #: So many broken items in a row, and the connection is doubted instead of the items.
 _BROKEN_IN_A_ROW = 50
 
@@ -58,6 +61,7 @@ class _Line:
 
     def __init__(self, broker: Connection, queue: str, others: Collection[str], prefetch: int) -> None:
         self.arrived: deque[tuple[Message, str | None]] = deque()
+        self.batch: RedisBatch | None = None
         self._broker = broker
         self._channel: Any = None
         try:
@@ -74,6 +78,7 @@ class _Line:
             )
             consumer.qos(prefetch_count=prefetch)
             consumer.consume(no_ack=False)
+            self.batch = RedisBatch(self._channel, queue) if broker.transport.driver_type == "redis" else None
         except Exception:
             self.close()
             raise
@@ -82,6 +87,9 @@ class _Line:
         """Give back what is not acked, as far as the broker can be reached."""
         # First the channel by itself: it reads the end of a BRPOP, and when that brings a broken item it stops there.
         # Releasing the connection closes what is still open.
+        if self.batch is not None:
+            with contextlib.suppress(Exception):
+                self.batch.give_back()
         if self._channel is not None:
             with contextlib.suppress(Exception):
                 self._channel.close()
@@ -134,12 +142,33 @@ class PlainConsumer:
         message, problem = line.arrived.popleft()
         return Delivery(message.body, problem, message, self._lines)
 
-    def ack(self, delivery: Delivery) -> bool:
-        """Tell the broker to forget it. False when its connection is gone: then it is delivered again."""
-        if self._line is None or delivery.line != self._lines:
-            return False
+    def receive_more(self, limit: int) -> list[Delivery]:
+        """At most `limit` of what lies on the queue already, to be handled together with what `receive` gave."""
+        line = self._line
+        if line is None:
+            return []
+        if line.batch is None:
+            return self._receive_one_by_one(limit)
         try:
-            delivery.message.ack()
+            return [Delivery(message.body, None, message, self._lines) for message in line.batch.take(limit)]
+        except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways that mean the same
+            self._lost(error)
+            return []
+
+    def _receive_one_by_one(self, limit: int) -> list[Delivery]:
+        found: list[Delivery] = []
+        while len(found) < limit and (delivery := self.receive(_LINGER)) is not None:
+            found.append(delivery)
+        return found
+
+    def ack(self, *deliveries: Delivery) -> bool:
+        """Tell the broker to forget them. False when their connection is gone: then they are delivered again."""
+        if self._line is None or any(delivery.line != self._lines for delivery in deliveries):
+            return False
+        messages = [delivery.message for delivery in deliveries]
+        try:
+            for message in messages if self._line.batch is None else self._line.batch.ack(messages):
+                message.ack()
         except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways that mean the same
             self._lost(error)
             return False

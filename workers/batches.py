@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from events.plain_consumer import Delivery, PlainConsumer
 
 IDLE_SECONDS = 1.0
-LINGER_SECONDS = 0.003
-"""How long a batch waits for more; only while the one before it was more than one message: load, that is."""
 
 Handler = Callable[[Sequence[Delivery]], bool]
 """Handles a batch; False leaves it unacked, because the process is stopping."""
@@ -25,20 +23,12 @@ def consume(consumer: PlainConsumer, handle: Handler, stop: threading.Event, *, 
             batch = _next_batch(consumer, max_batch if busy else 1)
             if batch and not handle(batch):
                 return
-            for delivery in batch:
-                consumer.ack(delivery)
+            consumer.ack(*batch)
             busy = len(batch) > 1 or (bool(batch) and not busy)
     finally:
         consumer.close()
 
 
 def _next_batch(consumer: PlainConsumer, max_batch: int) -> list[Delivery]:
-    batch: list[Delivery] = []
-    seconds = IDLE_SECONDS
-    while len(batch) < max_batch:
-        delivery = consumer.receive(seconds)
-        if delivery is None:
-            break
-        batch.append(delivery)
-        seconds = LINGER_SECONDS
-    return batch
+    first = consumer.receive(IDLE_SECONDS)
+    return [] if first is None else [first, *consumer.receive_more(max_batch - 1)]

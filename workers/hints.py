@@ -20,8 +20,8 @@ log = logs.get(__name__)
 BREAK_SECONDS = 5.0
 """How long the broker is left alone after a failure."""
 
-EVENTS_PER_HINT = 10
-"""Handled one after the other by one thread: enough to spare messages, few enough to leave work for other threads."""
+EVENTS_PER_HINT = 25
+"""Handled one after the other by one thread: enough to spare intake the messages, few enough to share a burst."""
 
 HANDLE_EVENT = "cj.handle_event"
 RUN_TURN = "cj.run_turn"

@@ -1,0 +1,149 @@
+"""Many messages in one step: the same messages, in the same order, as safe as one by one."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import redis
+from kombu import Connection
+
+from events import queues
+from events.plain_consumer import Delivery, PlainConsumer
+from tests.waiting import wait_until
+from workers import redis_transport
+from workers.redis_transport import UNREADABLE
+
+QUEUE = "events"
+
+
+@pytest.fixture
+def client(valkey_url: str) -> Iterator[redis.Redis]:
+    client = redis.Redis.from_url(valkey_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def consumer(valkey_url: str) -> Iterator[PlainConsumer]:
+    consumer = PlainConsumer(valkey_url, QUEUE)
+    yield consumer
+    consumer.close()
+
+
+def put(valkey_url: str, *bodies: bytes) -> None:
+    with Connection(valkey_url) as connection:
+        producer = connection.Producer()
+        for body in bodies:
+            queues.put(producer, QUEUE, body)
+
+
+def numbers(first: int, last: int) -> list[bytes]:
+    return [f'{{"n": {number}}}'.encode() for number in range(first, last + 1)]
+
+
+def take_all(consumer: PlainConsumer, count: int) -> list[Delivery]:
+    """The first by itself, the others together."""
+    first = wait_until(lambda: consumer.receive(0.2))
+    return [first, *consumer.receive_more(count - 1)]
+
+
+def test_what_waits_comes_together_and_in_order(valkey_url: str, consumer: PlainConsumer, client: redis.Redis) -> None:
+    put(valkey_url, *numbers(1, 250))
+    taken = take_all(consumer, 100)
+    assert [delivery.body for delivery in taken] == numbers(1, 100)
+    assert [delivery.message.content_type for delivery in taken] == [queues.CONTENT_TYPE] * 100
+    assert (client.llen(QUEUE), client.hlen("plain.unacked"), client.zcard("plain.unacked_index")) == (150, 100, 100)
+    assert consumer.ack(*taken)
+    assert (client.llen(QUEUE), client.hlen("plain.unacked"), client.zcard("plain.unacked_index")) == (150, 0, 0)
+    assert [delivery.body for delivery in take_all(consumer, 1000)] == numbers(101, 250)
+    assert consumer.receive_more(10) == []
+
+
+def test_what_is_not_acked_goes_back_in_order(valkey_url: str, client: redis.Redis) -> None:
+    put(valkey_url, *numbers(1, 20))
+    first = PlainConsumer(valkey_url, QUEUE)
+    taken = take_all(first, 10)
+    first.ack(*taken[:4])
+    first.close()
+    assert (client.hlen("plain.unacked"), client.zcard("plain.unacked_index")) == (0, 0)
+    second = PlainConsumer(valkey_url, QUEUE)
+    assert [delivery.body for delivery in take_all(second, 100)] == numbers(5, 20)
+    second.close()
+
+
+def test_what_a_killed_consumer_had_taken_comes_to_another(
+    valkey_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "VISIBILITY_TIMEOUT", 1)
+    killed = PlainConsumer(valkey_url, QUEUE)
+    put(valkey_url, *numbers(1, 12))
+    assert len(take_all(killed, 12)) == 12
+    other = PlainConsumer(valkey_url, QUEUE)
+    found: list[object] = []
+
+    def received_all() -> bool:
+        delivery = other.receive(0.2)
+        more = [] if delivery is None else [delivery, *other.receive_more(100)]
+        found.extend(one.body for one in more)
+        return (other.ack(*more) or not more) and len(found) >= 12
+
+    wait_until(received_all, limit=20)
+    assert sorted(found, key=str) == sorted(numbers(1, 12), key=str)
+    killed.close()  # gives nothing back that is another's by now
+    assert (client.llen(QUEUE), client.hlen("plain.unacked")) == (0, 0)
+    other.close()
+
+
+STRANGE = [
+    b"hello",
+    b"[]",
+    b'{"body": 5, "properties": {}}',
+    b"\xff\xfe",
+    json.dumps({"body": "###", "headers": {}, "content-type": "a", "content-encoding": "utf-8",
+                "properties": {"delivery_tag": "t", "delivery_info": {}, "body_encoding": "base64"}}).encode(),
+    b"[" * 2000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("item", STRANGE, ids=range(len(STRANGE)))
+def test_a_strange_item_is_left_to_kombu_and_stops_nothing(
+    valkey_url: str, consumer: PlainConsumer, client: redis.Redis, item: bytes
+) -> None:
+    redis_transport.install()
+    try:
+        put(valkey_url, *numbers(1, 3))
+        client.lpush(QUEUE, item)
+        put(valkey_url, *numbers(4, 6))
+        before = take_all(consumer, 100)
+        assert [delivery.body for delivery in before] == numbers(1, 3)
+        assert consumer.ack(*before)
+        strange, *others = take_all(consumer, 100)
+        assert strange.message.content_type == UNREADABLE
+        assert [delivery.body for delivery in others] == numbers(4, 6)
+        assert consumer.ack(strange, *others)
+        assert (client.llen(QUEUE), client.hlen("plain.unacked")) == (0, 0)
+    finally:
+        redis_transport.uninstall()
+
+
+def test_a_flush_between_taking_and_acking_is_no_error(
+    valkey_url: str, consumer: PlainConsumer, client: redis.Redis
+) -> None:
+    put(valkey_url, *numbers(1, 5))
+    taken = take_all(consumer, 5)
+    client.flushall()
+    assert consumer.ack(*taken)
+    put(valkey_url, *numbers(6, 7))
+    assert [delivery.body for delivery in take_all(consumer, 5)] == numbers(6, 7)
+
+
+def test_a_server_that_runs_no_scripts_is_read_one_by_one(valkey_url: str, client: redis.Redis) -> None:
+    put(valkey_url, *numbers(1, 3))
+    client.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all", "-eval"])
+    consumer = PlainConsumer(valkey_url.replace("redis://", "redis://plain:x@"), QUEUE)
+    try:
+        for number in (1, 2, 3):
+            assert [delivery.body for delivery in take_all(consumer, 100)] == numbers(number, number)
+    finally:
+        consumer.close()
+        client.acl_deluser("plain")
