@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from events.catalog import CATALOG
+from workflows.actions import ACTIONS
 from workflows.definition import Definition
 from workflows.kinds import WORDS, base
+from workflows.places import tag_of
 from workflows.vocabulary import ALREADY_AUTHENTICATED, EVENT_TYPES, REQUIREMENTS, TOOLS, event_fields
 
 FILE = Path(__file__).with_name("workflow.schema.json")
@@ -37,6 +39,10 @@ def schema() -> dict[str, Any]:
         }
     }
     transitions["additionalProperties"] = False
+    for action in ACTIONS:  # an editor offers them by their title, and the types with what stands beside the type
+        section = definitions[action.__name__]
+        section["title"] = tag_of(action)
+        section["properties"]["type"]["description"] = section["description"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "CJ workflow", **made}
 
 
