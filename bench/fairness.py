@@ -1,18 +1,24 @@
 """One merchant with a thousand turns beside fifty others: `python -m bench.fairness [--hot 1000] [--seconds 15]`.
 
 The others say something in turn, `--rate` messages per second together, first alone and then beside the thousand. The
-time from publish to the end of the turn must hardly change: aim p95 within 1.3 x of alone. The demo model answers.
+time from publish to the end of the turn must hardly change: aim p95 within 1.3 x of alone. The model thinks for
+`--think` seconds, as models do. With 0 the demo model answers at once: then the one merchant's two turns at a time
+are nothing but work for the processors, and on two of them the others feel that, however fair the queue is.
 """
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.flow import StoreProcess, latency, unhurried_workflows
 from storage import merchants
 from tests.servers import PostgresForTests
-from tests.stack import Stack
+from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 from workers.embedded import EmbeddedValkey
 
@@ -77,17 +83,32 @@ def measure(stack: Stack, hot: int, rate: float, seconds: float) -> float:
     return float(beside["p95_ms"] / alone["p95_ms"])
 
 
+@contextmanager
+def thinking_model(seconds: float) -> Iterator[dict[str, str]]:
+    """The environment in which agents ask a model that thinks for `seconds`."""
+    if seconds <= 0:
+        yield {}
+        return
+    command = [sys.executable, "-m", "bench.thinking_model", str(seconds)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        base_url = process.stdout.readline().strip()
+        yield {"CJ_MODEL": "openai/thinking", "OPENAI_API_BASE": base_url, "OPENAI_API_KEY": "none"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hot", type=int, default=1000, help="turns of the one merchant")
-    parser.add_argument("--rate", type=float, default=10.0, help="messages per second of the others together")
+    parser.add_argument("--rate", type=float, default=5.0, help="messages per second of the others together")
+    parser.add_argument("--think", type=float, default=0.5, help="seconds the model takes for an answer")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each part")
     options = parser.parse_args()
     store = StoreProcess()
     try:
-        with tempfile.TemporaryDirectory() as name:
+        with tempfile.TemporaryDirectory() as name, thinking_model(options.think) as model:
             folder = Path(name)
             environ = {
+                **model,
                 "CJ_WORKFLOWS": str(unhurried_workflows(folder)),
                 "CJ_LEASE_SECONDS": "10",
                 "CJ_LOG_LEVEL": "WARNING",

@@ -13,8 +13,8 @@
 A lost connection is made anew by the next `receive`, one log line when it is lost and one when it is back; what was
 not acked by then is delivered again, by Redis after VISIBILITY_TIMEOUT seconds at the latest.
 
-On Redis a queue is a list that anybody may push to, and kombu raises whatever its decoding raises when an item is not
-one of its messages; the item is gone by then. Such an item costs one log line. For one thread.
+On Redis a queue is a list that anybody may push to, see `redis_queue`. kombu raises whatever its decoding raises when
+an item is not one of its messages; the item is gone by then. Such an item costs one log line. For one thread.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from kombu.message import Message
 from events import queues
 from events.errors import BrokerUnavailable
 from events.quoting import reason
-from events.redis_batch import RedisBatch
+from events.redis_queue import RedisQueue
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class _Line:
 
     def __init__(self, broker: Connection, queue: str, others: Collection[str], prefetch: int) -> None:
         self.arrived: deque[tuple[Message, str | None]] = deque()
-        self.batch: RedisBatch | None = None
+        self.redis: RedisQueue | None = None
         self._broker = broker
         self._channel: Any = None
         try:
@@ -78,7 +78,8 @@ class _Line:
             )
             consumer.qos(prefetch_count=prefetch)
             consumer.consume(no_ack=False)
-            self.batch = RedisBatch(self._channel, queue) if broker.transport.driver_type == "redis" else None
+            if broker.transport.driver_type == "redis":
+                self.redis = RedisQueue(self._channel, queue, prefetch)
         except Exception:
             self.close()
             raise
@@ -87,9 +88,9 @@ class _Line:
         """Give back what is not acked, as far as the broker can be reached."""
         # First the channel by itself: it reads the end of a BRPOP, and when that brings a broken item it stops there.
         # Releasing the connection closes what is still open.
-        if self.batch is not None:
+        if self.redis is not None:
             with contextlib.suppress(Exception):
-                self.batch.give_back()
+                self.redis.give_back()
         if self._channel is not None:
             with contextlib.suppress(Exception):
                 self._channel.close()
@@ -135,7 +136,9 @@ class PlainConsumer:
         line = self._line or self._open(seconds)
         if line is None:
             return None
-        if not line.arrived:
+        if line.redis is not None and not line.redis.is_kombus() and not line.arrived:
+            self._take(line, line.redis, seconds)
+        elif not line.arrived:
             self._drain(line, seconds)
         if self._line is not line or not line.arrived:
             return None
@@ -147,10 +150,10 @@ class PlainConsumer:
         line = self._line
         if line is None:
             return []
-        if line.batch is None:
+        if line.redis is None:
             return self._receive_one_by_one(limit)
         try:
-            return [Delivery(message.body, None, message, self._lines) for message in line.batch.take(limit)]
+            return [Delivery(message.body, None, message, self._lines) for message in line.redis.take(limit)]
         except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways that mean the same
             self._lost(error)
             return []
@@ -167,7 +170,7 @@ class PlainConsumer:
             return False
         messages = [delivery.message for delivery in deliveries]
         try:
-            for message in messages if self._line.batch is None else self._line.batch.ack(messages):
+            for message in messages if self._line.redis is None else self._line.redis.ack(messages):
                 message.ack()
         except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways that mean the same
             self._lost(error)
@@ -207,7 +210,23 @@ class PlainConsumer:
             self._away_since = None
         return line
 
+    def _take(self, line: _Line, queue: RedisQueue, seconds: float) -> None:
+        """One message into `arrived`, waited for at most `seconds`; something strange is for the next call."""
+        try:
+            taken = queue.take(1)
+            if not taken and not queue.is_kombus():
+                queue.wait(seconds)
+                taken = queue.take(1)
+        except Exception as error:  # noqa: BLE001 - as in ack
+            self._lost(error)
+            return
+        line.arrived.extend((message, None) for message in taken)
+        if not taken and queue.is_kombus():
+            self._drain(line, seconds)
+
     def _drain(self, line: _Line, seconds: float) -> None:
+        if line.redis is not None:
+            line.redis.kombu_looked()
         try:
             self._broker.drain_events(timeout=seconds)
         except TimeoutError:

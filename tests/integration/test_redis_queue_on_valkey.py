@@ -1,7 +1,8 @@
-"""Many messages in one step: the same messages, in the same order, as safe as one by one."""
+"""A queue on Redis: nothing is lost between two steps, many messages come in one, strange items stop nothing."""
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -55,8 +56,29 @@ def test_what_waits_comes_together_and_in_order(valkey_url: str, consumer: Plain
     assert (client.llen(QUEUE), client.hlen("plain.unacked"), client.zcard("plain.unacked_index")) == (150, 100, 100)
     assert consumer.ack(*taken)
     assert (client.llen(QUEUE), client.hlen("plain.unacked"), client.zcard("plain.unacked_index")) == (150, 0, 0)
-    assert [delivery.body for delivery in take_all(consumer, 1000)] == numbers(101, 250)
+    taken = take_all(consumer, 1000)
+    assert [delivery.body for delivery in taken] == numbers(101, 200), "no more than its prefetch"
     assert consumer.receive_more(10) == []
+    assert consumer.receive(0.01) is None
+    assert consumer.ack(*taken)
+    assert [delivery.body for delivery in take_all(consumer, 1000)] == numbers(201, 250)
+
+
+def test_waiting_takes_nothing(valkey_url: str, consumer: PlainConsumer, client: redis.Redis) -> None:
+    assert consumer.receive(0.05) is None
+    put(valkey_url, *numbers(1, 3))
+    assert client.llen(QUEUE) == 3
+    assert [delivery.body for delivery in take_all(consumer, 3)] == numbers(1, 3)
+
+
+def test_a_message_that_comes_while_it_is_waited_for_is_there_at_once(valkey_url: str, consumer: PlainConsumer) -> None:
+    assert consumer.receive(0.01) is None
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(consumer.receive, 20.0)
+        put(valkey_url, *numbers(1, 1))
+        delivery = waiting.result(10)
+    assert delivery is not None
+    assert delivery.body == numbers(1, 1)[0]
 
 
 def test_what_is_not_acked_goes_back_in_order(valkey_url: str, client: redis.Redis) -> None:

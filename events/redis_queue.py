@@ -1,8 +1,12 @@
-"""Taking many messages off a Redis queue in one step, for who cannot spend three round trips on each.
+"""A plain queue on Redis, read without kombu's consumer, which can lose a message and takes its time.
 
-kombu pops one message, then notes it as unacked, then, later, removes the note; between the first two a killed process
-loses the message. Here one script does both for all that is waiting, in kombu's own format: what a dead consumer had
-taken is restored by kombu as ever. An item that is not exactly what kombu's producer writes is left to kombu.
+kombu pops a message, then notes it as unacked: a process killed in between loses it, and so does a connection that
+breaks before the popped message has arrived. Each message costs three round trips. Here one script pops and notes
+whatever is waiting, in kombu's own format, so that everybody restores what a dead consumer had taken; and waiting for
+messages takes none (BLMOVE from the queue's end to the same end leaves the queue as it is).
+
+An item that is not exactly what kombu's producer writes is strange: it is left to kombu's consumer, for kombu to read
+or to refuse. So is everything on a server that refuses the script.
 """
 
 import time
@@ -11,6 +15,9 @@ from typing import Any
 from kombu.message import Message
 from kombu.utils.json import loads
 from redis.exceptions import ResponseError
+
+#: Seconds between two looks for what dead consumers had taken.
+_RESTORE_EVERY = 1.0
 
 _TAKE = """
 local function is_plain(message)
@@ -27,15 +34,15 @@ end
 local taken = {}
 for n = 1, tonumber(ARGV[1]) do
     local item = redis.call('LINDEX', KEYS[1], -1)
-    if not item then break end
+    if not item then return {0, taken} end
     local ok, message = pcall(cjson.decode, item)
-    if not ok or not is_plain(message) then break end
+    if not ok or not is_plain(message) then return {1, taken} end
     redis.call('RPOP', KEYS[1])
     redis.call('ZADD', KEYS[2], ARGV[2], message.properties.delivery_tag)
     redis.call('HSET', KEYS[3], message.properties.delivery_tag, '[' .. item .. ',"",' .. cjson.encode(KEYS[1]) .. ']')
     taken[n] = item
 end
-return taken
+return {0, taken}
 """
 
 _GIVE_BACK = """
@@ -48,27 +55,48 @@ end
 """
 
 
-class RedisBatch:
-    """What one channel has taken from one queue in this way, and not acked."""
+class RedisQueue:
+    """One consumer of one queue: what it has taken and not acked, at most `prefetch` messages."""
 
-    def __init__(self, channel: Any, queue: str) -> None:
+    def __init__(self, channel: Any, queue: str, prefetch: int) -> None:
         self._channel = channel
         self._queue = queue
+        self._prefetch = prefetch
         self._keys = [queue, channel.unacked_index_key, channel.unacked_key]
         self._items: dict[str, bytes] = {}
+        self._restored_at = 0.0
         self._is_refused = False
+        self._is_strange = False
+
+    def is_kombus(self) -> bool:
+        """Whether kombu's consumer must look at the queue: it is waiting already, or something strange comes next."""
+        return self._is_refused or self._is_strange or bool(self._channel._in_poll)
 
     def take(self, limit: int) -> list[Message]:
         """What is waiting now, the oldest first, at most `limit`. Raises the transport's errors."""
+        self._restore()
+        limit = min(limit, self._prefetch - len(self._items))
         if self._is_refused or limit < 1:
             return []
         try:
             with self._channel.conn_or_acquire() as client:
-                items = client.eval(_TAKE, 3, *self._keys, limit, time.time())
+                is_strange, items = client.eval(_TAKE, 3, *self._keys, limit, time.time())
         except ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
             self._is_refused = True
             return []
+        self._is_strange = bool(is_strange)
         return [self._message(item) for item in items]
+
+    def wait(self, seconds: float) -> None:
+        """Return when a message waits, or after `seconds`. Raises the transport's errors."""
+        if len(self._items) >= self._prefetch:
+            time.sleep(seconds)
+            return
+        try:
+            with self._channel.conn_or_acquire() as client:
+                client.blmove(self._queue, self._queue, max(seconds, 0.001), "RIGHT", "RIGHT")
+        except ResponseError:
+            self._is_refused = True
 
     def ack(self, messages: list[Message]) -> list[Message]:
         """Forget those of the messages that were taken here; returns the others. Raises the transport's errors."""
@@ -87,6 +115,15 @@ class RedisBatch:
         if items:
             with self._channel.conn_or_acquire() as client:
                 client.eval(_GIVE_BACK, 3, *self._keys, *(part for item in reversed(items) for part in item))
+
+    def kombu_looked(self) -> None:
+        """kombu's consumer has dealt with what was strange, or found nothing."""
+        self._is_strange = False
+
+    def _restore(self) -> None:
+        if time.monotonic() - self._restored_at >= _RESTORE_EVERY:
+            self._restored_at = time.monotonic()
+            self._channel.qos.restore_visible(interval=1)
 
     def _message(self, item: bytes) -> Message:
         payload = loads(item)
