@@ -8,7 +8,7 @@ from workflows.actions import ACTIONS
 from workflows.check_text import TextChecker, check_target, items_of, map_of, note_never_taken
 from workflows.kinds import WORDS, Fields, Kind, base
 from workflows.places import tag_of
-from workflows.vocabulary import EVENT_TYPES, KEPT_BY_WORKERS, context_fields, event_fields
+from workflows.vocabulary import EVENT_TYPES, KEPT_BY_WORKERS, WITHOUT_CONVERSATION, context_fields, event_fields
 
 Path = tuple[str | int, ...]
 _TEMPLATED: dict[str, tuple[str, ...]] = {tag_of(action): action.templated for action in ACTIONS}
@@ -45,6 +45,9 @@ class RuleChecker:
     def event(self, event: str, paths: list[Path]) -> None:
         if event not in EVENT_TYPES:
             return  # noted as a fault of structure
+        if event in WITHOUT_CONVERSATION:
+            message = f"this has no effect: {event} deletes what is stored, no conversation hears of it"
+            self.document.at(("system_events", event), message, key=True, severity="warning")
         fields = event_fields(event)
         advice = f"that is part of the context; a rule reads the fields of {event}: {', '.join(fields)}"
         conditions = [self.text.condition(path, fields, dict.fromkeys(self.context, advice)) for path in paths]

@@ -68,11 +68,12 @@ class Explanation:
     def render(self) -> str:
         """Several lines, for a person."""
         lines = [f"{self.event_type} in workflow {self.workflow}"]
-        if not self.rules:
-            by_itself = BUILT_IN.get(self.event_type)
-            lines.append("  no rule for this event" + (f"; by itself it leads to {by_itself}" if by_itself else ""))
         for rule in self.rules:
             lines += _rendered(f"rule {rule.index + 1}", rule, taken=rule.index == self.taken)
+        if self.taken is None:
+            none = "no rule takes it" if self.rules else "no rule for this event"
+            by_itself = BUILT_IN.get(self.event_type)
+            lines.append(f"  {none}{f'; by itself it leads to {by_itself}' if by_itself else ''}")
         if self.actions:
             lines += ["  then", *(f"    {action.told()}" for action in self.actions)]
         if self.transitions:

@@ -21,7 +21,7 @@ from workflows.vocabulary import ALREADY_AUTHENTICATED
 from workflows.workflow import Rule, TransitionRule, Workflow, WorkflowSet
 from workflows.yaml_marks import MAX_BYTES, Document
 
-__all__ = ["SHIPPED", "Workflow", "WorkflowSet", "check_paths", "load_folder", "load_text"]
+__all__ = ["SHIPPED", "Workflow", "WorkflowSet", "check_paths", "count_files", "load_folder", "load_text"]
 
 SHIPPED = Path(__file__).parent
 _NAME_LINE = re.compile(r"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  # of files that are not read as YAML
@@ -63,6 +63,12 @@ def check_paths(paths: Iterable[Path | str]) -> list[Problem]:
     if files:
         problems += _checked(_read_files(files), _names_around(files))
     return sorted(set(problems), key=lambda problem: problem.place)
+
+
+def count_files(paths: Iterable[Path | str]) -> int:
+    """How many files `check_paths` reads."""
+    found = [_yaml_files(path) if path.is_dir() else [path] for path in [Path(path) for path in paths] or [SHIPPED]]
+    return len({file for files in found for file in files})
 
 
 @dataclass(slots=True)

@@ -14,6 +14,9 @@ TOOLS: tuple[str, ...] = ("shopify_data",)
 DATA_TYPES: tuple[str, ...] = ("counts", "recent_orders", "overview", "week_orders")
 REQUIREMENTS: tuple[str, ...] = ("shopify_oauth",)
 
+#: Events that the workers carry out by themselves; no conversation hears of them.
+WITHOUT_CONVERSATION = frozenset({"customers_redact", "shop_redact"})
+
 #: Taken at the start of a conversation whose requirements are met already; needs no condition.
 ALREADY_AUTHENTICATED = "already_authenticated"
 

@@ -27,9 +27,13 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     from workflows import loader, report
 
     folder = settings_for().workflows_folder
-    problems = loader.check_paths(paths or ([folder] if folder else []))
-    shown = report.as_json if as_json else report.github if github else report.human
-    click.echo(plain(shown(problems)))
+    asked = paths or ([folder] if folder else [])
+    problems = loader.check_paths(asked)
+    if as_json or github:
+        click.echo(plain((report.as_json if as_json else report.github)(problems)))
+    else:
+        shipped = "" if asked else ", the shipped ones; for your own give their folder or set CJ_WORKFLOWS"
+        click.echo(plain(report.human(problems, files=loader.count_files(asked)) + shipped))
     raise SystemExit(report.exit_code(problems))
 
 
@@ -49,7 +53,17 @@ def schema() -> None:
 @click.option("--context", metavar="JSON", default="{}", help="The conversation's context.")
 @json_option
 def explain(event_file: BinaryIO, name: str | None, context: str, as_json: bool) -> None:
-    """Show what each workflow would do with an event, and why: every rule, every part of its condition."""
+    """Show what each workflow would do with an event, and why: every rule, every part of its condition.
+
+    A conversation's own workflow decides what an event means; where the event opens the conversation, the first one
+    shown that has rules for it does.
+
+    \b
+    EVENT.json is the whole event, as it is published:
+      {"specversion": "1.0", "id": "1", "source": "/auth", "type": "oauth_complete",
+       "data": {"provider": "shopify", "success": true,
+                "shop_domain": "acme.myshopify.com", "merchant_id": "m1"}}
+    """
     from events import catalog
     from events.errors import InvalidEvent
     from workflows.explanation import explain as explained

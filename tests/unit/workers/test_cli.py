@@ -114,7 +114,12 @@ def test_check_as_one_kind_needs_only_what_that_kind_needs(terminal: Terminal) -
 
 
 def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
-    assert terminal("workflows", "check").stdout.endswith("1 warning\n")  # the specification's own start_tier
+    # The specification's own start_tier, and that these are not the files that somebody may have in mind.
+    last = "1 warning in 2 files, the shipped ones; for your own give their folder or set CJ_WORKFLOWS"
+    assert terminal("workflows", "check").stdout.splitlines()[-1] == last
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "greeting.yaml").write_text("name: greeting\ndescription: d\nprompts: {cj: {system: Hi.}}\n")
+    assert terminal("workflows", "check", CJ_WORKFLOWS=str(tmp_path / "mine")).stdout == "0 errors in 1 file\n"
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: broken\nbehaviour: {}\n")
     shown = terminal("workflows", "check", str(broken), code=1).stdout
@@ -137,6 +142,8 @@ def test_workflows_explain(terminal: Terminal) -> None:
     (found,) = terminal.json(*one, typed=typed)
     assert (found["workflow"], found["taken"]) == ("shopify_onboarding", 0)
     assert len(terminal.json("workflows", "explain", "-", typed=typed)) == 2
+    failed = typed.replace("true", "false").replace('"shopify"', '"woo"')
+    assert "  no rule takes it\n" in terminal(*one, typed=failed).stdout
     refused = terminal(*one, typed=typed.replace("true", '"true"'), code=2).stderr
     assert "event." in refused
     assert (

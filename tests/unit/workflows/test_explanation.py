@@ -132,6 +132,22 @@ def test_events_that_need_no_rule_say_what_they_do_by_themselves() -> None:
     assert explain(workflow(), "shop_redact", {}).render().endswith("no rule for this event")
 
 
+def test_that_no_rule_takes_it_is_said_after_the_rules() -> None:
+    told = explain(workflow(RULES), "oauth_complete", NOT_TAKEN, {}).render().split("\n")
+    assert told[told.index("  no rule takes it") + 1] == "  transitions, with the context as it would then be"
+    picky = workflow(
+        """
+        system_events:
+          message_received:
+            condition: "text == 'stop'"
+            actions: [{type: process_message, message: bye}]
+        """
+    )
+    told = explain(picky, "message_received", {"text": "hi"}).render().split("\n")
+    assert told[-1] == "  no rule takes it; by itself it leads to a turn on the merchant's words"
+    assert "no rule takes it" not in explain(picky, "message_received", {"text": "stop"}).render()
+
+
 def test_a_long_value_is_cut() -> None:
     told = explain(workflow(RULES), "oauth_complete", {"provider": "x" * 500, "success": True}).render()
     assert max(len(line) for line in told.split("\n")) < 160
