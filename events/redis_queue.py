@@ -14,7 +14,6 @@ from typing import Any
 
 from kombu.message import Message
 from kombu.utils.json import loads
-from redis.exceptions import ResponseError
 
 #: Seconds between two looks for what dead consumers had taken.
 _RESTORE_EVERY = 1.0
@@ -81,7 +80,7 @@ class RedisQueue:
         try:
             with self._channel.conn_or_acquire() as client:
                 is_strange, items = client.eval(_TAKE, 3, *self._keys, limit, time.time())
-        except ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
+        except self._channel.ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
             self._is_refused = True
             return []
         self._is_strange = bool(is_strange)
@@ -95,7 +94,7 @@ class RedisQueue:
         try:
             with self._channel.conn_or_acquire() as client:
                 client.blmove(self._queue, self._queue, max(seconds, 0.001), "RIGHT", "RIGHT")
-        except ResponseError:
+        except self._channel.ResponseError:
             self._is_refused = True
 
     def ack(self, messages: list[Message]) -> list[Message]:

@@ -18,8 +18,12 @@ FOLDER = Path(__file__).resolve().parent.parent / "alembic"
 COMMAND = "alembic upgrade head"
 
 
+class NoMigrations(Exception):
+    """This is an installed package, and the migrations are in the checkout only."""
+
+
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate up to `revision`. Raises the library's errors: nobody handles them, a person reads them."""
+    """Migrate up to `revision`. Raises NoMigrations; else the library's errors: a person reads them."""
     from alembic import command  # a worker only asks for `problem` and need not pay for it
 
     command.upgrade(_config(database_url), revision)
@@ -59,6 +63,8 @@ def problem(database_url: str) -> str | None:
 def _config(database_url: str) -> "Config":
     from alembic.config import Config
 
+    if not (FOLDER / "env.py").is_file():
+        raise NoMigrations(f"no migrations at {FOLDER}: run `{COMMAND}` in a checkout of this version")
     # No ini file: env.py must not touch a worker's logging. No option for the URL: those treat % specially.
     config = Config(attributes={"url": database_url})
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))

@@ -17,11 +17,16 @@ from tests.chaos.plan import Fault
 from tests.chaos.report import as_text
 from tests.chaos.run import Outcome, Wanted, run
 from tests.waiting import wait_until
+from workers.scenario.waiting import Late
 
 PATIENCE = 60.0
 HELD = """
 select lease_owner from turns
 where conversation_id like :prefix and status = 'running' and attempt = :attempt
+"""
+IN_TRANSACTION = """
+select count(*) from pg_stat_activity
+where application_name = 'cj-agent' and (state <> 'idle' or state is null) and backend_type = 'client backend'
 """
 ENDED = "select count(*) from turns where conversation_id like :prefix and status = 'done'"
 HANDLED_TWICE = """
@@ -67,6 +72,22 @@ def holder(here: Ground, name: str, *, attempt: int = 1) -> int:
     return int(rows[0][0].split(":")[1])
 
 
+def stop_between_transactions(here: Ground, name: str, *, attempt: int) -> int:
+    """SIGSTOP the process that runs a turn of the run in this attempt; in a transaction it would wake up to find its
+    connection cut, and would be no zombie. Returns its pid."""
+    deadline = time.monotonic() + 20.0
+    while time.monotonic() < deadline:
+        pid = holder(here, name, attempt=attempt)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: here.stack.rows(IN_TRANSACTION) == [(0,)], limit=0.5)
+        except Late:
+            os.kill(pid, signal.SIGCONT)
+        else:
+            return pid
+    raise AssertionError(f"attempt {attempt} was never outside of a transaction")
+
+
 def zombies(here: Ground, name: str) -> Outcome:
     """One turn, whose worker sleeps past its lease in the middle of a tool call; the next worker sleeps as well, and
     the first wakes up while the turn is the other's. When all is done the other one wakes up, too."""
@@ -75,10 +96,8 @@ def zombies(here: Ground, name: str) -> Outcome:
     def meanwhile() -> None:
         nonlocal first, second
         with frozen(here, "shopify"):
-            first = holder(here, name, attempt=1)
-            os.kill(first, signal.SIGSTOP)
-            second = holder(here, name, attempt=2)
-            os.kill(second, signal.SIGSTOP)
+            first = stop_between_transactions(here, name, attempt=1)
+            second = stop_between_transactions(here, name, attempt=2)
         os.kill(first, signal.SIGCONT)
         here.stack.wait_row(ENDED, lambda rows: rows == [(1,)], prefix=f"{name}-%", limit=60.0)
 

@@ -47,11 +47,12 @@ def _translated(error: Exception) -> Exception:
     from storage.errors import StorageError
     from workers.embedded_server import EmbeddedServerError
     from workers.home import HomeInUse
+    from workers.migrations import NoMigrations
     from workers.procfile import ProcfileError
     from workers.servers import DatabaseNotReady
     from workflows.errors import WorkflowError
 
-    if isinstance(error, HomeInUse | ProcfileError | DatabaseNotReady):
+    if isinstance(error, HomeInUse | ProcfileError | DatabaseNotReady | NoMigrations):
         return WrongUse(str(error))
     if isinstance(error, EventError | StorageError | WorkflowError | EmbeddedServerError):
         return Failure(str(error))

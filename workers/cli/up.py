@@ -12,17 +12,14 @@ from types import FrameType
 
 import click
 
-from workers import procfile, reload
+from workers import procfile
 from workers.cli.common import WrongUse, examples, settings_for
 from workers.home import Home
 from workers.logs import mask
 from workers.procfile import Process
-from workers.reload import Reloader
 from workers.servers import LocalServers
 from workers.settings import SERVERS, Settings, environment
 from workers.supervisor import Supervisor
-from workflows.errors import InvalidWorkflows
-from workflows.loader import load_folder
 
 #: Seconds in which every process should be ready; after that they are named, and it goes on.
 READY_LIMIT = 60.0
@@ -69,6 +66,9 @@ def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> 
 
 def check_workflows() -> None:
     """Before any server is started for them. Raises WrongUse."""
+    from workflows.errors import InvalidWorkflows
+    from workflows.loader import load_folder
+
     try:
         load_folder(settings_for().workflows_folder)
     except InvalidWorkflows as error:
@@ -106,7 +106,9 @@ def say_where(servers: LocalServers) -> None:
 @contextmanager
 def reloading(supervisor: Supervisor, processes: Sequence[Process], settings: Settings) -> Iterator[None]:
     """Edited workflows are taken up by restarting the processes that read them."""
-    names = [process.name for process in processes if process.name.partition(".")[0] in reload.KINDS]
+    from workers.reload import KINDS, Reloader
+
+    names = [process.name for process in processes if process.name.partition(".")[0] in KINDS]
     reloader = Reloader(settings.workflows_folder, lambda: supervisor.restart(names), say)
     reloader.start()
     try:
