@@ -4,13 +4,12 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input install --root-user-action=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo up test timed check bench chaos
+.PHONY: help .venv demo up test check bench chaos
 
 help:
 	@echo "make demo [STORE=new|tiny|medium|large|huge] [FAULT=NAME]   the whole flow, visible"
 	@echo "make up                    every process, with servers of its own where no URL is set"
 	@echo "make test [ARGS=…]         all tests; ARGS goes to pytest"
-	@echo "make timed                 tests that need the machine for themselves"
 	@echo "make check                 lint, types, import direction, migrations"
 	@echo "make chaos [SECONDS=60] [SEED=…]  workers and servers killed at random; was anything lost?"
 	@echo "make bench                 how fast the flow is here"
@@ -31,12 +30,7 @@ up: .venv/.made
 	@$(BIN)/cj up $(ARGS)
 
 test: .venv/.made
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(TIMED:%=--ignore=%) $(ARGS)
-
-# Their verdict needs the machine for itself: what must happen in time under load, and faults that must be seen.
-TIMED := tests/chaos/test_teeth.py tests/chaos/test_graceful.py
-timed: .venv/.made
-	@$(BIN)/python -m pytest -q $(TIMED) $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
 check: .venv/.made
 	@$(BIN)/ruff check .
