@@ -207,7 +207,7 @@ def test_edited_workflows_are_taken_up(up: Callable[..., Up], tmp_path: Path, mo
     whole = text[0] + text[2][text[2].index("\ntools:") :]  # without the transition to a workflow that is not here
     support = flows / "ad_hoc_support.yaml"
     support.write_text(whole)
-    running = up("--reload", "--only", "intake", "--only", "workflow", "--only", "agent", CJ_WORKFLOWS=str(flows))
+    running = up("--reload", "--only", "intake", "--only", "workflow", "--only", "agent", CJ_WORKFLOWS="flows")
     running.wait_for("all processes ready")
     pids = {one.pid for one in running.processes()}
     other = Terminal(tmp_path, monkeypatch, {})

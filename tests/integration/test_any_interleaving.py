@@ -132,11 +132,12 @@ class System(RuleBasedStateMachine):
             self.hand_over(replies, is_told)
 
     @precondition(lambda self: self.held)
-    @rule(which=INDEX, talks=st.booleans(), is_told=st.booleans())
-    def go_on(self, which: int, talks: bool, is_told: bool) -> None:
-        """The next step of a turn: an answer with a tool call, or the results of one."""
+    @rule(which=INDEX, talks=st.booleans(), is_told=st.booleans(), twice=st.booleans())
+    def go_on(self, which: int, talks: bool, is_told: bool, twice: bool) -> None:
+        """The next step of a turn: an answer with a tool call, or the results of one. `twice`: the answer to its COMMIT
+        was lost, so it is written again."""
         state = pick(self.held, which)
-        self.fenced(state, lambda: self.next_step(state, talks), is_told)
+        self.fenced(state, lambda: self.next_step(state, talks, twice), is_told)
 
     @precondition(lambda self: self.held)
     @rule(which=INDEX, is_told=st.booleans())
@@ -232,15 +233,21 @@ class System(RuleBasedStateMachine):
     def ledger(self, state: TurnState) -> Ledger:
         return self.ledgers[WORKERS[state.claim.attempt % 2]]
 
-    def next_step(self, state: TurnState, talks: bool) -> list[OutgoingReply] | None:
+    def next_step(self, state: TurnState, talks: bool, twice: bool = False) -> list[OutgoingReply] | None:
+        step = self.step_after(state, talks)
+        if twice:
+            step()
+        return step()
+
+    def step_after(self, state: TurnState, talks: bool) -> Callable[[], list[OutgoingReply] | None]:
         number = len(state.steps)
         if waits_for_results(state):
             result = {"tool_call_id": "call", "name": "shopify_data", "content": {"success": False}}
-            return self.ledger(state).add_results(state, number - 1, [result], [])
+            return lambda: self.ledger(state).add_results(state, number - 1, [result], [])
         call = {"id": "call", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
         answer = NewStep(number, {"role": "assistant", "content": None, "tool_calls": [call]})
         said = [NewReply(f"{number}:text", agui.text(f"m{number}", "let me see"))] if talks else []
-        return self.ledger(state).add_step(state, answer, said, unless_newer=talks)
+        return lambda: self.ledger(state).add_step(state, answer, said, unless_newer=talks)
 
     def last_step(self, state: TurnState) -> list[OutgoingReply] | None:
         number = len(state.steps)

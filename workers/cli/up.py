@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 
@@ -57,11 +57,19 @@ def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> 
             if line:
                 click.echo(f"{name:{width}} | {mask(line) if raw else readable(line)}")
 
-        supervisor = Supervisor(wanted, environ=servers.environ, folder=procfile.PROCFILE.parent, show=show, say=say)
+        supervisor = Supervisor(
+            wanted, environ=with_folder(servers.environ, settings), folder=procfile.PROCFILE.parent, show=show, say=say
+        )
         with stopped_by_signals(supervisor), reloading(supervisor, wanted, settings) if reloads else nullcontext():
             run(supervisor, servers)
     if supervisor.refused:
         raise WrongUse(f"{supervisor.refused} refused to start")
+
+
+def with_folder(environ: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
+    """The processes run in another folder than this one."""
+    folder = settings.workflows_folder
+    return environ if folder is None else {**environ, "CJ_WORKFLOWS": str(folder.absolute())}
 
 
 def check_workflows() -> None:

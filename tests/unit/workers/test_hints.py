@@ -58,6 +58,6 @@ def test_a_turn_can_be_asked_for_later_and_the_sooner_comes_first() -> None:
 def test_many_events_are_told_in_few_messages() -> None:
     broker = BrokenBroker()
     broker.away = False
-    assert Hints(cast(Celery, broker), Breaker()).handle_events(range(1, 24))
-    assert [len(keys) for _, keys in broker.sent] == [10, 10, 3]
-    assert [key for _, keys in broker.sent for key in keys] == list(range(1, 24))
+    assert Hints(cast(Celery, broker), Breaker()).handle_events(range(1, 60))
+    assert [len(keys) for _, keys in broker.sent] == [25, 25, 9]
+    assert [key for _, keys in broker.sent for key in keys] == list(range(1, 60))
