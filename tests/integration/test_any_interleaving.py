@@ -234,12 +234,14 @@ class System(RuleBasedStateMachine):
         return self.ledgers[WORKERS[state.claim.attempt % 2]]
 
     def next_step(self, state: TurnState, talks: bool, twice: bool = False) -> list[OutgoingReply] | None:
-        step = self.step_after(state, talks)
+        step = self.step_after(state, talks, unless_newer=talks and not twice)
         if twice:
             step()
         return step()
 
-    def step_after(self, state: TurnState, talks: bool) -> Callable[[], list[OutgoingReply] | None]:
+    def step_after(
+        self, state: TurnState, talks: bool, *, unless_newer: bool
+    ) -> Callable[[], list[OutgoingReply] | None]:
         number = len(state.steps)
         if waits_for_results(state):
             result = {"tool_call_id": "call", "name": "shopify_data", "content": {"success": False}}
@@ -247,7 +249,7 @@ class System(RuleBasedStateMachine):
         call = {"id": "call", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
         answer = NewStep(number, {"role": "assistant", "content": None, "tool_calls": [call]})
         said = [NewReply(f"{number}:text", agui.text(f"m{number}", "let me see"))] if talks else []
-        return lambda: self.ledger(state).add_step(state, answer, said, unless_newer=talks)
+        return lambda: self.ledger(state).add_step(state, answer, said, unless_newer=unless_newer)
 
     def last_step(self, state: TurnState) -> list[OutgoingReply] | None:
         number = len(state.steps)
