@@ -132,12 +132,22 @@ class System(RuleBasedStateMachine):
             self.hand_over(replies, is_told)
 
     @precondition(lambda self: self.held)
-    @rule(which=INDEX, talks=st.booleans(), is_told=st.booleans(), twice=st.booleans())
-    def go_on(self, which: int, talks: bool, is_told: bool, twice: bool) -> None:
-        """The next step of a turn: an answer with a tool call, or the results of one. `twice`: the answer to its COMMIT
-        was lost, so it is written again."""
+    @rule(which=INDEX, talks=st.booleans(), is_told=st.booleans())
+    def go_on(self, which: int, talks: bool, is_told: bool) -> None:
+        """The next step of a turn: an answer with a tool call, or the results of one."""
         state = pick(self.held, which)
-        self.fenced(state, lambda: self.next_step(state, talks, twice), is_told)
+        self.fenced(state, self.next_step(state, talks, unless_newer=talks), is_told)
+
+    @precondition(lambda self: self.held)
+    @rule(which=INDEX)
+    def go_on_without_hearing_of_the_commit(self, which: int) -> None:
+        """A step with words, whose commit is not heard of: it is written again. Never a zombie's, `go_on` has those."""
+        running = set(self.ids("SELECT id FROM turns WHERE status = 'running' ORDER BY id"))
+        states = [state for state in self.held if state.claim.turn_id in running]
+        if states:
+            state = pick(states, which)
+            step = self.next_step(state, talks=True, unless_newer=False)
+            self.fenced(state, lambda: [step(), step()][-1])
 
     @precondition(lambda self: self.held)
     @rule(which=INDEX, is_told=st.booleans())
@@ -233,13 +243,7 @@ class System(RuleBasedStateMachine):
     def ledger(self, state: TurnState) -> Ledger:
         return self.ledgers[WORKERS[state.claim.attempt % 2]]
 
-    def next_step(self, state: TurnState, talks: bool, twice: bool = False) -> list[OutgoingReply] | None:
-        step = self.step_after(state, talks, unless_newer=talks and not twice)
-        if twice:
-            step()
-        return step()
-
-    def step_after(
+    def next_step(
         self, state: TurnState, talks: bool, *, unless_newer: bool
     ) -> Callable[[], list[OutgoingReply] | None]:
         number = len(state.steps)
@@ -382,7 +386,7 @@ class System(RuleBasedStateMachine):
     def run_to_the_end(self, state: TurnState, replies: list[OutgoingReply]) -> None:
         self.hand_over(replies)
         if waits_for_results(state):
-            self.hand_over(self.next_step(state, talks=False))
+            self.hand_over(self.next_step(state, talks=False, unless_newer=False)())
         self.ledger(state).absorb(state, len(state.steps))
         self.hand_over(self.last_step(state))
 
