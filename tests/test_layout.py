@@ -18,10 +18,10 @@ MAY_IMPORT = {
     "workflows": {"events"},
     "workers": {"events", "shopify", "storage", "workflows"},
 }
-LITELLM = {"workers/model.py", "workers/demo_model.py"}
+LITELLM = {"workers/model_call.py", "workers/demo_model.py"}
 #: litellm is configured by two variables that have to be set before it is imported; embedded servers need none.
 READS_ENVIRONMENT = {"workers/settings.py"}
-SETS_ENVIRONMENT = {"workers/model.py"}
+SETS_ENVIRONMENT = {"workers/model_call.py"}
 
 
 def sources() -> list[Path]:

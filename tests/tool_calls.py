@@ -13,7 +13,8 @@ from storage.redis_server import RedisServer
 from storage.turns import Claim, TurnInput
 from tests.stack import Stack
 from workers.answer import ToolCall
-from workers.hints import Breaker, Hints
+from workers.broker_breaker import BrokerBreaker
+from workers.hints import Hints
 from workers.tools import Tools
 
 
@@ -26,7 +27,7 @@ class ToolCalls:
         self._app.conf.update(task_queues=[queue], task_default_exchange="", task_create_missing_queues=False)
         self._redis = RedisServer(stack.redis_url)
         self.cache = Cache(self._redis)
-        self._tools = Tools(stack.database, self.cache, Hints(self._app, Breaker()))
+        self._tools = Tools(stack.database, self.cache, Hints(self._app, BrokerBreaker()))
 
     def ask(self, merchant_id: str, data_type: str, *, seconds: float = 15.0) -> dict[str, Any]:
         """The tool's result."""

@@ -4,21 +4,14 @@ The truth is a row in Postgres; what a lost hint should have started is found by
 So telling never raises, and a broker that is away is left alone for a few seconds instead of being waited for.
 """
 
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
 
 from events import queues
-from workers import logs
+from workers.broker_breaker import BrokerBreaker
 from workers.later import Later
-
-log = logs.get(__name__)
-
-BREAK_SECONDS = 5.0
-"""How long the broker is left alone after a failure."""
 
 EVENTS_PER_HINT = 25
 """Handled one after the other by one thread: enough to spare intake the messages, few enough to share a burst."""
@@ -33,39 +26,10 @@ def is_row_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
 
 
-class Breaker:
-    """Remembers that the broker is away, and logs once when that changes."""
-
-    def __init__(self, seconds: float = BREAK_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._open_until = 0.0
-        self._away = False
-
-    def is_open(self) -> bool:
-        return self._clock() < self._open_until
-
-    def failed(self, reason: str) -> None:
-        with self._lock:
-            self._open_until = self._clock() + self._seconds
-            was_away, self._away = self._away, True
-        if not was_away:
-            log.warning("broker is away; rows wait in Postgres until it is back", reason=reason)
-
-    def worked(self) -> None:
-        if not self._away:
-            return
-        with self._lock:
-            was_away, self._away, self._open_until = self._away, False, 0.0
-        if was_away:
-            log.info("broker is back")
-
-
 class Hints:
     """Wakes workers up through Celery."""
 
-    def __init__(self, app: Celery, breaker: Breaker) -> None:
+    def __init__(self, app: Celery, breaker: BrokerBreaker) -> None:
         self._app = app
         self._breaker = breaker
         self._later = Later()

@@ -16,7 +16,7 @@ from storage import outbox
 from storage.database import Database
 from storage.errors import StorageError
 from storage.outbox import OutgoingReply
-from workers.hints import Breaker
+from workers.broker_breaker import BrokerBreaker
 from workers.points import reach
 
 NOTE_AFTER_SECONDS = 0.1
@@ -25,7 +25,7 @@ NOTE_AFTER_SECONDS = 0.1
 class Outlet:
     """Publishes replies on queue `replies`, persistent, through the default exchange."""
 
-    def __init__(self, app: Celery, database: Database, breaker: Breaker) -> None:
+    def __init__(self, app: Celery, database: Database, breaker: BrokerBreaker) -> None:
         self._app = app
         self._database = database
         self._breaker = breaker

@@ -20,7 +20,8 @@ from storage.database import Database
 from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault
-from workers.hints import Breaker, Hints
+from workers.broker_breaker import BrokerBreaker
+from workers.hints import Hints
 from workers.leases import LeaseKeeper
 from workers.ledger import Ledger
 from workers.model import Model
@@ -47,7 +48,7 @@ class Resources:
         self.kind = kind
         self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.draining = threading.Event()
-        self.breaker = Breaker()
+        self.breaker = BrokerBreaker()
 
     @cached_property
     def database(self) -> Database:

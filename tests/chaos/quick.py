@@ -15,7 +15,7 @@ import workers.resources
 import workers.sweeper
 from workers import demo_model
 from workers.answer import Answer, ToolCall, parse_arguments
-from workers.hints import BREAK_SECONDS, Breaker
+from workers.broker_breaker import BREAK_SECONDS, BrokerBreaker
 from workers.model import Model
 
 FACTOR = 0.2
@@ -52,7 +52,7 @@ class DemoModel(Model):
 def apply() -> None:
     """For this process."""
     workers.resources.Model = DemoModel  # type: ignore[attr-defined]
-    workers.resources.Breaker = partial(Breaker, FACTOR * BREAK_SECONDS)  # type: ignore[attr-defined, assignment]
+    workers.resources.BrokerBreaker = partial(BrokerBreaker, FACTOR * BREAK_SECONDS)  # type: ignore[attr-defined, assignment]
     workers.celery.DRAIN_SECONDS *= FACTOR
     workers.sweeper.PERIOD_SECONDS *= FACTOR
     workers.sweeper.DRAINED_RESEND_SECONDS *= FACTOR

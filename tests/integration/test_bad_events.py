@@ -26,8 +26,9 @@ from storage.vault import Vault, new_key_text
 from tests import rows
 from tests.cj import Terminal
 from tests.servers import PostgresForTests
+from workers.broker_breaker import BrokerBreaker
 from workers.handling import handle
-from workers.hints import Breaker, Hints
+from workers.hints import Hints
 from workers.intake import Intake
 from workflows.loader import WorkflowSet, load_folder
 
@@ -259,7 +260,7 @@ def case(merchants_known: Database, valkey_url: str, workflows: WorkflowSet) -> 
     rows.execute(database, "TRUNCATE events, conversations CASCADE")
     rows.open_conversation(database, "of_gone", "gone")
     with Celery("test", broker=valkey_url) as app:
-        yield Case(database, Intake(database, Hints(app, Breaker()), threading.Event()), workflows)
+        yield Case(database, Intake(database, Hints(app, BrokerBreaker()), threading.Event()), workflows)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,13 +15,6 @@ from shopify.errors import ShopifyError
 from workers.demo_model import reply_to, wire_message
 
 INSIGHTS = "[system event] show_shopify_insights"
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[DevelopmentStore]:
-    running = DevelopmentStore().start()
-    yield running
-    running.stop()
 
 
 class Reader:

@@ -17,7 +17,8 @@ from storage.database import Database
 from tests.waiting import wait_until
 from workers import intake
 from workers.batches import consume
-from workers.hints import Breaker, Hints
+from workers.broker_breaker import BrokerBreaker
+from workers.hints import Hints
 
 BOUND = 3
 
@@ -60,7 +61,7 @@ def test_events_wait_on_the_broker(
     monkeypatch.setattr(intake, "COUNT_EVERY_SECONDS", 0.1)
     with capture_logs() as lines:
         open_turns(database, BOUND)
-        hints = Hints(Celery("test", broker=valkey_url), Breaker())
+        hints = Hints(Celery("test", broker=valkey_url), BrokerBreaker())
         consumer = PlainConsumer(valkey_url, queues.EVENTS, prefetch=2)
         handler = intake.Intake(database, hints, stop, max_open_turns=BOUND)
         thread = threading.Thread(target=consume, args=(consumer, handler.events, stop), daemon=True)

@@ -27,8 +27,8 @@ from tests.openai_server import (
     plays_the_demo_model,
 )
 from workers import model as model_module
-from workers.breaker import PATIENCE, PAUSE
 from workers.model import Model, ModelRefused, ModelUnavailable, assistant_message
+from workers.model_breaker import PATIENCE, PAUSE
 
 NAME = "openai/test-model"
 QUESTION = [{"role": "system", "content": "You are CJ."}, {"role": "user", "content": "How many customers?"}]

@@ -1,7 +1,6 @@
 """Permissions that change while a shop is connected, over a real Postgres and the development store."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx
@@ -9,7 +8,6 @@ import pytest
 from pydantic import SecretStr
 
 from shopify.client import ShopifyClient
-from shopify.connection import http_client
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import AccessDenied, StoreUnavailable
 from shopify.fetched import Fetched
@@ -23,18 +21,6 @@ from workers.shop_reader import ShopReader
 SHOP, MERCHANT = "reader.myshopify.com", "m1"
 ALL = ("read_customers", "read_orders", "read_products")
 WITHOUT_ORDERS = ("read_customers", "read_products")
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[DevelopmentStore]:
-    with DevelopmentStore().start() as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def http() -> Iterator[httpx.Client]:
-    with http_client() as client:
-        yield client
 
 
 class Shop:

@@ -14,7 +14,6 @@ import pytest
 from pydantic import SecretStr
 
 from shopify.client import ShopifyClient
-from shopify.connection import http_client
 from shopify.data import DATA_TYPES, Fetched, access, fetch
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import (
@@ -47,12 +46,6 @@ def running() -> Iterator[DevelopmentStore]:
 def store(running: DevelopmentStore) -> DevelopmentStore:
     running.reset()
     return running
-
-
-@pytest.fixture(scope="module")
-def http() -> Iterator[httpx.Client]:
-    with http_client() as client:
-        yield client
 
 
 class Connected:

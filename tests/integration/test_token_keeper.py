@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from shopify import oauth
 from shopify.client import ShopifyClient
-from shopify.connection import http_client
 from shopify.data import access
 from shopify.development_store.server import DevelopmentStore
 from shopify.errors import Forbidden, ShopifyError, Temporary, Unauthorized
@@ -32,12 +31,6 @@ FIRST, FIRST_REFRESH = "shpat_the_first_of_them", "shprt_the_first_of_them"
 def shopify() -> Iterator[DevelopmentStore]:
     with DevelopmentStore().start() as store:
         yield store
-
-
-@pytest.fixture(scope="module")
-def http() -> Iterator[httpx.Client]:
-    with http_client() as client:
-        yield client
 
 
 @dataclass

@@ -5,7 +5,8 @@ from typing import Any, cast
 from celery import Celery
 
 from tests.waiting import wait_until
-from workers.hints import Breaker, Hints
+from workers.broker_breaker import BrokerBreaker
+from workers.hints import Hints
 
 
 class Clock:
@@ -33,7 +34,7 @@ class BrokenBroker:
 
 def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
     broker, clock = BrokenBroker(), Clock()
-    hints = Hints(cast(Celery, broker), Breaker(5.0, clock))
+    hints = Hints(cast(Celery, broker), BrokerBreaker(5.0, clock))
     assert not hints.run_turn(1)
     assert not hints.run_turn(2)
     assert broker.asked == 1
@@ -47,7 +48,7 @@ def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
 def test_a_turn_can_be_asked_for_later_and_the_sooner_comes_first() -> None:
     broker = BrokenBroker()
     broker.away = False
-    hints = Hints(cast(Celery, broker), Breaker())
+    hints = Hints(cast(Celery, broker), BrokerBreaker())
     hints.run_turn(8, 0.1)
     hints.run_turn(7, 0.02)
     assert broker.sent == []
@@ -58,6 +59,6 @@ def test_a_turn_can_be_asked_for_later_and_the_sooner_comes_first() -> None:
 def test_many_events_are_told_in_few_messages() -> None:
     broker = BrokenBroker()
     broker.away = False
-    assert Hints(cast(Celery, broker), Breaker()).handle_events(range(1, 60))
+    assert Hints(cast(Celery, broker), BrokerBreaker()).handle_events(range(1, 60))
     assert [len(keys) for _, keys in broker.sent] == [25, 25, 9]
     assert [key for _, keys in broker.sent for key in keys] == list(range(1, 60))

@@ -25,7 +25,7 @@ class _Pause:
         return self.told or self.failures >= PATIENCE
 
 
-class Breaker:
+class ModelBreaker:
     """Remembers failures by model name. Shared by all threads of a process.
 
     One failure moves a model behind the others for `PAUSE` seconds. It is still asked when no other is left,

@@ -1,0 +1,23 @@
+"""Fixtures of the tests that speak to a development store."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from shopify.connection import http_client
+from shopify.development_store.server import DevelopmentStore
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[httpx.Client]:
+    """What workers speak to Shopify with."""
+    with http_client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[DevelopmentStore]:
+    """A store without shops; whoever registers some resets it."""
+    with DevelopmentStore().start() as store:
+        yield store
