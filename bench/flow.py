@@ -32,7 +32,7 @@ from tests.waiting import wait_until
 from workers.answer import ToolCall
 from workers.broker_breaker import BrokerBreaker
 from workers.embedded import EmbeddedValkey
-from workers.hints import Hints
+from workers.hints import Hints, sender
 from workers.tools import Tools
 
 Rows = list[dict[str, Any]]
@@ -168,7 +168,7 @@ def cached_reads(stack: Stack, count: int) -> dict[str, Any]:
         workflow_hash=None, input=TurnInput("merchant", "x"), event_id="x", event_type="message_received",
         event_received_at=now, traceparent=None, started_at=now, now=now, lease_seconds=10.0,
     )  # fmt: skip
-    tools = Tools(stack.database, cache, Hints(Celery("bench", broker=stack.broker_url), BrokerBreaker()))
+    tools = Tools(stack.database, cache, Hints(sender(stack.broker_url), BrokerBreaker()))
     call = ToolCall("c", "shopify_data", {"data_type": "counts"})
     seconds = []
     for _ in range(count):

@@ -20,6 +20,7 @@ WORKFLOW = "workflow"
 TURNS = "turns"
 SHOPIFY = "shopify"
 OPS = "ops"
+ALL = (EVENTS, REPLIES, ACKS, WORKFLOW, TURNS, SHOPIFY, OPS)
 
 #: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md#3-envelope
 CONTENT_TYPE = "application/cloudevents+json"

@@ -4,17 +4,13 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from celery import Celery
-from kombu import Exchange, Queue
-
-from events import queues
 from storage.cache import Cache
 from storage.redis_server import RedisServer
 from storage.turns import Claim, TurnInput
 from tests.stack import Stack
 from workers.answer import ToolCall
 from workers.broker_breaker import BrokerBreaker
-from workers.hints import Hints
+from workers.hints import Hints, sender
 from workers.tools import Tools
 
 
@@ -22,9 +18,7 @@ class ToolCalls:
     """Asks the stack's own Shopify workers."""
 
     def __init__(self, stack: Stack) -> None:
-        self._app = Celery("tool-calls", broker=stack.broker_url, set_as_current=False)
-        queue = Queue(queues.SHOPIFY, Exchange(""), routing_key=queues.SHOPIFY, durable=True)
-        self._app.conf.update(task_queues=[queue], task_default_exchange="", task_create_missing_queues=False)
+        self._app = sender(stack.broker_url)
         self._redis = RedisServer(stack.redis_url)
         self.cache = Cache(self._redis)
         self._tools = Tools(stack.database, self.cache, Hints(self._app, BrokerBreaker()))

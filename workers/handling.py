@@ -28,6 +28,8 @@ CONNECT_PATIENCE_SECONDS = 3.0
 POSTPONE_SECONDS = 0.5
 
 OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
+NO_RULE = "no rule took the event"
+"""How the log line begins that says why."""
 SHOPIFY_REQUIREMENT = "shopify_oauth"
 
 
@@ -268,7 +270,7 @@ class _Handler:
             return
         why = explanation.explain(workflow, self._row.type, self._data)
         metrics.event_without_rule(self._row.type, workflow.name)
-        log.info("no rule took the event", why=why.line(), conversation_id=conversation.id)
+        log.info(NO_RULE, why=why.line(), conversation_id=conversation.id)
 
     def _settle(self, conversation: Conversation) -> None:
         """Transitions that hold now, when no turn is queued that would settle them at its end."""

@@ -26,6 +26,14 @@ def is_row_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
 
 
+def sender(broker_url: str) -> Celery:
+    """A Celery application that runs nothing itself: for those who wake workers up from outside."""
+    app = Celery("sender", broker=broker_url, set_as_current=False)
+    wakened = [queues.plain_queue(name) for name in (queues.WORKFLOW, queues.TURNS, queues.SHOPIFY)]
+    app.conf.update(task_queues=wakened, task_default_exchange="", task_create_missing_queues=False)
+    return app
+
+
 class Hints:
     """Wakes workers up through Celery."""
 

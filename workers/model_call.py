@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextvars
 import gc
+import importlib
 import logging
 import os
 import socket
@@ -74,6 +75,14 @@ def call(name: str, request: Request, seconds: float) -> Answer | Failure | Mode
     if isinstance(error, Exception):
         return judge(name, error)
     return read_answer(waited.result(), name, request.messages) or empty(name)
+
+
+def load() -> None:
+    """Import litellm and what most of its calls need; nothing else, so a process may fork afterwards."""
+    with _growing_heap():
+        _litellm()
+        for late in ("openai.resources", "litellm.litellm_core_utils.default_encoding"):
+            importlib.import_module(late)
 
 
 def warm_up(names: Sequence[str]) -> None:

@@ -6,6 +6,7 @@
         model and tools            model.before  model.after  tools.before  tools.after
     T3  step, results, end         step.* results.* end.* (before_commit, after_commit)
         token renewed, Shopify     renewal.before_commit  renewal.after_commit
+        store asked, Shopify       fetch.before  fetch.after
     T4  publish                    publish.before  publish.after_push  publish.before_commit
     T5  ack                        T5.before_commit  T5.after_commit
 

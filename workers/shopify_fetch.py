@@ -22,6 +22,7 @@ from storage.merchants import AccessToken, Integration
 from storage.turns import Claim
 from workers import logs, metrics, results
 from workers.later import Later
+from workers.points import reach
 from workers.results import Result
 from workers.shop_reader import ShopReader
 from workers.token_keeper import TokenKeeper
@@ -105,6 +106,7 @@ class ShopifyFetcher:
         started = time.monotonic()
         try:
             with self._staying_alive(flight):
+                reach("fetch.before")
                 result = self._ask_renewing(request, token, started + FETCH_SECONDS)
         except Exception:
             # A defect of ours: those who wait are told, and the next one may try.
@@ -112,6 +114,7 @@ class ShopifyFetcher:
             result = results.failed(request.data_type, ShopifyError.code, ShopifyError.sentence)
         kept, seconds = (results.kept(result), results.fresh_seconds(result)) if result["success"] else (None, 0)
         result = self._or_stale(result, request, token.integration)
+        reach("fetch.after")
         self._cache.land(flight, result, kept=kept, ttl_s=seconds)
         self._answer(request, result)
         metrics.fetch(request.data_type, results.outcome(result))

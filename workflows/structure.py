@@ -42,6 +42,9 @@ def check_structure(document: Document) -> Definition | None:
     A key or action type that was clearly meant to be another one is noted and then taken for that one, so that what
     is wrong below it is found in the same run.
     """
+    if isinstance(document.data, dict) and "steps" in document.data and "prompts" not in document.data:
+        document.at((), "this is a scenario, not a workflow: `cj workflows test` plays it; a workflow has 'prompts'")
+        return None
     _check_events(document)
     empty = set(_empty_values(document.data))
     for path in empty:

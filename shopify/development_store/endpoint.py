@@ -43,6 +43,15 @@ class Endpoint:
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
         """POST …/admin/api/{version}/graphql.json"""
+        with self._store.journal.visit():
+            return await self._graphql(request)
+
+    async def access_token(self, request: web.Request) -> web.StreamResponse:
+        """POST …/admin/oauth/access_token"""
+        with self._store.journal.visit():
+            return await self._access_token(request)
+
+    async def _graphql(self, request: web.Request) -> web.StreamResponse:
         visit = _Visit(self._store, request, GRAPHQL)
         requested_version = request.match_info["version"]
         now = datetime.now(UTC)
@@ -68,8 +77,7 @@ class Endpoint:
         shown = faults["other_version"].version or "2026-04" if "other_version" in faults else version
         return await visit.send(answer, faults, {VERSION_HEADER: shown or accessible(now)[0]})
 
-    async def access_token(self, request: web.Request) -> web.StreamResponse:
-        """POST …/admin/oauth/access_token"""
+    async def _access_token(self, request: web.Request) -> web.StreamResponse:
         visit = _Visit(self._store, request, OAUTH)
         form = read_form(request.headers.get("Content-Type", ""), await request.read())
         visit.operation = form.get("grant_type")

@@ -2,6 +2,8 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,6 +36,19 @@ class Journal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: deque[Request] = deque(maxlen=KEPT)
+        #: How many requests are being answered.
+        self.open_requests = 0
+
+    @contextmanager
+    def visit(self) -> Iterator[None]:
+        """A request is being answered while the block runs."""
+        with self._lock:
+            self.open_requests += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.open_requests -= 1
 
     def add(self, request: Request) -> None:
         """Note a request."""

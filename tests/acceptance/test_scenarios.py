@@ -77,6 +77,28 @@ steps:
   - action: simulate_oauth_complete
   - expect: cj_message
 """
+#: The store is slow with what the second message needs: who fetches it works, so the pause before it is not over.
+PATIENT = """\
+name: patient
+faults:
+  - {on: shopify.recent_orders, call: every, fail: slow, seconds: 1}
+steps:
+  - action: simulate_oauth_complete
+  - expect: cj_message
+    contains: "customers in your store"
+  - expect: cj_tool_call
+    params: {data_type: recent_orders}
+    min_delay: 9.9
+    within: 11.5
+    max_seconds: 0.5
+  - expect: cj_message
+    contains: "support system"
+    min_delay: 9.9
+    within: 11.0
+  - expect: nothing
+    kind: cj_message
+    for: 60
+"""
 MISSPELT = """\
 name: misspelt
 steps:
@@ -181,6 +203,28 @@ def test_somebody_elses_workflows_are_tested_without_pytest(folder: Path) -> Non
     wrong, right = json.loads(done.stdout)
     assert wrong["problem"].startswith("misspelt.yaml:4:13: unknown expectation")
     assert (right["name"], right["problem"]) == ("quiet", None)
+    assert left_behind(folder) == []
+
+
+def test_pauses_are_skipped_and_count_all_the_same(folder: Path) -> None:
+    """Twenty seconds of the scenario pass, a twentieth of that in front of the screen."""
+    flows = folder / "flows"
+    shutil.copytree(ROOT / "workflows", flows, ignore=shutil.ignore_patterns("*.py", "*.md"))
+    text = (flows / "shopify_onboarding.yaml").read_text()
+    assert "\nlimits:" not in text
+    (flows / "shopify_onboarding.yaml").write_text(text + "\nlimits:\n  pause_between_messages_seconds: 10\n")
+    (folder / "patient.yaml").write_text(PATIENT)
+    done = run(*CJ_TEST, "patient.yaml", "--workflows", "flows", "--json", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [result] = json.loads(done.stdout)
+    assert result["seconds"] < 5.0
+
+
+def test_processes_of_pytest_do_not_meet(folder: Path) -> None:
+    for name in ("right", "other"):
+        (folder / "scenarios" / f"{name}.yaml").write_text(RIGHT.replace("right", name))
+    done = run(*PLUGIN, "-n", "2", "scenarios", cwd=folder)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
     assert left_behind(folder) == []
 
 

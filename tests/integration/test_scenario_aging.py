@@ -11,7 +11,9 @@ from sqlalchemy import text
 
 from storage.database import Database
 from storage.models import Base
+from workers.scenario import pending
 from workers.scenario.aging import age_broker, age_cache, age_rows
+from workers.scenario.pending import Pending
 
 HOUR = 3600.0
 ROWS = """
@@ -22,6 +24,19 @@ INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input, 
     SELECT 'c', 'm', 1, key, 0, '{}', 'running', clock_timestamp(), clock_timestamp() FROM events;
 INSERT INTO steps (turn_id, step, assistant, tool_results)
     SELECT id, 0, '{}', '[{"content": {"as_of": "2026-11-22T10:00:00+00:00", "data": {"n": 1}}}]' FROM turns;
+"""
+#: Behind the running turn another one of its conversation; in a second conversation one that pauses; a reply.
+MORE_ROWS = """
+UPDATE events SET status = 'processed';
+UPDATE turns SET lease_owner = 'agent@here:1:a';
+INSERT INTO events (source, id, type, content_hash, status) VALUES ('/a', '2', 'x', 'y', 'received');
+INSERT INTO conversations (id, merchant_id, workflow) VALUES ('d', 'm', 'w');
+INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input, run_after)
+    SELECT 'c', 'm', 2, key, 1, jsonb '{}', clock_timestamp() FROM events WHERE id = '1'
+    UNION ALL
+    SELECT 'd', 'm', 1, key, 2, '{}', clock_timestamp() + interval '1 minute' FROM events WHERE id = '1';
+INSERT INTO replies (id, turn_id, conversation_id, sequence, key, body)
+    SELECT 'turn_1:000001', id, 'c', 1, 'started', '{}' FROM turns WHERE status = 'running';
 """
 
 
@@ -57,6 +72,37 @@ def test_every_time_moves_back_but_for_leases(database: Database) -> None:
     assert all(timedelta(hours=1) <= age < timedelta(hours=1, minutes=1) for age in ages)
     assert lease < timedelta(minutes=1)
     assert result == [{"content": {"as_of": "2026-11-22T09:00:00+00:00", "data": {"n": 1}}}]
+
+
+def test_the_lease_of_a_dead_worker_moves_back_too(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(text(ROWS))
+        session.execute(text("UPDATE turns SET lease_owner = 'agent@here:1:a'"))
+        age_rows(session, HOUR, lives=lambda owner: owner == "agent@here:1:a")
+        kept = session.execute(text("SELECT clock_timestamp() - lease_until FROM turns")).scalar_one()
+        age_rows(session, HOUR, lives=lambda owner: owner == "agent@here:2:b")
+        lost = session.execute(text("SELECT clock_timestamp() - lease_until FROM turns")).scalar_one()
+    assert kept < timedelta(minutes=1)
+    assert timedelta(hours=1) <= lost < timedelta(hours=1, minutes=1)
+
+
+def test_what_is_under_way(database: Database) -> None:
+    events = {("/a", "1"), ("/a", "2")}
+    with database.transaction() as session:
+        assert not pending.look(session, published=(), shown=0).is_anything
+        assert pending.look(session, published=events, shown=0) == Pending(2, 0, ())
+        session.execute(text(ROWS))
+        session.execute(text(MORE_ROWS))
+    with database.transaction() as session:
+        found = pending.look(session, published=events, shown=0)
+    running, paused = sorted(found.turns, key=lambda turn: turn.turn_id)
+    assert (found.events, found.replies) == (1, 1)
+    assert running.owner == "agent@here:1:a"
+    assert -5 < running.seconds < 0
+    assert paused.owner is None
+    assert 55 < paused.seconds <= 60
+    with database.transaction() as session:
+        assert pending.look(session, published=events, shown=1).replies == 0
 
 
 def test_no_column_is_forgotten(database: Database) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from events import queues
 from storage import conversations, merchants
-from workers.scenario import aging, trouble
+from workers.scenario import trouble
 from workers.scenario.cast import Cast
 from workers.scenario.clock import Clock
 from workers.scenario.definition import (
@@ -83,6 +83,12 @@ class Actor:
     def _note(self, at: float, said: str) -> None:
         self._done += 1
         self._log.tell((ACTION, self._done), Entry(at, ACTION, said))
+
+    def skip(self, seconds: float) -> None:
+        """Nobody works for so long: have the time pass at once."""
+        at = self._clock.now()
+        self._pass_time(seconds)
+        self._note(at, f"nobody works, {seconds:.2f} s pass")
 
     def look(self) -> None:
         """Note who has died of an order."""
@@ -163,11 +169,11 @@ class Actor:
 
     def _advance_clock(self, seconds: float) -> None:
         wait_until(lambda: self.never_died is None, limit=DYING_SECONDS, what="the ordered kill")
-        with self._stack.database.transaction() as session:
-            aging.age_rows(session, seconds)
-        aging.age_cache(self._stage.redis("cache"), seconds)
-        aging.age_broker(self._stage.redis("broker"), seconds)
-        self._clock.advance(seconds)
+        self._pass_time(seconds)
+
+    def _pass_time(self, seconds: float) -> None:
+        self._clock.advance(seconds)  # first: what the passing sets off comes after it
+        self._stage.pass_time(seconds)
 
     def _kill(self, action: Kill) -> str:
         if action.at is None:

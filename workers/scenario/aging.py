@@ -1,10 +1,11 @@
 """Time travel: everything stored becomes older, which to those who read it is the same as time having passed.
 
-Clocks go on as they are. Every time in Postgres moves back, but for leases (a running worker keeps them up); whatever
-expires in Redis does so earlier, or is gone; results that say how old they are (`as_of`) say so.
+Clocks go on as they are. Every time in Postgres moves back, but for the leases of living workers, who keep them up;
+whatever expires in Redis does so earlier, or is gone; results that say how old they are (`as_of`) say so.
 """
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,13 +19,22 @@ LEASES = frozenset({"lease_until"})
 AS_OF = "as_of"
 
 
-def age_rows(session: Session, seconds: float) -> None:
-    """Make every row `seconds` older."""
+_OWNERS = text("SELECT DISTINCT lease_owner FROM turns WHERE lease_owner IS NOT NULL")
+_AGE_LEASES = text("""
+UPDATE turns SET lease_until = lease_until - make_interval(secs => :seconds) WHERE lease_owner = ANY (:dead)
+""")
+
+
+def age_rows(session: Session, seconds: float, *, lives: Callable[[str], bool] = lambda _owner: True) -> None:
+    """Make every row `seconds` older; `lives` tells whether the owner of a lease keeps it up."""
     for table in Base.metadata.sorted_tables:
         times = [c.name for c in table.columns if isinstance(c.type, DateTime) and c.name not in LEASES]
         changes = ", ".join(f"{name} = {name} - make_interval(secs => :seconds)" for name in times)
         if changes:
             session.execute(text(f"UPDATE {table.name} SET {changes}"), {"seconds": seconds})  # noqa: S608 - our names
+    dead = [owner for owner in session.scalars(_OWNERS) if not lives(owner)]
+    if dead:
+        session.execute(_AGE_LEASES, {"seconds": seconds, "dead": dead})
     results = text("SELECT turn_id, step, tool_results FROM steps WHERE tool_results IS NOT NULL FOR UPDATE")
     for turn_id, step, found in session.execute(results).all():
         keep = text("UPDATE steps SET tool_results = CAST(:new AS jsonb) WHERE turn_id = :turn_id AND step = :step")

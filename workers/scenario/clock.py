@@ -1,4 +1,4 @@
-"""The scenario's clock: real time since it began, and whatever `advance_clock` has added."""
+"""The scenario's clock: real time since it began, and the time that passed without anybody waiting for it."""
 
 import time
 from datetime import datetime
@@ -24,5 +24,11 @@ class Clock:
         return unix - self._zero + sum(seconds for at, seconds in self._advances if at <= unix)
 
     def at(self, moment: datetime | None) -> float:
-        """The same for a moment of Postgres; now, if there is none."""
-        return self.now() if moment is None else self.of(moment.timestamp())
+        """The same for a moment that Postgres keeps, which became earlier with every advance since; None: now."""
+        if moment is None:
+            return self.now()
+        unix = moment.timestamp()
+        for at, seconds in reversed(self._advances):
+            if unix + seconds <= at:
+                unix += seconds
+        return self.of(unix)

@@ -9,7 +9,7 @@ import re
 import runpy
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from workers.points import listen
@@ -26,7 +26,7 @@ POINTS: Mapping[str, tuple[str, ...]] = {
         *(f"{step}.{at}" for step in ("step", "results", "end") for at in _COMMITS),
         *("publish.before", "publish.after_push", "publish.before_commit"),
     ),
-    "shopify": (),
+    "shopify": ("fetch.before", "fetch.after"),
 }
 #: Reached by the Shopify worker where a token expires, which no scenario's does.
 RENEWAL_POINTS = tuple(f"renewal.{at}" for at in _COMMITS)
@@ -36,8 +36,13 @@ _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>[\w.]+)")
 
 def killable(process: Process, folder: Path) -> str:
     """The command of a Procfile's process, run through this module; any other command as it is."""
+    return through(__name__, process, folder)
+
+
+def through(module: str, process: Process, folder: Path) -> str:
+    """The command, run through a module that is told FOLDER and KIND first."""
     kind = process.name.partition(".")[0]
-    started = f"exec python -m {__name__} '{folder}' {kind} \\g<module>"
+    started = f"exec python -m {module} '{folder}' {kind} \\g<module>"
     return _PROGRAM.sub(started, process.command, count=1) if kind in POINTS else process.command
 
 
@@ -57,7 +62,7 @@ class Killer:
 
     def withdraw(self) -> None:
         """Nobody has to die any more."""
-        for order in self.folder.iterdir():
+        for order in self.folder.glob("*@*"):
             order.unlink(missing_ok=True)
 
 
@@ -76,12 +81,17 @@ def _dying(folder: Path, kind: str) -> Callable[[str], None]:
     return reached
 
 
-def main() -> None:
+def run(folder: Path, kind: str, module: str, arguments: Sequence[str]) -> None:
     """Run the module with a listener at its points."""
-    folder, kind, module, *arguments = sys.argv[1:]
-    listen(_dying(Path(folder), kind))
+    listen(_dying(folder, kind))
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def main() -> None:
+    """Run what the command line names."""
+    folder, kind, module, *arguments = sys.argv[1:]
+    run(Path(folder), kind, module, arguments)
 
 
 if __name__ == "__main__":

@@ -78,9 +78,7 @@ def _event_type(at: Path, step: PublishEvent, definition: Definition) -> Iterato
 
 def _point(at: Path, step: Kill) -> Iterator[tuple[Path, str]]:
     points = POINTS[step.worker]
-    if step.at is not None and not points:
-        yield (*at, "at"), f"a {step.worker} worker has no named points: remove this line to kill it at once"
-    elif step.at is not None and step.at not in points:
+    if step.at is not None and step.at not in points:
         yield (*at, "at"), f"unknown point {step.at!r}{or_one_of(step.at, points)}"
 
 

@@ -39,6 +39,8 @@ class ScriptedModel:
         self.is_failing = False
         #: How often it was asked since `play`.
         self.asked = 0
+        #: How many requests are being answered.
+        self.open_requests = 0
         self._script: Sequence[ModelAnswer] | None = None
         self._faults: Sequence[Fault] = ()
         self._port = 0
@@ -82,6 +84,13 @@ class ScriptedModel:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
+        self.open_requests += 1
+        try:
+            return await self._answer_in_time(request)
+        finally:
+            self.open_requests -= 1
+
+    async def _answer_in_time(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.asked += 1
         fault = next((fault for fault in self._faults if fault.call in ("every", self.asked)), None)

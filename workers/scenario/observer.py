@@ -151,7 +151,9 @@ class Observer:
             changed = {name: value for name, value in after.items() if name not in before or before[name] != value}
             if changed and not self._log.knows(key):
                 body = {"context": after, "changed": set(changed)}
-                moment = self._clock.at(at) - REPLIES_CUT  # else replies of the same commit may stand before it
+                moment = (
+                    self._clock.of(at.timestamp()) - REPLIES_CUT
+                )  # else replies of the same commit may stand before it
                 self._log.tell(key, Entry(moment, "context_update", _shown(changed), body))
 
     def _tell_refused_events(self, rows: Iterable[Sequence[Any]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.handling import NO_RULE
 from workers.scenario.log import Entry
 from workers.scenario.reading import Passage
 
@@ -73,7 +74,7 @@ def _what_happened(
 
 
 def complaints(lines: Iterable[str]) -> tuple[str, ...]:
-    """Of the workers' log lines those that tell of trouble, the latest ones, as people read them."""
+    """Of the workers' log lines the latest that tell of trouble or why no rule took an event, as people read them."""
     told = [line for line in map(_complaint, lines) if line is not None]
     return tuple(told[-WORKER_LINES:])
 
@@ -87,7 +88,7 @@ def _complaint(line: str) -> str | None:
         return line
     if not isinstance(entry, dict):
         return line
-    if entry.get("level") not in ("warning", "error", "critical"):
+    if entry.get("level") not in ("warning", "error", "critical") and entry.get("event") != NO_RULE:
         return None
     if entry.get("logger") == "py.warnings":
         return None

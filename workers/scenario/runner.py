@@ -4,8 +4,7 @@ import math
 import time
 from collections.abc import Mapping
 
-from sqlalchemy import text
-
+from workers.scenario import pending
 from workers.scenario.acting import Actor
 from workers.scenario.clock import Clock
 from workers.scenario.definition import (
@@ -24,6 +23,7 @@ from workers.scenario.matching import Found, Truth, Waiting, Wrong, find, shown
 from workers.scenario.observer import Observer
 from workers.scenario.reading import Passage, Scenario
 from workers.scenario.report import Failure, complaints
+from workers.scenario.skipping import Skipper
 from workers.scenario.stage import Stage
 
 #: How long an expectation without `within` is waited for.
@@ -31,17 +31,9 @@ PATIENCE_SECONDS = 30.0
 #: How much later than it happened something may be seen.
 SLACK_SECONDS = 2.0
 #: After so long without anything under way nothing more can come.
-QUIET_SECONDS = 0.4
-#: How often that is looked at, and how often the log.
-CHECK_SECONDS = 0.1
+QUIET_SECONDS = 0.25
+#: How often the log is looked at.
 POLL_SECONDS = 0.015
-
-_UNDER_WAY = text("""
-SELECT (SELECT count(*) FROM events WHERE status = 'received'),
-       (SELECT count(*) FROM turns WHERE status IN ('queued', 'running')),
-       (SELECT count(*) FROM replies)
-""")
-_KNOWN_EVENTS = text("SELECT source, id FROM events WHERE status <> 'received'")
 
 
 class Play:
@@ -52,13 +44,13 @@ class Play:
         self._clock, self._log = Clock(), Log()
         self._actor = Actor(stage, scenario.definition, self._clock, self._log)
         self._observer = Observer(self._stack, self._clock, self._log, after_turn=stage.last_turn)
+        self._skipper = Skipper(stage, self._skip)
         self._first_line = len(self._stack.lines)
         self._place = (0.0, -1.0)  # up to here the log is matched
         self._since = 0.0  # when the step before happened
         self._matched: dict[int, float] = {}
         self._began: float | None = None
         self._quiet_from: float | None = None
-        self._check_at = 0.0
 
     def run(self) -> Failure | None:
         """Play it; None if everything came as expected."""
@@ -79,10 +71,10 @@ class Play:
             self._place = (self._since, math.inf)  # what comes of it comes after it
 
     def _expect(self, step: Expected, passage: Passage) -> Failure | None:
-        until = time.monotonic() + self._patience(step)
+        until = self._clock.now() + self._patience(step)
         truth = self._truth(step)
         while True:
-            is_quiet, is_over = self._is_quiet(), time.monotonic() > until
+            is_quiet, is_over = self._is_quiet(), self._clock.now() > until
             self._observer.look()
             self._actor.look()
             outcome = find(step, self._log.after(self._place), since=self._since, truth=truth)
@@ -95,7 +87,9 @@ class Play:
                     what = "" if isinstance(step, Nothing) else f"{step.expect} "
                     return self._failure(passage, f"{what}{why}", {} if entry is None else {entry.number: "this one"})
                 case Waiting(differs=differs) if isinstance(step, Nothing):
-                    if is_over:
+                    if is_quiet and not is_over:
+                        self._skip(until - self._clock.now())
+                    elif is_over:
                         self._since = self._clock.now()
                         return None
                 case Waiting(differs=differs):
@@ -121,7 +115,7 @@ class Play:
         return PATIENCE_SECONDS if step.within is None else step.within
 
     def _patience(self, step: Expected) -> float:
-        """Seconds to wait from now."""
+        """Seconds to wait from now, of the scenario's time."""
         if isinstance(step, Nothing):
             return step.seconds
         if step.within is None:
@@ -134,18 +128,19 @@ class Play:
         return self._stage.store.truth(self._actor.cast.shop_domain)
 
     def _is_quiet(self) -> bool:
-        """Whether nothing has been under way for a while."""
+        """Whether nothing has been under way for a while. What waits for its time does not wait long."""
         now = time.monotonic()
-        if now >= self._check_at:
-            self._check_at = now + CHECK_SECONDS
-            self._quiet_from = None if self._is_under_way() else self._quiet_from or now
+        if self._skipper.is_due:
+            with self._stack.database.transaction() as session:
+                found = pending.look(session, published=self._actor.published, shown=self._observer.shown)
+            is_busy = self._stage.is_busy()
+            self._quiet_from = None if is_busy or found.is_anything else self._quiet_from or now
+            self._skipper.look(found, is_busy=is_busy or self._stage.model.is_failing)
         return self._quiet_from is not None and now - self._quiet_from > QUIET_SECONDS
 
-    def _is_under_way(self) -> bool:
-        with self._stack.database.transaction() as session:
-            events, turns, replies = session.execute(_UNDER_WAY).one()
-            known = {(source, id) for source, id in session.execute(_KNOWN_EVENTS)}
-        return bool(events or turns or replies > self._observer.shown or self._actor.published - known)
+    def _skip(self, seconds: float) -> None:
+        self._observer.look()  # what happened before must not be timed after the jump
+        self._actor.skip(seconds)
 
     # --- how it ends ------------------------------------------------------------------------------------------------
 

@@ -18,17 +18,20 @@ import redis
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from events import queues
 from shopify.development_store.server import DevelopmentStore
 from storage.errors import StorageError
 from storage.models import Base
 from workers import migrations
+from workers.broker_breaker import BrokerBreaker
 from workers.embedded import EmbeddedPostgres, EmbeddedValkey
+from workers.hints import Hints, sender
 from workers.procfile import Process
-from workers.scenario import killable
+from workers.scenario import aging, fork_server
 from workers.scenario.killable import Killer
 from workers.scenario.model_server import MODEL, ScriptedModel
 from workers.scenario.observer import WATCH
-from workers.scenario.stack import Stack
+from workers.scenario.stack import KINDS, Stack
 from workers.scenario.waiting import Late, wait_until
 from workers.supervisor import Pace
 from workflows.loader import WorkflowSet, load_folder
@@ -37,6 +40,7 @@ from workflows.loader import WorkflowSet, load_folder
 LEFTOVER_SECONDS = 3.0
 READY_SECONDS = 60.0
 _TURNS = text("SELECT count(*) FILTER (WHERE status = 'running'), coalesce(max(id), 0) FROM turns")
+_DUE = text("SELECT id FROM turns WHERE status = 'queued' AND run_after <= clock_timestamp()")
 _TRUNCATE = text(f"TRUNCATE scenario.context_updates, {', '.join(Base.metadata.tables)} CASCADE")
 
 
@@ -87,6 +91,7 @@ class Stage:
                 session.execute(text(WATCH))
             self.stack.start()
             self._running.callback(self.stack.stop)
+            self._hints = Hints(sender(self.stack.broker_url), BrokerBreaker())
             until_it_runs.pop_all()
 
     def close(self) -> None:
@@ -103,7 +108,7 @@ class Stage:
             environ["CJ_WORKFLOWS"] = str(self._workflows_folder.absolute())
 
         def command(process: Process) -> str:
-            return killable.killable(process, self.killer.folder)
+            return fork_server.command(process, self.killer.folder)
 
         return Stack(
             database_url,
@@ -133,16 +138,44 @@ class Stage:
 
     def wait_ready(self) -> None:
         """Wait until every process takes work. Raises Late."""
-        supervisor = self.stack.supervisor
-        if not supervisor.wait_ready(READY_SECONDS):
-            raise Late(f"not ready: {', '.join(supervisor.not_ready())}\n" + "\n".join(self.stack.lines[-20:]))
+        wait_until(lambda: len(self.pids()) == len(KINDS), limit=READY_SECONDS, what="every worker to be ready")
+
+    def pids(self) -> dict[str, int]:
+        """Process ids by kind, of the workers that take work."""
+        found = {kind: fork_server.pid_of(self.killer.folder, kind) for kind in KINDS}
+        return {kind: pid for kind, pid in found.items() if pid is not None}
 
     def kill(self, kind: str) -> int:
-        """kill -9 of the process of a kind; returns its process id once the supervisor has noticed."""
-        pid = wait_until(lambda: self.stack.supervisor.pids().get(kind, 0), limit=READY_SECONDS, what=f"{kind} to run")
+        """kill -9 of the process of a kind; returns its process id once that is noticed."""
+        pid = wait_until(lambda: self.pids().get(kind, 0), limit=READY_SECONDS, what=f"{kind} to run")
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: self.stack.supervisor.pids().get(kind) != pid, what=f"the end of {kind}")
+        wait_until(lambda: self.pids().get(kind) != pid, what=f"the end of {kind}")
         return pid
+
+    def lives(self, owner: str) -> bool:
+        """Whether the owner of a lease (`kind@host:pid:…`) takes work."""
+        return owner.split(":")[1] in map(str, self.pids().values())
+
+    def is_busy(self) -> bool:
+        """Whether somebody is being asked something, is about to get a message, or is just starting."""
+        asked = self.store.store.journal.open_requests + self.model.open_requests
+        if asked or len(self.pids()) < len(KINDS):
+            return True
+        with self.redis("broker").pipeline(transaction=False) as pipeline:
+            for queue in queues.ALL:
+                pipeline.llen(queue)
+            return any(pipeline.execute())
+
+    def pass_time(self, seconds: float) -> None:
+        """Make everything stored older, and wake those up whose timers know nothing of it."""
+        with self.stack.database.transaction() as session:
+            aging.age_rows(session, seconds, lives=self.lives)
+        aging.age_cache(self.redis("cache"), seconds)
+        aging.age_broker(self.redis("broker"), seconds)
+        with self.stack.database.transaction() as session:
+            due = session.scalars(_DUE).all()
+        for turn_id in due:
+            self._hints.run_turn(turn_id)
 
     def redis(self, what: str) -> redis.Redis:
         """A client of the Redis of the "broker" or the "cache"."""

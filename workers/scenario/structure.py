@@ -46,6 +46,9 @@ def check_structure(document: Document) -> Definition | None:
     if not isinstance(document.data, dict):
         document.at((), f"a scenario is a map that begins with 'name: …', this is {kind(document.data)}")
         return None
+    if "prompts" in document.data and "steps" not in document.data:
+        document.at((), "this is a workflow, not a scenario: `cj workflows check` checks it; a scenario has 'steps'")
+        return None
     empty = set(_empty_values(document.data))
     for path in empty:
         document.at(path, f"{path[-1]!r} is empty: fill it in or remove the line", key=True)

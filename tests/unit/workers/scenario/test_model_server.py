@@ -1,6 +1,7 @@
 """The scripted model: which answer is due, and how it is served."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from workers import demo_model
 from workers.scenario.definition import Fault, ModelAnswer
 from workers.scenario.model_server import ScriptedModel, due, wire_message
+from workers.scenario.waiting import wait_until
 
 SCRIPT = [
     ModelAnswer.model_validate({"call": {"shopify_data": {"data_type": "counts"}}}),
@@ -109,6 +111,17 @@ def test_faults_without_one(model: ScriptedModel) -> None:
     assert slow.elapsed.total_seconds() >= 0.2
     with pytest.raises(httpx.ReadTimeout):
         ask(model, USER, timeout=0.2)
+
+
+def test_open_requests_are_counted_until_they_are_answered_or_given_up(model: ScriptedModel) -> None:
+    model.play(SCRIPT, [Fault.model_validate({"on": "model", "call": 1, "fail": "timeout"})])
+    with ThreadPoolExecutor() as threads:
+        hanging = threads.submit(ask, model, USER, timeout=1.0)
+        wait_until(lambda: model.open_requests == 1)
+        assert ask(model, USER).status_code == 200
+        assert model.open_requests == 1
+        assert isinstance(hanging.exception(), httpx.ReadTimeout)
+    wait_until(lambda: model.open_requests == 0)
 
 
 def test_faults_elsewhere_are_not_the_models(model: ScriptedModel) -> None:

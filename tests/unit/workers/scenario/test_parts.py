@@ -64,6 +64,24 @@ def test_the_clock_jumps() -> None:
     assert clock.at(datetime.now(UTC)) >= 900
 
 
+def test_a_moment_that_became_earlier_with_every_jump_is_told_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows move back when time jumps; when they were written does not change."""
+    unix = 1000.0
+    monkeypatch.setattr("workers.scenario.clock.time.time", lambda: unix)
+    clock = Clock()
+    unix = 1001.0
+    clock.advance(10)  # the scenario's 1 s becomes 11 s
+    unix = 1003.0
+    clock.advance(5)  # 13 s becomes 18 s
+
+    def told(kept: float) -> float:
+        return clock.at(datetime.fromtimestamp(kept, UTC))
+
+    assert told(1000.5 - 15) == pytest.approx(0.5)  # written before both jumps
+    assert told(1002.0 - 5) == pytest.approx(12.0)  # between them
+    assert told(1003.5) == pytest.approx(18.5)  # after them
+
+
 def test_what_says_how_old_it_is_gets_older() -> None:
     result = {"content": {"as_of": "2026-11-22T10:00:00+00:00", "data": {"orders": [{"at": "x"}]}}, "n": 1}
     assert aged([result], 60) == [{**result, "content": {**result["content"], "as_of": "2026-11-22T09:59:00+00:00"}}]

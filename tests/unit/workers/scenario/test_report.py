@@ -53,6 +53,7 @@ def test_the_workers_complaints_are_picked_from_their_log() -> None:
     told = complaints(
         [
             line("info"),
+            line("info", event="no rule took the event", why="'success == true' is false"),
             line("warning", error_code="x", logger="workers.tools"),
             line("warning", logger="py.warnings"),
             line("error", exception="Traceback …\n  File …\nValueError: no"),
@@ -60,6 +61,7 @@ def test_the_workers_complaints_are_picked_from_their_log() -> None:
         ]
     )
     assert told == (
+        "agent: info no rule took the event why='success == true' is false",
         "agent: warning it error_code=x",
         "agent: error it ValueError: no",
         "supervisor: agent was killed by SIGKILL",

@@ -1,0 +1,105 @@
+"""When a scenario's time jumps, and how far."""
+
+from typing import cast
+
+import pytest
+
+from workers.scenario import skipping
+from workers.scenario.pending import OpenTurn, Pending
+from workers.scenario.skipping import FIRST_STEP, LONGEST_STEP, MARGIN_SECONDS, PATIENCE_SECONDS, Skipper
+from workers.scenario.stage import Stage
+
+PAUSED = Pending(0, 0, (OpenTurn(1, None, 7.0),))
+LOST = Pending(1, 0, ())
+DEAD, ALIVE = OpenTurn(2, "agent@here:1:a", 3.0), OpenTurn(3, "agent@here:2:b", 3.0)
+
+
+class Clock:
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class StageWithOneWorker:
+    def lives(self, owner: str) -> bool:
+        return owner == ALIVE.owner
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(skipping, "time", clock)
+    return clock
+
+
+class Case:
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.jumps = clock, list[float]()
+        self.skipper = Skipper(cast(Stage, StageWithOneWorker()), self.jumps.append)
+
+    def look(self, pending: Pending, *, seconds: float = 0.05, is_busy: bool = False) -> list[float]:
+        """Look once, so many seconds after the last look; the jumps, rounded."""
+        self.clock.now += seconds
+        self.skipper.look(pending, is_busy=is_busy)
+        found, self.jumps[:] = [round(jump - MARGIN_SECONDS, 3) for jump in self.jumps], []
+        return found
+
+
+@pytest.fixture
+def case(clock: Clock) -> Case:
+    return Case(clock)
+
+
+def test_a_pause_is_skipped_when_nobody_worked_at_two_looks_in_a_row(case: Case) -> None:
+    assert case.look(PAUSED) == []
+    assert case.look(PAUSED) == [7.0]
+    assert case.look(PAUSED) == []  # anew
+
+
+def test_the_first_that_is_due_decides(case: Case) -> None:
+    both = Pending(0, 0, (*PAUSED.turns, OpenTurn(4, None, 2.5)))
+    case.look(both)
+    assert case.look(both) == [2.5]
+
+
+def test_time_does_not_jump_while_somebody_works(case: Case) -> None:
+    for _ in range(20):
+        assert case.look(PAUSED, is_busy=True) == []
+        assert case.look(Pending(0, 0, (*PAUSED.turns, ALIVE))) == []
+        assert case.look(PAUSED) == []
+
+
+def test_the_lease_of_a_dead_worker_is_skipped(case: Case) -> None:
+    case.look(Pending(0, 0, (DEAD,)))
+    assert case.look(Pending(0, 0, (DEAD,))) == [3.0]
+
+
+def test_nothing_under_way_is_not_skipped(case: Case) -> None:
+    assert [case.look(Pending(0, 0, ()), seconds=1.0) for _ in range(5)] == [[]] * 5
+
+
+@pytest.mark.parametrize(
+    "overdue", [LOST, Pending(0, 1, ()), Pending(0, 0, (OpenTurn(5, None, -0.1),)), Pending(0, 1, PAUSED.turns)]
+)
+def test_what_is_overdue_is_given_time_first(case: Case, overdue: Pending) -> None:
+    assert case.look(overdue) == []
+    assert case.look(overdue, seconds=PATIENCE_SECONDS - 0.01) == []
+    assert case.look(overdue, seconds=0.02) == [FIRST_STEP]
+
+
+def test_steps_grow_up_to_a_limit_and_begin_anew_after_work(case: Case) -> None:
+    case.look(LOST)
+    steps = [case.look(LOST, seconds=PATIENCE_SECONDS) for _ in range(4)]
+    assert steps == [[FIRST_STEP], [2 * FIRST_STEP], [LONGEST_STEP], [LONGEST_STEP]]
+    case.look(LOST, is_busy=True)
+    case.look(LOST)
+    assert case.look(LOST, seconds=PATIENCE_SECONDS) == [FIRST_STEP]
+
+
+def test_it_is_not_looked_at_all_the_time(case: Case) -> None:
+    assert case.skipper.is_due
+    case.look(LOST)
+    assert not case.skipper.is_due
+    case.clock.now += skipping.LOOK_SECONDS
+    assert case.skipper.is_due

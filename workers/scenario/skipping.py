@@ -1,0 +1,61 @@
+"""Waiting is skipped: while nobody works and something is due later, the scenario's time jumps there.
+
+A pause between two messages, a turn that is tried again, a reply that is sent again, the lease of a worker that was
+killed: these are times in Postgres and Redis, so they are over once everything stored is older. What somebody does in
+the meantime (a store that answers slowly, a worker that starts) takes the time it takes.
+"""
+
+import time
+from collections.abc import Callable
+
+from workers.scenario.pending import OpenTurn, Pending
+from workers.scenario.stage import Stage
+
+#: How often it is looked at. Time jumps when nobody works at two looks in a row: a task may be about to begin.
+LOOK_SECONDS = 0.04
+#: How long nobody must have worked when something is overdue: it may have been lost, or somebody is slow to take it.
+PATIENCE_SECONDS = 0.2
+#: How far time jumps then: it is not known when the loss is noticed.
+FIRST_STEP, LONGEST_STEP = 0.5, 2.0
+#: Beyond the moment, so that it is over for everyone.
+MARGIN_SECONDS = 0.002
+
+
+class Skipper:
+    """Looks on, and has time pass."""
+
+    def __init__(self, stage: Stage, pass_time: Callable[[float], None]) -> None:
+        self._stage, self._pass_time = stage, pass_time
+        self._idle_since: float | None = None
+        self._step = FIRST_STEP
+        self._look_at = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for the next look."""
+        return time.monotonic() >= self._look_at
+
+    def look(self, pending: Pending, *, is_busy: bool) -> None:
+        """Have time pass if nobody works now and nobody did at the last look."""
+        now = time.monotonic()
+        self._look_at = now + LOOK_SECONDS
+        if not pending.is_anything or is_busy or any(map(self._is_run, pending.turns)):
+            self._idle_since, self._step = None, FIRST_STEP
+        elif self._idle_since is None:
+            self._idle_since = now
+        elif (wait := self._wait(pending, now - self._idle_since)) is not None:
+            self._pass_time(wait + MARGIN_SECONDS)
+
+    def _is_run(self, turn: OpenTurn) -> bool:
+        return turn.owner is not None and self._stage.lives(turn.owner)
+
+    def _wait(self, pending: Pending, idle: float) -> float | None:
+        """Seconds until something goes on; None if that is to be waited for."""
+        due = min((turn.seconds for turn in pending.turns), default=0.0)
+        if due > 0 and not pending.events and not pending.replies:
+            self._idle_since = None
+            return due
+        if idle < PATIENCE_SECONDS:
+            return None
+        step, self._step = self._step, min(self._step * 2, LONGEST_STEP)
+        return step
