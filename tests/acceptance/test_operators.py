@@ -2,11 +2,18 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.acceptance.conftest import Someone
 from tests.stack import ROOT, Stack
+from tests.tcp import closed_port
+from tests.waiting import wait_until
+
+KINDS = ("workflow", "agent", "shopify", "ops")
 
 
 def run(stack: Stack, *command: str, **changed: str | None) -> subprocess.CompletedProcess[str]:
@@ -20,8 +27,51 @@ def run(stack: Stack, *command: str, **changed: str | None) -> subprocess.Comple
 def test_celery_sees_every_worker(stack: Stack) -> None:
     answer = run(stack, "celery", "-A", "workers", "inspect", "ping", "--timeout", "5")
     assert answer.returncode == 0, answer.stderr
-    for kind in ("workflow", "agent", "shopify", "ops"):
+    for kind in KINDS:
         assert f"{kind}-" in answer.stdout
+
+
+@pytest.fixture
+def flower(stack: Stack) -> Iterator[httpx.Client]:
+    """Flower, as an operator starts it, and who looks at it."""
+    port = closed_port()
+    command = [sys.executable, "-m", "celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}"]
+    environ = stack.environ() | {"FLOWER_BASIC_AUTH": "me:secret"}
+    with (
+        subprocess.Popen(
+            [*command, "--read_only=True"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", auth=("me", "secret"), trust_env=False) as client,
+    ):
+        yield client
+        process.terminate()
+        process.wait(10)
+
+
+def test_flower_shows_the_workers_and_from_then_on_their_tasks(
+    stack: Stack, someone: Someone, flower: httpx.Client
+) -> None:
+    """Task events are sent while Flower asks for them (README)."""
+    wait_until(lambda: page(flower, "/healthcheck") == "OK", limit=30, what="Flower")
+    wait_until(lambda: all(f"{kind}-" in page(flower, "/workers") for kind in KINDS), limit=30, what="all workers")
+    assert httpx.get(f"{flower.base_url}/workers", trust_env=False).status_code == 401
+
+    def greeted() -> bool:
+        stack.connect(someone.shop_domain, someone.merchant_id, size="tiny")
+        stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
+        stack.gateway.wait_for_ends(someone.conversation_id)
+        return "cj.run_turn" in page(flower, "/metrics")
+
+    wait_until(greeted, limit=40, what="a task in Flower")
+    assert someone.merchant_id not in page(flower, "/tasks")
+
+
+def page(flower: httpx.Client, path: str) -> str:
+    """What Flower shows there; nothing while it does not listen."""
+    try:
+        return flower.get(path).raise_for_status().text
+    except httpx.HTTPError:
+        return ""
 
 
 AGENT = ("celery", "-A", "workers", "worker", "-Q", "turns", "-P", "threads", "-c", "1")
