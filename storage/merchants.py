@@ -177,11 +177,6 @@ def read_access_token(session: Session, vault: Vault, merchant_id: str) -> Acces
     return AccessToken(integration, secret, integration.access_expires_at, seconds_left, renewable)
 
 
-def store_scopes(session: Session, merchant_id: str, scopes: Sequence[str]) -> None:
-    """Keep what Shopify says the token may do."""
-    session.execute(SQL["store_scopes"], {"merchant_id": merchant_id, "scopes": sorted(set(scopes))})
-
-
 def mark_needs_reauth(session: Session, merchant_id: str, *, token_version: int) -> bool:
     """Note that Shopify no longer accepts this token; False if another one was stored meanwhile."""
     values = {"merchant_id": merchant_id, "token_version": token_version}

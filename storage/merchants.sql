@@ -48,10 +48,6 @@ SELECT api_key, refresh_token IS NOT NULL AS renewable,
        CAST(extract(epoch FROM access_expires_at - clock_timestamp()) AS float) AS seconds_left, {public} FROM merchant_integrations
 WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active'
 
--- name: store_scopes
-UPDATE merchant_integrations SET scopes = CAST(:scopes AS text[]), updated_at = clock_timestamp()
-WHERE merchant_id = :merchant_id AND type = 'shopify' AND scopes <> CAST(:scopes AS text[])
-
 -- name: mark_needs_reauth
 UPDATE merchant_integrations SET status = 'needs_reauth', is_active = false, updated_at = clock_timestamp()
 WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version

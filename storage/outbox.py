@@ -97,11 +97,6 @@ def due(session: Session, *, limit: int, longest_seconds: float = BACKOFF_SECOND
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 
 
-def unacked(session: Session) -> int:
-    """How many replies the gateway has not acked."""
-    return int(session.execute(SQL["unacked"]).scalar_one())
-
-
 def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> dict[str, OutgoingReply]:
     rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": [reply.key for reply in replies]})
     return {key: OutgoingReply(reply_id, body) for key, reply_id, body in rows}

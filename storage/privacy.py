@@ -64,10 +64,6 @@ class Mentions:
     customers: list[dict[str, Any]]
     words: list[dict[str, Any]]
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.orders or self.customers or self.words)
-
 
 class Needles:
     """What to look for: ids, and the names that stand beside them in fetched data."""

@@ -276,12 +276,6 @@ def expire(session: Session, *, max_failures: int = MAX_FAILURES) -> list[Expire
     return [Expired(*row) for row in session.execute(SQL["expire"], values)]
 
 
-def release_owner(session: Session, owner: str, *, max_failures: int = MAX_FAILURES) -> list[Expired]:
-    """The same for all turns of a process that is known to be dead, without waiting for its leases."""
-    values = {"max_failures": max_failures, "batch": BATCH, "owner": owner}
-    return [Expired(*row) for row in session.execute(SQL["expire_owner"], values)]
-
-
 def waiting(session: Session, *, older_than_seconds: float, limit: int, per_merchant: int = PER_MERCHANT) -> list[int]:
     """Turns that could have run for `older_than_seconds` and did not: their hint was lost.
 

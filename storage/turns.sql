@@ -145,34 +145,23 @@ FROM turns t JOIN events e ON e.key = t.event_key
 WHERE t.conversation_id = (SELECT conversation_id FROM turns WHERE id = :turn_id) AND t.absorbed_by = :turn_id
 ORDER BY t.seq
 
--- fragment: give_back
+-- name: expire
 -- One statement decides and writes, on rows nobody else is writing: a turn that ended or was extended meanwhile is
 -- left alone. It only re-queues; a turn runs where it is claimed again.
-UPDATE turns t SET
-    status = CASE WHEN t.failures + 1 >= :max_failures THEN 'dead' ELSE 'queued' END,
-    finished_at = CASE WHEN t.failures + 1 >= :max_failures THEN clock_timestamp() END,
-    error = CASE WHEN t.failures + 1 >= :max_failures THEN 'turn_lost' END,
-    failures = t.failures + 1, lease_until = NULL, lease_owner = NULL, hinted_at = NULL
-FROM silent WHERE t.id = silent.id
-RETURNING t.*
-
--- fragment: expired
-SELECT x.id, x.conversation_id, x.merchant_id, x.seq, e.id, e.traceparent, x.failures, x.status = 'dead'
-FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
-
--- name: expire
 WITH silent AS (
     SELECT id FROM turns WHERE status = 'running' AND lease_until < clock_timestamp()
     LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
-), expired AS ({give_back})
-{expired}
-
--- name: expire_owner
-WITH silent AS (
-    SELECT id FROM turns WHERE status = 'running' AND lease_owner = :owner
-    LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
-), expired AS ({give_back})
-{expired}
+), expired AS (
+    UPDATE turns t SET
+        status = CASE WHEN t.failures + 1 >= :max_failures THEN 'dead' ELSE 'queued' END,
+        finished_at = CASE WHEN t.failures + 1 >= :max_failures THEN clock_timestamp() END,
+        error = CASE WHEN t.failures + 1 >= :max_failures THEN 'turn_lost' END,
+        failures = t.failures + 1, lease_until = NULL, lease_owner = NULL, hinted_at = NULL
+    FROM silent WHERE t.id = silent.id
+    RETURNING t.*
+)
+SELECT x.id, x.conversation_id, x.merchant_id, x.seq, e.id, e.traceparent, x.failures, x.status = 'dead'
+FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
 
 -- fragment: hint
 -- Of the turns in `chosen`, those nobody is claiming at this moment.

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import redis
 
-from storage import merchants
 from tests.acceptance.conftest import Someone
-from tests.rows import at_once
+from tests.rows import at_once, execute
 from tests.stack import Stack
 from tests.tool_calls import ToolCalls
 from tests.waiting import wait_until
@@ -247,8 +246,9 @@ def test_permissions_and_time_zone_are_asked_for_once(
 def test_unknown_permissions_are_asked_for_first(stack: Stack, calls: ToolCalls, someone: Someone) -> None:
     """The auth service did not say which; the store has more than 60 days of orders to show."""
     stack.connect(someone.shop_domain, someone.merchant_id, scopes=EVERYTHING)
-    with stack.database.transaction() as session:
-        merchants.store_scopes(session, someone.merchant_id, [])
+    execute(
+        stack.database, "UPDATE merchant_integrations SET scopes = '{}' WHERE merchant_id = :id", id=someone.merchant_id
+    )
     counts = calls.ask(someone.merchant_id, "counts")
     assert counts["data_window"] == {"orders_from": None, "complete_history": True}
     operations = [request["operation"] for request in stack.store.requests(someone.shop_domain)]

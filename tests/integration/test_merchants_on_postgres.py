@@ -372,15 +372,6 @@ def test_no_token_is_ever_a_parameter_or_part_of_a_statement(database: Database,
 # What Shopify says later
 
 
-def test_scopes_are_kept(database: Database, vault: Vault) -> None:
-    connect(database, vault)
-    with database.transaction() as session:
-        merchants.store_scopes(session, "m1", ["b", "a", "a"])
-    found = integration(database)
-    assert found is not None
-    assert found.scopes == ("a", "b")
-
-
 def test_a_token_that_shopify_refuses_is_not_read_again(database: Database, vault: Vault) -> None:
     connect(database, vault)
     with database.transaction() as session:

@@ -398,15 +398,6 @@ def test_a_dropped_lease_is_found_at_once(database: Database) -> None:
         assert [item.turn_id for item in turns.expire(session)] == [claimed.turn_id]
 
 
-def test_a_dead_process_loses_its_turns_and_nobody_elses(database: Database) -> None:
-    mine = claim(database, queue(database), owner="agent-1")
-    other = claim(database, queue(database, conversation_id="c2"), owner="agent-2")
-    with database.transaction() as session:
-        assert [item.turn_id for item in turns.release_owner(session, "agent-1")] == [mine.turn_id]
-    assert status_of(database, other.turn_id) == "running"
-    assert query(database, "SELECT failures FROM turns WHERE id = :id", id=mine.turn_id) == [(1,)]
-
-
 # Hints
 
 
