@@ -17,12 +17,13 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from celery import Celery
-from kombu import Connection, Consumer, Queue
+from kombu import Connection, Consumer, Message, Queue
 
+from shopify.development_store.server import DevelopmentStore
 from storage.cache import Cache
 from storage.redis_server import RedisServer
 from storage.turns import Claim, TurnInput
@@ -187,7 +188,12 @@ def floor(broker_url: str, count: int, seconds: float) -> Rows:
         with Connection(broker_url) as connection:
             chained: list[float] = []
             queue = Queue("chained", durable=True)
-            with Consumer(connection.channel(), [queue], on_message=lambda m: (chained.append(time.time()), m.ack())):
+
+            def note(message: Message) -> None:
+                chained.append(time.time())
+                message.ack()
+
+            with Consumer(connection.channel(), [queue], on_message=note):
                 idle_seconds = [_one(app, connection, chained) for _ in range(count + 10)][10:]
                 first = latency("floor: three empty Celery tasks", idle_seconds)
                 return [first, _many(app, connection, chained, seconds)]
@@ -248,7 +254,7 @@ def measure(database_url: str, valkey_url: str, folder: Path, events: int, secon
     environ = {"CJ_WORKFLOWS": str(unhurried_workflows(folder)), "CJ_LEASE_SECONDS": "10", "CJ_LOG_LEVEL": "WARNING"}
     store = StoreProcess()
     try:
-        with Stack(database_url, valkey_url, folder, environ=environ, store=store) as stack:
+        with Stack(database_url, valkey_url, folder, environ=environ, store=cast(DevelopmentStore, store)) as stack:
             flows = Flows(stack)
             rows = idle(stack, flows, events)
             rows.append(cached_reads(stack, 200))

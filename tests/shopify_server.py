@@ -121,7 +121,7 @@ def zipped(body: Any) -> Behaviour:
 
 
 def redirecting(to: str, status: int = 307) -> Behaviour:
-    return lambda handler: (handler.start(status, ("Location", to), ("Content-Length", "0")), None)[1]
+    return lambda handler: handler.start(status, ("Location", to), ("Content-Length", "0"))
 
 
 def dripping_body(pause: float = 0.05) -> Behaviour:

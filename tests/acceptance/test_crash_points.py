@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.mark.parametrize(("kind", "point"), EVERY_POINT, ids=lambda part: str(part))
 def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, point: str) -> None:
     stack, killer = dying
-    expiring = (
+    expiring: dict[str, Any] = (
         {"expires_in": 200, "refresh_token": f"shprt_of_{someone.merchant_id}"} if point in RENEWAL_POINTS else {}
     )
     stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", **expiring)

@@ -12,7 +12,7 @@ CANARY = "shpat_c0ffee00c0ffee00c0ffee00c0ffee00"
 def test_the_token_is_nowhere_in_clear(stack: Stack, someone: Someone) -> None:
     stack.connect(someone.shop_domain, someone.merchant_id, token=CANARY)
     taps = redis.Redis.from_url(stack.redis_url)
-    with taps.monitor() as monitor:
+    with taps.monitor() as monitor:  # type: ignore[no-untyped-call]
         stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
         stack.gateway.wait_for_ends(someone.conversation_id)
         stack.store.fault(someone.shop_domain, "unauthorized", times=1)

@@ -70,7 +70,10 @@ def code(*names: str) -> frozenset[str]:
     return frozenset(f"shopify.{name}" for name in names)
 
 
-DENIED = {"codes": code("access_denied"), "says": r"permission to read this was not granted.*read_orders"}
+DENIED: dict[str, Any] = {
+    "codes": code("access_denied"),
+    "says": r"permission to read this was not granted.*read_orders",
+}
 TROUBLES = [
     # Before the query is looked at: one request, no other try.
     Trouble("revoked", [always("unauthorized")], codes=code("unauthorized"), says=RECONNECT, asked=1),

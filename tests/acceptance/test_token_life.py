@@ -1,6 +1,7 @@
 """A token's life as the merchant sees it: it is renewed unseen; and when nothing helps, CJ asks once and waits."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import sqlalchemy.exc
@@ -29,7 +30,7 @@ def refreshes(stack: Stack, someone: Someone) -> int:
     return len(stack.store.requests(someone.shop_domain, operation="refresh_token"))
 
 
-def begin(stack: Stack, someone: Someone, **expiring: object) -> None:
+def begin(stack: Stack, someone: Someone, **expiring: Any) -> None:
     """Connect and hear the first insights."""
     stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", **expiring)
     stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)

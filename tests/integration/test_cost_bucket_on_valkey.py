@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -156,7 +157,8 @@ def test_a_query_dearer_than_the_whole_bucket_is_left_to_shopify_to_refuse(bucke
 
 def test_a_dead_workers_points_are_charged_after_a_while(bucket: CostBucket, client: redis.Redis) -> None:
     reserve(bucket, "dead", 500)
-    [(member, at)] = client.zrange(HELD, 0, -1, withscores=True)
+    held: Any = client.zrange(HELD, 0, -1, withscores=True)
+    [(member, at)] = held
     client.zadd(HELD, {member: at - HELD_SECONDS - 1})
     assert 1500 <= free(bucket) <= 1500 + BREATH
     assert client.zcard(HELD) == 0

@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 
 from storage import inbox, merchants
 from storage.database import Database
-from workers import event_runner, handling
+from workers import event_runner
 from workers.event_runner import FAILED, MAX_ATTEMPTS
 from workers.resources import Resources
+from workflows import engine
 from workflows.loader import load_folder
 
 SUPPORT = """\
@@ -70,14 +71,14 @@ def test_an_event_that_cannot_be_handled_is_refused_at_last_and_the_next_one_goe
 ) -> None:
     tools = cast(Resources, SimpleNamespace(database=database, workflows=load_folder(), hints=Silent(), cache=Silent()))
     bad, good = accept(database, "bad", "boom"), accept(database, "good", "hello")
-    plan = handling.engine.plan
+    plan = engine.plan
 
     def exploding(workflow: Any, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
         if data["text"] == "boom":
             raise ZeroDivisionError("a defect nobody foresaw")
         return plan(workflow, event_type, data, context)
 
-    monkeypatch.setattr(handling.engine, "plan", exploding)
+    monkeypatch.setattr(engine, "plan", exploding)
     for attempt in range(MAX_ATTEMPTS):
         assert rows(database, "select count(*) from turns") == [(0,)], attempt
         event_runner.run(tools, good)
@@ -96,7 +97,7 @@ def test_every_line_says_which_event_it_is_about(database: Database, monkeypatch
     def exploding(*_: Any) -> Any:
         raise ZeroDivisionError("a defect nobody foresaw")
 
-    monkeypatch.setattr(handling.engine, "plan", exploding)
+    monkeypatch.setattr(engine, "plan", exploding)
     with capture_logs(processors=[merge_contextvars]) as lines:
         event_runner.run(tools, key)
         with database.transaction() as session:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 import redis
@@ -64,6 +65,6 @@ def test_good_messages_are_as_before(valkey_url: str) -> None:
     consumer = PlainConsumer(valkey_url, queues.EVENTS)
     try:
         delivery = wait_until(lambda: consumer.receive(0.2))
-        assert json.loads(delivery.body) == {"a": 1}  # type: ignore[arg-type]
+        assert json.loads(cast(bytes, delivery.body)) == {"a": 1}
     finally:
         consumer.close()

@@ -11,7 +11,7 @@ class Late(AssertionError):
     """What was waited for did not come in time."""
 
 
-def wait_until(condition: Callable[[], T], *, limit: float = 10.0, what: str = "the condition") -> T:
+def wait_until(condition: Callable[[], T | None], *, limit: float = 10.0, what: str = "the condition") -> T:
     """Poll `condition` until it is true (its value is returned). Raises Late after `limit` seconds."""
     deadline = time.monotonic() + limit
     pause = 0.005

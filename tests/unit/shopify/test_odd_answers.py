@@ -41,7 +41,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "week_orders": {"orders": ORDERS},
 }
 
-odd = (
+odd: st.SearchStrategy[Any] = (
     st.none()
     | st.booleans()
     | st.integers()

@@ -12,7 +12,7 @@ from shopify.fetched import LARGEST_BYTES
 from tests.shopify_answers import Shop, answer, bag, denied, item, not_approved, ok, order, orders
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-CUSTOMER_PATH = ["orders", "nodes", 0, "customer"]
+CUSTOMER_PATH: list[str | int] = ["orders", "nodes", 0, "customer"]
 
 
 def fetched(*answers: Any, scopes: list[str] | None = None) -> Fetched:

@@ -163,7 +163,8 @@ def test_the_other_kinds() -> None:
     ],
 )
 def test_when_it_came(bounds: dict[str, float], at: float, told: str | None) -> None:
-    outcome = look(CjMessage(expect="cj_message", **bounds), entry("cj_message", at, text="a"), since=1.0)
+    expected = CjMessage.model_validate({"expect": "cj_message", **bounds})
+    outcome = look(expected, entry("cj_message", at, text="a"), since=1.0)
     if told is None:
         assert isinstance(outcome, Found)
     else:

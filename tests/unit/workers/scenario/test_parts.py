@@ -6,6 +6,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,10 @@ def test_a_moment_that_became_earlier_with_every_jump_is_told_as_it_was(monkeypa
 
 
 def test_what_says_how_old_it_is_gets_older() -> None:
-    result = {"content": {"as_of": "2026-11-22T10:00:00+00:00", "data": {"orders": [{"at": "x"}]}}, "n": 1}
+    result: dict[str, Any] = {
+        "content": {"as_of": "2026-11-22T10:00:00+00:00", "data": {"orders": [{"at": "x"}]}},
+        "n": 1,
+    }
     assert aged([result], 60) == [{**result, "content": {**result["content"], "as_of": "2026-11-22T09:59:00+00:00"}}]
     assert aged({"as_of": "yesterday"}, 60) == {"as_of": "yesterday"}
 

@@ -7,6 +7,7 @@ import pytest
 
 from workers.scenario.definition import STEPS, Definition
 from workers.scenario.reading import InvalidScenario, read, read_text
+from workflows.actions import Section
 
 ROOT = Path(__file__).parents[4]
 SPEC_EXAMPLE = ROOT / "tests" / "shopify_data" / "oauth_complete_flow.yaml"
@@ -164,6 +165,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 def test_every_kind_of_step_says_where_it_belongs() -> None:
     assert all(section.place for section in STEPS.values())
-    described = [field for section in (Definition, *STEPS.values()) for field in section.model_fields.items()]
+    sections: list[type[Section]] = [Definition, *STEPS.values()]
+    described = [field for section in sections for field in section.model_fields.items()]
     missing = [name for name, field in described if field.description is None and name not in ("action", "expect")]
     assert missing == []
