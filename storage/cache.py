@@ -37,6 +37,8 @@ from storage.redis_server import RedisServer
 Value = dict[str, Any]
 
 #: Seconds an answer waits for whoever asked, and a waiter for its answer.
+#: Matches the keys of all flights.
+FLIGHTS = "cj:flight:*"
 ANSWER_SECONDS = 60
 #: Longest single wait at the server, well inside the time limit of a command.
 BLOCK_SECONDS = 1.0

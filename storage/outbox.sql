@@ -33,6 +33,3 @@ WHERE acked_at IS NULL
           - make_interval(secs => (CAST(:backoff AS float[]))[least(publishes, :steps)]))
 ORDER BY created_at, turn_id, sequence
 LIMIT :limit
-
--- name: unacked
-SELECT count(*) FROM replies WHERE acked_at IS NULL

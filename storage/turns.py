@@ -89,6 +89,17 @@ class Later:
 
 
 @dataclass(frozen=True)
+class OpenTurn:
+    """A turn that is being run or may be run some time: the first of its conversation."""
+
+    turn_id: int
+    owner: str | None
+    """The worker that runs it; None: it waits."""
+    seconds: float
+    """Until it may be run, or until the worker's lease ends."""
+
+
+@dataclass(frozen=True)
 class StepRow:
     step: int
     assistant: dict[str, Any]
@@ -284,6 +295,11 @@ def waiting(session: Session, *, older_than_seconds: float, limit: int, per_merc
     times = {"older_than": older_than_seconds, "again": HINT_AGAIN_SECONDS}
     values = {**times, "limit": limit, "per_merchant": per_merchant}
     return sorted(int(turn_id) for turn_id in session.execute(SQL["waiting"], values).scalars())
+
+
+def under_way(session: Session) -> list[OpenTurn]:
+    """What is being run or waits for its time. What waits for an earlier turn, or for the merchant, is not in it."""
+    return [OpenTurn(id, owner, float(seconds)) for id, owner, seconds in session.execute(SQL["under_way"])]
 
 
 def next_hints(

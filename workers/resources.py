@@ -39,6 +39,11 @@ POOL_SIZE = 10
 """Connections to Postgres per process: its threads, the sweeper, the leases."""
 
 
+def pid_of(owner: str) -> int:
+    """The process id in `Resources.owner`, the name under which a worker holds leases."""
+    return int(owner.rsplit(":", 2)[1])
+
+
 class Resources:
     """Everything is built on first use, so a process opens only what its kind needs."""
 

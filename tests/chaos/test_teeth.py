@@ -9,7 +9,6 @@ import signal
 from collections.abc import Sequence
 
 import redis
-from celery import Celery
 
 from tests.chaos.ground import Ground
 from tests.chaos.mutants import mutant
@@ -18,7 +17,7 @@ from tests.chaos.report import as_text
 from tests.chaos.run import Outcome, Wanted, look, run, wait_for_quiet
 from tests.waiting import wait_until
 from workers.broker_breaker import BrokerBreaker
-from workers.hints import Hints
+from workers.hints import Hints, sender
 
 PATIENCE = 4.0
 HEALING = 60.0
@@ -79,7 +78,7 @@ def test_without_the_order_of_turns(here: Ground) -> None:
         for pid in agents:
             os.kill(pid, signal.SIGKILL)  # and with them the hints that lay on their sockets
         wait_until(lambda: not set(agents) & set(here.stack.supervisor.pids().values()), what="their end")
-        assert Hints(Celery("test", broker=here.valkey.url), BrokerBreaker()).run_turn(turns[-1][0])
+        assert Hints(sender(here.valkey.url), BrokerBreaker()).run_turn(turns[-1][0])
 
     assert here.stack.supervisor.wait_ready(60)
     with mutant(here.orders, "no_lost_wake_up"), mutant(here.orders, "no_order"):

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from celery import Celery
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -18,7 +17,7 @@ from tests.waiting import wait_until
 from workers import intake
 from workers.batches import consume
 from workers.broker_breaker import BrokerBreaker
-from workers.hints import Hints
+from workers.hints import Hints, sender
 
 BOUND = 3
 
@@ -61,7 +60,7 @@ def test_events_wait_on_the_broker(
     monkeypatch.setattr(intake, "COUNT_EVERY_SECONDS", 0.1)
     with capture_logs() as lines:
         open_turns(database, BOUND)
-        hints = Hints(Celery("test", broker=valkey_url), BrokerBreaker())
+        hints = Hints(sender(valkey_url), BrokerBreaker())
         consumer = PlainConsumer(valkey_url, queues.EVENTS, prefetch=2)
         handler = intake.Intake(database, hints, stop, max_open_turns=BOUND)
         thread = threading.Thread(target=consume, args=(consumer, handler.events, stop), daemon=True)

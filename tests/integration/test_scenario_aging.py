@@ -38,6 +38,11 @@ INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input, 
 INSERT INTO replies (id, turn_id, conversation_id, sequence, key, body)
     SELECT 'turn_1:000001', id, 'c', 1, 'started', '{}' FROM turns WHERE status = 'running';
 """
+PARKED = """
+INSERT INTO merchant_integrations (merchant_id, type, shop_domain, api_key, status, is_active, token_version)
+    VALUES ('m', 'shopify', 'a.myshopify.com', 'sealed', 'needs_reauth', false, 3);
+UPDATE conversations SET context = '{"reconnect_asked": 3}'
+"""
 
 
 @pytest.fixture
@@ -105,6 +110,16 @@ def test_what_is_under_way(database: Database) -> None:
         assert pending.look(session, published=events, shown=1).replies == 0
 
 
+def test_a_turn_that_waits_for_the_merchant_is_not_under_way(database: Database) -> None:
+    """Shopify refuses the token and CJ has asked to connect again: nothing goes on by itself."""
+    with database.transaction() as session:
+        session.execute(text(ROWS))
+        session.execute(text(f"{PARKED}; UPDATE turns SET status = 'queued', lease_until = NULL"))
+        assert pending.look(session, published=(), shown=0).turns == ()
+        session.execute(text("UPDATE merchant_integrations SET status = 'active', is_active = true"))
+        assert len(pending.look(session, published=(), shown=0).turns) == 1
+
+
 def test_no_column_is_forgotten(database: Database) -> None:
     """Whatever holds a time in the database is known to the models, from which the columns are taken."""
     with database.transaction() as session:
@@ -123,7 +138,7 @@ def test_what_expires_in_the_cache_does_so_earlier(client: redis.Redis) -> None:
     data = {"as_of": "2026-11-22T10:00:00+00:00", "data": {"n": 1}}
     client.set("cj:data:old", json.dumps(data), ex=1800)
     client.set("cj:data:young", json.dumps(data), ex=7200)
-    client.set("cj:flight", "1", px=7200_000)
+    client.set("cj:flight:m:1:counts", "1", px=900)
     client.sadd("cj:kept", "a")
     client.expire("cj:kept", 86400)
     client.set("forever", "not JSON")
@@ -131,7 +146,7 @@ def test_what_expires_in_the_cache_does_so_earlier(client: redis.Redis) -> None:
     assert client.get("cj:data:old") is None
     assert json.loads(client.get("cj:data:young") or b"") == {**data, "as_of": "2026-11-22T09:00:00+00:00"}
     assert 3590 < int(client.ttl("cj:data:young")) <= 3600
-    assert 3590 < int(client.ttl("cj:flight")) <= 3600
+    assert 0 < int(client.pttl("cj:flight:m:1:counts")) <= 900
     assert 82790 < int(client.ttl("cj:kept")) <= 82800
     assert client.get("forever") == b"not JSON"
 

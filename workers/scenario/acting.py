@@ -172,8 +172,8 @@ class Actor:
         self._pass_time(seconds)
 
     def _pass_time(self, seconds: float) -> None:
-        self._clock.advance(seconds)  # first: what the passing sets off comes after it
-        self._stage.pass_time(seconds)
+        self._clock.advance(seconds, at=self._stage.age(seconds))
+        self._stage.wake()
 
     def _kill(self, action: Kill) -> str:
         if action.at is None:

@@ -1,7 +1,8 @@
 """Time travel: everything stored becomes older, which to those who read it is the same as time having passed.
 
-Clocks go on as they are. Every time in Postgres moves back, but for the leases of living workers, who keep them up;
-whatever expires in Redis does so earlier, or is gone; results that say how old they are (`as_of`) say so.
+Clocks go on as they are. Every time in Postgres moves back, but for the leases of living workers; whatever expires in
+Redis does so earlier, or is gone, but for the flights of fetches: both are kept up by whoever lives. Results that say
+how old they are (`as_of`) say so.
 """
 
 import json
@@ -13,6 +14,7 @@ import redis
 from sqlalchemy import DateTime, text
 from sqlalchemy.orm import Session
 
+from storage.cache import FLIGHTS
 from storage.models import Base
 
 LEASES = frozenset({"lease_until"})
@@ -43,7 +45,10 @@ def age_rows(session: Session, seconds: float, *, lives: Callable[[str], bool] =
 
 def age_cache(client: redis.Redis, seconds: float) -> None:
     """Let everything that expires do so `seconds` earlier."""
+    flights = set(client.scan_iter(match=FLIGHTS))
     for key in client.scan_iter():
+        if key in flights:
+            continue
         left = int(client.pttl(key)) - round(seconds * 1000)
         if left + round(seconds * 1000) < 0:  # it never expires
             continue

@@ -15,18 +15,20 @@ class Clock:
         """Seconds since the scenario began."""
         return self.of(time.time())
 
-    def advance(self, seconds: float) -> None:
-        """So much time has passed all of a sudden."""
-        self._advances.append((time.time(), seconds))
+    def advance(self, seconds: float, *, at: float) -> None:
+        """So much time passed all of a sudden, at this Unix time."""
+        self._advances.append((at, seconds))
 
     def of(self, unix: float) -> float:
         """Seconds of the scenario for a time at which something really happened."""
         return unix - self._zero + sum(seconds for at, seconds in self._advances if at <= unix)
 
-    def at(self, moment: datetime | None) -> float:
-        """The same for a moment that Postgres keeps, which became earlier with every advance since; None: now."""
-        if moment is None:
-            return self.now()
+    def told(self, moment: datetime | None) -> float:
+        """The same for a moment that somebody has told, such as the time of a reply; None: now."""
+        return self.now() if moment is None else self.of(moment.timestamp())
+
+    def kept(self, moment: datetime) -> float:
+        """The same for a moment in a row, which became earlier with every advance since it was written."""
         unix = moment.timestamp()
         for at, seconds in reversed(self._advances):
             if unix + seconds <= at:

@@ -2,12 +2,13 @@
 
 A worker imports for seconds before it takes work (litellm alone needs two or more). Here that is done once, by a
 process that then only forks: its child runs MODULE as `python -m MODULE ARGS…` would, and can be killed at the points
-of `killable`. When it is killed the next child begins where the imports ended; when it ends in any other way the
-server ends as it did.
+of `killable`. When it is killed the next child begins where the imports ended; when it ends in any other way, or before
+it took work, the server ends as it did.
 
 FOLDER/NAME.pid holds the child's process id while it takes work.
 """
 
+import contextlib
 import gc
 import importlib
 import logging
@@ -17,6 +18,7 @@ import sys
 from pathlib import Path
 
 from workers import tether
+from workers.child import how_it_ended
 from workers.procfile import Process
 from workers.scenario import killable, pace
 
@@ -32,9 +34,11 @@ def command(process: Process, folder: Path) -> str:
 def pid_of(folder: Path, name: str) -> int | None:
     """The process id of the child that takes work; None while there is none."""
     try:
-        return int(_pid_file(folder, name).read_text())
-    except FileNotFoundError:
+        pid = int(_pid_file(folder, name).read_text())
+        os.kill(pid, 0)
+    except (FileNotFoundError, ProcessLookupError):
         return None
+    return pid
 
 
 def _pid_file(folder: Path, name: str) -> Path:
@@ -72,26 +76,48 @@ def _import(module: str, name: str) -> None:
 
 
 def _serve(file: Path) -> None:
-    """Fork until a child ends by itself; returns in every child."""
-    server = os.getpid()
-    while (pid := os.fork()) != 0:
+    """Fork until a child ends by itself or before it took work, then end as it did; returns in every child.
+
+    SIGTERM is for the child, which decides when it ends. A child gets it also when it comes just before it is forked.
+    """
+    server, asked = os.getpid(), list[int]()
+    signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
+    status = -signal.SIGKILL
+    while status == -signal.SIGKILL and not asked:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        pid = os.fork()
+        if pid == 0:
+            tether.tie(server)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            return
+        if asked or signal.SIGTERM in signal.sigpending():
+            os.kill(pid, signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        file.unlink(missing_ok=True)
-        if status != -signal.SIGKILL:
-            sys.exit(status)
-        sys.stdout.write(f"process {pid} was killed\n")
+        if not file.exists():
+            break
+        file.unlink()
+        sys.stdout.write(f"process {pid} {how_it_ended(status)}\n")
         sys.stdout.flush()
-    tether.tie(server)
+    _end_as(status)
+
+
+def _end_as(status: int) -> None:
+    if status < 0:
+        with contextlib.suppress(OSError, ValueError):  # SIGKILL has no handler
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    sys.exit(status)
 
 
 def main() -> None:
     """Import, then serve."""
     folder, name, module, *arguments = sys.argv[1:]
-    _import(module, name)
     file = _pid_file(Path(folder), name)
-    asked_to_end = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the child is asked, too, and decides when
+    file.unlink(missing_ok=True)  # of a server that was killed
+    _import(module, name)
     _serve(file)
-    signal.signal(signal.SIGTERM, asked_to_end)
     pace.apply()
     logging.getLogger("workers.ready").addHandler(_Announcing(file))
     killable.run(Path(folder), name, module, arguments)

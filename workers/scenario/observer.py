@@ -103,7 +103,7 @@ class Observer:
                 self._tell(reply, TURN, f"turn {reply.turn} ended")
 
     def _tell(self, reply: Reply, kind: str, said: str, body: Mapping[str, Any] | None = None) -> None:
-        self._log.tell(reply.id, Entry(self._clock.at(reply.time), kind, said, dict(body or {})))
+        self._log.tell(reply.id, Entry(self._clock.told(reply.time), kind, said, dict(body or {})))
 
     def _tell_messages(self, turn: int) -> None:
         """The messages of a turn: the last one is final once the turn has ended, until then it may be."""
@@ -113,7 +113,7 @@ class Observer:
         for reply in messages:
             last = reply is messages[-1]
             body = {"text": reply.text, "final": last}
-            moment = self._clock.at(reply.time)
+            moment = self._clock.told(reply.time)
             entry = Entry(moment, "cj_message", reply.text or "", body, is_open=last and not ended)
             self._log.tell(reply.id, entry)
 
@@ -134,12 +134,12 @@ class Observer:
                     self._tell(ended, "error", f"{result.get('error_code')}: {result.get('error')}", body)
 
     def _tell_call(self, started: Reply, ended: Reply | None, params: Any, result: dict[str, Any] | None) -> None:
-        tool, at = canonical(started.data["toolCallName"]), self._clock.at(started.time)
+        tool, at = canonical(started.data["toolCallName"]), self._clock.told(started.time)
         body: dict[str, Any] = {"tool": tool, "params": params, "result": None}
         said = f"{tool} {_shown(params)}"
         is_open = ended is None or result is None
         if ended is not None and result is not None:
-            took = max(self._clock.at(ended.time) - at, 0.0)
+            took = max(self._clock.told(ended.time) - at, 0.0)
             body |= {"result": result, "seconds": took}
             outcome = "succeeded" if result.get("success") else "failed"
             said += f" {outcome}{', from the cache' if result.get('cached') else ''}, {took:.3f} s"
@@ -151,16 +151,15 @@ class Observer:
             changed = {name: value for name, value in after.items() if name not in before or before[name] != value}
             if changed and not self._log.knows(key):
                 body = {"context": after, "changed": set(changed)}
-                moment = (
-                    self._clock.of(at.timestamp()) - REPLIES_CUT
-                )  # else replies of the same commit may stand before it
+                # Slightly earlier, else replies of the same commit may stand before it.
+                moment = self._clock.told(at) - REPLIES_CUT
                 self._log.tell(key, Entry(moment, "context_update", _shown(changed), body))
 
     def _tell_refused_events(self, rows: Iterable[Sequence[Any]]) -> None:
         for key, at, event_type, code, message in rows:
             said = f"{code}: event {event_type} refused: {message}"
             if not self._log.knows(("event", key)):
-                self._log.tell(("event", key), Entry(self._clock.at(at), "error", said, {"code": code}))
+                self._log.tell(("event", key), Entry(self._clock.kept(at), "error", said, {"code": code}))
 
     def _tell_requests(self, requests: Iterable[Request]) -> None:
         for request in requests:

@@ -10,7 +10,7 @@ SWEEP_SECONDS = 0.1
 #: A tool call whose answer does not come is asked for again; in production after 1.5 s.
 ASK_AGAIN_SECONDS = 0.4
 #: How often a fetch gives a sign of life, and after how long without one it counts as dead; in production 1 and 3 s.
-SIGN_OF_LIFE_SECONDS, DEAD_AFTER_SECONDS = 0.25, 0.8
+SIGN_OF_LIFE_SECONDS, DEAD_AFTER_SECONDS = 0.2, 0.8
 
 
 def apply() -> None:

@@ -31,7 +31,9 @@ PATIENCE_SECONDS = 30.0
 #: How much later than it happened something may be seen.
 SLACK_SECONDS = 2.0
 #: After so long without anything under way nothing more can come.
-QUIET_SECONDS = 0.25
+QUIET_SECONDS = 0.2
+#: What a jump of time sets off is over when nobody has worked for so long.
+SETTLING_SECONDS = 0.2
 #: How often the log is looked at.
 POLL_SECONDS = 0.015
 
@@ -51,6 +53,7 @@ class Play:
         self._matched: dict[int, float] = {}
         self._began: float | None = None
         self._quiet_from: float | None = None
+        self._settled_from: float | None = None  # None: time has not jumped since the step began
 
     def run(self) -> Failure | None:
         """Play it; None if everything came as expected."""
@@ -73,8 +76,10 @@ class Play:
     def _expect(self, step: Expected, passage: Passage) -> Failure | None:
         until = self._clock.now() + self._patience(step)
         truth = self._truth(step)
+        self._settled_from = None
         while True:
-            is_quiet, is_over = self._is_quiet(), self._clock.now() > until
+            self._look_around(until)
+            is_quiet, is_over = self._is_quiet(), self._clock.now() >= until
             self._observer.look()
             self._actor.look()
             outcome = find(step, self._log.after(self._place), since=self._since, truth=truth)
@@ -89,7 +94,7 @@ class Play:
                 case Waiting(differs=differs) if isinstance(step, Nothing):
                     if is_quiet and not is_over:
                         self._skip(until - self._clock.now())
-                    elif is_over:
+                    elif is_over and self._is_settled():
                         self._since = self._clock.now()
                         return None
                 case Waiting(differs=differs):
@@ -128,19 +133,33 @@ class Play:
         return self._stage.store.truth(self._actor.cast.shop_domain)
 
     def _is_quiet(self) -> bool:
-        """Whether nothing has been under way for a while. What waits for its time does not wait long."""
-        now = time.monotonic()
-        if self._skipper.is_due:
-            with self._stack.database.transaction() as session:
-                found = pending.look(session, published=self._actor.published, shown=self._observer.shown)
-            is_busy = self._stage.is_busy()
-            self._quiet_from = None if is_busy or found.is_anything else self._quiet_from or now
-            self._skipper.look(found, is_busy=is_busy or self._stage.model.is_failing)
-        return self._quiet_from is not None and now - self._quiet_from > QUIET_SECONDS
+        """Whether nothing has been under way for a while."""
+        return self._quiet_from is not None and time.monotonic() - self._quiet_from > QUIET_SECONDS
+
+    def _look_around(self, until: float) -> None:
+        """Now and then: is anything under way, and does anybody work on it? Time may jump, but not beyond `until`."""
+        if not self._skipper.is_due:
+            return
+        with self._stack.database.transaction() as session:
+            found = pending.look(session, published=self._actor.published, shown=self._observer.shown)
+        is_busy = self._stage.is_busy()
+        self._quiet_from = None if is_busy or found.is_anything else self._quiet_from or time.monotonic()
+        # An agent remembers in real time how long to leave a model alone that fails: that wait is not skipped.
+        is_busy = is_busy or self._stage.model.is_failing
+        works = self._skipper.look(found, is_busy=is_busy, at_most=max(until - self._clock.now(), 0.0))
+        if works and self._settled_from is not None:
+            self._settled_from = time.monotonic()
+
+    def _is_settled(self) -> bool:
+        """Whether what the last jump of time set off has been seen."""
+        return self._settled_from is None or time.monotonic() - self._settled_from > SETTLING_SECONDS
 
     def _skip(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
         self._observer.look()  # what happened before must not be timed after the jump
         self._actor.skip(seconds)
+        self._settled_from, self._quiet_from = time.monotonic(), None
 
     # --- how it ends ------------------------------------------------------------------------------------------------
 

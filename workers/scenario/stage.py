@@ -5,10 +5,12 @@ The workers are processes of their own, as in production; the stage is one for a
 parallel processes do not meet.
 """
 
+import contextlib
 import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,9 +22,10 @@ from sqlalchemy.orm import Session
 
 from events import queues
 from shopify.development_store.server import DevelopmentStore
+from storage.cache import FLIGHTS
 from storage.errors import StorageError
 from storage.models import Base
-from workers import migrations
+from workers import migrations, resources
 from workers.broker_breaker import BrokerBreaker
 from workers.embedded import EmbeddedPostgres, EmbeddedValkey
 from workers.hints import Hints, sender
@@ -38,9 +41,13 @@ from workflows.loader import WorkflowSet, load_folder
 
 #: How long a turn of the scenario before may go on before its worker is killed.
 LEFTOVER_SECONDS = 3.0
+#: The same for a fetch.
+FETCH_SECONDS = 1.0
 READY_SECONDS = 60.0
 _TURNS = text("SELECT count(*) FILTER (WHERE status = 'running'), coalesce(max(id), 0) FROM turns")
 _DUE = text("SELECT id FROM turns WHERE status = 'queued' AND run_after <= clock_timestamp()")
+#: Nobody else writes or is about to; at once or not at all, so that nobody is in anybody's way.
+_ALONE = text(f"LOCK TABLE {', '.join(Base.metadata.tables)} IN EXCLUSIVE MODE NOWAIT")
 _TRUNCATE = text(f"TRUNCATE scenario.context_updates, {', '.join(Base.metadata.tables)} CASCADE")
 
 
@@ -91,7 +98,9 @@ class Stage:
                 session.execute(text(WATCH))
             self.stack.start()
             self._running.callback(self.stack.stop)
-            self._hints = Hints(sender(self.stack.broker_url), BrokerBreaker())
+            app = sender(self.stack.broker_url)
+            self._running.callback(app.close)
+            self._hints = Hints(app, BrokerBreaker())
             until_it_runs.pop_all()
 
     def close(self) -> None:
@@ -132,13 +141,30 @@ class Stage:
             self.kill("agent")
             self.wait_ready()
             wait_until(self._is_emptied, limit=READY_SECONDS, what="a turn of the scenario before to end")
+        self._end_fetches()
         self.store.reset()
         for server in ("broker", "cache"):  # an unacked event of the scenario before would be new to an empty database
             self.redis(server).flushdb()
 
+    def _end_fetches(self) -> None:
+        """What the scenario before still fetches must not reach the store of the next one."""
+        try:
+            wait_until(lambda: not self._is_fetching(), limit=FETCH_SECONDS)
+        except Late:
+            self.kill("shopify")
+            self.wait_ready()
+            wait_until(
+                lambda: not self._is_fetching(), limit=READY_SECONDS, what="a fetch of the scenario before to end"
+            )
+
     def wait_ready(self) -> None:
         """Wait until every process takes work. Raises Late."""
-        wait_until(lambda: len(self.pids()) == len(KINDS), limit=READY_SECONDS, what="every worker to be ready")
+        supervisor = self.stack.supervisor
+        with contextlib.suppress(Late):
+            wait_until(lambda: len(self.pids()) == len(KINDS) or supervisor.is_stopping, limit=READY_SECONDS)
+        late = [kind for kind in KINDS if kind not in self.pids()]
+        if late:
+            raise Late(f"not ready: {', '.join(late)}\n" + "\n".join(self.stack.lines[-20:]))
 
     def pids(self) -> dict[str, int]:
         """Process ids by kind, of the workers that take work."""
@@ -153,25 +179,42 @@ class Stage:
         return pid
 
     def lives(self, owner: str) -> bool:
-        """Whether the owner of a lease (`kind@host:pid:…`) takes work."""
-        return owner.split(":")[1] in map(str, self.pids().values())
+        """Whether the owner of a lease takes work."""
+        return resources.pid_of(owner) in self.pids().values()
 
     def is_busy(self) -> bool:
         """Whether somebody is being asked something, is about to get a message, or is just starting."""
-        asked = self.store.store.journal.open_requests + self.model.open_requests
-        if asked or len(self.pids()) < len(KINDS):
+        if self.model.open_requests or self._is_fetching() or len(self.pids()) < len(KINDS):
             return True
         with self.redis("broker").pipeline(transaction=False) as pipeline:
             for queue in queues.ALL:
                 pipeline.llen(queue)
             return any(pipeline.execute())
 
-    def pass_time(self, seconds: float) -> None:
-        """Make everything stored older, and wake those up whose timers know nothing of it."""
-        with self.stack.database.transaction() as session:
-            aging.age_rows(session, seconds, lives=self.lives)
+    def _is_fetching(self) -> bool:
+        """Whether a worker asks the store or waits until it may; for a moment also after that worker's death."""
+        flights = self.redis("cache").scan_iter(match=FLIGHTS, count=1000)
+        return self.store.store.journal.open_requests > 0 or next(flights, None) is not None
+
+    def age(self, seconds: float) -> float:
+        """Make everything stored older, in a moment in which nobody writes; returns its Unix time. Raises Late."""
+        aged = wait_until(lambda: self._age_rows(seconds), what="a moment in which no worker writes")
         aging.age_cache(self.redis("cache"), seconds)
         aging.age_broker(self.redis("broker"), seconds)
+        return aged
+
+    def _age_rows(self, seconds: float) -> float | None:
+        try:
+            with self.stack.database.transaction() as session:
+                session.execute(_ALONE)
+                at = time.time()
+                aging.age_rows(session, seconds, lives=self.lives)
+                return at
+        except StorageError:  # a worker is writing just now
+            return None
+
+    def wake(self) -> None:
+        """Wake up who is due: the workers' timers do not know that time has passed."""
         with self.stack.database.transaction() as session:
             due = session.scalars(_DUE).all()
         for turn_id in due:

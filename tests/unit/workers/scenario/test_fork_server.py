@@ -17,11 +17,13 @@ from workers.scenario.killable import Killer
 from workers.scenario.waiting import wait_until
 
 WORKER = """
-import sys, time
+import os, signal, sys, time
 import logging
 from workers.points import reach
 from workers.sweeper import PERIOD_SECONDS
 print("begins with", *sys.argv[1:], PERIOD_SECONDS, flush=True)
+if sys.argv[1] == "dies young":
+    os.kill(os.getpid(), signal.SIGKILL)
 logging.getLogger("workers.ready").warning("ready")
 while True:
     reach("model.before")
@@ -74,7 +76,7 @@ def test_a_killed_worker_is_replaced_by_another_of_the_same_server(server: Serve
     assert psutil.Process(second).ppid() == server.process.pid
     assert server.process.poll() is None
     assert server.output.read_text().count(f"begins with on {pace.SWEEP_SECONDS}") == 2
-    assert f"process {first} was killed" in server.output.read_text()
+    assert f"process {first} was killed by SIGKILL" in server.output.read_text()
 
 
 def test_it_dies_at_a_point_when_it_is_ordered_to(server: Server) -> None:
@@ -95,9 +97,30 @@ def test_no_worker_outlives_its_server(server: Server) -> None:
 def test_asked_to_end_the_worker_decides_and_the_server_ends_with_it(server: Server) -> None:
     worker = server.worker()
     os.killpg(server.process.pid, signal.SIGTERM)
-    assert server.process.wait(10) != 0
+    assert server.process.wait(10) == -signal.SIGTERM
     assert not psutil.pid_exists(worker)
     assert fork_server.pid_of(server.folder, "workflow") is None
+
+
+def test_asked_to_end_between_two_workers_it_ends(server: Server) -> None:
+    os.kill(server.worker(), signal.SIGKILL)
+    os.killpg(server.process.pid, signal.SIGTERM)
+    assert server.process.wait(10) in (-signal.SIGTERM, -signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_before_it_took_work_is_left_to_the_supervisor(tmp_path: Path) -> None:
+    server = Server(tmp_path, "dies young")
+    assert server.process.wait(20) == -signal.SIGKILL
+    assert server.output.read_text().count("begins with") == 1
+
+
+def test_a_process_id_is_that_of_a_living_worker(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    (tmp_path / "agent.pid").write_text(str(process.pid))
+    assert fork_server.pid_of(tmp_path, "agent") is None
+    (tmp_path / "agent.pid").write_text(str(os.getpid()))
+    assert fork_server.pid_of(tmp_path, "agent") == os.getpid()
 
 
 def test_a_worker_that_ends_by_itself_is_not_replaced(tmp_path: Path) -> None:

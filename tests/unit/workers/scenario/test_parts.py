@@ -59,28 +59,28 @@ def test_events_get_the_ids_that_their_type_needs() -> None:
 def test_the_clock_jumps() -> None:
     clock = Clock()
     before = time.time()
-    clock.advance(900)
+    clock.advance(900, at=time.time())
     assert clock.of(before) < 1
     assert 900 <= clock.now() < 901
-    assert clock.at(datetime.now(UTC)) >= 900
+    assert clock.told(datetime.now(UTC)) >= 900
+    assert clock.told(datetime.fromtimestamp(before, UTC)) < 1
+    assert clock.told(None) >= 900
 
 
-def test_a_moment_that_became_earlier_with_every_jump_is_told_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows move back when time jumps; when they were written does not change."""
+def test_a_moment_in_a_row_is_that_at_which_the_row_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows move back whenever time jumps."""
     unix = 1000.0
     monkeypatch.setattr("workers.scenario.clock.time.time", lambda: unix)
     clock = Clock()
-    unix = 1001.0
-    clock.advance(10)  # the scenario's 1 s becomes 11 s
-    unix = 1003.0
-    clock.advance(5)  # 13 s becomes 18 s
+    clock.advance(10, at=1001.0)  # the scenario's 1 s becomes 11 s
+    clock.advance(5, at=1003.0)  # 13 s becomes 18 s
 
-    def told(kept: float) -> float:
-        return clock.at(datetime.fromtimestamp(kept, UTC))
+    def written(kept: float) -> float:
+        return clock.kept(datetime.fromtimestamp(kept, UTC))
 
-    assert told(1000.5 - 15) == pytest.approx(0.5)  # written before both jumps
-    assert told(1002.0 - 5) == pytest.approx(12.0)  # between them
-    assert told(1003.5) == pytest.approx(18.5)  # after them
+    assert written(1000.5 - 15) == pytest.approx(0.5)  # before both jumps
+    assert written(1002.0 - 5) == pytest.approx(12.0)  # between them
+    assert written(1003.5) == pytest.approx(18.5)  # after them
 
 
 def test_what_says_how_old_it_is_gets_older() -> None:

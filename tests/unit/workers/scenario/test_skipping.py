@@ -4,8 +4,9 @@ from typing import cast
 
 import pytest
 
+from storage.turns import OpenTurn
 from workers.scenario import skipping
-from workers.scenario.pending import OpenTurn, Pending
+from workers.scenario.pending import Pending
 from workers.scenario.skipping import FIRST_STEP, LONGEST_STEP, MARGIN_SECONDS, PATIENCE_SECONDS, Skipper
 from workers.scenario.stage import Stage
 
@@ -38,10 +39,12 @@ class Case:
         self.clock, self.jumps = clock, list[float]()
         self.skipper = Skipper(cast(Stage, StageWithOneWorker()), self.jumps.append)
 
-    def look(self, pending: Pending, *, seconds: float = 0.05, is_busy: bool = False) -> list[float]:
+    def look(
+        self, pending: Pending, *, seconds: float = 0.05, is_busy: bool = False, at_most: float = 100.0
+    ) -> list[float]:
         """Look once, so many seconds after the last look; the jumps, rounded."""
         self.clock.now += seconds
-        self.skipper.look(pending, is_busy=is_busy)
+        self.skipper.look(pending, is_busy=is_busy, at_most=at_most)
         found, self.jumps[:] = [round(jump - MARGIN_SECONDS, 3) for jump in self.jumps], []
         return found
 
@@ -89,12 +92,19 @@ def test_what_is_overdue_is_given_time_first(case: Case, overdue: Pending) -> No
 
 
 def test_steps_grow_up_to_a_limit_and_begin_anew_after_work(case: Case) -> None:
-    case.look(LOST)
-    steps = [case.look(LOST, seconds=PATIENCE_SECONDS) for _ in range(4)]
-    assert steps == [[FIRST_STEP], [2 * FIRST_STEP], [LONGEST_STEP], [LONGEST_STEP]]
+    steps = [step for _ in range(80) for step in case.look(LOST)]
+    assert steps == [FIRST_STEP, *[LONGEST_STEP] * (len(steps) - 1)]
+    assert 8 <= len(steps) <= 80 * 0.05 / PATIENCE_SECONDS
     case.look(LOST, is_busy=True)
     case.look(LOST)
-    assert case.look(LOST, seconds=PATIENCE_SECONDS) == [FIRST_STEP]
+    assert case.look(LOST, seconds=PATIENCE_SECONDS + 0.01) == [FIRST_STEP]
+
+
+def test_time_jumps_no_further_than_it_is_waited_for(case: Case) -> None:
+    case.look(PAUSED, at_most=4.0)
+    case.clock.now += 0.05
+    case.skipper.look(PAUSED, is_busy=False, at_most=4.0)
+    assert case.jumps == [4.0]
 
 
 def test_it_is_not_looked_at_all_the_time(case: Case) -> None:
