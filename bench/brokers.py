@@ -5,7 +5,6 @@ complete flows. Both write to the same disk, one after the other; compare within
 """
 
 import argparse
-import tempfile
 import time
 from pathlib import Path
 
@@ -13,11 +12,10 @@ from kombu import Producer
 
 from bench.burst import broker_named
 from bench.flow import Flows, Rows, StoreProcess, floor, idle, rate, saturated, unhurried_workflows
+from bench.ground import ground
 from events import queues
 from events.plain_consumer import PlainConsumer
-from tests.servers import PostgresForTests
 from tests.stack import Stack
-from workers.embedded import EmbeddedValkey
 
 BODY = b"x" * 300
 
@@ -54,7 +52,7 @@ def flows(database_url: str, valkey_url: str, broker_url: str, folder: Path, sec
             folder,
             broker_url=broker_url,
             environ=environ,
-            store=store,  # type: ignore[arg-type]
+            store=store.as_store(),
         ) as stack:
             found = Flows(stack)
             return [*idle(stack, found, 30), saturated(found, seconds)]
@@ -69,17 +67,10 @@ def main() -> None:
     options = parser.parse_args()
     for broker in ("redis", "rabbitmq"):
         print(f"\n{broker}")
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            with (
-                PostgresForTests(folder / "postgres", durable=True) as postgres,
-                EmbeddedValkey(folder / "valkey") as valkey,
-                postgres.migrated_database() as database_url,
-                broker_named(broker, folder, valkey) as broker_url,
-            ):
-                plain(broker_url, options.messages)
-                floor(broker_url, 40, options.seconds)
-                flows(database_url, valkey.url, broker_url, folder, options.seconds)
+        with ground() as here, broker_named(broker, here.folder, here.valkey) as broker_url:
+            plain(broker_url, options.messages)
+            floor(broker_url, 40, options.seconds)
+            flows(here.database_url, here.valkey.url, broker_url, here.folder, options.seconds)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import argparse
 import json
 import multiprocessing
 import random
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +19,10 @@ from typing import Any
 import psutil
 from kombu import Connection, Producer
 
+from bench.ground import ground
 from events import queues
 from storage import merchants
 from tests.rabbitmq import RabbitMQ
-from tests.servers import PostgresForTests
 from tests.stack import Stack
 from tests.waiting import wait_until
 from workers.embedded import EmbeddedValkey
@@ -153,24 +152,20 @@ def main() -> None:
     parser.add_argument("--agents", action="store_true", help="run the turns, too")
     options = parser.parse_args()
     kinds = ("intake", "workflow", *(("agent",) if options.agents else ()))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with (
-            PostgresForTests(folder / "postgres", durable=True) as postgres,
-            EmbeddedValkey(folder / "valkey") as valkey,
-            postgres.migrated_database() as database_url,
-            broker_named(options.broker, folder, valkey) as broker_url,
-            Stack(
-                database_url,
-                valkey.url,
-                folder,
-                broker_url=broker_url,
-                kinds=kinds,
-                counts={"intake": options.intakes},
-                environ={"CJ_LOG_LEVEL": "ERROR"},
-            ) as stack,
-        ):
-            found = burst(stack, options.rate, options.seconds)
+    with (
+        ground() as here,
+        broker_named(options.broker, here.folder, here.valkey) as broker_url,
+        Stack(
+            here.database_url,
+            here.valkey.url,
+            here.folder,
+            broker_url=broker_url,
+            kinds=kinds,
+            counts={"intake": options.intakes},
+            environ={"CJ_LOG_LEVEL": "ERROR"},
+        ) as stack,
+    ):
+        found = burst(stack, options.rate, options.seconds)
     for what, value in found.items():
         print(f"{what:<22} {value}")
 

@@ -9,18 +9,15 @@ are nothing but work for the processors, and on two of them the others feel that
 import argparse
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from bench.flow import StoreProcess, latency, unhurried_workflows
+from bench.ground import ground
 from storage import merchants
-from tests.servers import PostgresForTests
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedValkey
 
 OTHERS = 50
 
@@ -105,20 +102,16 @@ def main() -> None:
     options = parser.parse_args()
     store = StoreProcess()
     try:
-        with tempfile.TemporaryDirectory() as name, thinking_model(options.think) as model:
-            folder = Path(name)
+        with ground() as here, thinking_model(options.think) as model:
             environ = {
                 **model,
-                "CJ_WORKFLOWS": str(unhurried_workflows(folder)),
+                "CJ_WORKFLOWS": str(unhurried_workflows(here.folder)),
                 "CJ_LEASE_SECONDS": "10",
                 "CJ_LOG_LEVEL": "WARNING",
             }
-            with (
-                PostgresForTests(folder / "postgres", durable=True) as postgres,
-                EmbeddedValkey(folder / "valkey") as valkey,
-                postgres.migrated_database() as database_url,
-                Stack(database_url, valkey.url, folder, environ=environ, store=store) as stack,  # type: ignore[arg-type]
-            ):
+            with Stack(
+                here.database_url, here.valkey.url, here.folder, environ=environ, store=store.as_store()
+            ) as stack:
                 ratio = measure(stack, options.hot, options.rate, options.seconds)
     finally:
         store.stop()

@@ -12,7 +12,6 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,16 +22,15 @@ import httpx
 from celery import Celery
 from kombu import Connection, Consumer, Message, Queue
 
+from bench.ground import ground
 from shopify.development_store.server import DevelopmentStore
 from storage.cache import Cache
 from storage.redis_server import RedisServer
 from storage.turns import Claim, TurnInput
-from tests.servers import PostgresForTests
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 from workers.answer import ToolCall
 from workers.broker_breaker import BrokerBreaker
-from workers.embedded import EmbeddedValkey
 from workers.hints import Hints, sender
 from workers.tools import Tools
 
@@ -77,6 +75,10 @@ class StoreProcess:
         assert self._process.stdout is not None
         self.admin_url = self._process.stdout.readline().strip().split("SHOPIFY_ADMIN_URL=")[1]
         self._http = httpx.Client(base_url=self.admin_url.split("/{shop}")[0], trust_env=False)
+
+    def as_store(self) -> DevelopmentStore:
+        """For whoever needs no more of a store than this has: its address, and registering shops."""
+        return cast(DevelopmentStore, self)
 
     def register(self, shop_domain: str, size: str, token: str, **settings: Any) -> None:
         asked = {"shop_domain": shop_domain, "size": size, "token": token, **settings}
@@ -238,14 +240,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each saturated part")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with (
-            PostgresForTests(folder / "postgres", durable=True) as postgres,
-            EmbeddedValkey(folder / "valkey") as valkey,
-            postgres.migrated_database() as database_url,
-        ):
-            rows = measure(database_url, valkey.url, folder, options.events, options.seconds)
+    with ground() as here:
+        rows = measure(here.database_url, here.valkey.url, here.folder, options.events, options.seconds)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
 
@@ -254,7 +250,7 @@ def measure(database_url: str, valkey_url: str, folder: Path, events: int, secon
     environ = {"CJ_WORKFLOWS": str(unhurried_workflows(folder)), "CJ_LEASE_SECONDS": "10", "CJ_LOG_LEVEL": "WARNING"}
     store = StoreProcess()
     try:
-        with Stack(database_url, valkey_url, folder, environ=environ, store=cast(DevelopmentStore, store)) as stack:
+        with Stack(database_url, valkey_url, folder, environ=environ, store=store.as_store()) as stack:
             flows = Flows(stack)
             rows = idle(stack, flows, events)
             rows.append(cached_reads(stack, 200))
