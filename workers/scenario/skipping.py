@@ -58,11 +58,11 @@ class Skipper:
     def _wait(self, pending: Pending, idle: float) -> float | None:
         """Seconds until something goes on; None if that is to be waited for."""
         due = min((turn.seconds for turn in pending.turns), default=0.0)
-        if due > 0 and not pending.events and not pending.replies:
-            self._idle_since = None
-            return due
-        if idle < PATIENCE_SECONDS:
+        is_known = due > 0 and not pending.events
+        if not is_known and idle < PATIENCE_SECONDS:
             return None
         self._idle_since = None
+        if is_known and not pending.replies:
+            return due
         step, self._step = self._step, min(self._step * 2, LONGEST_STEP)
-        return step
+        return min(step, due) if is_known else step  # a reply that was lost is sent again before that, perhaps

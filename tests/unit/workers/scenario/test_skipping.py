@@ -83,12 +83,20 @@ def test_nothing_under_way_is_not_skipped(case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    "overdue", [LOST, Pending(0, 1, ()), Pending(0, 0, (OpenTurn(5, None, -0.1),)), Pending(0, 1, PAUSED.turns)]
+    "overdue", [LOST, Pending(0, 1, ()), Pending(0, 0, (OpenTurn(5, None, -0.1),)), Pending(1, 0, PAUSED.turns)]
 )
 def test_what_is_overdue_is_given_time_first(case: Case, overdue: Pending) -> None:
     assert case.look(overdue) == []
     assert case.look(overdue, seconds=PATIENCE_SECONDS - 0.01) == []
     assert case.look(overdue, seconds=0.02) == [FIRST_STEP]
+
+
+def test_a_reply_that_was_lost_before_a_pause_is_missed_during_it(case: Case) -> None:
+    lost = Pending(0, 1, PAUSED.turns)
+    assert [case.look(lost) for _ in range(4)] == [[], [FIRST_STEP], [], [LONGEST_STEP]]
+    dead = Pending(0, 1, (OpenTurn(2, DEAD.owner, 0.4),))
+    case.look(dead)
+    assert case.look(dead) == [0.4]
 
 
 def test_steps_grow_up_to_a_limit_and_begin_anew_after_work(case: Case) -> None:
