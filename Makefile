@@ -1,7 +1,5 @@
-# Every target makes what it needs: a bare machine with Python 3.11 and make is enough.
-PYTHON ?= python3.11
+# Every target makes what it needs: a bare machine with make and any CPython 3.11 to 3.14 is enough.
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input install --root-user-action=ignore
 
 .DEFAULT_GOAL := help
 .PHONY: help .venv demo up test check bench chaos
@@ -17,10 +15,7 @@ help:
 # The stamp is younger than what .venv was made from, so this runs once, and again when those change.
 .venv: .venv/.made
 .venv/.made: pyproject.toml requirements-dev.lock requirements-build.lock
-	@echo "making .venv (once; it takes a minute or two) …"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(INSTALL) --require-hashes --requirement requirements-dev.lock --requirement requirements-build.lock
-	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@sh .ci/environment .venv $(PYTHON)
 	@touch $@
 
 demo: .venv/.made
