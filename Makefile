@@ -15,7 +15,7 @@ help:
 # The stamp is younger than what .venv was made from, so this runs once, and again when those change.
 .venv: .venv/.made
 .venv/.made: pyproject.toml requirements-dev.lock requirements-build.lock
-	@sh .ci/environment .venv $(PYTHON)
+	@sh .ci/environment .venv "$(PYTHON)"
 	@touch $@
 
 demo: .venv/.made
