@@ -7,9 +7,11 @@ Nothing is read from the environment until the configuration is first needed.
 
 import os
 import threading
+import warnings
 from typing import Any
 
 from celery import Celery, signals
+from celery.exceptions import SecurityWarning
 
 from events import queues
 from shopify import costs
@@ -18,6 +20,9 @@ from workers.resources import Resources
 from workers.settings import Settings, SettingsError
 
 log = logs.get(__name__)
+
+# Celery warns whoever runs a worker as root, since a message with pickle could then do anything; ours are JSON only.
+warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
 
 DRAIN_SECONDS = 15.0
 """Time to finish the running steps after SIGTERM; the longest call of a model takes longer, and `cj up` kills at 20."""

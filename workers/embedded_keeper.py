@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_OVERRIDE = 1
@@ -75,12 +77,15 @@ def become(uid: int, gid: int) -> Callable[[], None]:
 
     Postgres refuses to run as root, yet root's clone and environment usually lie where nobody else may go.
     Opening those folders to everyone would be worse than one ambient capability of one development server.
+    access(2) ignores the capabilities of an ordinary user unless NO_SETUID_FIXUP is set
+    (https://man7.org/linux/man-pages/man7/capabilities.7.html), and initdb asks it about its own binaries.
     """
 
     def change() -> None:
         libc: Any = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "linux":
             libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+            libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)

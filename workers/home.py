@@ -8,6 +8,7 @@
 All of it is readable by its owner only.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -29,6 +30,10 @@ class HomeInUse(Exception):
     """Another `cj up` runs in this folder."""
 
 
+class HomeNotWritable(Exception):
+    """The folder cannot be made or written: a read-only disk, or somebody else's folder."""
+
+
 class Home:
     """One such folder; made when it is first needed."""
 
@@ -38,8 +43,8 @@ class Home:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Be the one owner until the block ends. Raises HomeInUse."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Be the one owner until the block ends. Raises HomeInUse, HomeNotWritable."""
+        make_private(self.folder)
         with (self.folder / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,10 +60,10 @@ class Home:
         try:
             with (self.folder / "lock").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
         except BlockingIOError:
             return True
+        except OSError:  # no such folder, or none that we may enter
+            return False
         return False
 
     def token_keys(self) -> str:
@@ -94,10 +99,13 @@ def environment_here() -> dict[str, str]:
 
 @contextmanager
 def passing_home(name: str) -> Iterator[Home]:
-    """A home of its own for one run; kept when the run fails, until a later run of that name."""
+    """A home of its own for one run; kept when the run fails, until a later run of that name.
+
+    Raises HomeNotWritable.
+    """
     place = Home().folder / name
-    for folder in (place.parent, place):  # `parents` would make them without the mode
-        folder.mkdir(mode=0o700, exist_ok=True)
+    make_private(place.parent)
+    make_private(place)
     for former in place.iterdir():
         if former.stat().st_mtime < time.time() - STALE and not Home(former).is_owned():
             shutil.rmtree(former, ignore_errors=True)
@@ -111,6 +119,19 @@ def passing_home(name: str) -> Iterator[Home]:
         shutil.rmtree(home.folder, ignore_errors=True)
         raise
     shutil.rmtree(home.folder, ignore_errors=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder for its owner alone, unless it is there. Raises HomeNotWritable."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise HomeNotWritable(
+            f"cannot write to {folder} ({error.strerror}); it keeps the servers' data here: "
+            "run this in a folder of yours, on a disk that can be written"
+        ) from None
 
 
 def _write_private(path: Path, text: str) -> None:

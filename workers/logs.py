@@ -29,6 +29,8 @@ QUIET = (
     "aiohttp.access",
     "asyncio",
     "celery.app.trace",
+    "celery.apps.worker",
+    "celery.worker.consumer.connection",
     "celery.worker.strategy",
     "gql",
     "httpcore",

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from shopify.development_store import DevelopmentStore
 
 
+#: Where `cj up` puts its Valkey and its development store, so that neighbours need to be configured once.
+VALKEY_PORT = 6390
+STORE_PORT = 4010
+
+
 class DatabaseNotReady(Exception):
     """The database named by DATABASE_URL is not at the head of the migrations; the text names the command."""
 
@@ -30,8 +35,11 @@ class LocalServers:
     Entering raises SettingsError, DatabaseNotReady or EmbeddedServerError.
     """
 
-    def __init__(self, home: Home, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
-        self._home, self._say = home, say
+    def __init__(
+        self, home: Home, environ: Mapping[str, str], say: Callable[[str], None], *, known_ports: bool = False
+    ) -> None:
+        """With `known_ports` the servers are at the ports that others are configured for, if these are free."""
+        self._home, self._say, self._known_ports = home, say, known_ports
         self._given = {name: value for name, value in environ.items() if value}
         self._stops: list[Callable[[], None]] = []
         self.environ: dict[str, str] = {}
@@ -99,7 +107,7 @@ class LocalServers:
         from workers.embedded import EmbeddedValkey
 
         began = time.monotonic()
-        server = EmbeddedValkey(self._home.folder / "valkey")
+        server = EmbeddedValkey(self._home.folder / "valkey", port=VALKEY_PORT if self._known_ports else 0)
         self._stops.append(server.stop)
         url = server.start()
         self._say_ready("Valkey", began)
@@ -107,11 +115,12 @@ class LocalServers:
 
     def _start_store(self) -> dict[str, str]:
         from shopify.development_store import DevelopmentStore
+        from workers.embedded import free_port
 
         began = time.monotonic()
         store = DevelopmentStore()
         self._stops.append(store.stop)
-        self.store = store.start()
+        self.store = store.start(free_port(STORE_PORT) if self._known_ports else 0)
         self._say_ready("development store", began)
         return {"SHOPIFY_ADMIN_URL": store.admin_url}
 

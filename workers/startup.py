@@ -57,8 +57,6 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         built.workflows  # noqa: B018 - loading is the check
     except InvalidWorkflows as error:
         raise CannotStart(str(error)) from error
-    for warning in built.workflows.warnings:
-        log.warning("workflow warning", problem=f"{warning.file}:{warning.line}:{warning.col}: {warning.message}")
     if any(kind in TOKEN_KINDS for kind in kinds):
         _check_vault(built)
     if "agent" in kinds and (problems := built.model.problems()):

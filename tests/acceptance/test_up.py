@@ -1,7 +1,10 @@
 """`cj up` as people use it: one terminal runs everything, another one talks to it without any environment."""
 
+import contextlib
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +20,8 @@ from tests.waiting import wait_until
 from workflows.loader import SHIPPED
 
 SHOP = "dev-tiny.myshopify.com"
+#: What the console script `cj` does, and a word before it.
+START = "import sys; print('begun', flush=True); from workers.command import main; main()"
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -93,6 +98,8 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     running = up("--agents", "2")
     running.wait_for("all processes ready")
     running.wait_for(" chat m1")
+    assert running.text.index("starting intake, workflow, agent.1") < running.text.index("all processes ready")
+    assert " warning " not in running.text, "a newcomer has done nothing wrong"
     other = Terminal(tmp_path, monkeypatch, {})
 
     # It stands on its own feet: nothing is set, everything is found.
@@ -156,8 +163,59 @@ def test_with_real_servers_it_starts_none(up: Callable[..., Up], database_url: s
     assert len(running.processes()) == 1
     assert f"BROKER_URL={valkey_url}" in running.text
     assert "plays Shopify" not in running.text
+    assert "python -m shopify.development_store" in running.text
     assert running.end(signal.SIGINT) == 0
     assert {path.name for path in (running.folder / ".cj").iterdir()} == {"lock"}
+
+
+def test_the_ports_are_known_beforehand(up: Callable[..., Up]) -> None:
+    """Neighbours are configured once: the same ports each time, the next free ones where somebody has them."""
+
+    def ports(text: str) -> tuple[int, int]:
+        found = re.search(
+            r"BROKER_URL=redis://127.0.0.1:(\d+)/0.*SHOPIFY_ADMIN_URL=http://127.0.0.1:(\d+)/", text, re.S
+        )
+        assert found is not None, text
+        return int(found[1]), int(found[2])
+
+    first = up("--only", "intake")
+    first.wait_for(" chat m1")
+    valkey, store = ports(first.text)
+    assert 6390 <= valkey < 6490
+    assert 4010 <= store < 4110
+    assert first.end(signal.SIGINT) == 0
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", store))
+        other.listen()
+        second = up("--only", "intake")
+        second.wait_for(" chat m1")
+        assert ports(second.text)[1] > store
+        assert second.end(signal.SIGINT) == 0
+
+
+def test_a_folder_that_cannot_be_written_is_said(up: Callable[..., Up], tmp_path: Path) -> None:
+    (tmp_path / ".cj").write_text("in the way")  # also for root, whom permissions do not stop
+    refused = up()
+    assert refused.wait() == 2
+    assert re.fullmatch(
+        r"cj: cannot write to \S+/\.cj \(File exists\); .* run this in a folder of yours.*", refused.text
+    )
+
+
+def test_ctrl_c_while_it_imports_is_a_sentence(tmp_path: Path) -> None:
+    """Whenever it comes: no traceback, and nothing left behind."""
+    for pause in (0.05, 0.15, 0.3, 0.6):
+        running = subprocess.Popen(
+            [sys.executable, "-c", START, "up"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert running.stdout is not None
+        assert running.stdout.readline() == "begun\n"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(pause)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
+        assert "Traceback" not in errors
+        assert running.returncode in (0, 1), errors
 
 
 def test_wrong_settings_are_said_before_anything_starts(up: Callable[..., Up]) -> None:

@@ -103,14 +103,20 @@ def test_a_given_port_is_used(folder: Path) -> None:
         assert second.url == f"redis://127.0.0.1:{port}/0"
 
 
-def test_a_port_that_is_taken_is_an_error_with_the_servers_words(folder: Path) -> None:
+def test_a_port_that_is_taken_is_left_alone_for_the_next_free_one(folder: Path) -> None:
     with EmbeddedValkey(folder / "one") as first:
         port = int(first.url.split(":")[2].split("/")[0])
-        second = EmbeddedValkey(folder / "two", port=port)
-        with pytest.raises(EmbeddedServerError, match="in use"):
-            second.start()
-        assert processes_of(folder / "two") == []
-        assert second.pid is None
+        with EmbeddedValkey(folder / "two", port=port) as second:
+            assert port < int(second.url.split(":")[2].split("/")[0]) <= port + 100
+
+
+def test_a_server_that_does_not_start_is_an_error_with_its_own_words(folder: Path) -> None:
+    (folder / "appendonlydir").write_text("a file where its folder should be")
+    server = EmbeddedValkey(folder)
+    with pytest.raises(EmbeddedServerError, match="appendonlydir"):
+        server.start()
+    assert processes_of(folder) == []
+    assert server.pid is None
 
 
 def test_data_is_found_again(folder: Path) -> None:
@@ -312,6 +318,22 @@ def test_the_next_owner_takes_over_from_one_that_was_killed(folder: Path) -> Non
 
 
 IS_ROOT = os.geteuid() == 0
+
+
+def test_binaries_in_a_closed_folder_may_be_asked_about(folder: Path) -> None:
+    """initdb asks access(2) about its own binaries, and access(2) forgets an ordinary user's capabilities."""
+    closed = folder / "root"
+    closed.mkdir(mode=0o700)
+    binary = closed / "initdb"
+    binary.write_text("#!/bin/sh\nexit 0\n")
+    binary.chmod(0o700)
+    nobody = pwd.getpwnam("nobody")
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'test -x "$0" && "$0"', str(binary)],
+        preexec_fn=become(nobody.pw_uid, nobody.pw_gid) if IS_ROOT else None,
+        check=False,
+    )
+    assert done.returncode == 0
 
 
 def test_an_ordinary_user_can_have_them_too(folder: Path) -> None:

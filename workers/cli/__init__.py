@@ -32,6 +32,8 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Failure("interrupted") from None
         except SettingsError as error:
             raise WrongUse(explained(error)) from None
         except Exception as error:
@@ -46,13 +48,13 @@ def _translated(error: Exception) -> Exception:
     from events.errors import EventError
     from storage.errors import StorageError
     from workers.embedded_server import EmbeddedServerError
-    from workers.home import HomeInUse
+    from workers.home import HomeInUse, HomeNotWritable
     from workers.migrations import NoMigrations
     from workers.procfile import ProcfileError
     from workers.servers import DatabaseNotReady
     from workflows.errors import WorkflowError
 
-    if isinstance(error, HomeInUse | ProcfileError | DatabaseNotReady | NoMigrations):
+    if isinstance(error, HomeInUse | HomeNotWritable | ProcfileError | DatabaseNotReady | NoMigrations):
         return WrongUse(str(error))
     if isinstance(error, EventError | StorageError | WorkflowError | EmbeddedServerError):
         return Failure(str(error))

@@ -48,7 +48,7 @@ def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> 
     wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents} if agents else None)
     check_workflows()
     home = Home()
-    with home.owned(), LocalServers(home, environment(), say) as servers:
+    with home.owned(), LocalServers(home, environment(), say, known_ports=True) as servers:
         settings = Settings.read(servers.environ)
         home.announce(servers.environ)
         width = max(len(process.name) for process in wanted)
@@ -86,6 +86,7 @@ def check_workflows() -> None:
 def run(supervisor: Supervisor, servers: LocalServers) -> None:
     """Start, say what other terminals need, and stay until everything has ended."""
     began = time.monotonic()
+    say(f"starting {', '.join(supervisor.not_ready())} …")
     supervisor.start()
     if supervisor.wait_ready(READY_LIMIT):
         say(f"all processes ready, {time.monotonic() - began:.1f} s")
@@ -109,6 +110,11 @@ def say_where(servers: LocalServers) -> None:
         say(f"  echo {token_for(shop)} | {cj} store-token {shop} --merchant-id m1")
         say(f"  {cj} publish oauth_complete provider=shopify success=true shop_domain={shop} merchant_id=m1")
         say(f"  {cj} chat m1")
+    elif "SHOPIFY_ADMIN_URL" not in servers.environ:
+        say(
+            "Shopify is the real one: beside servers of yours no development store is started. For one, before `cj up`:"
+        )
+        say("  python -m shopify.development_store      says its SHOPIFY_ADMIN_URL to set, and how to get a token")
 
 
 @contextmanager
