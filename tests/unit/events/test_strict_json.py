@@ -41,7 +41,7 @@ def verdict(action: Callable[[], object]) -> str | None:
         # The position is one of bytes, not of characters.
         ('{"ä€":nope}'.encode(), "event.not_json: not valid UTF-8 JSON at byte 9"),
         (b"{'a':1}", "event.not_json: not valid UTF-8 JSON at byte 1"),
-        (b'{"a":1,}', "event.not_json: not valid UTF-8 JSON at byte 7"),
+        (b'{"a":1;}', "event.not_json: not valid UTF-8 JSON at byte 6"),
         (b'{"a":1} {"b":2}', "event.not_json: not valid UTF-8 JSON at byte 8"),
         (b'{"a":"', "event.not_json: not valid UTF-8 JSON at byte 5"),
         (b'{"a":"\n"}', "event.not_json: not valid UTF-8 JSON at byte 6"),
