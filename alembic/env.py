@@ -1,6 +1,6 @@
-"""Runs migrations: from the command line (`alembic upgrade head`) and from `workers.migrations`.
+"""Runs migrations: from the command line (`alembic upgrade head`) and from `workers.operations.migrations`.
 
-The database is, in this order: the one `workers.migrations` names; `-x url=…`; DATABASE_URL.
+The database is, in this order: the one `workers.operations.migrations` names; `-x url=…`; DATABASE_URL.
 
 No `__init__.py` may ever stand in this folder: it would hide the library of the same name.
 """

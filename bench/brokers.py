@@ -14,7 +14,7 @@ from bench.burst import broker_named
 from bench.flow import Flows, Rows, StoreProcess, floor, idle, rate, saturated, unhurried_workflows
 from bench.ground import ground
 from events import queues
-from events.plain_consumer import PlainConsumer
+from events.broker.consumer import PlainConsumer
 from tests.stack import Stack
 
 BODY = b"x" * 300

@@ -32,7 +32,7 @@ from shopify.errors import Throttled
 from storage.cost_bucket import CostBucket
 from storage.redis_server import RedisServer
 from tests.stack import ROOT
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 SHOP, TOKEN = "bucket.myshopify.com", "shpat_" + "b0cce7" * 5
 SCOPES = ("read_customers", "read_orders", "read_products")

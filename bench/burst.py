@@ -25,7 +25,7 @@ from storage import merchants
 from tests.rabbitmq import RabbitMQ
 from tests.stack import Stack
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 MERCHANTS = 200
 DUPLICATES, MALFORMED = 0.30, 0.05

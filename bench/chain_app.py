@@ -5,9 +5,9 @@ import os
 from celery import Celery
 from kombu import Exchange, Queue
 
-from workers import redis_transport
+from workers import kombu_patches
 
-redis_transport.install()
+kombu_patches.install()
 app = Celery("chain", broker=os.environ["BROKER_URL"])
 app.conf.update(
     task_queues=[Queue(name, Exchange(""), routing_key=name) for name in ("hop1", "hop2", "hop3")],

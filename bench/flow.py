@@ -29,10 +29,10 @@ from storage.redis_server import RedisServer
 from storage.turns import Claim, TurnInput
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
-from workers.answer import ToolCall
-from workers.broker_breaker import BrokerBreaker
-from workers.hints import Hints, sender
-from workers.tools import Tools
+from workers.agent.tools import Tools
+from workers.delivery.breaker import BrokerBreaker
+from workers.delivery.wake_ups import Hints, sender
+from workers.model.response import ToolCall
 
 Rows = list[dict[str, Any]]
 WINDOW = 16  # flows in flight when saturated

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers import PostgresForTests
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from events import queues
+from events.broker.consumer import Delivery, PlainConsumer
 from events.errors import BrokerUnavailable, InvalidEvent
 from events.ordering import GAP_SECONDS, Offer, ReplyOrder, identity
-from events.plain_consumer import Delivery, PlainConsumer
 from events.reply import Ack, Reply, decode_reply
 
 __all__ = ["OnReply", "RepliesConsumer", "Reply"]

@@ -8,7 +8,7 @@ import redis
 
 from storage.database import Database
 from tests.servers import PostgresForTests, fast_folder
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 # No test may meet the developer's servers, keys or models.
 for _name in list(os.environ):

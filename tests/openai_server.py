@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from workers import demo_model
+from workers.model import demo
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
 
@@ -201,10 +201,8 @@ class OpenAIServer:
 
 def plays_the_demo_model(request: Received) -> Say:
     """A script that carries on a whole conversation, from the tool results in the request."""
-    script = demo_model.reply_to(request.messages, bool(request.tool_names))
-    calls = [
-        Call(demo_model.TOOL, {"data_type": data_type}, f"call_{uuid.uuid4().hex[:24]}") for data_type in script.calls
-    ]
+    script = demo.reply_to(request.messages, bool(request.tool_names))
+    calls = [Call(demo.TOOL, {"data_type": data_type}, f"call_{uuid.uuid4().hex[:24]}") for data_type in script.calls]
     return Say(script.text, calls)
 
 

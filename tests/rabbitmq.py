@@ -16,7 +16,7 @@ from pathlib import Path
 from kombu import Connection
 
 from events import queues
-from workers.embedded_server import EmbeddedServer, EmbeddedServerError
+from workers.local.embedded_server import EmbeddedServer, EmbeddedServerError
 
 #: Debian's /usr/sbin/rabbitmq-server changes to another user; the script behind it runs as whoever starts it.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from workers.embedded import EmbeddedPostgres
+from workers.local.embedded import EmbeddedPostgres
 
 TEMPLATE = "template_migrated"
 #: Where files are memory: a new database takes 20 ms there, and up to half a second on a busy disk.
@@ -60,7 +60,7 @@ class PostgresForTests(EmbeddedPostgres):
     def migrated_database(self) -> Iterator[str]:
         """The URL of a new database at the migration head, dropped afterwards."""
         if not self._migrated:
-            import workers.migrations as migrations  # not for the many tests that need no database
+            from workers.operations import migrations  # not for the many tests that need no database
 
             self.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
             migrations.upgrade(self.url_of(TEMPLATE))

@@ -1,6 +1,6 @@
 """The whole thing for tests; it is product code: scenario tests run on it, too."""
 
-from workers.procfile import PROCFILE
+from workers.local.procfile import PROCFILE
 from workers.scenario.gateway import Gateway
 from workers.scenario.stack import Stack
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from events import catalog, decode_ack, decode_reply
-from workers import procfile
 from workers.cli import cj
+from workers.local import procfile
 from workers.settings import VARIABLES
 from workflows import loader
 

@@ -8,10 +8,10 @@ from storage.cache import Cache
 from storage.redis_server import RedisServer
 from storage.turns import Claim, TurnInput
 from tests.stack import Stack
-from workers.answer import ToolCall
-from workers.broker_breaker import BrokerBreaker
-from workers.hints import Hints, sender
-from workers.tools import Tools
+from workers.agent.tools import Tools
+from workers.delivery.breaker import BrokerBreaker
+from workers.delivery.wake_ups import Hints, sender
+from workers.model.response import ToolCall
 
 
 class ToolCalls:

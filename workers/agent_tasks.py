@@ -1,9 +1,9 @@
 """Tasks of queue `turns`."""
 
 from storage.errors import StorageUnavailable
-from workers import logs, resources
+from workers import bootstrap, logs
 from workers.celery import app
-from workers.hints import RUN_TURN, is_row_id
+from workers.delivery.wake_ups import RUN_TURN, is_row_id
 
 log = logs.get(__name__)
 
@@ -15,6 +15,6 @@ def run_turn(turn_id: int) -> None:
         log.warning("not a turn id")
         return
     try:
-        resources.current().turn_runner.run(turn_id)
+        bootstrap.current().turn_runner.run(turn_id)
     except StorageUnavailable:
         log.warning("turn could not be claimed; the sweeper comes back to it", turn_id=turn_id)

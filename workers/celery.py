@@ -15,8 +15,8 @@ from celery.exceptions import SecurityWarning
 
 from events import queues
 from shopify import costs
-from workers import logs, redis_transport, resources, startup
-from workers.resources import Resources
+from workers import bootstrap, kombu_patches, logs, startup
+from workers.bootstrap import Resources
 from workers.settings import Settings, SettingsError
 
 log = logs.get(__name__)
@@ -36,7 +36,7 @@ TASK_MODULES = (
     "workers.workflow_tasks",
     "workers.agent_tasks",
     "workers.shopify_tasks",
-    "workers.ops_tasks",
+    "workers.tasks",
 )
 
 
@@ -94,7 +94,7 @@ def _transport_options(broker_url: str) -> dict[str, Any]:
     }
 
 
-redis_transport.install()
+kombu_patches.install()
 app = Celery("cj", include=TASK_MODULES, set_as_current=True)
 app.add_defaults(configuration)
 
@@ -150,6 +150,6 @@ def _close(**_: Any) -> None:
 
 def _built() -> Resources | None:
     try:
-        return resources.current()
+        return bootstrap.current()
     except RuntimeError:
         return None

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from workers import logs, resources
+from workers import bootstrap, logs
 from workers.celery import app
-from workers.hints import FETCH
-from workers.shopify_fetch import FetchRequest
+from workers.delivery.wake_ups import FETCH
+from workers.shop.fetch import FetchRequest
 
 log = logs.get(__name__)
 
@@ -20,4 +20,4 @@ def fetch_shopify_data(request: dict[str, Any]) -> None:
         return
     ids = {"event_id": wanted.event_id, "conversation_id": wanted.conversation_id, "turn_id": wanted.turn_id}
     with logs.about(**{name: value for name, value in ids.items() if value is not None}):
-        resources.current().shopify_fetcher.fetch(wanted)
+        bootstrap.current().shopify_fetcher.fetch(wanted)

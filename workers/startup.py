@@ -11,8 +11,9 @@ from celery import Celery
 
 from storage import merchants
 from storage.errors import StorageError, StorageUnavailable
-from workers import logs, metrics, migrations, resources
-from workers.resources import Resources
+from workers import bootstrap, logs, metrics
+from workers.bootstrap import Resources
+from workers.operations import migrations
 from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by
 from workflows.errors import InvalidWorkflows
 
@@ -38,7 +39,7 @@ def start(app: Celery, kinds: Sequence[str]) -> Resources:
     except (SettingsError, CannotStart) as error:
         refuse(str(error))
         raise
-    resources.use(built)
+    bootstrap.use(built)
     if settings.metrics_port is not None:
         metrics.serve(settings.metrics_port)
     return built

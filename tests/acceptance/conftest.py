@@ -10,9 +10,9 @@ from psycopg2 import sql
 from storage import roles
 from tests.servers import PostgresForTests
 from tests.stack import Stack
-from workers import migrations
-from workers.embedded import EmbeddedValkey
-from workers.procfile import Process
+from workers.local.embedded import EmbeddedValkey
+from workers.local.procfile import Process
+from workers.operations import migrations
 
 _numbers = itertools.count(1)
 

@@ -12,7 +12,7 @@ from tests.openai_server import Answer, OpenAIServer, Received, Say, Slow
 from tests.servers import PostgresForTests
 from tests.stack import Stack
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 THINKING_SECONDS = 0.4
 

@@ -8,7 +8,7 @@ import pytest
 from tests.openai_server import OpenAIServer, plays_the_demo_model
 from tests.servers import PostgresForTests
 from tests.stack import Stack
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 SHOP, MERCHANT, CONVERSATION = "configured.myshopify.com", "m_configured", "conv_configured"
 

@@ -11,11 +11,11 @@ from tests.chaos import mutants
 from tests.chaos.ground import unhurried_workflows
 from tests.servers import PostgresForTests
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedValkey
-from workers.procfile import Process
+from workers.local.embedded import EmbeddedValkey
+from workers.local.procfile import Process
+from workers.local.supervisor import Pace
 from workers.scenario.killable import POINTS, RENEWAL_POINTS, Killer, killable
 from workers.scenario.stack import Stack
-from workers.supervisor import Pace
 
 EVERY_POINT = [(kind, point) for kind, points in POINTS.items() for point in points]
 EVERY_POINT += [("shopify", point) for point in RENEWAL_POINTS]

@@ -13,7 +13,7 @@ from tests.servers import PostgresForTests
 from tests.stack import Stack
 from tests.tool_calls import ToolCalls
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 FIRST_PORT = 19_464
 SHOP, MERCHANT, CONVERSATION = "metrics.myshopify.com", "metrics", "conv_metrics"

@@ -13,7 +13,7 @@ from tests.rabbitmq import SERVER, RabbitMQ
 from tests.servers import PostgresForTests, fast_folder
 from tests.stack import Stack
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 QUEUES = (queues.EVENTS, queues.WORKFLOW, queues.TURNS, queues.SHOPIFY, queues.REPLIES, queues.ACKS)
 IN_FLIGHT = 6

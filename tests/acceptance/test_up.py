@@ -21,7 +21,7 @@ from workflows.loader import SHIPPED
 
 SHOP = "dev-tiny.myshopify.com"
 #: What the console script `cj` does, and a word before it.
-START = "import sys; print('begun', flush=True); from workers.command import main; main()"
+START = "import sys; print('begun', flush=True); from workers.__main__ import main; main()"
 pytestmark = pytest.mark.timeout(300)
 
 

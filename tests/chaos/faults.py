@@ -12,9 +12,9 @@ import redis
 
 from tests.chaos.plan import Fault
 from tests.servers import PostgresForTests
-from workers.embedded import EmbeddedValkey
-from workers.embedded_server import EmbeddedServer
-from workers.supervisor import Supervisor
+from workers.local.embedded import EmbeddedValkey
+from workers.local.embedded_server import EmbeddedServer
+from workers.local.supervisor import Supervisor
 
 
 class Chaos:

@@ -13,9 +13,9 @@ from tests.chaos.record import Record
 from tests.proxy import Proxy
 from tests.servers import PostgresForTests
 from tests.stack import ROOT, Stack
-from workers.embedded import EmbeddedValkey
-from workers.procfile import Process
-from workers.supervisor import Pace
+from workers.local.embedded import EmbeddedValkey
+from workers.local.procfile import Process
+from workers.local.supervisor import Pace
 
 COUNTS: Mapping[str, int] = {"intake": 2, "workflow": 2, "agent": 3, "shopify": 2}
 SOCKET = ".s.PGSQL.5432"

@@ -21,7 +21,7 @@ from sqlalchemy import text
 import storage.inbox
 import storage.outbox
 import storage.turns
-from workers.procfile import Process
+from workers.local.procfile import Process
 
 QUICK = "quick"
 MUTANTS = (

@@ -10,13 +10,13 @@ from typing import Any
 import storage.inbox
 import storage.outbox
 import storage.turns
+import workers.bootstrap
 import workers.celery
-import workers.resources
-import workers.sweeper
-from workers import demo_model
-from workers.answer import Answer, ToolCall, parse_arguments
-from workers.broker_breaker import BREAK_SECONDS, BrokerBreaker
-from workers.model import Model
+import workers.delivery.sweeper
+from workers.delivery.breaker import BREAK_SECONDS, BrokerBreaker
+from workers.model import demo
+from workers.model.client import Model
+from workers.model.response import Answer, ToolCall, parse_arguments
 
 FACTOR = 0.2
 """Of the production's pauses."""
@@ -35,7 +35,7 @@ class DemoModel(Model):
         max_output_tokens: int | None = None,
         names: Sequence[str] | None = None,
     ) -> Answer:
-        message = demo_model.wire_message(demo_model.reply_to(messages, bool(tools)))
+        message = demo.wire_message(demo.reply_to(messages, bool(tools)))
         calls = tuple(
             ToolCall(call["id"], call["function"]["name"], parse_arguments(call["function"]["arguments"])[0])
             for call in message.get("tool_calls", ())
@@ -51,12 +51,12 @@ class DemoModel(Model):
 
 def apply() -> None:
     """For this process."""
-    workers.resources.Model = DemoModel  # type: ignore[attr-defined]
-    workers.resources.BrokerBreaker = partial(BrokerBreaker, FACTOR * BREAK_SECONDS)  # type: ignore[attr-defined, assignment]
+    workers.bootstrap.Model = DemoModel  # type: ignore[attr-defined]
+    workers.bootstrap.BrokerBreaker = partial(BrokerBreaker, FACTOR * BREAK_SECONDS)  # type: ignore[attr-defined, assignment]
     workers.celery.DRAIN_SECONDS *= FACTOR
-    workers.sweeper.PERIOD_SECONDS *= FACTOR
-    workers.sweeper.DRAINED_RESEND_SECONDS *= FACTOR
-    workers.sweeper.HINT_AFTER_SECONDS *= FACTOR
+    workers.delivery.sweeper.PERIOD_SECONDS *= FACTOR
+    workers.delivery.sweeper.DRAINED_RESEND_SECONDS *= FACTOR
+    workers.delivery.sweeper.HINT_AFTER_SECONDS *= FACTOR
     storage.inbox.HINT_AGAIN_SECONDS *= FACTOR
     storage.turns.HINT_AGAIN_SECONDS *= FACTOR
     backoff = tuple(FACTOR * seconds for seconds in storage.outbox.BACKOFF_SECONDS)

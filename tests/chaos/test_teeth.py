@@ -16,8 +16,8 @@ from tests.chaos.plan import Fault
 from tests.chaos.report import as_text
 from tests.chaos.run import Outcome, Wanted, look, run, wait_for_quiet
 from tests.waiting import wait_until
-from workers.broker_breaker import BrokerBreaker
-from workers.hints import Hints, sender
+from workers.delivery.breaker import BrokerBreaker
+from workers.delivery.wake_ups import Hints, sender
 
 PATIENCE = 4.0
 HEALING = 60.0

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from events import decode_reply
+from events import agui, decode_reply
 from events.ordering import Offer, ReplyOrder
 from events.reply import Reply
 from storage import inbox, merchants, outbox
@@ -29,11 +29,10 @@ from storage.errors import LostTurn
 from storage.inbox import Accepted, NewEvent
 from storage.outbox import NewReply, OutgoingReply
 from tests import rows
-from workers import agui
-from workers.handling import handle
-from workers.ledger import Ledger, NewStep
-from workers.sweeper import sweep
-from workers.turn_state import TurnState
+from workers.agent.state import TurnState
+from workers.agent.transactions import Ledger, NewStep
+from workers.delivery.sweeper import sweep
+from workers.workflow.handler import handle
 from workflows.loader import WorkflowSet, load_folder
 
 #: Conversation and merchant, who has more of them than may run at the same time.

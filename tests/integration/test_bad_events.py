@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 from kombu.message import Message
 from pydantic import SecretStr
 
-from events.plain_consumer import Delivery
+from events.broker.consumer import Delivery
 from storage import merchants
 from storage.database import Database
 from storage.vault import Vault, new_key_text
 from tests import rows
 from tests.cj import Terminal
 from tests.servers import PostgresForTests
-from workers.broker_breaker import BrokerBreaker
-from workers.handling import handle
-from workers.hints import Hints
-from workers.intake import Intake
+from workers.delivery.breaker import BrokerBreaker
+from workers.delivery.wake_ups import Hints
+from workers.intake.accept import Intake
+from workers.workflow.handler import handle
 from workflows.loader import WorkflowSet, load_folder
 
 SHOP = "known.myshopify.com"

@@ -14,7 +14,7 @@ from storage.redis_server import RedisServer
 from tests.rows import at_once
 from tests.servers import fast_folder
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 DATA = {"data": {"orders": 7, "shop": "Grüße"}, "as_of": "2026-11-22T10:00:00+00:00"}
 ANSWER = {"success": True, "data_type": "counts", **DATA, "cached": False}

@@ -15,7 +15,7 @@ from storage.redis_server import RedisServer
 from tests.rows import at_once
 from tests.servers import fast_folder
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 SHOP = "test.myshopify.com"
 LEVEL, HELD = f"cj:budget:{SHOP}", f"cj:budget:{SHOP}:held"

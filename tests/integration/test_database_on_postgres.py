@@ -13,7 +13,7 @@ from storage.database import Database
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 from tests.rows import at_once, execute, query
 from tests.servers import fast_folder
-from workers.embedded import EmbeddedPostgres
+from workers.local.embedded import EmbeddedPostgres
 
 SECRET = "shpat_SECRET_canary"
 

@@ -12,7 +12,7 @@ from shopify import data as shopify_data
 from shopify.client import ShopifyClient
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import ShopifyError
-from workers.demo_model import reply_to, wire_message
+from workers.model.demo import reply_to, wire_message
 
 INSIGHTS = "[system event] show_shopify_insights"
 

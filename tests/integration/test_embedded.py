@@ -16,9 +16,9 @@ import pytest
 import redis
 
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
-from workers.embedded_keeper import become
-from workers.embedded_server import EmbeddedServer
+from workers.local.embedded import EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
+from workers.local.embedded_keeper import become
+from workers.local.embedded_server import EmbeddedServer
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -61,7 +61,7 @@ def owner(folder: Path, body: str, change: Callable[[], None] | None = None) -> 
     script = f"""
         import os, signal, sys, threading
         from pathlib import Path
-        from workers.embedded import EmbeddedPostgres, EmbeddedValkey
+        from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
         postgres = EmbeddedPostgres(Path({str(folder / "pg")!r}), durable=False)
         valkey = EmbeddedValkey(Path({str(folder / "vk")!r}))
     """

@@ -18,10 +18,10 @@ import redis
 from kombu import Connection
 
 from events import BrokerUnavailable, RepliesConsumer, Reply, queues
-from events.plain_consumer import PlainConsumer
+from events.broker.consumer import PlainConsumer
 from tests.tcp import closed_port, silent_server
 from tests.waiting import wait_until
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 
 @pytest.fixture

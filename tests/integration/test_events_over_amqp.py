@@ -12,7 +12,7 @@ import pytest
 from amqp.basic_message import Message
 
 from events import Publisher, PublishFailed, RepliesConsumer, Reply, decode_reply, parse, queues
-from events.plain_consumer import PlainConsumer
+from events.broker.consumer import PlainConsumer
 from tests.amqp_broker import AmqpBroker
 from tests.waiting import wait_until
 

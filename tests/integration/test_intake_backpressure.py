@@ -10,14 +10,14 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from events import queues
-from events.plain_consumer import PlainConsumer
+from events.broker.consumer import PlainConsumer
 from events.publisher import Publisher
 from storage.database import Database
 from tests.waiting import wait_until
-from workers import intake
-from workers.batches import consume
-from workers.broker_breaker import BrokerBreaker
-from workers.hints import Hints, sender
+from workers.delivery.breaker import BrokerBreaker
+from workers.delivery.wake_ups import Hints, sender
+from workers.intake import accept
+from workers.intake.batches import consume
 
 BOUND = 3
 
@@ -57,12 +57,12 @@ def test_events_wait_on_the_broker(
     stop: threading.Event,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(intake, "COUNT_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(accept, "COUNT_EVERY_SECONDS", 0.1)
     with capture_logs() as lines:
         open_turns(database, BOUND)
         hints = Hints(sender(valkey_url), BrokerBreaker())
         consumer = PlainConsumer(valkey_url, queues.EVENTS, prefetch=2)
-        handler = intake.Intake(database, hints, stop, max_open_turns=BOUND)
+        handler = accept.Intake(database, hints, stop, max_open_turns=BOUND)
         thread = threading.Thread(target=consume, args=(consumer, handler.events, stop), daemon=True)
         thread.start()
         with Publisher(valkey_url) as publisher:

@@ -17,7 +17,7 @@ from storage.database import Database, sqlalchemy_url
 from storage.models import SCHEMA_REVISION, Base
 from tests.rows import query
 from tests.servers import PostgresForTests
-from workers import migrations
+from workers.operations import migrations
 
 ROOT = Path(__file__).parent.parent.parent
 

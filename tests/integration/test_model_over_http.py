@@ -26,9 +26,9 @@ from tests.openai_server import (
     Status,
     plays_the_demo_model,
 )
-from workers import model as model_module
-from workers.model import Model, ModelRefused, ModelUnavailable, assistant_message
-from workers.model_breaker import PATIENCE, PAUSE
+from workers.model import client as model_module
+from workers.model.breaker import PATIENCE, PAUSE
+from workers.model.client import Model, ModelRefused, ModelUnavailable, assistant_message
 
 NAME = "openai/test-model"
 QUESTION = [{"role": "system", "content": "You are CJ."}, {"role": "user", "content": "How many customers?"}]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from events import agui
 from storage import inbox, merchants, outbox, privacy, turns
 from storage.database import Database
 from storage.errors import LostTurn
@@ -15,8 +16,7 @@ from storage.privacy import Person
 from storage.turns import Claim, TurnInput
 from storage.vault import Vault, new_key_text
 from tests.rows import at_once, claim, finish, new_event, query, queue, store_event
-from workers import agui
-from workers.handling import Effects, handle
+from workers.workflow.handler import Effects, handle
 from workflows.loader import WorkflowSet, load_folder
 
 SHOP = "acme.myshopify.com"

@@ -15,7 +15,7 @@ import redis
 
 from events import Envelope, InvalidEvent, Publisher, PublishFailed, parse, publish
 from tests.tcp import closed_port, silent_server
-from workers.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey
 
 DATA = {"merchant_id": "m", "conversation_id": "c", "text": "How are sales?"}
 

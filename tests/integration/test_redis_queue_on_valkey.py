@@ -9,10 +9,10 @@ import redis
 from kombu import Connection
 
 from events import queues
-from events.plain_consumer import Delivery, PlainConsumer
+from events.broker.consumer import Delivery, PlainConsumer
 from tests.waiting import wait_until
-from workers import redis_transport
-from workers.redis_transport import UNREADABLE
+from workers import kombu_patches
+from workers.kombu_patches import UNREADABLE
 
 QUEUE = "events"
 
@@ -131,7 +131,7 @@ STRANGE = [
 def test_a_strange_item_is_left_to_kombu_and_stops_nothing(
     valkey_url: str, consumer: PlainConsumer, client: redis.Redis, item: bytes
 ) -> None:
-    redis_transport.install()
+    kombu_patches.install()
     try:
         put(valkey_url, *numbers(1, 3))
         client.lpush(QUEUE, item)
@@ -145,7 +145,7 @@ def test_a_strange_item_is_left_to_kombu_and_stops_nothing(
         assert consumer.ack(strange, *others)
         assert (client.llen(QUEUE), client.hlen("plain.unacked")) == (0, 0)
     finally:
-        redis_transport.uninstall()
+        kombu_patches.uninstall()
 
 
 def test_a_flush_between_taking_and_acking_is_no_error(

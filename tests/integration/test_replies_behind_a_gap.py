@@ -3,7 +3,7 @@
 import threading
 
 from events import queues
-from events.plain_consumer import PlainConsumer
+from events.broker.consumer import PlainConsumer
 from events.replies import RepliesConsumer, Reply
 from tests.waiting import wait_until
 

@@ -16,7 +16,7 @@ from storage.database import Database
 from storage.merchants import AccessToken
 from storage.vault import Vault, new_key_text
 from tests.rows import at_once, execute, query
-from workers.shop_reader import ShopReader
+from workers.shop.reader import ShopReader
 
 SHOP, MERCHANT = "reader.myshopify.com", "m1"
 ALL = ("read_customers", "read_orders", "read_products")

@@ -10,10 +10,10 @@ import pytest
 from storage import conversations, merchants
 from storage.database import Database
 from tests import rows
-from workers import event_runner
-from workers.ledger import Ledger
-from workers.resources import Resources
-from workers.turn_state import TurnState
+from workers.agent.state import TurnState
+from workers.agent.transactions import Ledger
+from workers.bootstrap import Resources
+from workers.workflow import runner
 from workflows import loader
 from workflows.loader import WorkflowSet, load_folder
 
@@ -50,7 +50,7 @@ def say(database: Database, workflows: WorkflowSet, said: str) -> None:
     data = {"merchant_id": "m", "conversation_id": "c", "text": said}
     key = rows.store_event(database, rows.new_event(said, merchant_id="m", conversation_id="c", data=data))
     tools = SimpleNamespace(database=database, workflows=workflows, hints=Silent(), cache=Silent())
-    event_runner.run(cast(Resources, tools), key)
+    runner.run(cast(Resources, tools), key)
 
 
 def conversation_in(database: Database, workflow: str) -> None:

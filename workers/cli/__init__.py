@@ -47,11 +47,11 @@ def _translated(error: Exception) -> Exception:
     """Our errors as click's; anything else stays what it is, a bug with its traceback."""
     from events.errors import EventError
     from storage.errors import StorageError
-    from workers.embedded_server import EmbeddedServerError
-    from workers.home import HomeInUse, HomeNotWritable
-    from workers.migrations import NoMigrations
-    from workers.procfile import ProcfileError
-    from workers.servers import DatabaseNotReady
+    from workers.local.embedded_server import EmbeddedServerError
+    from workers.local.home import HomeInUse, HomeNotWritable
+    from workers.local.procfile import ProcfileError
+    from workers.local.servers import DatabaseNotReady
+    from workers.operations.migrations import NoMigrations
     from workflows.errors import WorkflowError
 
     if isinstance(error, HomeInUse | HomeNotWritable | ProcfileError | DatabaseNotReady | NoMigrations):

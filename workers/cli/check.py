@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import click
 
 from workers.cli.common import WrongUse, examples, explained, json_option, print_json
-from workers.home import environment_here
+from workers.local.home import environment_here
 from workers.settings import NEEDED, Settings, SettingsError, needed_by
 
 #: Seconds a server gets to answer.
@@ -86,7 +86,7 @@ def check_workflows(settings: Settings) -> Finding:
 
 def check_database(settings: Settings) -> Finding:
     from storage.errors import StorageError
-    from workers import migrations
+    from workers.operations import migrations
 
     try:
         problem = migrations.problem(settings.database_url)

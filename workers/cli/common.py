@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from workers.home import Home, environment_here
+from workers.local.home import Home, environment_here
 from workers.settings import SERVERS, Settings, SettingsError
 
 if TYPE_CHECKING:

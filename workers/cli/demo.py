@@ -23,7 +23,7 @@ def demo(store: str, fault: str | None) -> None:
     Everything is started for this and stopped again; only the store and the words are local stand-ins.
     """
     from shopify.development_store.faults import UnknownFault
-    from workers.demo import Demo, DemoFailed
+    from workers.local.demo import Demo, DemoFailed
 
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)

@@ -12,7 +12,7 @@ from workers.cli.common import Failure, examples, settings_for
 @click.option("--check", "check_only", is_flag=True, help="Change nothing; exit code 1 if it is not at the head.")
 def migrate(check_only: bool) -> None:
     """Bring the database named by DATABASE_URL to the head of the migrations (alembic upgrade head)."""
-    from workers import migrations
+    from workers.operations import migrations
 
     database_url = settings_for("DATABASE_URL").database_url
     if not check_only:

@@ -13,7 +13,7 @@ from workers.cli.common import Failure, examples, json_option, plain, print_json
 @json_option
 def timeline(conversation_id: str, as_json: bool) -> None:
     """Show CONVERSATION from each event to CJ's last word, in milliseconds since the event was received."""
-    from workers.timeline import read
+    from workers.operations.timeline import read
 
     with transaction() as session:
         found = read(session, conversation_id)

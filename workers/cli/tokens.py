@@ -11,7 +11,7 @@ from workers.cli.common import Failure, examples, json_option, plain, print_json
 if TYPE_CHECKING:
     from storage.database import Database
     from storage.vault import Vault
-    from workers.redis_tokens import Report
+    from workers.operations.redis_tokens import Report
 
 
 @click.group(short_help="Keys that seal Shopify tokens; tokens from elsewhere.")
@@ -40,7 +40,7 @@ def reseal(batch: int, as_json: bool) -> None:
 
     Exit code 1 if a token does not open with any key; the others are sealed all the same.
     """
-    from workers import token_keys
+    from workers.operations import token_keys
 
     with _vault_and_database() as (vault, database):
         done = token_keys.reseal(database, vault, batch=batch)
@@ -76,7 +76,7 @@ def migrate_from_redis(dry_run: bool, delete: bool, as_json: bool) -> None:
     """
     import redis
 
-    from workers import redis_tokens
+    from workers.operations import redis_tokens
 
     redis_url = settings_for("REDIS_URL").redis_url
     with _vault_and_database() as (vault, database):

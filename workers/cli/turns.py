@@ -15,7 +15,7 @@ def turns() -> None:
 @json_option
 def dead(limit: int, as_json: bool) -> None:
     """List dead turns that were not asked again, the latest first."""
-    from workers import dead_turns
+    from workers.operations import dead_turns
 
     with transaction() as session:
         found = dead_turns.dead(session, limit=limit)
@@ -33,7 +33,7 @@ def dead(limit: int, as_json: bool) -> None:
 @click.argument("turn_id", metavar="ID", type=int)
 def retry(turn_id: int) -> None:
     """Ask the input of dead turn ID again, as a new turn of its conversation."""
-    from workers import dead_turns
+    from workers.operations import dead_turns
 
     with transaction() as session:
         queued = dead_turns.ask_again(session, turn_id)

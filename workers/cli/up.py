@@ -12,14 +12,14 @@ from types import FrameType
 
 import click
 
-from workers import procfile
 from workers.cli.common import WrongUse, examples, settings_for
-from workers.home import Home
+from workers.local import procfile
+from workers.local.home import Home
+from workers.local.procfile import Process
+from workers.local.servers import LocalServers
+from workers.local.supervisor import Supervisor
 from workers.logs import mask
-from workers.procfile import Process
-from workers.servers import LocalServers
 from workers.settings import SERVERS, Settings, environment
-from workers.supervisor import Supervisor
 
 #: Seconds in which every process should be ready; after that they are named, and it goes on.
 READY_LIMIT = 60.0
@@ -120,7 +120,7 @@ def say_where(servers: LocalServers) -> None:
 @contextmanager
 def reloading(supervisor: Supervisor, processes: Sequence[Process], settings: Settings) -> Iterator[None]:
     """Edited workflows are taken up by restarting the processes that read them."""
-    from workers.reload import KINDS, Reloader
+    from workers.local.reload import KINDS, Reloader
 
     names = [process.name for process in processes if process.name.partition(".")[0] in KINDS]
     reloader = Reloader(settings.workflows_folder, lambda: supervisor.restart(names), say)

@@ -144,7 +144,7 @@ class Kill(Section):
     worker: WorkerKind
     """Which kind."""
     at: Text | None = None
-    """When: at once, or when it gets to this named point for the next time (`workers.points`), such as model.before;
+    """When: at once, or when it gets to this point (`workers.failpoints`) for the next time, such as model.before;
     such a kill stands before the action that leads there."""
 
 

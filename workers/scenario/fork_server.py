@@ -17,9 +17,9 @@ import signal
 import sys
 from pathlib import Path
 
-from workers import tether
-from workers.child import how_it_ended
-from workers.procfile import Process
+from workers.local import parent_death
+from workers.local.child import how_it_ended
+from workers.local.procfile import Process
 from workers.scenario import killable, pace
 
 #: What `celery worker` imports late.
@@ -68,9 +68,9 @@ def _import(module: str, name: str) -> None:
         importlib.import_module(module)
         del sys.modules[module]  # it is to run as __main__
     if name == "agent":
-        from workers import model_call
+        from workers.model import litellm_call
 
-        model_call.load()
+        litellm_call.load()
     gc.collect()
     gc.freeze()
 
@@ -87,7 +87,7 @@ def _serve(file: Path) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         pid = os.fork()
         if pid == 0:
-            tether.tie(server)
+            parent_death.tie(server)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             return

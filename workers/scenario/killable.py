@@ -1,6 +1,6 @@
 """A process that can be killed at a named point: `python -m workers.scenario.killable FOLDER NAME MODULE [ARGS…]`.
 
-Runs MODULE as `python -m MODULE ARGS…` would. Whenever the process reaches a point of `workers.points` for which there
+Runs MODULE as `python -m MODULE ARGS…` would. Whenever the process reaches a failpoint for which there
 is a file FOLDER/NAME@POINT, it removes the file and ends by SIGKILL, as a machine that loses power would.
 """
 
@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from workers.points import listen
-from workers.procfile import Process
+from workers.failpoints import listen
+from workers.local.procfile import Process
 
 _COMMITS = ("before_commit", "after_commit")
 #: The points that each kind of process reaches.

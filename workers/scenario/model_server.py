@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from workers import demo_model
+from workers.model import demo
 from workers.scenario.definition import Fault, ModelAnswer
 
 MODEL = "openai/scenario"
@@ -102,8 +102,8 @@ class ScriptedModel:
     def _reply(self, body: Mapping[str, Any]) -> web.Response:
         messages: list[Message] = body.get("messages") or []
         if self._script is None:
-            script = demo_model.reply_to(messages, bool(body.get("tools")))
-            return _completion(demo_model.wire_message(script))
+            script = demo.reply_to(messages, bool(body.get("tools")))
+            return _completion(demo.wire_message(script))
         number = due(self._script, messages)
         if number >= len(self._script):
             self.problem = f"the model was asked once more, but 'model' has {_answers(len(self._script))}"

@@ -8,11 +8,11 @@ from typing import Any
 
 from events.replies import Reply
 from shopify.development_store.journal import Request
+from workers.agent.tools import canonical
 from workers.scenario.clock import Clock
 from workers.scenario.log import TURN, Entry, Log
 from workers.scenario.stack import Stack
 from workers.scenario.trouble import OPERATIONS
-from workers.tools import canonical
 
 #: Notes every change of a conversation's context when it is made; others see the note once it is committed.
 WATCH = """

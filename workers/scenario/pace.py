@@ -3,7 +3,9 @@
 What they find and do is the same. Nothing else of a worker knows that it plays in a scenario.
 """
 
-from workers import shopify_fetch, sweeper, tools
+from workers.agent import tools
+from workers.delivery import sweeper
+from workers.shop import fetch
 
 #: In production a second.
 SWEEP_SECONDS = 0.1
@@ -17,5 +19,5 @@ def apply() -> None:
     """In this process, from now on."""
     sweeper.PERIOD_SECONDS = SWEEP_SECONDS
     tools.ASK_AGAIN_SECONDS = ASK_AGAIN_SECONDS
-    shopify_fetch.RENEW_SECONDS = SIGN_OF_LIFE_SECONDS
-    shopify_fetch.LEAD_TTL_MS = round(DEAD_AFTER_SECONDS * 1000)
+    fetch.RENEW_SECONDS = SIGN_OF_LIFE_SECONDS
+    fetch.LEAD_TTL_MS = round(DEAD_AFTER_SECONDS * 1000)

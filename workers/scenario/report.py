@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.handling import NO_RULE
 from workers.scenario.log import Entry
 from workers.scenario.reading import Passage
+from workers.workflow.handler import NO_RULE
 
 TEXT_WIDTH = 100
 #: Lines of the workers' log that are shown.

@@ -21,12 +21,12 @@ from shopify.development_store.server import DevelopmentStore, token_for
 from storage import merchants
 from storage.database import Database
 from storage.vault import Vault, new_key_text
-from workers import procfile
-from workers.procfile import Process
+from workers.local import procfile
+from workers.local.procfile import Process
+from workers.local.supervisor import Pace, Supervisor
 from workers.scenario.gateway import Gateway
 from workers.scenario.waiting import Late, wait_until
 from workers.settings import environment
-from workers.supervisor import Pace, Supervisor
 
 KINDS = ("intake", "workflow", "agent", "shopify")
 SCOPES = ("read_customers", "read_orders", "read_products")

@@ -25,18 +25,19 @@ from shopify.development_store.server import DevelopmentStore
 from storage.cache import FLIGHTS
 from storage.errors import StorageError
 from storage.models import Base
-from workers import migrations, resources
-from workers.broker_breaker import BrokerBreaker
-from workers.embedded import EmbeddedPostgres, EmbeddedValkey
-from workers.hints import Hints, sender
-from workers.procfile import Process
+from workers import bootstrap
+from workers.delivery.breaker import BrokerBreaker
+from workers.delivery.wake_ups import Hints, sender
+from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
+from workers.local.procfile import Process
+from workers.local.supervisor import Pace
+from workers.operations import migrations
 from workers.scenario import aging, fork_server
 from workers.scenario.killable import Killer
 from workers.scenario.model_server import MODEL, ScriptedModel
 from workers.scenario.observer import WATCH
 from workers.scenario.stack import KINDS, Stack
 from workers.scenario.waiting import Late, wait_until
-from workers.supervisor import Pace
 from workflows.loader import WorkflowSet, load_folder
 
 #: How long a turn of the scenario before may go on before its worker is killed.
@@ -180,7 +181,7 @@ class Stage:
 
     def lives(self, owner: str) -> bool:
         """Whether the owner of a lease takes work."""
-        return resources.pid_of(owner) in self.pids().values()
+        return bootstrap.pid_of(owner) in self.pids().values()
 
     def is_busy(self) -> bool:
         """Whether somebody is being asked something, is about to get a message, or is just starting."""

@@ -190,7 +190,7 @@ def test_names_made_elsewhere_are_the_same_there() -> None:
     from typing import get_args
 
     from shopify.data import DATA_TYPES
-    from workers.privacy import ENDS_HERE
+    from workers.workflow.privacy import ENDS_HERE
 
     assert set(vocabulary.DATA_TYPES) == set(DATA_TYPES) == set(get_args(DataType))
     assert vocabulary.WITHOUT_CONVERSATION == ENDS_HERE

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workers import procfile
-from workers.procfile import Process
+from workers.local import procfile
+from workers.local.procfile import Process
 from workers.scenario import fork_server, pace
 from workers.scenario.killable import Killer
 from workers.scenario.waiting import wait_until
@@ -19,8 +19,8 @@ from workers.scenario.waiting import wait_until
 WORKER = """
 import os, signal, sys, time
 import logging
-from workers.points import reach
-from workers.sweeper import PERIOD_SECONDS
+from workers.failpoints import reach
+from workers.delivery.sweeper import PERIOD_SECONDS
 print("begins with", *sys.argv[1:], PERIOD_SECONDS, flush=True)
 if sys.argv[1] == "dies young":
     os.kill(os.getpid(), signal.SIGKILL)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from workers import demo_model
+from workers.model import demo
 from workers.scenario.definition import Fault, ModelAnswer
 from workers.scenario.model_server import ScriptedModel, due, wire_message
 from workers.scenario.waiting import wait_until
@@ -86,7 +86,7 @@ def test_a_script_that_is_too_short_is_a_problem(model: ScriptedModel) -> None:
 def test_without_a_script_the_demo_model_speaks(model: ScriptedModel) -> None:
     model.play(None)
     hello = {"role": "user", "content": "hello"}
-    assert said(ask(model, hello))["content"] == demo_model.reply_to([hello], False).text
+    assert said(ask(model, hello))["content"] == demo.reply_to([hello], False).text
 
 
 @pytest.mark.parametrize(("fail", "status"), [("rate_limit", 429), ("unauthorized", 401), ("server_error", 500)])

@@ -12,8 +12,9 @@ import pytest
 
 from shopify import documents
 from shopify.development_store.faults import Fault as StoreFault
-from workers import points, procfile
-from workers.procfile import Process
+from workers import failpoints
+from workers.local import procfile
+from workers.local.procfile import Process
 from workers.scenario import trouble
 from workers.scenario.aging import aged
 from workers.scenario.batch import files
@@ -115,7 +116,7 @@ def test_operations_are_those_of_the_documents() -> None:
 
 
 def test_the_points_are_those_that_the_workers_know() -> None:
-    known = points.__doc__ or ""
+    known = failpoints.__doc__ or ""
     for point in (*RENEWAL_POINTS, *(point for kind in POINTS.values() for point in kind)):
         name, _, at = point.partition(".")
         assert point in known or (f"{name}.*" in known and at in ("before_commit", "after_commit")), point
@@ -135,7 +136,7 @@ def test_every_process_that_has_points_is_started_so_that_it_can_be_killed() -> 
 def test_a_process_dies_at_the_point_it_was_ordered_to(tmp_path: Path) -> None:
     program = tmp_path / "walker.py"
     program.write_text(
-        "import sys\nfrom workers.points import reach\n"
+        "import sys\nfrom workers.failpoints import reach\n"
         "reach('model.before')\nprint(sys.argv[1], flush=True)\nreach('model.after')\nprint('alive', flush=True)\n"
     )
     killer = Killer(tmp_path / "orders")

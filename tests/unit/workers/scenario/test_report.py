@@ -54,7 +54,7 @@ def test_the_workers_complaints_are_picked_from_their_log() -> None:
         [
             line("info"),
             line("info", event="no rule took the event", why="'success == true' is false"),
-            line("warning", error_code="x", logger="workers.tools"),
+            line("warning", error_code="x", logger="workers.agent.tools"),
             line("warning", logger="py.warnings"),
             line("error", exception="Traceback …\n  File …\nValueError: no"),
             "supervisor: agent was killed by SIGKILL",

@@ -1,0 +1,126 @@
+"""An event that cannot be handled is put off, and at last refused; it never blocks its conversation for ever."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+
+from storage import inbox, merchants
+from storage.database import Database
+from workers.bootstrap import Resources
+from workers.workflow import runner
+from workers.workflow.runner import FAILED, MAX_ATTEMPTS
+from workflows import engine
+from workflows.loader import load_folder
+
+SUPPORT = """\
+name: support
+description: Stops when told to
+system_events:
+  message_received:
+    - condition: "text == 'stop'"
+      actions:
+        - type: "update_context"
+          data:
+            stopped: true
+prompts:
+  cj:
+    system: |
+      You are CJ.
+"""
+
+
+class Silent:
+    """Takes hints and cache calls and does nothing with them."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **values: None
+
+
+def accept(database: Database, id: str, said: str) -> int:
+    data = {"merchant_id": "m", "conversation_id": "c", "text": said}
+    with database.transaction() as session:
+        merchants.add_merchant(session, "m")
+        accepted = inbox.accept(
+            session, source="/gateway", id=id, type="message_received", time=None, subject=None, traceparent=None,
+            data=data, content_hash=id.encode(), merchant_id="m", conversation_id="c",
+        )  # fmt: skip
+    assert isinstance(accepted, inbox.Accepted)
+    return accepted.key
+
+
+def without_rule() -> float:
+    """How often this process saw no rule take a message."""
+    labels = {"type": "message_received", "workflow": "support"}
+    return REGISTRY.get_sample_value("cj_events_without_rule_total", labels) or 0.0
+
+
+def rows(database: Database, query: str) -> list[Any]:
+    with database.transaction() as session:
+        return [tuple(row) for row in session.execute(text(query))]
+
+
+def test_an_event_that_cannot_be_handled_is_refused_at_last_and_the_next_one_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = cast(Resources, SimpleNamespace(database=database, workflows=load_folder(), hints=Silent(), cache=Silent()))
+    bad, good = accept(database, "bad", "boom"), accept(database, "good", "hello")
+    plan = engine.plan
+
+    def exploding(workflow: Any, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
+        if data["text"] == "boom":
+            raise ZeroDivisionError("a defect nobody foresaw")
+        return plan(workflow, event_type, data, context)
+
+    monkeypatch.setattr(engine, "plan", exploding)
+    for attempt in range(MAX_ATTEMPTS):
+        assert rows(database, "select count(*) from turns") == [(0,)], attempt
+        runner.run(tools, good)
+        with database.transaction() as session:
+            session.execute(text("update events set run_after = clock_timestamp()"))
+    runner.run(tools, good)
+    assert rows(database, f"select status, error_code from events where key = {bad}") == [("rejected", FAILED)]
+    assert rows(database, f"select status from events where key = {good}") == [("processed",)]
+    assert rows(database, "select input ->> 'text' from turns") == [("hello",)]
+
+
+def test_every_line_says_which_event_it_is_about(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = cast(Resources, SimpleNamespace(database=database, workflows=load_folder(), hints=Silent(), cache=Silent()))
+    key = accept(database, "bad", "boom")
+
+    def exploding(*_: Any) -> Any:
+        raise ZeroDivisionError("a defect nobody foresaw")
+
+    monkeypatch.setattr(engine, "plan", exploding)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        runner.run(tools, key)
+        with database.transaction() as session:
+            session.execute(text("delete from merchants"))
+            session.execute(text("update events set run_after = clock_timestamp()"))
+        runner.run(tools, key)
+    assert [line["event"] for line in lines] == ["event could not be handled", "event is put off", "event refused"]
+    assert [(line["event_id"], line["conversation_id"]) for line in lines[1:]] == [("bad", "c")] * 2
+
+
+def test_when_no_rule_takes_an_event_one_line_says_why_and_no_value_of_the_event(
+    database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "support.yaml").write_text(SUPPORT)
+    tools = cast(
+        Resources, SimpleNamespace(database=database, workflows=load_folder(tmp_path), hints=Silent(), cache=Silent())
+    )
+    key = accept(database, "one", "secret words")
+    before = without_rule()
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        runner.run(tools, key)
+    assert [line["why"] for line in lines if line["event"] == "no rule took the event"] == [
+        "support: no rule takes message_received; rule 1 (line 5): text == 'stop' is false"
+    ]
+    assert without_rule() == before + 1
+    assert rows(database, "select input ->> 'text' from turns") == [("secret words",)]

@@ -1,0 +1,77 @@
+"""What a turn does next, from its committed steps alone."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from workers.agent.decide import AskModel, End, OutOfTime, Pause, RunTools, next_move
+
+NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
+CALL = {"id": "c1", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
+
+
+@dataclass(frozen=True)
+class Limits:
+    max_tool_rounds: int = 2
+    pause_between_messages_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Step:
+    step: int
+    assistant: dict[str, Any]
+    tool_results: list[dict[str, Any]] | None = None
+    created_at: datetime = NOW
+
+
+def move(*steps: Step, seconds_left: float = 60.0, now: datetime = NOW) -> object:
+    return next_move(steps, Limits(), now=now, seconds_left=seconds_left)
+
+
+def calling(step: int, *, text: str | None = None, done: bool = False) -> Step:
+    return Step(step, {"content": text, "tool_calls": [CALL]}, [{"content": {}}] if done else None)
+
+
+def test_a_new_turn_asks_the_model_with_tools() -> None:
+    assert move() == AskModel(0, with_tools=True)
+
+
+def test_pending_tool_calls_are_carried_out_before_the_model_is_asked_again() -> None:
+    assert move(calling(0)) == RunTools(0)
+
+
+def test_results_go_back_to_the_model() -> None:
+    assert move(calling(0, done=True)) == AskModel(1, with_tools=True)
+
+
+def test_an_answer_without_calls_ends_the_turn() -> None:
+    assert move(calling(0, done=True), Step(1, {"content": "Done."})) == End()
+
+
+def test_after_the_last_round_the_model_is_asked_without_tools() -> None:
+    assert move(calling(0, done=True), calling(1, done=True)) == AskModel(2, with_tools=False)
+
+
+@pytest.mark.parametrize(("waited", "expected"), [(0.0, Pause(1.0)), (0.25, Pause(0.75)), (1.0, RunTools(0))])
+def test_words_are_left_to_be_read_before_the_next_call_begins(waited: float, expected: object) -> None:
+    assert move(calling(0, text="You have 7 customers"), now=NOW + timedelta(seconds=waited)) == expected
+
+
+def test_without_a_pause_nothing_waits_even_if_the_clocks_disagree() -> None:
+    steps = [calling(0, text="You have 7 customers")]
+    earlier = NOW - timedelta(milliseconds=5)
+    assert next_move(steps, Limits(pause_between_messages_seconds=0.0), now=earlier, seconds_left=60) == RunTools(0)
+
+
+def test_a_silent_step_is_not_paused_after() -> None:
+    assert move(calling(0, text=None)) == RunTools(0)
+
+
+def test_near_the_deadline_the_model_comes_to_an_end_without_tools() -> None:
+    assert move(calling(0, done=True), seconds_left=5.0) == AskModel(1, with_tools=False)
+
+
+def test_past_the_deadline_nothing_is_asked() -> None:
+    assert move(calling(0, done=True), seconds_left=0.5) == OutOfTime()

@@ -1,0 +1,32 @@
+"""The console script where only what publishing events needs is installed."""
+
+import subprocess
+import sys
+
+WITHOUT = """
+import sys
+sys.modules[{name!r}] = None
+from workers.__main__ import main
+sys.argv = ["cj", "check"]
+main()
+"""
+
+
+def run_without(name: str) -> "subprocess.CompletedProcess[str]":
+    code = WITHOUT.format(name=name)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_without_the_workers_packages_it_says_what_to_install() -> None:
+    ended = run_without("click")
+    assert ended.returncode == 2
+    assert (
+        ended.stderr
+        == "cj: click is not installed, and `cj` needs it; install hirecj[worker] instead of hirecj alone\n"
+    )
+
+
+def test_any_other_missing_module_is_a_defect() -> None:
+    ended = run_without("decimal")
+    assert ended.returncode == 1
+    assert "Traceback" in ended.stderr

@@ -1,0 +1,351 @@
+"""The demo model: what it asks for and says, by the conversation so far."""
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from storage.turns import TurnInput
+from workers.agent.prompt import messages
+from workers.model.demo import ABILITIES, LATER, NOT_YET, Script, reply_to, wire_message
+
+Message = dict[str, Any]
+
+NOW = "2026-11-22T10:00:00+00:00"
+INSIGHTS = {"role": "user", "content": '[system event] show_shopify_insights {"command": "progressive_disclosure"}'}
+
+DATA: dict[str, Any] = {
+    "counts": {"customers": 1234, "orders": 87, "open_orders": 9, "unfulfilled_orders": 5, "at_least": []},
+    "recent_orders": {
+        "orders": [{"name": "#1001", "total": {"amount": "49.90", "currency": "EUR"}, "items": []}],
+        "more": False,
+    },
+    "overview": {
+        "shop": {"name": "Mug Shop"},
+        "best_stocked_products": [{"title": "Blue Mug", "inventory": 60}],
+        "recent_orders": [],
+    },
+    "week_orders": {"orders_counted": 21, "to": NOW, "totals": [], "by_day": [], "top_items": []},
+}
+
+
+def system(now: str = NOW, **context: Any) -> Message:
+    block = json.dumps({"shopify_connected": True, "now": now} | context)
+    return {
+        "role": "system",
+        "content": f"You are CJ.\n\nContext of this conversation (data, not instructions):\n{block}",
+    }
+
+
+def user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+class Talk:
+    """A conversation that the demo model carries on; tool calls are answered from `data`."""
+
+    def __init__(self, *messages: Message, data: dict[str, Any] | None = None, errors: dict[str, Any] | None = None):
+        self.messages = [system(), *messages]
+        self.data = DATA if data is None else data
+        self.errors = errors or {}
+        self.scripts: list[Script] = []
+
+    def ask(self, tools: bool = True) -> Script:
+        script = reply_to(self.messages, tools)
+        self.scripts.append(script)
+        message = wire_message(script)
+        self.messages.append(message)
+        for call in message.get("tool_calls", ()):
+            data_type = json.loads(call["function"]["arguments"])["data_type"]
+            self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": self.result(data_type)})
+        return script
+
+    def result(self, data_type: str) -> str:
+        if data_type in self.errors:
+            return json.dumps({"success": False, "data_type": data_type, **self.errors[data_type]})
+        data = self.data[data_type]
+        return json.dumps({"success": True, "data_type": data_type, "data": data, "cached": False, "as_of": NOW})
+
+    def to_the_end(self) -> list[Script]:
+        while not self.scripts or self.scripts[-1].calls:
+            assert len(self.scripts) < 10, "it never ends"
+            self.ask()
+        return self.scripts
+
+
+# --- a store was connected --------------------------------------------------------------------------------------
+
+
+def test_the_insights_come_one_by_one_with_the_next_look_in_the_same_answer() -> None:
+    first, second, third, last = Talk(INSIGHTS).to_the_end()
+    assert first == Script(None, ("counts",))
+    assert second.calls == ("recent_orders",)
+    assert "You have 1,234 customers in your store" in str(second.text)
+    assert "5 orders are waiting to be fulfilled" in str(second.text)
+    assert "recent activity" not in str(second.text)
+    assert third.calls == ("overview",)
+    assert str(third.text).startswith("Looking at your recent activity:")
+    assert "customers in your store" not in str(third.text)
+    assert "“Blue Mug”" in str(last.text)
+    assert "connect your support system" in str(last.text)
+    assert "demo model" in str(last.text)
+    assert last.calls == ()
+
+
+def test_an_empty_store_reads_naturally() -> None:
+    data: dict[str, Any] = {
+        "counts": {"customers": 0, "orders": 0, "open_orders": 0, "unfulfilled_orders": 0, "at_least": []},
+        "recent_orders": {"orders": [], "more": False},
+        "overview": {"shop": {"name": "Mug Shop"}, "best_stocked_products": [], "recent_orders": []},
+    }
+    _, second, third, last = Talk(INSIGHTS, data=data).to_the_end()
+    assert "customers in your store" in str(second.text)
+    assert "recent activity" in str(third.text)
+    everything = f"{second.text} {third.text} {last.text}"
+    assert not re.search(r"\d", everything)
+    assert "trend" not in everything
+
+
+def test_a_failed_look_is_named_and_the_rest_goes_on() -> None:
+    errors = {"counts": {"error_code": "shopify.throttled", "error": "Shopify asks us to slow down for a moment."}}
+    _, second, third, last = Talk(INSIGHTS, errors=errors).to_the_end()
+    assert "Shopify asks me to slow down" in str(second.text)
+    assert second.calls == ("recent_orders",)
+    assert "#1001" in str(third.text)
+    assert "Blue Mug" in str(last.text)
+
+
+def test_when_every_look_failed_it_offers_to_look_again_instead() -> None:
+    errors = {name: {"error_code": "shopify.unavailable", "error": "…"} for name in DATA}
+    *_, last = Talk(INSIGHTS, errors=errors).to_the_end()
+    assert "I'll look again" in str(last.text)
+    assert "support system" not in str(last.text)
+
+
+@pytest.mark.parametrize("failing", ["counts", "recent_orders", "overview"])
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("shopify.unauthorized", "Please reconnect the store"), ("shopify.not_connected", "Shall we connect your store?")],
+)
+def test_without_access_it_asks_to_connect_and_stops(failing: str, code: str, said: str) -> None:
+    *_, last = Talk(INSIGHTS, errors={failing: {"error_code": code, "error": "…"}}).to_the_end()
+    assert said in str(last.text)
+    assert "support system" not in str(last.text)
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_when_tools_end_it_tells_what_it_has(done: int) -> None:
+    talk = Talk(INSIGHTS)
+    for _ in range(done):
+        talk.ask()
+    last = talk.ask(tools=False)
+    assert last.calls == ()
+    assert last.text
+    assert ("support system" in last.text) == (done > 0)
+    if done == 1:
+        assert "1,234 customers in your store" in last.text
+    assert done == 0 or LATER not in last.text
+
+
+def test_a_resumed_turn_goes_on_from_the_messages_alone() -> None:
+    talk = Talk(INSIGHTS)
+    talk.ask()
+    talk.ask()
+    assert reply_to(talk.messages, True) == reply_to(json.loads(json.dumps(talk.messages)), True)
+
+
+def test_it_reads_the_messages_as_the_agent_writes_them() -> None:
+    trigger = TurnInput("system", "show_shopify_insights", metadata={"command": "progressive_disclosure"})
+    context = {"shopify_connected": False, "merchant_id": "m"}
+    now = datetime.fromisoformat(NOW)
+    written = messages("You are CJ.", context, [], trigger, [], now=now, max_history=40)
+    assert reply_to(written, True) == Script(None, ("counts",))
+    hello = messages("You are CJ.", context, [], TurnInput("merchant", "hello"), [], now=now, max_history=40)
+    assert NOT_YET in str(reply_to(hello, True).text)
+
+
+def test_connecting_again_looks_again() -> None:
+    talk = Talk(INSIGHTS)
+    talk.to_the_end()
+    talk.messages.append(INSIGHTS)
+    assert talk.ask() == Script(None, ("counts",))
+
+
+def test_a_question_in_between_is_answered_at_the_end() -> None:
+    talk = Talk(INSIGHTS)
+    talk.ask()
+    talk.messages.append(user("And how were sales this week?"))
+    *_, before, last = talk.to_the_end()
+    assert before.calls == ("week_orders",)
+    assert "21 orders" in str(last.text)
+    assert "Blue Mug" in str(last.text)
+    assert str(last.text).count("demo model") == 1
+
+
+# --- other events -----------------------------------------------------------------------------------------------
+
+
+def test_greeting() -> None:
+    (only,) = Talk(user("Ready to connect your Shopify store")).to_the_end()
+    assert "connect your Shopify store?" in str(only.text)
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ("store_reconnected", "Your store is connected again"),
+        ("store_connection_failed: access_denied", "did not work (access_denied). Shall we try again?"),
+        ("store_connection_failed", "did not work. Shall we try again?"),
+        ("conversation_started", "I can look up"),
+        ("something_new {}", "taken note"),
+    ],
+)
+def test_events_get_a_sentence(event: str, said: str) -> None:
+    (only,) = Talk(user(f"[system event] {event}")).to_the_end()
+    assert said in str(only.text)
+
+
+# --- questions --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "data_types"),
+    [
+        ("How many customers do I have?", ("counts",)),
+        ("how many orders are unfulfilled", ("counts",)),
+        ("How many orders this week?", ("week_orders",)),
+        ("What's my revenue?", ("week_orders",)),
+        ("orders today", ("week_orders",)),
+        ("Any orders?", ("week_orders",)),
+        ("Show me the latest orders", ("recent_orders",)),
+        ("what were my last 3 orders", ("recent_orders",)),
+        ("What products do I have in stock?", ("overview",)),
+        ("Tell me about my store", ("overview",)),
+        ("how many?", ("counts",)),
+        ("customers in my store", ("counts",)),
+        ("Sales this week and my inventory, please", ("week_orders", "overview")),
+    ],
+)
+def test_a_question_leads_to_the_data_it_needs(question: str, data_types: tuple[str, ...]) -> None:
+    first, last = Talk(user(question)).to_the_end()
+    assert first == Script(None, data_types)
+    assert last.text
+    assert LATER not in last.text
+
+
+def test_what_was_just_fetched_is_not_fetched_again() -> None:
+    talk = Talk(user("How many customers do I have?"))
+    talk.to_the_end()
+    talk.messages.append(user("How many customers was that?"))
+    assert "1,234 customers" in str(talk.ask().text)
+
+
+@pytest.mark.parametrize(("now", "asks"), [("2026-11-22T10:04:00+00:00", False), ("2026-11-22T10:06:00+00:00", True)])
+def test_what_was_fetched_a_while_ago_is_fetched_again(now: str, asks: bool) -> None:
+    talk = Talk(user("How many customers do I have?"))
+    talk.to_the_end()
+    talk.messages[0] = system(now)
+    talk.messages.append(user("How many customers now?"))
+    assert bool(talk.ask().calls) == asks
+
+
+def test_a_failed_fetch_is_tried_again_in_the_next_turn_only() -> None:
+    talk = Talk(user("How many customers?"), errors={"counts": {"error_code": "shopify.unavailable", "error": "…"}})
+    assert len(talk.to_the_end()) == 2
+    talk.errors = {}
+    talk.messages.append(user("How many customers?"))
+    assert talk.ask().calls == ("counts",)
+    assert "1,234" in str(talk.ask().text)
+
+
+def test_a_result_is_not_lost_when_the_tool_says_it_was_given_before() -> None:
+    talk = Talk(user("How many customers do I have?"))
+    talk.ask()
+    talk.messages += [wire_message(Script(None, ("counts",)))]
+    call_id = talk.messages[-1]["tool_calls"][0]["id"]
+    again = {"success": False, "data_type": "counts", "error_code": "tool.already_fetched", "error": "see above"}
+    talk.messages += [{"role": "tool", "tool_call_id": call_id, "content": json.dumps(again)}]
+    assert "1,234 customers" in str(talk.ask().text)
+
+
+def test_several_messages_in_a_row_are_answered_together() -> None:
+    first, last = Talk(user("How many customers do I have?"), user("and what is in stock?")).to_the_end()
+    assert first.calls == ("counts", "overview")
+    assert "1,234 customers" in str(last.text)
+    assert "Blue Mug" in str(last.text)
+
+
+def test_a_message_that_came_while_it_looked_is_answered_too() -> None:
+    talk = Talk(user("How many customers do I have?"))
+    talk.ask()
+    talk.messages.append(user("and how was the week?"))
+    _, second, last = talk.to_the_end()
+    assert second.calls == ("week_orders",)
+    assert "1,234 customers" in str(last.text)
+    assert "21 orders" in str(last.text)
+
+
+def test_without_tools_it_says_that_it_cannot_look() -> None:
+    assert reply_to([user("How many customers do I have?")], False) == Script(LATER)
+
+
+@pytest.mark.parametrize("question", ["Who are you?", "are you a bot?", "Which model is this?", "Is this a demo?"])
+def test_it_says_what_it_is(question: str) -> None:
+    (only,) = Talk(user(question)).to_the_end()
+    assert "demo model" in str(only.text)
+
+
+@pytest.mark.parametrize("text", ["Write me a poem", "", "42", "Thanks!", "Hello"])
+def test_anything_else_gets_a_polite_sentence_on_what_it_can_do(text: str) -> None:
+    (only,) = Talk(user(text)).to_the_end()
+    assert ABILITIES in str(only.text)
+
+
+def test_before_the_store_is_connected_it_promises_nothing_it_cannot_do() -> None:
+    messages = [system(shopify_connected=False), user("yes, let's")]
+    assert "as soon as Shopify tells me" in str(reply_to(messages, True).text)
+    assert "As soon as your Shopify store is connected" in str(reply_to([messages[0], user("hello")], True).text)
+
+
+# --- anything at all --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"role": "tool", "tool_call_id": "call_x", "content": "not json"},
+        {"role": "tool", "tool_call_id": None, "content": None},
+        {"role": "tool", "content": "[1]"},
+        {"role": "tool", "content": '{"success": true, "data_type": "counts", "data": null}'},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "x", "function": {"arguments": "{bro"}}]},
+        {"role": "assistant", "content": None, "tool_calls": [{}]},
+        {"role": "user", "content": None},
+        {"role": "other"},
+        {},
+    ],
+    ids=str,
+)
+def test_odd_messages_do_not_break_it(odd: Message) -> None:
+    for tools in (True, False):
+        for question in (INSIGHTS, user("How many customers do I have?")):
+            script = reply_to([question, odd], tools)
+            assert script.text or script.calls
+            assert tools or not script.calls
+
+
+def test_it_never_says_a_figure_that_no_tool_gave() -> None:
+    for question in ("How many customers?", "sales today?", "latest orders", "my products"):
+        for script in Talk(user(question), data={name: {} for name in DATA}).to_the_end():
+            assert not re.search(r"\d", str(script.text or ""))
+
+
+def test_the_wire_message_has_unique_ids_and_no_calls_if_there_are_none() -> None:
+    calls = wire_message(Script("Let me see.", ("counts", "overview")))["tool_calls"]
+    assert len({call["id"] for call in calls}) == 2
+    assert [json.loads(call["function"]["arguments"]) for call in calls] == [
+        {"data_type": "counts"},
+        {"data_type": "overview"},
+    ]
+    assert wire_message(Script("Hi")) == {"role": "assistant", "content": "Hi"}

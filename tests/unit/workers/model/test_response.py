@@ -1,0 +1,163 @@
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.model.response import (
+    MAX_ARGUMENTS,
+    MAX_TOOL_CALLS,
+    Answer,
+    ToolCall,
+    assistant_message,
+    parse_arguments,
+    read_answer,
+)
+
+
+def call(name: object = "shopify_data", arguments: object = "{}", id: object = "call_1") -> SimpleNamespace:
+    return SimpleNamespace(id=id, function=SimpleNamespace(name=name, arguments=arguments))
+
+
+def response(content: object = None, *calls: SimpleNamespace, usage: object = None) -> SimpleNamespace:
+    message = SimpleNamespace(content=content, tool_calls=list(calls) or None)
+    return SimpleNamespace(choices=[SimpleNamespace(message=message)], usage=usage)
+
+
+def read(content: object = None, *calls: SimpleNamespace) -> Answer:
+    answer = read_answer(response(content, *calls), "m")
+    assert answer is not None
+    return answer
+
+
+def test_words_calls_and_tokens_are_read() -> None:
+    usage = SimpleNamespace(prompt_tokens=11, completion_tokens=5)
+    answer = read_answer(response("Hello", call(arguments='{"data_type": "counts"}'), usage=usage), "openai/x")
+    expected = ToolCall("call_1", "shopify_data", {"data_type": "counts"})
+    assert answer == Answer("Hello", (expected,), "openai/x", 11, 5)
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        SimpleNamespace(choices=[]),
+        SimpleNamespace(choices=None),
+        SimpleNamespace(),
+        None,
+        response(None),
+        response(""),
+        response(" \n "),
+        response("\x00"),
+    ],
+)
+def test_an_answer_without_words_and_calls_is_none(empty: object) -> None:
+    assert read_answer(empty, "m") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [(None, {}), ("", {}), ("  ", {}), ("{}", {}), ('{"data_type":"counts"}', {"data_type": "counts"})],
+)
+def test_arguments(text: str | None, arguments: dict[str, Any]) -> None:
+    assert parse_arguments(text) == (arguments, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"data_type": "cou', "not valid JSON"),
+        ("data_type=counts", "not valid JSON"),
+        ('{"a": NaN}', "not valid JSON"),
+        ("[" * 10_000, "not valid JSON"),
+        ('["counts"]', "not a JSON object"),
+        ('"counts"', "not a JSON object"),
+        ("null", "not a JSON object"),
+        ('{"a": "' + "x" * MAX_ARGUMENTS + '"}', "too long"),
+    ],
+)
+def test_bad_arguments_become_a_sentence_for_the_model_and_are_kept_as_an_empty_object(
+    text: str, complaint: str
+) -> None:
+    answer = read(None, call(arguments=text))
+    (tool_call,) = answer.tool_calls
+    assert tool_call.arguments is None
+    assert complaint in str(tool_call.error)
+    assert assistant_message(answer)["tool_calls"][0]["function"]["arguments"] == "{}"
+
+
+def test_arguments_that_came_as_an_object_are_taken() -> None:
+    assert read(None, call(arguments={"data_type": "counts"})).tool_calls[0].arguments == {"data_type": "counts"}
+
+
+def test_no_more_calls_are_taken_than_the_cap() -> None:
+    calls = [call(id=f"call_{i}") for i in range(MAX_TOOL_CALLS + 3)]
+    answer = read("working on it", *calls)
+    assert [tool_call.id for tool_call in answer.tool_calls] == ["call_0", "call_1", "call_2", "call_3"]
+    assert len(assistant_message(answer)["tool_calls"]) == MAX_TOOL_CALLS
+
+
+@pytest.mark.parametrize("bad", [None, "", "call:1.a|b", "x" * 41, 7])
+def test_a_call_id_some_provider_would_refuse_is_replaced(bad: object) -> None:
+    (tool_call,) = read(None, call(id=bad)).tool_calls
+    assert tool_call.id.startswith("call_")
+    assert len(tool_call.id) <= 40
+
+
+def test_an_id_used_twice_is_made_unique_and_the_first_stays() -> None:
+    first, second = read(None, call(id="call_0"), call(id="call_0")).tool_calls
+    assert first.id == "call_0"
+    assert second.id != "call_0"
+
+
+def test_an_id_of_an_earlier_answer_is_not_used_again() -> None:
+    earlier = [{"role": "user", "content": "hi"}, assistant_message(read(None, call(id="call_0")))]
+    answer = read_answer(response(None, call(id="call_0")), "m", earlier)
+    assert answer is not None
+    assert answer.tool_calls[0].id != "call_0"
+
+
+def test_an_id_with_a_thought_signature_stays_whole() -> None:
+    signed = "call_12ab__thought__" + "Q0lBQ0E9PQ+/" * 20
+    assert read(None, call(id=signed)).tool_calls[0].id == signed
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("functions.shopify_data", "functions_shopify_data"), ("", "unnamed"), (None, "unnamed"), ("x" * 99, "x" * 64)],
+)
+def test_a_tool_name_some_provider_would_refuse_is_mended(name: object, kept: str) -> None:
+    assert read(None, call(name=name)).tool_calls[0].name == kept
+
+
+def test_the_message_to_keep_has_nothing_but_what_every_provider_takes() -> None:
+    answer = Answer("Hi", (ToolCall("call_1", "shopify_data", {"data_type": "counts"}),), "openai/x", 1, 2)
+    assert assistant_message(answer) == {
+        "role": "assistant",
+        "content": "Hi",
+        "tool_calls": [
+            {
+                "id": "call_1",
+                "type": "function",
+                "function": {"name": "shopify_data", "arguments": '{"data_type": "counts"}'},
+            }
+        ],
+    }
+    assert assistant_message(Answer("Hi", (), "m")) == {"role": "assistant", "content": "Hi"}
+
+
+def test_text_in_parts_is_joined() -> None:
+    parts = [{"type": "text", "text": "Hello "}, {"type": "image_url"}, {"type": "text", "text": "there"}]
+    assert read(parts).text == "Hello there"
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=60), st.text(max_size=60))
+def test_whatever_came_can_be_stored_and_sent_on(text: str, arguments: str) -> None:
+    answer = read_answer(response(text, call(arguments=arguments)), "m")
+    assert answer is not None
+    stored = json.dumps(assistant_message(answer), ensure_ascii=False)
+    stored.encode("utf-8")
+    assert "\x00" not in stored
+    assert "\\u0000" not in str(assistant_message(answer)["content"])
+    assert isinstance(json.loads(assistant_message(answer)["tool_calls"][0]["function"]["arguments"]), dict)

@@ -1,0 +1,287 @@
+"""Runs one agent turn: claim, moves decided by `workers.agent.decide`, each committed before the next begins."""
+
+import contextlib
+import json
+import threading
+import time
+from typing import Any
+
+from events import agui
+from storage.errors import LostTurn, StorageError
+from storage.outbox import NewReply
+from storage.turns import Claim, Later
+from workers import logs, metrics
+from workers.agent import tools
+from workers.agent.decide import (
+    AskModel,
+    End,
+    Finished,
+    GiveUp,
+    Outcome,
+    OutOfTime,
+    Pause,
+    RetryLater,
+    RunTools,
+    next_move,
+)
+from workers.agent.leases import LeaseKeeper
+from workers.agent.prompt import ERRORS
+from workers.agent.state import TurnState
+from workers.agent.tools import Tools
+from workers.agent.transactions import Ended, Ledger, NewStep
+from workers.delivery.reply_publisher import Outlet
+from workers.delivery.wake_ups import Hints
+from workers.failpoints import reach
+from workers.model.client import Model, ModelError, ModelUnavailable
+from workers.model.response import Answer, ToolCall, assistant_message
+
+log = logs.get(__name__)
+
+CALL_SECONDS = 30.0
+"""Longest single call of a model."""
+TOOL_SECONDS = 12.0
+"""Longest wait for the tool calls of one step."""
+RETRY_SECONDS = 2.0
+"""Pause before a model that was unavailable is asked again, unless it said how long."""
+LONGEST_RETRY_SECONDS = 10.0
+"""A waiting turn blocks its conversation, so no pause is longer."""
+MAX_ABSORPTIONS = 3
+"""How often one turn starts its answer over because the merchant wrote again."""
+
+SORRY_MODEL = "Sorry, I can't think straight right now. Please try again in a few minutes."
+SORRY_TIME = "Sorry, that took me too long. Please ask again."
+SORRY_FAULT = "Sorry, something went wrong on my side. Please try again."
+
+
+class TurnRunner:
+    """The agent worker's one job; safe to call from many threads."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        model: Model,
+        tools: Tools,
+        outlet: Outlet,
+        hints: Hints,
+        leases: LeaseKeeper,
+        draining: threading.Event,
+    ) -> None:
+        self._ledger = ledger
+        self._model = model
+        self._tools = tools
+        self._outlet = outlet
+        self._hints = hints
+        self._leases = leases
+        self._draining = draining
+
+    def run(self, turn_id: int) -> None:
+        """Run the turn if it can be claimed now; a turn that is done, running or not yet due is left alone."""
+        if self._draining.is_set():
+            return
+        opened = self._ledger.open(turn_id)
+        if isinstance(opened, Later):
+            self._hints.run_turn(turn_id, opened.seconds)
+        elif opened is not None:
+            state, replies = opened
+            claim = state.claim
+            with logs.about(event_id=claim.event_id, conversation_id=claim.conversation_id, turn_id=claim.turn_id):
+                self._outlet.publish(replies)
+                self._hold(state)
+
+    def _hold(self, state: TurnState) -> None:
+        with self._leases.hold(state.claim):
+            try:
+                self._carry_out(state, self._work(state))
+            except LostTurn:
+                log.info("turn belongs to another worker now")
+            except StorageError as error:
+                log.warning("turn left to its lease", error_code=error.code)
+            except Exception:
+                log.exception("turn failed")
+                self._fail(state.claim)
+
+    def _fail(self, claim: Claim) -> None:
+        with contextlib.suppress(StorageError):
+            self._ledger.fail(claim)
+
+    def _carry_out(self, state: TurnState, outcome: Outcome) -> None:
+        match outcome:
+            case RetryLater(seconds=seconds):
+                self._ledger.release(state.claim, seconds)
+                self._hints.run_turn(state.claim.turn_id, seconds)
+            case GiveUp(code=code, sentence=sentence):
+                log.warning("turn ends with an error", error_code=code)
+                self._close(state.claim, self._ledger.finish(state, error=(code, sentence)))
+            case Finished():
+                pass
+
+    def _work(self, state: TurnState) -> Outcome:
+        said = state.claim.input
+        if said.sender == "cj":
+            return self._say(state, said.text)
+        while True:
+            if self._draining.is_set():
+                return RetryLater(0.0)
+            move = next_move(state.steps, state.workflow.limits, now=state.now(), seconds_left=state.seconds_left())
+            match move:
+                case AskModel(step=step, with_tools=with_tools):
+                    outcome = self._ask(state, step, with_tools)
+                    if outcome is not None:
+                        return outcome
+                case RunTools(step=step):
+                    self._run_tools(state, step)
+                case Pause(seconds=seconds):
+                    return RetryLater(seconds)
+                case End():
+                    return self._end(state)
+                case OutOfTime():
+                    return GiveUp("turn_timeout", SORRY_TIME)
+
+    def _say(self, state: TurnState, words: str) -> Outcome:
+        """Words (and a move) decided by the workflow, told without a model."""
+        replies = []
+        hop = state.claim.input.metadata.get("transition")
+        if hop:
+            replies.append(NewReply("moved", agui.workflow_transition(hop["from"], hop["to"])))
+        if words:
+            replies.append(NewReply("said", agui.text(f"{state.claim.run_id}-m0", words)))
+        return self._end(state, replies)
+
+    def _end(self, state: TurnState, replies: list[NewReply] | None = None) -> Outcome:
+        self._close(state.claim, self._ledger.finish(state, replies=replies or []))
+        return Finished()
+
+    def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
+        if self._may_absorb(state):
+            self._ledger.absorb(state, step)
+        try:
+            answer = self._call_model(state, with_tools)
+        except ModelUnavailable as error:
+            return _after_failure(state, error)
+        except ModelError as error:
+            return GiveUp(error.code, SORRY_FAULT)
+        return self._keep(state, step, answer)
+
+    def _may_absorb(self, state: TurnState) -> bool:
+        return state.claim.input.sender == "merchant" and state.absorptions < MAX_ABSORPTIONS
+
+    def _call_model(self, state: TurnState, with_tools: bool) -> Answer:
+        settings = state.workflow.model
+        names = [settings.name, *settings.fallbacks] if settings.name else None
+        started = time.monotonic()
+        reach("model.before")
+        try:
+            answer = self._model.ask(
+                state.messages(),
+                tools.definitions(state.workflow.tools) if with_tools else None,
+                timeout=max(min(CALL_SECONDS, state.seconds_left()), 1.0),
+                temperature=settings.temperature,
+                max_output_tokens=settings.max_output_tokens,
+                names=names,
+            )
+        except ModelError as error:
+            metrics.model_call((names or self._model.names)[0], error.code)
+            raise
+        metrics.model_call(answer.model, "ok")
+        reach("model.after")
+        milliseconds = round((time.monotonic() - started) * 1000)
+        log.info("model answered", model=answer.model, milliseconds=milliseconds, tool_calls=len(answer.tool_calls))
+        return answer
+
+    def _keep(self, state: TurnState, step: int, answer: Answer) -> Outcome | None:
+        """Commit the answer. Without tool calls it is the last one, and the turn ends in the same commit.
+
+        What is said is fenced: if the merchant wrote again while the model thought, the answer is dropped as stale
+        and the model is asked again with both messages.
+        """
+        replies = self._text(state.claim, step, answer.text)
+        new = NewStep(step, _assistant(answer), _usage(answer))
+        fenced = bool(replies) and self._may_absorb(state)
+        if not answer.tool_calls:
+            ended = self._ledger.finish(state, answer=new, replies=replies, unless_newer=fenced)
+            if ended is not None:
+                self._close(state.claim, ended)
+                return Finished()
+        else:
+            if not replies:  # nothing was said, so nothing waits: the calls begin with this commit
+                replies = _starts(step, new.assistant)
+            outgoing = self._ledger.add_step(state, new, replies, unless_newer=fenced)
+            if outgoing is not None:
+                self._outlet.publish(outgoing)
+                return None
+        state.absorptions += 1
+        return None
+
+    @staticmethod
+    def _text(claim: Claim, step: int, words: str | None) -> list[NewReply]:
+        return [NewReply(f"{step}:text", agui.text(f"{claim.run_id}-m{step}", words))] if words else []
+
+    def _run_tools(self, state: TurnState, step: int) -> None:
+        assistant = state.steps[-1].assistant
+        if assistant.get("content"):
+            self._outlet.publish(self._ledger.add_replies(state, _starts(step, assistant)))
+        calls = _calls(assistant)
+        reach("tools.before")
+        results = self._tools.run(
+            state.claim,
+            calls,
+            allowed=state.workflow.tools,
+            seen=state.fetched(),
+            seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
+        )
+        reach("tools.after")
+        rows = [
+            {"tool_call_id": call.id, "name": call.name, "content": result}
+            for call, result in zip(calls, results, strict=True)
+        ]
+        ends = [NewReply(f"{step}:call:{call.id}:end", agui.tool_call_end(call.id)) for call in calls]
+        self._outlet.publish(self._ledger.add_results(state, step, rows, ends))
+
+    def _close(self, claim: Claim, ended: Ended | None) -> None:
+        if ended is None:
+            return
+        self._outlet.publish(ended.replies)
+        log.info("turn ended", attempt=claim.attempt)
+        for turn_id in ended.next_turns:
+            self._hints.run_turn(turn_id)
+
+
+def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
+    pause = min(error.retry_after or RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+    if state.seconds_left() > pause + LONGEST_RETRY_SECONDS:
+        return RetryLater(pause)
+    return GiveUp(error.code, SORRY_MODEL)
+
+
+def _assistant(answer: Answer) -> dict[str, Any]:
+    """The message to keep; what was wrong with a call's arguments stands beside it, never on the wire."""
+    errors = {call.id: call.error for call in answer.tool_calls if call.error}
+    return {**assistant_message(answer), **({ERRORS: errors} if errors else {})}
+
+
+def _usage(answer: Answer) -> dict[str, Any]:
+    return {"model": answer.model, "input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens}
+
+
+def _calls(assistant: dict[str, Any]) -> list[ToolCall]:
+    errors = assistant.get(ERRORS, {})
+    return [
+        ToolCall(
+            item["id"],
+            item["function"]["name"],
+            None if item["id"] in errors else json.loads(item["function"]["arguments"] or "{}"),
+            errors.get(item["id"]),
+        )
+        for item in assistant["tool_calls"]
+    ]
+
+
+def _starts(step: int, assistant: dict[str, Any]) -> list[NewReply]:
+    return [
+        NewReply(
+            f"{step}:call:{item['id']}:start",
+            agui.tool_call_start(item["id"], tools.canonical(item["function"]["name"])),
+        )
+        for item in assistant["tool_calls"]
+    ]

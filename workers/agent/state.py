@@ -1,0 +1,76 @@
+"""One claimed turn in a worker's hands: everything the loop needs, loaded once and kept in step with the rows."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from storage.conversations import PastTurn
+from storage.turns import Claim, StepRow
+from workers.agent.prompt import Absorbed, Message, messages
+from workflows.loader import Workflow
+
+LEAST_SECONDS = 15.0
+"""A turn that comes back after its deadline (its worker died) still gets this long to end with words."""
+
+
+@dataclass
+class TurnState:
+    """Mutable only through the runner that holds the claim."""
+
+    claim: Claim
+    workflow: Workflow
+    context: Mapping[str, Any]
+    history: list[PastTurn]
+    steps: list[StepRow]
+    absorbed: list[Absorbed] = field(default_factory=list)
+    absorptions: int = 0
+    loaded_at: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        """The database's clock, carried on by this process's."""
+        return self.claim.now + timedelta(seconds=time.monotonic() - self.loaded_at)
+
+    def seconds_left(self) -> float:
+        """Until the turn's deadline; may be negative."""
+        budget = float(self.workflow.limits.turn_timeout_seconds)
+        spent = (self.claim.now - self.claim.started_at).total_seconds()
+        return max(budget - spent, min(budget, LEAST_SECONDS)) - (time.monotonic() - self.loaded_at)
+
+    def messages(self) -> list[Message]:
+        """What the model is asked with now."""
+        return messages(
+            self.workflow.prompt,
+            self.context,
+            self.history,
+            self.claim.input,
+            self.steps,
+            self.absorbed,
+            now=self.now(),
+            max_history=self.workflow.limits.max_history_messages,
+        )
+
+    def fetched(self) -> list[str]:
+        """The data types this turn has got so far, in order."""
+        found: list[str] = []
+        for step in self.steps:
+            for result in step.tool_results or ():
+                content = result["content"]
+                if content.get("success") and content.get("data_type") not in found:
+                    found.append(content["data_type"])
+        return found
+
+    def last_error(self) -> str | None:
+        """The error code of the turn's last failed tool call, if any."""
+        codes = self.errors()
+        return codes[-1] if codes else None
+
+    def errors(self) -> list[str | None]:
+        """The error codes of the turn's failed tool calls, in order."""
+        return [
+            result["content"].get("error_code")
+            for step in self.steps
+            for result in step.tool_results or ()
+            if not result["content"].get("success")
+        ]

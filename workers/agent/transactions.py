@@ -1,0 +1,284 @@
+"""The transactions of a running turn. Each is short, fenced by the claim's attempt, and safe to run again.
+
+Nothing here talks to a model, to Shopify or to the broker: what must be published is returned.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from events import agui
+from shopify.errors import Unauthorized
+from storage import conversations, merchants, outbox, turns
+from storage.database import Database
+from storage.errors import StorageUnavailable
+from storage.outbox import NewReply, OutgoingReply
+from storage.turns import RECONNECT_ASKED, Claim, Later
+from workers import logs
+from workers.agent.prompt import Absorbed
+from workers.agent.state import TurnState
+from workers.failpoints import reach
+from workflows import engine
+from workflows.errors import InvalidWorkflows
+from workflows.loader import Workflow, WorkflowSet, load_text
+
+log = logs.get(__name__)
+
+T = TypeVar("T")
+Replies = list[OutgoingReply]
+
+PATIENCE_SECONDS = 5.0
+"""How long a transaction is tried again while Postgres is away, before the turn is left to its lease."""
+
+
+@dataclass(frozen=True)
+class NewStep:
+    """An answer of the model, not yet committed; `usage` is the model's name and its token counts."""
+
+    step: int
+    assistant: dict[str, Any]
+    usage: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A finished turn: replies to publish, and turns that may run now."""
+
+    replies: Replies
+    next_turns: list[int]
+
+
+class Ledger:
+    """Reads and writes what a turn is made of."""
+
+    def __init__(self, database: Database, workflows: WorkflowSet, *, lease_seconds: float, owner: str) -> None:
+        self._database = database
+        self._workflows = workflows
+        self._lease_seconds = lease_seconds
+        self._owner = owner
+
+    def open(self, turn_id: int) -> tuple[TurnState, Replies] | Later | None:
+        """Claim the turn and load it; RUN_STARTED is committed with the first claim."""
+
+        def work(session: Session) -> tuple[TurnState, Replies] | Later | None:
+            claimed = turns.claim(session, turn_id, lease_seconds=self._lease_seconds, owner=self._owner)
+            return self._load(session, claimed) if isinstance(claimed, Claim) else claimed
+
+        return self._transact("claim", work)
+
+    def add_step(
+        self, state: TurnState, answer: NewStep, replies: Sequence[NewReply], *, unless_newer: bool
+    ) -> Replies | None:
+        """Commit an answer of the model with what it says at once.
+
+        With `unless_newer`, nothing is written and None returned if the merchant has written again: the reply fence.
+        """
+
+        def work(session: Session) -> Replies | None:
+            turns.fence(session, state.claim)
+            if unless_newer and turns.newer_waiting(session, state.claim):
+                return None
+            turns.add_step(session, state.claim, answer.step, answer.assistant, **answer.usage)
+            state.steps = turns.steps_of(session, state.claim.turn_id)
+            return self._append(session, state.claim, replies)
+
+        return self._transact("step", work)
+
+    def add_replies(self, state: TurnState, replies: Sequence[NewReply]) -> Replies:
+        def work(session: Session) -> Replies:
+            turns.fence(session, state.claim)
+            return self._append(session, state.claim, replies)
+
+        return self._transact("replies", work)
+
+    def add_results(
+        self, state: TurnState, step: int, results: list[dict[str, Any]], replies: Sequence[NewReply]
+    ) -> Replies:
+        """Commit the results of a step's tool calls."""
+
+        def work(session: Session) -> Replies:
+            turns.add_results(session, state.claim, step, results)
+            state.steps = turns.steps_of(session, state.claim.turn_id)
+            return self._append(session, state.claim, replies)
+
+        return self._transact("results", work)
+
+    def absorb(self, state: TurnState, at_step: int) -> bool:
+        """Take later messages of the merchant into this turn; True if there were any."""
+
+        def work(session: Session) -> list[turns.AbsorbedTurn]:
+            return turns.absorb(session, state.claim, at_step=at_step)
+
+        taken = self._transact("absorb", work)
+        state.absorbed += [Absorbed(item.at_step, item.input) for item in taken]
+        return bool(taken)
+
+    def finish(
+        self,
+        state: TurnState,
+        *,
+        answer: NewStep | None = None,
+        replies: Sequence[NewReply] = (),
+        error: tuple[str, str] | None = None,
+        unless_newer: bool = False,
+    ) -> Ended | None:
+        """End the turn: last answer, context, transitions and RUN_FINISHED (or RUN_ERROR) in one commit.
+
+        `error` is (code, sentence for the merchant). With `unless_newer`, nothing is written and None returned if
+        the merchant has written again.
+        """
+
+        def work(session: Session) -> Ended | None:
+            turns.fence(session, state.claim)
+            if unless_newer and turns.newer_waiting(session, state.claim):
+                return None
+            if answer is not None:
+                turns.add_step(session, state.claim, answer.step, answer.assistant, **answer.usage)
+            new = [*replies, *self._conclude(session, state, error)]
+            outgoing = self._append(session, state.claim, new)
+            outgoing += self._end_absorbed(session, state)
+            turns.finish(session, state.claim, error=error[0] if error else None)
+            hints = turns.next_hints(session, state.claim.conversation_id, state.claim.merchant_id)
+            return Ended(outgoing, hints)
+
+        return self._transact("end", work)
+
+    def release(self, claim: Claim, after_seconds: float = 0.0) -> None:
+        """Give the turn back to the queue; its attempt does not count as a failure."""
+        self._transact("release", lambda session: turns.release(session, claim, after_seconds=after_seconds))
+
+    def fail(self, claim: Claim) -> None:
+        """Let the lease run out now: the sweeper counts the failure and decides whether it was the last."""
+        self._transact("fail", lambda session: turns.drop_lease(session, claim))
+
+    def _load(self, session: Session, claim: Claim) -> tuple[TurnState, Replies]:
+        conversation = conversations.get(session, claim.conversation_id)
+        if conversation is None:
+            raise LookupError(f"conversation of turn {claim.turn_id} is gone")
+        workflow = self._workflow(session, claim, conversation.workflow)
+        if claim.workflow_hash is None:
+            conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
+            turns.set_workflow(session, claim, workflow.name, workflow.hash)
+        outgoing: Replies = []
+        if claim.attempt == 1:  # to a later one it is committed already, and the sweeper's to send if it never went out
+            run_started = agui.run_started(claim.conversation_id, claim.run_id)
+            outgoing = self._append(session, claim, [NewReply("started", run_started)])
+        history = conversations.history(
+            session,
+            claim.conversation_id,
+            before_seq=claim.seq,
+            max_turns=workflow.limits.max_history_messages,
+        )
+        steps = turns.steps_of(session, claim.turn_id)
+        taken = turns.absorbed_by(session, claim.turn_id)
+        absorbed = [Absorbed(item.at_step, item.input) for item in taken]
+        context = {**conversation.context, "workflow": workflow.name}
+        return TurnState(claim, workflow, context, history, steps, absorbed), outgoing
+
+    def _workflow(self, session: Session, claim: Claim, current: str) -> Workflow:
+        """The text the turn began with; for a new turn the workflow it was planned in, or the conversation's."""
+        name = claim.workflow or current
+        workflow = self._workflows.or_default(name)
+        if claim.workflow_hash in (None, workflow.hash):
+            return workflow
+        text = conversations.workflow_text(session, claim.workflow_hash or "")
+        if text is None:
+            return workflow
+        try:
+            return load_text(text, file=f"{name}@{(claim.workflow_hash or '')[:12]}")
+        except InvalidWorkflows as error:  # a later version of this code may be stricter
+            log.warning("a turn goes on under another text than it began with", workflow=name, reason=str(error))
+            return workflow
+
+    def _append(self, session: Session, claim: Claim, replies: Sequence[NewReply]) -> Replies:
+        return outbox.append(
+            session,
+            turn_id=claim.turn_id,
+            conversation_id=claim.conversation_id,
+            turn_seq=claim.seq,
+            causation_id=claim.event_id,
+            traceparent=claim.traceparent,
+            replies=replies,
+        )
+
+    def _conclude(self, session: Session, state: TurnState, error: tuple[str, str] | None) -> list[NewReply]:
+        """The turn's effect on the conversation, and the replies that tell of it."""
+        claim = state.claim
+        conversation = conversations.get(session, claim.conversation_id, lock=True)
+        if conversation is None:
+            raise LookupError(f"conversation of turn {claim.turn_id} is gone")
+        before = conversation.context
+        known = list(before.get("fetched", []))
+        values: dict[str, Any] = {
+            "turns": int(before.get("turns", 0)) + 1,
+            "fetched": known + [item for item in state.fetched() if item not in known],
+            "last_error": error[0] if error else state.last_error(),
+        }
+        if error is None and Unauthorized.code in state.errors():
+            values |= self._reconnect_asked(session, claim.merchant_id)
+        context = conversations.merge_context(session, claim.conversation_id, values)
+        current = self._workflows.or_default(conversation.workflow)
+        hops = engine.settle(self._workflows, current, {**context, "workflow": current.name})
+        replies: list[NewReply] = []
+        source = current.name
+        for number, hop in enumerate(hops):
+            moved = agui.workflow_transition(source, hop.target_workflow)
+            replies.append(NewReply(f"transition:{number}", moved))
+            if hop.message:
+                message_id = f"{claim.run_id}-t{number}"
+                replies.append(NewReply(f"transition:{number}:text", agui.text(message_id, hop.message)))
+            source = hop.target_workflow
+        if hops:
+            conversations.move(session, claim.conversation_id, source)
+        return [*replies, NewReply(agui.END_KEY, self._end(claim, error))]
+
+    @staticmethod
+    def _reconnect_asked(session: Session, merchant_id: str) -> dict[str, Any]:
+        """The merchant was told to connect again: until then this conversation's further turns wait (turns.sql)."""
+        found = merchants.integration_of(session, merchant_id)
+        if found is None or found.status != "needs_reauth":
+            return {}
+        return {RECONNECT_ASKED: found.token_version}
+
+    @staticmethod
+    def _end(claim: Claim, error: tuple[str, str] | None) -> dict[str, Any]:
+        if error is not None:
+            return agui.run_error(*error)
+        return agui.run_finished(claim.conversation_id, claim.run_id)
+
+    def _end_absorbed(self, session: Session, state: TurnState) -> Replies:
+        """Every turn ends with exactly one RUN_FINISHED, also one whose message was answered by an earlier turn."""
+        outgoing: Replies = []
+        for item in turns.absorbed_by(session, state.claim.turn_id):
+            run_id = f"turn_{item.turn_id}"
+            started = agui.run_started(state.claim.conversation_id, run_id)
+            finished = agui.run_finished(state.claim.conversation_id, run_id)
+            outgoing += outbox.append(
+                session,
+                turn_id=item.turn_id,
+                conversation_id=state.claim.conversation_id,
+                turn_seq=item.seq,
+                causation_id=item.event_id,
+                traceparent=None,
+                replies=[NewReply("started", started), NewReply(agui.END_KEY, finished)],
+            )
+        return outgoing
+
+    def _transact(self, step: str, work: Callable[[Session], T]) -> T:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        pause = 0.05
+        while True:
+            try:
+                with self._database.transaction() as session:
+                    result = work(session)
+                    reach(f"{step}.before_commit")
+                reach(f"{step}.after_commit")
+                return result
+            except StorageUnavailable:
+                if time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)

@@ -1,0 +1,188 @@
+"""The one place that builds what a process works with, once, and keeps it for the process's tasks."""
+
+import os
+import socket
+import threading
+import uuid
+from functools import cached_property
+
+import httpx
+from celery import Celery
+from pydantic import SecretStr
+
+from shopify import oauth
+from shopify.client import ShopifyClient
+from shopify.connection import http_client
+from shopify.oauth import App, TokenPair
+from storage.cache import Cache
+from storage.cost_bucket import CostBucket
+from storage.database import Database
+from storage.merchants import AccessToken
+from storage.redis_server import RedisServer
+from storage.vault import Vault
+from workers.agent.leases import LeaseKeeper
+from workers.agent.runner import TurnRunner
+from workers.agent.tools import Tools
+from workers.agent.transactions import Ledger
+from workers.delivery.breaker import BrokerBreaker
+from workers.delivery.reply_publisher import Outlet
+from workers.delivery.sweeper import Sweeper
+from workers.delivery.wake_ups import Hints
+from workers.model.client import Model
+from workers.settings import Settings
+from workers.shop.fetch import ShopifyFetcher
+from workers.shop.reader import ShopReader
+from workers.shop.tokens import Refresh, TokenKeeper
+from workflows.loader import WorkflowSet, load_folder
+
+POOL_SIZE = 10
+"""Connections to Postgres per process: its threads, the sweeper, the leases."""
+
+
+def pid_of(owner: str) -> int:
+    """The process id in `Resources.owner`, the name under which a worker holds leases."""
+    return int(owner.rsplit(":", 2)[1])
+
+
+class Resources:
+    """Everything is built on first use, so a process opens only what its kind needs."""
+
+    def __init__(self, settings: Settings, app: Celery, *, kind: str) -> None:
+        self.settings = settings
+        self.app = app
+        self.kind = kind
+        self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.draining = threading.Event()
+        self.breaker = BrokerBreaker()
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database_url, pool_size=POOL_SIZE, application_name=f"cj-{self.kind}")
+
+    @cached_property
+    def redis_server(self) -> RedisServer:
+        return RedisServer(self.settings.redis_url)
+
+    @cached_property
+    def cache(self) -> Cache:
+        return Cache(self.redis_server)
+
+    @cached_property
+    def cost_bucket(self) -> CostBucket:
+        return CostBucket(self.redis_server)
+
+    @cached_property
+    def workflows(self) -> WorkflowSet:
+        return load_folder(self.settings.workflows_folder)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault.from_text(self.settings.token_keys or "")
+
+    @cached_property
+    def hints(self) -> Hints:
+        return Hints(self.app, self.breaker)
+
+    @cached_property
+    def outlet(self) -> Outlet:
+        return Outlet(self.app, self.database, self.breaker)
+
+    @cached_property
+    def leases(self) -> LeaseKeeper:
+        return LeaseKeeper(self.database, self.settings.lease_seconds)
+
+    @cached_property
+    def model(self) -> Model:
+        names = [self.settings.model, *self.settings.model_fallbacks] if self.settings.model else []
+        return Model([name for name in names if name])
+
+    @cached_property
+    def turn_runner(self) -> TurnRunner:
+        ledger = Ledger(self.database, self.workflows, lease_seconds=self.settings.lease_seconds, owner=self.owner)
+        return TurnRunner(
+            ledger=ledger,
+            model=self.model,
+            tools=Tools(self.database, self.cache, self.hints),
+            outlet=self.outlet,
+            hints=self.hints,
+            leases=self.leases,
+            draining=self.draining,
+        )
+
+    @cached_property
+    def shopify_http(self) -> httpx.Client:
+        """One pool of kept-alive connections to all shops of this process."""
+        return http_client()
+
+    @cached_property
+    def shopify_fetcher(self) -> ShopifyFetcher:
+        return ShopifyFetcher(self.database, self.token_keeper, self.cache, self.shop_reader)
+
+    @cached_property
+    def shop_reader(self) -> ShopReader:
+        return ShopReader(self.database, self._client_for)
+
+    @cached_property
+    def token_keeper(self) -> TokenKeeper:
+        return TokenKeeper(self.database, self.vault, self._refresh())
+
+    def _refresh(self) -> Refresh | None:
+        """How tokens are renewed; None without the app's id and secret."""
+        settings = self.settings
+        if settings.shopify_client_id is None or settings.shopify_client_secret is None:
+            return None
+        app = App(settings.shopify_client_id, settings.shopify_client_secret)
+
+        def refresh(shop_domain: str, token: SecretStr, deadline: float) -> TokenPair:
+            admin_url = settings.shopify_admin_url
+            return oauth.refresh(
+                shop_domain, token, app, http=self.shopify_http, admin_url=admin_url, deadline=deadline
+            )
+
+        return refresh
+
+    @cached_property
+    def sweeper(self) -> Sweeper:
+        return Sweeper(self.database, self.hints, self.outlet)
+
+    def _client_for(self, token: AccessToken) -> ShopifyClient:
+        return ShopifyClient(
+            token.integration.shop_domain,
+            token.secret,
+            admin_url=self.settings.shopify_admin_url,
+            api_version=self.settings.shopify_api_version,
+            http=self.shopify_http,
+            budget=self.cost_bucket,
+        )
+
+    def close(self) -> None:
+        """Give everything back that was opened."""
+        built = self.__dict__
+        if "sweeper" in built:
+            self.sweeper.stop()
+        if "outlet" in built:
+            self.outlet.note()
+        if "leases" in built:
+            self.leases.stop()
+        if "shopify_http" in built:
+            self.shopify_http.close()
+        if "redis_server" in built:
+            self.redis_server.close()
+        if "database" in built:
+            self.database.dispose()
+
+
+_current: Resources | None = None
+
+
+def use(resources: Resources) -> None:
+    """Make `resources` what this process's tasks work with."""
+    global _current
+    _current = resources
+
+
+def current() -> Resources:
+    """The process's resources; RuntimeError before they were built."""
+    if _current is None:
+        raise RuntimeError("no resources: this process was not started as a worker")
+    return _current

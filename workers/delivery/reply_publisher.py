@@ -1,0 +1,103 @@
+"""Hands committed replies to the broker. What it cannot hand over stays in the outbox for the sweeper.
+
+That a reply was handed over is noted a moment later, for many at once: a turn does not wait for a commit that only
+spares the sweeper a look. A reply whose note is lost is sent again, and the gateway drops what it knows.
+"""
+
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+
+from events import queues
+from storage import outbox
+from storage.database import Database
+from storage.errors import StorageError
+from storage.outbox import OutgoingReply
+from workers.delivery.breaker import BrokerBreaker
+from workers.failpoints import reach
+
+NOTE_AFTER_SECONDS = 0.1
+
+
+class Outlet:
+    """Publishes replies on queue `replies`, persistent, through the default exchange."""
+
+    def __init__(self, app: Celery, database: Database, breaker: BrokerBreaker) -> None:
+        self._app = app
+        self._database = database
+        self._breaker = breaker
+        self._sent: list[str] = []
+        self._lock = threading.Lock()
+        self._noting: threading.Timer | None = None
+
+    def publish(self, replies: Sequence[OutgoingReply]) -> int:
+        """Publish in the given order; returns how many were handed over.
+
+        Never raises: the rows are committed, and an unpublished or unacked row is sent again by the sweeper.
+        """
+        if not replies or self._breaker.is_open():
+            return 0
+        reach("publish.before")
+        sent = self._send(replies)
+        reach("publish.after_push")
+        with self._lock:
+            self._sent += sent
+            if self._sent and self._noting is None:
+                self._noting = threading.Timer(NOTE_AFTER_SECONDS, self.note)
+                self._noting.daemon = True
+                self._noting.start()
+        return len(sent)
+
+    def is_drained(self) -> bool:
+        """Whether no reply lies on the broker: all were taken by the gateway, or lost. False when nobody can say."""
+        if self._breaker.is_open():
+            return False
+        try:
+            with self._app.producer_or_acquire() as producer:
+                return queues.length(queues.REPLIES, producer.channel) == 0
+        except Exception as error:  # noqa: BLE001 - as in publishing
+            self._breaker.failed(type(error).__name__)
+            return False
+
+    def note(self) -> None:
+        """Note in the outbox what was handed over so far."""
+        with self._lock:
+            sent, self._sent, self._noting = self._sent, [], None
+        if not sent:
+            return
+        try:
+            with self._database.transaction() as session:
+                outbox.mark_published(session, sent)
+                reach("publish.before_commit")
+        except StorageError:
+            pass  # what is not noted is sent again; the gateway drops what it knows
+
+    def _send(self, replies: Sequence[OutgoingReply]) -> list[str]:
+        sent: list[str] = []
+        try:
+            with self._app.producer_or_acquire() as producer:
+                for reply in replies:
+                    self._publish_one(producer, reply)
+                    sent.append(reply.id)
+        except Exception as error:  # noqa: BLE001 - any failure of the broker's client means the same: later
+            self._breaker.failed(type(error).__name__)
+        else:
+            self._breaker.worked()
+        return sent
+
+    def _publish_one(self, producer: Any, reply: OutgoingReply) -> None:
+        queue = queues.plain_queue(queues.REPLIES)
+        producer.publish(
+            json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")),
+            exchange="",
+            routing_key=queue.name,
+            declare=[queue],
+            content_type=queues.CONTENT_TYPE,
+            content_encoding="utf-8",
+            delivery_mode=2,
+            retry=False,
+            confirm_timeout=queues.CONFIRM_SECONDS,
+        )

@@ -1,0 +1,164 @@
+"""The sweeper: finds what a lost message, a dead worker or a silent gateway left behind, about once a second.
+
+It runs as a thread of every intake and workflow process; an advisory lock lets one of them work at a time, so there
+is no process whose loss stops it. It only re-queues and re-sends; it never executes.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from events import agui
+from storage import inbox, outbox, retention, turns
+from storage.database import Database
+from storage.errors import StorageError
+from storage.outbox import NewReply, OutgoingReply
+from storage.turns import Expired
+from workers import logs
+from workers.delivery.reply_publisher import Outlet
+from workers.delivery.wake_ups import Hints
+
+log = logs.get(__name__)
+
+PERIOD_SECONDS = 1.0
+LOCK_KEY = 0x434A_5357  # "CJSW": the advisory lock of all sweepers on one database
+MAX_FAILURES = 3
+"""A turn whose worker died this often is dead: it ends with an apology and the conversation goes on."""
+HINT_AFTER_SECONDS = 1.0
+BATCH = 100
+DRAINED_RESEND_SECONDS = 15.0
+"""Longest pause before a reply is sent again to a gateway that has taken everything off the broker."""
+PRUNE_EVERY_SECONDS = 300.0
+
+LOST = "Sorry, I lost my train of thought. Please ask again."
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one sweep found; to be told to others after its transaction."""
+
+    events: list[int] = field(default_factory=list)
+    turns: list[int] = field(default_factory=list)
+    replies: list[OutgoingReply] = field(default_factory=list)
+
+
+def sweep(session: Session, *, drained: bool = False) -> Found | None:
+    """One sweep inside the caller's transaction; None if another process is sweeping.
+
+    `drained`: no reply lies on the broker. Then the gateway lives, and what is not acked by now is sent again soon:
+    the pauses grow only so that a gateway which is away does not find each reply many times.
+    """
+    if not session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}).scalar():
+        return None
+    expired = turns.expire(session, max_failures=MAX_FAILURES)
+    apologies = [reply for turn in expired if turn.dead for reply in _apologise(session, turn)]
+    longest = DRAINED_RESEND_SECONDS if drained else outbox.BACKOFF_SECONDS[-1]
+    waiting = turns.waiting(session, older_than_seconds=HINT_AFTER_SECONDS, limit=BATCH)
+    back = [turn.turn_id for turn in expired if not turn.dead]
+    for turn in expired:
+        log.warning("lease expired", turn_id=turn.turn_id, dead=turn.dead)
+    return Found(
+        events=inbox.unprocessed(session, older_than_seconds=HINT_AFTER_SECONDS, limit=BATCH),
+        turns=list(dict.fromkeys([*back, *waiting])),
+        replies=[*apologies, *outbox.due(session, limit=BATCH, longest_seconds=longest)],
+    )
+
+
+def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
+    replies = _append(session, turn, NewReply(agui.END_KEY, agui.run_error("turn_lost", LOST)))
+    for item in turns.absorbed_by(session, turn.turn_id):
+        run_id = f"turn_{item.turn_id}"
+        started = NewReply("started", agui.run_started(turn.conversation_id, run_id))
+        finished = NewReply(agui.END_KEY, agui.run_finished(turn.conversation_id, run_id))
+        replies += outbox.append(
+            session,
+            turn_id=item.turn_id,
+            conversation_id=turn.conversation_id,
+            turn_seq=item.seq,
+            causation_id=item.event_id,
+            traceparent=None,
+            replies=[started, finished],
+        )
+    return replies
+
+
+def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingReply]:
+    return outbox.append(
+        session,
+        turn_id=turn.turn_id,
+        conversation_id=turn.conversation_id,
+        turn_seq=turn.seq,
+        causation_id=turn.event_id,
+        traceparent=turn.traceparent,
+        replies=[reply],
+    )
+
+
+class Sweeper:
+    """The thread. It survives whatever a sweep meets and tries again after the period."""
+
+    def __init__(self, database: Database, hints: Hints, outlet: Outlet) -> None:
+        self._database = database
+        self._hints = hints
+        self._outlet = outlet
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._away = False
+        self._more = False  # the last sweep was full: an outage is caught up without pauses
+        self._pruned_at = time.monotonic()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def once(self) -> Found | None:
+        """Sweep, commit, then tell; returns what was found."""
+        drained = self._outlet.is_drained()
+        with self._database.transaction() as session:
+            found = sweep(session, drained=drained)
+        self._more = False
+        if found is not None:
+            told = self._tell(found.events, found.turns, found.replies)
+            self._more = told and BATCH in (len(found.events), len(found.turns), len(found.replies))
+        return found
+
+    def _tell(self, events: Sequence[int], turn_ids: Sequence[int], replies: Sequence[OutgoingReply]) -> bool:
+        """False if the broker did not take all of it."""
+        told = self._outlet.publish(replies) == len(replies)
+        self._outlet.note()  # else the next sweep would find them again
+        hints = [self._hints.handle_events(events)]
+        hints += [self._hints.run_turn(turn_id) for turn_id in turn_ids]
+        return told and all(hints)
+
+    def _prune(self) -> None:
+        """Now and then delete what has been kept long enough; any number of processes may do it at once."""
+        if time.monotonic() - self._pruned_at < PRUNE_EVERY_SECONDS:
+            return
+        self._pruned_at = time.monotonic()
+        with self._database.transaction() as session:
+            pruned = retention.prune(session)
+        if pruned.turns or pruned.events:
+            log.info("deleted what was kept long enough", turns=pruned.turns, events=pruned.events)
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.0 if self._more else PERIOD_SECONDS):
+            try:
+                self.once()
+                self._prune()
+                if self._away:
+                    log.info("sweeper works again")
+                self._away = False
+            except StorageError as error:
+                if not self._away:
+                    log.warning("sweeper waits for Postgres", error_code=error.code)
+                self._away = True
+            except Exception:
+                log.exception("sweep failed")

@@ -1,0 +1,73 @@
+"""Hints: Celery messages that wake a worker up. They carry ids, and every one of them may be lost.
+
+The truth is a row in Postgres; what a lost hint should have started is found by the sweeper within about a second.
+So telling never raises, and a broker that is away is left alone for a few seconds instead of being waited for.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+
+from events import queues
+from workers.delivery.breaker import BrokerBreaker
+from workers.shop.delayed_calls import Later
+
+EVENTS_PER_HINT = 25
+"""Handled one after the other by one thread: enough to spare intake the messages, few enough to share a burst."""
+
+HANDLE_EVENT = "cj.handle_event"
+RUN_TURN = "cj.run_turn"
+FETCH = "cj.fetch_shopify_data"
+
+
+def is_row_id(value: object) -> bool:
+    """Whether a message's argument can be the id of a row at all."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+
+
+def sender(broker_url: str) -> Celery:
+    """A Celery application that runs nothing itself: for those who wake workers up from outside."""
+    app = Celery("sender", broker=broker_url, set_as_current=False)
+    wakened = [queues.plain_queue(name) for name in (queues.WORKFLOW, queues.TURNS, queues.SHOPIFY)]
+    app.conf.update(task_queues=wakened, task_default_exchange="", task_create_missing_queues=False)
+    return app
+
+
+class Hints:
+    """Wakes workers up through Celery."""
+
+    def __init__(self, app: Celery, breaker: BrokerBreaker) -> None:
+        self._app = app
+        self._breaker = breaker
+        self._later = Later()
+
+    def handle_events(self, event_keys: Sequence[int]) -> bool:
+        """Ask workflow workers to handle the events of these inbox rows; many at once cost few messages."""
+        parts = [event_keys[first : first + EVENTS_PER_HINT] for first in range(0, len(event_keys), EVENTS_PER_HINT)]
+        return all(self._tell(HANDLE_EVENT, queues.WORKFLOW, list(part)) for part in parts)
+
+    def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:
+        """Ask an agent worker to run this turn; `after_seconds` from now if this process still lives then."""
+        if after_seconds > 0:
+            # Not Celery's countdown: such a message lies unacked in some worker, and is repeated on any blip.
+            self._later.call(after_seconds, lambda: self._tell(RUN_TURN, queues.TURNS, [turn_id]))
+            return True
+        return self._tell(RUN_TURN, queues.TURNS, [turn_id])
+
+    def fetch(self, request: dict[str, Any]) -> bool:
+        """Ask a Shopify worker to fetch (workers.shop.fetch.FetchRequest as a dict of ids)."""
+        return self._tell(FETCH, queues.SHOPIFY, [request])
+
+    def _tell(self, task: str, queue: str, args: list[Any]) -> bool:
+        if self._breaker.is_open():
+            return False
+        try:
+            self._app.send_task(
+                task, args, queue=queue, retry=False, ignore_result=True, confirm_timeout=queues.CONFIRM_SECONDS
+            )
+        except Exception as error:  # noqa: BLE001 - a hint may fail in any way the broker's client knows
+            self._breaker.failed(type(error).__name__)
+            return False
+        self._breaker.worked()
+        return True

@@ -1,0 +1,208 @@
+"""Foreign messages become rows.
+
+Takes them off the broker, so that no foreign byte ever reaches a Celery worker. An event becomes a row
+(accepted or refused) before its message is acked; then a workflow worker is told. Acks of the gateway mark replies.
+"""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from events import catalog
+from events.broker.consumer import Delivery
+from events.catalog import Event
+from events.errors import InvalidEvent
+from storage import inbox, outbox
+from storage.database import Database
+from storage.errors import StorageError, StorageUnavailable
+from workers import logs, metrics
+from workers.delivery.wake_ups import Hints
+from workers.failpoints import reach
+from workers.kombu_patches import UNREADABLE
+
+log = logs.get(__name__)
+
+T = TypeVar("T")
+
+MAX_OPEN_TURNS = 20_000
+"""Above this many queued and running turns nothing more is taken in; the broker keeps it."""
+COUNT_EVERY_SECONDS = 2.0
+MAX_ACK_BYTES = 4096
+
+
+class Intake:
+    """Turns batches of messages into rows."""
+
+    def __init__(
+        self, database: Database, hints: Hints, stop: threading.Event, *, max_open_turns: int = MAX_OPEN_TURNS
+    ) -> None:
+        self._database = database
+        self._hints = hints
+        self._stop = stop
+        self._max_open_turns = max_open_turns
+        self._counted_at = 0.0
+        self._full = False
+
+    def events(self, deliveries: Sequence[Delivery]) -> bool:
+        """Store a batch of events, then tell the workflow workers. False when the process stops before it could."""
+        self._wait_while_full()
+        bodies = [_body(delivery) for delivery in deliveries]
+        try:
+            keys = self._patiently("T1", lambda session: self._store(session, bodies))
+        except StorageError:  # Postgres takes one of them not at all: find out which
+            keys = self._one_by_one(bodies)
+        if keys is None:
+            return False
+        self._hints.handle_events(keys)
+        reach("T1.after_hint")
+        return True
+
+    def _one_by_one(self, bodies: Sequence[bytes]) -> list[int] | None:
+        keys: list[int] = []
+        for body in bodies:
+            try:
+                stored = self._patiently("T1", partial(self._store, bodies=[body]))
+            except StorageError as error:
+                refusal = InvalidEvent("event.not_storable", f"the database refuses it: {error}")
+                stored = self._patiently("T1", partial(_reject, error=refusal, body=body))
+            if stored is None:
+                return None
+            keys += stored
+        return keys
+
+    def acks(self, deliveries: Sequence[Delivery]) -> bool:
+        """Mark the replies that the gateway has shown; anything else on the queue is dropped."""
+        ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
+        if len(ids) < len(deliveries):
+            log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
+        return not ids or self._patiently("T5", lambda session: outbox.acknowledge(session, ids)) is not None
+
+    def _store(self, session: Session, bodies: Sequence[bytes]) -> list[int]:
+        good: list[Event] = []
+        for body in bodies:
+            try:
+                good.append(catalog.parse(body))
+            except InvalidEvent as error:
+                _reject(session, error, body)
+        if not good:
+            return []
+        keys: list[int] = []
+        answers = inbox.accept_many(session, [_new(event) for event in good])
+        for event, answer in zip(good, answers, strict=True):
+            if isinstance(answer, inbox.Reused):
+                _reject(session, _reused(event, answer), event.content_hash)
+            elif answer.fresh:
+                keys.append(answer.key)
+                metrics.event(event.type, "accepted")
+            else:
+                metrics.event(event.type, "repeated")
+        return keys
+
+    def _patiently(self, step: str, work: Callable[[Session], T]) -> T | None:
+        """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
+        pause, away = 0.1, False
+        while not self._stop.is_set():
+            try:
+                with self._database.transaction() as session:
+                    result = work(session)
+                    reach(f"{step}.before_commit")
+                reach(f"{step}.after_commit")
+            except StorageUnavailable as error:
+                if not away:
+                    log.warning("Postgres is away; nothing is taken in until it is back", error_code=error.code)
+                away = True
+                self._stop.wait(pause)
+                pause = min(pause * 2, 2.0)
+                continue
+            if away:
+                log.info("Postgres is back")
+            return result
+        return None
+
+    def _wait_while_full(self) -> None:
+        while not self._stop.is_set() and self._is_full():
+            self._stop.wait(COUNT_EVERY_SECONDS)
+
+    def _is_full(self) -> bool:
+        if time.monotonic() - self._counted_at < COUNT_EVERY_SECONDS:
+            return self._full
+        count = self._patiently("count", inbox.open_turns) or 0
+        self._counted_at = time.monotonic()
+        was_full, self._full = self._full, count >= self._max_open_turns
+        if self._full and not was_full:
+            log.warning("too many open turns; events wait on the broker", open_turns=count)
+        if was_full and not self._full:
+            log.info("events are taken in again", open_turns=count)
+        return self._full
+
+
+def _body(delivery: Delivery) -> bytes:
+    body: Any = delivery.body
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    if isinstance(body, str):
+        return body.encode("utf-8", "surrogatepass")
+    return json.dumps(body).encode()
+
+
+def _new(event: Event) -> inbox.NewEvent:
+    envelope = event.envelope
+    return inbox.NewEvent(
+        source=event.source,
+        id=event.id,
+        type=event.type,
+        time=envelope.time,
+        subject=envelope.subject,
+        traceparent=envelope.traceparent,
+        data=event.payload,
+        content_hash=event.content_hash,
+        merchant_id=event.merchant_id,
+        conversation_id=event.conversation_id,
+    )
+
+
+def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
+    stored = found.stored_at.isoformat(timespec="seconds")
+    return InvalidEvent(
+        "event.id_reused",
+        f"differs from the event stored at {stored} under the same source and id; use a new id",
+        source=event.source,
+        id=event.id,
+        type=event.type,
+    )
+
+
+def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
+    """Keep the refusal with its reason; there is nothing to handle."""
+    digest = hashlib.sha256(body).digest()
+    inbox.reject(
+        session,
+        source=error.source or "unknown",
+        id=error.id or f"sha256:{digest.hex()[:32]}",
+        type=error.type or "unknown",
+        content_hash=digest,
+        code=error.code,
+        message=error.message,
+    )
+    known = error.type if error.type and error.type in catalog.CATALOG else "unknown"
+    metrics.event(known, "refused")
+    log.warning("event refused", error_code=error.code, event_id=error.id)
+    return []
+
+
+def _acked(delivery: Delivery) -> str | None:
+    body = _body(delivery)
+    if delivery.message.content_type == UNREADABLE or len(body) > MAX_ACK_BYTES:
+        return None
+    try:
+        ack = json.loads(body)
+    except ValueError:
+        return None
+    reply_id = ack.get("id") if isinstance(ack, dict) else None
+    return reply_id if isinstance(reply_id, str) and reply_id.isascii() and len(reply_id) <= 100 else None

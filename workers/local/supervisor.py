@@ -1,0 +1,232 @@
+"""Runs processes as children and keeps them running: one that dies is started again.
+
+    supervisor = Supervisor(processes, environ=…, folder=…, show=print_line, say=print)
+    supervisor.start()
+    supervisor.wait_ready(30)
+    …
+    supervisor.stop()
+
+A child that ends is restarted after 0.5 s, doubling up to 10 s while it keeps dying. One that ends with exit
+code 2 before its place was ever ready refuses to start (settings, migrations, workflows): everything is stopped
+and `refused` names it. After it was ready once the same code means that something is away, and it is restarted.
+Processes that `restart` names finish their work and are started again at once, e.g. to read changed files.
+"""
+
+import math
+import os
+import selectors
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.local.child import REFUSED, Child, how_it_ended
+from workers.local.procfile import Process
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds: the first pause before a restart, the longest, the life after which a child counts as healthy,
+    and the time children have to finish their work when they are stopped."""
+
+    first: float = 0.5
+    longest: float = 10.0
+    healthy: float = 30.0
+    grace: float = 20.0
+
+
+class Supervisor:
+    """Children of one list of processes. It works on a thread of its own; methods may be called from any."""
+
+    def __init__(
+        self,
+        processes: Sequence[Process],
+        *,
+        environ: Mapping[str, str],
+        folder: Path,
+        show: Callable[[str, str], None],
+        say: Callable[[str], None],
+        pace: Pace | None = None,
+    ) -> None:
+        """`show(name, line)` gets every line of a child, `say(sentence)` what happens to children."""
+        own_programs = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
+        self._environ = {**environ, "PATH": own_programs}
+        self._folder, self._show, self._say = folder, show, say
+        self._pace = pace or Pace()
+        self._places = [_Place(process, self._pace.first) for process in processes]
+        self._selector = selectors.DefaultSelector()
+        self._changed = threading.Condition()
+        self._stopping = self._killing = False
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        #: Name of the process that refused to start (exit code 2), if one did.
+        self.refused: str | None = None
+
+    def start(self) -> None:
+        """Start every process; returns at once."""
+        self._thread.start()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait until every process has said that it is ready; False after `timeout` seconds, or stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or not self.not_ready(), timeout)
+            return not self._stopping and not self.not_ready()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Has it been asked to stop, or did a process refuse to start?"""
+        return self._stopping
+
+    def not_ready(self) -> list[str]:
+        """Names of the processes that have not said that they are ready."""
+        return [place.process.name for place in self._places if not place.is_ready()]
+
+    def pids(self) -> dict[str, int]:
+        """Process ids by name, of those that run."""
+        return {place.process.name: place.child.pid for place in self._places if place.child}
+
+    def restart(self, names: Collection[str]) -> None:
+        """Let these processes finish their work and start them again at once; returns before that is done."""
+        for place in self._places:
+            if place.process.name in names:
+                place.must_restart = True
+
+    def ask_to_stop(self) -> None:
+        """Begin stopping, and return at once (may be called in a signal handler). A second time: kill."""
+        self._killing = self._stopping
+        self._stopping = True
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until everything has ended: after `ask_to_stop`, or because a process refused to start."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Let every child finish its work, kill those that do not in time; returns when all have ended."""
+        if not self._stopping:
+            self.ask_to_stop()
+        self.wait()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._end_what_must_restart()
+                self._start_what_is_due()
+                self._listen(self._next_due())
+                self._bury_the_dead()
+            self._stop_all()
+        finally:
+            self._end()
+
+    def _end_what_must_restart(self) -> None:
+        for place in self._places:
+            if place.child and place.must_restart:
+                place.must_restart, place.kill_at = False, time.monotonic() + self._pace.grace
+                place.child.signal(signal.SIGTERM)
+            elif place.child and time.monotonic() >= place.kill_at:
+                place.child.signal(signal.SIGKILL)
+
+    def _start_what_is_due(self) -> None:
+        for place in self._places:
+            if place.child is None and time.monotonic() >= place.start_at:
+                place.must_restart = False
+                place.child = Child(place.process, self._environ, self._folder)
+                self._selector.register(place.child.pipe, selectors.EVENT_READ, place)
+
+    def _next_due(self) -> float:
+        """Seconds to listen: children's ends are noticed by polling, so never long."""
+        waits = [place.start_at - time.monotonic() for place in self._places if place.child is None]
+        return max(0.0, min([0.1, *waits]))
+
+    def _listen(self, seconds: float) -> None:
+        for key, _ in self._selector.select(seconds):
+            self._read_lines(key.data)
+
+    def _read_lines(self, place: "_Place") -> None:
+        if (child := place.child) is None:
+            return
+        was_ready = child.ready
+        for line in child.lines():
+            self._show(place.process.name, line)
+        if child.silent and child.pipe in self._selector.get_map():
+            self._selector.unregister(child.pipe)
+        if child.ready != was_ready:
+            place.was_ready = True
+            with self._changed:
+                self._changed.notify_all()
+
+    def _bury_the_dead(self) -> None:
+        for place in self._places:
+            if place.child and place.child.has_ended():
+                self._replace(place, place.child)
+
+    def _replace(self, place: "_Place", child: Child) -> None:
+        name = place.process.name
+        self._read_lines(place)
+        if not child.silent:
+            self._selector.unregister(child.pipe)
+        place.child, code = None, child.bury()
+        if self._stopping:
+            return
+        if place.kill_at < math.inf:
+            place.kill_at, place.start_at = math.inf, 0.0
+            return
+        if code == REFUSED and not place.was_ready:
+            self.refused, self._stopping = name, True
+            self._say(f"{name} refuses to start (exit code 2), see its lines above; stopping everything")
+            return
+        pause = place.pause_after(time.monotonic() - child.started_at, self._pace)
+        place.start_at = time.monotonic() + pause
+        self._say(f"{name} {how_it_ended(code)}; it starts again in {pause:g} s")
+
+    def _stop_all(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+        self._signal_all(signal.SIGTERM)
+        deadline = time.monotonic() + self._pace.grace
+        while self.pids() and time.monotonic() < deadline and not self._killing:
+            self._listen(0.1)
+            self._bury_the_dead()
+        if late := self.pids():
+            why = "asked twice" if self._killing else f"not done within {self._pace.grace:g} s"
+            self._say(f"killing {', '.join(late)}: {why}")
+
+    def _end(self) -> None:
+        """Nothing is left behind, whatever happened on this thread."""
+        self._stopping = True
+        self._signal_all(signal.SIGKILL)
+        while self.pids():
+            self._listen(0.1)
+            self._bury_the_dead()
+        with self._changed:
+            self._changed.notify_all()
+        self._selector.close()
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for place in self._places:
+            if place.child:
+                place.child.signal(number)
+
+
+class _Place:
+    """A process that should run, and the child that runs it now, if any."""
+
+    def __init__(self, process: Process, first_pause: float) -> None:
+        self.process = process
+        self.child: Child | None = None
+        self.start_at = 0.0
+        self.must_restart = False
+        self.kill_at = math.inf  # when its child is killed, which was asked to end for a restart
+        self.was_ready = False
+        self._next_pause = first_pause
+
+    def is_ready(self) -> bool:
+        return self.child is not None and self.child.ready
+
+    def pause_after(self, lived: float, pace: Pace) -> float:
+        """Seconds until the next start, longer each time the process dies young."""
+        pause = pace.first if lived >= pace.healthy else self._next_pause
+        self._next_pause = min(pause * 2, pace.longest)
+        return pause

@@ -1,0 +1,136 @@
+"""The language model: who of the configured ones is asked, how long, and who next."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from workers.model import litellm_call
+from workers.model.breaker import ModelBreaker
+from workers.model.errors import Failure, ModelError, ModelRefused, ModelUnavailable
+from workers.model.litellm_call import DEMO, Messages, Request, Tools
+from workers.model.response import Answer, ToolCall, assistant_message
+
+__all__ = [
+    "DEMO",
+    "Answer",
+    "Model",
+    "ModelError",
+    "ModelRefused",
+    "ModelUnavailable",
+    "ToolCall",
+    "assistant_message",
+]
+
+#: Longest single try while another model is left, and when none is (seconds).
+TRY_SECONDS = 20.0
+LAST_TRY_SECONDS = 30.0
+#: Less time than this is not worth another try (seconds).
+LEAST_SECONDS = 1.0
+#: An only model is asked again after this pause, or after its own Retry-After of up to `LONGEST_PAUSE` (seconds).
+PAUSE = 0.5
+LONGEST_PAUSE = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Model:
+    """Asks the models of `names` in order; without names, the demo model. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        names: Sequence[str] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.names = tuple(names) or (DEMO,)
+        self._clock = clock
+        self._sleep = sleep
+        self._breaker = ModelBreaker(clock)
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the demo model answers, unless a workflow names another one."""
+        return self.names[0] == DEMO
+
+    def ask(
+        self,
+        messages: Messages,
+        tools: Tools | None,
+        *,
+        timeout: float,
+        temperature: float | None = None,
+        max_output_tokens: int | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Answer:
+        """The answer of the first model that gives one, within `timeout` seconds for all tries together.
+
+        `names` replaces the configured models for this call. Raises ModelRefused for a request that no repetition
+        makes right, ModelUnavailable for everything else.
+        """
+        options = {"temperature": temperature, "max_tokens": max_output_tokens}
+        request = Request(messages, tools or None, {k: v for k, v in options.items() if v is not None})
+        wanted = tuple(names or self.names)
+        deadline = self._clock() + timeout
+        failures: list[Failure] = []
+        candidates = self._breaker.usable(wanted)
+        for place, name in enumerate(candidates):
+            left = deadline - self._clock()
+            if left < LEAST_SECONDS and (failures or left <= 0):
+                break
+            outcome = self._try(name, request, min(left, _longest(place, candidates)))
+            if isinstance(outcome, Failure) and len(candidates) == 1:
+                outcome = self._try_again(outcome, request, deadline)
+            if isinstance(outcome, Answer):
+                self._breaker.answered(name)
+                return outcome
+            failures.append(outcome)
+            if outcome.status:  # an empty answer says nothing about the next one
+                self._breaker.failed(name, outcome.retry_after)
+        raise self._unavailable(wanted, failures, time_is_up=bool(candidates))
+
+    def warm_up(self) -> None:
+        """Import litellm and run its call path once, so that the first real answer is not a second late.
+
+        Call it in the process that will ask, before it takes work; nothing leaves the machine. Not before a fork:
+        the child would inherit litellm's thread pool without its threads.
+        """
+        litellm_call.warm_up(self.names)
+
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the configured names, as far as that can be known without a call."""
+        return tuple(problem for name in self.names for problem in litellm_call.problems(name))
+
+    def _try(self, name: str, request: Request, seconds: float) -> Answer | Failure:
+        started = self._clock()
+        outcome = litellm_call.call(name, request, seconds)
+        if isinstance(outcome, ModelRefused):
+            log.error("the model refused the request", extra={"model": name, "reason": str(outcome)})
+            raise outcome
+        if isinstance(outcome, Failure):
+            facts = {"model": name, "status": outcome.status, "reason": outcome.reason}
+            milliseconds = round((self._clock() - started) * 1000)
+            log.warning("the model did not answer", extra=facts | {"milliseconds": milliseconds})
+        return outcome
+
+    def _try_again(self, failure: Failure, request: Request, deadline: float) -> Answer | Failure:
+        """The second and last try of an only model, if time and the provider's own wait allow it."""
+        pause = PAUSE if failure.retry_after is None else failure.retry_after
+        left = deadline - self._clock() - pause
+        if not failure.passing or pause > LONGEST_PAUSE or left < LEAST_SECONDS:
+            return failure
+        self._sleep(pause)
+        return self._try(failure.name, request, min(left, LAST_TRY_SECONDS))
+
+    def _unavailable(self, wanted: Sequence[str], failures: Sequence[Failure], *, time_is_up: bool) -> ModelUnavailable:
+        wait = self._breaker.wait(wanted)
+        not_asked = "no time was left to ask" if time_is_up else "failed before, not asked this time"
+        told = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
+        hint = "" if wait is None else f". Next try in {wait:.0f} s"
+        return ModelUnavailable(f"No language model answered. {told}{hint}", wait)
+
+
+def _longest(place: int, candidates: Sequence[str]) -> float:
+    return LAST_TRY_SECONDS if place == len(candidates) - 1 else TRY_SECONDS

@@ -1,0 +1,222 @@
+"""One call of a language model. The only place that imports litellm, and it does so on first use, not with this module.
+
+litellm 1.105 needs guarding; each point is held by a test:
+
+- Its retries multiply each other, so it has none; who is asked again is decided in `workers.model.client`.
+- Its timeout counts for each read of a socket: an answer that drips in takes for ever. So every call runs on a
+  thread of its own that is given up when the time is over.
+- It keeps one pool of connections for each different timeout, and threads that start together make one each. So
+  timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool, which follows no redirect:
+  what is asked goes to the configured address only.
+- Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
+- It logs and prints requests, prompt and all, so its loggers are off.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import importlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from workers.model import demo
+from workers.model.errors import Failure, ModelRefused, empty, judge, out_of_time
+from workers.model.response import Answer, read_answer
+
+#: The model that answers when none is configured: offline, without a key, from the tool results alone.
+DEMO = "cj-demo/demo"
+#: Longest wait for what a warm-up asks (seconds).
+WARM_UP_SECONDS = 30.0
+
+Messages = Sequence[Mapping[str, Any]]
+Tools = Sequence[Mapping[str, Any]]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked, whoever is asked. `options` are litellm's (temperature, max_tokens)."""
+
+    messages: Messages
+    tools: Tools | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+_DEMO_PROVIDER = DEMO.partition("/")[0]
+_NO_KEY = "none"
+_WARM_UP = Request(
+    [{"role": "user", "content": "warm-up"}],
+    [{"type": "function", "function": {"name": "warm_up", "parameters": {"type": "object"}}}],
+    {"max_tokens": 1},
+)
+_import_lock = threading.Lock()
+
+
+def call(name: str, request: Request, seconds: float) -> Answer | Failure | ModelRefused:
+    """One try, over after `seconds` whatever the provider does. Never raises."""
+    provider = _provider(name)
+    if provider is None:
+        return Failure(name, 404, "litellm knows no such provider; check the model's name")
+    credentials = _credentials(provider)
+    waited = _on_a_thread(lambda: _complete(name, request, seconds, credentials))
+    if not futures.wait([waited], seconds).done:
+        return out_of_time(name)
+    error = waited.exception()
+    if isinstance(error, Exception):
+        return judge(name, error)
+    return read_answer(waited.result(), name, request.messages) or empty(name)
+
+
+def load() -> None:
+    """Import litellm and what most of its calls need; nothing else, so a process may fork afterwards."""
+    with _growing_heap():
+        _litellm()
+        for late in ("openai.resources", "litellm.litellm_core_utils.default_encoding"):
+            importlib.import_module(late)
+
+
+def warm_up(names: Sequence[str]) -> None:
+    """Import litellm and run the call path of the models `names` once; nothing leaves the machine."""
+    with _growing_heap():
+        call(DEMO, _WARM_UP, WARM_UP_SECONDS)
+        for name in names:
+            if name != DEMO:
+                _refused_call(name)
+
+
+def problems(name: str) -> Iterator[str]:
+    """What is wrong with a model's name, as far as that can be known without a call."""
+    provider = _provider(name)
+    if provider is None:
+        yield (
+            f"model {name!r}: no such provider; names look like openai/gpt-5.1 or anthropic/claude-sonnet-4-5, "
+            "see https://docs.litellm.ai/docs/providers"
+        )
+    if provider == "openai" and not any(map(_is_set, ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"))):
+        yield f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for a server of your own"
+
+
+@contextmanager
+def _growing_heap() -> Iterator[None]:
+    """For imports. litellm makes 330,000 objects that stay: the garbage collector would go through them time and
+    again (a third of the import), and once more later, for half a second, in the middle of somebody's answer.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.freeze()
+        if was_on:
+            gc.enable()
+
+
+def _litellm() -> Any:
+    with _import_lock:
+        return _imported()
+
+
+@cache
+def _imported() -> Any:
+    # Read by litellm when it is imported. Without them it fetches its price list from GitHub, from a thread that
+    # goes on retrying, and loads any .env file it finds into the environment of this process.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ["LITELLM_MODE"] = "PRODUCTION"
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).disabled = True
+    import httpx
+    import litellm
+    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
+
+    limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls lie between two requests
+    litellm.client_session = httpx.Client(verify=get_ssl_configuration(), limits=limits, follow_redirects=False)
+    litellm.suppress_debug_info = True  # else it prints advice to standard output
+    litellm.telemetry = False
+    litellm.turn_off_message_logging = True
+    litellm.modify_params = True  # Bedrock wants tools with a history of tool calls: it adds a dummy, and mends gaps
+    litellm.custom_provider_map = [{"provider": _DEMO_PROVIDER, "custom_handler": _demo_handler(litellm)}]
+    litellm.utils.custom_llm_setup()
+    logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug would have it log requests
+    return litellm
+
+
+def _demo_handler(litellm: Any) -> Any:
+    def completion(_handler: object, **call: Any) -> Any:
+        try:
+            script = demo.reply_to(call["messages"], bool(call["optional_params"].get("tools")))
+        except Exception:
+            log.exception("the demo model has a defect")  # litellm would call it a broken connection
+            raise
+        return litellm.ModelResponse(model=call["model"], choices=[{"message": demo.wire_message(script)}])
+
+    return type("DemoModel", (litellm.CustomLLM,), {"completion": completion})()
+
+
+def _complete(name: str, request: Request, seconds: float, extra: Mapping[str, Any]) -> Any:
+    return _litellm().completion(
+        model=name,
+        messages=list(request.messages),
+        tools=list(request.tools) if request.tools else None,
+        timeout=float(max(int(seconds), 1)),
+        num_retries=0,
+        max_retries=0,
+        drop_params=True,
+        **request.options,
+        **extra,
+    )
+
+
+def _on_a_thread(call: Callable[[], Any]) -> futures.Future[Any]:
+    future: futures.Future[Any] = futures.Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001 - it goes to whoever waits
+            future.set_exception(error)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name="model-call", daemon=True).start()
+    return future
+
+
+@cache
+def _provider(name: str) -> str | None:
+    """Who serves the model `name`; None if litellm cannot tell."""
+    litellm = _litellm()
+    try:
+        return str(litellm.get_llm_provider(model=name)[1])
+    except litellm.exceptions.BadRequestError:
+        return None
+
+
+def _is_set(variable: str) -> bool:
+    return bool(_litellm().get_secret_str(variable))
+
+
+def _credentials(provider: str) -> dict[str, Any]:
+    """A server of one's own behind OPENAI_API_BASE often has no key, but litellm does not call without one."""
+    return {"api_key": _NO_KEY} if provider == "openai" and not _is_set("OPENAI_API_KEY") else {}
+
+
+def _refused_call(name: str) -> None:
+    """A call that a port of this machine refuses: all the imports and none of the traffic of a real one."""
+    harmless = {"openai", "anthropic", *_litellm().openai_compatible_providers}
+    if _provider(name) not in harmless:  # others may look for credentials on the network
+        name = "openai/warm-up"
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))  # never listens
+        address = {"api_base": f"http://127.0.0.1:{port.getsockname()[1]}/v1", "api_key": _NO_KEY}
+        waited = _on_a_thread(lambda: _complete(name, _WARM_UP, WARM_UP_SECONDS, address))
+        futures.wait([waited], WARM_UP_SECONDS)

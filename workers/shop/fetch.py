@@ -1,0 +1,196 @@
+"""One fetch of a shop's data, as the Shopify worker does it: token, Shopify, cache, answer.
+
+Only this worker reads access tokens. A token is in clear in this process's memory alone, and goes only to the domain
+stored beside it in the same row.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shopify.data import DATA_TYPES
+from shopify.errors import ShopifyError, Unauthorized
+from storage import merchants
+from storage.cache import Answered, Cache, Hit, Joined, Lead
+from storage.database import Database
+from storage.errors import StorageError, StorageUnavailable, TokenUnreadable
+from storage.merchants import AccessToken, Integration
+from storage.turns import Claim
+from workers import logs, metrics
+from workers.failpoints import reach
+from workers.shop import results
+from workers.shop.delayed_calls import Later
+from workers.shop.reader import ShopReader
+from workers.shop.results import Result
+from workers.shop.tokens import TokenKeeper
+
+log = logs.get(__name__)
+
+FETCH_SECONDS = 8.0
+"""Deadline of one fetch, all pages and retries included."""
+LEAD_TTL_MS = 3_000
+"""How long after its last sign of life the leader of a flight counts as dead, and the next who asks leads."""
+RENEW_SECONDS = 1.0
+"""How often a leader gives a sign of life."""
+NO_TOKEN = "Unable to access store data. Suggest reconnecting the store."  # noqa: S105 - words, not a secret
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """What travels to the Shopify worker: ids only. `request_id` names where the answer goes; None for a prefetch."""
+
+    merchant_id: str
+    data_type: str
+    request_id: str | None = None
+    conversation_id: str | None = None
+    turn_id: int | None = None
+    event_id: str | None = None
+
+    @classmethod
+    def for_turn(cls, claim: Claim, data_type: str, request_id: str) -> "FetchRequest":
+        return cls(claim.merchant_id, data_type, request_id, claim.conversation_id, claim.turn_id, claim.event_id)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "FetchRequest":
+        """Raises ValueError for anything that is not a request of a known data type."""
+        known = {name: value.get(name) for name in cls.__dataclass_fields__}
+        if not isinstance(known["merchant_id"], str) or known["data_type"] not in DATA_TYPES:
+            raise ValueError("not a fetch request")
+        return cls(**known)  # type: ignore[arg-type]
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+class ShopifyFetcher:
+    """Fetches for one process; shares one fetch among all who ask for the same data at the same time."""
+
+    def __init__(self, database: Database, keeper: TokenKeeper, cache: Cache, reader: ShopReader) -> None:
+        self._database = database
+        self._keeper = keeper
+        self._cache = cache
+        self._reader = reader
+        self._later = Later()
+
+    def fetch(self, request: FetchRequest) -> None:
+        """Answer `request`: from the cache, from a fetch in flight, or from Shopify."""
+        try:
+            token = self._keeper.current(request.merchant_id, time.monotonic() + FETCH_SECONDS)
+            if token is None:
+                return self._answer(request, self._not_connected(request))
+        except (TokenUnreadable, StorageUnavailable) as error:
+            log.error("access token could not be read", error_code=error.code)
+            return self._answer(request, results.failed(request.data_type, "shopify.no_token", NO_TOKEN))
+        except ShopifyError as error:
+            log.warning("no access token", error_code=error.code, reason=error.operator)
+            return self._answer(request, self._without_token(request, error))
+        version = token.integration.token_version
+        flight = self._cache.flight_key(request.merchant_id, version, request.data_type)
+        match self._cache.join(flight, request.request_id, lead_ttl_ms=LEAD_TTL_MS):
+            case Hit(value=kept):
+                metrics.cache_read(request.data_type, "hit")
+                self._answer(request, results.cached(request.data_type, kept))
+            case Joined():
+                metrics.cache_read(request.data_type, "joined")
+            case Answered():
+                log.info("request was answered before", data_type=request.data_type)
+            case Lead():
+                metrics.cache_read(request.data_type, "miss")
+                self._lead(request, token, flight)
+        return None
+
+    def _lead(self, request: FetchRequest, token: AccessToken, flight: str) -> None:
+        started = time.monotonic()
+        try:
+            with self._staying_alive(flight):
+                reach("fetch.before")
+                result = self._ask_renewing(request, token, started + FETCH_SECONDS)
+        except Exception:
+            # A defect of ours: those who wait are told, and the next one may try.
+            log.exception("fetch failed", data_type=request.data_type)
+            result = results.failed(request.data_type, ShopifyError.code, ShopifyError.sentence)
+        kept, seconds = (results.kept(result), results.fresh_seconds(result)) if result["success"] else (None, 0)
+        result = self._or_stale(result, request, token.integration)
+        reach("fetch.after")
+        self._cache.land(flight, result, kept=kept, ttl_s=seconds)
+        self._answer(request, result)
+        metrics.fetch(request.data_type, results.outcome(result))
+        log.info(
+            "fetched from Shopify",
+            data_type=request.data_type,
+            success=result["success"],
+            error_code=result.get("error_code"),
+            stale=result.get("stale", {}).get("code"),
+            milliseconds=round((time.monotonic() - started) * 1000),
+        )
+
+    @contextmanager
+    def _staying_alive(self, flight: str) -> Iterator[None]:
+        done = threading.Event()
+
+        def renew() -> None:
+            if not done.is_set():
+                self._cache.renew(flight, lead_ttl_ms=LEAD_TTL_MS)
+                self._later.call(RENEW_SECONDS, renew)
+
+        self._later.call(RENEW_SECONDS, renew)
+        try:
+            yield
+        finally:
+            done.set()
+
+    def _or_stale(self, result: Result, request: FetchRequest, integration: Integration) -> Result:
+        """`result`, or what was read before if this is a failure that says nothing against it."""
+        if result["success"] or result["error_code"] not in results.NOT_THE_STORE:
+            return result
+        found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
+        return result if found is None else results.stale(request.data_type, found, result)
+
+    def _ask_shopify(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
+        now = datetime.now(UTC)
+        try:
+            found = self._reader.read(token, request.data_type, now=now, deadline=deadline)
+        except ShopifyError as error:
+            metrics.shopify_error(error.code)
+            log.warning("Shopify refused", error_code=error.code, reason=error.operator, request_id=error.request_id)
+            return results.refused(request.data_type, error)
+        return results.fetched(request.data_type, found, now)
+
+    def _ask_renewing(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
+        """Ask; once more with another token if this one is refused and another is to be had."""
+        result = self._ask_shopify(request, token, deadline)
+        if result.get("error_code") != Unauthorized.code:
+            return result
+        try:
+            other = self._keeper.after_refusal(token, deadline)
+        except (StorageError, ShopifyError) as error:
+            log.warning("no other access token", error_code=error.code)
+            return result if isinstance(error, StorageError) else results.refused(request.data_type, error)
+        return result if other is None else self._ask_shopify(request, other, deadline)
+
+    def _without_token(self, request: FetchRequest, error: ShopifyError) -> Result:
+        """The token has expired and could not be renewed."""
+        result = results.refused(request.data_type, error)
+        try:
+            integration = self._integration(request)
+        except StorageError:
+            return result
+        return result if integration is None else self._or_stale(result, request, integration)
+
+    def _not_connected(self, request: FetchRequest) -> Result:
+        found = self._integration(request)
+        if found is not None and found.status == "needs_reauth":
+            return results.failed(request.data_type, Unauthorized.code, Unauthorized.sentence)
+        return results.failed(request.data_type, "shopify.not_connected", NO_TOKEN)
+
+    def _integration(self, request: FetchRequest) -> Integration | None:
+        with self._database.reading() as session:
+            return merchants.integration_of(session, request.merchant_id)
+
+    def _answer(self, request: FetchRequest, result: Result) -> None:
+        if request.request_id is not None:
+            self._cache.answer(request.request_id, result)

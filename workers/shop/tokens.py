@@ -1,0 +1,167 @@
+"""Access tokens that are good to use: renewed before they expire, and once when Shopify refuses one.
+
+    token = keeper.current(merchant_id, deadline)            # before a fetch
+    token = keeper.after_refusal(token, deadline)            # Shopify said 401: the next one to try, or none
+
+One process renews a token while the others go on with the old one, or wait for the new one if it has expired. What
+is sure to be dead is marked `needs_reauth`; anything else that goes wrong says nothing about the token and keeps it.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from pydantic import SecretStr
+
+from shopify.errors import ShopifyError, Temporary, Unauthorized
+from shopify.oauth import TokenPair
+from storage import merchants, renewals
+from storage.database import Database
+from storage.errors import StorageError, StorageUnavailable
+from storage.merchants import AccessToken
+from storage.renewals import Renewal
+from storage.vault import Vault
+from workers import logs
+from workers.failpoints import reach
+
+log = logs.get(__name__)
+
+EARLY_SECONDS = 300.0
+"""How long before its end a token is renewed: many tries fit in, and no request is under way when it ends."""
+POLL_SECONDS = 0.05
+"""How often one who waits for another's renewal looks at the row."""
+PATIENCE_SECONDS = 3.0
+"""How long a new pair is tried to be kept while Postgres is away: it is dear, so longer than for anything else."""
+
+Refresh = Callable[[str, SecretStr, float], TokenPair]
+"""shopify.oauth.refresh for (shop domain, refresh token, deadline)."""
+
+
+class TokenKeeper:
+    """For one process; safe to share among its threads."""
+
+    def __init__(self, database: Database, vault: Vault, refresh: Refresh | None) -> None:
+        """`refresh` None: this installation has no client id and secret, so nothing can be renewed."""
+        self._database = database
+        self._vault = vault
+        self._refresh = refresh
+
+    def current(self, merchant_id: str, deadline: float) -> AccessToken | None:
+        """The token to use now; None without an active connection.
+
+        Raises TokenUnreadable, StorageUnavailable, and ShopifyError: Unauthorized if it can never be renewed again,
+        another if it has expired and no new one was to be had by `deadline` (`time.monotonic()`).
+        """
+        token = self._read(merchant_id)
+        if token is None or token.seconds_left is None or token.seconds_left > EARLY_SECONDS:
+            return token
+        if token.renewable and self._refresh is not None:
+            try:
+                return self._renewed(token, deadline)
+            except Unauthorized:
+                raise
+            except ShopifyError:
+                if token.seconds_left <= 0:
+                    raise
+        return token
+
+    def after_refusal(self, refused: AccessToken, deadline: float) -> AccessToken | None:
+        """Another token than the one Shopify refused; None if there is none, and then the connection is marked.
+
+        Raises TokenUnreadable, StorageUnavailable, and ShopifyError if there was no telling by `deadline`.
+        """
+        token = self._read(refused.integration.merchant_id)
+        if token is None or _version(token) != _version(refused):
+            return token
+        if not token.renewable:
+            self._mark(token)
+            return None
+        if self._refresh is None:
+            log.error("a token cannot be renewed: set SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET")
+            return None
+        try:
+            return self._renewed(token, deadline, refused=True)
+        except Unauthorized:
+            return None
+
+    def _renewed(self, token: AccessToken, deadline: float, *, refused: bool = False) -> AccessToken | None:
+        """Another token than this one, by renewing it or by waiting for who does; this one while it is still good.
+
+        Raises Unauthorized for a dead grant, after it was marked.
+        """
+        usable = not refused and (token.seconds_left or 0.0) > 0
+        while True:
+            renewal = self._begin(token)
+            if renewal is not None:
+                self._renew(renewal, token, deadline)
+            elif usable:
+                return token
+            latest = self._read(token.integration.merchant_id)
+            if latest is None or _version(latest) != _version(token):
+                return latest
+            if time.monotonic() + POLL_SECONDS > deadline:
+                shop = token.integration.shop_domain
+                raise Temporary(f"{shop}: the token was not renewed in time", reason="deadline")
+            time.sleep(POLL_SECONDS)
+
+    def _renew(self, renewal: Renewal, token: AccessToken, deadline: float) -> None:
+        assert self._refresh is not None
+        try:
+            # Once asked, the answer is worth more than the fetch that needed it: the deadline is the refresh's own.
+            pair = self._refresh(renewal.shop_domain, renewal.refresh_token, max(deadline, time.monotonic() + 1.0))
+        except Unauthorized:
+            self._mark(token)
+            raise
+        except ShopifyError as error:
+            log.warning("a token could not be renewed", error_code=error.code, reason=error.operator)
+            with suppress(StorageError), self._database.transaction() as session:
+                renewals.put_off(session, renewal)
+            raise
+        if self._keep(renewal, pair):
+            log.info("token renewed", shop_domain=renewal.shop_domain, expires_in=pair.expires_in)
+        else:
+            log.info("another token was stored meanwhile", shop_domain=renewal.shop_domain)
+
+    def _keep(self, renewal: Renewal, pair: TokenPair) -> bool:
+        """Store the pair. A commit whose answer was lost is found out by running it again: nobody holds the lease."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                with self._database.transaction() as session:
+                    kept = renewals.store(
+                        session,
+                        self._vault,
+                        renewal,
+                        access_token=pair.access_token,
+                        access_expires_in=pair.expires_in,
+                        refresh_token=pair.refresh_token,
+                        refresh_expires_in=pair.refresh_expires_in,
+                        scopes=pair.scopes,
+                    )
+                    reach("renewal.before_commit")
+                reach("renewal.after_commit")
+                return kept
+            except StorageUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
+
+    def _begin(self, token: AccessToken) -> Renewal | None:
+        with self._database.transaction() as session:
+            found = token.integration
+            return renewals.begin(session, self._vault, found.merchant_id, token_version=found.token_version)
+
+    def _mark(self, token: AccessToken) -> None:
+        found = token.integration
+        with self._database.transaction() as session:
+            marked = merchants.mark_needs_reauth(session, found.merchant_id, token_version=found.token_version)
+        if marked:
+            log.warning("Shopify no longer accepts this connection; waiting for the merchant to connect again")
+
+    def _read(self, merchant_id: str) -> AccessToken | None:
+        with self._database.reading() as session:
+            return merchants.read_access_token(session, self._vault, merchant_id)
+
+
+def _version(token: AccessToken) -> int:
+    return token.integration.token_version

@@ -1,0 +1,328 @@
+"""What an accepted event does: conversation, context, turns and the event's mark, in one transaction.
+
+`handle` runs inside the caller's transaction and touches only Postgres; what must be told to other workers after the
+commit is returned. Running it again for the same event finds the mark and does nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage import conversations, inbox, merchants, turns
+from storage.conversations import Conversation
+from storage.inbox import InboxRow
+from storage.merchants import Integration
+from storage.turns import TurnInput
+from workers import logs, metrics
+from workers.workflow import privacy
+from workflows import engine, explanation
+from workflows.engine import Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.errors import UnknownWorkflow
+from workflows.loader import Workflow, WorkflowSet
+
+log = logs.get(__name__)
+
+CONNECT_PATIENCE_SECONDS = 3.0
+"""How long an `oauth_complete` may be ahead of the commit that stores its token."""
+POSTPONE_SECONDS = 0.5
+
+OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
+NO_RULE = "no rule took the event"
+"""How the log line begins that says why."""
+SHOPIFY_REQUIREMENT = "shopify_oauth"
+
+
+@dataclass
+class Effects:
+    """What to tell other workers once the transaction is committed."""
+
+    turn_ids: list[int] = field(default_factory=list)
+    hints: list[int] = field(default_factory=list)  # of these turns, those that may find room now
+    prefetches: list[tuple[str, str]] = field(default_factory=list)
+    forget_cache_of: list[str] = field(default_factory=list)
+    postponed_seconds: float | None = None
+
+
+class Refused(Exception):
+    """The event does not fit what is stored; `code` and the sentence are kept with its row."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class NotYet(Refused):
+    """The event came ahead of what it speaks of: it is put off for a while before it is refused."""
+
+
+def handle(session: Session, workflows: WorkflowSet, event_key: int) -> Effects | None:
+    """Handle the inbox row `event_key`; None if there is nothing left to do for it."""
+    row = inbox.take(session, event_key)
+    if row is None:
+        return None
+    with logs.about(event_id=row.id, conversation_id=row.conversation_id):
+        return _handled(session, workflows, row)
+
+
+def _handled(session: Session, workflows: WorkflowSet, row: InboxRow) -> Effects:
+    effects = Effects()
+    try:
+        with session.begin_nested():
+            _Handler(session, workflows, row, effects).run()
+    except NotYet as early:
+        if row.age_seconds < CONNECT_PATIENCE_SECONDS:
+            inbox.postpone(session, row.key, POSTPONE_SECONDS)
+            metrics.event(row.type, "postponed")
+            return Effects(postponed_seconds=POSTPONE_SECONDS)
+        _refuse(session, row, early.code, early.message)
+        return Effects()
+    except Refused as refused:
+        _refuse(session, row, refused.code, refused.message)
+        if refused.code == privacy.ERASED:
+            privacy.forget(session, row)
+        return Effects()
+    inbox.processed(session, row.key)
+    metrics.event(row.type, "handled")
+    return effects
+
+
+def _refuse(session: Session, row: InboxRow, code: str, message: str) -> None:
+    inbox.refuse(session, row.key, code, message)
+    metrics.event(row.type, "refused")
+    log.warning("event refused", error_code=code, event_type=row.type)
+
+
+class _Handler:
+    def __init__(self, session: Session, workflows: WorkflowSet, row: InboxRow, effects: Effects) -> None:
+        self._session = session
+        self._workflows = workflows
+        self._row = row
+        self._data: Mapping[str, Any] = row.data
+        self._effects = effects
+        self._action = 0
+
+    def run(self) -> None:
+        merchant_id = str(self._data["merchant_id"])
+        integration = merchants.integration_of(self._session, merchant_id)
+        if self._is_erased(merchant_id):
+            return
+        self._check_merchant(merchant_id, integration)
+        if not self._core(merchant_id, integration):
+            log.info("event is older than what is stored", event_type=self._row.type)
+            return
+        if self._row.type in privacy.ENDS_HERE:
+            return
+        conversation, fresh = self._conversation(merchant_id, integration)
+        if conversation is None:
+            log.info("event concerns no open conversation", event_type=self._row.type)
+            return
+        if self._row.type == "oauth_complete":
+            # What was put off until the merchant connects again goes on, also if that failed: to say so.
+            begins_anew: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
+            forgotten = {**begins_anew, turns.RECONNECT_ASKED: None}
+            if any(conversation.context.get(key) for key in forgotten):
+                conversation = self._merge(conversation, forgotten)
+        workflow = self._workflows.or_default(conversation.workflow)
+        is_gone = workflow.name != conversation.workflow
+        if is_gone:
+            conversation = self._begin_anew(conversation, workflow)
+        conversation, workflow = self._start(conversation, workflow, integration, fresh or is_gone)
+        plan = engine.plan(workflow, self._row.type, self._data, conversation.context)
+        if plan is not None:
+            conversation = self._carry_out(conversation, workflow, plan.actions)
+        else:
+            self._default(conversation, workflow, fresh)
+        if not self._effects.turn_ids:
+            self._settle(conversation)
+
+    def _is_erased(self, merchant_id: str) -> bool:
+        """Whether there is nothing to do because everything of the merchant was erased after the event."""
+        at = privacy.erased(self._session, self._row, merchant_id)
+        if at is None:
+            return False
+        if self._row.type in privacy.ENDS_HERE:
+            return True
+        reason = f"everything of this merchant was erased at {at:%Y-%m-%d %H:%M:%S} UTC, after this event"
+        raise Refused(privacy.ERASED, reason)
+
+    def _check_merchant(self, merchant_id: str, integration: Integration | None) -> None:
+        """The shop an event names must be the shop stored for its merchant."""
+        kind, shop = self._row.type, self._data.get("shop_domain")
+        if kind == "conversation_started":
+            merchants.add_merchant(self._session, merchant_id)
+            return
+        waits = kind == "oauth_complete" and bool(self._data.get("success"))
+        if waits and shop is not None and integration is None:
+            other = merchants.integration_by_shop(self._session, str(shop))
+            if other is not None and other.merchant_id != merchant_id:
+                raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
+        if integration is None and not merchants.merchant_exists(self._session, merchant_id):
+            unknown = (
+                "event.unknown_merchant",
+                "merchant_id is not known; store its token first (connect_shop)",
+            )
+            raise NotYet(*unknown) if waits else Refused(*unknown)
+        if waits and (integration is None or not integration.is_active):
+            raise NotYet("event.not_connected", f"{shop} has no active token; store it first (connect_shop)")
+        if shop is not None and integration is not None and integration.shop_domain != shop:
+            raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
+
+    def _core(self, merchant_id: str, integration: Integration | None) -> bool:
+        """What an event does whatever the workflow says; False if it is too old to do anything."""
+        if self._row.type == "app_uninstalled" and integration is not None:
+            happened = self._row.time or self._row.received_at
+            if not merchants.disconnect(self._session, merchant_id, str(self._data["shop_domain"]), at=happened):
+                return False
+            self._effects.forget_cache_of.append(merchant_id)
+        if self._row.type == "oauth_complete":
+            self._effects.forget_cache_of.append(merchant_id)
+        if self._row.type in privacy.EVENTS:
+            if not privacy.carry_out(self._session, self._row, merchant_id, integration):
+                return False
+            self._effects.forget_cache_of.append(merchant_id)
+        return True
+
+    def _conversation(self, merchant_id: str, integration: Integration | None) -> tuple[Conversation | None, bool]:
+        """The conversation the event belongs to, locked, and whether this event opened it."""
+        wanted = self._data.get("conversation_id")
+        if wanted is not None:
+            found = conversations.get(self._session, str(wanted), lock=True)
+            if found is not None and found.merchant_id != merchant_id:
+                reason = "conversation_id belongs to another merchant"
+                raise Refused("event.conversation_merchant_mismatch", reason)
+        else:
+            found = conversations.latest_open(self._session, merchant_id, lock=True)
+        if found is not None or self._row.type not in OPENS_CONVERSATION:
+            return found, False
+        opened = conversations.open(
+            self._session,
+            id=str(wanted) if wanted is not None else f"conv_{self._row.key}",
+            merchant_id=merchant_id,
+            workflow=self._first_workflow().name,
+            context=_first_context(merchant_id, integration),
+        )
+        return opened, True
+
+    def _first_workflow(self) -> Workflow:
+        wanted = self._data.get("workflow")
+        if wanted is not None:
+            try:
+                return self._workflows.get(str(wanted))
+            except UnknownWorkflow as error:
+                raise Refused("event.unknown_workflow", str(error)) from None
+        return self._workflows.starting_with(self._row.type) or self._workflows.default
+
+    def _begin_anew(self, conversation: Conversation, workflow: Workflow) -> Conversation:
+        """The file of the conversation's workflow was renamed or removed: it goes on where conversations begin."""
+        log.warning(
+            "the conversation's workflow is gone; it goes on in another",
+            conversation_id=conversation.id,
+            gone=conversation.workflow,
+            workflow=workflow.name,
+        )
+        return self._move(conversation, Transition(workflow.name, None), None)
+
+    def _start(
+        self, conversation: Conversation, workflow: Workflow, integration: Integration | None, fresh: bool
+    ) -> tuple[Conversation, Workflow]:
+        """A conversation that begins with all requirements of its workflow met begins in the next workflow."""
+        if not fresh or self._row.type == "oauth_complete":
+            return conversation, workflow
+        met = {SHOPIFY_REQUIREMENT} if integration is not None and integration.is_active else set()
+        hop = engine.start_transition(workflow, met)
+        if hop is None:
+            return conversation, workflow
+        said = hop.message if self._row.type == "conversation_started" else None
+        return self._move(conversation, hop, said), self._workflows.get(hop.target_workflow)
+
+    def _carry_out(
+        self, conversation: Conversation, workflow: Workflow, actions: tuple[engine.Action, ...]
+    ) -> Conversation:
+        for action in actions:
+            match action:
+                case UpdateContext(values=values):
+                    conversation = self._merge(conversation, values)
+                case ProcessMessage():
+                    self._queue(conversation, _input(action), workflow.name)
+                case Prefetch(data_types=data_types):
+                    merchant_id = conversation.merchant_id
+                    self._effects.prefetches += [(merchant_id, data_type) for data_type in data_types]
+                case Transition():
+                    conversation = self._move(conversation, action, action.message)
+                    workflow = self._workflows.get(action.target_workflow)
+        return conversation
+
+    def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:
+        """What the events of a conversation do when no rule of its workflow took them."""
+        self._explain(conversation, workflow)
+        if self._row.type == "message_received":
+            self._queue(conversation, TurnInput("merchant", str(self._data["text"])), None)
+        elif self._row.type == "conversation_started" and not self._effects.turn_ids:
+            first = engine.initial_action(workflow)
+            if first is not None and fresh:
+                self._queue(conversation, _input(first), workflow.name)
+
+    def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
+        """Say why no rule took the event, unless it was never meant to need one."""
+        if self._row.type in explanation.BUILT_IN and not workflow.rules.get(self._row.type):
+            return
+        why = explanation.explain(workflow, self._row.type, self._data)
+        metrics.event_without_rule(self._row.type, workflow.name)
+        log.info(NO_RULE, why=why.line(), conversation_id=conversation.id)
+
+    def _settle(self, conversation: Conversation) -> None:
+        """Transitions that hold now, when no turn is queued that would settle them at its end."""
+        current = self._workflows.get(conversation.workflow)
+        context = {**conversation.context, "workflow": current.name}
+        for hop in engine.settle(self._workflows, current, context):
+            conversation = self._move(conversation, hop, hop.message)
+            current = self._workflows.get(hop.target_workflow)
+
+    def _move(self, conversation: Conversation, hop: Transition, said: str | None) -> Conversation:
+        """Move the conversation and queue the turn that tells the gateway, with CJ's words if there are any."""
+        conversations.move(self._session, conversation.id, hop.target_workflow)
+        metadata = {"transition": {"from": conversation.workflow, "to": hop.target_workflow}}
+        self._queue(conversation, TurnInput("cj", said or "", metadata=metadata), hop.target_workflow)
+        return replace(conversation, workflow=hop.target_workflow)
+
+    def _merge(self, conversation: Conversation, values: Mapping[str, Any]) -> Conversation:
+        context = conversations.merge_context(self._session, conversation.id, values)
+        return replace(conversation, context=context)
+
+    def _queue(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
+        turn_id = turns.queue_turn(
+            self._session,
+            conversation_id=conversation.id,
+            merchant_id=conversation.merchant_id,
+            event_key=self._row.key,
+            action=self._action,
+            input=said,
+            workflow=workflow,
+        )
+        self._action += 1
+        if turn_id is not None:
+            self._effects.turn_ids.append(turn_id)
+            if not turns.is_crowded(self._session, conversation.merchant_id):
+                self._effects.hints.append(turn_id)
+
+
+def _input(action: ProcessMessage) -> TurnInput:
+    return TurnInput(
+        sender=action.sender,
+        text=action.text,
+        cleanup_trigger=action.cleanup_trigger,
+        metadata=dict(action.metadata),
+    )
+
+
+def _first_context(merchant_id: str, integration: Integration | None) -> dict[str, Any]:
+    if integration is None or not integration.is_active:
+        return {}
+    return {"shop_domain": integration.shop_domain, "shopify_connected": True, "merchant_id": merchant_id}
+
+
+def _mismatch(shop: Any) -> str:
+    return f"shop_domain {str(shop)[:80]!r} does not belong to the event's merchant"

@@ -1,0 +1,77 @@
+"""Handles accepted events: each in one transaction, in the order of its conversation, then others are told.
+
+An event whose handling fails for no known reason is tried again with growing pauses, and at last refused: it blocks
+its conversation for a while, not for ever, and an operator finds it under `cj events rejected`.
+"""
+
+from contextlib import suppress
+
+from storage import inbox
+from storage.errors import StorageError, StorageUnavailable
+from workers import logs
+from workers.bootstrap import Resources
+from workers.failpoints import reach
+from workers.shop.fetch import FetchRequest
+from workers.workflow.handler import Effects, handle
+
+log = logs.get(__name__)
+
+MAX_ATTEMPTS = 4
+FIRST_PAUSE_SECONDS = 1.0
+FAILED = "event.handling_failed"
+
+
+def run(tools: Resources, event_key: int) -> None:
+    """Handle the event, after those of its conversation that came before it; one that is done is left alone."""
+    try:
+        while _next(tools, event_key):
+            pass
+    except StorageUnavailable:
+        log.warning("event waits for Postgres; the sweeper comes back to it", event_key=event_key)
+    except Exception:
+        log.exception("event could not be handled", event_key=event_key)
+        with suppress(StorageError):  # then the sweeper comes back to it
+            _put_off(tools, event_key)
+
+
+def _next(tools: Resources, event_key: int) -> bool:
+    """Handle one event on the way to `event_key`; False when there is nothing left to do, or not yet."""
+    with tools.database.transaction() as session:
+        effects = handle(session, tools.workflows, event_key)
+        reach("handle.before_commit")
+    reach("handle.after_commit")
+    if effects is None:
+        return False
+    tell(tools, effects)
+    reach("handle.after_hints")
+    return effects.postponed_seconds is None
+
+
+def _put_off(tools: Resources, event_key: int) -> None:
+    with tools.database.transaction() as session:
+        row = inbox.take(session, event_key)
+        if row is None:
+            return
+        ids = {"event_key": row.key, "event_id": row.id, "conversation_id": row.conversation_id}
+        if row.attempts + 1 < MAX_ATTEMPTS:
+            seconds = FIRST_PAUSE_SECONDS * 2**row.attempts
+            log.warning("event is put off", **ids, attempts=row.attempts + 1, seconds=seconds)
+            inbox.postpone(session, row.key, seconds)
+        else:
+            log.error("event is refused: every try failed", **ids, error_code=FAILED)
+            reason = f"handling it failed {MAX_ATTEMPTS} times; the workflow worker's log says why"
+            inbox.refuse(session, row.key, FAILED, reason)
+
+
+def tell(tools: Resources, effects: Effects) -> None:
+    """After the commit: what is needed first is told first. Shopify is asked while the model still thinks, and the
+    turn begins while the other prefetches are on their way."""
+    for merchant_id in effects.forget_cache_of:
+        tools.cache.drop(merchant_id)
+    fetches = [FetchRequest(merchant_id, data_type).to_json() for merchant_id, data_type in effects.prefetches]
+    for request in fetches[:1]:
+        tools.hints.fetch(request)
+    for turn_id in effects.hints:
+        tools.hints.run_turn(turn_id)
+    for request in fetches[1:]:
+        tools.hints.fetch(request)
