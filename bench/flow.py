@@ -31,7 +31,7 @@ from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 from workers.agent.tools import Tools
 from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import Hints, sender
+from workers.delivery.wake_ups import WakeUps, sender
 from workers.model.response import ToolCall
 
 Rows = list[dict[str, Any]]
@@ -171,7 +171,7 @@ def cached_reads(stack: Stack, count: int) -> dict[str, Any]:
         workflow_hash=None, input=TurnInput("merchant", "x"), event_id="x", event_type="message_received",
         event_received_at=now, traceparent=None, started_at=now, now=now, lease_seconds=10.0,
     )  # fmt: skip
-    tools = Tools(stack.database, cache, Hints(sender(stack.broker_url), BrokerBreaker()))
+    tools = Tools(stack.database, cache, WakeUps(sender(stack.broker_url), BrokerBreaker()))
     call = ToolCall("c", "shopify_data", {"data_type": "counts"})
     seconds = []
     for _ in range(count):

@@ -10,7 +10,7 @@ from storage.turns import Claim, TurnInput
 from tests.stack import Stack
 from workers.agent.tools import Tools
 from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import Hints, sender
+from workers.delivery.wake_ups import WakeUps, sender
 from workers.model.response import ToolCall
 
 
@@ -21,7 +21,7 @@ class ToolCalls:
         self._app = sender(stack.broker_url)
         self._redis = RedisServer(stack.redis_url)
         self.cache = Cache(self._redis)
-        self._tools = Tools(stack.database, self.cache, Hints(self._app, BrokerBreaker()))
+        self._tools = Tools(stack.database, self.cache, WakeUps(self._app, BrokerBreaker()))
 
     def ask(self, merchant_id: str, data_type: str, *, seconds: float = 15.0) -> dict[str, Any]:
         """The tool's result."""

@@ -1,9 +1,16 @@
-"""The one place that builds what a process works with, once, and keeps it for the process's tasks."""
+"""The one place that builds what a process works with, once, and keeps it for the process's tasks.
+
+`start` reads the settings, checks what the process needs, and builds; or the process ends with exit code 2 and the
+reason. A database that cannot be reached is waited for: a worker comes up by itself when its server is back.
+"""
 
 import os
 import socket
+import sys
 import threading
+import time
 import uuid
+from collections.abc import Sequence
 from functools import cached_property
 
 import httpx
@@ -14,27 +21,37 @@ from shopify import oauth
 from shopify.client import ShopifyClient
 from shopify.connection import http_client
 from shopify.oauth import App, TokenPair
+from storage import merchants
 from storage.cache import Cache
 from storage.cost_bucket import CostBucket
 from storage.database import Database
+from storage.errors import StorageError, StorageUnavailable
 from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault
+from workers import logs, metrics
 from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
 from workers.agent.tools import Tools
-from workers.agent.transactions import Ledger
+from workers.agent.transactions import TurnTransactions
 from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.reply_publisher import Outlet
+from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.sweeper import Sweeper
-from workers.delivery.wake_ups import Hints
+from workers.delivery.wake_ups import WakeUps
 from workers.model.client import Model
-from workers.settings import Settings
+from workers.operations import migrations
+from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
 from workers.shop.tokens import Refresh, TokenKeeper
+from workflows.errors import InvalidWorkflows
 from workflows.loader import WorkflowSet, load_folder
 
+log = logs.get(__name__)
+
+REFUSED = 2
+"""Exit code of a process that must not start."""
+LONGEST_PAUSE_SECONDS = 5.0
 POOL_SIZE = 10
 """Connections to Postgres per process: its threads, the sweeper, the leases."""
 
@@ -80,12 +97,12 @@ class Resources:
         return Vault.from_text(self.settings.token_keys or "")
 
     @cached_property
-    def hints(self) -> Hints:
-        return Hints(self.app, self.breaker)
+    def wake_ups(self) -> WakeUps:
+        return WakeUps(self.app, self.breaker)
 
     @cached_property
-    def outlet(self) -> Outlet:
-        return Outlet(self.app, self.database, self.breaker)
+    def reply_publisher(self) -> ReplyPublisher:
+        return ReplyPublisher(self.app, self.database, self.breaker)
 
     @cached_property
     def leases(self) -> LeaseKeeper:
@@ -98,13 +115,15 @@ class Resources:
 
     @cached_property
     def turn_runner(self) -> TurnRunner:
-        ledger = Ledger(self.database, self.workflows, lease_seconds=self.settings.lease_seconds, owner=self.owner)
+        transactions = TurnTransactions(
+            self.database, self.workflows, lease_seconds=self.settings.lease_seconds, owner=self.owner
+        )
         return TurnRunner(
-            ledger=ledger,
+            transactions=transactions,
             model=self.model,
-            tools=Tools(self.database, self.cache, self.hints),
-            outlet=self.outlet,
-            hints=self.hints,
+            tools=Tools(self.database, self.cache, self.wake_ups),
+            reply_publisher=self.reply_publisher,
+            wake_ups=self.wake_ups,
             leases=self.leases,
             draining=self.draining,
         )
@@ -143,7 +162,7 @@ class Resources:
 
     @cached_property
     def sweeper(self) -> Sweeper:
-        return Sweeper(self.database, self.hints, self.outlet)
+        return Sweeper(self.database, self.wake_ups, self.reply_publisher)
 
     def _client_for(self, token: AccessToken) -> ShopifyClient:
         return ShopifyClient(
@@ -160,8 +179,8 @@ class Resources:
         built = self.__dict__
         if "sweeper" in built:
             self.sweeper.stop()
-        if "outlet" in built:
-            self.outlet.note()
+        if "reply_publisher" in built:
+            self.reply_publisher.note()
         if "leases" in built:
             self.leases.stop()
         if "shopify_http" in built:
@@ -186,3 +205,80 @@ def current() -> Resources:
     if _current is None:
         raise RuntimeError("no resources: this process was not started as a worker")
     return _current
+
+
+class CannotStart(Exception):
+    """The process must not start; the text says what is wrong and what to do."""
+
+
+def start(app: Celery, kinds: Sequence[str]) -> Resources:
+    """What a process of these kinds works with, checked and in use. Exits with 2 when it could not do its work."""
+    kind = "-".join(kinds)
+    try:
+        settings = Settings.read(needed=needed_by(kinds))
+        logs.configure(kind, level=settings.log_level)
+        built = Resources(settings, app, kind=kind)
+        _check(built, kinds)
+    except (SettingsError, CannotStart) as error:
+        refuse(str(error))
+        raise
+    use(built)
+    if settings.metrics_port is not None:
+        metrics.serve(settings.metrics_port)
+    return built
+
+
+def refuse(problem: str) -> None:
+    """Print why this process does not start, and exit."""
+    sys.stderr.write(f"cj: cannot start: {problem}\n")
+    sys.stderr.flush()
+    raise SystemExit(REFUSED)
+
+
+def _check(built: Resources, kinds: Sequence[str]) -> None:
+    """Raise CannotStart unless the process could do its work: workflows, keys, model names, the database's schema."""
+    try:
+        built.workflows  # noqa: B018 - loading is the check
+    except InvalidWorkflows as error:
+        raise CannotStart(str(error)) from error
+    if any(kind in TOKEN_KINDS for kind in kinds):
+        _check_vault(built)
+    if "agent" in kinds and (problems := built.model.problems()):
+        raise CannotStart("; ".join(problems))
+    problem = _schema_problem(built.settings.database_url)
+    if problem is not None:
+        raise CannotStart(problem)
+    if any(kind in TOKEN_KINDS for kind in kinds):
+        _check_stored_keys(built)
+
+
+def _check_vault(built: Resources) -> None:
+    try:
+        built.vault  # noqa: B018 - building is the check
+    except StorageError as error:
+        raise CannotStart(f"CJ_TOKEN_KEYS {error}") from error
+
+
+def _check_stored_keys(built: Resources) -> None:
+    with built.database.transaction() as session:
+        unknown = sorted(merchants.key_ids_in_use(session) - set(built.vault.key_ids))
+    if unknown:
+        ids = ", ".join(map(str, unknown))
+        raise CannotStart(
+            f"CJ_TOKEN_KEYS lacks key {ids}, which stored tokens are sealed with: add it again behind the others; "
+            "it can go once `cj tokens reseal` has sealed everything with the first key"
+        )
+
+
+def _schema_problem(database_url: str) -> str | None:
+    """What `migrations.problem` says, as soon as the database answers."""
+    pause, told = 0.2, False
+    while True:
+        try:
+            return migrations.problem(database_url)
+        except StorageUnavailable as error:
+            if not told:
+                log.warning("waiting for Postgres", reason=str(error))
+            told = True
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

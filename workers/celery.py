@@ -1,7 +1,7 @@
 """The one Celery application: `celery -A workers …` finds it here.
 
-A Celery message is a hint that carries an id; the truth is a row in Postgres. Hence early acks, no result backend, no
-canvas, JSON only, and every publish through the default exchange (a named one on Redis loses messages after a flush).
+A Celery message is a wake-up that carries an id; the truth is a row in Postgres. Hence early acks, no result backend,
+no canvas, JSON only, and every publish through the default exchange: a named one on Redis loses messages after a flush.
 Nothing is read from the environment until the configuration is first needed.
 """
 
@@ -15,7 +15,7 @@ from celery.exceptions import SecurityWarning
 
 from events import queues
 from shopify import costs
-from workers import bootstrap, kombu_patches, logs, startup
+from workers import bootstrap, kombu_patches, logs
 from workers.bootstrap import Resources
 from workers.settings import Settings, SettingsError
 
@@ -32,12 +32,6 @@ KINDS = {
     queues.SHOPIFY: "shopify",
     queues.OPS: "ops",
 }
-TASK_MODULES = (
-    "workers.workflow_tasks",
-    "workers.agent_tasks",
-    "workers.shopify_tasks",
-    "workers.tasks",
-)
 
 
 def configuration() -> dict[str, Any]:
@@ -45,7 +39,7 @@ def configuration() -> dict[str, Any]:
     try:
         broker_url = Settings.read(needed=("BROKER_URL",)).broker_url
     except SettingsError as error:
-        startup.refuse(str(error))
+        bootstrap.refuse(str(error))
         raise
     return {
         "broker_url": broker_url,
@@ -95,7 +89,7 @@ def _transport_options(broker_url: str) -> dict[str, Any]:
 
 
 kombu_patches.install()
-app = Celery("cj", include=TASK_MODULES, set_as_current=True)
+app = Celery("cj", include=["workers.tasks"], set_as_current=True)
 app.add_defaults(configuration)
 
 
@@ -106,7 +100,7 @@ logs.own_celery("celery")
 def _start(sender: Any, **_: Any) -> None:
     """Build the process's resources before it takes a message; refuse to start with exit 2."""
     kinds = _kinds(sender)
-    built = startup.start(app, kinds)
+    built = bootstrap.start(app, kinds)
     if "agent" in kinds:
         built.model.warm_up()
     if "shopify" in kinds:

@@ -1,4 +1,4 @@
-"""Named points between the steps of an event's way, where a test may stop or kill the process.
+"""Failpoints: named places between the steps of an event's way, where a test may stop or kill the process.
 
     T1  intake: inbox row          T1.before_commit  T1.after_commit  T1.after_hint
     T1  workflow: event handled    handle.before_commit  handle.after_commit  handle.after_hints
@@ -10,7 +10,7 @@
     T4  publish                    publish.before  publish.after_push  publish.before_commit
     T5  ack                        T5.before_commit  T5.after_commit
 
-In production nothing listens and nothing in the environment can make it: reaching a point is one comparison. A test
+In production nothing listens, and nothing in the environment can change that: a failpoint costs one comparison. A test
 starts the process through a module of its own that calls `listen` first.
 """
 
@@ -19,13 +19,13 @@ from collections.abc import Callable
 _listener: Callable[[str], None] | None = None
 
 
-def reach(point: str) -> None:
-    """Say that this process is at `point`."""
+def failpoint(name: str) -> None:
+    """This process is at the point `name`: let the test that listens act."""
     if _listener is not None:
-        _listener(point)
+        _listener(name)
 
 
 def listen(listener: Callable[[str], None] | None) -> None:
-    """Have `listener` called at every point of this process."""
+    """Have `listener` called at every failpoint of this process."""
     global _listener
     _listener = listener

@@ -1,21 +1,65 @@
-"""Tasks of queue `ops`, for operators. What reads or seals tokens needs CJ_TOKEN_KEYS and the role `cj_tokens`."""
+"""The Celery tasks: each reads its message, calls one plain function with this process's resources, and is done.
 
+What a message names may be gone, done or claimed by another worker; then there is nothing to do. What cannot be done
+now stays a row, and the sweeper comes back to it.
+"""
+
+from typing import Any
+
+from storage.errors import StorageUnavailable
 from workers import bootstrap, logs
 from workers.celery import app
+from workers.delivery.wake_ups import FETCH, HANDLE_EVENT, RUN_TURN, is_row_id
 from workers.operations import migrations, redis_tokens, token_keys
+from workers.shop.fetch import FetchRequest
+from workers.workflow import runner
 
 log = logs.get(__name__)
 
 
+@app.task(name=HANDLE_EVENT)
+def handle_event(*event_keys: int) -> None:
+    """Queue `workflow`: handle accepted events, one after the other."""
+    for event_key in event_keys:
+        if is_row_id(event_key):
+            runner.run(bootstrap.current(), event_key)
+        else:
+            log.warning("not an event key")
+
+
+@app.task(name=RUN_TURN)
+def run_turn(turn_id: int) -> None:
+    """Queue `turns`: run one agent turn, if it can be claimed now."""
+    if not is_row_id(turn_id):
+        log.warning("not a turn id")
+        return
+    try:
+        bootstrap.current().turn_runner.run(turn_id)
+    except StorageUnavailable:
+        log.warning("turn could not be claimed; the sweeper comes back to it", turn_id=turn_id)
+
+
+@app.task(name=FETCH)
+def fetch_shopify_data(request: dict[str, Any]) -> None:
+    """Queue `shopify`: answer one fetch request. Only the process of this queue reads access tokens."""
+    try:
+        wanted = FetchRequest.from_json(request)
+    except (ValueError, TypeError, AttributeError):
+        log.warning("not a fetch request")
+        return
+    with logs.about(event_id=wanted.event_id, conversation_id=wanted.conversation_id, turn_id=wanted.turn_id):
+        bootstrap.current().shopify_fetcher.fetch(wanted)
+
+
 @app.task(name="cj.migrate")
 def migrate() -> None:
-    """Bring the database to the newest schema (`alembic upgrade head`); additive, safe while workers run."""
+    """Queue `ops`: bring the database to the newest schema (`alembic upgrade head`); safe while workers run."""
     migrations.upgrade(bootstrap.current().settings.database_url)
 
 
 @app.task(name="cj.migrate_tokens_from_redis")
 def migrate_tokens_from_redis(dry_run: bool = True, delete: bool = False) -> None:
-    """What `cj tokens migrate-from-redis` does; the report goes to the log. Changes something with dry_run=False."""
+    """Queue `ops`: what `cj tokens migrate-from-redis` does; needs CJ_TOKEN_KEYS. A dry run unless dry_run=False."""
     tools = bootstrap.current()
     report = redis_tokens.migrate(
         tools.settings.redis_url, tools.database, tools.vault, dry_run=dry_run is not False, delete=delete is True
@@ -28,7 +72,7 @@ def migrate_tokens_from_redis(dry_run: bool = True, delete: bool = False) -> Non
 
 @app.task(name="cj.reseal_tokens")
 def reseal_tokens() -> None:
-    """What `cj tokens reseal` does; the result goes to the log."""
+    """Queue `ops`: what `cj tokens reseal` does; needs CJ_TOKEN_KEYS."""
     tools = bootstrap.current()
     done = token_keys.reseal(tools.database, tools.vault)
     log.info("tokens sealed anew", count=done.count, unreadable=len(done.unreadable), complete=done.is_complete)

@@ -169,7 +169,7 @@ def test_commits_whose_answer_is_lost(ready: Ground) -> None:
 
 
 def test_pushes_whose_answer_is_lost(ready: Ground) -> None:
-    """The broker has it, the client never hears: redis-py pushes again, so hints, replies and acks come twice."""
+    """The broker has it, the client never hears: redis-py pushes again, so wake-ups, replies and acks come twice."""
     ready.broker_door.lose_answers(b"LPUSH", every=8)
     try:
         outcome = run(ready, small("push", events=16), faults=(), meanwhile=lambda: time.sleep(1.0))
@@ -184,7 +184,7 @@ def test_flush_with_messages_in_flight(ready: Ground) -> None:
 
     def meanwhile() -> None:
         with frozen(ready, "agent.1", "agent.2", "gateway"):
-            wait_until(lambda: int(client.llen("turns")) > 0, limit=20.0, what="hints in flight")
+            wait_until(lambda: int(client.llen("turns")) > 0, limit=20.0, what="wake-ups in flight")
             client.flushall()
         with frozen(ready, "gateway"):
             wait_until(lambda: int(client.llen("replies")) > 0, limit=30.0, what="replies in flight")

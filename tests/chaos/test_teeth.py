@@ -17,7 +17,7 @@ from tests.chaos.report import as_text
 from tests.chaos.run import Outcome, Wanted, look, run, wait_for_quiet
 from tests.waiting import wait_until
 from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import Hints, sender
+from workers.delivery.wake_ups import WakeUps, sender
 
 PATIENCE = 4.0
 HEALING = 60.0
@@ -63,7 +63,7 @@ def test_without_rescuing_the_turns_of_dead_workers(here: Ground) -> None:
 
 
 def test_without_the_order_of_turns(here: Ground) -> None:
-    """All hints are lost but one, for the last turn of a conversation; the sweeper, which would bring them back, is
+    """All wake-ups are lost but one, for the last turn of a conversation; the sweeper, which would bring them back, is
     off as well. A worker that minds the order leaves that turn alone."""
 
     def meanwhile() -> None:
@@ -76,9 +76,9 @@ def test_without_the_order_of_turns(here: Ground) -> None:
         )
         redis.Redis.from_url(here.valkey.url).flushall()
         for pid in agents:
-            os.kill(pid, signal.SIGKILL)  # and with them the hints that lay on their sockets
+            os.kill(pid, signal.SIGKILL)  # and with them the wake-ups that lay on their sockets
         wait_until(lambda: not set(agents) & set(here.stack.supervisor.pids().values()), what="their end")
-        assert Hints(sender(here.valkey.url), BrokerBreaker()).run_turn(turns[-1][0])
+        assert WakeUps(sender(here.valkey.url), BrokerBreaker()).run_turn(turns[-1][0])
 
     assert here.stack.supervisor.wait_ready(60)
     with mutant(here.orders, "no_lost_wake_up"), mutant(here.orders, "no_order"):

@@ -30,7 +30,7 @@ from storage.inbox import Accepted, NewEvent
 from storage.outbox import NewReply, OutgoingReply
 from tests import rows
 from workers.agent.state import TurnState
-from workers.agent.transactions import Ledger, NewStep
+from workers.agent.transactions import NewStep, TurnTransactions
 from workers.delivery.sweeper import sweep
 from workers.workflow.handler import handle
 from workflows.loader import WorkflowSet, load_folder
@@ -56,7 +56,9 @@ class System(RuleBasedStateMachine):
         with self.database.transaction() as session:
             for merchant_id in set(CONVERSATIONS.values()):
                 merchants.add_merchant(session, merchant_id)
-        self.ledgers = {name: Ledger(self.database, self.workflows, lease_seconds=60.0, owner=name) for name in WORKERS}
+        self.transactions_of = {
+            name: TurnTransactions(self.database, self.workflows, lease_seconds=60.0, owner=name) for name in WORKERS
+        }
         self.published: list[NewEvent] = []
         self.held: list[TurnState] = []  # what workers believe they hold: some are zombies
         self.broker: list[OutgoingReply] = []
@@ -124,7 +126,7 @@ class System(RuleBasedStateMachine):
         ids = [turn_id for (turn_id,) in rows.query(self.database, "SELECT id FROM turns ORDER BY id")]
         if not ids:
             return
-        opened = self.ledgers[worker].open(pick(ids, which))
+        opened = self.transactions_of[worker].open(pick(ids, which))
         if isinstance(opened, tuple):
             state, replies = opened
             self.held.append(state)
@@ -160,13 +162,13 @@ class System(RuleBasedStateMachine):
     @rule(which=INDEX)
     def absorb(self, which: int) -> None:
         state = pick(self.held, which)
-        self.fenced(state, lambda: [] if self.ledger(state).absorb(state, len(state.steps)) else None)
+        self.fenced(state, lambda: [] if self.transactions(state).absorb(state, len(state.steps)) else None)
 
     @precondition(lambda self: self.held)
     @rule(which=INDEX)
     def release(self, which: int) -> None:
         state = pick(self.held, which)
-        self.fenced(state, lambda: self.ledger(state).release(state.claim))
+        self.fenced(state, lambda: self.transactions(state).release(state.claim))
 
     @precondition(lambda self: self.held)
     @rule(which=INDEX)
@@ -182,7 +184,7 @@ class System(RuleBasedStateMachine):
         for _ in range(times):
             self.lease_of_turn_runs_out(turn_id)
             self.sweep(is_told=True)
-            opened = self.ledgers[WORKERS[0]].open(turn_id)
+            opened = self.transactions_of[WORKERS[0]].open(turn_id)
             if isinstance(opened, tuple):
                 self.held.append(opened[0])
                 self.hand_over(opened[1])
@@ -239,8 +241,8 @@ class System(RuleBasedStateMachine):
             with self.database.transaction() as session:
                 outbox.mark_published(session, [reply.id for reply in replies])
 
-    def ledger(self, state: TurnState) -> Ledger:
-        return self.ledgers[WORKERS[state.claim.attempt % 2]]
+    def transactions(self, state: TurnState) -> TurnTransactions:
+        return self.transactions_of[WORKERS[state.claim.attempt % 2]]
 
     def next_step(
         self, state: TurnState, talks: bool, *, unless_newer: bool
@@ -248,17 +250,17 @@ class System(RuleBasedStateMachine):
         number = len(state.steps)
         if waits_for_results(state):
             result = {"tool_call_id": "call", "name": "shopify_data", "content": {"success": False}}
-            return lambda: self.ledger(state).add_results(state, number - 1, [result], [])
+            return lambda: self.transactions(state).add_results(state, number - 1, [result], [])
         call = {"id": "call", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
         answer = NewStep(number, {"role": "assistant", "content": None, "tool_calls": [call]})
         said = [NewReply(f"{number}:text", agui.text(f"m{number}", "let me see"))] if talks else []
-        return lambda: self.ledger(state).add_step(state, answer, said, unless_newer=unless_newer)
+        return lambda: self.transactions(state).add_step(state, answer, said, unless_newer=unless_newer)
 
     def last_step(self, state: TurnState) -> list[OutgoingReply] | None:
         number = len(state.steps)
         answer = NewStep(number, {"role": "assistant", "content": "that is it"})
         said = [NewReply(f"{number}:text", agui.text(f"m{number}", "that is it"))]
-        ended = self.ledger(state).finish(state, answer=answer, replies=said, unless_newer=True)
+        ended = self.transactions(state).finish(state, answer=answer, replies=said, unless_newer=True)
         return None if ended is None else ended.replies
 
     def fenced(self, state: TurnState, work: Callable[[], Any], is_told: bool = True) -> None:
@@ -375,7 +377,7 @@ class System(RuleBasedStateMachine):
         assert found is not None
         self.hand_over(found.replies)
         for turn_id in self.ids("SELECT id FROM turns WHERE status = 'queued' ORDER BY id"):
-            opened = self.ledgers[WORKERS[0]].open(turn_id)
+            opened = self.transactions_of[WORKERS[0]].open(turn_id)
             if isinstance(opened, tuple):
                 self.run_to_the_end(*opened)
         while self.broker:
@@ -386,7 +388,7 @@ class System(RuleBasedStateMachine):
         self.hand_over(replies)
         if waits_for_results(state):
             self.hand_over(self.next_step(state, talks=False, unless_newer=False)())
-        self.ledger(state).absorb(state, len(state.steps))
+        self.transactions(state).absorb(state, len(state.steps))
         self.hand_over(self.last_step(state))
 
     def is_finished(self) -> bool:

@@ -27,7 +27,7 @@ from tests import rows
 from tests.cj import Terminal
 from tests.servers import PostgresForTests
 from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import Hints
+from workers.delivery.wake_ups import WakeUps
 from workers.intake.accept import Intake
 from workers.workflow.handler import handle
 from workflows.loader import WorkflowSet, load_folder
@@ -260,7 +260,7 @@ def case(merchants_known: Database, valkey_url: str, workflows: WorkflowSet) -> 
     rows.execute(database, "TRUNCATE events, conversations CASCADE")
     rows.open_conversation(database, "of_gone", "gone")
     with Celery("test", broker=valkey_url) as app:
-        yield Case(database, Intake(database, Hints(app, BrokerBreaker()), threading.Event()), workflows)
+        yield Case(database, Intake(database, WakeUps(app, BrokerBreaker()), threading.Event()), workflows)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the outlet knows of the queue of replies."""
+"""What the reply publisher knows of the queue of replies."""
 
 import redis
 from celery import Celery
@@ -7,23 +7,23 @@ from storage.database import Database
 from storage.outbox import OutgoingReply
 from tests.tcp import closed_port
 from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.reply_publisher import Outlet
+from workers.delivery.reply_publisher import ReplyPublisher
 
 
 def test_whether_replies_lie_on_the_broker(database: Database, valkey_url: str) -> None:
-    outlet = Outlet(Celery("test", broker=valkey_url), database, BrokerBreaker())
+    reply_publisher = ReplyPublisher(Celery("test", broker=valkey_url), database, BrokerBreaker())
     client = redis.Redis.from_url(valkey_url)
-    assert outlet.is_drained()
-    assert outlet.publish([OutgoingReply("turn_1:000001", {"id": "turn_1:000001"})]) == 1
-    assert not outlet.is_drained()
+    assert reply_publisher.is_drained()
+    assert reply_publisher.publish([OutgoingReply("turn_1:000001", {"id": "turn_1:000001"})]) == 1
+    assert not reply_publisher.is_drained()
     assert client.lpop("replies") is not None
-    assert outlet.is_drained()
+    assert reply_publisher.is_drained()
     client.close()
-    outlet.note()
+    reply_publisher.note()
 
 
 def test_nobody_can_say_when_the_broker_is_away(database: Database) -> None:
     breaker = BrokerBreaker()
-    outlet = Outlet(Celery("test", broker=f"redis://127.0.0.1:{closed_port()}/0"), database, breaker)
-    assert not outlet.is_drained()
+    reply_publisher = ReplyPublisher(Celery("test", broker=f"redis://127.0.0.1:{closed_port()}/0"), database, breaker)
+    assert not reply_publisher.is_drained()
     assert breaker.is_open()

@@ -13,7 +13,7 @@ from workers.settings import environment
 
 ROOT = Path(__file__).parent.parent.parent
 OLD, NEW = new_key_text(1), new_key_text(2)
-START = "from workers import startup; from workers.celery import app; startup.start(app, ['shopify'])"
+START = "from workers import bootstrap; from workers.celery import app; bootstrap.start(app, ['shopify'])"
 
 
 def test_a_key_that_stored_tokens_need_must_not_be_dropped(

@@ -6,7 +6,7 @@ import pytest
 
 from storage.database import Database
 from tests import rows
-from workers.agent.transactions import Ledger
+from workers.agent.transactions import TurnTransactions
 from workflows.loader import load_folder
 
 
@@ -20,12 +20,12 @@ def database(database_url: str) -> Iterator[Database]:
 def test_a_turn_tells_once_that_it_has_begun(database: Database) -> None:
     rows.open_conversation(database)
     turn_id = rows.queue(database)
-    ledger = Ledger(database, load_folder(), lease_seconds=60.0, owner="test")
+    transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
     told: list[str] = []
     for _ in range(3):  # it pauses between its messages, and is claimed again
-        opened = ledger.open(turn_id)
+        opened = transactions.open(turn_id)
         assert isinstance(opened, tuple)
         state, replies = opened
         told += [reply.body["data"]["type"] for reply in replies]
-        ledger.release(state.claim)
+        transactions.release(state.claim)
     assert told == ["RUN_STARTED"]

@@ -1,4 +1,4 @@
-"""Turns on a real Postgres: claim, fence, steps, absorb, release, expiry, hints."""
+"""Turns on a real Postgres: claim, fence, steps, absorb, release, expiry, wake-ups."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -398,7 +398,7 @@ def test_a_dropped_lease_is_found_at_once(database: Database) -> None:
         assert [item.turn_id for item in turns.expire(session)] == [claimed.turn_id]
 
 
-# Hints
+# WakeUps
 
 
 def waiting(database: Database, *, older_than_seconds: float = 0.0, limit: int = 100) -> list[int]:
@@ -443,8 +443,8 @@ def test_the_end_of_a_turn_hints_the_next_one_and_what_the_limit_held_up(databas
     running = claim(database, first)
     with database.transaction() as session:
         turns.finish(session, running)
-        hints = turns.next_hints(session, "c1", "m1")
-    assert hints == [second, others[0]]
+        wake_ups = turns.next_hints(session, "c1", "m1")
+    assert wake_ups == [second, others[0]]
 
 
 def test_the_end_of_a_turn_hints_nothing_that_is_not_due(database: Database) -> None:

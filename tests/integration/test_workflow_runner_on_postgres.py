@@ -17,7 +17,7 @@ from workers.bootstrap import Resources
 from workers.workflow import runner
 from workers.workflow.runner import FAILED, MAX_ATTEMPTS
 from workflows import engine
-from workflows.loader import load_folder
+from workflows.loader import WorkflowSet, load_folder
 
 SUPPORT = """\
 name: support
@@ -37,10 +37,15 @@ prompts:
 
 
 class Silent:
-    """Takes hints and cache calls and does nothing with them."""
+    """Takes wake-ups and cache calls and does nothing with them."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **values: None
+
+
+def silent(database: Database, workflows: WorkflowSet) -> Resources:
+    nobody = Silent()
+    return cast(Resources, SimpleNamespace(database=database, workflows=workflows, wake_ups=nobody, cache=nobody))
 
 
 def accept(database: Database, id: str, said: str) -> int:
@@ -69,7 +74,7 @@ def rows(database: Database, query: str) -> list[Any]:
 def test_an_event_that_cannot_be_handled_is_refused_at_last_and_the_next_one_goes_on(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tools = cast(Resources, SimpleNamespace(database=database, workflows=load_folder(), hints=Silent(), cache=Silent()))
+    tools = silent(database, load_folder())
     bad, good = accept(database, "bad", "boom"), accept(database, "good", "hello")
     plan = engine.plan
 
@@ -91,7 +96,7 @@ def test_an_event_that_cannot_be_handled_is_refused_at_last_and_the_next_one_goe
 
 
 def test_every_line_says_which_event_it_is_about(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    tools = cast(Resources, SimpleNamespace(database=database, workflows=load_folder(), hints=Silent(), cache=Silent()))
+    tools = silent(database, load_folder())
     key = accept(database, "bad", "boom")
 
     def exploding(*_: Any) -> Any:
@@ -113,7 +118,8 @@ def test_when_no_rule_takes_an_event_one_line_says_why_and_no_value_of_the_event
 ) -> None:
     (tmp_path / "support.yaml").write_text(SUPPORT)
     tools = cast(
-        Resources, SimpleNamespace(database=database, workflows=load_folder(tmp_path), hints=Silent(), cache=Silent())
+        Resources,
+        SimpleNamespace(database=database, workflows=load_folder(tmp_path), wake_ups=Silent(), cache=Silent()),
     )
     key = accept(database, "one", "secret words")
     before = without_rule()

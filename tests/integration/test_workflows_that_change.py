@@ -11,7 +11,7 @@ from storage import conversations, merchants
 from storage.database import Database
 from tests import rows
 from workers.agent.state import TurnState
-from workers.agent.transactions import Ledger
+from workers.agent.transactions import TurnTransactions
 from workers.bootstrap import Resources
 from workers.workflow import runner
 from workflows import loader
@@ -39,7 +39,7 @@ def former(tmp_path: Path) -> WorkflowSet:
 
 
 class Silent:
-    """Takes hints and cache calls and does nothing with them."""
+    """Takes wake-ups and cache calls and does nothing with them."""
 
     def __getattr__(self, name: str) -> object:
         return lambda *args, **values: None
@@ -49,7 +49,7 @@ def say(database: Database, workflows: WorkflowSet, said: str) -> None:
     """A message of merchant m in conversation c, handled."""
     data = {"merchant_id": "m", "conversation_id": "c", "text": said}
     key = rows.store_event(database, rows.new_event(said, merchant_id="m", conversation_id="c", data=data))
-    tools = SimpleNamespace(database=database, workflows=workflows, hints=Silent(), cache=Silent())
+    tools = SimpleNamespace(database=database, workflows=workflows, wake_ups=Silent(), cache=Silent())
     runner.run(cast(Resources, tools), key)
 
 
@@ -61,9 +61,9 @@ def conversation_in(database: Database, workflow: str) -> None:
 
 def opened(database: Database, workflows: WorkflowSet) -> TurnState:
     """The conversation's first turn that can be claimed."""
-    ledger = Ledger(database, workflows, lease_seconds=60.0, owner="test")
+    transactions = TurnTransactions(database, workflows, lease_seconds=60.0, owner="test")
     for (turn_id,) in rows.query(database, "SELECT id FROM turns WHERE status = 'queued' ORDER BY seq LIMIT 1"):
-        found = ledger.open(turn_id)
+        found = transactions.open(turn_id)
         assert isinstance(found, tuple)
         return found[0]
     raise AssertionError("no turn waits")
@@ -89,7 +89,7 @@ def test_a_turn_that_was_queued_for_a_workflow_that_is_gone_is_run_and_ended(
     say(database, former, "Are you there?")
     state = opened(database, load_folder())
     assert state.workflow == load_folder().default
-    assert Ledger(database, load_folder(), lease_seconds=60.0, owner="test").finish(state) is not None
+    assert TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test").finish(state) is not None
     assert rows.query(database, "SELECT status FROM turns") == [("done",)]
 
 

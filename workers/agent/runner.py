@@ -28,10 +28,10 @@ from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
 from workers.agent.state import TurnState
 from workers.agent.tools import Tools
-from workers.agent.transactions import Ended, Ledger, NewStep
-from workers.delivery.reply_publisher import Outlet
-from workers.delivery.wake_ups import Hints
-from workers.failpoints import reach
+from workers.agent.transactions import Ended, NewStep, TurnTransactions
+from workers.delivery.reply_publisher import ReplyPublisher
+from workers.delivery.wake_ups import WakeUps
+from workers.failpoints import failpoint
 from workers.model.client import Model, ModelError, ModelUnavailable
 from workers.model.response import Answer, ToolCall, assistant_message
 
@@ -59,19 +59,19 @@ class TurnRunner:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        transactions: TurnTransactions,
         model: Model,
         tools: Tools,
-        outlet: Outlet,
-        hints: Hints,
+        reply_publisher: ReplyPublisher,
+        wake_ups: WakeUps,
         leases: LeaseKeeper,
         draining: threading.Event,
     ) -> None:
-        self._ledger = ledger
+        self._transactions = transactions
         self._model = model
         self._tools = tools
-        self._outlet = outlet
-        self._hints = hints
+        self._reply_publisher = reply_publisher
+        self._wake_ups = wake_ups
         self._leases = leases
         self._draining = draining
 
@@ -79,14 +79,14 @@ class TurnRunner:
         """Run the turn if it can be claimed now; a turn that is done, running or not yet due is left alone."""
         if self._draining.is_set():
             return
-        opened = self._ledger.open(turn_id)
+        opened = self._transactions.open(turn_id)
         if isinstance(opened, Later):
-            self._hints.run_turn(turn_id, opened.seconds)
+            self._wake_ups.run_turn(turn_id, opened.seconds)
         elif opened is not None:
             state, replies = opened
             claim = state.claim
             with logs.about(event_id=claim.event_id, conversation_id=claim.conversation_id, turn_id=claim.turn_id):
-                self._outlet.publish(replies)
+                self._reply_publisher.publish(replies)
                 self._hold(state)
 
     def _hold(self, state: TurnState) -> None:
@@ -103,16 +103,16 @@ class TurnRunner:
 
     def _fail(self, claim: Claim) -> None:
         with contextlib.suppress(StorageError):
-            self._ledger.fail(claim)
+            self._transactions.fail(claim)
 
     def _carry_out(self, state: TurnState, outcome: Outcome) -> None:
         match outcome:
             case RetryLater(seconds=seconds):
-                self._ledger.release(state.claim, seconds)
-                self._hints.run_turn(state.claim.turn_id, seconds)
+                self._transactions.release(state.claim, seconds)
+                self._wake_ups.run_turn(state.claim.turn_id, seconds)
             case GiveUp(code=code, sentence=sentence):
                 log.warning("turn ends with an error", error_code=code)
-                self._close(state.claim, self._ledger.finish(state, error=(code, sentence)))
+                self._close(state.claim, self._transactions.finish(state, error=(code, sentence)))
             case Finished():
                 pass
 
@@ -149,12 +149,12 @@ class TurnRunner:
         return self._end(state, replies)
 
     def _end(self, state: TurnState, replies: list[NewReply] | None = None) -> Outcome:
-        self._close(state.claim, self._ledger.finish(state, replies=replies or []))
+        self._close(state.claim, self._transactions.finish(state, replies=replies or []))
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
         if self._may_absorb(state):
-            self._ledger.absorb(state, step)
+            self._transactions.absorb(state, step)
         try:
             answer = self._call_model(state, with_tools)
         except ModelUnavailable as error:
@@ -170,7 +170,7 @@ class TurnRunner:
         settings = state.workflow.model
         names = [settings.name, *settings.fallbacks] if settings.name else None
         started = time.monotonic()
-        reach("model.before")
+        failpoint("model.before")
         try:
             answer = self._model.ask(
                 state.messages(),
@@ -184,7 +184,7 @@ class TurnRunner:
             metrics.model_call((names or self._model.names)[0], error.code)
             raise
         metrics.model_call(answer.model, "ok")
-        reach("model.after")
+        failpoint("model.after")
         milliseconds = round((time.monotonic() - started) * 1000)
         log.info("model answered", model=answer.model, milliseconds=milliseconds, tool_calls=len(answer.tool_calls))
         return answer
@@ -199,16 +199,16 @@ class TurnRunner:
         new = NewStep(step, _assistant(answer), _usage(answer))
         fenced = bool(replies) and self._may_absorb(state)
         if not answer.tool_calls:
-            ended = self._ledger.finish(state, answer=new, replies=replies, unless_newer=fenced)
+            ended = self._transactions.finish(state, answer=new, replies=replies, unless_newer=fenced)
             if ended is not None:
                 self._close(state.claim, ended)
                 return Finished()
         else:
             if not replies:  # nothing was said, so nothing waits: the calls begin with this commit
                 replies = _starts(step, new.assistant)
-            outgoing = self._ledger.add_step(state, new, replies, unless_newer=fenced)
+            outgoing = self._transactions.add_step(state, new, replies, unless_newer=fenced)
             if outgoing is not None:
-                self._outlet.publish(outgoing)
+                self._reply_publisher.publish(outgoing)
                 return None
         state.absorptions += 1
         return None
@@ -220,9 +220,9 @@ class TurnRunner:
     def _run_tools(self, state: TurnState, step: int) -> None:
         assistant = state.steps[-1].assistant
         if assistant.get("content"):
-            self._outlet.publish(self._ledger.add_replies(state, _starts(step, assistant)))
+            self._reply_publisher.publish(self._transactions.add_replies(state, _starts(step, assistant)))
         calls = _calls(assistant)
-        reach("tools.before")
+        failpoint("tools.before")
         results = self._tools.run(
             state.claim,
             calls,
@@ -230,21 +230,21 @@ class TurnRunner:
             seen=state.fetched(),
             seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
         )
-        reach("tools.after")
+        failpoint("tools.after")
         rows = [
             {"tool_call_id": call.id, "name": call.name, "content": result}
             for call, result in zip(calls, results, strict=True)
         ]
         ends = [NewReply(f"{step}:call:{call.id}:end", agui.tool_call_end(call.id)) for call in calls]
-        self._outlet.publish(self._ledger.add_results(state, step, rows, ends))
+        self._reply_publisher.publish(self._transactions.add_results(state, step, rows, ends))
 
     def _close(self, claim: Claim, ended: Ended | None) -> None:
         if ended is None:
             return
-        self._outlet.publish(ended.replies)
+        self._reply_publisher.publish(ended.replies)
         log.info("turn ended", attempt=claim.attempt)
         for turn_id in ended.next_turns:
-            self._hints.run_turn(turn_id)
+            self._wake_ups.run_turn(turn_id)
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:

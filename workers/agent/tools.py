@@ -18,7 +18,7 @@ from storage.errors import StorageError
 from storage.merchants import Integration
 from storage.turns import Claim
 from workers import logs, metrics
-from workers.delivery.wake_ups import Hints
+from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
 from workers.shop import results
 from workers.shop.fetch import FetchRequest
@@ -51,10 +51,10 @@ def canonical(name: str) -> str:
 class Tools:
     """Carries out tool calls for one process."""
 
-    def __init__(self, database: Database, cache: Cache, hints: Hints) -> None:
+    def __init__(self, database: Database, cache: Cache, wake_ups: WakeUps) -> None:
         self._database = database
         self._cache = cache
-        self._hints = hints
+        self._wake_ups = wake_ups
 
     def run(
         self,
@@ -104,7 +104,7 @@ class Tools:
             hit = results.cached(data_type, kept)
             return lambda _deadline: hit
         request = FetchRequest.for_turn(claim, data_type, str(uuid.uuid4()))
-        self._hints.fetch(request.to_json())
+        self._wake_ups.fetch(request.to_json())
         return lambda deadline: self._wait(request, integration, deadline)
 
     def _wait(self, request: FetchRequest, integration: Integration, deadline: float) -> Result:
@@ -113,7 +113,7 @@ class Tools:
             if answer is not None:
                 return answer
             if deadline - time.monotonic() > 0:
-                self._hints.fetch(request.to_json())
+                self._wake_ups.fetch(request.to_json())
         found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
         if found is None:
             return failed(request.data_type, Temporary.code, NO_ANSWER)

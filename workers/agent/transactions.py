@@ -20,7 +20,7 @@ from storage.turns import RECONNECT_ASKED, Claim, Later
 from workers import logs
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
-from workers.failpoints import reach
+from workers.failpoints import failpoint
 from workflows import engine
 from workflows.errors import InvalidWorkflows
 from workflows.loader import Workflow, WorkflowSet, load_text
@@ -51,7 +51,7 @@ class Ended:
     next_turns: list[int]
 
 
-class Ledger:
+class TurnTransactions:
     """Reads and writes what a turn is made of."""
 
     def __init__(self, database: Database, workflows: WorkflowSet, *, lease_seconds: float, owner: str) -> None:
@@ -141,8 +141,8 @@ class Ledger:
             outgoing = self._append(session, state.claim, new)
             outgoing += self._end_absorbed(session, state)
             turns.finish(session, state.claim, error=error[0] if error else None)
-            hints = turns.next_hints(session, state.claim.conversation_id, state.claim.merchant_id)
-            return Ended(outgoing, hints)
+            wake_ups = turns.next_hints(session, state.claim.conversation_id, state.claim.merchant_id)
+            return Ended(outgoing, wake_ups)
 
         return self._transact("end", work)
 
@@ -274,8 +274,8 @@ class Ledger:
             try:
                 with self._database.transaction() as session:
                     result = work(session)
-                    reach(f"{step}.before_commit")
-                reach(f"{step}.after_commit")
+                    failpoint(f"{step}.before_commit")
+                failpoint(f"{step}.after_commit")
                 return result
             except StorageUnavailable:
                 if time.monotonic() + pause > deadline:

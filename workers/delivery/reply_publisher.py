@@ -17,12 +17,12 @@ from storage.database import Database
 from storage.errors import StorageError
 from storage.outbox import OutgoingReply
 from workers.delivery.breaker import BrokerBreaker
-from workers.failpoints import reach
+from workers.failpoints import failpoint
 
 NOTE_AFTER_SECONDS = 0.1
 
 
-class Outlet:
+class ReplyPublisher:
     """Publishes replies on queue `replies`, persistent, through the default exchange."""
 
     def __init__(self, app: Celery, database: Database, breaker: BrokerBreaker) -> None:
@@ -40,9 +40,9 @@ class Outlet:
         """
         if not replies or self._breaker.is_open():
             return 0
-        reach("publish.before")
+        failpoint("publish.before")
         sent = self._send(replies)
-        reach("publish.after_push")
+        failpoint("publish.after_push")
         with self._lock:
             self._sent += sent
             if self._sent and self._noting is None:
@@ -71,7 +71,7 @@ class Outlet:
         try:
             with self._database.transaction() as session:
                 outbox.mark_published(session, sent)
-                reach("publish.before_commit")
+                failpoint("publish.before_commit")
         except StorageError:
             pass  # what is not noted is sent again; the gateway drops what it knows
 

@@ -19,8 +19,8 @@ from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import Expired
 from workers import logs
-from workers.delivery.reply_publisher import Outlet
-from workers.delivery.wake_ups import Hints
+from workers.delivery.reply_publisher import ReplyPublisher
+from workers.delivery.wake_ups import WakeUps
 
 log = logs.get(__name__)
 
@@ -101,10 +101,10 @@ def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingRe
 class Sweeper:
     """The thread. It survives whatever a sweep meets and tries again after the period."""
 
-    def __init__(self, database: Database, hints: Hints, outlet: Outlet) -> None:
+    def __init__(self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher) -> None:
         self._database = database
-        self._hints = hints
-        self._outlet = outlet
+        self._wake_ups = wake_ups
+        self._reply_publisher = reply_publisher
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._away = False
@@ -121,7 +121,7 @@ class Sweeper:
 
     def once(self) -> Found | None:
         """Sweep, commit, then tell; returns what was found."""
-        drained = self._outlet.is_drained()
+        drained = self._reply_publisher.is_drained()
         with self._database.transaction() as session:
             found = sweep(session, drained=drained)
         self._more = False
@@ -132,11 +132,11 @@ class Sweeper:
 
     def _tell(self, events: Sequence[int], turn_ids: Sequence[int], replies: Sequence[OutgoingReply]) -> bool:
         """False if the broker did not take all of it."""
-        told = self._outlet.publish(replies) == len(replies)
-        self._outlet.note()  # else the next sweep would find them again
-        hints = [self._hints.handle_events(events)]
-        hints += [self._hints.run_turn(turn_id) for turn_id in turn_ids]
-        return told and all(hints)
+        told = self._reply_publisher.publish(replies) == len(replies)
+        self._reply_publisher.note()  # else the next sweep would find them again
+        wake_ups = [self._wake_ups.handle_events(events)]
+        wake_ups += [self._wake_ups.run_turn(turn_id) for turn_id in turn_ids]
+        return told and all(wake_ups)
 
     def _prune(self) -> None:
         """Now and then delete what has been kept long enough; any number of processes may do it at once."""

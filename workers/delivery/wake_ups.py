@@ -1,6 +1,6 @@
-"""Hints: Celery messages that wake a worker up. They carry ids, and every one of them may be lost.
+"""WakeUps: Celery messages that wake a worker up. They carry ids, and every one of them may be lost.
 
-The truth is a row in Postgres; what a lost hint should have started is found by the sweeper within about a second.
+The truth is a row in Postgres; what a lost wake-up should have started is found by the sweeper within about a second.
 So telling never raises, and a broker that is away is left alone for a few seconds instead of being waited for.
 """
 
@@ -10,10 +10,10 @@ from typing import Any
 from celery import Celery
 
 from events import queues
+from workers.delayed_calls import DelayedCalls
 from workers.delivery.breaker import BrokerBreaker
-from workers.shop.delayed_calls import Later
 
-EVENTS_PER_HINT = 25
+EVENTS_PER_WAKE_UP = 25
 """Handled one after the other by one thread: enough to spare intake the messages, few enough to share a burst."""
 
 HANDLE_EVENT = "cj.handle_event"
@@ -34,24 +34,25 @@ def sender(broker_url: str) -> Celery:
     return app
 
 
-class Hints:
+class WakeUps:
     """Wakes workers up through Celery."""
 
     def __init__(self, app: Celery, breaker: BrokerBreaker) -> None:
         self._app = app
         self._breaker = breaker
-        self._later = Later()
+        self._delayed_calls = DelayedCalls()
 
     def handle_events(self, event_keys: Sequence[int]) -> bool:
         """Ask workflow workers to handle the events of these inbox rows; many at once cost few messages."""
-        parts = [event_keys[first : first + EVENTS_PER_HINT] for first in range(0, len(event_keys), EVENTS_PER_HINT)]
-        return all(self._tell(HANDLE_EVENT, queues.WORKFLOW, list(part)) for part in parts)
+        starts = range(0, len(event_keys), EVENTS_PER_WAKE_UP)
+        parts = [list(event_keys[start : start + EVENTS_PER_WAKE_UP]) for start in starts]
+        return all(self._tell(HANDLE_EVENT, queues.WORKFLOW, part) for part in parts)
 
     def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:
         """Ask an agent worker to run this turn; `after_seconds` from now if this process still lives then."""
         if after_seconds > 0:
             # Not Celery's countdown: such a message lies unacked in some worker, and is repeated on any blip.
-            self._later.call(after_seconds, lambda: self._tell(RUN_TURN, queues.TURNS, [turn_id]))
+            self._delayed_calls.call(after_seconds, lambda: self._tell(RUN_TURN, queues.TURNS, [turn_id]))
             return True
         return self._tell(RUN_TURN, queues.TURNS, [turn_id])
 
@@ -66,7 +67,7 @@ class Hints:
             self._app.send_task(
                 task, args, queue=queue, retry=False, ignore_result=True, confirm_timeout=queues.CONFIRM_SECONDS
             )
-        except Exception as error:  # noqa: BLE001 - a hint may fail in any way the broker's client knows
+        except Exception as error:  # noqa: BLE001 - a wake-up may fail in any way the broker's client knows
             self._breaker.failed(type(error).__name__)
             return False
         self._breaker.worked()

@@ -5,7 +5,7 @@ import threading
 
 from events import queues
 from events.broker.consumer import PlainConsumer
-from workers import logs, startup
+from workers import bootstrap, logs
 from workers.bootstrap import Resources
 from workers.celery import app
 from workers.intake.accept import Intake
@@ -14,7 +14,7 @@ from workers.intake.batches import consume
 
 def run(built: Resources, stop: threading.Event) -> None:
     """Consume `events` and `acks` and sweep, until `stop` is set."""
-    intake = Intake(built.database, built.hints, stop)
+    intake = Intake(built.database, built.wake_ups, stop)
     broker_url = built.settings.broker_url
     acks = threading.Thread(
         target=consume,
@@ -32,7 +32,7 @@ def run(built: Resources, stop: threading.Event) -> None:
 def main() -> None:
     """Run until SIGTERM or SIGINT; exit with 2 when the process cannot start."""
     logs.configure("intake")
-    built = startup.start(app, ["intake"])
+    built = bootstrap.start(app, ["intake"])
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -22,8 +22,8 @@ from storage import inbox, outbox
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable
 from workers import logs, metrics
-from workers.delivery.wake_ups import Hints
-from workers.failpoints import reach
+from workers.delivery.wake_ups import WakeUps
+from workers.failpoints import failpoint
 from workers.kombu_patches import UNREADABLE
 
 log = logs.get(__name__)
@@ -40,10 +40,10 @@ class Intake:
     """Turns batches of messages into rows."""
 
     def __init__(
-        self, database: Database, hints: Hints, stop: threading.Event, *, max_open_turns: int = MAX_OPEN_TURNS
+        self, database: Database, wake_ups: WakeUps, stop: threading.Event, *, max_open_turns: int = MAX_OPEN_TURNS
     ) -> None:
         self._database = database
-        self._hints = hints
+        self._wake_ups = wake_ups
         self._stop = stop
         self._max_open_turns = max_open_turns
         self._counted_at = 0.0
@@ -59,8 +59,8 @@ class Intake:
             keys = self._one_by_one(bodies)
         if keys is None:
             return False
-        self._hints.handle_events(keys)
-        reach("T1.after_hint")
+        self._wake_ups.handle_events(keys)
+        failpoint("T1.after_hint")
         return True
 
     def _one_by_one(self, bodies: Sequence[bytes]) -> list[int] | None:
@@ -111,8 +111,8 @@ class Intake:
             try:
                 with self._database.transaction() as session:
                     result = work(session)
-                    reach(f"{step}.before_commit")
-                reach(f"{step}.after_commit")
+                    failpoint(f"{step}.before_commit")
+                failpoint(f"{step}.after_commit")
             except StorageUnavailable as error:
                 if not away:
                     log.warning("Postgres is away; nothing is taken in until it is back", error_code=error.code)

@@ -70,7 +70,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
-    def bury(self) -> int:
+    def reap(self) -> int:
         """Collect an ended child: its exit code, negative for a signal. What it left running is killed."""
         self.signal(signal.SIGKILL)
         assert self._popen.stdout is not None

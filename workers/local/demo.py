@@ -167,7 +167,7 @@ class Demo:
         finally:
             stop.set()
             gateway.join(5.0)
-        self._judge()
+        self._check_outcome()
         with database.transaction() as session:
             story = timeline.read(session, CONVERSATION)
         self._say_step("\nWhat happened when:")
@@ -205,7 +205,7 @@ class Demo:
         with database.transaction() as session:
             return int(session.execute(OPEN_TURNS, {"conversation": CONVERSATION}).scalar_one()) == 0
 
-    def _judge(self) -> None:
+    def _check_outcome(self) -> None:
         errors = [reply.error for reply in self._replies if reply.kind == "RUN_ERROR"]
         if errors:
             raise DemoFailed(f"CJ gave up: {errors[0]}")

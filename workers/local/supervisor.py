@@ -115,7 +115,7 @@ class Supervisor:
                 self._end_what_must_restart()
                 self._start_what_is_due()
                 self._listen(self._next_due())
-                self._bury_the_dead()
+                self._reap_the_dead()
             self._stop_all()
         finally:
             self._end()
@@ -157,7 +157,7 @@ class Supervisor:
             with self._changed:
                 self._changed.notify_all()
 
-    def _bury_the_dead(self) -> None:
+    def _reap_the_dead(self) -> None:
         for place in self._places:
             if place.child and place.child.has_ended():
                 self._replace(place, place.child)
@@ -167,7 +167,7 @@ class Supervisor:
         self._read_lines(place)
         if not child.silent:
             self._selector.unregister(child.pipe)
-        place.child, code = None, child.bury()
+        place.child, code = None, child.reap()
         if self._stopping:
             return
         if place.kill_at < math.inf:
@@ -188,7 +188,7 @@ class Supervisor:
         deadline = time.monotonic() + self._pace.grace
         while self.pids() and time.monotonic() < deadline and not self._killing:
             self._listen(0.1)
-            self._bury_the_dead()
+            self._reap_the_dead()
         if late := self.pids():
             why = "asked twice" if self._killing else f"not done within {self._pace.grace:g} s"
             self._say(f"killing {', '.join(late)}: {why}")
@@ -199,7 +199,7 @@ class Supervisor:
         self._signal_all(signal.SIGKILL)
         while self.pids():
             self._listen(0.1)
-            self._bury_the_dead()
+            self._reap_the_dead()
         with self._changed:
             self._changed.notify_all()
         self._selector.close()

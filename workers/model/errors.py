@@ -89,7 +89,7 @@ def out_of_time(name: str) -> Failure:
     return Failure(name, 408, _REASONS[408])
 
 
-def judge(name: str, error: Exception) -> Failure | ModelRefused:
+def classify(name: str, error: Exception) -> Failure | ModelRefused:
     """What an exception of litellm means, by its status code: its class differs between providers."""
     status = _status(error)
     code = _error_code(error)

@@ -29,7 +29,7 @@ from functools import cache
 from typing import Any
 
 from workers.model import demo
-from workers.model.errors import Failure, ModelRefused, empty, judge, out_of_time
+from workers.model.errors import Failure, ModelRefused, classify, empty, out_of_time
 from workers.model.response import Answer, read_answer
 
 #: The model that answers when none is configured: offline, without a key, from the tool results alone.
@@ -73,7 +73,7 @@ def call(name: str, request: Request, seconds: float) -> Answer | Failure | Mode
         return out_of_time(name)
     error = waited.exception()
     if isinstance(error, Exception):
-        return judge(name, error)
+        return classify(name, error)
     return read_answer(waited.result(), name, request.messages) or empty(name)
 
 

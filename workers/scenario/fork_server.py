@@ -60,9 +60,7 @@ class _Announcing(logging.Handler):
 
 def _import(module: str, name: str) -> None:
     if module == "celery":
-        from workers import celery as application
-
-        for late in (*_OF_CELERY, *application.TASK_MODULES):
+        for late in (*_OF_CELERY, "workers.celery", "workers.tasks"):
             importlib.import_module(late)
     else:
         importlib.import_module(module)
@@ -87,7 +85,7 @@ def _serve(file: Path) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         pid = os.fork()
         if pid == 0:
-            parent_death.tie(server)
+            parent_death.die_with_parent(server)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             return

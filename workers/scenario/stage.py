@@ -27,7 +27,7 @@ from storage.errors import StorageError
 from storage.models import Base
 from workers import bootstrap
 from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import Hints, sender
+from workers.delivery.wake_ups import WakeUps, sender
 from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from workers.local.procfile import Process
 from workers.local.supervisor import Pace
@@ -101,7 +101,7 @@ class Stage:
             self._running.callback(self.stack.stop)
             app = sender(self.stack.broker_url)
             self._running.callback(app.close)
-            self._hints = Hints(app, BrokerBreaker())
+            self._hints = WakeUps(app, BrokerBreaker())
             until_it_runs.pop_all()
 
     def close(self) -> None:

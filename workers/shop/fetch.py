@@ -21,9 +21,9 @@ from storage.errors import StorageError, StorageUnavailable, TokenUnreadable
 from storage.merchants import AccessToken, Integration
 from storage.turns import Claim
 from workers import logs, metrics
-from workers.failpoints import reach
+from workers.delayed_calls import DelayedCalls
+from workers.failpoints import failpoint
 from workers.shop import results
-from workers.shop.delayed_calls import Later
 from workers.shop.reader import ShopReader
 from workers.shop.results import Result
 from workers.shop.tokens import TokenKeeper
@@ -74,7 +74,7 @@ class ShopifyFetcher:
         self._keeper = keeper
         self._cache = cache
         self._reader = reader
-        self._later = Later()
+        self._delayed_calls = DelayedCalls()
 
     def fetch(self, request: FetchRequest) -> None:
         """Answer `request`: from the cache, from a fetch in flight, or from Shopify."""
@@ -107,7 +107,7 @@ class ShopifyFetcher:
         started = time.monotonic()
         try:
             with self._staying_alive(flight):
-                reach("fetch.before")
+                failpoint("fetch.before")
                 result = self._ask_renewing(request, token, started + FETCH_SECONDS)
         except Exception:
             # A defect of ours: those who wait are told, and the next one may try.
@@ -115,7 +115,7 @@ class ShopifyFetcher:
             result = results.failed(request.data_type, ShopifyError.code, ShopifyError.sentence)
         kept, seconds = (results.kept(result), results.fresh_seconds(result)) if result["success"] else (None, 0)
         result = self._or_stale(result, request, token.integration)
-        reach("fetch.after")
+        failpoint("fetch.after")
         self._cache.land(flight, result, kept=kept, ttl_s=seconds)
         self._answer(request, result)
         metrics.fetch(request.data_type, results.outcome(result))
@@ -135,9 +135,9 @@ class ShopifyFetcher:
         def renew() -> None:
             if not done.is_set():
                 self._cache.renew(flight, lead_ttl_ms=LEAD_TTL_MS)
-                self._later.call(RENEW_SECONDS, renew)
+                self._delayed_calls.call(RENEW_SECONDS, renew)
 
-        self._later.call(RENEW_SECONDS, renew)
+        self._delayed_calls.call(RENEW_SECONDS, renew)
         try:
             yield
         finally:

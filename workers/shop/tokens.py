@@ -22,7 +22,7 @@ from storage.merchants import AccessToken
 from storage.renewals import Renewal
 from storage.vault import Vault
 from workers import logs
-from workers.failpoints import reach
+from workers.failpoints import failpoint
 
 log = logs.get(__name__)
 
@@ -138,8 +138,8 @@ class TokenKeeper:
                         refresh_expires_in=pair.refresh_expires_in,
                         scopes=pair.scopes,
                     )
-                    reach("renewal.before_commit")
-                reach("renewal.after_commit")
+                    failpoint("renewal.before_commit")
+                failpoint("renewal.after_commit")
                 return kept
             except StorageUnavailable:
                 if time.monotonic() > deadline:

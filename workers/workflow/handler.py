@@ -39,7 +39,7 @@ class Effects:
     """What to tell other workers once the transaction is committed."""
 
     turn_ids: list[int] = field(default_factory=list)
-    hints: list[int] = field(default_factory=list)  # of these turns, those that may find room now
+    wake_ups: list[int] = field(default_factory=list)  # of these turns, those that may find room now
     prefetches: list[tuple[str, str]] = field(default_factory=list)
     forget_cache_of: list[str] = field(default_factory=list)
     postponed_seconds: float | None = None
@@ -306,7 +306,7 @@ class _Handler:
         if turn_id is not None:
             self._effects.turn_ids.append(turn_id)
             if not turns.is_crowded(self._session, conversation.merchant_id):
-                self._effects.hints.append(turn_id)
+                self._effects.wake_ups.append(turn_id)
 
 
 def _input(action: ProcessMessage) -> TurnInput:

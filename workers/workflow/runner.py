@@ -10,7 +10,7 @@ from storage import inbox
 from storage.errors import StorageError, StorageUnavailable
 from workers import logs
 from workers.bootstrap import Resources
-from workers.failpoints import reach
+from workers.failpoints import failpoint
 from workers.shop.fetch import FetchRequest
 from workers.workflow.handler import Effects, handle
 
@@ -38,12 +38,12 @@ def _next(tools: Resources, event_key: int) -> bool:
     """Handle one event on the way to `event_key`; False when there is nothing left to do, or not yet."""
     with tools.database.transaction() as session:
         effects = handle(session, tools.workflows, event_key)
-        reach("handle.before_commit")
-    reach("handle.after_commit")
+        failpoint("handle.before_commit")
+    failpoint("handle.after_commit")
     if effects is None:
         return False
     tell(tools, effects)
-    reach("handle.after_hints")
+    failpoint("handle.after_hints")
     return effects.postponed_seconds is None
 
 
@@ -70,8 +70,8 @@ def tell(tools: Resources, effects: Effects) -> None:
         tools.cache.drop(merchant_id)
     fetches = [FetchRequest(merchant_id, data_type).to_json() for merchant_id, data_type in effects.prefetches]
     for request in fetches[:1]:
-        tools.hints.fetch(request)
-    for turn_id in effects.hints:
-        tools.hints.run_turn(turn_id)
+        tools.wake_ups.fetch(request)
+    for turn_id in effects.wake_ups:
+        tools.wake_ups.run_turn(turn_id)
     for request in fetches[1:]:
-        tools.hints.fetch(request)
+        tools.wake_ups.fetch(request)

@@ -1,4 +1,4 @@
-"""Hints may be lost; they may not hold anybody up."""
+"""WakeUps may be lost; they may not hold anybody up."""
 
 from typing import Any, cast
 
@@ -6,7 +6,7 @@ from celery import Celery
 
 from tests.waiting import wait_until
 from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import Hints
+from workers.delivery.wake_ups import WakeUps
 
 
 class Clock:
@@ -34,31 +34,31 @@ class BrokenBroker:
 
 def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
     broker, clock = BrokenBroker(), Clock()
-    hints = Hints(cast(Celery, broker), BrokerBreaker(5.0, clock))
-    assert not hints.run_turn(1)
-    assert not hints.run_turn(2)
+    wake_ups = WakeUps(cast(Celery, broker), BrokerBreaker(5.0, clock))
+    assert not wake_ups.run_turn(1)
+    assert not wake_ups.run_turn(2)
     assert broker.asked == 1
     clock.now += 5.1
     broker.away = False
-    assert hints.run_turn(3)
-    assert hints.handle_events([4])
+    assert wake_ups.run_turn(3)
+    assert wake_ups.handle_events([4])
     assert broker.sent == [("cj.run_turn", [3]), ("cj.handle_event", [4])]
 
 
 def test_a_turn_can_be_asked_for_later_and_the_sooner_comes_first() -> None:
     broker = BrokenBroker()
     broker.away = False
-    hints = Hints(cast(Celery, broker), BrokerBreaker())
-    hints.run_turn(8, 0.1)
-    hints.run_turn(7, 0.02)
+    wake_ups = WakeUps(cast(Celery, broker), BrokerBreaker())
+    wake_ups.run_turn(8, 0.1)
+    wake_ups.run_turn(7, 0.02)
     assert broker.sent == []
-    wait_until(lambda: len(broker.sent) == 2, limit=5, what="both hints")
+    wait_until(lambda: len(broker.sent) == 2, limit=5, what="both wake-ups")
     assert broker.sent == [("cj.run_turn", [7]), ("cj.run_turn", [8])]
 
 
 def test_many_events_are_told_in_few_messages() -> None:
     broker = BrokenBroker()
     broker.away = False
-    assert Hints(cast(Celery, broker), BrokerBreaker()).handle_events(range(1, 60))
+    assert WakeUps(cast(Celery, broker), BrokerBreaker()).handle_events(range(1, 60))
     assert [len(keys) for _, keys in broker.sent] == [25, 25, 9]
     assert [key for _, keys in broker.sent for key in keys] == list(range(1, 60))

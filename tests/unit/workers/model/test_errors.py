@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workers.model.errors import Failure, ModelRefused, judge
+from workers.model.errors import Failure, ModelRefused, classify
 
 PROMPT = "The merchant's name is Aunt Agatha"
 
@@ -29,14 +29,14 @@ class APIConnectionError(Exception):
 
 
 def failure(error: Exception) -> Failure:
-    verdict = judge("openai/x", error)
+    verdict = classify("openai/x", error)
     assert isinstance(verdict, Failure)
     return verdict
 
 
 @pytest.mark.parametrize("status", [400, 413, 422, "400"])
 def test_these_are_the_requests_fault(status: object) -> None:
-    verdict = judge("openai/x", ProviderError(status))
+    verdict = classify("openai/x", ProviderError(status))
     assert isinstance(verdict, ModelRefused)
     assert verdict.code == "model_bad_request"
     assert "openai/x" in str(verdict)
@@ -76,13 +76,13 @@ def test_only_the_status_counts_not_the_class() -> None:
     ],
 )
 def test_a_request_that_does_not_fit_is_marked(error: Exception) -> None:
-    verdict = judge("openai/x", error)
+    verdict = classify("openai/x", error)
     assert isinstance(verdict, ModelRefused)
     assert verdict.too_long
 
 
 def test_other_refusals_are_not_marked_as_too_long() -> None:
-    verdict = judge("openai/x", ProviderError(400, body={"code": "invalid_tool"}))
+    verdict = classify("openai/x", ProviderError(400, body={"code": "invalid_tool"}))
     assert isinstance(verdict, ModelRefused)
     assert not verdict.too_long
     assert "invalid_tool" in str(verdict)
@@ -92,8 +92,8 @@ def test_the_providers_code_is_told_its_message_never() -> None:
     body = {"message": PROMPT, "code": "insufficient_quota"}
     assert "insufficient_quota" in str(failure(ProviderError(429, body=body)))
     for status in (400, 401, 429, 500):
-        assert "Agatha" not in str(judge("openai/x", ProviderError(status, body=body)))
-    assert "Agatha" not in str(judge("openai/x", ProviderError(500, body={"code": PROMPT, "type": PROMPT})))
+        assert "Agatha" not in str(classify("openai/x", ProviderError(status, body=body)))
+    assert "Agatha" not in str(classify("openai/x", ProviderError(500, body={"code": PROMPT, "type": PROMPT})))
 
 
 @pytest.mark.parametrize(

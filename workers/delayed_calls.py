@@ -1,6 +1,6 @@
 """Does something a little later, on one thread for the whole process.
 
-What is waiting is lost with the process, so it may only be something that is found again without it: a hint.
+What is waiting is lost with the process, so it may only be something that is found again without it: a wake-up.
 """
 
 import heapq
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 
-class Later:
+class DelayedCalls:
     """Calls given for later, each on this object's thread; a call must not raise and not take long."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Later:
         with self._changed:
             heapq.heappush(self._waiting, (time.monotonic() + seconds, next(self._order), work))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="later", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="delayed-calls", daemon=True)
                 self._thread.start()
             self._changed.notify()
 
