@@ -5,7 +5,7 @@ from pathlib import Path
 
 from graphql import GraphQLSchema, build_schema
 
-FILE = Path(__file__).parent / "schema" / "admin.graphql"
+FILE = Path(__file__).parent / "development_store" / "admin.graphql"
 
 
 @cache

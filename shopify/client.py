@@ -11,10 +11,10 @@ import httpx
 from graphql import DocumentNode
 from pydantic import SecretStr
 
-from shopify.answer import Answer, HttpAnswer, understand
-from shopify.budget import Budget, Purse
 from shopify.connection import http_client
 from shopify.errors import ShopifyError, Temporary, Unauthorized
+from shopify.rate_limit import Budget, Purse
+from shopify.response import Answer, HttpAnswer, understand
 from shopify.retries import Retries
 from shopify.transport import ShopifyTransport
 from shopify.version import API_VERSION, VERSION_WATCH, VersionWatch

@@ -7,7 +7,7 @@ from typing import Any
 from graphql import DocumentNode, OperationDefinitionNode
 
 from shopify.admin_schema import admin_schema
-from shopify.cost import MAX_QUERY_COST, estimate
+from shopify.development_store.cost import MAX_QUERY_COST, estimate
 from shopify.documents import NAMES, load
 
 Question = tuple[str | None, tuple[tuple[str, int], ...]]

@@ -1,11 +1,11 @@
-"""The GraphQL documents we send, one file each in `documents/`."""
+"""The GraphQL documents we send, one file each in `data/`."""
 
 from functools import cache
 from pathlib import Path
 
 from graphql import DocumentNode, parse
 
-FOLDER = Path(__file__).parent / "documents"
+FOLDER = Path(__file__).parent / "data"
 
 NAMES = ("access", "counts", "overview", "recent_orders", "week_orders")
 

@@ -16,8 +16,8 @@ Both kinds of rate limit count together. What the shop's budget refused is not t
 import random
 from collections import Counter
 
-from shopify.budget import ENOUGH_SECONDS
 from shopify.errors import ShopifyError, Temporary, Throttled
+from shopify.rate_limit import ENOUGH_SECONDS
 
 LONGEST_WAIT_SECONDS = 2.0
 BACKOFF_SECONDS = (0.1, 0.3)

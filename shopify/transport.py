@@ -14,9 +14,9 @@ from gql.transport.httpx import HTTPXTransport
 from graphql import DocumentNode, ExecutionResult, OperationDefinitionNode
 from pydantic import SecretStr
 
-from shopify.answer import HttpAnswer
 from shopify.connection import TooLarge, timeouts
 from shopify.errors import BadAnswer, ShopifyError, Temporary
+from shopify.response import HttpAnswer
 from shopify.text import quoted
 
 TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105 - the header's name

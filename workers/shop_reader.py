@@ -10,8 +10,8 @@ from datetime import datetime
 
 from shopify import data as shopify_data
 from shopify.client import ShopifyClient
+from shopify.data.fetched import Fetched
 from shopify.errors import AccessDenied, Forbidden, ShopifyError, StoreUnavailable, Throttled, Unauthorized
-from shopify.fetched import Fetched
 from storage import shop_facts
 from storage.database import Database
 from storage.errors import StorageError

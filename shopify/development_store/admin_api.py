@@ -8,11 +8,11 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute_sync
 
-from shopify.cost import MAX_QUERY_COST, estimate
 from shopify.development_store import answers
 from shopify.development_store.actual_cost import actual_cost
 from shopify.development_store.answer import Answer
 from shopify.development_store.bucket import Bucket
+from shopify.development_store.cost import MAX_QUERY_COST, estimate
 from shopify.development_store.documents import Prepared, prepare
 from shopify.development_store.fault_answers import canned, of_state
 from shopify.development_store.faults import Fault

@@ -3,7 +3,7 @@
     python -m shopify.tools.validate_documents SCHEMA... [--documents FOLDER]
 
 A schema is an introspection result (*.json, *.json.gz) or SDL (*.graphql), for instance the archives in the npm
-package @shopify/dev-mcp, or this project's shopify/schema/admin.graphql. Prints a line for each error and each
+package @shopify/dev-mcp, or the store's admin.graphql here. Prints a line for each error and each
 deprecated field, and one for each schema.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, NoDeprecatedCustomRule, validate
 
-from shopify.cost import MAX_QUERY_COST, estimate
+from shopify.development_store.cost import MAX_QUERY_COST, estimate
 from shopify.documents import FOLDER
 from shopify.tools.schema_file import UnreadableFileError, read_documents, read_schema
 

@@ -12,11 +12,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from shopify.answer import Answer
 from shopify.client import ShopifyClient
 from shopify.connection import http_client
 from shopify.documents import load
 from shopify.errors import BadAnswer, ShopifyError, StoreUnavailable, Temporary, Throttled, Unauthorized
+from shopify.response import Answer
 from tests.shopify_answers import SHOP, TOKEN, shop_access
 from tests.shopify_server import (
     Behaviour,

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from shopify.client import ShopifyClient
 from shopify.data import DATA_TYPES, Fetched, access, fetch
+from shopify.data.fetched import LARGEST_BYTES
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import (
     AccessDenied,
@@ -28,7 +29,6 @@ from shopify.errors import (
     Throttled,
     Unauthorized,
 )
-from shopify.fetched import LARGEST_BYTES
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 SIZES = {"new": 0, "tiny": 7, "medium": 120, "large": 1_500, "huge": 12_000}

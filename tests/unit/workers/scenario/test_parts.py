@@ -110,7 +110,7 @@ def test_a_fault_of_every_request() -> None:
 
 def test_operations_are_those_of_the_documents() -> None:
     for data_type, operation in trouble.OPERATIONS.items():
-        text = (Path(documents.__file__).parent / "documents" / f"{data_type}.graphql").read_text()
+        text = (documents.FOLDER / f"{data_type}.graphql").read_text()
         assert re.search(rf"^query {operation}\b", text, re.MULTILINE), data_type
 
 

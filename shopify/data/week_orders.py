@@ -6,7 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from shopify.access import access, zone_named
+from shopify.data.access import access, zone_named
+from shopify.data.fetched import Fetched, counted, cut_short, fitting, missing_part
+from shopify.data.orders import Order, read_orders
+from shopify.data.query import CUSTOMER, ITEM_PRODUCT, Gate, not_granted
+from shopify.data.scalars import Problems, page
+from shopify.data.week import Week, summary
 from shopify.errors import (
     AccessDenied,
     BadAnswer,
@@ -16,12 +21,7 @@ from shopify.errors import (
     StoreUnavailable,
     Unauthorized,
 )
-from shopify.fetched import Fetched, counted, cut_short, fitting, missing_part
-from shopify.gate import CUSTOMER, ITEM_PRODUCT, Gate, not_granted
-from shopify.orders import Order, read_orders
 from shopify.scopes import ORDERS, Scopes
-from shopify.values import Problems, page
-from shopify.week import Week, summary
 
 if TYPE_CHECKING:
     from shopify.client import ShopifyClient

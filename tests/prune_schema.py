@@ -1,6 +1,6 @@
 """Cut Shopify's schema down to what our documents use; the result goes to standard output.
 
-    python -m shopify.tools.prune_schema SCHEMA [--documents FOLDER] [--keep Type.field …]
+    python -m tests.prune_schema SCHEMA [--documents FOLDER] [--keep Type.field …]
 
 It has the used types and fields with all their arguments, defaults and the real nullability, and the enums,
 inputs and scalars these need. A few kilobytes instead of the full schema's megabytes, enough to validate the
@@ -83,7 +83,7 @@ def prune(
     _add_implementations(schema, used)
     query_type = schema.query_type.name if schema.query_type else "Query"
     parts = [
-        f"# Shopify's Admin GraphQL schema ({origin}), pruned by shopify/tools/prune_schema.py. Do not edit.",
+        f"# Shopify's Admin GraphQL schema ({origin}), pruned by tests/prune_schema.py. Do not edit.",
         f"schema {{\n  query: {query_type}\n}}",
         *(_printed(definition) for definition in _definitions(schema, used)),
     ]

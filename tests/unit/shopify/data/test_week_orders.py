@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from shopify import week_orders
 from shopify.data import Fetched, fetch
+from shopify.data.fetched import LARGEST_BYTES
+from shopify.data.week_orders import SECONDS_FOR_A_PAGE
 from shopify.errors import AccessDenied, BadAnswer, Temporary, Unauthorized
-from shopify.fetched import LARGEST_BYTES
 from tests.shopify_answers import Shop, answer, denied, item, not_approved, ok, order, orders, shop_access, throttled
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -133,7 +133,7 @@ def test_more_without_a_cursor_ends(info: dict[str, Any]) -> None:
 
 def test_no_page_is_begun_shortly_before_the_deadline() -> None:
     shop = Shop(endless)
-    found = fetched(shop, deadline=time.monotonic() + week_orders.SECONDS_FOR_A_PAGE - 0.1)
+    found = fetched(shop, deadline=time.monotonic() + SECONDS_FOR_A_PAGE - 0.1)
     assert len(shop.requests) == 1
     assert found.data["orders_counted"] == 100
     assert found.missing[0]["reason"] == "Of the week only the newest 100 orders could be read in time."

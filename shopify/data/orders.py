@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from shopify.text import clean
-from shopify.values import (
+from shopify.data.scalars import (
     Money,
     Problems,
     identifier,
@@ -18,6 +17,7 @@ from shopify.values import (
     utc_text,
     word,
 )
+from shopify.text import clean
 
 NAME_CHARACTERS = 40
 SKU_CHARACTERS = 40

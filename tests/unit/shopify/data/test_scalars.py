@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shopify.values import (
+from shopify.data.scalars import (
     Money,
     Problems,
     decimal_text,

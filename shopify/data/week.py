@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from shopify.orders import Order, compact
+from shopify.data.orders import Order, compact
+from shopify.data.scalars import decimal_text, utc_text
 from shopify.text import clean
-from shopify.values import decimal_text, utc_text
 
 DAYS = 7
 MOST_ORDERS_SHOWN = 50

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopify.answer import Answer, HttpAnswer, understand
 from shopify.errors import (
     AccessDenied,
     BadAnswer,
@@ -22,6 +21,7 @@ from shopify.errors import (
     Throttled,
     Unauthorized,
 )
+from shopify.response import Answer, HttpAnswer, understand
 from tests.shopify_answers import INTERNAL_ERROR, SHOP, answer, denied, not_approved, ok, throttled
 
 INVALID_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"

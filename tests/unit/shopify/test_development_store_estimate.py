@@ -7,13 +7,13 @@ import pytest
 from graphql import GraphQLSchema, build_schema, parse
 
 import shopify
-from shopify.cost import MAX_QUERY_COST, estimate, multiplier
+from shopify.development_store.cost import MAX_QUERY_COST, estimate, multiplier
 from shopify.documents import NAMES, load
 
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    return build_schema((Path(shopify.__file__).parent / "schema" / "admin.graphql").read_text())
+    return build_schema((Path(shopify.__file__).parent / "development_store" / "admin.graphql").read_text())
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shopify.data.fetched import missing_part
 from shopify.documents import load
 from shopify.errors import AccessDenied, Path, ProtectedData, ShopifyError
-from shopify.fetched import missing_part
 from shopify.scopes import CUSTOMERS, ORDERS, PRODUCTS, Scopes
 
 if TYPE_CHECKING:
-    from shopify.answer import Answer
     from shopify.client import ShopifyClient
+    from shopify.response import Answer
 
 
 @dataclass(frozen=True)

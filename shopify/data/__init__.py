@@ -4,13 +4,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shopify.access import Access, access
-from shopify.counts import counts
-from shopify.fetched import Fetched
-from shopify.overview import overview
-from shopify.recent import recent_orders
+from shopify.data.access import Access, access
+from shopify.data.counts import counts
+from shopify.data.fetched import Fetched
+from shopify.data.overview import overview
+from shopify.data.recent import recent_orders
+from shopify.data.week_orders import week_orders
 from shopify.scopes import Scopes
-from shopify.week_orders import week_orders
 
 if TYPE_CHECKING:
     from shopify.client import ShopifyClient

@@ -7,10 +7,11 @@ from graphql import GraphQLSchema, build_schema, parse, validate
 
 import shopify
 from shopify.documents import FOLDER, NAMES, load
-from shopify.tools import prune_schema, validate_documents
+from shopify.tools import validate_documents
 from shopify.tools.schema_file import read_documents
+from tests import prune_schema
 
-SCHEMA = Path(shopify.__file__).parent / "schema" / "admin.graphql"
+SCHEMA = Path(shopify.__file__).parent / "development_store" / "admin.graphql"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def test_documents_are_valid_and_use_nothing_deprecated(schema: GraphQLSchema, n
 
 
 def test_the_names_are_the_files() -> None:
-    assert sorted(path.stem for path in FOLDER.iterdir()) == list(NAMES)
+    assert sorted(path.stem for path in FOLDER.glob("*.graphql")) == list(NAMES)
     with pytest.raises(KeyError, match="there are access, counts"):
         load("order_counts")
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shopify.data import Fetched, fetch
+from shopify.data.fetched import LARGEST_BYTES
 from shopify.errors import BadAnswer
-from shopify.fetched import LARGEST_BYTES
 from tests.shopify_answers import SHOP, Shop, answer, denied, item, not_approved, ok, order, orders
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

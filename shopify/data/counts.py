@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shopify.data.fetched import Fetched
+from shopify.data.query import Gate
+from shopify.data.scalars import Problems, integer
 from shopify.errors import BadAnswer, ShopifyError
-from shopify.fetched import Fetched
-from shopify.gate import Gate
 from shopify.scopes import Scopes
-from shopify.values import Problems, integer
 
 if TYPE_CHECKING:
     from shopify.client import ShopifyClient

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shopify.data.fetched import Fetched, cut_short, fitting
+from shopify.data.orders import read_orders, shown
+from shopify.data.query import CUSTOMER, ITEM_PRODUCT, Gate, not_granted
+from shopify.data.scalars import Problems, page
 from shopify.errors import BadAnswer
-from shopify.fetched import Fetched, cut_short, fitting
-from shopify.gate import CUSTOMER, ITEM_PRODUCT, Gate, not_granted
-from shopify.orders import read_orders, shown
 from shopify.scopes import ORDERS, Scopes
-from shopify.values import Problems, page
 
 if TYPE_CHECKING:
     from shopify.client import ShopifyClient

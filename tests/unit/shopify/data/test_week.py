@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopify.orders import Order, read_orders
-from shopify.values import Problems
-from shopify.week import Week, summary
+from shopify.data.orders import Order, read_orders
+from shopify.data.scalars import Problems
+from shopify.data.week import Week, summary
 from tests.shopify_answers import bag, item, order
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shopify.access import zone_named
+from shopify.data.access import zone_named
+from shopify.data.fetched import Fetched, cut_short, fitting
+from shopify.data.orders import read_orders, shown
+from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, Gate
+from shopify.data.scalars import Problems, identifier, moment, money, nodes, utc_text, word
 from shopify.errors import BadAnswer
-from shopify.fetched import Fetched, cut_short, fitting
-from shopify.gate import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, Gate
-from shopify.orders import read_orders, shown
 from shopify.scopes import Scopes
 from shopify.text import clean
-from shopify.values import Problems, identifier, moment, money, nodes, utc_text, word
 
 if TYPE_CHECKING:
     from shopify.client import ShopifyClient
