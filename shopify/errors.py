@@ -18,18 +18,18 @@ https://shopify.dev/docs/api/admin-graphql#status_and_error_codes
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from shopify.throttle import Throttle
+if TYPE_CHECKING:
+    from shopify.rate_limit import Throttle
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 
 class ShopifyError(Exception):
     """Base of all. `reason` is a short word that tells kinds of one error apart."""
 
     code: ClassVar[str] = "shopify.error"
-    retryable: ClassVar[bool] = False
     sentences: ClassVar[dict[str, str]] = {}
     sentence: ClassVar[str] = "Something went wrong with Shopify."
 
@@ -40,8 +40,8 @@ class ShopifyError(Exception):
         reason: str = "",
         retry_after: float | None = None,
         request_id: str | None = None,
-        path: Path = (),
-        throttle: Throttle | None = None,
+        path: FieldPath = (),
+        throttle: "Throttle | None" = None,
         scopes: Sequence[str] = (),
     ) -> None:
         super().__init__(operator)
@@ -119,7 +119,6 @@ class Throttled(ShopifyError):
     for others until after the deadline). `retry_after` is always set."""
 
     code = "shopify.throttled"
-    retryable = True
     sentence = "Shopify asks us to slow down for a moment."
 
 
@@ -134,7 +133,6 @@ class Temporary(ShopifyError):
     """Reasons: deadline, timeout, connection, server_error, internal_error, query_timeout."""
 
     code = "shopify.unavailable"
-    retryable = True
     sentence = "Shopify does not answer at the moment."
 
 
@@ -142,7 +140,6 @@ class BadAnswer(ShopifyError):
     """Reasons: not_json, too_large, encoding, shape, value, unexpected."""
 
     code = "shopify.bad_answer"
-    retryable = True
     sentence = "Shopify sent an answer that I could not read."
 
 

@@ -1,13 +1,18 @@
-"""Cut Shopify's schema down to what our documents use; the result goes to standard output.
+"""Cuts Shopify's schema down to what our documents use, for the development store. The result goes to standard output.
 
-    python -m tests.prune_schema SCHEMA [--documents FOLDER] [--keep Type.field …]
+    python -m tests.prune_schema SCHEMA > shopify/development_store/admin.graphql
 
-It has the used types and fields with all their arguments, defaults and the real nullability, and the enums,
-inputs and scalars these need. A few kilobytes instead of the full schema's megabytes, enough to validate the
-documents and to serve them.
+For whoever raises `shopify.version.API_VERSION`. SCHEMA is Shopify's full schema of that version: an introspection
+result (*.json, *.json.gz) or SDL (*.graphql), for instance from the archives in the npm package @shopify/dev-mcp.
+A document that is not valid for it is an error; the tests then say what is deprecated or too expensive.
+
+The result has the used types and fields with all their arguments, defaults and the real nullability, and the enums,
+inputs and scalars they need: a few kilobytes instead of megabytes, enough to validate the documents and to serve them.
 """
 
 import argparse
+import gzip
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -19,6 +24,7 @@ from graphql import (
     DocumentNode,
     EnumTypeDefinitionNode,
     FieldNode,
+    GraphQLError,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLNamedType,
@@ -30,6 +36,7 @@ from graphql import (
     TypeInfo,
     TypeInfoVisitor,
     Visitor,
+    build_client_schema,
     build_schema,
     get_named_type,
     is_specified_scalar_type,
@@ -40,31 +47,51 @@ from graphql import (
     visit,
 )
 
-from shopify.documents import FOLDER
-from shopify.tools.schema_file import UnreadableFileError, read_documents, read_schema
+from shopify.data.query import NAMES, load_document
 
 CONCRETE_MEDIA = "MediaImage"
 """Preferred implementation of an interface of which the documents name none."""
+KEPT = ("PageInfo.hasPreviousPage", "PageInfo.startCursor")
+"""Leaf fields that the development store serves although no document uses them."""
 
 Used = dict[str, set[str]]
 
 
+class UnusableSchema(Exception):
+    """The schema cannot be read, or a document is not valid for it."""
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0, or 2 if a file cannot be used."""
+    """Exit code 0, or 2 if the schema cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("schema", type=Path, help="full schema: introspection *.json, *.json.gz, or SDL *.graphql")
-    parser.add_argument("--documents", type=Path, default=FOLDER)
-    parser.add_argument("--keep", nargs="*", default=[], metavar="Type.field", help="leaf fields to keep as well")
-    parser.add_argument("--origin", help="where the full schema is from, for the first line")
+    parser.add_argument("schema", type=Path)
+    parser.add_argument("--origin", help="where the schema is from, for the first line")
     options = parser.parse_args(arguments)
+    documents = {name: load_document(name) for name in NAMES}
     try:
         schema = read_schema(options.schema)
-        documents = read_documents(options.documents)
-        sys.stdout.write(prune(schema, documents, keep=options.keep, origin=options.origin or options.schema.name))
-    except UnreadableFileError as error:
+        sys.stdout.write(prune(schema, documents, keep=KEPT, origin=options.origin or options.schema.name))
+    except UnusableSchema as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
+
+
+def read_schema(path: Path) -> GraphQLSchema:
+    """The schema in `*.graphql`, `*.json` or `*.json.gz`. Raises UnusableSchema."""
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
+        schema = build_schema(text) if path.suffix == ".graphql" else _from_introspection(json.loads(text))
+    except (OSError, EOFError, ValueError, KeyError, TypeError, GraphQLError) as error:
+        raise UnusableSchema(f"{path}: not a GraphQL schema: {error}") from error
+    if schema.query_type is None:
+        raise UnusableSchema(f"{path}: a GraphQL schema without a query type")
+    return schema
+
+
+def _from_introspection(result: dict[str, Any]) -> GraphQLSchema:
+    return build_client_schema(cast("Any", result.get("data", result)), assume_valid=True)
 
 
 def prune(
@@ -74,7 +101,7 @@ def prune(
     keep: Iterable[str] = (),
     origin: str = "schema",
 ) -> str:
-    """SDL of the part of the schema that the documents use. Raises UnreadableFileError for an invalid one."""
+    """SDL of the part of the schema that the documents use. Raises UnusableSchema for an invalid document."""
     _must_be_valid(schema, documents, "the schema given")
     used = _used_fields(schema, documents.values())
     for name in keep:
@@ -95,7 +122,7 @@ def prune(
 def _must_be_valid(schema: GraphQLSchema, documents: Mapping[str, DocumentNode], which: str) -> None:
     for name, document in documents.items():
         for error in validate(schema, document):
-            raise UnreadableFileError(f"{name} is not valid for {which}: {error.message}")
+            raise UnusableSchema(f"{name} is not valid for {which}: {error.message}")
 
 
 def _used_fields(schema: GraphQLSchema, documents: Iterable[DocumentNode]) -> Used:
@@ -135,7 +162,7 @@ def _definitions(schema: GraphQLSchema, used: Used) -> Iterator[DefinitionNode]:
     for name, fields in sorted(used.items()):
         owner = schema.type_map[name]
         if not isinstance(owner, GraphQLObjectType | GraphQLInterfaceType):
-            raise UnreadableFileError(f"{name} is neither an object nor an interface")
+            raise UnusableSchema(f"{name} is neither an object nor an interface")
         for field in fields:
             _need(get_named_type(owner.fields[field].type), needed)
             for argument in owner.fields[field].args.values():

@@ -12,7 +12,6 @@ from typing import Any
 from celery import Celery, signals
 
 from events import queues
-from shopify import costs
 from workers import logs, redis_transport, resources, startup
 from workers.resources import Resources
 from workers.settings import Settings, SettingsError
@@ -104,8 +103,6 @@ def _start(sender: Any, **_: Any) -> None:
     built = startup.start(app, kinds)
     if "agent" in kinds:
         built.model.warm_up()
-    if "shopify" in kinds:
-        costs.warm_up()
     if "workflow" in kinds:
         built.sweeper.start()
 

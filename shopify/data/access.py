@@ -2,20 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from shopify.documents import load
+from shopify.client import ShopifyClient
+from shopify.data.query import load_document
 from shopify.errors import BadAnswer
 from shopify.text import clean
-
-if TYPE_CHECKING:
-    from shopify.client import ShopifyClient
 
 
 @dataclass(frozen=True)
 class Access:
-    """As Shopify told it just now. `time_zone` is an IANA name that this machine knows, None if Shopify's is not."""
+    """As Shopify says now. `time_zone` is an IANA name, or None if this machine does not know Shopify's."""
 
     scopes: frozenset[str]
     shop_name: str | None
@@ -24,14 +22,14 @@ class Access:
     time_zone: str | None
 
 
-def access(client: "ShopifyClient", *, deadline: float | None = None) -> Access:
-    """Ask for it (3 points). Raises ShopifyError."""
-    answer = client.execute(load("access"), deadline=deadline)
-    shop = answer.data.get("shop")
+def fetch_access(client: ShopifyClient, *, deadline: float | None = None) -> Access:
+    """Ask Shopify (3 points). Raises ShopifyError."""
+    response = client.execute(load_document("access"), deadline=deadline)
+    shop = response.data.get("shop")
     shop = shop if isinstance(shop, Mapping) else {}
     zone = shop.get("ianaTimezone")
     return Access(
-        scopes=_scopes(client.shop_domain, answer.data.get("currentAppInstallation")),
+        scopes=_scopes(client.shop_domain, response.data.get("currentAppInstallation")),
         shop_name=clean(shop.get("name")),
         shop_domain=clean(shop.get("myshopifyDomain"), 100),
         currency=clean(shop.get("currencyCode"), 5),
@@ -40,7 +38,7 @@ def access(client: "ShopifyClient", *, deadline: float | None = None) -> Access:
 
 
 def zone_named(name: str) -> ZoneInfo | None:
-    """The time zone of that IANA name, None if there is none."""
+    """The time zone with that IANA name, or None."""
     try:
         return ZoneInfo(name) if len(name) <= 60 else None
     except (KeyError, ValueError, OSError):

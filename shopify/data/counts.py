@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched
-from shopify.data.query import Gate
+from shopify.data.query import Query
 from shopify.data.scalars import Problems, integer
 from shopify.errors import BadAnswer, ShopifyError
 from shopify.scopes import Scopes
-
-if TYPE_CHECKING:
-    from shopify.client import ShopifyClient
 
 ALIASES: Mapping[str, str] = {
     "customers": "customers",
@@ -21,26 +19,26 @@ ALIASES: Mapping[str, str] = {
 }
 
 
-def counts(client: "ShopifyClient", scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
+def fetch_counts(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
     """`{customers, orders, open_orders, unfulfilled_orders, at_least}`: numbers, or null for one named in `missing`.
 
     `at_least` lists the numbers Shopify stopped counting at: 10000 there means "10,000+". Orders are those within the
     data window; `open_orders` and `unfulfilled_orders` equal the tabs "Open" and "Unfulfilled" of the Shopify admin.
     """
-    gate, problems = Gate(client, "counts", scopes, parts=()), Problems()
-    answer = gate.ask(deadline=deadline)
-    missing = [{**entry, "part": ALIASES.get(entry["part"], entry["part"])} for entry in gate.missing]
+    query, problems = Query(client, "counts", scopes), Problems()
+    response = query.run(deadline=deadline)
+    missing = [{**entry, "part": ALIASES.get(entry["part"], entry["part"])} for entry in query.missing]
     explained = {entry["part"] for entry in missing}
     data: dict[str, Any] = {}
     at_least = []
     for alias, part in ALIASES.items():
-        data[part], bounded = _count(answer.data.get(alias))
+        data[part], bounded = _count(response.data.get(alias))
         if bounded:
             at_least.append(part)
         if data[part] is None and part not in explained:
             problems.note(part)
     if all(data[part] is None for part in ALIASES.values()):
-        raise answer.errors[0] if answer.errors else _nothing(gate.shop)
+        raise response.errors[0] if response.errors else _nothing(query.shop)
     return Fetched({**data, "at_least": at_least}, missing + problems.missing(), scopes.data_window(now))
 
 

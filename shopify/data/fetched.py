@@ -1,4 +1,4 @@
-"""What a fetch hands over: data, and beside it what is missing and why."""
+"""What a fetch returns: data, and beside it what is missing and why."""
 
 import json
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from typing import Any
 from shopify.errors import ShopifyError
 
 LARGEST_BYTES = 14 * 1024
-"""Of one fetch's data as JSON with every non-ASCII character escaped; a model is shown 16 KiB of a tool result."""
+"""Of one fetch's data as JSON with non-ASCII characters escaped. A model is shown 16 KiB of a tool result."""
 TITLE_LIMITS = (200, 80, 40)
 TRUNCATED = "shopify.truncated"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """Plain JSON-able values. `missing` entries are `{part, reason, code}`; the reason may be told to the merchant.
+    """Plain JSON values. `missing` entries are `{part, reason, code}`; the reason may be told to the merchant.
 
-    `data_window` is `{orders_from, complete_history, reason?}` where the data is made of orders, else None.
+    `data_window` is `{orders_from, complete_history, reason?}` if the data is made of orders, else None.
     """
 
     data: dict[str, Any]
@@ -31,7 +31,7 @@ def missing_part(part: str, error: ShopifyError) -> dict[str, Any]:
 
 
 def cut_short(part: str, reason: str) -> dict[str, Any]:
-    """A part of which there is more at Shopify than was read."""
+    """A part of which Shopify has more than was read."""
     return {"part": part, "reason": reason, "code": TRUNCATED}
 
 
@@ -41,9 +41,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def fitting(render: Callable[[int], dict[str, Any]], rows: str) -> tuple[dict[str, Any], int]:
-    """The data within LARGEST_BYTES and how many of its `rows` had to go for that: first titles shrink, then rows.
+    """The data cut to LARGEST_BYTES, and how many of its `rows` were dropped: first titles shrink, then rows go.
 
-    `render` makes the data with titles of at most so many characters.
+    `render` makes the data with titles of at most the given number of characters.
     """
     data: dict[str, Any] = {}
     for limit in TITLE_LIMITS:

@@ -1,10 +1,13 @@
-"""Orders as Shopify lists them, read once into plain records and shown in two sizes. Pure."""
+"""Orders: the shop's latest ones, and how any order is read from Shopify and shown, in full or compact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
+from shopify.client import ShopifyClient
+from shopify.data.fetched import Fetched, cut_short, fitting
+from shopify.data.query import CUSTOMER, ITEM_PRODUCT, Query, not_granted
 from shopify.data.scalars import (
     Money,
     Problems,
@@ -17,6 +20,8 @@ from shopify.data.scalars import (
     utc_text,
     word,
 )
+from shopify.errors import BadAnswer
+from shopify.scopes import ORDERS, Scopes
 from shopify.text import clean
 
 NAME_CHARACTERS = 40
@@ -25,7 +30,7 @@ SKU_CHARACTERS = 40
 
 @dataclass(frozen=True)
 class Customer:
-    """Who ordered. `orders` counts all orders of this customer's life, however far back."""
+    """Who ordered. `orders` counts all orders this customer ever made, however long ago."""
 
     id: str | None
     name: str | None
@@ -45,7 +50,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Order:
-    """`guest` is None where it is not known whether there is a customer."""
+    """`guest` is None if it is not known whether there is a customer."""
 
     id: str | None
     name: str | None
@@ -61,6 +66,32 @@ class Order:
     guest: bool | None
     items: tuple[Item, ...]
     more_items: bool
+
+
+def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
+    """`{orders: [...], more}`: the newest ten, newest first; `more` says whether the shop has older ones.
+
+    An order: `{id, name, created_at, test, cancelled, financial_status, fulfillment_status, total, items}`, with
+    `current_total` if refunds or edits changed it; `customer` is null for a guest and absent if not readable.
+    """
+    if not scopes.allow(ORDERS):
+        raise not_granted(client.shop_domain, ORDERS)
+    query, problems = Query(client, "recent_orders", scopes, (CUSTOMER, ITEM_PRODUCT)), Problems()
+    connection = query.run(deadline=deadline).data.get("orders")
+    if connection is None:
+        raise BadAnswer(f"{client.shop_domain}: no orders in the answer", reason="shape")
+    orders = read_orders(connection, problems, customers_complete=query.complete(CUSTOMER))
+    more = page(connection)[0]
+
+    def render(title_limit: int) -> dict[str, Any]:
+        return {"orders": [shown(order, title_limit) for order in orders], "more": more}
+
+    data, dropped = fitting(render, "orders")
+    missing = query.missing + problems.missing()
+    if dropped:
+        data["more"] = True
+        missing.append(cut_short("orders", f"{dropped} of the latest orders did not fit in."))
+    return Fetched(data, missing, scopes.data_window(now))
 
 
 def read_orders(

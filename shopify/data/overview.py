@@ -2,43 +2,41 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from shopify.client import ShopifyClient
 from shopify.data.access import zone_named
 from shopify.data.fetched import Fetched, cut_short, fitting
 from shopify.data.orders import read_orders, shown
-from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, Gate
+from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, Query
 from shopify.data.scalars import Problems, identifier, moment, money, nodes, utc_text, word
 from shopify.errors import BadAnswer
 from shopify.scopes import Scopes
 from shopify.text import clean
 
-if TYPE_CHECKING:
-    from shopify.client import ShopifyClient
-
 URL_CHARACTERS = 500
 SHORT_WORDS = ("title", "description")
 
 
-def overview(client: "ShopifyClient", scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
-    """`{shop, best_stocked_products, recent_orders}`; of what may not be read the list is empty and `missing` says so.
+def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
+    """`{shop, best_stocked_products, recent_orders}`. A list that may not be read is empty, and `missing` says why.
 
     Shop: `{name, domain, website, currency, time_zone, created_at, plan, development_store}`. Products:
     `{id, title, description, status, inventory, price: {min, max}, image_url}`; `inventory` is null if not tracked.
     Orders as in recent_orders.
     """
-    gate = Gate(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER))
-    answer, problems = gate.ask(deadline=deadline).data, Problems()
-    if not isinstance(answer.get("shop"), Mapping):
+    query = Query(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER))
+    found, problems = query.run(deadline=deadline).data, Problems()
+    if not isinstance(found.get("shop"), Mapping):
         raise BadAnswer(f"{client.shop_domain}: no shop in the answer", reason="shape")
-    shop, products = _shop(answer["shop"]), []
-    if gate.asks(BEST_STOCKED):
-        raw = nodes(answer.get("products"), problems, BEST_STOCKED.name)
+    shop, products = _shop(found["shop"]), []
+    if query.asks_for(BEST_STOCKED):
+        raw = nodes(found.get("products"), problems, BEST_STOCKED.name)
         products = [_product(product, problems) for product in raw]
     orders = []
-    if gate.asks(LATEST_ORDERS):
-        complete = gate.complete(CUSTOMER)
-        orders = read_orders(answer.get("orders"), problems, customers_complete=complete, part=LATEST_ORDERS.name)
+    if query.asks_for(LATEST_ORDERS):
+        complete = query.complete(CUSTOMER)
+        orders = read_orders(found.get("orders"), problems, customers_complete=complete, part=LATEST_ORDERS.name)
 
     def render(title_limit: int) -> dict[str, Any]:
         return {
@@ -48,10 +46,10 @@ def overview(client: "ShopifyClient", scopes: Scopes, now: datetime, deadline: f
         }
 
     data, dropped = fitting(render, LATEST_ORDERS.name)
-    missing = gate.missing + problems.missing()
+    missing = query.missing + problems.missing()
     if dropped:
         missing.append(cut_short(LATEST_ORDERS.name, f"{dropped} of the latest orders did not fit in."))
-    return Fetched(data, missing, scopes.data_window(now) if gate.asks(LATEST_ORDERS) else None)
+    return Fetched(data, missing, scopes.data_window(now) if query.asks_for(LATEST_ORDERS) else None)
 
 
 def _shop(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +85,7 @@ def _product(raw: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
 
 
 def _inventory(raw: Mapping[str, Any], problems: Problems) -> int | None:
-    """Shopify sells below zero if it is told to, so this may be negative."""
+    """May be negative: a shop can go on selling below zero."""
     if raw.get("tracksInventory") is not True:
         return None
     stock = raw.get("totalInventory")

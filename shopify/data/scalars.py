@@ -1,4 +1,4 @@
-"""Single values of an answer, checked: what is not of the promised kind becomes None and is counted. Pure."""
+"""The values in a response, checked: one that is not what the schema promises becomes None and is counted. Pure."""
 
 import re
 from collections import Counter
@@ -23,7 +23,7 @@ _THREE_MINOR_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"
 
 
 class Problems:
-    """Counts values that could not be read, by part of the answer. Holds no values."""
+    """Counts unreadable values by part of the response. Holds no values."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -52,12 +52,12 @@ class Money:
     currency: str
 
     def shown(self) -> dict[str, str]:
-        """As decimal string with currency, with the currency's usual digits."""
+        """As a decimal string with the currency's usual digits, and the currency."""
         return {"amount": decimal_text(self.amount, self.currency), "currency": self.currency}
 
 
 def decimal_text(amount: Decimal, currency: str) -> str:
-    """ "55.0" EUR is 55.00, "1200.0" JPY is 1200; digits that matter are never dropped."""
+    """ "55.0" EUR is 55.00, "1200.0" JPY is 1200. No digit that matters is dropped."""
     digits = 0 if currency in _NO_MINOR_UNITS else 3 if currency in _THREE_MINOR_DIGITS else 2
     usual = amount.quantize(Decimal(1).scaleb(-digits))
     return f"{usual if usual == amount else amount:f}"
@@ -100,7 +100,7 @@ def utc_text(at: datetime | None) -> str | None:
 
 
 def word(value: object) -> str | None:
-    """A value of an enum. Shopify adds new ones between versions, so any is taken."""
+    """An enum value. Shopify adds new ones between versions, so any is accepted."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
@@ -110,7 +110,7 @@ def identifier(value: object) -> str | None:
 
 
 def nodes(connection: object, problems: Problems, part: str) -> list[Mapping[str, Any]]:
-    """The nodes of a connection that are objects."""
+    """The nodes of a connection; those that are not objects are skipped and counted."""
     raw = connection.get("nodes") if isinstance(connection, Mapping) else None
     if not isinstance(raw, list):
         problems.note(part)
@@ -122,7 +122,7 @@ def nodes(connection: object, problems: Problems, part: str) -> list[Mapping[str
 
 
 def page(connection: object) -> tuple[bool, str | None]:
-    """Whether there is more, and the cursor that leads there."""
+    """Whether there are more pages, and the cursor of the next."""
     info = connection.get("pageInfo") if isinstance(connection, Mapping) else None
     if not isinstance(info, Mapping):
         return False, None

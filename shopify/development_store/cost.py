@@ -33,9 +33,6 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-MAX_QUERY_COST = 1000
-"""Points a single query may cost on every plan; above it Shopify answers MAX_COST_EXCEEDED."""
-
 COUNT_COST = 10
 """Flat points of a root field that returns a `Count`."""
 

@@ -7,8 +7,9 @@ import pytest
 from graphql import GraphQLSchema, build_schema, parse
 
 import shopify
-from shopify.development_store.cost import MAX_QUERY_COST, estimate, multiplier
-from shopify.documents import NAMES, load
+from shopify.data.query import NAMES, load_document
+from shopify.development_store.cost import estimate, multiplier
+from shopify.rate_limit import MAX_QUERY_COST
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +37,12 @@ def schema() -> GraphQLSchema:
 def test_requested_cost_of_our_documents(
     schema: GraphQLSchema, document: str, variables: dict[str, Any], points: int
 ) -> None:
-    assert estimate(schema, load(document), variables) == points
+    assert estimate(schema, load_document(document), variables) == points
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_document_is_far_below_the_limit(schema: GraphQLSchema, name: str) -> None:
-    assert estimate(schema, load(name)) < MAX_QUERY_COST / 5
+    assert estimate(schema, load_document(name)) < MAX_QUERY_COST / 5
 
 
 @pytest.mark.parametrize(("size", "times"), [(0, 0), (-1, 0), (1, 1), (2, 1), (3, 2), (10, 4), (50, 7), (250, 11)])

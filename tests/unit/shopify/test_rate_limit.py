@@ -1,17 +1,20 @@
-"""What a client sets aside before it asks, and what it gives back."""
+"""What a client reserves before a request, what it gives back after, and what queries cost."""
 
 import time
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from graphql import get_operation_ast
 
-from shopify.documents import load
+from shopify.data.query import NAMES, load_document
+from shopify.development_store.cost import estimate
+from shopify.development_store.schema import executable_schema
 from shopify.errors import CostExceeded, ShopifyError, Temporary, Throttled
-from shopify.throttle import Throttle
+from shopify.rate_limit import QUERY_COSTS, QueryCosts, Throttle
 from tests.shopify_answers import Shop, answer, cost, ok, throttled
 
-COUNTS = load("counts")
+COUNTS = load_document("counts")
 
 
 @dataclass
@@ -97,3 +100,44 @@ def test_without_a_budget_nothing_is_planned() -> None:
     shop = Shop(ok({}))
     shop.client().execute(COUNTS)
     assert shop.waits == []
+
+
+WEEK = {"first": 100, "query": "created_at:>='2026-11-15T00:00:00Z'", "after": None, "withCustomers": True}
+
+
+def test_the_constants_are_what_the_development_store_computes() -> None:
+    computed = {}
+    for document in map(load_document, NAMES):
+        operation = get_operation_ast(document)
+        assert operation is not None
+        assert operation.name is not None
+        computed[operation.name.value] = estimate(executable_schema(), document)
+    assert computed == QUERY_COSTS
+
+
+def test_the_constants_count_until_shopify_has_told_its_own_figure() -> None:
+    costs = QueryCosts()
+    assert costs.of("WeekOrders", WEEK) == 110
+    costs.learn("WeekOrders", WEEK, 123.0)
+    assert costs.of("WeekOrders", WEEK) == 123
+    assert costs.of("WeekOrders", {**WEEK, "after": "next", "query": "other"}) == 123
+    assert costs.of("WeekOrders", {**WEEK, "first": 50}) == 110
+    costs.learn("WeekOrders", {**WEEK, "first": 50}, 86.0)
+    assert costs.of("WeekOrders", {**WEEK, "first": 50}) == 86
+    assert costs.of("WeekOrders", {**WEEK, "withCustomers": False}) == 110
+    assert costs.of("Counts", {}) == 40
+
+
+def test_figures_that_cannot_be_are_not_learnt() -> None:
+    costs = QueryCosts()
+    for odd in (0.0, -1.0, 1001.0, 1e300):
+        costs.learn("WeekOrders", WEEK, odd)
+    assert costs.of("WeekOrders", WEEK) == 110
+
+
+def test_a_query_that_is_not_ours_counts_as_the_dearest_until_it_is_known() -> None:
+    costs = QueryCosts()
+    costs.learn(None, {}, 77)
+    assert (costs.of(None, {}), costs.of("Other", {})) == (1000, 1000)
+    costs.learn("Other", {}, 7)
+    assert costs.of("Other", {}) == 7

@@ -21,7 +21,8 @@ from shopify.errors import (
     Throttled,
     Unauthorized,
 )
-from shopify.response import Answer, HttpAnswer, understand
+from shopify.response import GraphQLResponse, HttpResponse, parse
+from shopify.retries import policy_for
 from tests.shopify_answers import INTERNAL_ERROR, SHOP, answer, denied, not_approved, ok, throttled
 
 INVALID_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"
@@ -51,8 +52,8 @@ PLAN = {
 }
 
 
-def read(response: httpx.Response) -> Answer:
-    return understand(SHOP, HttpAnswer(response.status_code, dict(response.headers), response.content))
+def read(response: httpx.Response) -> GraphQLResponse:
+    return parse(SHOP, HttpResponse(response.status_code, dict(response.headers), response.content))
 
 
 def refused(response: httpx.Response) -> ShopifyError:
@@ -136,7 +137,7 @@ def errors(*entries: Any, **more: Any) -> httpx.Response:
 )
 def test_what_an_answer_means(response: httpx.Response, kind: type[ShopifyError], reason: str, retryable: bool) -> None:
     error = refused(response)
-    assert (type(error), error.reason, error.retryable) == (kind, reason, retryable)
+    assert (type(error), error.reason, policy_for(error).tries > 0) == (kind, reason, retryable)
     assert error.code == kind.code
     assert str(error) == error.operator
     assert error.operator.startswith(SHOP)
@@ -283,6 +284,6 @@ json_values = st.recursive(
 )
 def test_no_answer_at_all_surprises(status: int, body: object) -> None:
     try:
-        understand(SHOP, HttpAnswer(status, {}, json.dumps(body).encode()))
+        parse(SHOP, HttpResponse(status, {}, json.dumps(body).encode()))
     except ShopifyError as error:
         assert error.operator.startswith(SHOP)  # noqa: PT017 - either outcome is fine

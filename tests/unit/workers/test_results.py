@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shopify.data import DATA_TYPES
+from events.data_types import DATA_TYPES
 from shopify.data.fetched import Fetched, cut_short, missing_part
 from shopify.errors import (
     AccessDenied,

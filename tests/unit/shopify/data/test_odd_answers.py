@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopify.data import DATA_TYPES, fetch
+from events.data_types import DATA_TYPES
+from shopify.data import fetch
 from shopify.errors import ShopifyError
 from tests.shopify_answers import SHOP, Shop, bag, item, ok, order, orders, shop_access
 

@@ -10,7 +10,7 @@ import pytest
 
 from shopify.data import Fetched, fetch
 from shopify.data.fetched import LARGEST_BYTES
-from shopify.data.week_orders import SECONDS_FOR_A_PAGE
+from shopify.data.week import SECONDS_FOR_A_PAGE
 from shopify.errors import AccessDenied, BadAnswer, Temporary, Unauthorized
 from tests.shopify_answers import Shop, answer, denied, item, not_approved, ok, order, orders, shop_access, throttled
 

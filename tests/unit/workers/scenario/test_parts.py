@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shopify import documents
+from shopify.data.query import FOLDER
 from shopify.development_store.faults import Fault as StoreFault
 from workers import points, procfile
 from workers.procfile import Process
@@ -110,7 +110,7 @@ def test_a_fault_of_every_request() -> None:
 
 def test_operations_are_those_of_the_documents() -> None:
     for data_type, operation in trouble.OPERATIONS.items():
-        text = (documents.FOLDER / f"{data_type}.graphql").read_text()
+        text = (FOLDER / f"{data_type}.graphql").read_text()
         assert re.search(rf"^query {operation}\b", text, re.MULTILINE), data_type
 
 
