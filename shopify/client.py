@@ -59,10 +59,9 @@ class ShopifyClient:
             )
         self.shop_domain = shop_domain
         self.api_version = api_version
-        self._own_http = None if http is not None else http_client()
-        client = http if http is not None else self._own_http
-        assert client is not None
-        self._transport = ShopifyTransport(shop_domain, url, access_token, client)
+        self._owns_http = http is None
+        self._http = http_client() if http is None else http
+        self._transport = ShopifyTransport(shop_domain, url, access_token, self._http)
         self._version_watch = version_watch
         self._sleep = sleep
         self._rate_limiter = None if budget is None else RateLimiter(shop_domain, budget, sleep=sleep)
@@ -97,8 +96,8 @@ class ShopifyClient:
 
     def close(self) -> None:
         """Close the connections, unless the HTTP client was given."""
-        if self._own_http is not None:
-            self._own_http.close()
+        if self._owns_http:
+            self._http.close()
 
     def __enter__(self) -> Self:
         return self

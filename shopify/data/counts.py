@@ -6,7 +6,7 @@ from typing import Any
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched
-from shopify.data.query import Query
+from shopify.data.query import DataQuery
 from shopify.data.scalars import Problems, integer
 from shopify.errors import BadAnswer, ShopifyError
 from shopify.scopes import Scopes
@@ -25,7 +25,7 @@ def fetch_counts(client: ShopifyClient, scopes: Scopes, now: datetime, deadline:
     `at_least` lists the numbers Shopify stopped counting at: 10000 there means "10,000+". Orders are those within the
     data window; `open_orders` and `unfulfilled_orders` equal the tabs "Open" and "Unfulfilled" of the Shopify admin.
     """
-    query, problems = Query(client, "counts", scopes), Problems()
+    query, problems = DataQuery(client, "counts", scopes), Problems()
     response = query.run(deadline=deadline)
     missing = [{**entry, "part": ALIASES.get(entry["part"], entry["part"])} for entry in query.missing]
     explained = {entry["part"] for entry in missing}

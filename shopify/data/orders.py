@@ -7,7 +7,7 @@ from typing import Any
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched, cut_short, fitting
-from shopify.data.query import CUSTOMER, ITEM_PRODUCT, Query, not_granted
+from shopify.data.query import CUSTOMER, ITEM_PRODUCT, DataQuery, not_granted
 from shopify.data.scalars import (
     Money,
     Problems,
@@ -76,7 +76,7 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
     """
     if not scopes.allow(ORDERS):
         raise not_granted(client.shop_domain, ORDERS)
-    query, problems = Query(client, "recent_orders", scopes, (CUSTOMER, ITEM_PRODUCT)), Problems()
+    query, problems = DataQuery(client, "recent_orders", scopes, (CUSTOMER, ITEM_PRODUCT)), Problems()
     connection = query.run(deadline=deadline).data.get("orders")
     if connection is None:
         raise BadAnswer(f"{client.shop_domain}: no orders in the answer", reason="shape")

@@ -8,7 +8,7 @@ from shopify.client import ShopifyClient
 from shopify.data.access import zone_named
 from shopify.data.fetched import Fetched, cut_short, fitting
 from shopify.data.orders import read_orders, shown
-from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, Query
+from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, DataQuery
 from shopify.data.scalars import Problems, identifier, moment, money, nodes, utc_text, word
 from shopify.errors import BadAnswer
 from shopify.scopes import Scopes
@@ -25,7 +25,7 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
     `{id, title, description, status, inventory, price: {min, max}, image_url}`; `inventory` is null if not tracked.
     Orders as in recent_orders.
     """
-    query = Query(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER))
+    query = DataQuery(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER))
     found, problems = query.run(deadline=deadline).data, Problems()
     if not isinstance(found.get("shop"), Mapping):
         raise BadAnswer(f"{client.shop_domain}: no shop in the answer", reason="shape")

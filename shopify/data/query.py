@@ -49,7 +49,7 @@ LATEST_ORDERS = OptionalField("recent_orders", "withOrders", "orders", ORDERS)
 BEST_STOCKED = OptionalField("best_stocked_products", "withProducts", "products", PRODUCTS)
 
 
-class Query:
+class DataQuery:
     """A document, which of its optional fields are asked for, and what is missing and why."""
 
     def __init__(

@@ -14,7 +14,7 @@ from shopify.client import ShopifyClient
 from shopify.data.access import fetch_access, zone_named
 from shopify.data.fetched import Fetched, counted, cut_short, fitting, missing_part
 from shopify.data.orders import Order, compact, read_orders
-from shopify.data.query import CUSTOMER, ITEM_PRODUCT, Query, not_granted
+from shopify.data.query import CUSTOMER, ITEM_PRODUCT, DataQuery, not_granted
 from shopify.data.scalars import Problems, decimal_text, page, utc_text
 from shopify.errors import (
     AccessDenied,
@@ -63,7 +63,7 @@ def fetch_week_orders(
     if not scopes.allow(ORDERS):
         raise not_granted(client.shop_domain, ORDERS)
     week = Week.until(now, zone or ZoneInfo("UTC"))
-    query, problems = Query(client, "week_orders", scopes, (CUSTOMER, ITEM_PRODUCT)), Problems()
+    query, problems = DataQuery(client, "week_orders", scopes, (CUSTOMER, ITEM_PRODUCT)), Problems()
     if zone is None:
         problems.note("time_zone")
     pages = _read(query, week, problems, ends)
@@ -107,7 +107,7 @@ class _Pages:
     """Why there are more orders than these, as an entry of `missing`."""
 
 
-def _read(query: Query, week: Week, problems: Problems, ends: float) -> _Pages:
+def _read(query: DataQuery, week: Week, problems: Problems, ends: float) -> _Pages:
     """Follow the cursor until the week's first order, a bound, or trouble."""
     pages, cursor = _Pages(), None
     cursors: set[str] = set()
@@ -138,7 +138,7 @@ def _read(query: Query, week: Week, problems: Problems, ends: float) -> _Pages:
     return pages
 
 
-def _page(query: Query, week: Week, cursor: str | None, ends: float) -> object:
+def _page(query: DataQuery, week: Week, cursor: str | None, ends: float) -> object:
     response = query.run({"query": week.filter, "first": PAGE_ORDERS, "after": cursor}, deadline=ends)
     connection = response.data.get("orders")
     if connection is None:
@@ -150,7 +150,7 @@ def _newest(pages: _Pages, how: str) -> dict[str, Any]:
     return cut_short("orders", f"Of the week only the newest {counted(len(pages.orders), 'order')} {how}.")
 
 
-def _fetched(week: Week, pages: _Pages, query: Query, problems: Problems, data_window: dict[str, Any]) -> Fetched:
+def _fetched(week: Week, pages: _Pages, query: DataQuery, problems: Problems, data_window: dict[str, Any]) -> Fetched:
     def render(title_limit: int) -> dict[str, Any]:
         return summary(
             week,

@@ -1,4 +1,4 @@
-"""The estimate against figures Shopify was recorded with."""
+"""The requested cost of queries against figures Shopify was recorded with."""
 
 from pathlib import Path
 from typing import Any
