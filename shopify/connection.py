@@ -22,6 +22,7 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 """Of one decoded body. The largest we ask for, 100 orders, has about 200 KiB."""
 MAX_CONNECTIONS = 20
 KEEPALIVE_SECONDS = 60.0
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"}
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 

@@ -17,7 +17,7 @@ import httpx
 from pydantic import SecretStr
 
 from shopify.client import ADMIN_URL, endpoint
-from shopify.connection import timeouts
+from shopify.connection import HEADERS, timeouts
 from shopify.errors import BadAnswer, Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.response import status_error
 from shopify.retries import Retries
@@ -102,7 +102,7 @@ def _request(
         response = http.post(
             token_endpoint(shop_domain, admin_url),
             json=form,
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"},
+            headers=HEADERS,
             timeout=timeouts(remaining),
             follow_redirects=False,
             extensions={"deadline": ends},

@@ -14,13 +14,12 @@ from gql.transport.httpx import HTTPXTransport
 from graphql import DocumentNode, ExecutionResult, get_operation_ast
 from pydantic import SecretStr
 
-from shopify.connection import TooLarge, timeouts
+from shopify.connection import HEADERS, TooLarge, timeouts
 from shopify.errors import BadAnswer, ShopifyError, Temporary
 from shopify.response import HttpResponse
 from shopify.text import quoted
 
 TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105 - the header's name
-HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"}
 SHORTEST_TOKEN_TO_MASK = 16
 
 
