@@ -107,8 +107,13 @@ class Event:
 
     @property
     def content_hash(self) -> bytes:
-        """SHA-256 over type and payload. The same (source, id) with another hash is not the same event."""
-        return hashlib.sha256(strict_json.dumps([self.type, self.payload], sort_keys=True)).digest()
+        """Of its type and payload. The same (source, id) with another hash is not the same event."""
+        return content_hash(self.type, self.payload)
+
+
+def content_hash(event_type: str, payload: Mapping[str, Any]) -> bytes:
+    """SHA-256 over an event's type and payload, whatever the order of the keys."""
+    return hashlib.sha256(strict_json.dumps([event_type, dict(payload)], sort_keys=True)).digest()
 
 
 def parse(raw: bytes, *, now: datetime | None = None) -> Event:

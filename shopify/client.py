@@ -1,4 +1,4 @@
-"""Asks one shop's Admin GraphQL API with one access token."""
+"""Calls one shop's Admin GraphQL API with one access token."""
 
 import re
 import time
@@ -11,19 +11,20 @@ import httpx
 from graphql import DocumentNode
 from pydantic import SecretStr
 
-from shopify.answer import Answer, HttpAnswer, understand
-from shopify.budget import Budget, Purse
+from events.shop_domain import is_shop_domain
+from shopify import response
 from shopify.connection import http_client
 from shopify.errors import ShopifyError, Temporary, Unauthorized
+from shopify.rate_limit import Budget, RateLimiter
+from shopify.response import GraphQLResponse, HttpResponse
 from shopify.retries import Retries
-from shopify.transport import ShopifyTransport
+from shopify.transport import ShopifyTransport, operation_name
 from shopify.version import API_VERSION, VERSION_WATCH, VersionWatch
 
 ADMIN_URL = "https://{shop}/admin"
 TOTAL_SECONDS = 8.0
 """Of one `execute`, retries and waits included."""
 
-_SHOP_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\.myshopify\.com", re.ASCII)
 _API_VERSION = re.compile(r"\d{4}-\d{2}|unstable", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,500}")
 
@@ -31,10 +32,10 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,500}")
 class ShopifyClient:
     """One shop, one token. Thread-safe as far as its HTTP client is.
 
-    `admin_url` is for the development store: a template with or without `{shop}`; only where it says so is the
-    token sent over plain http. Give many clients one `http` (from `shopify.connection.http_client()`) so that they
-    share connections; the giver closes it. With a `budget` every request waits until the shop's rate limit, as all
-    workers together use it, has room for it.
+    `admin_url` is for the development store: a template with or without `{shop}`. The token goes over plain http only
+    if it says http. Give many clients one `http` (from `shopify.connection.http_client()`) so that they share
+    connections; whoever made it closes it. With a `budget` every request waits until the shop's rate limit, which
+    all workers share, has room for it.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class ShopifyClient:
         version_watch: VersionWatch = VERSION_WATCH,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Raises ValueError for a domain, URL or version that is none, Unauthorized for an impossible token."""
+        """Raises ValueError for an invalid domain, URL or version, Unauthorized for a text that cannot be a token."""
         url = endpoint(shop_domain, admin_url, api_version)
         if not _HEADER_VALUE.fullmatch(access_token.get_secret_value()):
             raise Unauthorized(
@@ -58,13 +59,12 @@ class ShopifyClient:
             )
         self.shop_domain = shop_domain
         self.api_version = api_version
-        self._own_http = None if http is not None else http_client()
-        client = http if http is not None else self._own_http
-        assert client is not None
-        self._transport = ShopifyTransport(shop_domain, url, access_token, client)
+        self._owns_http = http is None
+        self._http = http_client() if http is None else http
+        self._transport = ShopifyTransport(shop_domain, url, access_token, self._http)
         self._version_watch = version_watch
         self._sleep = sleep
-        self._purse = None if budget is None else Purse(shop_domain, budget, sleep=sleep)
+        self._rate_limiter = None if budget is None else RateLimiter(shop_domain, budget, sleep=sleep)
 
     def execute(
         self,
@@ -72,32 +72,32 @@ class ShopifyClient:
         variables: Mapping[str, Any] | None = None,
         *,
         deadline: float | None = None,
-    ) -> Answer:
-        """Ask, again where that helps, for at most TOTAL_SECONDS and not past `deadline` (`time.monotonic()`).
+    ) -> GraphQLResponse:
+        """Send a query, again where that helps, for at most TOTAL_SECONDS and not past `deadline` (`time.monotonic()`).
 
-        Answers with errors for single fields are returned as they are, see `Answer.errors`. Raises ShopifyError.
+        A response in which only single fields failed is returned; they are in its `errors`. Raises ShopifyError.
         """
         ends = time.monotonic() + TOTAL_SECONDS
         ends = ends if deadline is None else min(ends, deadline)
-        asked, retries = dict(variables or {}), Retries()
+        current, retries = dict(variables or {}), Retries()
         while True:
-            answer, failure = self._try(document, asked, ends)
-            if failure is None and answer is not None:
-                return answer
+            found, failure = self._try(document, current, ends)
+            if found is not None and failure is None:
+                return found
             assert failure is not None
             wait = retries.wait(failure, ends - time.monotonic())
             if wait is None:
-                if answer is not None:
-                    return answer
+                if found is not None:
+                    return found
                 raise failure
             if failure.reason == "query_timeout":
-                asked = smaller(asked)
+                current = smaller(current)
             self._sleep(wait)
 
     def close(self) -> None:
         """Close the connections, unless the HTTP client was given."""
-        if self._own_http is not None:
-            self._own_http.close()
+        if self._owns_http:
+            self._http.close()
 
     def __enter__(self) -> Self:
         return self
@@ -112,45 +112,46 @@ class ShopifyClient:
 
     def _try(
         self, document: DocumentNode, variables: Mapping[str, Any], ends: float
-    ) -> tuple[Answer | None, ShopifyError | None]:
-        """One request: the answer, or what failed, or both if a part of the answer may come on another try."""
+    ) -> tuple[GraphQLResponse | None, ShopifyError | None]:
+        """One request: its response, or what failed, or both if another try may bring the part that is missing."""
         try:
-            answer = self._ask(document, variables, ends)
+            found = self._request(document, variables, ends)
         except ShopifyError as error:
             return None, error
-        passing = [error for error in answer.errors if isinstance(error, Temporary)]
-        return answer, passing[0] if passing else None
+        passing = [error for error in found.errors if isinstance(error, Temporary)]
+        return found, passing[0] if passing else None
 
-    def _ask(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> Answer:
-        if self._purse is None:
-            return understand(self.shop_domain, *self._send(document, variables, ends))
-        reservation = self._purse.reserve(document, variables, ends)
+    def _request(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> GraphQLResponse:
+        """One request within the rate limit."""
+        if self._rate_limiter is None:
+            return response.parse(self.shop_domain, *self._send(document, variables, ends))
+        reservation = self._rate_limiter.reserve(operation_name(document), variables, ends)
         answered, reading = False, None
         try:
             http, elapsed_ms = self._send(document, variables, ends)
             answered = True
-            answer = understand(self.shop_domain, http, elapsed_ms)
-            reading = answer.throttle
+            found = response.parse(self.shop_domain, http, elapsed_ms)
+            reading = found.throttle
         except ShopifyError as error:
             reading = error.throttle
             raise
         finally:
-            self._purse.settle(reservation, document, variables, answered=answered, reading=reading)
-        return answer
+            self._rate_limiter.settle(reservation, answered=answered, reading=reading)
+        return found
 
-    def _send(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> tuple[HttpAnswer, int]:
-        """One request: its answer, and how many milliseconds it took."""
+    def _send(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> tuple[HttpResponse, int]:
+        """One HTTP request: the response, and how many milliseconds it took."""
         started = time.monotonic()
         if started >= ends:
             raise Temporary(f"{self.shop_domain}: no time left to ask", reason="deadline")
-        http = self._transport.ask(document, variables, ends=ends, remaining=ends - started)
+        http = self._transport.send(document, variables, ends=ends, remaining=ends - started)
         self._version_watch.compare(self.api_version, http.headers.get("x-shopify-api-version"))
         return http, round((time.monotonic() - started) * 1000)
 
 
 def endpoint(shop_domain: str, admin_url: str, api_version: str) -> str:
-    """The URL that takes GraphQL. Raises ValueError for anything that could send a token elsewhere."""
-    if not _SHOP_DOMAIN.fullmatch(shop_domain):
+    """The URL for GraphQL. Raises ValueError for anything that could send a token elsewhere."""
+    if not is_shop_domain(shop_domain):
         raise ValueError(f"{shop_domain[:80]!r} is not <name>.myshopify.com")
     if not _API_VERSION.fullmatch(api_version):
         raise ValueError(f"{api_version[:20]!r} is not an Admin API version like {API_VERSION}")

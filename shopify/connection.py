@@ -1,8 +1,8 @@
-"""The wire to a shop: nothing waits longer, grows larger or goes elsewhere than allowed.
+"""HTTP to a shop: a deadline over the whole request, a size cap on the decoded body, no redirects.
 
-httpx limits the time of each single read, so a server that sends one byte a second holds a caller for ever, and it
-unpacks a compressed body without limit. Here every read ends at the request's deadline, and a body is unpacked only
-as far as the cap.
+httpx limits the time of each single read, so a server that sends a byte a second holds a caller forever, and it
+decompresses a body without limit. Here every read ends at the request's deadline, and decompression stops at the cap.
+`httpx.stream` with a check between chunks cannot do it: it has no say while the response's headers come in drops.
 """
 
 import time
@@ -19,29 +19,30 @@ import httpx
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
 MAX_BODY_BYTES = 2 * 1024 * 1024
-"""Of one decoded answer. The largest we ask for, 100 orders, has about 200 KiB."""
+"""Of one decoded body. The largest we ask for, 100 orders, has about 200 KiB."""
 MAX_CONNECTIONS = 20
 KEEPALIVE_SECONDS = 60.0
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"}
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 def http_client() -> httpx.Client:
-    """A client for all shops of a process: keeps connections, never follows a redirect, ignores the environment.
+    """A client for all shops of a process: reuses connections, follows no redirect, ignores the environment.
 
-    Thread-safe. A request's `deadline` extension (of `time.monotonic()`) bounds the whole of it.
+    Thread-safe. A request's `deadline` extension (of `time.monotonic()`) bounds all of it.
     """
     return httpx.Client(transport=BoundedTransport(), follow_redirects=False, trust_env=False)
 
 
 def timeouts(remaining: float) -> httpx.Timeout:
-    """The time limits of one request that has `remaining` seconds."""
+    """The time limits of a request with `remaining` seconds left."""
     connect, read = min(CONNECT_SECONDS, remaining), min(READ_SECONDS, remaining)
     return httpx.Timeout(connect=connect, read=read, write=read, pool=connect)
 
 
 class BoundedTransport(httpx.BaseTransport):
-    """Sends over a connection pool; hands over answers that are read, unpacked and within `max_body` bytes."""
+    """A connection pool whose responses are read, decoded and within `max_body` bytes."""
 
     def __init__(self, *, max_body: int = MAX_BODY_BYTES) -> None:
         self._max_body = max_body
@@ -53,29 +54,29 @@ class BoundedTransport(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpx's TimeoutException, TransportError, and DecodingError for a body that is not acceptable."""
+        """Raises httpx's TimeoutException, TransportError, and DecodingError for an unacceptable body."""
         before = _deadline.set(request.extensions.get("deadline"))
         try:
             with _as_httpx():
-                answer = self._pool.handle_request(_for_httpcore(request))
+                response = self._pool.handle_request(_for_httpcore(request))
                 try:
-                    headers = httpx.Headers(answer.headers)
-                    body = unpack(answer.iter_stream(), headers.get("content-encoding"), self._max_body)
+                    headers = httpx.Headers(response.headers)
+                    body = decode(response.iter_stream(), headers.get("content-encoding"), self._max_body)
                 finally:
-                    answer.close()
+                    response.close()
         finally:
             _deadline.reset(before)
         for name in ("content-encoding", "content-length", "transfer-encoding"):
             headers.pop(name, None)
-        return httpx.Response(answer.status, headers=headers, content=body)
+        return httpx.Response(response.status, headers=headers, content=body)
 
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
 
 
-def unpack(parts: Iterable[bytes], encoding: str | None, limit: int) -> bytes:
-    """The decoded body. Raises httpx.DecodingError if it is larger than `limit`, cut off, or packed otherwise."""
+def decode(parts: Iterable[bytes], encoding: str | None, limit: int) -> bytes:
+    """The decoded body. Raises httpx.DecodingError if it is larger than `limit`, cut off, or encoded otherwise."""
     match (encoding or "identity").strip().lower():
         case "identity":
             pieces: Iterable[bytes] = parts
@@ -96,22 +97,23 @@ class TooLarge(httpx.DecodingError):
 
 
 def _gunzip(parts: Iterable[bytes], limit: int) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         for part in parts:
-            yield unpacker.decompress(part, limit + 1)
-        if not unpacker.eof:
+            yield decompressor.decompress(part, limit + 1)
+        if not decompressor.eof:
             raise httpx.DecodingError("gzip body is cut off")
     except zlib.error as error:
         raise httpx.DecodingError("gzip body is damaged") from error
 
 
 def _for_httpcore(request: httpx.Request) -> httpcore.Request:
-    url = request.url
-    target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-    timeout = request.extensions.get("timeout", {})
     return httpcore.Request(
-        request.method, target, headers=request.headers.raw, content=request.read(), extensions={"timeout": timeout}
+        request.method,
+        str(request.url),
+        headers=request.headers.raw,
+        content=request.read(),
+        extensions={"timeout": request.extensions.get("timeout", {})},
     )
 
 
@@ -122,7 +124,7 @@ def _as_httpx() -> Iterator[None]:
     except (httpcore.ConnectTimeout, httpcore.PoolTimeout) as error:
         raise httpx.ConnectTimeout("no connection in time") from error
     except httpcore.TimeoutException as error:
-        raise httpx.ReadTimeout("no complete answer in time") from error
+        raise httpx.ReadTimeout("no complete response in time") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
         raise httpx.TransportError(f"{type(error).__name__}: {error}") from error
 

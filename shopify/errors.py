@@ -7,29 +7,29 @@ ShopifyError
 ├── AccessDenied        a permission (scope) was not granted
 ├── ProtectedData       Shopify has not approved this app, or this plan, for personal customer data
 ├── Throttled           the shop's rate limit is used up; `retry_after` says for how long
-├── CostExceeded        one query is dearer than Shopify allows; the same query never succeeds
-├── Temporary           no answer in time, a broken connection, 5xx, an internal error at Shopify
-├── BadAnswer           an answer that cannot be understood
-└── BadDocument         Shopify does not accept our query: a defect of ours
+├── CostExceeded        one query costs more than Shopify allows; the same query never succeeds
+├── Temporary           no response in time, a broken connection, 5xx, an internal error at Shopify
+├── BadAnswer           a response that cannot be understood
+└── BadDocument         Shopify does not accept our query: a bug of ours
 
 Each has a `code` for programs, a `merchant` sentence that may be told to the merchant, and an `operator` sentence
-(also `str(error)`) that says what was wrong, where, and what to do. Neither holds tokens or customer data.
+(also `str(error)`) that says what is wrong, where, and what to do. Neither holds tokens or customer data.
 https://shopify.dev/docs/api/admin-graphql#status_and_error_codes
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from shopify.throttle import Throttle
+if TYPE_CHECKING:
+    from shopify.rate_limit import Throttle
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 
 class ShopifyError(Exception):
-    """Base of all. `reason` is a short word that tells kinds of one error apart."""
+    """Base of all. `reason` is a short word for the kind within a class."""
 
     code: ClassVar[str] = "shopify.error"
-    retryable: ClassVar[bool] = False
     sentences: ClassVar[dict[str, str]] = {}
     sentence: ClassVar[str] = "Something went wrong with Shopify."
 
@@ -40,22 +40,22 @@ class ShopifyError(Exception):
         reason: str = "",
         retry_after: float | None = None,
         request_id: str | None = None,
-        path: Path = (),
-        throttle: Throttle | None = None,
+        path: FieldPath = (),
+        throttle: "Throttle | None" = None,
         scopes: Sequence[str] = (),
     ) -> None:
         super().__init__(operator)
         self.operator = operator
         self.reason = reason
         self.retry_after = retry_after
-        """Seconds after which asking again makes sense, if that is known."""
+        """Seconds after which another try makes sense, if known."""
         self.request_id = request_id
         """Shopify's `x-request-id`, which its support asks for."""
         self.path = path
-        """The field it is about, as in the answer's `errors[].path`; empty if it is about all."""
+        """The field it is about, as in the response's `errors[].path`; empty if it is about all of it."""
         self.throttle = throttle
         self.scopes = tuple(scopes)
-        """The permissions that are missing, as far as Shopify names them."""
+        """The missing permissions, as far as Shopify names them."""
 
     @property
     def merchant(self) -> str:
@@ -100,7 +100,7 @@ class AccessDenied(ShopifyError):
 
     @property
     def merchant(self) -> str:
-        """Names the permissions, if Shopify did."""
+        """Names the permissions if Shopify did."""
         return f"{self.sentence[:-1]}: {', '.join(self.scopes)}." if self.scopes else self.sentence
 
 
@@ -115,16 +115,15 @@ class ProtectedData(ShopifyError):
 
 
 class Throttled(ShopifyError):
-    """Reasons: cost (the shop's point bucket), requests (HTTP 429), budget (not even asked: all points are planned
-    for others until after the deadline). `retry_after` is always set."""
+    """Reasons: cost (the shop's point bucket), requests (HTTP 429), budget (not even sent: others have reserved all
+    points until after the deadline). `retry_after` is always set."""
 
     code = "shopify.throttled"
-    retryable = True
     sentence = "Shopify asks us to slow down for a moment."
 
 
 class CostExceeded(ShopifyError):
-    """Asking for less may succeed, asking the same again never does."""
+    """Asking for less may succeed; asking for the same again never does."""
 
     code = "shopify.max_cost_exceeded"
     sentence = "That was too much data for one question to Shopify."
@@ -134,7 +133,6 @@ class Temporary(ShopifyError):
     """Reasons: deadline, timeout, connection, server_error, internal_error, query_timeout."""
 
     code = "shopify.unavailable"
-    retryable = True
     sentence = "Shopify does not answer at the moment."
 
 
@@ -142,12 +140,11 @@ class BadAnswer(ShopifyError):
     """Reasons: not_json, too_large, encoding, shape, value, unexpected."""
 
     code = "shopify.bad_answer"
-    retryable = True
     sentence = "Shopify sent an answer that I could not read."
 
 
 class BadDocument(ShopifyError):
-    """Reasons: query, variable, search, request. Never retried: it is ours to repair."""
+    """Reasons: query, variable, search, request. Never retried: it is ours to fix."""
 
     code = "shopify.bad_document"
     sentence = "I asked Shopify in a way it did not understand. That is our mistake and we will repair it."

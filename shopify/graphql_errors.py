@@ -1,4 +1,4 @@
-"""One entry of the `errors` of a GraphQL answer, as one of our errors. Pure."""
+"""Turns one entry of a GraphQL response's `errors` into one of our errors. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from shopify.errors import (
     BadAnswer,
     BadDocument,
     CostExceeded,
-    Path,
+    FieldPath,
     ProtectedData,
     ShopifyError,
     StoreUnavailable,
@@ -18,11 +18,11 @@ from shopify.errors import (
     Throttled,
     Unauthorized,
 )
+from shopify.rate_limit import Throttle
 from shopify.text import quoted
-from shopify.throttle import Throttle
 
 DEFAULT_WAIT_SECONDS = 1.0
-"""Shopify's recommended pause when it does not say for how long (https://shopify.dev/docs/api/usage/limits)."""
+"""Shopify's recommended pause when it gives no time (https://shopify.dev/docs/api/usage/limits)."""
 
 _SCOPE = re.compile(r"\b(?:read|write)_[a-z_]+\b")
 _PROTECTED = re.compile(r"protected[- ]customer[- ]data|not approved to access|personally identifiable", re.I)
@@ -44,21 +44,21 @@ SEVERITY: Sequence[type[ShopifyError]] = (
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """What every error of one answer has in common."""
+class ResponseContext:
+    """What all errors of one response have in common."""
 
     shop: str
     request_id: str | None
     throttle: Throttle | None
 
 
-def worst(errors: Sequence[ShopifyError]) -> ShopifyError:
-    """The one that explains most why there is no data."""
+def most_severe(errors: Sequence[ShopifyError]) -> ShopifyError:
+    """The one that best explains why there is no data."""
     return min(errors, key=lambda error: SEVERITY.index(type(error)))
 
 
-def field_error(entry: Mapping[str, Any], around: Circumstances) -> ShopifyError:
-    """The error for one entry; an entry of unknown kind is a BadDocument, or a BadAnswer if it names a field."""
+def field_error(entry: Mapping[str, Any], context: ResponseContext) -> ShopifyError:
+    """The error for one entry. An unknown kind is a BadDocument, or a BadAnswer if it names a field."""
     extensions = entry.get("extensions")
     extensions = extensions if isinstance(extensions, dict) else {}
     code, message = extensions.get("code"), entry.get("message")
@@ -66,25 +66,25 @@ def field_error(entry: Mapping[str, Any], around: Circumstances) -> ShopifyError
     path = _path(entry.get("path"))
     by_code = _BY_CODE.get(code) if isinstance(code, str) else None
     build = by_code or _by_message(message) or (_unknown_field if path and not code else _refused_query)
-    return build(_Entry(message, code if isinstance(code, str) else "", path, extensions, around))
+    return build(_Entry(message, code if isinstance(code, str) else "", path, extensions, context))
 
 
 @dataclass(frozen=True)
 class _Entry:
     message: str
     code: str
-    path: Path
+    path: FieldPath
     extensions: Mapping[str, Any]
-    around: Circumstances
+    context: ResponseContext
 
     def error(self, kind: type[ShopifyError], text: str, reason: str = "", **details: Any) -> ShopifyError:
         where = f" at {'.'.join(map(str, self.path))}" if self.path else ""
         return kind(
-            f"{self.around.shop}: {text}{where}",
+            f"{self.context.shop}: {text}{where}",
             reason=reason,
-            request_id=self.around.request_id,
+            request_id=self.context.request_id,
             path=self.path,
-            throttle=self.around.throttle,
+            throttle=self.context.throttle,
             **details,
         )
 
@@ -101,7 +101,7 @@ def _denied(entry: _Entry) -> ShopifyError:
 
 
 def _throttled(entry: _Entry) -> ShopifyError:
-    throttle = entry.around.throttle
+    throttle = entry.context.throttle
     if throttle is not None and throttle.hopeless:
         text = f"the query needs {throttle.requested:g} points, the full bucket has {throttle.maximum:g}"
         return entry.error(CostExceeded, text, "bucket")
@@ -155,7 +155,7 @@ _BY_CODE = {
 
 
 def _by_message(message: str) -> Any:
-    """Some answers carry no code."""
+    """Some errors carry no code."""
     text = message.strip().lower()
     if text in ("timeout", "throttled"):
         return _timed_out if text == "timeout" else _throttled
@@ -166,6 +166,6 @@ def _by_message(message: str) -> Any:
     return _denied if _PROTECTED.search(message) else None
 
 
-def _path(raw: object) -> Path:
+def _path(raw: object) -> FieldPath:
     parts = raw if isinstance(raw, list) else []
     return tuple(part[:60] if isinstance(part, str) else part for part in parts if isinstance(part, str | int))

@@ -1,8 +1,8 @@
-"""Renews an offline access token at Shopify's token endpoint.
+"""Refreshes an offline access token at Shopify's token endpoint.
 
-Since 2025-12 offline tokens may expire: an hour for the access token, 90 days for the refresh token, and every refresh
-returns a new pair. Since 2026-08 the old refresh token is taken again until the new pair is first used, so an answer
-that was lost may be asked for once more
+Since 2025-12 offline tokens may expire: an access token after an hour, a refresh token after 90 days. Every refresh
+returns a new pair. Since 2026-08 the old refresh token stays valid until the new pair is first used, so a refresh
+whose response was lost may be repeated
 (https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens).
 """
 
@@ -17,17 +17,17 @@ import httpx
 from pydantic import SecretStr
 
 from shopify.client import ADMIN_URL, endpoint
-from shopify.connection import timeouts
+from shopify.connection import HEADERS, timeouts
 from shopify.errors import BadAnswer, Forbidden, ShopifyError, Temporary, Unauthorized
-from shopify.refusals import refusal
+from shopify.response import status_error
 from shopify.retries import Retries
 from shopify.version import API_VERSION
 
 TOTAL_SECONDS = 5.0
-"""Of one renewal, its second try included."""
+"""Of one refresh, its second try included."""
 ASSUMED_EXPIRES_IN = 3600
-"""What Shopify documents. An answer that does not say is never taken to mean "for ever": such a token would be used
-until it fails and not be renewed any more."""
+"""What Shopify documents. A response that does not say is never taken to mean "never": such a token would be used
+until it fails, and would not be refreshed any more."""
 
 _DEAD_GRANT = re.compile(r"active refresh_token", re.I)
 _TOKEN = re.compile(r"[\x21-\x7e]{10,500}")
@@ -35,7 +35,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{10,500}")
 
 @dataclass(frozen=True)
 class App:
-    """Who we are at Shopify."""
+    """Our app's credentials at Shopify."""
 
     client_id: str
     client_secret: SecretStr
@@ -43,7 +43,7 @@ class App:
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a refresh returns. Times are in seconds from now. `refresh_token` None: the old one stays in use."""
+    """What a refresh returns. Times are in seconds from now. `refresh_token` None: the old one stays valid."""
 
     access_token: SecretStr
     expires_in: int
@@ -64,16 +64,16 @@ def refresh(
 ) -> TokenPair:
     """A new pair for `refresh_token`, within TOTAL_SECONDS and before `deadline` (`time.monotonic()`).
 
-    Raises Unauthorized (reason dead_grant) if only connecting the store again helps, Forbidden (reason
-    app_credentials) if Shopify does not know our id and secret, and other ShopifyErrors that say nothing about the
-    token: it is to be kept.
+    Raises Unauthorized (reason dead_grant) if only connecting the store again helps, and Forbidden (reason
+    app_credentials) if Shopify does not know our id and secret. Other ShopifyErrors say nothing about the token:
+    keep it.
     """
     ends = time.monotonic() + TOTAL_SECONDS
     ends = ends if deadline is None else min(ends, deadline)
     retries = Retries()
     while True:
         try:
-            return _ask(shop_domain, refresh_token, app, http, admin_url, ends)
+            return _request(shop_domain, refresh_token, app, http, admin_url, ends)
         except ShopifyError as failure:
             wait = retries.wait(failure, ends - time.monotonic())
             if wait is None:
@@ -86,7 +86,7 @@ def token_endpoint(shop_domain: str, admin_url: str = ADMIN_URL) -> str:
     return endpoint(shop_domain, admin_url, API_VERSION).partition("/api/")[0] + "/oauth/access_token"
 
 
-def _ask(
+def _request(
     shop_domain: str, refresh_token: SecretStr, app: App, http: httpx.Client, admin_url: str, ends: float
 ) -> TokenPair:
     remaining = ends - time.monotonic()
@@ -99,32 +99,32 @@ def _ask(
         "refresh_token": refresh_token.get_secret_value(),
     }
     try:
-        answer = http.post(
+        response = http.post(
             token_endpoint(shop_domain, admin_url),
             json=form,
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"},
+            headers=HEADERS,
             timeout=timeouts(remaining),
             follow_redirects=False,
             extensions={"deadline": ends},
         )
-    # Without the cause everywhere: what httpx says may quote the answer, and the answer may repeat the token.
+    # From None: what httpx says may quote the response, and the response may repeat the token.
     except httpx.DecodingError:
         raise BadAnswer(f"{shop_domain}: unreadable answer to a token refresh", reason="encoding") from None
     except httpx.TimeoutException:
         raise Temporary(f"{shop_domain}: no answer to a token refresh in time", reason="timeout") from None
     except httpx.TransportError:
         raise Temporary(f"{shop_domain}: the connection broke in a token refresh", reason="connection") from None
-    return understand(shop_domain, answer.status_code, answer.headers, answer.content)
+    return parse(shop_domain, response.status_code, response.headers, response.content)
 
 
-def understand(shop_domain: str, status: int, headers: Mapping[str, str], body: bytes) -> TokenPair:
-    """The pair in an answer. Raises ShopifyError; no text of it comes from the body."""
+def parse(shop_domain: str, status: int, headers: Mapping[str, str], body: bytes) -> TokenPair:
+    """The pair in a response. Raises ShopifyError; its text never comes from the body."""
     request_id = headers.get("x-request-id")
-    content = _object(body)
+    content = _json_object(body)
     if status in (400, 401, 403):
         raise _refused(shop_domain, status, headers, content, request_id)
     if status != 200:
-        raise refusal(shop_domain, status, headers, b"", request_id)
+        raise status_error(shop_domain, status, headers, b"", request_id)
     access = _token(content.get("access_token"))
     if access is None:
         raise BadAnswer(f"{shop_domain}: no access token in the answer to a token refresh", reason="shape")
@@ -147,7 +147,7 @@ def _refused(
         text = f"{shop_domain}: the refresh token is not accepted; the store must be connected again"
         return Unauthorized(text, reason="dead_grant", request_id=request_id)
     if status == 403:
-        return refusal(shop_domain, status, headers, b"", request_id)
+        return status_error(shop_domain, status, headers, b"", request_id)
     text = (
         f"{shop_domain}: HTTP {status} to a token refresh, which says nothing about the token; "
         "are SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET those of the app that was installed?"
@@ -155,7 +155,7 @@ def _refused(
     return Forbidden(text, reason="app_credentials", request_id=request_id)
 
 
-def _object(body: bytes) -> Mapping[str, Any]:
+def _json_object(body: bytes) -> Mapping[str, Any]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

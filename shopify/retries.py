@@ -1,28 +1,58 @@
-"""Whether a failed request is worth another try, and when. Pure but for the dice.
+"""Whether a failed request is worth another try, and when: the one retry policy for Shopify. Pure but for the dice."""
 
-| failure                                             | tries again | after                                       |
-|-----------------------------------------------------|-------------|---------------------------------------------|
-| THROTTLED                                           | twice       | exactly when the missing points are there,  |
-|                                                     |             | if that leaves time for the request         |
-| HTTP 429                                            | twice       | Retry-After, if that is <= 2 s              |
-| internal error at Shopify                           | twice       | 0.1-0.3 s, then 0.2-0.6 s                   |
-| Shopify's own query timeout                         | once        | 0.1-0.3 s, asking for half as much          |
-| 5xx, no answer in time, connection, unreadable body | once        | 0.1-0.3 s, or Retry-After if that is <= 2 s |
-| all else                                            | never       |                                             |
-
-Both kinds of rate limit count together. What the shop's budget refused is not tried again: it has said when.
-"""
-
+import math
 import random
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from shopify.budget import ENOUGH_SECONDS
-from shopify.errors import ShopifyError, Temporary, Throttled
+from shopify.errors import BadAnswer, ShopifyError, Temporary, Throttled
+from shopify.rate_limit import MIN_REQUEST_SECONDS
 
 LONGEST_WAIT_SECONDS = 2.0
 BACKOFF_SECONDS = (0.1, 0.3)
+"""Between these before the second try, twice as long before the third."""
 THROTTLE_JITTER_SECONDS = 0.05
-"""Added to an exact wait: who waits for the same bucket should not all come back in the same instant."""
+"""Added to a wait that Shopify named: those who wait for the same bucket should not all come back at once."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """What to do about one kind of failure."""
+
+    tries: int
+    """How many more, at most."""
+    shares: str = ""
+    """Kinds with the same word share their tries."""
+    longest_wait: float = LONGEST_WAIT_SECONDS
+    """A `retry_after` above this is not waited for here, but left to the caller."""
+    then_needs: float = 0.0
+    """Seconds that must remain after the wait."""
+
+
+NEVER = RetryPolicy(tries=0)
+
+POLICIES: Mapping[tuple[type[ShopifyError], str], RetryPolicy] = {
+    # THROTTLED: the points are back exactly then, so any wait within the deadline is worth it.
+    (Throttled, "cost"): RetryPolicy(2, "rate limit", longest_wait=math.inf, then_needs=MIN_REQUEST_SECONDS),
+    # Our own reservation of points: it has waited already, or cannot.
+    (Throttled, "budget"): NEVER,
+    # HTTP 429.
+    (Throttled, ""): RetryPolicy(2, "rate limit", then_needs=MIN_REQUEST_SECONDS),
+    (Temporary, "internal_error"): RetryPolicy(2, "internal error"),
+    (Temporary, "deadline"): NEVER,
+    # 5xx, no response in time, a broken connection; query_timeout is asked again for half as much.
+    (Temporary, ""): RetryPolicy(1, "other"),
+    # A response that cannot be read.
+    (BadAnswer, ""): RetryPolicy(1, "other"),
+}
+"""By error and reason; "" stands for all other reasons, and an error that is not here is final."""
+
+
+def policy_for(failure: ShopifyError) -> RetryPolicy:
+    """The row of POLICIES for a failure."""
+    kind = type(failure)
+    return POLICIES.get((kind, failure.reason)) or POLICIES.get((kind, ""), NEVER)
 
 
 class Retries:
@@ -34,29 +64,18 @@ class Retries:
 
     def wait(self, failure: ShopifyError, remaining: float) -> float | None:
         """Seconds to wait before the next try; None if there should be none in the `remaining` seconds."""
-        if not failure.retryable or failure.reason in ("deadline", "budget"):
+        policy = policy_for(failure)
+        used = self._used[policy.shares]
+        if used >= policy.tries or (failure.retry_after or 0.0) > policy.longest_wait:
             return None
-        kind = _kind(failure)
-        seconds = self._seconds(failure, self._used[kind])
-        needed = ENOUGH_SECONDS if kind == "throttled" else 0.0
-        if self._used[kind] >= _ALLOWED[kind] or seconds is None or seconds + needed >= remaining:
+        seconds = self._seconds(failure, used)
+        if seconds + policy.then_needs >= remaining:
             return None
-        self._used[kind] += 1
+        self._used[policy.shares] += 1
         return seconds
 
-    def _seconds(self, failure: ShopifyError, used: int) -> float | None:
+    def _seconds(self, failure: ShopifyError, used: int) -> float:
         if failure.retry_after is not None:
-            if failure.retry_after > LONGEST_WAIT_SECONDS and failure.reason != "cost":
-                return None
             return failure.retry_after + self._dice.uniform(0, THROTTLE_JITTER_SECONDS)
         low, high = BACKOFF_SECONDS
         return self._dice.uniform(low, high) * (1 << used)
-
-
-_ALLOWED = {"throttled": 2, "internal_error": 2, "other": 1}
-
-
-def _kind(failure: ShopifyError) -> str:
-    if isinstance(failure, Throttled):
-        return "throttled"
-    return "internal_error" if isinstance(failure, Temporary) and failure.reason == "internal_error" else "other"

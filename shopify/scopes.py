@@ -8,13 +8,13 @@ from typing import Any
 ORDERS, CUSTOMERS, PRODUCTS = "read_orders", "read_customers", "read_products"
 ALL_ORDERS = "read_all_orders"
 ORDER_HISTORY = timedelta(days=60)
-"""Without `read_all_orders` older orders are left out silently, in lists and in counts
+"""Without `read_all_orders` Shopify silently leaves out older orders, in lists and in counts
 (https://shopify.dev/docs/api/usage/access-scopes#orders-permissions)."""
 
 
 @dataclass(frozen=True)
 class Scopes:
-    """The granted access scopes; `granted` None means that they are not known, and then all is tried."""
+    """The granted access scopes. `granted` None: not known, so everything is tried."""
 
     granted: frozenset[str] | None
 
@@ -28,7 +28,7 @@ class Scopes:
         return self.granted is None or self._granted(scope)
 
     def data_window(self, now: datetime) -> dict[str, Any]:
-        """How far back orders reach, as told beside everything that is made of orders."""
+        """How far back orders reach: said beside everything that is made of orders."""
         if self._granted(ALL_ORDERS):
             return {"orders_from": None, "complete_history": True}
         start = (now.astimezone(UTC) - ORDER_HISTORY).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,6 @@
-"""Words that come from outside: a store's product titles and names, a server's error messages.
+"""Text from outside: a store's product titles and names, a server's error messages.
 
-Anyone who can place an order or name a product writes here, so what a reader cannot see is taken out (it may carry
+Anyone who can place an order or name a product writes it. So invisible characters are removed (they may carry
 instructions for a model: https://embracethered.com/blog/posts/2024/hiding-and-finding-text-with-unicode-tags/) and
 the length is capped.
 """
@@ -20,7 +20,7 @@ _SPACES = re.compile(r"\s+")
 
 
 def clean(value: object, limit: int = TITLE_CHARACTERS) -> str | None:
-    """The visible text on one line, at most `limit` characters; None if it is no text or nothing is left."""
+    """The visible text on one line, at most `limit` characters; None if it is not text or nothing is left."""
     if not isinstance(value, str):
         return None
     spaced = _SPACES.sub(" ", value[: limit * 20])
@@ -30,6 +30,6 @@ def clean(value: object, limit: int = TITLE_CHARACTERS) -> str | None:
 
 
 def quoted(value: object, limit: int = TITLE_CHARACTERS) -> str:
-    """A server's own words for an operator's eyes, in quotes and without anything that looks like a token."""
+    """A server's own words for operators, in quotes and without anything that looks like a token."""
     text = clean(_TOKEN.sub("[token]", value) if isinstance(value, str) else None, limit)
     return f'"{text}"' if text else "no message"

@@ -1,7 +1,7 @@
-"""gql's httpx transport, made to hand over the whole HTTP answer.
+"""gql's httpx transport, changed to return the whole HTTP response.
 
-gql reads an answer itself and drops the status: Shopify's 401, whose `errors` is a text, arrives as a query error
-with the message "[". It also knows no cap and no deadline; those are in `shopify.connection`.
+gql parses a response itself and drops the status: Shopify's 401, whose `errors` is a text, arrives as a query error
+with the message "[". Deadline and size cap are in `shopify.connection`.
 """
 
 from collections.abc import Generator, Mapping
@@ -11,16 +11,15 @@ import httpx
 from gql import GraphQLRequest
 from gql.transport.exceptions import TransportConnectionFailed
 from gql.transport.httpx import HTTPXTransport
-from graphql import DocumentNode, ExecutionResult, OperationDefinitionNode
+from graphql import DocumentNode, ExecutionResult, get_operation_ast
 from pydantic import SecretStr
 
-from shopify.answer import HttpAnswer
-from shopify.connection import TooLarge, timeouts
+from shopify.connection import HEADERS, TooLarge, timeouts
 from shopify.errors import BadAnswer, ShopifyError, Temporary
+from shopify.response import HttpResponse
 from shopify.text import quoted
 
 TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105 - the header's name
-HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"}
 SHORTEST_TOKEN_TO_MASK = 16
 
 
@@ -31,15 +30,15 @@ class TokenHeader(httpx.Auth):
         self._access_token = access_token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Adds the header; answers are not looked at."""
+        """Adds the header."""
         request.headers[TOKEN_HEADER] = self._access_token.get_secret_value()
         yield request
 
 
 class HttpResult(ExecutionResult):
-    """What gql's `execute` returns here: the answer unread."""
+    """What gql's `execute` returns here: the response, unparsed."""
 
-    def __init__(self, http: HttpAnswer) -> None:
+    def __init__(self, http: HttpResponse) -> None:
         super().__init__()
         self.http = http
 
@@ -54,9 +53,11 @@ class ShopifyTransport(HTTPXTransport):
         self._access_token = access_token
         self._auth = TokenHeader(access_token)
 
-    def ask(self, document: DocumentNode, variables: Mapping[str, Any], *, ends: float, remaining: float) -> HttpAnswer:
+    def send(
+        self, document: DocumentNode, variables: Mapping[str, Any], *, ends: float, remaining: float
+    ) -> HttpResponse:
         """Send a document once; done by `ends` (`time.monotonic()`). Raises Temporary or BadAnswer."""
-        request = GraphQLRequest(document, variable_values=dict(variables), operation_name=_name(document))
+        request = GraphQLRequest(document, variable_values=dict(variables), operation_name=operation_name(document))
         details = {
             "auth": self._auth,
             "headers": HEADERS,
@@ -67,7 +68,7 @@ class ShopifyTransport(HTTPXTransport):
         try:
             result = self.execute(request, extra_args=details)
         except TransportConnectionFailed as failed:
-            raise _translated(self._shop, failed.__cause__) from None
+            raise _error(self._shop, failed.__cause__) from None
         assert isinstance(result, HttpResult)
         return result.http
 
@@ -75,7 +76,7 @@ class ShopifyTransport(HTTPXTransport):
         self.response_headers = response.headers
         headers = {name.lower(): self._masked(value) for name, value in response.headers.items()}
         body = self._masked(response.content.decode("latin-1")).encode("latin-1")
-        return HttpResult(HttpAnswer(response.status_code, headers, body))
+        return HttpResult(HttpResponse(response.status_code, headers, body))
 
     def _masked(self, text: str) -> str:
         """A server that repeats the token it was sent must not get it into our data, errors or logs."""
@@ -83,7 +84,7 @@ class ShopifyTransport(HTTPXTransport):
         return text.replace(token, "[token]") if len(token) >= SHORTEST_TOKEN_TO_MASK else text
 
 
-def _translated(shop: str, cause: BaseException | None) -> ShopifyError:
+def _error(shop: str, cause: BaseException | None) -> ShopifyError:
     detail = f"{shop}: {quoted(str(cause))}"
     match cause:
         case TooLarge():
@@ -98,8 +99,7 @@ def _translated(shop: str, cause: BaseException | None) -> ShopifyError:
             return BadAnswer(f"{shop}: {type(cause).__name__} while asking", reason="unexpected")
 
 
-def _name(document: DocumentNode) -> str | None:
-    for definition in document.definitions:
-        if isinstance(definition, OperationDefinitionNode) and definition.name is not None:
-            return definition.name.value
-    return None
+def operation_name(document: DocumentNode) -> str | None:
+    """The name of a document's only operation."""
+    operation = get_operation_ast(document)
+    return operation.name.value if operation is not None and operation.name is not None else None

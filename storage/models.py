@@ -31,7 +31,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 #: The Alembic revision this code is written for.
 SCHEMA_REVISION = "0002"
 
-#: The only form of a shop's domain; lower case, ASCII.
+#: The table's own check on a shop's domain. The rule is `events.shop_domain`, which also refuses `xn--`.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
 
 NOW = text("clock_timestamp()")

@@ -14,7 +14,6 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 
 from events import queues
-from shopify import costs
 from workers import bootstrap, kombu_patches, logs
 from workers.bootstrap import Resources
 from workers.settings import Settings, SettingsError
@@ -103,8 +102,6 @@ def _start(sender: Any, **_: Any) -> None:
     built = bootstrap.start(app, kinds)
     if "agent" in kinds:
         built.model.warm_up()
-    if "shopify" in kinds:
-        costs.warm_up()
     if "workflow" in kinds:
         built.sweeper.start()
 

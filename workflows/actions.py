@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from events.data_types import DataType
 from workflows.template import Template, compile_tree, fill_tree
 from workflows.values import EFFORT, Effort, shown
 
@@ -18,7 +19,6 @@ _NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Sender = Literal["merchant", "system", "cj"]
-DataType = Literal["counts", "recent_orders", "overview", "week_orders"]
 
 
 def is_name(text: str) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from functools import cache
 
 from events.catalog import CATALOG, fields
+from events.data_types import DATA_TYPES
 from workflows.kinds import Choice, Kind
 
 EVENT_TYPES: tuple[str, ...] = tuple(CATALOG)
 TOOLS: tuple[str, ...] = ("shopify_data",)
-DATA_TYPES: tuple[str, ...] = ("counts", "recent_orders", "overview", "week_orders")
 REQUIREMENTS: tuple[str, ...] = ("shopify_oauth",)
 
 #: Events that the workers carry out by themselves; no conversation hears of them.

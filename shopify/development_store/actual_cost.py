@@ -27,7 +27,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from shopify.cost import COUNT_COST, FREE_TYPES, multiplier
+from shopify.development_store.cost import COUNT_COST, FREE_TYPES, multiplier
 
 
 def actual_cost(

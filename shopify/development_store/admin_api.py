@@ -8,11 +8,11 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute_sync
 
-from shopify.cost import MAX_QUERY_COST, estimate
 from shopify.development_store import answers
 from shopify.development_store.actual_cost import actual_cost
 from shopify.development_store.answer import Answer
 from shopify.development_store.bucket import Bucket
+from shopify.development_store.cost import estimate
 from shopify.development_store.documents import Prepared, prepare
 from shopify.development_store.fault_answers import canned, of_state
 from shopify.development_store.faults import Fault
@@ -22,6 +22,7 @@ from shopify.development_store.store import Store, UnknownShop
 from shopify.development_store.tokens import AccessToken
 from shopify.development_store.variables import variable_errors
 from shopify.development_store.viewer import Viewer
+from shopify.rate_limit import MAX_QUERY_COST
 
 log = logging.getLogger(__name__)
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shopify.cost import MAX_QUERY_COST
 from shopify.development_store import answers
 from shopify.development_store.answer import Answer
 from shopify.development_store.bucket import Level
 from shopify.development_store.faults import Fault
+from shopify.rate_limit import MAX_QUERY_COST
 
 REASONS = {500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 

@@ -18,7 +18,7 @@ from graphql import (
 
 from shopify.development_store.resolvers import RESOLVERS
 
-PRUNED = Path(__file__).parents[1] / "schema" / "admin.graphql"
+PRUNED = Path(__file__).parent / "admin.graphql"
 EXTRA = Path(__file__).parent / "extra.graphql"
 
 

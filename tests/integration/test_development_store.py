@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
+from shopify.data.query import FOLDER
 from shopify.development_store import DevelopmentStore, token_for
-from shopify.documents import FOLDER
 from tests.waiting import wait_until
 
 SHOP = "corner.myshopify.com"

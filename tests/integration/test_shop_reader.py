@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from shopify.client import ShopifyClient
+from shopify.data.fetched import Fetched
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import AccessDenied, StoreUnavailable
-from shopify.fetched import Fetched
 from storage import merchants
 from storage.database import Database
 from storage.merchants import AccessToken

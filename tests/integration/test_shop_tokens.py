@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from shopify import oauth
 from shopify.client import ShopifyClient
-from shopify.data import access
+from shopify.data import fetch_access
 from shopify.development_store.server import DevelopmentStore
 from shopify.errors import Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.oauth import ASSUMED_EXPIRES_IN, App, TokenPair
@@ -83,7 +83,7 @@ class World:
         assert token is not None
         client = ShopifyClient(SHOP, token.secret, admin_url=self.shopify.admin_url, http=self.http)
         try:
-            access(client)
+            fetch_access(client)
         except Unauthorized:
             return False
         return True
@@ -268,7 +268,7 @@ def test_an_answer_that_names_no_end_is_not_kept_for_ever(world: World) -> None:
 
     def refresh(shop: str, token: SecretStr, deadline: float) -> TokenPair:
         body = b'{"access_token": "shpat_with_no_end_named", "refresh_token": "shprt_with_no_end_named"}'
-        return oauth.understand(shop, 200, {}, body)
+        return oauth.parse(shop, 200, {}, body)
 
     token = world.current(TokenKeeper(world.database, world.vault, refresh))
     assert token is not None

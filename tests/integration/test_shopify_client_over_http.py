@@ -12,11 +12,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from shopify.answer import Answer
 from shopify.client import ShopifyClient
 from shopify.connection import http_client
-from shopify.documents import load
+from shopify.data.query import load_document
 from shopify.errors import BadAnswer, ShopifyError, StoreUnavailable, Temporary, Throttled, Unauthorized
+from shopify.response import GraphQLResponse
 from tests.shopify_answers import SHOP, TOKEN, shop_access
 from tests.shopify_server import (
     Behaviour,
@@ -47,9 +47,9 @@ def http() -> Iterator[httpx.Client]:
         yield client
 
 
-def ask(server: ShopifyServer, http: httpx.Client, *, seconds: float | None = None) -> Answer:
+def ask(server: ShopifyServer, http: httpx.Client, *, seconds: float | None = None) -> GraphQLResponse:
     client = ShopifyClient(SHOP, SecretStr(TOKEN), admin_url=server.admin_url, http=http)
-    return client.execute(load("access"), deadline=None if seconds is None else time.monotonic() + seconds)
+    return client.execute(load_document("access"), deadline=None if seconds is None else time.monotonic() + seconds)
 
 
 def refused(http: httpx.Client, *script: Behaviour, seconds: float | None = None) -> tuple[ShopifyError, ShopifyServer]:
@@ -159,7 +159,7 @@ def test_nobody_listens(http: httpx.Client) -> None:
         admin_url = f"http://127.0.0.1:{free.getsockname()[1]}/{{shop}}/admin"
     client = ShopifyClient(SHOP, SecretStr(TOKEN), admin_url=admin_url, http=http)
     with pytest.raises(Temporary) as caught:
-        client.execute(load("access"))
+        client.execute(load_document("access"))
     assert caught.value.reason == "connection"
     assert "refused" in caught.value.operator
 
@@ -169,7 +169,7 @@ def test_tls_is_checked(http: httpx.Client) -> None:
         admin_url = server.admin_url.replace("http://", "https://")
         client = ShopifyClient(SHOP, SecretStr(TOKEN), admin_url=admin_url, http=http)
         with pytest.raises(Temporary) as caught:
-            client.execute(load("access"), deadline=time.monotonic() + 2)
+            client.execute(load_document("access"), deadline=time.monotonic() + 2)
     assert caught.value.reason == "connection"
     assert server.requests == []
 

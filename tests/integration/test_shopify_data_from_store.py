@@ -13,8 +13,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from events.data_types import DATA_TYPES
 from shopify.client import ShopifyClient
-from shopify.data import DATA_TYPES, Fetched, access, fetch
+from shopify.data import Fetched, fetch, fetch_access
+from shopify.data.fetched import LARGEST_BYTES
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import (
     AccessDenied,
@@ -28,7 +30,6 @@ from shopify.errors import (
     Throttled,
     Unauthorized,
 )
-from shopify.fetched import LARGEST_BYTES
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 SIZES = {"new": 0, "tiny": 7, "medium": 120, "large": 1_500, "huge": 12_000}
@@ -154,7 +155,7 @@ def test_a_known_time_zone_saves_a_request(store: DevelopmentStore, http: httpx.
 
 def test_access_is_told(store: DevelopmentStore, http: httpx.Client) -> None:
     shop = Connected(store, http, "access", currency="JPY", scopes=ALL_SCOPES)
-    told = access(shop.client)
+    told = fetch_access(shop.client)
     assert told.scopes == set(ALL_SCOPES)
     assert (told.shop_domain, told.currency, told.time_zone) == (shop.domain, "JPY", "Asia/Tokyo")
     assert told.shop_name == shop.truth["name"]

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from shopify.data import DATA_TYPES
+from events.data_types import DATA_TYPES
 from shopify.errors import Temporary
 from storage import merchants
 from storage.cache import Cache

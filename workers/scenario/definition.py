@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
-from workflows.actions import DataType, Name, Section, Text
+from events.data_types import DataType
+from workflows.actions import Name, Section, Text
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 StoreSize = Literal["new", "empty", "tiny", "medium", "large", "huge"]

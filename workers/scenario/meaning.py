@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from events.catalog import CATALOG
-from shopify.data import DATA_TYPES
+from events.data_types import DATA_TYPES
 from workers.scenario.definition import (
     CjMessage,
     CjToolCall,

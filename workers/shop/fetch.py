@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shopify.data import DATA_TYPES
+from events.data_types import DATA_TYPES
 from shopify.errors import ShopifyError, Unauthorized
 from storage import merchants
 from storage.cache import Answered, Cache, Hit, Joined, Lead

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from shopify import data as shopify_data
 from shopify.client import ShopifyClient
+from shopify.data.fetched import Fetched
 from shopify.errors import AccessDenied, Forbidden, ShopifyError, StoreUnavailable, Throttled, Unauthorized
-from shopify.fetched import Fetched
 from storage import shop_facts
 from storage.database import Database
 from storage.errors import StorageError
@@ -38,7 +38,7 @@ class ShopReader:
         self._client_for = client_for
 
     def read(self, token: AccessToken, data_type: str, *, now: datetime, deadline: float) -> Fetched:
-        """One of `shopify.data.DATA_TYPES`, by `deadline` (`time.monotonic()`). Raises ShopifyError."""
+        """One of `events.data_types.DATA_TYPES`, by `deadline` (`time.monotonic()`). Raises ShopifyError."""
         return _Reading(self._database, self._client_for(token), token.integration, data_type, now, deadline).run()
 
 
@@ -121,7 +121,7 @@ class _Reading:
     def _ask(self, before: ShopFacts | None) -> ShopFacts | None:
         """Facts as of now, kept; those known before if Shopify did not say."""
         try:
-            told = shopify_data.access(self._client, deadline=self._deadline)
+            told = shopify_data.fetch_access(self._client, deadline=self._deadline)
         except NO_USE_IN_ASKING_ON:
             raise
         except ShopifyError as error:

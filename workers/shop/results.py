@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from shopify.data.fetched import Fetched
 from shopify.errors import BadAnswer, BadDocument, CostExceeded, ShopifyError, Temporary, Throttled
-from shopify.fetched import Fetched
 
 Result = dict[str, Any]
 

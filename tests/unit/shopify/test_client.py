@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from shopify.client import ShopifyClient, endpoint, smaller
-from shopify.documents import load
+from shopify.data.query import load_document
 from shopify.errors import (
     AccessDenied,
     BadAnswer,
@@ -22,12 +22,12 @@ from shopify.errors import (
 from shopify.transport import TOKEN_HEADER
 from tests.shopify_answers import INTERNAL_ERROR, SHOP, TOKEN, Shop, answer, denied, ok, throttled
 
-ACCESS = load("access")
+ACCESS = load_document("access")
 
 
 def test_what_is_sent() -> None:
     shop = Shop(ok({"shop": {}}))
-    shop.client().execute(load("week_orders"), {"first": 3, "query": "x", "after": None})
+    shop.client().execute(load_document("week_orders"), {"first": 3, "query": "x", "after": None})
     request, body = shop.requests[0], shop.asked[0]
     assert str(request.url) == f"https://{SHOP}/admin/api/2026-10/graphql.json"
     assert request.method == "POST"
@@ -130,7 +130,7 @@ def test_what_is_final_is_asked_once(status: int) -> None:
 def test_a_query_that_takes_shopify_too_long_is_asked_for_half() -> None:
     timeout = answer({"errors": [{"message": "Timeout"}]})
     shop = Shop(timeout, ok({"orders": {}}))
-    shop.client().execute(load("week_orders"), {"first": 100, "query": "x"})
+    shop.client().execute(load_document("week_orders"), {"first": 100, "query": "x"})
     assert [variables["first"] for variables in shop.variables] == [100, 50]
     assert smaller({"first": 1, "query": "x"}) == {"first": 1, "query": "x"}
     assert smaller({"query": "x"}) == {"query": "x"}
@@ -138,7 +138,7 @@ def test_a_query_that_takes_shopify_too_long_is_asked_for_half() -> None:
 
 def test_a_denied_field_is_part_of_the_answer() -> None:
     shop = Shop(ok({"customers": None}, errors=[denied(["customers"], "read_customers")]))
-    found = shop.client().execute(load("counts"))
+    found = shop.client().execute(load_document("counts"))
     assert [type(error) for error in found.errors] == [AccessDenied]
     assert len(shop.requests) == 1
 
@@ -146,11 +146,13 @@ def test_a_denied_field_is_part_of_the_answer() -> None:
 def test_a_field_that_fails_is_asked_again_and_then_left_out() -> None:
     failing = {"message": "Something went wrong", "path": ["customers"]}
     shop = Shop(ok({"customers": None, "orders": 1}, errors=[failing]))
-    found = shop.client().execute(load("counts"))
+    found = shop.client().execute(load_document("counts"))
     assert found.data == {"customers": None, "orders": 1}
     assert [error.reason for error in found.errors] == ["internal_error"]
     assert len(shop.requests) == 3
-    recovered = Shop(ok({"customers": None}, errors=[failing]), ok({"customers": 1})).client().execute(load("counts"))
+    recovered = (
+        Shop(ok({"customers": None}, errors=[failing]), ok({"customers": 1})).client().execute(load_document("counts"))
+    )
     assert recovered.data == {"customers": 1}
 
 
@@ -207,12 +209,19 @@ def test_the_same_or_no_version_is_silent(caplog: pytest.LogCaptureFixture) -> N
         "te_st.myshopify.com",
         "tést.myshopify.com",
         "\u212aelvin.myshopify.com",
-        "a" * 80 + ".myshopify.com",
+        "a" * 64 + ".myshopify.com",
+        "xn--tst-bma.myshopify.com",
     ],
 )
 def test_a_token_goes_to_shopify_only(domain: str) -> None:
     with pytest.raises(ValueError, match=r"is not <name>\.myshopify\.com"):
         endpoint(domain, "https://{shop}/admin", "2026-10")
+
+
+@pytest.mark.parametrize("length", [1, 60, 61, 62, 63])
+def test_a_name_may_be_as_long_as_a_label_of_a_domain(length: int) -> None:
+    domain = "a" * length + ".myshopify.com"
+    assert endpoint(domain, "https://{shop}/admin", "2026-10") == f"https://{domain}/admin/api/2026-10/graphql.json"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from graphql import OperationDefinitionNode, parse
 
-from shopify.cost import estimate
 from shopify.development_store.actual_cost import actual_cost
+from shopify.development_store.cost import estimate
 from shopify.development_store.schema import executable_schema
 
 

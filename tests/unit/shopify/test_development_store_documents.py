@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from graphql import OperationDefinitionNode
 
+from shopify.data.query import FOLDER, NAMES
 from shopify.development_store.documents import prepare
 from shopify.development_store.schema import executable_schema
 from shopify.development_store.variables import variable_errors
-from shopify.documents import FOLDER, NAMES
 
 Error = dict[str, Any]
 

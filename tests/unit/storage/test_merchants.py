@@ -1,16 +1,21 @@
 """What of `storage.merchants` needs no database."""
 
-import hashlib
+import re
+
+import pytest
 
 from storage import merchants, models
+from storage.errors import InvalidShopDomain
 
 
-def test_the_hash_is_over_type_and_payload_whatever_the_order_of_keys() -> None:
-    one = merchants.content_hash("t", {"b": 1, "a": "ü"})
-    assert one == merchants.content_hash("t", {"a": "ü", "b": 1})
-    assert one == hashlib.sha256('["t",{"a":"ü","b":1}]'.encode()).digest()
-    assert one != merchants.content_hash("u", {"b": 1, "a": "ü"})
+@pytest.mark.parametrize("name", ["a", "0-x", "a" * 62, "a" * 63])
+def test_the_table_takes_every_domain_of_the_rule(name: str) -> None:
+    domain = f"{name}.myshopify.com"
+    assert merchants._shop_domain(domain.upper()) == domain
+    assert re.search(models.SHOP_DOMAIN, domain)
 
 
-def test_python_and_postgres_mean_the_same_domains() -> None:
-    assert f"^{merchants.SHOP_DOMAIN.pattern}$" == models.SHOP_DOMAIN
+@pytest.mark.parametrize("domain", ["xn--a.myshopify.com", "a" * 64 + ".myshopify.com", "\u212a.myshopify.com"])
+def test_what_no_event_may_name_is_not_connected(domain: str) -> None:
+    with pytest.raises(InvalidShopDomain, match=r"is not <name>\.myshopify\.com"):
+        merchants._shop_domain(domain)

@@ -8,7 +8,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from workflows import engine, vocabulary
-from workflows.actions import DataType, Prefetch, ProcessMessage, UpdateContext
+from workflows.actions import Prefetch, ProcessMessage, UpdateContext
 from workflows.loader import SHIPPED, check_paths, load_folder, load_text
 from workflows.schema import FILE, schema, schema_text
 
@@ -187,10 +187,6 @@ def test_an_editor_finds_the_schema_from_the_first_line() -> None:
 
 
 def test_names_made_elsewhere_are_the_same_there() -> None:
-    from typing import get_args
-
-    from shopify.data import DATA_TYPES
     from workers.workflow.privacy import ENDS_HERE
 
-    assert set(vocabulary.DATA_TYPES) == set(DATA_TYPES) == set(get_args(DataType))
     assert vocabulary.WITHOUT_CONVERSATION == ENDS_HERE

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shopify.orders import read_orders, shown
-from shopify.values import Problems
-from shopify.week import Week, summary
+from shopify.data.orders import read_orders, shown
+from shopify.data.scalars import Problems
+from shopify.data.week import Week, summary
 from workers.model.demo_words import about, cut_off
 
 AS_OF = "2026-11-22T10:00:00+00:00"

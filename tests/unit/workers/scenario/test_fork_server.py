@@ -19,14 +19,14 @@ from workers.scenario.waiting import wait_until
 WORKER = """
 import os, signal, sys, time
 import logging
-from workers.failpoints import reach
+from workers.failpoints import failpoint
 from workers.delivery.sweeper import PERIOD_SECONDS
 print("begins with", *sys.argv[1:], PERIOD_SECONDS, flush=True)
 if sys.argv[1] == "dies young":
     os.kill(os.getpid(), signal.SIGKILL)
 logging.getLogger("workers.ready").warning("ready")
 while True:
-    reach("model.before")
+    failpoint("model.before")
     time.sleep(0.01)
     if sys.argv[1] == "ends":
         sys.exit(3)

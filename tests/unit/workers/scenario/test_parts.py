@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shopify import documents
+from shopify.data.query import FOLDER
 from shopify.development_store.faults import Fault as StoreFault
 from workers import failpoints
 from workers.local import procfile
@@ -111,7 +111,7 @@ def test_a_fault_of_every_request() -> None:
 
 def test_operations_are_those_of_the_documents() -> None:
     for data_type, operation in trouble.OPERATIONS.items():
-        text = (Path(documents.__file__).parent / "documents" / f"{data_type}.graphql").read_text()
+        text = (FOLDER / f"{data_type}.graphql").read_text()
         assert re.search(rf"^query {operation}\b", text, re.MULTILINE), data_type
 
 
@@ -136,8 +136,8 @@ def test_every_process_that_has_points_is_started_so_that_it_can_be_killed() -> 
 def test_a_process_dies_at_the_point_it_was_ordered_to(tmp_path: Path) -> None:
     program = tmp_path / "walker.py"
     program.write_text(
-        "import sys\nfrom workers.failpoints import reach\n"
-        "reach('model.before')\nprint(sys.argv[1], flush=True)\nreach('model.after')\nprint('alive', flush=True)\n"
+        "import sys\nfrom workers.failpoints import failpoint\n"
+        "failpoint('model.before')\nprint(sys.argv[1], flush=True)\nreach('model.after')\nprint('alive', flush=True)\n"
     )
     killer = Killer(tmp_path / "orders")
     killer.folder.mkdir()

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shopify.data import DATA_TYPES
+from events.data_types import DATA_TYPES
+from shopify.data.fetched import Fetched, cut_short, missing_part
 from shopify.errors import (
     AccessDenied,
     BadAnswer,
@@ -18,7 +19,6 @@ from shopify.errors import (
     Throttled,
     Unauthorized,
 )
-from shopify.fetched import Fetched, cut_short, missing_part
 from workers.shop import results
 
 AS_OF = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

@@ -1,0 +1,51 @@
+"""Store data: one module for each kind of data CJ talks about, with its GraphQL document beside it.
+
+Raw figures; what they mean is for the agent to say. To add a data type: name it in `events.data_types`, write its
+document (`query.NAMES`) and its module with a function like `fetch_counts`, enter that below, and its cost in
+`shopify.rate_limit.QUERY_COSTS`.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from events.data_types import DATA_TYPES
+from shopify.client import ShopifyClient
+from shopify.data.access import Access, fetch_access
+from shopify.data.counts import fetch_counts
+from shopify.data.fetched import Fetched
+from shopify.data.orders import fetch_recent_orders
+from shopify.data.overview import fetch_overview
+from shopify.data.week import fetch_week_orders
+from shopify.scopes import Scopes
+
+__all__ = ["Access", "Fetched", "fetch", "fetch_access"]
+
+
+def fetch(
+    client: ShopifyClient,
+    data_type: str,
+    *,
+    scopes: Collection[str] | None,
+    now: datetime,
+    deadline: float | None = None,
+    time_zone: str | None = None,
+) -> Fetched:
+    """Read one kind of data, whole or with its `missing` parts named; each function describes its shape.
+
+    `scopes` are those granted to the token, None if not known. `now` must be aware. `deadline` is of
+    `time.monotonic()`. `time_zone` is the shop's, if known; it saves week_orders a request. Raises ShopifyError if
+    nothing useful can be had, ValueError for a data type that is not one of `events.data_types.DATA_TYPES`.
+    """
+    if now.tzinfo is None:
+        raise ValueError("now has no time zone")
+    granted = Scopes.of(scopes)
+    match data_type:
+        case "counts":
+            return fetch_counts(client, granted, now, deadline)
+        case "recent_orders":
+            return fetch_recent_orders(client, granted, now, deadline)
+        case "overview":
+            return fetch_overview(client, granted, now, deadline)
+        case "week_orders":
+            return fetch_week_orders(client, granted, now, deadline, time_zone)
+    raise ValueError(f"unknown data type {data_type!r}; use {', '.join(DATA_TYPES)}")

@@ -1,0 +1,61 @@
+"""What a fetch returns: data, and beside it what is missing and why."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from shopify.errors import ShopifyError
+
+LARGEST_BYTES = 14 * 1024
+"""Of one fetch's data as JSON with non-ASCII characters escaped. A model is shown 16 KiB of a tool result."""
+TITLE_LIMITS = (200, 80, 40)
+TRUNCATED = "shopify.truncated"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Plain JSON values. `missing` entries are `{part, reason, code}`; the reason may be told to the merchant.
+
+    `data_window` is `{orders_from, complete_history, reason?}` if the data is made of orders, else None.
+    """
+
+    data: dict[str, Any]
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    data_window: dict[str, Any] | None = None
+
+
+def missing_part(part: str, error: ShopifyError) -> dict[str, Any]:
+    """A part that Shopify did not give."""
+    return {"part": part, "reason": error.merchant, "code": error.code}
+
+
+def cut_short(part: str, reason: str) -> dict[str, Any]:
+    """A part of which Shopify has more than was read."""
+    return {"part": part, "reason": reason, "code": TRUNCATED}
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 order", "1,000 orders"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def fitting(render: Callable[[int], dict[str, Any]], rows: str) -> tuple[dict[str, Any], int]:
+    """The data cut to LARGEST_BYTES, and how many of its `rows` were dropped: first titles shrink, then rows go.
+
+    `render` makes the data with titles of at most the given number of characters.
+    """
+    data: dict[str, Any] = {}
+    for limit in TITLE_LIMITS:
+        data = render(limit)
+        if _bytes(data) <= LARGEST_BYTES:
+            return data, 0
+    dropped = 0
+    while data[rows] and _bytes(data) > LARGEST_BYTES:
+        data[rows].pop()
+        dropped += 1
+    return data, dropped
+
+
+def _bytes(data: dict[str, Any]) -> int:
+    return len(json.dumps(data))

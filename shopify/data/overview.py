@@ -1,0 +1,106 @@
+"""The shop itself, its latest orders, and what it has most of in stock."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from shopify.client import ShopifyClient
+from shopify.data.access import zone_named
+from shopify.data.fetched import Fetched, cut_short, fitting
+from shopify.data.orders import read_orders, shown
+from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, DataQuery
+from shopify.data.scalars import Problems, identifier, moment, money, nodes, utc_text, word
+from shopify.errors import BadAnswer
+from shopify.scopes import Scopes
+from shopify.text import clean
+
+URL_CHARACTERS = 500
+SHORT_WORDS = ("title", "description")
+
+
+def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
+    """`{shop, best_stocked_products, recent_orders}`. A list that may not be read is empty, and `missing` says why.
+
+    Shop: `{name, domain, website, currency, time_zone, created_at, plan, development_store}`. Products:
+    `{id, title, description, status, inventory, price: {min, max}, image_url}`; `inventory` is null if not tracked.
+    Orders as in recent_orders.
+    """
+    query = DataQuery(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER))
+    found, problems = query.run(deadline=deadline).data, Problems()
+    if not isinstance(found.get("shop"), Mapping):
+        raise BadAnswer(f"{client.shop_domain}: no shop in the answer", reason="shape")
+    shop, products = _shop(found["shop"]), []
+    if query.asks_for(BEST_STOCKED):
+        raw = nodes(found.get("products"), problems, BEST_STOCKED.name)
+        products = [_product(product, problems) for product in raw]
+    orders = []
+    if query.asks_for(LATEST_ORDERS):
+        complete = query.complete(CUSTOMER)
+        orders = read_orders(found.get("orders"), problems, customers_complete=complete, part=LATEST_ORDERS.name)
+
+    def render(title_limit: int) -> dict[str, Any]:
+        return {
+            "shop": shop,
+            BEST_STOCKED.name: [_shortened(product, title_limit) for product in products],
+            LATEST_ORDERS.name: [shown(order, title_limit) for order in orders],
+        }
+
+    data, dropped = fitting(render, LATEST_ORDERS.name)
+    missing = query.missing + problems.missing()
+    if dropped:
+        missing.append(cut_short(LATEST_ORDERS.name, f"{dropped} of the latest orders did not fit in."))
+    return Fetched(data, missing, scopes.data_window(now) if query.asks_for(LATEST_ORDERS) else None)
+
+
+def _shop(raw: Mapping[str, Any]) -> dict[str, Any]:
+    plan, domain = raw.get("plan"), raw.get("primaryDomain")
+    plan, domain = plan if isinstance(plan, Mapping) else {}, domain if isinstance(domain, Mapping) else {}
+    zone = clean(raw.get("ianaTimezone"), 60)
+    return {
+        "name": clean(raw.get("name")),
+        "domain": clean(raw.get("myshopifyDomain"), 100),
+        "website": clean(domain.get("host"), 100),
+        "currency": clean(raw.get("currencyCode"), 5),
+        "time_zone": zone if zone and zone_named(zone) else None,
+        "created_at": utc_text(moment(raw.get("createdAt"))),
+        "plan": clean(plan.get("publicDisplayName"), 60),
+        "development_store": plan.get("partnerDevelopment") is True,
+    }
+
+
+def _product(raw: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+    prices = raw.get("priceRangeV2")
+    prices = prices if isinstance(prices, Mapping) else {}
+    low = money(prices.get("minVariantPrice"), problems, "best_stocked_products.price")
+    high = money(prices.get("maxVariantPrice"), problems, "best_stocked_products.price")
+    return {
+        "id": identifier(raw.get("id")),
+        "title": clean(raw.get("title")),
+        "description": clean(raw.get("description")),
+        "status": word(raw.get("status")),
+        "inventory": _inventory(raw, problems),
+        "price": {"min": low.shown(), "max": high.shown()} if low and high else None,
+        "image_url": _image(raw.get("featuredMedia")),
+    }
+
+
+def _inventory(raw: Mapping[str, Any], problems: Problems) -> int | None:
+    """May be negative: a shop can go on selling below zero."""
+    if raw.get("tracksInventory") is not True:
+        return None
+    stock = raw.get("totalInventory")
+    if isinstance(stock, int) and not isinstance(stock, bool):
+        return stock
+    problems.note("best_stocked_products.inventory")
+    return None
+
+
+def _image(media: object) -> str | None:
+    preview = media.get("preview") if isinstance(media, Mapping) else None
+    image = preview.get("image") if isinstance(preview, Mapping) else None
+    url = clean(image.get("url"), URL_CHARACTERS) if isinstance(image, Mapping) else None
+    return url if url and url.startswith("https://") and " " not in url and not url.endswith("…") else None
+
+
+def _shortened(product: Mapping[str, Any], limit: int) -> dict[str, Any]:
+    return {**product, **{name: clean(product[name], limit) for name in SHORT_WORDS}}

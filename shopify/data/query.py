@@ -1,0 +1,120 @@
+"""One query of one fetch: asks only for what may be read, and goes on without what turns out to be refused.
+
+The GraphQL documents stand beside the modules here. `orders` and `products` are non-null root fields: if one is
+refused, the whole response is lost with it. So each document has a switch for every field that may be refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from graphql import DocumentNode
+from graphql import parse as parse_graphql
+
+from shopify.client import ShopifyClient
+from shopify.data.fetched import missing_part
+from shopify.errors import AccessDenied, FieldPath, ProtectedData, ShopifyError
+from shopify.response import GraphQLResponse
+from shopify.scopes import CUSTOMERS, ORDERS, PRODUCTS, Scopes
+
+FOLDER = Path(__file__).parent
+NAMES = ("access", "counts", "overview", "recent_orders", "week_orders")
+
+
+@cache
+def load_document(name: str) -> DocumentNode:
+    """The parsed document of that name. Raises KeyError for a name that is not one of NAMES."""
+    if name not in NAMES:
+        raise KeyError(f"no document {name!r}; there are {', '.join(NAMES)}")
+    return parse_graphql((FOLDER / f"{name}.graphql").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class OptionalField:
+    """What can be left out of a document: its switch (a variable), the field it governs, the scope it needs."""
+
+    name: str
+    switch: str
+    field: str
+    scope: str
+    reported: bool = True
+    """Whether its absence shows in the data, and so is reported as missing."""
+
+
+CUSTOMER = OptionalField("customers", "withCustomers", "customer", CUSTOMERS)
+ITEM_PRODUCT = OptionalField("products", "withProducts", "product", PRODUCTS, reported=False)
+LATEST_ORDERS = OptionalField("recent_orders", "withOrders", "orders", ORDERS)
+BEST_STOCKED = OptionalField("best_stocked_products", "withProducts", "products", PRODUCTS)
+
+
+class DataQuery:
+    """A document, which of its optional fields are asked for, and what is missing and why."""
+
+    def __init__(
+        self, client: ShopifyClient, document: str, scopes: Scopes, optional: tuple[OptionalField, ...] = ()
+    ) -> None:
+        self._client = client
+        self._document = load_document(document)
+        self._optional = optional
+        self._left_out: dict[OptionalField, ShopifyError] = {
+            field: not_granted(client.shop_domain, field.scope) for field in optional if not scopes.allow(field.scope)
+        }
+        self._failed: dict[str, ShopifyError] = {}
+
+    @property
+    def shop(self) -> str:
+        """The shop domain, for messages."""
+        return self._client.shop_domain
+
+    def asks_for(self, field: OptionalField) -> bool:
+        """Whether the next request asks for this field."""
+        return field not in self._left_out
+
+    def complete(self, field: OptionalField) -> bool:
+        """Whether nothing of this field was refused or failed so far."""
+        return self.asks_for(field) and field.name not in self._failed
+
+    @property
+    def missing(self) -> list[dict[str, Any]]:
+        """The parts that were not asked for, refused, or failed."""
+        left_out = {field.name: error for field, error in self._left_out.items() if field.reported}
+        return [missing_part(name, error) for name, error in (self._failed | left_out).items()]
+
+    def run(self, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> GraphQLResponse:
+        """Ask; once more for each optional field whose refusal left no data. Raises ShopifyError."""
+        while True:
+            switches = {field.switch: self.asks_for(field) for field in self._optional}
+            try:
+                response = self._client.execute(self._document, {**(variables or {}), **switches}, deadline=deadline)
+            except (AccessDenied, ProtectedData) as refused:
+                field = self._field_on(refused.path)
+                if field is None or not self.asks_for(field):
+                    raise
+                self._left_out[field] = refused
+                continue
+            for error in response.errors:
+                self._note(error)
+            return response
+
+    def _note(self, error: ShopifyError) -> None:
+        """A single field is null and this is why; the rest of the response is good."""
+        field = self._field_on(error.path)
+        if field is None:
+            self._failed.setdefault(".".join(step for step in error.path if isinstance(step, str)), error)
+        elif field.reported:
+            self._failed.setdefault(field.name, error)
+
+    def _field_on(self, path: FieldPath) -> OptionalField | None:
+        """The innermost optional field on a path."""
+        for step in reversed(path):
+            for field in self._optional:
+                if field.field == step:
+                    return field
+        return None
+
+
+def not_granted(shop: str, scope: str) -> AccessDenied:
+    """What Shopify would say if it were asked."""
+    return AccessDenied(f"{shop}: missing access scope: {scope}; reconnect with it", scopes=(scope,))

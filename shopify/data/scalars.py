@@ -1,0 +1,130 @@
+"""The values in a response, checked: one that is not what the schema promises becomes None and is counted. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from shopify.errors import BadAnswer
+
+_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,10})?", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3,5}", re.ASCII)
+_DIGITS = re.compile(r"\d{1,18}", re.ASCII)
+_ID = re.compile(r"gid://shopify/[A-Za-z]{1,40}/\d{1,20}", re.ASCII)
+_WORD = re.compile(r"[A-Z][A-Z0-9_]{0,49}", re.ASCII)
+
+_NO_MINOR_UNITS = frozenset(
+    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()  # noqa: SIM905 - reads better
+)
+_THREE_MINOR_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+
+
+class Problems:
+    """Counts unreadable values by part of the response. Holds no values."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def note(self, part: str) -> None:
+        """One value of this part could not be read."""
+        self._counts[part] += 1
+
+    def missing(self) -> list[dict[str, Any]]:
+        """One entry for each part."""
+        return [
+            {
+                "part": part,
+                "reason": f"{count} {'value' if count == 1 else 'values'} in Shopify's answer could not be read.",
+                "code": BadAnswer.code,
+            }
+            for part, count in sorted(self._counts.items())
+        ]
+
+
+@dataclass(frozen=True)
+class Money:
+    """An exact amount in one currency."""
+
+    amount: Decimal
+    currency: str
+
+    def shown(self) -> dict[str, str]:
+        """As a decimal string with the currency's usual digits, and the currency."""
+        return {"amount": decimal_text(self.amount, self.currency), "currency": self.currency}
+
+
+def decimal_text(amount: Decimal, currency: str) -> str:
+    """ "55.0" EUR is 55.00, "1200.0" JPY is 1200. No digit that matters is dropped."""
+    digits = 0 if currency in _NO_MINOR_UNITS else 3 if currency in _THREE_MINOR_DIGITS else 2
+    usual = amount.quantize(Decimal(1).scaleb(-digits))
+    return f"{usual if usual == amount else amount:f}"
+
+
+def money(bag: object, problems: Problems, part: str) -> Money | None:
+    """The shop-money side of a MoneyBag, or a MoneyV2 itself."""
+    side = bag.get("shopMoney", bag) if isinstance(bag, Mapping) else None
+    amount, currency = (side.get("amount"), side.get("currencyCode")) if isinstance(side, Mapping) else (None, None)
+    if (
+        isinstance(amount, str)
+        and isinstance(currency, str)
+        and _AMOUNT.fullmatch(amount)
+        and _CURRENCY.fullmatch(currency)
+    ):
+        return Money(Decimal(amount), currency)
+    problems.note(part)
+    return None
+
+
+def integer(value: object) -> int | None:
+    """An integer that is not negative; Shopify sends UnsignedInt64 as a string."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18 else None
+
+
+def moment(value: object) -> datetime | None:
+    """A point in time, in UTC."""
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) and len(value) <= 40 else None
+        return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def utc_text(at: datetime | None) -> str | None:
+    """Seconds precision, as Shopify writes it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at is not None else None
+
+
+def word(value: object) -> str | None:
+    """An enum value. Shopify adds new ones between versions, so any is accepted."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def identifier(value: object) -> str | None:
+    """A global id, gid://shopify/Order/1."""
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def nodes(connection: object, problems: Problems, part: str) -> list[Mapping[str, Any]]:
+    """The nodes of a connection; those that are not objects are skipped and counted."""
+    raw = connection.get("nodes") if isinstance(connection, Mapping) else None
+    if not isinstance(raw, list):
+        problems.note(part)
+        return []
+    objects = [node for node in raw if isinstance(node, Mapping)]
+    for _ in range(len(raw) - len(objects)):
+        problems.note(part)
+    return objects
+
+
+def page(connection: object) -> tuple[bool, str | None]:
+    """Whether there are more pages, and the cursor of the next."""
+    info = connection.get("pageInfo") if isinstance(connection, Mapping) else None
+    if not isinstance(info, Mapping):
+        return False, None
+    cursor = info.get("endCursor")
+    return info.get("hasNextPage") is True, cursor if isinstance(cursor, str) else None

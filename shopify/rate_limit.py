@@ -1,0 +1,185 @@
+"""A shop's rate limit: points in a leaky bucket that everyone who calls the shop for this app shares.
+
+Shopify counts per app and store, not per process (https://shopify.dev/docs/api/usage/limits). A query runs only if its
+requested cost is available, and is then charged its actual cost. So before each request a client reserves the
+query's cost, and afterwards corrects the reservation from what Shopify says it charged. `Budget` is where all workers
+keep the bucket; `RateLimiter` is one client's use of it. Limits differ by plan and Shopify may lower them, so they are
+read from every response and never configured.
+"""
+
+import math
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shopify.errors import Throttled
+
+MAX_QUERY_COST = 1000
+"""Points a single query may cost on every plan; above it Shopify answers MAX_COST_EXCEEDED."""
+QUERY_COSTS: Mapping[str, int] = {
+    "Access": 3,
+    "Counts": 40,
+    "RecentOrders": 42,
+    "StoreOverview": 50,
+    "WeekOrders": 110,
+}
+"""Requested cost of our queries by operation, with every optional field and the default page size. The development
+store computes them; a test compares."""
+MIN_REQUEST_SECONDS = 0.5
+"""Left for the request itself after a wait; a wait that would leave less is not begun."""
+
+_Question = tuple[str, tuple[tuple[str, int], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """`extensions.cost` of a response; all figures in points, `restore_rate` in points a second."""
+
+    requested: float
+    actual: float | None
+    """None if the query was not executed."""
+    available: float
+    maximum: float
+    restore_rate: float
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the bucket holds what this query asked for, if nobody else takes from it."""
+        return max(0.0, (self.requested - self.available) / self.restore_rate)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the query asks for more than the full bucket holds."""
+        return self.requested > self.maximum
+
+
+def read_throttle(extensions: object) -> Throttle | None:
+    """None if the response does not say, or not in usable numbers."""
+    cost = extensions.get("cost") if isinstance(extensions, Mapping) else None
+    status = cost.get("throttleStatus") if isinstance(cost, Mapping) else None
+    if not isinstance(cost, Mapping) or not isinstance(status, Mapping):
+        return None
+    requested, actual = _number(cost, "requestedQueryCost"), _number(cost, "actualQueryCost")
+    available, maximum = _number(status, "currentlyAvailable"), _number(status, "maximumAvailable")
+    rate = _number(status, "restoreRate")
+    if requested is None or available is None or maximum is None or not rate:
+        return None
+    return Throttle(requested, actual, available, maximum, rate)
+
+
+class Budget(Protocol):
+    """The shared bucket. Implementations never raise: if the bucket is unreachable, nobody is held back."""
+
+    def reserve(self, shop_domain: str, reservation: str, points: float, *, longest_wait: float) -> float:
+        """Set points aside under the name `reservation`; returns in how many seconds they are there (0: now).
+
+        If that is more than `longest_wait`, nothing was set aside.
+        """
+        ...
+
+    def settle(
+        self, shop_domain: str, reservation: str, points: float, charged: float | None, reading: Throttle | None
+    ) -> None:
+        """End a reservation of `points`: `charged` were used (None: unknown, so all), the rest comes back.
+
+        `reading` is what Shopify said of its own bucket, if it did.
+        """
+        ...
+
+
+class QueryCosts:
+    """What queries cost: QUERY_COSTS, until Shopify has told its own figure for the same question.
+
+    A question is the operation with its numbers and switches; texts (a search, a cursor) cost nothing. A query that
+    is not ours counts as the dearest that Shopify allows.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._learnt: dict[_Question, float] = {}
+
+    def of(self, operation: str | None, variables: Mapping[str, Any]) -> float:
+        """Points that must be available before this is executed."""
+        if operation is None:
+            return MAX_QUERY_COST
+        with self._lock:
+            learnt = self._learnt.get(_question(operation, variables))
+        return QUERY_COSTS.get(operation, MAX_QUERY_COST) if learnt is None else learnt
+
+    def learn(self, operation: str | None, variables: Mapping[str, Any], requested: float) -> None:
+        """Shopify's `requestedQueryCost`: its rules may change with an API version, so this is what counts."""
+        if operation is not None and 0 < requested <= MAX_QUERY_COST:
+            with self._lock:
+                self._learnt[_question(operation, variables)] = requested
+
+
+_COSTS = QueryCosts()
+"""Of this process."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Points set aside for one request."""
+
+    name: str
+    points: float
+    operation: str | None
+    variables: Mapping[str, Any]
+
+
+class RateLimiter:
+    """Keeps one client within a shop's rate limit."""
+
+    def __init__(
+        self,
+        shop_domain: str,
+        budget: Budget,
+        *,
+        costs: QueryCosts = _COSTS,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._shop = shop_domain
+        self._budget = budget
+        self._costs = costs
+        self._sleep = sleep
+
+    def reserve(self, operation: str | None, variables: Mapping[str, Any], ends: float) -> Reservation:
+        """Wait until the points for this query are there.
+
+        Raises Throttled at once if that would leave too little time before `ends` (`time.monotonic()`).
+        """
+        points = self._costs.of(operation, variables)
+        reservation = Reservation(uuid.uuid4().hex, points, operation, variables)
+        longest = max(0.0, ends - time.monotonic() - MIN_REQUEST_SECONDS)
+        wait = self._budget.reserve(self._shop, reservation.name, points, longest_wait=longest)
+        if wait > longest:
+            text = f"{self._shop}: the points for this are free in {wait:.2f} s, after the fetch's deadline"
+            raise Throttled(text, reason="budget", retry_after=wait)
+        if wait > 0:
+            self._sleep(wait)
+        return reservation
+
+    def settle(self, reservation: Reservation, *, answered: bool, reading: Throttle | None) -> None:
+        """End the reservation.
+
+        Without a response the query may have been executed, so all points are charged. A response without a reading
+        means that it was not executed.
+        """
+        if reading is not None:
+            self._costs.learn(reservation.operation, reservation.variables, reading.requested)
+        charged = ((reading.actual if reading else None) or 0.0) if answered else None
+        self._budget.settle(self._shop, reservation.name, reservation.points, charged, reading)
+
+
+def _question(operation: str, variables: Mapping[str, Any]) -> _Question:
+    return operation, tuple(sorted((name, value) for name, value in variables.items() if isinstance(value, int)))
+
+
+def _number(values: Mapping[str, Any], name: str) -> float | None:
+    value = values.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None
