@@ -23,6 +23,7 @@ from storage.json_values import dump, storable_text
 HINT_AGAIN_SECONDS = 5.0
 #: Running turns of one merchant, so that one with many conversations does not keep the others waiting.
 PER_MERCHANT = 2
+#: A turn whose worker died this often is dead: it ends with an apology and the conversation goes on.
 MAX_FAILURES = 3
 BATCH = 100
 #: Key of a conversation's context: the version of the token for which the merchant was asked to connect again.

@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-CLOSING_SECONDS = 8.0
-"""With less time than this left the model is asked once more, without tools, to say what was found."""
-MINIMUM_SECONDS = 1.0
-"""With less time than this left nothing is asked any more."""
+from workers.agent.time_limits import CLOSING_SECONDS, MINIMUM_SECONDS
 
 
 class Limits(Protocol):

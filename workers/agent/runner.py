@@ -27,6 +27,12 @@ from workers.agent.decide import (
 from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
 from workers.agent.state import TurnState
+from workers.agent.time_limits import (
+    LONGEST_MODEL_RETRY_SECONDS,
+    MODEL_CALL_SECONDS,
+    MODEL_RETRY_SECONDS,
+    TOOL_SECONDS,
+)
 from workers.agent.tools import Tools
 from workers.agent.transactions import Ended, NewStep, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
@@ -37,20 +43,10 @@ from workers.model.response import Answer, ToolCall, assistant_message
 
 log = logs.get(__name__)
 
-CALL_SECONDS = 30.0
-"""Longest single call of a model."""
-TOOL_SECONDS = 12.0
-"""Longest wait for the tool calls of one step."""
-RETRY_SECONDS = 2.0
-"""Pause before a model that was unavailable is asked again, unless it said how long."""
-LONGEST_RETRY_SECONDS = 10.0
-"""A waiting turn blocks its conversation, so no pause is longer."""
 MAX_ABSORPTIONS = 3
 """How often one turn starts its answer over because the merchant wrote again."""
 
-SORRY_MODEL = "Sorry, I can't think straight right now. Please try again in a few minutes."
 SORRY_TIME = "Sorry, that took me too long. Please ask again."
-SORRY_FAULT = "Sorry, something went wrong on my side. Please try again."
 
 
 class TurnRunner:
@@ -160,7 +156,7 @@ class TurnRunner:
         except ModelUnavailable as error:
             return _after_failure(state, error)
         except ModelError as error:
-            return GiveUp(error.code, SORRY_FAULT)
+            return GiveUp(error.code, error.merchant)
         return self._keep(state, step, answer)
 
     def _may_absorb(self, state: TurnState) -> bool:
@@ -175,7 +171,7 @@ class TurnRunner:
             answer = self._model.ask(
                 state.messages(),
                 tools.definitions(state.workflow.tools) if with_tools else None,
-                timeout=max(min(CALL_SECONDS, state.seconds_left()), 1.0),
+                timeout=max(min(MODEL_CALL_SECONDS, state.seconds_left()), 1.0),
                 temperature=settings.temperature,
                 max_output_tokens=settings.max_output_tokens,
                 names=names,
@@ -248,10 +244,10 @@ class TurnRunner:
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
-    pause = min(error.retry_after or RETRY_SECONDS, LONGEST_RETRY_SECONDS)
-    if state.seconds_left() > pause + LONGEST_RETRY_SECONDS:
+    pause = min(error.retry_after or MODEL_RETRY_SECONDS, LONGEST_MODEL_RETRY_SECONDS)
+    if state.seconds_left() > pause + LONGEST_MODEL_RETRY_SECONDS:
         return RetryLater(pause)
-    return GiveUp(error.code, SORRY_MODEL)
+    return GiveUp(error.code, error.merchant)
 
 
 def _assistant(answer: Answer) -> dict[str, Any]:

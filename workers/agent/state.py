@@ -9,10 +9,8 @@ from typing import Any
 from storage.conversations import PastTurn
 from storage.turns import Claim, StepRow
 from workers.agent.prompt import Absorbed, Message, messages
+from workers.agent.time_limits import GRACE_SECONDS
 from workflows.loader import Workflow
-
-LEAST_SECONDS = 15.0
-"""A turn that comes back after its deadline (its worker died) still gets this long to end with words."""
 
 
 @dataclass
@@ -36,7 +34,7 @@ class TurnState:
         """Until the turn's deadline; may be negative."""
         budget = float(self.workflow.limits.turn_timeout_seconds)
         spent = (self.claim.now - self.claim.started_at).total_seconds()
-        return max(budget - spent, min(budget, LEAST_SECONDS)) - (time.monotonic() - self.loaded_at)
+        return max(budget - spent, min(budget, GRACE_SECONDS)) - (time.monotonic() - self.loaded_at)
 
     def messages(self) -> list[Message]:
         """What the model is asked with now."""

@@ -18,6 +18,7 @@ from storage.errors import StorageError
 from storage.merchants import Integration
 from storage.turns import Claim
 from workers import logs, metrics
+from workers.agent.time_limits import ASK_AGAIN_SECONDS
 from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
 from workers.shop import results
@@ -28,8 +29,6 @@ log = logs.get(__name__)
 
 SHOPIFY_DATA = "shopify_data"
 ALIASES = {"get_shopify_data": SHOPIFY_DATA}  # the name the onboarding prompt uses
-ASK_AGAIN_SECONDS = 1.5
-"""A request without an answer is sent again after this long: its message, or its worker, may be gone."""
 RESULT_LIMIT = 16 * 1024
 """Bytes of one tool result that a model is shown."""
 

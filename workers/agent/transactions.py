@@ -20,6 +20,7 @@ from storage.turns import RECONNECT_ASKED, Claim, Later
 from workers import logs
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
+from workers.agent.time_limits import TRANSACTION_SECONDS
 from workers.failpoints import failpoint
 from workflows import engine
 from workflows.errors import InvalidWorkflows
@@ -29,9 +30,6 @@ log = logs.get(__name__)
 
 T = TypeVar("T")
 Replies = list[OutgoingReply]
-
-PATIENCE_SECONDS = 5.0
-"""How long a transaction is tried again while Postgres is away, before the turn is left to its lease."""
 
 
 @dataclass(frozen=True)
@@ -268,7 +266,7 @@ class TurnTransactions:
         return outgoing
 
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TRANSACTION_SECONDS
         pause = 0.05
         while True:
             try:

@@ -26,8 +26,6 @@ log = logs.get(__name__)
 
 PERIOD_SECONDS = 1.0
 LOCK_KEY = 0x434A_5357  # "CJSW": the advisory lock of all sweepers on one database
-MAX_FAILURES = 3
-"""A turn whose worker died this often is dead: it ends with an apology and the conversation goes on."""
 HINT_AFTER_SECONDS = 1.0
 BATCH = 100
 DRAINED_RESEND_SECONDS = 15.0
@@ -54,7 +52,7 @@ def sweep(session: Session, *, drained: bool = False) -> Found | None:
     """
     if not session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}).scalar():
         return None
-    expired = turns.expire(session, max_failures=MAX_FAILURES)
+    expired = turns.expire(session)
     apologies = [reply for turn in expired if turn.dead for reply in _apologise(session, turn)]
     longest = DRAINED_RESEND_SECONDS if drained else outbox.BACKOFF_SECONDS[-1]
     waiting = turns.waiting(session, older_than_seconds=HINT_AFTER_SECONDS, limit=BATCH)

@@ -50,11 +50,6 @@ class Model:
         self._sleep = sleep
         self._breaker = ModelBreaker(clock)
 
-    @property
-    def is_demo(self) -> bool:
-        """Whether the demo model answers, unless a workflow names another one."""
-        return self.names[0] == DEMO
-
     def ask(
         self,
         messages: Messages,

@@ -18,6 +18,6 @@ SIGN_OF_LIFE_SECONDS, DEAD_AFTER_SECONDS = 0.2, 0.8
 def apply() -> None:
     """In this process, from now on."""
     sweeper.PERIOD_SECONDS = SWEEP_SECONDS
-    tools.ASK_AGAIN_SECONDS = ASK_AGAIN_SECONDS
+    tools.ASK_AGAIN_SECONDS = ASK_AGAIN_SECONDS  # type: ignore[attr-defined]
     fetch.RENEW_SECONDS = SIGN_OF_LIFE_SECONDS
     fetch.LEAD_TTL_MS = round(DEAD_AFTER_SECONDS * 1000)

@@ -43,7 +43,6 @@ print(litellm.callbacks, litellm.success_callback, litellm.failure_callback, lit
 def test_without_a_name_the_demo_model_answers() -> None:
     model = Model()
     assert model.names == (DEMO,)
-    assert model.is_demo
     answer = model.ask([{"role": "user", "content": "[system event] show_shopify_insights"}], TOOLS, timeout=20)
     assert answer.model == DEMO
     assert [(call.name, call.arguments) for call in answer.tool_calls] == [("shopify_data", {"data_type": "counts"})]
@@ -57,7 +56,7 @@ def test_the_demo_model_answers_in_words_when_no_tools_are_offered() -> None:
 
 def test_a_configured_model_is_never_replaced_by_the_demo() -> None:
     model = Model(["nonsense/x"])
-    assert not model.is_demo
+    assert model.names == ("nonsense/x",)
     with pytest.raises(ModelUnavailable, match="nonsense/x: litellm knows no such provider"):
         model.ask([{"role": "user", "content": "hi"}], None, timeout=5)
 

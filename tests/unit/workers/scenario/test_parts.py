@@ -137,7 +137,8 @@ def test_a_process_dies_at_the_point_it_was_ordered_to(tmp_path: Path) -> None:
     program = tmp_path / "walker.py"
     program.write_text(
         "import sys\nfrom workers.failpoints import failpoint\n"
-        "failpoint('model.before')\nprint(sys.argv[1], flush=True)\nfailpoint('model.after')\nprint('alive', flush=True)\n"
+        "failpoint('model.before')\nprint(sys.argv[1], flush=True)\n"
+        "failpoint('model.after')\nprint('alive', flush=True)\n"
     )
     killer = Killer(tmp_path / "orders")
     killer.folder.mkdir()

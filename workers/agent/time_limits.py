@@ -1,0 +1,34 @@
+"""Every time limit of a turn, in seconds: how long until the merchant hears an answer, or "Sorry".
+
+    workflow's turn_timeout_seconds (60 unless it says otherwise), from the first claim
+    ├── CLOSING_SECONDS before it    tools are no longer offered: the model says what it has found
+    ├── MINIMUM_SECONDS before it    nothing is asked any more: "Sorry, that took me too long."
+    └── one call of a model          MODEL_CALL_SECONDS, shared by all tries of all configured models
+        └── no model answered        asked again after MODEL_RETRY_SECONDS or the wait it named, as long as
+                                     LONGEST_MODEL_RETRY_SECONDS remain; then "Sorry, I can't think straight"
+    the tool calls of one step       TOOL_SECONDS; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
+    Postgres away                    TRANSACTION_SECONDS; then the turn is left to its lease
+    its worker dies                  CJ_LEASE_SECONDS until another takes over, with at least GRACE_SECONDS to end with
+                                     words; after `storage.turns.MAX_FAILURES` deaths "Sorry, I lost my train …"
+
+How one call's time is divided among models is `workers.model.client`; a fetch's own deadline is `workers.shop.fetch`.
+"""
+
+MODEL_CALL_SECONDS = 30.0
+"""Longest call of a model, fallbacks and second tries included."""
+MODEL_RETRY_SECONDS = 2.0
+"""Pause before models that were all unavailable are asked again, unless one said how long."""
+LONGEST_MODEL_RETRY_SECONDS = 10.0
+"""A waiting turn blocks its conversation, so no pause is longer."""
+TOOL_SECONDS = 12.0
+"""Longest wait for the tool calls of one step."""
+ASK_AGAIN_SECONDS = 1.5
+"""A request without an answer is sent again after this long: its message, or its worker, may be gone."""
+CLOSING_SECONDS = 8.0
+"""With less time than this left the model is asked once more, without tools, to say what was found."""
+MINIMUM_SECONDS = 1.0
+"""With less time than this left nothing is asked any more."""
+GRACE_SECONDS = 15.0
+"""What a turn that comes back after its deadline, because its worker died, still gets to end with words."""
+TRANSACTION_SECONDS = 5.0
+"""How long a transaction is tried again while Postgres is away, before the turn is left to its lease."""
