@@ -67,6 +67,29 @@ def test_imports_point_one_way(package: str) -> None:
         assert imported <= MAY_IMPORT[package], f"{named(path)} imports {imported - MAY_IMPORT[package]}"
 
 
+def folder_of(module: str) -> str | None:
+    """`workers.agent.runner` -> `workers.agent`; None for what is no folder of workers."""
+    parts = module.split(".")
+    is_folder = len(parts) > 1 and parts[0] == "workers" and (ROOT / "workers" / parts[1]).is_dir()
+    return ".".join(parts[:2]) if is_folder else None
+
+
+def test_no_two_folders_of_the_workers_import_each_other() -> None:
+    arrows: dict[str, set[str]] = {}
+    for path in (ROOT / "workers").rglob("*.py"):
+        source = folder_of(named(path).removesuffix(".py").replace("/", "."))
+        for node in ast.walk(parsed(path)):
+            if not (isinstance(node, ast.ImportFrom) and node.module and source):
+                continue
+            modules = {node.module} if node.module != "workers" else {f"workers.{alias.name}" for alias in node.names}
+            arrows.setdefault(source, set()).update(target for m in modules if (target := folder_of(m)))
+    reached = {start: set(targets) - {start} for start, targets in arrows.items()}
+    for _ in arrows:
+        for targets in reached.values():
+            targets |= {further for target in list(targets) for further in reached.get(target, ())}
+    assert [folder for folder, targets in reached.items() if folder in targets] == []
+
+
 def test_migrations_read_only_models_and_settings() -> None:
     for path in (ROOT / "alembic").rglob("*.py"):
         ours = {name for name, _ in imports(parsed(path))} & MAY_IMPORT.keys()

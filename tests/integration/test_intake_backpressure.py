@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 from workers.delivery.breaker import BrokerBreaker
 from workers.delivery.wake_ups import WakeUps, sender
 from workers.intake import accept
-from workers.intake.batches import consume
+from workers.intake.__main__ import consume
 
 BOUND = 3
 

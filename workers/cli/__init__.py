@@ -7,20 +7,14 @@ from typing import Any
 
 import click
 
-from workers.cli.chat import chat
+from workers.cli.chat import chat, replies
 from workers.cli.check import check
 from workers.cli.common import Failure, WrongUse, examples, explained
 from workers.cli.demo import demo
-from workers.cli.events import events
-from workers.cli.migrate import migrate
-from workers.cli.privacy import privacy
+from workers.cli.maintenance import events, migrate, privacy, timeline, turns
 from workers.cli.publish import publish
-from workers.cli.replies import replies
 from workers.cli.scenarios import test
-from workers.cli.store_token import store_token
-from workers.cli.timeline import timeline
-from workers.cli.tokens import tokens
-from workers.cli.turns import turns
+from workers.cli.tokens import store_token, tokens
 from workers.cli.up import up
 from workers.cli.workflows import workflows
 from workers.settings import SettingsError

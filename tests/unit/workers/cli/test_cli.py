@@ -15,7 +15,7 @@ from tests.cj import Terminal
 from workers.cli import cj
 from workers.cli.common import WrongUse
 from workers.cli.publish import data_of
-from workers.cli.store_token import read_answer
+from workers.cli.tokens import read_answer
 from workers.cli.up import readable
 
 

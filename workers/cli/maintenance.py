@@ -1,0 +1,175 @@
+"""What operators ask and mend: `cj timeline`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
+
+import click
+
+from workers.cli.common import Failure, examples, json_option, plain, print_json, settings_for, transaction
+
+
+@click.command(
+    short_help="What happened in a conversation, and when.",
+    epilog=examples("cj timeline conv_1", "cj timeline conv_1 --json | jq '.events[0].moments'"),
+)
+@click.argument("conversation_id", metavar="CONVERSATION")
+@json_option
+def timeline(conversation_id: str, as_json: bool) -> None:
+    """Show CONVERSATION from each event to CJ's last word, in milliseconds since the event was received."""
+    from workers.operations.timeline import read
+
+    with transaction() as session:
+        found = read(session, conversation_id)
+    if found is None:
+        raise Failure(f"there is no conversation {conversation_id!r}")
+    if as_json:
+        print_json(found.to_json())
+    else:
+        for line in found.lines():
+            click.echo(plain(line))
+
+
+#: Refused events that `retry` looks through.
+SEARCHED = 10_000
+
+
+@click.group(short_help="Events that were refused.")
+def events() -> None:
+    """Events that were refused."""
+
+
+@events.command(epilog=examples("cj events rejected", "cj events rejected --json | jq '.[].error'"))
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@json_option
+def rejected(limit: int, as_json: bool) -> None:
+    """List refused events, the latest first: what was wrong with each."""
+    from storage import inbox
+
+    with transaction() as session:
+        rows = inbox.rejected(session, limit)
+    if as_json:
+        names = ("id", "source", "type", "error_code", "error", "received_at")
+        print_json([{name: getattr(row, name) for name in names} for row in rows])
+        return
+    for row in rows:
+        what = f"{row.type} from {row.source}, id {row.id}"
+        click.echo(plain(f"{row.received_at:%Y-%m-%d %H:%M:%S}  {what}\n    {row.error_code}: {row.error}"))
+    if not rows:
+        click.echo("no refused events")
+
+
+@events.command("retry", epilog=examples("cj events retry 4f1c…        after mending what was wrong"))
+@click.argument("event_id", metavar="ID")
+@click.option("--source", help="Whose id it is, when two sources used the same.")
+def retry_event(event_id: str, source: str | None) -> None:
+    """Handle the refused event ID again, for example after its merchant was made known.
+
+    Only an event that was well formed can be: one that could not be read has to be sent again.
+    """
+    from storage import inbox
+
+    with transaction() as session:
+        keys = {
+            row.key for row in inbox.rejected(session, SEARCHED) if row.id == event_id and source in (None, row.source)
+        }
+        if len(keys) > 1:
+            raise Failure(f"{len(keys)} refused events have the id {event_id!r}; name one with --source")
+        again = inbox.retry(session, keys.pop()) if keys else None
+    if again is None:
+        raise Failure(f"no refused event {event_id!r} can be handled again; see `cj events rejected`")
+    click.echo(f"event {event_id} is handled again")
+
+
+@click.group(short_help="Turns that were given up.")
+def turns() -> None:
+    """Turns that were given up."""
+
+
+@turns.command(epilog=examples("cj turns dead", "cj turns dead --json | jq '.[].id'"))
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@json_option
+def dead(limit: int, as_json: bool) -> None:
+    """List dead turns that were not asked again, the latest first."""
+    from workers.operations import dead_turns
+
+    with transaction() as session:
+        found = dead_turns.dead(session, limit=limit)
+    if as_json:
+        print_json([turn.to_json() for turn in found])
+        return
+    for turn in found:
+        where = f"turn {turn.seq} of {turn.conversation_id}"
+        click.echo(f"{turn.id}  {turn.finished_at:%Y-%m-%d %H:%M:%S}  {where}: {turn.error or 'no reason kept'}")
+    if not found:
+        click.echo("no dead turns")
+
+
+@turns.command("retry", epilog=examples("cj turns retry 17"))
+@click.argument("turn_id", metavar="ID", type=int)
+def retry_turn(turn_id: int) -> None:
+    """Ask the input of dead turn ID again, as a new turn of its conversation."""
+    from workers.operations import dead_turns
+
+    with transaction() as session:
+        queued = dead_turns.ask_again(session, turn_id)
+    if queued is None:
+        raise Failure(f"turn {turn_id} is not dead, or was asked again already; see `cj turns dead`")
+    click.echo(f"queued as turn {queued}")
+
+
+@click.group(short_help="What customers of a shop may ask for.")
+def privacy() -> None:
+    """Requests of a shop's customers to be told what is stored about them (customers_data_request).
+
+    What must be deleted (customers_redact, shop_redact) is deleted by the workers, at once.
+    """
+
+
+@privacy.command("requests", epilog=examples("cj privacy requests"))
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@json_option
+def list_requests(limit: int, as_json: bool) -> None:
+    """List the requests, the latest first. Shopify wants each answered within 30 days."""
+    from storage import privacy as stored
+
+    with transaction() as session:
+        found = stored.requests(session, limit=limit)
+    if as_json:
+        print_json([{"id": r.id, "made_at": r.made_at, "merchant_id": r.person.merchant_id} for r in found])
+        return
+    for one in found:
+        click.echo(f"{one.made_at:%Y-%m-%d %H:%M:%S}  {one.id}  merchant {one.person.merchant_id}, {one.shop_domain}")
+    if not found:
+        click.echo("no requests")
+
+
+@privacy.command(epilog=examples("cj privacy export 4f1c… > answer.json"))
+@click.argument("request_id", metavar="ID")
+def export(request_id: str) -> None:
+    """Print, as JSON, what is stored about the customer of request ID. Give it to the merchant, who owes the answer.
+
+    Nothing is changed. Fetched data also lies in the cache for at most a day; it is Shopify's own.
+    """
+    from storage import privacy as stored
+
+    with transaction() as session:
+        request = stored.request(session, request_id)
+        found = None if request is None else stored.find(session, request.person)
+    if request is None or found is None:
+        raise Failure(f"there is no request {request_id!r}; see `cj privacy requests`")
+    about = {"request": request.id, "made_at": request.made_at, "shop_domain": request.shop_domain}
+    print_json({**about, "customer_id": request.person.customer_id, **vars(found)})
+
+
+@click.command(
+    short_help="Bring the database to the head of the migrations.",
+    epilog=examples("cj migrate", "cj migrate --check      only say whether it is at the head"),
+)
+@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit code 1 if it is not at the head.")
+def migrate(check_only: bool) -> None:
+    """Bring the database named by DATABASE_URL to the head of the migrations (alembic upgrade head)."""
+    from workers.operations import migrations
+
+    database_url = settings_for("DATABASE_URL").database_url
+    if not check_only:
+        migrations.upgrade(database_url)
+    if problem := migrations.problem(database_url):
+        raise Failure(problem)
+    click.echo("the database is at the head of the migrations")
