@@ -150,12 +150,12 @@ def _repeat_customers(orders: Sequence[Result]) -> str:
 
 
 def _best_seller(orders: Sequence[Result]) -> Iterator[str]:
-    """If one product stands out."""
+    """If one product stands out, and all of what was ordered is known."""
     units: Counter[str] = Counter()
     for item in (item for order in orders for item in order["items"]):
         units[item["title"]] += item["quantity"]
     (title, most), (_, second) = [*units.most_common(2), ("", 0), ("", 0)][:2]
-    if most > max(second, 1):
+    if most > max(second, 1) and not any(order.get("more_items") for order in orders):
         yield f"“{title}” sold best: {_many(most, 'unit')}."
 
 

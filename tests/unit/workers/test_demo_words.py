@@ -165,6 +165,11 @@ def test_the_most_ordered_product_is_named_only_if_there_is_one() -> None:
     assert "sold best" not in recent(order(3, lineItems=tie), order(2), order(1))
 
 
+def test_no_product_is_called_best_while_some_items_are_unknown() -> None:
+    cut = {"nodes": [{"title": "Red Cup", "quantity": 3}], "pageInfo": {"hasNextPage": True}}
+    assert "sold best" not in recent(order(2, lineItems=cut), order(1))
+
+
 def test_a_single_order_reads_like_one() -> None:
     assert recent(order(1001)) == (
         "Looking at your recent activity: your latest order (#1001) comes to €50.00. It came in 3 hours ago."
