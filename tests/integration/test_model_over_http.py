@@ -187,7 +187,8 @@ def test_a_whole_conversation_over_the_wire(serve: Serve) -> None:
         for call in answer.tool_calls:
             assert call.arguments is not None
             asked_for.append(call.arguments["data_type"])
-            result = {"success": True, "data_type": asked_for[-1], "data": {"customers": 7, "orders": 3}}
+            data = {"customers": 7, "orders": 3} if asked_for[-1] == "counts" else {}
+            result = {"success": True, "data_type": asked_for[-1], "data": data}
             messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps(result)})
     assert asked_for == ["counts", "recent_orders", "overview"]
     assert "You have 7 customers in your store, and 3 orders." in texts[0]

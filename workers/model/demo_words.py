@@ -1,313 +1,224 @@
-"""What the demo model says about tool results: true figures in plain sentences, nothing invented. Pure.
+"""What the demo model says about tool results: plain sentences, every figure the result's own. Pure.
 
-A result is what the tool `shopify_data` answers, see `workers/shop/results.py`; the data are described in
-`shopify/data.py`. What is absent is left out or named, never guessed.
+A result is what the tool `shopify_data` answers (`workers.shop.results`); its data is described in `shopify.data`.
+What is absent is left out, and what is missing is named with its reason.
 """
 
-from __future__ import annotations
-
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, date, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from workers.model.demo_figures import ago, in_words, many, moment, money, period, rows, whole
-
 Result = Mapping[str, Any]
-Data = Mapping[str, Any]
-
-NOT_CONNECTED = "shopify.not_connected"
-REFUSED = frozenset({"shopify.unauthorized", "shopify.no_token"})
 
 _SUBJECTS = {
-    "counts": "how many customers and orders your store has",
+    "counts": "how many customers and orders you have",
     "recent_orders": "your recent activity",
-    "overview": "your shop and its products",
+    "overview": "your products",
     "week_orders": "the orders of the last seven days",
 }
-_PARTS = {
-    "customers": "your customers",
-    "orders": "your orders",
-    "open_orders": "your open orders",
-    "unfulfilled_orders": "the orders waiting to be fulfilled",
-    "recent_orders": "your latest orders",
-    "best_stocked_products": "your products",
+_CONNECT = "No Shopify store is connected yet, so I can't look anything up. Shall we connect your store?"
+_RECONNECT = "Shopify no longer accepts my access to your store. Please reconnect the store, and I'll look again."
+_CUT_OFF = {"shopify.not_connected": _CONNECT, "shopify.unauthorized": _RECONNECT, "shopify.no_token": _RECONNECT}
+_WHY = {
+    "shopify.throttled": "Shopify asks me to slow down, so I'll try again in a moment.",
+    "shopify.unavailable": "Shopify does not answer at the moment.",
 }
+_CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "CA$", "AUD": "A$"}
+_DAY = timedelta(days=1)
 
 
-def about(data_type: str, result: Result, days: Collection[str] = ()) -> str:
-    """All there is to say about one result. `days`: "today", "yesterday", where these were asked for."""
-    if not result.get("success"):
-        return cut_off(result) or _failed(data_type, result)
-    data = result.get("data")
-    data = data if isinstance(data, Mapping) else {}
-    sentences: Iterable[str] = ()
-    match data_type:
-        case "counts":
-            sentences = _counts(data, result)
-        case "recent_orders":
-            sentences = _recent_orders(data, result)
-        case "overview":
-            sentences, result = _overview(data, result), _only(result, "best_stocked_products")
-        case "week_orders":
-            sentences = _week_orders(data, days)
-    return " ".join([*_old(result), *sentences, *_missing(result)])
+def tell(results: Mapping[str, Result], heard: Iterable[str] = (), days: Collection[str] = ()) -> str:
+    """All there is to say about results by data type.
+
+    `heard` are the `reasons` that need not be told again. `days`: "today", "yesterday", where these were asked for.
+    """
+    said, heard = [], set(heard)
+    for data_type, result in results.items():
+        if result["success"]:
+            sentences = [*_about(data_type, result, days), *_missing(data_type, result, heard)]
+            said += [*_age(result), *(sentences or [f"I can't see {_SUBJECTS[data_type]}."])]
+        elif sentence := cut_off(result):
+            said.append(sentence)
+        else:
+            why = _why(result)
+            failed = f"I could not see {_SUBJECTS[data_type]}"
+            said.append(f"{failed} either." if why in heard else f"{failed}. {why}".rstrip())
+        heard |= reasons(result)
+    return " ".join(dict.fromkeys(said))
+
+
+def reasons(result: Result) -> set[str]:
+    """Why something is absent from a result, in sentences."""
+    return {entry["reason"] for entry in result.get("missing", ())} | (set() if result["success"] else {_why(result)})
 
 
 def cut_off(result: Result) -> str | None:
-    """What to say when the store cannot be read at all until it is connected, or connected again; None if it can."""
-    if result.get("success"):
-        return None
-    code = result.get("error_code")
-    if code == NOT_CONNECTED:
-        return "No Shopify store is connected yet, so I can't look anything up. Shall we connect your store?"
-    if code in REFUSED or "unauthorized" in str(result.get("error")).lower():
-        return (
-            "Shopify no longer accepts my access to your store. "
-            "Please reconnect the store, then I can look at it again."
-        )
-    return None
+    """What to say when nothing can be read until the store is connected, or connected again; None if it can."""
+    return _CUT_OFF.get(str(result.get("error_code")))
 
 
-def _failed(data_type: str, result: Result) -> str:
-    code, error = str(result.get("error_code")), str(result.get("error") or "")
-    subject = _SUBJECTS.get(data_type, "that")
-    if code == "shopify.throttled" or "rate limit" in error.lower():
-        return f"Shopify asks me to slow down, so I could not see {subject}; I'll try again in a moment."
-    sentence = f"I could not see {subject} just now."
-    if code == "shopify.unavailable":
-        return f"{sentence} Shopify does not answer at the moment."
-    # Shopify's other troubles come with a sentence for the merchant, the tool's own with one for the model.
-    return f"{sentence} {error}" if code.startswith("shopify.") and error else sentence
+def moment(text: str | None) -> datetime | None:
+    """An ISO 8601 time."""
+    return datetime.fromisoformat(text) if text else None
 
 
-def _old(result: Result) -> list[str]:
+def _why(failure: Result) -> str:
+    """Shopify's errors come with a sentence for the merchant, the tool's own with one for the model."""
+    code = str(failure.get("error_code"))
+    return _WHY.get(code) or (failure["error"] if code.startswith("shopify.") else "")
+
+
+def _age(result: Result) -> Iterator[str]:
     """That these are old figures, and why there are no newer ones."""
     stale, at = result.get("stale"), moment(result.get("as_of"))
-    if not isinstance(stale, Mapping):
-        return []
-    since = f" on {at.astimezone(UTC):%B} {at.astimezone(UTC).day} at {at.astimezone(UTC):%H:%M} UTC" if at else ""
-    return [str(stale.get("reason") or "Shopify tells me nothing new."), f"This is what I saw{since or ' before'}."]
+    if stale and at:
+        at = at.astimezone(UTC)
+        yield f"{stale['reason']} This is what I saw on {at:%B} {at.day} at {at:%H:%M} UTC."
 
 
-def _missing(result: Result) -> list[str]:
-    """For each reason one sentence with all the parts it is about."""
+def _missing(data_type: str, result: Result, heard: Collection[str]) -> Iterator[str]:
+    """Each reason once, after the parts that are not there at all. Of an overview, only the products are told."""
     parts: dict[str, list[str]] = {}
-    for entry in rows(result.get("missing")):
-        named = _PARTS.get(str(entry.get("part"))) if entry.get("code") != "shopify.truncated" else None
-        parts.setdefault(str(entry.get("reason") or ""), []).extend([named] if named else [])
-    told = [(f"I could not see {_listed(names)}." if names else "", reason) for reason, names in parts.items()]
-    return [sentence for pair in told for sentence in pair if sentence]
+    for entry in result.get("missing", ()):
+        part, reason = entry["part"], entry["reason"]
+        if reason not in heard and (data_type != "overview" or part == "best_stocked_products"):
+            names = parts.setdefault(reason, [])
+            names += [part.replace("_", " ")] if not result["data"].get(part) and "." not in part else []
+    for reason, names in parts.items():
+        yield f"I can't see the {_listed(names)} in your store. {reason}" if names else reason
 
 
-def _only(result: Result, part: str) -> Result:
-    """The result as if nothing but this part, all that is spoken of, could be missing."""
-    return {**result, "missing": [entry for entry in rows(result.get("missing")) if entry.get("part") == part]}
+def _about(data_type: str, result: Result, days: Collection[str]) -> Iterable[str]:
+    data, now = result.get("data") or {}, moment(result.get("as_of"))
+    missing = {entry["part"] for entry in result.get("missing", ())}
+    match data_type:
+        case "counts":
+            start = moment((result.get("data_window") or {}).get("orders_from"))
+            return _counts(data, f" in the last {round((now - start) / _DAY)} days" if now and start else "")
+        case "recent_orders" if data.get("orders") or (data and "orders" not in missing):
+            return _recent_orders(data["orders"], now)
+        case "overview" if data and "best_stocked_products" not in missing:
+            return _overview(data["shop"]["name"], data["best_stocked_products"])
+        case "week_orders" if data:
+            return _week_orders(data, days)
+    return ()
 
 
-def _lacks(result: Result, part: str) -> bool:
-    return any(entry.get("part") == part for entry in rows(result.get("missing")))
+def _counts(data: Result, window: str) -> Iterator[str]:
+    counted = {part: number for part, number in data.items() if isinstance(number, int)}
+    if counted.get("customers") == counted.get("orders") == 0:  # without customers, there were no earlier orders either
+        yield "You have no customers in your store yet, and no orders either."
+        yield "You are just getting started, and I'll be here when the first ones come in."
+        return
+    nouns = {"customers": "customer", "orders": "order", "open_orders": "open order", "unfulfilled_orders": "order"}
+    many = {part: _many(number, nouns[part], part in data.get("at_least", ())) for part, number in counted.items()}
+    known = [f"{many['customers']} in your store"] if "customers" in many else []
+    known += [f"{many['orders']}{window}"] if "orders" in many else []
+    if known:
+        yield f"You have {', and '.join(known)}."
+    waiting, still_open = counted.get("unfulfilled_orders"), counted.get("open_orders", 0)
+    if waiting is not None and counted.get("orders") != 0:
+        verb = "is" if waiting == 1 else "are"
+        of_all = f", out of {many['open_orders']}" if still_open > waiting else ""
+        yield f"{many['unfulfilled_orders'].capitalize()} {verb} waiting to be fulfilled{of_all}."
 
 
-# --- counts -----------------------------------------------------------------------------------------------------
-
-
-def _counts(data: Data, result: Result) -> list[str]:
-    customers, orders = whole(data.get("customers")), whole(data.get("orders"))
-    first = f"{_customers(data, customers)}{_and_orders(data, result, seen=customers is not None)}."
-    if customers == 0 and orders == 0:
-        return [first, "You are just getting started, and I'll be here when the first ones come in."]
-    if orders == 0:
-        return [first]
-    waiting = _in_state(data, "unfulfilled_orders", "waiting to be fulfilled")
-    if whole(data.get("unfulfilled_orders")) == 0:
-        waiting = ["No order is waiting to be fulfilled."]
-    same = data.get("open_orders") == data.get("unfulfilled_orders")
-    return [first, *waiting, *([] if same else _in_state(data, "open_orders", "open altogether"))]
-
-
-def _customers(data: Data, number: int | None) -> str:
-    if number is None:
-        return "I can't see the customers in your store"
-    if number == 0:
-        return "There are no customers in your store yet"
-    if number == 1:
-        return "Looking at the customers in your store, I see the very first one"
-    return f"You have {many(number, 'customer', 'customers' in _at_least(data))} in your store"
-
-
-def _and_orders(data: Data, result: Result, *, seen: bool) -> str:
-    number = whole(data.get("orders"))
-    if number is None:
-        return ""
-    placed = many(number, "order", "orders" in _at_least(data))
-    placed += period(result.get("data_window"), result.get("as_of"))
-    return f", and {placed}" if seen else f", but there {_be(number, 'was', 'were')} {placed}"
-
-
-def _in_state(data: Data, part: str, state: str) -> list[str]:
-    number = whole(data.get(part))
-    if not number:
-        return []
-    return [f"{many(number, 'order', part in _at_least(data))} {_be(number, 'is', 'are')} {state}."]
-
-
-def _at_least(data: Data) -> Collection[Any]:
-    named = data.get("at_least")
-    return named if isinstance(named, list) else ()
-
-
-# --- recent orders ----------------------------------------------------------------------------------------------
-
-
-def _recent_orders(data: Data, result: Result) -> list[str]:
-    listed = rows(data.get("orders"))
-    real = [order for order in listed if not order.get("test") and not order.get("cancelled")]
-    tests = sum(bool(order.get("test")) for order in listed)
-    left_out = _left_out(tests, len(listed) - len(real) - tests)
-    if real:
-        placed = _one(real[0], result) if len(real) == 1 else _several(real, result)
-        told = [*placed, *_repeat_customers(real), *_most_ordered(real), *left_out]
-    elif not isinstance(data.get("orders"), list) or _lacks(result, "orders"):
-        told = ["I can't see your latest orders."]
+def _recent_orders(listed: Sequence[Result], now: datetime | None) -> Iterator[str]:
+    orders = [order for order in listed if not order["test"] and not order["cancelled"]]
+    if not orders:
+        yield "I see no recent activity in your store."
     else:
-        none = "no real orders" if left_out else "no orders"
-        told = [f"there are {none}{period(result.get('data_window'), result.get('as_of'))} yet.", *left_out]
-    return [f"Looking at your recent activity: {told[0]}", *told[1:]]
+        newest, total = orders[0], _money(order["total"] for order in orders)
+        name, one = f" ({newest['name']})" if newest["name"] else "", len(orders) == 1
+        which = f"order{name} comes" if one else f"{len(orders)} orders come"
+        come_to = f"{which} to {total or 'a total I cannot read'}{_repeat_customers(orders)}"
+        yield f"Looking at your recent activity: your latest {come_to}."
+        if now and newest["created_at"]:
+            age = now - datetime.fromisoformat(newest["created_at"])
+            yield f"{'It' if one else f'The newest{name}'} came in {_ago(age)}."
+        yield from _best_seller(orders)
+    tests = sum(order["test"] for order in listed)
+    yield from _left_out(tests, len(listed) - len(orders) - tests)
 
 
-def _one(order: Data, result: Result) -> list[str]:
-    name, worth = order.get("name"), in_words(money([order.get("total")]))
-    came = ago(order.get("created_at"), result.get("as_of"))
-    details = [f"{name}" if name else "", f"worth {worth}" if worth else "", f"placed {came}" if came else ""]
-    return [f"{', '.join(['I see one order', *filter(None, details)])}."]
+def _repeat_customers(orders: Sequence[Result]) -> str:
+    again = sum(((order.get("customer") or {}).get("orders") or 0) > 1 for order in orders)
+    which = f"{again} of them " if again < len(orders) else {1: "", 2: "both "}.get(again, f"all {again} ")
+    return f", {which}from {'a customer' if again == 1 else 'customers'} who ordered more than once" if again else ""
 
 
-def _several(orders: Sequence[Data], result: Result) -> list[str]:
-    total = in_words(money(order.get("total") for order in orders))
-    told = [f"your latest {many(len(orders), 'order')} come to {total}." if total else ""]
-    told = told if total else [f"I see your latest {many(len(orders), 'order')}."]
-    newest, came = orders[0], ago(orders[0].get("created_at"), result.get("as_of"))
-    details = filter(None, [str(newest.get("name") or ""), in_words(money([newest.get("total")]))])
-    named = ", ".join(details)
-    return [*told, f"The newest one{f' ({named})' if named else ''} came in {came}."] if came else told
+def _best_seller(orders: Sequence[Result]) -> Iterator[str]:
+    """If one product stands out, and all of what was ordered is known."""
+    units: Counter[str] = Counter()
+    for item in (item for order in orders for item in order["items"]):
+        units[item["title"]] += item["quantity"]
+    (title, most), (_, second) = [*units.most_common(2), ("", 0), ("", 0)][:2]
+    if most > max(second, 1) and not any(order.get("more_items") for order in orders):
+        yield f"“{title}” sold best: {_many(most, 'unit')}."
 
 
-def _repeat_customers(orders: Sequence[Data]) -> list[str]:
-    known = [order["customer"] for order in orders if isinstance(order.get("customer"), Mapping)]
-    again = sum((whole(customer.get("orders")) or 0) > 1 for customer in known)
-    if not again:
-        return []
-    which = "It" if len(orders) == 1 else f"{again:,} of them"
-    who = _be(again, "a customer", "customers")
-    return [f"{which} {_be(again, 'is', 'are')} from {who} who ordered more than once."]
+def _left_out(tests: int, cancelled: int) -> Iterator[str]:
+    if tests or cancelled:
+        named = (_many(tests, "test order") if tests else "", _many(cancelled, "cancelled order") if cancelled else "")
+        yield f"I left out {_listed(filter(None, named))}."
 
 
-def _most_ordered(orders: Iterable[Data]) -> list[str]:
-    pieces: Counter[str] = Counter()
-    for item in (item for order in orders for item in rows(order.get("items"))):
-        if item.get("title"):
-            pieces[str(item["title"])] += whole(item.get("quantity")) or 0
-    (title, most), (_, second) = [*pieces.most_common(2), ("", 0), ("", 0)][:2]
-    return [f"Ordered most: “{title}”, {many(most, 'piece')}."] if most > max(second, 1) else []
+def _overview(shop: str | None, products: Sequence[Result]) -> Iterator[str]:
+    place = f"at {shop}" if shop else "in your shop"
+    stocked = [product for product in products if (product["inventory"] or 0) > 0]
+    for product in stocked[:1]:
+        yield f"Best stocked {place} is “{product['title']}”, with {_many(product['inventory'], 'unit')}."
+    if not stocked:
+        yield f"I see products {place}, but no stock to count." if products else f"There are no products {place} yet."
 
 
-def _left_out(tests: int, cancelled: int) -> list[str]:
-    named = [many(tests, "test order")] if tests else []
-    named += [many(cancelled, "cancelled order")] if cancelled else []
-    return [f"I left out {_listed(named)}."] if named else []
+def _week_orders(data: Result, days: Collection[str]) -> Iterator[str]:
+    """The week ends with today, as the shop's clock counts days; `covered_from` is where an incomplete one begins."""
+    today = date.fromisoformat(data["to"][:10])
+    names = {today.isoformat(): "today so far", (today - _DAY).isoformat(): "yesterday"}
+    for row in data["by_day"]:
+        name = names.get(row["date"], "")
+        if name.startswith(tuple(days)):
+            at_least = "at least " if data.get("covered_from", "").startswith(row["date"]) else ""
+            yield f"{name.capitalize()}: {at_least}{_many(row['orders'], 'order')}{_money(row['totals'], ' worth ')}."
+    number, totals = data["orders_counted"], data["totals"]
+    there = f"there {'was' if number == 1 else 'were'}{' at least' if data.get('truncated') else ''}"
+    yield f"In the last seven days {there} {_many(number, 'order')}{_money(totals, ' worth ')}."
+    if any("current_amount" in total for total in totals):
+        now = [{**total, "amount": total.get("current_amount", total["amount"])} for total in totals]
+        yield f"After refunds and changes that is {_money(now)}."
+    for item in data["top_items"][:1]:
+        yield f"“{item['title']}” sold best: {_many(item['quantity'], 'unit')}."
+    if returning := data.get("customers", {}).get("returning"):
+        yield f"Among the buyers: {_many(returning, 'returning customer')}."
+    yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0))
 
 
-# --- overview ---------------------------------------------------------------------------------------------------
+def _ago(age: timedelta) -> str:
+    """In the largest unit that fits: unlike "yesterday", true in every time zone."""
+    for unit, length in (("day", _DAY), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
+        if number := max(age, timedelta()) // length:
+            return "a day ago" if number == 1 and unit == "day" else f"{_many(number, unit)} ago"
+    return "just now"
 
 
-def _overview(data: Data, result: Result) -> list[str]:
-    shop = data.get("shop")
-    name = shop.get("name") if isinstance(shop, Mapping) else None
-    place = f"at {name}" if name else "in your shop"
-    if not isinstance(data.get("best_stocked_products"), list) or _lacks(result, "best_stocked_products"):
-        return [f"Your shop is {name}."] if name else []
-    products = [product for product in rows(data["best_stocked_products"]) if product.get("title")]
-    for product in products:
-        stock = whole(product.get("inventory"))
-        if stock is not None and stock > 0:
-            return [f"What you have most of in stock {place} is “{product['title']}”: {many(stock, 'piece')}."]
-    if products:
-        return [f"Among the products {place} I see “{products[0]['title']}”, but no stock that I could count."]
-    return [f"There are no products {place} yet."]
+def _many(number: int, noun: str, at_least: bool = False) -> str:
+    """Like "1 order", "1,500 orders", "no orders", "10,000+ orders"."""
+    return f"{f'{number:,}' if number else 'no'}{'+' if at_least else ''} {noun}{'' if number == 1 else 's'}"
 
 
-# --- the week ---------------------------------------------------------------------------------------------------
-
-
-def _week_orders(data: Data, days: Collection[str]) -> list[str]:
-    number = whole(data.get("orders_counted"))
-    if number is None:
-        return ["I can't see the orders of the last seven days."]
-    left_out = _left_out(whole(data.get("test_orders")) or 0, whole(data.get("cancelled_orders")) or 0)
-    if number == 0:
-        return ["There were no orders in the last seven days.", *left_out]
-    by_day = [sentence for day in ("today", "yesterday") if day in days for sentence in _day(data, day)]
-    placed = f"{many(number, 'order')}{_worth(data.get('totals'))}"
-    there = "I could see" if data.get("truncated") else f"there {_be(number, 'was', 'were')}"
-    told = [f"In the last seven days {there} {placed}.", *_after_changes(data)]
-    return [*by_day, *told, *_best_seller(data), *_people(data), *left_out]
-
-
-def _day(data: Data, day: str) -> list[str]:
-    """The week ends with today, as the shop's clock counts days."""
-    try:
-        wanted = date.fromisoformat(str(data.get("to"))[:10]) - timedelta(days=int(day == "yesterday"))
-    except ValueError:
-        return []
-    for row in rows(data.get("by_day")):
-        number = whole(row.get("orders"))
-        if row.get("date") == wanted.isoformat() and number is not None:
-            so_far = " so far" if day == "today" else ""
-            partly = "at least " if str(data.get("covered_from", ""))[:10] == wanted.isoformat() else ""
-            return [f"{day.capitalize()}{so_far}: {partly}{many(number, 'order')}{_worth(row.get('totals'))}."]
-    return []
-
-
-def _after_changes(data: Data) -> list[str]:
-    listed = rows(data.get("totals"))
-    if not any(row.get("current_amount") for row in listed):
-        return []
-    now = [
-        {"amount": row.get("current_amount") or row.get("amount"), "currency": row.get("currency")} for row in listed
-    ]
-    return [f"After refunds and changes that is {in_words(money(now))}."]
-
-
-def _best_seller(data: Data) -> list[str]:
-    for item in rows(data.get("top_items")):
-        pieces = whole(item.get("quantity"))
-        if item.get("title") and pieces:
-            return [f"Sold most: “{item['title']}”, {many(pieces, 'piece')}."]
-    return []
-
-
-def _people(data: Data) -> list[str]:
-    people = data.get("customers")
-    people = people if isinstance(people, Mapping) else {}
-    first, back = whole(people.get("first_time")) or 0, whole(people.get("returning")) or 0
-    told = [many(first, "first-time customer")] if first else []
-    told += [many(back, "returning customer")] if back else []
-    return [f"{_listed(told)} ordered."] if told else []
-
-
-# --- grammar ----------------------------------------------------------------------------------------------------
-
-
-def _be(number: int, one: str, other: str) -> str:
-    return one if number == 1 else other
+def _money(amounts: Iterable[Result | None], before: str = "") -> str:
+    """The sum in each currency, like "$1,512.30 and 40.00 CHF"; empty if there is no amount."""
+    sums: dict[str, Decimal] = {}
+    for money in filter(None, amounts):
+        sums[money["currency"]] = sums.get(money["currency"], Decimal()) + Decimal(money["amount"])
+    told = [f"{_CURRENCIES[of]}{sum_:,f}" if of in _CURRENCIES else f"{sum_:,f} {of}" for of, sum_ in sums.items()]
+    return before + _listed(told) if told else ""
 
 
 def _listed(names: Iterable[str]) -> str:
-    *most, last = dict.fromkeys(names)
+    """Like "this, that and the other"."""
+    *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _worth(totals: object) -> str:
-    told = in_words(money(rows(totals)))
-    return f" worth {told}" if told else ""

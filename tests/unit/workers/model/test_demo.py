@@ -19,7 +19,16 @@ INSIGHTS = {"role": "user", "content": '[system event] show_shopify_insights {"c
 DATA: dict[str, Any] = {
     "counts": {"customers": 1234, "orders": 87, "open_orders": 9, "unfulfilled_orders": 5, "at_least": []},
     "recent_orders": {
-        "orders": [{"name": "#1001", "total": {"amount": "49.90", "currency": "EUR"}, "items": []}],
+        "orders": [
+            {
+                "name": "#1001",
+                "created_at": "2026-11-22T07:00:00Z",
+                "test": False,
+                "cancelled": False,
+                "total": {"amount": "49.90", "currency": "EUR"},
+                "items": [],
+            }
+        ],
         "more": False,
     },
     "overview": {
@@ -119,7 +128,9 @@ def test_a_failed_look_is_named_and_the_rest_goes_on() -> None:
 
 def test_when_every_look_failed_it_offers_to_look_again_instead() -> None:
     errors = {name: {"error_code": "shopify.unavailable", "error": "…"} for name in DATA}
-    *_, last = Talk(INSIGHTS, errors=errors).to_the_end()
+    _, first, second, last = Talk(INSIGHTS, errors=errors).to_the_end()
+    assert str(first.text).endswith("Shopify does not answer at the moment.")
+    assert second.text == "I could not see your recent activity either."
     assert "I'll look again" in str(last.text)
     assert "support system" not in str(last.text)
 
@@ -173,6 +184,13 @@ def test_connecting_again_looks_again() -> None:
     assert talk.ask() == Script(None, ("counts",))
 
 
+def test_a_permission_that_is_missing_is_told_once() -> None:
+    why = "The permission to read this was not granted when the store was connected: read_orders."
+    denied = {"error_code": "shopify.access_denied", "error": why}
+    scripts = Talk(INSIGHTS, errors={"counts": denied, "recent_orders": denied}).to_the_end()
+    assert " ".join(script.text for script in scripts if script.text).count(why) == 1
+
+
 def test_a_question_in_between_is_answered_at_the_end() -> None:
     talk = Talk(INSIGHTS)
     talk.ask()
@@ -196,9 +214,8 @@ def test_greeting() -> None:
     ("event", "said"),
     [
         ("store_reconnected", "Your store is connected again"),
-        ("store_connection_failed: access_denied", "did not work (access_denied). Shall we try again?"),
-        ("store_connection_failed", "did not work. Shall we try again?"),
-        ("conversation_started", "I can look up"),
+        ("store_connection_failed: access_denied", "did not work. Shall we try again?"),
+        ("conversation_started", ABILITIES),
         ("something_new {}", "taken note"),
     ],
 )
@@ -319,6 +336,7 @@ def test_before_the_store_is_connected_it_promises_nothing_it_cannot_do() -> Non
         {"role": "tool", "tool_call_id": None, "content": None},
         {"role": "tool", "content": "[1]"},
         {"role": "tool", "content": '{"success": true, "data_type": "counts", "data": null}'},
+        {"role": "tool", "content": '{"success": false, "data_type": null, "error_code": "tool.unknown", "error": ""}'},
         {"role": "assistant", "content": None, "tool_calls": [{"id": "x", "function": {"arguments": "{bro"}}]},
         {"role": "assistant", "content": None, "tool_calls": [{}]},
         {"role": "user", "content": None},
