@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workflows import engine
-from workflows.expression import Condition, condition
-from workflows.kinds import condition_faults
+from workflows.expression.evaluate import Condition, condition
+from workflows.expression.kinds import condition_faults
+from workflows.expression.template import Template
 from workflows.loader import SHIPPED, WorkflowSet, check_paths, load_folder, load_text
-from workflows.template import Template
 from workflows.vocabulary import event_fields
 
 SOURCE = "provider == 'shopify' and success == true"

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from workflows import loader, report
+from workflows import loader
+from workflows import problems as report
 from workflows.errors import InvalidWorkflows
 
 KINDS = ("workflow", "agent")

@@ -11,8 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from workflows.template import Template, compile_tree, fill_tree
-from workflows.values import EFFORT, Effort, shown
+from workflows.expression.json_values import EFFORT, Effort, shown
+from workflows.expression.template import Template, compile_tree, fill_tree
 
 _NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workflows import syntax
 from workflows.actions import Action, UpdateContext
-from workflows.expression import Condition, Value, compile_node
-from workflows.values import shown
+from workflows.expression import parse as syntax
+from workflows.expression.evaluate import Condition, Value, compile_node
+from workflows.expression.json_values import shown
 from workflows.workflow import Workflow, WorkflowSet
 
 #: What an event leads to in a workflow that has no rule for it.

@@ -11,15 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflows import checker, expression
+from workflows import check as checker
 from workflows.actions import ProcessMessage, Transition
-from workflows.checker import check, check_circles
+from workflows.check import check, check_circles
 from workflows.definition import Definition
 from workflows.errors import InvalidWorkflows
+from workflows.expression import evaluate as expression
 from workflows.problem import Problem
+from workflows.source import MAX_BYTES, Document
 from workflows.vocabulary import ALREADY_AUTHENTICATED
 from workflows.workflow import Rule, TransitionRule, Workflow, WorkflowSet
-from workflows.yaml_marks import MAX_BYTES, Document
 
 __all__ = ["SHIPPED", "Workflow", "WorkflowSet", "check_paths", "count_files", "load_folder", "load_text"]
 

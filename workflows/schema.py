@@ -12,9 +12,9 @@ from typing import Any
 
 from events.catalog import CATALOG
 from workflows.actions import ACTIONS
+from workflows.check.locations import tag_of
 from workflows.definition import Definition
-from workflows.kinds import WORDS, base
-from workflows.places import tag_of
+from workflows.expression.kinds import WORDS, base
 from workflows.vocabulary import ALREADY_AUTHENTICATED, EVENT_TYPES, REQUIREMENTS, TOOLS, event_fields
 
 FILE = Path(__file__).with_name("workflow.schema.json")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 
 from events.catalog import CATALOG, fields
-from workflows.kinds import Choice, Kind
+from workflows.expression.kinds import Choice, Kind
 
 EVENT_TYPES: tuple[str, ...] = tuple(CATALOG)
 TOOLS: tuple[str, ...] = ("shopify_data",)

@@ -8,7 +8,7 @@ from functools import cached_property
 from workflows.actions import CompiledAction, ProcessMessage, Transition
 from workflows.definition import Definition, Limits, Model
 from workflows.errors import UnknownWorkflow
-from workflows.expression import Condition
+from workflows.expression.evaluate import Condition
 from workflows.problem import Problem
 
 

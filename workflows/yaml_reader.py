@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from workflows import yaml_syntax
+from workflows import yaml_errors as yaml_syntax
 from workflows.problem import Severity
 
 MAX_DEPTH = 40

@@ -10,9 +10,9 @@ import pytest
 
 from tests.language_server import LOCK, LanguageServer, Mark, installed
 from workflows.actions import ACTIONS
+from workflows.check.locations import tag_of
 from workflows.definition import Definition
 from workflows.loader import SHIPPED
-from workflows.places import tag_of
 from workflows.schema import schema_text
 from workflows.vocabulary import EVENT_TYPES
 

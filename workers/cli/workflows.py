@@ -24,7 +24,8 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
 
     Every problem has its file, line and column. Warnings alone leave the exit code at 0.
     """
-    from workflows import loader, report
+    from workflows import loader
+    from workflows import problems as report
 
     folder = settings_for().workflows_folder
     asked = paths or ([folder] if folder else [])

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflows import engine
-from workflows.checker import check
+from workflows.check import check
 from workflows.errors import InvalidExpression
-from workflows.expression import Value, condition
-from workflows.kinds import condition_faults, value_faults
+from workflows.expression.evaluate import Value, condition
+from workflows.expression.kinds import condition_faults, value_faults
+from workflows.expression.template import Template
 from workflows.loader import SHIPPED, load_folder
-from workflows.template import Template
-from workflows.yaml_marks import Document
+from workflows.source import Document
 
 INPUTS = 20_000
 TIME_LIMIT = 0.001

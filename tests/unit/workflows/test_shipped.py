@@ -149,7 +149,7 @@ def test_the_schema_is_one_and_accepts_what_the_checker_accepts() -> None:
 
 def test_the_schema_refuses_what_an_editor_should_mark() -> None:
     validator = Draft202012Validator(schema())
-    faulty = Path(__file__).parent / "faulty"
+    faulty = Path(__file__).parent / "check" / "faulty"
     for name in (
         "kind_out_of_range",
         "kind_limits",

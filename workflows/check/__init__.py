@@ -7,16 +7,16 @@ worker from starting; warnings are things that are allowed but will not do what 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from workflows import reach
-from workflows.check_behavior import BehaviorChecker
-from workflows.check_rules import RuleChecker
-from workflows.check_text import TextChecker, items_of, map_of
+from workflows.check import reach
+from workflows.check.behavior import BehaviorChecker
+from workflows.check.rules import RuleChecker
+from workflows.check.sections import check_structure
+from workflows.check.texts import TextChecker, items_of, map_of
 from workflows.definition import Definition
-from workflows.expression import condition
-from workflows.structure import check_structure
+from workflows.expression.evaluate import condition
+from workflows.source import Document
 from workflows.suggest import or_one_of
 from workflows.vocabulary import ALREADY_AUTHENTICATED, REQUIREMENTS, TOOLS, context_fields
-from workflows.yaml_marks import Document
 
 
 def check(document: Document, workflow_names: Collection[str] | None) -> Definition | None:

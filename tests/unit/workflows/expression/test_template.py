@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from workflows.errors import InvalidExpression
-from workflows.template import Template, compile_tree, fill_tree, single_braces
-from workflows.values import EFFORT, MAX_TEXT
+from workflows.expression.json_values import EFFORT, MAX_TEXT
+from workflows.expression.template import Template, compile_tree, fill_tree, single_braces
 
 EVENT: dict[str, Any] = {
     "shop_domain": "a.myshopify.com",

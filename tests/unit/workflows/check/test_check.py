@@ -3,12 +3,12 @@
 import pytest
 
 from tests.unit.workflows.builders import text, workflow
-from workflows.checker import check
+from workflows.check import check
 from workflows.errors import InvalidWorkflows
 from workflows.loader import load_text
 from workflows.problem import Problem
+from workflows.source import Document
 from workflows.vocabulary import EVENT_TYPES
-from workflows.yaml_marks import Document
 
 
 def problems(body: str) -> list[Problem]:

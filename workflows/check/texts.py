@@ -3,15 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from workflows import expression
 from workflows.actions import is_name
 from workflows.errors import InvalidExpression
-from workflows.expression import Condition
-from workflows.kinds import Fields, Kind, condition_faults, kind_of, kind_of_value, value_faults
+from workflows.expression import evaluate as expression
+from workflows.expression.evaluate import Condition
+from workflows.expression.kinds import Fields, Kind, condition_faults, kind_of, kind_of_value, value_faults
+from workflows.expression.template import Template, single_braces
 from workflows.problem import Severity
+from workflows.source import Document
 from workflows.suggest import or_one_of
-from workflows.template import Template, single_braces
-from workflows.yaml_marks import Document
 
 Path = tuple[str | int, ...]
 

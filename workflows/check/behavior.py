@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
-from workflows import reach
-from workflows.check_text import TextChecker, check_target, items_of, map_of, note_never_taken
-from workflows.kinds import Fields
+from workflows.check import reach
+from workflows.check.texts import TextChecker, check_target, items_of, map_of, note_never_taken
+from workflows.expression.kinds import Fields
 from workflows.suggest import closest, did_you_mean
 from workflows.vocabulary import ALREADY_AUTHENTICATED, EVENT_TYPES, event_fields
 

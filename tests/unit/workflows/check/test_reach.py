@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflows.expression import condition
-from workflows.kinds import Choice
-from workflows.reach import Exit, circles, contexts, never_taken
-from workflows.syntax import parse
+from workflows.check.reach import Exit, circles, contexts, never_taken
+from workflows.expression.evaluate import condition
+from workflows.expression.kinds import Choice
+from workflows.expression.parse import parse
 
 FIELDS = {
     "provider": "string",

@@ -2,7 +2,7 @@
 
 import json
 
-from workflows import report
+from workflows import problems as report
 from workflows.problem import Problem, render
 
 ERROR = Problem("a/b.yaml", 12, 5, "unknown key 'x'", "error", "    x: 1", 1)

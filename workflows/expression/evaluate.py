@@ -3,7 +3,7 @@
     condition("provider == 'shopify' and success == true").holds({"provider": "shopify", "success": True})
 
 The language has literals, fields, comparisons, `and`, `or`, `not` and lists (grammar in syntax.py, the page for
-people in LANGUAGE.md). No calls, no arithmetic, no patterns, no Python attributes: a dot is a key. Absent is null.
+people in README.md). No calls, no arithmetic, no patterns, no Python attributes: a dot is a key. Absent is null.
 Evaluating never raises: a condition that cannot be worked out within its effort is false, a value null.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workflows import syntax
-from workflows.values import (
+from workflows.expression import parse as syntax
+from workflows.expression.json_values import (
     EFFORT,
     JSON_TYPES,
     Effort,

@@ -1,4 +1,4 @@
-"""LANGUAGE.md is complete, and what it shows is so."""
+"""README.md is complete, and what it shows is so."""
 
 import re
 
@@ -7,19 +7,19 @@ import pytest
 from tests.unit.workflows.builders import workflow
 from workflows import engine
 from workflows.actions import ACTIONS, Section
-from workflows.checker import check
+from workflows.check import check
+from workflows.check.locations import tag_of
 from workflows.definition import Behavior, Definition, Limits, Model, Rule, TransitionSection
-from workflows.expression import condition
+from workflows.expression.evaluate import condition
+from workflows.expression.json_values import MAX_TEXT
+from workflows.expression.lexer import MAX_TOKENS
+from workflows.expression.parse import MAX_LENGTH
+from workflows.expression.template import Template
 from workflows.loader import SHIPPED, load_text
-from workflows.places import tag_of
-from workflows.syntax import MAX_LENGTH
-from workflows.template import Template
-from workflows.tokens import MAX_TOKENS
-from workflows.values import MAX_TEXT
+from workflows.source import MAX_BYTES, Document
 from workflows.vocabulary import EVENT_TYPES, KEPT_BY_WORKERS, context_fields, event_fields
-from workflows.yaml_marks import MAX_BYTES, Document
 
-PAGE = (SHIPPED / "LANGUAGE.md").read_text()
+PAGE = (SHIPPED / "README.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -30,11 +30,11 @@ def row(first: str) -> str:
 
 
 def test_the_example_is_sound_and_does_what_it_says() -> None:
-    example = load_text(BLOCKS[0], file="LANGUAGE.md")
+    example = load_text(BLOCKS[0], file="README.md")
     plan = engine.plan(example, "oauth_complete", {"provider": "shopify", "success": True, "shop_domain": "a"})
     assert plan is not None
     assert plan.actions[1] == engine.ProcessMessage("greet the merchant of a")
-    document = Document("LANGUAGE.md", BLOCKS[0])
+    document = Document("README.md", BLOCKS[0])
     check(document, None)
     assert document.problems == []
 

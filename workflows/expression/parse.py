@@ -13,7 +13,7 @@ There is nothing to call, to repeat or to compute with, so evaluating needs no g
 from dataclasses import dataclass
 
 from workflows.errors import InvalidExpression
-from workflows.tokens import Token, tokens, unexpected
+from workflows.expression.lexer import Token, tokens, unexpected
 
 MAX_LENGTH = 1000
 MAX_DEPTH = 24

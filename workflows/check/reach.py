@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows import syntax
-from workflows.expression import Condition
-from workflows.kinds import Fields, base
+from workflows.expression import parse as syntax
+from workflows.expression.evaluate import Condition
+from workflows.expression.kinds import Fields, base
 
 MAX_COMBINATIONS = 1500
 MAX_MEMBERS = 5

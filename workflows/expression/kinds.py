@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workflows import syntax
+from workflows.expression import parse as syntax
 from workflows.suggest import closest, did_you_mean, or_one_of
 
 Kind = Any  # str | Mapping[str, Kind] | Choice | None: recursive, and the catalog's is a plain Any too

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from workflows import reach
 from workflows.actions import ACTIONS
-from workflows.check_text import TextChecker, check_target, items_of, map_of, note_never_taken
-from workflows.kinds import WORDS, Fields, Kind, base
-from workflows.places import tag_of
+from workflows.check import reach
+from workflows.check.locations import tag_of
+from workflows.check.texts import TextChecker, check_target, items_of, map_of, note_never_taken
+from workflows.expression.kinds import WORDS, Fields, Kind, base
 from workflows.vocabulary import EVENT_TYPES, KEPT_BY_WORKERS, WITHOUT_CONVERSATION, context_fields, event_fields
 
 Path = tuple[str | int, ...]

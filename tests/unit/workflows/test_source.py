@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from workflows import yaml_reader
-from workflows.yaml_marks import MAX_BYTES, Document, offsets
+from workflows.source import MAX_BYTES, Document, offsets
 
 
 def read(text: str) -> Document:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workflows import expression
 from workflows.errors import InvalidExpression
-from workflows.values import EFFORT, MAX_TEXT, Effort, TooMuch, as_text
+from workflows.expression import evaluate as expression
+from workflows.expression.json_values import EFFORT, MAX_TEXT, Effort, TooMuch, as_text
 
 MAX_EXPRESSIONS = 50
 _SINGLE_BRACES = re.compile(r"(?<!\{)\{\s*([A-Za-z_][\w.]*)\s*\}(?!\})", re.ASCII)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from workflows.errors import InvalidExpression
-from workflows.expression import condition, value
-from workflows.values import EFFORT
+from workflows.expression.evaluate import condition, value
+from workflows.expression.json_values import EFFORT
 
 EVENT = {
     "provider": "shopify",

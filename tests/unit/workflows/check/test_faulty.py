@@ -1,6 +1,6 @@
 """Faulty workflow files, each with what a helpful colleague would say about it.
 
-`python tests/unit/workflows/test_faulty.py` writes the .expected files anew; read every change before committing it.
+`python tests/unit/workflows/check/test_faulty.py` writes the .expected files; read every change before you commit it.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from workflows.loader import check_paths
 from workflows.problem import Problem
-from workflows.report import human
+from workflows.problems import human
 
 FAULTY = Path(__file__).parent / "faulty"
 CASES = sorted(path for path in FAULTY.iterdir() if path.suffix == ".yaml" or path.is_dir())

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from workflows.actions import ACTIONS
-from workflows.definition import Definition
-from workflows.places import (
+from workflows.check.locations import (
     Place,
     action_types,
     at_path,
@@ -28,9 +27,10 @@ from workflows.places import (
     tag_of,
     unknown,
 )
+from workflows.definition import Definition
+from workflows.source import Document
 from workflows.suggest import closest, did_you_mean, or_one_of
 from workflows.vocabulary import EVENT_TYPES
-from workflows.yaml_marks import Document
 
 _FREE = ("data", "metadata", "config")  # below these keys a value may be anything, also empty
 _TRUE, _FALSE = ("yes", "on", "y", "true", "1"), ("no", "off", "n", "false", "0")

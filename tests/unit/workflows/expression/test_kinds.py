@@ -2,8 +2,8 @@
 
 import pytest
 
-from workflows.kinds import Choice, Fault, condition_faults, kind_of, value_faults
-from workflows.syntax import parse
+from workflows.expression.kinds import Choice, Fault, condition_faults, kind_of, value_faults
+from workflows.expression.parse import parse
 
 FIELDS = {
     "provider": "string",
