@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workflows import loader
-from workflows import problems as report
 from workflows.errors import InvalidWorkflows
+from workflows.problems import human
 
 KINDS = ("workflow", "agent")
 """The kinds of process that read workflows."""
@@ -61,7 +61,7 @@ class Reloader:
         try:
             found = loader.load_folder(self._folder)
         except InvalidWorkflows as error:
-            self._say(f"{report.human(error.problems)}\nnot taken up; the workflows stay as they were")
+            self._say(f"{human(error.problems)}\nnot taken up; the workflows stay as they were")
             return
         if found.fingerprint == self._in_use:
             return

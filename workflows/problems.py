@@ -1,18 +1,63 @@
-"""Problems told to a person, to a program, and to GitHub.
+"""A problem in a YAML file, and how a list of them is shown to a person, to a program and on GitHub.
 
-human(problems)    file:line:col, what is wrong, the source line with a mark; a count at the end
+render(problem)    file:line:col, what is wrong, and the source line with carets under the place
+human(problems)    all of them like that, then a count
 as_json(problems)  a list of objects
-github(problems)   workflow commands, which GitHub shows at the lines of a pull request
+github(problems)   workflow commands, which GitHub shows beside the lines of a pull request
 """
 
 import json
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from workflows.problem import Problem, render
+Severity = Literal["error", "warning"]
+_MAX_SHOWN = 140  # columns; only a part of a longer source line is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`line` and `col` count from 1, in characters; the problem covers `width` characters from there."""
+
+    file: str
+    line: int
+    col: int
+    message: str
+    severity: Severity = "error"
+    source_line: str = ""
+    width: int = 1
+
+    @property
+    def place(self) -> tuple[str, int, int, str]:
+        """Problems are shown in this order."""
+        return (self.file, self.line, self.col, self.message)
+
+    def __str__(self) -> str:
+        kind = "warning: " if self.severity == "warning" else ""
+        return f"{self.file}:{self.line}:{self.col}: {kind}{self.message}"
+
+
+def render(problem: Problem) -> str:
+    """The problem, then its source line with carets under the place."""
+    if not problem.source_line.strip():
+        return str(problem)
+    line, start = _window(problem.source_line, problem.col - 1)
+    marked = line[start : start + max(1, problem.width)]
+    number, caret = str(problem.line), "^" * max(1, _columns(marked))
+    gutter = " " * len(number)
+    return "\n".join(
+        (
+            str(problem),
+            f"  {gutter} |",
+            f"  {number} | {line.rstrip()}",
+            f"  {gutter} | {' ' * _columns(line[:start])}{caret}",
+        )
+    )
 
 
 def human(problems: Sequence[Problem], *, files: int | None = None) -> str:
-    """Every problem with its source line, then how many there are. `files`: how many were checked."""
+    """Every problem with its source line, then the counts. `files`: how many files were checked."""
     return "\n\n".join([*(render(problem) for problem in problems), summary(problems, files=files)])
 
 
@@ -26,12 +71,12 @@ def summary(problems: Sequence[Problem], *, files: int | None = None) -> str:
 
 
 def exit_code(problems: Sequence[Problem]) -> int:
-    """1 if there is an error; warnings alone are 0."""
+    """1 if there is an error, 0 if there are only warnings."""
     return int(any(problem.severity == "error" for problem in problems))
 
 
 def as_json(problems: Sequence[Problem]) -> str:
-    """A JSON list; lines and columns count from 1, `end_col` is the column after the last marked character."""
+    """A JSON list. Lines and columns count from 1; `end_col` is the column after the last marked character."""
     return json.dumps(
         [
             {
@@ -70,7 +115,7 @@ def _annotation(problem: Problem) -> str:
 
 
 def _data(text: str) -> str:
-    """What must not end a workflow command early.
+    """Escape what would end a workflow command early.
 
     https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts
     """
@@ -83,3 +128,19 @@ def _property(text: str) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _window(line: str, start: int) -> tuple[str, int]:
+    """Cut a long line around the place, and blank out what a terminal would not show in one cell."""
+    line = "".join(c if c.isprintable() else " " for c in line)
+    if len(line) <= _MAX_SHOWN:
+        return line, start
+    begin = max(0, min(start - _MAX_SHOWN // 3, len(line) - _MAX_SHOWN))
+    head, tail = ("…" if begin else ""), ("…" if begin + _MAX_SHOWN < len(line) else "")
+    return head + line[begin : begin + _MAX_SHOWN] + tail, start - begin + len(head)
+
+
+def _columns(text: str) -> int:
+    """Terminal cells of a text: wide characters take two, combining ones none."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)

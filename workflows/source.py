@@ -1,11 +1,11 @@
-"""A workflow file: its plain data, and where in the file every key and value stands."""
+"""A YAML file as a document: its plain data, the place of every key and value, and the problems found in it."""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from workflows import yaml_reader
-from workflows.problem import Problem, Severity
+from workflows.problems import Problem, Severity
 from workflows.yaml_reader import Node, line_and_col
 
 MAX_BYTES = 256 * 1024
@@ -13,7 +13,7 @@ Path = Sequence[str | int]
 
 
 class Document:
-    """One file: its plain data, where everything is, and what is wrong with it."""
+    """One file. Whoever checks it adds to `problems` through `at`, `within` or `problem`."""
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
@@ -33,6 +33,10 @@ class Document:
         """The file as plain dicts, lists and scalars; None if it could not be read."""
         return self.root.data if self.root else None
 
+    @property
+    def has_errors(self) -> bool:
+        return any(problem.severity == "error" for problem in self.problems)
+
     def node(self, path: Path) -> Node | None:
         """The value at a path, or the nearest one above it."""
         found = self.root
@@ -48,7 +52,7 @@ class Document:
         return above.values.get(path[-1]) if above is not None and path else self.root
 
     def line_of(self, path: Path) -> int:
-        """The line on which the value at a path begins, or its key if it has one."""
+        """The line of the key at a path, or of its value if it has no key."""
         above, node = self.node(path[:-1]), self.node(path)
         key = above.keys.get(str(path[-1])) if above is not None and path else None
         return line_and_col(self.text, (key or node or Node(0, 0)).start)[0]
@@ -66,12 +70,8 @@ class Document:
         if above is not None and node is not None:
             node.data = above.data[path[-1]] = value
 
-    @property
-    def has_errors(self) -> bool:
-        return any(problem.severity == "error" for problem in self.problems)
-
     def at(self, path: Path, message: str, *, key: bool = False, severity: Severity = "error") -> None:
-        """Note a problem with the value at `path`, or with its key."""
+        """Add a problem with the value at `path`, or with its key."""
         above, node = self.node(path[:-1]), self.node(path)
         if key and above is not None and path and path[-1] in above.keys:
             node = above.keys[str(path[-1])]
@@ -79,7 +79,7 @@ class Document:
             self.problem(node.start, node.end, message, severity)
 
     def within(self, path: Path, start: int, end: int, message: str, *, severity: Severity = "error") -> None:
-        """Note a problem with the characters `start` to `end` of the text at `path`."""
+        """Add a problem with the characters `start` to `end` of the text at `path`."""
         node = self.node(path)
         if node is not None:
             places = offsets(self.text[node.start : node.end], str(node.data), node.style)
@@ -87,7 +87,7 @@ class Document:
             self.problem(node.start + first, node.start + last + 1, message, severity)
 
     def problem(self, start: int, end: int, message: str, severity: Severity = "error") -> None:
-        """Note a problem with the characters `start` to `end` of the file (what lies on the first line of them)."""
+        """Add a problem with the characters `start` to `end` of the file, as far as they are on one line."""
         line, col = line_and_col(self.text, start)
         source = self.line(line)
         width = max(1, min(end - start, len(source.rstrip()) - col + 1))
@@ -107,7 +107,7 @@ class Document:
 
 
 def offsets(raw: str, value: str, style: str) -> list[int]:
-    """For every character of a scalar's value, and for its end, where it stands in the scalar's source."""
+    """For every character of a scalar's value, and for its end, its offset in the scalar as written."""
     at = _content_start(raw, style)
     places: list[int] = []
     for char in value:
@@ -125,7 +125,7 @@ def _content_start(raw: str, style: str) -> int:
 
 
 def _skip(raw: str, at: int, char: str, style: str) -> int:
-    """Step over indentation, and over line breaks that became a blank or vanished."""
+    """Skip indentation, and line breaks that became a space or vanished."""
     while at < len(raw) and raw[at] != char and raw[at] in " \t\n" and not (char == " " and raw[at] == "\n"):
         at += 1
     if style == '"' and raw.startswith("\\\n", at):

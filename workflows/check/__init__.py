@@ -1,30 +1,38 @@
-"""Everything that can be known to be wrong with a workflow before it runs, from one reading of its file.
+"""Everything that can be known to be wrong with a workflow before it runs, found in one reading of its file.
 
-What each part means is checked on the plain data, so that a fault in one place hides none in another. Errors stop a
-worker from starting; warnings are things that are allowed but will not do what they seem to say.
+    sections    keys, actions and kinds of value, by the classes of definition.py and actions.py (locations helps it)
+    rules       under 'system_events'
+    behavior    under 'behavior'
+    texts       the conditions and templates in both
+    reach       rules and transitions that are never taken, workflows that lead to each other
+
+Each part is checked on the plain data, so that an error in one place hides none in another. Errors keep a worker from
+starting; warnings are allowed, but will not do what they seem to say. May import everything in `workflows` but engine,
+explanation, loader and schema.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
-from workflows.check import reach
 from workflows.check.behavior import BehaviorChecker
+from workflows.check.reach import circles
 from workflows.check.rules import RuleChecker
-from workflows.check.sections import check_structure
+from workflows.check.sections import check_sections
 from workflows.check.texts import TextChecker, items_of, map_of
-from workflows.definition import Definition
-from workflows.expression.evaluate import condition
+from workflows.definition import REQUIREMENTS, TOOLS, WorkflowDefinition
 from workflows.source import Document
 from workflows.suggest import or_one_of
-from workflows.vocabulary import ALREADY_AUTHENTICATED, REQUIREMENTS, TOOLS, context_fields
+from workflows.workflow import TransitionRule
 
 
-def check(document: Document, workflow_names: Collection[str] | None) -> Definition | None:
-    """Note every problem of a document in it. `workflow_names`: all that are loaded with this one, or None if that is
-    not known; then the targets of transitions are not looked up. Returns the definition unless there is an error."""
+def check(document: Document, workflow_names: Collection[str] | None) -> WorkflowDefinition | None:
+    """Add every problem of a document to it, and return its definition unless one of them is an error.
+
+    `workflow_names`: all that are loaded along with this one; None if that is not known, and then the targets of
+    transitions are not looked up.
+    """
     if document.root is None:
         return None
-    definition = check_structure(document)
+    definition = check_sections(document)
     if isinstance(document.data, dict):
         text = TextChecker(document)
         rules = RuleChecker(text, workflow_names)
@@ -36,26 +44,16 @@ def check(document: Document, workflow_names: Collection[str] | None) -> Definit
     return None if document.has_errors else definition
 
 
-def exits(definition: Definition) -> list[reach.Exit]:
-    """The transitions of a workflow that its context decides, in order."""
-    return [
-        reach.Exit(name, condition(transition.condition), transition.target_workflow)
-        for name, transition in definition.behavior.transitions.items()
-        if transition.condition is not None and name != ALREADY_AUTHENTICATED
-    ]
-
-
-def check_circles(documents: Mapping[str, Document], definitions: Mapping[str, Definition]) -> None:
-    """Note in the documents where workflows would hand a conversation round. Both maps by workflow name."""
-    for circle in reach.circles({name: exits(each) for name, each in definitions.items()}, context_fields(None)):
-        way = " -> ".join(circle.workflows)
-        path = ("behavior", "transitions", circle.exit.name, "condition")
-        document = documents[circle.workflows[0]]
-        if circle.always:
-            document.at(path, f"this transition leads in a circle: {way}")
+def check_circles(documents: Mapping[str, Document], transitions: Mapping[str, Sequence[TransitionRule]]) -> None:
+    """Add a problem where two workflows lead to each other. Both maps are by workflow name."""
+    for circle in circles(transitions):
+        path = ("behavior", "transitions", circle.transition, "condition")
+        way = f"this transition leads in a circle: {circle.first} -> {circle.second} -> {circle.first}"
+        document = documents[circle.first]
+        if circle.when:
+            document.at(path, f"when {circle.when}, {way}", severity="warning")
         else:
-            message = f"with {_told(circle.context)} this transition leads in a circle: {way}"
-            document.at(path, message, severity="warning")
+            document.at(path, way)
 
 
 def _check_names(document: Document) -> None:
@@ -72,22 +70,17 @@ def _check_names(document: Document) -> None:
         if isinstance(tool, str) and tool and tool not in TOOLS:
             document.at(("tools", at), f"unknown tool {tool!r}{or_one_of(tool, TOOLS)}")
         elif tool in tools[:at]:
-            document.at(("tools", at), f"{tool!r} is listed already", severity="warning")
+            document.at(("tools", at), f"{tool!r} is already listed", severity="warning")
 
 
 def _check_prompts(text: TextChecker) -> None:
     for agent, prompt in map_of(text.document.data.get("prompts")).items():
         path = ("prompts", agent, "system")
-        why = "a prompt is sent as it is, this is not filled in; CJ sees the context below the prompt"
+        why = "a prompt is sent as it is, nothing is filled in; CJ sees the context below the prompt"
         text.no_templates(path, map_of(prompt).get("system"), why, severity="warning")
 
 
 def _check_config(document: Document) -> None:
     for key in map_of(document.data.get("config")):
-        why = ": there are no tiers any more, and how long data is kept is set elsewhere" if key == "insights" else ""
+        why = ": there are no tiers any more, and how long data is cached is set elsewhere" if key == "insights" else ""
         document.at(("config", key), f"'config.{key}' has no effect{why}", key=True, severity="warning")
-
-
-def _told(context: Mapping[str, Any]) -> str:
-    shown = {key: str(value).lower() if isinstance(value, bool) else repr(value) for key, value in context.items()}
-    return " and ".join(f"{key} = {value}" for key, value in shown.items()) or "an empty context"

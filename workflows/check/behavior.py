@@ -4,18 +4,17 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
-from workflows.check import reach
-from workflows.check.texts import TextChecker, check_target, items_of, map_of, note_never_taken
+from workflows.check.texts import TextChecker, items_of, map_of
+from workflows.definition import ALREADY_AUTHENTICATED, EVENT_TYPES, event_fields
 from workflows.expression.kinds import Fields
 from workflows.suggest import closest, did_you_mean
-from workflows.vocabulary import ALREADY_AUTHENTICATED, EVENT_TYPES, event_fields
 
 Path = tuple[str | int, ...]
 _PATH: Path = ("behavior", "transitions")
 
 
 class BehaviorChecker:
-    """Notes what is wrong with 'behavior'. `context`: what transitions may read."""
+    """Adds problems with 'behavior'. `context`: what transitions may read."""
 
     def __init__(self, text: TextChecker, workflow_names: Collection[str] | None, context: Fields) -> None:
         self.text = text
@@ -29,10 +28,7 @@ class BehaviorChecker:
         transitions = map_of(self.data.get("transitions"))
         maps = {name: value for name, value in transitions.items() if isinstance(value, dict)}
         conditional = [(*_PATH, name) for name, value in maps.items() if self.transition(name, value)]
-        elsewhere = _event_fields_advice(tuple(self.context))
-        conditions = [self.text.condition(path, self.context, elsewhere) for path in conditional]
-        for at, earlier in reach.never_taken(conditions, self.context):
-            note_never_taken(self.document, "transition", conditional, at, earlier)
+        self.text.conditions("transition", conditional, self.context, _event_fields_advice(tuple(self.context)))
 
     def beginning(self) -> None:
         begins, action = self.data.get("initiator") == "cj", self.data.get("initial_action")
@@ -42,15 +38,15 @@ class BehaviorChecker:
         if begins and "initial_action" not in self.data:
             message = "CJ is to begin, but there is no 'initial_action' to begin with"
             self.document.at(("behavior", "initiator"), message, severity="warning")
-        why = "nothing is filled in here: there is no event whose fields could be"
+        why = "nothing is filled in here: there is no event to take fields from"
         for key, value in map_of(action).items():
             self.text.no_templates(("behavior", "initial_action", key), value, why)
 
     def transition(self, name: str, transition: dict[str, Any]) -> bool:
-        """Check one; true if it has a condition to be checked with those of the others."""
+        """Check one; true if it has a condition, to be checked along with the others'."""
         path = (*_PATH, name)
-        check_target(self.document, (*path, "target_workflow"), transition.get("target_workflow"), self.workflow_names)
-        why = "nothing is filled in here: a transition has no event whose fields could be"
+        self.text.target((*path, "target_workflow"), transition.get("target_workflow"), self.workflow_names)
+        why = "nothing is filled in here: a transition has no event to take fields from"
         self.text.no_templates((*path, "message"), transition.get("message"), why)
         if name == ALREADY_AUTHENTICATED:
             self.already_authenticated(path, transition)
@@ -72,7 +68,7 @@ class BehaviorChecker:
 
 @lru_cache(maxsize=32)
 def _event_fields_advice(context: tuple[str, ...]) -> Mapping[str, str]:
-    """For a name that is no context key but a field of an event: what to say."""
+    """What to say about a name that is no context key but a field of an event."""
     advice: dict[str, str] = {}
     for event in EVENT_TYPES:
         for name in event_fields(event):

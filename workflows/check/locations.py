@@ -1,25 +1,39 @@
-"""Where in the models and in the file a fault of structure is, and what would be right there."""
+"""Where an error of pydantic's is in the file and in the sections, and what is allowed there."""
 
 import types
 import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from workflows.actions import ACTIONS, ActionSection, Section
-from workflows.definition import AgentPrompt, Behavior, Definition, Limits, Model, Prompts, Rule, TransitionSection
-from workflows.vocabulary import EVENT_TYPES
-
-_SECTIONS: tuple[type[Section], ...] = (
-    *(Definition, Behavior, TransitionSection, Rule),
-    *ACTIONS,
-    *(Limits, Model, Prompts, AgentPrompt),
+from workflows.actions import ACTIONS, Section
+from workflows.definition import (
+    EVENT_TYPES,
+    BehaviorSection,
+    LimitsSection,
+    ModelSection,
+    PromptSection,
+    PromptsSection,
+    RuleSection,
+    TransitionSection,
+    WorkflowDefinition,
 )
-_RULE_SECTIONS = (Rule, *ACTIONS)
+
+_RULE_SECTIONS: tuple[type[Section], ...] = (RuleSection, *ACTIONS.values())
+_SECTIONS: tuple[type[Section], ...] = (
+    WorkflowDefinition,
+    BehaviorSection,
+    TransitionSection,
+    *_RULE_SECTIONS,
+    LimitsSection,
+    ModelSection,
+    PromptsSection,
+    PromptSection,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an error is: its path in the data, the section it is in, and what is wanted there."""
+class Location:
+    """The place of an error: its path in the data, the section it is in, the type wanted there, the value found."""
 
     path: tuple[str | int, ...]
     section: type[Section]
@@ -29,21 +43,36 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The last key of the path, in quotes; an item of a list goes by its list's."""
+        """The last key of the path, in quotes; an item of a list goes by the list's key."""
         keys = [part for part in self.path if isinstance(part, str)]
         item = "an item of " if self.path and isinstance(self.path[-1], int) else ""
         return f"{item}{keys[-1]!r}" if keys else "the file"
 
+    @property
+    def options(self) -> tuple[Any, ...]:
+        """The values that a Literal allows here."""
+        literal = bare(self.wanted)
+        return get_args(literal) if get_origin(literal) is Literal else ()
 
-def place_of(location: tuple[int | str, ...], data: Any) -> Place:
-    """Follow pydantic's location through models and data at once, dropping the steps that only pydantic sees."""
+    @property
+    def bounds(self) -> tuple[float, float | None]:
+        """The smallest and the largest number allowed here; None: no upper bound."""
+        low: float = 0
+        high: float | None = None
+        for bound in self.section.model_fields[str(self.path[-1])].metadata:
+            low, high = getattr(bound, "ge", low), getattr(bound, "le", high)
+        return low, high
+
+
+def locate(location: tuple[int | str, ...], data: Any) -> Location:
+    """Follow pydantic's `loc` through models and data at once, dropping the steps that only pydantic sees."""
     path: list[str | int] = []
-    section: type[Section] = Definition
-    wanted: Any = Definition
+    section: type[Section] = WorkflowDefinition
+    wanted: Any = WorkflowDefinition
     for part in location:
         wanted = bare(wanted)
         if part == "[key]":
-            return Place(tuple(path), section, str, path[-1], of_key=True)
+            return Location(tuple(path), section, str, path[-1], of_key=True)
         if is_section(wanted):
             section = wanted
             path.append(part)
@@ -52,16 +81,15 @@ def place_of(location: tuple[int | str, ...], data: Any) -> Place:
             path.append(part)
             wanted = get_args(wanted)[1]
         elif get_origin(wanted) is list:
-            if isinstance(data, list):
-                path.append(part)
             wanted = get_args(wanted)[0]
-            if not isinstance(data, list):
+            if not isinstance(data, list):  # a single rule, which pydantic sees as a list of one
                 continue
+            path.append(part)
         elif is_union(wanted):
-            wanted = next((action for action in ACTIONS if tag_of(action) == part), Any)
+            wanted = ACTIONS.get(str(part), Any)
             continue
         data = step(data, part)
-    return Place(tuple(path), section, wanted, data)
+    return Location(tuple(path), section, wanted, data)
 
 
 def bare(wanted: Any) -> Any:
@@ -99,48 +127,6 @@ def at_path(data: Any, path: tuple[str | int, ...]) -> Any:
     return data
 
 
-def tag_of(action: type[ActionSection]) -> str:
-    """What stands behind `type:` in the YAML."""
-    return str(get_args(action.model_fields["type"].annotation)[0])
-
-
-def action_types() -> list[str]:
-    """Everything that can stand there."""
-    return [tag_of(action) for action in ACTIONS]
-
-
-def options_of(wanted: Any) -> tuple[Any, ...]:
-    """The values that a Literal allows."""
-    literal = bare(wanted)
-    return get_args(literal) if get_origin(literal) is Literal else ()
-
-
-def range_of(place: Place) -> tuple[float, float | None]:
-    """The least and the greatest number allowed."""
-    low: float = 0
-    high: float | None = None
-    for bound in place.section.model_fields[str(place.path[-1])].metadata:
-        low, high = getattr(bound, "ge", low), getattr(bound, "le", high)
-    return low, high
-
-
-def belongs(key: str, here: type[Section]) -> str | None:
-    """The sections that a key belongs in, if it is a key at all; those near by if there are any."""
-    if key in EVENT_TYPES:
-        return f"{key!r} is an event: it belongs under 'system_events'"
-    if here is Rule and key == "type":
-        return "'type' begins an action: put '- type: …' under 'actions'"
-    homes = [section for section in _SECTIONS if key in section.model_fields]
-    near = [section for section in homes if here in _RULE_SECTIONS and section in _RULE_SECTIONS]
-    if not homes:
-        return None
-    return f"{key!r} belongs {_in(near or homes)}, not {_in([here])}: check the indentation"
-
-
-def _in(sections: list[type[Section]]) -> str:
-    return " or ".join("at the top level" if section is Definition else f"in {section.place}" for section in sections)
-
-
 def sections_in(wanted: Any) -> list[type[Section]]:
     """The sections that a value of this type holds, as itself or as items."""
     wanted = bare(wanted)
@@ -149,7 +135,21 @@ def sections_in(wanted: Any) -> list[type[Section]]:
     return [section for inner in get_args(wanted) for section in sections_in(inner)]
 
 
-def unknown(key: str, section: type[Section]) -> str:
-    """What to say about a key that is none anywhere."""
-    where = "" if section is Definition else f" in {section.place}"
-    return f"unknown key {key!r}{where}; possible here: {', '.join(section.model_fields)}"
+def describe_unknown(key: str, here: type[Section]) -> str:
+    """What to say about a key that its section does not have: where it belongs, or what is possible here."""
+    if key in EVENT_TYPES:
+        return f"{key!r} is an event: it belongs under 'system_events'"
+    if here is RuleSection and key == "type":
+        return "'type' begins an action: put '- type: …' under 'actions'"
+    homes = [section for section in _SECTIONS if key in section.model_fields]
+    near = [section for section in homes if here in _RULE_SECTIONS and section in _RULE_SECTIONS]
+    if homes:
+        return f"{key!r} belongs {_in(near or homes)}, not {_in([here])}: check the indentation"
+    where = "" if here is WorkflowDefinition else f" in {here.place}"
+    return f"unknown key {key!r}{where}; possible here: {', '.join(here.model_fields)}"
+
+
+def _in(sections: list[type[Section]]) -> str:
+    return " or ".join(
+        "at the top level" if section is WorkflowDefinition else f"in {section.place}" for section in sections
+    )

@@ -1,21 +1,18 @@
-"""The rules under 'system_events': events, conditions, actions and what they put into the context."""
+"""The rules under 'system_events': events, conditions, actions, and what they put into the context."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from workflows.actions import ACTIONS
-from workflows.check import reach
-from workflows.check.locations import tag_of
-from workflows.check.texts import TextChecker, check_target, items_of, map_of, note_never_taken
+from workflows.check.texts import TextChecker, items_of, map_of
+from workflows.definition import EVENT_TYPES, KEPT_BY_WORKERS, WITHOUT_CONVERSATION, context_fields, event_fields
 from workflows.expression.kinds import WORDS, Fields, Kind, base
-from workflows.vocabulary import EVENT_TYPES, KEPT_BY_WORKERS, WITHOUT_CONVERSATION, context_fields, event_fields
 
 Path = tuple[str | int, ...]
-_TEMPLATED: dict[str, tuple[str, ...]] = {tag_of(action): action.templated for action in ACTIONS}
 
 
 class RuleChecker:
-    """Notes what is wrong with the rules. Afterwards `context` has every key that transitions may read."""
+    """Adds problems with the rules. Afterwards `context` has every key that transitions may read."""
 
     def __init__(self, text: TextChecker, workflow_names: Collection[str] | None) -> None:
         self.text = text
@@ -25,12 +22,13 @@ class RuleChecker:
         self.context: dict[str, Kind] = dict(self.known)
 
     def check(self) -> None:
-        for event, rules in map_of(self.document.data.get("system_events")).items():
+        events = map_of(self.document.data.get("system_events"))
+        for event, rules in events.items():
             fields = event_fields(event) if event in EVENT_TYPES else None
             for path, rule in self.rules(event, rules):
                 for at, action in enumerate(items_of(rule.get("actions"))):
                     self.action((*path, "actions", at), map_of(action), event, fields)
-        for event, rules in map_of(self.document.data.get("system_events")).items():
+        for event, rules in events.items():
             self.event(event, [path for path, _ in self.rules(event, rules)])
 
     def rules(self, event: str, rules: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -44,30 +42,29 @@ class RuleChecker:
 
     def event(self, event: str, paths: list[Path]) -> None:
         if event not in EVENT_TYPES:
-            return  # noted as a fault of structure
+            return  # sections.py reports it
         if event in WITHOUT_CONVERSATION:
-            message = f"this has no effect: {event} deletes what is stored, no conversation hears of it"
+            message = f"this has no effect: {event} deletes what is stored and reaches no conversation"
             self.document.at(("system_events", event), message, key=True, severity="warning")
         fields = event_fields(event)
-        advice = f"that is part of the context; a rule reads the fields of {event}: {', '.join(fields)}"
-        conditions = [self.text.condition(path, fields, dict.fromkeys(self.context, advice)) for path in paths]
-        for at, earlier in reach.never_taken(conditions, fields):
-            note_never_taken(self.document, "rule", paths, at, earlier)
+        advice = f"that is in the context; a rule reads the fields of {event}: {', '.join(fields)}"
+        self.text.conditions("rule", paths, fields, dict.fromkeys(self.context, advice))
 
     def action(self, path: Path, action: dict[str, Any], event: str, fields: Fields | None) -> None:
         kind = action.get("type")
-        for key in _TEMPLATED.get(str(kind), ("message", "data", "metadata")):
+        section = ACTIONS.get(str(kind))
+        for key in section.templated if section else ("message", "data", "metadata"):
             self.text.templates((*path, key), action.get(key), fields, event)
         if kind == "update_context":
             for key, value in map_of(action.get("data")).items():
                 self.update((*path, "data", key), key, value, fields)
         elif kind == "transition":
-            check_target(self.document, (*path, "target_workflow"), action.get("target_workflow"), self.workflow_names)
+            self.text.target((*path, "target_workflow"), action.get("target_workflow"), self.workflow_names)
         elif kind == "prefetch":
             data_types = items_of(action.get("data_types"))
             for at, data_type in enumerate(data_types):
                 if data_type in data_types[:at]:
-                    message = f"{data_type!r} is listed already"
+                    message = f"{data_type!r} is already listed"
                     self.document.at((*path, "data_types", at), message, severity="warning")
         if "start_tier" in map_of(action.get("metadata")):
             message = "'start_tier' has no effect: there are no tiers any more"
@@ -83,7 +80,7 @@ class RuleChecker:
             wanted, given = base(self.known[key]), base(kind)
             if wanted and given not in (None, "null", wanted):
                 advice = _boolean(value) if wanted == "boolean" else ""
-                self.document.at(path, f"{key!r} is {WORDS[wanted]}, this is {WORDS[str(given)]}{advice}")
+                self.document.at(path, f"{key!r} must be {WORDS[wanted]}, not {WORDS[str(given)]}{advice}")
         elif key not in self.context:
             self.context[key] = None if kind == "null" else kind
         elif base(self.context[key]) != base(kind):

@@ -13,37 +13,32 @@ from pydantic_core import ErrorDetails
 
 from workflows.actions import ACTIONS
 from workflows.check.locations import (
-    Place,
-    action_types,
+    Location,
     at_path,
     bare,
-    belongs,
+    describe_unknown,
     is_section,
     is_union,
-    options_of,
-    place_of,
-    range_of,
+    locate,
     sections_in,
-    tag_of,
-    unknown,
 )
-from workflows.definition import Definition
+from workflows.definition import EVENT_TYPES, WorkflowDefinition
 from workflows.source import Document
 from workflows.suggest import closest, did_you_mean, or_one_of
-from workflows.vocabulary import EVENT_TYPES
 
+Path = tuple[str | int, ...]
 _FREE = ("data", "metadata", "config")  # below these keys a value may be anything, also empty
 _TRUE, _FALSE = ("yes", "on", "y", "true", "1"), ("no", "off", "n", "false", "0")
 
 
-def check_structure(document: Document) -> Definition | None:
-    """Validate the data of a document; notes what is wrong and returns None if anything is.
+def check_sections(document: Document) -> WorkflowDefinition | None:
+    """Validate the data of a document; adds what is wrong to it, and returns None if anything is.
 
-    A key or action type that was clearly meant to be another one is noted and then taken for that one, so that what
-    is wrong below it is found in the same run.
+    A key or action type that was clearly meant to be another one is reported and then replaced by that one, so that
+    what is wrong below it is found in the same run.
     """
     if isinstance(document.data, dict) and "steps" in document.data and "prompts" not in document.data:
-        document.at((), "this is a scenario, not a workflow: `cj workflows test` plays it; a workflow has 'prompts'")
+        document.at((), "this is a scenario, not a workflow: `cj workflows test` runs it; a workflow has 'prompts'")
         return None
     _check_events(document)
     empty = set(_empty_values(document.data))
@@ -53,10 +48,10 @@ def check_structure(document: Document) -> Definition | None:
         document.at(path, f"{what} is empty: fill it in or remove the line", key=is_key)
     while True:
         try:
-            definition = Definition.model_validate(document.data)
+            definition = WorkflowDefinition.model_validate(document.data)
         except ValidationError as error:
-            mended = _Reporter(document, empty).report(error.errors(include_url=False))
-            if not mended:
+            repaired = _SectionReporter(document, empty).report(error.errors(include_url=False))
+            if not repaired:
                 return None
         else:
             return None if document.has_errors else definition
@@ -74,7 +69,7 @@ def _check_events(document: Document) -> None:
             document.rename(path, near)
 
 
-def _empty_values(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def _empty_values(data: Any, path: Path = ()) -> Iterator[Path]:
     entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in entries:
         if value is None:
@@ -83,37 +78,39 @@ def _empty_values(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple
             yield from _empty_values(value, (*path, key))
 
 
-class _Reporter:
-    """Notes pydantic's errors. `mends` is what to take the document for afterwards."""
+class _SectionReporter:
+    """Adds pydantic's errors to a document."""
 
-    def __init__(self, document: Document, empty: set[tuple[str | int, ...]]) -> None:
+    def __init__(self, document: Document, empty: set[Path]) -> None:
         self.document = document
         self.empty = empty
-        self.misplaced: list[tuple[str | int, ...]] = []  # keys that stand in the wrong section
-        self.mends: list[Callable[[], None]] = []
+        self.misplaced: list[Path] = []  # keys in the wrong section
+        self.repairs: list[Callable[[], None]] = []  # change the document to what was probably meant
 
     def report(self, errors: list[ErrorDetails]) -> bool:
-        """Note all errors; true if something was mended, so that there may be more to find."""
+        """Report all errors; true if something was repaired, so that there may be more to find."""
         unknown_first = sorted(errors, key=lambda error: error["type"] != "extra_forbidden")
-        places = [(error, place_of(error["loc"], self.document.data)) for error in unknown_first]
-        meant = [self.meant(place) for error, place in places if error["type"] == "extra_forbidden"]
-        other = [place.path for error, place in places if error["type"] == "literal_error" and place.path[-1] == "type"]
-        of_another_kind = {path[:-1] for path in other}  # what else they have is no fault of its own
-        for error, place in places:
+        located = [(error, locate(error["loc"], self.document.data)) for error in unknown_first]
+        meant = [self.meant(place) for error, place in located if error["type"] == "extra_forbidden"]
+        other = [
+            place.path for error, place in located if error["type"] == "literal_error" and place.path[-1] == "type"
+        ]
+        of_another_kind = {path[:-1] for path in other}  # what else they have is no error of its own
+        for error, place in located:
             known = place.path in self.empty or place.path in meant
             if not known and (place.path in other or place.path[:-1] not in of_another_kind):
                 self.one(error, place)
-        for mend in self.mends:
-            mend()
-        return bool(self.mends)
+        for repair in self.repairs:
+            repair()
+        return bool(self.repairs)
 
-    def meant(self, place: Place) -> tuple[str | int, ...] | None:
+    def meant(self, place: Location) -> Path | None:
         """The path of the key that an unknown one was probably meant to be."""
         present = at_path(self.document.data, place.path[:-1]) or {}
         near = closest(place.path[-1], [name for name in place.section.model_fields if name not in present])
         return None if near is None else (*place.path[:-1], near)
 
-    def one(self, error: ErrorDetails, place: Place) -> None:
+    def one(self, error: ErrorDetails, place: Location) -> None:
         kind, context = error["type"], error.get("ctx", {})
         if kind == "extra_forbidden":
             self.unknown_key(place)
@@ -136,26 +133,26 @@ class _Reporter:
         else:
             self.wrong_kind(place)
 
-    def at(self, place: Place, message: str, *, key: bool = False) -> None:
+    def at(self, place: Location, message: str, *, key: bool = False) -> None:
         self.document.at(place.path, message, key=key or place.of_key)
 
-    def unknown_key(self, place: Place) -> None:
+    def unknown_key(self, place: Location) -> None:
         key, meant = str(place.path[-1]), self.meant(place)
         if meant is not None:
             self.at(place, f"unknown key {key!r}, did you mean {meant[-1]!r}?", key=True)
-            self.mends.append(lambda: self.document.rename(place.path, str(meant[-1])))
+            self.repairs.append(lambda: self.document.rename(place.path, str(meant[-1])))
         else:
             self.misplaced.append(place.path)
-            self.at(place, belongs(key, place.section) or unknown(key, place.section), key=True)
+            self.at(place, describe_unknown(key, place.section), key=True)
 
-    def missing(self, place: Place) -> None:
-        if not self.stands_elsewhere(place):
-            where = "" if place.section is Definition else f" in {place.section.place}"
+    def missing(self, place: Location) -> None:
+        if not self.is_elsewhere(place):
+            where = "" if place.section is WorkflowDefinition else f" in {place.section.place}"
             message = f"key {place.path[-1]!r} is missing{where}"
             self.document.at(self.opening(place.path[:-1]), message, key=True)
 
-    def stands_elsewhere(self, place: Place) -> bool:
-        """Whether a misplaced key explains that this one is missing: it is this one, or one that goes under it."""
+    def is_elsewhere(self, place: Location) -> bool:
+        """Whether a misplaced key explains why this one is missing: it is this one, or one that goes under it."""
         for path in self.misplaced:
             above, key = path[:-1], path[-1]
             if key == place.path[-1] and place.path[: len(above)] == above:
@@ -165,101 +162,99 @@ class _Reporter:
                 return True
         return False
 
-    def missing_type(self, place: Place) -> None:
+    def missing_type(self, place: Location) -> None:
         value = place.value
         if not isinstance(value, dict):
-            advice = f"'- type: {value}'" if value in action_types() else "'- type: …'"
-            return self.at(place, f"an action begins with {advice}, this is {_kind(value)}")
-        types_ = action_types()
+            advice = f"'- type: {value}'" if value in list(ACTIONS) else "'- type: …'"
+            return self.at(place, f"an action begins with {advice}; this is {_kind(value)}")
         only = next(iter(value)) if len(value) == 1 else None
         meant = next((str(key) for key in value if closest(key, ["type"])), None)
-        fitting = [action for action in ACTIONS if value.keys() <= action.model_fields.keys()]
-        if only in types_:
-            message = f"an action is written '- type: {only}', its keys on the lines below it"
+        fitting = [tag for tag, action in ACTIONS.items() if value.keys() <= action.model_fields.keys()]
+        if only in ACTIONS:
+            message = f"an action is written '- type: {only}', with its keys on the lines below"
         elif meant is not None:
             message = f"unknown key {meant!r}, did you mean 'type'?"
             self.document.at((*place.path, meant), message, key=True)
-            return self.mends.append(lambda: self.document.rename((*place.path, meant), "type"))
+            return self.repairs.append(lambda: self.document.rename((*place.path, meant), "type"))
         elif len(fitting) == 1:
-            message = f"an action begins with its type, here probably '- type: {tag_of(fitting[0])}'"
+            message = f"an action begins with its type, here probably '- type: {fitting[0]}'"
         else:
-            message = f"an action begins with its type, one of: {', '.join(types_)}"
+            message = f"an action begins with its type, one of: {', '.join(ACTIONS)}"
         return self.document.at(self.opening(place.path), message, key=True)
 
-    def opening(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    def opening(self, path: Path) -> Path:
         """Where to point at a map that lacks a key: its own key, or its first one if it is an item or the file."""
         if path and isinstance(path[-1], str):
             return path
         keys = at_path(self.document.data, path)
         return (*path, next(iter(keys))) if isinstance(keys, dict) and keys else path
 
-    def unknown_action(self, place: Place, tag: object) -> None:
+    def unknown_action(self, place: Location, tag: object) -> None:
         path = (*place.path, "type")
-        self.document.at(path, f"unknown action type {tag!r}{or_one_of(tag, action_types())}")
-        near = closest(tag, action_types())
+        self.document.at(path, f"unknown action type {tag!r}{or_one_of(tag, ACTIONS)}")
+        near = closest(tag, ACTIONS)
         if near is not None:
-            self.mends.append(lambda: self.document.replace(path, near))
+            self.repairs.append(lambda: self.document.replace(path, near))
 
-    def not_one_of(self, place: Place) -> None:
-        options = [str(option) for option in options_of(place.wanted)]
+    def not_one_of(self, place: Location) -> None:
+        options = [str(option) for option in place.options]
         if not isinstance(place.value, str):
             return self.at(place, f"{place.name} cannot be {_kind(place.value)}{or_one_of('', options)}")
         if place.path[-1] == "type":
             above = place.path[-2] if place.path[1:] else "this"
             return self.at(place, f"{above!r} is a {' or '.join(options)}, it cannot be {place.value!r}")
-        noun = "data type" if "data_types" in place.path else f"{place.name} cannot be"
-        shown = f"unknown data type {place.value!r}" if noun == "data type" else f"{noun} {place.value!r}"
-        return self.at(place, f"{shown}{or_one_of(place.value, options)}")
+        what = "unknown data type" if "data_types" in place.path else f"{place.name} cannot be"
+        return self.at(place, f"{what} {place.value!r}{or_one_of(place.value, options)}")
 
-    def bad_name(self, place: Place) -> None:
+    def bad_name(self, place: Location) -> None:
         written = str(place.path[-1] if place.of_key else place.value)
         if not written.strip():
             return self.at(place, f"{place.name} is empty")
         tidy = "".join(c if c.isascii() and c.isalnum() else "_" for c in written.lower()).strip("_0123456789")
         advice = f", such as {tidy!r}" if tidy and tidy != written else ""
-        return self.at(place, f"{written!r} cannot be a name: a name has small letters, digits and _{advice}")
+        return self.at(place, f"{written!r} cannot be a name: a name has lowercase letters, digits and _{advice}")
 
-    def out_of_range(self, place: Place) -> None:
-        low, high = range_of(place)
-        bounds = f"it can be {low:,} to {high:,}" if high is not None else f"it must be at least {low:,}"
-        self.at(place, f"{place.name} is {place.value}, {bounds}")
+    def out_of_range(self, place: Location) -> None:
+        low, high = place.bounds
+        bounds = f"from {low:,} to {high:,}" if high is not None else f"at least {low:,}"
+        self.at(place, f"{place.name} must be {bounds}, not {place.value:,}")
 
-    def wrong_kind(self, place: Place) -> None:
+    def wrong_kind(self, place: Location) -> None:
         wanted, value = bare(place.wanted), place.value
         if wanted is str:
             advice = ": put it in quotes" if isinstance(value, int | float) else ""
-            return self.at(place, f"{place.name} is a text, this is {_kind(value)}{advice}")
+            return self.at(place, f"{place.name} must be text, not {_kind(value)}{advice}")
         if wanted is bool:
-            return self.at(place, f"{place.name} is true or false, this is {_kind(value)}{_meant_boolean(value)}")
+            return self.at(place, f"{place.name} must be true or false, not {_kind(value)}{_meant_boolean(value)}")
         if wanted in (int, float):
             number = "a whole number" if wanted is int else "a number"
             quoted = isinstance(value, str) and value.strip().replace(".", "", 1).isdigit()
             advice = ": remove the quotes" if quoted else ""
-            return self.at(place, f"{place.name} is {number}, this is {_kind(value)}{advice}")
+            return self.at(place, f"{place.name} must be {number}, not {_kind(value)}{advice}")
         if get_origin(wanted) is list:
             of_words = not sections_in(wanted) and get_origin(get_args(wanted)[0]) is not dict
             advice = f"write [{value}]" if of_words and isinstance(value, str) else "begin each item with '- '"
-            return self.at(place, f"{place.name} is a list: {advice}", key=isinstance(value, dict))
+            return self.at(place, f"{place.name} must be a list: {advice}", key=isinstance(value, dict))
         if is_union(wanted):
             return self.missing_type(place)
         return self.map_wanted(place)
 
-    def map_wanted(self, place: Place) -> None:
+    def map_wanted(self, place: Location) -> None:
         wanted, value = bare(place.wanted), place.value
         glued = re.match(r"([a-z_]+):\S", value) if isinstance(value, str) else None
         if glued:
-            return self.at(place, f"a blank is missing after '{glued[1]}:'")
+            return self.at(place, f"a space is missing after '{glued[1]}:'")
         if not place.path:
-            return self.at(place, f"a workflow is a map that begins with 'name: …', this is {_kind(value)}")
-        advice = ""
+            return self.at(place, f"a workflow is a map that begins with 'name: …'; this is {_kind(value)}")
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            return self.at(place, f"{place.name} is a map: remove the '- ' before its keys")
+            return self.at(place, f"{place.name} must be a map: remove the '- ' before its keys")
+        advice = ""
         if is_section(wanted):
             plural = "s" if len(wanted.model_fields) > 1 else ""
             advice = f" with the key{plural} {', '.join(wanted.model_fields)}"
         elif place.name == "an item of 'requirements'":
-            advice = f": write '- {value}: true'"
-        return self.at(place, f"{place.name} is a map{advice}; this is {_kind(value)}")
+            advice = f" such as '{value}: true'"
+        return self.at(place, f"{place.name} must be a map{advice}; this is {_kind(value)}")
 
 
 def _kind(value: Any) -> str:

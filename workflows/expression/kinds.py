@@ -1,16 +1,18 @@
-"""What an expression would give, worked out before any event arrives: unknown fields, comparisons that cannot hold.
+"""Static checks of an expression, before any event arrives: unknown fields, comparisons that can never hold.
 
-    faults(parse("provder == 'shopify'"), {"provider": "string"}) -> [Fault(0, 7, "unknown field 'provder', …")]
+    condition_errors(parse("provder == 'shopify'"), {"provider": "string"})
+    -> [InvalidExpression("unknown field 'provder', did you mean 'provider'?", 0, 7)]
 
-A kind is what the event catalog says of a field: "string", "boolean", "number", "list", "object", a map of further
-fields, or None for "could be anything". `Choice` narrows texts and lists to the values they can hold.
+A kind is the type of a JSON value as the event catalog names it: "string", "boolean", "number", "list", "object", a map
+of further fields, or None for "could be anything". `Choice` narrows a text or a list to the values that it can hold.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workflows.expression import parse as syntax
+from workflows.errors import InvalidExpression
+from workflows.expression import parse
 from workflows.suggest import closest, did_you_mean, or_one_of
 
 Kind = Any  # str | Mapping[str, Kind] | Choice | None: recursive, and the catalog's is a plain Any too
@@ -36,31 +38,24 @@ class Choice:
     noun: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a part of a text; `start` and `end` are offsets into it."""
-
-    start: int
-    end: int
-    message: str
-
-
-def condition_faults(tree: syntax.Node, fields: Fields, elsewhere: Mapping[str, str] | None = None) -> list[Fault]:
-    """Everything wrong with a condition. `elsewhere` says of unknown names where they would be known."""
+def condition_errors(
+    tree: parse.Node, fields: Fields, elsewhere: Mapping[str, str] | None = None
+) -> list[InvalidExpression]:
+    """Everything wrong with a condition. `elsewhere`: for names unknown here, what to say about them."""
     checker = _Checker(fields, elsewhere or {})
     checker.truth(tree)
     return checker.found
 
 
-def value_faults(tree: syntax.Node, fields: Fields, elsewhere: Mapping[str, str] | None = None) -> list[Fault]:
+def value_errors(tree: parse.Node, fields: Fields) -> list[InvalidExpression]:
     """Everything wrong with the expression of a template."""
-    checker = _Checker(fields, elsewhere or {})
+    checker = _Checker(fields, {})
     checker.kind(tree)
     return checker.found
 
 
-def kind_of(tree: syntax.Node, fields: Fields) -> Kind:
-    """The kind of value an expression gives; None if it could be anything."""
+def kind_of(tree: parse.Node, fields: Fields) -> Kind:
+    """The kind of an expression's value; None if it could be anything."""
     return _Checker(fields, {}).kind(tree)
 
 
@@ -83,41 +78,41 @@ class _Checker:
     def __init__(self, fields: Fields, elsewhere: Mapping[str, str]) -> None:
         self.fields = fields
         self.elsewhere = elsewhere
-        self.found: list[Fault] = []
+        self.found: list[InvalidExpression] = []
 
-    def fault(self, node: syntax.Node, message: str) -> None:
-        self.found.append(Fault(node.start, node.end, message))
+    def error(self, node: parse.Node, message: str) -> None:
+        self.found.append(InvalidExpression(message, node.start, node.end))
 
-    # What an operand gives.
+    # The value of an operand.
 
-    def kind(self, node: syntax.Node) -> Kind:
+    def kind(self, node: parse.Node) -> Kind:
         match node:
-            case syntax.Literal():
+            case parse.Literal():
                 return kind_of_value(node.value)
-            case syntax.Field():
+            case parse.Field():
                 return self.field(node)
-            case syntax.ListOf():
+            case parse.ListOf():
                 for item in node.items:
                     self.kind(item)
                 return "list"
-            case syntax.Not():
+            case parse.Negation():
                 self.truth(node.operand)
                 return "boolean"
-            case syntax.Compare():
+            case parse.Compare():
                 self.compare(node)
                 return "boolean"
-            case syntax.Logic():
+            case parse.Logic():
                 kinds = [base(self.kind(part)) for part in node.parts]
                 known = {kind for kind in kinds if kind != "null"}
                 return known.pop() if len(known) == 1 else None
 
-    def field(self, node: syntax.Field) -> Kind:
+    def field(self, node: parse.Field) -> Kind:
         kind: Kind = self.fields
         for part, (start, end) in zip(node.path, node.spans, strict=True):
             before, kind = kind, self.part(kind, part)
             if isinstance(kind, _Unknown):
                 top = before is self.fields
-                self.found.append(Fault(start, end, self.unknown(node, part, before, top)))
+                self.found.append(InvalidExpression(self.unknown(node, part, before, top), start, end))
                 return None
         return kind
 
@@ -130,10 +125,10 @@ class _Checker:
             return Choice("string", kind.values, kind.noun) if isinstance(kind, Choice) else None
         return _Unknown()
 
-    def unknown(self, node: syntax.Field, part: str | int, before: Kind, top: bool) -> str:
+    def unknown(self, node: parse.Field, part: str | int, before: Kind, top: bool) -> str:
         if not isinstance(before, Mapping):
             advice = "; take one item with [0]" if base(before) == "list" else ""
-            return f"this is {WORDS[base(before) or 'object']}, it has no field {part!r}{advice}"
+            return f"this is {WORDS[base(before) or 'object']} and has no field {part!r}{advice}"
         name = str(part)
         options = [*before, *(("true", "false", "null") if top else ())]
         near = did_you_mean(name, options)
@@ -141,46 +136,46 @@ class _Checker:
             return f"unknown field {name!r}{near or or_one_of(name, options)}"
         last = str(node.path[-1])
         if len(node.path) > 1 and last in before:
-            return f"unknown field {name!r}; fields stand alone here: write {last}"
+            return f"unknown field {name!r}; write just {last}"
         if name in self.elsewhere:
             return f"unknown field {name!r}; {self.elsewhere[name]}"
         return f"unknown field {name!r}{or_one_of(name, before)}"
 
-    # What a yes-or-no place needs.
+    # Where the answer must be yes or no.
 
-    def truth(self, node: syntax.Node, before: syntax.Node | None = None) -> None:
+    def truth(self, node: parse.Node, before: parse.Node | None = None) -> None:
         match node:
-            case syntax.Logic():
+            case parse.Logic():
                 for previous, part in zip((None, *node.parts), node.parts, strict=False):
                     self.truth(part, previous)
-            case syntax.Not():
+            case parse.Negation():
                 self.truth(node.operand)
             case _:
                 kind = base(self.kind(node))
                 if kind not in (None, "boolean"):
-                    self.fault(node, f"this is {WORDS[kind]}, not true or false{self.instead(node, kind, before)}")
+                    self.error(node, f"this is {WORDS[kind]}, not true or false{self.instead(node, kind, before)}")
 
-    def instead(self, node: syntax.Node, kind: str, before: syntax.Node | None) -> str:
-        """How to ask a question about a thing that is none."""
-        if isinstance(node, syntax.Literal) and isinstance(before, syntax.Compare):
-            left = before.left.name if isinstance(before.left, syntax.Field) else "field"
+    def instead(self, node: parse.Node, kind: str, before: parse.Node | None) -> str:
+        """How to make a question of something that is not one."""
+        if isinstance(node, parse.Literal) and isinstance(before, parse.Compare):
+            left = before.left.name if isinstance(before.left, parse.Field) else "field"
             return f"; write the whole comparison again: {left} {before.op} {node.value!r}"
-        if not isinstance(node, syntax.Field):
+        if not isinstance(node, parse.Field):
             return "; write a comparison: field == …"
         advice = {"number": f"{node.name} > 0", "list": f"'…' in {node.name}"}.get(kind, f"{node.name} != null")
         return f"; write {advice}"
 
     # Comparisons.
 
-    def compare(self, node: syntax.Compare) -> None:
+    def compare(self, node: parse.Compare) -> None:
         before = len(self.found)
         left, right = self.side(node.left, node.right), self.side(node.right, node.left)
         if len(self.found) > before:
             return
         if not _reads_field(node):
-            self.fault(node, f"this compares two fixed values{self.quoted_field(node)}")
+            self.error(node, f"this compares two fixed values{self.quoted_field(node)}")
         elif _same_thing(node.left, node.right):
-            self.fault(node, "this compares a field with itself")
+            self.error(node, "this compares a field with itself")
         elif node.op in ("in", "not in"):
             self.membership(node, left, right)
         elif node.op in ("==", "!="):
@@ -188,96 +183,96 @@ class _Checker:
         else:
             self.order(node, left, right)
 
-    def side(self, node: syntax.Node, other: syntax.Node) -> Kind:
-        """The kind of one side; a bare unknown word beside a known field was probably meant as text."""
-        if not (isinstance(node, syntax.Field) and len(node.path) == 1 and node.path[0] not in self.fields):
+    def side(self, node: parse.Node, other: parse.Node) -> Kind:
+        """The kind of one side; a bare unknown word compared with a known field was probably meant as text."""
+        if not (isinstance(node, parse.Field) and len(node.path) == 1 and node.path[0] not in self.fields):
             return self.kind(node)
-        name, compared = str(node.path[0]), isinstance(other, syntax.Field) and other.path[0] in self.fields
+        name, compared = str(node.path[0]), isinstance(other, parse.Field) and other.path[0] in self.fields
         typo = closest(name, [*self.fields, "true", "false", "null"], cutoff=0.8)
         if compared and typo is None and name not in self.elsewhere:
-            self.fault(node, f"unknown field {name!r}; a text is written in quotes: '{name}'")
+            self.error(node, f"unknown field {name!r}; put text in quotes: '{name}'")
             return None
         return self.kind(node)
 
-    def quoted_field(self, node: syntax.Compare) -> str:
+    def quoted_field(self, node: parse.Compare) -> str:
         for side in (node.left, node.right):
-            if not (isinstance(side, syntax.Literal) and isinstance(side.value, str)):
+            if not (isinstance(side, parse.Literal) and isinstance(side.value, str)):
                 continue
             name = side.value.strip("{} ")
             if name in self.fields and name != side.value:
                 return f"; a condition has no {{{{ }}}}: write {name}"
             if name in self.fields:
-                return f"; the field is written without quotes: {name}"
+                return f"; write the field without quotes: {name}"
         return ", so the answer is always the same"
 
-    def equality(self, node: syntax.Compare, left: Kind, right: Kind) -> None:
+    def equality(self, node: parse.Compare, left: Kind, right: Kind) -> None:
         a, b = base(left), base(right)
         if a is None or b is None or "null" in (a, b):
             return
         if a != b:
             never = "never equal" if node.op == "==" else "always different"
             message = f"this compares {WORDS[a]} with {WORDS[b]}: {never}"
-            self.fault(_literal_side(node), message + _without_quotes(node, a, b))
+            self.error(_literal_side(node), message + _without_quotes(node, a, b))
             return
         for kind, other in ((left, node.right), (right, node.left)):
             if isinstance(kind, Choice) and kind.kind == "string":
                 self.choice(kind, other)
 
-    def order(self, node: syntax.Compare, left: Kind, right: Kind) -> None:
+    def order(self, node: parse.Compare, left: Kind, right: Kind) -> None:
         for kind, side in ((base(left), node.left), (base(right), node.right)):
             if kind not in (None, "number", "string"):
-                self.fault(side, f"this is {WORDS[kind]}, it has no order: '{node.op}' is always false")
+                self.error(side, f"this is {WORDS[kind]} and has no order: '{node.op}' is always false")
                 return
         a, b = base(left), base(right)
         if a and b and a != b:
             message = f"this compares {WORDS[a]} with {WORDS[b]}: always false"
-            self.fault(_literal_side(node), message + _without_quotes(node, a, b))
+            self.error(_literal_side(node), message + _without_quotes(node, a, b))
 
-    def membership(self, node: syntax.Compare, item: Kind, container: Kind) -> None:
+    def membership(self, node: parse.Compare, item: Kind, container: Kind) -> None:
         kind, inside = base(container), base(item)
-        if isinstance(node.right, syntax.ListOf):
+        if isinstance(node.right, parse.ListOf):
             for element in node.right.items:
                 self.element(node, item, element)
         elif kind in ("boolean", "number", "null"):
-            self.fault(node.right, f"this is {WORDS[kind]}; 'in' looks into a list or a text")
+            self.error(node.right, f"this is {WORDS[kind]}; 'in' looks inside a list or a text")
         elif kind in ("string", "object") and inside not in (None, "string"):
-            self.fault(node.left, f"this is {WORDS[inside]}; only a text can be inside {WORDS[kind]}")
+            self.error(node.left, f"this is {WORDS[inside]}; only text can be inside {WORDS[kind]}")
         elif isinstance(container, Choice) and container.kind == "list":
             self.choice(container, node.left)
 
-    def element(self, node: syntax.Compare, item: Kind, element: syntax.Node) -> None:
+    def element(self, node: parse.Compare, item: Kind, element: parse.Node) -> None:
         a, b = base(item), base(kind_of(element, self.fields))
         if a in _SCALARS and b in _SCALARS and a != b:
-            self.fault(element, f"this is {WORDS[b]}, but what is looked for is {WORDS[a]}: never equal")
+            self.error(element, f"this is {WORDS[b]}, but the left side is {WORDS[a]}: never equal")
         elif isinstance(item, Choice) and item.kind == "string":
             self.choice(item, element)
 
-    def choice(self, kind: Choice, node: syntax.Node) -> None:
+    def choice(self, kind: Choice, node: parse.Node) -> None:
         """A literal that a narrowed kind can never hold is a typo."""
-        if isinstance(node, syntax.Literal) and isinstance(node.value, str) and node.value not in kind.values:
-            self.fault(node, f"unknown {kind.noun} {node.value!r}{or_one_of(node.value, kind.values)}")
+        if isinstance(node, parse.Literal) and isinstance(node.value, str) and node.value not in kind.values:
+            self.error(node, f"unknown {kind.noun} {node.value!r}{or_one_of(node.value, kind.values)}")
 
 
 class _Unknown:
-    """The mark of a field that does not exist (None means: could be anything)."""
+    """Marks a field that does not exist; None means that it could be anything."""
 
 
-def _reads_field(node: syntax.Node) -> bool:
-    return isinstance(node, syntax.Field) or any(_reads_field(child) for child in syntax.children(node))
+def _reads_field(node: parse.Node) -> bool:
+    return isinstance(node, parse.Field) or any(_reads_field(child) for child in parse.children(node))
 
 
-def _same_thing(left: syntax.Node, right: syntax.Node) -> bool:
-    return isinstance(left, syntax.Field) and isinstance(right, syntax.Field) and left.path == right.path
+def _same_thing(left: parse.Node, right: parse.Node) -> bool:
+    return isinstance(left, parse.Field) and isinstance(right, parse.Field) and left.path == right.path
 
 
-def _literal_side(node: syntax.Compare) -> syntax.Node:
-    return node.left if isinstance(node.left, syntax.Literal) else node.right
+def _literal_side(node: parse.Compare) -> parse.Node:
+    return node.left if isinstance(node.left, parse.Literal) else node.right
 
 
-def _without_quotes(node: syntax.Compare, *kinds: str) -> str:
-    """ "; write true without quotes" where that would mend it."""
+def _without_quotes(node: parse.Compare, *kinds: str) -> str:
+    """ "; write true without quotes", if that is the mistake."""
     side = _literal_side(node)
-    if not (isinstance(side, syntax.Literal) and isinstance(side.value, str)):
+    if not (isinstance(side, parse.Literal) and isinstance(side.value, str)):
         return ""
     text, number = side.value.strip().lower(), side.value.strip().removeprefix("-").replace(".", "", 1)
     if ("boolean" in kinds and text in ("true", "false")) or ("number" in kinds and number.isdigit()):

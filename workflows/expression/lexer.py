@@ -1,4 +1,8 @@
-"""The words and signs of an expression, and what to say when one does not fit."""
+"""The tokens of an expression, and what to say about a token that does not fit.
+
+Our own and not Python's `ast`: a key may be any word (`shop.class`), and the place of an error is never Python's, nor
+the same in every version of it.
+"""
 
 import math
 import re
@@ -11,16 +15,16 @@ WORDS = frozenset({"and", "or", "not", "in"})
 CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 _TOKEN = re.compile(
-    r"""(?P<blank>\s+)
+    r"""(?P<space>\s+)
       | (?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.]))
       | (?P<name>[^\W\d]\w*)
       | (?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
-      | (?P<sign>==(?!=)|!=(?!=)|<=|>=|<(?![>])|>|[()\[\],.])""",
+      | (?P<symbol>==(?!=)|!=(?!=)|<=|>=|<(?![>])|>|[()\[\],.])""",
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _ESCAPES = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "t": "\t"}
-# Written by people who know another language. The longest first.
-_WRONG_SIGNS = (
+# From other languages; a longer one before its own beginning.
+_FOREIGN_SYMBOLS = (
     ("{{", "this is already an expression, remove the {{ }}"),
     ("}}", "this is already an expression, remove the {{ }}"),
     ("===", "write '==' to compare"),
@@ -28,38 +32,38 @@ _WRONG_SIGNS = (
     ("<>", "write '!=' for 'is not equal'"),
     ("=>", "write '>='"),
     ("=<", "write '<='"),
-    ("=~", "there are no patterns; compare with '==' or look for a text with 'in'"),
+    ("=~", "there are no patterns; compare with '==' or search a text with 'in'"),
     ("&&", "write 'and'"),
     ("||", "write 'or'"),
     ("&", "write 'and'"),
-    ("|", "write 'or'; for a value to fall back on: {{ name or 'there' }}"),
+    ("|", "write 'or'; for a fallback value: {{ name or 'there' }}"),
     ("!", "write 'not'"),
     ("=", "write '==' to compare"),
-    ("$", "a field is written without '$'"),
-    ("{", "there are no objects here; a list is written ['a', 'b']"),
+    ("$", "write the field without '$'"),
+    ("{", "there are no maps here; write a list as ['a', 'b']"),
     ("?", "there is no 'a ? b : c'; write two rules with a condition each"),
     (":", "':' has no meaning in an expression"),
-    ("\N{LEFT SINGLE QUOTATION MARK}", "this is a curly quote; write a straight one: '"),
-    ("\N{RIGHT SINGLE QUOTATION MARK}", "this is a curly quote; write a straight one: '"),
-    ("\N{LEFT DOUBLE QUOTATION MARK}", "this is a curly quote; write a straight one: '"),
-    ("\N{RIGHT DOUBLE QUOTATION MARK}", "this is a curly quote; write a straight one: '"),
-    ("\N{DOUBLE LOW-9 QUOTATION MARK}", "this is a curly quote; write a straight one: '"),
+    ("\N{LEFT SINGLE QUOTATION MARK}", "this is a curly quote; use a straight one: '"),
+    ("\N{RIGHT SINGLE QUOTATION MARK}", "this is a curly quote; use a straight one: '"),
+    ("\N{LEFT DOUBLE QUOTATION MARK}", "this is a curly quote; use a straight one: '"),
+    ("\N{RIGHT DOUBLE QUOTATION MARK}", "this is a curly quote; use a straight one: '"),
+    ("\N{DOUBLE LOW-9 QUOTATION MARK}", "this is a curly quote; use a straight one: '"),
 )
-_WRONG_WORDS = {
+_FOREIGN_WORDS = {
     "is": "write '==' to compare",
     "equals": "write '==' to compare",
     "eq": "write '==' to compare",
     "contains": "write it the other way round: 'text' in field",
     "includes": "write it the other way round: 'text' in field",
     "has": "write it the other way round: 'text' in field",
-    "matches": "there are no patterns; compare with '==' or look for a text with 'in'",
-    "like": "there are no patterns; compare with '==' or look for a text with 'in'",
+    "matches": "there are no patterns; compare with '==' or search a text with 'in'",
+    "like": "there are no patterns; compare with '==' or search a text with 'in'",
     "if": "there is no 'a if b else c'; write two rules with a condition each",
 }
 
 
 class Token(NamedTuple):
-    """`kind` is name, word (and or not in), literal, sign or end."""
+    """`kind` is name, word (and or not in), literal, symbol or end."""
 
     kind: str
     text: str
@@ -70,22 +74,22 @@ class Token(NamedTuple):
     def is_word(self, word: str) -> bool:
         return self.kind == "word" and self.text == word
 
-    def is_sign(self, sign: str) -> bool:
-        return self.kind == "sign" and self.text == sign
+    def is_symbol(self, symbol: str) -> bool:
+        return self.kind == "symbol" and self.text == symbol
 
 
-def tokens(source: str) -> list[Token]:
-    """Cut an expression into its tokens, with an `end` after the last; raises InvalidExpression."""
+def tokenize(source: str) -> list[Token]:
+    """The tokens of an expression, with an `end` after the last; raises InvalidExpression."""
     found: list[Token] = []
     at = 0
     while at < len(source):
         match = _TOKEN.match(source, at)
         if match is None:
             _refuse(source, at)
-        if match.lastgroup != "blank":
+        if match.lastgroup != "space":
             found.append(_token(match))
             if len(found) > MAX_TOKENS:
-                raise InvalidExpression(f"an expression has at most {MAX_TOKENS} words and signs", at, match.end())
+                raise InvalidExpression(f"an expression has at most {MAX_TOKENS} words and symbols", at, match.end())
         at = match.end()
     found.append(Token("end", "", len(source), len(source)))
     return found
@@ -118,7 +122,7 @@ def _unescaped(quoted: str, start: int) -> str:
     def plain(match: re.Match[str]) -> str:
         if match[1] not in _ESCAPES:
             at = start + 1 + match.start()
-            message = r"""after '\' only \ ' " n t can follow; for one '\' write '\\'"""
+            message = r"""only \ ' " n t can follow '\'; for one '\' write '\\'"""
             raise InvalidExpression(message, at, at + 2)
         return _ESCAPES[match[1]]
 
@@ -127,9 +131,9 @@ def _unescaped(quoted: str, start: int) -> str:
 
 def _refuse(source: str, at: int) -> NoReturn:
     """Say what is wrong with a character that begins no token."""
-    for sign, advice in _WRONG_SIGNS:
-        if source.startswith(sign, at):
-            raise InvalidExpression(advice, at, at + len(sign))
+    for symbol, advice in _FOREIGN_SYMBOLS:
+        if source.startswith(symbol, at):
+            raise InvalidExpression(advice, at, at + len(symbol))
     char = source[at]
     if char in "'\"":
         raise InvalidExpression(f"this text has no closing {char}", at, at + 1)
@@ -137,17 +141,17 @@ def _refuse(source: str, at: int) -> NoReturn:
         end = re.compile(r"-?[\w.]+", re.ASCII).match(source, at)
         raise InvalidExpression("this is not a number", at, end.end() if end else at + 1)
     if char == "-" and re.match(r"\w-[^\W\d]", source[max(0, at - 1) : at + 2], re.ASCII):
-        raise InvalidExpression("a field name has '_' and no '-'", at, at + 1)
+        raise InvalidExpression("a field name has '_', not '-'", at, at + 1)
     if char in "+-*/%^~":
         raise InvalidExpression("there is no arithmetic: conditions compare, templates copy", at, at + 1)
     if char.isalpha():
-        raise InvalidExpression("a field name has only letters a-z, digits and _", at, at + 1)
+        raise InvalidExpression("a field name has only the letters a-z, digits and _", at, at + 1)
     shown = repr(char) if char.isprintable() else f"U+{ord(char):04X}"
     raise InvalidExpression(f"{shown} has no meaning in an expression", at, at + 1)
 
 
 def unexpected(token: Token, before: Token | None, source: str) -> InvalidExpression:
-    """What to say about a token that cannot stand where it stands."""
+    """What to say about a token that cannot be where it is."""
     start, end = token.start, token.end
     after_operand = before is not None and (before.kind in ("name", "literal") or before.text in (")", "]"))
     if token.kind == "end":
@@ -157,7 +161,7 @@ def unexpected(token: Token, before: Token | None, source: str) -> InvalidExpres
     if after_operand:
         return InvalidExpression(_after_operand(token), start, end)
     if token.is_word("not"):
-        return InvalidExpression("put what 'not' negates in parentheses: (not …)", start, end)
+        return InvalidExpression("put 'not' and what it negates in parentheses: (not …)", start, end)
     where = f"between {before.text!r} and {token.text!r}" if before else f"before {token.text!r}"
     return InvalidExpression(f"something is missing {where}", start, end)
 
@@ -165,15 +169,15 @@ def unexpected(token: Token, before: Token | None, source: str) -> InvalidExpres
 def _after_operand(token: Token) -> str:
     word = token.text.lower()
     if token.kind == "name" and word in WORDS:
-        return f"write {word!r} in small letters"
-    if token.kind == "name" and word in _WRONG_WORDS:
-        return _WRONG_WORDS[word]
+        return f"write {word!r} in lowercase"
+    if token.kind == "name" and word in _FOREIGN_WORDS:
+        return _FOREIGN_WORDS[word]
     if token.text.startswith("-"):
         return "there is no arithmetic: conditions compare, templates copy"
     if token.kind in ("name", "literal"):
         return "expected 'and', 'or' or a comparison such as '==' before this"
     if token.text in (")", "]"):
-        return f"this {token.text!r} closes nothing"
+        return f"there is nothing for this {token.text!r} to close"
     if token.is_word("not"):
         return "'not' here must be followed by 'in'; to negate, put it before the comparison"
-    return f"{token.text!r} cannot stand here"
+    return f"{token.text!r} makes no sense here"

@@ -1,4 +1,4 @@
-"""The grammar of conditions and templates: a text becomes a small tree, or one InvalidExpression.
+"""The grammar of conditions and templates: a text becomes a small tree, or raises InvalidExpression.
 
     expression = and-list { "or" and-list }
     and-list   = negation { "and" negation }
@@ -7,13 +7,13 @@
     operand    = literal | field | "[" [ expression { "," expression } ] "]" | "(" expression ")"
     field      = name { "." name | "[" text-or-whole-number "]" }
 
-There is nothing to call, to repeat or to compute with, so evaluating needs no guard against a program.
+Nothing can call, loop or compute, so evaluating an expression needs no protection from it.
 """
 
 from dataclasses import dataclass
 
 from workflows.errors import InvalidExpression
-from workflows.expression.lexer import Token, tokens, unexpected
+from workflows.expression.lexer import Token, tokenize, unexpected
 
 MAX_LENGTH = 1000
 MAX_DEPTH = 24
@@ -40,7 +40,7 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`shop_domain`, `data.shop.plan`, `tags[0]`, `x['a b']`; `spans` says where each part stands."""
+    """`shop_domain`, `data.shop.plan`, `tags[0]`, `x['a b']`; `spans` has the place of each part."""
 
     start: int
     end: int
@@ -56,7 +56,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class Negation:
     """`not a`."""
 
     start: int
@@ -76,7 +76,7 @@ class Logic:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """`a == b` and its kin."""
+    """`a == b`, `a in b` and the other comparisons."""
 
     start: int
     end: int
@@ -85,22 +85,22 @@ class Compare:
     right: "Node"
 
 
-Node = Literal | ListOf | Field | Not | Logic | Compare
+Node = Literal | ListOf | Field | Negation | Logic | Compare
 
 
 def parse(source: str) -> Node:
-    """Read one whole expression; raises InvalidExpression."""
+    """Parse a whole expression; raises InvalidExpression."""
     if len(source) > MAX_LENGTH:
         raise InvalidExpression(f"an expression has at most {MAX_LENGTH} characters, this one has {len(source)}", 0, 1)
     return _Parser(source).whole()
 
 
 def children(node: Node) -> tuple[Node, ...]:
-    """The expressions a node is made of, from left to right."""
+    """The parts of a node, from left to right."""
     match node:
         case ListOf():
             return node.items
-        case Not():
+        case Negation():
             return (node.operand,)
         case Logic():
             return node.parts
@@ -112,14 +112,14 @@ def children(node: Node) -> tuple[Node, ...]:
 class _Parser:
     def __init__(self, source: str) -> None:
         self.source = source
-        self.tokens = tokens(source)
+        self.tokens = tokenize(source)
         self.at = 0
         self.token = self.tokens[0]
         self.depth = 0
 
     @property
     def end(self) -> int:
-        """Where the token read last ends; a node with parentheses ends after them."""
+        """Where the last token ends; a node that ends in parentheses ends after them."""
         return self.tokens[self.at - 1].end
 
     def advance(self) -> Token:
@@ -153,7 +153,7 @@ class _Parser:
         self.deeper(start)
         operand = self.negation()
         self.depth -= 1
-        return Not(start, self.end, operand)
+        return Negation(start, self.end, operand)
 
     def comparison(self) -> Node:
         start = self.token.start
@@ -174,7 +174,7 @@ class _Parser:
             self.advance()
             self.advance()
             return "not in"
-        if self.token.kind in ("word", "sign") and self.token.text in COMPARISONS:
+        if self.token.kind in ("word", "symbol") and self.token.text in COMPARISONS:
             return self.advance().text
         return None
 
@@ -185,9 +185,9 @@ class _Parser:
             return Literal(token.start, token.end, token.value)
         if token.kind == "name":
             return self.field()
-        if token.is_sign("("):
+        if token.is_symbol("("):
             return self.group()
-        if token.is_sign("["):
+        if token.is_symbol("["):
             return self.bracket()
         raise unexpected(token, self.tokens[self.at - 1] if self.at else None, self.source)
 
@@ -202,18 +202,18 @@ class _Parser:
         opening = self.advance()
         self.deeper(opening.start)
         items: list[Node] = []
-        while not self.token.is_sign("]"):
+        while not self.token.is_symbol("]"):
             items.append(self.logic("or"))
-            if not self.token.is_sign(","):
+            if not self.token.is_symbol(","):
                 break
             self.advance()
         closing = self.close(opening, "]")
         return ListOf(opening.start, closing.end, tuple(items))
 
-    def close(self, opening: Token, sign: str) -> Token:
+    def close(self, opening: Token, symbol: str) -> Token:
         if self.token.kind == "end":
             raise InvalidExpression(f"this {opening.text!r} is never closed", opening.start, opening.end)
-        if not self.token.is_sign(sign):
+        if not self.token.is_symbol(symbol):
             raise unexpected(self.token, self.tokens[self.at - 1], self.source)
         self.depth -= 1
         return self.advance()
@@ -222,15 +222,15 @@ class _Parser:
         first = self.advance()
         path: list[str | int] = [first.text]
         spans, end = [(first.start, first.end)], first.end
-        while self.token.kind == "sign" and self.token.text in ".[":
+        while self.token.kind == "symbol" and self.token.text in ".[":
             opening = self.advance()
             part = self.advance() if self.token.kind != "end" else self.token
             path.append(self.part(opening, part))
             spans.append((part.start, part.end))
             end = part.end if opening.text == "." else self.close_index(opening)
-        if self.token.is_sign("("):
+        if self.token.is_symbol("("):
             raise InvalidExpression(
-                "there is nothing to call here: an expression has fields, texts, numbers and comparisons",
+                "nothing can be called here: an expression has fields, texts, numbers and comparisons",
                 first.start,
                 self.token.end,
             )
@@ -245,7 +245,7 @@ class _Parser:
         raise InvalidExpression(f"expected {wanted}", part.start, part.end)
 
     def close_index(self, opening: Token) -> int:
-        if not self.token.is_sign("]"):
+        if not self.token.is_symbol("]"):
             raise InvalidExpression("this '[' is never closed", opening.start, opening.end)
         return self.advance().end
 

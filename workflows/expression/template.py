@@ -1,9 +1,9 @@
 """Texts with `{{ expression }}` in them.
 
     Template.parse("{{shop_domain}}").value({...})             the field itself, with its JSON type
-    Template.parse("Hello {{ name or 'there' }}").text({...})  text; what is filled in is never read again
+    Template.parse("Hello {{ name or 'there' }}").text({...})  text
 
-Data is copied in, never interpreted: a shop named `{{x}}`, `1e5` or `null` stays exactly that text.
+Data is copied in, never interpreted: a shop named `{{x}}`, `1e5` or `null` keeps exactly that name.
 """
 
 import re
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows.errors import InvalidExpression
-from workflows.expression import evaluate as expression
-from workflows.expression.json_values import EFFORT, MAX_TEXT, Effort, TooMuch, as_text
+from workflows.expression.evaluate import Value, value
+from workflows.expression.json_values import BUDGET, MAX_TEXT, Budget, BudgetExceeded, as_text
 
 MAX_EXPRESSIONS = 50
 _SINGLE_BRACES = re.compile(r"(?<!\{)\{\s*([A-Za-z_][\w.]*)\s*\}(?!\})", re.ASCII)
@@ -23,15 +23,15 @@ _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One `{{ }}`: `start` is where its expression begins in the text of the template."""
+    """One `{{ }}`; `start` is where its expression begins in the template."""
 
     start: int
-    value: expression.Value
+    value: Value
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A compiled text. `parts` alternates between plain text and slots as they were written."""
+    """A compiled text: plain parts and slots, in order."""
 
     source: str
     parts: tuple[str | Slot, ...]
@@ -39,26 +39,26 @@ class Template:
     @staticmethod
     def parse(source: str) -> "Template":
         """Compile a text; raises InvalidExpression with offsets into `source`."""
-        template, faults = Template.read(source)
-        if faults:
-            raise faults[0]
+        template, errors = Template.read(source)
+        if errors:
+            raise errors[0]
         return template
 
     @staticmethod
     def read(source: str) -> "tuple[Template, list[InvalidExpression]]":
-        """Compile what can be compiled of a text, and everything that is wrong with the rest."""
+        """Compile a text as far as possible; also returns everything that is wrong with the rest."""
         if len(source) > MAX_TEXT:
             return Template("", ()), [InvalidExpression(f"longer than {MAX_TEXT} characters", 0, 1)]
         parts: list[str | Slot] = []
-        faults: list[InvalidExpression] = []
+        errors: list[InvalidExpression] = []
         for start, end, inside in _pieces(source):
             try:
                 parts.append(_slot(source, start, end) if inside else _text(source, start, end))
-            except InvalidExpression as fault:
-                faults.append(fault)
+            except InvalidExpression as error:
+                errors.append(error)
         if sum(isinstance(part, Slot) for part in parts) > MAX_EXPRESSIONS:
-            faults.append(InvalidExpression(f"more than {MAX_EXPRESSIONS} {{{{ }}}} in one text", 0, 1))
-        return Template(source, tuple(part for part in parts if part != "")), faults
+            errors.append(InvalidExpression(f"more than {MAX_EXPRESSIONS} {{{{ }}}} in one text", 0, 1))
+        return Template(source, tuple(part for part in parts if part != "")), errors
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -66,23 +66,23 @@ class Template:
         return tuple(part for part in self.parts if isinstance(part, Slot))
 
     @property
-    def alone(self) -> expression.Value | None:
-        """The expression if the whole text is one `{{ }}`: its value then keeps its JSON type."""
+    def alone(self) -> Value | None:
+        """The expression, if the whole text is one `{{ }}`: its value then keeps its JSON type."""
         rest = [part for part in self.parts if isinstance(part, Slot) or part.strip()]
         return rest[0].value if len(rest) == 1 and isinstance(rest[0], Slot) else None
 
-    def value(self, data: Mapping[str, Any], effort: Effort | None = None) -> Any:
+    def value(self, data: Mapping[str, Any], budget: Budget | None = None) -> Any:
         """The field itself if the text is one `{{ }}`, else the text."""
         alone = self.alone
-        return alone.of(data, effort) if alone is not None else self.text(data, effort)
+        return alone.of(data, budget) if alone is not None else self.text(data, budget)
 
-    def text(self, data: Mapping[str, Any], effort: Effort | None = None) -> str:
-        """The text with everything filled in; what takes too long to find is left out. Cut at MAX_TEXT."""
-        effort = [EFFORT] if effort is None else effort
+    def text(self, data: Mapping[str, Any], budget: Budget | None = None) -> str:
+        """The text with everything filled in, cut at MAX_TEXT; what exceeds the budget is left out."""
+        budget = [BUDGET] if budget is None else budget
         filled: list[str] = []
         length = 0
         for part in self.parts:
-            filled.append(part if isinstance(part, str) else _filled(part, data, effort))
+            filled.append(part if isinstance(part, str) else _filled(part, data, budget))
             length += len(filled[-1])
             if length > MAX_TEXT:
                 return "".join(filled)[: MAX_TEXT - 1] + "…"
@@ -90,7 +90,7 @@ class Template:
 
 
 def compile_tree(tree: Any) -> Any:
-    """Compile every text inside lists and maps; what is no text, or has no `{{ }}`, stays what it is."""
+    """Compile every text inside lists and maps; what is not text, or has no `{{ }}`, stays as it is."""
     if isinstance(tree, str):
         template = Template.parse(tree)
         return template if template.slots else tree
@@ -101,24 +101,24 @@ def compile_tree(tree: Any) -> Any:
     return tree
 
 
-def fill_tree(tree: Any, data: Mapping[str, Any], effort: Effort) -> Any:
-    """Give a compiled tree its values: plain JSON that nobody else holds."""
+def fill_tree(tree: Any, data: Mapping[str, Any], budget: Budget) -> Any:
+    """Fill in a compiled tree: new plain JSON that shares nothing."""
     if isinstance(tree, Template):
-        return tree.value(data, effort)
+        return tree.value(data, budget)
     if isinstance(tree, list):
-        return [fill_tree(item, data, effort) for item in tree]
+        return [fill_tree(item, data, budget) for item in tree]
     if isinstance(tree, dict):
-        return {key: fill_tree(item, data, effort) for key, item in tree.items()}
+        return {key: fill_tree(item, data, budget) for key, item in tree.items()}
     return tree
 
 
 def single_braces(source: str) -> list[tuple[int, int, str]]:
-    """Every `{name}` outside `{{ }}`: text as it stands, but perhaps meant as a template."""
+    """Every `{name}` outside `{{ }}`: plain text, but perhaps meant as a template."""
     return [(found.start(), found.end(), found[1]) for found in _SINGLE_BRACES.finditer(source)]
 
 
 def _pieces(source: str) -> Iterator[tuple[int, int, bool]]:
-    """The texts outside and the texts inside `{{ }}`, by turns; what is inside and never ends reaches to the end."""
+    """Start, end and whether it is inside `{{ }}`, for one piece after the other; an open `{{` reaches to the end."""
     at = 0
     while (start := source.find("{{", at)) >= 0:
         yield at, start, False
@@ -129,7 +129,7 @@ def _pieces(source: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _end(source: str, start: int) -> int:
-    """Where the `}}` for the expression at `start` stands; texts in quotes are stepped over."""
+    """Where the `}}` of the expression at `start` is; texts in quotes are skipped."""
     at = start
     while at < len(source):
         if source.startswith("}}", at):
@@ -154,13 +154,13 @@ def _slot(source: str, start: int, end: int) -> Slot:
     if not inside.strip():
         raise InvalidExpression("nothing between {{ and }}", start - 2, end + 2)
     try:
-        return Slot(start, expression.value(inside))
-    except InvalidExpression as fault:
-        raise InvalidExpression(fault.message, fault.start + start, fault.end + start) from None
+        return Slot(start, value(inside))
+    except InvalidExpression as error:
+        raise InvalidExpression(error.message, error.start + start, error.end + start) from None
 
 
-def _filled(slot: Slot, data: Mapping[str, Any], effort: Effort) -> str:
+def _filled(slot: Slot, data: Mapping[str, Any], budget: Budget) -> str:
     try:
-        return as_text(slot.value.run(data, effort), effort)
-    except TooMuch:
+        return as_text(slot.value.run(data, budget), budget)
+    except BudgetExceeded:
         return ""

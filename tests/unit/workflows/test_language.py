@@ -8,8 +8,18 @@ from tests.unit.workflows.builders import workflow
 from workflows import engine
 from workflows.actions import ACTIONS, Section
 from workflows.check import check
-from workflows.check.locations import tag_of
-from workflows.definition import Behavior, Definition, Limits, Model, Rule, TransitionSection
+from workflows.definition import (
+    EVENT_TYPES,
+    KEPT_BY_WORKERS,
+    BehaviorSection,
+    LimitsSection,
+    ModelSection,
+    RuleSection,
+    TransitionSection,
+    WorkflowDefinition,
+    context_fields,
+    event_fields,
+)
 from workflows.expression.evaluate import condition
 from workflows.expression.json_values import MAX_TEXT
 from workflows.expression.lexer import MAX_TOKENS
@@ -17,7 +27,6 @@ from workflows.expression.parse import MAX_LENGTH
 from workflows.expression.template import Template
 from workflows.loader import SHIPPED, load_text
 from workflows.source import MAX_BYTES, Document
-from workflows.vocabulary import EVENT_TYPES, KEPT_BY_WORKERS, context_fields, event_fields
 
 PAGE = (SHIPPED / "README.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -51,16 +60,24 @@ def test_every_event_has_its_fields(event: str) -> None:
 
 
 def test_every_key_is_there() -> None:
-    sections: tuple[type[Section], ...] = (Definition, Behavior, TransitionSection, Rule, Limits, Model, *ACTIONS)
+    sections: tuple[type[Section], ...] = (
+        WorkflowDefinition,
+        BehaviorSection,
+        TransitionSection,
+        RuleSection,
+        LimitsSection,
+        ModelSection,
+        *ACTIONS.values(),
+    )
     keys = {key for section in sections for key in section.model_fields} - {"type", "cj"}
     assert [key for key in keys if not re.search(rf"\b{key}\b", PAGE)] == []
-    assert all(row(tag_of(action)) for action in ACTIONS)
+    assert all(row(tag) for tag in ACTIONS)
     assert [key for key in (*context_fields(None), *KEPT_BY_WORKERS) if f"`{key}`" not in PAGE] == []
 
 
-@pytest.mark.parametrize("key", list(Limits.model_fields))
+@pytest.mark.parametrize("key", list(LimitsSection.model_fields))
 def test_limits_and_defaults_are_those(key: str) -> None:
-    field = Limits.model_fields[key]
+    field = LimitsSection.model_fields[key]
     bounds = {name: getattr(bound, name) for bound in field.metadata for name in ("ge", "le") if hasattr(bound, name)}
     _, _, meaning, default, _ = row(f"limits.{key}").split("|")
     assert f"{bounds['ge']} to {bounds['le']}" in meaning

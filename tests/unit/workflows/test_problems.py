@@ -3,7 +3,7 @@
 import json
 
 from workflows import problems as report
-from workflows.problem import Problem, render
+from workflows.problems import Problem, render
 
 ERROR = Problem("a/b.yaml", 12, 5, "unknown key 'x'", "error", "    x: 1", 1)
 WARNING = Problem("a,b:c.yaml", 3, 1, "100% wrong\nreally", "warning", "abc", 3)

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from workflows import engine, vocabulary
+from workflows import definition, engine
 from workflows.actions import DataType, Prefetch, ProcessMessage, UpdateContext
 from workflows.loader import SHIPPED, check_paths, load_folder, load_text
 from workflows.schema import FILE, schema, schema_text
@@ -172,7 +172,7 @@ def test_the_schema_refuses_what_an_editor_should_mark() -> None:
 
 def test_the_schema_tells_an_editor_about_events_and_actions() -> None:
     made = json.loads(schema_text())
-    assert list(made["properties"]["system_events"]["properties"]) == list(vocabulary.EVENT_TYPES)
+    assert list(made["properties"]["system_events"]["properties"]) == list(definition.EVENT_TYPES)
     assert (
         "Fields: provider (text)" in made["properties"]["system_events"]["properties"]["oauth_complete"]["description"]
     )
@@ -192,5 +192,5 @@ def test_names_made_elsewhere_are_the_same_there() -> None:
     from shopify.data import DATA_TYPES
     from workers.privacy import ENDS_HERE
 
-    assert set(vocabulary.DATA_TYPES) == set(DATA_TYPES) == set(get_args(DataType))
-    assert vocabulary.WITHOUT_CONVERSATION == ENDS_HERE
+    assert set(definition.DATA_TYPES) == set(DATA_TYPES) == set(get_args(DataType))
+    assert definition.WITHOUT_CONVERSATION == ENDS_HERE

@@ -151,21 +151,21 @@ def test_going_on_under_another_name() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "col", "width", "message"),
     [
-        ("a: ? b\n", 1, 4, 1, "a text cannot begin with '? ' unless it is in quotes"),
-        ("a: }\n", 1, 4, 1, "a text cannot begin with } unless it is in quotes"),
-        ("a: ,b\n", 1, 4, 1, "a text cannot begin with , unless it is in quotes"),
-        ("a: `b`\n", 1, 4, 1, "a text cannot begin with ` unless it is in quotes"),
-        ("a: %b\n", 1, 4, 1, "a text cannot begin with % unless it is in quotes"),
+        ("a: ? b\n", 1, 4, 1, "text cannot begin with '? ' unless it is in quotes"),
+        ("a: }\n", 1, 4, 1, "text cannot begin with } unless it is in quotes"),
+        ("a: ,b\n", 1, 4, 1, "text cannot begin with , unless it is in quotes"),
+        ("a: `b`\n", 1, 4, 1, "text cannot begin with ` unless it is in quotes"),
+        ("a: %b\n", 1, 4, 1, "text cannot begin with % unless it is in quotes"),
         ("a: - b\n", 1, 4, 1, "a list begins on a line of its own, each item after '- '"),
-        ("a: b: c\n", 1, 4, 4, "': ' inside a text without quotes; put the text in quotes"),
+        ("a: b: c\n", 1, 4, 4, "': ' in text without quotes; put the text in quotes"),
         ("a:\n  - b\n  c: d\n", 3, 3, 4, "a list began above in this column: this line must begin with '- '"),
-        ("a: b\n- c\n", 2, 1, 3, "this '- ' stands where no list is"),
+        ("a: b\n- c\n", 2, 1, 3, "there is no list here for this '- '"),
         ("a: |\n  x\n y\nb: c\n", 3, 2, 1, "this line begins in a column where nothing above it begins"),
-        ("type:foo\nb: c\n", 1, 1, 5, "a blank is missing after 'type:'"),
-        ("b: c\ntype:foo\nd: e\n", 2, 1, 5, "a blank is missing after 'type:'"),
+        ("type:foo\nb: c\n", 1, 1, 5, "a space is missing after 'type:'"),
+        ("b: c\ntype:foo\nd: e\n", 2, 1, 5, "a space is missing after 'type:'"),
         ("b: c\nfoo bar\nd: e\n", 2, 1, 7, "this line has no key and ': '"),
-        ("a: {x: 1\nb: 3\n", 1, 4, 1, "what begins with this { is never closed: a ',' or a '}' is missing"),
-        ("'a' 'b'\n", 1, 5, 1, "YAML cannot be read from here on"),
+        ("a: {x: 1\nb: 3\n", 1, 4, 1, "this { is never closed: a ',' or a '}' is missing"),
+        ("'a' 'b'\n", 1, 5, 1, "the YAML cannot be read from here on"),
         ("- 'a'b'\n", 1, 5, 1, "the text that began with ' ends here; write '' for an apostrophe inside"),
         ('a: "b" c\n', 1, 6, 1, 'the text that began with " ends here; put the whole value in single quotes'),
         ("a: !tag b\n", 1, 4, 4, "'!' at the start of a value makes a tag"),
@@ -183,11 +183,11 @@ def test_going_on_under_another_name() -> None:
         ("true: b\n", 1, 1, 4, "a key is a word, not true"),
         ("null: b\n", 1, 1, 4, "a key is a word, not null"),
         ("a:\n  <<: {b: c}\n", 2, 3, 2, "'<<' merges another map"),
-        ("a: b\nc: d\na: e\n", 3, 1, 1, "key 'a' is repeated; it stands already on line 1"),
+        ("a: b\nc: d\na: e\n", 3, 1, 1, "key 'a' is repeated; it is already on line 1"),
         ("a: x\x07y\n", 1, 5, 1, "the character U+0007 is not allowed in YAML: remove it"),
         ("a: x\ud800", 1, 5, 1, "the character U+D800 is not allowed in YAML: remove it"),
         ("a: [{{x}}, b]\n", 1, 5, 5, 'a template must be in quotes: "{{x}}"'),
-        ("- {{x}} y\n", 1, 3, 7, 'a text with a template in it must be in quotes: "{{x}} y"'),
+        ("- {{x}} y\n", 1, 3, 7, 'text with a template in it must be in quotes: "{{x}} y"'),
         ("a: b #c\n", 1, 6, 2, "this is a comment, not part of the text"),
         ("a:\n  b\n  d #c\ne: f\n", 3, 5, 2, "this is a comment, not part of the text"),
         ("", 1, 1, 1, "the file is empty"),
@@ -202,5 +202,5 @@ def test_what_a_colleague_would_say(text: str, line: int, col: int, width: int, 
 @pytest.mark.parametrize(
     "text", ["a: b # c\n", "a: 'b' #c\n", "a: 1 # c\n", "#c\na: b\n", "a: #c\n  b: c\n", "a: b#c\n"]
 )
-def test_comments_are_no_matter(text: str) -> None:
+def test_comments_are_no_problem(text: str) -> None:
     assert read(text).problems == []

@@ -4,11 +4,11 @@ import pytest
 
 from tests.unit.workflows.builders import text, workflow
 from workflows.check import check
+from workflows.definition import EVENT_TYPES
 from workflows.errors import InvalidWorkflows
 from workflows.loader import load_text
-from workflows.problem import Problem
+from workflows.problems import Problem
 from workflows.source import Document
-from workflows.vocabulary import EVENT_TYPES
 
 
 def problems(body: str) -> list[Problem]:
@@ -50,7 +50,7 @@ def test_what_is_wrong_in_one_place_hides_nothing_in_another() -> None:
         (4, "CJ is to begin"),
         (7, "unknown key 'if'"),
         (7, "unknown field 'turn'"),
-        (8, "this leads to the workflow that it leaves"),
+        (8, "this leads back to the same workflow"),
         (10, "unknown event 'oauth_completed'"),
         (11, "unknown field 'provder'"),
         (12, "unknown key 'action'"),
@@ -61,7 +61,7 @@ def test_what_is_wrong_in_one_place_hides_nothing_in_another() -> None:
         (15, "unknown key 'typ'"),
         (16, "unknown data type 'count'"),
         (18, "'actions' is empty"),
-        (19, "'max_tool_rounds' is 0"),
+        (19, "'max_tool_rounds' must be from 1 to 20"),
         (20, "unknown tool 'shopify'"),
     ]
 
@@ -108,7 +108,7 @@ def test_a_key_of_the_context_keeps_its_kind_but_can_be_cleared() -> None:
     assert workflow(template % "null").rules
     assert workflow(template % '"{{shop_domain}}"').rules
     assert workflow(template % '"the shop {{shop_domain}}"').rules
-    assert messages(template % "3") == ["'shop_domain' is text, this is a number"]
+    assert messages(template % "3") == ["'shop_domain' must be text, not a number"]
 
 
 def test_data_metadata_and_config_may_hold_anything() -> None:
@@ -160,7 +160,7 @@ def test_one_rule_and_a_list_of_one_rule_mean_the_same() -> None:
 
 @pytest.mark.parametrize("value", ["[]", "''", "5", "hello", "[[]]", "{a: 1}", "true", "[null]"])
 @pytest.mark.parametrize("key", ["behavior", "system_events", "tools", "limits", "model", "requirements", "config"])
-def test_any_value_in_any_place_is_told_without_failing(key: str, value: str) -> None:
+def test_any_value_in_any_place_is_reported_without_failing(key: str, value: str) -> None:
     document = Document("test.yaml", text(f"{key}: {value}\n"))
     definition = check(document, None)
     assert (definition is None) is document.has_errors
@@ -184,37 +184,42 @@ RULE = "system_events: {oauth_complete: %s}\n"
             "behavior: {initiator: cj, initial_action: hello}\n",
             3,
             43,
-            "'initial_action' is a map with the keys type, message, sender",
+            "'initial_action' must be a map with the keys type, message, sender",
         ),
         (
             "behavior: {initiator: cj, initial_action: {type: prefetch, data_types: [counts]}}\n",
             *(3, 50, "'initial_action' is a process_message, it cannot be 'prefetch'"),
         ),
-        ("behavior: {transitions: {done: support}}\n", 3, 32, "'done' is a map with the keys target_workflow"),
-        ("behavior:\n  transitions:\n  - a: b\n", 5, 3, "'transitions' is a map: remove the '- ' before its keys"),
-        ("model: gpt-4\n", 3, 8, "'model' is a map with the keys name, fallbacks"),
-        ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' is a list: write [x]"),
-        ("model: {temperature: hot}\n", 3, 22, "'temperature' is a number, this is the text 'hot'"),
-        ("requirements: [{shopify_oauth: yes}]\n", 3, 32, "'shopify_oauth' is true or false, this is the text 'yes'"),
-        ("requirements: shopify_oauth\n", 3, 15, "'requirements' is a list: begin each item with '- '"),
-        ("system_events: [{oauth_complete: {}}]\n", 3, 16, "'system_events' is a map: remove the '- '"),
-        (RULE % "hello", 3, 33, "'oauth_complete' is a map with the keys condition, actions"),
-        (RULE % "[hello]", 3, 34, "an item of 'oauth_complete' is a map with the keys"),
+        ("behavior: {transitions: {done: support}}\n", 3, 32, "'done' must be a map with the keys target_workflow"),
+        ("behavior:\n  transitions:\n  - a: b\n", 5, 3, "'transitions' must be a map: remove the '- ' before its keys"),
+        ("model: gpt-4\n", 3, 8, "'model' must be a map with the keys name, fallbacks"),
+        ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' must be a list: write [x]"),
+        ("model: {temperature: hot}\n", 3, 22, "'temperature' must be a number, not the text 'hot'"),
+        ("requirements: [{shopify_oauth: yes}]\n", 3, 32, "'shopify_oauth' must be true or false, not the text 'yes'"),
+        ("requirements: shopify_oauth\n", 3, 15, "'requirements' must be a list: begin each item with '- '"),
+        ("system_events: [{oauth_complete: {}}]\n", 3, 16, "'system_events' must be a map: remove the '- '"),
+        (RULE % "hello", 3, 33, "'oauth_complete' must be a map with the keys condition, actions"),
+        (RULE % "[hello]", 3, 34, "an item of 'oauth_complete' must be a map with the keys"),
         (RULE % "[]", 3, 33, "'oauth_complete' is empty"),
-        (RULE % "{actions: say hello}", 3, 43, "'actions' is a list: begin each item with '- '"),
+        (RULE % "{actions: say hello}", 3, 43, "'actions' must be a list: begin each item with '- '"),
         (RULE % "{actions: [null]}", 3, 44, "this item of 'actions' is empty"),
-        (RULE % "{actions: [[]]}", 3, 44, "an action begins with '- type: …', this is a list"),
-        (RULE % "{condition: true, actions: [{type: prefetch, data_types: [counts]}]}", 3, 45, "this is true: put it"),
-        (ACTION % ("update_context", "data: x"), 7, 15, "'data' is a map; this is the text 'x'"),
+        (RULE % "{actions: [[]]}", 3, 44, "an action begins with '- type: …'; this is a list"),
+        (
+            RULE % "{condition: true, actions: [{type: prefetch, data_types: [counts]}]}",
+            3,
+            45,
+            "must be text, not true: put it",
+        ),
+        (ACTION % ("update_context", "data: x"), 7, 15, "'data' must be a map; this is the text 'x'"),
         (ACTION % ("update_context", "data: {}"), 7, 15, "'data' is empty"),
         (ACTION % ("update_context", "context: {a: b}"), 7, 9, "unknown key 'context', did you mean 'data'?"),
-        (ACTION % ("process_message", "message: [a]"), 7, 18, "'message' is a text, this is a list"),
+        (ACTION % ("process_message", "message: [a]"), 7, 18, "'message' must be text, not a list"),
         (ACTION % ("process_message", "message: ' '"), 7, 18, "'message' is empty"),
-        (ACTION % ("prefetch", "data_types: counts"), 7, 21, "'data_types' is a list: write [counts]"),
+        (ACTION % ("prefetch", "data_types: counts"), 7, 21, "'data_types' must be a list: write [counts]"),
         (ACTION % ("transition", "target: support"), 7, 9, "unknown key 'target', did you mean 'target_workflow'?"),
         (ACTION % ("5", "x: y"), 6, 15, "unknown action type '5'; possible here: prefetch, process_message"),
-        ("tools: [1]\n", 3, 9, "an item of 'tools' is a text, this is the number 1: put it in quotes"),
-        ("tools: {shopify_data: true}\n", 3, 1, "'tools' is a list: begin each item with '- '"),
+        ("tools: [1]\n", 3, 9, "an item of 'tools' must be text, not the number 1: put it in quotes"),
+        ("tools: {shopify_data: true}\n", 3, 1, "'tools' must be a list: begin each item with '- '"),
         ("agents: x\n", 3, 1, "unknown key 'agents'; possible here: name, description"),
     ],
 )

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from workflows.loader import check_paths
-from workflows.problem import Problem
-from workflows.problems import human
+from workflows.problems import Problem, human
 
 FAULTY = Path(__file__).parent / "faulty"
 CASES = sorted(path for path in FAULTY.iterdir() if path.suffix == ".yaml" or path.is_dir())

@@ -8,7 +8,7 @@ import pytest
 
 from workflows.errors import InvalidExpression
 from workflows.expression.evaluate import condition, value
-from workflows.expression.json_values import EFFORT
+from workflows.expression.json_values import BUDGET
 
 EVENT = {
     "provider": "shopify",
@@ -158,25 +158,25 @@ def test_a_list_written_in_the_expression_is_a_new_one_each_time() -> None:
         ("a || b", 2, 4, "write 'or'"),
         ("!a", 0, 1, "write 'not'"),
         ("a is true", 2, 4, "write '==' to compare"),
-        ("a AND b", 2, 5, "write 'and' in small letters"),
+        ("a AND b", 2, 5, "write 'and' in lowercase"),
         ("tags contains 'a'", 5, 13, "write it the other way round: 'text' in field"),
         ("{{a}} == 1", 0, 2, "this is already an expression, remove the {{ }}"),
         ("a + 1", 2, 3, "there is no arithmetic: conditions compare, templates copy"),
         ("a -1", 2, 4, "there is no arithmetic: conditions compare, templates copy"),
-        ("shop-domain == 'x'", 4, 5, "a field name has '_' and no '-'"),
+        ("shop-domain == 'x'", 4, 5, "a field name has '_', not '-'"),
         ("a == 'b", 5, 6, "this text has no closing '"),
         ("(a or b", 0, 1, "this '(' is never closed"),
         ("a in ['b', 'c'", 5, 6, "this '[' is never closed"),
-        ("a)", 1, 2, "this ')' closes nothing"),
+        ("a)", 1, 2, "there is nothing for this ')' to close"),
         ("a == b == c", 7, 9, "a comparison has two sides; join two comparisons with 'and'"),
         ("a ==", 4, 5, "something is missing after '=='"),
         ("and b", 0, 3, "something is missing before 'and'"),
         ("a and or b", 6, 8, "something is missing between 'and' and 'or'"),
         ("()", 1, 2, "something is missing between '(' and ')'"),
-        ("a == not b", 5, 8, "put what 'not' negates in parentheses: (not …)"),
+        ("a == not b", 5, 8, "put 'not' and what it negates in parentheses: (not …)"),
         ("a not b", 2, 5, "'not' here must be followed by 'in'; to negate, put it before the comparison"),
         ("a 'b'", 2, 5, "expected 'and', 'or' or a comparison such as '==' before this"),
-        ("a.lower() == 'b'", 0, 8, "there is nothing to call here"),
+        ("a.lower() == 'b'", 0, 8, "nothing can be called here"),
         ("a.", 2, 3, "expected a name after '.'"),
         ("a[b]", 2, 3, "expected a text in quotes or a whole number inside [ ]"),
         ("a[1.5]", 2, 5, "expected a text in quotes or a whole number inside [ ]"),
@@ -184,9 +184,9 @@ def test_a_list_written_in_the_expression_is_a_new_one_each_time() -> None:
         ("a == 0x10", 5, 9, "this is not a number"),
         ("a == 1_000", 5, 10, "this is not a number"),
         ("a == 1e999", 5, 10, "this number is too large"),
-        (r"a == '\d'", 6, 8, "after '\\' only"),
+        (r"a == '\d'", 6, 8, "can follow '\\'"),
         ("a == \N{LEFT SINGLE QUOTATION MARK}b", 5, 6, "this is a curly quote"),
-        ("gr\N{LATIN SMALL LETTER O WITH DIAERESIS}sse == 1", 2, 3, "a field name has only letters a-z"),
+        ("gr\N{LATIN SMALL LETTER O WITH DIAERESIS}sse == 1", 2, 3, "a field name has only the letters a-z"),
         ("a\x00", 1, 2, "U+0000 has no meaning in an expression"),
         ("lambda: 1", 6, 7, "':' has no meaning in an expression"),
         ("f'x'", 1, 4, "expected 'and', 'or' or a comparison"),
@@ -203,9 +203,9 @@ def test_what_is_no_expression(source: str, start: int, end: int, message: str) 
     assert (refused.value.start, refused.value.end) == (start, end)
 
 
-def test_it_gives_up_instead_of_taking_long_and_then_the_condition_is_false() -> None:
+def test_it_gives_up_instead_of_taking_long_and_the_condition_is_then_false() -> None:
     # Given a list longer than one evaluation may look at, whose last item is what is looked for
-    event = {"x": "y", "many": ["n"] * (2 * EFFORT) + ["y"]}
+    event = {"x": "y", "many": ["n"] * (2 * BUDGET) + ["y"]}
     # Then neither the condition nor its negation holds, and a value is null
     assert not condition("x in many").holds(event)
     assert not condition("not (x in many)").holds(event)

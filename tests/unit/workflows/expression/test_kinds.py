@@ -2,7 +2,8 @@
 
 import pytest
 
-from workflows.expression.kinds import Choice, Fault, condition_faults, kind_of, value_faults
+from workflows.errors import InvalidExpression
+from workflows.expression.kinds import Choice, condition_errors, kind_of, value_errors
 from workflows.expression.parse import parse
 
 FIELDS = {
@@ -18,8 +19,8 @@ FIELDS = {
 }
 
 
-def faults(source: str) -> list[Fault]:
-    return condition_faults(parse(source), FIELDS)
+def errors(source: str) -> list[InvalidExpression]:
+    return condition_errors(parse(source), FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def faults(source: str) -> list[Fault]:
     ],
 )
 def test_sound_conditions(source: str) -> None:
-    assert faults(source) == []
+    assert errors(source) == []
 
 
 @pytest.mark.parametrize(
@@ -59,11 +60,11 @@ def test_sound_conditions(source: str) -> None:
         ("provder == 'a'", 0, 7, "unknown field 'provder', did you mean 'provider'?"),
         ("shop.plan.nam == 'a'", 10, 13, "unknown field 'nam', did you mean 'name'?"),
         ("shop['paln'].name == 'a'", 5, 11, "unknown field 'paln', did you mean 'plan'?"),
-        ("provider.x == 'a'", 9, 10, "this is text, it has no field 'x'"),
-        ("turns[0] == 1", 6, 7, "this is a number, it has no field 0"),
+        ("provider.x == 'a'", 9, 10, "this is text and has no field 'x'"),
+        ("turns[0] == 1", 6, 7, "this is a number and has no field 0"),
         ("shop[0] == 1", 5, 6, "unknown field '0'"),
-        ("scopes.first == 'a'", 7, 12, "it has no field 'first'; take one item with [0]"),
-        ("event.provider == 'a'", 0, 5, "fields stand alone here: write provider"),
+        ("scopes.first == 'a'", 7, 12, "has no field 'first'; take one item with [0]"),
+        ("event.provider == 'a'", 0, 5, "write just provider"),
         ("success == 'true'", 11, 17, "write true without quotes"),
         ("success == 'yes'", 11, 16, "never equal; write true"),
         ("success != 1", 11, 12, "compares true or false with a number: always different"),
@@ -71,12 +72,12 @@ def test_sound_conditions(source: str) -> None:
         ("'3' == turns", 0, 3, "write 3 without quotes"),
         ("provider == ['a']", 12, 17, "compares text with a list: never equal"),
         ("turns > '3'", 8, 11, "always false; write 3 without quotes"),
-        ("success > 1", 0, 7, "it has no order"),
-        ("scopes < 1", 0, 6, "it has no order"),
-        ("turns < null", 8, 12, "this is null, it has no order"),
-        ("'a' in turns", 7, 12, "this is a number; 'in' looks into a list or a text"),
-        ("1 in provider", 0, 1, "only a text can be inside text"),
-        ("turns in ['1']", 10, 13, "this is text, but what is looked for is a number: never equal"),
+        ("success > 1", 0, 7, "has no order"),
+        ("scopes < 1", 0, 6, "has no order"),
+        ("turns < null", 8, 12, "this is null and has no order"),
+        ("'a' in turns", 7, 12, "this is a number; 'in' looks inside a list or a text"),
+        ("1 in provider", 0, 1, "only text can be inside text"),
+        ("turns in ['1']", 10, 13, "this is text, but the left side is a number: never equal"),
         ("'countz' in fetched", 0, 8, "unknown data type 'countz', did you mean 'counts'?"),
         ("fetched[0] == 'x'", 14, 17, "unknown data type 'x'; possible here: counts, overview"),
         ("workflow == 'oen'", 12, 17, "unknown workflow 'oen'"),
@@ -88,31 +89,31 @@ def test_sound_conditions(source: str) -> None:
         ("provider == 'a' or 'b'", 19, 22, "write the whole comparison again: provider == 'b'"),
         ("not provider", 4, 12, "not true or false"),
         ("1 == 1", 0, 6, "this compares two fixed values, so the answer is always the same"),
-        ("'provider' == 'a'", 0, 17, "the field is written without quotes: provider"),
+        ("'provider' == 'a'", 0, 17, "write the field without quotes: provider"),
         ("'{{provider}}' == 'a'", 0, 21, "a condition has no {{ }}: write provider"),
         ("turns == turns", 0, 14, "this compares a field with itself"),
-        ("provider == shopify", 12, 19, "a text is written in quotes: 'shopify'"),
+        ("provider == shopify", 12, 19, "put text in quotes: 'shopify'"),
         ("success == True", 11, 15, "unknown field 'True', did you mean 'true'?"),
     ],
 )
-def test_faults(source: str, start: int, end: int, message: str) -> None:
-    (found,) = faults(source)
+def test_errors(source: str, start: int, end: int, message: str) -> None:
+    (found,) = errors(source)
     assert message in found.message
     assert (found.start, found.end) == (start, end)
 
 
-def test_every_fault_of_a_condition_is_found() -> None:
-    assert len(faults("provder == 'a' and success == 'true' or turn > 3 and not provider")) == 4
+def test_every_error_of_a_condition_is_found() -> None:
+    assert len(errors("provder == 'a' and success == 'true' or turn > 3 and not provider")) == 4
 
 
 def test_names_known_elsewhere_are_explained() -> None:
-    (found,) = condition_faults(parse("colour == 'red'"), FIELDS, {"colour": "that is part of the paint"})
+    (found,) = condition_errors(parse("colour == 'red'"), FIELDS, {"colour": "that is part of the paint"})
     assert found.message == "unknown field 'colour'; that is part of the paint"
 
 
 def test_templates_may_copy_what_is_no_yes_or_no_question() -> None:
-    assert value_faults(parse("provider or 'none'"), FIELDS) == []
-    assert [fault.start for fault in value_faults(parse("provder or turns > 'x'"), FIELDS)] == [0, 19]
+    assert value_errors(parse("provider or 'none'"), FIELDS) == []
+    assert [error.start for error in value_errors(parse("provder or turns > 'x'"), FIELDS)] == [0, 19]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from workflows.errors import InvalidExpression
-from workflows.expression.json_values import EFFORT, MAX_TEXT
+from workflows.expression.json_values import BUDGET, MAX_TEXT
 from workflows.expression.template import Template, compile_tree, fill_tree, single_braces
 
 EVENT: dict[str, Any] = {
@@ -72,35 +72,35 @@ def test_data_stays_the_text_it_is(hostile: str) -> None:
         ("{{}}", 0, 4, "nothing between {{ and }}"),
         ("a {{  }} b", 2, 8, "nothing between {{ and }}"),
         ("a {{ b = c }}", 7, 8, "write '==' to compare"),
-        ("a {{b}} {{ c.d() }}", 11, 15, "there is nothing to call here"),
+        ("a {{b}} {{ c.d() }}", 11, 15, "nothing can be called here"),
         ("{{ 'a }}", 3, 4, "this text has no closing '"),
         ("{{a}}" * 60, 0, 1, "more than 50 {{ }} in one text"),
         ("x" * (MAX_TEXT + 1), 0, 1, "longer than 16000 characters"),
     ],
 )
-def test_faults_have_their_place(source: str, start: int, end: int, message: str) -> None:
+def test_errors_have_their_place(source: str, start: int, end: int, message: str) -> None:
     with pytest.raises(InvalidExpression) as refused:
         Template.parse(source)
     assert message in refused.value.message
     assert (refused.value.start, refused.value.end) == (start, end)
 
 
-def test_every_fault_of_a_text_is_found() -> None:
-    _, faults = Template.read("{{a = 1}} {{}} {b}} {{c")
-    assert [fault.start for fault in faults] == [4, 10, 15, 20]
+def test_every_error_of_a_text_is_found() -> None:
+    _, errors = Template.read("{{a = 1}} {{}} {b}} {{c")
+    assert [error.start for error in errors] == [4, 10, 15, 20]
 
 
 def test_trees_are_filled_where_there_is_text() -> None:
     tree = compile_tree({"a": "{{count}}", "b": ["{{success}}", 1, {"c": "x{{count}}"}], "d": None})
-    assert fill_tree(tree, EVENT, [EFFORT]) == {"a": 3, "b": [True, 1, {"c": "x3"}], "d": None}
+    assert fill_tree(tree, EVENT, [BUDGET]) == {"a": 3, "b": [True, 1, {"c": "x3"}], "d": None}
 
 
 def test_a_filled_tree_shares_nothing_with_the_one_before() -> None:
     tree = compile_tree({"a": [1], "b": "{{tags}}"})
-    first = fill_tree(tree, EVENT, [EFFORT])
+    first = fill_tree(tree, EVENT, [BUDGET])
     first["a"].append(2)
     first["b"].append(2)
-    assert fill_tree(tree, EVENT, [EFFORT]) == {"a": [1], "b": ["a", 1, None]}
+    assert fill_tree(tree, EVENT, [BUDGET]) == {"a": [1], "b": ["a", 1, None]}
 
 
 def test_a_filled_text_is_bounded() -> None:
