@@ -1,9 +1,10 @@
-"""README.md is complete, and what it shows is so."""
+"""The author's guide, README.md, is complete, and what it says is so."""
 
 import re
 
 import pytest
 
+from events import catalog
 from tests.unit.workflows.builders import workflow
 from workflows import engine
 from workflows.actions import ACTIONS, Section
@@ -42,7 +43,7 @@ def test_the_example_is_sound_and_does_what_it_says() -> None:
     example = load_text(BLOCKS[0], file="README.md")
     plan = engine.plan(example, "oauth_complete", {"provider": "shopify", "success": True, "shop_domain": "a"})
     assert plan is not None
-    assert plan.actions[1] == engine.ProcessMessage("greet the merchant of a")
+    assert plan.actions[2] == engine.ProcessMessage("greet the merchant of a")
     document = Document("README.md", BLOCKS[0])
     check(document, None)
     assert document.problems == []
@@ -53,10 +54,15 @@ def test_the_transition_is_sound() -> None:
     assert workflow("behavior:\n    transitions:\n" + indented).transitions
 
 
+def test_the_event_is_one() -> None:
+    (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    assert catalog.parse(block.encode()).type == "oauth_complete"
+
+
 @pytest.mark.parametrize("event", EVENT_TYPES)
 def test_every_event_has_its_fields(event: str) -> None:
     _, _, fields, _ = row(event).split("|")
-    assert set(re.findall(r"`(\w+)`", fields.split("By itself")[0])) == set(event_fields(event))
+    assert set(re.findall(r"`(\w+)`", fields.split("On its own")[0])) == set(event_fields(event))
 
 
 def test_every_key_is_there() -> None:
@@ -85,8 +91,9 @@ def test_limits_and_defaults_are_those(key: str) -> None:
 
 
 def test_other_limits_are_those() -> None:
-    for number in (f"{MAX_LENGTH:,} characters", f"{MAX_TOKENS} words and signs", f"{MAX_TEXT:,}\ncharacters"):
-        assert number in PAGE
+    page = " ".join(PAGE.split())
+    for number in (f"{MAX_LENGTH:,} characters", f"{MAX_TOKENS} words and symbols", f"{MAX_TEXT:,} characters"):
+        assert number in page
     assert f"{MAX_BYTES // 1024} KiB" in PAGE
 
 
