@@ -106,7 +106,7 @@ def never_taken(conditions: Sequence[Condition | None]) -> Iterator[tuple[int, i
 class Circle:
     """Two workflows that lead to each other in one and the same context.
 
-    `transition` leads out of the first, `back` out of the second. `when`: what must be so, empty if it always is.
+    `transition` is the one that leads from the first to the second. `when`: what must be so, empty if it always is.
     """
 
     first: str
@@ -127,7 +127,7 @@ class _Exit:
 def circles(transitions: Mapping[str, Sequence[TransitionRule]]) -> Iterator[Circle]:
     """Every pair of workflows that would hand a conversation back and forth. `transitions`: by workflow, in order.
 
-    Longer circles are rare, and none is run through twice (engine.settle).
+    Longer circles are rare, and engine.settle never goes round one twice.
     """
     exits = {name: _exits(name, rules) for name, rules in transitions.items()}
     for first in sorted(exits):

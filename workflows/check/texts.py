@@ -24,7 +24,7 @@ class TextChecker:
         self.document = document
 
     def conditions(self, noun: str, paths: Sequence[Path], fields: Fields, elsewhere: Mapping[str, str]) -> None:
-        """The conditions of rules or transitions that are tried in this order; `noun` says which of the two."""
+        """The conditions of rules or transitions, in the order in which they are tried. `noun` is "rule", for one."""
         conditions = [self.condition(path, fields, elsewhere) for path in paths]
         for at, earlier in never_taken(conditions):
             self.never_taken(noun, paths[at], None if earlier is None else paths[earlier])

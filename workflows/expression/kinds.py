@@ -31,7 +31,7 @@ _SCALARS = ("string", "boolean", "number")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A text that is one of `values`, or a list that holds nothing else; `noun` names them: "workflow"."""
+    """A text that is one of `values`, or a list of nothing but them. `noun`: what one is called, such as "workflow"."""
 
     kind: str
     values: Collection[str]

@@ -1,7 +1,7 @@
 """The tokens of an expression, and what to say about a token that does not fit.
 
-Our own and not Python's `ast`: a key may be any word (`shop.class`), and the place of an error is never Python's, nor
-the same in every version of it.
+Our own rather than Python's `ast`: a key may be any word (`shop.class`), and the place of a syntax error in Python is
+rarely that of the author's mistake, nor the same in every version.
 """
 
 import math
