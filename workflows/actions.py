@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from workflows.expression.json_values import BUDGET, Budget, preview
+from workflows.expression.budget import BUDGET, Budget, preview
 from workflows.expression.template import Template, compile_tree, fill_tree
 
 _NAME = r"^[a-z][a-z0-9_]*$"

@@ -11,8 +11,8 @@ from typing import Any
 
 from workflows.actions import Action, UpdateContext
 from workflows.expression import parse
+from workflows.expression.budget import preview
 from workflows.expression.evaluate import Condition, Value, compile_node
-from workflows.expression.json_values import preview
 from workflows.workflow import Workflow
 
 #: What an event does in a workflow that has no rule for it.

@@ -49,10 +49,6 @@ class Workflow:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
-    def description(self) -> str:
-        return self.definition.description
-
-    @property
     def prompt(self) -> str:
         """CJ's system prompt."""
         return self.definition.prompts.cj.system

@@ -2,7 +2,7 @@
 
     lexer, parse    text -> tokens -> tree, or InvalidExpression with the place and what to write instead
     kinds           what can be known to be wrong before any event arrives
-    evaluate        tree -> closure; json_values bounds what it may cost
+    evaluate        tree -> closure; budget bounds what evaluating it may cost
     template        text with expressions in it
 
 May import only workflows.errors and workflows.suggest. Start reading at parse.py, which has the grammar.

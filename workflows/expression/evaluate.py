@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows.expression import parse
-from workflows.expression.json_values import (
+from workflows.expression.budget import (
     BUDGET,
     JSON_TYPES,
     Budget,

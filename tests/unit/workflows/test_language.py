@@ -21,8 +21,8 @@ from workflows.definition import (
     context_fields,
     event_fields,
 )
+from workflows.expression.budget import MAX_TEXT
 from workflows.expression.evaluate import condition
-from workflows.expression.json_values import MAX_TEXT
 from workflows.expression.lexer import MAX_TOKENS
 from workflows.expression.parse import MAX_LENGTH
 from workflows.expression.template import Template

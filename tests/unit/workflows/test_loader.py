@@ -28,7 +28,7 @@ RULE = """
 
 def test_a_workflow_that_says_nothing_more_has_the_defaults() -> None:
     plain = workflow()
-    assert (plain.name, plain.description, plain.prompt) == ("greeting", "For a test", "You are CJ.")
+    assert (plain.name, plain.definition.description, plain.prompt) == ("greeting", "For a test", "You are CJ.")
     assert plain.tools is None
     assert plain.requirements == frozenset()
     assert (plain.limits.max_tool_rounds, plain.limits.turn_timeout_seconds) == (6, 60)

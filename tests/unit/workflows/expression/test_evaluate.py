@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from workflows.errors import InvalidExpression
+from workflows.expression.budget import BUDGET
 from workflows.expression.evaluate import condition, value
-from workflows.expression.json_values import BUDGET
 
 EVENT = {
     "provider": "shopify",
