@@ -1,7 +1,6 @@
 """A YAML file as a document: its plain data, the place of every key and value, and the problems found in it."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from workflows import yaml_reader
@@ -9,7 +8,7 @@ from workflows.problems import Problem, Severity
 from workflows.yaml_reader import Node, line_and_col
 
 MAX_BYTES = 256 * 1024
-Path = Sequence[str | int]
+Path = tuple[str | int, ...]  # keys of maps and indexes of lists, from the root of the file
 
 
 class Document:

@@ -7,9 +7,9 @@ from typing import Any
 from workflows.check.texts import TextChecker, items_of, map_of
 from workflows.definition import ALREADY_AUTHENTICATED, EVENT_TYPES, event_fields
 from workflows.expression.kinds import Fields
+from workflows.source import Path
 from workflows.suggest import closest, did_you_mean
 
-Path = tuple[str | int, ...]
 _PATH: Path = ("behavior", "transitions")
 
 

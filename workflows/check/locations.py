@@ -17,6 +17,7 @@ from workflows.definition import (
     TransitionSection,
     WorkflowDefinition,
 )
+from workflows.source import Path
 
 _RULE_SECTIONS: tuple[type[Section], ...] = (RuleSection, *ACTIONS.values())
 _SECTIONS: tuple[type[Section], ...] = (
@@ -35,7 +36,7 @@ _SECTIONS: tuple[type[Section], ...] = (
 class Location:
     """The place of an error: its path in the data, the section it is in, the type wanted there, the value found."""
 
-    path: tuple[str | int, ...]
+    path: Path
     section: type[Section]
     wanted: Any
     value: Any
@@ -120,7 +121,7 @@ def step(data: Any, part: str | int) -> Any:
         return None
 
 
-def at_path(data: Any, path: tuple[str | int, ...]) -> Any:
+def at_path(data: Any, path: Path) -> Any:
     """What is at a path in plain data; None if there is nothing."""
     for part in path:
         data = step(data, part)

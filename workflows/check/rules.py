@@ -7,8 +7,7 @@ from workflows.actions import ACTIONS
 from workflows.check.texts import TextChecker, items_of, map_of
 from workflows.definition import EVENT_TYPES, KEPT_BY_WORKERS, WITHOUT_CONVERSATION, context_fields, event_fields
 from workflows.expression.kinds import WORDS, Fields, Kind, base
-
-Path = tuple[str | int, ...]
+from workflows.source import Path
 
 
 class RuleChecker:

@@ -23,10 +23,9 @@ from workflows.check.locations import (
     sections_in,
 )
 from workflows.definition import EVENT_TYPES, WorkflowDefinition
-from workflows.source import Document
+from workflows.source import Document, Path
 from workflows.suggest import closest, did_you_mean, or_one_of
 
-Path = tuple[str | int, ...]
 _FREE = ("data", "metadata", "config")  # below these keys a value may be anything, also empty
 _TRUE, _FALSE = ("yes", "on", "y", "true", "1"), ("no", "off", "n", "false", "0")
 

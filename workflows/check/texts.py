@@ -11,10 +11,8 @@ from workflows.expression.evaluate import Condition
 from workflows.expression.kinds import Fields, Kind, condition_errors, kind_of, kind_of_value, value_errors
 from workflows.expression.template import Template, single_braces
 from workflows.problems import Severity
-from workflows.source import Document
+from workflows.source import Document, Path
 from workflows.suggest import or_one_of
-
-Path = tuple[str | int, ...]
 
 
 class TextChecker:
