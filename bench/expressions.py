@@ -16,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workflows import engine
-from workflows.expression import Condition, condition
-from workflows.kinds import condition_faults
+from workflows.definition import event_fields
+from workflows.expression.evaluate import Condition, condition
+from workflows.expression.kinds import condition_errors
+from workflows.expression.template import Template
 from workflows.loader import SHIPPED, WorkflowSet, check_paths, load_folder, load_text
-from workflows.template import Template
-from workflows.vocabulary import event_fields
 
 SOURCE = "provider == 'shopify' and success == true"
 EVENT = {"provider": "shopify", "success": True, "shop_domain": "test.myshopify.com", "merchant_id": "test_123"}
@@ -47,7 +47,7 @@ def one_condition() -> None:
     print(f"One condition: {SOURCE}")
     compiled, fields = condition(SOURCE), event_fields("oauth_complete")
     show("compile", median(lambda: condition(SOURCE), times=500))
-    show("check against the event's fields", median(lambda: condition_faults(compiled.tree, fields), times=500))
+    show("check against the event's fields", median(lambda: condition_errors(compiled.tree, fields), times=500))
     show("evaluate, holds", median(lambda: compiled.holds(EVENT), times=20_000))
     show("evaluate, does not hold", median(lambda: compiled.holds({}), times=20_000))
     template = Template.parse("Connected {{shop_domain}} for {{merchant_id or 'somebody'}}")

@@ -1,4 +1,4 @@
-"""What README, compose.yaml, Procfile and .env.example say is true."""
+"""What the READMEs, compose.yaml, Procfile and .env.example say is true."""
 
 import ast
 import importlib
@@ -22,12 +22,13 @@ from workflows import loader
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = ("README.md", "workflows/README.md")
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 WORKERS = ("intake", "workflow", "agent", "shopify", "ops")
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    found = re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert found
     return found
 
@@ -90,10 +91,12 @@ def test_the_workflow_example_is_part_of_a_valid_workflow(tmp_path: Path) -> Non
     assert [str(problem) for problem in loader.check_paths([path])] == []
 
 
-def test_commands_and_targets_exist() -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_and_targets_exist(name: str) -> None:
+    page = (ROOT / name).read_text()
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    lines = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
-    lines += [text for text in re.findall(r"`([^`\n]+)`", README) if text.startswith(("cj ", "make "))]
+    lines = [line.split("#")[0].strip() for block in blocks("sh", page) for line in block.splitlines()]
+    lines += [text for text in re.findall(r"`([^`\n]+)`", page) if text.startswith(("cj ", "make "))]
     for line in filter(None, lines):
         words = shlex.split(line)
         if words[0] == "make":
@@ -105,6 +108,18 @@ def test_commands_and_targets_exist() -> None:
                     break
                 assert word in command.commands, line
                 command = command.commands[word]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str) -> None:
+    page = (ROOT / name).read_text()
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", page):
+        if target.startswith("http"):
+            continue
+        linked = (ROOT / name).parent / target if target else ROOT / name
+        assert linked.exists(), target
+        titles = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -1,7 +1,7 @@
-"""What a rule can do. One class per action for the YAML, one for what is carried out, both here.
+"""What a rule can do: for each action one class for the YAML, and one for what a worker carries out.
 
-To add an action: write its two classes here and name them in the unions `Action` and `_ActionSection`; a worker then
-carries the first out. Checker, schema, editor completion and explanations follow from the classes.
+To add an action, write its two classes here, name them in the unions `Action` and `_ActionSection`, and carry it out in
+the workers. The checker, the schema, the editor's completion and `explain` follow from the classes.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from events.data_types import DataType
-from workflows.template import Template, compile_tree, fill_tree
-from workflows.values import EFFORT, Effort, shown
+from workflows.expression.budget import BUDGET, Budget, preview
+from workflows.expression.template import Template, compile_tree, fill_tree
 
 _NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
@@ -33,9 +33,9 @@ class UpdateContext:
     type: ClassVar = "update_context"
     values: dict[str, Any]
 
-    def told(self) -> str:
-        """In words, for people."""
-        return f"store in the context: {shown(self.values, 400)}"
+    def describe(self) -> str:
+        """In words, for `explain`."""
+        return f"store in the context: {preview(self.values, 400)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,45 +48,45 @@ class ProcessMessage:
     cleanup_trigger: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
 
-    def told(self) -> str:
-        """In words, for people."""
-        metadata = f" with {shown(self.metadata, 200)}" if self.metadata else ""
+    def describe(self) -> str:
+        """In words, for `explain`."""
+        metadata = f" with {preview(self.metadata, 200)}" if self.metadata else ""
         once = ", for this turn only" if self.cleanup_trigger else ""
-        return f"turn on a {self.sender} message: {shown(self.text, 200)}{metadata}{once}"
+        return f"turn on a {self.sender} message: {preview(self.text, 200)}{metadata}{once}"
 
 
 @dataclass(frozen=True, slots=True)
 class Prefetch:
-    """Ask Shopify for these now, so that they are there when the turn wants them."""
+    """Ask Shopify for these data types now, so that they are there when the turn needs them."""
 
     type: ClassVar = "prefetch"
     data_types: tuple[str, ...]
 
-    def told(self) -> str:
-        """In words, for people."""
+    def describe(self) -> str:
+        """In words, for `explain`."""
         return f"fetch ahead: {', '.join(self.data_types)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """Move the conversation to another workflow. `name`: which transition it was; None if an action of a rule."""
+    """Move the conversation to another workflow. `name` is the transition's; None if a rule's action asked for it."""
 
     type: ClassVar = "transition"
     target_workflow: str
     message: str | None = None
     name: str | None = None
 
-    def told(self) -> str:
-        """In words, for people."""
-        said = f", saying {shown(self.message, 200)}" if self.message else ""
-        return f"move to {self.target_workflow}{said}"
+    def describe(self) -> str:
+        """In words, for `explain`."""
+        message = f", saying {preview(self.message, 200)}" if self.message else ""
+        return f"move to {self.target_workflow}{message}"
 
 
 Action = UpdateContext | ProcessMessage | Prefetch | Transition
 
 
 class Section(BaseModel):
-    """A map in the YAML: no unknown keys, no value of another kind. `place` says where people find it."""
+    """A map in the YAML, with no unknown keys and no conversion of values. `place`: what error messages call it."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
     place: ClassVar[str] = ""
@@ -97,17 +97,22 @@ class ActionSection(Section):
 
     templated: ClassVar[tuple[str, ...]] = ()
 
+    @classmethod
+    def tag(cls) -> str:
+        """The action's name, as it follows `type:`."""
+        return str(get_args(cls.model_fields["type"].annotation)[0])
+
     def compiled(self) -> "CompiledAction":
         """The action with its templates compiled; raises InvalidExpression."""
         return CompiledAction(self, {key: compile_tree(getattr(self, key)) for key in self.templated})
 
     def filled(self, values: Mapping[str, Any]) -> Action:
-        """What is to be carried out, given the values of the templated keys."""
+        """What to carry out, given the values of the templated keys."""
         raise NotImplementedError
 
 
 class UpdateContextAction(ActionSection):
-    """Keep values in the conversation's context, where transitions and CJ see them."""
+    """Keep values in the conversation's context, for transitions and for CJ."""
 
     place: ClassVar = "an 'update_context' action"
     templated: ClassVar = ("data",)
@@ -128,13 +133,13 @@ class ProcessMessageAction(ActionSection):
 
     type: Literal["process_message"]
     message: Text
-    """What CJ gets to read; "{{field}}" fills in a field of the event."""
+    """What CJ reads; "{{field}}" fills in a field of the event."""
     sender: Sender = "system"
     """Who says it: system (an event that CJ acts on), merchant, or cj."""
     cleanup_trigger: bool = False
     """True: the message is given to CJ for this turn only, neither stored nor shown."""
     metadata: dict[str, Any] = Field(default_factory=dict)
-    """Further values that CJ gets with a system message."""
+    """More values, which CJ gets with a system message."""
 
     def filled(self, values: Mapping[str, Any]) -> ProcessMessage:
         return ProcessMessage(values["message"], self.sender, self.cleanup_trigger, values["metadata"])
@@ -171,24 +176,24 @@ class TransitionAction(ActionSection):
 
 _ActionSection = UpdateContextAction | ProcessMessageAction | PrefetchAction | TransitionAction
 ActionSections = Annotated[_ActionSection, Field(discriminator="type")]
-ACTIONS: tuple[type[ActionSection], ...] = get_args(_ActionSection)
+ACTIONS: Mapping[str, type[ActionSection]] = {action.tag(): action for action in get_args(_ActionSection)}
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledAction:
-    """An action as it stands in the YAML, its templates compiled."""
+    """An action of a loaded workflow, its templates compiled."""
 
     section: ActionSection
     templates: Mapping[str, Any]
 
     def filled(self, data: Mapping[str, Any]) -> Action:
-        """The action for one event. Never raises; what takes too long to copy is null or left out."""
-        effort: Effort = [EFFORT]
-        return self.section.filled({key: _fill(key, tree, data, effort) for key, tree in self.templates.items()})
+        """The action for one event. Never raises; what exceeds the budget is null or left out."""
+        budget: Budget = [BUDGET]
+        return self.section.filled({key: _fill(key, tree, data, budget) for key, tree in self.templates.items()})
 
 
-def _fill(key: str, tree: Any, data: Mapping[str, Any], effort: Effort) -> Any:
-    """A message is text whatever the field it copies holds; everything else keeps its type."""
+def _fill(key: str, tree: Any, data: Mapping[str, Any], budget: Budget) -> Any:
+    """A message is text whatever it copies; everything else keeps its type."""
     if key == "message" and isinstance(tree, Template):
-        return tree.text(data, effort)
-    return fill_tree(tree, data, effort)
+        return tree.text(data, budget)
+    return fill_tree(tree, data, budget)

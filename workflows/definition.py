@@ -1,17 +1,62 @@
-"""A workflow as it is written: the YAML's sections, keys and limits. Also the source of workflow.schema.json.
+"""A workflow as its author writes it: the YAML's sections, keys and limits, and the names it may use.
 
-Docstrings are what an editor shows on hover; a key without a default must be there.
+The checker, workflow.schema.json and the editor's completion follow from these classes. A docstring is what an editor
+shows on hover; a key without a default is required.
 """
 
+from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from events.catalog import CATALOG, fields
+from events.data_types import DATA_TYPES
 from workflows.actions import ActionSections, Name, ProcessMessageAction, Section, Text
+from workflows.expression.kinds import Choice, Kind
+
+# An event type added to the catalog is known here at once.
+EVENT_TYPES: tuple[str, ...] = tuple(CATALOG)
+TOOLS: tuple[str, ...] = ("shopify_data",)
+
+REQUIREMENTS: tuple[str, ...] = ("shopify_oauth",)
+
+#: Events that the workers handle on their own; they never reach a conversation.
+WITHOUT_CONVERSATION = frozenset({"customers_redact", "shop_redact"})
+
+#: The transition taken when a conversation starts with all requirements met; it has no condition.
+ALREADY_AUTHENTICATED = "already_authenticated"
+
+#: Context keys that the workers maintain, and why a workflow cannot set them.
+KEPT_BY_WORKERS: Mapping[str, str] = {
+    "workflow": "a transition changes the conversation's workflow",
+    "turns": "the workers count the turns",
+    "fetched": "the workers record what was fetched",
+    "last_error": "the workers record the last error",
+}
 
 
-class Rule(Section):
-    """What to do when an event comes: if the condition holds, run the actions in order."""
+@cache
+def event_fields(event_type: str) -> Mapping[str, Kind]:
+    """The data fields of an event type in EVENT_TYPES."""
+    return fields(event_type)
+
+
+def context_fields(workflow_names: Collection[str] | None) -> dict[str, Kind]:
+    """The context that transitions read. `workflow_names`: every loaded workflow, or None if that is not known."""
+    return {
+        "shop_domain": "string",
+        "shopify_connected": "boolean",
+        "merchant_id": "string",
+        "workflow": "string" if workflow_names is None else Choice("string", workflow_names, "workflow"),
+        "turns": "number",
+        "fetched": Choice("list", DATA_TYPES, "data type"),
+        "last_error": "string",
+    }
+
+
+class RuleSection(Section):
+    """What to do about an event: if the condition holds, run the actions in order."""
 
     place: ClassVar = "a rule under 'system_events.<event>'"
 
@@ -25,12 +70,16 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-#: One rule, or a list of which the first that holds is taken.
-Rules = Annotated[list[Rule], Field(min_length=1), BeforeValidator(_as_list, json_schema_input_type=Rule | list[Rule])]
+#: One rule, or a list of rules; the first that holds takes the event.
+Rules = Annotated[
+    list[RuleSection],
+    Field(min_length=1),
+    BeforeValidator(_as_list, json_schema_input_type=RuleSection | list[RuleSection]),
+]
 
 
 class TransitionSection(Section):
-    """When the conversation moves on to another workflow: asked at its start and after each turn."""
+    """When the conversation moves to another workflow: evaluated at its start and after each turn."""
 
     place: ClassVar = "a transition under 'behavior.transitions.<name>'"
 
@@ -43,7 +92,7 @@ class TransitionSection(Section):
     fetched, last_error, and whatever update_context sets."""
 
 
-class Behavior(Section):
+class BehaviorSection(Section):
     """Who begins, with what, and when the conversation moves on."""
 
     place: ClassVar = "'behavior'"
@@ -53,11 +102,11 @@ class Behavior(Section):
     initial_action: ProcessMessageAction | None = None
     """What CJ acts on when it begins."""
     transitions: dict[Name, TransitionSection] = Field(default_factory=dict)
-    """Ways to other workflows. The first whose condition holds is taken; already_authenticated needs none: it is
-    taken at the start of a conversation whose requirements are all met."""
+    """Ways to other workflows. The first whose condition holds is taken; already_authenticated has none: it is taken
+    at the start of a conversation whose requirements are all met."""
 
 
-class Limits(Section):
+class LimitsSection(Section):
     """Bounds of one turn."""
 
     place: ClassVar = "'limits'"
@@ -67,45 +116,45 @@ class Limits(Section):
     turn_timeout_seconds: int = Field(60, ge=1, le=600)
     """When a turn must have ended."""
     pause_between_messages_seconds: float = Field(1.0, ge=0, le=10)
-    """The least time between two messages of one turn."""
+    """The shortest time between two messages of one turn."""
     max_history_messages: int = Field(40, ge=2, le=400)
-    """How many earlier messages CJ gets to read."""
+    """How many earlier messages CJ reads."""
 
 
-class Model(Section):
-    """Which language model speaks; without it the one that the operator has set."""
+class ModelSection(Section):
+    """Which language model CJ uses; without it the operator's."""
 
     place: ClassVar = "'model'"
 
     name: Text | None = None
     """As litellm names it, such as openai/gpt-4.1."""
     fallbacks: list[Text] = Field(default_factory=list)
-    """Models to ask when the first is not available, in order."""
+    """Models to ask, in order, when the first is not available."""
     temperature: float | None = Field(None, ge=0, le=2)
     """0: always the likeliest words."""
     max_output_tokens: int | None = Field(None, ge=1, le=100_000)
     """The longest answer."""
 
 
-class AgentPrompt(Section):
+class PromptSection(Section):
     """What one agent is told."""
 
     place: ClassVar = "'prompts.cj'"
 
     system: Text
-    """Who CJ is and how it works. Sent as it is; the context is added to it by itself."""
+    """Who CJ is and how it works. Sent as it is, with the context added below it."""
 
 
-class Prompts(Section):
+class PromptsSection(Section):
     """What the agents are told."""
 
     place: ClassVar = "'prompts'"
 
-    cj: AgentPrompt
+    cj: PromptSection
     """CJ's prompt."""
 
 
-class Definition(Section):
+class WorkflowDefinition(Section):
     """A workflow: what CJ is told, what events mean, and where the conversation goes from here."""
 
     place: ClassVar = "the top level"
@@ -115,18 +164,18 @@ class Definition(Section):
     description: Text
     """One line for people."""
     requirements: list[dict[Name, bool]] = Field(default_factory=list)
-    """What must be done for transitions.already_authenticated to be taken, such as shopify_oauth: true."""
-    behavior: Behavior = Field(default_factory=Behavior)
+    """What must be met for transitions.already_authenticated to be taken, such as shopify_oauth: true."""
+    behavior: BehaviorSection = Field(default_factory=BehaviorSection)
     """Who begins, with what, and when the conversation moves on."""
     system_events: dict[Name, Rules] = Field(default_factory=dict)
     """What each event means: one rule, or a list of rules of which the first that holds is taken."""
     tools: list[Name] | None = None
     """The tools CJ may use; without it all of them."""
-    model: Model = Field(default_factory=Model)
-    """Which language model speaks."""
-    limits: Limits = Field(default_factory=Limits)
+    model: ModelSection = Field(default_factory=ModelSection)
+    """Which language model CJ uses."""
+    limits: LimitsSection = Field(default_factory=LimitsSection)
     """Bounds of one turn."""
     config: dict[str, Any] | None = None
-    """Accepted as it is; nothing reads it."""
-    prompts: Prompts
+    """Accepted but never read."""
+    prompts: PromptsSection
     """What the agents are told."""

@@ -1,13 +1,13 @@
-"""What a workflow wants done: pure functions from (workflow, event or context) to values that a worker carries out.
+"""What a workflow wants done: pure functions from (workflow, event or context) to actions for a worker.
 
     plan              an event came: the actions of the first rule that holds
     initial_action    a conversation starts: what CJ begins with
-    start_transition  a conversation starts: its requirements are met already
-    next_transition   at the start and after each turn: the context decides
-    settle            the same, as far as it goes
-    explain           why an event was taken, or not (explanation.py)
+    start_transition  a conversation starts: its requirements are already met
+    next_transition   at the start and after each turn: what the context decides
+    settle            the same, until nothing moves any more
+    explain           why a rule took an event, or why none did (explanation.py)
 
-None of them raises on any event data or context, and none takes longer than its few conditions.
+None of them raises, whatever the event or the context holds, and each evaluates a few conditions at most.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
-from workflows.explanation import Explanation, explain, explain_all
+from workflows.explanation import Explanation, explain
 from workflows.workflow import Workflow, WorkflowSet
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "Transition",
     "UpdateContext",
     "explain",
-    "explain_all",
     "initial_action",
     "next_transition",
     "plan",
@@ -51,7 +50,7 @@ def plan(
 ) -> Plan | None:
     """The plan of the first rule that takes the event; None if none does.
 
-    `data` is the event's validated payload and all that conditions and templates see; the context is not among it.
+    `data` is the event's validated payload. Conditions and templates see nothing else, the context neither.
     """
     for rule in workflow.rules.get(event_type, ()):
         if rule.condition.holds(data):
@@ -65,23 +64,23 @@ def initial_action(workflow: Workflow) -> ProcessMessage | None:
 
 
 def start_transition(workflow: Workflow, met: Collection[str]) -> Transition | None:
-    """`already_authenticated`, if the workflow has requirements and `met` has all of them."""
+    """`already_authenticated`, if the workflow has requirements and all of them are in `met`."""
     if workflow.requirements and workflow.requirements <= set(met):
         return workflow.already_authenticated
     return None
 
 
 def next_transition(workflow: Workflow, context: Mapping[str, Any]) -> Transition | None:
-    """The first transition whose condition holds over the context."""
+    """The first transition whose condition holds in this context."""
     return next((rule.transition for rule in workflow.transitions if rule.condition.holds(context)), None)
 
 
 def settle(
     workflows: WorkflowSet, workflow: Workflow, context: Mapping[str, Any], max_hops: int = MAX_HOPS
 ) -> list[Transition]:
-    """The transitions to take now, each from the workflow that the one before led to; `context` is left as it is.
+    """The transitions to take now, each from the workflow that the one before led to; `context` is not changed.
 
-    Ends after `max_hops`, and before a workflow that was already left: a circle is not run through twice.
+    Ends after `max_hops`, and before it would return to a workflow that it left: it never goes round in a circle.
     """
     taken: list[Transition] = []
     left = {workflow.name}

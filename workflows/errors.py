@@ -1,16 +1,16 @@
 """What can go wrong with workflows.
 
     WorkflowError                  code workflows.error
-    ├── InvalidWorkflows           code workflows.invalid: the YAML has errors; .problems has every one of them
+    ├── InvalidWorkflows           code workflows.invalid: the YAML has errors, all of them in .problems
     ├── UnknownWorkflow            code workflows.unknown: no workflow of that name is loaded
-    └── InvalidExpression          code workflows.expression: a text that is no expression; only while a file is checked
+    └── InvalidExpression          code workflows.expression: raised, or collected, while a file is checked
 
-Nothing else leaves this package: an expression that cannot be worked out at run time is false or null.
+Nothing else leaves this package. At run time an expression that cannot be evaluated is false or null.
 """
 
 from collections.abc import Iterable, Sequence
 
-from workflows.problem import Problem, render
+from workflows.problems import Problem, render
 from workflows.suggest import or_one_of
 
 
@@ -25,7 +25,7 @@ class WorkflowError(Exception):
 
 
 class InvalidWorkflows(WorkflowError):
-    """Workflow files that must not be used; `str()` shows every problem with its source line and a caret."""
+    """Workflow files with errors; `str()` shows every one with its source line and a caret."""
 
     code = "workflows.invalid"
 
@@ -35,7 +35,7 @@ class InvalidWorkflows(WorkflowError):
 
 
 class UnknownWorkflow(WorkflowError):
-    """A workflow was asked for that is not loaded."""
+    """No workflow of this name is loaded."""
 
     code = "workflows.unknown"
 
@@ -45,7 +45,10 @@ class UnknownWorkflow(WorkflowError):
 
 
 class InvalidExpression(WorkflowError):
-    """A text that is not in the language; `start` and `end` are offsets into that text."""
+    """A text that is no expression, or one that cannot mean what its author wants.
+
+    `start` and `end` are offsets into that text.
+    """
 
     code = "workflows.expression"
 

@@ -1,6 +1,6 @@
-"""Why an event was taken by a rule, or by none: the value of every part of every condition, and what would be done.
+"""Why a rule took an event, or why none did: the value of every part of every condition, and what would be done.
 
-Explanation.line()     one line for the log; it holds no value of the event, only what the conditions made of it
+Explanation.line()     one line for the log; it shows how conditions came out, but no value from the event
 Explanation.render()   for a person at a terminal
 Explanation.to_json()  for a program
 """
@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workflows import syntax
 from workflows.actions import Action, UpdateContext
-from workflows.expression import Condition, Value, compile_node
-from workflows.values import shown
-from workflows.workflow import Workflow, WorkflowSet
+from workflows.expression import parse
+from workflows.expression.budget import preview
+from workflows.expression.evaluate import Condition, Value, compile_node
+from workflows.workflow import Workflow
 
-#: What an event leads to in a workflow that has no rule for it.
+#: What an event does in a workflow that has no rule for it.
 BUILT_IN: Mapping[str, str] = {
     "message_received": "a turn on the merchant's words",
     "conversation_started": "a turn on the workflow's initial_action, if it has one",
@@ -23,9 +23,9 @@ BUILT_IN: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a condition, with what it gave. `depth`: how far inside the condition it is. `decides`: it is one of
-    the questions that `and`, `or` and `not` join."""
+class ConditionPart:
+    """A part of a condition and its value. `depth`: how deep inside the condition it is. `decides`: it is one of the
+    questions joined by `and`, `or` and `not`."""
 
     source: str
     value: Any
@@ -35,19 +35,19 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class RuleExplanation:
-    """One rule and what came of it; `reached` is false if a rule before it took the event."""
+    """One rule and how its condition came out; `reached` is false if an earlier rule took the event."""
 
     index: int
     line: int
     condition: str
     holds: bool
     reached: bool
-    parts: tuple[Part, ...]
+    parts: tuple[ConditionPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`taken` is the number of the rule that takes the event; `actions` is what it would do."""
+    """`taken` is the number of the rule that takes the event (from 0), `actions` is what it would do."""
 
     workflow: str
     event_type: str
@@ -57,7 +57,7 @@ class Explanation:
     transitions: tuple[tuple[str, RuleExplanation], ...]
 
     def line(self) -> str:
-        """One line; every comparison with true or false, no value of a field."""
+        """One line: every comparison with true or false, but no value of a field."""
         if self.taken is not None:
             return f"{self.workflow}: rule {self.taken + 1} takes {self.event_type}"
         if not self.rules:
@@ -72,12 +72,12 @@ class Explanation:
             lines += _rendered(f"rule {rule.index + 1}", rule, taken=rule.index == self.taken)
         if self.taken is None:
             none = "no rule takes it" if self.rules else "no rule for this event"
-            by_itself = BUILT_IN.get(self.event_type)
-            lines.append(f"  {none}{f'; by itself it leads to {by_itself}' if by_itself else ''}")
+            built_in = BUILT_IN.get(self.event_type)
+            lines.append(f"  {none}{f'; on its own it leads to {built_in}' if built_in else ''}")
         if self.actions:
-            lines += ["  then", *(f"    {action.told()}" for action in self.actions)]
+            lines += ["  then", *(f"    {action.describe()}" for action in self.actions)]
         if self.transitions:
-            lines.append("  transitions, with the context as it would then be")
+            lines.append("  transitions, given the context as it would then be")
             for name, rule in self.transitions:
                 lines += [f"  {line}" for line in _rendered(name, rule, taken=rule.holds and rule.reached)]
         return "\n".join(lines)
@@ -97,8 +97,9 @@ class Explanation:
 def explain(
     workflow: Workflow, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any] | None = None
 ) -> Explanation:
-    """What `plan` would do about this event and why. With a context also what the transitions would then make of it.
-    Never raises on any data."""
+    """What `plan` would do about this event, and why. With a context, also which transition would follow.
+
+    Never raises, whatever the data."""
     rules: list[RuleExplanation] = []
     taken: int | None = None
     actions: tuple[Action, ...] = ()
@@ -112,16 +113,8 @@ def explain(
     return Explanation(workflow.name, event_type, tuple(rules), taken, actions, transitions)
 
 
-def explain_all(
-    workflows: WorkflowSet, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any] | None = None
-) -> tuple[Explanation, ...]:
-    """One explanation per workflow, in the order of the set. A conversation's own workflow decides what an event means;
-    where there is no conversation yet, the first one with a rule for it."""
-    return tuple(explain(workflow, event_type, data, context) for workflow in workflows)
-
-
 def _after(workflow: Workflow, context: Mapping[str, Any], actions: tuple[Action, ...]) -> dict[str, Any]:
-    """The context as the actions would leave it."""
+    """The context after the actions."""
     then = {**context, "workflow": workflow.name}
     for action in actions:
         if isinstance(action, UpdateContext):
@@ -135,39 +128,39 @@ def _transitions(workflow: Workflow, context: Mapping[str, Any]) -> tuple[tuple[
     for index, rule in enumerate(workflow.transitions):
         holds = rule.condition.holds(context)
         parts = tuple(_parts(rule.condition, context))
-        told = RuleExplanation(index, rule.line, rule.condition.source, holds, reached, parts)
-        found.append((f"{rule.transition.name} -> {rule.transition.target_workflow}", told))
+        explained = RuleExplanation(index, rule.line, rule.condition.source, holds, reached, parts)
+        found.append((f"{rule.transition.name} -> {rule.transition.target_workflow}", explained))
         reached = reached and not holds
     return tuple(found)
 
 
-def _parts(condition: Condition, data: Mapping[str, Any]) -> Iterator[Part]:
-    """Every sub-expression that is more than a literal, from left to right, each before what it is made of."""
+def _parts(condition: Condition, data: Mapping[str, Any]) -> Iterator[ConditionPart]:
+    """Every sub-expression but literals, from left to right, each before its own parts."""
 
-    def walk(node: syntax.Node, depth: int, decides: bool) -> Iterator[Part]:
-        is_logic = isinstance(node, syntax.Logic | syntax.Not)
-        hidden = isinstance(node, syntax.Literal | syntax.ListOf)
+    def walk(node: parse.Node, depth: int, decides: bool) -> Iterator[ConditionPart]:
+        is_logic = isinstance(node, parse.Logic | parse.Negation)
+        hidden = isinstance(node, parse.Literal | parse.ListOf)
         if not hidden:
             source = condition.source[node.start : node.end]
             value = Value(source, node, compile_node(node)).of(data)
-            yield Part(" ".join(source.split()), value, depth, decides and not is_logic)
-        for child in syntax.children(node):
+            yield ConditionPart(" ".join(source.split()), value, depth, decides and not is_logic)
+        for child in parse.children(node):
             yield from walk(child, depth + (not hidden), decides and is_logic)
 
     return walk(condition.tree, 0, True)
 
 
 def _reason(rule: RuleExplanation) -> str:
-    """What the condition's questions were answered. Their text is the workflow's own, nothing of the event's."""
+    """How the condition's questions came out. Their text is the workflow's; nothing comes from the event."""
     answers = (f"{part.source} is {'true' if part.value else 'false'}" for part in rule.parts if part.decides)
     return ", ".join(answers) or "its condition is false"
 
 
 def _rendered(title: str, rule: RuleExplanation, *, taken: bool) -> list[str]:
-    outcome = "takes it" if taken else "would hold, but one before it was taken" if rule.holds else "does not hold"
+    outcome = "takes it" if taken else "would hold, but an earlier one was taken" if rule.holds else "does not hold"
     lines = [f"  {title} (line {rule.line}) {outcome}"]
     width = max((len(part.source) + 2 * part.depth for part in rule.parts), default=0)
     for part in rule.parts:
         indented = f"{'  ' * part.depth}{part.source}"
-        lines.append(f"    {indented:<{width}}  = {shown(part.value)}")
+        lines.append(f"    {indented:<{width}}  = {preview(part.value)}")
     return lines

@@ -1,7 +1,7 @@
-"""The JSON Schema of a workflow file: for completion, hover texts and marks in an editor.
+"""The JSON Schema of a workflow file, for completion, hover texts and error marks in an editor.
 
-`python -m workflows.schema` writes it anew to workflows/workflow.schema.json; a test keeps that file current. An
-editor with yaml-language-server finds it by the first line of a workflow:
+`python -m workflows.schema` rewrites workflows/workflow.schema.json; a test keeps that file current. An editor with
+yaml-language-server finds it through the first line of a workflow:
 
     # yaml-language-server: $schema=./workflow.schema.json
 """
@@ -12,17 +12,22 @@ from typing import Any
 
 from events.catalog import CATALOG
 from workflows.actions import ACTIONS
-from workflows.definition import Definition
-from workflows.kinds import WORDS, base
-from workflows.places import tag_of
-from workflows.vocabulary import ALREADY_AUTHENTICATED, EVENT_TYPES, REQUIREMENTS, TOOLS, event_fields
+from workflows.definition import (
+    ALREADY_AUTHENTICATED,
+    EVENT_TYPES,
+    REQUIREMENTS,
+    TOOLS,
+    WorkflowDefinition,
+    event_fields,
+)
+from workflows.expression.kinds import WORDS, base
 
 FILE = Path(__file__).with_name("workflow.schema.json")
 
 
 def schema() -> dict[str, Any]:
     """The schema, made from the same classes that check a workflow, and from the event catalog."""
-    made: dict[str, Any] = _tidy(Definition.model_json_schema())
+    made: dict[str, Any] = _tidy(WorkflowDefinition.model_json_schema())
     properties, definitions = made["properties"], made["$defs"]
     rules = properties["system_events"].pop("patternProperties")
     properties["system_events"] |= _closed({event: {**_only(rules), **_event(event)} for event in EVENT_TYPES})
@@ -31,7 +36,7 @@ def schema() -> dict[str, Any]:
         "type": "object",
         **_closed({name: {"const": True} for name in REQUIREMENTS}),
     }
-    transitions = definitions["Behavior"]["properties"]["transitions"]
+    transitions = definitions["BehaviorSection"]["properties"]["transitions"]
     transitions["properties"] = {
         ALREADY_AUTHENTICATED: {
             "$ref": "#/$defs/TransitionSection",
@@ -39,21 +44,21 @@ def schema() -> dict[str, Any]:
         }
     }
     transitions["additionalProperties"] = False
-    for action in ACTIONS:  # an editor offers them by their title, and the types with what stands beside the type
+    for tag, action in ACTIONS.items():  # an editor offers an action by its title, and shows what is said of its type
         section = definitions[action.__name__]
-        section["title"] = tag_of(action)
+        section["title"] = tag
         section["properties"]["type"]["description"] = section["description"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "CJ workflow", **made}
 
 
 def schema_text() -> str:
-    """The schema as it stands in the file."""
+    """The schema as it is written to the file."""
     return json.dumps(schema(), indent=2) + "\n"
 
 
 def _tidy(value: Any, *, names: bool = False) -> Any:
-    """Without pydantic's titles and line breaks; a key that may be left out may not be null. `names`: the keys of
-    this map are the file's own, not the schema's."""
+    """Drop pydantic's titles and line breaks, and null where a key may be left out. `names`: the keys of this map are
+    the author's, not JSON Schema's."""
     if isinstance(value, list):
         return [_tidy(item) for item in value]
     if not isinstance(value, dict):

@@ -1,10 +1,10 @@
-""" "did you mean": the word somebody probably wanted to write."""
+""" "did you mean": the word that somebody probably wanted to write."""
 
 import difflib
 import re
 from collections.abc import Iterable
 
-# What people write who know another tool; used only where the right-hand word is possible.
+# Words from other tools, and what they are called here. Suggested only where the word on the right is allowed.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "action": ("actions", "type"),
     "agent": ("cj",),
@@ -42,7 +42,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
 
 
 def closest(word: object, options: Iterable[str], *, cutoff: float = 0.66) -> str | None:
-    """Return the option that `word` was probably meant to be, or None. `cutoff`: how alike they must be, up to 1."""
+    """The option that `word` was probably meant to be, or None. `cutoff`: how similar they must be, at most 1."""
     known = sorted(set(options))
     written = _plain(str(word))
     by_plain = {_plain(option): option for option in known}
@@ -56,18 +56,18 @@ def closest(word: object, options: Iterable[str], *, cutoff: float = 0.66) -> st
 
 
 def did_you_mean(word: object, options: Iterable[str]) -> str:
-    """Return ", did you mean 'x'?" or nothing."""
+    """ ", did you mean 'x'?", or an empty string."""
     near = closest(word, options)
     return f", did you mean {near!r}?" if near is not None else ""
 
 
 def or_one_of(word: object, options: Iterable[str]) -> str:
-    """Return ", did you mean 'x'?", or else the list of what is possible."""
+    """ ", did you mean 'x'?", or else the list of what is possible."""
     known = sorted(set(options))
     return did_you_mean(word, known) or (f"; possible here: {', '.join(known)}" if known else "")
 
 
 def _plain(word: str) -> str:
-    """Forget what people mix up: capitals, camelCase, hyphens and blanks."""
+    """Level out what people mix up: capitals, camelCase, hyphens and spaces."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word.strip())
     return re.sub(r"[-\s]+", "_", snake).lower()

@@ -1,4 +1,4 @@
-"""A workflow that is ready to be followed, and the set of those a worker has loaded."""
+"""A workflow that is checked and compiled, and the set of those that a worker has loaded."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from workflows.actions import CompiledAction, ProcessMessage, Transition
-from workflows.definition import Definition, Limits, Model
+from workflows.definition import LimitsSection, ModelSection, WorkflowDefinition
 from workflows.errors import UnknownWorkflow
-from workflows.expression import Condition
-from workflows.problem import Problem
+from workflows.expression.evaluate import Condition
+from workflows.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What to do about an event if the condition holds. `line`: where it begins in the file."""
+    """What to do about an event if the condition holds. `line`: where the rule begins in the file."""
 
     index: int
     line: int
@@ -33,11 +33,11 @@ class TransitionRule:
 
 @dataclass(frozen=True)
 class Workflow:
-    """One workflow, checked and compiled. Equal to another if its text is."""
+    """One workflow. Two are equal if their texts are."""
 
     name: str
     text: str
-    definition: Definition = field(repr=False, compare=False)
+    definition: WorkflowDefinition = field(repr=False, compare=False)
     rules: Mapping[str, tuple[Rule, ...]] = field(repr=False, compare=False)
     transitions: tuple[TransitionRule, ...] = field(repr=False, compare=False)
     already_authenticated: Transition | None = field(default=None, repr=False, compare=False)
@@ -45,12 +45,8 @@ class Workflow:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the text, in hex: a turn keeps it to end on the text it began with."""
+        """SHA-256 of the text, in hex. A turn stores it, so that it ends under the text it began with."""
         return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @property
-    def description(self) -> str:
-        return self.definition.description
 
     @property
     def prompt(self) -> str:
@@ -63,28 +59,28 @@ class Workflow:
         return None if self.definition.tools is None else tuple(dict.fromkeys(self.definition.tools))
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> LimitsSection:
         return self.definition.limits
 
     @property
-    def model(self) -> Model:
+    def model(self) -> ModelSection:
         return self.definition.model
 
     @property
     def requirements(self) -> frozenset[str]:
-        """What must be met at the start for `already_authenticated` to be taken."""
+        """What must be met when a conversation starts for `already_authenticated` to be taken."""
         listed = self.definition.requirements
         return frozenset(name for item in listed for name, wanted in item.items() if wanted)
 
 
 class WorkflowSet:
-    """The loaded workflows: those that CJ begins first, then by name."""
+    """The loaded workflows: first those in which CJ begins, then the others, each by name."""
 
     def __init__(self, workflows: Iterable[Workflow], warnings: Iterable[Problem] = ()) -> None:
-        def begins(workflow: Workflow) -> bool:
-            return workflow.definition.behavior.initiator == "cj"
+        def order(workflow: Workflow) -> tuple[bool, str]:
+            return workflow.definition.behavior.initiator != "cj", workflow.name
 
-        ordered = sorted(workflows, key=lambda workflow: (not begins(workflow), workflow.name))
+        ordered = sorted(workflows, key=order)
         self._workflows = {workflow.name: workflow for workflow in ordered}
         self.warnings = tuple(warnings)
 
@@ -94,7 +90,7 @@ class WorkflowSet:
 
     @property
     def default(self) -> Workflow:
-        """The workflow for a conversation that nothing else decides."""
+        """The workflow of a conversation when nothing else decides it."""
         return next(iter(self._workflows.values()))
 
     def get(self, name: str) -> Workflow:
@@ -104,7 +100,7 @@ class WorkflowSet:
         return self._workflows[name]
 
     def or_default(self, name: str) -> Workflow:
-        """The workflow a conversation is in; the default one if there is no file of that name any more."""
+        """The workflow of that name; the default one if its file is gone."""
         return self._workflows.get(name, self.default)
 
     def __contains__(self, name: object) -> bool:
@@ -117,10 +113,10 @@ class WorkflowSet:
         return len(self._workflows)
 
     def starting_with(self, event_type: str) -> Workflow | None:
-        """The first workflow that has a rule for the event."""
+        """The first workflow with a rule for the event, or None."""
         return next((workflow for workflow in self._workflows.values() if event_type in workflow.rules), None)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when any text does."""
+        """Changes when the text of any workflow does."""
         return hashlib.sha256("".join(workflow.hash for workflow in self._workflows.values()).encode()).hexdigest()

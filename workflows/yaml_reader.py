@@ -1,9 +1,11 @@
-"""YAML read so that every key and value still knows where it stands in the text.
+"""YAML, read so that every key and value knows its place in the text.
 
-Of YAML 1.2 a workflow may use: maps, lists, texts in every style, whole and decimal numbers, true, false, null.
-Only `true` and `false` are true and false (`yes`, `on`, `off` are texts); dates, `1:30` and `.inf` are texts too.
-Refused with the place and what to write instead: repeated keys, anchors, aliases, merge keys, tags, a second
-document, templates without quotes, more than 40 levels.
+Of YAML 1.2 a workflow may use maps, lists, texts in every style, whole and decimal numbers, true, false and null. Only
+`true` and `false` are booleans (`yes`, `on`, `off` are texts); dates, `1:30` and `.inf` are texts too. Refused, with
+the place and what to write instead: repeated keys, anchors, aliases, merge keys, tags, a second document, templates
+without quotes, more than 40 levels.
+
+Built from the parser's events, because `yaml.compose` forgets anchors, and 60,000 times `[` kills the process in it.
 """
 
 import re
@@ -12,37 +14,36 @@ from typing import Any
 
 import yaml
 
-from workflows import yaml_syntax
-from workflows.problem import Severity
+from workflows.problems import Severity
+from workflows.yaml_errors import SIGNS, explain_character, explain_yaml_error, not_allowed
 
 MAX_DEPTH = 40
 
-# The wheel brings libyaml; the parser in pure Python gives the same events, some twenty times slower.
+# The wheel brings libyaml; the parser in pure Python gives the same events, about twenty times slower.
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
-
-
-_NONE: dict[Any, Any] = {}  # what is in a scalar: shared, never written to
+_COMMENT = re.compile(r"[ \t]+#[^\s#]")
+_EMPTY: dict[Any, Any] = {}  # the children of every scalar: shared, never written to
 
 
 @dataclass(slots=True)
 class Node:
-    """A value and its place; `start` and `end` are offsets into the document's text."""
+    """A value and its place; `start` and `end` are offsets into the text."""
 
     start: int
     end: int
     data: Any = None
     style: str = ""  # of a scalar: "" plain, ' or " quoted, | or > block
-    keys: dict[str, "Node"] = field(default_factory=lambda: _NONE)
-    values: dict[str | int, "Node"] = field(default_factory=lambda: _NONE)
+    keys: dict[str, "Node"] = field(default_factory=lambda: _EMPTY)
+    values: dict[str | int, "Node"] = field(default_factory=lambda: _EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something wrong with the characters `start` to `end` of the text."""
+    """A problem with the characters `start` to `end` of the text."""
 
     start: int
     end: int
@@ -67,7 +68,7 @@ class _Stop(Exception):
 
 
 class _Builder:
-    """Takes the parser's events one by one, so that nothing is built of what must not be there."""
+    """Takes the parser's events one by one, so that nothing forbidden is built at all."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -75,29 +76,28 @@ class _Builder:
         self.events: Any = None
 
     def build(self) -> Node | None:
-        """The root node; None if the text could not be read to its end. Problems are noted in the document."""
-        parser = None
+        """The root node; None if the text could not be read to its end."""
         try:
-            parser = self.events = _PARSER(self.text)
+            self.events = _PARSER(self.text)
             return self.root()
         except yaml.MarkedYAMLError as error:
-            self.unreadable(*yaml_syntax.explained(error, self.text))
+            self.unreadable(*explain_yaml_error(error, self.text))
         except yaml.reader.ReaderError as error:
-            self.unreadable(*yaml_syntax.forbidden(error, self.text))
+            self.unreadable(*explain_character(error, self.text))
         except UnicodeEncodeError as error:  # half of a surrogate pair; cannot come from a file
-            self.unreadable(error.start, error.end, yaml_syntax.not_allowed(self.text[error.start]))
+            self.unreadable(error.start, error.end, not_allowed(self.text[error.start]))
         except _Stop:
             pass
         finally:
-            if parser is not None:
-                parser.dispose()
+            if self.events is not None:
+                self.events.dispose()
         return None
 
     def note(self, start: int, end: int, message: str, severity: Severity = "error") -> None:
         self.notes.append(Note(start, end, message, severity))
 
     def unreadable(self, start: int, end: int, message: str) -> None:
-        """What stopped the parser tells more than what was noted before at the same place."""
+        """What stopped the parser says more than what was noted before at the same place."""
         self.notes = [note for note in self.notes if note.start != start]
         self.note(start, end, message)
 
@@ -106,22 +106,15 @@ class _Builder:
         if self.events.check_event(yaml.StreamEndEvent):
             self.note(0, 1, "the file is empty")
             return None
-        self.document_start()
+        start = self.events.get_event()
+        if getattr(start, "version", None) or getattr(start, "tags", None):
+            self.note(0, self.text.find("\n"), "a workflow file has no %YAML or %TAG line: remove it")
         root = self.node(self.events.get_event(), 0)
         self.events.get_event()  # the document ends
-        self.only_document()
-        return root
-
-    def document_start(self) -> None:
-        event = self.events.get_event()
-        if getattr(event, "version", None) or getattr(event, "tags", None):
-            self.note(0, self.text.find("\n"), "a workflow file has no %YAML or %TAG line: remove it")
-
-    def only_document(self) -> None:
-        event = self.events.get_event()
-        if event.start_mark.index < len(self.text) and not isinstance(event, yaml.StreamEndEvent):
-            at = event.start_mark.index
+        after = self.events.get_event()
+        if not isinstance(after, yaml.StreamEndEvent) and (at := after.start_mark.index) < len(self.text):
             self.note(at, at + 3, "a second document begins here; a file holds one workflow")
+        return root
 
     def node(self, event: Any, depth: int) -> Node:
         start, end = event.start_mark.index, event.end_mark.index
@@ -132,91 +125,82 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event, start, end)
         if isinstance(event, yaml.SequenceStartEvent):
-            return self.sequence(event, depth)
-        return self.mapping(event, depth)
+            return self.sequence(start, depth)
+        return self.mapping(start, depth)
 
     def refuse_anchors(self, event: Any, start: int, end: int) -> None:
         if isinstance(event, yaml.AliasEvent):
-            self.note(start, end, yaml_syntax.SIGNS["*"])
+            self.note(start, end, SIGNS["*"])
             raise _Stop
-        # The mark of a map or list with an anchor stands at the anchor; the mark of its end is no use here.
+        # A map or list with an anchor starts at the anchor; the mark of its end is no use here.
         if event.anchor is not None:
-            self.note(start, start + len(event.anchor) + 1, yaml_syntax.SIGNS["&"])
+            self.note(start, start + len(event.anchor) + 1, SIGNS["&"])
         elif event.tag is not None:
             width = len(self.text[start:].split(maxsplit=1)[0]) if self.text[start:].strip() else 1
-            self.note(start, start + width, yaml_syntax.SIGNS["!"])
+            self.note(start, start + width, SIGNS["!"])
 
     def scalar(self, event: Any, start: int, end: int) -> Node:
         style = event.style or ""
         if style in ("|", ">"):
             end = start + len(self.text[start:end].rstrip("\n"))
-        else:
-            self.comment_or_text(event, style, end)
-        if event.tag is not None and style == "":
-            return Node(start, end, self.text[start:end], style)  # `!connected` is checked on as the text it looks like
-        data = _resolved(event.value) if style == "" else event.value
-        return Node(start, end, data, style)
+        if style:
+            return Node(start, end, event.value, style)
+        self.comment_or_text(event, end)
+        # `!connected` is checked on as the text that it looks like.
+        return Node(start, end, _resolved(event.value) if event.tag is None else self.text[start:end])
 
-    def comment_or_text(self, event: Any, style: str, end: int) -> None:
+    def comment_or_text(self, event: Any, end: int) -> None:
         """`Order #1 is ready` without quotes is the text `Order`."""
-        hidden = re.compile(r"[ \t]+#[^\s#]").match(self.text, end)
-        if style == "" and event.value and hidden:
-            self.note(
-                hidden.end() - 2,
-                self.text.find("\n", end) if "\n" in self.text[end:] else len(self.text),
-                "this is a comment, not part of the text; if it belongs to it, put the text in quotes",
-                "warning",
-            )
+        hidden = _COMMENT.match(self.text, end)
+        if event.value and hidden:
+            line_end = self.text.find("\n", end)
+            message = "this is a comment, not part of the text; if it should be, put the text in quotes"
+            self.note(hidden.end() - 2, len(self.text) if line_end < 0 else line_end, message, "warning")
 
-    def sequence(self, event: Any, depth: int) -> Node:
-        node = Node(event.start_mark.index, event.end_mark.index, values={})
-        data: list[Any] = []
-        while not isinstance(inner := self.events.get_event(), yaml.SequenceEndEvent):
-            item = self.node(inner, depth + 1)
-            node.values[len(data)] = item
-            data.append(item.data)
-        node.data, node.end = data, self.end_of(node, inner)
+    def sequence(self, start: int, depth: int) -> Node:
+        node = Node(start, start, [], values={})
+        while not isinstance(event := self.events.get_event(), yaml.SequenceEndEvent):
+            item = self.node(event, depth + 1)
+            node.values[len(node.data)] = item
+            node.data.append(item.data)
+        node.end = self.end_of(node, event)
         return node
 
-    def mapping(self, event: Any, depth: int) -> Node:
-        node = Node(event.start_mark.index, event.end_mark.index, keys={}, values={})
-        data: dict[str, Any] = {}
-        while not isinstance(inner := self.events.get_event(), yaml.MappingEndEvent):
-            if not isinstance(inner, yaml.ScalarEvent):
-                return self.strange_key(event, inner, depth)
-            key = self.key(inner, node)
+    def mapping(self, start: int, depth: int) -> Node:
+        node = Node(start, start, {}, keys={}, values={})
+        while not isinstance(event := self.events.get_event(), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                return self.strange_key(start, event, depth)
+            key = self.key(event, node)
             value = self.node(self.events.get_event(), depth + 1)
             if key is not None:
-                node.keys[key.data], node.values[key.data], data[key.data] = key, value, value.data
-        node.data, node.end = data, self.end_of(node, inner)
+                node.keys[key.data], node.values[key.data], node.data[key.data] = key, value, value.data
+        node.end = self.end_of(node, event)
         return node
 
     def key(self, event: Any, node: Node) -> Node | None:
-        """The key of an entry; None if the entry is left out because there is something wrong with its key."""
+        """The key of an entry; None if something is wrong with it, and the entry is left out."""
         start, end = event.start_mark.index, event.end_mark.index
         self.refuse_anchors(event, start, end)
         if event.value in node.keys:
             line, _ = line_and_col(self.text, node.keys[event.value].start)
-            self.note(start, end, f"key {event.value!r} is repeated; it stands already on line {line}")
-            return None
-        if event.value == "<<" and not event.style:
-            self.note(start, end, "'<<' merges another map, which workflows do not have: write it out")
-            return None
-        if not event.style and not isinstance(_resolved(event.value), str):
+            self.note(start, end, f"key {event.value!r} is repeated; it is already on line {line}")
+        elif event.value == "<<" and not event.style:
+            self.note(start, end, "'<<' merges another map, which workflows do not have: write its keys out")
+        elif not event.style and not isinstance(_resolved(event.value), str):
             self.note(start, max(end, start + 1), f"a key is a word, not {event.value or 'nothing'}")
-            return None
-        return Node(start, end, event.value, event.style or "")
+        else:
+            return Node(start, end, event.value, event.style or "")
+        return None
 
-    def strange_key(self, event: Any, inner: Any, depth: int) -> Node:
-        """A map as a key: `{{field}}` without quotes is a map in a map to YAML."""
-        start, at = event.start_mark.index, inner.start_mark.index
-        template = self.text.startswith("{{", start) and at == start + 1
-        self.node(inner, depth + 1)
-        while not isinstance(inner := self.events.get_event(), yaml.MappingEndEvent):
-            self.node(inner, depth + 1)
-        closing: Any = inner
-        end = closing.end_mark.index
-        if not template:
+    def strange_key(self, start: int, event: Any, depth: int) -> Node:
+        """A map as a key: to YAML, `{{field}}` without quotes is a map in a map."""
+        at = event.start_mark.index
+        self.node(event, depth + 1)
+        while not isinstance(event := self.events.get_event(), yaml.MappingEndEvent):
+            self.node(event, depth + 1)
+        end: int = event.end_mark.index  # type: ignore[union-attr]
+        if not (self.text.startswith("{{", start) and at == start + 1):
             self.note(at, at + 1, "a key is a word, not a list or a map")
             return Node(start, end, {})
         written = self.text[start:end]
@@ -224,11 +208,11 @@ class _Builder:
         return Node(start, end, written)
 
     def end_of(self, node: Node, closing: Any) -> int:
-        """A block ends where its last value does; its own mark is at whatever follows."""
+        """A block ends where its last value does; the parser's mark is at whatever follows."""
         if self.text[node.start : node.start + 1] in ("{", "["):
             return int(closing.end_mark.index)
-        inner = max((value.end for value in node.values.values()), default=node.start)
-        return max(inner, *(key.end for key in node.keys.values())) if node.keys else max(inner, node.start + 1)
+        ends = [inner.end for inner in (*node.values.values(), *node.keys.values())]
+        return max([node.start + 1, *ends])
 
 
 def _resolved(text: str) -> Any:

@@ -10,11 +10,9 @@ import pytest
 
 from tests.language_server import LOCK, LanguageServer, Mark, installed
 from workflows.actions import ACTIONS
-from workflows.definition import Definition
+from workflows.definition import EVENT_TYPES, WorkflowDefinition
 from workflows.loader import SHIPPED
-from workflows.places import tag_of
 from workflows.schema import schema_text
-from workflows.vocabulary import EVENT_TYPES
 
 MODELINE = "# yaml-language-server: $schema=./workflow.schema.json\n"
 ONBOARDING = SHIPPED / "shopify_onboarding.yaml"
@@ -78,12 +76,12 @@ def test_action_types_are_offered_with_what_they_do(editor: LanguageServer) -> N
         HEAD + "system_events:\n  oauth_complete:\n    - condition: success == true\n      actions:\n        - type: "
     )
     offered = editor.open(SHIPPED, text).completions(*at_the_end(text))
-    assert offered == {tag_of(action): action.__doc__ for action in ACTIONS}
+    assert offered == {tag: action.__doc__ for tag, action in ACTIONS.items()}
 
 
 def test_keys_and_events_are_offered_with_what_they_mean(editor: LanguageServer) -> None:
     offered = editor.open(SHIPPED, HEAD).completions(*at_the_end(HEAD))
-    assert offered.keys() == Definition.model_fields.keys() - {"name", "description", "prompts"}
+    assert offered.keys() == WorkflowDefinition.model_fields.keys() - {"name", "description", "prompts"}
     assert offered["tools"] == "The tools CJ may use; without it all of them."
     text = HEAD + "system_events:\n  "
     events = editor.open(SHIPPED, text).completions(*at_the_end(text))

@@ -24,17 +24,17 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
 
     Every problem has its file, line and column. Warnings alone leave the exit code at 0.
     """
-    from workflows import loader, report
+    from workflows import loader, problems
 
     folder = settings_for().workflows_folder
     asked = paths or ([folder] if folder else [])
-    problems = loader.check_paths(asked)
+    found = loader.check_paths(asked)
     if as_json or github:
-        click.echo(plain((report.as_json if as_json else report.github)(problems)))
+        click.echo(plain((problems.as_json if as_json else problems.github)(found)))
     else:
         shipped = "" if asked else ", the shipped ones; for your own give their folder or set CJ_WORKFLOWS"
-        click.echo(plain(report.human(problems, files=loader.count_files(asked)) + shipped))
-    raise SystemExit(report.exit_code(problems))
+        click.echo(plain(problems.human(found, files=loader.count_files(asked)) + shipped))
+    raise SystemExit(problems.exit_code(found))
 
 
 @workflows.command(epilog=examples("cj workflows schema > workflow.schema.json"))

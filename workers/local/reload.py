@@ -10,8 +10,9 @@ from pathlib import Path
 
 from watchfiles import Change, watch
 
-from workflows import loader, report
+from workflows import loader
 from workflows.errors import InvalidWorkflows
+from workflows.problems import human
 
 KINDS = ("workflow", "agent")
 """The kinds of process that read workflows."""
@@ -43,7 +44,7 @@ class Reloader:
         try:
             found = loader.load_folder(self._folder)
         except InvalidWorkflows as error:
-            self._say(f"{report.human(error.problems)}\nnot taken up; the workflows stay as they were")
+            self._say(f"{human(error.problems)}\nnot taken up; the workflows stay as they were")
             return
         if found.fingerprint == self._in_use:
             return

@@ -17,9 +17,9 @@ from workers.scenario.definition import (
 )
 from workers.scenario.facts import FACT, FACTS
 from workers.scenario.killable import POINTS
+from workflows.definition import TOOLS
+from workflows.source import Document
 from workflows.suggest import or_one_of
-from workflows.vocabulary import TOOLS
-from workflows.yaml_marks import Document
 
 FAULT_PLACES = ("model", "shopify.*", *(f"shopify.{data_type}" for data_type in DATA_TYPES))
 

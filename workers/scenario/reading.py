@@ -10,8 +10,8 @@ from pathlib import Path
 from workers.scenario.definition import Definition
 from workers.scenario.meaning import check_meaning
 from workers.scenario.structure import check_structure
-from workflows.problem import Problem, render
-from workflows.yaml_marks import Document
+from workflows.problems import Problem, render
+from workflows.source import Document
 from workflows.yaml_reader import line_and_col
 
 

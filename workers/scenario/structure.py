@@ -21,8 +21,8 @@ from workers.scenario.definition import (
     tag,
 )
 from workflows.actions import Section
+from workflows.source import Document
 from workflows.suggest import closest, did_you_mean, or_one_of
-from workflows.yaml_marks import Document
 
 Path = tuple[str | int, ...]
 

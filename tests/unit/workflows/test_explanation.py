@@ -3,7 +3,7 @@
 import json
 
 from tests.unit.workflows.builders import workflow
-from workflows.engine import UpdateContext, explain, explain_all
+from workflows.engine import UpdateContext, explain
 from workflows.loader import load_folder
 
 RULES = """
@@ -99,7 +99,7 @@ def test_for_a_person() -> None:
         "    fetch ahead: counts",
         '    turn on a system message: "hello a.myshopify.com" with {"a": 1}, for this turn only',
         '    move to support, saying "Bye"',
-        "  transitions, with the context as it would then be",
+        "  transitions, given the context as it would then be",
         "    done -> support (line 5) takes it",
         "      shopify_connected == true and turns > 1  = true",
         "        shopify_connected == true              = true",
@@ -123,18 +123,18 @@ def test_a_rule_after_the_one_taken_says_so() -> None:
               actions: [{type: process_message, message: two}]
         """
     )
-    assert "rule 2 (line 7) would hold, but one before it was taken" in explain(both, "oauth_complete", TAKEN).render()
+    assert "rule 2 (line 7) would hold, but an earlier one was taken" in explain(both, "oauth_complete", TAKEN).render()
 
 
 def test_events_that_need_no_rule_say_what_they_do_by_themselves() -> None:
     told = explain(workflow(), "message_received", {"text": "hi"}).render()
-    assert told.endswith("no rule for this event; by itself it leads to a turn on the merchant's words")
+    assert told.endswith("no rule for this event; on its own it leads to a turn on the merchant's words")
     assert explain(workflow(), "shop_redact", {}).render().endswith("no rule for this event")
 
 
 def test_that_no_rule_takes_it_is_said_after_the_rules() -> None:
     told = explain(workflow(RULES), "oauth_complete", NOT_TAKEN, {}).render().split("\n")
-    assert told[told.index("  no rule takes it") + 1] == "  transitions, with the context as it would then be"
+    assert told[told.index("  no rule takes it") + 1] == "  transitions, given the context as it would then be"
     picky = workflow(
         """
         system_events:
@@ -144,7 +144,7 @@ def test_that_no_rule_takes_it_is_said_after_the_rules() -> None:
         """
     )
     told = explain(picky, "message_received", {"text": "hi"}).render().split("\n")
-    assert told[-1] == "  no rule takes it; by itself it leads to a turn on the merchant's words"
+    assert told[-1] == "  no rule takes it; on its own it leads to a turn on the merchant's words"
     assert "no rule takes it" not in explain(picky, "message_received", {"text": "stop"}).render()
 
 
@@ -173,5 +173,5 @@ def test_for_a_program() -> None:
 
 
 def test_all_workflows_are_asked_in_their_order() -> None:
-    found = explain_all(load_folder(), "oauth_complete", TAKEN)
+    found = [explain(each, "oauth_complete", TAKEN) for each in load_folder()]
     assert [(each.workflow, each.taken) for each in found] == [("shopify_onboarding", 0), ("ad_hoc_support", 0)]

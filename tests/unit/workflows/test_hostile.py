@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflows import engine
-from workflows.checker import check
+from workflows.check import check
 from workflows.errors import InvalidExpression
-from workflows.expression import Value, condition
-from workflows.kinds import condition_faults, value_faults
+from workflows.expression.evaluate import Value, condition
+from workflows.expression.kinds import condition_errors, value_errors
+from workflows.expression.template import Template
 from workflows.loader import SHIPPED, load_folder
-from workflows.template import Template
-from workflows.yaml_marks import Document
+from workflows.source import Document
 
 INPUTS = 20_000
 TIME_LIMIT = 0.001
@@ -33,7 +33,7 @@ PIECES = (*HOSTILE.split(), " ", "\n", "\t", "\x00", "\ufeff", "\u202e", "\ud800
 
 
 def expressions(random_: random.Random) -> Iterator[str]:
-    """Sound ones, sound ones with a fault put in, and heaps of pieces."""
+    """Sound ones, sound ones with a mistake put in, and heaps of pieces."""
     sound = [
         "provider == 'shopify' and success == true",
         "tags[0] in ['a', 'b'] or not (x < 3)",
@@ -187,8 +187,8 @@ def test_every_sound_expression_is_understood_and_answered(source: str, data: di
     found = condition(source)
     assert type(found.holds(data)) is bool
     assert found.holds(data) is found.holds(json.loads(json.dumps(data)))
-    for fault in (*condition_faults(found.tree, FIELDS), *value_faults(found.tree, FIELDS)):
-        assert 0 <= fault.start < fault.end <= len(source)
+    for error in (*condition_errors(found.tree, FIELDS), *value_errors(found.tree, FIELDS)):
+        assert 0 <= error.start < error.end <= len(source)
 
 
 @settings(max_examples=120, deadline=None, derandomize=True)

@@ -28,7 +28,7 @@ RULE = """
 
 def test_a_workflow_that_says_nothing_more_has_the_defaults() -> None:
     plain = workflow()
-    assert (plain.name, plain.description, plain.prompt) == ("greeting", "For a test", "You are CJ.")
+    assert (plain.name, plain.definition.description, plain.prompt) == ("greeting", "For a test", "You are CJ.")
     assert plain.tools is None
     assert plain.requirements == frozenset()
     assert (plain.limits.max_tool_rounds, plain.limits.turn_timeout_seconds) == (6, 60)
@@ -141,7 +141,7 @@ def test_what_cannot_be_read_is_a_problem_like_others(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     names = ["latin.yaml", "large.yaml", "large_and_cut.yaml", "missing.yaml", "folder.yaml", "empty"]
     told = {Path(each.file).name: each for each in check_paths([tmp_path / name for name in names])}
-    assert told["latin.yaml"].message == "this is not UTF-8: save the file with that encoding"
+    assert told["latin.yaml"].message == "this is not UTF-8: save the file in that encoding"
     assert (told["latin.yaml"].line, told["latin.yaml"].col) == (2, 16)
     assert told["large.yaml"].message == "a workflow file has at most 256 KiB"
     assert told["large_and_cut.yaml"].message == "a workflow file has at most 256 KiB"

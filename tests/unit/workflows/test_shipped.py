@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from workflows import engine, vocabulary
+from workflows import definition, engine
 from workflows.actions import Prefetch, ProcessMessage, UpdateContext
 from workflows.loader import SHIPPED, check_paths, load_folder, load_text
 from workflows.schema import FILE, schema, schema_text
@@ -149,7 +149,7 @@ def test_the_schema_is_one_and_accepts_what_the_checker_accepts() -> None:
 
 def test_the_schema_refuses_what_an_editor_should_mark() -> None:
     validator = Draft202012Validator(schema())
-    faulty = Path(__file__).parent / "faulty"
+    faulty = Path(__file__).parent / "check" / "faulty"
     for name in (
         "kind_out_of_range",
         "kind_limits",
@@ -172,7 +172,7 @@ def test_the_schema_refuses_what_an_editor_should_mark() -> None:
 
 def test_the_schema_tells_an_editor_about_events_and_actions() -> None:
     made = json.loads(schema_text())
-    assert list(made["properties"]["system_events"]["properties"]) == list(vocabulary.EVENT_TYPES)
+    assert list(made["properties"]["system_events"]["properties"]) == list(definition.EVENT_TYPES)
     assert (
         "Fields: provider (text)" in made["properties"]["system_events"]["properties"]["oauth_complete"]["description"]
     )
@@ -189,4 +189,4 @@ def test_an_editor_finds_the_schema_from_the_first_line() -> None:
 def test_names_made_elsewhere_are_the_same_there() -> None:
     from workers.workflow.privacy import ENDS_HERE
 
-    assert vocabulary.WITHOUT_CONVERSATION == ENDS_HERE
+    assert definition.WITHOUT_CONVERSATION == ENDS_HERE

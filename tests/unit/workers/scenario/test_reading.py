@@ -122,8 +122,8 @@ def test_every_scenario_that_is_shipped_is_right() -> None:
             "5:11: unknown event type 'oauth_completed', did",
         ),
         (with_step("action: advance_clock", "seconds: 0"), "5:14: 'seconds' is 0, it must be more than 0"),
-        ("name: x\nname: y\n", "2:1: key 'name' is repeated; it stands already on line 1"),
-        ("name: x\nsteps:\n\t- a\n", "3:1: this line is indented with a tab; YAML wants spaces"),
+        ("name: x\nname: y\n", "2:1: key 'name' is repeated; it is already on line 1"),
+        ("name: x\nsteps:\n\t- a\n", "3:1: this line is indented with a tab; YAML needs spaces"),
     ],
 )
 def test_a_mistake_is_told_by_its_place(text: str, told: str) -> None:

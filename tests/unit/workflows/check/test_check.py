@@ -1,0 +1,229 @@
+"""What a check finds, beyond the files in faulty/: everything at once, and nothing that is not wrong."""
+
+import pytest
+
+from tests.unit.workflows.builders import text, workflow
+from workflows.check import check
+from workflows.definition import EVENT_TYPES
+from workflows.errors import InvalidWorkflows
+from workflows.loader import load_text
+from workflows.problems import Problem
+from workflows.source import Document
+
+
+def problems(body: str) -> list[Problem]:
+    with pytest.raises(InvalidWorkflows) as error:
+        load_text(text(body), file="test.yaml")
+    return list(error.value.problems)
+
+
+def messages(body: str) -> list[str]:
+    return [problem.message for problem in problems(body)]
+
+
+def test_what_is_wrong_in_one_place_hides_nothing_in_another() -> None:
+    found = problems(
+        """
+        behaviour:
+          initiatr: cj
+          transitions:
+            done:
+              if: "turn > 3"
+              target_workflow: greeting
+        system_events:
+          oauth_completed:
+            - condition: "provder == 'shopify'"
+              action:
+                - type: proces_message
+                  mesage: "{{ shop }} {{ x = 1 }}"
+                - typ: prefetch
+                  data_types: [count]
+          app_uninstalled:
+            actions: []
+        limits: {max_tool_rounds: 0}
+        tools: [shopify]
+        """
+    )
+    assert [(problem.line, problem.message.split(",")[0].split(";")[0]) for problem in found] == [
+        (3, "unknown key 'behaviour'"),
+        (4, "unknown key 'initiatr'"),
+        (4, "CJ is to begin"),
+        (7, "unknown key 'if'"),
+        (7, "unknown field 'turn'"),
+        (8, "this leads back to the same workflow"),
+        (10, "unknown event 'oauth_completed'"),
+        (11, "unknown field 'provder'"),
+        (12, "unknown key 'action'"),
+        (13, "unknown action type 'proces_message'"),
+        (14, "unknown key 'mesage'"),
+        (14, "unknown field 'shop'"),
+        (14, "write '==' to compare"),
+        (15, "unknown key 'typ'"),
+        (16, "unknown data type 'count'"),
+        (18, "'actions' is empty"),
+        (19, "'max_tool_rounds' must be from 1 to 20"),
+        (20, "unknown tool 'shopify'"),
+    ]
+
+
+@pytest.mark.parametrize("event", EVENT_TYPES)
+def test_every_event_of_the_catalog_can_have_rules(event: str) -> None:
+    rules = f"""
+        system_events:
+          {event}:
+            condition: "merchant_id != null"
+            actions:
+              - type: update_context
+                data: {{merchant_id: "{{{{merchant_id}}}}"}}
+        """
+    assert workflow(rules).rules[event][0].line == 4
+
+
+def test_keys_that_the_file_sets_can_be_read_by_its_transitions() -> None:
+    sound = """
+        behavior:
+          transitions:
+            grown: {condition: "plan == 'plus' and visits > 1 and mixed == 1 and cleared != null", target_workflow: big}
+        system_events:
+          oauth_complete:
+            - condition: "success == true"
+              actions:
+                - type: update_context
+                  data: {plan: "{{error or 'plus'}}", visits: 2, mixed: 1, cleared: null}
+            - actions:
+                - type: update_context
+                  data: {mixed: text}
+        """
+    assert workflow(sound).transitions[0].transition.target_workflow == "big"
+
+
+def test_a_key_of_the_context_keeps_its_kind_but_can_be_cleared() -> None:
+    template = """
+        system_events:
+          app_uninstalled:
+            actions:
+              - type: update_context
+                data: {shop_domain: %s}
+        """
+    assert workflow(template % "null").rules
+    assert workflow(template % '"{{shop_domain}}"').rules
+    assert workflow(template % '"the shop {{shop_domain}}"').rules
+    assert messages(template % "3") == ["'shop_domain' must be text, not a number"]
+
+
+def test_data_metadata_and_config_may_hold_anything() -> None:
+    free = """
+        config: {a: null, b: [null, {}], c: {}}
+        system_events:
+          oauth_complete:
+            actions:
+              - type: update_context
+                data: {a: null, b: [], c: {d: {e: [1, 2.5, true, "{{error}}"]}}}
+              - type: process_message
+                message: hello
+                metadata: {a: null, b: {c: "{{success}}"}}
+        """
+    assert workflow(free).definition.config == {"a": None, "b": [None, {}], "c": {}}
+
+
+def test_templates_deep_inside_are_checked_too() -> None:
+    (problem,) = problems(
+        """
+        system_events:
+          oauth_complete:
+            actions:
+              - type: update_context
+                data:
+                  a: [1, {b: "x {{sucess}}"}]
+        """
+    )
+    assert (problem.line, problem.col, problem.width) == (8, 27, 6)
+
+
+def test_one_rule_and_a_list_of_one_rule_mean_the_same() -> None:
+    single = """
+        system_events:
+          oauth_complete:
+            condition: "success == true"
+            actions: [{type: process_message, message: hello}]
+        """
+    listed = """
+        system_events:
+          oauth_complete:
+            - condition: "success == true"
+              actions: [{type: process_message, message: hello}]
+        """
+    one, other = workflow(single), workflow(listed)
+    assert one.definition == other.definition
+    assert (one.rules["oauth_complete"][0].line, other.rules["oauth_complete"][0].line) == (4, 5)
+
+
+@pytest.mark.parametrize("value", ["[]", "''", "5", "hello", "[[]]", "{a: 1}", "true", "[null]"])
+@pytest.mark.parametrize("key", ["behavior", "system_events", "tools", "limits", "model", "requirements", "config"])
+def test_any_value_in_any_place_is_reported_without_failing(key: str, value: str) -> None:
+    document = Document("test.yaml", text(f"{key}: {value}\n"))
+    definition = check(document, None)
+    assert (definition is None) is document.has_errors
+    assert {problem.line for problem in document.problems} <= {3}
+
+
+ACTION = """
+    system_events:
+      oauth_complete:
+        actions:
+          - type: %s
+            %s
+    """
+RULE = "system_events: {oauth_complete: %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "col", "message"),
+    [
+        (
+            "behavior: {initiator: cj, initial_action: hello}\n",
+            3,
+            43,
+            "'initial_action' must be a map with the keys type, message, sender",
+        ),
+        (
+            "behavior: {initiator: cj, initial_action: {type: prefetch, data_types: [counts]}}\n",
+            *(3, 50, "'initial_action' is a process_message, it cannot be 'prefetch'"),
+        ),
+        ("behavior: {transitions: {done: support}}\n", 3, 32, "'done' must be a map with the keys target_workflow"),
+        ("behavior:\n  transitions:\n  - a: b\n", 5, 3, "'transitions' must be a map: remove the '- ' before its keys"),
+        ("model: gpt-4\n", 3, 8, "'model' must be a map with the keys name, fallbacks"),
+        ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' must be a list: write [x]"),
+        ("model: {temperature: hot}\n", 3, 22, "'temperature' must be a number, not the text 'hot'"),
+        ("requirements: [{shopify_oauth: yes}]\n", 3, 32, "'shopify_oauth' must be true or false, not the text 'yes'"),
+        ("requirements: shopify_oauth\n", 3, 15, "'requirements' must be a list: begin each item with '- '"),
+        ("system_events: [{oauth_complete: {}}]\n", 3, 16, "'system_events' must be a map: remove the '- '"),
+        (RULE % "hello", 3, 33, "'oauth_complete' must be a map with the keys condition, actions"),
+        (RULE % "[hello]", 3, 34, "an item of 'oauth_complete' must be a map with the keys"),
+        (RULE % "[]", 3, 33, "'oauth_complete' is empty"),
+        (RULE % "{actions: say hello}", 3, 43, "'actions' must be a list: begin each item with '- '"),
+        (RULE % "{actions: [null]}", 3, 44, "this item of 'actions' is empty"),
+        (RULE % "{actions: [[]]}", 3, 44, "an action begins with '- type: …'; this is a list"),
+        (
+            RULE % "{condition: true, actions: [{type: prefetch, data_types: [counts]}]}",
+            3,
+            45,
+            "must be text, not true: put it",
+        ),
+        (ACTION % ("update_context", "data: x"), 7, 15, "'data' must be a map; this is the text 'x'"),
+        (ACTION % ("update_context", "data: {}"), 7, 15, "'data' is empty"),
+        (ACTION % ("update_context", "context: {a: b}"), 7, 9, "unknown key 'context', did you mean 'data'?"),
+        (ACTION % ("process_message", "message: [a]"), 7, 18, "'message' must be text, not a list"),
+        (ACTION % ("process_message", "message: ' '"), 7, 18, "'message' is empty"),
+        (ACTION % ("prefetch", "data_types: counts"), 7, 21, "'data_types' must be a list: write [counts]"),
+        (ACTION % ("transition", "target: support"), 7, 9, "unknown key 'target', did you mean 'target_workflow'?"),
+        (ACTION % ("5", "x: y"), 6, 15, "unknown action type '5'; possible here: prefetch, process_message"),
+        ("tools: [1]\n", 3, 9, "an item of 'tools' must be text, not the number 1: put it in quotes"),
+        ("tools: {shopify_data: true}\n", 3, 1, "'tools' must be a list: begin each item with '- '"),
+        ("agents: x\n", 3, 1, "unknown key 'agents'; possible here: name, description"),
+    ],
+)
+def test_what_a_colleague_would_say(body: str, line: int, col: int, message: str) -> None:
+    (problem,) = problems(body)
+    assert message in problem.message
+    assert (problem.line, problem.col) == (line, col)

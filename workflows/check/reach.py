@@ -1,0 +1,201 @@
+"""Rules and transitions that can never be taken, and workflows that lead to each other.
+
+A condition is taken apart at its `and`s into facts, and conditions are compared fact by fact. So "never" is always
+true, and what would take more thought (an `or`, two conditions that add up to everything) is not reported.
+"""
+
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from workflows.actions import Transition
+from workflows.expression import parse
+from workflows.expression.budget import BUDGET, ordered, same
+from workflows.expression.evaluate import Condition
+from workflows.workflow import TransitionRule
+
+_ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_OPPOSITES = {"==": "!=", "!=": "==", "in": "not in", "not in": "in"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that must be so for a condition to hold.
+
+    `subject` is a field that compares by `op` with `value`; or, with the op "is", a question answered by true or false.
+    """
+
+    subject: str
+    op: str
+    key: str  # tells values apart as JSON does: 1 is not true
+    value: Any = field(compare=False)
+    source: str = field(compare=False)
+
+    def entails(self, other: "Fact") -> bool:
+        """Whether `other` is so whenever this is."""
+        if self == other:
+            return True
+        if self.subject != other.subject or "is" in (self.op, other.op):
+            return False
+        if self.op == "==":
+            return other.satisfied_by(self.value)
+        if self.op[0] != other.op[0] or self.op not in _ORDERS or not ordered(self.value, other.value):
+            return False
+        as_strict = self.op == other.op or len(other.op) == 2
+        return bool(_ORDERS[self.op[0]](self.value, other.value)) or (as_strict and self.value == other.value)
+
+    def excludes(self, other: "Fact") -> bool:
+        """Whether this and `other` cannot both be so."""
+        if self.subject != other.subject:
+            return False
+        if "is" in (self.op, other.op):
+            return self.op == other.op and self.key != other.key
+        if "==" in (self.op, other.op):
+            exact, loose = (self, other) if self.op == "==" else (other, self)
+            return not loose.satisfied_by(exact.value)
+        if "!=" in (self.op, other.op) or self.op[0] == other.op[0]:
+            return False
+        touch = len(self.op) == len(other.op) == 2 and self.value == other.value
+        return not (ordered(self.value, other.value) and (_ORDERS[self.op[0]](other.value, self.value) or touch))
+
+    def satisfied_by(self, value: Any) -> bool:
+        """Whether a field with this value makes it so."""
+        if self.op in _ORDERS:
+            return ordered(value, self.value) and bool(_ORDERS[self.op](value, self.value))
+        return same(value, self.value, [BUDGET]) is (self.op == "==")
+
+
+Facts = frozenset[Fact]
+_NEVER = Fact("", "is", "never", None, "false")
+
+
+def facts_of(condition: Condition) -> Facts:
+    """Everything that must be so for a condition to hold."""
+    return frozenset(_facts(condition.tree, condition.source, truth=True))
+
+
+def impossible(facts: Facts) -> bool:
+    """Whether they cannot all be so at once."""
+    return _NEVER in facts or any(one.excludes(other) for one, other in combinations(facts, 2))
+
+
+def covers(earlier: Facts, later: Facts) -> bool:
+    """Whether all of `earlier` is so whenever all of `later` is."""
+    return all(any(fact.entails(wanted) for fact in later) for wanted in earlier)
+
+
+def never_taken(conditions: Sequence[Condition | None]) -> Iterator[tuple[int, int | None]]:
+    """Of rules tried in order, those that are never taken: (index, index of the earlier rule that takes everything
+    that it would), or (index, None) if its condition cannot hold. A None among `conditions` is one with errors."""
+    known = [None if condition is None else facts_of(condition) for condition in conditions]
+    for index, facts in enumerate(known):
+        if facts is None:
+            continue
+        if impossible(facts):
+            yield index, None
+            continue
+        before = (at for at, earlier in enumerate(known[:index]) if earlier is not None and covers(earlier, facts))
+        if (at := next(before, None)) is not None:
+            yield index, at
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Two workflows that lead to each other in one and the same context.
+
+    `transition` is the one that leads from the first to the second. `when`: what must be so, empty if it always is.
+    """
+
+    first: str
+    second: str
+    transition: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Exit:
+    """A transition of a workflow: what must be so for it, and for those that are tried before it."""
+
+    transition: Transition
+    facts: Facts
+    before: tuple[Facts, ...]
+
+
+def circles(transitions: Mapping[str, Sequence[TransitionRule]]) -> Iterator[Circle]:
+    """Every pair of workflows that would hand a conversation back and forth. `transitions`: by workflow, in order.
+
+    Longer circles are rare, and engine.settle never goes round one twice.
+    """
+    exits = {name: _exits(name, rules) for name, rules in transitions.items()}
+    for first in sorted(exits):
+        for out in exits[first]:
+            second = out.transition.target_workflow
+            back = next((way for way in exits.get(second, ()) if _leads_back(out, way, first)), None)
+            if back is not None and first < second:
+                always = covers(back.facts, out.facts) and not back.before
+                when = "" if always else " and ".join(dict.fromkeys(fact.source for fact in _sorted(out, back)))
+                yield Circle(first, second, str(out.transition.name), when)
+
+
+def _exits(name: str, rules: Sequence[TransitionRule]) -> list[_Exit]:
+    facts = [_inside(name, facts_of(rule.condition)) for rule in rules]
+    return [_Exit(rule.transition, facts[at], tuple(facts[:at])) for at, rule in enumerate(rules)]
+
+
+def _inside(name: str, facts: Facts) -> Facts:
+    """The facts in a workflow of this name: what they say of `workflow` is known."""
+    known = {fact: fact.satisfied_by(name) for fact in facts if fact.subject == "workflow" and fact.op != "is"}
+    return frozenset({_NEVER}) if False in known.values() else facts - known.keys()
+
+
+def _leads_back(out: _Exit, way: _Exit, first: str) -> bool:
+    """Whether one context takes both."""
+    if way.transition.target_workflow != first:
+        return False
+    facts = out.facts | way.facts
+    return not impossible(facts) and not any(covers(earlier, facts) for earlier in (*out.before, *way.before))
+
+
+def _sorted(*exits: _Exit) -> list[Fact]:
+    return [fact for way in exits for fact in sorted(way.facts, key=lambda fact: fact.source)]
+
+
+def _facts(node: parse.Node, source: str, *, truth: bool) -> Iterator[Fact]:
+    """What must be so for a node to be true, or false."""
+    match node:
+        case parse.Logic() if (node.word == "and") is truth:
+            for part in node.parts:
+                yield from _facts(part, source, truth=truth)
+        case parse.Negation():
+            yield from _facts(node.operand, source, truth=not truth)
+        case parse.Literal():
+            if bool(node.value) is not truth:
+                yield _NEVER
+        case parse.Compare() if node.op in _OPPOSITES or truth:
+            yield _comparison(node, source, truth=truth)
+        case _:
+            yield _answer(_written(node, source), source=_written(node, source), truth=truth)
+
+
+def _comparison(node: parse.Compare, source: str, *, truth: bool) -> Fact:
+    op, written = node.op if truth else _OPPOSITES[node.op], _written(node, source)
+    shown = written if truth else f"not ({written})"
+    left, right = node.left, node.right
+    if isinstance(left, parse.Literal) and "in" not in op:
+        left, right, op = right, left, _MIRRORED.get(op, op)
+    if isinstance(left, parse.Field) and isinstance(right, parse.Literal) and "in" not in op:
+        return Fact(left.name, op, repr(right.value), right.value, shown)
+    positive = _OPPOSITES[op] if op in ("!=", "not in") else op
+    subject = f"{_written(left, source)} {positive} {_written(right, source)}"
+    return Fact(subject, "is", str(op == positive), None, shown)
+
+
+def _answer(question: str, *, source: str, truth: bool) -> Fact:
+    return Fact(question, "is", str(truth), None, source if truth else f"not ({source})")
+
+
+def _written(node: parse.Node, source: str) -> str:
+    return source[node.start : node.end]
