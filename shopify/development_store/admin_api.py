@@ -9,13 +9,13 @@ from typing import Any
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute_sync
 
 from shopify.cost import MAX_QUERY_COST, estimate
-from shopify.development_store import answers
+from shopify.development_store import responses as answers
 from shopify.development_store.actual_cost import actual_cost
 from shopify.development_store.answer import Answer
 from shopify.development_store.bucket import Bucket
-from shopify.development_store.documents import Prepared, prepare
 from shopify.development_store.fault_answers import canned, of_state
 from shopify.development_store.faults import Fault
+from shopify.development_store.graphql_request import Prepared, prepare
 from shopify.development_store.schema import executable_schema
 from shopify.development_store.spoiling import spoil
 from shopify.development_store.store import Store, UnknownShop

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shopify.development_store import answers
+from shopify.development_store import responses as answers
 from shopify.development_store.bucket import Bucket
 
 JSON = "application/json; charset=utf-8"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from shopify.development_store import answers
+from shopify.development_store import responses as answers
 from shopify.development_store.admin_api import Call, answer_call, read_query
 from shopify.development_store.answer import JSON, Answer
 from shopify.development_store.faults import GRAPHQL, OAUTH, Fault

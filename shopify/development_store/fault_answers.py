@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from shopify.cost import MAX_QUERY_COST
-from shopify.development_store import answers
+from shopify.development_store import responses as answers
 from shopify.development_store.answer import Answer
 from shopify.development_store.bucket import Level
 from shopify.development_store.faults import Fault

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from graphql import GraphQLError, GraphQLResolveInfo
 
-from shopify.development_store.pages import BadPaging, Page, Paging, SortKey, page_of
+from shopify.development_store.pagination import BadPaging, Page, Paging, SortKey, page_of
 from shopify.development_store.viewer import Viewer
 
 Resolver = Callable[..., Any]

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from shopify.development_store.gate import BY_NUMBER, Info, Resolver, page, refused, require
-from shopify.development_store.pages import Page
+from shopify.development_store.pagination import Page
 from shopify.development_store.records import LineItem, Order, Product, decimal_text, gid, in_currency, timestamp
 from shopify.development_store.roots import ROOTS
 

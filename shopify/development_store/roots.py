@@ -5,7 +5,7 @@ from typing import Any
 
 from shopify.development_store.filters import Search, SearchRefused, compile_search
 from shopify.development_store.gate import BY_NUMBER, Info, Resolver, page, refused, require
-from shopify.development_store.pages import Page, SortKey
+from shopify.development_store.pagination import Page, SortKey
 from shopify.development_store.records import Order, gid, timestamp
 from shopify.development_store.search_fields import CUSTOMERS, PRODUCTS, Resource
 from shopify.development_store.shop import BY_AGE, PLAN_NAMES, Shop

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shopify.development_store.filters import Search, compile_search
 from shopify.development_store.generation import DAY, SIZES, Contents, Recipe, Size, generate, one_more
-from shopify.development_store.pages import SortKey
+from shopify.development_store.pagination import SortKey
 from shopify.development_store.records import PER_DOLLAR, Order
 from shopify.development_store.search_fields import ORDERS
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shopify.development_store.answers import NOT_IN_PLAN
 from shopify.development_store.faults import Fault
+from shopify.development_store.responses import NOT_IN_PLAN
 
 WARNING = {
     "path": ["orders"],

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from shopify.development_store import answers
+from shopify.development_store import responses as answers
 from shopify.development_store.answer import Answer
 from shopify.development_store.store import Store, UnknownShop
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from graphql import OperationDefinitionNode
 
-from shopify.development_store.documents import prepare
+from shopify.development_store.graphql_request import prepare
 from shopify.development_store.schema import executable_schema
 from shopify.development_store.variables import variable_errors
 from shopify.documents import FOLDER, NAMES

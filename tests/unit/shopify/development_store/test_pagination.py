@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopify.development_store.pages import BadPaging, Page, Paging, SortKey, page_of
+from shopify.development_store.pagination import BadPaging, Page, Paging, SortKey, page_of
 
 
 @dataclass(frozen=True)
