@@ -5,7 +5,7 @@ import asyncio
 import signal
 import sys
 
-from shopify.development_store.faults import Fault
+from shopify.development_store.faults import StoreFault
 from shopify.development_store.server import serve
 from shopify.development_store.store import BUILT_IN, Store
 
@@ -15,7 +15,7 @@ def main() -> int:
     options = _options()
     store = Store()
     if options.latency:
-        store.faults.add(Fault("latency", seconds=options.latency / 1_000))
+        store.faults.add(StoreFault(kind="latency", seconds=options.latency / 1_000))
     try:
         asyncio.run(_serve(store, options.host, options.port))
     except OSError as problem:

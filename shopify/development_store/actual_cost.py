@@ -1,4 +1,4 @@
-"""What a query really cost, from the data it brought back.
+"""The actual cost of an executed query, from the data it returned.
 
 Fitted on recorded `actualQueryCost` figures, beside the rules of the requested cost (`shopify.cost`): a connection
 costs 2 plus its share of the page it asked for, rounded up; an object that is null still costs its point; a denied or
@@ -19,10 +19,10 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
-    OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
     get_named_type,
+    get_operation_ast,
     is_composite_type,
     value_from_ast_untyped,
 )
@@ -33,11 +33,18 @@ from shopify.cost import COUNT_COST, FREE_TYPES, multiplier
 def actual_cost(
     schema: GraphQLSchema,
     document: DocumentNode,
-    operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
     data: Mapping[str, Any] | None,
+    *,
+    operation_name: str | None = None,
 ) -> int:
-    """Points used by an executed query, at least 1. `data` is None when a failed field took everything with it."""
+    """Points used by an executed query, at least 1. `data` is None when a failed field took everything with it.
+
+    Raises ValueError for a document without the operation.
+    """
+    operation = get_operation_ast(document, operation_name)
+    if operation is None:
+        raise ValueError("the document has no such operation")
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     defaults = {
         definition.variable.name.value: value_from_ast_untyped(definition.default_value)

@@ -799,15 +799,15 @@ def test_connections_break(api: Api) -> None:
 
 
 def test_open_requests_are_counted_until_they_are_answered_or_given_up(api: Api) -> None:
-    journal = api.store.store.journal
+    log = api.store.store.request_log
     api.store.fault(SHOP, "hang", times=1)
     with ThreadPoolExecutor() as threads:
         hanging = threads.submit(api.post, COUNTS, timeout=1.0)
-        wait_until(lambda: journal.open_requests == 1)
+        wait_until(lambda: log.open_requests == 1)
         assert api.post(COUNTS).status_code == 200
-        assert journal.open_requests == 1
+        assert log.open_requests == 1
         assert isinstance(hanging.exception(), httpx.ReadTimeout)
-    wait_until(lambda: journal.open_requests == 0)
+    wait_until(lambda: log.open_requests == 0)
 
 
 def test_answers_take_their_time(api: Api) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shopify import documents
-from shopify.development_store.faults import Fault as StoreFault
+from shopify.development_store.faults import StoreFault
 from workers import points, procfile
 from workers.procfile import Process
 from workers.scenario import trouble
