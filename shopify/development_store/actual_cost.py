@@ -2,8 +2,8 @@
 
 Fitted on recorded `actualQueryCost` figures, beside the rules of the requested cost (`shopify.cost`): a connection
 costs 2 plus its share of the page it asked for, rounded up; an object that is null still costs its point; a denied or
-failed field costs only itself; an empty page costs nothing more when it was read through `edges`, but the full page
-when it was read through `nodes`.
+failed field costs only its own points; an empty page costs nothing more when it was read through `edges`, but the full
+page when it was read through `nodes`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,8 +23,8 @@ old orders although their product was deleted."""
 
 DAY = 86_400
 
-SOME_SIZE = 20
-"""From this number of orders on, a shop has one of everything."""
+SPECIAL_CASES_FROM = 20
+"""A shop with this many orders or more has every special case among its latest ones."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class _Generator:
         products = self._products()
         times = self._order_times()
         buyers = self._buyers(len(times))
-        if len(buyers) >= SOME_SIZE:
+        if len(buyers) >= SPECIAL_CASES_FROM:
             buyers[-3] = None
         customers = self._customers(times, buyers)
         orders = self._orders(times, [None if b is None else customers[b] for b in buyers], products)
@@ -195,8 +195,10 @@ class _Generator:
         paid_in = (recipe.currency, *recipe.presentment_currencies)
         orders = []
         for place, (time, customer) in enumerate(zip(times, customers, strict=True)):
-            lot = self.draw.random()
-            financial, fulfillment, cancelled_at, closed_at = _fate(recipe.now - time, time, lot, self.draw.random())
+            chance = self.draw.random()
+            financial, fulfillment, cancelled_at, closed_at = _outcome(
+                recipe.now - time, time, chance, self.draw.random()
+            )
             old = recipe.former_currency if time < changed_currency_at else None
             orders.append(
                 OrderRecord(
@@ -210,13 +212,13 @@ class _Generator:
                     closed_at=closed_at,
                     test=False,
                     currency=old or recipe.currency,
-                    presentment_currency=old or paid_in[int(lot * 997) % len(paid_in)],
+                    presentment_currency=old or paid_in[int(chance * 997) % len(paid_in)],
                     seed=first + place,
                     products=sellable,
                     former_products=former_products,
                 )
             )
-        _never_missing(orders)
+        _add_special_cases(orders)
         return orders
 
 
@@ -236,34 +238,34 @@ _OPEN_FULFILLMENT = (
 _OPEN_PAYMENT = ("PAID",) * 15 + ("PENDING",) * 3 + ("AUTHORIZED", "PARTIALLY_PAID")
 
 
-def _fate(age: int, time: int, lot: float, other_lot: float) -> tuple[str, str, int | None, int | None]:
-    """What became of an order by now: financial status, fulfilment status, cancelled at, closed at.
+def _outcome(age: int, time: int, chance: float, other_chance: float) -> tuple[str, str, int | None, int | None]:
+    """What has become of an order: financial status, fulfillment status, cancelled at, closed at.
 
     An order is closed only when it is fulfilled and paid for, so an open one is younger or has something left to do.
     """
     soon = time + min(age // 2, 5 * 3_600)
-    if lot < 0.03:
-        return ("VOIDED" if other_lot < 0.4 else "REFUNDED"), "UNFULFILLED", soon, soon
+    if chance < 0.03:
+        return ("VOIDED" if other_chance < 0.4 else "REFUNDED"), "UNFULFILLED", soon, soon
     still_open = (
         0.9 if age < DAY else 0.6 if age < 3 * DAY else 0.3 if age < 7 * DAY else 0.08 if age < 30 * DAY else 0.02
     )
-    if other_lot < still_open:
-        fulfillment = _OPEN_FULFILLMENT[int(lot * 10_007) % len(_OPEN_FULFILLMENT)]
-        payment = _OPEN_PAYMENT[int(lot * 5_003) % len(_OPEN_PAYMENT)]
+    if other_chance < still_open:
+        fulfillment = _OPEN_FULFILLMENT[int(chance * 10_007) % len(_OPEN_FULFILLMENT)]
+        payment = _OPEN_PAYMENT[int(chance * 5_003) % len(_OPEN_PAYMENT)]
         # Fulfilled and paid would have been closed: what is shipped but open still waits for its money.
         if fulfillment == "FULFILLED" and payment == "PAID":
             payment = "PENDING"
         return payment, fulfillment, None, None
-    payment = "PARTIALLY_REFUNDED" if lot > 0.97 else "REFUNDED" if lot > 0.955 else "PAID"
+    payment = "PARTIALLY_REFUNDED" if chance > 0.97 else "REFUNDED" if chance > 0.955 else "PAID"
     return payment, "FULFILLED", None, time + min(age // 2, 2 * DAY)
 
 
-def _never_missing(orders: list[OrderRecord]) -> None:
-    """What a shop of some size always shows among its latest ten orders, beside a guest's.
+def _add_special_cases(orders: list[OrderRecord]) -> None:
+    """Puts among the latest ten orders, beside a guest's: a test order, a cancelled one, and an open one that has shipped.
 
-    A test order, a cancelled one, and one that is open although everything was sent: open and unfulfilled differ.
+    The last shows that open and unfulfilled are not the same.
     """
-    if len(orders) < SOME_SIZE:
+    if len(orders) < SPECIAL_CASES_FROM:
         return
     orders[-4].test = True
     sent = orders[-8]

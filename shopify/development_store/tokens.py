@@ -1,8 +1,8 @@
 """Access tokens and refresh tokens of the development store, and what its token endpoint answers.
 
 Since 2025-12 offline tokens may expire: 1 hour for the access token, 90 days for the refresh token, and each refresh
-returns a new pair. Since 2026-08 the previous refresh token stays valid until the new pair is first used, so that a
-lost answer can be asked for again
+returns a new pair. Since 2026-08 the previous refresh token stays valid until the new pair is first used, so a client
+that lost the answer can refresh again
 (https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens).
 """
 
@@ -51,7 +51,7 @@ class IssuedToken:
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a refresh returns. The times are seconds from now."""
+    """What a refresh returns. The lifetimes are in seconds."""
 
     access_token: str
     refresh_token: str
@@ -154,7 +154,7 @@ class Tokens:
         return TokenPair(access, refresh, grant.expires_in, REFRESH_SECONDS, grant.token.scopes)
 
     def _settle(self, grant: _Grant, access: str) -> None:
-        """A pair came into use: what it replaces, and other pairs handed out for the same token, are dead."""
+        """A pair came into use, so what it replaces and the other unused pairs are dead."""
         refresh = grant.unused.pop(access, None)
         if refresh is None:
             return
