@@ -1,4 +1,4 @@
-"""The development store: plays Shopify's Admin GraphQL API on this machine, for the demo, `cj up`, tests and benchmarks.
+"""The development store plays Shopify's Admin GraphQL API on this machine, for the demo, `cj up` and tests.
 
     python -m shopify.development_store --port 4010
     SHOPIFY_ADMIN_URL=http://127.0.0.1:4010/{shop}/admin

@@ -261,7 +261,7 @@ def _outcome(age: int, time: int, chance: float, other_chance: float) -> tuple[s
 
 
 def _add_special_cases(orders: list[OrderRecord]) -> None:
-    """Puts among the latest ten orders, beside a guest's: a test order, a cancelled one, and an open one that has shipped.
+    """The latest ten orders include, beside a guest's, a test order, a cancelled one, and an open one that has shipped.
 
     The last shows that open and unfulfilled are not the same.
     """

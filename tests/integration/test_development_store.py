@@ -1,9 +1,12 @@
 """The development store over HTTP: the eleven things it promises to do like Shopify."""
 
+import argparse
 import base64
 import contextlib
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+import shopify.development_store
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.documents import FOLDER
 from tests.waiting import wait_until
@@ -954,6 +958,28 @@ def test_a_wrong_control_request_is_explained(
     answer = api.control(method, path, body)
     assert answer.status_code == status
     assert words in answer.json()["error"]
+
+
+README = (Path(shopify.development_store.__file__).parent / "README.md").read_text()
+CURL = re.findall(r"^curl .*$", README, re.MULTILINE)
+
+
+def test_the_commands_of_the_readme_work(api: Api) -> None:
+    assert len(CURL) >= 6
+    for line in CURL:
+        options = argparse.ArgumentParser()
+        options.add_argument("url")
+        for name in ("-X", "-H", "--json"):
+            options.add_argument(name)
+        said = options.parse_args(shlex.split(line)[1:])
+        answer = api.http.request(
+            said.X or ("POST" if said.json else "GET"),
+            said.url.replace("http://127.0.0.1:4010", api.store.url),
+            content=said.json,
+            headers={"Content-Type": "application/json", **dict([said.H.split(": ")] if said.H else [])},
+        )
+        assert answer.is_success, line
+        assert "errors" not in answer.json(), line
 
 
 # Speed and life cycle
