@@ -28,7 +28,7 @@ STOP_SECONDS = 5.0
 
 def application(store: Store) -> web.Application:
     """The aiohttp application over a store."""
-    executable_schema()  # the first request shall not wait for it
+    executable_schema()  # so that the first request does not wait for it
     app = web.Application(middlewares=[explain_mistakes])
     app.add_routes(ControlApi(store).routes())
     app.add_routes(Endpoint(store).routes())
