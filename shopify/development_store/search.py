@@ -74,7 +74,7 @@ Node: TypeAlias = Term | Combination | Negation
 
 def parse(query: str) -> Node | None:
     """The tree of a query; None if it holds no term at all."""
-    return _Parser(list(_pieces(query))).query()
+    return _QueryParser(list(_pieces(query))).query()
 
 
 def _pieces(query: str) -> Iterator[Term | str]:
@@ -98,7 +98,7 @@ def _values(text: str) -> tuple[str, ...]:
     return tuple(value for value in found if value) or ("",)
 
 
-class _Parser:
+class _QueryParser:
     def __init__(self, pieces: list[Term | str]) -> None:
         self._pieces = pieces
         self._at = 0

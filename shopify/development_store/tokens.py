@@ -50,7 +50,7 @@ class IssuedToken:
 
 
 @dataclass(frozen=True)
-class TokenPair:
+class IssuedPair:
     """What a refresh returns. The lifetimes are in seconds."""
 
     access_token: str
@@ -114,7 +114,7 @@ class Tokens:
                 self._settle(self._grants[token.grant], text)
             return token
 
-    def refresh(self, shop_domain: str, refresh_token: str) -> TokenPair | None:
+    def refresh(self, shop_domain: str, refresh_token: str) -> IssuedPair | None:
         """A new pair, or None for a refresh token that is unknown, expired, of another shop or used up."""
         with self._lock:
             name = self._grant_of.get(refresh_token)
@@ -146,12 +146,12 @@ class Tokens:
     def _expired(self, token: IssuedToken) -> bool:
         return token.expires_at is not None and self._clock() >= token.expires_at
 
-    def _new_pair(self, grant: _Grant) -> TokenPair:
+    def _new_pair(self, grant: _Grant) -> IssuedPair:
         access, refresh = f"shpat_{secrets.token_hex(16)}", f"shprt_{secrets.token_hex(16)}"
         self._access[access] = replace(grant.token, text=access, expires_at=self._clock() + grant.expires_in)
         grant.unused[access] = refresh
         self._grant_of[refresh] = str(grant.token.grant)
-        return TokenPair(access, refresh, grant.expires_in, REFRESH_SECONDS, grant.token.scopes)
+        return IssuedPair(access, refresh, grant.expires_in, REFRESH_SECONDS, grant.token.scopes)
 
     def _settle(self, grant: _Grant, access: str) -> None:
         """A pair came into use, so what it replaces and the other unused pairs are dead."""
