@@ -1,7 +1,7 @@
 """What the READMEs, compose.yaml, Procfile and .env.example say is true."""
 
 import ast
-import importlib
+import importlib.util
 import json
 import re
 import shlex
@@ -22,15 +22,15 @@ from workflows import loader
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = ("README.md", "workflows/README.md")
+PAGES = ("README.md", "shopify/development_store/README.md", "workflows/README.md")
+READMES = {name: (ROOT / name).read_text() for name in PAGES}
+each_readme = pytest.mark.parametrize("text", READMES.values(), ids=READMES)
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 WORKERS = ("intake", "workflow", "agent", "shopify", "ops")
 
 
-def blocks(language: str, page: str = README) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert found
-    return found
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def section(title: str) -> str:
@@ -71,8 +71,9 @@ def test_json_examples_are_what_they_claim() -> None:
     assert kinds == ["oauth_complete", "message_received", "TEXT_MESSAGE_CHUNK", "turn_9:000003"]
 
 
-def test_python_examples_compile_and_import_what_exists() -> None:
-    for block in blocks("python"):
+@each_readme
+def test_python_examples_compile_and_import_what_exists(text: str) -> None:
+    for block in blocks("python", text):
         tree = ast.parse(block)
         compile(tree, "README.md", "exec")
         for node in ast.walk(tree):
@@ -91,14 +92,15 @@ def test_the_workflow_example_is_part_of_a_valid_workflow(tmp_path: Path) -> Non
     assert [str(problem) for problem in loader.check_paths([path])] == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_commands_and_targets_exist(name: str) -> None:
-    page = (ROOT / name).read_text()
+@each_readme
+def test_commands_and_targets_exist(text: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    lines = [line.split("#")[0].strip() for block in blocks("sh", page) for line in block.splitlines()]
-    lines += [text for text in re.findall(r"`([^`\n]+)`", page) if text.startswith(("cj ", "make "))]
+    lines = [line.split("#")[0].strip() for block in blocks("sh", text) for line in block.splitlines()]
+    lines += [quoted for quoted in re.findall(r"`([^`\n]+)`", text) if quoted.startswith(("cj ", "make "))]
     for line in filter(None, lines):
         words = shlex.split(line)
+        if words[:2] == ["python", "-m"]:
+            assert importlib.util.find_spec(words[2]), line
         if words[0] == "make":
             assert words[1] in targets, line
         if words[0] == "cj":

@@ -5,17 +5,17 @@ import asyncio
 import signal
 import sys
 
-from shopify.development_store.faults import Fault
+from shopify.development_store.faults import StoreFault
 from shopify.development_store.server import serve
 from shopify.development_store.store import BUILT_IN, Store
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT. Exit code 0; 2 if the address cannot be used."""
+    """Serve until SIGTERM or SIGINT. Returns the exit code: 0, or 2 if the address cannot be used."""
     options = _options()
     store = Store()
     if options.latency:
-        store.faults.add(Fault("latency", seconds=options.latency / 1_000))
+        store.faults.add(StoreFault(kind="latency", seconds=options.latency / 1_000))
     try:
         asyncio.run(_serve(store, options.host, options.port))
     except OSError as problem:
@@ -31,9 +31,13 @@ def _options() -> argparse.Namespace:
         epilog=f"Shops: {', '.join(BUILT_IN)}. More with POST /_control/shops; faults with POST /_control/faults.",
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=4010, help="0: a free one (default: 4010)")
+    parser.add_argument("--port", type=int, default=4010, help="0 picks a free one (default: 4010)")
     parser.add_argument(
-        "--latency", type=float, default=0.0, metavar="MS", help="milliseconds every answer takes (Shopify: about 80)"
+        "--latency",
+        type=float,
+        default=0.0,
+        metavar="MS",
+        help="delay of every answer in milliseconds (Shopify: about 80)",
     )
     return parser.parse_args()
 

@@ -16,10 +16,10 @@ class Level:
 
 
 class Bucket:
-    """Points that come back at a steady rate. All calls are atomic, from any thread; time is the monotonic clock.
+    """Points that are restored at a steady rate. Every call is atomic, from any thread; `clock` is in seconds.
 
-    A query reserves what it was estimated to cost and is charged, once it is done, what it did cost. What is reserved
-    still counts as there while the bucket refills, so that a lone query leaves exactly the maximum less its cost.
+    A query reserves its requested cost and, once it is done, is charged its actual cost. While the bucket refills,
+    reserved points count as still there, so a lone query leaves exactly the maximum less its cost.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Bucket:
         self._read_at = clock()
 
     def reserve(self, points: int) -> bool:
-        """Set that many points aside, or none at all if fewer are there."""
+        """Reserve that many points, or none if fewer are available."""
         with self._lock:
             self._restore()
             if self._points - self._reserved < points:
@@ -43,7 +43,7 @@ class Bucket:
             return True
 
     def charge(self, reserved: int, points: int) -> None:
-        """End a reservation and take what was really used."""
+        """End a reservation and take the points that were used."""
         with self._lock:
             self._restore()
             self._reserved -= reserved
@@ -56,7 +56,7 @@ class Bucket:
             self._points = min(float(self.maximum), available + self._reserved)
 
     def level(self) -> Level:
-        """What can be had now."""
+        """What is available now."""
         with self._lock:
             self._restore()
             return Level(self.maximum, int(self._points - self._reserved), self.restore_rate)

@@ -1,64 +1,22 @@
-"""Endpoints under /_control/ that the real Shopify does not have: shops, faults, and what was asked."""
+"""The control API: endpoints under /_control/ that Shopify does not have, for shops, faults and the request log."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shopify.development_store.faults import GRAPHQL, KINDS, Fault, UnknownFault
-from shopify.development_store.journal import shown
+from shopify.development_store.faults import KINDS, StoreFault, UnknownFault
 from shopify.development_store.shop import InvalidShop, ShopSettings
 from shopify.development_store.store import Store, UnknownShop
-from shopify.development_store.tokens import CUSTOM, DEFAULT_SCOPES
+from shopify.development_store.tokens import CUSTOM
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class ShopRequest(BaseModel):
-    """A shop to be opened. Times are in seconds."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    shop_domain: str
-    size: str = "medium"
-    token: str | None = None
-    scopes: list[str] = list(DEFAULT_SCOPES)
-    app: str = CUSTOM
-    expires_in: float | None = None
-    refresh_token: str | None = None
-    currency: str = "USD"
-    former_currency: str | None = None
-    presentment_currencies: list[str] = []
-    time_zone: str | None = None
-    name: str | None = None
-    plan: str = "basic"
-    maximum_available: int | None = None
-    restore_rate: int | None = None
-    state: str = "active"
-    protected_customer_data: bool = True
-
-
-class FaultRequest(BaseModel):
-    """A fault to be put into force."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: str
-    shop_domain: str | None = None
-    times: int | None = None
-    skip: int = 0
-    operation: str | None = None
-    target: str = GRAPHQL
-    seconds: float | None = None
-    status: int | None = None
-    length: int | None = None
-    location: str | None = None
-    version: str | None = None
-
-
 class BucketRequest(BaseModel):
-    """What a bucket shall hold."""
+    """The cost points a bucket is set to."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,7 +25,7 @@ class BucketRequest(BaseModel):
 
 
 class OrderRequest(BaseModel):
-    """Orders that come in."""
+    """Orders to place."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -76,7 +34,7 @@ class OrderRequest(BaseModel):
     lag_seconds: float = 0.0
 
 
-class Control:
+class ControlApi:
     """Handlers over one store."""
 
     def __init__(self, store: Store) -> None:
@@ -106,31 +64,20 @@ class Control:
 
     async def open_shop(self, request: web.Request) -> web.Response:
         """POST /_control/shops"""
-        wanted = await _read(request, ShopRequest)
-        entry = {"token", "scopes", "app", "expires_in", "refresh_token"}
-        settings = wanted.model_dump(exclude=entry)
-        settings["presentment_currencies"] = tuple(wanted.presentment_currencies)
-        made = self._store.register(
-            ShopSettings(**settings),
-            token=wanted.token,
-            scopes=wanted.scopes,
-            app=wanted.app,
-            expires_in=wanted.expires_in,
-            refresh_token=wanted.refresh_token,
-        )
-        return web.json_response(self._shop(made.shop_domain), status=201)
+        shop = self._store.register(await _read(request, ShopSettings))
+        return web.json_response(self._shop(shop.domain), status=201)
 
     async def show_shop(self, request: web.Request) -> web.Response:
         """GET /_control/shops/{domain}"""
         return web.json_response(self._shop(request.match_info["domain"]))
 
     def _shop(self, domain: str) -> dict[str, Any]:
-        made, level = self._store.registration(domain), self._store.bucket(domain).level()
+        settings, level = self._store.shop(domain).settings, self._store.bucket(domain).level()
         return {
             **self._store.truth(domain),
-            "token": made.token,
-            "scopes": list(made.scopes),
-            "state": self._store.shop(domain).settings.state,
+            "token": settings.access_token,
+            "scopes": settings.scopes,
+            "state": settings.state,
             "bucket": {"maximum": level.maximum, "available": level.available, "restore_rate": level.restore_rate},
         }
 
@@ -168,8 +115,7 @@ class Control:
 
     async def add_fault(self, request: web.Request) -> web.Response:
         """POST /_control/faults"""
-        wanted = await _read(request, FaultRequest)
-        self._store.faults.add(Fault(**wanted.model_dump()))
+        self._store.faults.add(await _read(request, StoreFault))
         return web.json_response({"faults": self._store.faults.shown()}, status=201)
 
     async def clear_faults(self, request: web.Request) -> web.Response:
@@ -183,12 +129,13 @@ class Control:
             since = float(request.query.get("since", "0"))
         except ValueError:
             return _problem(400, "since must be a Unix time")
-        found = self._store.journal.requests(request.query.get("shop_domain"), since, request.query.get("operation"))
-        return web.json_response({"requests": shown(found)})
+        log, query = self._store.request_log, request.query
+        found = log.requests(query.get("shop_domain"), since, query.get("operation"))
+        return web.json_response({"requests": [asdict(each) for each in found]})
 
     async def forget_requests(self, _request: web.Request) -> web.Response:
         """DELETE /_control/requests"""
-        self._store.journal.clear()
+        self._store.request_log.clear()
         return web.json_response({"requests": []})
 
     async def reset(self, _request: web.Request) -> web.Response:
@@ -202,7 +149,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def explain_mistakes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns a wrong control request into a sentence about what is wrong with it."""
+    """Answers a wrong control request with a sentence that says what is wrong with it."""
     try:
         return await handler(request)
     except UnknownShop as unknown:

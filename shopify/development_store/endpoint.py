@@ -1,9 +1,14 @@
-"""The HTTP side of Shopify: paths, headers, and the ways in which a connection can fail."""
+"""The HTTP side of Shopify: paths, headers, API versions, and the ways in which a connection can fail.
+
+A stable API version comes out on the first day of each quarter and stays accessible until the 16th of the same month a
+year later, 15:00 UTC. "If your app targets an inaccessible version, Shopify falls forward and responds using the
+oldest accessible stable version" (https://shopify.dev/docs/api/usage/versioning).
+"""
 
 import asyncio
 import gzip
 import json
-import logging
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -11,19 +16,40 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from shopify.development_store import answers
-from shopify.development_store.admin_api import Call, answer_call, read_query
-from shopify.development_store.answer import JSON, Answer
-from shopify.development_store.faults import GRAPHQL, OAUTH, Fault
-from shopify.development_store.journal import Request
-from shopify.development_store.store import Store
-from shopify.development_store.token_api import answer_refresh, read_form
-from shopify.development_store.versions import accessible, answering
-
-log = logging.getLogger(__name__)
+from shopify.development_store import responses
+from shopify.development_store.admin_api import AdminCall, answer_call
+from shopify.development_store.faults import GRAPHQL, OAUTH, StoreFault
+from shopify.development_store.graphql_request import GraphQLRequest
+from shopify.development_store.responses import JSON, HttpResponse
+from shopify.development_store.store import LoggedRequest, Store, UnknownShop
+from shopify.development_store.tokens import answer_refresh, read_form
 
 VERSION_HEADER = "X-Shopify-API-Version"
 TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105 (the name of a header)
+
+UNSTABLE = "unstable"
+
+_VERSION = re.compile(r"\d{4}-(01|04|07|10)")
+
+
+def accessible(now: datetime) -> tuple[str, ...]:
+    """The stable versions that answer at a point in time, oldest first."""
+    quarters = ((year, month) for year in (now.year - 2, now.year - 1, now.year) for month in (1, 4, 7, 10))
+    return tuple(
+        f"{year}-{month:02d}"
+        for year, month in quarters
+        if datetime(year, month, 1, tzinfo=UTC) <= now < datetime(year + 1, month, 16, 15, tzinfo=UTC)
+    )
+
+
+def answering(requested: str, now: datetime) -> str | None:
+    """The version that answers a request for `requested`, or None if that is no version at all."""
+    if requested == UNSTABLE:
+        return UNSTABLE
+    if not _VERSION.fullmatch(requested):
+        return None
+    stable = accessible(now)
+    return requested if requested in stable else stable[0]
 
 
 class Endpoint:
@@ -43,57 +69,62 @@ class Endpoint:
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
         """POST …/admin/api/{version}/graphql.json"""
-        with self._store.journal.visit():
+        with self._store.request_log.open():
             return await self._graphql(request)
 
     async def access_token(self, request: web.Request) -> web.StreamResponse:
         """POST …/admin/oauth/access_token"""
-        with self._store.journal.visit():
+        with self._store.request_log.open():
             return await self._access_token(request)
 
     async def _graphql(self, request: web.Request) -> web.StreamResponse:
-        visit = _Visit(self._store, request, GRAPHQL)
-        requested_version = request.match_info["version"]
+        exchange = _Exchange(self._store, request, GRAPHQL)
         now = datetime.now(UTC)
-        version = answering(requested_version, now)
-        body = await request.read()
-        query = read_query(body)
-        visit.operation = query.operation if query else None
-        visit.version = requested_version
-        faults = self._store.faults.strike(visit.shop_domain, GRAPHQL, visit.operation)
+        exchange.version = request.match_info["version"]
+        version = answering(exchange.version, now)
+        query = GraphQLRequest.read(await request.read())
+        exchange.operation = query.label if query else None
+        faults = self._store.faults.strike(exchange.shop_domain, GRAPHQL, exchange.operation)
         if version is None:
-            answer = Answer(404, answers.NOT_FOUND)
+            response = HttpResponse(404, responses.NOT_FOUND)
+        elif "dropped" in faults:
+            response = HttpResponse(0, None)
         else:
-            call = Call(
-                shop_domain=visit.shop_domain,
+            call = AdminCall(
+                shop_domain=exchange.shop_domain,
                 token=request.headers.get(TOKEN_HEADER),
                 content_type=request.headers.get("Content-Type", ""),
                 accept=request.headers.get("Accept", ""),
-                body=body,
-                request_id=visit.request_id,
+                request=query,
+                request_id=exchange.request_id,
                 show_searches=request.headers.get("Shopify-Search-Query-Debug") == "1",
             )
-            answer = Answer(0, None) if "dropped" in faults else answer_call(self._store, call, query, faults)
+            response = answer_call(self._store, call, faults)
         shown = faults["other_version"].version or "2026-04" if "other_version" in faults else version
-        return await visit.send(answer, faults, {VERSION_HEADER: shown or accessible(now)[0]})
+        return await exchange.send(response, faults, {VERSION_HEADER: shown or accessible(now)[0]})
 
     async def _access_token(self, request: web.Request) -> web.StreamResponse:
-        visit = _Visit(self._store, request, OAUTH)
+        exchange = _Exchange(self._store, request, OAUTH)
         form = read_form(request.headers.get("Content-Type", ""), await request.read())
-        visit.operation = form.get("grant_type")
-        faults = self._store.faults.strike(visit.shop_domain, OAUTH, visit.operation)
-        if "dropped" in faults:
-            return await visit.send(Answer(0, None), faults, {})
-        answer = answer_refresh(self._store, visit.shop_domain, form)
-        if "status" in faults:
+        exchange.operation = form.get("grant_type")
+        faults = self._store.faults.strike(exchange.shop_domain, OAUTH, exchange.operation)
+        response = HttpResponse(0, None) if "dropped" in faults else self._refreshed(exchange.shop_domain, form)
+        if "status" in faults and "dropped" not in faults:
             # As Shopify's 520 did: the tokens are rotated, only the answer is lost.
             status = faults["status"].status or 520
-            answer = Answer(status, answers.html_error(status, "Web server is returning an unknown error"))
-        return await visit.send(answer, faults, {})
+            response = HttpResponse(status, responses.html_error(status, "Web server is returning an unknown error"))
+        return await exchange.send(response, faults, {})
+
+    def _refreshed(self, shop_domain: str, form: Mapping[str, str]) -> HttpResponse:
+        try:
+            self._store.shop(shop_domain)
+        except UnknownShop:
+            return HttpResponse(404, responses.NOT_FOUND)
+        return answer_refresh(self._store.tokens, shop_domain, form)
 
 
-class _Visit:
-    """One request on its way through, and how it ends."""
+class _Exchange:
+    """One request, how its response is sent, and its entry in the request log."""
 
     def __init__(self, store: Store, request: web.Request, target: str) -> None:
         self._store = store
@@ -106,49 +137,52 @@ class _Visit:
         self.operation: str | None = None
         self.version: str | None = None
 
-    async def send(self, answer: Answer, faults: Mapping[str, Fault], headers: Mapping[str, str]) -> web.StreamResponse:
-        """Send the answer the way the faults allow, and note the request."""
+    async def send(
+        self, response: HttpResponse, faults: Mapping[str, StoreFault], headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        """Send the response the way the faults allow, and log the request."""
         sent = 0
         try:
             for kind, default in (("latency", 0.08), ("hang", 30.0)):
                 if kind in faults:
-                    seconds = faults[kind].seconds
-                    await asyncio.sleep(default if seconds is None else seconds)
-            answer.settle()
+                    await asyncio.sleep(faults[kind].seconds_or(default))
+            response.settle()
             if "dropped" in faults or "lost_answer" in faults:
                 return self._hang_up()
-            sent = answer.status
-            return await self._respond(answer, faults, {**headers, "x-request-id": self.request_id, **answer.headers})
+            sent = response.status
+            return await self._respond(
+                response, faults, {**headers, "x-request-id": self.request_id, **response.headers}
+            )
         finally:
-            answer.settle()
-            self._note(answer, sent)
+            response.settle()
+            self._log(response, sent)
 
     async def _respond(
-        self, answer: Answer, faults: Mapping[str, Fault], headers: Mapping[str, str]
+        self, response: HttpResponse, faults: Mapping[str, StoreFault], headers: Mapping[str, str]
     ) -> web.StreamResponse:
-        text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body, separators=(",", ":"))
+        text = response.body if isinstance(response.body, str) else json.dumps(response.body, separators=(",", ":"))
         body = text.encode()
-        headers = {**headers, "Content-Type": answer.content_type}
+        headers = {**headers, "Content-Type": response.content_type}
         if "gzip_bomb" in faults:
             size = faults["gzip_bomb"].length or 64 * 1024 * 1024
             body = gzip.compress(b'{"data":"' + b"x" * size + b'"}', compresslevel=1)
             return web.Response(status=200, body=body, headers={**headers, "Content-Encoding": "gzip"})
         if "slow_body" in faults or "truncated" in faults:
-            return await self._drip(answer.status, body, headers, faults)
-        return web.Response(status=answer.status, body=body, headers=headers)
+            return await self._drip(response.status, body, headers, faults)
+        return web.Response(status=response.status, body=body, headers=headers)
 
     async def _drip(
-        self, status: int, body: bytes, headers: Mapping[str, str], faults: Mapping[str, Fault]
+        self, status: int, body: bytes, headers: Mapping[str, str], faults: Mapping[str, StoreFault]
     ) -> web.StreamResponse:
         response = web.StreamResponse(status=status, headers={**headers, "Content-Length": str(len(body))})
         await response.prepare(self._request)
         if "truncated" in faults:
             await response.write(body[: len(body) // 2])
             return self._hang_up()
-        pause = faults["slow_body"].seconds
+        pause = faults["slow_body"].seconds_or(0.05)
         for place in range(len(body)):
             await response.write(body[place : place + 1])
-            await asyncio.sleep(0.05 if pause is None else pause)
+            await asyncio.sleep(pause)
         return response
 
     def _hang_up(self) -> web.StreamResponse:
@@ -156,17 +190,17 @@ class _Visit:
             self._request.transport.close()
         return web.Response()
 
-    def _note(self, answer: Answer, status: int) -> None:
-        self._store.journal.add(
-            Request(
+    def _log(self, response: HttpResponse, status: int) -> None:
+        self._store.request_log.add(
+            LoggedRequest(
                 received_at=self._received_at,
                 shop=self.shop_domain,
                 target=self._target,
                 operation=self.operation,
                 status=status,
-                code=answer.code,
-                requested_cost=answer.requested_cost,
-                actual_cost=answer.actual_cost,
+                code=response.code,
+                requested_cost=response.requested_cost,
+                actual_cost=response.actual_cost,
                 version=self.version,
                 request_id=self.request_id,
                 seconds=time.perf_counter() - self._started,
@@ -176,5 +210,5 @@ class _Visit:
 
 async def not_found(_request: web.Request) -> web.Response:
     """Every other path."""
-    body = json.dumps(answers.NOT_FOUND).encode()
+    body = json.dumps(responses.NOT_FOUND).encode()
     return web.Response(status=404, body=body, headers={"Content-Type": JSON, "x-request-id": str(uuid.uuid4())})

@@ -1,23 +1,30 @@
-"""Makes the contents of a development shop out of its domain: the same domain and `now` give the same shop.
+"""Generates the contents of a development shop from its domain: the same domain and `now` give the same shop.
 
-Twelve thousand orders must cost next to nothing when a process starts, so everything that every order needs is drawn
-in bulk and the line items are left for later (`Order.lines`).
+A shop of twelve thousand orders must be ready at once, so what every order needs is drawn in bulk and the line items
+are drawn when somebody looks at them (`OrderRecord.lines`).
 """
 
 import hashlib
+import json
 import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from shopify.development_store.records import Customer, Order, Product
-from shopify.development_store.vocabulary import ASSORTMENTS, FIRST_NAMES, FORMER_PRODUCTS, LAST_NAMES, Assortment
+from shopify.development_store.records import CustomerRecord, OrderRecord, ProductRecord
+
+SAMPLE_DATA = Path(__file__).parent / "sample_data.json"
+"""Three assortments with their prices in US dollars, the names of people who do not exist, and titles that live on in
+old orders although their product was deleted."""
 
 DAY = 86_400
 
-SOME_SIZE = 20
-"""From this number of orders on, a shop has one of everything."""
+SPECIAL_CASES_FROM = 20
+"""A shop with this many orders or more has every special case among its latest ones."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,9 @@ class Contents:
 
     name: str
     created_at: int
-    products: tuple[Product, ...]
-    customers: tuple[Customer, ...]
-    orders: list[Order]
+    products: tuple[ProductRecord, ...]
+    customers: tuple[CustomerRecord, ...]
+    orders: list[OrderRecord]
 
 
 def seed_of(shop_domain: str) -> int:
@@ -67,28 +74,21 @@ def seed_of(shop_domain: str) -> int:
     return int.from_bytes(hashlib.sha256(shop_domain.encode()).digest()[:8], "big")
 
 
+@cache
+def _sample_data() -> Any:
+    return json.loads(SAMPLE_DATA.read_text("utf-8"))
+
+
 def generate(recipe: Recipe) -> Contents:
     """The contents of one shop."""
-    seed = seed_of(recipe.shop_domain)
-    draw = random.Random(seed)  # noqa: S311 (sample data, not a secret)
-    assortment = ASSORTMENTS[seed % len(ASSORTMENTS)]
-    created_at = recipe.now - (recipe.size.days + 20) * DAY
-    products = _products(recipe, draw, assortment, seed, created_at)
-    times = _order_times(recipe, draw)
-    buyers = _buyers(draw, len(times))
-    if len(buyers) >= SOME_SIZE:
-        buyers[-3] = None
-    customers = _customers(recipe, draw, seed, times, buyers, created_at)
-    orders = _orders(recipe, draw, seed, times, [None if b is None else customers[b] for b in buyers], products)
-    by_age = sorted(customers.values(), key=lambda customer: (customer.created_at, customer.number))
-    return Contents(assortment.shop_name, created_at, products, tuple(by_age), orders)
+    return _Generator(recipe).contents()
 
 
-def one_more(contents: Contents, currency: str, created_at: int) -> Order:
+def one_more(contents: Contents, currency: str, created_at: int) -> OrderRecord:
     """A guest's order that has just come in: paid, not yet shipped. It is added to the contents as the latest."""
     latest = contents.orders[-1] if contents.orders else None
     number = latest.number + 1 if latest else 5_000_000_000_000
-    order = Order(
+    order = OrderRecord(
         number=number,
         name=f"#{1001 + len(contents.orders)}",
         created_at=max(created_at, latest.created_at if latest else 0),
@@ -102,83 +102,124 @@ def one_more(contents: Contents, currency: str, created_at: int) -> Order:
         presentment_currency=currency,
         seed=number,
         products=_sellable(contents.products),
-        former_products=FORMER_PRODUCTS,
+        former_products=_sample_data()["former_products"],
     )
     contents.orders.append(order)
     return order
 
 
-def _sellable(products: Sequence[Product]) -> list[Product]:
+def _sellable(products: Sequence[ProductRecord]) -> list[ProductRecord]:
     return [product for product in products if product.status == "ACTIVE"]
 
 
-def _products(
-    recipe: Recipe, draw: random.Random, assortment: Assortment, seed: int, created_at: int
-) -> tuple[Product, ...]:
-    first = 8_000_000_000_000 + seed % 1_000_000 * 100
-    products = []
-    for place, (title, dollars) in enumerate(assortment.products[: recipe.size.products]):
+class _Generator:
+    """Draws the contents of one shop. The same draws in the same order give the same shop: do not reorder them."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.seed = seed_of(recipe.shop_domain)
+        self.draw = random.Random(self.seed)  # noqa: S311 (sample data, not a secret)
+        self.created_at = recipe.now - (recipe.size.days + 20) * DAY
+        assortments = _sample_data()["assortments"]
+        self.assortment = assortments[self.seed % len(assortments)]
+
+    def contents(self) -> Contents:
+        products = self._products()
+        times = self._order_times()
+        buyers = self._buyers(len(times))
+        if len(buyers) >= SPECIAL_CASES_FROM:
+            buyers[-3] = None
+        customers = self._customers(times, buyers)
+        orders = self._orders(times, [None if b is None else customers[b] for b in buyers], products)
+        by_age = sorted(customers.values(), key=lambda customer: (customer.created_at, customer.number))
+        return Contents(self.assortment["shop_name"], self.created_at, products, tuple(by_age), orders)
+
+    def _products(self) -> tuple[ProductRecord, ...]:
+        first = 8_000_000_000_000 + self.seed % 1_000_000 * 100
+        chosen = self.assortment["products"][: self.recipe.size.products]
+        return tuple(self._product(first, place, title, Decimal(price)) for place, (title, price) in enumerate(chosen))
+
+    def _product(self, first: int, place: int, title: str, price: Decimal) -> ProductRecord:
         slug = "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
-        lowest = Decimal(dollars)
-        products.append(
-            Product(
-                number=first + place,
-                title=title,
-                description=f"{title} by {assortment.shop_name}, made in small batches.",
-                # The last ones of a full assortment are not for sale, one product has been oversold.
-                status={11: "DRAFT", 15: "ARCHIVED"}.get(place, "ACTIVE"),
-                inventory=-3 if place == 5 else draw.randrange(0, 240),
-                tracked=place != 4,
-                lowest_dollars=lowest,
-                highest_dollars=lowest * 2 if place % 3 == 0 else lowest,
-                image_url=None if place % 5 == 3 else f"https://cdn.shopify.com/s/files/1/development/{slug}.jpg",
-                created_at=created_at + place * 3_600,
+        return ProductRecord(
+            number=first + place,
+            title=title,
+            description=f"{title} by {self.assortment['shop_name']}, made in small batches.",
+            # The last ones of a full assortment are not for sale, one product has been oversold.
+            status={11: "DRAFT", 15: "ARCHIVED"}.get(place, "ACTIVE"),
+            inventory=-3 if place == 5 else self.draw.randrange(0, 240),
+            tracked=place != 4,
+            lowest_dollars=price,
+            highest_dollars=price * 2 if place % 3 == 0 else price,
+            image_url=None if place % 5 == 3 else f"https://cdn.shopify.com/s/files/1/development/{slug}.jpg",
+            created_at=self.created_at + place * 3_600,
+        )
+
+    def _order_times(self) -> list[int]:
+        """Ages spread so that business grows: the exponent bends the even spread towards today."""
+        span = self.recipe.size.days * DAY
+        ages = (600 + int((span - 600) * self.draw.random() ** 1.5) for _ in range(self.recipe.size.orders))
+        return sorted(self.recipe.now - age for age in ages)
+
+    def _buyers(self, orders: int) -> list[int | None]:
+        """Which customer placed which order: a few come back often, most come once, every ninth order is a guest's."""
+        pool = max(1, orders * 6 // 10)
+        weights = [1 / (place + 8) ** 0.5 for place in range(pool)]
+        guests = (self.draw.random() for _ in range(orders))
+        buyers = self.draw.choices(range(pool), weights, k=orders)
+        return [None if guest < 0.11 else buyer for guest, buyer in zip(guests, buyers, strict=True)]
+
+    def _customers(self, times: Sequence[int], buyers: Sequence[int | None]) -> dict[int, CustomerRecord]:
+        """Every buyer, registered with the first order, and some who have not bought yet."""
+        orders = Counter(buyer for buyer in buyers if buyer is not None)
+        since: dict[int, int] = {}
+        for buyer, time in zip(buyers, times, strict=True):
+            if buyer is not None:
+                since.setdefault(buyer, time)
+        onlookers = range(len(buyers), len(buyers) + len(buyers) // 6)
+        since.update((place, self.draw.randrange(self.created_at, self.recipe.now - 600)) for place in onlookers)
+        first = 7_000_000_000_000 + self.seed % 1_000_000 * 100_000
+        names = (_sample_data()[kind] for kind in ("first_names", "last_names"))
+        firsts, lasts = (self.draw.choices(some, k=len(since)) for some in names)
+        return {
+            place: CustomerRecord(first + place, _display_name(place, first_name, last_name), time, orders[place])
+            for (place, time), first_name, last_name in zip(since.items(), firsts, lasts, strict=True)
+        }
+
+    def _orders(
+        self, times: Sequence[int], customers: Sequence[CustomerRecord | None], products: Sequence[ProductRecord]
+    ) -> list[OrderRecord]:
+        recipe, former_products, sellable = self.recipe, _sample_data()["former_products"], _sellable(products)
+        first = 5_000_000_000_000 + self.seed % 1_000_000 * 100_000
+        changed_currency_at = recipe.now - 30 * DAY
+        paid_in = (recipe.currency, *recipe.presentment_currencies)
+        orders = []
+        for place, (time, customer) in enumerate(zip(times, customers, strict=True)):
+            chance = self.draw.random()
+            financial, fulfillment, cancelled_at, closed_at = _outcome(
+                recipe.now - time, time, chance, self.draw.random()
             )
-        )
-    return tuple(products)
-
-
-def _order_times(recipe: Recipe, draw: random.Random) -> list[int]:
-    """Ages spread so that business grows: the exponent bends the even spread towards today."""
-    span = recipe.size.days * DAY
-    ages = (600 + int((span - 600) * draw.random() ** 1.5) for _ in range(recipe.size.orders))
-    return sorted(recipe.now - age for age in ages)
-
-
-def _buyers(draw: random.Random, orders: int) -> list[int | None]:
-    """Which customer placed which order: a few come back often, most come once, every ninth order is a guest's."""
-    pool = max(1, orders * 6 // 10)
-    weights = [1 / (place + 8) ** 0.5 for place in range(pool)]
-    return [
-        None if guest < 0.11 else buyer
-        for guest, buyer in zip(
-            (draw.random() for _ in range(orders)), draw.choices(range(pool), weights, k=orders), strict=True
-        )
-    ]
-
-
-def _customers(
-    recipe: Recipe,
-    draw: random.Random,
-    seed: int,
-    times: Sequence[int],
-    buyers: Sequence[int | None],
-    created_at: int,
-) -> dict[int, Customer]:
-    """Every buyer, registered with the first order, and some who have not bought yet."""
-    orders = Counter(buyer for buyer in buyers if buyer is not None)
-    since: dict[int, int] = {}
-    for buyer, time in zip(buyers, times, strict=True):
-        if buyer is not None:
-            since.setdefault(buyer, time)
-    onlookers = range(len(buyers), len(buyers) + len(buyers) // 6)
-    since.update((place, draw.randrange(created_at, recipe.now - 600)) for place in onlookers)
-    first = 7_000_000_000_000 + seed % 1_000_000 * 100_000
-    firsts, lasts = (draw.choices(names, k=len(since)) for names in (FIRST_NAMES, LAST_NAMES))
-    return {
-        place: Customer(first + place, _display_name(place, first_name, last_name), time, orders[place])
-        for (place, time), first_name, last_name in zip(since.items(), firsts, lasts, strict=True)
-    }
+            old = recipe.former_currency if time < changed_currency_at else None
+            orders.append(
+                OrderRecord(
+                    number=first + place,
+                    name=f"#{1001 + place}",
+                    created_at=time,
+                    financial_status=financial,
+                    fulfillment_status=fulfillment,
+                    customer=customer,
+                    cancelled_at=cancelled_at,
+                    closed_at=closed_at,
+                    test=False,
+                    currency=old or recipe.currency,
+                    presentment_currency=old or paid_in[int(chance * 997) % len(paid_in)],
+                    seed=first + place,
+                    products=sellable,
+                    former_products=former_products,
+                )
+            )
+        _add_special_cases(orders)
+        return orders
 
 
 def _display_name(place: int, first_name: str, last_name: str) -> str:
@@ -188,87 +229,43 @@ def _display_name(place: int, first_name: str, last_name: str) -> str:
     return f"{first_name} {last_name}"
 
 
-def _orders(
-    recipe: Recipe,
-    draw: random.Random,
-    seed: int,
-    times: Sequence[int],
-    customers: Sequence[Customer | None],
-    products: Sequence[Product],
-) -> list[Order]:
-    first = 5_000_000_000_000 + seed % 1_000_000 * 100_000
-    changed_currency_at = recipe.now - 30 * DAY
-    paid_in = (recipe.currency, *recipe.presentment_currencies)
-    sellable = _sellable(products)
-    orders = []
-    for place, (time, customer) in enumerate(zip(times, customers, strict=True)):
-        lot = draw.random()
-        financial, fulfillment, cancelled_at, closed_at = _fate(recipe.now - time, time, lot, draw.random())
-        old = recipe.former_currency if time < changed_currency_at else None
-        currency = old or recipe.currency
-        orders.append(
-            Order(
-                number=first + place,
-                name=f"#{1001 + place}",
-                created_at=time,
-                financial_status=financial,
-                fulfillment_status=fulfillment,
-                customer=customer,
-                cancelled_at=cancelled_at,
-                closed_at=closed_at,
-                test=False,
-                currency=currency,
-                presentment_currency=old or paid_in[int(lot * 997) % len(paid_in)],
-                seed=first + place,
-                products=sellable,
-                former_products=FORMER_PRODUCTS,
-            )
-        )
-    _never_missing(orders)
-    return orders
-
-
 _OPEN_FULFILLMENT = (
-    ("UNFULFILLED",) * 12
-    + ("IN_PROGRESS",) * 2
-    + ("PARTIALLY_FULFILLED",) * 3
-    + (
-        "ON_HOLD",
-        "SCHEDULED",
-        "FULFILLED",
-    )
+    *("UNFULFILLED",) * 12,
+    *("IN_PROGRESS",) * 2,
+    *("PARTIALLY_FULFILLED",) * 3,
+    *("ON_HOLD", "SCHEDULED", "FULFILLED"),
 )
 _OPEN_PAYMENT = ("PAID",) * 15 + ("PENDING",) * 3 + ("AUTHORIZED", "PARTIALLY_PAID")
 
 
-def _fate(age: int, time: int, lot: float, other_lot: float) -> tuple[str, str, int | None, int | None]:
-    """What became of an order by now: financial status, fulfilment status, cancelled at, closed at.
+def _outcome(age: int, time: int, chance: float, other_chance: float) -> tuple[str, str, int | None, int | None]:
+    """What has become of an order: financial status, fulfillment status, cancelled at, closed at.
 
     An order is closed only when it is fulfilled and paid for, so an open one is younger or has something left to do.
     """
     soon = time + min(age // 2, 5 * 3_600)
-    if lot < 0.03:
-        return ("VOIDED" if other_lot < 0.4 else "REFUNDED"), "UNFULFILLED", soon, soon
+    if chance < 0.03:
+        return ("VOIDED" if other_chance < 0.4 else "REFUNDED"), "UNFULFILLED", soon, soon
     still_open = (
         0.9 if age < DAY else 0.6 if age < 3 * DAY else 0.3 if age < 7 * DAY else 0.08 if age < 30 * DAY else 0.02
     )
-    if other_lot < still_open:
-        fulfillment = _OPEN_FULFILLMENT[int(lot * 10_007) % len(_OPEN_FULFILLMENT)]
-        payment = _OPEN_PAYMENT[int(lot * 5_003) % len(_OPEN_PAYMENT)]
+    if other_chance < still_open:
+        fulfillment = _OPEN_FULFILLMENT[int(chance * 10_007) % len(_OPEN_FULFILLMENT)]
+        payment = _OPEN_PAYMENT[int(chance * 5_003) % len(_OPEN_PAYMENT)]
         # Fulfilled and paid would have been closed: what is shipped but open still waits for its money.
         if fulfillment == "FULFILLED" and payment == "PAID":
             payment = "PENDING"
         return payment, fulfillment, None, None
-    payment = "PARTIALLY_REFUNDED" if lot > 0.97 else "REFUNDED" if lot > 0.955 else "PAID"
+    payment = "PARTIALLY_REFUNDED" if chance > 0.97 else "REFUNDED" if chance > 0.955 else "PAID"
     return payment, "FULFILLED", None, time + min(age // 2, 2 * DAY)
 
 
-def _never_missing(orders: list[Order]) -> None:
-    """What a shop of some size always shows among its latest ten orders, beside a guest's.
+def _add_special_cases(orders: list[OrderRecord]) -> None:
+    """The latest ten orders include, beside a guest's, a test order, a cancelled one, and an open one that has shipped.
 
-    A test order, a cancelled one, and one that is open although everything was sent: open and unfulfilled differ.
+    The last shows that open and unfulfilled are not the same.
     """
-    if len(orders) < SOME_SIZE:
+    if len(orders) < SPECIAL_CASES_FROM:
         return
     orders[-4].test = True
     sent = orders[-8]

@@ -45,7 +45,7 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class MoneyBag:
     """An amount, and the currency the customer paid it in."""
 
     amount: Decimal
@@ -61,7 +61,7 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class ProductRecord:
     """One product. Prices are kept in dollars and shown in the shop's currency."""
 
     number: int
@@ -77,7 +77,7 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
+class CustomerRecord:
     """One customer. `orders` counts the whole lifetime, whatever window an app may look through."""
 
     number: int
@@ -87,19 +87,19 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True)
-class LineItem:
+class LineItemRecord:
     """One line of an order. `product` is None once the product was deleted."""
 
     number: int
     title: str
     quantity: int
     sku: str | None
-    unit_price: Money
-    product: Product | None
+    unit_price: MoneyBag
+    product: ProductRecord | None
 
 
 @dataclass
-class Order:
+class OrderRecord:
     """One order. Its lines are drawn when somebody first looks at them, from a seed of its own: always the same."""
 
     number: int
@@ -107,14 +107,14 @@ class Order:
     created_at: int
     financial_status: str
     fulfillment_status: str
-    customer: Customer | None
+    customer: CustomerRecord | None
     cancelled_at: int | None
     closed_at: int | None
     test: bool
     currency: str
     presentment_currency: str
     seed: int
-    products: Sequence[Product] = field(repr=False)
+    products: Sequence[ProductRecord] = field(repr=False)
     former_products: Sequence[str] = field(repr=False)
     searchable_from: float = 0.0
     """Unix time from which the search index knows the order; counts and filtered lists lag behind a write."""
@@ -132,14 +132,14 @@ class Order:
         return self.closed_at or self.cancelled_at or self.created_at
 
     @cached_property
-    def lines(self) -> tuple[LineItem, ...]:
+    def lines(self) -> tuple[LineItemRecord, ...]:
         """The line items: mostly one to four, now and then a dozen."""
         draw = random.Random(self.seed)  # noqa: S311 (sample data, not a secret)
         how_many = draw.choices((1, 2, 3, 4, 12), (46, 28, 15, 9, 2))[0]
         return tuple(self._line(draw, place) for place in range(how_many))
 
     @cached_property
-    def total(self) -> Money:
+    def total(self) -> MoneyBag:
         """What the order came to when it was placed: the lines and, for small orders, shipping."""
         goods = sum((line.unit_price.amount * line.quantity for line in self.lines), Decimal(0))
         shipping = in_currency(Decimal("4.90"), self.currency)
@@ -147,7 +147,7 @@ class Order:
         return self._money(goods if goods >= free_from else goods + shipping)
 
     @cached_property
-    def current_total(self) -> Money:
+    def current_total(self) -> MoneyBag:
         """What is left of the total after refunds, returns and cancellation."""
         if self.cancelled_at is not None or self.financial_status in ("REFUNDED", "VOIDED"):
             return self._money(Decimal(0))
@@ -155,17 +155,17 @@ class Order:
             return self._money(rounded(self.total.amount * 3 / 4, self.currency))
         return self.total
 
-    def _line(self, draw: random.Random, place: int) -> LineItem:
+    def _line(self, draw: random.Random, place: int) -> LineItemRecord:
         number = self.number * 20 + place
         quantity = draw.choices((1, 2, 3, 6), (72, 19, 7, 2))[0]
         if draw.random() < 0.04:
             title, dollars = draw.choice(self.former_products), Decimal(draw.randrange(9, 60))
-            return LineItem(number, title, quantity, None, self._money(in_currency(dollars, self.currency)), None)
+            return LineItemRecord(number, title, quantity, None, self._money(in_currency(dollars, self.currency)), None)
         # The front of the assortment sells best.
         product = self.products[int(len(self.products) * draw.random() ** 1.6)]
         sku = f"{product.number % 10_000:04d}-{draw.choice('ABC')}"
         price = self._money(in_currency(product.lowest_dollars, self.currency))
-        return LineItem(number, product.title, quantity, sku, price, product)
+        return LineItemRecord(number, product.title, quantity, sku, price, product)
 
-    def _money(self, amount: Decimal) -> Money:
-        return Money(amount, self.currency, self.presentment_currency)
+    def _money(self, amount: Decimal) -> MoneyBag:
+        return MoneyBag(amount, self.currency, self.presentment_currency)

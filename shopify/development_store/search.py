@@ -1,4 +1,4 @@
-"""Shopify's search syntax, read into a tree (https://shopify.dev/docs/api/usage/search-syntax).
+"""Parses Shopify's search syntax into a tree (https://shopify.dev/docs/api/usage/search-syntax).
 
     query = term { [AND | OR] term }        AND is implied
     term  = [- | NOT] ( "(" query ")" | [field:] [comparator] value { , value } )
@@ -9,7 +9,7 @@ Malformed queries are forgiven as Shopify forgives them: a stray parenthesis or 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 MAX_DEPTH = 50
 """Deeper nesting is skipped like any other stray parenthesis."""
@@ -47,29 +47,19 @@ class Term:
 
 
 @dataclass(frozen=True)
-class AllOf:
-    """All of the parts must hold."""
+class Combination:
+    """`and`: all of the parts must hold. `or`: one of them."""
 
+    connective: Literal["and", "or"]
     parts: tuple["Node", ...]
 
     def parsed(self) -> dict[str, Any]:
         """As `extensions.search[].parsed` shows it."""
-        return {"and": [part.parsed() for part in self.parts]}
+        return {self.connective: [part.parsed() for part in self.parts]}
 
 
 @dataclass(frozen=True)
-class AnyOf:
-    """One of the parts must hold."""
-
-    parts: tuple["Node", ...]
-
-    def parsed(self) -> dict[str, Any]:
-        """As `extensions.search[].parsed` shows it."""
-        return {"or": [part.parsed() for part in self.parts]}
-
-
-@dataclass(frozen=True)
-class Not:
+class Negation:
     """The part must not hold."""
 
     part: "Node"
@@ -79,23 +69,12 @@ class Not:
         return {"not": self.part.parsed()}
 
 
-Node: TypeAlias = Term | AllOf | AnyOf | Not
+Node: TypeAlias = Term | Combination | Negation
 
 
 def parse(query: str) -> Node | None:
     """The tree of a query; None if it holds no term at all."""
-    return _Reader(list(_pieces(query))).query()
-
-
-def terms(node: Node | None) -> Iterator[Term]:
-    """AllOf term of the tree, in the order of the query."""
-    if isinstance(node, Term):
-        yield node
-    elif isinstance(node, Not):
-        yield from terms(node.part)
-    elif node is not None:
-        for part in node.parts:
-            yield from terms(part)
+    return _QueryParser(list(_pieces(query))).query()
 
 
 def _pieces(query: str) -> Iterator[Term | str]:
@@ -119,7 +98,7 @@ def _values(text: str) -> tuple[str, ...]:
     return tuple(value for value in found if value) or ("",)
 
 
-class _Reader:
+class _QueryParser:
     def __init__(self, pieces: list[Term | str]) -> None:
         self._pieces = pieces
         self._at = 0
@@ -130,12 +109,12 @@ class _Reader:
         together: list[Node] = []
         while (piece := self._next()) is not None and piece != ")":
             if piece == "OR":
-                alternatives.extend(_joined(AllOf, together))
+                alternatives += _joined("and", together)
                 together = []
             elif piece != "AND" and (term := self._term(piece)) is not None:
                 together.append(term)
-        alternatives.extend(_joined(AllOf, together))
-        return next(_joined(AnyOf, alternatives), None)
+        alternatives += _joined("and", together)
+        return next(iter(_joined("or", alternatives)), None)
 
     def _next(self) -> Term | str | None:
         self._at += 1
@@ -152,13 +131,10 @@ class _Reader:
                 return self.query()
             following = self._next()
             part = None if following is None else self._term(following)
-            return None if part is None else Not(part)
+            return None if part is None else Negation(part)
         finally:
             self._depth -= 1
 
 
-def _joined(kind: type[AllOf] | type[AnyOf], parts: list[Node]) -> Iterator[Node]:
-    if len(parts) == 1:
-        yield parts[0]
-    elif parts:
-        yield kind(tuple(parts))
+def _joined(connective: Literal["and", "or"], parts: list[Node]) -> list[Node]:
+    return [Combination(connective, tuple(parts))] if len(parts) > 1 else parts

@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import asdict
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -11,15 +11,14 @@ from typing import Any, Self
 from aiohttp import web
 
 from shopify.development_store.bucket import Bucket
-from shopify.development_store.control import Control, explain_mistakes
+from shopify.development_store.control import ControlApi, explain_mistakes
 from shopify.development_store.endpoint import Endpoint, not_found
-from shopify.development_store.faults import Fault
-from shopify.development_store.journal import shown
-from shopify.development_store.records import Order
+from shopify.development_store.faults import StoreFault
+from shopify.development_store.records import OrderRecord
 from shopify.development_store.schema import executable_schema
-from shopify.development_store.shop import ShopSettings
-from shopify.development_store.store import Registration, Store
-from shopify.development_store.tokens import CUSTOM, DEFAULT_SCOPES, token_for
+from shopify.development_store.shop import Shop, ShopSettings
+from shopify.development_store.store import Store
+from shopify.development_store.tokens import CUSTOM, token_for
 
 __all__ = ["DevelopmentStore", "application", "serve", "token_for"]
 
@@ -29,9 +28,9 @@ STOP_SECONDS = 5.0
 
 def application(store: Store) -> web.Application:
     """The aiohttp application over a store."""
-    executable_schema()  # the first request shall not wait for it
+    executable_schema()  # so that the first request does not wait for it
     app = web.Application(middlewares=[explain_mistakes])
-    app.add_routes(Control(store).routes())
+    app.add_routes(ControlApi(store).routes())
     app.add_routes(Endpoint(store).routes())
     app.router.add_route("*", "/{tail:.*}", not_found)
     return app
@@ -72,13 +71,13 @@ class DevelopmentStore:
         """Listen on the port (0: a free one) and return once requests are answered. Raises OSError if it is taken."""
         if self._thread is not None:
             raise RuntimeError("the development store is running already")
-        listening: _Outcome = _Outcome()
+        listening: Future[int] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(port, listening)), name="development-store", daemon=True
         )
         self._thread.start()
         try:
-            self._port = listening.wait(START_SECONDS)
+            self._port = listening.result(START_SECONDS)
         except BaseException:
             self._thread = None
             raise
@@ -108,23 +107,12 @@ class DevelopmentStore:
         size: str = "medium",
         token: str | None = None,
         *,
-        scopes: Sequence[str] = DEFAULT_SCOPES,
-        app: str = CUSTOM,
-        expires_in: float | None = None,
-        refresh_token: str | None = None,
         now: datetime | None = None,
         **settings: Any,
-    ) -> Registration:
+    ) -> Shop:
         """Open a shop. Further settings are those of `ShopSettings`. Raises InvalidShop."""
-        return self.store.register(
-            replace(ShopSettings(shop_domain, size), **settings),
-            token=token,
-            scopes=scopes,
-            app=app,
-            expires_in=expires_in,
-            refresh_token=refresh_token,
-            now=now,
-        )
+        wanted = ShopSettings(shop_domain=shop_domain, size=size, token=token, **settings)
+        return self.store.register(wanted, now=now)
 
     def truth(self, shop_domain: str) -> dict[str, Any]:
         """The true numbers of a shop, as its scopes show them: customers, orders, open_orders, unfulfilled_orders …"""
@@ -132,7 +120,7 @@ class DevelopmentStore:
 
     def fault(self, shop_domain: str | None, kind: str, *, times: int | None = None, **details: Any) -> None:
         """Put a fault into force (`faults.KINDS`), for one shop or (None) for all. Raises UnknownFault."""
-        self.store.faults.add(Fault(kind, shop_domain, times, **details))
+        self.store.faults.add(StoreFault(kind=kind, shop_domain=shop_domain, times=times, **details))
 
     def clear_faults(self, shop_domain: str | None = None, kind: str | None = None) -> None:
         """End the faults of a shop, of a kind, of both, or all."""
@@ -141,19 +129,19 @@ class DevelopmentStore:
     def requests(
         self, shop_domain: str | None = None, since: float = 0.0, operation: str | None = None
     ) -> list[dict[str, Any]]:
-        """What was asked, oldest first; the keys are those of `journal.Request`."""
-        return shown(self.store.journal.requests(shop_domain, since, operation))
+        """The requests so far, oldest first; the keys are those of `LoggedRequest`."""
+        return [asdict(request) for request in self.store.request_log.requests(shop_domain, since, operation)]
 
     def bucket(self, shop_domain: str, app: str = CUSTOM) -> Bucket:
         """The cost bucket of a shop, to read or to set."""
         return self.store.bucket(shop_domain, app)
 
-    def place_order(self, shop_domain: str, *, age_seconds: int = 0, lag_seconds: float = 0.0) -> Order:
+    def place_order(self, shop_domain: str, *, age_seconds: int = 0, lag_seconds: float = 0.0) -> OrderRecord:
         """A new order comes in; searches and counts see it after the lag."""
         return self.store.shop(shop_domain).place_order(age_seconds=age_seconds, lag_seconds=lag_seconds)
 
     def reset(self) -> None:
-        """Back to the built-in shops, full buckets, no faults, nothing asked."""
+        """Back to the built-in shops, full buckets, no faults, an empty log."""
         self.store.reset()
 
     def __enter__(self) -> Self:
@@ -164,37 +152,13 @@ class DevelopmentStore:
     ) -> None:
         self.stop()
 
-    async def _serve(self, port: int, listening: "_Outcome") -> None:
+    async def _serve(self, port: int, listening: "Future[int]") -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
             runner, bound = await serve(self.store, self._host, port)
         except OSError as taken:
-            listening.fail(taken)
+            listening.set_exception(taken)
             return
-        listening.succeed(bound)
+        listening.set_result(bound)
         await self._stop.wait()
         await runner.cleanup()
-
-
-class _Outcome:
-    """The port, or why there is none, handed from the serving thread to the one that started it."""
-
-    def __init__(self) -> None:
-        self._done = threading.Event()
-        self._port = 0
-        self._error: OSError | None = None
-
-    def succeed(self, port: int) -> None:
-        self._port = port
-        self._done.set()
-
-    def fail(self, error: OSError) -> None:
-        self._error = error
-        self._done.set()
-
-    def wait(self, seconds: float) -> int:
-        if not self._done.wait(seconds):
-            raise TimeoutError(f"the development store did not start within {seconds:g} s")
-        if self._error is not None:
-            raise self._error
-        return self._port

@@ -4,18 +4,21 @@ import threading
 import time
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shopify.development_store.filters import Search, compile_search
+from pydantic import BaseModel, ConfigDict
+
+from events.shop_domain import is_shop_domain
+from shopify.development_store.filters import ORDERS, Search, compile_search
 from shopify.development_store.generation import DAY, SIZES, Contents, Recipe, Size, generate, one_more
-from shopify.development_store.pages import SortKey
-from shopify.development_store.records import PER_DOLLAR, Order
-from shopify.development_store.search_fields import ORDERS
+from shopify.development_store.pagination import BY_NUMBER, SortKey
+from shopify.development_store.records import PER_DOLLAR, OrderRecord
+from shopify.development_store.tokens import APP_KINDS, CUSTOM, DEFAULT_SCOPES, token_for
 
 WINDOW_DAYS = 60
 """Without `read_all_orders` an app sees the orders of the last 60 days
@@ -25,40 +28,59 @@ OPEN = "status:open"
 UNFULFILLED = "status:open fulfillment_status:unshipped,partial"
 """Shopify's own saved searches behind the tabs "Open" and "Unfulfilled"."""
 
-RESTORE_RATES = {"basic": 100, "grow": 100, "advanced": 200, "plus": 1_000, "enterprise": 2_000}
-"""Points per second by plan; the bucket holds twenty seconds' worth."""
-
-PLAN_NAMES = {
-    "basic": "Basic",
-    "grow": "Grow",
-    "advanced": "Advanced",
-    "plus": "Shopify Plus",
-    "enterprise": "Commerce Components",
+PLANS: Mapping[str, tuple[str, int]] = {
+    "basic": ("Basic", 100),
+    "grow": ("Grow", 100),
+    "advanced": ("Advanced", 200),
+    "plus": ("Shopify Plus", 1_000),
+    "enterprise": ("Commerce Components", 2_000),
 }
+"""Each plan's public name, and the cost points that its bucket restores in a second."""
 
 STATES = ("active", "frozen", "fraudulent", "inactive", "locked", "not_found")
 
 TIME_ZONES = {"EUR": "Europe/Berlin", "GBP": "Europe/London", "CAD": "America/Toronto", "JPY": "Asia/Tokyo"}
 
 BY_AGE = SortKey(lambda order: order.created_at, time=True)
+ORDER_SORTS: Mapping[str, SortKey] = {
+    "CREATED_AT": BY_AGE,
+    "PROCESSED_AT": BY_AGE,
+    "ID": BY_NUMBER,
+    "ORDER_NUMBER": BY_NUMBER,
+    "UPDATED_AT": SortKey(lambda order: order.updated_at, time=True),
+    "TOTAL_PRICE": SortKey(lambda order: int(order.total.amount * 100)),
+    "CURRENT_TOTAL_PRICE": SortKey(lambda order: int(order.current_total.amount * 100)),
+    "CUSTOMER_NAME": SortKey(lambda order: order.customer.display_name if order.customer else ""),
+    "FINANCIAL_STATUS": SortKey(lambda order: order.financial_status),
+    "FULFILLMENT_STATUS": SortKey(lambda order: order.fulfillment_status),
+    "TOTAL_ITEMS_QUANTITY": SortKey(lambda order: sum(line.quantity for line in order.lines)),
+}
+"""The sort keys of `orders` that the store has."""
 
 _REMEMBERED_LISTS = 64
 
 
-class InvalidShop(ValueError):
+class InvalidShop(Exception):
     """A shop cannot be registered like this; the message says what is wrong and what is possible."""
 
 
-@dataclass(frozen=True)
-class ShopSettings:
-    """How a shop is to be. Checked when it is made: raises InvalidShop."""
+class ShopSettings(BaseModel):
+    """A shop to open, and how an app gets in. Times are in seconds. Raises InvalidShop."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shop_domain: str
     size: str = "medium"
+    token: str | None = None
+    """None: `token_for(shop_domain)`."""
+    scopes: list[str] = list(DEFAULT_SCOPES)
+    app: str = CUSTOM
+    expires_in: float | None = None
+    refresh_token: str | None = None
     currency: str = "USD"
     former_currency: str | None = None
     """Currency of the orders older than 30 days: a shop that has changed its own."""
-    presentment_currencies: tuple[str, ...] = ()
+    presentment_currencies: list[str] = []
     """Further currencies that customers pay in."""
     time_zone: str | None = None
     name: str | None = None
@@ -69,30 +91,41 @@ class ShopSettings:
     protected_customer_data: bool = True
     """Whether the app has been approved for customer data."""
 
-    def __post_init__(self) -> None:
-        if not self.shop_domain.endswith(".myshopify.com") or "/" in self.shop_domain:
+    def model_post_init(self, _context: Any) -> None:
+        if not is_shop_domain(self.shop_domain):
             raise InvalidShop(f"shop_domain must be NAME.myshopify.com, got {self.shop_domain!r}")
         currencies = (self.currency, *self.presentment_currencies, self.former_currency or self.currency)
-        choices: list[tuple[str, str, Collection[str]]] = [
-            ("size", self.size, SIZES),
-            ("plan", self.plan, RESTORE_RATES),
+        for what, value, possible in (
+            ("size", self.size, list(SIZES)),
+            ("plan", self.plan, list(PLANS)),
             ("state", self.state, STATES),
-            *(("currency", currency, PER_DOLLAR) for currency in currencies),
-        ]
-        for what, value, possible in choices:
+            *(("currency", currency, list(PER_DOLLAR)) for currency in currencies),
+        ):
             if value not in possible:
                 raise InvalidShop(f"{what} must be one of {', '.join(possible)}, got {value!r}")
         try:
             ZoneInfo(self.time_zone or "UTC")
         except (ZoneInfoNotFoundError, ValueError):
             raise InvalidShop(f"time_zone must be an IANA name like Europe/Berlin, got {self.time_zone!r}") from None
+        if self.app not in APP_KINDS:
+            raise InvalidShop(f"app must be one of {', '.join(APP_KINDS)}, got {self.app!r}")
+
+    @property
+    def access_token(self) -> str:
+        """The token the app gets in with."""
+        return self.token or token_for(self.shop_domain)
+
+    @property
+    def complete_history(self) -> bool:
+        """Whether the app may see orders older than 60 days."""
+        return not {"read_all_orders", "write_all_orders"}.isdisjoint(self.scopes)
 
 
 @dataclass(frozen=True)
 class Selection:
     """Orders in ascending order, and the search that found them (None: everything in the window)."""
 
-    orders: Sequence[Order]
+    orders: Sequence[OrderRecord]
     search: Search | None
 
 
@@ -137,7 +170,7 @@ class Shop:
                 now=self.now,
                 currency=chosen.currency,
                 former_currency=chosen.former_currency,
-                presentment_currencies=chosen.presentment_currencies,
+                presentment_currencies=tuple(chosen.presentment_currencies),
             )
         )
 
@@ -146,33 +179,27 @@ class Shop:
         return None if complete else self.now - WINDOW_DAYS * DAY
 
     def orders(
-        self,
-        query: str | None,
-        window_from: int | None,
-        sort: SortKey = BY_AGE,
-        sort_name: str = "",
-        *,
-        indexed: bool = False,
+        self, query: str | None, window_from: int | None, sort: str = "CREATED_AT", *, indexed: bool = False
     ) -> Selection:
-        """The orders that an app sees and that match the query, ascending. Raises SearchRefused.
+        """The orders that an app sees and that match the query, ascending by one of ORDER_SORTS.
 
-        `sort_name` is empty where the order is that of age. With `indexed`, as with a query, an order that the search
-        index has not caught up with is left out.
+        With `indexed`, as with a query, an order that the search index has not caught up with is left out. Raises what
+        `compile_search` does.
         """
         with self._lock:
             if self._lagging and time.time() >= self._lagging:
                 self._lists.clear()
                 self._lagging = 0.0
-            key = (query, window_from, sort_name, indexed and bool(self._lagging))
+            key = (query, window_from, ORDER_SORTS[sort], indexed and bool(self._lagging))
             if key not in self._lists:
-                self._lists[key] = self._select(query, window_from, sort if sort_name else None, indexed)
+                self._lists[key] = self._select(query, window_from, ORDER_SORTS[sort], indexed)
                 if len(self._lists) > _REMEMBERED_LISTS:
                     self._lists.popitem(last=False)
             return self._lists[key]
 
-    def _select(self, query: str | None, window_from: int | None, sort: SortKey | None, indexed: bool) -> Selection:
+    def _select(self, query: str | None, window_from: int | None, sort: SortKey, indexed: bool) -> Selection:
         search = compile_search(query, ORDERS, time_zone=self.time_zone, now=self.now) if query else None
-        found: Sequence[Order] = self.contents.orders
+        found: Sequence[OrderRecord] = self.contents.orders
         if window_from is not None:
             found = found[bisect_left(found, window_from, key=lambda order: order.created_at) :]
         if self._lagging and (indexed or search is not None):
@@ -180,9 +207,11 @@ class Shop:
             found = [order for order in found if order.searchable_from <= clock]
         if search is not None:
             found = [order for order in found if search.matches(order)]
-        return Selection(sorted(found, key=sort.key) if sort else found, search)
+        # Orders come by age already, and their numbers grow with it.
+        in_order = sort in (BY_AGE, BY_NUMBER)
+        return Selection(found if in_order else sorted(found, key=sort.key), search)
 
-    def place_order(self, *, age_seconds: int = 0, lag_seconds: float = 0.0) -> Order:
+    def place_order(self, *, age_seconds: int = 0, lag_seconds: float = 0.0) -> OrderRecord:
         """A new order comes in. Searches and counts see it only after the lag, as Shopify's index does."""
         with self._lock:
             clock = time.time()

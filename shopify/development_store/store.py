@@ -1,16 +1,17 @@
-"""The development store without HTTP: shops, tokens, buckets, faults, and what was asked."""
+"""The development store without HTTP: shops, tokens, buckets, faults, and the log of requests."""
 
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from shopify.development_store.bucket import Bucket
-from shopify.development_store.faults import Faults
-from shopify.development_store.journal import Journal
-from shopify.development_store.shop import RESTORE_RATES, InvalidShop, Shop, ShopSettings
-from shopify.development_store.tokens import APP_KINDS, CUSTOM, DEFAULT_SCOPES, Tokens, token_for
+from shopify.development_store.faults import ActiveFaults
+from shopify.development_store.shop import PLANS, Shop, ShopSettings
+from shopify.development_store.tokens import CUSTOM, Tokens
 
 BUCKET_SECONDS = 20
 """A bucket holds this many seconds of its restore rate: 2000/100, 4000/200, 20000/1000 as observed."""
@@ -25,19 +26,75 @@ BUILT_IN = {
 }
 """The shops that exist from the start, and their sizes. `token_for(domain)` is the token of each."""
 
+LOGGED_REQUESTS = 50_000
+
 
 class UnknownShop(LookupError):
     """No shop of that domain is registered."""
 
 
 @dataclass(frozen=True)
-class Registration:
-    """A shop and how an app gets in."""
+class LoggedRequest:
+    """One request that was answered, or not."""
 
-    shop_domain: str
-    token: str
-    refresh_token: str | None
-    scopes: tuple[str, ...]
+    received_at: float
+    """Unix time, with fractions."""
+    shop: str
+    target: str
+    operation: str | None
+    status: int
+    """HTTP status; 0 if the connection was closed without one."""
+    code: str | None
+    """`extensions.code` of the first error, if there was one."""
+    requested_cost: int | None
+    actual_cost: int | None
+    version: str | None
+    request_id: str
+    seconds: float
+
+
+class RequestLog:
+    """The latest requests, oldest first. Every call is atomic, from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests: deque[LoggedRequest] = deque(maxlen=LOGGED_REQUESTS)
+        #: How many requests are being answered.
+        self.open_requests = 0
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """A request is being answered while the block runs."""
+        with self._lock:
+            self.open_requests += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.open_requests -= 1
+
+    def add(self, request: LoggedRequest) -> None:
+        """Log a request."""
+        with self._lock:
+            self._requests.append(request)
+
+    def requests(
+        self, shop_domain: str | None = None, since: float = 0.0, operation: str | None = None
+    ) -> list[LoggedRequest]:
+        """The requests since a Unix time, of one shop and one operation or (None) of all."""
+        with self._lock:
+            return [
+                request
+                for request in self._requests
+                if request.received_at >= since
+                and shop_domain in (None, request.shop)
+                and operation in (None, request.operation)
+            ]
+
+    def clear(self) -> None:
+        """Forget them."""
+        with self._lock:
+            self._requests.clear()
 
 
 class Store:
@@ -45,40 +102,31 @@ class Store:
 
     def __init__(self, *, now: datetime | None = None) -> None:
         self.tokens = Tokens()
-        self.faults = Faults()
-        self.journal = Journal()
+        self.faults = ActiveFaults()
+        self.request_log = RequestLog()
         self._now = now
         self._lock = threading.Lock()
         self._shops: dict[str, Shop] = {}
-        self._registrations: dict[str, Registration] = {}
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._register_built_in()
 
-    def register(
-        self,
-        settings: ShopSettings,
-        *,
-        token: str | None = None,
-        scopes: Sequence[str] = DEFAULT_SCOPES,
-        app: str = CUSTOM,
-        expires_in: float | None = None,
-        refresh_token: str | None = None,
-        now: datetime | None = None,
-    ) -> Registration:
-        """Open a shop, or open it anew: the tokens of an earlier registration are dead. Raises InvalidShop."""
-        if app not in APP_KINDS:
-            raise InvalidShop(f"app must be one of {', '.join(APP_KINDS)}, got {app!r}")
+    def register(self, settings: ShopSettings, *, now: datetime | None = None) -> Shop:
+        """Open a shop, or open it anew: the tokens of an earlier registration are dead."""
         domain = settings.shop_domain
-        made = Registration(domain, token or token_for(domain), refresh_token, tuple(scopes))
         self.tokens.revoke(domain)
         self.tokens.issue(
-            domain, made.token, scopes=made.scopes, app=app, expires_in=expires_in, refresh_token=refresh_token
+            domain,
+            settings.access_token,
+            scopes=tuple(settings.scopes),
+            app=settings.app,
+            expires_in=settings.expires_in,
+            refresh_token=settings.refresh_token,
         )
+        shop = Shop(settings, now=now or self._now)
         with self._lock:
-            self._shops[domain] = Shop(settings, now=now or self._now)
-            self._registrations[domain] = made
+            self._shops[domain] = shop
             self._buckets = {key: bucket for key, bucket in self._buckets.items() if key[0] != domain}
-        return made
+        return shop
 
     def shop(self, shop_domain: str) -> Shop:
         """The shop of a domain. Raises UnknownShop."""
@@ -86,11 +134,6 @@ class Store:
             if shop_domain not in self._shops:
                 raise UnknownShop(f"no shop {shop_domain} is registered; there are: {', '.join(sorted(self._shops))}")
             return self._shops[shop_domain]
-
-    def registration(self, shop_domain: str) -> Registration:
-        """How the shop was registered. Raises UnknownShop."""
-        self.shop(shop_domain)
-        return self._registrations[shop_domain]
 
     @property
     def domains(self) -> list[str]:
@@ -104,24 +147,23 @@ class Store:
         with self._lock:
             key = shop_domain, app
             if key not in self._buckets:
-                rate = settings.restore_rate or RESTORE_RATES[settings.plan]
+                rate = settings.restore_rate or PLANS[settings.plan][1]
                 self._buckets[key] = Bucket(settings.maximum_available or rate * BUCKET_SECONDS, rate)
             return self._buckets[key]
 
     def truth(self, shop_domain: str) -> dict[str, Any]:
         """The true numbers of a shop, as the scopes it was registered with show them. Raises UnknownShop."""
         shop = self.shop(shop_domain)
-        complete = any(s in self.registration(shop_domain).scopes for s in ("read_all_orders", "write_all_orders"))
-        return shop.truth(complete_history=complete)
+        return shop.truth(complete_history=shop.settings.complete_history)
 
     def reset(self) -> None:
-        """As on the first day: built-in shops only, full buckets, no faults, nothing asked yet."""
+        """As at the start: built-in shops only, full buckets, no faults, an empty log."""
         self.faults.clear()
-        self.journal.clear()
+        self.request_log.clear()
         with self._lock:
             gone = [domain for domain in self._shops if domain not in BUILT_IN]
             for domain in gone:
-                del self._shops[domain], self._registrations[domain]
+                del self._shops[domain]
             self._buckets.clear()
         for domain in gone:
             self.tokens.revoke(domain)
@@ -130,4 +172,4 @@ class Store:
     def _register_built_in(self) -> None:
         moment = self._now or datetime.now(UTC)
         for domain, size in BUILT_IN.items():
-            self.register(ShopSettings(domain, size), now=moment)
+            self.register(ShopSettings(shop_domain=domain, size=size), now=moment)

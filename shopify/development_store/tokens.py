@@ -1,17 +1,22 @@
-"""Access tokens and refresh tokens of the development store.
+"""Access tokens and refresh tokens of the development store, and what its token endpoint answers.
 
 Since 2025-12 offline tokens may expire: 1 hour for the access token, 90 days for the refresh token, and each refresh
-returns a new pair. Since 2026-08 the previous refresh token stays valid until the new pair is first used, so that a
-lost answer can be asked for again
+returns a new pair. Since 2026-08 the previous refresh token stays valid until the new pair is first used, so a client
+that lost the answer can refresh again
 (https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens).
 """
 
 import hashlib
+import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import parse_qs
+
+from shopify.development_store import responses
+from shopify.development_store.responses import HttpResponse
 
 ACCESS_SECONDS = 3_600
 REFRESH_SECONDS = 7_776_000
@@ -28,7 +33,7 @@ def token_for(shop_domain: str) -> str:
 
 
 @dataclass(frozen=True)
-class AccessToken:
+class IssuedToken:
     """A token as the store knows it. `expires_at` is a reading of the monotonic clock, None for never."""
 
     text: str
@@ -45,8 +50,8 @@ class AccessToken:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """What a refresh returns. The times are seconds from now."""
+class IssuedPair:
+    """What a refresh returns. The lifetimes are in seconds."""
 
     access_token: str
     refresh_token: str
@@ -59,7 +64,7 @@ class Pair:
 class _Grant:
     """One app's permission at one shop: the pair in use, and the pairs handed out since that nobody has used yet."""
 
-    token: AccessToken
+    token: IssuedToken
     refresh_token: str
     expires_in: int
     refresh_expires_at: float
@@ -72,7 +77,7 @@ class Tokens:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._access: dict[str, AccessToken] = {}
+        self._access: dict[str, IssuedToken] = {}
         self._grants: dict[str, _Grant] = {}
         self._grant_of: dict[str, str] = {}  # refresh token -> grant
 
@@ -85,11 +90,11 @@ class Tokens:
         app: str = CUSTOM,
         expires_in: float | None = None,
         refresh_token: str | None = None,
-    ) -> AccessToken:
+    ) -> IssuedToken:
         """Make a token valid. With a refresh token it can be renewed; `expires_in` is in seconds."""
         with self._lock:
             expires_at = None if expires_in is None else self._clock() + expires_in
-            token = AccessToken(text, shop_domain, scopes, expires_at, app, refresh_token)
+            token = IssuedToken(text, shop_domain, scopes, expires_at, app, refresh_token)
             self._access[text] = token
             if refresh_token is not None:
                 lifetime = int(expires_in) if expires_in and expires_in >= 1 else ACCESS_SECONDS
@@ -99,7 +104,7 @@ class Tokens:
                 self._grant_of[refresh_token] = refresh_token
             return token
 
-    def find(self, shop_domain: str, text: str) -> AccessToken | None:
+    def find(self, shop_domain: str, text: str) -> IssuedToken | None:
         """The token, if it is valid at this shop now. Using it settles a refresh: the old refresh token is dead."""
         with self._lock:
             token = self._access.get(text)
@@ -109,7 +114,7 @@ class Tokens:
                 self._settle(self._grants[token.grant], text)
             return token
 
-    def refresh(self, shop_domain: str, refresh_token: str) -> Pair | None:
+    def refresh(self, shop_domain: str, refresh_token: str) -> IssuedPair | None:
         """A new pair, or None for a refresh token that is unknown, expired, of another shop or used up."""
         with self._lock:
             name = self._grant_of.get(refresh_token)
@@ -138,18 +143,18 @@ class Tokens:
                 if token.shop_domain == shop_domain:
                     self._access[text] = replace(token, expires_at=now)
 
-    def _expired(self, token: AccessToken) -> bool:
+    def _expired(self, token: IssuedToken) -> bool:
         return token.expires_at is not None and self._clock() >= token.expires_at
 
-    def _new_pair(self, grant: _Grant) -> Pair:
+    def _new_pair(self, grant: _Grant) -> IssuedPair:
         access, refresh = f"shpat_{secrets.token_hex(16)}", f"shprt_{secrets.token_hex(16)}"
         self._access[access] = replace(grant.token, text=access, expires_at=self._clock() + grant.expires_in)
         grant.unused[access] = refresh
         self._grant_of[refresh] = str(grant.token.grant)
-        return Pair(access, refresh, grant.expires_in, REFRESH_SECONDS, grant.token.scopes)
+        return IssuedPair(access, refresh, grant.expires_in, REFRESH_SECONDS, grant.token.scopes)
 
     def _settle(self, grant: _Grant, access: str) -> None:
-        """A pair came into use: what it replaces, and other pairs handed out for the same token, are dead."""
+        """A pair came into use, so what it replaces and the other unused pairs are dead."""
         refresh = grant.unused.pop(access, None)
         if refresh is None:
             return
@@ -160,3 +165,39 @@ class Tokens:
         grant.unused.clear()
         grant.refresh_token = refresh
         grant.refresh_expires_at = self._clock() + REFRESH_SECONDS
+
+
+def read_form(content_type: str, body: bytes) -> dict[str, str]:
+    """The parameters of a token request, JSON or form encoded; empty if they cannot be read."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json":
+        try:
+            content = json.loads(body)
+        except (ValueError, RecursionError):
+            return {}
+        found = content.items() if isinstance(content, dict) else ()
+        return {str(name): value for name, value in found if isinstance(value, str)}
+    if kind == "application/x-www-form-urlencoded":
+        return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+    return {}
+
+
+def answer_refresh(tokens: Tokens, shop_domain: str, form: Mapping[str, str]) -> HttpResponse:
+    """A new pair of tokens, or why there is none."""
+    if form.get("grant_type") != "refresh_token":
+        return HttpResponse(400, responses.NO_GRANT)
+    if not form.get("client_id") or not form.get("client_secret"):
+        return HttpResponse(400, responses.BAD_CLIENT)
+    pair = tokens.refresh(shop_domain, form.get("refresh_token", ""))
+    if pair is None:
+        return HttpResponse(401, responses.DEAD_GRANT)
+    return HttpResponse(
+        200,
+        {
+            "access_token": pair.access_token,
+            "scope": ",".join(pair.scopes),
+            "expires_in": pair.expires_in,
+            "refresh_token": pair.refresh_token,
+            "refresh_token_expires_in": pair.refresh_token_expires_in,
+        },
+    )

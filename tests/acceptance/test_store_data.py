@@ -1,5 +1,6 @@
 """Store data through the real workers, asked for as an agent asks: true, shared, kept, and old for want of newer."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -195,12 +196,13 @@ def test_an_empty_bucket_is_waited_for_exactly_and_then_known(
 ) -> None:
     """Somebody else spends the same app's points: one refusal, then our workers know."""
     stack.connect(someone.shop_domain, someone.merchant_id)
+    emptied = time.time()  # from then on points come back, however long the first request takes to arrive
     stack.store.bucket(someone.shop_domain).set(0)
     answer = calls.ask(someone.merchant_id, "counts")
     assert answer["success"]
     first, second = stack.store.requests(someone.shop_domain)
     assert (first["code"], second["code"]) == ("THROTTLED", None)
-    assert second["received_at"] - first["received_at"] >= 0.39
+    assert second["received_at"] - emptied >= 0.39
     calls.ask(someone.merchant_id, "recent_orders")
     assert [request["code"] for request in stack.store.requests(someone.shop_domain)].count("THROTTLED") == 1
 

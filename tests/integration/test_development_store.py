@@ -1,9 +1,12 @@
 """The development store over HTTP: the eleven things it promises to do like Shopify."""
 
+import argparse
 import base64
 import contextlib
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+import shopify.development_store
 from shopify.data.query import FOLDER
 from shopify.development_store import DevelopmentStore, token_for
 from tests.waiting import wait_until
@@ -799,15 +803,15 @@ def test_connections_break(api: Api) -> None:
 
 
 def test_open_requests_are_counted_until_they_are_answered_or_given_up(api: Api) -> None:
-    journal = api.store.store.journal
+    log = api.store.store.request_log
     api.store.fault(SHOP, "hang", times=1)
     with ThreadPoolExecutor() as threads:
         hanging = threads.submit(api.post, COUNTS, timeout=1.0)
-        wait_until(lambda: journal.open_requests == 1)
+        wait_until(lambda: log.open_requests == 1)
         assert api.post(COUNTS).status_code == 200
-        assert journal.open_requests == 1
+        assert log.open_requests == 1
         assert isinstance(hanging.exception(), httpx.ReadTimeout)
-    wait_until(lambda: journal.open_requests == 0)
+    wait_until(lambda: log.open_requests == 0)
 
 
 def test_answers_take_their_time(api: Api) -> None:
@@ -954,6 +958,28 @@ def test_a_wrong_control_request_is_explained(
     answer = api.control(method, path, body)
     assert answer.status_code == status
     assert words in answer.json()["error"]
+
+
+README = (Path(shopify.development_store.__file__).parent / "README.md").read_text()
+CURL = re.findall(r"^curl .*$", README, re.MULTILINE)
+
+
+def test_the_commands_of_the_readme_work(api: Api) -> None:
+    assert len(CURL) >= 6
+    for line in CURL:
+        options = argparse.ArgumentParser()
+        options.add_argument("url")
+        for name in ("-X", "-H", "--json"):
+            options.add_argument(name)
+        said = options.parse_args(shlex.split(line)[1:])
+        answer = api.http.request(
+            said.X or ("POST" if said.json else "GET"),
+            said.url.replace("http://127.0.0.1:4010", api.store.url),
+            content=said.json,
+            headers={"Content-Type": "application/json", **dict([said.H.split(": ")] if said.H else [])},
+        )
+        assert answer.is_success, line
+        assert "errors" not in answer.json(), line
 
 
 # Speed and life cycle

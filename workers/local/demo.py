@@ -18,7 +18,7 @@ import events
 from events.errors import EventError
 from events.replies import RepliesConsumer, Reply
 from shopify.development_store import token_for
-from shopify.development_store.faults import Fault
+from shopify.development_store.faults import StoreFault
 from shopify.development_store.tokens import DEFAULT_SCOPES
 from storage import merchants
 from storage.database import Database
@@ -61,7 +61,7 @@ class Demo:
     ) -> None:
         """Raises UnknownFault before anything is started."""
         self._shop = f"dev-{size}.myshopify.com"
-        self._fault = Fault(fault, self._shop).kind if fault else None
+        self._fault = StoreFault(kind=fault, shop_domain=self._shop).kind if fault else None
         self._say, self._say_step = say, say_step
         self._published_at = 0.0
         self._replies: list[Reply] = []

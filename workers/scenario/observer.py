@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from events.replies import Reply
-from shopify.development_store.journal import Request
+from shopify.development_store.store import LoggedRequest
 from workers.agent.tools import canonical
 from workers.scenario.clock import Clock
 from workers.scenario.log import TURN, Entry, Log
@@ -72,7 +72,7 @@ class Observer:
         self._tell_calls()
         self._tell_context_updates(self._stack.rows(_CONTEXT_UPDATES))
         self._tell_refused_events(self._stack.rows(_REFUSED_EVENTS))
-        self._tell_requests(self._stack.store.store.journal.requests())
+        self._tell_requests(self._stack.store.store.request_log.requests())
 
     def _new_replies(self) -> list[Reply]:
         shown = self._stack.gateway.shown[self._seen :]
@@ -161,7 +161,7 @@ class Observer:
             if not self._log.knows(("event", key)):
                 self._log.tell(("event", key), Entry(self._clock.kept(at), "error", said, {"code": code}))
 
-    def _tell_requests(self, requests: Iterable[Request]) -> None:
+    def _tell_requests(self, requests: Iterable[LoggedRequest]) -> None:
         for request in requests:
             if self._log.knows(request.request_id):
                 continue

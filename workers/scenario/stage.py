@@ -195,7 +195,7 @@ class Stage:
     def _is_fetching(self) -> bool:
         """Whether a worker asks the store or waits until it may; for a moment also after that worker's death."""
         flights = self.redis("cache").scan_iter(match=FLIGHTS, count=1000)
-        return self.store.store.journal.open_requests > 0 or next(flights, None) is not None
+        return self.store.store.request_log.open_requests > 0 or next(flights, None) is not None
 
     def age(self, seconds: float) -> float:
         """Make everything stored older, in a moment in which nobody writes; returns its Unix time. Raises Late."""

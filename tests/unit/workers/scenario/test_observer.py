@@ -42,7 +42,7 @@ def test_a_message_that_is_told_again_after_a_jump_stays_where_it_was(monkeypatc
     """Whether it is the last of its turn is known at the turn's end, when time may have jumped."""
     monkeypatch.setattr("workers.scenario.clock.time.time", lambda: BEGAN)
     clock, log, gateway = Clock(), Log(), Gateway()
-    store = SimpleNamespace(store=SimpleNamespace(journal=SimpleNamespace(requests=list)))
+    store = SimpleNamespace(store=SimpleNamespace(request_log=SimpleNamespace(requests=list)))
     stack = SimpleNamespace(gateway=gateway, store=store, rows=lambda *_, **__: [])
     observer = Observer(cast(Stack, stack), clock, log, after_turn=0)
     gateway.show(BEGAN + 0.1, {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m1", "delta": "Hello."})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shopify.data.query import FOLDER
-from shopify.development_store.faults import Fault as StoreFault
+from shopify.development_store.faults import StoreFault
 from workers import failpoints
 from workers.local import procfile
 from workers.local.procfile import Process

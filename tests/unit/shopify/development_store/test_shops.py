@@ -33,7 +33,7 @@ def test_an_unknown_shop_is_named_with_those_that_exist() -> None:
 
 
 def test_without_read_all_orders_only_sixty_days_exist() -> None:
-    shop = Shop(ShopSettings(SHOP, "medium"), now=NOW)
+    shop = Shop(ShopSettings(shop_domain=SHOP, size="medium"), now=NOW)
     window_from = shop.window_from(complete=False)
     assert window_from == int((NOW - timedelta(days=60)).timestamp())
     some, everything = shop.truth(complete_history=False), shop.truth(complete_history=True)
@@ -45,7 +45,7 @@ def test_without_read_all_orders_only_sixty_days_exist() -> None:
 
 
 def test_truth_counts_what_the_lists_show() -> None:
-    shop = Shop(ShopSettings(SHOP, "large"), now=NOW)
+    shop = Shop(ShopSettings(shop_domain=SHOP, size="large"), now=NOW)
     truth = shop.truth(complete_history=False)
     visible = shop.orders(None, shop.window_from(complete=False)).orders
     still_open = [o for o in visible if o.cancelled_at is None and o.closed_at is None]
@@ -57,7 +57,7 @@ def test_truth_counts_what_the_lists_show() -> None:
 
 
 def test_a_new_order_is_listed_at_once_and_searched_later() -> None:
-    shop = Shop(ShopSettings(SHOP, "tiny"), now=NOW)
+    shop = Shop(ShopSettings(shop_domain=SHOP, size="tiny"), now=NOW)
     placed = shop.place_order(lag_seconds=3_600)
     window_from = shop.window_from(complete=False)
     assert placed.name == "#1008"
@@ -69,14 +69,14 @@ def test_a_new_order_is_listed_at_once_and_searched_later() -> None:
 
 
 def test_the_first_order_of_a_new_shop() -> None:
-    shop = Shop(ShopSettings(SHOP, "new"), now=NOW)
+    shop = Shop(ShopSettings(shop_domain=SHOP, size="new"), now=NOW)
     assert shop.truth(complete_history=False)["orders"] == 0
     assert shop.place_order().name == "#1001"
     assert shop.truth(complete_history=False)["orders"] == 1
 
 
 def test_a_search_is_not_repeated_for_the_same_question() -> None:
-    shop = Shop(ShopSettings(SHOP, "medium"), now=NOW)
+    shop = Shop(ShopSettings(shop_domain=SHOP, size="medium"), now=NOW)
     assert shop.orders("status:open", None) is shop.orders("status:open", None)
     before = shop.orders("status:open", None)
     shop.place_order()
@@ -85,9 +85,9 @@ def test_a_search_is_not_repeated_for_the_same_question() -> None:
 
 def test_a_shop_is_registered_anew_with_another_token() -> None:
     store = Store(now=NOW)
-    store.register(ShopSettings(SHOP, "tiny"), token="old")
+    store.register(ShopSettings(shop_domain=SHOP, size="tiny", token="old"))
     store.bucket(SHOP).set(500)
-    store.register(ShopSettings(SHOP, "new"), token="young", scopes=["write_orders"])
+    store.register(ShopSettings(shop_domain=SHOP, size="new", token="young", scopes=["write_orders"]))
     assert store.tokens.find(SHOP, "old") is None
     assert store.tokens.find(SHOP, "young") is not None
     assert store.bucket(SHOP).level().available == 2_000
@@ -100,15 +100,15 @@ def test_a_shop_is_registered_anew_with_another_token() -> None:
 )
 def test_the_bucket_depends_on_the_plan(plan: str, rate: int, maximum: int) -> None:
     store = Store()
-    store.register(ShopSettings(SHOP, plan=plan))
+    store.register(ShopSettings(shop_domain=SHOP, plan=plan))
     level = store.bucket(SHOP).level()
     assert (level.restore_rate, level.maximum, level.available) == (rate, maximum, maximum)
 
 
 def test_reset_leaves_the_first_day() -> None:
     store = Store(now=NOW)
-    store.register(ShopSettings(SHOP), token="secret")
-    store.register(ShopSettings("test.myshopify.com", "new"), token="other")
+    store.register(ShopSettings(shop_domain=SHOP, token="secret"))
+    store.register(ShopSettings(shop_domain="test.myshopify.com", size="new", token="other"))
     store.reset()
     assert store.domains == sorted(BUILT_IN)
     assert store.tokens.find(SHOP, "secret") is None
@@ -126,6 +126,7 @@ def test_reset_leaves_the_first_day() -> None:
         ({"plan": "free"}, "plan must be one of basic"),
         ({"state": "asleep"}, "state must be one of active, frozen"),
         ({"time_zone": "Mars/Olympus"}, "time_zone must be an IANA name"),
+        ({"app": "agency"}, "app must be one of custom, public"),
     ],
 )
 def test_a_shop_that_cannot_be_is_refused_in_plain_words(settings: dict[str, Any], message: str) -> None:
@@ -134,7 +135,7 @@ def test_a_shop_that_cannot_be_is_refused_in_plain_words(settings: dict[str, Any
 
 
 def test_many_threads_may_look_at_once() -> None:
-    shop = Shop(ShopSettings(SHOP, "large"), now=NOW)
+    shop = Shop(ShopSettings(shop_domain=SHOP, size="large"), now=NOW)
     seen: list[int] = []
     start = threading.Barrier(6)
 

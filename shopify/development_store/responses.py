@@ -1,14 +1,21 @@
-"""The bodies Shopify answers with when something is wrong, as far as they have been seen.
+"""What the store sends back: an HTTP response before it is sent, and the bodies Shopify sends when something is wrong.
 
-Each function returns the JSON body; the status belongs to the caller. Which of them rest on recordings and which are
-educated guesses is said in the package's docstring.
+Each function returns a JSON body; the caller chooses the status. The README lists which bodies rest on recordings and
+which are educated guesses.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from shopify.development_store.bucket import Level
+from graphql import GraphQLError
 
-COST_PAGE = "https://shopify.dev/api/usage/limits#rate-limits"
+from shopify.development_store.bucket import Bucket, Level
+
+JSON = "application/json; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+MAX_COST_PAGE = "https://shopify.dev/api/usage/limits#rate-limits"
 THROTTLE_PAGE = "https://shopify.dev/api/usage/rate-limits"
 
 UNAUTHORIZED = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
@@ -30,14 +37,6 @@ TOO_MANY_REQUESTS = {
 }
 TIMEOUT = {"errors": [{"message": "Timeout"}]}
 SHOP_INACTIVE = {"errors": [{"message": "The shop is inactive.", "extensions": {"code": "SHOP_INACTIVE"}}]}
-DEAD_GRANT = {
-    "error": "invalid_request",
-    "error_description": "This request requires an active refresh_token",
-}
-NO_GRANT = {"error": "invalid_request", "error_description": "The development store only refreshes tokens."}
-BAD_CLIENT = {"error": "invalid_client", "error_description": "Client authentication failed."}
-
-
 UNDEFINED_FIELD = {
     "errors": [
         {
@@ -61,22 +60,61 @@ INVALID_VARIABLE = {
         }
     ]
 }
-NOT_IN_PLAN = (
-    "Access to personally identifiable information (PII) like customer names is only available on Shopify, Advanced, "
-    "and Plus plans. See https://help.shopify.com/en/manual/apps/app-types/custom-apps for more details."
-)
+DEAD_GRANT = {
+    "error": "invalid_request",
+    "error_description": "This request requires an active refresh_token",
+}
+NO_GRANT = {"error": "invalid_request", "error_description": "The development store only refreshes tokens."}
+BAD_CLIENT = {"error": "invalid_client", "error_description": "Client authentication failed."}
+
+
+@dataclass
+class HttpResponse:
+    """Status and body of a response. A str is sent as HTML, everything else as JSON.
+
+    An executed query is charged only when its response is ready to go: until then the whole requested cost stays
+    reserved, as at Shopify.
+    """
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    requested_cost: int | None = None
+    actual_cost: int | None = None
+    bucket: Bucket | None = None
+
+    @property
+    def content_type(self) -> str:
+        """The media type that fits the body."""
+        return HTML if isinstance(self.body, str) else JSON
+
+    @property
+    def code(self) -> str | None:
+        """`extensions.code` of the first error, if there is one."""
+        errors = self.body.get("errors") if isinstance(self.body, dict) else None
+        code = errors[0].get("extensions", {}).get("code") if errors and isinstance(errors, list) else None
+        return code if isinstance(code, str) else None
+
+    def settle(self) -> None:
+        """Charge what the query cost and write it into the body. Later calls do nothing."""
+        if self.bucket is None or self.requested_cost is None or self.actual_cost is None:
+            return
+        self.bucket.charge(self.requested_cost, self.actual_cost)
+        block = cost(self.requested_cost, self.actual_cost, self.bucket.level())
+        self.body["extensions"] = {"cost": block, **self.body.get("extensions", {})}
+        self.bucket = None
+
+
+def field_error(message: str, code: str, **more: Any) -> GraphQLError:
+    """The error of one field, with Shopify's extensions. Raised in a resolver; the executor adds locations and path."""
+    return GraphQLError(message, extensions={"code": code, **more})
 
 
 def html_error(status: int, reason: str) -> str:
-    """What a proxy in front of the API says: a page, not JSON."""
+    """What a proxy in front of the API sends: a page, not JSON."""
     return (
         f"<!DOCTYPE html>\n<html><head><title>{status} {reason}</title></head><body><h1>{reason}</h1></body></html>\n"
     )
-
-
-def errors_body(errors: list[dict[str, Any]]) -> dict[str, Any]:
-    """A request refused before execution: no `data` and, as recorded, no `extensions` either."""
-    return {"errors": errors}
 
 
 def cost(requested: int, actual: int | None, level: Level) -> dict[str, Any]:
@@ -109,7 +147,7 @@ def max_cost_exceeded(requested: int, maximum: int, level: Level) -> dict[str, A
         "To query larger amounts of data with fewer limits, bulk operations should be used instead.\n"
         "See https://shopify.dev/tutorials/perform-bulk-operations-with-admin-api for usage details.\n"
     )
-    extensions = {"code": "MAX_COST_EXCEEDED", "cost": requested, "maxCost": maximum, "documentation": COST_PAGE}
+    extensions = {"code": "MAX_COST_EXCEEDED", "cost": requested, "maxCost": maximum, "documentation": MAX_COST_PAGE}
     return {
         "errors": [{"message": message, "extensions": extensions}],
         "extensions": {"cost": cost(requested, None, level)},

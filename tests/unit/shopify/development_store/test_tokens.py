@@ -1,6 +1,6 @@
 """The life of a token."""
 
-from shopify.development_store.tokens import PUBLIC, AccessToken, Tokens, token_for
+from shopify.development_store.tokens import PUBLIC, IssuedToken, Tokens, token_for
 
 SHOP = "a.myshopify.com"
 
@@ -106,6 +106,6 @@ def test_expiring_leaves_the_refresh_token() -> None:
 
 
 def test_a_public_app_must_use_expiring_tokens() -> None:
-    assert AccessToken("t", SHOP, app=PUBLIC).refused_for_not_expiring
-    assert not AccessToken("t", SHOP, app=PUBLIC, expires_at=1.0).refused_for_not_expiring
-    assert not AccessToken("t", SHOP).refused_for_not_expiring
+    assert IssuedToken("t", SHOP, app=PUBLIC).refused_for_not_expiring
+    assert not IssuedToken("t", SHOP, app=PUBLIC, expires_at=1.0).refused_for_not_expiring
+    assert not IssuedToken("t", SHOP).refused_for_not_expiring

@@ -1,7 +1,7 @@
-"""Cursor paging as Shopify does it: opaque cursors that name a place in the order, not a number of rows.
+"""Cursor pagination as Shopify does it: an opaque cursor names a position in the sort order, not a row number.
 
 A cursor is base64 of `{"last_id": 1, "last_value": 2}`. The value of a time is in milliseconds when the list was
-searched and "YYYY-MM-DD HH:MM:SS.ffffff" when it was not. A page is found again by that value and id, so it neither
+searched and "YYYY-MM-DD HH:MM:SS.ffffff" when it was not. Since a page continues after that value and id, it neither
 repeats nor skips a record when others are added meanwhile.
 """
 
@@ -9,10 +9,14 @@ import base64
 import binascii
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
+
+from graphql import GraphQLError
+
+from shopify.development_store.responses import field_error
 
 MAX_PAGE = 250
 
@@ -20,10 +24,6 @@ BAD_CURSOR = "Invalid cursor for current pagination sort."
 
 Value = int | str
 Key = tuple[Value, int]
-
-
-class BadPaging(Exception):
-    """The paging arguments make no sense; Shopify says BAD_REQUEST."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,11 @@ class SortKey:
     time: bool = False
 
     def key(self, record: Any) -> Key:
-        """The record's place in ascending order."""
+        """The record's position in ascending order."""
         return self.read(record), record.number
+
+
+BY_NUMBER = SortKey(lambda record: str(record.number))
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,23 @@ class Paging:
     before: str | None = None
     reverse: bool = False
 
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """Those among the arguments of a field."""
+        names = ("first", "last", "after", "before")
+        return cls(**{name: arguments.get(name) for name in names}, reverse=bool(arguments.get("reverse")))
+
     def check(self) -> None:
-        """Raise BadPaging for what Shopify refuses."""
+        """Raise BAD_REQUEST for what Shopify refuses."""
         if self.first is None and self.last is None:
-            raise BadPaging("you must provide one of first or last")
+            raise _bad_request("you must provide one of first or last")
         if self.first is not None and self.last is not None:
-            raise BadPaging("providing both first and last is not supported")
+            raise _bad_request("providing both first and last is not supported")
         name, size = ("last", self.last) if self.first is None else ("first", self.first)
         if size is not None and size > MAX_PAGE:
-            raise BadPaging(f"{name} cannot exceed {MAX_PAGE}")
+            raise _bad_request(f"{name} cannot exceed {MAX_PAGE}")
         if size is not None and size < 0:
-            raise BadPaging(f"{name} cannot be negative")
+            raise _bad_request(f"{name} cannot be negative")
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class Page:
 
 
 def page_of(records: Sequence[Any], sort: SortKey, paging: Paging, *, searched: bool = False) -> Page:
-    """The page of `records`, which are in ascending order of the sort key. Raises BadPaging."""
+    """The page of `records`, which are in ascending order of the sort key. Raises BAD_REQUEST."""
     paging.check()
     start, end = 0, len(records)
     # `after` cuts off what comes first in the order asked for; when that is descending, the end of the records.
@@ -83,7 +92,7 @@ def page_of(records: Sequence[Any], sort: SortKey, paging: Paging, *, searched: 
         if high is not None:
             end = max(start, bisect_left(records, decode(high, sort), key=sort.key))
     except TypeError:  # the cursor of a list sorted by numbers, used where names are sorted
-        raise BadPaging(BAD_CURSOR) from None
+        raise _bad_request(BAD_CURSOR) from None
     size = paging.first if paging.first is not None else paging.last
     from_start = (paging.first is not None) is not paging.reverse
     if size is not None and from_start:
@@ -109,17 +118,21 @@ def encode(record: Any, sort: SortKey, searched: bool) -> str:
 
 
 def decode(cursor: str, sort: SortKey) -> Key:
-    """The place a cursor stands for. Raises BadPaging for one that does not belong to this order."""
+    """The position a cursor stands for. Raises BAD_REQUEST for one that does not belong to this order."""
     try:
         content = json.loads(base64.b64decode(cursor, validate=True))
         number, value = content["last_id"], content["last_value"]
         if sort.time:
             value = _seconds(value)
     except (binascii.Error, ValueError, KeyError, TypeError):
-        raise BadPaging(BAD_CURSOR) from None
+        raise _bad_request(BAD_CURSOR) from None
     if not isinstance(number, int) or not isinstance(value, int | str):
-        raise BadPaging(BAD_CURSOR)
+        raise _bad_request(BAD_CURSOR)
     return value, number
+
+
+def _bad_request(message: str) -> GraphQLError:
+    return field_error(message, "BAD_REQUEST")
 
 
 def _seconds(value: Any) -> int:

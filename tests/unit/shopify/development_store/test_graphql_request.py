@@ -9,15 +9,14 @@ import pytest
 from graphql import OperationDefinitionNode
 
 from shopify.data.query import FOLDER, NAMES
-from shopify.development_store.documents import prepare
+from shopify.development_store.graphql_request import check_document, variable_errors
 from shopify.development_store.schema import executable_schema
-from shopify.development_store.variables import variable_errors
 
 Error = dict[str, Any]
 
 
 def errors(text: str) -> list[Error]:
-    return list(prepare(text).errors)
+    return list(check_document(text).errors)
 
 
 def only_error(text: str) -> Error:
@@ -33,7 +32,7 @@ def at(line: int, column: int) -> list[dict[str, int]]:
 def test_our_own_documents_are_fine(name: str) -> None:
     text = (FOLDER / f"{name}.graphql").read_text()
     assert errors(text) == []
-    assert prepare(text) is prepare(text), "parsed once"
+    assert check_document(text) is check_document(text), "parsed once"
 
 
 def test_recorded_end_of_file() -> None:
@@ -213,7 +212,7 @@ def test_a_monstrous_document_is_an_error_like_any_other(text: str) -> None:
 
 
 def variables(text: str, given: dict[str, Any]) -> list[Error]:
-    operation = prepare(text).operation(None)
+    operation = check_document(text).operation(None)
     assert isinstance(operation, OperationDefinitionNode)
     return variable_errors(executable_schema(), operation, given)
 

@@ -6,19 +6,16 @@ The recordings asked for products, bulk operations and customers; here the same 
 from typing import Any
 
 import pytest
-from graphql import OperationDefinitionNode, parse
+from graphql import parse
 
-from shopify.development_store.actual_cost import actual_cost
-from shopify.development_store.cost import estimate
+from shopify.development_store.cost import actual_cost, estimate
 from shopify.development_store.schema import executable_schema
 
 
 def costs(text: str, data: dict[str, Any] | None, **variables: Any) -> tuple[int, int]:
     document = parse(text)
-    operation = document.definitions[0]
-    assert isinstance(operation, OperationDefinitionNode)
     schema = executable_schema()
-    return estimate(schema, document, variables), actual_cost(schema, document, operation, variables, data)
+    return estimate(schema, document, variables), actual_cost(schema, document, variables, data)
 
 
 def nodes(count: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shopify.development_store.versions import accessible, answering
+from shopify.development_store.endpoint import accessible, answering
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 

@@ -5,10 +5,11 @@ import json
 from dataclasses import dataclass
 
 import pytest
+from graphql import GraphQLError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopify.development_store.pages import BadPaging, Page, Paging, SortKey, page_of
+from shopify.development_store.pagination import Page, Paging, SortKey, page_of
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,9 @@ def test_a_time_is_in_milliseconds_when_searched_and_text_when_not() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(paging: Paging, message: str) -> None:
-    with pytest.raises(BadPaging, match=message):
+    with pytest.raises(GraphQLError, match=message) as refused:
         page_of(records(1, 2), BY_VALUE, paging)
+    assert refused.value.extensions == {"code": "BAD_REQUEST"}
 
 
 def test_nothing_is_a_page_too() -> None:
