@@ -8,6 +8,7 @@ import sys
 from shopify.development_store.faults import StoreFault
 from shopify.development_store.server import serve
 from shopify.development_store.store import BUILT_IN, Store
+from shopify.development_store.tokens import token_for
 
 
 def main() -> int:
@@ -48,6 +49,8 @@ async def _serve(store: Store, host: str, port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     runner, bound = await serve(store, host, port)
     sys.stdout.write(f"development store ready: SHOPIFY_ADMIN_URL=http://{host}:{bound}/{{shop}}/admin\n")
+    for domain in BUILT_IN:
+        sys.stdout.write(f"  token of {domain}: {token_for(domain)}\n")
     sys.stdout.flush()
     await stop.wait()
     await runner.cleanup()
