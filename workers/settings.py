@@ -2,45 +2,32 @@
 
     settings = Settings.read()          # raises SettingsError with every problem at once
 
-`VARIABLES` is the list of what may be set; README's table is compared with it by a test.
+Each field is one variable, with what it means and what its text may be; a test compares README's table with them. No
+error repeats a value that may hold a password: of a URL only its scheme, of token keys nothing.
+
+A pydantic model of the mapping, not pydantic-settings: that would add only the reading of os.environ, which tests,
+`cj up` and children replace anyway.
 """
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from shopify.version import API_VERSION
-from workers import setting_values as values
 from workers.logs import mask
 
-VARIABLES: Mapping[str, str] = {
-    "DATABASE_URL": "Postgres, e.g. postgresql://cj:password@db.example/cj",
-    "BROKER_URL": "Redis, Valkey or RabbitMQ, e.g. redis://broker.example:6379/0 or amqp://cj:password@mq.example/cj",
-    "REDIS_URL": "the cache, e.g. redis://cache.example:6379/1",
-    "CJ_TOKEN_KEYS": "keys that seal Shopify tokens, e.g. 2:base64,1:base64; the first seals, all open",
-    "CJ_MODEL": "litellm's name of the model, e.g. openai/gpt-5-mini; absent: the offline demo model",
-    "CJ_MODEL_FALLBACKS": "models to try when CJ_MODEL is unavailable, separated by commas",
-    "SHOPIFY_CLIENT_ID": "the Shopify app's client id, to refresh tokens that expire",
-    "SHOPIFY_CLIENT_SECRET": "the Shopify app's secret, to refresh tokens that expire",
-    "SHOPIFY_API_VERSION": f"the Admin API's version, e.g. {API_VERSION} (the default)",
-    "SHOPIFY_ADMIN_URL": "where the Admin API is, with {shop} in it; default https://{shop}/admin",
-    "CJ_WORKFLOWS": "folder of workflow YAML; default: the shipped ones",
-    "CJ_LEASE_SECONDS": "seconds a worker may be silent before its turn is given to another; default 10",
-    "CJ_LOG_LEVEL": "DEBUG, INFO (the default), WARNING or ERROR",
-    "CJ_METRICS_PORT": "first port of the Prometheus pages, one for each process; absent: none",
-}
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")
 #: Kinds of processes that open access tokens, and so need the keys.
 TOKEN_KINDS = ("shopify",)
-DEFAULT_ADMIN_URL = "https://{shop}/admin"
-
-T = TypeVar("T")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class SettingsError(Exception):
@@ -51,79 +38,199 @@ class SettingsError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-@dataclass(frozen=True)
-class Settings:
+def _url(*schemes: str) -> AfterValidator:
+    def check(text: str) -> str:
+        allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+        if "://" not in text:
+            raise ValueError(f"is not a URL; it begins with one of {allowed}")
+        try:
+            parts = urlsplit(text)
+            _ = parts.port
+        except ValueError:
+            raise ValueError("is not a URL: its host or port cannot be read") from None
+        if parts.scheme not in schemes:
+            raise ValueError(f"begins with {parts.scheme}://; it must begin with one of {allowed}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _token_keys(text: str) -> str:
+    """Read by the vault itself, so that every process can refuse to start, also one that never opens a token."""
+    from storage.errors import InvalidTokenKeys
+    from storage.vault import Vault
+
+    try:
+        Vault.from_text(text)
+    except InvalidTokenKeys as error:
+        raise ValueError(f"is not usable: {error}; `cj tokens new-key` prints a fresh key") from None
+    return text
+
+
+def _model_name(text: str) -> str:
+    if not re.fullmatch(r"[^\s,]+", text):
+        raise ValueError(f"is {text!r}; write one name such as openai/gpt-5-mini, others in CJ_MODEL_FALLBACKS")
+    return text
+
+
+def _model_names(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names or any(not re.fullmatch(r"\S+", name) for name in names):
+        raise ValueError(f"is {text!r}; write names separated by commas, each such as openai/gpt-5-mini")
+    return names
+
+
+def _api_version(text: str) -> str:
+    if not re.fullmatch(r"\d{4}-(01|04|07|10)|unstable", text):
+        raise ValueError(f"is {text!r}; a version is a year and a quarter's first month, e.g. {API_VERSION}")
+    return text
+
+
+def _admin_url(text: str) -> str:
+    """Tokens are sent to this address: https, or http to this machine only."""
+    advice = "write a URL with {shop} in it, e.g. http://127.0.0.1:4010/{shop}/admin"
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+    except ValueError:
+        raise ValueError(f"is not a URL; {advice}") from None
+    if parts.scheme not in ("http", "https") or not host or "{shop}" not in text or "@" in parts.netloc:
+        raise ValueError(f"is {mask(text)!r}; {advice}")
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise ValueError(f"is {text!r}: tokens would travel unencrypted; write https:// (http only to 127.0.0.1)")
+    return text.rstrip("/")
+
+
+def _folder(path: Path) -> Path:
+    if not path.expanduser().is_dir():
+        raise ValueError(f"is {str(path)!r}, which is no folder here; write the path of a folder of workflow YAML")
+    return path.expanduser()
+
+
+def _log_level(text: str) -> str:
+    if text.upper() not in LOG_LEVELS:
+        raise ValueError(f"is {text!r}; write one of {', '.join(LOG_LEVELS)}")
+    return text.upper()
+
+
+def _number(kind: Callable[[str], float], least: float, most: float, advice: str) -> BeforeValidator:
+    def read(value: Any) -> Any:
+        try:
+            number = kind(value)
+        except ValueError:
+            raise ValueError(f"is {value!r}; {advice}") from None
+        if not least <= number <= most:
+            raise ValueError(f"is {value!r}; {advice}")
+        return number
+
+    return BeforeValidator(read)
+
+
+_DATABASE = _url("postgresql", "postgres", "postgresql+psycopg2")
+_BROKER = _url("redis", "rediss", "amqp", "amqps")
+_REDIS = _url("redis", "rediss", "unix")
+_LEASE = _number(float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
+_PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
+
+
+class Settings(BaseModel):
     """What the environment asked for, checked. Passwords are in the URLs: show them with `shown()` only."""
 
-    database_url: str = field(repr=False)
-    broker_url: str = field(repr=False)
-    redis_url: str = field(repr=False)
-    token_keys: str | None = field(default=None, repr=False)
-    model: str | None = None
-    model_fallbacks: tuple[str, ...] = ()
-    shopify_client_id: str | None = None
-    shopify_client_secret: SecretStr | None = None
-    shopify_api_version: str = API_VERSION
-    shopify_admin_url: str = DEFAULT_ADMIN_URL
-    workflows_folder: Path | None = None
-    lease_seconds: float = 10.0
-    log_level: str = "INFO"
-    metrics_port: int | None = None
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    database_url: Annotated[str, _DATABASE] = Field(
+        "", alias="DATABASE_URL", repr=False, description="Postgres, e.g. postgresql://cj:password@db.example/cj"
+    )
+    broker_url: Annotated[str, _BROKER] = Field(
+        "",
+        alias="BROKER_URL",
+        repr=False,
+        description="Redis, Valkey or RabbitMQ, e.g. redis://broker.example:6379/0 or amqp://cj:password@mq.example/cj",
+    )
+    redis_url: Annotated[str, _REDIS] = Field(
+        "", alias="REDIS_URL", repr=False, description="the cache, e.g. redis://cache.example:6379/1"
+    )
+    token_keys: Annotated[str, AfterValidator(_token_keys)] | None = Field(
+        None,
+        alias="CJ_TOKEN_KEYS",
+        repr=False,
+        description="keys that seal Shopify tokens, e.g. 2:base64,1:base64; the first seals, all open",
+    )
+    model: Annotated[str, AfterValidator(_model_name)] | None = Field(
+        None,
+        alias="CJ_MODEL",
+        description="litellm's name of the model, e.g. openai/gpt-5-mini; absent: the offline demo model",
+    )
+    model_fallbacks: Annotated[tuple[str, ...], BeforeValidator(_model_names)] = Field(
+        (),
+        alias="CJ_MODEL_FALLBACKS",
+        description="models to try when CJ_MODEL is unavailable, separated by commas",
+    )
+    shopify_client_id: str | None = Field(
+        None, alias="SHOPIFY_CLIENT_ID", description="the Shopify app's client id, to refresh tokens that expire"
+    )
+    shopify_client_secret: SecretStr | None = Field(
+        None, alias="SHOPIFY_CLIENT_SECRET", description="the Shopify app's secret, to refresh tokens that expire"
+    )
+    shopify_api_version: Annotated[str, AfterValidator(_api_version)] = Field(
+        API_VERSION,
+        alias="SHOPIFY_API_VERSION",
+        description=f"the Admin API's version, e.g. {API_VERSION} (the default)",
+    )
+    shopify_admin_url: Annotated[str, AfterValidator(_admin_url)] = Field(
+        "https://{shop}/admin",
+        alias="SHOPIFY_ADMIN_URL",
+        description="where the Admin API is, with {shop} in it; default https://{shop}/admin",
+    )
+    workflows_folder: Annotated[Path, AfterValidator(_folder)] | None = Field(
+        None, alias="CJ_WORKFLOWS", description="folder of workflow YAML; default: the shipped ones"
+    )
+    lease_seconds: Annotated[float, _LEASE] = Field(
+        10.0,
+        alias="CJ_LEASE_SECONDS",
+        description="seconds a worker may be silent before its turn is given to another; default 10",
+    )
+    log_level: Annotated[str, AfterValidator(_log_level)] = Field(
+        "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"
+    )
+    metrics_port: Annotated[int, _PORT] | None = Field(
+        None,
+        alias="CJ_METRICS_PORT",
+        description="first port of the Prometheus pages, one for each process; absent: none",
+    )
     warnings: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, *, needed: Collection[str] = NEEDED) -> "Settings":
         """Read `environ` (default: the process's). `needed`: the variables this process cannot do without;
         a needed one that is absent, or any one that is wrong, is a problem. Raises SettingsError with all."""
-        reader = _Reader(environment() if environ is None else environ, needed)
-        model = reader.value("CJ_MODEL", values.model_name)
-        client_id = reader.value("SHOPIFY_CLIENT_ID", str)
-        client_secret = reader.value("SHOPIFY_CLIENT_SECRET", SecretStr)
-        settings = cls(
-            database_url=reader.value("DATABASE_URL", values.url(values.DATABASE_SCHEMES)) or "",
-            broker_url=reader.value("BROKER_URL", values.url(values.BROKER_SCHEMES)) or "",
-            redis_url=reader.value("REDIS_URL", values.url(values.REDIS_SCHEMES)) or "",
-            token_keys=reader.value("CJ_TOKEN_KEYS", values.token_keys),
-            model=model,
-            model_fallbacks=reader.value("CJ_MODEL_FALLBACKS", values.model_names) or (),
-            shopify_client_id=client_id,
-            shopify_client_secret=client_secret,
-            shopify_api_version=reader.value("SHOPIFY_API_VERSION", values.api_version) or API_VERSION,
-            shopify_admin_url=reader.value("SHOPIFY_ADMIN_URL", values.admin_url) or DEFAULT_ADMIN_URL,
-            workflows_folder=reader.value("CJ_WORKFLOWS", values.folder),
-            lease_seconds=reader.value("CJ_LEASE_SECONDS", values.seconds) or 10.0,
-            log_level=reader.value("CJ_LOG_LEVEL", values.log_level) or "INFO",
-            metrics_port=reader.value("CJ_METRICS_PORT", values.port),
-            warnings=reader.warnings(),
-        )
-        if settings.model_fallbacks and model is None:
-            reader.problem("CJ_MODEL_FALLBACKS", "is set without CJ_MODEL; set CJ_MODEL to the model asked first")
-        if (client_id is None) != (client_secret is None):
-            missing = "SHOPIFY_CLIENT_ID" if client_id is None else "SHOPIFY_CLIENT_SECRET"
-            reader.problem(missing, "is not set though its partner is; set both, or neither")
-        if reader.problems:
-            raise SettingsError(reader.problems)
+        environ = environment() if environ is None else environ
+        # An empty value counts as absent.
+        given = {name: text for name in VARIABLES if (text := environ.get(name, "").strip())}
+        problems = {name: f"is not set: {VARIABLES[name]}" for name in needed if name not in given}
+        problems |= _incomplete(given)
+        settings = cls()
+        try:
+            settings = cls(**given, warnings=_misspelt(environ))
+        except ValidationError as error:
+            problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
+        if problems:
+            raise SettingsError([f"{name} {problems[name]}" for name in VARIABLES if name in problems])
         return settings
 
     def shown(self) -> dict[str, str]:
         """Every variable with its value in effect, fit for a screen: secrets and passwords masked."""
-        absent = "-"
-        return {
-            "DATABASE_URL": mask(self.database_url) or absent,
-            "BROKER_URL": mask(self.broker_url) or absent,
-            "REDIS_URL": mask(self.redis_url) or absent,
-            "CJ_TOKEN_KEYS": _shown_keys(self.token_keys) if self.token_keys else absent,
-            "CJ_MODEL": self.model or "- (the offline demo model)",
-            "CJ_MODEL_FALLBACKS": ", ".join(self.model_fallbacks) or absent,
-            "SHOPIFY_CLIENT_ID": self.shopify_client_id or absent,
-            "SHOPIFY_CLIENT_SECRET": "********" if self.shopify_client_secret else absent,
-            "SHOPIFY_API_VERSION": self.shopify_api_version,
-            "SHOPIFY_ADMIN_URL": self.shopify_admin_url,
-            "CJ_WORKFLOWS": str(self.workflows_folder) if self.workflows_folder else "- (the shipped ones)",
-            "CJ_LEASE_SECONDS": f"{self.lease_seconds:g}",
-            "CJ_LOG_LEVEL": self.log_level,
-            "CJ_METRICS_PORT": str(self.metrics_port) if self.metrics_port is not None else absent,
-        }
+        absent = {"CJ_MODEL": "- (the offline demo model)", "CJ_WORKFLOWS": "- (the shipped ones)"}
+        found = {field.alias: getattr(self, name) for name, field in type(self).model_fields.items()}
+        return {name: _shown(name, found[name]) or absent.get(name, "-") for name in VARIABLES}
+
+
+VARIABLES: Mapping[str, str] = {
+    str(field.alias): str(field.description) for field in Settings.model_fields.values() if field.alias
+}
+"""What may be set, and what it means."""
 
 
 def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
@@ -136,35 +243,35 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-class _Reader:
-    """Reads one variable at a time and collects what is wrong with it. An empty value counts as absent."""
-
-    def __init__(self, environ: Mapping[str, str], needed: Collection[str]) -> None:
-        self.environ = environ
-        self.needed = needed
-        self.problems: list[str] = []
-
-    def value(self, name: str, parse: Callable[[str], T]) -> T | None:
-        text = self.environ.get(name, "").strip()
-        if not text:
-            if name in self.needed:
-                self.problem(name, f"is not set: {VARIABLES[name]}")
-            return None
-        try:
-            return parse(text)
-        except ValueError as error:
-            self.problem(name, str(error))
-            return None
-
-    def problem(self, name: str, text: str) -> None:
-        self.problems.append(f"{name} {text}")
-
-    def warnings(self) -> tuple[str, ...]:
-        """CJ_ variables nobody reads: probably a typo, but perhaps another program's, so not a problem."""
-        unknown = sorted(name for name in self.environ if name.startswith("CJ_") and name not in VARIABLES)
-        close = ((name, difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.8)) for name in unknown)
-        return tuple(f"{name} is not read by anything; did you mean {found[0]}?" for name, found in close if found)
+def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
+    """What is set without what belongs to it."""
+    problems = {}
+    if "CJ_MODEL_FALLBACKS" in given and "CJ_MODEL" not in given:
+        problems["CJ_MODEL_FALLBACKS"] = "is set without CJ_MODEL; set CJ_MODEL to the model asked first"
+    partners = ("SHOPIFY_CLIENT_ID", "SHOPIFY_CLIENT_SECRET")
+    if len(given.keys() & set(partners)) == 1:
+        missing = next(name for name in partners if name not in given)
+        problems[missing] = "is not set though its partner is; set both, or neither"
+    return problems
 
 
-def _shown_keys(text: str) -> str:
-    return ",".join(part.split(":")[0].strip() + ":***" for part in text.split(","))
+def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """CJ_ variables nobody reads: probably a typo, but perhaps another program's, so not a problem."""
+    unknown = sorted(name for name in environ if name.startswith("CJ_") and name not in VARIABLES)
+    close = ((name, difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.8)) for name in unknown)
+    return tuple(f"{name} is not read by anything; did you mean {found[0]}?" for name, found in close if found)
+
+
+def _shown(name: str, value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            return "********"
+        case tuple():
+            return ", ".join(value)
+        case float():
+            return f"{value:g}"
+        case _ if name == "CJ_TOKEN_KEYS":
+            return ",".join(part.split(":")[0].strip() + ":***" for part in str(value).split(","))
+    return mask(str(value))
