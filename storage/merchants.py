@@ -9,7 +9,6 @@ no token reads the view `integrations`. The statements stand in `merchants.sql`.
 import hashlib
 import hmac
 import json
-import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from events.errors import InvalidEvent
+from events.shop_domain import normalize_shop_domain
 from storage import inbox, sql
 from storage.errors import (
     InvalidShopDomain,
@@ -38,8 +39,6 @@ RERUN_SECONDS = 60.0
 EVENT_TYPE = "oauth_complete"
 #: Namespace of the ids of events recorded here.
 EVENT_NAMESPACE = uuid.UUID("6f1d3a52-5c0e-5d43-9a55-0f3c1f0b7c11")
-
-SHOP_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com")
 
 SQL = sql.load("merchants")
 
@@ -223,11 +222,10 @@ def _integration(row: Row[Any] | Sequence[Any]) -> Integration:
 
 
 def _shop_domain(text: str) -> str:
-    # ASCII first: there are letters whose lower case is an ASCII one.
-    lower = text.lower() if text.isascii() else ""
-    if SHOP_DOMAIN.fullmatch(lower) is None:
-        raise InvalidShopDomain(f"shop_domain {text[:80]!r} is not <name>.myshopify.com")
-    return lower
+    try:
+        return normalize_shop_domain(text)
+    except InvalidEvent as error:
+        raise InvalidShopDomain(f"shop_domain {error.message}") from None
 
 
 def _upsert_merchant(session: Session, merchant_id: str, name: str | None) -> None:

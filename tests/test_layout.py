@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "events": set(),
-    "shopify": set(),
-    "storage": set(),
+    "shopify": {"events"},
+    "storage": {"events"},
     "workflows": {"events"},
     "workers": {"events", "shopify", "storage", "workflows"},
 }

@@ -246,6 +246,7 @@ def test_a_merchant_who_comes_back_after_being_erased_is_greeted(database: Datab
         "-a.myshopify.com",
         "",
         "x" * 64 + ".myshopify.com",
+        "xn--a.myshopify.com",
     ],
 )
 def test_a_token_is_only_stored_for_a_shop_of_shopify(database: Database, vault: Vault, domain: str) -> None:
