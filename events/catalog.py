@@ -1,4 +1,4 @@
-"""Every type of event, and the way in for foreign bytes: an Event, or InvalidEvent and nothing else.
+"""The envelope, every type of event, and the way in for foreign bytes: an Event, or InvalidEvent and nothing else.
 
 parse(raw)              bytes, as they came
 decode(body)            what kombu hands over: bytes, str or what it has parsed itself
@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from events import strict_json
 from events.data import (
@@ -29,9 +29,8 @@ from events.data import (
     OAuthComplete,
     ShopRedact,
 )
-from events.envelope import Envelope
 from events.errors import InvalidEvent
-from events.fields import MAX_ID, refusal
+from events.fields import MAX_ID, EventId, Identifier, Time, Traceparent, refusal
 from events.quoting import kind, quoted
 from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
 
@@ -42,6 +41,7 @@ __all__ = [
     "ConversationStarted",
     "CustomersDataRequest",
     "CustomersRedact",
+    "Envelope",
     "Event",
     "EventData",
     "Kind",
@@ -62,6 +62,34 @@ FUTURE_LIMIT = timedelta(days=1)
 
 #: "string", "boolean", "number", "list", "object", the fields of an object, or None where anything may stand.
 Kind = typing.Union[str, Mapping[str, "Kind"], None]  # noqa: UP007 - X | "Kind" cannot name itself
+
+
+class Envelope(BaseModel):
+    """One event or reply. (source, id) is its identity: the same pair twice is the same event."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    specversion: Literal["1.0"] = Field(description="Version of CloudEvents.")
+    id: EventId = Field(description="Unique within `source`; a repeated event repeats it.")
+    source: Identifier = Field(description="Who published it.")
+    type: Identifier = Field(description="What happened.")
+    time: Time | None = Field(None, description="When it happened (RFC 3339, with an offset).")
+    subject: Identifier | None = Field(None, description="What it is about; for a reply the conversation.")
+    datacontenttype: Identifier | None = None
+    traceparent: Traceparent = Field(None, description="W3C trace context; a malformed one is ignored.")
+    correlationid: Identifier | None = Field(None, description="Shared by all that one event set off.")
+    causationid: Identifier | None = Field(None, description="Id of the event that caused this one.")
+    sequence: Identifier | None = Field(None, description="Place within the turn, zero-padded.")
+    turn: int | None = Field(None, ge=1, description="Number of the turn within its conversation.")
+    data: dict[str, Any]
+
+    def to_object(self) -> dict[str, Any]:
+        """The envelope as a JSON object, absent attributes left out."""
+        return {**self.model_dump(mode="json", exclude_none=True, exclude={"data"}), "data": self.data}
+
+    def encode(self) -> bytes:
+        """The envelope as compact JSON."""
+        return strict_json.dumps(self.to_object())
 
 
 @dataclass(frozen=True)

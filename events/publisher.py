@@ -20,7 +20,7 @@ from typing import Any, Self
 from kombu import Producer
 
 from events import catalog, queues
-from events.envelope import Envelope
+from events.catalog import Envelope
 from events.errors import InvalidEvent, PublishFailed
 from events.quoting import quoted, reason
 

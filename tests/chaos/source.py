@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from events import catalog
-from events.envelope import Envelope
+from events.catalog import Envelope
 from events.errors import PublishFailed
 from events.publisher import Publisher
 from storage import inbox
