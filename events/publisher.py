@@ -19,8 +19,9 @@ from typing import Any, Self
 
 from kombu import Producer
 
-from events import catalog, queues
-from events.catalog import Envelope
+from events import envelope as catalog
+from events import queues
+from events.envelope import Envelope
 from events.errors import InvalidEvent, PublishFailed
 from events.quoting import quoted, reason
 

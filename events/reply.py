@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from events import strict_json
-from events.catalog import Envelope, decode_json
+from events.envelope import Envelope, decode_json
 from events.errors import InvalidEvent
 from events.fields import EventId, Identifier, refusal
 from events.quoting import kind

@@ -14,7 +14,8 @@ import click
 import pytest
 import yaml
 
-from events import catalog, decode_ack, decode_reply
+from events import decode_ack, decode_reply
+from events import envelope as catalog
 from workers.cli import cj
 from workers.local import procfile
 from workers.settings import VARIABLES

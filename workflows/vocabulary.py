@@ -1,12 +1,12 @@
 """The names that a workflow may use and that are made elsewhere: events, tools, data types, the context's keys.
 
-Event types and their fields come from `events.catalog`: an event type added there is known here.
+Event types and their fields come from `events.envelope`: an event type added there is known here.
 """
 
 from collections.abc import Collection, Mapping
 from functools import cache
 
-from events.catalog import CATALOG, fields
+from events.envelope import CATALOG, fields
 from workflows.kinds import Choice, Kind
 
 EVENT_TYPES: tuple[str, ...] = tuple(CATALOG)

@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from events import catalog
-from events.catalog import Envelope
+from events import envelope as catalog
+from events.envelope import Envelope
 from events.errors import PublishFailed
 from events.publisher import Publisher
 from storage import inbox

@@ -12,7 +12,7 @@ from kombu import Connection
 from sqlalchemy import text
 
 from events import queues
-from events.catalog import Envelope
+from events.envelope import Envelope
 from events.replies import Reply
 from storage import conversations, inbox, outbox, turns
 from storage.database import Database

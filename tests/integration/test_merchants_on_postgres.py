@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.engine import Engine
 
-from events import catalog
+from events import envelope as catalog
 from storage import inbox, merchants, renewals
 from storage.database import Database
 from storage.errors import (

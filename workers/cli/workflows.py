@@ -64,7 +64,7 @@ def explain(event_file: BinaryIO, name: str | None, context: str, as_json: bool)
        "data": {"provider": "shopify", "success": true,
                 "shop_domain": "acme.myshopify.com", "merchant_id": "m1"}}
     """
-    from events import catalog
+    from events import envelope as catalog
     from events.errors import InvalidEvent
     from workflows.explanation import explain as explained
     from workflows.loader import load_folder

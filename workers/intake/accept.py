@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from events import catalog
+from events import envelope as catalog
 from events.broker.consumer import Delivery
-from events.catalog import Event
+from events.envelope import Event
 from events.errors import InvalidEvent
 from storage import inbox, outbox
 from storage.database import Database

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import redis
 from pydantic import SecretStr
 
-from events.catalog import normalize_shop_domain
+from events.envelope import normalize_shop_domain
 from events.errors import InvalidEvent
 from storage import merchants
 from storage.database import Database

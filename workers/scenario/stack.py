@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from events import Publisher
-from events.catalog import Envelope
+from events.envelope import Envelope
 from shopify.development_store.server import DevelopmentStore, token_for
 from storage import merchants
 from storage.database import Database
