@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from events import strict_json
-from events.data import (
+from events.catalog import (
     EVENT_DATA,
     AppUninstalled,
     ConversationStarted,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from events import CATALOG, Event, InvalidEvent, decode, fields, parse, parse_object
-from events.data import EventData, OAuthComplete
+from events.catalog import EventData, OAuthComplete
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 ABSENT = object()
