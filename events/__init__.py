@@ -5,7 +5,8 @@
 Light on purpose: pydantic and kombu, and none of what CJ's workers need.
 """
 
-from events.envelope import CATALOG, Envelope, Event, EventData, decode, fields, parse, parse_object
+from events.catalog import CATALOG, EventData, fields
+from events.envelope import Envelope, Event, decode, parse, parse_object
 from events.errors import BrokerUnavailable, EventError, InvalidEvent, PublishFailed
 from events.publisher import Publisher, publish
 from events.queues import ACKS, CONTENT_TYPE, EVENTS, OPS, REPLIES, SHOPIFY, TURNS, WORKFLOW

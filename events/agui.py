@@ -2,6 +2,8 @@
 
 The names and fields are those of the AG-UI protocol (https://docs.ag-ui.com/concepts/events). Tool calls are shown
 by name only: their arguments and results hold store data and stay inside.
+
+Built by hand: `ag-ui-protocol` needs 0.16 s to import for the same seven objects. Tests hold them to its models.
 """
 
 from typing import Any

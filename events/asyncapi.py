@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from events import queues
-from events.envelope import CATALOG, Envelope
+from events.catalog import CATALOG
+from events.envelope import Envelope
 from events.reply import REPLY_TYPE, Ack, Reply
 
 PATH = Path(__file__).with_name("asyncapi.yaml")

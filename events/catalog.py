@@ -1,6 +1,6 @@
 """What each type of event says: one frozen model per type.
 
-To add a type, write its class here, with an example, and list it in EVENT_DATA. Reading is strict ("true" is not
+To add a type, write its class here, with an example, and list it in CATALOG. Reading is strict ("true" is not
 true) and ignores unknown fields, so a new optional field is a compatible change; anything that refuses what was
 accepted before is a new type.
 
@@ -8,13 +8,22 @@ Ids are the sender's and opaque. The privacy events carry Shopify's ids only, ne
 https://shopify.dev/docs/apps/build/privacy-law-compliance
 """
 
-from collections.abc import Collection, Mapping
+import difflib
+import hashlib
+import types
+import typing
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from events.fields import Identifier, Note, NotGiven, Said, ShopDomain
+from events import strict_json
+from events.errors import InvalidEvent, quoted
+from events.fields import MAX_ID, Identifier, Note, NotGiven, Said, ShopDomain
+
+#: "string", "boolean", "number", "list", "object", the fields of an object, or None where anything may stand.
+Kind = typing.Union[str, Mapping[str, "Kind"], None]  # noqa: UP007 - X | "Kind" cannot name itself
 
 _SHOP = {"merchant_id": "test_123", "shop_domain": "test.myshopify.com"}
 _CUSTOMER = {**_SHOP, "customer_id": "207119551", "order_ids": ["299938", "280263"]}
@@ -34,6 +43,10 @@ class EventData(BaseModel):
     def payload(self) -> dict[str, Any]:
         """The known fields that have a value, as JSON values."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    def content_hash(self, event_type: str) -> bytes:
+        """SHA-256 of an event's type and payload: what tells a repeated event from another one with the same id."""
+        return hashlib.sha256(strict_json.dumps([event_type, self.payload], sort_keys=True)).digest()
 
 
 class OAuthComplete(EventData):
@@ -136,12 +149,55 @@ class ShopRedact(EventData):
 
 
 #: Every event type. The key is the envelope's `type` and the name used in workflow YAML.
-EVENT_DATA: dict[str, type[EventData]] = {
-    "oauth_complete": OAuthComplete,
-    "app_uninstalled": AppUninstalled,
-    "conversation_started": ConversationStarted,
-    "message_received": MessageReceived,
-    "customers_data_request": CustomersDataRequest,
-    "customers_redact": CustomersRedact,
-    "shop_redact": ShopRedact,
+CATALOG: Mapping[str, type[EventData]] = MappingProxyType(
+    {
+        "oauth_complete": OAuthComplete,
+        "app_uninstalled": AppUninstalled,
+        "conversation_started": ConversationStarted,
+        "message_received": MessageReceived,
+        "customers_data_request": CustomersDataRequest,
+        "customers_redact": CustomersRedact,
+        "shop_redact": ShopRedact,
+    }
+)
+
+
+def fields(event_type: str) -> Mapping[str, Kind]:
+    """The data fields of an event type and their kinds. Raises InvalidEvent (event.unknown_type)."""
+    return {name: _kind(field.annotation) for name, field in data_class(event_type).model_fields.items()}
+
+
+def data_class(event_type: str) -> type[EventData]:
+    """The class of an event type's data. Raises InvalidEvent (event.unknown_type)."""
+    found = CATALOG.get(event_type)
+    if found is None:
+        raise InvalidEvent("event.unknown_type", f"{quoted(event_type)}{did_you_mean(event_type, CATALOG)}")
+    return found
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean …?)` when `name` resembles one of `known`, else nothing."""
+    close = difflib.get_close_matches(name[:MAX_ID], known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _kind(annotation: Any) -> Kind:
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _kind(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kinds = [_kind(part) for part in typing.get_args(annotation) if part is not types.NoneType]
+        return kinds[0] if len(kinds) == 1 else None
+    bare = typing.get_origin(annotation) or annotation
+    if isinstance(bare, type) and issubclass(bare, BaseModel):
+        return {name: _kind(field.annotation) for name, field in bare.model_fields.items()}
+    return _KINDS.get(bare)
+
+
+_KINDS: Mapping[Any, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    list: "list",
+    dict: "object",
 }

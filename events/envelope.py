@@ -1,67 +1,29 @@
-"""The envelope, every type of event, and the way in for foreign bytes: an Event, or InvalidEvent and nothing else.
+"""The envelope every event and reply travels in, and the way in for foreign bytes.
+
+The envelope is CloudEvents 1.0, structured JSON: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+(`sequence` and `traceparent` are documented extensions of it). Unknown attributes are ignored, as it demands.
 
 parse(raw)              bytes, as they came
-decode(body)            what kombu hands over: bytes, str or what it has parsed itself
+decode(body)            what kombu hands over: bytes, str, or a value it has already parsed
 parse_object(obj)       an object that is already parsed
+
+Each returns a valid Event or raises InvalidEvent, and nothing else.
 """
 
-import difflib
-import hashlib
-import types
 import typing
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from events import strict_json
-from events.catalog import (
-    EVENT_DATA,
-    AppUninstalled,
-    ConversationStarted,
-    CustomersDataRequest,
-    CustomersRedact,
-    EventData,
-    MessageReceived,
-    OAuthComplete,
-    ShopRedact,
-)
-from events.errors import InvalidEvent
+from events.catalog import EventData, data_class
+from events.errors import InvalidEvent, kind
 from events.fields import MAX_ID, EventId, Identifier, Time, Traceparent, refusal
-from events.quoting import kind, quoted
-from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
-
-__all__ = [
-    "CATALOG",
-    "SHOP_DOMAIN",
-    "AppUninstalled",
-    "ConversationStarted",
-    "CustomersDataRequest",
-    "CustomersRedact",
-    "Envelope",
-    "Event",
-    "EventData",
-    "Kind",
-    "MessageReceived",
-    "OAuthComplete",
-    "ShopRedact",
-    "decode",
-    "fields",
-    "normalize_shop_domain",
-    "parse",
-    "parse_object",
-]
-
-CATALOG: Mapping[str, type[EventData]] = MappingProxyType(EVENT_DATA)
 
 #: How far ahead of this machine's clock an event's time may be.
 FUTURE_LIMIT = timedelta(days=1)
-
-#: "string", "boolean", "number", "list", "object", the fields of an object, or None where anything may stand.
-Kind = typing.Union[str, Mapping[str, "Kind"], None]  # noqa: UP007 - X | "Kind" cannot name itself
 
 
 class Envelope(BaseModel):
@@ -135,8 +97,8 @@ class Event:
 
     @property
     def content_hash(self) -> bytes:
-        """SHA-256 over type and payload. The same (source, id) with another hash is not the same event."""
-        return hashlib.sha256(strict_json.dumps([self.type, self.payload], sort_keys=True)).digest()
+        """SHA-256 of type and payload. The same (source, id) with another hash is a different event."""
+        return self.data.content_hash(self.type)
 
 
 def parse(raw: bytes, *, now: datetime | None = None) -> Event:
@@ -170,11 +132,6 @@ def decode_json(body: object, *, max_bytes: int = strict_json.MAX_BYTES) -> Any:
     return body
 
 
-def fields(event_type: str) -> Mapping[str, Kind]:
-    """The data fields of an event type and their kinds. Raises InvalidEvent (event.unknown_type)."""
-    return {name: _kind(field.annotation) for name, field in _data_class(event_type).model_fields.items()}
-
-
 def _event(value: object, now: datetime | None) -> Event:
     if not isinstance(value, dict):
         raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
@@ -189,28 +146,15 @@ def _valid_event(value: dict[str, Any], now: datetime) -> Event:
         envelope = Envelope.model_validate(value)
     except ValidationError as error:
         raise refusal(error) from None
-    data_class = _data_class(envelope.type)
+    expected = data_class(envelope.type)
     if envelope.time is not None and envelope.time - now > FUTURE_LIMIT:
         ahead = f"more than {FUTURE_LIMIT.days} day ahead of the clock"
         raise InvalidEvent("event.from_future", f"time {envelope.time.isoformat()} is {ahead}")
     try:
-        data = data_class.model_validate(envelope.data)
+        data = expected.model_validate(envelope.data)
     except ValidationError as error:
-        raise refusal(error, private=data_class.private) from None
+        raise refusal(error, private=expected.private) from None
     return Event(envelope, data)
-
-
-def _data_class(event_type: str) -> type[EventData]:
-    found = CATALOG.get(event_type)
-    if found is None:
-        raise InvalidEvent("event.unknown_type", f"{quoted(event_type)}{did_you_mean(event_type, CATALOG)}")
-    return found
-
-
-def did_you_mean(name: str, known: typing.Iterable[str]) -> str:
-    """` (did you mean …?)` when `name` resembles one of `known`, else nothing."""
-    close = difflib.get_close_matches(name[:MAX_ID], known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _identified(error: InvalidEvent, value: object) -> InvalidEvent:
@@ -223,25 +167,3 @@ def _identified(error: InvalidEvent, value: object) -> InvalidEvent:
 def _readable(value: object) -> str | None:
     usable = isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isprintable()
     return typing.cast(str, value) if usable else None
-
-
-def _kind(annotation: Any) -> Kind:
-    if typing.get_origin(annotation) is typing.Annotated:
-        return _kind(typing.get_args(annotation)[0])
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        kinds = [_kind(part) for part in typing.get_args(annotation) if part is not types.NoneType]
-        return kinds[0] if len(kinds) == 1 else None
-    bare = typing.get_origin(annotation) or annotation
-    if isinstance(bare, type) and issubclass(bare, BaseModel):
-        return {name: _kind(field.annotation) for name, field in bare.model_fields.items()}
-    return _KINDS.get(bare)
-
-
-_KINDS: Mapping[Any, str] = {
-    str: "string",
-    bool: "boolean",
-    int: "number",
-    float: "number",
-    list: "list",
-    dict: "object",
-}

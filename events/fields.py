@@ -12,8 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from events.errors import InvalidEvent
-from events.quoting import kind, quoted
+from events.errors import InvalidEvent, kind, quoted
 from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
 
 MAX_ID = 200

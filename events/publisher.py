@@ -19,11 +19,9 @@ from typing import Any, Self
 
 from kombu import Producer
 
-from events import envelope as catalog
-from events import queues
-from events.envelope import Envelope
-from events.errors import InvalidEvent, PublishFailed
-from events.quoting import quoted, reason
+from events import catalog, queues
+from events.envelope import Envelope, Event, parse_object
+from events.errors import InvalidEvent, PublishFailed, quoted, reason
 
 #: Tries for one event, and the seconds between them.
 ATTEMPTS = 3
@@ -71,14 +69,10 @@ class Publisher:
             "correlationid": correlationid,
             "data": dict(data),
         }
-        event = catalog.parse_object({name: value for name, value in attributes.items() if value is not None})
+        event = parse_object({name: value for name, value in attributes.items() if value is not None})
         _refuse_what_consumers_ignore(event, traceparent)
         self._send(event.envelope.encode())
         return event.envelope
-
-    def publish_envelope(self, envelope: Envelope) -> None:
-        """Publish an event as it is. Raises InvalidEvent and PublishFailed, as `publish` does."""
-        self._send(catalog.parse_object(envelope.to_object()).envelope.encode())
 
     def close(self) -> None:
         """Give the connection back. Publishing again opens a new one."""
@@ -150,7 +144,7 @@ def publish(type: str, data: Mapping[str, Any], *, broker_url: str, **attributes
         return publisher.publish(type, data, **attributes)
 
 
-def _refuse_what_consumers_ignore(event: catalog.Event, traceparent: str | None) -> None:
+def _refuse_what_consumers_ignore(event: Event, traceparent: str | None) -> None:
     """A consumer has to ignore what it does not know. A producer's is a mistake that should not stay hidden."""
     if traceparent != event.envelope.traceparent:
         shown = quoted(traceparent)

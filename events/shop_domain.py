@@ -6,8 +6,7 @@ can also be asked.
 
 import re
 
-from events.errors import InvalidEvent
-from events.quoting import quoted
+from events.errors import InvalidEvent, quoted
 
 #: The whole of a domain, in lower case: one DNS label of at most 63 characters. `xn--` is excluded: Shopify gives out
 #: no such names, look-alikes use them.

@@ -14,8 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from events.errors import InvalidEvent
-from events.quoting import plain_key, quoted
+from events.errors import InvalidEvent, plain_key, quoted
 
 MAX_BYTES = 65_536
 MAX_DEPTH = 20

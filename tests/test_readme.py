@@ -14,8 +14,7 @@ import click
 import pytest
 import yaml
 
-from events import decode_ack, decode_reply
-from events import envelope as catalog
+from events import CATALOG, decode_ack, decode_reply, fields, parse
 from workers.cli import cj
 from workers.local import procfile
 from workers.settings import VARIABLES
@@ -53,9 +52,9 @@ def test_every_event_type_is_listed_with_its_fields() -> None:
         if row.startswith("| `")
         for name in re.findall(r"`(\w+)`", row.split("|")[1])
     }
-    assert rows.keys() == catalog.CATALOG.keys()
+    assert rows.keys() == CATALOG.keys()
     for name, said in rows.items():
-        assert set(re.findall(r"`(\w+)`", said)) == catalog.fields(name).keys(), name
+        assert set(re.findall(r"`(\w+)`", said)) == fields(name).keys(), name
 
 
 def test_json_examples_are_what_they_claim() -> None:
@@ -65,7 +64,7 @@ def test_json_examples_are_what_they_claim() -> None:
         if value.get("source") == "/cj":
             kinds.append(decode_reply(block.encode()).kind)
         elif "type" in value:
-            kinds.append(catalog.parse(block.encode()).type)
+            kinds.append(parse(block.encode()).type)
         else:
             kinds.append(decode_ack(block.encode()).id)
     assert kinds == ["oauth_complete", "message_received", "TEXT_MESSAGE_CHUNK", "turn_9:000003"]

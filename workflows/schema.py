@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from events.envelope import CATALOG
+from events.catalog import CATALOG
 from workflows.actions import ACTIONS
 from workflows.definition import Definition
 from workflows.kinds import WORDS, base

@@ -6,7 +6,7 @@ Event types and their fields come from `events.envelope`: an event type added th
 from collections.abc import Collection, Mapping
 from functools import cache
 
-from events.envelope import CATALOG, fields
+from events.catalog import CATALOG, fields
 from workflows.kinds import Choice, Kind
 
 EVENT_TYPES: tuple[str, ...] = tuple(CATALOG)

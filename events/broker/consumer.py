@@ -30,8 +30,7 @@ from kombu.message import Message
 
 from events import queues
 from events.broker.redis_queue import RedisQueue
-from events.errors import BrokerUnavailable
-from events.quoting import reason
+from events.errors import BrokerUnavailable, reason
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.engine import Engine
 
-from events import envelope as catalog
+from events import parse
 from storage import inbox, merchants, renewals
 from storage.database import Database
 from storage.errors import (
@@ -125,7 +125,7 @@ def test_the_recorded_event_is_the_one_the_catalog_reads(database: Database, vau
         "type": "oauth_complete",
         "data": connected.event_data,
     }
-    parsed = catalog.parse(json.dumps(copy).encode())
+    parsed = parse(json.dumps(copy).encode())
     stored = query(database, "SELECT content_hash, data FROM events")
     assert [(bytes(stored[0][0]), stored[0][1])] == [(parsed.content_hash, parsed.payload)]
 

@@ -29,7 +29,7 @@ def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, sourc
     A value is read as its field wants it: true, false, numbers, JSON lists; text needs no quotes of its own.
     """
     import events
-    from events.envelope import CATALOG
+    from events.catalog import CATALOG
     from events.errors import InvalidEvent
 
     broker_url = settings_for("BROKER_URL").broker_url
@@ -47,7 +47,7 @@ def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, sourc
 
 def data_of(event_type: str, pairs: Sequence[str]) -> dict[str, Any]:
     """The data that KEY=VALUE arguments mean for this event type. Raises InvalidEvent, WrongUse."""
-    from events import envelope as catalog
+    from events import catalog
 
     kinds = catalog.fields(event_type)
     data: dict[str, Any] = {}

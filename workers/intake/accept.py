@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from events import envelope as catalog
 from events.broker.consumer import Delivery
-from events.envelope import Event
+from events.catalog import CATALOG
+from events.envelope import Event, parse
 from events.errors import InvalidEvent
 from storage import inbox, outbox
 from storage.database import Database
@@ -87,7 +87,7 @@ class Intake:
         good: list[Event] = []
         for body in bodies:
             try:
-                good.append(catalog.parse(body))
+                good.append(parse(body))
             except InvalidEvent as error:
                 _reject(session, error, body)
         if not good:
@@ -190,7 +190,7 @@ def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
         code=error.code,
         message=error.message,
     )
-    known = error.type if error.type and error.type in catalog.CATALOG else "unknown"
+    known = error.type if error.type and error.type in CATALOG else "unknown"
     metrics.event(known, "refused")
     log.warning("event refused", error_code=error.code, event_id=error.id)
     return []

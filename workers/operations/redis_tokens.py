@@ -21,8 +21,8 @@ from typing import Any, Literal
 import redis
 from pydantic import SecretStr
 
-from events.envelope import normalize_shop_domain
 from events.errors import InvalidEvent
+from events.shop_domain import normalize_shop_domain
 from storage import merchants
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable

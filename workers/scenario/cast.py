@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from events.envelope import CATALOG
+from events.catalog import CATALOG
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
 from workers.scenario.definition import Definition, PublishEvent, SimulateOauthComplete

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 
-from events.envelope import CATALOG
+from events.catalog import CATALOG
 from shopify.data import DATA_TYPES
 from workers.scenario.definition import (
     CjMessage,

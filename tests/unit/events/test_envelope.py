@@ -394,7 +394,7 @@ def test_fields_for_the_workflow_checker() -> None:
 
 
 def test_kinds_of_nested_and_open_fields() -> None:
-    from events import envelope as catalog
+    from events import catalog
 
     class Inner(EventData):
         count: int | None = None
