@@ -1,7 +1,7 @@
 """What Shopify told of a shop: what the token may read, the shop's time zone and currency.
 
 Asked for once after a connection and again when it may have changed, so that not every fetch has to. The statements
-stand in `shop_facts.sql`.
+stand in `connections.sql`.
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from storage import sql
 from storage.merchants import Integration
 
-SQL = sql.load("shop_facts")
+SQL = sql.load("connections")
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from storage import merchants, shop_facts
+from storage import connections, merchants
+from storage.connections import ShopFacts
 from storage.database import Database
 from storage.merchants import Integration
-from storage.shop_facts import ShopFacts
 from storage.vault import Vault, new_key_text
 from tests.rows import execute, query
 
@@ -36,12 +36,12 @@ def connect(database: Database, vault: Vault, token: str, shop_domain: str = SHO
 
 def read(database: Database, integration: Integration) -> ShopFacts | None:
     with database.transaction() as session:
-        return shop_facts.read(session, integration)
+        return connections.read(session, integration)
 
 
 def store(database: Database, integration: Integration, **told: Any) -> bool:
     with database.transaction() as session:
-        return shop_facts.store(session, integration, **(TOLD | told))
+        return connections.store(session, integration, **(TOLD | told))
 
 
 def test_nothing_is_known_before_shopify_was_asked(database: Database, vault: Vault) -> None:
