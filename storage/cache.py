@@ -31,8 +31,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from storage.json_values import dump
 from storage.redis_server import RedisServer
+from storage.sql import dump
 
 Value = dict[str, Any]
 

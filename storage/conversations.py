@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from storage import sql
 from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
-from storage.json_values import dump
+from storage.sql import dump
 from storage.turns import AbsorbedTurn, StepRow, TurnInput
 
 SQL = sql.load("conversations")

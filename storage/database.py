@@ -10,6 +10,16 @@ Errors: StorageUnavailable (away, busy, or too slow), StorageRefused, SchemaMiss
 psycopg2 writes values into the SQL text, so Postgres' LINE and DETAIL, and SQLAlchemy's rendering of a statement,
 show them. That is why nothing of a foreign error reaches ours but its SQLSTATE, the names of table and constraint,
 and, for classes of errors that speak of the server and not of data, its first sentence.
+
+Two roles share the database, so that a process which loads a model's client cannot read a token:
+
+    cj_workers   intake, workflow and agent workers: everything but `merchant_integrations`; of shops they see the view
+                 `integrations`. They wipe a shop's tokens through `disconnect_shop` (storage.models), which can do
+                 nothing else.
+    cj_tokens    the Shopify worker and the auth service: merchants, their tokens, and recording `oauth_complete`.
+
+Migrations, `cj tokens` and the ops worker are the owner's. An operator makes the roles; every migration grants them
+what they need, so after making them it is enough to run `alembic upgrade head` again.
 """
 
 import time
@@ -27,6 +37,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage import sql
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 
 #: Seconds a thread waits for a free connection of the pool.
@@ -60,6 +71,10 @@ ABOUT_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
 #: "Program limit exceeded", e.g. a text longer than an index takes: psycopg2 counts it among the server's troubles.
 TOO_LARGE = "54"
 UNDEFINED = ("42P01", "42703")
+
+WORKERS_ROLE, TOKENS_ROLE = "cj_workers", "cj_tokens"
+
+SQL = sql.load("database")
 
 
 class Database:
@@ -148,6 +163,11 @@ def revision(session: Session) -> str | None:
         return None
     found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return None if found is None else str(found)
+
+
+def grant_roles(connection: Connection) -> None:
+    """Grant the roles that exist what they need. Nothing happens without them, or on an empty database."""
+    connection.execute(SQL["grant"])
 
 
 def translated(error: DBAPIError | PoolTimeout) -> StorageError:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from storage import sql
 from storage.errors import StorageUnavailable
-from storage.json_values import dump, storable_text
+from storage.sql import dump, storable_text
 
 #: An event that was hinted is not hinted again for so long.
 HINT_AGAIN_SECONDS = 5.0

@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult
 from sqlalchemy.orm import Session
 
 from storage import sql
-from storage.json_values import dump, storable
+from storage.sql import dump, storable
 
 #: Seconds without an ack after which a reply published so many times is published again; the last one stays.
 BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)

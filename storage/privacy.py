@@ -4,7 +4,7 @@ A customer and orders are named by Shopify's ids. What CJ fetched about them sho
 stand are about them, too. So the search has two steps: fetched data with one of the ids tells the names, then ids and
 names are looked for in everything that was said or fetched. A first name alone counts: rather one sentence too many.
 
-The caller's transaction; the statements stand in `privacy.sql`.
+`prune` deletes what was kept long enough. The caller's transaction; the statements stand in `privacy.sql`.
 """
 
 import json
@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from sqlalchemy import TextClause
+from sqlalchemy import CursorResult, Result, TextClause
 from sqlalchemy.orm import Session
 
 from storage import sql
-from storage.json_values import dump
+from storage.sql import dump
 
 SQL = sql.load("privacy")
 
@@ -27,8 +27,20 @@ REMOVED_CODE = "privacy.removed"
 SHORTEST_NAME = 3
 """A part of a name that is shorter would be found everywhere."""
 
+DAYS = 30
+"""Days for which words and store data in steps and replies are kept; an event that comes again later is a new one."""
+PRUNE_BATCH = 1000
+
 MERCHANT, CUSTOMER = "merchant", "customer"
 """Kinds of tombstones."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How many rows `prune` deleted."""
+
+    turns: int
+    events: int
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ def blank(session: Session, person: Person) -> int:
     for row in _rows(session, SQL["messages"], merchant_id, needles):
         data = _blank_words(row.data, "text", needles)
         count += _write(session, SQL["write_message"], row.data, data, "data", key=row.key)
-    bury(session, CUSTOMER, f"{merchant_id}/{person.customer_id}")
+    add_tombstone(session, CUSTOMER, f"{merchant_id}/{person.customer_id}")
     return count
 
 
@@ -155,8 +167,8 @@ def erase_merchant(session: Session, merchant_id: str, *, but_event: int) -> boo
     session.execute(SQL["patience"])
     session.execute(SQL["blank_events"], {"merchant_id": merchant_id, "key": but_event})
     erased = session.execute(SQL["erase_merchant"], {"merchant_id": merchant_id})
-    bury(session, MERCHANT, merchant_id)
-    return bool(getattr(erased, "rowcount", 0))
+    add_tombstone(session, MERCHANT, merchant_id)
+    return _count(erased) > 0
 
 
 def blank_event(session: Session, key: int) -> None:
@@ -164,14 +176,14 @@ def blank_event(session: Session, key: int) -> None:
     session.execute(SQL["blank_event"], {"key": key})
 
 
-def bury(session: Session, kind: str, subject: str) -> None:
+def add_tombstone(session: Session, kind: str, subject: str) -> None:
     """Note that something was erased just now."""
-    session.execute(SQL["bury"], {"kind": kind, "subject": subject})
+    session.execute(SQL["add_tombstone"], {"kind": kind, "subject": subject})
 
 
 def erased_at(session: Session, kind: str, subject: str) -> datetime | None:
     """When something was erased last; None if never."""
-    found: datetime | None = session.execute(SQL["buried"], {"kind": kind, "subject": subject}).scalar()
+    found: datetime | None = session.execute(SQL["erased_at"], {"kind": kind, "subject": subject}).scalar()
     return found
 
 
@@ -186,6 +198,14 @@ def request(session: Session, id: str) -> DataRequest | None:
     return None if row is None else _request(row)
 
 
+def prune(session: Session, *, days: int = DAYS, limit: int = PRUNE_BATCH) -> Pruned:
+    """Delete at most `limit` turns, with their steps and replies, and `limit` events that ended over `days` ago."""
+    values = {"days": days, "limit": limit}
+    turns = session.execute(SQL["prune_turns"], values)
+    events = session.execute(SQL["prune_events"], values)
+    return Pruned(_count(turns), _count(events))
+
+
 def orders_in(value: Any) -> Iterator[dict[str, Any]]:
     """Every object in fetched data that is an order: it has an order's id, or it has a customer."""
     if isinstance(value, Mapping):
@@ -196,6 +216,10 @@ def orders_in(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for item in value:
             yield from orders_in(item)
+
+
+def _count(result: Result[Any]) -> int:
+    return cast("CursorResult[Any]", result).rowcount
 
 
 def _names(order: Mapping[str, Any], ids: frozenset[str]) -> set[str]:

@@ -69,11 +69,11 @@ UPDATE events SET data = '{{}}', subject = NULL WHERE key = :key
 -- Integrations, conversations, turns, steps and replies go with it.
 DELETE FROM merchants WHERE id = :merchant_id
 
--- name: bury
+-- name: add_tombstone
 INSERT INTO tombstones (kind, subject) VALUES (:kind, :subject)
 ON CONFLICT (kind, subject) DO UPDATE SET created_at = clock_timestamp()
 
--- name: buried
+-- name: erased_at
 SELECT created_at FROM tombstones WHERE kind = :kind AND subject = :subject
 
 -- name: requests
@@ -85,3 +85,21 @@ ORDER BY received_at DESC, key DESC LIMIT :limit
 SELECT id, merchant_id, data, coalesce(time, received_at) AS made_at FROM events
 WHERE type = 'customers_data_request' AND status = 'processed' AND data ->> 'customer_id' IS NOT NULL AND id = :id
 ORDER BY key DESC LIMIT 1
+
+-- name: prune_turns
+-- Small batches: nobody waits for one, and vacuum keeps up.
+-- Steps and replies go with their turn. Never a reply that the gateway has not acked.
+DELETE FROM turns WHERE id IN (
+    SELECT t.id FROM turns t
+    WHERE t.status IN ('done', 'dead') AND t.finished_at < clock_timestamp() - make_interval(days => :days)
+      AND NOT EXISTS (SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.acked_at IS NULL)
+    ORDER BY t.finished_at LIMIT :limit
+    FOR UPDATE SKIP LOCKED)
+
+-- name: prune_events
+DELETE FROM events WHERE key IN (
+    SELECT e.key FROM events e
+    WHERE e.status IN ('processed', 'rejected') AND e.processed_at < clock_timestamp() - make_interval(days => :days)
+      AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.event_key = e.key)
+    ORDER BY e.processed_at LIMIT :limit
+    FOR UPDATE SKIP LOCKED)

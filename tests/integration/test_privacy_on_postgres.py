@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from events import agui
-from storage import inbox, merchants, outbox, privacy, turns
+from storage import connections, inbox, merchants, outbox, privacy, turns
 from storage.database import Database
 from storage.errors import LostTurn
 from storage.outbox import NewReply
@@ -275,7 +275,7 @@ def lose(database: Database) -> int:
     """Shopify no longer accepts m1's token; its version."""
     version = int(query(database, "SELECT token_version FROM merchant_integrations WHERE merchant_id = 'm1'")[0][0])
     with database.transaction() as session:
-        assert merchants.mark_needs_reauth(session, "m1", token_version=version)
+        assert connections.mark_needs_reauth(session, "m1", token_version=version)
     return version
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from storage import conversations, inbox, merchants, outbox, retention, turns
+from storage import conversations, inbox, merchants, outbox, privacy, turns
 from storage.database import Database
 from storage.outbox import NewReply
-from storage.retention import Pruned
+from storage.privacy import Pruned
 from storage.turns import Claim, TurnInput
 
 
@@ -59,7 +59,7 @@ def age(database: Database, days: int) -> None:
 
 def prune(database: Database) -> Pruned:
     with database.transaction() as session:
-        return retention.prune(session)
+        return privacy.prune(session)
 
 
 def count(database: Database, table: str) -> Any:

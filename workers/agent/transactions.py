@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from events import agui
 from shopify.errors import Unauthorized
-from storage import conversations, merchants, outbox, turns
+from storage import connections, conversations, outbox, turns
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
@@ -238,7 +238,7 @@ class Ledger:
     @staticmethod
     def _reconnect_asked(session: Session, merchant_id: str) -> dict[str, Any]:
         """The merchant was told to connect again: until then this conversation's further turns wait (turns.sql)."""
-        found = merchants.integration_of(session, merchant_id)
+        found = connections.integration_of(session, merchant_id)
         if found is None or found.status != "needs_reauth":
             return {}
         return {RECONNECT_ASKED: found.token_version}

@@ -13,10 +13,10 @@ from shopify.client import ShopifyClient
 from shopify.errors import AccessDenied, Forbidden, ShopifyError, StoreUnavailable, Throttled, Unauthorized
 from shopify.fetched import Fetched
 from storage import connections
-from storage.connections import ShopFacts
+from storage.connections import Integration, ShopFacts
 from storage.database import Database
 from storage.errors import StorageError
-from storage.merchants import AccessToken, Integration
+from storage.merchants import AccessToken
 from workers import logs
 
 log = logs.get(__name__)
@@ -134,7 +134,7 @@ class _Reading:
     def _known(self) -> ShopFacts | None:
         try:
             with self._database.reading() as session:
-                return connections.read(session, self._integration)
+                return connections.shop_facts(session, self._integration)
         except StorageError as error:
             log.warning("what is known of the shop could not be read", error_code=error.code)
             return None
@@ -142,7 +142,7 @@ class _Reading:
     def _keep(self, facts: ShopFacts) -> None:
         try:
             with self._database.transaction() as session:
-                connections.store(
+                connections.keep_shop_facts(
                     session,
                     self._integration,
                     scopes=facts.scopes,
