@@ -59,7 +59,7 @@ class ShopFacts:
 
 
 def integration_of(session: Session, merchant_id: str, type: str = "shopify") -> Integration | None:
-    """The merchant's shop, in whatever status."""
+    """The merchant's shop, whatever its status; None if there is none."""
     where = {"merchant_id": merchant_id, "type": type}
     row = session.execute(SQL["integration_of"], where).one_or_none()
     return None if row is None else Integration.from_row(row)
@@ -72,7 +72,7 @@ def integration_by_shop(session: Session, shop_domain: str) -> Integration | Non
 
 
 def mark_needs_reauth(session: Session, merchant_id: str, *, token_version: int) -> bool:
-    """Note that Shopify no longer accepts this token; False if another one was stored meanwhile."""
+    """Note that Shopify no longer accepts this token; False if a newer one was stored meanwhile."""
     values = {"merchant_id": merchant_id, "token_version": token_version}
     return session.execute(SQL["mark_needs_reauth"], values).first() is not None
 
@@ -80,7 +80,7 @@ def mark_needs_reauth(session: Session, merchant_id: str, *, token_version: int)
 def disconnect(session: Session, merchant_id: str, shop_domain: str, *, at: datetime) -> bool:
     """Wipe the tokens of a shop that uninstalled the app at `at`.
 
-    False, and nothing done, if it was connected (again) after that, is another shop, or was wiped before.
+    False, and nothing changed, if it was connected (again) later, is another shop, or was already wiped.
     """
     values = {"merchant_id": merchant_id, "shop_domain": shop_domain, "at": at}
     return bool(session.execute(SQL["disconnect"], values).scalar_one())

@@ -40,8 +40,8 @@ from storage.errors import InvalidShopDomain, MerchantNameTaken, ShopConnectedEl
 from storage.inbox import Accepted
 from storage.vault import Vault, binding, key_id_of
 
-#: The same token for the same shop and conversation within so many seconds is the same connection: a caller that
-#: could not see its commit happen runs it again.
+#: The same token for the same shop and conversation within so many seconds is the same connection: a caller that did
+#: not learn whether its commit succeeded runs it again.
 RERUN_SECONDS = 60.0
 LEASE_SECONDS = 6.0
 """How long a renewal's lease lasts: longer than asking may take, shorter than a tool call waits, so that whoever takes
@@ -68,7 +68,7 @@ class AccessToken:
 @dataclass(frozen=True)
 class Connected:
     """What `connect_shop` did. Publishing the event is optional (it only saves a second): send `event_data` under
-    `event_id`, or the copy counts as another event. `fresh`: False if this very connection was there already."""
+    `event_id`, or the copy counts as another event. `fresh`: False if this very connection existed already."""
 
     integration: Integration
     event_key: int | None
@@ -90,7 +90,7 @@ class Renewal:
 
 @dataclass(frozen=True)
 class Resealed:
-    """One batch: how many rows were sealed anew, ids of rows that do not open, and where the next batch begins."""
+    """One batch: how many rows were resealed, ids of rows that do not open, and where the next batch begins."""
 
     count: int
     unreadable: tuple[int, ...]
@@ -98,7 +98,7 @@ class Resealed:
 
 
 def add_merchant(session: Session, merchant_id: str, name: str | None = None) -> None:
-    """Make the merchant known; nothing to do if it is. Its name is `name`, or else its id.
+    """Add the merchant unless it exists. Its name is `name`, or else its id.
 
     Raises MerchantNameTaken if another merchant has the given name.
     """
@@ -195,7 +195,7 @@ def store_renewal(
     refresh_expires_in: int | None,
     scopes: Sequence[str] | None = None,
 ) -> bool:
-    """Replace the pair at once; False, and nothing written, if the lease was lost or the shop connected anew.
+    """Replace both tokens at once; False, and nothing written, if the lease was lost or the shop was reconnected.
 
     Expiries are in seconds from now. Without a new refresh token the old one stays, as does its expiry.
     """
@@ -217,7 +217,7 @@ def put_off_renewal(session: Session, renewal: Renewal) -> None:
 
 
 def reseal(session: Session, vault: Vault, *, after: int = 0, limit: int = 100) -> Resealed:
-    """Seal a batch of tokens with the vault's first key where another one was used. Safe to repeat."""
+    """Seal a batch of tokens with the vault's first key where another key was used. Safe to repeat."""
     rows = session.execute(SQL["sealed"], {"after": after, "limit": limit}).all()
     count, unreadable = 0, []
     for row in rows:
@@ -250,7 +250,7 @@ def _upsert_merchant(session: Session, merchant_id: str, name: str | None) -> No
 
 
 def _store(session: Session, values: dict[str, Any]) -> Integration:
-    """The schema decides whose a shop is: two merchants may connect it at the same moment."""
+    """The schema decides whose shop it is: two merchants may connect it at the same moment."""
     try:
         with session.begin_nested():
             return Integration.from_row(session.execute(SQL["connect"], values).one())
@@ -276,7 +276,7 @@ def _same_connection(
     *,
     emit: bool,
 ) -> Connected | None:
-    """The connection as it is, if this call only repeats the one that made it."""
+    """The existing connection, if this call only repeats the one that made it."""
     rerun = {"merchant_id": data.merchant_id, "rerun_seconds": RERUN_SECONDS}
     row = session.execute(SQL["latest_connection"], rerun).one_or_none()
     if row is None or not row.is_recent or row.status != "active" or row.shop_domain != data.shop_domain:
@@ -295,7 +295,7 @@ def _same_connection(
     if not emit:
         return Connected(integration, None, None, None, fresh=False)
     accepted = connections.accept(session, integration, data, event_source)
-    # Another conversation asked for it: that is a new connection.
+    # For another conversation it is a new connection.
     if not isinstance(accepted, Accepted):
         return None
     return Connected(integration, accepted.key, connections.event_id(integration), data.payload, fresh=False)
@@ -306,7 +306,7 @@ def _sealed_refresh(vault: Vault, token: SecretStr | None, merchant_id: str, sho
 
 
 def _reseal_row(session: Session, vault: Vault, row: Row[Any]) -> bool:
-    """Seal both tokens of a row anew unless they are sealed with the right key; returns whether it was needed."""
+    """Reseal both tokens of a row unless the right key sealed them; returns whether it was needed."""
     used = {key_id_of(sealed) for sealed in (row.api_key, row.refresh_token) if sealed is not None}
     if used == {vault.sealing_id}:
         return False

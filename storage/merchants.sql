@@ -9,7 +9,7 @@ WHERE id = :merchant_id AND NOT EXISTS (SELECT 1 FROM merchants WHERE name = :na
 RETURNING id
 
 -- name: lock_merchant
--- Connecting one merchant's shops is done one at a time.
+-- A merchant's shops are connected one at a time.
 SELECT name FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE
 
 -- name: merchant_exists
@@ -67,7 +67,7 @@ merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_
 AND renewing_until = :lease
 
 -- name: store_renewal
--- Both tokens at once, and only by the holder of the lease: the pair that Shopify gave out last is the one to keep.
+-- Both tokens at once, and only by the holder of the lease: the pair that Shopify issued last is the one to keep.
 UPDATE merchant_integrations SET
     api_key = :api_key,
     access_expires_at = clock_timestamp() + make_interval(secs => CAST(:access_expires_in AS float)),

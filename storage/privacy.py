@@ -1,10 +1,9 @@
-"""Personal data of a shop's customers: find it, blank it; and erase a whole merchant.
+"""Deleting what must not be kept: a customer's personal data, a whole merchant, and whatever is old (`prune`).
 
-A customer and orders are named by Shopify's ids. What CJ fetched about them shows their names; words in which those
-stand are about them, too. So the search has two steps: fetched data with one of the ids tells the names, then ids and
-names are looked for in everything that was said or fetched. A first name alone counts: rather one sentence too many.
-
-`prune` deletes what was kept long enough. The caller's transaction; the statements stand in `privacy.sql`.
+A privacy request names a customer and orders by Shopify's ids. The data CJ fetched about them shows their names, and
+any text with one of those names is about them too. So the search has two steps: fetched data with one of the ids gives
+the names, then ids and names are looked for in everything that was said or fetched. A first name alone counts: better
+to blank one sentence too many. The SQL is in `privacy.sql`.
 """
 
 import json
@@ -25,7 +24,7 @@ SQL = sql.load("privacy")
 REMOVED = "[removed for privacy]"
 REMOVED_CODE = "privacy.removed"
 SHORTEST_NAME = 3
-"""A part of a name that is shorter would be found everywhere."""
+"""A shorter part of a name would be found everywhere."""
 
 DAYS = 30
 """Days for which words and store data in steps and replies are kept; an event that comes again later is a new one."""
@@ -45,7 +44,7 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Person:
-    """A customer of a merchant's shop, with those orders that are concerned. Shopify's numeric ids."""
+    """A customer of a merchant's shop and the orders concerned. Shopify's numeric ids."""
 
     merchant_id: str
     customer_id: str
@@ -53,14 +52,14 @@ class Person:
 
     @property
     def global_ids(self) -> frozenset[str]:
-        """As they stand in fetched data."""
+        """The ids in the form that fetched data has."""
         orders = (f"gid://shopify/Order/{_number(order)}" for order in self.order_ids)
         return frozenset([f"gid://shopify/Customer/{_number(self.customer_id)}", *orders])
 
 
 @dataclass(frozen=True)
 class DataRequest:
-    """A customer's request to be told what is stored."""
+    """A customer's request to see what is stored about them."""
 
     id: str
     made_at: datetime
@@ -70,7 +69,7 @@ class DataRequest:
 
 @dataclass(frozen=True)
 class Mentions:
-    """Everything about a person: fetched data, and what was said. Ready for JSON."""
+    """Everything about a person: fetched data and what was said. Ready for JSON."""
 
     orders: list[dict[str, Any]]
     customers: list[dict[str, Any]]
@@ -78,7 +77,7 @@ class Mentions:
 
 
 class Needles:
-    """What to look for: ids, and the names that stand beside them in fetched data."""
+    """What to look for: ids, and the names beside them in fetched data."""
 
     def __init__(self, ids: frozenset[str], names: Iterable[str] = ()) -> None:
         self._ids = ids
@@ -98,15 +97,15 @@ class Needles:
 
     @property
     def for_search(self) -> list[str]:
-        """As they stand in a jsonb's text, in lower case."""
+        """The needles as they appear in a jsonb's text, in lower case."""
         return [json.dumps(text, ensure_ascii=False)[1:-1].lower() for text in self._texts]
 
     def are_in(self, value: Any) -> bool:
-        """Whether any of them stands in a JSON value, as a word of its own."""
+        """Whether a JSON value contains any of them as a word."""
         return any(self._pattern.search(text) is not None for text in _strings(value))
 
     def name(self, item: Mapping[str, Any]) -> bool:
-        """Whether an order or customer is one of those by its own id."""
+        """Whether an order or customer has one of the ids."""
         return item.get("id") in self._ids
 
 
@@ -172,23 +171,23 @@ def erase_merchant(session: Session, merchant_id: str, *, but_event: int) -> boo
 
 
 def blank_event(session: Session, key: int) -> None:
-    """Take away what an event says; it keeps its identity."""
+    """Remove an event's content; it keeps its identity."""
     session.execute(SQL["blank_event"], {"key": key})
 
 
 def add_tombstone(session: Session, kind: str, subject: str) -> None:
-    """Note that something was erased just now."""
+    """Note that this was erased just now."""
     session.execute(SQL["add_tombstone"], {"kind": kind, "subject": subject})
 
 
 def erased_at(session: Session, kind: str, subject: str) -> datetime | None:
-    """When something was erased last; None if never."""
+    """When this was last erased; None if never."""
     found: datetime | None = session.execute(SQL["erased_at"], {"kind": kind, "subject": subject}).scalar()
     return found
 
 
 def requests(session: Session, *, limit: int) -> list[DataRequest]:
-    """Customers' requests to be told what is stored, the latest first."""
+    """Customers' requests to see what is stored, the latest first."""
     return [_request(row) for row in session.execute(SQL["requests"], {"limit": limit})]
 
 
@@ -223,7 +222,7 @@ def _count(result: Result[Any]) -> int:
 
 
 def _names(order: Mapping[str, Any], ids: frozenset[str]) -> set[str]:
-    """The order's number and its customer's name, as far as the order or the customer is meant."""
+    """The order's number and its customer's name, if the order or the customer is one of `ids`."""
     customer = order.get("customer")
     customer = customer if isinstance(customer, Mapping) else {}
     if order.get("id") not in ids and customer.get("id") not in ids:
@@ -291,5 +290,5 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _number(shopify_id: str) -> str:
-    """The numeric id, whichever form the sender used."""
+    """The numeric id, in whichever form the sender gave it."""
     return shopify_id.rpartition("/")[2]

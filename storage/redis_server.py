@@ -1,4 +1,4 @@
-"""A Redis that may be away: everything goes on without it, at the cost of a timeout now and then."""
+"""A Redis that may be away: everything goes on without it, at the cost of an occasional timeout."""
 
 import logging
 import threading
@@ -14,16 +14,16 @@ from events.circuit_breaker import CircuitBreaker
 
 log = logging.getLogger(__name__)
 
-#: Seconds Redis is left alone after a failure, so that a server that hangs costs a timeout only now and then.
+#: Seconds Redis is left alone after a failure, so that a hanging server costs only an occasional timeout.
 BREAK_SECONDS = 1.0
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 2.0
 
 
 class RedisServer:
-    """One server, for all of a process's threads. Takes a URL, or a client that the caller closes.
+    """One server, shared by a process's threads. Takes a URL, or a client that the caller closes.
 
-    One line is logged when it goes and one when it is back.
+    Logs one line when the server goes away and one when it is back.
     """
 
     def __init__(self, client_or_url: redis.Redis | str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,7 +61,7 @@ class RedisServer:
             self.client.close()
 
     def _warn_once(self, kind: str) -> None:
-        """A single key holds what is not ours (WRONGTYPE), or the like: the server itself is well."""
+        """One key holds something foreign (WRONGTYPE), or the like: the server itself is fine."""
         with self._lock:
             is_known = kind in self._warned
             self._warned.add(kind)
@@ -81,6 +81,6 @@ def _client(url: str) -> redis.Redis:
         url,
         socket_timeout=COMMAND_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
-        # Once more at once: a kept connection is dead after the server was restarted.
+        # One retry, at once: a pooled connection is dead after the server was restarted.
         retry=Retry(NoBackoff(), 1),
     )

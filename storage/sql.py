@@ -3,9 +3,9 @@
 A file is a list of statements, each under a line `-- name: …`. A statement may hold `{fragment}`, the text under
 `-- fragment: …` above it in the same file. Parameters are written `:name`. Comments stay in the file.
 
-A model or a shop may say things that jsonb refuses: NUL, lone surrogates, NaN
-(https://www.postgresql.org/docs/current/datatype-json.html). One such character must not make a turn fail for ever,
-so they are replaced here, where a value is stored, and nowhere else.
+A model or a shop may send what jsonb refuses: NUL, lone surrogates, NaN
+(https://www.postgresql.org/docs/current/datatype-json.html). One such character must not make a turn fail for ever, so
+they are replaced where a value is stored: here, and nowhere else.
 """
 
 import json
@@ -43,7 +43,7 @@ def storable_text(text: str, limit: int | None = None) -> str:
 
 
 def storable(value: Any) -> Any:
-    """A copy of a JSON value as a jsonb column takes it; what is no JSON at all raises TypeError."""
+    """A copy of a JSON value that a jsonb column takes. Raises TypeError for what is not JSON at all."""
     match value:
         case str():
             return storable_text(value)

@@ -304,7 +304,7 @@ def test_once_asked_to_connect_again_a_conversation_waits_for_that(database: Dat
     assert waiting(database) == []
     assert try_claim(database, first) is None
     with database.transaction() as session:
-        assert turns.next_hints(session, "c1", "m1") == []
+        assert turns.next_to_wake(session, "c1", "m1") == []
 
         assert inbox.open_turns(session) == 0
     connect(database)

@@ -16,7 +16,7 @@ from storage import connections, conversations, outbox, turns
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import RECONNECT_ASKED, Claim, Later
+from storage.turns import RECONNECT_ASKED, Claim, NotDue
 from workers import logs
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
@@ -60,10 +60,10 @@ class Ledger:
         self._lease_seconds = lease_seconds
         self._owner = owner
 
-    def open(self, turn_id: int) -> tuple[TurnState, Replies] | Later | None:
+    def open(self, turn_id: int) -> tuple[TurnState, Replies] | NotDue | None:
         """Claim the turn and load it; RUN_STARTED is committed with the first claim."""
 
-        def work(session: Session) -> tuple[TurnState, Replies] | Later | None:
+        def work(session: Session) -> tuple[TurnState, Replies] | NotDue | None:
             claimed = turns.claim(session, turn_id, lease_seconds=self._lease_seconds, owner=self._owner)
             return self._load(session, claimed) if isinstance(claimed, Claim) else claimed
 
@@ -141,7 +141,7 @@ class Ledger:
             outgoing = self._append(session, state.claim, new)
             outgoing += self._end_absorbed(session, state)
             turns.finish(session, state.claim, error=error[0] if error else None)
-            hints = turns.next_hints(session, state.claim.conversation_id, state.claim.merchant_id)
+            hints = turns.next_to_wake(session, state.claim.conversation_id, state.claim.merchant_id)
             return Ended(outgoing, hints)
 
         return self._transact("end", work)
