@@ -1,8 +1,8 @@
 """What each type of event says: one frozen model per type.
 
-To add a type, write its class here, with an example, and list it in CATALOG. Reading is strict ("true" is not
-true) and ignores unknown fields, so a new optional field is a compatible change; anything that refuses what was
-accepted before is a new type.
+To add a type, write its class here, with an example, and list it in CATALOG. Reading is strict ("true" is not true) and
+ignores unknown fields, so a new optional field is a compatible change; a change that refuses what was accepted before
+needs a new type.
 
 Ids are the sender's and opaque. The privacy events carry Shopify's ids only, never a name or an address:
 https://shopify.dev/docs/apps/build/privacy-law-compliance
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from events import strict_json
 from events.errors import InvalidEvent, quoted
-from events.fields import MAX_ID, Identifier, Note, NotGiven, Said, ShopDomain
+from events.fields import MAX_ID, Identifier, MessageText, NotGiven, OperatorNote, ShopDomain
 
 #: "string", "boolean", "number", "list", "object", the fields of an object, or None where anything may stand.
 Kind = typing.Union[str, Mapping[str, "Kind"], None]  # noqa: UP007 - X | "Kind" cannot name itself
@@ -30,7 +30,7 @@ _CUSTOMER = {**_SHOP, "customer_id": "207119551", "order_ids": ["299938", "28026
 
 
 class EventData(BaseModel):
-    """Base of all event data. Field names are what conditions in workflow YAML use."""
+    """Base of all event data. Conditions in workflow YAML use the field names."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -76,7 +76,7 @@ class OAuthComplete(EventData):
     conversation_id: Identifier | None = Field(
         None, description="Absent: the merchant's latest open conversation, else a new one."
     )
-    error: Note | None = Field(None, description="Why it failed, for operators.")
+    error: OperatorNote | None = Field(None, description="Why it failed, for operators.")
     scopes: list[Identifier] | None = Field(None, description="Granted access scopes.")
 
     @model_validator(mode="before")
@@ -114,7 +114,7 @@ class MessageReceived(EventData):
 
     merchant_id: Identifier
     conversation_id: Identifier
-    text: Said
+    text: MessageText
 
 
 class CustomersDataRequest(EventData):

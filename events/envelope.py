@@ -92,7 +92,7 @@ class Event:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """Names of the data fields this version does not know, sorted. Foreign text: count them, do not log them."""
+        """Names of unknown data fields, sorted. Foreign text: count them, do not log them."""
         return tuple(sorted(self.envelope.data.keys() - type(self.data).model_fields.keys()))
 
     @property

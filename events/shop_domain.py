@@ -23,7 +23,7 @@ def is_shop_domain(text: str) -> bool:
 def normalize_shop_domain(text: object) -> str:
     """`text` in lower case. Raises InvalidEvent (event.bad_shop_domain) when it is no <name>.myshopify.com.
 
-    Nothing is stripped or cut off: an address that only contains such a name is another host's address.
+    Nothing is stripped or cut off: an address that merely contains such a name belongs to another host.
     """
     # isascii first: "K" (KELVIN SIGN) becomes an ASCII "k" by lower().
     if isinstance(text, str) and text.isascii() and is_shop_domain(text.lower()):
