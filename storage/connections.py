@@ -151,15 +151,13 @@ def accept(
         source=source,
         id=event_id(integration, life),
         type=EVENT_TYPE,
-        time=integration.connected_at,
-        subject=None,
-        traceparent=None,
         data=data.payload,
         content_hash=data.content_hash(EVENT_TYPE),
+        time=integration.connected_at,
         merchant_id=integration.merchant_id,
         conversation_id=data.conversation_id,
     )
-    return inbox.accept_many(session, [event])[0]
+    return inbox.accept(session, [event])[0]
 
 
 def event_id(integration: Integration, life: int = 0) -> str:

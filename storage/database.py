@@ -1,7 +1,7 @@
 """Access to Postgres: a pool, short transactions, and errors that never show a value.
 
     with database.transaction() as session:     # commit at the end, roll back on any exception
-        key = inbox.accept(session, …)
+        answers = inbox.accept(session, events)
     with database.reading() as session:         # each statement by itself: one round trip instead of three
         found = merchants.integration_of(session, …)
 

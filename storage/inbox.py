@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from events.envelope import Event
 from storage import sql
 from storage.errors import StorageUnavailable
 from storage.sql import dump, storable_text
@@ -25,20 +26,37 @@ NAME_LIMIT = 200
 SQL = sql.load("inbox")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NewEvent:
-    """A validated event, ready to be stored. `content_hash` is the sha256 of its type and data."""
+    """A valid event, ready to be stored."""
 
     source: str
     id: str
     type: str
-    time: datetime | None
-    subject: str | None
-    traceparent: str | None
     data: Mapping[str, Any]
     content_hash: bytes
-    merchant_id: str | None
-    conversation_id: str | None
+    time: datetime | None = None
+    subject: str | None = None
+    traceparent: str | None = None
+    merchant_id: str | None = None
+    conversation_id: str | None = None
+
+    @classmethod
+    def of(cls, event: Event) -> "NewEvent":
+        """What is kept of an event: the data fields that are known."""
+        envelope = event.envelope
+        return cls(
+            source=event.source,
+            id=event.id,
+            type=event.type,
+            data=event.payload,
+            content_hash=event.content_hash,
+            time=envelope.time,
+            subject=envelope.subject,
+            traceparent=envelope.traceparent,
+            merchant_id=event.merchant_id,
+            conversation_id=event.conversation_id,
+        )
 
 
 @dataclass(frozen=True)
@@ -91,27 +109,8 @@ class RejectedRow:
     times: int
 
 
-def accept(
-    session: Session,
-    *,
-    source: str,
-    id: str,
-    type: str,
-    time: datetime | None,
-    subject: str | None,
-    traceparent: str | None,
-    data: Mapping[str, Any],
-    content_hash: bytes,
-    merchant_id: str | None,
-    conversation_id: str | None,
-) -> Accepted | Reused:
-    """Store a validated event once."""
-    fields = (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id)
-    return accept_many(session, [NewEvent(*fields)])[0]
-
-
-def accept_many(session: Session, new: Sequence[NewEvent]) -> list[Accepted | Reused]:
-    """Store a batch of validated events, each once; returns the answers in the order of the batch.
+def accept(session: Session, new: Sequence[NewEvent]) -> list[Accepted | Reused]:
+    """Store a batch of events, each once; returns the answers in the order of the batch.
 
     At most three round trips: one, one more for a batch of several, one more if some were stored before.
     """

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import CursorResult
 from sqlalchemy.orm import Session
 
+from events.reply import REPLY_TYPE
 from storage import sql
 from storage.sql import dump, storable
 
@@ -19,7 +20,6 @@ from storage.sql import dump, storable
 BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 SOURCE = "/cj"
-TYPE = "cj.reply"
 
 SQL = sql.load("outbox")
 
@@ -118,7 +118,7 @@ def _envelope(
         "specversion": "1.0",
         "id": f"turn_{turn_id}:{number}",
         "source": SOURCE,
-        "type": TYPE,
+        "type": REPLY_TYPE,
         "subject": conversation_id,
         "time": now.isoformat(timespec="milliseconds"),
         "turn": turn_seq,

@@ -73,21 +73,9 @@ class Source:
 
     def _write(self, event: Given) -> bool:
         parsed = parse(_envelope(event).encode())
-        new = inbox.NewEvent(
-            source=parsed.source,
-            id=parsed.id,
-            type=parsed.type,
-            time=parsed.envelope.time,
-            subject=None,
-            traceparent=None,
-            data=parsed.payload,
-            content_hash=parsed.content_hash,
-            merchant_id=parsed.merchant_id,
-            conversation_id=parsed.conversation_id,
-        )
         try:
             with self._database.transaction() as session:
-                inbox.accept_many(session, [new])
+                inbox.accept(session, [inbox.NewEvent.of(parsed)])
         except StorageUnavailable:
             return False
         return True

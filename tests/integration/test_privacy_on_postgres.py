@@ -210,7 +210,7 @@ def test_an_old_event_brings_nothing_back(database: Database) -> None:
     with database.transaction() as session:
         from storage import inbox
 
-        [answer] = inbox.accept_many(session, [known])
+        [answer] = inbox.accept(session, [known])
     assert isinstance(answer, inbox.Accepted)
     assert (answer.key, answer.fresh) == (first, False)
     started = {"conversation_id": "c9"}

@@ -17,10 +17,16 @@ def ended(database: Database) -> int:
     """A turn that is done, with an acked reply; returns its id."""
     with database.transaction() as session:
         merchants.add_merchant(session, "m")
-        accepted = inbox.accept(
-            session, source="/gateway", id="1", type="message_received", time=None, subject=None, traceparent=None,
-            data={}, content_hash=b"x", merchant_id="m", conversation_id="c",
-        )  # fmt: skip
+        event = inbox.NewEvent(
+            source="/gateway",
+            id="1",
+            type="message_received",
+            data={},
+            content_hash=b"x",
+            merchant_id="m",
+            conversation_id="c",
+        )
+        [accepted] = inbox.accept(session, [event])
         assert isinstance(accepted, inbox.Accepted)
         conversations.open(session, id="c", merchant_id="m", workflow="ad_hoc_support", context={})
         turn_id = turns.queue_turn(

@@ -93,7 +93,7 @@ class Intake:
         if not good:
             return []
         keys: list[int] = []
-        answers = inbox.accept_many(session, [_new(event) for event in good])
+        answers = inbox.accept(session, [inbox.NewEvent.of(event) for event in good])
         for event, answer in zip(good, answers, strict=True):
             if isinstance(answer, inbox.Reused):
                 _reject(session, _reused(event, answer), event.content_hash)
@@ -149,22 +149,6 @@ def _body(delivery: Delivery) -> bytes:
     if isinstance(body, str):
         return body.encode("utf-8", "surrogatepass")
     return json.dumps(body).encode()
-
-
-def _new(event: Event) -> inbox.NewEvent:
-    envelope = event.envelope
-    return inbox.NewEvent(
-        source=event.source,
-        id=event.id,
-        type=event.type,
-        time=envelope.time,
-        subject=envelope.subject,
-        traceparent=envelope.traceparent,
-        data=event.payload,
-        content_hash=event.content_hash,
-        merchant_id=event.merchant_id,
-        conversation_id=event.conversation_id,
-    )
 
 
 def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
