@@ -11,8 +11,7 @@ from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from storage import roles
-from storage.database import sqlalchemy_url
+from storage.database import grant_roles, sqlalchemy_url
 from storage.models import Base
 
 #: One migration at a time on a database ("CJMI"); whoever comes second finds nothing left to do.
@@ -38,7 +37,7 @@ def migrate_online() -> None:
         context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()
-        roles.grant(connection)
+        grant_roles(connection)
         connection.commit()
 
 

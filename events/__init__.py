@@ -1,12 +1,15 @@
-"""The contract: events in, replies out. Everything the auth service and the chat gateway import.
+"""The contract: events in, replies out. What the auth service and the chat gateway import.
 
     from events import Publisher, RepliesConsumer
 
-Light on purpose: pydantic and kombu, and none of what CJ's workers need.
+Imports none of our other packages, and only pydantic and kombu: light on purpose. It is also the one home of what
+several packages share, such as a shop's domain and the circuit breaker.
+
+Start with `catalog` (what each event says), then `envelope` (the frame, and reading it); README.md is for users.
 """
 
-from events.catalog import CATALOG, Event, EventData, decode, fields, parse, parse_object
-from events.envelope import Envelope
+from events.catalog import CATALOG, EventData, fields
+from events.envelope import Envelope, Event, decode, parse, parse_object
 from events.errors import BrokerUnavailable, EventError, InvalidEvent, PublishFailed
 from events.publisher import Publisher, publish
 from events.queues import ACKS, CONTENT_TYPE, EVENTS, OPS, REPLIES, SHOPIFY, TURNS, WORKFLOW

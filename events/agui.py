@@ -1,7 +1,9 @@
-"""The AG-UI 1.0 events that a reply carries, built in one place.
+"""The AG-UI 1.0 events that replies carry, built in one place.
 
-The names and fields are those of the AG-UI protocol (https://docs.ag-ui.com/concepts/events). Tool calls are shown
-by name only: their arguments and results hold store data and stay inside.
+Names and fields are those of the AG-UI protocol (https://docs.ag-ui.com/concepts/events). Tool calls are shown by name
+only: their arguments and results contain store data and stay inside.
+
+Built by hand: `ag-ui-protocol` needs 0.16 s to import for the same seven objects. Tests hold them to its models.
 """
 
 from typing import Any
@@ -21,7 +23,7 @@ def run_finished(conversation_id: str, run_id: str) -> AgUi:
 
 
 def run_error(code: str, sentence: str) -> AgUi:
-    """The end of a turn that could not be finished; `sentence` is for the merchant."""
+    """The end of a turn that failed; `sentence` is for the merchant."""
     return {"type": "RUN_ERROR", "message": sentence, "code": code}
 
 

@@ -1,15 +1,29 @@
-"""The frame every event and reply travels in: CloudEvents 1.0, structured JSON.
+"""The envelope every event and reply travels in, and the way in for foreign bytes.
 
-https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md; `sequence` and `traceparent` are its documented
-extensions. Attributes this project does not know are ignored, as the specification wants.
+The envelope is CloudEvents 1.0, structured JSON: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+(`sequence` and `traceparent` are documented extensions of it). Unknown attributes are ignored, as it demands.
+
+parse(raw)              bytes, as they came
+decode(body)            what kombu hands over: bytes, str, or a value it has already parsed
+parse_object(obj)       an object that is already parsed
+
+Each returns a valid Event or raises InvalidEvent, and nothing else.
 """
 
+import typing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from events import strict_json
-from events.fields import EventId, Identifier, Time, Traceparent
+from events.catalog import EventData, data_class
+from events.errors import InvalidEvent, kind
+from events.fields import MAX_ID, EventId, Identifier, Time, Traceparent, refusal
+
+#: How far ahead of this machine's clock an event's time may be.
+FUTURE_LIMIT = timedelta(days=1)
 
 
 class Envelope(BaseModel):
@@ -38,3 +52,118 @@ class Envelope(BaseModel):
     def encode(self) -> bytes:
         """The envelope as compact JSON."""
         return strict_json.dumps(self.to_object())
+
+
+@dataclass(frozen=True)
+class Event:
+    """A valid event."""
+
+    envelope: Envelope
+    data: EventData
+
+    @property
+    def id(self) -> str:
+        return self.envelope.id
+
+    @property
+    def source(self) -> str:
+        return self.envelope.source
+
+    @property
+    def type(self) -> str:
+        return self.envelope.type
+
+    @property
+    def merchant_id(self) -> str | None:
+        return getattr(self.data, "merchant_id", None)
+
+    @property
+    def conversation_id(self) -> str | None:
+        return getattr(self.data, "conversation_id", None)
+
+    @property
+    def shop_domain(self) -> str | None:
+        return getattr(self.data, "shop_domain", None)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The known data fields that have a value, as JSON values: what conditions and templates see."""
+        return self.data.payload
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Names of unknown data fields, sorted. Foreign text: count them, do not log them."""
+        return tuple(sorted(self.envelope.data.keys() - type(self.data).model_fields.keys()))
+
+    @property
+    def content_hash(self) -> bytes:
+        """SHA-256 of type and payload. The same (source, id) with another hash is a different event."""
+        return self.data.content_hash(self.type)
+
+
+def parse(raw: bytes, *, now: datetime | None = None) -> Event:
+    """The event in `raw`. Raises InvalidEvent."""
+    return _event(strict_json.loads(raw), now)
+
+
+def parse_object(obj: object, *, now: datetime | None = None) -> Event:
+    """The event in an already parsed `obj`, under the limits that bytes have. Raises InvalidEvent."""
+    try:
+        strict_json.check(obj)
+    except InvalidEvent as error:
+        raise _identified(error, obj) from None
+    return _event(obj, now)
+
+
+def decode(body: object, *, now: datetime | None = None) -> Event:
+    """The event in a message's body, whatever form the transport gave it. Raises InvalidEvent."""
+    return _event(decode_json(body), now)
+
+
+def decode_json(body: object, *, max_bytes: int = strict_json.MAX_BYTES) -> Any:
+    """The JSON value in a message's body. Raises InvalidEvent."""
+    if body is None:
+        body = b""
+    if isinstance(body, str):
+        body = body.encode("utf-8", "surrogatepass")  # which loads then refuses, by position
+    if isinstance(body, bytes | bytearray | memoryview):
+        return strict_json.loads(bytes(body), max_bytes=max_bytes)
+    strict_json.check(body, max_bytes=max_bytes)
+    return body
+
+
+def _event(value: object, now: datetime | None) -> Event:
+    if not isinstance(value, dict):
+        raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
+    try:
+        return _valid_event(value, now or datetime.now(UTC))
+    except InvalidEvent as error:
+        raise _identified(error, value) from None
+
+
+def _valid_event(value: dict[str, Any], now: datetime) -> Event:
+    try:
+        envelope = Envelope.model_validate(value)
+    except ValidationError as error:
+        raise refusal(error) from None
+    expected = data_class(envelope.type)
+    if envelope.time is not None and envelope.time - now > FUTURE_LIMIT:
+        ahead = f"more than {FUTURE_LIMIT.days} day ahead of the clock"
+        raise InvalidEvent("event.from_future", f"time {envelope.time.isoformat()} is {ahead}")
+    try:
+        data = expected.model_validate(envelope.data)
+    except ValidationError as error:
+        raise refusal(error, private=expected.private) from None
+    return Event(envelope, data)
+
+
+def _identified(error: InvalidEvent, value: object) -> InvalidEvent:
+    """`error` with as much of the event's identity as can be read."""
+    for name in ("source", "id", "type"):
+        setattr(error, name, _readable(value.get(name)) if isinstance(value, dict) else None)
+    return error
+
+
+def _readable(value: object) -> str | None:
+    usable = isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isprintable()
+    return typing.cast(str, value) if usable else None

@@ -1,6 +1,6 @@
-"""The kinds of field that envelopes and event data are made of, and what is said when one is wrong.
+"""The field types of envelopes and event data, and what is said when a value is wrong.
 
-A field checks itself; `refusal` turns all that pydantic found wrong with one object into one InvalidEvent.
+A field validates itself; `refusal` turns everything pydantic found wrong with one object into one InvalidEvent.
 """
 
 import re
@@ -12,8 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from events.errors import InvalidEvent
-from events.quoting import kind, quoted
+from events.errors import InvalidEvent, kind, quoted
 from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
 
 MAX_ID = 200
@@ -21,14 +20,14 @@ MAX_TEXT = 8000
 
 
 class NotGiven(Enum):
-    """Why a field that another field makes necessary has no value: pass it in the value's place."""
+    """Stands in for a required value that was not given, and says how."""
 
     MISSING = "missing"
     NULL = "null"
 
 
 def refused(code: str, message: str) -> PydanticCustomError:
-    """What a validator raises: `code` and `message` reach InvalidEvent as they are."""
+    """What a validator raises: `code` and `message` reach InvalidEvent unchanged."""
     return PydanticCustomError(code, "{message}", {"message": message})
 
 
@@ -90,17 +89,17 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 
 
 def _traceparent(value: object) -> object:
-    """A broken one becomes None: the standard wants it ignored, and no event may fail because of its tracing."""
+    """A malformed one becomes None: the standard says to ignore it, and no event may fail because of its tracing."""
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
-def _said(text: str) -> str:
+def _message_text(text: str) -> str:
     if not 1 <= len(text) <= MAX_TEXT or not text.strip():
         raise refused("event.bad_value", f"must be 1 to {MAX_TEXT} characters, got {len(text)}")
     return text
 
 
-def _note(text: str) -> str:
+def _operator_note(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise refused("event.bad_value", f"must be at most {MAX_TEXT} characters, got {len(text)}")
     return text
@@ -110,7 +109,7 @@ def _schema(**schema: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
 
-#: Somebody else's name for something: kept and compared, never taken apart.
+#: An id from another system: kept and compared, never parsed.
 Identifier = Annotated[str, AfterValidator(_printable), _schema(minLength=1, maxLength=MAX_ID)]
 EventId = Annotated[str, BeforeValidator(_event_id), _schema(minLength=1, maxLength=MAX_ID)]
 ShopDomain = Annotated[
@@ -119,9 +118,9 @@ ShopDomain = Annotated[
     _schema(pattern=f"^{SHOP_DOMAIN}$", examples=["test.myshopify.com"]),
 ]
 #: What a person wrote. Never shown in an error.
-Said = Annotated[str, AfterValidator(_said), _schema(minLength=1, maxLength=MAX_TEXT)]
+MessageText = Annotated[str, AfterValidator(_message_text), _schema(minLength=1, maxLength=MAX_TEXT)]
 #: A remark for operators.
-Note = Annotated[str, AfterValidator(_note), _schema(maxLength=MAX_TEXT)]
+OperatorNote = Annotated[str, AfterValidator(_operator_note), _schema(maxLength=MAX_TEXT)]
 #: Kept in UTC.
 Time = Annotated[datetime, BeforeValidator(_time), _schema(format="date-time")]
 Traceparent = Annotated[str | None, BeforeValidator(_traceparent), _schema(maxLength=256)]
@@ -151,7 +150,7 @@ def _fault(details: ErrorDetails, private: Collection[str]) -> tuple[str, str]:
     name, problem, given = _place(details["loc"]), details["type"], details["input"]
     if problem.startswith("event."):
         message: str = details["ctx"]["message"]
-        # A bad domain's sentence begins with the domain.
+        # The sentence about a bad domain begins with the domain.
         return problem, message if problem == "event.bad_shop_domain" else f"{name} {message}"
     if problem == "missing":
         return ("event.missing_id" if name == "id" else "event.missing_field"), f"{name} is missing"

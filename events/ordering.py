@@ -1,10 +1,9 @@
-"""The order in which a gateway shows replies, and what it has shown already. Pure: the time comes in as an argument.
+"""The order in which a gateway shows replies, and what it has already shown. Pure: the time is an argument.
 
 Within a conversation `turn` rises by one, `sequence` counts from 1 without gaps, and every turn ends with exactly one
-final reply. So it is known what must come next, and what is missing is waited for; but no reply waits longer than
-`gap_seconds` behind a gap: by default a little longer than CJ needs to notice that a reply was lost and to send it
-again. After that, replies are shown without the missing one; should it still come, it is shown late: late words are
-better than lost ones.
+final reply. So it is known what must come next, and a missing reply is waited for. But no reply waits longer than
+`gap_seconds` behind a gap: by default a little longer than CJ needs to notice a lost reply and send it again. After
+that, replies are shown without the missing one; if it still arrives it is shown late, which is better than never.
 """
 
 from bisect import insort
@@ -20,15 +19,15 @@ V = TypeVar("V")
 
 
 GAP_SECONDS = 10.0
-#: Behind a gap that is only assumed, because the conversation is not remembered: nothing may be missing at all.
+#: Behind a gap that is only assumed, because the conversation is not remembered: perhaps nothing is missing.
 ASSUMED_GAP_SECONDS = 2.0
 
 
 class Offer(Enum):
     """What an offered reply turned out to be."""
 
-    NEW = "new"  #: Now it waits until `due` names it.
-    WAITING = "waiting"  #: The same reply waits already.
+    NEW = "new"  #: It waits until `due` names it.
+    WAITING = "waiting"  #: The same reply is already waiting.
     SHOWN = "shown"  #: The same reply was shown before.
 
 
@@ -36,9 +35,9 @@ class ReplyOrder:
     """Orders the replies of all conversations.
 
     `remember` is how many shown replies, and how many conversations, are remembered. A conversation that is not
-    remembered, as all are after a restart, begins with any reply of sequence 1; before another one a gap is assumed,
-    and waited for 2 seconds at most. With `from_first_turn` it begins with its first turn only: for who remembers all
-    that was ever shown.
+    remembered, as none is after a restart, may begin with any reply of sequence 1; before any other reply a gap is
+    assumed, and waited for at most 2 seconds. With `from_first_turn` it begins with its first turn only: for a gateway
+    that remembers everything it has ever shown.
     """
 
     def __init__(
@@ -63,29 +62,29 @@ class ReplyOrder:
         return Offer.NEW
 
     def due(self, now: float) -> Reply | None:
-        """A reply to show now, or None. Say `shown` of it before asking again."""
+        """A reply to show now, or None. Call `shown` with it before asking again."""
         for subject, waiting in self._waiting.items():
             if self._may_come_next(subject, waiting[0].place) or self._patience(subject, waiting, now) <= 0:
                 return waiting[0].reply
         return None
 
     def seconds_to_wait(self, now: float) -> float | None:
-        """In how many seconds `due` will name a reply if none arrives; None when no reply waits."""
+        """Seconds until `due` names a reply even if none arrives; None if no reply waits."""
         patience = (self._patience(subject, waiting, now) for subject, waiting in self._waiting.items())
         return min((max(seconds, 0.0) for seconds in patience), default=None)
 
     def shown(self, reply: Reply) -> None:
-        """The reply was shown: what it made possible is due, and its repetitions are known."""
+        """The reply was shown: what waited for it is due, and repetitions of it are recognised."""
         self._stop_waiting(reply)
         _remember(self._shown, identity(reply), None, self._remember)
         before = self._positions.get(reply.subject)
         position = _Position(reply.place, reply.final)
         if before is not None and before.place > reply.place:
-            position = before  # it came late
+            position = before  # this one came late
         _remember(self._positions, reply.subject, position, self._remember)
 
     def forget_waiting(self) -> None:
-        """Drop what waits: the broker will deliver it again."""
+        """Drop the waiting replies: the broker will deliver them again."""
         self._waiting.clear()
 
     def _may_come_next(self, subject: str, place: tuple[int, int]) -> bool:

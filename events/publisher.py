@@ -3,8 +3,8 @@
     with Publisher("redis://localhost:6379/0") as publisher:
         publisher.publish("oauth_complete", {"provider": "shopify", "success": True, …}, id=state)
 
-Give an `id` that a retry repeats (the OAuth state, the webhook's id, the message's id): after PublishFailed the
-event may have arrived all the same, and the same (source, id) twice is one event.
+Give an `id` that a retry repeats (the OAuth state, the webhook's id, the message's id): after PublishFailed the event
+may have arrived all the same, and the same (source, id) twice is one event.
 """
 
 import itertools
@@ -20,19 +20,18 @@ from typing import Any, Self
 from kombu import Producer
 
 from events import catalog, queues
-from events.envelope import Envelope
-from events.errors import InvalidEvent, PublishFailed
-from events.quoting import quoted, reason
+from events.envelope import Envelope, Event, parse_object
+from events.errors import InvalidEvent, PublishFailed, quoted, reason
 
-#: Tries for one event, and the seconds between them.
+#: Tries for one event, and the seconds between them. Without tenacity: the auth service would install it for one loop.
 ATTEMPTS = 3
 PAUSES = (0.05, 0.2)
-#: One hung operation may take this share of the time, so that a second try on a new connection fits in.
+#: A hanging operation may take this share of the time, so that a second try on a new connection still fits.
 _SHARE_OF_ONE_TRY = 0.4
 
 
 class Publisher:
-    """Publishes events on queue `events`. Connects at the first event; may be shared by threads and kept over a fork.
+    """Publishes events on queue `events`. Connects at the first event; threads may share it, and it survives a fork.
 
     `timeout` is the time in seconds that one call may take, whatever the broker does.
     """
@@ -70,14 +69,10 @@ class Publisher:
             "correlationid": correlationid,
             "data": dict(data),
         }
-        event = catalog.parse_object({name: value for name, value in attributes.items() if value is not None})
+        event = parse_object({name: value for name, value in attributes.items() if value is not None})
         _refuse_what_consumers_ignore(event, traceparent)
         self._send(event.envelope.encode())
         return event.envelope
-
-    def publish_envelope(self, envelope: Envelope) -> None:
-        """Publish an event as it is. Raises InvalidEvent and PublishFailed, as `publish` does."""
-        self._send(catalog.parse_object(envelope.to_object()).envelope.encode())
 
     def close(self) -> None:
         """Give the connection back. Publishing again opens a new one."""
@@ -102,7 +97,7 @@ class Publisher:
         if self._process != os.getpid():
             self._start()  # a socket shared with the parent process would mix up both conversations
         deadline = clock.monotonic() + self._timeout
-        # Not longer: there must be time for one try after it.
+        # No longer: one try must still fit in afterwards.
         if not self._lock.acquire(timeout=self._timeout * (1 - _SHARE_OF_ONE_TRY)):
             raise self._failure("other threads are still waiting for it")
         try:
@@ -149,8 +144,8 @@ def publish(type: str, data: Mapping[str, Any], *, broker_url: str, **attributes
         return publisher.publish(type, data, **attributes)
 
 
-def _refuse_what_consumers_ignore(event: catalog.Event, traceparent: str | None) -> None:
-    """A consumer has to ignore what it does not know. A producer's is a mistake that should not stay hidden."""
+def _refuse_what_consumers_ignore(event: Event, traceparent: str | None) -> None:
+    """A consumer has to ignore what it does not know; at the producer it is a mistake that must not stay hidden."""
     if traceparent != event.envelope.traceparent:
         shown = quoted(traceparent)
         raise InvalidEvent("event.bad_value", f"traceparent must be one of W3C Trace Context, got {shown}")

@@ -1,4 +1,4 @@
-"""The queues, and a connection to the broker that never waits for ever.
+"""The queues, and a connection to the broker on which every operation has a time limit.
 
 Everything is published to the default exchange, with the queue's name as routing key. On Redis a named exchange is
 a set of bindings beside the queues: after a flush it is gone, and publishing to it loses messages without an error.
@@ -11,11 +11,11 @@ from typing import Any
 from kombu import Connection, Exchange, Producer, Queue
 from kombu.transport.base import StdChannel
 
-#: Plain messages: events in; replies out; the gateway's acks of replies.
+#: Plain queues: events in, replies out, the gateway's acks of replies.
 EVENTS = "events"
 REPLIES = "replies"
 ACKS = "acks"
-#: Celery's.
+#: Celery's queues.
 WORKFLOW = "workflow"
 TURNS = "turns"
 SHOPIFY = "shopify"
@@ -25,17 +25,17 @@ ALL = (EVENTS, REPLIES, ACKS, WORKFLOW, TURNS, SHOPIFY, OPS)
 #: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md#3-envelope
 CONTENT_TYPE = "application/cloudevents+json"
 
-#: Seconds after which a message that a dead consumer had taken is given to another one (Redis).
+#: Seconds after which another consumer gets a message that a dead one had taken (Redis).
 VISIBILITY_TIMEOUT = 5
 
-#: Seconds to wait for RabbitMQ's confirm of a message, which it holds back while it is short of memory or disk.
+#: Seconds to wait for RabbitMQ to confirm a message; it withholds that while short of memory or disk.
 CONFIRM_SECONDS = 5.0
 
 _PERSISTENT = 2
 
-#: RabbitMQ's kind of queue that outlives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues
-#: RabbitMQ 4 drops a message that 20 dead consumers had; here rows count the failures, and nothing is to be dropped.
-#: Whoever declares the queue must say the same, or RabbitMQ refuses. Redis ignores it.
+#: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues
+#: RabbitMQ 4 drops a message after 20 dead consumers; here rows count failures, and no message may be dropped.
+#: Everyone who declares the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
 _RABBITMQ = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?:/.*)?")
 
@@ -68,19 +68,19 @@ def open_channel(broker: Connection) -> StdChannel:
     """Connect once, without retries, and open a channel. Raises the transport's errors."""
     broker.ensure_connection(max_retries=0)
     if broker.transport.driver_type == "amqp":
-        # py-amqp waits without a limit for most answers; the socket's own timeout bounds all of them.
+        # py-amqp waits for most answers without a limit; the socket's own timeout bounds all of them.
         broker.connection.transport.sock.settimeout(broker.connect_timeout)
     return broker.channel()
 
 
 def declare(name: str, broker: Connection, channel: StdChannel) -> None:
-    """Make sure that the plain queue exists. On Redis there is nothing to do: its first message makes it."""
+    """Make sure that the plain queue exists. On Redis there is nothing to do: the first message creates it."""
     if broker.transport.driver_type != "redis":
         plain_queue(name)(channel).declare()
 
 
 def length(name: str, channel: StdChannel) -> int:
-    """How many messages lie on the plain queue, which is made if there is none. Raises the transport's errors."""
+    """How many messages are on the plain queue, which is created if missing. Raises the transport's errors."""
     counts: list[int] = []
     queue = plain_queue(name)(channel)
     queue.on_declared = lambda _name, messages, _consumers: counts.append(messages)
@@ -102,7 +102,7 @@ def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT
 
 
 def safe_url(url: str) -> str:
-    """`url` for people: scheme, host, port and path, without user, password and options."""
+    """`url` for people to read: scheme, host, port and path, without user, password and options."""
     return ";".join(_safe_url(part) for part in url.split(";")) or "(no URL)"
 
 
@@ -115,7 +115,7 @@ def _safe_url(url: str) -> str:
 
 
 def _verified_tls(scheme: str) -> dict[str, Any] | bool:
-    """TLS that checks the server's certificate, which neither transport does by itself; the URL may say otherwise."""
+    """TLS that checks the server's certificate, which neither transport does by default; the URL may override it."""
     if scheme == "rediss":
         return {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     if scheme == "amqps":
@@ -133,7 +133,7 @@ def _transport_options(scheme: str, timeout: float) -> dict[str, Any]:
         "socket_connect_timeout": timeout,
         "socket_keepalive": True,
         "health_check_interval": 10,
-        # Apart from Celery's keys: what a killed consumer had taken need not wait for Celery's visibility
+        # Separate from Celery's keys: what a killed consumer had taken need not wait for Celery's visibility
         # timeout, which is as long as its longest task.
         "unacked_key": "plain.unacked",
         "unacked_index_key": "plain.unacked_index",

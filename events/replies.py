@@ -3,13 +3,13 @@
     consumer = RepliesConsumer("redis://localhost:6379/0")
     consumer.run(lambda reply: show(reply.subject, reply.text), stop=stop)
 
-Each reply is handed over once, in order, and acked; CJ sends what is not acked again. What remains to the gateway:
+Each reply is handed over once, in order, and acked; CJ sends unacked replies again. What the gateway must do itself:
 
-- `on_reply` returns only after the reply is safe with the gateway. If it raises, the reply is not acked, goes back
-  to the queue and the error ends `run`.
-- A gateway that dies between `on_reply` and the ack gets that reply again, and its memory of shown replies is gone:
-  where that matters, keep each reply together with what is shown, and hand the replies kept in as `shown` at the next
-  start. Then nothing is shown twice and the order holds over the restart, too.
+- `on_reply` must return only once the gateway has the reply safely. If it raises, the reply is not acked, goes back to
+  the queue, and the error ends `run`.
+- A gateway that dies between `on_reply` and the ack gets that reply again, and has forgotten which ones it has shown.
+  Where that matters, store each reply together with what is shown, and pass the stored replies as `shown` at the next
+  start. Then nothing is shown twice, and the order holds across the restart too.
 - One consumer per queue. Two would each get a part of every conversation and wait for the other part.
 """
 
@@ -30,19 +30,19 @@ log = logging.getLogger(__name__)
 
 OnReply = Callable[[Reply], None]
 
-#: Seconds after which `stop` and `until` are looked at when nothing arrives.
+#: Seconds between two checks of `stop` and `until` while nothing arrives.
 POLL_SECONDS = 0.2
-#: So many replies may wait behind missing ones, unacked; with fewer the missing ones could not come through.
+#: So many unacked replies may wait behind missing ones; with fewer, the missing ones could not get through.
 MOST_WAITING = 10_000
 
 
 class RepliesConsumer:
     """Hands replies over in order, once each, and acks them.
 
-    A missing reply is waited for at most `gap_seconds`; the identities of the last `remember` replies are known, over
-    lost connections and over several calls of `run`, and a repetition of one of them is only acked again.
+    Waits at most `gap_seconds` for a missing reply. Remembers the identities of the last `remember` replies across lost
+    connections and several calls of `run`, and only acks a repetition of one of them.
 
-    `shown`: every reply that this gateway has ever shown, in that order, from its own record; None if it keeps none.
+    `shown`: every reply that this gateway has ever shown, in order, from its own record; None if it keeps none.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class RepliesConsumer:
     ) -> bool:
         """Consume until `stop` is set or `until()` is true (returns True) or for `timeout` seconds (returns False).
 
-        A broker that goes away is waited for. Raises BrokerUnavailable when it is away at the end of `timeout`, and
-        whatever `on_reply` raises.
+        Waits for a broker that goes away. Raises BrokerUnavailable if it is away at the end of `timeout`, and whatever
+        `on_reply` raises.
         """
         ends = None if timeout is None else time.monotonic() + timeout
 
@@ -88,7 +88,7 @@ class RepliesConsumer:
                 self._show_all_due(on_reply, done)
             return True
         finally:
-            # In this order: what is given back to the queue must not be known as waiting.
+            # In this order: a reply that goes back to the queue must not count as waiting.
             self._plain.close()
             self._order.forget_waiting()
             self._unacked.clear()
@@ -114,7 +114,7 @@ class RepliesConsumer:
             self._plain.ack(delivery)
             return
         offer = self._order.offer(reply, time.monotonic())
-        if offer is Offer.WAITING:  # one copy is enough to wait; more would take the place of what is missing
+        if offer is Offer.WAITING:  # one copy is enough; more would take the room of the missing ones
             self._plain.ack(delivery)
             return
         self._unacked.setdefault(identity(reply), []).append(delivery)
@@ -130,7 +130,7 @@ class RepliesConsumer:
                 return
 
     def _ack(self, reply: Reply) -> None:
-        """Tell CJ, then the broker. When CJ cannot be told, it sends the reply again, and is told then."""
+        """Tell CJ, then the broker. If CJ cannot be told, it sends the reply again and is told then."""
         deliveries = self._unacked.pop(identity(reply), [])
         if self._plain.publish(self._ack_queue, Ack(id=reply.id).encode(), "application/json"):
             for delivery in deliveries:

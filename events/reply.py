@@ -8,11 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from events import strict_json
-from events.catalog import decode_json
-from events.envelope import Envelope
-from events.errors import InvalidEvent
+from events.envelope import Envelope, decode_json
+from events.errors import InvalidEvent, kind
 from events.fields import EventId, Identifier, refusal
-from events.quoting import kind
 
 REPLY_TYPE = "cj.reply"
 #: A reply may hold a long text, in which every character may take six bytes.

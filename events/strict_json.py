@@ -1,9 +1,9 @@
 """JSON as this project accepts it from outside: bounded, and only what Postgres' jsonb can keep.
 
-`loads` is for bytes. Size, depth and the number of keys are known before anything is parsed, so no input can make
-the parser recurse or eat memory. `check` holds a value that somebody else parsed to the same rules.
+`loads` takes bytes. Size, depth and the number of keys are checked before anything is parsed, so no input can make the
+parser recurse deeply or use much memory. `check` applies the same rules to a value that was parsed elsewhere.
 
-Refused beside what is not JSON (RFC 8259): NaN and Infinity, numbers beyond a double, integers of more than
+Refused, besides what is not JSON (RFC 8259): NaN and Infinity, numbers beyond a double, integers of more than
 40 digits, duplicate keys, NUL and lone surrogates in texts and keys, and a byte order mark.
 jsonb's limits: https://www.postgresql.org/docs/current/datatype-json.html
 """
@@ -14,8 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from events.errors import InvalidEvent
-from events.quoting import plain_key, quoted
+from events.errors import InvalidEvent, plain_key, quoted
 
 MAX_BYTES = 65_536
 MAX_DEPTH = 20
@@ -50,7 +49,7 @@ def loads(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH,
 
 
 def check(value: object, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) -> None:
-    """Hold an already parsed `value` to the rules of `loads`. Raises InvalidEvent when it breaks one."""
+    """Apply the rules of `loads` to an already parsed `value`. Raises InvalidEvent when it breaks one."""
     _check_values(value, max_depth, max_keys)
     size = len(dumps(value))
     if size > max_bytes:
@@ -58,7 +57,7 @@ def check(value: object, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEP
 
 
 def dumps(value: object, *, sort_keys: bool = False) -> bytes:
-    """`value` as compact UTF-8 JSON; with `sort_keys` the one spelling that hashes are made of."""
+    """`value` as compact UTF-8 JSON; with `sort_keys` in the one form that is hashed."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys)
     return text.encode()
 
@@ -79,7 +78,7 @@ def _not_json(position: int) -> InvalidEvent:
 
 
 def _check_shape(raw: bytes, max_depth: int, max_keys: int) -> None:
-    """Depth and keys by punctuation outside strings: exact as far as a parser would get."""
+    """Depth and number of keys, counted by the punctuation outside strings: exact for everything a parser accepts."""
     punctuation = _STRING.sub(b"", raw)
     keys = punctuation.count(b":")
     if keys > max_keys:
@@ -132,7 +131,7 @@ _Path = tuple[str | int, ...]
 
 
 def _check_values(value: object, max_depth: int, max_keys: int) -> None:
-    """Walk without recursion, in the order of the document, so that the first fault is the one reported."""
+    """Walk without recursion, in document order, so that the first fault is the one reported."""
     keys = 0
     waiting: list[tuple[object, _Path]] = [(value, ())]
     while waiting:

@@ -1,26 +1,24 @@
-"""The cache, and one fetch for all who ask at the same time. Everything in it may vanish at any instant.
+"""The cache, with one fetch for all who ask at the same time. Everything in it may vanish at any instant.
 
 Every key in Redis, {m} being the merchant's id (percent-encoded), {v} the token's version, {t} the data type:
 
     cj:data:{m}:{v}:{t}     string, JSON object: fetched data. Expires after a day.
     cj:fresh:{m}:{v}:{t}    string: that data is still fresh. Expires after the data's TTL.
     cj:flight:{m}:{v}:{t}   string: somebody is fetching this. Expires when the leader must be dead.
-    cj:waiters:{m}:{v}:{t}  set of request ids that want the answer of that flight. Expires after 60 s.
+    cj:waiters:{m}:{v}:{t}  set of request ids that wait for this flight's answer. Expires after 60 s.
     cj:answer:{request id}  list with one JSON object: the answer to one request. Expires after 60 s.
     cj:done:{request id}    string: the request was answered. Expires after 60 s.
     cj:kept:{m}             set of the merchant's data, fresh and flight keys, to drop them all. Expires after a day.
 
-Data that is no longer fresh is not found by `get` and `join`; `stale` finds it, for the time when Shopify does not
-give any. Whatever else may have got into these keys counts as nothing.
+`get` and `join` find fresh data only; `stale` finds older data too, for when Shopify gives none. Anything else that
+gets into these keys counts as absent.
 
-A flight: the first to `join` leads and fetches, the others are noted as waiting and are free to do other work; the
-leader's `land` keeps the data and answers them all. A leader that dies is replaced by the next who joins after its
-time; that one's landing answers those who wait since before, too. Each of the steps is one script, so nobody can
-come in between (https://valkey.io/topics/eval-intro/). One server is meant, not a cluster: the scripts name keys
-that they have read.
+A flight: the first to `join` leads and fetches; the others are noted as waiting and are free to do other work; the
+leader's `land` keeps the data and answers them all. The next to join after a dead leader's time replaces it, and its
+landing also answers those who were already waiting. Each step is one script, so it is atomic
+(https://valkey.io/topics/eval-intro/). This needs one server, not a cluster: the scripts use keys that they have read.
 
-When Redis is away everything goes on without it: `get` finds nothing, `join` lets everybody lead, `put` does
-nothing.
+While Redis is away everything goes on without it: `get` finds nothing, `join` lets everybody lead, `put` does nothing.
 """
 
 import json
@@ -31,14 +29,14 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from storage.json_values import dump
 from storage.redis_server import RedisServer
+from storage.sql import dump
 
 Value = dict[str, Any]
 
-#: Seconds an answer waits for whoever asked, and a waiter for its answer.
 #: Matches the keys of all flights.
 FLIGHTS = "cj:flight:*"
+#: Seconds an answer waits for whoever asked, and a waiter for its answer.
 ANSWER_SECONDS = 60
 #: Longest single wait at the server, well inside the time limit of a command.
 BLOCK_SECONDS = 1.0
@@ -47,7 +45,7 @@ AWAY_PAUSE_SECONDS = 0.2
 KEPT_SECONDS = 24 * 3600
 
 # KEYS: data, flight, waiters, kept, fresh. ARGV: milliseconds to lead, request id, seconds to wait, seconds kept.
-# A flight without an end was not begun here.
+# A flight without an expiry was not begun here.
 JOIN = """
 if ARGV[2] ~= '' and redis.call('EXISTS', 'cj:done:' .. ARGV[2]) == 1 then return {'answered'} end
 if redis.call('EXISTS', KEYS[5]) == 1 then
@@ -79,7 +77,7 @@ end
 PUT = _KEEP + "keep(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3])"
 
 # KEYS: data, flight, waiters, kept, fresh. ARGV: answer, seconds it waits, data to keep or '', seconds it is fresh,
-# seconds kept. The data is kept only while the flight is on: one that was dropped meanwhile brings old data.
+# seconds kept. The data is kept only while the flight is on: a flight that was dropped meanwhile brings outdated data.
 LAND = (
     _KEEP
     + """
@@ -114,7 +112,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Lead:
-    """Nobody is fetching: the caller does, and lands the answer, whatever it is."""
+    """Nobody is fetching: the caller does, and must `land` the answer, whatever it is."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class Answered:
-    """The request was answered before: it was sent again because its answer was late."""
+    """The request was answered before; it was sent again because the answer came late."""
 
 
 class Cache:
@@ -138,11 +136,11 @@ class Cache:
 
     @staticmethod
     def flight_key(merchant_id: str, token_version: int, data_type: str) -> str:
-        """What a flight is about: the end of its keys' names."""
+        """What a flight fetches; its keys end with this."""
         return f"{quote(merchant_id, safe='')}:{token_version}:{data_type}"
 
     def get(self, merchant_id: str, token_version: int, data_type: str) -> Value | None:
-        """The kept data while it is fresh; None if there is none, or nothing that can be read."""
+        """The kept data while it is fresh; None if there is none, or none that can be read."""
         data, *_, fresh = _keys(self.flight_key(merchant_id, token_version, data_type))
         found = self._do(lambda: self._redis.mget(data, fresh), (None, None))
         return None if found[1] is None else _parsed(found[0])
@@ -158,11 +156,11 @@ class Cache:
         self._do(lambda: self._put(keys=[data, fresh, kept], args=[dump(dict(value)), ttl, KEPT_SECONDS]), None)
 
     def drop(self, merchant_id: str) -> None:
-        """Forget all data of a merchant, also what is being fetched now."""
+        """Forget all data of a merchant, including what is being fetched now."""
         self._do(lambda: self._drop(keys=[f"cj:kept:{quote(merchant_id, safe='')}"]), None)
 
     def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined | Answered:
-        """Take part in a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).
+        """Join a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).
 
         A leader that has not landed after `lead_ttl_ms` counts as dead.
         """
@@ -180,7 +178,7 @@ class Cache:
         return Joined() if answer[0] == b"joined" else Lead()
 
     def renew(self, flight_key: str, *, lead_ttl_ms: int) -> None:
-        """The leader is still alive: it counts as dead `lead_ttl_ms` from now. A flight that was dropped stays so."""
+        """The leader is alive: it counts as dead `lead_ttl_ms` from now. A dropped flight stays dropped."""
         flight = _keys(flight_key)[1]
         self._do(lambda: self._redis.pexpire(flight, lead_ttl_ms), 0)
 
@@ -202,7 +200,7 @@ class Cache:
         self._do(push, None)
 
     def wait_answer(self, request_id: str, timeout_s: float) -> Value | None:
-        """Wait for the answer to a request; None if there is none in time. While Redis is away, waits on."""
+        """Wait for the answer to a request; None if none comes in time. Goes on waiting while Redis is away."""
         key = f"cj:answer:{request_id}"
         deadline = self._server.clock() + timeout_s
         while (left := deadline - self._server.clock()) > 0:
@@ -222,7 +220,7 @@ def _keys(flight_key: str) -> list[str]:
 
 
 def _parsed(raw: Any) -> Value | None:
-    """The JSON object in `raw`; None for anything else that may have got there."""
+    """The JSON object in `raw`; None for anything else."""
     if raw is None:
         return None
     try:

@@ -1,7 +1,4 @@
-"""Conversations: which workflow one is in, its context, and what was said so far.
-
-The statements stand in `conversations.sql`.
-"""
+"""Conversations: the workflow one is in, its context, and what was said so far. The SQL is in `conversations.sql`."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage import sql
 from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
-from storage.json_values import dump
+from storage.sql import dump
 from storage.turns import AbsorbedTurn, StepRow, TurnInput
 
 SQL = sql.load("conversations")
@@ -30,7 +27,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class PastTurn:
-    """A turn that has ended: what it answered, its complete steps, and the messages it took in."""
+    """A turn that has ended: what it answered, its complete steps, and the messages it absorbed."""
 
     seq: int
     input: TurnInput
@@ -39,7 +36,7 @@ class PastTurn:
 
 
 def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None:
-    """The conversation, with `lock` held until the end of the transaction; None if there is none."""
+    """The conversation, locked until the end of the transaction if `lock`; None if there is none."""
     row = session.execute(SQL["lock" if lock else "get"], {"id": id}).one_or_none()
     return None if row is None else Conversation(*row)
 
@@ -51,9 +48,9 @@ def latest_open(session: Session, merchant_id: str, *, lock: bool = False) -> Co
 
 
 def open(session: Session, *, id: str, merchant_id: str, workflow: str, context: Mapping[str, Any]) -> Conversation:
-    """Open the conversation, locked; one that is there already is returned as it is.
+    """Open the conversation, locked; an existing one is returned as it is.
 
-    Raises ConversationOfAnotherMerchant if it is there and somebody else's.
+    Raises ConversationOfAnotherMerchant if it exists and is another merchant's.
     """
     values = {"id": id, "merchant_id": merchant_id, "workflow": workflow, "context": dump(dict(context))}
     row = session.execute(SQL["open"], values).one_or_none()
@@ -64,7 +61,7 @@ def open(session: Session, *, id: str, merchant_id: str, workflow: str, context:
 
 
 def merge_context(session: Session, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Set these keys of the context and keep the others; returns the whole. Raises UnknownConversation."""
+    """Set these keys of the context and keep the others; returns the whole context. Raises UnknownConversation."""
     context = session.execute(SQL["merge_context"], {"id": id, "values": dump(dict(values))}).scalar()
     if context is None:
         raise UnknownConversation(f"there is no conversation {id!r}")
@@ -72,7 +69,7 @@ def merge_context(session: Session, id: str, values: Mapping[str, Any]) -> dict[
 
 
 def move(session: Session, id: str, workflow: str) -> None:
-    """Let the conversation go on in another workflow. Raises UnknownConversation."""
+    """Move the conversation to another workflow. Raises UnknownConversation."""
     if session.execute(SQL["move"], {"id": id, "workflow": workflow}).first() is None:
         raise UnknownConversation(f"there is no conversation {id!r}")
 
@@ -80,7 +77,7 @@ def move(session: Session, id: str, workflow: str) -> None:
 def history(session: Session, conversation_id: str, *, before_seq: int, max_turns: int) -> list[PastTurn]:
     """The last `max_turns` turns that ended before turn `before_seq`, oldest first.
 
-    A step whose tool results never came is left out: no model takes a call without its result.
+    A step whose tool results never came is left out: no model accepts a call without its result.
     """
     where = {"conversation_id": conversation_id, "before_seq": before_seq, "max_turns": max_turns}
     turns = session.execute(SQL["past_turns"], where).all()

@@ -1,20 +1,20 @@
 """One leaky bucket of cost points per shop, shared by all workers. Everything in it may vanish at any instant.
 
-Shopify's own bucket (https://shopify.dev/docs/api/usage/limits) is followed step by step: points come back at a steady
-rate up to a maximum; a request sets aside what it may cost before it is sent, and once it is answered is charged what
-it did cost. Requests that must wait are set aside as well, with the instant at which their points will be there: so
-they go in turn, nobody asks twice, and the wait is exact.
+It mirrors Shopify's own bucket (https://shopify.dev/docs/api/usage/limits): points come back at a steady rate up to a
+maximum; a request reserves what it may cost before it is sent, and is charged what it did cost once it is answered.
+Requests that must wait hold a reservation too, with the instant at which their points will be there: so they go in
+order, nobody asks twice, and the wait is exact.
 
 Keys in Redis, {s} being the shop's domain; both expire after a day without use:
 
-    cj:budget:{s}        hash: points (less what is set aside: free), at (Redis' clock), maximum, rate
-    cj:budget:{s}:held   sorted set: what is set aside, members "reservation points" by the instant they may be sent
+    cj:budget:{s}        hash: points (minus the reserved ones: free), at (Redis' clock), maximum, rate
+    cj:budget:{s}:held   sorted set of reservations: members "reservation points" by the instant they may be sent
 
-Each answer tells Shopify's own reading. It is never lower than ours unless someone else spends from the same bucket,
-the limits have changed, or Redis has lost its memory; then ours is corrected. A reservation whose worker died is
-charged in full after HELD_SECONDS. Until a shop's limits are known they are those of a standard plan.
+Each answer brings Shopify's own reading. It is lower than ours only if someone else spends from the same bucket, the
+limits have changed, or Redis has lost its memory; then ours is corrected. A reservation whose worker died is charged in
+full after HELD_SECONDS. Until a shop's limits are known, those of a standard plan apply.
 
-Every step is one script on Redis' clock (https://valkey.io/topics/eval-intro/). Without Redis nothing is held back.
+Every step is one script on Redis' clock (https://valkey.io/topics/eval-intro/). Without Redis no request waits.
 """
 
 import math
@@ -24,7 +24,7 @@ from storage.redis_server import RedisServer
 
 #: Points, and points a second, of a standard plan: the lowest Shopify gives.
 DEFAULT_MAXIMUM, DEFAULT_RATE = 2000, 100
-#: Longer than any single request takes, its retries not counted: each makes a reservation of its own.
+#: Longer than any single request takes; a retry makes a reservation of its own.
 HELD_SECONDS = 15
 KEPT_SECONDS = 24 * 3600
 
@@ -58,7 +58,7 @@ end
 """
 
 # Further ARGV: seconds both keys are kept, reservation, its points, longest wait. Returns the wait.
-# A query dearer than the whole bucket waits for a full one: Shopify says what is wrong with it.
+# A query that costs more than a full bucket waits for a full one: then Shopify says what is wrong with it.
 RESERVE = (
     _LEVEL
     + """
@@ -73,8 +73,8 @@ return string.format('%.6f', wait)
 )
 
 # Further ARGV: seconds both keys are kept, reservation with its points, points charged, and Shopify's reading:
-# available, maximum, rate (all '' without one). What others were sent may have reached Shopify or not: taken together
-# with its reading it is the most that can be there. New limits say nothing of what is: then the least is taken.
+# available, maximum, rate (all '' without one). Requests of others may have reached Shopify or not, so its reading plus
+# their reservations is the most that can be left. New limits make that bound meaningless: then the reading counts.
 SETTLE = (
     _LEVEL
     + """
@@ -111,7 +111,7 @@ class CostBucket:
         self._reserve, self._settle = map(server.client.register_script, (RESERVE, SETTLE))
 
     def reserve(self, shop_domain: str, reservation: str, points: float, *, longest_wait: float) -> float:
-        """Set points aside; returns in how many seconds they are there. More than `longest_wait`: nothing was."""
+        """Reserve points; returns in how many seconds they are there. If over `longest_wait`, none were reserved."""
         args = [*_FIXED, reservation, _number(points), _number(longest_wait)]
         wait = float(self._server.do(lambda: self._reserve(keys=_keys(shop_domain), args=args), b"0"))
         return wait if math.isfinite(wait) else 0.0
@@ -119,12 +119,12 @@ class CostBucket:
     def settle(
         self, shop_domain: str, reservation: str, points: float, charged: float | None, reading: Reading | None
     ) -> None:
-        """End a reservation of `points`: `charged` were used (None: all), the rest comes back."""
+        """End a reservation of `points`: `charged` were used (None: all of them), the rest is free again."""
         member = f"{reservation} {_number(points)}"
-        told = ("", "", "")
+        shopify = ("", "", "")
         if reading is not None and reading.restore_rate > 0:
-            told = (_number(reading.available), _number(reading.maximum), _number(reading.restore_rate))
-        args = [*_FIXED, member, _number(points if charged is None else charged), *told]
+            shopify = (_number(reading.available), _number(reading.maximum), _number(reading.restore_rate))
+        args = [*_FIXED, member, _number(points if charged is None else charged), *shopify]
         self._server.do(lambda: self._settle(keys=_keys(shop_domain), args=args), None)
 
 
@@ -136,5 +136,5 @@ def _keys(shop_domain: str) -> list[str]:
 
 
 def _number(value: float) -> str:
-    """As Lua reads it."""
+    """In the form that Lua reads."""
     return f"{max(value, 0.0):.6f}" if math.isfinite(value) else "0"

@@ -1,15 +1,25 @@
-"""The way to Postgres: a pool, short transactions, and errors that never show a value.
+"""Access to Postgres: a pool, short transactions, and errors that never show a value.
 
     with database.transaction() as session:     # commit at the end, roll back on any exception
-        key = inbox.accept(session, …)
+        answers = inbox.accept(session, events)
     with database.reading() as session:         # each statement by itself: one round trip instead of three
         found = merchants.integration_of(session, …)
 
 Errors: StorageUnavailable (away, busy, or too slow), StorageRefused, SchemaMissing; see `storage.errors`.
 
-psycopg2 writes values into the SQL text, so Postgres' LINE and DETAIL, and SQLAlchemy's rendering of a statement,
-show them. That is why nothing of a foreign error reaches ours but its SQLSTATE, the names of table and constraint,
-and, for classes of errors that speak of the server and not of data, its first sentence.
+psycopg2 writes values into the SQL text, so Postgres' LINE and DETAIL and SQLAlchemy's rendering of a statement show
+them. So our errors take from a foreign one only its SQLSTATE, the names of table and constraint and, for classes of
+errors that are about the server and not about data, its first sentence.
+
+Two roles share the database, so that a process which loads a model's client cannot read a token:
+
+    cj_workers   intake, workflow and agent workers: everything but `merchant_integrations`; of shops they see the view
+                 `integrations`. They wipe a shop's tokens through `disconnect_shop` (storage.models), which can do
+                 nothing else.
+    cj_tokens    the Shopify worker and the auth service: merchants, their tokens, and recording `oauth_complete`.
+
+Migrations, `cj tokens` and the ops worker are the owner's. An operator makes the roles; every migration grants them
+what they need, so after making them it is enough to run `alembic upgrade head` again.
 """
 
 import time
@@ -27,6 +37,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage import sql
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 
 #: Seconds a thread waits for a free connection of the pool.
@@ -34,7 +45,7 @@ POOL_TIMEOUT = 2
 #: Seconds until a server that does not answer counts as away.
 CONNECT_TIMEOUT = 3
 
-# No lock is waited for long, no statement runs long, and a process that hangs inside a transaction loses it.
+# No lock is waited for long, no statement runs long, and a process that hangs in a transaction loses it.
 SESSION_SETTINGS = """
 SET lock_timeout = '2s';
 SET statement_timeout = '5s';
@@ -42,11 +53,11 @@ SET idle_in_transaction_session_timeout = '5s';
 SET timezone = 'UTC'
 """
 
-#: Seconds after which an idle connection of the pool is tried before it is used.
+#: Seconds after which an idle connection of the pool is checked before use.
 PING_AFTER_SECONDS = 0.5
 LAST_USED = "cj.last_used"
 
-# A peer that vanished without a word is noticed within some 20 seconds (TCP only; sockets on disk ignore these).
+# A peer that vanished silently is noticed within some 20 seconds (TCP only; Unix sockets ignore these).
 KEEPALIVES = {
     "keepalives_idle": 10,
     "keepalives_interval": 3,
@@ -54,12 +65,16 @@ KEEPALIVES = {
     "tcp_user_timeout": 20_000,
 }
 
-# Classes of SQLSTATE that speak of the server, not of data ("25" is also a server that became a standby):
+# Classes of SQLSTATE that are about the server, not about data ("25" is also a server that became a standby):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 ABOUT_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
-#: "Program limit exceeded", e.g. a text longer than an index takes: psycopg2 counts it among the server's troubles.
+#: "Program limit exceeded", e.g. a text longer than an index takes: psycopg2 counts it among the server's errors.
 TOO_LARGE = "54"
 UNDEFINED = ("42P01", "42703")
+
+WORKERS_ROLE, TOKENS_ROLE = "cj_workers", "cj_tokens"
+
+SQL = sql.load("database")
 
 
 class Database:
@@ -115,7 +130,7 @@ class Database:
 
 @contextmanager
 def _autocommit(connection: Connection) -> Iterator[None]:
-    """As SQLAlchemy's AUTOCOMMIT, without the SET it sends to take it back; nothing else was changed here."""
+    """SQLAlchemy's AUTOCOMMIT without the SET it sends to revert it; nothing else was changed here."""
     driver: Any = connection.connection.dbapi_connection
     driver.autocommit = True
     try:
@@ -135,7 +150,7 @@ def _translating() -> Iterator[None]:
 
 
 def sqlalchemy_url(url: str) -> str:
-    """`url` as SQLAlchemy wants it: `postgres://` is understood, the driver is psycopg2."""
+    """`url` as SQLAlchemy wants it: `postgres://` is accepted, the driver is psycopg2."""
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgres", "postgresql"):
         scheme = "postgresql+psycopg2"
@@ -143,11 +158,16 @@ def sqlalchemy_url(url: str) -> str:
 
 
 def revision(session: Session) -> str | None:
-    """The Alembic revision the database stands at; None if it was never migrated."""
+    """The Alembic revision of the database; None if it was never migrated."""
     if session.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
         return None
     found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return None if found is None else str(found)
+
+
+def grant_roles(connection: Connection) -> None:
+    """Grant the roles that exist what they need. Nothing happens without them, or on an empty database."""
+    connection.execute(SQL["grant"])
 
 
 def translated(error: DBAPIError | PoolTimeout) -> StorageError:
@@ -199,7 +219,7 @@ def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
 
 
 def _ping_if_idle(engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """A connection that lay idle may have died unnoticed; asking costs a round trip, so a busy one is trusted."""
+    """An idle connection may have died unnoticed; a check costs a round trip, so a busy one is trusted."""
     idle = time.monotonic() - record.info.get(LAST_USED, time.monotonic())
     if idle < PING_AFTER_SECONDS:
         return

@@ -1,10 +1,10 @@
-"""What can go wrong with what is kept.
+"""What can go wrong in storage.
 
     StorageError                      code, retryable
     ├── StorageUnavailable            storage.unavailable      Postgres is away, busy or full: try again later
     ├── StorageRefused                storage.refused          Postgres refused a row: trying again will not help
     ├── SchemaMissing                 storage.schema_missing   a table or column is not there: migrate
-    ├── LostTurn                      storage.lost_turn        the turn belongs to another attempt: write nothing
+    ├── LostTurn                      storage.lost_turn        another attempt holds the turn: write nothing
     ├── UnknownConversation           storage.unknown_conversation
     ├── ConversationOfAnotherMerchant storage.conversation_of_another_merchant
     ├── ShopConnectedElsewhere        storage.shop_connected_elsewhere
@@ -14,8 +14,8 @@
     │   └── UnknownTokenKey           storage.unknown_token_key  … because their key is not configured
     └── InvalidTokenKeys              storage.invalid_token_keys  CJ_TOKEN_KEYS cannot be used
 
-No message holds a parameter's value, a token or a key. Ids of merchants and conversations and shop domains may
-stand in messages: they are no secrets.
+No message contains a parameter's value, a token or a key. Ids of merchants and conversations, and shop domains, may
+appear: they are not secret.
 """
 
 from typing import ClassVar
@@ -29,26 +29,26 @@ class StorageError(Exception):
 
 
 class StorageUnavailable(StorageError):
-    """Postgres did not answer, or not in time; a transaction whose commit was cut off may have happened."""
+    """Postgres did not answer, or not in time; a transaction whose commit was cut off may have succeeded."""
 
     code = "storage.unavailable"
     retryable = True
 
 
 class StorageRefused(StorageError):
-    """Postgres refused what was to be written: a broken rule of the schema, or a value no column takes."""
+    """Postgres refused a write: it breaks a rule of the schema, or no column takes the value."""
 
     code = "storage.refused"
 
 
 class SchemaMissing(StorageError):
-    """The database is not migrated as far as this code needs it."""
+    """The database's migrations are behind this code."""
 
     code = "storage.schema_missing"
 
 
 class LostTurn(StorageError):
-    """A running turn was taken over (its lease ran out) or has ended: this attempt must not write any more."""
+    """The running turn was taken over (its lease ran out) or has ended: this attempt must not write any more."""
 
     code = "storage.lost_turn"
 
@@ -65,7 +65,7 @@ class UnknownConversation(StorageError):
 
 
 class ConversationOfAnotherMerchant(StorageError):
-    """A conversation with this id exists and belongs to somebody else."""
+    """A conversation with this id exists and belongs to another merchant."""
 
     code = "storage.conversation_of_another_merchant"
 
@@ -89,7 +89,7 @@ class MerchantNameTaken(StorageError):
 
 
 class TokenUnreadable(StorageError):
-    """A sealed token does not open: changed, moved to another row or column, or sealed with another key."""
+    """A sealed token does not open: it was changed, moved to another row or column, or sealed with another key."""
 
     code = "storage.token_unreadable"
 
@@ -103,7 +103,7 @@ class UnknownTokenKey(TokenUnreadable):
         names = ", ".join(map(str, known))
         super().__init__(
             f"a token was sealed with key {key_id}, but CJ_TOKEN_KEYS has only: {names}; "
-            f"add key {key_id} again, or connect the shop anew"
+            f"add key {key_id} again, or reconnect the shop"
         )
         self.key_id = key_id
 

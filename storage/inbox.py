@@ -1,7 +1,7 @@
-"""The inbox: events that came in. (source, id) is an event's identity; the same event twice is one event.
+"""The inbox: incoming events. (source, id) identifies an event; the same event twice is one event.
 
 An accepted row is `received` until a workflow worker has handled it, then `processed`; one that cannot be used is
-`rejected`, with a code and a sentence. The statements stand in `inbox.sql`.
+`rejected`, with a code and a sentence. The SQL is in `inbox.sql`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from events.envelope import Event
 from storage import sql
 from storage.errors import StorageUnavailable
-from storage.json_values import dump, storable_text
+from storage.sql import dump, storable_text
 
-#: An event that was hinted is not hinted again for so long.
-HINT_AGAIN_SECONDS = 5.0
-#: Nobody needs to know more precisely how full it is.
+#: Seconds before an event is woken again.
+WAKE_AGAIN_SECONDS = 5.0
+#: Counting the backlog stops here: nobody needs it more exactly.
 MOST_COUNTED = 100_000
 MESSAGE_LIMIT = 1000
 NAME_LIMIT = 200
@@ -25,20 +26,37 @@ NAME_LIMIT = 200
 SQL = sql.load("inbox")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NewEvent:
-    """A validated event, ready to be stored. `content_hash` is the sha256 of its type and data."""
+    """A valid event, ready to be stored."""
 
     source: str
     id: str
     type: str
-    time: datetime | None
-    subject: str | None
-    traceparent: str | None
     data: Mapping[str, Any]
     content_hash: bytes
-    merchant_id: str | None
-    conversation_id: str | None
+    time: datetime | None = None
+    subject: str | None = None
+    traceparent: str | None = None
+    merchant_id: str | None = None
+    conversation_id: str | None = None
+
+    @classmethod
+    def of(cls, event: Event) -> "NewEvent":
+        """What is kept of an event: the data fields that are known."""
+        envelope = event.envelope
+        return cls(
+            source=event.source,
+            id=event.id,
+            type=event.type,
+            data=event.payload,
+            content_hash=event.content_hash,
+            time=envelope.time,
+            subject=envelope.subject,
+            traceparent=envelope.traceparent,
+            merchant_id=event.merchant_id,
+            conversation_id=event.conversation_id,
+        )
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Reused:
-    """Another event has this source and id since `stored_at`."""
+    """A different event with this source and id was stored at `stored_at`."""
 
     stored_at: datetime
 
@@ -78,7 +96,7 @@ class InboxRow:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A refused event as an operator sees it; `times`: how often the same bytes came."""
+    """A refused event as an operator sees it; `times`: how often the same bytes arrived."""
 
     key: int
     id: str
@@ -91,29 +109,10 @@ class RejectedRow:
     times: int
 
 
-def accept(
-    session: Session,
-    *,
-    source: str,
-    id: str,
-    type: str,
-    time: datetime | None,
-    subject: str | None,
-    traceparent: str | None,
-    data: Mapping[str, Any],
-    content_hash: bytes,
-    merchant_id: str | None,
-    conversation_id: str | None,
-) -> Accepted | Reused:
-    """Store a validated event once."""
-    fields = (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id)
-    return accept_many(session, [NewEvent(*fields)])[0]
+def accept(session: Session, new: Sequence[NewEvent]) -> list[Accepted | Reused]:
+    """Store a batch of events, each once; returns the answers in the order of the batch.
 
-
-def accept_many(session: Session, new: Sequence[NewEvent]) -> list[Accepted | Reused]:
-    """Store a batch of validated events, each once; the answers are in the batch's order.
-
-    Three round trips at most: one more for more than one event, one more if something was there before.
+    At most three round trips: one, one more for a batch of several, one more if some were stored before.
     """
     answers: dict[int, Accepted | Reused] = {}
     left = list(enumerate(new))
@@ -126,14 +125,14 @@ def accept_many(session: Session, new: Sequence[NewEvent]) -> list[Accepted | Re
 
 
 def _accept(session: Session, left: Sequence[tuple[int, NewEvent]]) -> dict[int, Accepted | Reused]:
-    """One try. What is in the way may have been refused a moment later: such an event has no answer yet."""
+    """One attempt. The row in the way may be refused a moment later: then the event has no answer yet."""
     first: dict[tuple[str, str], tuple[int, NewEvent]] = {}
     for place, event in left:
         first.setdefault((event.source, event.id), (place, event))
     identities = sorted(first)
-    if len(identities) > 1:  # two batches with the same events in different orders must not wait for each other
+    if len(identities) > 1:  # two batches with the same events in different orders must not deadlock
         session.execute(SQL["line_up"], {"identities": [f"{source} {event_id}" for source, event_id in identities]})
-    # In the order they came in: keys rise in this order, and events of one conversation are handled in it.
+    # In the order of arrival: keys rise in it, and events of one conversation are handled in it.
     rows = session.execute(SQL["accept"], _columns([event for _, event in first.values()]))
     fresh = {(source, event_id): int(key) for key, source, event_id in rows}
     answers: dict[int, Accepted | Reused] = {
@@ -178,9 +177,9 @@ def reject(
     message: str,
     data: Mapping[str, Any] | None = None,
 ) -> int:
-    """Keep a refused message with its reason; the same one again is counted. Returns the row's key.
+    """Keep a refused message with the reason; a repetition only raises its count. Returns the row's key.
 
-    `data` only if it is valid, i.e. the event was refused for another reason: then it can be retried.
+    Pass `data` only if it is valid, i.e. the event was refused for another reason: then it can be retried.
     """
     values = {
         "source": storable_text(source or "", NAME_LIMIT),
@@ -193,10 +192,10 @@ def reject(
 
 
 def take(session: Session, key: int) -> InboxRow | None:
-    """The next event to handle so that event `key` gets handled, locked until the end of the transaction.
+    """The event to handle next on the way to event `key`, locked until the end of the transaction.
 
-    Events of one conversation are handled in the order they came in: while an earlier one is left, that one is
-    returned, and the caller calls again in its next transaction. None when nothing is left to do, or not yet.
+    Events of one conversation are handled in the order of arrival: while an earlier one is left, this returns it, and
+    the caller asks again in its next transaction. None if nothing is left to do, or not yet.
     """
     while True:
         first = session.execute(SQL["first_in_line"], {"key": key}).one_or_none()
@@ -205,7 +204,7 @@ def take(session: Session, key: int) -> InboxRow | None:
         row = session.execute(SQL["take"], {"key": first.key}).one_or_none()
         if row is not None:
             return InboxRow(*row)
-        # Another worker handled it while we waited for its lock: look again.
+        # Another worker handled it while we waited for the lock: look again.
 
 
 def processed(session: Session, key: int) -> None:
@@ -214,7 +213,7 @@ def processed(session: Session, key: int) -> None:
 
 
 def refuse(session: Session, key: int, code: str, message: str) -> None:
-    """Mark a taken event as one that cannot be used. If the same was refused before, that row counts it."""
+    """Mark a taken event as unusable. If the same one was refused before, only that row's count rises."""
     values = {"key": key, **_reason(code, message)}
     if session.execute(SQL["refused_before"], values).first() is not None:
         session.execute(SQL["forget"], {"key": key})
@@ -223,16 +222,16 @@ def refuse(session: Session, key: int, code: str, message: str) -> None:
 
 
 def postpone(session: Session, key: int, seconds: float) -> None:
-    """Put a taken event off; later events of its conversation wait for it."""
+    """Postpone a taken event; later events of its conversation wait for it."""
     session.execute(SQL["postpone"], {"key": key, "seconds": seconds})
 
 
 def unprocessed(session: Session, *, older_than_seconds: float, limit: int) -> list[int]:
-    """Events that are due and that nobody handled for so long: their hint was lost, or there never was one.
+    """Keys of events that are due and were not handled for so long: their wake-up was lost, or there never was one.
 
-    Marks them as hinted; the caller hints them after the commit. Those hinted in the last seconds are left out.
+    Marks them as woken; the caller sends the wake-ups after the commit. Those woken in the last seconds are left out.
     """
-    values = {"older_than": older_than_seconds, "again": HINT_AGAIN_SECONDS, "limit": limit}
+    values = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS, "limit": limit}
     return sorted(int(key) for key in session.execute(SQL["unprocessed"], values).scalars())
 
 
@@ -244,7 +243,7 @@ def rejected(session: Session, limit: int) -> list[RejectedRow]:
 def retry(session: Session, event: int | tuple[str, str]) -> int | None:
     """Give a refused event, named by its key or by (source, id), another try; returns its key.
 
-    None if there is no such event, its content was not kept, or its identity belongs to an accepted one by now.
+    None if there is no such event, its content was not kept, or another event with its identity was accepted since.
     """
     key: int | None
     if isinstance(event, tuple):

@@ -1,7 +1,7 @@
--- The inbox: what came in, accepted once and refused with a reason.
+-- The inbox: events are accepted once, or refused with a reason.
 
 -- name: line_up
--- In one order for all processes: whoever stores some of the same events waits here, before it holds anything.
+-- In the same order in all processes: whoever stores some of the same events waits here, before it holds any lock.
 SELECT count(pg_advisory_xact_lock(lock))
 FROM (
     SELECT DISTINCT hashtextextended(identity, 0) AS lock FROM unnest(CAST(:identities AS text[])) AS identity
@@ -36,8 +36,8 @@ ON CONFLICT (source, id, content_hash) WHERE status = 'rejected' DO UPDATE SET
 RETURNING key
 
 -- name: first_in_line
--- The event to handle before event :key, or that event itself: those of one conversation are handled in the order
--- they came in, whichever hint arrives first.
+-- The event to handle before event :key, or that event itself: those of one conversation are handled in the order of
+-- arrival, whichever wake-up comes first.
 SELECT coalesce(first.key, e.key) AS key, coalesce(first.run_after, e.run_after) <= clock_timestamp() AS due
 FROM events e
 LEFT JOIN LATERAL (
@@ -56,7 +56,7 @@ FROM events WHERE key = :key AND status = 'received' FOR NO KEY UPDATE
 UPDATE events SET status = 'processed', processed_at = clock_timestamp() WHERE key = :key AND status = 'received'
 
 -- name: refused_before
--- The same bytes were refused before: that row counts them, and this one goes.
+-- The same bytes were refused before: that row's count rises, and this row goes.
 UPDATE events f SET
     times = f.times + 1, error_code = :code, error = :message, processed_at = clock_timestamp()
 FROM events e
@@ -92,7 +92,7 @@ SELECT key, id, source, type, error_code, error, received_at, processed_at, time
 FROM events WHERE status = 'rejected' ORDER BY processed_at DESC, key DESC LIMIT :limit
 
 -- name: retry
--- Only what was kept whole (a refused message's content is not), and whose identity nobody has taken since.
+-- Only an event whose content was kept (a malformed message's is not), and whose identity is still free.
 UPDATE events r SET
     status = 'received', error_code = NULL, error = NULL, processed_at = NULL, attempts = 0, hinted_at = NULL,
     run_after = clock_timestamp(), received_at = clock_timestamp()
@@ -105,7 +105,7 @@ RETURNING r.key
 SELECT key FROM events WHERE status = 'rejected' AND source = :source AND id = :id ORDER BY processed_at DESC LIMIT 1
 
 -- name: open_turns
--- Without those that wait until their merchant connects again, which may be for ever.
+-- Without those that wait for their merchant to reconnect, which may be for ever.
 SELECT count(*) FROM (
     SELECT 1 FROM turns t
     WHERE t.status = 'running' OR t.status = 'queued' AND NOT EXISTS (

@@ -1,15 +1,28 @@
-"""Merchants and their shops: with `storage.renewals` the only reader and writer of access tokens.
+"""Merchants and the tokens of their shops: the only reader and writer of access tokens.
 
 `connect_shop` is what the auth service calls: it keeps the token and records the event, in one transaction, so
 that there is never a token without its `oauth_complete` nor the reverse. A token is sealed before it becomes a
 parameter of a statement, and bound to the merchant and the shop of its row (`storage.vault`). Everyone who needs
-no token reads the view `integrations`. The statements stand in `merchants.sql`.
+no token uses `storage.connections`. The statements stand in `merchants.sql`.
+
+Renewing a token that expires:
+
+    renewal = merchants.begin_renewal(session, vault, merchant_id, token_version=7)   # commit: the lease is ours
+    …ask Shopify, outside of any transaction…
+    merchants.store_renewal(session, vault, renewal, …)                               # commit: the new pair is in use
+
+The row is locked only for the moment of `begin_renewal`; what keeps others away while Shopify is asked is a lease in
+the row. A lock held that long would need an open transaction: it would hold back vacuum, run into
+`idle_in_transaction_session_timeout` and `lock_timeout` exactly when Shopify is slow, and cost each waiting thread a
+connection. A lease ends by itself when its holder dies, and a holder that comes back too late writes nothing.
+Nothing is lost then: until a new pair is used for the first time, Shopify takes the old refresh token once more
+(https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens).
 """
 
 import hmac
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,43 +31,25 @@ from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from events.catalog import content_hash
+from events.catalog import OAuthComplete
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
-from storage import inbox, sql
-from storage.errors import (
-    InvalidShopDomain,
-    MerchantNameTaken,
-    ShopConnectedElsewhere,
-    StorageRefused,
-    TokenUnreadable,
-)
-from storage.inbox import Accepted, NewEvent, Reused
+from storage import connections, sql
+from storage.connections import Integration
+from storage.errors import InvalidShopDomain, MerchantNameTaken, ShopConnectedElsewhere, TokenUnreadable
+from storage.inbox import Accepted
 from storage.vault import Vault, binding, key_id_of
 
-#: The same token for the same shop and conversation within so many seconds is the same connection: a caller that
-#: could not see its commit happen runs it again.
+#: The same token for the same shop and conversation within so many seconds is the same connection: a caller that did
+#: not learn whether its commit succeeded runs it again.
 RERUN_SECONDS = 60.0
-EVENT_TYPE = "oauth_complete"
-#: Namespace of the ids of events recorded here.
-EVENT_NAMESPACE = uuid.UUID("6f1d3a52-5c0e-5d43-9a55-0f3c1f0b7c11")
+LEASE_SECONDS = 6.0
+"""How long a renewal's lease lasts: longer than asking may take, shorter than a tool call waits, so that whoever takes
+over can still answer."""
+PAUSE_SECONDS = 2.0
+"""Nobody tries again so soon after Shopify could not renew a token."""
 
 SQL = sql.load("merchants")
-
-
-@dataclass(frozen=True)
-class Integration:
-    """A merchant's shop, without secrets. `token_version` changes with every new token."""
-
-    merchant_id: str
-    type: str
-    shop_domain: str
-    token_version: int
-    scopes: tuple[str, ...]
-    is_active: bool
-    status: str
-    access_expires_at: datetime | None
-    connected_at: datetime
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ class AccessToken:
 @dataclass(frozen=True)
 class Connected:
     """What `connect_shop` did. Publishing the event is optional (it only saves a second): send `event_data` under
-    `event_id`, or the copy counts as another event. `fresh`: False if this very connection was there already."""
+    `event_id`, or the copy counts as another event. `fresh`: False if this very connection existed already."""
 
     integration: Integration
     event_key: int | None
@@ -83,8 +78,19 @@ class Connected:
 
 
 @dataclass(frozen=True)
+class Renewal:
+    """The right to renew one token, until the lease ends."""
+
+    merchant_id: str
+    shop_domain: str
+    token_version: int
+    refresh_token: SecretStr
+    lease: datetime = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Resealed:
-    """One batch: how many rows were sealed anew, ids of rows that do not open, and where the next batch begins."""
+    """One batch: how many rows were resealed, ids of rows that do not open, and where the next batch begins."""
 
     count: int
     unreadable: tuple[int, ...]
@@ -92,7 +98,7 @@ class Resealed:
 
 
 def add_merchant(session: Session, merchant_id: str, name: str | None = None) -> None:
-    """Make the merchant known; nothing to do if it is. Its name is `name`, or else its id.
+    """Add the merchant unless it exists. Its name is `name`, or else its id.
 
     Raises MerchantNameTaken if another merchant has the given name.
     """
@@ -107,19 +113,6 @@ def add_merchant(session: Session, merchant_id: str, name: str | None = None) ->
 def merchant_exists(session: Session, merchant_id: str) -> bool:
     """Whether the merchant is known."""
     return bool(session.execute(SQL["merchant_exists"], {"merchant_id": merchant_id}).scalar_one())
-
-
-def integration_of(session: Session, merchant_id: str, type: str = "shopify") -> Integration | None:
-    """The merchant's shop, in whatever status."""
-    where = {"merchant_id": merchant_id, "type": type}
-    row = session.execute(SQL["integration_of"], where).one_or_none()
-    return None if row is None else _integration(row)
-
-
-def integration_by_shop(session: Session, shop_domain: str) -> Integration | None:
-    """The active connection of a shop."""
-    row = session.execute(SQL["integration_by_shop"], {"shop_domain": shop_domain}).one_or_none()
-    return None if row is None else _integration(row)
 
 
 def connect_shop(
@@ -146,7 +139,9 @@ def connect_shop(
     owner = {"merchant_id": merchant_id, "shop_domain": shop_domain}
     _upsert_merchant(session, merchant_id, name)
     granted = sorted({scope.strip() for scope in scopes if scope.strip()})
-    data = _event_data(merchant_id, shop_domain, granted, conversation_id)
+    data = connections.oauth_complete(
+        merchant_id=merchant_id, shop_domain=shop_domain, scopes=granted, conversation_id=conversation_id
+    )
     before = _same_connection(session, vault, access_token, data, event_source, emit=emit)
     if before is not None:
         return before
@@ -161,7 +156,8 @@ def connect_shop(
     integration = _store(session, values)
     if not emit:
         return Connected(integration, None, None, None, fresh=True)
-    return _recorded(session, integration, data, event_source)
+    key, event_id = connections.record(session, integration, data, event_source)
+    return Connected(integration, key, event_id, data.payload, fresh=True)
 
 
 def read_access_token(session: Session, vault: Vault, merchant_id: str) -> AccessToken | None:
@@ -170,28 +166,58 @@ def read_access_token(session: Session, vault: Vault, merchant_id: str) -> Acces
     if row is None:
         return None
     sealed, renewable, seconds_left, *public = tuple(row)
-    integration = _integration(public)
+    integration = Integration.from_row(public)
     secret = vault.open(sealed, aad=binding(integration.merchant_id, integration.shop_domain, "access"))
     return AccessToken(integration, secret, integration.access_expires_at, seconds_left, renewable)
 
 
-def mark_needs_reauth(session: Session, merchant_id: str, *, token_version: int) -> bool:
-    """Note that Shopify no longer accepts this token; False if another one was stored meanwhile."""
-    values = {"merchant_id": merchant_id, "token_version": token_version}
-    return session.execute(SQL["mark_needs_reauth"], values).first() is not None
+def begin_renewal(session: Session, vault: Vault, merchant_id: str, *, token_version: int) -> Renewal | None:
+    """Take the lease on this token; None if it was replaced, cannot be renewed, or another process is renewing it.
 
-
-def disconnect(session: Session, merchant_id: str, shop_domain: str, *, at: datetime) -> bool:
-    """Wipe the tokens of a shop that uninstalled the app at `at`.
-
-    False, and nothing done, if it was connected (again) after that, is another shop, or was wiped before.
+    Raises TokenUnreadable.
     """
-    values = {"merchant_id": merchant_id, "shop_domain": shop_domain, "at": at}
-    return bool(session.execute(SQL["disconnect"], values).scalar_one())
+    values = {"merchant_id": merchant_id, "token_version": token_version, "lease_seconds": LEASE_SECONDS}
+    row = session.execute(SQL["begin_renewal"], values).one_or_none()
+    if row is None:
+        return None
+    secret = vault.open(row.refresh_token, aad=binding(merchant_id, row.shop_domain, "refresh"))
+    return Renewal(merchant_id, row.shop_domain, token_version, secret, row.renewing_until)
+
+
+def store_renewal(
+    session: Session,
+    vault: Vault,
+    renewal: Renewal,
+    *,
+    access_token: SecretStr,
+    access_expires_in: int,
+    refresh_token: SecretStr | None,
+    refresh_expires_in: int | None,
+    scopes: Sequence[str] | None = None,
+) -> bool:
+    """Replace both tokens at once; False, and nothing written, if the lease was lost or the shop was reconnected.
+
+    Expiries are in seconds from now. Without a new refresh token the old one stays, as does its expiry.
+    """
+    merchant_id, shop_domain = renewal.merchant_id, renewal.shop_domain
+    values = {
+        **_held(renewal),
+        "api_key": vault.seal(access_token, aad=binding(merchant_id, shop_domain, "access")),
+        "access_expires_in": access_expires_in,
+        "refresh_token": _sealed_refresh(vault, refresh_token, merchant_id, shop_domain),
+        "refresh_expires_in": refresh_expires_in,
+        "scopes": sorted(set(scopes)) if scopes else None,
+    }
+    return session.execute(SQL["store_renewal"], values).first() is not None
+
+
+def put_off_renewal(session: Session, renewal: Renewal) -> None:
+    """Give the lease back after a failure; the next attempt may begin after PAUSE_SECONDS."""
+    session.execute(SQL["put_off_renewal"], {**_held(renewal), "pause_seconds": PAUSE_SECONDS})
 
 
 def reseal(session: Session, vault: Vault, *, after: int = 0, limit: int = 100) -> Resealed:
-    """Seal a batch of tokens with the vault's first key where another one was used. Safe to repeat."""
+    """Seal a batch of tokens with the vault's first key where another key was used. Safe to repeat."""
     rows = session.execute(SQL["sealed"], {"after": after, "limit": limit}).all()
     count, unreadable = 0, []
     for row in rows:
@@ -207,18 +233,11 @@ def key_ids_in_use(session: Session) -> set[int]:
     return {int(key_id) for key_id in session.execute(SQL["key_ids"]).scalars()}
 
 
-def _integration(row: Row[Any] | Sequence[Any]) -> Integration:
-    merchant_id, kind, shop_domain, version, scopes, is_active, status, expires_at, connected_at = tuple(row)
-    return Integration(
-        merchant_id, kind, shop_domain, version, tuple(scopes), is_active, status, expires_at, connected_at
-    )
-
-
 def _shop_domain(text: str) -> str:
     try:
         return normalize_shop_domain(text)
-    except InvalidEvent:
-        raise InvalidShopDomain(f"shop_domain {text[:80]!r} is not <name>.myshopify.com") from None
+    except InvalidEvent as error:
+        raise InvalidShopDomain(f"shop_domain {error.message}") from None
 
 
 def _upsert_merchant(session: Session, merchant_id: str, name: str | None) -> None:
@@ -231,10 +250,10 @@ def _upsert_merchant(session: Session, merchant_id: str, name: str | None) -> No
 
 
 def _store(session: Session, values: dict[str, Any]) -> Integration:
-    """The schema decides whose a shop is: two merchants may connect it at the same moment."""
+    """The schema decides whose shop it is: two merchants may connect it at the same moment."""
     try:
         with session.begin_nested():
-            return _integration(session.execute(SQL["connect"], values).one())
+            return Integration.from_row(session.execute(SQL["connect"], values).one())
     except IntegrityError as error:
         if _constraint(error) != "merchant_integrations_active_shop":
             raise
@@ -252,18 +271,18 @@ def _same_connection(
     session: Session,
     vault: Vault,
     access_token: SecretStr,
-    data: dict[str, Any],
+    data: OAuthComplete,
     event_source: str,
     *,
     emit: bool,
 ) -> Connected | None:
-    """The connection as it is, if this call only repeats the one that made it."""
-    rerun = {"merchant_id": data["merchant_id"], "rerun_seconds": RERUN_SECONDS}
+    """The existing connection, if this call only repeats the one that made it."""
+    rerun = {"merchant_id": data.merchant_id, "rerun_seconds": RERUN_SECONDS}
     row = session.execute(SQL["latest_connection"], rerun).one_or_none()
-    if row is None or not row.is_recent or row.status != "active" or row.shop_domain != data["shop_domain"]:
+    if row is None or not row.is_recent or row.status != "active" or row.shop_domain != data.shop_domain:
         return None
     sealed, _, *public = tuple(row)
-    integration = _integration(public)
+    integration = Integration.from_row(public)
     try:
         stored = vault.open(sealed, aad=binding(integration.merchant_id, integration.shop_domain, "access"))
     except TokenUnreadable:
@@ -271,16 +290,15 @@ def _same_connection(
     given = access_token.get_secret_value().encode()
     if not hmac.compare_digest(stored.get_secret_value().encode(), given):
         return None
-    if list(integration.scopes) != data["scopes"]:
+    if list(integration.scopes) != data.scopes:
         return None
     if not emit:
         return Connected(integration, None, None, None, fresh=False)
-    event_id = _event_id(integration)
-    accepted = _accept(session, integration, data, event_source, event_id)
-    # Another conversation asked for it: that is a new connection.
+    accepted = connections.accept(session, integration, data, event_source)
+    # For another conversation it is a new connection.
     if not isinstance(accepted, Accepted):
         return None
-    return Connected(integration, accepted.key, event_id, data, fresh=False)
+    return Connected(integration, accepted.key, connections.event_id(integration), data.payload, fresh=False)
 
 
 def _sealed_refresh(vault: Vault, token: SecretStr | None, merchant_id: str, shop_domain: str) -> bytes | None:
@@ -288,7 +306,7 @@ def _sealed_refresh(vault: Vault, token: SecretStr | None, merchant_id: str, sho
 
 
 def _reseal_row(session: Session, vault: Vault, row: Row[Any]) -> bool:
-    """Seal both tokens of a row anew unless they are sealed with the right key; returns whether it was needed."""
+    """Reseal both tokens of a row unless the right key sealed them; returns whether it was needed."""
     used = {key_id_of(sealed) for sealed in (row.api_key, row.refresh_token) if sealed is not None}
     if used == {vault.sealing_id}:
         return False
@@ -302,49 +320,9 @@ def _resealed(vault: Vault, sealed: bytes | None, aad: str) -> bytes | None:
     return None if sealed is None else vault.seal(vault.open(sealed, aad=aad), aad=aad)
 
 
-def _event_data(merchant_id: str, shop_domain: str, scopes: list[str], conversation_id: str | None) -> dict[str, Any]:
-    conversation = {} if conversation_id is None else {"conversation_id": conversation_id}
+def _held(renewal: Renewal) -> dict[str, object]:
     return {
-        "provider": "shopify",
-        "success": True,
-        "shop_domain": shop_domain,
-        "merchant_id": merchant_id,
-        "scopes": scopes,
-        **conversation,
+        "merchant_id": renewal.merchant_id,
+        "token_version": renewal.token_version,
+        "lease": renewal.lease,
     }
-
-
-def _recorded(session: Session, integration: Integration, data: dict[str, Any], source: str) -> Connected:
-    """Record the event of a new connection.
-
-    Its id may be taken by a connection of a former life of the merchant, whose versions began at 1 as well.
-    """
-    for life in range(100):
-        event_id = _event_id(integration, life)
-        accepted = _accept(session, integration, data, source, event_id)
-        if isinstance(accepted, Accepted) and accepted.fresh:
-            return Connected(integration, accepted.key, event_id, data, fresh=True)
-    raise StorageRefused(f"merchant {integration.merchant_id!r} was connected and erased too often")
-
-
-def _event_id(integration: Integration, life: int = 0) -> str:
-    parts = [integration.merchant_id, integration.shop_domain, str(integration.token_version)]
-    return str(uuid.uuid5(EVENT_NAMESPACE, ":".join(parts + ([str(life)] if life else []))))
-
-
-def _accept(
-    session: Session, integration: Integration, data: dict[str, Any], source: str, event_id: str
-) -> Accepted | Reused:
-    event = NewEvent(
-        source=source,
-        id=event_id,
-        type=EVENT_TYPE,
-        time=integration.connected_at,
-        subject=None,
-        traceparent=None,
-        data=data,
-        content_hash=content_hash(EVENT_TYPE, data),
-        merchant_id=integration.merchant_id,
-        conversation_id=data.get("conversation_id"),
-    )
-    return inbox.accept_many(session, [event])[0]

@@ -1,4 +1,4 @@
--- Merchants and their shops. Only statements here touch the sealed columns; everyone else reads the view.
+-- Merchants and their tokens. Only statements here touch the sealed columns; everyone else reads the view.
 
 -- name: add_merchant
 INSERT INTO merchants (id, name) VALUES (:merchant_id, :name) ON CONFLICT DO NOTHING
@@ -9,21 +9,15 @@ WHERE id = :merchant_id AND NOT EXISTS (SELECT 1 FROM merchants WHERE name = :na
 RETURNING id
 
 -- name: lock_merchant
--- Connecting one merchant's shops is done one at a time.
+-- A merchant's shops are connected one at a time.
 SELECT name FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE
 
 -- name: merchant_exists
 SELECT EXISTS (SELECT 1 FROM merchants WHERE id = :merchant_id)
 
 -- fragment: public
--- The fields of merchants.Integration, in their order.
+-- The fields of connections.Integration, in their order.
 merchant_id, type, shop_domain, token_version, scopes, is_active, status, access_expires_at, connected_at
-
--- name: integration_of
-SELECT {public} FROM integrations WHERE merchant_id = :merchant_id AND type = :type
-
--- name: integration_by_shop
-SELECT {public} FROM integrations WHERE type = 'shopify' AND shop_domain = :shop_domain AND is_active
 
 -- name: latest_connection
 SELECT i.api_key, i.connected_at > clock_timestamp() - make_interval(secs => :rerun_seconds) AS is_recent, {public}
@@ -48,15 +42,6 @@ SELECT api_key, refresh_token IS NOT NULL AS renewable,
        CAST(extract(epoch FROM access_expires_at - clock_timestamp()) AS float) AS seconds_left, {public} FROM merchant_integrations
 WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active'
 
--- name: mark_needs_reauth
-UPDATE merchant_integrations SET status = 'needs_reauth', is_active = false, updated_at = clock_timestamp()
-WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version
-RETURNING id
-
--- name: disconnect
--- A function with the owner's rights: who handles events may not touch this table (storage/roles.sql).
-SELECT coalesce(disconnect_shop(:merchant_id, :shop_domain, CAST(:at AS timestamptz)), false)
-
 -- name: sealed
 SELECT id, merchant_id, shop_domain, api_key, refresh_token FROM merchant_integrations
 WHERE id > :after AND (api_key IS NOT NULL OR refresh_token IS NOT NULL)
@@ -68,3 +53,32 @@ UPDATE merchant_integrations SET api_key = :api_key, refresh_token = :refresh_to
 -- name: key_ids
 SELECT DISTINCT get_byte(sealed, 0) FROM merchant_integrations
 CROSS JOIN LATERAL (VALUES (api_key), (refresh_token)) AS tokens (sealed) WHERE length(sealed) > 0
+
+-- name: begin_renewal
+-- One process at a time, and no transaction while Shopify is asked. One statement locks the row, reads it anew and takes the lease. Nothing if the token was replaced meanwhile, the
+-- shop is gone, or another process is renewing it.
+UPDATE merchant_integrations SET renewing_until = clock_timestamp() + make_interval(secs => :lease_seconds)
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version
+  AND refresh_token IS NOT NULL AND (renewing_until IS NULL OR renewing_until < clock_timestamp())
+RETURNING renewing_until, refresh_token, shop_domain
+
+-- fragment: held
+merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version
+AND renewing_until = :lease
+
+-- name: store_renewal
+-- Both tokens at once, and only by the holder of the lease: the pair that Shopify issued last is the one to keep.
+UPDATE merchant_integrations SET
+    api_key = :api_key,
+    access_expires_at = clock_timestamp() + make_interval(secs => CAST(:access_expires_in AS float)),
+    refresh_token = coalesce(:refresh_token, refresh_token),
+    refresh_expires_at = CASE WHEN :refresh_token IS NULL THEN refresh_expires_at
+        ELSE clock_timestamp() + make_interval(secs => CAST(:refresh_expires_in AS float)) END,
+    scopes = coalesce(CAST(:scopes AS text[]), scopes),
+    token_version = token_version + 1, renewing_until = NULL, updated_at = clock_timestamp()
+WHERE {held}
+RETURNING token_version
+
+-- name: put_off_renewal
+UPDATE merchant_integrations SET renewing_until = clock_timestamp() + make_interval(secs => :pause_seconds)
+WHERE {held}

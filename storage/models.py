@@ -1,7 +1,7 @@
 """Every table on one page. `alembic/versions` creates exactly these; a test compares the two catalogs.
 
-All times are Postgres' (`clock_timestamp()`), never a worker's clock. The functions beside this file write the hot
-paths in SQL of their own; the classes here say what the tables are, to Alembic and to readers.
+All times are Postgres' (`clock_timestamp()`), never a worker's clock. The modules beside this one run SQL of their
+own; the classes here only say what the tables are, to Alembic and to readers.
 """
 
 from datetime import datetime
@@ -31,7 +31,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 #: The Alembic revision this code is written for.
 SCHEMA_REVISION = "0002"
 
-#: The table's own check on a shop's domain. The rule is `events.shop_domain`, which also refuses `xn--`.
+#: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
 
 NOW = text("clock_timestamp()")
@@ -42,7 +42,7 @@ OFTEN_VACUUMED = {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02}}
 
 
 class Base(DeclarativeBase):
-    # The names Postgres itself gives, so that the migration needs to spell out none of them.
+    # The names that Postgres itself gives, so that the migration need not spell them out.
     metadata = MetaData(
         naming_convention={
             "pk": "%(table_name)s_pkey",
@@ -69,7 +69,7 @@ def _cascade(column: str) -> ForeignKey:
     return ForeignKey(column, ondelete="CASCADE")
 
 
-class Merchant(Base):
+class MerchantTable(Base):
     __tablename__ = "merchants"
     __table_args__ = (CheckConstraint("char_length(id) BETWEEN 1 AND 200", name="id"),)
 
@@ -79,7 +79,7 @@ class Merchant(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
-class MerchantIntegration(Base):
+class IntegrationTable(Base):
     """A merchant's connection to a shop. Only `storage.merchants` reads and writes the two sealed columns."""
 
     __tablename__ = "merchant_integrations"
@@ -121,11 +121,11 @@ class MerchantIntegration(Base):
     connected_at: Mapped[datetime] = mapped_column(server_default=NOW)
     uninstalled_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    #: Until then one process is renewing the token, see `storage.renewals`.
+    #: Until then one process is renewing the token, see `storage.merchants`.
     renewing_until: Mapped[datetime | None]
 
 
-#: What everyone but the Shopify worker and the auth service reads: no secrets.
+#: What everyone but the Shopify worker and the auth service reads. No secrets.
 INTEGRATIONS_VIEW = """
 CREATE VIEW integrations AS
 SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
@@ -151,13 +151,13 @@ REVOKE ALL ON FUNCTION disconnect_shop FROM PUBLIC
 """
 
 
-@event.listens_for(MerchantIntegration.__table__, "after_create")
+@event.listens_for(IntegrationTable.__table__, "after_create")
 def _create_view(_table: Table, connection: Connection, **_options: object) -> None:
     connection.execute(text(INTEGRATIONS_VIEW))
     connection.execute(text(DISCONNECT_FUNCTION))
 
 
-class Event(Base):
+class EventTable(Base):
     """The inbox. received -> processed, or -> rejected with a code and a sentence.
 
     No foreign keys: an event may name a merchant or a conversation that does not exist (yet).
@@ -204,17 +204,18 @@ class Event(Base):
     status: Mapped[str] = mapped_column(server_default=text("'received'"))
     error_code: Mapped[str | None]
     error: Mapped[str | None]
-    #: How often handling was put off.
+    #: How often handling was postponed.
     attempts: Mapped[int] = mapped_column(server_default=NONE_YET)
     run_after: Mapped[datetime] = mapped_column(server_default=NOW)
+    #: When a wake-up was last sent for it.
     hinted_at: Mapped[datetime | None]
     received_at: Mapped[datetime] = mapped_column(server_default=NOW)
     processed_at: Mapped[datetime | None]
-    #: How often the same refused bytes came.
+    #: How often the same refused bytes arrived.
     times: Mapped[int] = mapped_column(server_default=text("1"))
 
 
-class Conversation(Base):
+class ConversationTable(Base):
     __tablename__ = "conversations"
     __table_args__ = (
         Index("conversations_merchant", "merchant_id"),
@@ -233,21 +234,21 @@ class Conversation(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
-class Turn(Base):
+class TurnTable(Base):
     """The queue of the agent workers: one row per message to answer.
 
     queued -> running   claimed: attempt + 1, a lease
     running -> queued   released, or the lease ran out (failures + 1)
     running -> done     ended
-    running -> dead     ended with an error nobody could handle, or the lease ran out once too often
-    queued -> done      its message was taken in by the turn before it (absorbed_by)
+    running -> dead     ended with an error nobody could handle, or its lease ran out too often
+    queued -> done      an earlier turn absorbed its message (absorbed_by)
     """
 
     __tablename__ = "turns"
     __table_args__ = (
         UniqueConstraint("conversation_id", "seq"),
         UniqueConstraint("event_key", "action"),
-        # The claim sees to it; this makes a fault in the claim an error instead of two voices.
+        # The claim ensures it; with this a bug in the claim is an error instead of two voices.
         Index("turns_one_running", "conversation_id", unique=True, postgresql_where=text("status = 'running'")),
         Index("turns_ready", "run_after", postgresql_where=text("status = 'queued'")),
         Index("turns_leases", "lease_until", postgresql_where=text("status = 'running'")),
@@ -271,7 +272,7 @@ class Turn(Base):
     seq: Mapped[int]
     event_key: Mapped[int] = mapped_column(ForeignKey("events.key"))
     action: Mapped[int]
-    #: Absent until the first claim: then the conversation's workflow of that moment, and its text's hash.
+    #: Absent until the first claim; then the conversation's workflow at that moment, and the hash of its text.
     workflow: Mapped[str | None]
     workflow_hash: Mapped[str | None]
     input: Mapped[dict[str, Any]]
@@ -285,6 +286,7 @@ class Turn(Base):
     run_after: Mapped[datetime] = mapped_column(server_default=NOW)
     lease_until: Mapped[datetime | None]
     lease_owner: Mapped[str | None]
+    #: When a wake-up was last sent for it.
     hinted_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -295,7 +297,7 @@ class Turn(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
-class Step(Base):
+class StepTable(Base):
     """One answer of the model within a turn, and the results of its tool calls."""
 
     __tablename__ = "steps"
@@ -311,7 +313,7 @@ class Step(Base):
     finished_at: Mapped[datetime | None]
 
 
-class Reply(Base):
+class ReplyTable(Base):
     """The outbox. A reply is finished when the gateway has acked it, not when it was published."""
 
     __tablename__ = "replies"
@@ -332,7 +334,7 @@ class Reply(Base):
     conversation_id: Mapped[str] = mapped_column(_cascade("conversations.id"))
     turn_id: Mapped[int] = mapped_column(BigInteger, _cascade("turns.id"))
     sequence: Mapped[int]
-    #: What makes a repeated append harmless, e.g. "2:text".
+    #: Makes a repeated append harmless, e.g. "2:text".
     key: Mapped[str]
     #: The whole envelope.
     body: Mapped[dict[str, Any]]
@@ -342,7 +344,7 @@ class Reply(Base):
     publishes: Mapped[int] = mapped_column(server_default=NONE_YET)
 
 
-class WorkflowVersion(Base):
+class WorkflowVersionTable(Base):
     """Every workflow text a turn began with, so that a turn ends under the text it began with."""
 
     __tablename__ = "workflow_versions"
@@ -353,8 +355,8 @@ class WorkflowVersion(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
-class Tombstone(Base):
-    """What was redacted: a replayed old event must not bring it back."""
+class TombstoneTable(Base):
+    """What was erased: a replayed old event must not bring it back."""
 
     __tablename__ = "tombstones"
 

@@ -1,7 +1,7 @@
-"""The outbox: replies that are committed, to be published after the commit and again until the gateway acks them.
+"""The outbox: committed replies, published after the commit and again until the gateway acks them.
 
-A reply's row holds its whole envelope. What makes a repeated append harmless is (turn, key): the key names what
-the reply is within its turn, e.g. "started", "2:text". The statements stand in `outbox.sql`.
+A reply's row holds its whole envelope. (turn, key) makes a repeated append harmless: the key says what the reply is
+within its turn, e.g. "started", "2:text". The SQL is in `outbox.sql`.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import CursorResult
 from sqlalchemy.orm import Session
 
+from events.reply import REPLY_TYPE
 from storage import sql
-from storage.json_values import dump, storable
+from storage.sql import dump, storable
 
-#: Seconds without an ack after which a reply published so many times is published again; the last one stays.
+#: Seconds without an ack until a reply is published again: after the first publish, the second, …; then the last one.
 BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 SOURCE = "/cj"
-TYPE = "cj.reply"
 
 SQL = sql.load("outbox")
 
@@ -50,9 +50,9 @@ def append(
     traceparent: str | None,
     replies: Sequence[NewReply],
 ) -> list[OutgoingReply]:
-    """Add replies to a turn, in order; one whose key the turn has already is returned as it was committed.
+    """Add replies to a turn, in order; one whose key the turn already has is returned as it was committed.
 
-    Sequences run from 000001 without holes. The caller holds the turn (`turns.fence`, or `turns.expire` ended it).
+    Sequences run from 000001 without gaps. The caller holds the turn (`turns.fence`, or `turns.expire` ended it).
     """
     if not replies:
         return []
@@ -84,14 +84,14 @@ def mark_published(session: Session, ids: Sequence[str]) -> None:
 
 
 def acknowledge(session: Session, ids: Sequence[str]) -> int:
-    """Note that the gateway has these replies; returns how many were open until now."""
+    """Note that the gateway has these replies; returns how many were unacked until now."""
     result = session.execute(SQL["acknowledge"], {"ids": sorted(ids)})
     assert isinstance(result, CursorResult)
     return result.rowcount
 
 
 def due(session: Session, *, limit: int, longest_seconds: float = BACKOFF_SECONDS[-1]) -> list[OutgoingReply]:
-    """Replies to publish (again), oldest first; after `longest_seconds` at the latest."""
+    """Replies to publish (again), oldest first; none waits longer than `longest_seconds` for that."""
     backoff = [min(seconds, longest_seconds) for seconds in BACKOFF_SECONDS]
     values = {"backoff": backoff, "steps": len(backoff), "limit": limit}
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
@@ -118,7 +118,7 @@ def _envelope(
         "specversion": "1.0",
         "id": f"turn_{turn_id}:{number}",
         "source": SOURCE,
-        "type": TYPE,
+        "type": REPLY_TYPE,
         "subject": conversation_id,
         "time": now.isoformat(timespec="milliseconds"),
         "turn": turn_seq,

@@ -1,7 +1,7 @@
 -- Replies, from their commit until the gateway has acked them.
 
 -- name: lock_turn
--- Appends to one turn stand in line, so its sequence has no holes and no doubles.
+-- Appends to one turn queue up, so that its sequence has no gaps and no doubles.
 SELECT last_sequence, clock_timestamp() AS now FROM turns WHERE id = :turn_id FOR NO KEY UPDATE
 
 -- name: known

@@ -1,10 +1,9 @@
-"""Personal data of a shop's customers: find it, blank it; and erase a whole merchant.
+"""Deleting what must not be kept: a customer's personal data, a whole merchant, and whatever is old (`prune`).
 
-A customer and orders are named by Shopify's ids. What CJ fetched about them shows their names; words in which those
-stand are about them, too. So the search has two steps: fetched data with one of the ids tells the names, then ids and
-names are looked for in everything that was said or fetched. A first name alone counts: rather one sentence too many.
-
-The caller's transaction; the statements stand in `privacy.sql`.
+A privacy request names a customer and orders by Shopify's ids. The data CJ fetched about them shows their names, and
+any text with one of those names is about them too. So the search has two steps: fetched data with one of the ids gives
+the names, then ids and names are looked for in everything that was said or fetched. A first name alone counts: better
+to blank one sentence too many. The SQL is in `privacy.sql`.
 """
 
 import json
@@ -12,28 +11,40 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from sqlalchemy import TextClause
+from sqlalchemy import CursorResult, Result, TextClause
 from sqlalchemy.orm import Session
 
 from storage import sql
-from storage.json_values import dump
+from storage.sql import dump
 
 SQL = sql.load("privacy")
 
 REMOVED = "[removed for privacy]"
 REMOVED_CODE = "privacy.removed"
 SHORTEST_NAME = 3
-"""A part of a name that is shorter would be found everywhere."""
+"""A shorter part of a name would be found everywhere."""
+
+DAYS = 30
+"""Days for which words and store data in steps and replies are kept; an event that comes again later is a new one."""
+PRUNE_BATCH = 1000
 
 MERCHANT, CUSTOMER = "merchant", "customer"
 """Kinds of tombstones."""
 
 
 @dataclass(frozen=True)
+class Pruned:
+    """How many rows `prune` deleted."""
+
+    turns: int
+    events: int
+
+
+@dataclass(frozen=True)
 class Person:
-    """A customer of a merchant's shop, with those orders that are concerned. Shopify's numeric ids."""
+    """A customer of a merchant's shop and the orders concerned. Shopify's numeric ids."""
 
     merchant_id: str
     customer_id: str
@@ -41,14 +52,14 @@ class Person:
 
     @property
     def global_ids(self) -> frozenset[str]:
-        """As they stand in fetched data."""
+        """The ids in the form that fetched data has."""
         orders = (f"gid://shopify/Order/{_number(order)}" for order in self.order_ids)
         return frozenset([f"gid://shopify/Customer/{_number(self.customer_id)}", *orders])
 
 
 @dataclass(frozen=True)
 class DataRequest:
-    """A customer's request to be told what is stored."""
+    """A customer's request to see what is stored about them."""
 
     id: str
     made_at: datetime
@@ -58,7 +69,7 @@ class DataRequest:
 
 @dataclass(frozen=True)
 class Mentions:
-    """Everything about a person: fetched data, and what was said. Ready for JSON."""
+    """Everything about a person: fetched data and what was said. Ready for JSON."""
 
     orders: list[dict[str, Any]]
     customers: list[dict[str, Any]]
@@ -66,7 +77,7 @@ class Mentions:
 
 
 class Needles:
-    """What to look for: ids, and the names that stand beside them in fetched data."""
+    """What to look for: ids, and the names beside them in fetched data."""
 
     def __init__(self, ids: frozenset[str], names: Iterable[str] = ()) -> None:
         self._ids = ids
@@ -86,15 +97,15 @@ class Needles:
 
     @property
     def for_search(self) -> list[str]:
-        """As they stand in a jsonb's text, in lower case."""
+        """The needles as they appear in a jsonb's text, in lower case."""
         return [json.dumps(text, ensure_ascii=False)[1:-1].lower() for text in self._texts]
 
     def are_in(self, value: Any) -> bool:
-        """Whether any of them stands in a JSON value, as a word of its own."""
+        """Whether a JSON value contains any of them as a word."""
         return any(self._pattern.search(text) is not None for text in _strings(value))
 
     def name(self, item: Mapping[str, Any]) -> bool:
-        """Whether an order or customer is one of those by its own id."""
+        """Whether an order or customer has one of the ids."""
         return item.get("id") in self._ids
 
 
@@ -143,7 +154,7 @@ def blank(session: Session, person: Person) -> int:
     for row in _rows(session, SQL["messages"], merchant_id, needles):
         data = _blank_words(row.data, "text", needles)
         count += _write(session, SQL["write_message"], row.data, data, "data", key=row.key)
-    bury(session, CUSTOMER, f"{merchant_id}/{person.customer_id}")
+    add_tombstone(session, CUSTOMER, f"{merchant_id}/{person.customer_id}")
     return count
 
 
@@ -155,28 +166,28 @@ def erase_merchant(session: Session, merchant_id: str, *, but_event: int) -> boo
     session.execute(SQL["patience"])
     session.execute(SQL["blank_events"], {"merchant_id": merchant_id, "key": but_event})
     erased = session.execute(SQL["erase_merchant"], {"merchant_id": merchant_id})
-    bury(session, MERCHANT, merchant_id)
-    return bool(getattr(erased, "rowcount", 0))
+    add_tombstone(session, MERCHANT, merchant_id)
+    return _count(erased) > 0
 
 
 def blank_event(session: Session, key: int) -> None:
-    """Take away what an event says; it keeps its identity."""
+    """Remove an event's content; it keeps its identity."""
     session.execute(SQL["blank_event"], {"key": key})
 
 
-def bury(session: Session, kind: str, subject: str) -> None:
-    """Note that something was erased just now."""
-    session.execute(SQL["bury"], {"kind": kind, "subject": subject})
+def add_tombstone(session: Session, kind: str, subject: str) -> None:
+    """Note that this was erased just now."""
+    session.execute(SQL["add_tombstone"], {"kind": kind, "subject": subject})
 
 
 def erased_at(session: Session, kind: str, subject: str) -> datetime | None:
-    """When something was erased last; None if never."""
-    found: datetime | None = session.execute(SQL["buried"], {"kind": kind, "subject": subject}).scalar()
+    """When this was last erased; None if never."""
+    found: datetime | None = session.execute(SQL["erased_at"], {"kind": kind, "subject": subject}).scalar()
     return found
 
 
 def requests(session: Session, *, limit: int) -> list[DataRequest]:
-    """Customers' requests to be told what is stored, the latest first."""
+    """Customers' requests to see what is stored, the latest first."""
     return [_request(row) for row in session.execute(SQL["requests"], {"limit": limit})]
 
 
@@ -184,6 +195,14 @@ def request(session: Session, id: str) -> DataRequest | None:
     """The request with this event id."""
     row = session.execute(SQL["request"], {"id": id}).one_or_none()
     return None if row is None else _request(row)
+
+
+def prune(session: Session, *, days: int = DAYS, limit: int = PRUNE_BATCH) -> Pruned:
+    """Delete at most `limit` turns, with their steps and replies, and `limit` events that ended over `days` ago."""
+    values = {"days": days, "limit": limit}
+    turns = session.execute(SQL["prune_turns"], values)
+    events = session.execute(SQL["prune_events"], values)
+    return Pruned(_count(turns), _count(events))
 
 
 def orders_in(value: Any) -> Iterator[dict[str, Any]]:
@@ -198,8 +217,12 @@ def orders_in(value: Any) -> Iterator[dict[str, Any]]:
             yield from orders_in(item)
 
 
+def _count(result: Result[Any]) -> int:
+    return cast("CursorResult[Any]", result).rowcount
+
+
 def _names(order: Mapping[str, Any], ids: frozenset[str]) -> set[str]:
-    """The order's number and its customer's name, as far as the order or the customer is meant."""
+    """The order's number and its customer's name, if the order or the customer is one of `ids`."""
     customer = order.get("customer")
     customer = customer if isinstance(customer, Mapping) else {}
     if order.get("id") not in ids and customer.get("id") not in ids:
@@ -267,5 +290,5 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _number(shopify_id: str) -> str:
-    """The numeric id, whichever form the sender used."""
+    """The numeric id, in whichever form the sender gave it."""
     return shopify_id.rpartition("/")[2]

@@ -1,10 +1,10 @@
--- What privacy requests find, blank and erase. Rare and thorough, so these may take their time.
+-- What privacy requests find, blank and erase (rare and thorough: these may take their time), and what is old.
 
 -- name: patience
 SET LOCAL statement_timeout = '60s'
 
 -- fragment: mentions
--- Any of :needles (in lower case) stands in the text.
+-- The text contains any of :needles (in lower case).
 EXISTS (SELECT 1 FROM unnest(CAST(:needles AS text[])) AS n (needle) WHERE strpos(lower(x.words), n.needle) > 0)
 
 -- name: steps
@@ -30,7 +30,7 @@ SELECT x.* FROM (
 WHERE {mentions} ORDER BY x.id
 
 -- name: messages
--- Also those no turn came of. What the privacy requests themselves hold stays: ids, and that they were made.
+-- Also those that no turn answered. The privacy requests themselves stay: ids, and that they were made.
 SELECT x.* FROM (
     SELECT e.key, e.data, CAST(e.data AS text) AS words FROM events e
     WHERE e.merchant_id = :merchant_id AND e.type = 'message_received') AS x
@@ -50,12 +50,12 @@ UPDATE replies SET body = CAST(:body AS jsonb) WHERE id = :id
 UPDATE events SET data = CAST(:data AS jsonb) WHERE key = :key
 
 -- name: take_back_turns
--- A running turn may hold in memory what is being erased: its fence falls, and it goes on from the rows as they are.
+-- A running turn may hold in memory what is being erased: it loses its fence and starts again from the rows.
 UPDATE turns SET status = 'queued', lease_until = NULL, lease_owner = NULL, hinted_at = NULL, attempt = attempt + 1
 WHERE status = 'running' AND merchant_id = :merchant_id
 
 -- name: blank_events
--- The rows stay, without their content: each keeps its identity, so a replay is known and has no effect.
+-- The rows stay without their content: each keeps its identity, so a replay is recognised and has no effect.
 UPDATE events SET
     data = '{{}}', subject = NULL, conversation_id = NULL,
     status = CASE WHEN status = 'received' THEN 'processed' ELSE status END,
@@ -69,11 +69,11 @@ UPDATE events SET data = '{{}}', subject = NULL WHERE key = :key
 -- Integrations, conversations, turns, steps and replies go with it.
 DELETE FROM merchants WHERE id = :merchant_id
 
--- name: bury
+-- name: add_tombstone
 INSERT INTO tombstones (kind, subject) VALUES (:kind, :subject)
 ON CONFLICT (kind, subject) DO UPDATE SET created_at = clock_timestamp()
 
--- name: buried
+-- name: erased_at
 SELECT created_at FROM tombstones WHERE kind = :kind AND subject = :subject
 
 -- name: requests
@@ -85,3 +85,21 @@ ORDER BY received_at DESC, key DESC LIMIT :limit
 SELECT id, merchant_id, data, coalesce(time, received_at) AS made_at FROM events
 WHERE type = 'customers_data_request' AND status = 'processed' AND data ->> 'customer_id' IS NOT NULL AND id = :id
 ORDER BY key DESC LIMIT 1
+
+-- name: prune_turns
+-- Small batches: nobody waits for one, and vacuum keeps up.
+-- Steps and replies go with their turn. Never a reply that the gateway has not acked.
+DELETE FROM turns WHERE id IN (
+    SELECT t.id FROM turns t
+    WHERE t.status IN ('done', 'dead') AND t.finished_at < clock_timestamp() - make_interval(days => :days)
+      AND NOT EXISTS (SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.acked_at IS NULL)
+    ORDER BY t.finished_at LIMIT :limit
+    FOR UPDATE SKIP LOCKED)
+
+-- name: prune_events
+DELETE FROM events WHERE key IN (
+    SELECT e.key FROM events e
+    WHERE e.status IN ('processed', 'rejected') AND e.processed_at < clock_timestamp() - make_interval(days => :days)
+      AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.event_key = e.key)
+    ORDER BY e.processed_at LIMIT :limit
+    FOR UPDATE SKIP LOCKED)

@@ -1,4 +1,4 @@
-"""A Redis that may be away: everything goes on without it, at the cost of a timeout now and then."""
+"""A Redis that may be away: everything goes on without it, at the cost of an occasional timeout."""
 
 import logging
 import threading
@@ -10,18 +10,20 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from events.circuit_breaker import CircuitBreaker
+
 log = logging.getLogger(__name__)
 
-#: Seconds Redis is left alone after a failure, so that a server that hangs costs a timeout only now and then.
+#: Seconds Redis is left alone after a failure, so that a hanging server costs only an occasional timeout.
 BREAK_SECONDS = 1.0
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 2.0
 
 
 class RedisServer:
-    """One server, for all of a process's threads. Takes a URL, or a client that the caller closes.
+    """One server, shared by a process's threads. Takes a URL, or a client that the caller closes.
 
-    One line is logged when it goes and one when it is back.
+    Logs one line when the server goes away and one when it is back.
     """
 
     def __init__(self, client_or_url: redis.Redis | str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,19 +31,18 @@ class RedisServer:
         #: The library's client; its calls go through `do`.
         self.client: Any = _client(client_or_url) if isinstance(client_or_url, str) else client_or_url
         self.clock = clock
+        self._breaker = CircuitBreaker(BREAK_SECONDS, clock=clock, on_change=_log)
         self._lock = threading.Lock()
-        self._away = False
-        self._try_again_at = 0.0
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     @property
     def is_away(self) -> bool:
         """Whether the last call failed."""
-        return self._away
+        return self._breaker.failures > 0
 
     def do(self, work: Callable[[], Any], otherwise: Any) -> Any:
         """What `work` returns, or `otherwise` while Redis is away."""
-        if self._away and self.clock() < self._try_again_at:
+        if self._breaker.is_open:
             return otherwise
         try:
             result = work()
@@ -49,9 +50,9 @@ class RedisServer:
             if type(error) is redis.ResponseError:
                 self._warn_once(str(error).partition(" ")[0])
             else:
-                self._note(type(error).__name__)
+                self._breaker.failed(type(error).__name__)  # no text of the error: it may hold data
             return otherwise
-        self._note(None)
+        self._breaker.worked()
         return result
 
     def close(self) -> None:
@@ -60,24 +61,19 @@ class RedisServer:
             self.client.close()
 
     def _warn_once(self, kind: str) -> None:
-        """A single key holds what is not ours (WRONGTYPE), or the like: the server itself is well."""
+        """One key holds something foreign (WRONGTYPE), or the like: the server itself is fine."""
         with self._lock:
-            told = kind in self._told
-            self._told.add(kind)
-        if not told:
+            is_known = kind in self._warned
+            self._warned.add(kind)
+        if not is_known:
             log.warning("Redis refused a command (%s); foreign keys under cj: ?", kind[:40])
 
-    def _note(self, problem: str | None) -> None:
-        """Remember whether Redis answers, and log when that changes. No text of an error: it may hold data."""
-        if problem is None and not self._away:
-            return
-        with self._lock:
-            changed, self._away = self._away != (problem is not None), problem is not None
-            self._try_again_at = self.clock() + BREAK_SECONDS
-        if changed and problem is not None:
-            log.warning("Redis is away; going on without cache and shared rate limits (%s)", problem)
-        elif changed:
-            log.info("Redis is back")
+
+def _log(problem: str | None) -> None:
+    if problem is None:
+        log.info("Redis is back")
+    else:
+        log.warning("Redis is away; going on without cache and shared rate limits (%s)", problem)
 
 
 def _client(url: str) -> redis.Redis:
@@ -85,6 +81,6 @@ def _client(url: str) -> redis.Redis:
         url,
         socket_timeout=COMMAND_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
-        # Once more at once: a kept connection is dead after the server was restarted.
+        # One retry, at once: a pooled connection is dead after the server was restarted.
         retry=Retry(NoBackoff(), 1),
     )

@@ -1,17 +1,26 @@
-"""SQL kept in `.sql` files beside the modules that use it.
+"""What statements are made of: SQL from the `.sql` files beside the modules, and JSON values for jsonb columns.
 
 A file is a list of statements, each under a line `-- name: …`. A statement may hold `{fragment}`, the text under
 `-- fragment: …` above it in the same file. Parameters are written `:name`. Comments stay in the file.
+
+A model or a shop may send what jsonb refuses: NUL, lone surrogates, NaN
+(https://www.postgresql.org/docs/current/datatype-json.html). One such character must not make a turn fail for ever, so
+they are replaced where a value is stored: here, and nowhere else.
 """
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import TextClause, text
 
 HEADING = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
 COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
 
 
 def load(name: str) -> Mapping[str, TextClause]:
@@ -26,3 +35,29 @@ def load(name: str) -> Mapping[str, TextClause]:
         else:
             statements[title] = text(sql)
     return statements
+
+
+def storable_text(text: str, limit: int | None = None) -> str:
+    """`text` as a text column takes it, cut to `limit` characters."""
+    return UNSTORABLE.sub(REPLACEMENT, text[:limit])
+
+
+def storable(value: Any) -> Any:
+    """A copy of a JSON value that a jsonb column takes. Raises TypeError for what is not JSON at all."""
+    match value:
+        case str():
+            return storable_text(value)
+        case None | bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {storable_text(str(key)): storable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [storable(item) for item in value]
+    raise TypeError(f"a {type(value).__name__} is no JSON value")
+
+
+def dump(value: Any) -> str:
+    """`value` as text for a jsonb column."""
+    return json.dumps(storable(value), ensure_ascii=False, separators=(",", ":"))

@@ -1,10 +1,10 @@
 """Turns: the queue of the agent workers, and what a running turn may write.
 
-The life of a turn is drawn at `storage.models.Turn`. Whoever claims a turn gets a lease and an attempt number;
-every later write names the attempt, and one that is no longer the turn's raises LostTurn and writes nothing. So a
-worker that was paused past its lease can do no harm when it wakes up.
+`storage.models.TurnTable` draws the life of a turn. Whoever claims a turn gets a lease and an attempt number; every
+later write names the attempt, and a write with an outdated attempt raises LostTurn and changes nothing. So a worker
+that was paused past its lease can do no harm when it comes back.
 
-The statements, and why they are as they are, stand in `turns.sql`.
+The SQL, and why it is as it is, is in `turns.sql`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ from sqlalchemy.orm import Session
 
 from storage import sql
 from storage.errors import LostTurn, UnknownConversation
-from storage.json_values import dump, storable_text
+from storage.sql import dump, storable_text
 
-#: A turn that was hinted is not hinted again for so long.
-HINT_AGAIN_SECONDS = 5.0
-#: Running turns of one merchant, so that one with many conversations does not keep the others waiting.
+#: Seconds before a turn is woken again.
+WAKE_AGAIN_SECONDS = 5.0
+#: Most running turns of one merchant, so that one with many conversations does not hold up the others.
 PER_MERCHANT = 2
-#: A turn whose worker died this often is dead: it ends with an apology and the conversation goes on.
+#: Leases that may run out before a turn is given up.
 MAX_FAILURES = 3
 BATCH = 100
-#: Key of a conversation's context: the version of the token for which the merchant was asked to connect again.
+#: Key in a conversation's context: the version of the token for which the merchant was asked to reconnect.
 RECONNECT_ASKED = "reconnect_asked"
 
 SQL = sql.load("turns")
@@ -58,7 +58,7 @@ class TurnInput:
 
 @dataclass(frozen=True)
 class Claim:
-    """A running turn in the hands of one attempt. Times are the database's; `now` is that of the claim."""
+    """A running turn, held by one attempt. Times are the database's; `now` is the time of the claim."""
 
     turn_id: int
     conversation_id: str
@@ -83,21 +83,21 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Later:
-    """The turn is next in its conversation, but not before so many seconds."""
+class NotDue:
+    """The turn is next in its conversation, but not for so many seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class OpenTurn:
-    """A turn that is being run or may be run some time: the first of its conversation."""
+    """A turn that is running or will be: the first unfinished one of its conversation."""
 
     turn_id: int
     owner: str | None
-    """The worker that runs it; None: it waits."""
+    """The worker that runs it; None while it waits."""
     seconds: float
-    """Until it may be run, or until the worker's lease ends."""
+    """Until it may run, or until the worker's lease ends."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class StepRow:
 
 @dataclass(frozen=True)
 class AbsorbedTurn:
-    """A later turn whose message an earlier one answers too, from its step `at_step` on."""
+    """A later turn whose message an earlier turn answers as well, from its step `at_step` on."""
 
     turn_id: int
     seq: int
@@ -122,7 +122,7 @@ class AbsorbedTurn:
 
 @dataclass(frozen=True)
 class Expired:
-    """A turn whose worker fell silent: back in the queue, or `dead` and in need of last words."""
+    """A turn whose worker fell silent: back in the queue, or `dead` and owed a final reply."""
 
     turn_id: int
     conversation_id: str
@@ -144,7 +144,7 @@ def queue_turn(
     input: TurnInput,
     workflow: str | None = None,
 ) -> int | None:
-    """Queue the turn for the `action`-th action of an event; None if it was queued before.
+    """Queue a turn for the `action`-th action of an event; returns its id, or None if it was queued before.
 
     The caller holds the event's lock (`inbox.take`). Raises UnknownConversation if the merchant has no such
     conversation.
@@ -161,9 +161,9 @@ def queue_turn(
 
 
 def is_crowded(session: Session, merchant_id: str, *, per_merchant: int = PER_MERCHANT) -> bool:
-    """Whether so many turns of the merchant wait that a hint for one more would find no room.
+    """Whether so many of the merchant's turns wait that a wake-up for one more would find no room.
 
-    Then none is needed: whoever ends a turn of the merchant hints the next ones, see `next_hints`.
+    Then none is needed: whoever ends a turn of the merchant wakes the next ones, see `next_to_wake`.
     """
     limit = 2 * per_merchant + 1
     return bool(
@@ -173,10 +173,10 @@ def is_crowded(session: Session, merchant_id: str, *, per_merchant: int = PER_ME
 
 def claim(
     session: Session, turn_id: int, *, lease_seconds: float, owner: str, per_merchant: int = PER_MERCHANT
-) -> Claim | Later | None:
-    """Take a turn that is due, first in its conversation, and within its merchant's limit of running turns.
+) -> Claim | NotDue | None:
+    """Claim a turn if it is due, first in its conversation, and within its merchant's limit of running turns.
 
-    None when it cannot run now (or ever again): whoever ends what stands in its way hints it, see `next_hints`.
+    None if it cannot run now (or ever again): whoever ends the turn in its way wakes it, see `next_to_wake`.
     """
     limits = {"lease_seconds": lease_seconds, "owner": owner, "per_merchant": per_merchant}
     if session.execute(SQL["line_up"], {"turn_id": turn_id, "per_merchant": per_merchant}).first() is not None:
@@ -185,11 +185,11 @@ def claim(
             values: dict[str, Any] = {**row, "input": TurnInput.from_json(row["input"])}
             return Claim(**values, lease_seconds=lease_seconds)
     seconds = session.execute(SQL["due_in"], {"turn_id": turn_id}).scalar()
-    return None if seconds is None else Later(float(seconds))
+    return None if seconds is None else NotDue(float(seconds))
 
 
 def fence(session: Session, claim: Claim) -> None:
-    """Hold the turn until the end of the transaction. Raises LostTurn if another attempt has it by now."""
+    """Lock the turn until the end of the transaction. Raises LostTurn if another attempt holds it."""
     _write(session, claim, "fence")
 
 
@@ -199,7 +199,7 @@ def set_workflow(session: Session, claim: Claim, name: str, hash: str) -> None:
 
 
 def release(session: Session, claim: Claim, *, after_seconds: float = 0.0) -> None:
-    """Give the turn back to the queue, to run again in `after_seconds`; not a failure. Raises LostTurn."""
+    """Return the turn to the queue, to run again in `after_seconds`; not a failure. Raises LostTurn."""
     _write(session, claim, "release", after_seconds=after_seconds)
 
 
@@ -238,7 +238,7 @@ def add_step(
 ) -> None:
     """Keep an answer of the model and extend the lease. Raises LostTurn.
 
-    A step that is there already stays as it is: the commit before may have happened without our knowing.
+    An existing step stays as it is: an earlier commit may have succeeded without our knowing.
     """
     _write(session, claim, "extend", lease_seconds=claim.lease_seconds)
     usage = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
@@ -259,7 +259,7 @@ def steps_of(session: Session, turn_id: int) -> list[StepRow]:
 
 
 def newer_waiting(session: Session, claim: Claim) -> bool:
-    """Whether the merchant has written again since; no message comes in before the transaction ends."""
+    """Whether the merchant has written again; no message can arrive before the transaction ends."""
     session.execute(SQL["lock_conversation"], {"conversation_id": claim.conversation_id})
     values = {"conversation_id": claim.conversation_id, "seq": claim.seq}
     return bool(session.execute(SQL["newer_waiting"], values).scalar())
@@ -268,7 +268,7 @@ def newer_waiting(session: Session, claim: Claim) -> bool:
 def absorb(session: Session, claim: Claim, *, at_step: int) -> list[AbsorbedTurn]:
     """Take the merchant's later messages into this turn, to be answered from its step `at_step` on.
 
-    Their turns are done; the caller sees to their first and last replies. Raises LostTurn.
+    Their turns become done; the caller adds their first and last replies. Raises LostTurn.
     """
     fence(session, claim)
     session.execute(SQL["lock_conversation"], {"conversation_id": claim.conversation_id})
@@ -278,44 +278,45 @@ def absorb(session: Session, claim: Claim, *, at_step: int) -> list[AbsorbedTurn
 
 
 def absorbed_by(session: Session, turn_id: int) -> list[AbsorbedTurn]:
-    """The turns whose messages this one has taken in, in order."""
+    """The turns whose messages this turn has absorbed, in order."""
     return [_absorbed(row) for row in session.execute(SQL["absorbed_by"], {"turn_id": turn_id})]
 
 
 def expire(session: Session, *, max_failures: int = MAX_FAILURES) -> list[Expired]:
-    """Turns whose lease ran out: one failure more; back to the queue, or dead at the `max_failures`-th."""
+    """End the leases that ran out: each turn has one more failure, and is queued again or, at `max_failures`, dead."""
     values = {"max_failures": max_failures, "batch": BATCH}
     return [Expired(*row) for row in session.execute(SQL["expire"], values)]
 
 
 def waiting(session: Session, *, older_than_seconds: float, limit: int, per_merchant: int = PER_MERCHANT) -> list[int]:
-    """Turns that could have run for `older_than_seconds` and did not: their hint was lost.
+    """Ids of turns that could have run for `older_than_seconds` and did not: their wake-up was lost.
 
-    Marks them as hinted; the caller hints them after the commit. Those hinted in the last seconds are left out.
+    Marks them as woken; the caller sends the wake-ups after the commit. Those woken in the last seconds are left out.
     """
-    times = {"older_than": older_than_seconds, "again": HINT_AGAIN_SECONDS}
+    times = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS}
     values = {**times, "limit": limit, "per_merchant": per_merchant}
     return sorted(int(turn_id) for turn_id in session.execute(SQL["waiting"], values).scalars())
 
 
 def under_way(session: Session) -> list[OpenTurn]:
-    """What is being run or waits for its time. What waits for an earlier turn, or for the merchant, is not in it."""
+    """Turns that run or wait for their time, without those that wait for an earlier turn or for the merchant."""
     return [OpenTurn(id, owner, float(seconds)) for id, owner, seconds in session.execute(SQL["under_way"])]
 
 
-def next_hints(
+def next_to_wake(
     session: Session, conversation_id: str, merchant_id: str, *, per_merchant: int = PER_MERCHANT
 ) -> list[int]:
-    """What may run when a turn of this conversation has ended: its next turn, and what the limit held up.
+    """Ids of the turns that may run once a turn of this conversation has ended: its next one, and those the merchant's
+    limit held up.
 
-    Marks them as hinted; the caller hints them after the commit.
+    Marks them as woken; the caller sends the wake-ups after the commit.
     """
     values = {"conversation_id": conversation_id, "merchant_id": merchant_id, "per_merchant": per_merchant}
     return sorted(int(turn_id) for turn_id in session.execute(SQL["next"], values).scalars())
 
 
 def _write(session: Session, claim: Claim, statement: str, **values: Any) -> None:
-    """Carry out a statement that is its own fence."""
+    """Run a statement that is its own fence."""
     held = {"turn_id": claim.turn_id, "attempt": claim.attempt}
     if session.execute(SQL[statement], {**held, **values}).first() is None:
         raise LostTurn(claim.turn_id, claim.attempt)

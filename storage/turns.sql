@@ -2,7 +2,7 @@
 -- same conversation. NO KEY UPDATE, not UPDATE: the foreign keys of steps and replies must not wait.
 
 -- fragment: first_in_conversation
--- Of turn t: nothing before it is left to do.
+-- Of turn t: every earlier turn of the conversation has ended.
 NOT EXISTS (
     SELECT 1 FROM turns o
     WHERE o.conversation_id = t.conversation_id AND o.seq < t.seq AND o.status IN ('queued', 'running'))
@@ -11,8 +11,8 @@ NOT EXISTS (
 (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running')
 
 -- fragment: parked
--- Of turn t: Shopify needs the merchant to connect again, and this conversation has asked for it already. What is said
--- meanwhile waits for that instead of asking again and again. Nobody has to wake it up: the status does.
+-- Of turn t: Shopify needs the merchant to reconnect, and this conversation has already asked for it. Messages sent
+-- meanwhile wait for that instead of asking again and again. Nobody has to wake them: the status does.
 EXISTS (
     SELECT 1 FROM conversations c JOIN integrations i ON i.merchant_id = c.merchant_id AND i.type = 'shopify'
     WHERE c.id = t.conversation_id AND i.status = 'needs_reauth'
@@ -44,9 +44,9 @@ FROM (SELECT 1 FROM turns WHERE merchant_id = :merchant_id AND status = 'queued'
 SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action
 
 -- name: line_up
--- Claims of one merchant stand in line for the moment of one transaction: two that count at the same time would
--- both find room. A statement of its own, so that the next one sees what the former claim has committed. Where there
--- is no room nobody stands in line: a merchant's thousand hints must not keep the threads that others need.
+-- Claims of one merchant queue up for the length of one transaction: two that count at the same time would both find
+-- room. A statement of its own, so that the next one sees what the previous claim committed. Where there is no room
+-- nobody queues: a merchant's thousand wake-ups must not occupy the threads that others need.
 SELECT pg_advisory_xact_lock(17226, hashtext(t.merchant_id)) FROM turns t
 WHERE t.id = :turn_id AND t.status = 'queued' AND {running_of_merchant} < :per_merchant
 
@@ -123,7 +123,7 @@ SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :tur
 SELECT 1 FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE
 
 -- fragment: newer
--- The merchant's messages that follow without anything else in between: absorbing never changes the order.
+-- The merchant's messages that follow with nothing else in between: absorbing never changes the order.
 SELECT t.id FROM turns t
 WHERE t.conversation_id = :conversation_id AND t.seq > :seq AND t.status = 'queued'
   AND t.input ->> 'sender' = 'merchant'
@@ -151,7 +151,7 @@ ORDER BY t.seq
 
 -- name: expire
 -- One statement decides and writes, on rows nobody else is writing: a turn that ended or was extended meanwhile is
--- left alone. It only re-queues; a turn runs where it is claimed again.
+-- left alone. It only queues the turn again; it runs where it is claimed next.
 WITH silent AS (
     SELECT id FROM turns WHERE status = 'running' AND lease_until < clock_timestamp()
     LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
@@ -167,15 +167,15 @@ WITH silent AS (
 SELECT x.id, x.conversation_id, x.merchant_id, x.seq, e.id, e.traceparent, x.failures, x.status = 'dead'
 FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
 
--- fragment: hint
--- Of the turns in `chosen`, those nobody is claiming at this moment.
+-- fragment: wake
+-- Of the turns in `chosen`, those that nobody is claiming right now. `hinted_at` is when a turn was last woken.
 free AS (
     SELECT t.id FROM turns t JOIN chosen USING (id) WHERE t.status = 'queued' FOR NO KEY UPDATE OF t SKIP LOCKED
 )
 UPDATE turns t SET hinted_at = clock_timestamp() FROM free WHERE t.id = free.id RETURNING t.id
 
 -- name: waiting
--- Per merchant no more than can run: one with a thousand waiting conversations does not hide the others.
+-- No more per merchant than can run: one with a thousand waiting conversations must not hide the others.
 WITH heads AS (
     SELECT t.id, t.run_after,
            {running_of_merchant} + row_number() OVER (PARTITION BY t.merchant_id ORDER BY t.run_after, t.id) AS place
@@ -185,14 +185,14 @@ WITH heads AS (
       AND {first_in_conversation} AND NOT {parked}
 ), chosen AS (
     SELECT id FROM heads WHERE place <= :per_merchant ORDER BY run_after, id LIMIT :limit
-), {hint}
+), {wake}
 
 -- name: next
--- A place is free, or will be with the commit: first for this conversation, then for the merchant's others.
+-- There is room, or will be with the commit: first for this conversation, then for the merchant's others.
 WITH chosen AS (
     SELECT t.id FROM turns t
     WHERE t.merchant_id = :merchant_id AND t.status = 'queued' AND t.run_after <= clock_timestamp()
       AND {first_in_conversation} AND NOT {parked}
     ORDER BY t.conversation_id = :conversation_id DESC, t.run_after, t.id
     LIMIT greatest(:per_merchant, 1)
-), {hint}
+), {wake}

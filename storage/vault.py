@@ -4,7 +4,7 @@ A sealed token is `key id (1 byte) || nonce (12) || ciphertext and tag`. What it
 see `binding`) is not stored but rebuilt from the row, so a token copied into another row or column does not open.
 
 Keys are written `2:base64,1:base64`: the first one seals, all of them open. To change the key, put a new one in
-front, seal everything anew (`storage.merchants.reseal`), then drop the old one.
+front, reseal everything (`storage.merchants.reseal`), then drop the old one.
 
 Errors: InvalidTokenKeys, TokenUnreadable, UnknownTokenKey. None shows a key or a token.
 """
@@ -69,7 +69,7 @@ class Vault:
         """Open a sealed token. Raises UnknownTokenKey, or TokenUnreadable if it is not what was sealed for `aad`."""
         blob = bytes(blob)
         if len(blob) < 1 + NONCE_BYTES + TAG_BYTES:
-            raise TokenUnreadable("a stored token is too short to be a sealed one; connect the shop anew")
+            raise TokenUnreadable("a stored token is too short to be a sealed one; reconnect the shop")
         cipher = self._ciphers.get(blob[0])
         if cipher is None:
             raise UnknownTokenKey(blob[0], self.key_ids)
@@ -77,7 +77,7 @@ class Vault:
             plain = cipher.decrypt(blob[1 : 1 + NONCE_BYTES], blob[1 + NONCE_BYTES :], aad.encode())
         except InvalidTag:
             raise TokenUnreadable(
-                "a stored token was changed, or belongs to another row or key; connect the shop anew"
+                "a stored token was changed, or belongs to another row or key; reconnect the shop"
             ) from None
         return SecretStr(plain.decode())
 
@@ -86,12 +86,12 @@ class Vault:
 
 
 def binding(merchant_id: str, shop_domain: str, kind: Literal["access", "refresh"]) -> str:
-    """What a token is bound to. Unambiguous: neither a shop domain nor a kind holds a bar."""
+    """What a token is bound to. Unambiguous: neither a shop domain nor a kind contains a bar."""
     return f"shopify|{merchant_id}|{shop_domain}|{kind}"
 
 
 def key_id_of(blob: bytes) -> int | None:
-    """The id of the key a token was sealed with."""
+    """The id of the key that sealed a token."""
     return bytes(blob)[0] if blob else None
 
 

@@ -49,7 +49,7 @@ def new_event(
 
 def store_event(database: Database, event: NewEvent) -> int:
     with database.transaction() as session:
-        accepted = inbox.accept_many(session, [event])[0]
+        accepted = inbox.accept(session, [event])[0]
     assert isinstance(accepted, Accepted)
     return accepted.key
 

@@ -127,7 +127,7 @@ def test_model_sets_the_environment_but_does_not_read_it() -> None:
 def test_the_contract_is_light() -> None:
     """What the auth service and the gateway import loads none of the workers' libraries."""
     code = (
-        "import sys, events, events.catalog, events.publisher, events.replies;"
+        "import sys, events, events.envelope, events.publisher, events.replies;"
         "heavy = {'celery', 'sqlalchemy', 'gql', 'litellm', 'alembic', 'psycopg2', 'aiohttp', 'workers', 'storage'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

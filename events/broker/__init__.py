@@ -1,1 +1,1 @@
-"""Reads a plain queue, on Redis or over AMQP: `consumer` for both, `redis_queue` how it is done on Redis."""
+"""Consuming plain queues (`events`, `replies`, `acks`) from Redis and RabbitMQ, without losing a message."""

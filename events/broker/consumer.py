@@ -1,4 +1,4 @@
-"""Consuming a plain queue, whatever becomes of the broker and whatever lies on the queue.
+"""Consuming a plain queue, whatever happens to the broker and whatever is on the queue.
 
     consumer = PlainConsumer(broker_url, "replies")
     try:
@@ -10,11 +10,11 @@
     finally:
         consumer.close()        # what was not acked goes back to the queue
 
-A lost connection is made anew by the next `receive`, one log line when it is lost and one when it is back; what was
-not acked by then is delivered again, by Redis after VISIBILITY_TIMEOUT seconds at the latest.
+The next `receive` replaces a lost connection, with one log line when it is lost and one when it is back. What was not
+acked by then is delivered again, by Redis after VISIBILITY_TIMEOUT seconds at the latest.
 
-On Redis a queue is a list that anybody may push to, see `redis_queue`. kombu raises whatever its decoding raises when
-an item is not one of its messages; the item is gone by then. Such an item costs one log line. For one thread.
+On Redis a queue is a list that anybody may push to, see `redis_queue`. For an item that is not one of its messages
+kombu raises whatever its decoder raises, and the item is gone by then: that costs one log line. For one thread only.
 """
 
 import contextlib
@@ -30,33 +30,32 @@ from kombu.message import Message
 
 from events import queues
 from events.broker.redis_queue import RedisQueue
-from events.errors import BrokerUnavailable
-from events.quoting import reason
+from events.errors import BrokerUnavailable, reason
 
 log = logging.getLogger(__name__)
 
 #: Seconds between tries to reach a broker that is away: doubled from the first to the last.
 FIRST_PAUSE = 0.1
 LAST_PAUSE = 1.0
-#: Closing waits for the end of a BRPOP, which lasts a second; a shorter timeout would lose what it brings.
+#: Closing waits for a BRPOP to end, which takes a second; a shorter timeout would lose the message it brings.
 _LEAST_TIMEOUT = 2.0
-#: How long a batch waits for one more message of a broker that brings them one by one.
+#: Seconds that a batch waits for one more message from a broker that delivers them one by one.
 _LINGER = 0.003
-#: So many broken items in a row, and the connection is doubted instead of the items.
+#: After so many broken items in a row the connection is to blame, not the items.
 _BROKEN_IN_A_ROW = 50
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message. `problem` says why `body` is not to be used: it could not even be decompressed."""
+    """One message. `problem` says why `body` must not be used: it could not even be decompressed."""
 
     body: object
     problem: str | None
     message: Message
-    line: int
+    connection: int
 
 
-class _Line:
+class _OpenConnection:
     """One open connection."""
 
     def __init__(self, broker: Connection, queue: str, others: Collection[str], prefetch: int) -> None:
@@ -85,9 +84,9 @@ class _Line:
             raise
 
     def close(self) -> None:
-        """Give back what is not acked, as far as the broker can be reached."""
-        # First the channel by itself: it reads the end of a BRPOP, and when that brings a broken item it stops there.
-        # Releasing the connection closes what is still open.
+        """Return what is not acked to the queue, if the broker can be reached."""
+        # The channel first: it reads the end of a BRPOP, and stops there if that brings a broken item. Releasing the
+        # connection closes what is still open.
         if self.redis is not None:
             with contextlib.suppress(Exception):
                 self.redis.give_back()
@@ -118,8 +117,8 @@ class PlainConsumer:
         self._prefetch = prefetch
         self._broker = queues.connection(broker_url, timeout=max(timeout, _LEAST_TIMEOUT))
         self._name = queues.safe_url(broker_url)
-        self._line: _Line | None = None
-        self._lines = 0
+        self._current: _OpenConnection | None = None
+        self._connections = 0
         self._broken = 0
         self._away_since: float | None = None
         self._pause = 0.0
@@ -129,31 +128,31 @@ class PlainConsumer:
 
     @property
     def connected(self) -> bool:
-        return self._line is not None
+        return self._current is not None
 
     def receive(self, seconds: float) -> Delivery | None:
         """The next delivery, waited for at most `seconds` (plus what one try to connect may take)."""
-        line = self._line or self._open(seconds)
-        if line is None:
+        link = self._current or self._open(seconds)
+        if link is None:
             return None
-        if line.redis is not None and not line.redis.is_kombus() and not line.arrived:
-            self._take(line, line.redis, seconds)
-        elif not line.arrived:
-            self._drain(line, seconds)
-        if self._line is not line or not line.arrived:
+        if link.redis is not None and not link.redis.needs_kombu() and not link.arrived:
+            self._take(link, link.redis, seconds)
+        elif not link.arrived:
+            self._drain(link, seconds)
+        if self._current is not link or not link.arrived:
             return None
-        message, problem = line.arrived.popleft()
-        return Delivery(message.body, problem, message, self._lines)
+        message, problem = link.arrived.popleft()
+        return Delivery(message.body, problem, message, self._connections)
 
     def receive_more(self, limit: int) -> list[Delivery]:
-        """At most `limit` of what lies on the queue already, to be handled together with what `receive` gave."""
-        line = self._line
-        if line is None:
+        """Up to `limit` messages already on the queue, to be handled together with the one from `receive`."""
+        link = self._current
+        if link is None:
             return []
-        if line.redis is None:
+        if link.redis is None:
             return self._receive_one_by_one(limit)
         try:
-            return [Delivery(message.body, None, message, self._lines) for message in line.redis.take(limit)]
+            return [Delivery(message.body, None, message, self._connections) for message in link.redis.take(limit)]
         except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways that mean the same
             self._lost(error)
             return []
@@ -165,12 +164,12 @@ class PlainConsumer:
         return found
 
     def ack(self, *deliveries: Delivery) -> bool:
-        """Tell the broker to forget them. False when their connection is gone: then they are delivered again."""
-        if self._line is None or any(delivery.line != self._lines for delivery in deliveries):
+        """Tell the broker to forget them. False if their connection is gone: then they are delivered again."""
+        if self._current is None or any(delivery.connection != self._connections for delivery in deliveries):
             return False
         messages = [delivery.message for delivery in deliveries]
         try:
-            for message in messages if self._line.redis is None else self._line.redis.ack(messages):
+            for message in messages if self._current.redis is None else self._current.redis.ack(messages):
                 message.ack()
         except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways that mean the same
             self._lost(error)
@@ -178,11 +177,11 @@ class PlainConsumer:
         return True
 
     def publish(self, queue: str, body: bytes, content_type: str = queues.CONTENT_TYPE) -> bool:
-        """Publish on one of the queues named in `publishes`. False when the broker did not take it."""
-        if self._line is None:
+        """Publish on one of the queues named in `publishes`. False if the broker did not take it."""
+        if self._current is None:
             return False
         try:
-            queues.put(self._line.producer, queue, body, content_type)
+            queues.put(self._current.producer, queue, body, content_type)
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
             return False
@@ -190,43 +189,43 @@ class PlainConsumer:
 
     def close(self) -> None:
         """Disconnect; what is not acked goes back to the queue. `receive` would connect again."""
-        line, self._line = self._line, None
-        if line is not None:
-            line.close()
+        link, self._current = self._current, None
+        if link is not None:
+            link.close()
 
-    def _open(self, seconds: float) -> _Line | None:
+    def _open(self, seconds: float) -> _OpenConnection | None:
         now = time.monotonic()
         if now < self._next_try:
             time.sleep(min(seconds, self._next_try - now))
             return None
         try:
-            line = _Line(self._broker, self.queue, self._publishes, self._prefetch)
+            link = _OpenConnection(self._broker, self.queue, self._publishes, self._prefetch)
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
             return None
-        self._line, self._lines, self._pause, self.problem = line, self._lines + 1, 0.0, None
+        self._current, self._connections, self._pause, self.problem = link, self._connections + 1, 0.0, None
         if self._away_since is not None:
             log.info("broker %s is back after %.1f s", self._name, time.monotonic() - self._away_since)
             self._away_since = None
-        return line
+        return link
 
-    def _take(self, line: _Line, queue: RedisQueue, seconds: float) -> None:
-        """One message into `arrived`, waited for at most `seconds`; something strange is for the next call."""
+    def _take(self, link: _OpenConnection, queue: RedisQueue, seconds: float) -> None:
+        """Put one message into `arrived`, waiting at most `seconds`; a foreign item is left to the next call."""
         try:
             taken = queue.take(1)
-            if not taken and not queue.is_kombus():
+            if not taken and not queue.needs_kombu():
                 queue.wait(seconds)
                 taken = queue.take(1)
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
             return
-        line.arrived.extend((message, None) for message in taken)
-        if not taken and queue.is_kombus():
-            self._drain(line, seconds)
+        link.arrived.extend((message, None) for message in taken)
+        if not taken and queue.needs_kombu():
+            self._drain(link, seconds)
 
-    def _drain(self, line: _Line, seconds: float) -> None:
-        if line.redis is not None:
-            line.redis.kombu_looked()
+    def _drain(self, link: _OpenConnection, seconds: float) -> None:
+        if link.redis is not None:
+            link.redis.kombu_has_read()
         try:
             self._broker.drain_events(timeout=seconds)
         except TimeoutError:

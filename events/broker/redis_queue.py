@@ -1,12 +1,12 @@
-"""A plain queue on Redis, read without kombu's consumer, which can lose a message and takes its time.
+"""A plain queue on Redis, read without kombu's consumer, which can lose a message and is slow.
 
-kombu pops a message, then notes it as unacked: a process killed in between loses it, and so does a connection that
-breaks before the popped message has arrived. Each message costs three round trips. Here one script pops and notes
-whatever is waiting, in kombu's own format, so that everybody restores what a dead consumer had taken; and waiting for
-messages takes none (BLMOVE from the queue's end to the same end leaves the queue as it is).
+kombu pops a message and then records it as unacked. A process killed in between loses the message, and so does a
+connection that breaks before the popped message arrives; and each message costs three round trips. Here one script pops
+and records everything that is waiting, in kombu's own format, so that any consumer restores what a dead one had taken.
+Waiting takes no message (BLMOVE from the queue's end to the same end leaves the queue unchanged).
 
-An item that is not exactly what kombu's producer writes is strange: it is left to kombu's consumer, for kombu to read
-or to refuse. So is everything on a server that refuses the script.
+An item that is not exactly what kombu's producer writes is foreign: kombu's consumer reads or refuses it. The same goes
+for everything on a server that refuses the script.
 """
 
 import time
@@ -15,7 +15,7 @@ from typing import Any
 from kombu.message import Message
 from kombu.utils.json import loads
 
-#: Seconds between two looks for what dead consumers had taken.
+#: Seconds between two searches for messages that dead consumers had taken.
 _RESTORE_EVERY = 1.0
 
 _TAKE = """
@@ -55,7 +55,7 @@ end
 
 
 class RedisQueue:
-    """One consumer of one queue: what it has taken and not acked, at most `prefetch` messages."""
+    """One consumer of one queue, holding at most `prefetch` unacked messages."""
 
     def __init__(self, channel: Any, queue: str, prefetch: int) -> None:
         self._channel = channel
@@ -65,25 +65,25 @@ class RedisQueue:
         self._items: dict[str, bytes] = {}
         self._restored_at = 0.0
         self._is_refused = False
-        self._is_strange = False
+        self._is_foreign_next = False
 
-    def is_kombus(self) -> bool:
-        """Whether kombu's consumer must look at the queue: it is waiting already, or something strange comes next."""
-        return self._is_refused or self._is_strange or bool(self._channel._in_poll)
+    def needs_kombu(self) -> bool:
+        """Whether kombu's consumer must read the queue: it is waiting already, or a foreign item comes next."""
+        return self._is_refused or self._is_foreign_next or bool(self._channel._in_poll)
 
     def take(self, limit: int) -> list[Message]:
-        """What is waiting now, the oldest first, at most `limit`. Raises the transport's errors."""
+        """Up to `limit` waiting messages, the oldest first. Raises the transport's errors."""
         self._restore()
         limit = min(limit, self._prefetch - len(self._items))
         if self._is_refused or limit < 1:
             return []
         try:
             with self._channel.conn_or_acquire() as client:
-                is_strange, items = client.eval(_TAKE, 3, *self._keys, limit, time.time())
+                is_foreign_next, items = client.eval(_TAKE, 3, *self._keys, limit, time.time())
         except self._channel.ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
             self._is_refused = True
             return []
-        self._is_strange = bool(is_strange)
+        self._is_foreign_next = bool(is_foreign_next)
         return [self._message(item) for item in items]
 
     def wait(self, seconds: float) -> None:
@@ -98,7 +98,7 @@ class RedisQueue:
             self._is_refused = True
 
     def ack(self, messages: list[Message]) -> list[Message]:
-        """Forget those of the messages that were taken here; returns the others. Raises the transport's errors."""
+        """Ack the messages that were taken here; returns the others. Raises the transport's errors."""
         mine = [message.delivery_tag for message in messages if message.delivery_tag in self._items]
         if mine:
             with self._channel.conn_or_acquire() as client, client.pipeline() as pipe:
@@ -109,15 +109,15 @@ class RedisQueue:
         return others
 
     def give_back(self) -> None:
-        """Put what is not acked back to where it was. Raises the transport's errors."""
+        """Put unacked messages back where they were. Raises the transport's errors."""
         items, self._items = list(self._items.items()), {}
         if items:
             with self._channel.conn_or_acquire() as client:
                 client.eval(_GIVE_BACK, 3, *self._keys, *(part for item in reversed(items) for part in item))
 
-    def kombu_looked(self) -> None:
-        """kombu's consumer has dealt with what was strange, or found nothing."""
-        self._is_strange = False
+    def kombu_has_read(self) -> None:
+        """kombu's consumer has handled the foreign item, or found none."""
+        self._is_foreign_next = False
 
     def _restore(self) -> None:
         if time.monotonic() - self._restored_at >= _RESTORE_EVERY:

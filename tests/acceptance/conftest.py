@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from psycopg2 import sql
 
-from storage import roles
+from storage.database import TOKENS_ROLE, WORKERS_ROLE
 from tests.servers import PostgresForTests
 from tests.stack import Stack
 from workers.local.embedded import EmbeddedValkey
@@ -39,7 +39,7 @@ def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
 
 def make_roles(postgres: PostgresForTests, database_url: str) -> None:
     """What an operator does: make both roles, migrate again."""
-    for role in (roles.WORKERS, roles.TOKENS):
+    for role in (WORKERS_ROLE, TOKENS_ROLE):
         make = "DO $$ BEGIN CREATE ROLE {} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         postgres.execute(sql.SQL(make).format(sql.Identifier(role)))
     migrations.upgrade(database_url)
@@ -55,7 +55,7 @@ def as_its_role(process: Process, database_url: str) -> str:
     kind = process.name.partition(".")[0]
     if kind == "ops":
         return process.command
-    url = url_of(roles.TOKENS if kind == "shopify" else roles.WORKERS, database_url)
+    url = url_of(TOKENS_ROLE if kind == "shopify" else WORKERS_ROLE, database_url)
     return f"export DATABASE_URL='{url}'; {process.command}"
 
 

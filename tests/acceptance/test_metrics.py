@@ -55,7 +55,8 @@ def counted(stack: Stack) -> Counter[str]:
 def test_every_process_has_a_page_and_counts_what_it_does(stack: Stack) -> None:
     stack.connect(SHOP, MERCHANT, size="tiny")
     connected = stack.connected(MERCHANT, SHOP, CONVERSATION)
-    stack.publisher.publish_envelope(connected)
+    id, source, time = connected.id, connected.source, connected.time
+    stack.publisher.publish(connected.type, connected.data, id=id, source=source, time=time)
     stack.gateway.wait_for_ends(CONVERSATION)
     stack.connect("frozen.myshopify.com", "frozen", state="frozen")
     with ToolCalls(stack) as calls:

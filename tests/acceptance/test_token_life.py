@@ -9,8 +9,8 @@ from psycopg2 import errorcodes
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
-from storage import merchants, roles
-from storage.database import Database, sqlalchemy_url
+from storage import merchants
+from storage.database import TOKENS_ROLE, WORKERS_ROLE, Database, sqlalchemy_url
 from tests.acceptance.conftest import Someone, url_of
 from tests.stack import Stack
 from tests.waiting import wait_until
@@ -167,17 +167,17 @@ def may(stack: Stack, role: str, statement: str) -> bool:
     ],
 )
 def test_the_role_of_the_process_with_the_model_is_refused(stack: Stack, statement: str) -> None:
-    assert not may(stack, roles.WORKERS, statement)
+    assert not may(stack, WORKERS_ROLE, statement)
 
 
 @pytest.mark.parametrize("table", ["conversations", "turns", "steps", "replies", "workflow_versions", "tombstones"])
 def test_the_role_with_the_tokens_reads_no_conversations(stack: Stack, table: str) -> None:
-    assert not may(stack, roles.TOKENS, f"select * from {table}")
+    assert not may(stack, TOKENS_ROLE, f"select * from {table}")
 
 
 def test_the_auth_service_connects_a_shop_with_the_role_of_tokens(stack: Stack, someone: Someone) -> None:
     stack.store.register(someone.shop_domain, "tiny", "shpat_of_the_auth_service")
-    database = Database(url_of(roles.TOKENS, stack.database_url))
+    database = Database(url_of(TOKENS_ROLE, stack.database_url))
     with database.transaction() as session:
         merchants.connect_shop(
             session,
@@ -195,10 +195,10 @@ def test_the_auth_service_connects_a_shop_with_the_role_of_tokens(stack: Stack, 
 
 
 def test_the_roles_may_do_what_their_processes_do(stack: Stack) -> None:
-    assert may(stack, roles.WORKERS, "select * from integrations")
-    assert may(stack, roles.WORKERS, "select disconnect_shop('nobody', 'no.myshopify.com', clock_timestamp())")
-    assert may(stack, roles.TOKENS, "select api_key from merchant_integrations")
+    assert may(stack, WORKERS_ROLE, "select * from integrations")
+    assert may(stack, WORKERS_ROLE, "select disconnect_shop('nobody', 'no.myshopify.com', clock_timestamp())")
+    assert may(stack, TOKENS_ROLE, "select api_key from merchant_integrations")
     users = "select distinct application_name, usename from pg_stat_activity where application_name like 'cj-%'"
-    wait_until(lambda: ("cj-shopify", roles.TOKENS) in stack.rows(users), what="the Shopify worker's connection")
+    wait_until(lambda: ("cj-shopify", TOKENS_ROLE) in stack.rows(users), what="the Shopify worker's connection")
     running = dict(stack.rows(users))
-    assert running["cj-agent"] == running["cj-workflow"] == roles.WORKERS
+    assert running["cj-agent"] == running["cj-workflow"] == WORKERS_ROLE

@@ -107,14 +107,14 @@ def _silence(module: Any, name: str, is_off: Callable[[], bool]) -> None:
 
 
 def _accept_under_new_names(is_off: Callable[[], bool]) -> None:
-    guard = storage.inbox.accept_many
+    guard = storage.inbox.accept
 
     def switched(session: Any, new: Sequence[storage.inbox.NewEvent]) -> Any:
         if is_off():
             new = [dataclasses.replace(event, id=f"{event.id}#{uuid.uuid4().hex[:8]}") for event in new]
         return guard(session, new)
 
-    storage.inbox.accept_many = switched
+    storage.inbox.accept = switched
 
 
 def main() -> None:

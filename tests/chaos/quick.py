@@ -57,7 +57,7 @@ def apply() -> None:
     workers.delivery.sweeper.PERIOD_SECONDS *= FACTOR
     workers.delivery.sweeper.DRAINED_RESEND_SECONDS *= FACTOR
     workers.delivery.sweeper.HINT_AFTER_SECONDS *= FACTOR
-    storage.inbox.HINT_AGAIN_SECONDS *= FACTOR
-    storage.turns.HINT_AGAIN_SECONDS *= FACTOR
+    storage.inbox.WAKE_AGAIN_SECONDS *= FACTOR
+    storage.turns.WAKE_AGAIN_SECONDS *= FACTOR
     backoff = tuple(FACTOR * seconds for seconds in storage.outbox.BACKOFF_SECONDS)
     storage.outbox.BACKOFF_SECONDS = backoff  # type: ignore[assignment]

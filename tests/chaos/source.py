@@ -9,8 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from events import catalog
-from events.envelope import Envelope
+from events.envelope import Envelope, parse
 from events.errors import PublishFailed
 from events.publisher import Publisher
 from storage import inbox
@@ -58,7 +57,7 @@ class Source:
     def _publish(self, event: Given) -> None:
         for _ in range(event.copies):
             try:
-                self._publisher.publish_envelope(_envelope(event))
+                self._publisher.publish(event.type, event.data, source=event.source, id=event.id)
             except PublishFailed:
                 self.failed_publishes += 1
                 return
@@ -73,22 +72,10 @@ class Source:
                 heapq.heappush(self._rows, (time.monotonic() + RETRY_SECONDS, name, event))
 
     def _write(self, event: Given) -> bool:
-        parsed = catalog.parse(_envelope(event).encode())
-        new = inbox.NewEvent(
-            source=parsed.source,
-            id=parsed.id,
-            type=parsed.type,
-            time=parsed.envelope.time,
-            subject=None,
-            traceparent=None,
-            data=parsed.payload,
-            content_hash=parsed.content_hash,
-            merchant_id=parsed.merchant_id,
-            conversation_id=parsed.conversation_id,
-        )
+        parsed = parse(_envelope(event).encode())
         try:
             with self._database.transaction() as session:
-                inbox.accept_many(session, [new])
+                inbox.accept(session, [inbox.NewEvent.of(parsed)])
         except StorageUnavailable:
             return False
         return True

@@ -107,7 +107,7 @@ class System(RuleBasedStateMachine):
 
     def accept(self, event: NewEvent) -> Accepted:
         with self.database.transaction() as session:
-            [answer] = inbox.accept_many(session, [event])
+            [answer] = inbox.accept(session, [event])
         assert isinstance(answer, Accepted)
         return answer
 

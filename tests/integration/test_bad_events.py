@@ -20,7 +20,7 @@ from kombu.message import Message
 from pydantic import SecretStr
 
 from events.broker.consumer import Delivery
-from storage import merchants
+from storage import connections, merchants
 from storage.database import Database
 from storage.vault import Vault, new_key_text
 from tests import rows
@@ -249,7 +249,7 @@ def merchants_known(bad_events_url: str) -> Iterator[Database]:
                 scopes=(),
                 emit=False,
             )
-        merchants.disconnect(session, "gone", "gone.myshopify.com", at=datetime.now(UTC))
+        connections.disconnect(session, "gone", "gone.myshopify.com", at=datetime.now(UTC))
     yield database
     database.dispose()
 

@@ -12,7 +12,6 @@ from kombu import Connection
 from sqlalchemy import text
 
 from events import queues
-from events.envelope import Envelope
 from events.replies import Reply
 from storage import conversations, inbox, outbox, turns
 from storage.database import Database
@@ -236,21 +235,17 @@ def test_refused_events_can_be_seen_and_tried_again(terminal: Terminal, database
 
 
 def accept(database: Database, event_id: str) -> int:
-    envelope = Envelope(specversion="1.0", id=event_id, source="/gateway", type="message_received", data={})
+    event = inbox.NewEvent(
+        source="/gateway",
+        id=event_id,
+        type="message_received",
+        data={},
+        content_hash=event_id.encode(),
+        merchant_id="m1",
+        conversation_id="c1",
+    )
     with database.transaction() as session:
-        accepted = inbox.accept(
-            session,
-            source=envelope.source,
-            id=envelope.id,
-            type=envelope.type,
-            time=None,
-            subject=None,
-            traceparent=None,
-            data={},
-            content_hash=event_id.encode(),
-            merchant_id="m1",
-            conversation_id="c1",
-        )
+        [accepted] = inbox.accept(session, [event])
     assert isinstance(accepted, inbox.Accepted)
     return accepted.key
 

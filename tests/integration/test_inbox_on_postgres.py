@@ -14,7 +14,7 @@ from tests.rows import execute, new_event, query, store_event
 
 def accept(database: Database, *events: NewEvent) -> list[Accepted | Reused]:
     with database.transaction() as session:
-        return inbox.accept_many(session, events)
+        return inbox.accept(session, events)
 
 
 def take(database: Database, key: int) -> InboxRow | None:
@@ -89,10 +89,9 @@ def test_a_batch_keeps_the_order_it_came_in(database: Database) -> None:
     assert keys == sorted(keys)
 
 
-def test_accept_takes_one_event_by_its_fields(database: Database) -> None:
+def test_an_accepted_event_is_kept_with_its_fields(database: Database) -> None:
     event = new_event("e1")
-    with database.transaction() as session:
-        answer = inbox.accept(session, **vars(event))
+    [answer] = accept(database, event)
     assert isinstance(answer, Accepted)
     row = take(database, answer.key)
     assert row is not None

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.engine import Engine
 
-from events import catalog
-from storage import inbox, merchants, renewals
+from events import parse
+from storage import connections, inbox, merchants
+from storage.connections import Integration
 from storage.database import Database
 from storage.errors import (
     InvalidShopDomain,
@@ -21,8 +22,7 @@ from storage.errors import (
     TokenUnreadable,
     UnknownTokenKey,
 )
-from storage.merchants import AccessToken, Connected, Integration
-from storage.renewals import Renewal
+from storage.merchants import AccessToken, Connected, Renewal
 from storage.vault import Vault, new_key_text
 from tests.rows import at_once, execute, query
 
@@ -66,7 +66,7 @@ def read(database: Database, vault: Vault, merchant_id: str = "m1") -> AccessTok
 
 def integration(database: Database, merchant_id: str = "m1") -> Integration | None:
     with database.transaction() as session:
-        return merchants.integration_of(session, merchant_id)
+        return connections.integration_of(session, merchant_id)
 
 
 # Connecting
@@ -125,7 +125,7 @@ def test_the_recorded_event_is_the_one_the_catalog_reads(database: Database, vau
         "type": "oauth_complete",
         "data": connected.event_data,
     }
-    parsed = catalog.parse(json.dumps(copy).encode())
+    parsed = parse(json.dumps(copy).encode())
     stored = query(database, "SELECT content_hash, data FROM events")
     assert [(bytes(stored[0][0]), stored[0][1])] == [(parsed.content_hash, parsed.payload)]
 
@@ -197,7 +197,7 @@ def test_a_shop_belongs_to_one_merchant_at_a_time(database: Database, vault: Vau
     assert integration(database, "m2") is None
     assert query(database, "SELECT count(*) FROM events") == [(1,)]
     with database.transaction() as session:
-        assert merchants.disconnect(session, "m1", SHOP, at=datetime.now(UTC) + timedelta(seconds=1))
+        assert connections.disconnect(session, "m1", SHOP, at=datetime.now(UTC) + timedelta(seconds=1))
     assert connect(database, vault, "m2").integration.is_active
     with pytest.raises(ShopConnectedElsewhere):
         connect(database, vault, "m1")
@@ -246,6 +246,7 @@ def test_a_merchant_who_comes_back_after_being_erased_is_greeted(database: Datab
         "-a.myshopify.com",
         "",
         "x" * 64 + ".myshopify.com",
+        "xn--a.myshopify.com",
     ],
 )
 def test_a_token_is_only_stored_for_a_shop_of_shopify(database: Database, vault: Vault, domain: str) -> None:
@@ -302,13 +303,13 @@ def test_nobody_has_a_token_who_has_no_active_shop(database: Database, vault: Va
     assert read(database, vault) is None
     assert integration(database) is None
     with database.transaction() as session:
-        assert merchants.integration_by_shop(session, SHOP) is None
+        assert connections.integration_by_shop(session, SHOP) is None
 
 
 def test_a_shop_is_found_by_its_domain(database: Database, vault: Vault) -> None:
     connected = connect(database, vault)
     with database.transaction() as session:
-        assert merchants.integration_by_shop(session, SHOP) == connected.integration
+        assert connections.integration_by_shop(session, SHOP) == connected.integration
 
 
 def test_a_token_in_another_row_does_not_open(database: Database, vault: Vault) -> None:
@@ -375,8 +376,8 @@ def test_no_token_is_ever_a_parameter_or_part_of_a_statement(database: Database,
 def test_a_token_that_shopify_refuses_is_not_read_again(database: Database, vault: Vault) -> None:
     connect(database, vault)
     with database.transaction() as session:
-        assert merchants.mark_needs_reauth(session, "m1", token_version=1)
-        assert not merchants.mark_needs_reauth(session, "m1", token_version=1)
+        assert connections.mark_needs_reauth(session, "m1", token_version=1)
+        assert not connections.mark_needs_reauth(session, "m1", token_version=1)
     found = integration(database)
     assert found is not None
     assert (found.status, found.is_active) == ("needs_reauth", False)
@@ -388,7 +389,7 @@ def test_a_refusal_of_the_former_token_does_not_touch_the_new_one(database: Data
     connect(database, vault)
     connect(database, vault, token=SecretStr("shpat_another"))
     with database.transaction() as session:
-        assert not merchants.mark_needs_reauth(session, "m1", token_version=1)
+        assert not connections.mark_needs_reauth(session, "m1", token_version=1)
     assert read(database, vault) is not None
 
 
@@ -396,8 +397,8 @@ def test_an_uninstalled_shop_has_no_token_left(database: Database, vault: Vault)
     connect(database, vault, refresh_token=REFRESH, access_expires_in=60, refresh_expires_in=60)
     now = datetime.now(UTC) + timedelta(seconds=1)
     with database.transaction() as session:
-        assert merchants.disconnect(session, "m1", SHOP, at=now)
-        assert not merchants.disconnect(session, "m1", SHOP, at=now)
+        assert connections.disconnect(session, "m1", SHOP, at=now)
+        assert not connections.disconnect(session, "m1", SHOP, at=now)
     secrets = "SELECT api_key, refresh_token, access_expires_at, refresh_expires_at FROM merchant_integrations"
     assert query(database, secrets) == [(None, None, None, None)]
     found = integration(database)
@@ -409,8 +410,8 @@ def test_an_uninstalled_shop_has_no_token_left(database: Database, vault: Vault)
 def test_an_old_uninstall_does_not_touch_a_newer_connection(database: Database, vault: Vault) -> None:
     connect(database, vault)
     with database.transaction() as session:
-        assert not merchants.disconnect(session, "m1", SHOP, at=datetime.now(UTC) - timedelta(minutes=1))
-        assert not merchants.disconnect(session, "m1", "other.myshopify.com", at=datetime.now(UTC))
+        assert not connections.disconnect(session, "m1", SHOP, at=datetime.now(UTC) - timedelta(minutes=1))
+        assert not connections.disconnect(session, "m1", "other.myshopify.com", at=datetime.now(UTC))
     assert read(database, vault) is not None
 
 
@@ -437,7 +438,7 @@ def begin(database: Database, vault: Vault, version: int = 1) -> Renewal:
 
 def try_begin(database: Database, vault: Vault, version: int = 1) -> Renewal | None:
     with database.transaction() as session:
-        return renewals.begin(session, vault, "m1", token_version=version)
+        return merchants.begin_renewal(session, vault, "m1", token_version=version)
 
 
 def renew(database: Database, vault: Vault, renewal: Renewal, **changes: Any) -> bool:
@@ -448,7 +449,7 @@ def renew(database: Database, vault: Vault, renewal: Renewal, **changes: Any) ->
         "refresh_expires_in": 7200,
     }
     with database.transaction() as session:
-        return renewals.store(session, vault, renewal, **(pair | changes))
+        return merchants.store_renewal(session, vault, renewal, **(pair | changes))
 
 
 def expiries(database: Database) -> list[tuple[bool, bool]]:
@@ -502,10 +503,10 @@ def test_a_failed_attempt_is_not_repeated_at_once(database: Database, vault: Vau
     connect(database, vault, refresh_token=REFRESH)
     renewal = begin(database, vault)
     with database.transaction() as session:
-        renewals.put_off(session, renewal)
+        merchants.put_off_renewal(session, renewal)
     assert try_begin(database, vault) is None
     left = "SELECT extract(epoch FROM renewing_until - clock_timestamp()) FROM merchant_integrations"
-    assert 0 < query(database, left)[0][0] <= renewals.PAUSE_SECONDS
+    assert 0 < query(database, left)[0][0] <= merchants.PAUSE_SECONDS
 
 
 def test_a_renewal_that_comes_after_a_new_connection_changes_nothing(database: Database, vault: Vault) -> None:
@@ -551,7 +552,7 @@ def test_a_key_can_be_changed(database: Database) -> None:
         assert token is not None
         assert token.secret == TOKEN
     with database.transaction() as session:
-        renewal = renewals.begin(session, new, "m0", token_version=1)
+        renewal = merchants.begin_renewal(session, new, "m0", token_version=1)
     assert renewal is not None
     assert renewal.refresh_token == REFRESH
 

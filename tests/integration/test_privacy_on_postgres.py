@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from events import agui
-from storage import inbox, merchants, outbox, privacy, turns
+from storage import connections, inbox, merchants, outbox, privacy, turns
 from storage.database import Database
 from storage.errors import LostTurn
 from storage.outbox import NewReply
@@ -210,7 +210,7 @@ def test_an_old_event_brings_nothing_back(database: Database) -> None:
     with database.transaction() as session:
         from storage import inbox
 
-        [answer] = inbox.accept_many(session, [known])
+        [answer] = inbox.accept(session, [known])
     assert isinstance(answer, inbox.Accepted)
     assert (answer.key, answer.fresh) == (first, False)
     started = {"conversation_id": "c9"}
@@ -275,7 +275,7 @@ def lose(database: Database) -> int:
     """Shopify no longer accepts m1's token; its version."""
     version = int(query(database, "SELECT token_version FROM merchant_integrations WHERE merchant_id = 'm1'")[0][0])
     with database.transaction() as session:
-        assert merchants.mark_needs_reauth(session, "m1", token_version=version)
+        assert connections.mark_needs_reauth(session, "m1", token_version=version)
     return version
 
 
@@ -304,7 +304,7 @@ def test_once_asked_to_connect_again_a_conversation_waits_for_that(database: Dat
     assert waiting(database) == []
     assert try_claim(database, first) is None
     with database.transaction() as session:
-        assert turns.next_hints(session, "c1", "m1") == []
+        assert turns.next_to_wake(session, "c1", "m1") == []
 
         assert inbox.open_turns(session) == 0
     connect(database)

@@ -93,13 +93,6 @@ def test_one_event_over_a_connection_of_its_own(valkey_url: str) -> None:
     assert texts(valkey_url) == ["How are sales?"]
 
 
-def test_an_envelope_is_published_as_it_is(valkey_url: str) -> None:
-    envelope = Envelope(specversion="1.0", id="e", source="/auth", type="message_received", data={**DATA, "later": [1]})
-    with Publisher(valkey_url) as publisher:
-        publisher.publish_envelope(envelope)
-    assert body(items(valkey_url)[0]) == envelope.encode()
-
-
 @pytest.mark.parametrize(
     ("event_type", "data", "attributes", "error"),
     [
@@ -139,13 +132,6 @@ def test_an_invalid_event_is_not_sent(
     with Publisher(valkey_url) as publisher, pytest.raises(InvalidEvent) as caught:
         publisher.publish(event_type, data, **attributes)
     assert f"{caught.value.code}: {caught.value}" == error
-    assert items(valkey_url) == []
-
-
-def test_an_invalid_envelope_is_not_sent(valkey_url: str) -> None:
-    broken = Envelope(specversion="1.0", id="e", source="/auth", type="message_received", data={"text": {1, 2}})
-    with Publisher(valkey_url) as publisher, pytest.raises(InvalidEvent, match=r"data\.text is a set"):
-        publisher.publish_envelope(broken)
     assert items(valkey_url) == []
 
 

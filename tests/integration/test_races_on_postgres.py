@@ -168,7 +168,7 @@ def test_the_same_events_from_all_sides_are_stored_once(database: Database) -> N
         mine = list(batch)
         random.Random(seed).shuffle(mine)
         with database.transaction() as session:
-            return inbox.accept_many(session, mine)
+            return inbox.accept(session, mine)
 
     answers = [answer for result in at_once(take_in, range(WORKERS)) for answer in result]
     assert all(isinstance(answer, Accepted) for answer in answers)
@@ -181,7 +181,7 @@ def test_one_id_for_two_contents_belongs_to_who_came_first(database: Database) -
 
     def take_in(number: int) -> Accepted | Reused:
         with database.transaction() as session:
-            return inbox.accept_many(session, [events[number]])[0]
+            return inbox.accept(session, [events[number]])[0]
 
     answers = at_once(take_in, range(WORKERS))
     assert sum(isinstance(answer, Accepted) for answer in answers) == 1

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from storage import conversations, inbox, merchants, outbox, retention, turns
+from storage import conversations, inbox, merchants, outbox, privacy, turns
 from storage.database import Database
 from storage.outbox import NewReply
-from storage.retention import Pruned
+from storage.privacy import Pruned
 from storage.turns import Claim, TurnInput
 
 
@@ -17,10 +17,16 @@ def ended(database: Database) -> int:
     """A turn that is done, with an acked reply; returns its id."""
     with database.transaction() as session:
         merchants.add_merchant(session, "m")
-        accepted = inbox.accept(
-            session, source="/gateway", id="1", type="message_received", time=None, subject=None, traceparent=None,
-            data={}, content_hash=b"x", merchant_id="m", conversation_id="c",
-        )  # fmt: skip
+        event = inbox.NewEvent(
+            source="/gateway",
+            id="1",
+            type="message_received",
+            data={},
+            content_hash=b"x",
+            merchant_id="m",
+            conversation_id="c",
+        )
+        [accepted] = inbox.accept(session, [event])
         assert isinstance(accepted, inbox.Accepted)
         conversations.open(session, id="c", merchant_id="m", workflow="ad_hoc_support", context={})
         turn_id = turns.queue_turn(
@@ -59,7 +65,7 @@ def age(database: Database, days: int) -> None:
 
 def prune(database: Database) -> Pruned:
     with database.transaction() as session:
-        return retention.prune(session)
+        return privacy.prune(session)
 
 
 def count(database: Database, table: str) -> Any:

@@ -15,9 +15,10 @@ from shopify.data import fetch_access
 from shopify.development_store.server import DevelopmentStore
 from shopify.errors import Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.oauth import ASSUMED_EXPIRES_IN, App, TokenPair
-from storage import merchants
+from storage import connections, merchants
+from storage.connections import Integration
 from storage.database import Database
-from storage.merchants import AccessToken, Integration
+from storage.merchants import AccessToken
 from storage.vault import Vault, new_key_text
 from tests.rows import at_once, execute, query
 from workers.shop.tokens import TokenKeeper
@@ -90,7 +91,7 @@ class World:
 
     def integration(self) -> Integration:
         with self.database.transaction() as session:
-            found = merchants.integration_of(session, "m1")
+            found = connections.integration_of(session, "m1")
         assert found is not None
         return found
 

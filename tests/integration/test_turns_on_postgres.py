@@ -1,4 +1,4 @@
-"""Turns on a real Postgres: claim, fence, steps, absorb, release, expiry, wake-ups."""
+"""Turns on a real Postgres: claim, fence, steps, absorb, release, expiry, hints."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 from storage import inbox, turns
 from storage.database import Database
 from storage.errors import LostTurn, StorageRefused, UnknownConversation
-from storage.turns import Claim, Later, TurnInput
+from storage.turns import Claim, NotDue, TurnInput
 from tests.rows import (
     claim,
     execute,
@@ -22,7 +22,7 @@ from tests.rows import (
 )
 
 
-def try_claim(database: Database, turn_id: int, per_merchant: int = 2) -> Claim | Later | None:
+def try_claim(database: Database, turn_id: int, per_merchant: int = 2) -> Claim | NotDue | None:
     with database.transaction() as session:
         return turns.claim(session, turn_id, lease_seconds=60, owner="test", per_merchant=per_merchant)
 
@@ -134,7 +134,7 @@ def test_a_released_turn_is_due_later_and_its_attempt_is_no_failure(database: Da
     with database.transaction() as session:
         turns.release(session, first, after_seconds=30)
     later = try_claim(database, turn_id)
-    assert isinstance(later, Later)
+    assert isinstance(later, NotDue)
     assert 25 < later.seconds <= 30
     execute(database, "UPDATE turns SET run_after = clock_timestamp()")
     second = claim(database, turn_id)
@@ -145,7 +145,7 @@ def test_a_turn_that_waits_for_another_one_is_not_later(database: Database) -> N
     first, second = queue(database), queue(database)
     with database.transaction() as session:
         turns.release(session, claim_in(session, first), after_seconds=30)
-    assert isinstance(try_claim(database, first), Later)
+    assert isinstance(try_claim(database, first), NotDue)
     assert try_claim(database, second) is None
 
 
@@ -398,7 +398,7 @@ def test_a_dropped_lease_is_found_at_once(database: Database) -> None:
         assert [item.turn_id for item in turns.expire(session)] == [claimed.turn_id]
 
 
-# WakeUps
+# Hints
 
 
 def waiting(database: Database, *, older_than_seconds: float = 0.0, limit: int = 100) -> list[int]:
@@ -443,8 +443,8 @@ def test_the_end_of_a_turn_hints_the_next_one_and_what_the_limit_held_up(databas
     running = claim(database, first)
     with database.transaction() as session:
         turns.finish(session, running)
-        wake_ups = turns.next_hints(session, "c1", "m1")
-    assert wake_ups == [second, others[0]]
+        hints = turns.next_to_wake(session, "c1", "m1")
+    assert hints == [second, others[0]]
 
 
 def test_the_end_of_a_turn_hints_nothing_that_is_not_due(database: Database) -> None:
@@ -457,7 +457,7 @@ def test_the_end_of_a_turn_hints_nothing_that_is_not_due(database: Database) -> 
     )
     with database.transaction() as session:
         turns.finish(session, running)
-        assert turns.next_hints(session, "c1", "m1") == []
+        assert turns.next_to_wake(session, "c1", "m1") == []
 
 
 # The schema as the last guard

@@ -52,10 +52,16 @@ def accept(database: Database, id: str, said: str) -> int:
     data = {"merchant_id": "m", "conversation_id": "c", "text": said}
     with database.transaction() as session:
         merchants.add_merchant(session, "m")
-        accepted = inbox.accept(
-            session, source="/gateway", id=id, type="message_received", time=None, subject=None, traceparent=None,
-            data=data, content_hash=id.encode(), merchant_id="m", conversation_id="c",
-        )  # fmt: skip
+        event = inbox.NewEvent(
+            source="/gateway",
+            id=id,
+            type="message_received",
+            data=data,
+            content_hash=id.encode(),
+            merchant_id="m",
+            conversation_id="c",
+        )
+        [accepted] = inbox.accept(session, [event])
     assert isinstance(accepted, inbox.Accepted)
     return accepted.key
 

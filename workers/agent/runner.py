@@ -9,7 +9,7 @@ from typing import Any
 from events import agui
 from storage.errors import LostTurn, StorageError
 from storage.outbox import NewReply
-from storage.turns import Claim, Later
+from storage.turns import Claim, NotDue
 from workers import logs, metrics
 from workers.agent import tools
 from workers.agent.decide import (
@@ -76,7 +76,7 @@ class TurnRunner:
         if self._draining.is_set():
             return
         opened = self._transactions.open(turn_id)
-        if isinstance(opened, Later):
+        if isinstance(opened, NotDue):
             self._wake_ups.run_turn(turn_id, opened.seconds)
         elif opened is not None:
             state, replies = opened

@@ -11,11 +11,11 @@ from typing import Any
 
 from events.data_types import DATA_TYPES
 from shopify.errors import Temporary
-from storage import merchants
+from storage import connections
 from storage.cache import Cache
+from storage.connections import Integration
 from storage.database import Database
 from storage.errors import StorageError
-from storage.merchants import Integration
 from storage.turns import Claim
 from workers import logs, metrics
 from workers.agent.time_limits import ASK_AGAIN_SECONDS
@@ -90,7 +90,7 @@ class Tools:
     def _shopify_data(self, claim: Claim, data_type: str) -> Callable[[float], Result]:
         try:
             with self._database.reading() as session:
-                integration = merchants.integration_of(session, claim.merchant_id)
+                integration = connections.integration_of(session, claim.merchant_id)
         except StorageError:
             unavailable = failed(data_type, "tool.unavailable", NO_ANSWER)
             return lambda _deadline: unavailable

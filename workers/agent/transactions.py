@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from events import agui
 from shopify.errors import Unauthorized
-from storage import conversations, merchants, outbox, turns
+from storage import connections, conversations, outbox, turns
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import RECONNECT_ASKED, Claim, Later
+from storage.turns import RECONNECT_ASKED, Claim, NotDue
 from workers import logs
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
@@ -58,10 +58,10 @@ class TurnTransactions:
         self._lease_seconds = lease_seconds
         self._owner = owner
 
-    def open(self, turn_id: int) -> tuple[TurnState, Replies] | Later | None:
+    def open(self, turn_id: int) -> tuple[TurnState, Replies] | NotDue | None:
         """Claim the turn and load it; RUN_STARTED is committed with the first claim."""
 
-        def work(session: Session) -> tuple[TurnState, Replies] | Later | None:
+        def work(session: Session) -> tuple[TurnState, Replies] | NotDue | None:
             claimed = turns.claim(session, turn_id, lease_seconds=self._lease_seconds, owner=self._owner)
             return self._load(session, claimed) if isinstance(claimed, Claim) else claimed
 
@@ -139,7 +139,7 @@ class TurnTransactions:
             outgoing = self._append(session, state.claim, new)
             outgoing += self._end_absorbed(session, state)
             turns.finish(session, state.claim, error=error[0] if error else None)
-            wake_ups = turns.next_hints(session, state.claim.conversation_id, state.claim.merchant_id)
+            wake_ups = turns.next_to_wake(session, state.claim.conversation_id, state.claim.merchant_id)
             return Ended(outgoing, wake_ups)
 
         return self._transact("end", work)
@@ -236,7 +236,7 @@ class TurnTransactions:
     @staticmethod
     def _reconnect_asked(session: Session, merchant_id: str) -> dict[str, Any]:
         """The merchant was told to connect again: until then this conversation's further turns wait (turns.sql)."""
-        found = merchants.integration_of(session, merchant_id)
+        found = connections.integration_of(session, merchant_id)
         if found is None or found.status != "needs_reauth":
             return {}
         return {RECONNECT_ASKED: found.token_version}

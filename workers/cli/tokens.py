@@ -48,8 +48,8 @@ class TokenAnswer:
 @json_option
 def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_json: bool) -> None:
     """Store SHOP's access token, read from standard input: the plain token, or Shopify's whole JSON answer."""
-    from events.catalog import normalize_shop_domain
     from events.errors import InvalidEvent
+    from events.shop_domain import normalize_shop_domain
     from storage import merchants
     from storage.database import Database
     from storage.vault import Vault

@@ -64,13 +64,13 @@ def explain(event_file: BinaryIO, name: str | None, context: str, as_json: bool)
        "data": {"provider": "shopify", "success": true,
                 "shop_domain": "acme.myshopify.com", "merchant_id": "m1"}}
     """
-    from events import catalog
+    from events.envelope import parse
     from events.errors import InvalidEvent
     from workflows.explanation import explain as explained
     from workflows.loader import load_folder
 
     try:
-        event = catalog.parse(event_file.read())
+        event = parse(event_file.read())
     except InvalidEvent as error:
         raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
     known = load_folder(settings_for().workflows_folder)

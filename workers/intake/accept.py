@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from events import catalog
 from events.broker.consumer import Delivery
-from events.catalog import Event
+from events.catalog import CATALOG
+from events.envelope import Event, parse
 from events.errors import InvalidEvent
 from storage import inbox, outbox
 from storage.database import Database
@@ -87,13 +87,13 @@ class Intake:
         good: list[Event] = []
         for body in bodies:
             try:
-                good.append(catalog.parse(body))
+                good.append(parse(body))
             except InvalidEvent as error:
                 _reject(session, error, body)
         if not good:
             return []
         keys: list[int] = []
-        answers = inbox.accept_many(session, [_new(event) for event in good])
+        answers = inbox.accept(session, [inbox.NewEvent.of(event) for event in good])
         for event, answer in zip(good, answers, strict=True):
             if isinstance(answer, inbox.Reused):
                 _reject(session, _reused(event, answer), event.content_hash)
@@ -151,22 +151,6 @@ def _body(delivery: Delivery) -> bytes:
     return json.dumps(body).encode()
 
 
-def _new(event: Event) -> inbox.NewEvent:
-    envelope = event.envelope
-    return inbox.NewEvent(
-        source=event.source,
-        id=event.id,
-        type=event.type,
-        time=envelope.time,
-        subject=envelope.subject,
-        traceparent=envelope.traceparent,
-        data=event.payload,
-        content_hash=event.content_hash,
-        merchant_id=event.merchant_id,
-        conversation_id=event.conversation_id,
-    )
-
-
 def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
     stored = found.stored_at.isoformat(timespec="seconds")
     return InvalidEvent(
@@ -190,7 +174,7 @@ def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
         code=error.code,
         message=error.message,
     )
-    known = error.type if error.type and error.type in catalog.CATALOG else "unknown"
+    known = error.type if error.type and error.type in CATALOG else "unknown"
     metrics.event(known, "refused")
     log.warning("event refused", error_code=error.code, event_id=error.id)
     return []

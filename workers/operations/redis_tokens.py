@@ -21,9 +21,9 @@ from typing import Any, Literal
 import redis
 from pydantic import SecretStr
 
-from events.catalog import normalize_shop_domain
 from events.errors import InvalidEvent
-from storage import merchants
+from events.shop_domain import normalize_shop_domain
+from storage import connections, merchants
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable
 from storage.vault import Vault
@@ -150,14 +150,14 @@ class Migration:
 
     def _bring(self, entry: Entry) -> tuple[Result, str]:
         with self._database.transaction() as session:
-            found = merchants.integration_of(session, entry.merchant_id)
+            found = connections.integration_of(session, entry.merchant_id)
             if found is not None:
                 if found.shop_domain != entry.shop_domain:
                     return "skipped", f"the merchant has connected {found.shop_domain} since"
                 if not found.is_active:
                     return "skipped", f"the connection in Postgres is {found.status}"
                 return "skipped", THERE if self._is_stored(entry) else "the shop has another token in Postgres since"
-            elsewhere = merchants.integration_by_shop(session, entry.shop_domain)
+            elsewhere = connections.integration_by_shop(session, entry.shop_domain)
             if elsewhere is not None:
                 return "failed", f"{entry.shop_domain} is connected by another merchant"
             if self._dry_run:

@@ -14,11 +14,12 @@ from typing import Any
 
 from events.data_types import DATA_TYPES
 from shopify.errors import ShopifyError, Unauthorized
-from storage import merchants
+from storage import connections
 from storage.cache import Answered, Cache, Hit, Joined, Lead
+from storage.connections import Integration
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable, TokenUnreadable
-from storage.merchants import AccessToken, Integration
+from storage.merchants import AccessToken
 from storage.turns import Claim
 from workers import logs, metrics
 from workers.delayed_calls import DelayedCalls
@@ -189,7 +190,7 @@ class ShopifyFetcher:
 
     def _integration(self, request: FetchRequest) -> Integration | None:
         with self._database.reading() as session:
-            return merchants.integration_of(session, request.merchant_id)
+            return connections.integration_of(session, request.merchant_id)
 
     def _answer(self, request: FetchRequest, result: Result) -> None:
         if request.request_id is not None:

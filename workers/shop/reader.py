@@ -1,6 +1,6 @@
 """Reads one kind of data from a shop, knowing what its token may read and in which time zone it lives.
 
-What Shopify told of that is kept (`storage.shop_facts`), so that a fetch is one request. It is asked again when it is
+What Shopify told of that is kept (`storage.connections`), so that a fetch is one request. It is asked again when it is
 not known, is a day old, or when a permission turns out to be missing: merchants grant and take back permissions
 without connecting anew (https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes).
 """
@@ -12,11 +12,11 @@ from shopify import data as shopify_data
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched
 from shopify.errors import AccessDenied, Forbidden, ShopifyError, StoreUnavailable, Throttled, Unauthorized
-from storage import shop_facts
+from storage import connections
+from storage.connections import Integration, ShopFacts
 from storage.database import Database
 from storage.errors import StorageError
-from storage.merchants import AccessToken, Integration
-from storage.shop_facts import ShopFacts
+from storage.merchants import AccessToken
 from workers import logs
 
 log = logs.get(__name__)
@@ -134,7 +134,7 @@ class _Reading:
     def _known(self) -> ShopFacts | None:
         try:
             with self._database.reading() as session:
-                return shop_facts.read(session, self._integration)
+                return connections.shop_facts(session, self._integration)
         except StorageError as error:
             log.warning("what is known of the shop could not be read", error_code=error.code)
             return None
@@ -142,7 +142,7 @@ class _Reading:
     def _keep(self, facts: ShopFacts) -> None:
         try:
             with self._database.transaction() as session:
-                shop_facts.store(
+                connections.keep_shop_facts(
                     session,
                     self._integration,
                     scopes=facts.scopes,

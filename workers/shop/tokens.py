@@ -15,11 +15,10 @@ from pydantic import SecretStr
 
 from shopify.errors import ShopifyError, Temporary, Unauthorized
 from shopify.oauth import TokenPair
-from storage import merchants, renewals
+from storage import connections, merchants
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable
-from storage.merchants import AccessToken
-from storage.renewals import Renewal
+from storage.merchants import AccessToken, Renewal
 from storage.vault import Vault
 from workers import logs
 from workers.failpoints import failpoint
@@ -115,7 +114,7 @@ class TokenKeeper:
         except ShopifyError as error:
             log.warning("a token could not be renewed", error_code=error.code, reason=error.operator)
             with suppress(StorageError), self._database.transaction() as session:
-                renewals.put_off(session, renewal)
+                merchants.put_off_renewal(session, renewal)
             raise
         if self._keep(renewal, pair):
             log.info("token renewed", shop_domain=renewal.shop_domain, expires_in=pair.expires_in)
@@ -128,7 +127,7 @@ class TokenKeeper:
         while True:
             try:
                 with self._database.transaction() as session:
-                    kept = renewals.store(
+                    kept = merchants.store_renewal(
                         session,
                         self._vault,
                         renewal,
@@ -149,12 +148,12 @@ class TokenKeeper:
     def _begin(self, token: AccessToken) -> Renewal | None:
         with self._database.transaction() as session:
             found = token.integration
-            return renewals.begin(session, self._vault, found.merchant_id, token_version=found.token_version)
+            return merchants.begin_renewal(session, self._vault, found.merchant_id, token_version=found.token_version)
 
     def _mark(self, token: AccessToken) -> None:
         found = token.integration
         with self._database.transaction() as session:
-            marked = merchants.mark_needs_reauth(session, found.merchant_id, token_version=found.token_version)
+            marked = connections.mark_needs_reauth(session, found.merchant_id, token_version=found.token_version)
         if marked:
             log.warning("Shopify no longer accepts this connection; waiting for the merchant to connect again")
 

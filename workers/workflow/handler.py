@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage import conversations, inbox, merchants, turns
+from storage import connections, conversations, inbox, merchants, turns
+from storage.connections import Integration
 from storage.conversations import Conversation
 from storage.inbox import InboxRow
-from storage.merchants import Integration
 from storage.turns import TurnInput
 from workers import logs, metrics
 from workers.workflow import privacy
@@ -106,7 +106,7 @@ class _Handler:
 
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
-        integration = merchants.integration_of(self._session, merchant_id)
+        integration = connections.integration_of(self._session, merchant_id)
         if self._is_erased(merchant_id):
             return
         self._check_merchant(merchant_id, integration)
@@ -156,7 +156,7 @@ class _Handler:
             return
         waits = kind == "oauth_complete" and bool(self._data.get("success"))
         if waits and shop is not None and integration is None:
-            other = merchants.integration_by_shop(self._session, str(shop))
+            other = connections.integration_by_shop(self._session, str(shop))
             if other is not None and other.merchant_id != merchant_id:
                 raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
         if integration is None and not merchants.merchant_exists(self._session, merchant_id):
@@ -174,7 +174,7 @@ class _Handler:
         """What an event does whatever the workflow says; False if it is too old to do anything."""
         if self._row.type == "app_uninstalled" and integration is not None:
             happened = self._row.time or self._row.received_at
-            if not merchants.disconnect(self._session, merchant_id, str(self._data["shop_domain"]), at=happened):
+            if not connections.disconnect(self._session, merchant_id, str(self._data["shop_domain"]), at=happened):
                 return False
             self._effects.forget_cache_of.append(merchant_id)
         if self._row.type == "oauth_complete":

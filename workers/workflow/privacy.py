@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage import privacy
+from storage.connections import Integration
 from storage.inbox import InboxRow
-from storage.merchants import Integration
 from storage.privacy import MERCHANT, Person
 from workers import logs
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from events import normalize_shop_domain
 from events.errors import InvalidEvent
+from events.shop_domain import is_shop_domain
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,13 @@ from events.errors import InvalidEvent
 )
 def test_accepted(text: str, domain: str) -> None:
     assert normalize_shop_domain(text) == domain
+    assert is_shop_domain(domain)
+
+
+def test_only_the_normal_form_is_a_domain() -> None:
+    assert not is_shop_domain("A.myshopify.com")
+    assert not is_shop_domain("a.myshopify.com\n")
+    assert not is_shop_domain("xn--a.myshopify.com")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from events import catalog
+from events.envelope import parse
 from tests.unit.workflows.builders import workflow
 from workflows import engine
 from workflows.actions import ACTIONS, Section
@@ -56,7 +56,7 @@ def test_the_transition_is_sound() -> None:
 
 def test_the_event_is_one() -> None:
     (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
-    assert catalog.parse(block.encode()).type == "oauth_complete"
+    assert parse(block.encode()).type == "oauth_complete"
 
 
 @pytest.mark.parametrize("event", EVENT_TYPES)

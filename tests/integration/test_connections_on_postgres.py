@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from storage import merchants, shop_facts
+from storage import connections, merchants
+from storage.connections import Integration, ShopFacts
 from storage.database import Database
-from storage.merchants import Integration
-from storage.shop_facts import ShopFacts
 from storage.vault import Vault, new_key_text
 from tests.rows import execute, query
 
@@ -36,12 +35,12 @@ def connect(database: Database, vault: Vault, token: str, shop_domain: str = SHO
 
 def read(database: Database, integration: Integration) -> ShopFacts | None:
     with database.transaction() as session:
-        return shop_facts.read(session, integration)
+        return connections.shop_facts(session, integration)
 
 
 def store(database: Database, integration: Integration, **told: Any) -> bool:
     with database.transaction() as session:
-        return shop_facts.store(session, integration, **(TOLD | told))
+        return connections.keep_shop_facts(session, integration, **(TOLD | told))
 
 
 def test_nothing_is_known_before_shopify_was_asked(database: Database, vault: Vault) -> None:
@@ -57,7 +56,7 @@ def test_what_was_told_is_kept_with_its_age(database: Database, vault: Vault) ->
     assert (facts.time_zone, facts.currency) == ("Asia/Tokyo", "JPY")
     assert 0 <= facts.age_seconds < 5
     with database.transaction() as session:
-        known = merchants.integration_of(session, "m1")
+        known = connections.integration_of(session, "m1")
     assert known is not None
     assert known.scopes == facts.scopes
 
@@ -97,5 +96,5 @@ def test_another_shop_has_other_facts(database: Database, vault: Vault) -> None:
 def test_a_disconnected_shop_takes_no_facts(database: Database, vault: Vault) -> None:
     integration = connect(database, vault, "shpat_1")
     with database.transaction() as session:
-        merchants.mark_needs_reauth(session, "m1", token_version=integration.token_version)
+        connections.mark_needs_reauth(session, "m1", token_version=integration.token_version)
     assert not store(database, integration)

@@ -1,6 +1,6 @@
 import pytest
 
-from events.quoting import kind, masked, plain_key, quoted, reason
+from events.errors import kind, masked, plain_key, quoted, reason
 
 
 @pytest.mark.parametrize(

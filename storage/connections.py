@@ -1,0 +1,166 @@
+"""Connections of merchants to shops, as far as no token is needed: whose shop, which status, what Shopify says of it.
+
+Everyone may import this; it reads the view `integrations`, never a token. `storage.merchants` has the tokens. The
+statements stand in `connections.sql`.
+"""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from events.catalog import OAuthComplete
+from events.fields import refusal
+from storage import inbox, sql
+from storage.errors import StorageRefused
+from storage.inbox import Accepted, NewEvent, Reused
+
+EVENT_TYPE = "oauth_complete"
+#: Namespace of the ids of events recorded here.
+EVENT_NAMESPACE = uuid.UUID("6f1d3a52-5c0e-5d43-9a55-0f3c1f0b7c11")
+
+SQL = sql.load("connections")
+
+
+@dataclass(frozen=True)
+class Integration:
+    """A merchant's shop, without secrets. `token_version` changes with every new token."""
+
+    merchant_id: str
+    type: str
+    shop_domain: str
+    token_version: int
+    scopes: tuple[str, ...]
+    is_active: bool
+    status: str
+    access_expires_at: datetime | None
+    connected_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Row[Any] | Sequence[Any]) -> "Integration":
+        """From the columns of the fragment `public`, in their order."""
+        merchant_id, kind, shop_domain, version, scopes, is_active, status, expires_at, connected_at = tuple(row)
+        return cls(merchant_id, kind, shop_domain, version, tuple(scopes), is_active, status, expires_at, connected_at)
+
+
+@dataclass(frozen=True)
+class ShopFacts:
+    """What Shopify said of a shop `age_seconds` ago. `scopes` are all that were granted; an IANA time zone."""
+
+    scopes: tuple[str, ...]
+    time_zone: str | None
+    currency: str | None
+    age_seconds: float = 0.0
+
+
+def integration_of(session: Session, merchant_id: str, type: str = "shopify") -> Integration | None:
+    """The merchant's shop, whatever its status; None if there is none."""
+    where = {"merchant_id": merchant_id, "type": type}
+    row = session.execute(SQL["integration_of"], where).one_or_none()
+    return None if row is None else Integration.from_row(row)
+
+
+def integration_by_shop(session: Session, shop_domain: str) -> Integration | None:
+    """The active connection of a shop."""
+    row = session.execute(SQL["integration_by_shop"], {"shop_domain": shop_domain}).one_or_none()
+    return None if row is None else Integration.from_row(row)
+
+
+def mark_needs_reauth(session: Session, merchant_id: str, *, token_version: int) -> bool:
+    """Note that Shopify no longer accepts this token; False if a newer one was stored meanwhile."""
+    values = {"merchant_id": merchant_id, "token_version": token_version}
+    return session.execute(SQL["mark_needs_reauth"], values).first() is not None
+
+
+def disconnect(session: Session, merchant_id: str, shop_domain: str, *, at: datetime) -> bool:
+    """Wipe the tokens of a shop that uninstalled the app at `at`.
+
+    False, and nothing changed, if it was connected (again) later, is another shop, or was already wiped.
+    """
+    values = {"merchant_id": merchant_id, "shop_domain": shop_domain, "at": at}
+    return bool(session.execute(SQL["disconnect"], values).scalar_one())
+
+
+def shop_facts(session: Session, integration: Integration) -> ShopFacts | None:
+    """The facts about the shop as it is connected now; None if Shopify has not been asked since."""
+    where = {"merchant_id": integration.merchant_id, "shop_domain": integration.shop_domain}
+    row = session.execute(SQL["shop_facts"], where).one_or_none()
+    return None if row is None else ShopFacts(tuple(row.scopes), row.time_zone, row.currency, float(row.age))
+
+
+def keep_shop_facts(
+    session: Session,
+    integration: Integration,
+    *,
+    scopes: Collection[str],
+    time_zone: str | None,
+    currency: str | None,
+) -> bool:
+    """Keep what Shopify says now; False, and nothing kept, if the shop was connected again meanwhile."""
+    values = {
+        "merchant_id": integration.merchant_id,
+        "shop_domain": integration.shop_domain,
+        "token_version": integration.token_version,
+        "scopes": sorted(set(scopes)),
+        "time_zone": time_zone,
+        "currency": currency,
+    }
+    return session.execute(SQL["keep_shop_facts"], values).first() is not None
+
+
+def oauth_complete(
+    *, merchant_id: str, shop_domain: str, scopes: Sequence[str], conversation_id: str | None
+) -> OAuthComplete:
+    """The data of a successful connection's event. Raises StorageRefused for an id that the contract refuses."""
+    try:
+        return OAuthComplete(
+            provider="shopify",
+            success=True,
+            merchant_id=merchant_id,
+            shop_domain=shop_domain,
+            conversation_id=conversation_id,
+            error=None,
+            scopes=list(scopes),
+        )
+    except ValidationError as error:
+        raise StorageRefused(refusal(error).message) from None
+
+
+def record(session: Session, integration: Integration, data: OAuthComplete, source: str) -> tuple[int, str]:
+    """Record the event of a new connection; returns its key and its id.
+
+    The id may be taken by a connection from before the merchant was erased: versions began at 1 then as well.
+    """
+    for life in range(100):
+        accepted = accept(session, integration, data, source, life=life)
+        if isinstance(accepted, Accepted) and accepted.fresh:
+            return accepted.key, event_id(integration, life)
+    raise StorageRefused(f"merchant {integration.merchant_id!r} was connected and erased too often")
+
+
+def accept(
+    session: Session, integration: Integration, data: OAuthComplete, source: str, *, life: int = 0
+) -> Accepted | Reused:
+    """Store the event of a connection once."""
+    event = NewEvent(
+        source=source,
+        id=event_id(integration, life),
+        type=EVENT_TYPE,
+        data=data.payload,
+        content_hash=data.content_hash(EVENT_TYPE),
+        time=integration.connected_at,
+        merchant_id=integration.merchant_id,
+        conversation_id=data.conversation_id,
+    )
+    return inbox.accept(session, [event])[0]
+
+
+def event_id(integration: Integration, life: int = 0) -> str:
+    """The id of a connection's event: the same for the same connection."""
+    parts = [integration.merchant_id, integration.shop_domain, str(integration.token_version)]
+    return str(uuid.uuid5(EVENT_NAMESPACE, ":".join(parts + ([str(life)] if life else []))))

@@ -1,0 +1,40 @@
+-- Connections, without a token.
+
+-- fragment: public
+-- The fields of connections.Integration, in their order.
+merchant_id, type, shop_domain, token_version, scopes, is_active, status, access_expires_at, connected_at
+
+-- name: integration_of
+SELECT {public} FROM integrations WHERE merchant_id = :merchant_id AND type = :type
+
+-- name: integration_by_shop
+SELECT {public} FROM integrations WHERE type = 'shopify' AND shop_domain = :shop_domain AND is_active
+
+-- name: mark_needs_reauth
+UPDATE merchant_integrations SET status = 'needs_reauth', is_active = false, updated_at = clock_timestamp()
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version
+RETURNING id
+
+-- name: disconnect
+-- A function with the owner's rights: who handles events may not touch this table (storage/database.sql).
+SELECT coalesce(disconnect_shop(:merchant_id, :shop_domain, CAST(:at AS timestamptz)), false)
+
+-- name: shop_facts
+-- They stand in the integration's `config` under "shop", beside the scopes column.
+-- Facts of another shop, or older than the connection, are none.
+SELECT scopes, config #>> '{{shop,time_zone}}' AS time_zone, config #>> '{{shop,currency}}' AS currency,
+       extract(epoch FROM clock_timestamp() - CAST(config #>> '{{shop,asked_at}}' AS timestamptz)) AS age
+FROM merchant_integrations
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND shop_domain = :shop_domain
+  AND config #>> '{{shop,domain}}' = :shop_domain
+  AND CAST(config #>> '{{shop,asked_at}}' AS timestamptz) >= connected_at
+
+-- name: keep_shop_facts
+UPDATE merchant_integrations SET
+    scopes = CAST(:scopes AS text[]), updated_at = clock_timestamp(),
+    config = jsonb_set(config, '{{shop}}', jsonb_build_object(
+        'domain', shop_domain, 'time_zone', CAST(:time_zone AS text), 'currency', CAST(:currency AS text),
+        'asked_at', clock_timestamp()))
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND shop_domain = :shop_domain
+  AND token_version = :token_version
+RETURNING id
