@@ -6,9 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.scenario.environment import Stage
 from workers.scenario.reading import InvalidScenario, Scenario, read
-from workers.scenario.runner import Play
-from workers.scenario.stage import Stage
+from workers.scenario.run import Play
 from workflows.loader import load_folder
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from events.catalog import CATALOG
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
-from workers.scenario.definition import Definition, PublishEvent, SimulateOauthComplete
+from workers.scenario.language import Definition, PublishEvent, SimulateOauthComplete
 
 MERCHANT_ID = "test_123"
 SHOP_DOMAIN = "test.myshopify.com"

@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterator
 
 from events.catalog import CATALOG
 from shopify.data import DATA_TYPES
-from workers.scenario.definition import (
+from workers.scenario.facts import FACT, FACTS
+from workers.scenario.killable import POINTS
+from workers.scenario.language import (
     CjMessage,
     CjToolCall,
     Definition,
@@ -15,8 +17,6 @@ from workers.scenario.definition import (
     PublishEvent,
     TransitionTo,
 )
-from workers.scenario.facts import FACT, FACTS
-from workers.scenario.killable import POINTS
 from workflows.suggest import or_one_of
 from workflows.vocabulary import TOOLS
 from workflows.yaml_marks import Document

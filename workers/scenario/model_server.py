@@ -17,7 +17,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from workers.model import demo
-from workers.scenario.definition import Fault, ModelAnswer
+from workers.scenario.language import Fault, ModelAnswer
 
 MODEL = "openai/scenario"
 START_SECONDS = 10.0

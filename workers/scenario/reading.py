@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.scenario.definition import Definition
+from workers.scenario.language import Definition
 from workers.scenario.meaning import check_meaning
-from workers.scenario.structure import check_structure
+from workers.scenario.read import check_structure
 from workflows.problem import Problem, render
 from workflows.yaml_marks import Document
 from workflows.yaml_reader import line_and_col

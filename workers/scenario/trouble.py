@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workers.scenario.definition import Fault
+from workers.scenario.language import Fault
 
 SLOW_SECONDS = 2.0
 OPERATIONS: Mapping[str, str] = {

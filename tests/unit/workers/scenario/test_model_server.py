@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from workers.model import demo
-from workers.scenario.definition import Fault, ModelAnswer
+from workers.scenario.language import Fault, ModelAnswer
 from workers.scenario.model_server import ScriptedModel, due, wire_message
 from workers.scenario.waiting import wait_until
 

@@ -6,12 +6,12 @@ from typing import get_args
 
 import pytest
 
+from tests.scenario_plugin import PATTERNS
 from workers import scenario
-from workers.scenario.definition import STEPS, Definition, Expectation, Fault, Given, Limits, ModelAnswer, Trouble
 from workers.scenario.facts import FACTS
-from workers.scenario.plugin import PATTERNS
+from workers.scenario.language import STEPS, Definition, Expectation, Fault, Given, Limits, ModelAnswer, Trouble
 from workers.scenario.reading import read_text
-from workers.scenario.runner import PATIENCE_SECONDS
+from workers.scenario.run import PATIENCE_SECONDS
 
 PAGE = (Path(scenario.__file__).parent / "SCENARIOS.md").read_text()
 SHARED = {*Expectation.model_fields, "action", "expect"}

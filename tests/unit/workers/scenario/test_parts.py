@@ -20,8 +20,8 @@ from workers.scenario.aging import aged
 from workers.scenario.batch import files
 from workers.scenario.cast import Cast
 from workers.scenario.clock import Clock
-from workers.scenario.definition import Fault
 from workers.scenario.killable import POINTS, RENEWAL_POINTS, Killer, killable
+from workers.scenario.language import Fault
 from workers.scenario.reading import read_text
 from workers.scenario.waiting import Late, wait_until
 
@@ -143,7 +143,15 @@ def test_a_process_dies_at_the_point_it_was_ordered_to(tmp_path: Path) -> None:
     killer.folder.mkdir()
     killer.order("agent", "model.after")
     killer.order("workflow", "model.before")
-    command = [sys.executable, "-m", "workers.scenario.killable", str(killer.folder), "agent", "walker", "argument"]
+    command = [
+        sys.executable,
+        "-m",
+        "workers.scenario.killable",
+        str(killer.folder),
+        "agent",
+        "walker",
+        "argument",
+    ]
     environ = {"PYTHONPATH": f"{tmp_path}:{procfile.PROCFILE.parent}"}
     first = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert (first.returncode, first.stdout) == (-9, "argument\n")

@@ -28,14 +28,15 @@ from storage.models import Base
 from workers import bootstrap
 from workers.delivery.breaker import BrokerBreaker
 from workers.delivery.wake_ups import Hints, sender
+from workers.local import fork_server
 from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from workers.local.procfile import Process
 from workers.local.supervisor import Pace
 from workers.operations import migrations
-from workers.scenario import aging, fork_server
+from workers.scenario import aging
 from workers.scenario.killable import Killer
 from workers.scenario.model_server import MODEL, ScriptedModel
-from workers.scenario.observer import WATCH
+from workers.scenario.observe import WATCH
 from workers.scenario.stack import KINDS, Stack
 from workers.scenario.waiting import Late, wait_until
 from workflows.loader import WorkflowSet, load_folder

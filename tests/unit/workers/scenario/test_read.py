@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.scenario.definition import STEPS, Definition
+from workers.scenario.language import STEPS, Definition
 from workers.scenario.reading import InvalidScenario, read, read_text
 from workflows.actions import Section
 

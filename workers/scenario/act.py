@@ -15,7 +15,8 @@ from storage import conversations, merchants
 from workers.scenario import trouble
 from workers.scenario.cast import Cast
 from workers.scenario.clock import Clock
-from workers.scenario.definition import (
+from workers.scenario.environment import Stage
+from workers.scenario.language import (
     Action,
     AdvanceClock,
     Definition,
@@ -27,7 +28,6 @@ from workers.scenario.definition import (
 )
 from workers.scenario.log import ACTION, Entry, Log
 from workers.scenario.stack import SCOPES
-from workers.scenario.stage import Stage
 from workers.scenario.waiting import wait_until
 
 AUTH, GATEWAY = "/auth", "/gateway"

@@ -1,4 +1,4 @@
-"""The pytest plugin: collects scenarios and plays them. Switched on with `-p workers.scenario.plugin`.
+"""The pytest plugin: collects scenarios and plays them. Switched on with `-p tests.scenario_plugin`.
 
 A YAML file is a scenario if it is named on the command line or matches one of the patterns of the setting
 `cj_scenarios`. What the scenarios run on is started by the first one and stopped at the end of the session; each
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from workers.scenario.environment import Stage
     from workers.scenario.reading import Scenario
     from workers.scenario.report import Failure
-    from workers.scenario.stage import Stage
 
 PATTERNS = ("scenarios/*.yaml", "shopify_data/*.yaml")
 
@@ -79,7 +79,7 @@ class ScenarioItem(pytest.Item):
 
     def runtest(self) -> None:
         """Play it."""
-        from workers.scenario.runner import Play
+        from workers.scenario.run import Play
 
         failure = Play(self.scenario, self.config.stash[_THEATRE].stage()).run()
         if failure is not None:
@@ -127,7 +127,7 @@ class _Theatre:
         if self._failed is not None:
             raise self._failed
         if self._stage is None:
-            from workers.scenario.stage import Stage
+            from workers.scenario.environment import Stage
 
             stage = Stage(workflows=self._workflows)
             try:

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workers.local import procfile
+from workers.local import fork_server, procfile
 from workers.local.procfile import Process
-from workers.scenario import fork_server, pace
+from workers.scenario import pace
 from workers.scenario.killable import Killer
 from workers.scenario.waiting import wait_until
 
@@ -138,4 +138,4 @@ def test_every_worker_of_the_procfile_is_started_so() -> None:
         "shopify",
     }
     agent = fork_server.command(Process("agent", "exec celery -A workers worker"), Path("/o"))
-    assert agent == "exec python -m workers.scenario.fork_server '/o' agent celery -A workers worker"
+    assert agent == "exec python -m workers.local.fork_server '/o' agent celery -A workers worker"

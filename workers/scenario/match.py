@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.scenario.definition import (
+from workers.scenario.facts import filled
+from workers.scenario.language import (
     CjMessage,
     CjToolCall,
     ContextUpdate,
@@ -16,7 +17,6 @@ from workers.scenario.definition import (
     ShopifyRequest,
     TransitionTo,
 )
-from workers.scenario.facts import filled
 from workers.scenario.log import ACTION, TURN, Entry
 
 TOLERANCE_SECONDS = 0.02

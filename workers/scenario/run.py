@@ -5,9 +5,10 @@ import time
 from collections.abc import Mapping
 
 from workers.scenario import pending
-from workers.scenario.acting import Actor
+from workers.scenario.act import Actor
 from workers.scenario.clock import Clock
-from workers.scenario.definition import (
+from workers.scenario.environment import Stage
+from workers.scenario.language import (
     Action,
     CjMessage,
     Expectation,
@@ -19,12 +20,11 @@ from workers.scenario.definition import (
     SimulateOauthComplete,
 )
 from workers.scenario.log import Log
-from workers.scenario.matching import Found, Truth, Waiting, Wrong, find, shown
-from workers.scenario.observer import Observer
+from workers.scenario.match import Found, Truth, Waiting, Wrong, find, shown
+from workers.scenario.observe import Observer
 from workers.scenario.reading import Passage, Scenario
 from workers.scenario.report import Failure, complaints
-from workers.scenario.skipping import Skipper
-from workers.scenario.stage import Stage
+from workers.scenario.time_travel import Skipper
 
 #: How long an expectation without `within` is waited for.
 PATIENCE_SECONDS = 30.0

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from workers.scenario.definition import (
+from workers.scenario.language import (
     CjMessage,
     CjToolCall,
     ContextUpdate,
@@ -14,7 +14,7 @@ from workers.scenario.definition import (
     TransitionTo,
 )
 from workers.scenario.log import ACTION, Entry, Log
-from workers.scenario.matching import Found, Outcome, Waiting, Wrong, find, shown
+from workers.scenario.match import Found, Outcome, Waiting, Wrong, find, shown
 
 
 def entry(kind: str, at: float = 1.0, *, is_open: bool = False, number: int = 0, **body: Any) -> Entry:

@@ -9,7 +9,7 @@ import pytest
 from events.reply import Reply
 from workers.scenario.clock import Clock
 from workers.scenario.log import Log
-from workers.scenario.observer import Observer
+from workers.scenario.observe import Observer
 from workers.scenario.stack import Stack
 
 BEGAN = 1_000.0

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 
 from storage.turns import OpenTurn
+from workers.scenario.environment import Stage
 from workers.scenario.pending import Pending
-from workers.scenario.stage import Stage
 
 #: How often it is looked at. Time jumps when nobody works at two looks in a row: a task may be about to begin.
 LOOK_SECONDS = 0.04

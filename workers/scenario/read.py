@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from workers.scenario.definition import (
+from workers.scenario.language import (
     ACTIONS,
     EXPECTATIONS,
     STEPS,

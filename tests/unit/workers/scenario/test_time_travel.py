@@ -5,10 +5,10 @@ from typing import cast
 import pytest
 
 from storage.turns import OpenTurn
-from workers.scenario import skipping
+from workers.scenario import time_travel as skipping
+from workers.scenario.environment import Stage
 from workers.scenario.pending import Pending
-from workers.scenario.skipping import FIRST_STEP, LONGEST_STEP, MARGIN_SECONDS, PATIENCE_SECONDS, Skipper
-from workers.scenario.stage import Stage
+from workers.scenario.time_travel import FIRST_STEP, LONGEST_STEP, MARGIN_SECONDS, PATIENCE_SECONDS, Skipper
 
 PAUSED = Pending(0, 0, (OpenTurn(1, None, 7.0),))
 LOST = Pending(1, 0, ())
