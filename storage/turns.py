@@ -93,6 +93,7 @@ class OpenTurn:
     """A turn that is being run or may be run some time: the first of its conversation."""
 
     turn_id: int
+    attempt: int
     owner: str | None
     """The worker that runs it; None: it waits."""
     seconds: float
@@ -287,19 +288,22 @@ def expire(session: Session, *, max_failures: int = MAX_FAILURES) -> list[Expire
     return [Expired(*row) for row in session.execute(SQL["expire"], values)]
 
 
-def waiting(session: Session, *, older_than_seconds: float, limit: int, per_merchant: int = PER_MERCHANT) -> list[int]:
+def waiting(
+    session: Session, *, older_than_seconds: float, limit: int, per_merchant: int = PER_MERCHANT, factor: float = 1.0
+) -> list[int]:
     """Turns that could have run for `older_than_seconds` and did not: their hint was lost.
 
-    Marks them as hinted; the caller hints them after the commit. Those hinted in the last seconds are left out.
+    Marks them as hinted; the caller hints them after the commit. Those hinted in the last seconds (`factor` scales
+    how many) are left out.
     """
-    times = {"older_than": older_than_seconds, "again": HINT_AGAIN_SECONDS}
+    times = {"older_than": older_than_seconds, "again": HINT_AGAIN_SECONDS * factor}
     values = {**times, "limit": limit, "per_merchant": per_merchant}
     return sorted(int(turn_id) for turn_id in session.execute(SQL["waiting"], values).scalars())
 
 
 def under_way(session: Session) -> list[OpenTurn]:
     """What is being run or waits for its time. What waits for an earlier turn, or for the merchant, is not in it."""
-    return [OpenTurn(id, owner, float(seconds)) for id, owner, seconds in session.execute(SQL["under_way"])]
+    return [OpenTurn(*turn, float(seconds)) for *turn, seconds in session.execute(SQL["under_way"])]
 
 
 def next_hints(

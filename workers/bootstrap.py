@@ -24,7 +24,7 @@ from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
 from workers.agent.tools import Tools
 from workers.agent.transactions import Ledger
-from workers.delivery.breaker import BrokerBreaker
+from workers.delivery.breaker import BREAK_SECONDS, BrokerBreaker
 from workers.delivery.reply_publisher import Outlet
 from workers.delivery.sweeper import Sweeper
 from workers.delivery.wake_ups import Hints
@@ -53,7 +53,7 @@ class Resources:
         self.kind = kind
         self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.draining = threading.Event()
-        self.breaker = BrokerBreaker()
+        self.breaker = BrokerBreaker(BREAK_SECONDS * settings.recovery_factor)
 
     @cached_property
     def database(self) -> Database:
@@ -102,7 +102,7 @@ class Resources:
         return TurnRunner(
             ledger=ledger,
             model=self.model,
-            tools=Tools(self.database, self.cache, self.hints),
+            tools=Tools(self.database, self.cache, self.hints, recovery_factor=self.settings.recovery_factor),
             outlet=self.outlet,
             hints=self.hints,
             leases=self.leases,
@@ -116,7 +116,8 @@ class Resources:
 
     @cached_property
     def shopify_fetcher(self) -> ShopifyFetcher:
-        return ShopifyFetcher(self.database, self.token_keeper, self.cache, self.shop_reader)
+        factor = self.settings.recovery_factor
+        return ShopifyFetcher(self.database, self.token_keeper, self.cache, self.shop_reader, recovery_factor=factor)
 
     @cached_property
     def shop_reader(self) -> ShopReader:
@@ -143,7 +144,7 @@ class Resources:
 
     @cached_property
     def sweeper(self) -> Sweeper:
-        return Sweeper(self.database, self.hints, self.outlet)
+        return Sweeper(self.database, self.hints, self.outlet, recovery_factor=self.settings.recovery_factor)
 
     def _client_for(self, token: AccessToken) -> ShopifyClient:
         return ShopifyClient(

@@ -96,6 +96,10 @@ def seconds(text: str) -> float:
     return _number(text, float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
 
 
+def factor(text: str) -> float:
+    return _number(text, float, 0.1, 10, "write a number from 0.1 to 10; 1 is the usual pace")
+
+
 def port(text: str) -> int:
     return int(_number(text, int, 1, 65535, "write a port from 1 to 65535, e.g. 9464"))
 

@@ -31,6 +31,7 @@ VARIABLES: Mapping[str, str] = {
     "SHOPIFY_ADMIN_URL": "where the Admin API is, with {shop} in it; default https://{shop}/admin",
     "CJ_WORKFLOWS": "folder of workflow YAML; default: the shipped ones",
     "CJ_LEASE_SECONDS": "seconds a worker may be silent before its turn is given to another; default 10",
+    "CJ_RECOVERY_FACTOR": "scales the pauses before workers look for what was lost; default 1, about a second",
     "CJ_LOG_LEVEL": "DEBUG, INFO (the default), WARNING or ERROR",
     "CJ_METRICS_PORT": "first port of the Prometheus pages, one for each process; absent: none",
 }
@@ -67,6 +68,7 @@ class Settings:
     shopify_admin_url: str = DEFAULT_ADMIN_URL
     workflows_folder: Path | None = None
     lease_seconds: float = 10.0
+    recovery_factor: float = 1.0
     log_level: str = "INFO"
     metrics_port: int | None = None
     warnings: tuple[str, ...] = ()
@@ -92,6 +94,7 @@ class Settings:
             shopify_admin_url=reader.value("SHOPIFY_ADMIN_URL", values.admin_url) or DEFAULT_ADMIN_URL,
             workflows_folder=reader.value("CJ_WORKFLOWS", values.folder),
             lease_seconds=reader.value("CJ_LEASE_SECONDS", values.seconds) or 10.0,
+            recovery_factor=reader.value("CJ_RECOVERY_FACTOR", values.factor) or 1.0,
             log_level=reader.value("CJ_LOG_LEVEL", values.log_level) or "INFO",
             metrics_port=reader.value("CJ_METRICS_PORT", values.port),
             warnings=reader.warnings(),
@@ -121,6 +124,7 @@ class Settings:
             "SHOPIFY_ADMIN_URL": self.shopify_admin_url,
             "CJ_WORKFLOWS": str(self.workflows_folder) if self.workflows_folder else "- (the shipped ones)",
             "CJ_LEASE_SECONDS": f"{self.lease_seconds:g}",
+            "CJ_RECOVERY_FACTOR": f"{self.recovery_factor:g}",
             "CJ_LOG_LEVEL": self.log_level,
             "CJ_METRICS_PORT": str(self.metrics_port) if self.metrics_port is not None else absent,
         }

@@ -47,6 +47,7 @@ def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
                 "SHOPIFY_CLIENT_ID": "client-id",
                 "SHOPIFY_CLIENT_SECRET": "client-secret",
                 "CJ_LEASE_SECONDS": "1",
+                "CJ_RECOVERY_FACTOR": "0.2",
                 "CJ_WORKFLOWS": str(unhurried_workflows(folder)),
             },
             command=command,
