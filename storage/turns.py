@@ -303,7 +303,10 @@ def waiting(
 
 def under_way(session: Session) -> list[OpenTurn]:
     """What is being run or waits for its time. What waits for an earlier turn, or for the merchant, is not in it."""
-    return [OpenTurn(*turn, float(seconds)) for *turn, seconds in session.execute(SQL["under_way"])]
+    return [
+        OpenTurn(turn_id, attempt, owner, float(seconds))
+        for turn_id, attempt, owner, seconds in session.execute(SQL["under_way"])
+    ]
 
 
 def next_hints(

@@ -1,88 +1,145 @@
-"""Carries out the actions of a scenario, each as the party does it that does it in production."""
+"""Carries out the actions of a scenario, each as in production the party does it whose it is, and injects faults."""
 
 import json
 import secrets
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from kombu import Producer
-from sqlalchemy import text
 
 from events import queues
+from events.catalog import CATALOG
+from events.errors import InvalidEvent
+from events.shop_domain import normalize_shop_domain
 from storage import conversations, merchants
-from workers.scenario import trouble
-from workers.scenario.cast import Cast
-from workers.scenario.clock import Clock
-from workers.scenario.environment import Stage
+from workers.scenario.environment import Environment
 from workers.scenario.language import (
     Action,
     AdvanceClock,
-    Definition,
     Flush,
     Kill,
     MerchantMessage,
+    PlannedFault,
     PublishEvent,
+    ScenarioDefinition,
     SimulateOauthComplete,
 )
-from workers.scenario.log import ACTION, Entry, Log
-from workers.scenario.stack import SCOPES
-from workers.scenario.waiting import wait_until
+from workers.scenario.match import ACTION, Entry, ScenarioLog
+from workers.scenario.observe import OPERATIONS
+from workers.scenario.stack import SCOPES, wait_until
+from workers.scenario.time_travel import ScenarioClock
 
 AUTH, GATEWAY = "/auth", "/gateway"
 FROM_GATEWAY = ("conversation_started", "message_received")
-UNINSTALLED = "app_uninstalled"
 #: How long time waits for an ordered kill to take place.
-DYING_SECONDS = 10.0
-_FORGET_CONTEXT = text("TRUNCATE scenario.context_updates")
+KILL_SECONDS = 10.0
+SLOW_SECONDS = 2.0
+
+#: What the development store calls a scenario's faults.
+STORE_FAULTS: Mapping[str, str] = {
+    "rate_limit": "throttled",
+    "unauthorized": "unauthorized",
+    "timeout": "hang",
+    "server_error": "status",
+    "malformed": "html",
+    "network": "dropped",
+    "slow": "latency",
+}
 
 
-class Actor:
-    """Acts for one scenario, and notes in its log what was done and when."""
+@dataclass(frozen=True)
+class Ids:
+    """The merchant, shop and conversation of a scenario: what steps do not have to name."""
 
-    def __init__(self, stage: Stage, definition: Definition, clock: Clock, log: Log) -> None:
-        self.cast = Cast.of(definition)
+    merchant_id: str = "test_123"
+    shop_domain: str = "test.myshopify.com"
+    conversation_id: str = "conv_1"
+
+    @classmethod
+    def of(cls, definition: ScenarioDefinition) -> "Ids":
+        """Those of whoever connects a store, else of the first event; where none is named, the usual ones."""
+        connections = [step.data for step in definition.steps if isinstance(step, SimulateOauthComplete)]
+        events = [step.data for step in definition.steps if isinstance(step, PublishEvent)]
+        data = next(iter((*connections, *events)), {})
+        named = {key: value for key in ("merchant_id", "conversation_id") if isinstance(value := data.get(key), str)}
+        try:
+            return cls(shop_domain=normalize_shop_domain(data.get("shop_domain", cls.shop_domain)), **named)
+        except InvalidEvent:
+            return cls(**named)
+
+    def event_data(self, event_type: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """`given` with the ids that events of this type need."""
+        model = CATALOG.get(event_type)
+        fields = model.model_fields if model is not None else {}
+        needed = {name: value for name, value in vars(self).items() if name in fields and fields[name].is_required()}
+        return {**needed, **given}
+
+    def oauth_data(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The data of an `oauth_complete` as the auth service sends it."""
+        usual = {"provider": "shopify", "success": True, "shop_domain": self.shop_domain}
+        return {**usual, "merchant_id": self.merchant_id, **given}
+
+
+def store_fault(fault: PlannedFault) -> dict[str, Any] | None:
+    """Arguments for `DevelopmentStore.fault` besides the shop; None for a fault of the model."""
+    place, _, data_type = fault.on.partition(".")
+    if place != "shopify":
+        return None
+    return {
+        "kind": STORE_FAULTS[fault.fail],
+        "operation": OPERATIONS.get(data_type),
+        "times": None if fault.call == "every" else 1,
+        "skip": 0 if fault.call == "every" else fault.call - 1,
+        "seconds": SLOW_SECONDS if fault.seconds is None and fault.fail == "slow" else fault.seconds,
+    }
+
+
+class Actions:
+    """Carries out one scenario's actions, and adds to its log what was done and when."""
+
+    def __init__(
+        self, environment: Environment, definition: ScenarioDefinition, clock: ScenarioClock, log: ScenarioLog
+    ) -> None:
+        self.ids = Ids.of(definition)
         #: (source, id) of every event that was published.
         self.published: set[tuple[str, str]] = set()
-        self._ordered: list[Kill] = []  # that nobody has died of yet
-        self._stage, self._stack = stage, stage.stack
-        self._definition, self._clock, self._log = definition, clock, log
+        self._kills: list[Kill] = []  # ordered, and nobody has died of them yet
+        self._environment, self._stack = environment, environment.stack
+        self._given, self._definition = definition.given, definition
+        self._size = "new" if self._given.store == "empty" else self._given.store
+        self._clock, self._log = clock, log
         self._done = 0
 
-    def set_the_stage(self) -> None:
-        """What is given, and what will go wrong."""
-        given, cast = self._definition.given, self.cast
+    def prepare(self) -> None:
+        """Set up what is given, and inject the faults."""
+        given, ids, store = self._given, self.ids, self._environment.store
         with self._stack.database.transaction() as session:
-            merchants.add_merchant(session, cast.merchant_id)
+            merchants.add_merchant(session, ids.merchant_id)
         if given.connected:
-            self._connect(cast.merchant_id, cast.shop_domain)
+            self._connect(ids.merchant_id, ids.shop_domain)
         else:
-            self._stage.store.register(cast.shop_domain, self._size)
+            store.register(ids.shop_domain, self._size)
         if given.workflow is not None or given.context:
-            workflow = given.workflow or self._stage.workflows.default.name
+            workflow = given.workflow or self._environment.workflows.default.name
             with self._stack.database.transaction() as session:
-                who = {"id": cast.conversation_id, "merchant_id": cast.merchant_id}
+                who = {"id": ids.conversation_id, "merchant_id": ids.merchant_id}
                 conversations.open(session, workflow=workflow, context=given.context, **who)
-                session.execute(_FORGET_CONTEXT)
-        for fault in self._definition.faults:
-            arguments = trouble.at_store(fault)
-            if arguments is not None:
-                self._stage.store.fault(None, **arguments)
-        self._stage.model.play(self._definition.model, self._definition.faults)
+            self._environment.forget_context_updates()
+        for arguments in filter(None, map(store_fault, self._definition.faults)):
+            store.fault(None, **arguments)
+        self._environment.model.play(self._definition.model, self._definition.faults)
 
     def act(self, action: Action) -> float:
         """Carry out an action; returns when that was, in the scenario's seconds."""
         at = self._clock.now()
-        said = self._perform(action)
+        done = self._perform(action)
         if isinstance(action, AdvanceClock):
             at = self._clock.now()
-        self._note(at, said)
+        self._note(at, done)
         return at
-
-    def _note(self, at: float, said: str) -> None:
-        self._done += 1
-        self._log.tell((ACTION, self._done), Entry(at, ACTION, said))
 
     def skip(self, seconds: float) -> None:
         """Nobody works for so long: have the time pass at once."""
@@ -90,50 +147,54 @@ class Actor:
         self._pass_time(seconds)
         self._note(at, f"nobody works, {seconds:.2f} s pass")
 
-    def look(self) -> None:
-        """Note who has died of an order."""
-        for kill in [kill for kill in self._ordered if not self._stage.killer.is_pending(kill.worker, str(kill.at))]:
-            self._ordered.remove(kill)
-            self._note(self._clock.now(), f"{kill.worker} killed at {kill.at}")
+    def pending_kill(self) -> Kill | None:
+        """An ordered kill whose failpoint no process has reached yet. Those that took place are noted."""
+        for kill in list(self._kills):
+            if not self._environment.killer.is_pending(kill.worker, str(kill.at)):
+                self._kills.remove(kill)
+                self._note(self._clock.now(), f"{kill.worker} killed at {kill.at}")
+        return self._kills[0] if self._kills else None
 
-    @property
-    def never_died(self) -> Kill | None:
-        """An ordered kill whose point no process has reached."""
-        self.look()
-        return self._ordered[0] if self._ordered else None
+    def _note(self, at: float, done: str) -> None:
+        self._done += 1
+        self._log.add((ACTION, self._done), Entry(at, ACTION, done))
 
     def _perform(self, action: Action) -> str:
         match action:
             case SimulateOauthComplete(data=data):
-                return self._simulate_oauth_complete(self.cast.oauth_data(data))
+                return self._simulate_oauth_complete(self.ids.oauth_data(data))
             case PublishEvent():
                 return self._publish_event(action)
             case MerchantMessage(text=words):
                 self._publish("message_received", self._message(words))
                 return f"the merchant says: {words}"
             case AdvanceClock(seconds=seconds):
-                self._advance_clock(seconds)
+                wait_until(lambda: self.pending_kill() is None, limit=KILL_SECONDS, what="the ordered kill")
+                self._pass_time(seconds)
                 return f"{seconds:g} s pass"
-            case Kill():
-                return self._kill(action)
+            case Kill(worker=worker, at=None):
+                return f"kill -9 of {worker}, process {self._environment.kill(worker)}"
+            case Kill(worker=worker, at=point):
+                self._environment.killer.order(worker, str(point))
+                self._kills.append(action)
+                return f"{worker} will be killed at {point}"
             case Flush(what=what):
                 for server in ("broker", "cache") if what == "all" else (what,):
-                    self._stage.redis(server).flushdb()
+                    self._environment.redis(server).flushdb()
                 return f"Redis of {'broker and cache' if what == 'all' else f'the {what}'} loses everything"
 
-    # --- the auth service and the gateway ---------------------------------------------------------------------------
-
     def _simulate_oauth_complete(self, data: Mapping[str, Any]) -> str:
-        if data["success"] is True:
+        connects = data["success"] is True
+        if connects:
             self._connect(str(data["merchant_id"]), str(data["shop_domain"]))
         self._publish("oauth_complete", data)
-        outcome = "connects" if data["success"] is True else "does not connect"
+        outcome = "connects" if connects else "does not connect"
         return f"the merchant {outcome} {data['shop_domain']}: oauth_complete published"
 
     def _publish_event(self, action: PublishEvent) -> str:
-        data = self.cast.event_data(action.type, action.data)
-        if action.type == UNINSTALLED:  # Shopify revokes the token before it tells anybody
-            self._stage.store.store.tokens.revoke(str(data.get("shop_domain")))
+        data = self.ids.event_data(action.type, action.data)
+        if action.type == "app_uninstalled":  # Shopify revokes the token before it tells anybody
+            self._environment.store.store.tokens.revoke(str(data.get("shop_domain")))
         for _ in range(action.times):
             self._publish(action.type, data, id=action.id)
         return f"{action.type} published{f' {action.times} times' if action.times > 1 else ''}"
@@ -149,36 +210,15 @@ class Actor:
         self.published.add((source, id))
 
     def _message(self, words: str) -> dict[str, Any]:
-        merchant_id = self.cast.merchant_id
         with self._stack.database.transaction() as session:
-            latest = conversations.latest_open(session, merchant_id)
-        conversation_id = latest.id if latest is not None else self.cast.conversation_id
-        return {"merchant_id": merchant_id, "conversation_id": conversation_id, "text": words}
-
-    @property
-    def _size(self) -> str:
-        size = self._definition.given.store
-        return "new" if size == "empty" else size
+            latest = conversations.latest_open(session, self.ids.merchant_id)
+        conversation_id = latest.id if latest is not None else self.ids.conversation_id
+        return {"merchant_id": self.ids.merchant_id, "conversation_id": conversation_id, "text": words}
 
     def _connect(self, merchant_id: str, shop_domain: str) -> None:
-        scopes = self._definition.given.scopes or SCOPES
-        token = f"shpat_{secrets.token_hex(16)}"
+        token, scopes = f"shpat_{secrets.token_hex(16)}", self._given.scopes or SCOPES
         self._stack.connect(shop_domain, merchant_id, size=self._size, token=token, scopes=scopes)
 
-    # --- trouble ----------------------------------------------------------------------------------------------------
-
-    def _advance_clock(self, seconds: float) -> None:
-        wait_until(lambda: self.never_died is None, limit=DYING_SECONDS, what="the ordered kill")
-        self._pass_time(seconds)
-
     def _pass_time(self, seconds: float) -> None:
-        self._clock.advance(seconds, at=self._stage.age(seconds))
-        self._stage.wake()
-
-    def _kill(self, action: Kill) -> str:
-        if action.at is None:
-            pid = self._stage.kill(action.worker)
-            return f"kill -9 of {action.worker}, process {pid}"
-        self._stage.killer.order(action.worker, action.at)
-        self._ordered.append(action)
-        return f"{action.worker} will be killed at {action.at}"
+        self._clock.jumped(seconds, at=self._environment.advance_clock(seconds))
+        self._environment.wake_due_turns()

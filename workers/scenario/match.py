@@ -1,12 +1,12 @@
-"""Whether what happened is what was expected. Pure: an expectation, the log, times in; an outcome out."""
+"""What happened, in a log with times, and whether it is what was expected. Pure: values in, values out."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from workers.scenario.facts import filled
 from workers.scenario.language import (
+    FACT,
     CjMessage,
     CjToolCall,
     ContextUpdate,
@@ -17,88 +17,129 @@ from workers.scenario.language import (
     ShopifyRequest,
     TransitionTo,
 )
-from workers.scenario.log import ACTION, TURN, Entry
 
+#: Kinds of entries that no expectation can name; they are there for whoever reads the log.
+ACTION, TURN = "action", "turn"
+#: Rows of one commit, and the clocks of two processes, may differ by this much.
 TOLERANCE_SECONDS = 0.02
-"""Rows of one commit, and the clocks of two processes, differ by so much."""
+NOT_YET_KNOWN = "not known yet"
 
+Place = tuple[float, float]
+"""A place in the log: seconds, and the number of the entry."""
 Truth = Mapping[str, Any]
+"""The store's true numbers, by the names in `language.FACTS`."""
 
 
 @dataclass(frozen=True)
-class Found:
+class Entry:
+    """Something that happened `at` seconds after the scenario began."""
+
+    at: float
+    kind: str
+    text: str
+    """As people read it."""
+    body: dict[str, Any] = field(default_factory=dict)
+    """What expectations are compared with."""
+    is_open: bool = False
+    """More will be known about it: the result of a tool call, whether a message was the last one."""
+    number: int = 0
+    """Tells entries of the same moment apart; set by the log."""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the log."""
+        return self.at, self.number
+
+
+class ScenarioLog:
+    """Entries by key, in the order of their times."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Hashable, Entry] = {}
+
+    def add(self, key: Hashable, entry: Entry) -> None:
+        """Add an entry, or replace the one of this key: more is known about it now."""
+        before = self._entries.get(key)
+        number = len(self._entries) if before is None else before.number
+        self._entries[key] = replace(entry, number=number)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(sorted(self._entries.values(), key=lambda entry: entry.place))
+
+    def after(self, place: Place) -> list[Entry]:
+        """What happened after a place in the log."""
+        return [entry for entry in self if entry.place > place]
+
+
+@dataclass(frozen=True)
+class Matched:
     """It came."""
 
     entry: Entry
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """It has not come yet."""
+class NotYet:
+    """It has not come yet. `differs`: why entries of the same kind are not it, by their number."""
 
     differs: Mapping[int, str] = field(default_factory=dict)
-    """Why entries of the same kind are not it, by their number in the log."""
 
 
 @dataclass(frozen=True)
-class Wrong:
+class Mismatch:
     """It came, but not as expected; or what must not come came."""
 
     why: str
-    entry: Entry | None = None
+    entry: Entry
 
 
-Outcome = Found | Waiting | Wrong
-NOT_YET = "not known yet"
+Outcome = Matched | NotYet | Mismatch
 
 
 def find(wanted: Expected, entries: Sequence[Entry], *, since: float, truth: Truth) -> Outcome:
-    """Look for `wanted` among `entries`. `since`: when the step before happened; `truth`: the store's true numbers."""
+    """Look for `wanted` among `entries`; `since` is when the step before happened."""
     if isinstance(wanted, Nothing):
         return _must_not_come(wanted, entries)
     differs: dict[int, str] = {}
     for entry in entries:
         if entry.kind != wanted.expect:
             continue
-        why = _difference(wanted, entry, truth)
+        why = _COMPARE[type(wanted)](wanted, entry, truth)
         if why is None:
-            late = _timing(wanted, entry, since)
-            return Wrong(late, entry) if late else Found(entry)
+            wrong_time = _timing(wanted, entry, since)
+            return Mismatch(wrong_time, entry) if wrong_time else Matched(entry)
         differs[entry.number] = why
-        if why is NOT_YET:
+        if why is NOT_YET_KNOWN:
             break
-    return Waiting(differs)
+    return NotYet(differs)
+
+
+def seconds_text(value: float) -> str:
+    """As people read it: 1.0 s, 0.013 s."""
+    return f"{value:.3f} s" if value < 0.1 else f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
 
 
 def _must_not_come(wanted: Nothing, entries: Sequence[Entry]) -> Outcome:
     for entry in entries:
         if entry.kind == wanted.kind or (wanted.kind == "any" and entry.kind not in (ACTION, TURN)):
-            return Wrong(f"{entry.kind} came, nothing was to come", entry)
-    return Waiting()
+            return Mismatch(f"{entry.kind} came, nothing was to come", entry)
+    return NotYet()
 
 
 def _timing(wanted: Expectation, entry: Entry, since: float) -> str | None:
     after = entry.at - since
+    came = f"came {seconds_text(after)} after the step before, expected"
     if wanted.min_delay is not None and after < wanted.min_delay - TOLERANCE_SECONDS:
-        return f"came {shown(after)} after the step before, expected at least {shown(wanted.min_delay)}"
+        return f"{came} at least {seconds_text(wanted.min_delay)}"
     if wanted.within is not None and after > wanted.within + TOLERANCE_SECONDS:
-        return f"came {shown(after)} after the step before, expected at most {shown(wanted.within)}"
-    if isinstance(wanted, CjToolCall) and wanted.max_seconds is not None:
-        took = float(entry.body["seconds"])
-        if took > wanted.max_seconds:
-            return f"took {shown(took)}, expected at most {shown(wanted.max_seconds)}"
+        return f"{came} at most {seconds_text(wanted.within)}"
+    limit = wanted.max_seconds if isinstance(wanted, CjToolCall) else None
+    if limit is not None and entry.body["seconds"] > limit:
+        return f"took {seconds_text(entry.body['seconds'])}, expected at most {seconds_text(limit)}"
     return None
 
 
-def shown(value: float) -> str:
-    """As people read it: 1.0 s, 0.013 s."""
-    return f"{value:.3f} s" if value < 0.1 else f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
-
-
-def _difference(wanted: Expected, entry: Entry, truth: Truth) -> str | None:
-    """Why the entry is not what is wanted; None if it is."""
-    compare: Callable[[Any, Entry, Truth], str | None] = _COMPARE[type(wanted)]
-    return compare(wanted, entry, truth)
+# --- why an entry is not what is wanted; None if it is ----------------------------------------------------------
 
 
 def _context_update(wanted: ContextUpdate, entry: Entry, _truth: Truth) -> str | None:
@@ -114,16 +155,16 @@ def _tool_call(wanted: CjToolCall, entry: Entry, _truth: Truth) -> str | None:
     if why is not None or not (wanted.result or wanted.max_seconds is not None):
         return why
     if entry.body.get("result") is None:
-        return NOT_YET if entry.is_open else "it has no result"
+        return NOT_YET_KNOWN if entry.is_open else "it has no result"
     return _missing(wanted.result, entry.body["result"], "result")
 
 
 def _message(wanted: CjMessage, entry: Entry, truth: Truth) -> str | None:
     said = entry.body["text"]
-    for part in (filled(text, truth) for text in wanted.contains):
+    for part in (_filled(text, truth) for text in wanted.contains):
         if part not in said:
             return f"does not contain {part!r}"
-    for part in (filled(text, truth) for text in wanted.excludes):
+    for part in (_filled(text, truth) for text in wanted.excludes):
         if part in said:
             return f"contains {part!r}"
     if wanted.matches is not None and re.search(wanted.matches, said) is None:
@@ -131,36 +172,31 @@ def _message(wanted: CjMessage, entry: Entry, truth: Truth) -> str | None:
     if wanted.final is None:
         return None
     if entry.is_open:
-        return NOT_YET
+        return NOT_YET_KNOWN
     return None if entry.body["final"] is wanted.final else f"final is {str(entry.body['final']).lower()}"
 
 
-def _transition(wanted: TransitionTo, entry: Entry, _truth: Truth) -> str | None:
-    return None if entry.body["to"] == wanted.to else f"to is {entry.body['to']}"
+def _filled(text: str, truth: Truth) -> str:
+    """`{{store.customers}} customers` → `1,500 customers`."""
+    return FACT.sub(lambda found: f"{truth[found[1]]:,}" if found[1] in truth else found[0], text)
 
 
-def _error(wanted: ErrorCode, entry: Entry, _truth: Truth) -> str | None:
-    return None if wanted.code in (None, entry.body["code"]) else f"code is {entry.body['code']}"
-
-
-def _shopify_request(wanted: ShopifyRequest, entry: Entry, _truth: Truth) -> str | None:
-    if wanted.data_type in (None, entry.body["data_type"]):
-        return None
-    return f"data_type is {entry.body['data_type']}"
+def _one_value(key: str, wanted: Any, entry: Entry) -> str | None:
+    return None if wanted in (None, entry.body[key]) else f"{key} is {entry.body[key]}"
 
 
 _COMPARE: Mapping[type[Any], Callable[[Any, Entry, Truth], str | None]] = {
     ContextUpdate: _context_update,
     CjToolCall: _tool_call,
     CjMessage: _message,
-    TransitionTo: _transition,
-    ErrorCode: _error,
-    ShopifyRequest: _shopify_request,
+    TransitionTo: lambda wanted, entry, _truth: _one_value("to", wanted.to, entry),
+    ErrorCode: lambda wanted, entry, _truth: _one_value("code", wanted.code, entry),
+    ShopifyRequest: lambda wanted, entry, _truth: _one_value("data_type", wanted.data_type, entry),
 }
 
 
 def _missing(wanted: Any, found: Any, at: str) -> str | None:
-    """Why `found` does not hold all that is `wanted`; None if it does. Maps may hold more, lists may not."""
+    """Why `found` does not hold all that is `wanted`. Maps may hold more, lists may not."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key, value in wanted.items():
             place = f"{at}.{key}" if at else str(key)
