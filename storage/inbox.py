@@ -226,12 +226,13 @@ def postpone(session: Session, key: int, seconds: float) -> None:
     session.execute(SQL["postpone"], {"key": key, "seconds": seconds})
 
 
-def unprocessed(session: Session, *, older_than_seconds: float, limit: int) -> list[int]:
-    """Keys of events that are due and were not handled for so long: their wake-up was lost, or there never was one.
+def unprocessed(session: Session, *, older_than_seconds: float, limit: int, factor: float = 1.0) -> list[int]:
+    """Events that are due and that nobody handled for so long: their wake-up was lost, or there never was one.
 
-    Marks them as woken; the caller sends the wake-ups after the commit. Those woken in the last seconds are left out.
+    Marks them as hinted; the caller wake_ups them after the commit. Those hinted in the last seconds (`factor` scales
+    how many) are left out.
     """
-    values = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS, "limit": limit}
+    values = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS * factor, "limit": limit}
     return sorted(int(key) for key in session.execute(SQL["unprocessed"], values).scalars())
 
 

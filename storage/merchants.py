@@ -59,6 +59,8 @@ class AccessToken:
     integration: Integration
     secret: SecretStr
     expires_at: datetime | None
+    #: By the database's clock.
+    read_at: datetime
     #: Until it expires, by the database's clock when it was read; None for never.
     seconds_left: float | None = None
     #: Whether a refresh token is kept with it.
@@ -165,10 +167,10 @@ def read_access_token(session: Session, vault: Vault, merchant_id: str) -> Acces
     row = session.execute(SQL["read_access_token"], {"merchant_id": merchant_id}).one_or_none()
     if row is None:
         return None
-    sealed, renewable, seconds_left, *public = tuple(row)
+    sealed, renewable, seconds_left, read_at, *public = tuple(row)
     integration = Integration.from_row(public)
     secret = vault.open(sealed, aad=binding(integration.merchant_id, integration.shop_domain, "access"))
-    return AccessToken(integration, secret, integration.access_expires_at, seconds_left, renewable)
+    return AccessToken(integration, secret, integration.access_expires_at, read_at, seconds_left, renewable)
 
 
 def begin_renewal(session: Session, vault: Vault, merchant_id: str, *, token_version: int) -> Renewal | None:

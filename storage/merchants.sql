@@ -39,7 +39,8 @@ RETURNING {public}
 
 -- name: read_access_token
 SELECT api_key, refresh_token IS NOT NULL AS renewable,
-       CAST(extract(epoch FROM access_expires_at - clock_timestamp()) AS float) AS seconds_left, {public} FROM merchant_integrations
+       CAST(extract(epoch FROM access_expires_at - clock_timestamp()) AS float) AS seconds_left,
+       clock_timestamp() AS read_at, {public} FROM merchant_integrations
 WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active'
 
 -- name: sealed

@@ -90,9 +90,11 @@ def acknowledge(session: Session, ids: Sequence[str]) -> int:
     return result.rowcount
 
 
-def due(session: Session, *, limit: int, longest_seconds: float = BACKOFF_SECONDS[-1]) -> list[OutgoingReply]:
-    """Replies to publish (again), oldest first; none waits longer than `longest_seconds` for that."""
-    backoff = [min(seconds, longest_seconds) for seconds in BACKOFF_SECONDS]
+def due(
+    session: Session, *, limit: int, longest_seconds: float = BACKOFF_SECONDS[-1], factor: float = 1.0
+) -> list[OutgoingReply]:
+    """Replies to publish (again), oldest first; after `longest_seconds` at the latest, times `factor`."""
+    backoff = [min(seconds, longest_seconds) * factor for seconds in BACKOFF_SECONDS]
     values = {"backoff": backoff, "steps": len(backoff), "limit": limit}
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 

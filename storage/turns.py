@@ -94,6 +94,7 @@ class OpenTurn:
     """A turn that is running or will be: the first unfinished one of its conversation."""
 
     turn_id: int
+    attempt: int
     owner: str | None
     """The worker that runs it; None while it waits."""
     seconds: float
@@ -288,19 +289,25 @@ def expire(session: Session, *, max_failures: int = MAX_FAILURES) -> list[Expire
     return [Expired(*row) for row in session.execute(SQL["expire"], values)]
 
 
-def waiting(session: Session, *, older_than_seconds: float, limit: int, per_merchant: int = PER_MERCHANT) -> list[int]:
-    """Ids of turns that could have run for `older_than_seconds` and did not: their wake-up was lost.
+def waiting(
+    session: Session, *, older_than_seconds: float, limit: int, per_merchant: int = PER_MERCHANT, factor: float = 1.0
+) -> list[int]:
+    """Turns that could have run for `older_than_seconds` and did not: their wake-up was lost.
 
-    Marks them as woken; the caller sends the wake-ups after the commit. Those woken in the last seconds are left out.
+    Marks them as hinted; the caller wake_ups them after the commit. Those hinted in the last seconds (`factor` scales
+    how many) are left out.
     """
-    times = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS}
+    times = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS * factor}
     values = {**times, "limit": limit, "per_merchant": per_merchant}
     return sorted(int(turn_id) for turn_id in session.execute(SQL["waiting"], values).scalars())
 
 
 def under_way(session: Session) -> list[OpenTurn]:
-    """Turns that run or wait for their time, without those that wait for an earlier turn or for the merchant."""
-    return [OpenTurn(id, owner, float(seconds)) for id, owner, seconds in session.execute(SQL["under_way"])]
+    """What is being run or waits for its time. What waits for an earlier turn, or for the merchant, is not in it."""
+    return [
+        OpenTurn(turn_id, attempt, owner, float(seconds))
+        for turn_id, attempt, owner, seconds in session.execute(SQL["under_way"])
+    ]
 
 
 def next_to_wake(

@@ -71,7 +71,7 @@ SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.fa
 FROM claimed c JOIN events e ON e.key = c.event_key
 
 -- name: under_way
-SELECT t.id, t.lease_owner, extract(epoch FROM coalesce(t.lease_until, t.run_after) - clock_timestamp())
+SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM coalesce(t.lease_until, t.run_after) - clock_timestamp())
 FROM turns t WHERE t.status IN ('queued', 'running') AND {first_in_conversation} AND NOT {parked}
 
 -- name: due_in

@@ -10,6 +10,8 @@ from storage.database import Database
 from tests.servers import PostgresForTests, fast_folder
 from workers.local.embedded import EmbeddedValkey
 
+pytest_plugins = ("tests.scenario_plugin",)
+
 # No test may meet the developer's servers, keys or models.
 for _name in list(os.environ):
     if _name.startswith(("CJ_", "OPENAI_", "SHOPIFY_")) or _name.endswith(("_API_KEY", "_API_BASE")):

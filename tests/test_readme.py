@@ -241,7 +241,7 @@ def test_the_image_runs_as_nobody_special_from_pinned_hashes() -> None:
 
 
 def test_the_scenario_example_is_a_valid_scenario() -> None:
-    from workers.scenario.reading import read_text
+    from workers.scenario.read import read_text
 
     _, block = blocks("yaml")
     assert read_text(block, file="README.md").definition.name == "a_new_store_is_greeted"

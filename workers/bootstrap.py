@@ -34,7 +34,7 @@ from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
 from workers.agent.tools import Tools
 from workers.agent.transactions import TurnTransactions
-from workers.delivery.breaker import BrokerBreaker
+from workers.delivery.breaker import BREAK_SECONDS, BrokerBreaker
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.sweeper import Sweeper
 from workers.delivery.wake_ups import WakeUps
@@ -70,7 +70,7 @@ class Resources:
         self.kind = kind
         self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.draining = threading.Event()
-        self.breaker = BrokerBreaker()
+        self.breaker = BrokerBreaker(BREAK_SECONDS * settings.recovery_factor)
 
     @cached_property
     def database(self) -> Database:
@@ -121,7 +121,7 @@ class Resources:
         return TurnRunner(
             transactions=transactions,
             model=self.model,
-            tools=Tools(self.database, self.cache, self.wake_ups),
+            tools=Tools(self.database, self.cache, self.wake_ups, recovery_factor=self.settings.recovery_factor),
             reply_publisher=self.reply_publisher,
             wake_ups=self.wake_ups,
             leases=self.leases,
@@ -135,7 +135,8 @@ class Resources:
 
     @cached_property
     def shopify_fetcher(self) -> ShopifyFetcher:
-        return ShopifyFetcher(self.database, self.token_keeper, self.cache, self.shop_reader)
+        factor = self.settings.recovery_factor
+        return ShopifyFetcher(self.database, self.token_keeper, self.cache, self.shop_reader, recovery_factor=factor)
 
     @cached_property
     def shop_reader(self) -> ShopReader:
@@ -162,7 +163,9 @@ class Resources:
 
     @cached_property
     def sweeper(self) -> Sweeper:
-        return Sweeper(self.database, self.wake_ups, self.reply_publisher)
+        return Sweeper(
+            self.database, self.wake_ups, self.reply_publisher, recovery_factor=self.settings.recovery_factor
+        )
 
     def _client_for(self, token: AccessToken) -> ShopifyClient:
         return ShopifyClient(

@@ -132,6 +132,7 @@ _DATABASE = _url("postgresql", "postgres", "postgresql+psycopg2")
 _BROKER = _url("redis", "rediss", "amqp", "amqps")
 _REDIS = _url("redis", "rediss", "unix")
 _LEASE = _number(float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
+_FACTOR = _number(float, 0.1, 10, "write a number from 0.1 to 10; 1 is the usual pace")
 _PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
 
 
@@ -191,6 +192,11 @@ class Settings(BaseModel):
         10.0,
         alias="CJ_LEASE_SECONDS",
         description="seconds a worker may be silent before its turn is given to another; default 10",
+    )
+    recovery_factor: Annotated[float, _FACTOR] = Field(
+        1.0,
+        alias="CJ_RECOVERY_FACTOR",
+        description="scales the pauses before workers look for what was lost; default 1, about a second",
     )
     log_level: Annotated[str, AfterValidator(_log_level)] = Field(
         "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"

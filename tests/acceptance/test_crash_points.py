@@ -10,15 +10,15 @@ from tests.acceptance.conftest import Someone
 from tests.chaos import mutants
 from tests.chaos.ground import unhurried_workflows
 from tests.servers import PostgresForTests
+from tests.stack import Stack
 from tests.waiting import wait_until
 from workers.local.embedded import EmbeddedValkey
 from workers.local.procfile import Process
 from workers.local.supervisor import Pace
-from workers.scenario.killable import POINTS, RENEWAL_POINTS, Killer, killable
-from workers.scenario.stack import Stack
+from workers.scenario.killable import FAILPOINTS, RENEWAL_FAILPOINTS, Killer, killable
 
-EVERY_POINT = [(kind, point) for kind, points in POINTS.items() for point in points]
-EVERY_POINT += [("shopify", point) for point in RENEWAL_POINTS]
+EVERY_POINT = [(kind, point) for kind, points in FAILPOINTS.items() for point in points]
+EVERY_POINT += [("shopify", point) for point in RENEWAL_FAILPOINTS]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
                 "SHOPIFY_CLIENT_ID": "client-id",
                 "SHOPIFY_CLIENT_SECRET": "client-secret",
                 "CJ_LEASE_SECONDS": "1",
+                "CJ_RECOVERY_FACTOR": "0.2",
                 "CJ_WORKFLOWS": str(unhurried_workflows(folder)),
             },
             command=command,
@@ -60,7 +61,7 @@ def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
 def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, point: str) -> None:
     stack, killer = dying
     expiring: dict[str, Any] = (
-        {"expires_in": 200, "refresh_token": f"shprt_of_{someone.merchant_id}"} if point in RENEWAL_POINTS else {}
+        {"expires_in": 200, "refresh_token": f"shprt_of_{someone.merchant_id}"} if point in RENEWAL_FAILPOINTS else {}
     )
     stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", **expiring)
     killer.order(kind, point)

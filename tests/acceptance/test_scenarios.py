@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = (sys.executable, "-m", "pytest", "-p", "workers.scenario.plugin", "-p", "no:cacheprovider", "-q")
+PLUGIN = (sys.executable, "-m", "pytest", "-p", "tests.scenario_plugin", "-p", "no:cacheprovider", "-q")
 CJ_TEST = (sys.executable, "-c", "from workers.cli import main; main()", "workflows", "test")
 
 RIGHT = """\
@@ -194,7 +194,7 @@ def test_a_mistake_in_a_scenario_is_an_error_of_the_collection(folder: Path) -> 
 
 def test_the_plugin_costs_other_tests_nothing() -> None:
     code = (
-        "import sys, workers.scenario.plugin;"
+        "import sys, tests.scenario_plugin;"
         "heavy = {'celery', 'kombu', 'sqlalchemy', 'litellm', 'pydantic', 'yaml', 'aiohttp', 'redis'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

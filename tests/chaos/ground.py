@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.chaos import mutants
+from tests.chaos import quick as quick_pace
 from tests.chaos.record import Record
 from tests.proxy import Proxy
 from tests.servers import PostgresForTests
@@ -54,6 +55,7 @@ def ground(
     environ = {
         "CJ_WORKFLOWS": str(unhurried_workflows(folder)),
         "CJ_LEASE_SECONDS": f"{lease_seconds:g}",
+        "CJ_RECOVERY_FACTOR": f"{quick_pace.FACTOR if quick else 1:g}",
     }
     with (
         PostgresForTests(folder / "postgres", durable=durable) as postgres,

@@ -2,8 +2,8 @@
 
 Runs MODULE as `python -m MODULE ARGS…` would. While there is a file FOLDER/NAME the guard of that name is off in every
 process that runs through this module. A harness that stays green then proves nothing; `test_teeth` holds that it
-does not. `quick` is no mutant: with it lost things are looked for at shorter intervals, and the demo model answers
-without litellm (whose import takes seconds), so that a test can wait for the outcome.
+does not. `quick` is no mutant: with it the demo model answers without litellm (whose import takes seconds),
+so that a test can wait for the outcome.
 """
 
 import contextlib

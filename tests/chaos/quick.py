@@ -1,19 +1,14 @@
-"""Chaos in seconds instead of minutes: lost things are looked for more often, and agents start without litellm.
+"""Chaos in seconds instead of minutes: agents start without litellm, and leave sooner when they are asked to.
 
-Nothing else differs: the demo model's own answers are given, past the library that would only carry them.
+Lost things are looked for more often by the setting CJ_RECOVERY_FACTOR. Nothing else differs: the demo model's own
+answers are given, past the library that would only carry them.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
-import storage.inbox
-import storage.outbox
-import storage.turns
 import workers.bootstrap
 import workers.celery
-import workers.delivery.sweeper
-from workers.delivery.breaker import BREAK_SECONDS, BrokerBreaker
 from workers.model import demo
 from workers.model.client import Model
 from workers.model.response import Answer, ToolCall, parse_arguments
@@ -52,12 +47,4 @@ class DemoModel(Model):
 def apply() -> None:
     """For this process."""
     workers.bootstrap.Model = DemoModel  # type: ignore[attr-defined]
-    workers.bootstrap.BrokerBreaker = partial(BrokerBreaker, FACTOR * BREAK_SECONDS)  # type: ignore[attr-defined, assignment]
     workers.celery.DRAIN_SECONDS *= FACTOR
-    workers.delivery.sweeper.PERIOD_SECONDS *= FACTOR
-    workers.delivery.sweeper.DRAINED_RESEND_SECONDS *= FACTOR
-    workers.delivery.sweeper.HINT_AFTER_SECONDS *= FACTOR
-    storage.inbox.WAKE_AGAIN_SECONDS *= FACTOR
-    storage.turns.WAKE_AGAIN_SECONDS *= FACTOR
-    backoff = tuple(FACTOR * seconds for seconds in storage.outbox.BACKOFF_SECONDS)
-    storage.outbox.BACKOFF_SECONDS = backoff  # type: ignore[assignment]

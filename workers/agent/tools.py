@@ -50,10 +50,11 @@ def canonical(name: str) -> str:
 class Tools:
     """Carries out tool calls for one process."""
 
-    def __init__(self, database: Database, cache: Cache, wake_ups: WakeUps) -> None:
+    def __init__(self, database: Database, cache: Cache, wake_ups: WakeUps, *, recovery_factor: float = 1.0) -> None:
         self._database = database
         self._cache = cache
         self._wake_ups = wake_ups
+        self._ask_again_seconds = ASK_AGAIN_SECONDS * recovery_factor
 
     def run(
         self,
@@ -108,7 +109,7 @@ class Tools:
 
     def _wait(self, request: FetchRequest, integration: Integration, deadline: float) -> Result:
         while (left := deadline - time.monotonic()) > 0:
-            answer = self._cache.wait_answer(request.request_id or "", min(left, ASK_AGAIN_SECONDS))
+            answer = self._cache.wait_answer(request.request_id or "", min(left, self._ask_again_seconds))
             if answer is not None:
                 return answer
             if deadline - time.monotonic() > 0:

@@ -11,7 +11,7 @@ import click
 from workers.cli.common import Failure, WrongUse, examples, json_option, plain, print_json, settings_for
 
 if TYPE_CHECKING:
-    from workers.scenario.batch import Result
+    from workers.scenario.run import ScenarioResult
 
 
 @click.command(
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 )
 @json_option
 def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
-    """Play scenarios on real workers, with servers, a store and a model of their own, and tell how each went.
+    """Run scenarios on real workers, with servers, a store and a model of their own, and tell how each went.
 
     Nothing that runs elsewhere is used or touched. Starting takes some seconds, once.
     """
-    from workers.scenario import batch
-    from workers.scenario.waiting import Late
+    from workers.scenario.run import files, run_files
+    from workers.scenario.stack import Late
 
-    if not batch.files(paths):
+    if not files(paths):
         raise WrongUse(f"no *.yaml in {', '.join(map(str, paths))}")
     began, results = time.monotonic(), []
     try:
-        with closing(batch.run(paths, workflows=folder or settings_for().workflows_folder)) as played:
-            for result in played:
+        with closing(run_files(paths, workflows=folder or settings_for().workflows_folder)) as running:
+            for result in running:
                 results.append(result)
                 if not as_json:
                     _tell(result)
@@ -56,7 +56,7 @@ def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
     raise SystemExit(1 if failed else 0)
 
 
-def _tell(result: "Result") -> None:
+def _tell(result: "ScenarioResult") -> None:
     if result.problem is None:
         click.echo(f"passed  {result.name}, {result.seconds:.1f} s")
     else:

@@ -44,8 +44,8 @@ class Found:
     replies: list[OutgoingReply] = field(default_factory=list)
 
 
-def sweep(session: Session, *, drained: bool = False) -> Found | None:
-    """One sweep inside the caller's transaction; None if another process is sweeping.
+def sweep(session: Session, *, drained: bool = False, recovery_factor: float = 1.0) -> Found | None:
+    """One sweep inside the caller's transaction; None if another process is sweeping. All pauses are scaled.
 
     `drained`: no reply lies on the broker. Then the gateway lives, and what is not acked by now is sent again soon:
     the pauses grow only so that a gateway which is away does not find each reply many times.
@@ -55,14 +55,15 @@ def sweep(session: Session, *, drained: bool = False) -> Found | None:
     expired = turns.expire(session)
     apologies = [reply for turn in expired if turn.dead for reply in _apologise(session, turn)]
     longest = DRAINED_RESEND_SECONDS if drained else outbox.BACKOFF_SECONDS[-1]
-    waiting = turns.waiting(session, older_than_seconds=HINT_AFTER_SECONDS, limit=BATCH)
+    older_than = HINT_AFTER_SECONDS * recovery_factor
+    waiting = turns.waiting(session, older_than_seconds=older_than, limit=BATCH, factor=recovery_factor)
     back = [turn.turn_id for turn in expired if not turn.dead]
     for turn in expired:
         log.warning("lease expired", turn_id=turn.turn_id, dead=turn.dead)
     return Found(
-        events=inbox.unprocessed(session, older_than_seconds=HINT_AFTER_SECONDS, limit=BATCH),
+        events=inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, factor=recovery_factor),
         turns=list(dict.fromkeys([*back, *waiting])),
-        replies=[*apologies, *outbox.due(session, limit=BATCH, longest_seconds=longest)],
+        replies=[*apologies, *outbox.due(session, limit=BATCH, longest_seconds=longest, factor=recovery_factor)],
     )
 
 
@@ -99,10 +100,13 @@ def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingRe
 class Sweeper:
     """The thread. It survives whatever a sweep meets and tries again after the period."""
 
-    def __init__(self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher) -> None:
+    def __init__(
+        self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher, *, recovery_factor: float = 1.0
+    ) -> None:
         self._database = database
         self._wake_ups = wake_ups
         self._reply_publisher = reply_publisher
+        self._recovery_factor = recovery_factor
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._away = False
@@ -121,7 +125,7 @@ class Sweeper:
         """Sweep, commit, then tell; returns what was found."""
         drained = self._reply_publisher.is_drained()
         with self._database.transaction() as session:
-            found = sweep(session, drained=drained)
+            found = sweep(session, drained=drained, recovery_factor=self._recovery_factor)
         self._more = False
         if found is not None:
             told = self._tell(found.events, found.turns, found.replies)
@@ -147,7 +151,8 @@ class Sweeper:
             log.info("deleted what was kept long enough", turns=pruned.turns, events=pruned.events)
 
     def _run(self) -> None:
-        while not self._stop.wait(0.0 if self._more else PERIOD_SECONDS):
+        period = PERIOD_SECONDS * self._recovery_factor
+        while not self._stop.wait(0.0 if self._more else period):
             try:
                 self.once()
                 self._prune()

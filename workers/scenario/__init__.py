@@ -8,6 +8,6 @@
       - expect: cj_message
         contains: "customers in your store"
 
-pytest collects them with `-p workers.scenario.plugin`; `cj workflows test PATH…` runs them without pytest. SCENARIOS.md
+pytest collects them with `-p tests.scenario_plugin`; `cj workflows test PATH…` runs them without pytest. SCENARIOS.md
 beside this file says everything.
 """

@@ -17,7 +17,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from workers.model import demo
-from workers.scenario.definition import Fault, ModelAnswer
+from workers.scenario.language import ModelAnswer, PlannedFault
 
 MODEL = "openai/scenario"
 START_SECONDS = 10.0
@@ -42,7 +42,7 @@ class ScriptedModel:
         #: How many requests are being answered.
         self.open_requests = 0
         self._script: Sequence[ModelAnswer] | None = None
-        self._faults: Sequence[Fault] = ()
+        self._faults: Sequence[PlannedFault] = ()
         self._port = 0
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -66,7 +66,7 @@ class ScriptedModel:
         self._thread.join(START_SECONDS)
         self._loop.close()
 
-    def play(self, script: Sequence[ModelAnswer] | None, faults: Sequence[Fault] = ()) -> None:
+    def play(self, script: Sequence[ModelAnswer] | None, faults: Sequence[PlannedFault] = ()) -> None:
         """Answer by this script from now on (None: as the demo model), failing as the faults on `model` say."""
         self._script, self._faults = script, [fault for fault in faults if fault.on == "model"]
         self.asked, self.problem, self.is_failing = 0, None, False
@@ -145,7 +145,7 @@ def _is_same(scripted: Message, seen: Message) -> bool:
     return bool(scripted["content"] == seen.get("content"))
 
 
-async def _failing(fault: Fault, request: web.Request) -> web.Response | None:
+async def _failing(fault: PlannedFault, request: web.Request) -> web.Response | None:
     """What comes instead of the answer; None if the answer comes all the same, only late."""
     match fault.fail:
         case "slow":

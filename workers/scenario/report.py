@@ -2,12 +2,12 @@
 
 import json
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.scenario.log import Entry
-from workers.scenario.reading import Passage
+from workers.scenario.match import Entry, Place
+from workers.scenario.read import Passage
 from workers.workflow.handler import NO_RULE
 
 TEXT_WIDTH = 100
@@ -16,7 +16,7 @@ WORKER_LINES = 20
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailureReport:
     """A scenario that did not go as expected."""
 
     file: str
@@ -26,55 +26,49 @@ class Failure:
     entries: tuple[Entry, ...] = ()
     matched: frozenset[int] = frozenset()
     """Numbers of the entries that earlier steps expected."""
-    after: tuple[float, float] = (0.0, -1)
+    after: Place = (0.0, -1)
     """The place in the log up to which things are matched."""
     differs: Mapping[int, str] = field(default_factory=dict)
+    """Why entries are not what was expected, by their number."""
     worker_lines: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join(self.lines())
+        return "\n".join(self._lines())
 
-    def lines(self) -> Iterator[str]:
-        """The whole report."""
+    def _lines(self) -> Iterator[str]:
         yield f"{self.file}:{self.passage.line}: {self.why}"
-        yield from _source(self.passage.line, self.passage.text)
+        source = textwrap.dedent(self.passage.text).splitlines()
+        width = len(str(self.passage.line + len(source) - 1))
+        for number, line in enumerate(source, start=self.passage.line):
+            yield f"  {number:>{width}} | {line}".rstrip()
         yield ""
-        yield from _what_happened(self.entries, self.matched, self.after, self.differs)
+        yield "  what happened (* = matched by an earlier step, > = not matched, from here on):"
+        yield from self._what_happened()
         if self.worker_lines:
             yield ""
             yield "  what the workers complained about:"
-            yield from (f"    {line}" for line in self.worker_lines)
+            for line in self.worker_lines:
+                yield f"    {line}"
 
-
-def _source(first: int, source: str) -> Iterator[str]:
-    lines = textwrap.dedent(source).splitlines()
-    width = len(str(first + len(lines) - 1))
-    for number, line in enumerate(lines, start=first):
-        yield f"  {number:>{width}} | {line}".rstrip()
-
-
-def _what_happened(
-    entries: Iterable[Entry], matched: Collection[int], after: tuple[float, float], differs: Mapping[int, str]
-) -> Iterator[str]:
-    yield "  what happened (* = matched by an earlier step, > = not matched, from here on):"
-    pointed = False
-    for entry in entries:
-        mark = "*" if entry.number in matched else " "
-        if not pointed and entry.place > after:
-            mark, pointed = ">", True
-        head = f"  {mark} {entry.at:8.3f} s  {entry.kind:15} "
-        room = " " * len(head)
-        text = textwrap.wrap(entry.text, TEXT_WIDTH) or [""]
-        yield f"{head}{text[0]}"
-        yield from (f"{room}{line}" for line in text[1:])
-        if entry.number in differs:
-            yield f"{room}^ {differs[entry.number]}"
-    if not pointed:
-        yield "  >            (nothing more)"
+    def _what_happened(self) -> Iterator[str]:
+        is_marked = False
+        for entry in self.entries:
+            mark = "*" if entry.number in self.matched else " "
+            if not is_marked and entry.place > self.after:
+                mark, is_marked = ">", True
+            head = f"  {mark} {entry.at:8.3f} s  {entry.kind:15} "
+            indent = " " * len(head)
+            first, *more = textwrap.wrap(entry.text, TEXT_WIDTH) or [""]
+            yield f"{head}{first}"
+            yield from (f"{indent}{line}" for line in more)
+            if entry.number in self.differs:
+                yield f"{indent}^ {self.differs[entry.number]}"
+        if not is_marked:
+            yield "  >            (nothing more)"
 
 
 def complaints(lines: Iterable[str]) -> tuple[str, ...]:
-    """Of the workers' log lines the latest that tell of trouble or why no rule took an event, as people read them."""
+    """The latest of the workers' log lines that tell of a problem or why no rule took an event, as people read them."""
     told = [line for line in map(_complaint, lines) if line is not None]
     return tuple(told[-WORKER_LINES:])
 

@@ -1,22 +1,21 @@
-"""The whole thing around a test: the Procfile's processes on real servers, a development store, and a gateway.
+"""The workers as production runs them, with what is around them: the Procfile's processes, a store, a gateway.
 
-with Stack(database_url, valkey_url, folder) as stack:
+with Stack(database_url, broker_url, redis_url, folder, processes=…, store=…) as stack:
     stack.connect("test.myshopify.com", "m1", size="medium")
-    stack.publish("oauth_complete", {...})
-    stack.gateway.wait_for_ends(conversation_id)
+    stack.rows("SELECT …")
 """
 
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from events import Publisher
-from events.envelope import Envelope
+from events.replies import RepliesConsumer, Reply
 from shopify.development_store.server import DevelopmentStore, token_for
 from storage import merchants
 from storage.database import Database
@@ -24,63 +23,96 @@ from storage.vault import Vault, new_key_text
 from workers.local import procfile
 from workers.local.procfile import Process
 from workers.local.supervisor import Pace, Supervisor
-from workers.scenario.gateway import Gateway
-from workers.scenario.waiting import Late, wait_until
 from workers.settings import environment
+
+T = TypeVar("T")
 
 KINDS = ("intake", "workflow", "agent", "shopify")
 SCOPES = ("read_customers", "read_orders", "read_products")
 READY_SECONDS = 60.0
+#: A worker that was killed holds its turn for this long.
+LEASE_SECONDS = 2.0
 #: Of the environment, what a process needs to run at all; everything else is named by the stack.
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
+
+
+class Late(AssertionError):
+    """What was waited for did not come in time."""
 
 
 class StackFailed(Late):
     """The processes did not become ready; the text ends with their last lines."""
 
 
+def wait_until(condition: Callable[[], T | None], *, limit: float = 10.0, what: str = "the condition") -> T:
+    """Poll `condition` until it is true (its value is returned). Raises Late after `limit` seconds."""
+    deadline = time.monotonic() + limit
+    pause = 0.005
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Late(f"waited {limit:g} s in vain for {what}; last value: {value!r}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+
+
+class ReplyCollector:
+    """A chat gateway that keeps what it is shown: each reply once, in order; acks them, on a thread of its own."""
+
+    def __init__(self, broker_url: str) -> None:
+        self.shown: list[Reply] = []
+        self._stop = threading.Event()
+        self._consumer = RepliesConsumer(broker_url)
+        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+
+    def start(self) -> None:
+        """Begin to consume."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def show(self, reply: Reply) -> None:
+        """Called with each reply."""
+        self.shown.append(reply)
+
+    def _run(self) -> None:
+        self._consumer.run(self.show, stop=self._stop)
+
+
 class Stack:
-    """Real worker processes under the supervisor; everything else a test needs beside them."""
+    """Real worker processes under the supervisor. A context manager: it starts everything and ends it."""
 
     supervisor: Supervisor
 
     def __init__(
         self,
         database_url: str,
-        valkey_url: str,
+        broker_url: str,
+        redis_url: str,
         folder: Path,
         *,
-        broker_url: str | None = None,
-        kinds: Sequence[str] = KINDS,
-        counts: Mapping[str, int] | None = None,
+        processes: Sequence[Process],
+        store: DevelopmentStore,
+        gateway: ReplyCollector,
         environ: Mapping[str, str] | None = None,
-        store: DevelopmentStore | None = None,
-        command: Callable[[Process], str] = lambda process: process.command,
         pace: Pace | None = None,
-        others: Sequence[Process] = (),
-        shows: bool = True,
     ) -> None:
-        """`command` may change how a process is started. A `store` given is running and stays so.
-
-        `others` run beside the Procfile's processes; one of them is the gateway when `shows` is false.
-        """
-        self.database_url, self.redis_url = database_url, valkey_url
-        self.broker_url = broker_url or valkey_url
+        """The workers' log goes to `folder`. `store` runs already. `environ` is added to the processes' own."""
+        self.database_url, self.broker_url, self.redis_url = database_url, broker_url, redis_url
         self.log_file = folder / "workers.log"
+        #: Everything the processes have said, `name: line`.
         self.lines: list[str] = []
         self.keys = new_key_text()
-        self.store = store or DevelopmentStore()
-        self._owns_store = store is None
-        self._environ = dict(environ or {})
-        processes = procfile.processes(procfile.read(), only=kinds, counts=counts)
-        self._processes = [replace(process, command=command(process)) for process in processes]
-        self._processes += others
-        self._shows = shows
-        self._pace = pace
+        self.store, self.gateway = store, gateway
         self.database = Database(database_url)
         self.vault = Vault.from_text(self.keys)
-        self.gateway = Gateway(self.broker_url)
-        self.publisher = Publisher(self.broker_url)
+        self._processes, self._environ, self._pace = processes, dict(environ or {}), pace
 
     def environ(self) -> dict[str, str]:
         """The processes' environment: of this process's only what `INHERITED` names."""
@@ -90,7 +122,7 @@ class Stack:
             "BROKER_URL": self.broker_url,
             "REDIS_URL": self.redis_url,
             "CJ_TOKEN_KEYS": self.keys,
-            "CJ_LEASE_SECONDS": "2",
+            "CJ_LEASE_SECONDS": f"{LEASE_SECONDS:g}",
             "SHOPIFY_ADMIN_URL": self.store.admin_url,
             "PYTHONWARNINGS": "default",
             **self._environ,
@@ -98,19 +130,16 @@ class Stack:
 
     def start(self) -> Self:
         """Start everything and wait until it is ready. Raises StackFailed."""
-        if self._owns_store:
-            self.store.start()
         self.supervisor = Supervisor(
             self._processes,
             environ=self.environ(),
             folder=procfile.PROCFILE.parent,
-            show=self._show,
-            say=lambda sentence: self._show("supervisor", sentence),
+            show=self._note,
+            say=lambda sentence: self._note("supervisor", sentence),
             pace=self._pace,
         )
         self.supervisor.start()
-        if self._shows:
-            self.gateway.start()
+        self.gateway.start()
         if not self.supervisor.wait_ready(READY_SECONDS):
             late = ", ".join(self.supervisor.not_ready())
             self.stop()
@@ -121,10 +150,7 @@ class Stack:
         """Let the processes finish their work, then end everything."""
         self.supervisor.stop()
         self.gateway.stop()
-        self.publisher.close()
         self.database.dispose()
-        if self._owns_store:
-            self.store.stop()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -164,37 +190,12 @@ class Stack:
                 emit=False,
             )
 
-    def publish(self, type: str, data: Mapping[str, Any], **options: Any) -> Envelope:
-        """Publish an event."""
-        return self.publisher.publish(type, dict(data), **options)
-
-    def connected(self, merchant_id: str, shop_domain: str, conversation_id: str, **options: Any) -> Envelope:
-        """Publish `oauth_complete`."""
-        data = {"provider": "shopify", "success": True, "shop_domain": shop_domain, "merchant_id": merchant_id}
-        return self.publish("oauth_complete", data | {"conversation_id": conversation_id}, **options)
-
-    def say(self, merchant_id: str, conversation_id: str, text: str, **options: Any) -> Envelope:
-        """Publish `message_received`, as the chat gateway does."""
-        data = {"merchant_id": merchant_id, "conversation_id": conversation_id, "text": text}
-        return self.publish("message_received", data, source="/gateway", **options)
-
     def rows(self, query: str, **values: Any) -> list[Any]:
         """Rows of a query on the workers' database."""
         with self.database.transaction() as session:
             return [tuple(row) for row in session.execute(text(query), values)]
 
-    def wait_row(self, query: str, wanted: Callable[[list[Any]], bool], *, limit: float = 20.0, **values: Any) -> Any:
-        """Wait until the rows of a query are as wanted."""
-        rows: list[Any] = []
-
-        def check() -> bool:
-            rows[:] = self.rows(query, **values)
-            return wanted(rows)
-
-        wait_until(check, limit=limit, what=query)
-        return rows
-
-    def _show(self, name: str, line: str) -> None:
+    def _note(self, name: str, line: str) -> None:
         self.lines.append(f"{name}: {line}")
         with self.log_file.open("a") as log:
             log.write(f"{name}: {line}\n")

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from events.data_types import DATA_TYPES
@@ -70,12 +69,22 @@ class FetchRequest:
 class ShopifyFetcher:
     """Fetches for one process; shares one fetch among all who ask for the same data at the same time."""
 
-    def __init__(self, database: Database, keeper: TokenKeeper, cache: Cache, reader: ShopReader) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keeper: TokenKeeper,
+        cache: Cache,
+        reader: ShopReader,
+        *,
+        recovery_factor: float = 1.0,
+    ) -> None:
         self._database = database
         self._keeper = keeper
         self._cache = cache
         self._reader = reader
         self._delayed_calls = DelayedCalls()
+        self._lead_ttl_ms = round(LEAD_TTL_MS * recovery_factor)
+        self._renew_seconds = RENEW_SECONDS * recovery_factor
 
     def fetch(self, request: FetchRequest) -> None:
         """Answer `request`: from the cache, from a fetch in flight, or from Shopify."""
@@ -91,7 +100,7 @@ class ShopifyFetcher:
             return self._answer(request, self._without_token(request, error))
         version = token.integration.token_version
         flight = self._cache.flight_key(request.merchant_id, version, request.data_type)
-        match self._cache.join(flight, request.request_id, lead_ttl_ms=LEAD_TTL_MS):
+        match self._cache.join(flight, request.request_id, lead_ttl_ms=self._lead_ttl_ms):
             case Hit(value=kept):
                 metrics.cache_read(request.data_type, "hit")
                 self._answer(request, results.cached(request.data_type, kept))
@@ -135,10 +144,10 @@ class ShopifyFetcher:
 
         def renew() -> None:
             if not done.is_set():
-                self._cache.renew(flight, lead_ttl_ms=LEAD_TTL_MS)
-                self._delayed_calls.call(RENEW_SECONDS, renew)
+                self._cache.renew(flight, lead_ttl_ms=self._lead_ttl_ms)
+                self._delayed_calls.call(self._renew_seconds, renew)
 
-        self._delayed_calls.call(RENEW_SECONDS, renew)
+        self._delayed_calls.call(self._renew_seconds, renew)
         try:
             yield
         finally:
@@ -152,7 +161,7 @@ class ShopifyFetcher:
         return result if found is None else results.stale(request.data_type, found, result)
 
     def _ask_shopify(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
-        now = datetime.now(UTC)
+        now = token.read_at
         try:
             found = self._reader.read(token, request.data_type, now=now, deadline=deadline)
         except ShopifyError as error:

@@ -44,6 +44,7 @@ def test_everything_set(tmp_path: Path) -> None:
             "SHOPIFY_ADMIN_URL": "http://127.0.0.1:4010/{shop}/admin/",
             "CJ_WORKFLOWS": str(tmp_path),
             "CJ_LEASE_SECONDS": "2.5",
+            "CJ_RECOVERY_FACTOR": "0.2",
             "CJ_LOG_LEVEL": "debug",
             "CJ_METRICS_PORT": "9464",
         }
@@ -53,6 +54,7 @@ def test_everything_set(tmp_path: Path) -> None:
     assert settings.shopify_client_secret.get_secret_value() == "client-secret"
     assert settings.shopify_admin_url == "http://127.0.0.1:4010/{shop}/admin"
     assert settings.workflows_folder == tmp_path
+    assert settings.recovery_factor == 0.2
     assert (settings.lease_seconds, settings.log_level, settings.metrics_port) == (2.5, "DEBUG", 9464)
 
 
@@ -97,6 +99,7 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("CJ_WORKFLOWS", "/no/such/folder", "no folder"),
         ("CJ_LEASE_SECONDS", "0.1", "0.5 to 600"),
         ("CJ_LEASE_SECONDS", "nan", "0.5 to 600"),
+        ("CJ_RECOVERY_FACTOR", "0", "0.1 to 10"),
         ("CJ_LOG_LEVEL", "loud", "DEBUG"),
         ("CJ_METRICS_PORT", "80.5", "65535"),
         ("CJ_METRICS_PORT", "70000", "65535"),

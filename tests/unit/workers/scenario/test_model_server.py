@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from workers.model import demo
-from workers.scenario.definition import Fault, ModelAnswer
+from workers.scenario.language import ModelAnswer, PlannedFault
 from workers.scenario.model_server import ScriptedModel, due, wire_message
-from workers.scenario.waiting import wait_until
+from workers.scenario.stack import wait_until
 
 SCRIPT = [
     ModelAnswer.model_validate({"call": {"shopify_data": {"data_type": "counts"}}}),
@@ -91,7 +91,7 @@ def test_without_a_script_the_demo_model_speaks(model: ScriptedModel) -> None:
 
 @pytest.mark.parametrize(("fail", "status"), [("rate_limit", 429), ("unauthorized", 401), ("server_error", 500)])
 def test_faults_with_a_status(model: ScriptedModel, fail: str, status: int) -> None:
-    model.play(SCRIPT, [Fault.model_validate({"on": "model", "call": 2, "fail": fail})])
+    model.play(SCRIPT, [PlannedFault.model_validate({"on": "model", "call": 2, "fail": fail})])
     assert [ask(model, USER).status_code for _ in range(2)] == [200, status]
     assert model.is_failing
     assert ask(model, USER).status_code == 200
@@ -99,8 +99,8 @@ def test_faults_with_a_status(model: ScriptedModel, fail: str, status: int) -> N
 
 
 def test_faults_without_one(model: ScriptedModel) -> None:
-    def fault(call: int, fail: str, **more: float) -> Fault:
-        return Fault.model_validate({"on": "model", "call": call, "fail": fail, **more})
+    def fault(call: int, fail: str, **more: float) -> PlannedFault:
+        return PlannedFault.model_validate({"on": "model", "call": call, "fail": fail, **more})
 
     model.play(SCRIPT, [fault(1, "malformed"), fault(2, "network"), fault(3, "slow", seconds=0.2), fault(4, "timeout")])
     assert ask(model, USER).text.startswith("<html>")
@@ -114,7 +114,7 @@ def test_faults_without_one(model: ScriptedModel) -> None:
 
 
 def test_open_requests_are_counted_until_they_are_answered_or_given_up(model: ScriptedModel) -> None:
-    model.play(SCRIPT, [Fault.model_validate({"on": "model", "call": 1, "fail": "timeout"})])
+    model.play(SCRIPT, [PlannedFault.model_validate({"on": "model", "call": 1, "fail": "timeout"})])
     with ThreadPoolExecutor() as threads:
         hanging = threads.submit(ask, model, USER, timeout=1.0)
         wait_until(lambda: model.open_requests == 1)
@@ -125,6 +125,6 @@ def test_open_requests_are_counted_until_they_are_answered_or_given_up(model: Sc
 
 
 def test_faults_elsewhere_are_not_the_models(model: ScriptedModel) -> None:
-    model.play(SCRIPT, [Fault.model_validate({"on": "shopify.*", "call": "every", "fail": "server_error"})])
+    model.play(SCRIPT, [PlannedFault.model_validate({"on": "shopify.*", "call": "every", "fail": "server_error"})])
     assert ask(model, USER).status_code == 200
     assert not model.is_failing

@@ -2,13 +2,13 @@
 
 import json
 
-from workers.scenario.log import Entry
-from workers.scenario.reading import Passage
-from workers.scenario.report import Failure, complaints
+from workers.scenario.match import Entry
+from workers.scenario.read import Passage
+from workers.scenario.report import FailureReport, complaints
 
 
 def test_a_failure_shows_the_place_the_step_and_what_happened() -> None:
-    failure = Failure(
+    failure = FailureReport(
         file="flow.yaml",
         passage=Passage(26, "  - expect: cj_tool_call\n    min_delay: 1.0"),
         why="came 0.70 s after the step before, expected at least 1.0 s",
@@ -40,7 +40,7 @@ def test_a_failure_shows_the_place_the_step_and_what_happened() -> None:
 
 
 def test_when_nothing_more_happened_that_is_said() -> None:
-    failure = Failure(
+    failure = FailureReport(
         "f.yaml", Passage(3, "  - expect: error"), "did not come", (Entry(0.1, "action", "kill"),), after=(1, 0)
     )
     assert str(failure).endswith("     0.100 s  action          kill\n  >            (nothing more)")

@@ -1,9 +1,9 @@
-"""A worker process that is back at once: `python -m workers.scenario.fork_server FOLDER NAME MODULE [ARGS…]`.
+"""A worker process that is back at once: `python -m workers.local.fork_server FOLDER NAME MODULE [ARGS…]`.
 
-A worker imports for seconds before it takes work (litellm alone needs two or more). Here that is done once, by a
-process that then only forks: its child runs MODULE as `python -m MODULE ARGS…` would, and can be killed at the points
-of `killable`. When it is killed the next child begins where the imports ended; when it ends in any other way, or before
-it took work, the server ends as it did.
+A worker imports for seconds before it takes work (litellm alone needs two or more). Here one process imports what a
+worker of the kind NAME needs and then only forks: its child runs MODULE as `python -m MODULE ARGS…` would. When the
+child is killed the next one begins where the imports ended; when it ends in any other way, or before it took work, the
+server ends as it did. Before the fork there are no threads, sockets or pools.
 
 FOLDER/NAME.pid holds the child's process id while it takes work.
 """
@@ -13,6 +13,8 @@ import gc
 import importlib
 import logging
 import os
+import re
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -20,15 +22,22 @@ from pathlib import Path
 from workers.local import parent_death
 from workers.local.child import how_it_ended
 from workers.local.procfile import Process
-from workers.scenario import killable, pace
 
 #: What `celery worker` imports late.
 _OF_CELERY = ("celery.bin.worker", "celery.apps.worker", "celery.concurrency.thread", "kombu.transport.redis")
+_INTAKE = "workers.intake.__main__"
+_PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>[\w.]+)")
 
 
-def command(process: Process, folder: Path) -> str:
-    """The command of a Procfile's process, run from a fork server; any other command as it is."""
-    return killable.through(__name__, process, folder)
+def run_through(module: str, process: Process, folder: Path) -> str:
+    """The command of a Procfile's process, run through `python -m MODULE FOLDER NAME …`."""
+    name = process.name.partition(".")[0]
+    return _PROGRAM.sub(f"exec python -m {module} '{folder}' {name} \\g<module>", process.command, count=1)
+
+
+def forked(process: Process, folder: Path) -> str:
+    """The command of a Procfile's process, run by a fork server."""
+    return run_through(__name__, process, folder)
 
 
 def pid_of(folder: Path, name: str) -> int | None:
@@ -41,12 +50,18 @@ def pid_of(folder: Path, name: str) -> int | None:
     return pid
 
 
+def run_as_main(module: str, arguments: list[str]) -> None:
+    """What `python -m MODULE ARGS…` does, in this process."""
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
 def _pid_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.pid"
 
 
-class _Announcing(logging.Handler):
-    """Notes the process id when the worker says that it is ready."""
+class _PidWriter(logging.Handler):
+    """Writes the process id when the worker says that it is ready."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -58,13 +73,13 @@ class _Announcing(logging.Handler):
         written.rename(self._file)
 
 
-def _import(module: str, name: str) -> None:
-    if module == "celery":
+def _import_all(name: str) -> None:
+    if name == "intake":
+        importlib.import_module(_INTAKE)
+        del sys.modules[_INTAKE]  # it is to run as __main__
+    else:
         for late in (*_OF_CELERY, "workers.celery", "workers.tasks"):
             importlib.import_module(late)
-    else:
-        importlib.import_module(module)
-        del sys.modules[module]  # it is to run as __main__
     if name == "agent":
         from workers.model import litellm_call
 
@@ -76,7 +91,7 @@ def _import(module: str, name: str) -> None:
 def _serve(file: Path) -> None:
     """Fork until a child ends by itself or before it took work, then end as it did; returns in every child.
 
-    SIGTERM is for the child, which decides when it ends. A child gets it also when it comes just before it is forked.
+    SIGTERM is for the child, which decides when it ends. A child gets it also when it comes just before the fork.
     """
     server, asked = os.getpid(), list[int]()
     signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
@@ -114,11 +129,10 @@ def main() -> None:
     folder, name, module, *arguments = sys.argv[1:]
     file = _pid_file(Path(folder), name)
     file.unlink(missing_ok=True)  # of a server that was killed
-    _import(module, name)
+    _import_all(name)
     _serve(file)
-    pace.apply()
-    logging.getLogger("workers.ready").addHandler(_Announcing(file))
-    killable.run(Path(folder), name, module, arguments)
+    logging.getLogger("workers.ready").addHandler(_PidWriter(file))
+    run_as_main(module, arguments)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 
 from events.reply import Reply
-from workers.scenario.clock import Clock
-from workers.scenario.log import Log
-from workers.scenario.observer import Observer
+from workers.scenario.match import ScenarioLog
+from workers.scenario.observe import Observer
 from workers.scenario.stack import Stack
+from workers.scenario.time_travel import ScenarioClock
 
 BEGAN = 1_000.0
 
@@ -40,15 +40,15 @@ class Gateway:
 
 def test_a_message_that_is_told_again_after_a_jump_stays_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it is the last of its turn is known at the turn's end, when time may have jumped."""
-    monkeypatch.setattr("workers.scenario.clock.time.time", lambda: BEGAN)
-    clock, log, gateway = Clock(), Log(), Gateway()
+    monkeypatch.setattr("workers.scenario.time_travel.time.time", lambda: BEGAN)
+    clock, log, gateway = ScenarioClock(), ScenarioLog(), Gateway()
     store = SimpleNamespace(store=SimpleNamespace(request_log=SimpleNamespace(requests=list)))
     stack = SimpleNamespace(gateway=gateway, store=store, rows=lambda *_, **__: [])
     observer = Observer(cast(Stack, stack), clock, log, after_turn=0)
     gateway.show(BEGAN + 0.1, {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m1", "delta": "Hello."})
     observer.look()
-    clock.advance(0.9, at=BEGAN + 1.3)
-    gateway.show(BEGAN + 1.5, {"type": "RUN_FINISHED", "threadId": "conv_1", "runId": "turn_7"})
+    clock.jumped(0.9, at=BEGAN + 1.3)
+    gateway.show(BEGAN + 0.9 + 1.5, {"type": "RUN_FINISHED", "threadId": "conv_1", "runId": "turn_7"})
     observer.look()
     message, end = list(log)
     assert (message.kind, message.body["final"], end.kind) == ("cj_message", True, "turn")

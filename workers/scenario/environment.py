@@ -1,8 +1,8 @@
-"""Where scenarios are played: servers, workers, development store and scripted model, started once and emptied between
-one scenario and the next.
+"""Where scenarios run: servers, workers, development store and scripted model, started once and emptied between one
+scenario and the next.
 
-The workers are processes of their own, as in production; the stage is one for a pytest process, so that scenarios in
-parallel processes do not meet.
+The workers are processes of their own, as in production. Each pytest process has an environment of its own, so that
+scenarios in parallel processes do not meet.
 """
 
 import contextlib
@@ -10,10 +10,10 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import redis
@@ -22,42 +22,40 @@ from sqlalchemy.orm import Session
 
 from events import queues
 from shopify.development_store.server import DevelopmentStore
+from storage import turns
 from storage.cache import FLIGHTS
 from storage.errors import StorageError
 from storage.models import Base
 from workers import bootstrap
 from workers.delivery.breaker import BrokerBreaker
 from workers.delivery.wake_ups import WakeUps, sender
+from workers.local import fork_server, procfile
 from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from workers.local.procfile import Process
 from workers.local.supervisor import Pace
 from workers.operations import migrations
-from workers.scenario import aging, fork_server
-from workers.scenario.killable import Killer
+from workers.scenario import time_travel
+from workers.scenario.killable import Killer, killable
 from workers.scenario.model_server import MODEL, ScriptedModel
-from workers.scenario.observer import WATCH
-from workers.scenario.stack import KINDS, Stack
-from workers.scenario.waiting import Late, wait_until
+from workers.scenario.observe import WATCH
+from workers.scenario.stack import KINDS, LEASE_SECONDS, Late, ReplyCollector, Stack, wait_until
 from workflows.loader import WorkflowSet, load_folder
 
-#: How long a turn of the scenario before may go on before its worker is killed.
-LEFTOVER_SECONDS = 3.0
-#: The same for a fetch.
-FETCH_SECONDS = 1.0
+#: How long a turn, or a fetch, of the scenario before may go on before its worker is killed.
+TURN_SECONDS, FETCH_SECONDS = 3.0, 1.0
 READY_SECONDS = 60.0
-_TURNS = text("SELECT count(*) FILTER (WHERE status = 'running'), coalesce(max(id), 0) FROM turns")
-_DUE = text("SELECT id FROM turns WHERE status = 'queued' AND run_after <= clock_timestamp()")
-#: Nobody else writes or is about to; at once or not at all, so that nobody is in anybody's way.
-_ALONE = text(f"LOCK TABLE {', '.join(Base.metadata.tables)} IN EXCLUSIVE MODE NOWAIT")
-_TRUNCATE = text(f"TRUNCATE scenario.context_updates, {', '.join(Base.metadata.tables)} CASCADE")
-
-
+#: CJ_RECOVERY_FACTOR of the workers: while time jumps, lost things are missed soon.
+RECOVERY_FACTOR = 0.2
 #: Where files are memory, and how much of it must be free: nothing here has to outlive the run.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 MEMORY_NEEDED = 2 * 1024**3
 
+_TURNS = text("SELECT count(*) FILTER (WHERE status = 'running'), coalesce(max(id), 0) FROM turns")
+_TRUNCATE = text(f"TRUNCATE scenario.context_updates, {', '.join(Base.metadata.tables)} CASCADE")
+_FORGET_CONTEXT_UPDATES = text("TRUNCATE scenario.context_updates")
 
-class Stage:
+
+class Environment:
     """Started by `start`, made ready for each scenario by `clear`."""
 
     stack: Stack
@@ -69,11 +67,10 @@ class Stage:
         self._folder = Path(tempfile.mkdtemp(prefix="cj-scenarios-", dir=_fast_folder()))
         self._running = ExitStack()
         self._running.callback(shutil.rmtree, self._folder, ignore_errors=True)
-        self._clients: dict[str, redis.Redis] = {}
+        self._redis: dict[str, redis.Redis] = {}
         self.model = ScriptedModel()
         self.store = DevelopmentStore()
-        self.killer = Killer(self._folder)
-        self.cache_url = ""
+        self.killer = Killer(self._folder / "orders")
         #: The highest number of a turn of earlier scenarios: replies of those are not for this one.
         self.last_turn = 0
 
@@ -81,19 +78,17 @@ class Stage:
         """Start everything; takes some seconds. Raises EmbeddedServerError, StackFailed."""
         with ExitStack() as until_it_runs:
             until_it_runs.callback(self.close)
+            self.killer.folder.mkdir()
             postgres = EmbeddedPostgres(self._folder / "postgres", durable=False, settings={"max_connections": "200"})
             valkey = EmbeddedValkey(self._folder / "valkey", aof=False)
-            orders = self._folder / "orders"
-            orders.mkdir()
-            self.killer = Killer(orders)
             starts: list[Callable[[], object]] = [postgres.start, valkey.start, self.store.start, self.model.start]
             for running in (postgres, valkey, self.store, self.model):
                 self._running.callback(running.stop)
             with ThreadPoolExecutor() as threads:
                 for started in [threads.submit(start) for start in starts]:
                     started.result()
+            time_travel.install(postgres.url)
             migrations.upgrade(postgres.url)
-            self.cache_url = valkey.url.removesuffix("/0") + "/1"
             self.stack = self._stack(postgres.url, valkey.url)
             with self.stack.database.transaction() as session:
                 session.execute(text(WATCH))
@@ -109,125 +104,53 @@ class Stage:
         self._running.close()
 
     def _stack(self, database_url: str, valkey_url: str) -> Stack:
-        environ: dict[str, str] = {
-            "REDIS_URL": self.cache_url,
+        environ = {
             "CJ_MODEL": MODEL,
             "OPENAI_API_BASE": self.model.base_url,
+            "CJ_RECOVERY_FACTOR": f"{RECOVERY_FACTOR:g}",
         }
         if self._workflows_folder is not None:
             environ["CJ_WORKFLOWS"] = str(self._workflows_folder.absolute())
 
         def command(process: Process) -> str:
-            return fork_server.command(process, self.killer.folder)
+            through_killable = replace(process, command=killable(process, self.killer.folder))
+            return fork_server.forked(through_killable, self.killer.folder)
 
+        processes = procfile.processes(procfile.read(), only=KINDS)
         return Stack(
             database_url,
             valkey_url,
+            valkey_url.removesuffix("/0") + "/1",
             self._folder,
+            processes=[replace(process, command=command(process)) for process in processes],
             store=self.store,
+            gateway=ReplyCollector(valkey_url),
             environ=environ,
-            command=command,
             pace=Pace(first=0.1, longest=0.5, grace=1.0),
         )
 
+    # --- between two scenarios --------------------------------------------------------------------------------------
+
     def clear(self) -> None:
-        """Forget the scenario before."""
+        """Forget the scenario before. Raises Late."""
         self.killer.withdraw()
         if self.model.is_failing:  # the agent remembers that and would leave the model alone for a while
             self.kill("agent")
         self.wait_ready()
-        try:
-            wait_until(self._is_emptied, limit=LEFTOVER_SECONDS)
-        except Late:
-            self.kill("agent")
-            self.wait_ready()
-            wait_until(self._is_emptied, limit=READY_SECONDS, what="a turn of the scenario before to end")
-        self._end_fetches()
+        self._end("agent", self._is_emptied, TURN_SECONDS, "a turn of the scenario before to end")
+        self._end("shopify", lambda: not self._is_fetching(), FETCH_SECONDS, "a fetch of the scenario before to end")
         self.store.reset()
         for server in ("broker", "cache"):  # an unacked event of the scenario before would be new to an empty database
             self.redis(server).flushdb()
 
-    def _end_fetches(self) -> None:
-        """What the scenario before still fetches must not reach the store of the next one."""
+    def _end(self, kind: str, is_over: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait for the end of something; after so long kill the worker that does it."""
         try:
-            wait_until(lambda: not self._is_fetching(), limit=FETCH_SECONDS)
+            wait_until(is_over, limit=seconds)
         except Late:
-            self.kill("shopify")
+            self.kill(kind)
             self.wait_ready()
-            wait_until(
-                lambda: not self._is_fetching(), limit=READY_SECONDS, what="a fetch of the scenario before to end"
-            )
-
-    def wait_ready(self) -> None:
-        """Wait until every process takes work. Raises Late."""
-        supervisor = self.stack.supervisor
-        with contextlib.suppress(Late):
-            wait_until(lambda: len(self.pids()) == len(KINDS) or supervisor.is_stopping, limit=READY_SECONDS)
-        late = [kind for kind in KINDS if kind not in self.pids()]
-        if late:
-            raise Late(f"not ready: {', '.join(late)}\n" + "\n".join(self.stack.lines[-20:]))
-
-    def pids(self) -> dict[str, int]:
-        """Process ids by kind, of the workers that take work."""
-        found = {kind: fork_server.pid_of(self.killer.folder, kind) for kind in KINDS}
-        return {kind: pid for kind, pid in found.items() if pid is not None}
-
-    def kill(self, kind: str) -> int:
-        """kill -9 of the process of a kind; returns its process id once that is noticed."""
-        pid = wait_until(lambda: self.pids().get(kind, 0), limit=READY_SECONDS, what=f"{kind} to run")
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: self.pids().get(kind) != pid, what=f"the end of {kind}")
-        return pid
-
-    def lives(self, owner: str) -> bool:
-        """Whether the owner of a lease takes work."""
-        return bootstrap.pid_of(owner) in self.pids().values()
-
-    def is_busy(self) -> bool:
-        """Whether somebody is being asked something, is about to get a message, or is just starting."""
-        if self.model.open_requests or self._is_fetching() or len(self.pids()) < len(KINDS):
-            return True
-        with self.redis("broker").pipeline(transaction=False) as pipeline:
-            for queue in queues.ALL:
-                pipeline.llen(queue)
-            return any(pipeline.execute())
-
-    def _is_fetching(self) -> bool:
-        """Whether a worker asks the store or waits until it may; for a moment also after that worker's death."""
-        flights = self.redis("cache").scan_iter(match=FLIGHTS, count=1000)
-        return self.store.store.request_log.open_requests > 0 or next(flights, None) is not None
-
-    def age(self, seconds: float) -> float:
-        """Make everything stored older, in a moment in which nobody writes; returns its Unix time. Raises Late."""
-        aged = wait_until(lambda: self._age_rows(seconds), what="a moment in which no worker writes")
-        aging.age_cache(self.redis("cache"), seconds)
-        aging.age_broker(self.redis("broker"), seconds)
-        return aged
-
-    def _age_rows(self, seconds: float) -> float | None:
-        try:
-            with self.stack.database.transaction() as session:
-                session.execute(_ALONE)
-                at = time.time()
-                aging.age_rows(session, seconds, lives=self.lives)
-                return at
-        except StorageError:  # a worker is writing just now
-            return None
-
-    def wake(self) -> None:
-        """Wake up who is due: the workers' timers do not know that time has passed."""
-        with self.stack.database.transaction() as session:
-            due = session.scalars(_DUE).all()
-        for turn_id in due:
-            self._hints.run_turn(turn_id)
-
-    def redis(self, what: str) -> redis.Redis:
-        """A client of the Redis of the "broker" or the "cache"."""
-        if what not in self._clients:
-            url = self.cache_url if what == "cache" else self.stack.broker_url
-            self._clients[what] = redis.Redis.from_url(url)
-            self._running.callback(self._clients[what].close)
-        return self._clients[what]
+            wait_until(is_over, limit=READY_SECONDS, what=what)
 
     def _is_emptied(self) -> bool:
         """Remove every row, unless a turn is running."""
@@ -244,7 +167,79 @@ class Stage:
             return False
         self.last_turn = max(self.last_turn, last)
         session.execute(_TRUNCATE)
+        time_travel.reset(session)
         return True
+
+    def forget_context_updates(self) -> None:
+        """Those that were made to set up a scenario."""
+        with self.stack.database.transaction() as session:
+            session.execute(_FORGET_CONTEXT_UPDATES)
+
+    # --- workers ----------------------------------------------------------------------------------------------------
+
+    def wait_ready(self) -> None:
+        """Wait until every process takes work. Raises Late."""
+        supervisor = self.stack.supervisor
+        with contextlib.suppress(Late):
+            wait_until(lambda: len(self._pids()) == len(KINDS) or supervisor.is_stopping, limit=READY_SECONDS)
+        late = [kind for kind in KINDS if kind not in self._pids()]
+        if late:
+            raise Late(f"not ready: {', '.join(late)}\n" + "\n".join(self.stack.lines[-20:]))
+
+    def kill(self, kind: str) -> int:
+        """kill -9 of the process of a kind; returns its process id once that is noticed."""
+        pid = wait_until(lambda: self._pids().get(kind, 0), limit=READY_SECONDS, what=f"{kind} to run")
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: self._pids().get(kind) != pid, what=f"the end of {kind}")
+        return pid
+
+    def lives(self, owner: str) -> bool:
+        """Whether the owner of a lease takes work."""
+        return bootstrap.pid_of(owner) in self._pids().values()
+
+    def is_busy(self) -> bool:
+        """Whether somebody is being asked something, is about to get a message, or is just starting."""
+        if self.model.open_requests or self._is_fetching() or len(self._pids()) < len(KINDS):
+            return True
+        with self.redis("broker").pipeline(transaction=False) as pipeline:
+            for queue in queues.ALL:
+                pipeline.llen(queue)
+            return any(pipeline.execute())
+
+    def _pids(self) -> dict[str, int]:
+        """Process ids by kind, of the workers that take work."""
+        found = {kind: fork_server.pid_of(self.killer.folder, kind) for kind in KINDS}
+        return {kind: pid for kind, pid in found.items() if pid is not None}
+
+    def _is_fetching(self) -> bool:
+        """Whether a worker asks the store or waits until it may; for a moment also after that worker's death."""
+        flights = self.redis("cache").scan_iter(match=FLIGHTS, count=1000)
+        return self.store.store.request_log.open_requests > 0 or next(flights, None) is not None
+
+    # --- time and memory --------------------------------------------------------------------------------------------
+
+    def advance_clock(self, seconds: float) -> float:
+        """Let time pass for everything stored; returns when that was, as Unix time."""
+        with self.stack.database.transaction() as session:
+            at = time_travel.advance(session, seconds, lives=self.lives, lease_seconds=LEASE_SECONDS)
+        for server in ("broker", "cache"):
+            time_travel.expire_earlier(self.redis(server), seconds)
+        return at
+
+    def wake_due_turns(self) -> None:
+        """The workers' own timers do not know that time has passed."""
+        with self.stack.database.transaction() as session:
+            due = [turn for turn in turns.under_way(session) if turn.owner is None and turn.seconds <= 0]
+        for turn in due:
+            self._hints.run_turn(turn.turn_id)
+
+    def redis(self, server: str) -> redis.Redis:
+        """A client of the Redis of the "broker" or the "cache"."""
+        if server not in self._redis:
+            url = self.stack.redis_url if server == "cache" else self.stack.broker_url
+            self._redis[server] = redis.Redis.from_url(url)
+            self._running.callback(self._redis[server].close)
+        return self._redis[server]
 
 
 def _fast_folder() -> Path | None:

@@ -1,10 +1,12 @@
-"""A scenario as it is written: what is given, what is done, what must come of it.
+"""The language of scenario files: what is given, what is done, what must come of it.
 
-A key without a default must be there. To add an action or an expectation, write its class here and list it in
-ACTIONS or EXPECTATIONS; `acting` carries actions out, `matching` compares expectations with what happened.
+A key without a default is required. To add an action or an expectation, write its class here and name it in `Action`
+or `Expected`; `act` carries actions out, `match` compares expectations with what happened.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
@@ -13,9 +15,13 @@ from workflows.actions import Name, Section, Text
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 StoreSize = Literal["new", "empty", "tiny", "medium", "large", "huge"]
-Trouble = Literal["rate_limit", "unauthorized", "timeout", "server_error", "malformed", "network", "slow"]
+FaultKind = Literal["rate_limit", "unauthorized", "timeout", "server_error", "malformed", "network", "slow"]
 WorkerKind = Literal["intake", "workflow", "agent", "shopify"]
-Kind = Literal["context_update", "cj_tool_call", "cj_message", "transition", "error", "shopify_request", "any"]
+EntryKind = Literal["context_update", "cj_tool_call", "cj_message", "transition", "error", "shopify_request", "any"]
+
+#: What {{store.NAME}} in an expected text may name: true numbers of the development store.
+FACTS = ("customers", "orders", "open_orders", "unfulfilled_orders", "products", "orders_last_7_days")
+FACT = re.compile(r"\{\{ *store\.(\w+) *\}\}")
 
 
 def _as_list(value: Any) -> Any:
@@ -23,62 +29,49 @@ def _as_list(value: Any) -> Any:
 
 
 #: One text, or several.
-Texts = Annotated[list[Text], BeforeValidator(_as_list, json_schema_input_type=Text | list[Text])]
+Texts = Annotated[list[Text], BeforeValidator(_as_list)]
+ToolCalls = Annotated[list[dict[str, dict[str, Any]]], BeforeValidator(_as_list)]
 
 
 class Given(Section):
     """What is there before the first step."""
 
-    place: ClassVar = "'given'"
-
     workflow: Name | None = None
     """The conversation is open already, in this workflow."""
     context: dict[Name, Any] = Field(default_factory=dict)
-    """What the open conversation's context holds."""
+    """The context of the open conversation."""
     store: StoreSize = "medium"
     """The store: new (no orders), tiny (under 10), medium (over 100), large (over 1,000), huge (over 10,000)."""
     connected: bool = False
-    """True: the merchant's store has been connected before."""
+    """Whether the merchant's store is connected already."""
     scopes: list[Text] | None = None
     """The permissions that the merchant granted."""
-
-
-ToolCalls = Annotated[
-    list[dict[str, dict[str, Any]]],
-    BeforeValidator(_as_list, json_schema_input_type=dict[str, Any] | list[dict[str, Any]]),
-]
 
 
 class ModelAnswer(Section):
     """One answer of the scripted model: words, tool calls, or both."""
 
-    place: ClassVar = "an answer under 'model'"
-
     say: Text | None = None
     """What the model says."""
     call: ToolCalls = Field(default_factory=list)
-    """The tools it calls: {shopify_data: {data_type: counts}}, or a list of such."""
+    """The tools it calls: {shopify_data: {data_type: counts}}, or a list of such maps."""
 
 
-class Fault(Section):
-    """Something goes wrong."""
-
-    place: ClassVar = "a fault under 'faults'"
+class PlannedFault(Section):
+    """Something that goes wrong."""
 
     on: Text
     """Where: shopify.counts, shopify.recent_orders, shopify.overview, shopify.week_orders, shopify.*, or model."""
     call: Annotated[int, Field(ge=1, le=1000)] | Literal["every"] = 1
     """Which request there: the first, the second …, or every."""
-    fail: Trouble
+    fail: FaultKind
     """How."""
     seconds: Seconds | None = None
     """slow: how long the answer takes (2). rate_limit: how long to wait (0.2)."""
 
 
-class Limits(Section):
-    """Bounds of the whole scenario, in seconds from its first action."""
-
-    place: ClassVar = "'limits'"
+class TimeLimits(Section):
+    """Limits of the whole scenario, in seconds from its first action."""
 
     first_fetch_seconds: Seconds | None = None
     """When Shopify must have been asked for the first time."""
@@ -92,8 +85,6 @@ class Limits(Section):
 class SimulateOauthComplete(Section):
     """The merchant comes back from Shopify: the token is stored and the event published, as the auth service does."""
 
-    place: ClassVar = "a 'simulate_oauth_complete' action"
-
     action: Literal["simulate_oauth_complete"]
     data: dict[str, Any] = Field(default_factory=dict)
     """The event's data; what is not given is filled in."""
@@ -101,8 +92,6 @@ class SimulateOauthComplete(Section):
 
 class PublishEvent(Section):
     """Any event, also one that must be refused."""
-
-    place: ClassVar = "an 'event' action"
 
     action: Literal["event"]
     type: Text
@@ -118,18 +107,13 @@ class PublishEvent(Section):
 class MerchantMessage(Section):
     """The merchant writes."""
 
-    place: ClassVar = "a 'merchant_message' action"
-
     action: Literal["merchant_message"]
     text: Text
     """What the merchant says."""
 
 
 class AdvanceClock(Section):
-    """Time passes: everything stored becomes older, what expires in the meantime is gone. A kill that was ordered for
-    a named point takes place first."""
-
-    place: ClassVar = "an 'advance_clock' action"
+    """Time passes, and whatever expires in the meantime is gone. A kill ordered for a failpoint takes place first."""
 
     action: Literal["advance_clock"]
     seconds: float = Field(gt=0, le=366 * 86_400)
@@ -139,34 +123,21 @@ class AdvanceClock(Section):
 class Kill(Section):
     """kill -9 of a worker process; another one is started, as `cj up` does."""
 
-    place: ClassVar = "a 'kill' action"
-
     action: Literal["kill"]
     worker: WorkerKind
     """Which kind."""
     at: Text | None = None
-    """When: at once, or when it gets to this point (`workers.failpoints`) for the next time, such as model.before;
-    such a kill stands before the action that leads there."""
+    """When: at once, or at the next arrival at this failpoint (`workers.failpoints`), such as model.before; such a
+    kill stands before the action that leads there."""
 
 
 class Flush(Section):
     """Redis loses everything it holds."""
 
-    place: ClassVar = "a 'flush' action"
-
     action: Literal["flush"]
     what: Literal["broker", "cache", "all"] = "all"
     """Whose Redis."""
 
-
-ACTIONS: tuple[type[Section], ...] = (
-    SimulateOauthComplete,
-    PublishEvent,
-    MerchantMessage,
-    AdvanceClock,
-    Kill,
-    Flush,
-)
 
 # --- expectations -----------------------------------------------------------------------------------------------
 
@@ -183,8 +154,6 @@ class Expectation(Section):
 class ContextUpdate(Expectation):
     """The conversation's context changes."""
 
-    place: ClassVar = "a 'context_update' expectation"
-
     expect: Literal["context_update"]
     values: dict[str, Any] = Field(min_length=1)
     """What it holds then; further keys do not matter."""
@@ -192,8 +161,6 @@ class ContextUpdate(Expectation):
 
 class CjToolCall(Expectation):
     """CJ calls a tool."""
-
-    place: ClassVar = "a 'cj_tool_call' expectation"
 
     expect: Literal["cj_tool_call"]
     tool: Name = "shopify_data"
@@ -207,16 +174,13 @@ class CjToolCall(Expectation):
 
 
 class CjMessage(Expectation):
-    """CJ says something. {{store.customers}} in a text is the store's true number; so are orders, open_orders,
-    unfulfilled_orders, products and orders_last_7_days."""
-
-    place: ClassVar = "a 'cj_message' expectation"
+    """CJ says something. {{store.customers}} in a text is the store's true number, as are the other FACTS."""
 
     expect: Literal["cj_message"]
     contains: Texts = Field(default_factory=list)
-    """Words in it; of several, all."""
+    """Words in it; if several, all of them."""
     excludes: Texts = Field(default_factory=list)
-    """Words not in it; of several, none."""
+    """Words not in it; if several, none of them."""
     matches: Text | None = None
     """A regular expression that is found in it."""
     final: bool | None = None
@@ -225,8 +189,6 @@ class CjMessage(Expectation):
     @field_validator("matches")
     @classmethod
     def _is_an_expression(cls, written: str | None) -> str | None:
-        import re
-
         try:
             re.compile(written or "")
         except re.error as error:
@@ -237,8 +199,6 @@ class CjMessage(Expectation):
 class TransitionTo(Expectation):
     """The conversation moves to another workflow."""
 
-    place: ClassVar = "a 'transition' expectation"
-
     expect: Literal["transition"]
     to: Name
     """Which workflow."""
@@ -246,8 +206,6 @@ class TransitionTo(Expectation):
 
 class ErrorCode(Expectation):
     """A turn ends with an error, a tool call fails, or an event is refused."""
-
-    place: ClassVar = "an 'error' expectation"
 
     expect: Literal["error"]
     code: Text | None = None
@@ -257,8 +215,6 @@ class ErrorCode(Expectation):
 class ShopifyRequest(Expectation):
     """A request reaches the store."""
 
-    place: ClassVar = "a 'shopify_request' expectation"
-
     expect: Literal["shopify_request"]
     data_type: DataType | None = None
     """What it asks for; without it anything."""
@@ -267,66 +223,45 @@ class ShopifyRequest(Expectation):
 class Nothing(Section):
     """Nothing of a kind happens: neither since the step before nor for some time from now."""
 
-    place: ClassVar = "a 'nothing' expectation"
-
     expect: Literal["nothing"]
-    kind: Kind = "any"
-    """Of which kind."""
+    kind: EntryKind = "any"
+    """Which kind."""
     seconds: Seconds = Field(1.0, alias="for")
     """For how long from now."""
 
 
-EXPECTATIONS: tuple[type[Section], ...] = (
-    ContextUpdate,
-    CjToolCall,
-    CjMessage,
-    TransitionTo,
-    ErrorCode,
-    ShopifyRequest,
-    Nothing,
-)
-
-Action = SimulateOauthComplete | PublishEvent | MerchantMessage | AdvanceClock | Kill | Flush
-Expected = ContextUpdate | CjToolCall | CjMessage | TransitionTo | ErrorCode | ShopifyRequest | Nothing
-
-
-def tag(section: type[Section]) -> str:
-    """How a step of this class begins: `expect: cj_message` → "expect cj_message"."""
-    key = "action" if "action" in section.model_fields else "expect"
-    return f"{key} {get_args(section.model_fields[key].annotation)[0]}"
-
-
-def _tag_of(value: Any) -> str | None:
-    if not isinstance(value, dict):
-        return None
-    keys = [key for key in ("action", "expect") if key in value]
-    return f"{keys[0]} {value[keys[0]]}" if len(keys) == 1 else None
-
-
-STEPS: dict[str, type[Section]] = {tag(section): section for section in (*ACTIONS, *EXPECTATIONS)}
-
-Step = Annotated[
-    Annotated[SimulateOauthComplete, Tag("action simulate_oauth_complete")]
-    | Annotated[PublishEvent, Tag("action event")]
-    | Annotated[MerchantMessage, Tag("action merchant_message")]
-    | Annotated[AdvanceClock, Tag("action advance_clock")]
-    | Annotated[Kill, Tag("action kill")]
-    | Annotated[Flush, Tag("action flush")]
-    | Annotated[ContextUpdate, Tag("expect context_update")]
-    | Annotated[CjToolCall, Tag("expect cj_tool_call")]
-    | Annotated[CjMessage, Tag("expect cj_message")]
-    | Annotated[TransitionTo, Tag("expect transition")]
-    | Annotated[ErrorCode, Tag("expect error")]
-    | Annotated[ShopifyRequest, Tag("expect shopify_request")]
-    | Annotated[Nothing, Tag("expect nothing")],
-    Discriminator(_tag_of),
+Action = Annotated[
+    SimulateOauthComplete | PublishEvent | MerchantMessage | AdvanceClock | Kill | Flush, Discriminator("action")
+]
+Expected = Annotated[
+    ContextUpdate | CjToolCall | CjMessage | TransitionTo | ErrorCode | ShopifyRequest | Nothing,
+    Discriminator("expect"),
 ]
 
 
-class Definition(Section):
-    """A scenario: one conversation of one merchant, step by step."""
+def _classes(union: Any, key: str) -> dict[str, type[Section]]:
+    return {get_args(one.model_fields[key].annotation)[0]: one for one in get_args(get_args(union)[0])}
 
-    place: ClassVar = "the top level"
+
+#: The classes by the word after `action:` and after `expect:`.
+STEPS: Mapping[str, Mapping[str, type[Section]]] = {
+    "action": _classes(Action, "action"),
+    "expect": _classes(Expected, "expect"),
+}
+
+
+def _action_or_expect(step: Any) -> str | None:
+    keys = [key for key in STEPS if isinstance(step, dict) and key in step]
+    return keys[0] if len(keys) == 1 else None
+
+
+Step = Annotated[
+    Annotated[Action, Tag("action")] | Annotated[Expected, Tag("expect")], Discriminator(_action_or_expect)
+]
+
+
+class ScenarioDefinition(Section):
+    """A scenario: one conversation of one merchant, step by step."""
 
     name: Text
     """What the test is called."""
@@ -336,9 +271,9 @@ class Definition(Section):
     """What is there before the first step."""
     model: list[ModelAnswer] | None = Field(None, min_length=1)
     """What the language model answers, in order; without it the demo model speaks."""
-    faults: list[Fault] = Field(default_factory=list)
+    faults: list[PlannedFault] = Field(default_factory=list)
     """What goes wrong."""
-    limits: Limits = Field(default_factory=Limits)
-    """Bounds of the whole scenario."""
+    limits: TimeLimits = Field(default_factory=TimeLimits)
+    """Limits of the whole scenario."""
     steps: list[Step] = Field(min_length=1)
     """Actions, and what must come of them, in order."""

@@ -1,23 +1,22 @@
-"""The pytest plugin: collects scenarios and plays them. Switched on with `-p workers.scenario.plugin`.
+"""Collects scenarios in pytest and runs them; switched on by `tests/conftest.py`, or by `-p tests.scenario_plugin`.
 
 A YAML file is a scenario if it is named on the command line or matches one of the patterns of the setting
 `cj_scenarios`. What the scenarios run on is started by the first one and stopped at the end of the session; each
 process of pytest-xdist has its own.
 
-It is not an entry point: the auth service and the chat gateway install this distribution for `events` alone, and a
-plugin that loads itself would take part in their pytest runs too. Importing this module is cheap for the same reason.
+It is not part of the distribution, which never imports pytest; to import it is cheap, because every test run does.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from workers.scenario.reading import Scenario
-    from workers.scenario.report import Failure
-    from workers.scenario.stage import Stage
+    from workers.scenario.environment import Environment
+    from workers.scenario.read import Scenario
 
 PATTERNS = ("scenarios/*.yaml", "shopify_data/*.yaml")
 
@@ -32,7 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing is started yet."""
-    config.stash[_THEATRE] = _Theatre(config.getoption("--cj-workflows"))
+    config.stash[_SHARED] = _Shared(config.getoption("--cj-workflows"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was started."""
+    if (shared := config.stash.get(_SHARED, None)) is not None:
+        shared.close()
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "ScenarioFile | None":
@@ -45,22 +50,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "ScenarioF
     return ScenarioFile.from_parent(parent, path=file_path)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop what was started."""
-    theatre = config.stash.get(_THEATRE, None)
-    if theatre is not None:
-        theatre.close()
-
-
 class ScenarioFile(pytest.File):
     """A YAML file: one scenario, or what is wrong with it."""
 
     def collect(self) -> Iterable["ScenarioItem"]:
         """Read the file; a mistake in it is an error of the collection, as one in a Python file is."""
-        from workers.scenario.reading import InvalidScenario, read
+        from workers.scenario.read import InvalidScenario, read
 
         try:
-            scenario = read(self.path, file=_shown(self), workflows=self.config.stash[_THEATRE].workflow_names())
+            scenario = read(self.path, file=_shown(self), workflows=self.config.stash[_SHARED].workflow_names)
         except InvalidScenario as error:
             raise self.CollectError(str(error)) from None
         yield ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario)
@@ -74,20 +72,20 @@ class ScenarioItem(pytest.Item):
         self.scenario = scenario
 
     def setup(self) -> None:
-        """Start the stage if this is the first scenario, and clear it."""
-        self.config.stash[_THEATRE].stage().clear()
+        """Start the environment if this is the first scenario, and clear it."""
+        self.config.stash[_SHARED].environment().clear()
 
     def runtest(self) -> None:
-        """Play it."""
-        from workers.scenario.runner import Play
+        """Run it."""
+        from workers.scenario.run import Run
 
-        failure = Play(self.scenario, self.config.stash[_THEATRE].stage()).run()
+        failure = Run(self.scenario, self.config.stash[_SHARED].environment()).run()
         if failure is not None:
-            raise ScenarioFailed(failure)
+            raise ScenarioFailed(str(failure))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any, **__: Any) -> Any:
         """The scenario's own report instead of a traceback through this plugin."""
-        from workers.scenario.waiting import Late
+        from workers.scenario.stack import Late
 
         if isinstance(excinfo.value, ScenarioFailed | Late):
             return str(excinfo.value)
@@ -101,50 +99,45 @@ class ScenarioItem(pytest.Item):
 class ScenarioFailed(Exception):
     """A scenario did not go as expected; the text is the report."""
 
-    def __init__(self, failure: "Failure") -> None:
-        super().__init__(str(failure))
 
-
-class _Theatre:
-    """The stage of this pytest process, and what is known without one."""
+class _Shared:
+    """What all scenarios of this pytest process share."""
 
     def __init__(self, workflows: str | None) -> None:
         self._workflows = Path(workflows) if workflows else None
-        self._names: tuple[str, ...] | None = None
-        self._stage: Stage | None = None
+        self._environment: Environment | None = None
         self._failed: Exception | None = None
 
+    @cached_property
     def workflow_names(self) -> tuple[str, ...]:
         """The workflows that there are."""
-        if self._names is None:
-            from workflows.loader import load_folder
+        from workflows.loader import load_folder
 
-            self._names = tuple(load_folder(self._workflows).names)
-        return self._names
+        return tuple(load_folder(self._workflows).names)
 
-    def stage(self) -> "Stage":
+    def environment(self) -> "Environment":
         """Started at the first call. What failed once is not tried again: it takes long, and fails again."""
         if self._failed is not None:
             raise self._failed
-        if self._stage is None:
-            from workers.scenario.stage import Stage
+        if self._environment is None:
+            from workers.scenario.environment import Environment
 
-            stage = Stage(workflows=self._workflows)
+            environment = Environment(workflows=self._workflows)
             try:
-                stage.start()
+                environment.start()
             except Exception as error:
                 self._failed = error
                 raise
-            self._stage = stage
-        return self._stage
+            self._environment = environment
+        return self._environment
 
     def close(self) -> None:
-        if self._stage is not None:
-            self._stage.close()
-            self._stage = None
+        if self._environment is not None:
+            self._environment.close()
+            self._environment = None
 
 
-_THEATRE = pytest.StashKey[_Theatre]()
+_SHARED = pytest.StashKey[_Shared]()
 
 
 def _shown(node: pytest.File) -> str:

@@ -1,6 +1,5 @@
-"""Time that passes in a scenario: rows, cache and broker become older together."""
+"""Time that passes in a scenario: for rows, cache and broker together."""
 
-import json
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,10 +9,9 @@ import redis
 from sqlalchemy import text
 
 from storage.database import Database
-from storage.models import Base
-from workers.scenario import pending
-from workers.scenario.aging import age_broker, age_cache, age_rows
-from workers.scenario.pending import Pending
+from workers.operations import migrations
+from workers.scenario import time_travel
+from workers.scenario.time_travel import Pending, advance, expire_earlier
 
 HOUR = 3600.0
 ROWS = """
@@ -46,8 +44,11 @@ UPDATE conversations SET context = '{"reconnect_asked": 3}'
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
+def database(empty_database_url: str) -> Iterator[Database]:
+    """A database with a clock that can be advanced."""
+    time_travel.install(empty_database_url)
+    migrations.upgrade(empty_database_url)
+    opened = Database(empty_database_url)
     yield opened
     opened.dispose()
 
@@ -59,47 +60,62 @@ def client(valkey_url: str) -> Iterator[redis.Redis]:
     opened.close()
 
 
-def test_every_time_moves_back_but_for_leases(database: Database) -> None:
+def test_every_row_is_older(database: Database) -> None:
     with database.transaction() as session:
         session.execute(text(ROWS))
     with database.transaction() as session:
-        age_rows(session, HOUR)
+        advance(session, HOUR, lives=lambda _owner: False, lease_seconds=2.0)
     with database.transaction() as session:
         ages = session.execute(
             text(
                 "SELECT clock_timestamp() - t.created_at, clock_timestamp() - t.started_at, "
+                "clock_timestamp() - t.lease_until, "
                 "clock_timestamp() - e.received_at, clock_timestamp() - c.updated_at, clock_timestamp() - s.created_at "
                 "FROM turns t, events e, conversations c, steps s"
             )
         ).one()
-        lease = session.execute(text("SELECT clock_timestamp() - lease_until FROM turns")).scalar_one()
-        result = session.execute(text("SELECT tool_results FROM steps")).scalar_one()
     assert all(timedelta(hours=1) <= age < timedelta(hours=1, minutes=1) for age in ages)
-    assert lease < timedelta(minutes=1)
-    assert result == [{"content": {"as_of": "2026-11-22T09:00:00+00:00", "data": {"n": 1}}}]
 
 
-def test_the_lease_of_a_dead_worker_moves_back_too(database: Database) -> None:
+def test_what_is_written_then_has_the_later_time_until_the_clock_is_reset(database: Database) -> None:
+    def ahead() -> float:
+        with database.transaction() as session:
+            session.execute(text("DELETE FROM merchants"))
+            session.execute(text("INSERT INTO merchants (id, name) VALUES ('m', 'm')"))
+            seconds = "SELECT extract(epoch FROM created_at - pg_catalog.clock_timestamp()) FROM merchants"
+            return float(session.execute(text(seconds)).scalar_one())
+
+    with database.transaction() as session:
+        advance(session, HOUR, lives=lambda _owner: False, lease_seconds=2.0)
+        advance(session, HOUR, lives=lambda _owner: False, lease_seconds=2.0)
+    assert ahead() == pytest.approx(2 * HOUR, abs=5)
+    with database.transaction() as session:
+        time_travel.reset(session)
+    assert ahead() == pytest.approx(0, abs=5)
+
+
+def test_the_lease_of_a_living_worker_is_renewed(database: Database) -> None:
+    left = text("SELECT extract(epoch FROM lease_until - clock_timestamp()) FROM turns")
     with database.transaction() as session:
         session.execute(text(ROWS))
         session.execute(text("UPDATE turns SET lease_owner = 'agent@here:1:a'"))
-        age_rows(session, HOUR, lives=lambda owner: owner == "agent@here:1:a")
-        kept = session.execute(text("SELECT clock_timestamp() - lease_until FROM turns")).scalar_one()
-        age_rows(session, HOUR, lives=lambda owner: owner == "agent@here:2:b")
-        lost = session.execute(text("SELECT clock_timestamp() - lease_until FROM turns")).scalar_one()
-    assert kept < timedelta(minutes=1)
-    assert timedelta(hours=1) <= lost < timedelta(hours=1, minutes=1)
+        advance(session, HOUR, lives=lambda owner: owner == "agent@here:1:a", lease_seconds=30.0)
+        kept = session.execute(left).scalar_one()
+        advance(session, HOUR, lives=lambda owner: owner == "agent@here:2:b", lease_seconds=30.0)
+        lost = session.execute(left).scalar_one()
+    assert 25 < kept <= 30
+    assert lost < -HOUR + 30
 
 
 def test_what_is_under_way(database: Database) -> None:
     events = {("/a", "1"), ("/a", "2")}
     with database.transaction() as session:
-        assert not pending.look(session, published=(), shown=0).is_anything
-        assert pending.look(session, published=events, shown=0) == Pending(2, 0, ())
+        assert not Pending.look(session, published=(), shown=0).is_anything
+        assert Pending.look(session, published=events, shown=0) == Pending(2, 0, ())
         session.execute(text(ROWS))
         session.execute(text(MORE_ROWS))
     with database.transaction() as session:
-        found = pending.look(session, published=events, shown=0)
+        found = Pending.look(session, published=events, shown=0)
     running, paused = sorted(found.turns, key=lambda turn: turn.turn_id)
     assert (found.events, found.replies) == (1, 1)
     assert running.owner == "agent@here:1:a"
@@ -107,7 +123,7 @@ def test_what_is_under_way(database: Database) -> None:
     assert paused.owner is None
     assert 55 < paused.seconds <= 60
     with database.transaction() as session:
-        assert pending.look(session, published=events, shown=1).replies == 0
+        assert Pending.look(session, published=events, shown=1).replies == 0
 
 
 def test_a_turn_that_waits_for_the_merchant_is_not_under_way(database: Database) -> None:
@@ -115,46 +131,51 @@ def test_a_turn_that_waits_for_the_merchant_is_not_under_way(database: Database)
     with database.transaction() as session:
         session.execute(text(ROWS))
         session.execute(text(f"{PARKED}; UPDATE turns SET status = 'queued', lease_until = NULL"))
-        assert pending.look(session, published=(), shown=0).turns == ()
+        assert Pending.look(session, published=(), shown=0).turns == ()
         session.execute(text("UPDATE merchant_integrations SET status = 'active', is_active = true"))
-        assert len(pending.look(session, published=(), shown=0).turns) == 1
+        assert len(Pending.look(session, published=(), shown=0).turns) == 1
 
 
-def test_no_column_is_forgotten(database: Database) -> None:
-    """Whatever holds a time in the database is known to the models, from which the columns are taken."""
+def test_no_time_comes_from_another_clock(database: Database) -> None:
+    """Defaults of columns are bound to a function when the table is made."""
     with database.transaction() as session:
-        found = session.execute(
+        defaults = session.scalars(
             text(
-                "SELECT table_name, column_name FROM information_schema.columns "
-                "WHERE table_schema = 'public' AND data_type LIKE 'timestamp%' AND table_name <> 'integrations'"
+                "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_class ON pg_class.oid = adrelid "
+                "WHERE relnamespace = 'public'::regnamespace AND pg_get_expr(adbin, adrelid) LIKE '%()%'"
             )
         ).all()
-    known = {(table.name, column.name) for table in Base.metadata.sorted_tables for column in table.columns}
-    assert found
-    assert {tuple(row) for row in found} <= known
+        session.execute(text("SET LOCAL search_path = ''"))
+        bound = session.scalars(
+            text(
+                "SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef "
+                "JOIN pg_catalog.pg_class ON pg_class.oid = adrelid "
+                "WHERE pg_catalog.pg_get_expr(adbin, adrelid) LIKE '%timestamp%'"
+            )
+        ).all()
+    assert "clock_timestamp()" in defaults
+    assert set(bound) <= {"public.clock_timestamp()"}, bound
 
 
-def test_what_expires_in_the_cache_does_so_earlier(client: redis.Redis) -> None:
-    data = {"as_of": "2026-11-22T10:00:00+00:00", "data": {"n": 1}}
-    client.set("cj:data:old", json.dumps(data), ex=1800)
-    client.set("cj:data:young", json.dumps(data), ex=7200)
+def test_what_expires_in_redis_does_so_earlier(client: redis.Redis) -> None:
+    client.set("cj:data:old", "x", ex=1800)
+    client.set("cj:data:young", "x", ex=7200)
     client.set("cj:flight:m:1:counts", "1", px=900)
     client.sadd("cj:kept", "a")
     client.expire("cj:kept", 86400)
-    client.set("forever", "not JSON")
-    age_cache(client, HOUR)
+    client.set("forever", "x")
+    expire_earlier(client, HOUR)
     assert client.get("cj:data:old") is None
-    assert json.loads(client.get("cj:data:young") or b"") == {**data, "as_of": "2026-11-22T09:00:00+00:00"}
     assert 3590 < int(client.ttl("cj:data:young")) <= 3600
     assert 0 < int(client.pttl("cj:flight:m:1:counts")) <= 900
     assert 82790 < int(client.ttl("cj:kept")) <= 82800
-    assert client.get("forever") == b"not JSON"
+    assert client.get("forever") == b"x"
 
 
 def test_messages_of_dead_consumers_are_due_earlier(client: redis.Redis) -> None:
     now = time.time()
     client.zadd("plain.unacked_index", {"tag": now})
-    client.set("plain.unacked_mutex", "held")
-    age_broker(client, 31.0)
+    client.zadd("ranks", {"first": 1})
+    expire_earlier(client, 31.0)
     assert client.zscore("plain.unacked_index", "tag") == pytest.approx(now - 31.0)
-    assert client.get("plain.unacked_mutex") is None
+    assert client.zscore("ranks", "first") == 1

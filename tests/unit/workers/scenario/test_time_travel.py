@@ -1,18 +1,25 @@
-"""When a scenario's time jumps, and how far."""
+"""When a scenario's time jumps, how far, and what time it is then."""
 
-from typing import cast
+import time
+from datetime import UTC, datetime
 
 import pytest
 
 from storage.turns import OpenTurn
-from workers.scenario import skipping
-from workers.scenario.pending import Pending
-from workers.scenario.skipping import FIRST_STEP, LONGEST_STEP, MARGIN_SECONDS, PATIENCE_SECONDS, Skipper
-from workers.scenario.stage import Stage
+from workers.scenario import time_travel
+from workers.scenario.time_travel import (
+    FIRST_STEP,
+    LONGEST_STEP,
+    MARGIN_SECONDS,
+    PATIENCE_SECONDS,
+    Pending,
+    ScenarioClock,
+    TimeTraveller,
+)
 
-PAUSED = Pending(0, 0, (OpenTurn(1, None, 7.0),))
+PAUSED = Pending(0, 0, (OpenTurn(1, 0, None, 7.0),))
 LOST = Pending(1, 0, ())
-DEAD, ALIVE = OpenTurn(2, "agent@here:1:a", 3.0), OpenTurn(3, "agent@here:2:b", 3.0)
+DEAD, ALIVE = OpenTurn(2, 1, "agent@here:1:a", 3.0), OpenTurn(3, 1, "agent@here:2:b", 3.0)
 
 
 class Clock:
@@ -22,31 +29,24 @@ class Clock:
         return self.now
 
 
-class StageWithOneWorker:
-    def lives(self, owner: str) -> bool:
-        return owner == ALIVE.owner
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(skipping, "time", clock)
+    monkeypatch.setattr(time_travel, "time", clock)
     return clock
 
 
 class Case:
     def __init__(self, clock: Clock) -> None:
-        self.clock, self.jumps = clock, list[float]()
-        self.skipper = Skipper(cast(Stage, StageWithOneWorker()), self.jumps.append)
+        self.clock = clock
+        self.traveller = TimeTraveller(lambda owner: owner == ALIVE.owner)
 
-    def look(
-        self, pending: Pending, *, seconds: float = 0.05, is_busy: bool = False, at_most: float = 100.0
-    ) -> list[float]:
-        """Look once, so many seconds after the last look; the jumps, rounded."""
+    def look(self, pending: Pending, *, seconds: float = 0.05, is_busy: bool = False) -> list[float]:
+        """Look once, so many seconds after the last look; the jump, rounded, or nothing."""
         self.clock.now += seconds
-        self.skipper.look(pending, is_busy=is_busy, at_most=at_most)
-        found, self.jumps[:] = [round(jump - MARGIN_SECONDS, 3) for jump in self.jumps], []
-        return found
+        is_working = self.traveller.is_working(pending, is_busy=is_busy)
+        jump = self.traveller.jump(pending, is_working=is_working)
+        return [round(jump - MARGIN_SECONDS, 3)] if jump else []
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_pause_is_skipped_when_nobody_worked_at_two_looks_in_a_row(case: Case)
 
 
 def test_the_first_that_is_due_decides(case: Case) -> None:
-    both = Pending(0, 0, (*PAUSED.turns, OpenTurn(4, None, 2.5)))
+    both = Pending(0, 0, (*PAUSED.turns, OpenTurn(4, 0, None, 2.5)))
     case.look(both)
     assert case.look(both) == [2.5]
 
@@ -83,7 +83,7 @@ def test_nothing_under_way_is_not_skipped(case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    "overdue", [LOST, Pending(0, 1, ()), Pending(0, 0, (OpenTurn(5, None, -0.1),)), Pending(1, 0, PAUSED.turns)]
+    "overdue", [LOST, Pending(0, 1, ()), Pending(0, 0, (OpenTurn(5, 0, None, -0.1),)), Pending(1, 0, PAUSED.turns)]
 )
 def test_what_is_overdue_is_given_time_first(case: Case, overdue: Pending) -> None:
     assert case.look(overdue) == []
@@ -94,7 +94,7 @@ def test_what_is_overdue_is_given_time_first(case: Case, overdue: Pending) -> No
 def test_a_reply_that_was_lost_before_a_pause_is_missed_during_it(case: Case) -> None:
     lost = Pending(0, 1, PAUSED.turns)
     assert [case.look(lost) for _ in range(4)] == [[], [FIRST_STEP], [], [LONGEST_STEP]]
-    dead = Pending(0, 1, (OpenTurn(2, DEAD.owner, 0.4),))
+    dead = Pending(0, 1, (OpenTurn(2, 0, DEAD.owner, 0.4),))
     case.look(dead)
     assert case.look(dead) == [0.4]
 
@@ -108,16 +108,24 @@ def test_steps_grow_up_to_a_limit_and_begin_anew_after_work(case: Case) -> None:
     assert case.look(LOST, seconds=PATIENCE_SECONDS + 0.01) == [FIRST_STEP]
 
 
-def test_time_jumps_no_further_than_it_is_waited_for(case: Case) -> None:
-    case.look(PAUSED, at_most=4.0)
-    case.clock.now += 0.05
-    case.skipper.look(PAUSED, is_busy=False, at_most=4.0)
-    assert case.jumps == [4.0]
-
-
 def test_it_is_not_looked_at_all_the_time(case: Case) -> None:
-    assert case.skipper.is_due
+    assert case.traveller.is_due
     case.look(LOST)
-    assert not case.skipper.is_due
-    case.clock.now += skipping.LOOK_SECONDS
-    assert case.skipper.is_due
+    assert not case.traveller.is_due
+    case.clock.now += time_travel.LOOK_SECONDS
+    assert case.traveller.is_due
+
+
+def test_the_scenarios_clock_jumps() -> None:
+    clock = ScenarioClock()
+    before = time.time()
+    clock.jumped(900, at=time.time())
+    assert clock.of_real(before) < 1
+    assert 900 <= clock.now() < 901
+    assert clock.of_workers(None) >= 900
+
+
+def test_the_workers_clock_has_jumped_already() -> None:
+    clock = ScenarioClock()
+    clock.jumped(900, at=time.time())
+    assert 0 <= clock.of_workers(datetime.now(UTC)) < 1

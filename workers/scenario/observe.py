@@ -1,0 +1,182 @@
+"""Fills a scenario's log with what really happened: replies as a gateway saw them, rows as they were committed,
+requests as the store got them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from events.reply import Reply
+from shopify.development_store.store import LoggedRequest
+from workers.agent.tools import canonical
+from workers.scenario.match import TURN, Entry, ScenarioLog
+from workers.scenario.stack import Stack
+from workers.scenario.time_travel import ScenarioClock
+
+#: Notes every change of a conversation's context when it is made; others see the note once it is committed.
+WATCH = """
+CREATE TABLE scenario.context_updates (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz DEFAULT clock_timestamp(),
+    made_by xid8 DEFAULT pg_current_xact_id(), conversation_id text, before jsonb, after jsonb
+);
+CREATE FUNCTION scenario.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO scenario.context_updates (conversation_id, before, after)
+    SELECT NEW.id, before, NEW.context
+    FROM (SELECT CASE TG_OP WHEN 'UPDATE' THEN OLD.context ELSE '{}' END AS before) AS known
+    WHERE TG_OP = 'INSERT' OR before IS DISTINCT FROM NEW.context;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_context AFTER INSERT OR UPDATE OF context ON conversations
+    FOR EACH ROW EXECUTE FUNCTION scenario.note();
+"""
+_CONTEXT_UPDATES = """
+SELECT made_by::text, conversation_id, max(at),
+       (array_agg(before ORDER BY id))[1], (array_agg(after ORDER BY id DESC))[1]
+FROM scenario.context_updates GROUP BY made_by, conversation_id ORDER BY max(at)
+"""
+_REFUSED_EVENTS = """
+SELECT key, coalesce(processed_at, received_at), type, error_code, error FROM events WHERE status = 'rejected'
+"""
+_STEPS = "SELECT turn_id, assistant, tool_results FROM steps WHERE turn_id = ANY (:turn_ids)"
+
+#: The GraphQL operation with which each data type is fetched.
+OPERATIONS: Mapping[str, str] = {
+    "counts": "Counts",
+    "recent_orders": "RecentOrders",
+    "overview": "StoreOverview",
+    "week_orders": "WeekOrders",
+}
+#: Replies tell their time in whole milliseconds, the rest cut off.
+REPLIES_CUT = 0.001
+_DATA_TYPES = {operation: data_type for data_type, operation in OPERATIONS.items()}
+
+
+class Observer:
+    """Looks at a stack whenever it is told to, and adds to the log what is new."""
+
+    def __init__(self, stack: Stack, clock: ScenarioClock, log: ScenarioLog, *, after_turn: int) -> None:
+        """Replies of turns up to `after_turn` belong to an earlier scenario."""
+        self._stack, self._clock, self._log = stack, clock, log
+        self._after_turn = after_turn
+        self._seen = len(stack.gateway.shown)
+        self._replies: list[Reply] = []
+        self._open_calls: dict[tuple[int, str], Reply] = {}
+        self._ended_calls: dict[tuple[int, str], Reply] = {}
+
+    @property
+    def shown(self) -> int:
+        """How many replies of this scenario the gateway was shown."""
+        return len(self._replies)
+
+    def look(self) -> None:
+        """Add what happened since the last look."""
+        shown = self._stack.gateway.shown[self._seen :]
+        self._seen += len(shown)
+        for reply in shown:
+            if turn_of(reply) > self._after_turn:
+                self._replies.append(reply)
+                self._add_reply(reply)
+        self._add_calls()
+        self._add_context_updates(self._stack.rows(_CONTEXT_UPDATES))
+        self._add_refused_events(self._stack.rows(_REFUSED_EVENTS))
+        self._add_requests(self._stack.store.store.request_log.requests())
+
+    def _add_reply(self, reply: Reply) -> None:
+        data, turn = reply.data, turn_of(reply)
+        if reply.text is not None or reply.final:
+            self._add_messages(turn)
+        match reply.kind:
+            case "RUN_STARTED":
+                self._add(reply, TURN, f"turn {reply.turn} began")
+            case "TOOL_CALL_START":
+                self._open_calls[turn, data["toolCallId"]] = reply
+            case "TOOL_CALL_END":
+                self._ended_calls[turn, data["toolCallId"]] = reply
+            case "CUSTOM":
+                value = data["value"]
+                self._add(reply, "transition", f"{value['from']} → {value['to']}", to=value["to"])
+            case "RUN_ERROR":
+                self._add(reply, "error", f"{data['code']}: {data['message']}", code=data["code"])
+            case "RUN_FINISHED":
+                self._add(reply, TURN, f"turn {reply.turn} ended")
+
+    def _add(self, reply: Reply, kind: str, said: str, *, is_open: bool = False, **body: Any) -> None:
+        self._log.add(reply.id, Entry(self._clock.of_workers(reply.time), kind, said, body, is_open=is_open))
+
+    def _add_messages(self, turn: int) -> None:
+        """The messages of a turn: the last one is final once the turn has ended, until then it may be."""
+        replies = [reply for reply in self._replies if turn_of(reply) == turn]
+        messages = [reply for reply in replies if reply.text is not None]
+        ended = any(reply.final for reply in replies)
+        for reply in messages:
+            last = reply is messages[-1]
+            self._add(reply, "cj_message", reply.text or "", is_open=last and not ended, text=reply.text, final=last)
+
+    def _add_calls(self) -> None:
+        if not self._open_calls:
+            return
+        calls = _calls(self._stack.rows(_STEPS, turn_ids=sorted({turn for turn, _ in self._open_calls})))
+        for key in self._open_calls.keys() & calls.keys():
+            started, ended, (params, result) = self._open_calls[key], self._ended_calls.get(key), calls[key]
+            tool = canonical(started.data["toolCallName"])
+            text = f"{tool} {_json(params)}"
+            if ended is None or result is None:
+                self._add(started, "cj_tool_call", text, is_open=True, tool=tool, params=params, result=None)
+                continue
+            del self._open_calls[key]
+            took = max(self._clock.of_workers(ended.time) - self._clock.of_workers(started.time), 0.0)
+            outcome = "succeeded" if result.get("success") else "failed"
+            text += f" {outcome}{', from the cache' if result.get('cached') else ''}, {took:.3f} s"
+            self._add(started, "cj_tool_call", text, tool=tool, params=params, result=result, seconds=took)
+            if not result.get("success"):
+                code = result.get("error_code")
+                self._add(ended, "error", f"{code}: {result.get('error')}", code=code)
+
+    def _add_context_updates(self, rows: Sequence[Sequence[Any]]) -> None:
+        for made_by, conversation_id, moment, before, context in rows:
+            changed = {key: value for key, value in context.items() if key not in before or before[key] != value}
+            if changed:
+                # Slightly earlier, else replies of the same commit may stand before it.
+                at = self._clock.of_workers(moment) - REPLIES_CUT
+                body = {"context": context, "changed": set(changed)}
+                entry = Entry(at, "context_update", _json(changed), body)
+                self._log.add(("context", made_by, conversation_id), entry)
+
+    def _add_refused_events(self, rows: Sequence[Sequence[Any]]) -> None:
+        for key, moment, event_type, code, error in rows:
+            text = f"{code}: event {event_type} refused: {error}"
+            self._log.add(("event", key), Entry(self._clock.of_workers(moment), "error", text, {"code": code}))
+
+    def _add_requests(self, requests: Sequence[LoggedRequest]) -> None:
+        for request in requests:
+            data_type = _DATA_TYPES.get(request.operation or "", request.operation)
+            answer = f"HTTP {request.status}" if request.status else "no answer"
+            text = f"{data_type} at {request.shop}: {answer}{f', {request.code}' if request.code else ''}"
+            at = self._clock.of_real(request.received_at)
+            self._log.add(request.request_id, Entry(at, "shopify_request", text, {"data_type": data_type}))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def turn_of(reply: Reply) -> int:
+    """The turn's number in the database: a reply's id is turn_<number>:<sequence>."""
+    return int(reply.id.removeprefix("turn_").partition(":")[0])
+
+
+def _calls(rows: Sequence[Sequence[Any]]) -> dict[tuple[int, str], tuple[Any, dict[str, Any] | None]]:
+    """Arguments and result of every tool call, by turn and call id."""
+    found = {}
+    for turn_id, assistant, tool_results in rows:
+        results = {result["tool_call_id"]: result["content"] for result in tool_results or ()}
+        for call in assistant.get("tool_calls") or ():
+            found[turn_id, call["id"]] = _arguments(call["function"].get("arguments")), results.get(call["id"])
+    return found
+
+
+def _arguments(written: Any) -> Any:
+    try:
+        return json.loads(written or "{}")
+    except ValueError:
+        return {}
