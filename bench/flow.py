@@ -30,8 +30,7 @@ from storage.turns import Claim, TurnInput
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 from workers.agent.tools import Tools
-from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import WakeUps, sender
+from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.model.response import ToolCall
 
 Rows = list[dict[str, Any]]
@@ -171,7 +170,7 @@ def cached_reads(stack: Stack, count: int) -> dict[str, Any]:
         workflow_hash=None, input=TurnInput("merchant", "x"), event_id="x", event_type="message_received",
         event_received_at=now, traceparent=None, started_at=now, now=now, lease_seconds=10.0,
     )  # fmt: skip
-    tools = Tools(stack.database, cache, WakeUps(sender(stack.broker_url), BrokerBreaker()))
+    tools = Tools(stack.database, cache, WakeUps(sender(stack.broker_url), broker_breaker()))
     call = ToolCall("c", "shopify_data", {"data_type": "counts"})
     seconds = []
     for _ in range(count):

@@ -9,8 +9,7 @@ from storage.redis_server import RedisServer
 from storage.turns import Claim, TurnInput
 from tests.stack import Stack
 from workers.agent.tools import Tools
-from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import WakeUps, sender
+from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.model.response import ToolCall
 
 
@@ -21,7 +20,7 @@ class ToolCalls:
         self._app = sender(stack.broker_url)
         self._redis = RedisServer(stack.redis_url)
         self.cache = Cache(self._redis)
-        self._tools = Tools(stack.database, self.cache, WakeUps(self._app, BrokerBreaker()))
+        self._tools = Tools(stack.database, self.cache, WakeUps(self._app, broker_breaker()))
 
     def ask(self, merchant_id: str, data_type: str, *, seconds: float = 15.0) -> dict[str, Any]:
         """The tool's result."""

@@ -34,10 +34,9 @@ from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
 from workers.agent.tools import Tools
 from workers.agent.transactions import TurnTransactions
-from workers.delivery.breaker import BREAK_SECONDS, BrokerBreaker
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.sweeper import Sweeper
-from workers.delivery.wake_ups import WakeUps
+from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.model.client import Model
 from workers.operations import migrations
 from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by
@@ -70,7 +69,7 @@ class Resources:
         self.kind = kind
         self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.draining = threading.Event()
-        self.breaker = BrokerBreaker(BREAK_SECONDS * settings.recovery_factor)
+        self.breaker = broker_breaker(settings.recovery_factor)
 
     @cached_property
     def database(self) -> Database:

@@ -16,8 +16,7 @@ from tests.chaos.plan import Fault
 from tests.chaos.report import as_text
 from tests.chaos.run import Outcome, Wanted, look, run, wait_for_quiet
 from tests.waiting import wait_until
-from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import WakeUps, sender
+from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 
 PATIENCE = 4.0
 HEALING = 60.0
@@ -78,7 +77,7 @@ def test_without_the_order_of_turns(here: Ground) -> None:
         for pid in agents:
             os.kill(pid, signal.SIGKILL)  # and with them the wake-ups that lay on their sockets
         wait_until(lambda: not set(agents) & set(here.stack.supervisor.pids().values()), what="their end")
-        assert WakeUps(sender(here.valkey.url), BrokerBreaker()).run_turn(turns[-1][0])
+        assert WakeUps(sender(here.valkey.url), broker_breaker()).run_turn(turns[-1][0])
 
     assert here.stack.supervisor.wait_ready(60)
     with mutant(here.orders, "no_lost_wake_up"), mutant(here.orders, "no_order"):

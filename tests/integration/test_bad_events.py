@@ -26,8 +26,7 @@ from storage.vault import Vault, new_key_text
 from tests import rows
 from tests.cj import Terminal
 from tests.servers import PostgresForTests
-from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import WakeUps
+from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.intake.accept import Intake
 from workers.workflow.handler import handle
 from workflows.loader import WorkflowSet, load_folder
@@ -260,7 +259,7 @@ def case(merchants_known: Database, valkey_url: str, workflows: WorkflowSet) -> 
     rows.execute(database, "TRUNCATE events, conversations CASCADE")
     rows.open_conversation(database, "of_gone", "gone")
     with Celery("test", broker=valkey_url) as app:
-        yield Case(database, Intake(database, WakeUps(app, BrokerBreaker()), threading.Event()), workflows)
+        yield Case(database, Intake(database, WakeUps(app, broker_breaker()), threading.Event()), workflows)
 
 
 @pytest.fixture

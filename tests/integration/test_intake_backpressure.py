@@ -14,8 +14,7 @@ from events.broker.consumer import PlainConsumer
 from events.publisher import Publisher
 from storage.database import Database
 from tests.waiting import wait_until
-from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import WakeUps, sender
+from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.intake import accept
 from workers.intake.__main__ import consume
 
@@ -60,7 +59,7 @@ def test_events_wait_on_the_broker(
     monkeypatch.setattr(accept, "COUNT_EVERY_SECONDS", 0.1)
     with capture_logs() as lines:
         open_turns(database, BOUND)
-        wake_ups = WakeUps(sender(valkey_url), BrokerBreaker())
+        wake_ups = WakeUps(sender(valkey_url), broker_breaker())
         consumer = PlainConsumer(valkey_url, queues.EVENTS, prefetch=2)
         handler = accept.Intake(database, wake_ups, stop, max_open_turns=BOUND)
         thread = threading.Thread(target=consume, args=(consumer, handler.events, stop), daemon=True)

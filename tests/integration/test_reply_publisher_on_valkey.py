@@ -6,12 +6,12 @@ from celery import Celery
 from storage.database import Database
 from storage.outbox import OutgoingReply
 from tests.tcp import closed_port
-from workers.delivery.breaker import BrokerBreaker
 from workers.delivery.reply_publisher import ReplyPublisher
+from workers.delivery.wake_ups import broker_breaker
 
 
 def test_whether_replies_lie_on_the_broker(database: Database, valkey_url: str) -> None:
-    reply_publisher = ReplyPublisher(Celery("test", broker=valkey_url), database, BrokerBreaker())
+    reply_publisher = ReplyPublisher(Celery("test", broker=valkey_url), database, broker_breaker())
     client = redis.Redis.from_url(valkey_url)
     assert reply_publisher.is_drained()
     assert reply_publisher.publish([OutgoingReply("turn_1:000001", {"id": "turn_1:000001"})]) == 1
@@ -23,7 +23,7 @@ def test_whether_replies_lie_on_the_broker(database: Database, valkey_url: str) 
 
 
 def test_nobody_can_say_when_the_broker_is_away(database: Database) -> None:
-    breaker = BrokerBreaker()
+    breaker = broker_breaker()
     reply_publisher = ReplyPublisher(Celery("test", broker=f"redis://127.0.0.1:{closed_port()}/0"), database, breaker)
     assert not reply_publisher.is_drained()
-    assert breaker.is_open()
+    assert breaker.is_open

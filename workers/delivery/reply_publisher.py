@@ -12,11 +12,11 @@ from typing import Any
 from celery import Celery
 
 from events import queues
+from events.circuit_breaker import CircuitBreaker
 from storage import outbox
 from storage.database import Database
 from storage.errors import StorageError
 from storage.outbox import OutgoingReply
-from workers.delivery.breaker import BrokerBreaker
 from workers.failpoints import failpoint
 
 NOTE_AFTER_SECONDS = 0.1
@@ -25,7 +25,7 @@ NOTE_AFTER_SECONDS = 0.1
 class ReplyPublisher:
     """Publishes replies on queue `replies`, persistent, through the default exchange."""
 
-    def __init__(self, app: Celery, database: Database, breaker: BrokerBreaker) -> None:
+    def __init__(self, app: Celery, database: Database, breaker: CircuitBreaker) -> None:
         self._app = app
         self._database = database
         self._breaker = breaker
@@ -38,7 +38,7 @@ class ReplyPublisher:
 
         Never raises: the rows are committed, and an unpublished or unacked row is sent again by the sweeper.
         """
-        if not replies or self._breaker.is_open():
+        if not replies or self._breaker.is_open:
             return 0
         failpoint("publish.before")
         sent = self._send(replies)
@@ -53,7 +53,7 @@ class ReplyPublisher:
 
     def is_drained(self) -> bool:
         """Whether no reply lies on the broker: all were taken by the gateway, or lost. False when nobody can say."""
-        if self._breaker.is_open():
+        if self._breaker.is_open:
             return False
         try:
             with self._app.producer_or_acquire() as producer:

@@ -1,17 +1,24 @@
-"""WakeUps: Celery messages that wake a worker up. They carry ids, and every one of them may be lost.
+"""Wake-ups: Celery messages that wake a worker up. They carry ids, and every one of them may be lost.
 
 The truth is a row in Postgres; what a lost wake-up should have started is found by the sweeper within about a second.
 So telling never raises, and a broker that is away is left alone for a few seconds instead of being waited for.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery
 
 from events import queues
+from events.circuit_breaker import CircuitBreaker
+from workers import logs
 from workers.delayed_calls import DelayedCalls
-from workers.delivery.breaker import BrokerBreaker
+
+log = logs.get(__name__)
+
+BREAK_SECONDS = 5.0
+"""How long the broker is left alone after a failure."""
 
 EVENTS_PER_WAKE_UP = 25
 """Handled one after the other by one thread: enough to spare intake the messages, few enough to share a burst."""
@@ -19,6 +26,18 @@ EVENTS_PER_WAKE_UP = 25
 HANDLE_EVENT = "cj.handle_event"
 RUN_TURN = "cj.run_turn"
 FETCH = "cj.fetch_shopify_data"
+
+
+def broker_breaker(factor: float = 1.0, *, clock: Callable[[], float] = time.monotonic) -> CircuitBreaker:
+    """For everything a process publishes: after one failure nobody waits for the broker for a while."""
+    return CircuitBreaker(BREAK_SECONDS * factor, clock=clock, on_change=_log_broker)
+
+
+def _log_broker(problem: str | None) -> None:
+    if problem is None:
+        log.info("broker is back")
+    else:
+        log.warning("broker is away; rows wait in Postgres until it is back", reason=problem)
 
 
 def is_row_id(value: object) -> bool:
@@ -37,7 +56,7 @@ def sender(broker_url: str) -> Celery:
 class WakeUps:
     """Wakes workers up through Celery."""
 
-    def __init__(self, app: Celery, breaker: BrokerBreaker) -> None:
+    def __init__(self, app: Celery, breaker: CircuitBreaker) -> None:
         self._app = app
         self._breaker = breaker
         self._delayed_calls = DelayedCalls()
@@ -61,7 +80,7 @@ class WakeUps:
         return self._tell(FETCH, queues.SHOPIFY, [request])
 
     def _tell(self, task: str, queue: str, args: list[Any]) -> bool:
-        if self._breaker.is_open():
+        if self._breaker.is_open:
             return False
         try:
             self._app.send_task(

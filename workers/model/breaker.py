@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from events.circuit_breaker import CircuitBreaker
 
 #: A model that failed is passed over for so long (seconds) while another one can answer.
 PAUSE = 30.0
@@ -14,19 +15,8 @@ PATIENCE = 3
 LONGEST = 3600.0
 
 
-@dataclass(frozen=True)
-class _Pause:
-    until: float
-    failures: int
-    told: bool  # the provider itself named the wait
-
-    @property
-    def strict(self) -> bool:
-        return self.told or self.failures >= PATIENCE
-
-
 class ModelBreaker:
-    """Remembers failures by model name. Shared by all threads of a process.
+    """One circuit breaker for each model. Shared by all threads of a process.
 
     One failure moves a model behind the others for `PAUSE` seconds. It is still asked when no other is left,
     so that one odd answer does not silence every conversation; only a wait the provider named (Retry-After),
@@ -35,41 +25,42 @@ class ModelBreaker:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._pauses: dict[str, _Pause] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self._named_a_wait: set[str] = set()
         self._lock = threading.Lock()
 
     def usable(self, names: Sequence[str]) -> tuple[str, ...]:
         """Those worth asking now, best first; the order of `names` decides among the healthy."""
-        now = self._clock()
         with self._lock:
-            paused = {name: self._pauses[name] for name in names if self._is_paused(name, now)}
-        healthy = tuple(name for name in dict.fromkeys(names) if name not in paused)
-        if healthy:
-            return healthy
-        doubtful = sorted((pause.until, name) for name, pause in paused.items() if not pause.strict)
-        return tuple(name for _, name in doubtful)
+            left = {name: self._seconds_left(name) for name in names}
+            if healthy := tuple(name for name in left if left[name] == 0):
+                return healthy
+            return tuple(sorted((name for name in left if not self._rests(name)), key=lambda name: left[name]))
 
     def failed(self, name: str, retry_after: float | None = None) -> None:
         """Pause `name` for `retry_after` seconds, if the provider named a wait, else for `PAUSE`."""
         with self._lock:
-            before = self._pauses.get(name)
-            failures = 1 if before is None else before.failures + 1
-            wait = PAUSE if retry_after is None else min(retry_after, LONGEST)
-            self._pauses[name] = _Pause(self._clock() + wait, failures, retry_after is not None)
+            breaker = self._breakers.setdefault(name, CircuitBreaker(PAUSE, clock=self._clock))
+            if retry_after is None:
+                self._named_a_wait.discard(name)
+                breaker.failed(name)
+            else:
+                self._named_a_wait.add(name)
+                breaker.failed(name, retry_after=min(retry_after, LONGEST))
 
     def answered(self, name: str) -> None:
         """Forget the failures of `name`."""
         with self._lock:
-            self._pauses.pop(name, None)
+            self._breakers.pop(name, None)
 
     def wait(self, names: Sequence[str]) -> float | None:
         """Seconds until the first of `names` is out of its pause; None if one already is."""
-        now = self._clock()
         with self._lock:
-            if not all(self._is_paused(name, now) for name in names):
-                return None
-            return min((self._pauses[name].until - now for name in names), default=None)
+            return min(map(self._seconds_left, names), default=0.0) or None
 
-    def _is_paused(self, name: str, now: float) -> bool:
-        pause = self._pauses.get(name)
-        return pause is not None and now < pause.until
+    def _seconds_left(self, name: str) -> float:
+        breaker = self._breakers.get(name)
+        return breaker.seconds_left if breaker else 0.0
+
+    def _rests(self, name: str) -> bool:
+        return name in self._named_a_wait or self._breakers[name].failures >= PATIENCE

@@ -27,8 +27,7 @@ from storage.cache import FLIGHTS
 from storage.errors import StorageError
 from storage.models import Base
 from workers import bootstrap
-from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import WakeUps, sender
+from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.local import fork_server, procfile
 from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from workers.local.procfile import Process
@@ -96,7 +95,7 @@ class Environment:
             self._running.callback(self.stack.stop)
             app = sender(self.stack.broker_url)
             self._running.callback(app.close)
-            self._hints = WakeUps(app, BrokerBreaker())
+            self._hints = WakeUps(app, broker_breaker())
             until_it_runs.pop_all()
 
     def close(self) -> None:

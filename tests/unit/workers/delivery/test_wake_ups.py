@@ -5,8 +5,7 @@ from typing import Any, cast
 from celery import Celery
 
 from tests.waiting import wait_until
-from workers.delivery.breaker import BrokerBreaker
-from workers.delivery.wake_ups import WakeUps
+from workers.delivery.wake_ups import WakeUps, broker_breaker
 
 
 class Clock:
@@ -34,7 +33,7 @@ class BrokenBroker:
 
 def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
     broker, clock = BrokenBroker(), Clock()
-    wake_ups = WakeUps(cast(Celery, broker), BrokerBreaker(5.0, clock))
+    wake_ups = WakeUps(cast(Celery, broker), broker_breaker(clock=clock))
     assert not wake_ups.run_turn(1)
     assert not wake_ups.run_turn(2)
     assert broker.asked == 1
@@ -48,7 +47,7 @@ def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
 def test_a_turn_can_be_asked_for_later_and_the_sooner_comes_first() -> None:
     broker = BrokenBroker()
     broker.away = False
-    wake_ups = WakeUps(cast(Celery, broker), BrokerBreaker())
+    wake_ups = WakeUps(cast(Celery, broker), broker_breaker())
     wake_ups.run_turn(8, 0.1)
     wake_ups.run_turn(7, 0.02)
     assert broker.sent == []
@@ -59,6 +58,6 @@ def test_a_turn_can_be_asked_for_later_and_the_sooner_comes_first() -> None:
 def test_many_events_are_told_in_few_messages() -> None:
     broker = BrokenBroker()
     broker.away = False
-    assert WakeUps(cast(Celery, broker), BrokerBreaker()).handle_events(range(1, 60))
+    assert WakeUps(cast(Celery, broker), broker_breaker()).handle_events(range(1, 60))
     assert [len(keys) for _, keys in broker.sent] == [25, 25, 9]
     assert [key for _, keys in broker.sent for key in keys] == list(range(1, 60))
