@@ -8,7 +8,6 @@ import os
 import socket
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,6 +15,7 @@ from functools import cached_property
 import httpx
 from celery import Celery
 from pydantic import SecretStr
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
 from shopify import oauth
 from shopify.client import ShopifyClient
@@ -274,13 +274,14 @@ def _check_stored_keys(built: Resources) -> None:
 
 def _schema_problem(database_url: str) -> str | None:
     """What `migrations.problem` says, as soon as the database answers."""
-    pause, told = 0.2, False
-    while True:
-        try:
-            return migrations.problem(database_url)
-        except StorageUnavailable as error:
-            if not told:
-                log.warning("waiting for Postgres", reason=str(error))
-            told = True
-        time.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def log_once(state: RetryCallState) -> None:
+        if state.attempt_number == 1 and state.outcome is not None:
+            log.warning("waiting for Postgres", reason=str(state.outcome.exception()))
+
+    until_it_answers = Retrying(
+        retry=retry_if_exception_type(StorageUnavailable),
+        wait=wait_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
+        before_sleep=log_once,
+    )
+    return until_it_answers(migrations.problem, database_url)

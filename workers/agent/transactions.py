@@ -3,12 +3,12 @@
 Nothing here talks to a model, to Shopify or to the broker: what must be published is returned.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_exponential
 
 from events import agui
 from shopify.errors import Unauthorized
@@ -30,6 +30,14 @@ log = logs.get(__name__)
 
 T = TypeVar("T")
 Replies = list[OutgoingReply]
+
+
+WHILE_POSTGRES_IS_AWAY = Retrying(
+    retry=retry_if_exception_type(StorageUnavailable),
+    wait=wait_exponential(multiplier=0.05, max=1.0),
+    stop=stop_before_delay(TRANSACTION_SECONDS),
+    reraise=True,
+)
 
 
 @dataclass(frozen=True)
@@ -266,17 +274,11 @@ class TurnTransactions:
         return outgoing
 
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
-        deadline = time.monotonic() + TRANSACTION_SECONDS
-        pause = 0.05
-        while True:
-            try:
-                with self._database.transaction() as session:
-                    result = work(session)
-                    failpoint(f"{step}.before_commit")
-                failpoint(f"{step}.after_commit")
-                return result
-            except StorageUnavailable:
-                if time.monotonic() + pause > deadline:
-                    raise
-            time.sleep(pause)
-            pause = min(pause * 2, 1.0)
+        def once() -> T:
+            with self._database.transaction() as session:
+                result = work(session)
+                failpoint(f"{step}.before_commit")
+            failpoint(f"{step}.after_commit")
+            return result
+
+        return WHILE_POSTGRES_IS_AWAY(once)

@@ -13,6 +13,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
+from tenacity import (
+    RetryCallState,
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_when_event_set,
+    wait_exponential,
+)
 
 from events.broker.consumer import Delivery
 from events.catalog import CATALOG
@@ -106,24 +115,28 @@ class Intake:
 
     def _patiently(self, step: str, work: Callable[[Session], T]) -> T | None:
         """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
-        pause, away = 0.1, False
-        while not self._stop.is_set():
-            try:
-                with self._database.transaction() as session:
-                    result = work(session)
-                    failpoint(f"{step}.before_commit")
-                failpoint(f"{step}.after_commit")
-            except StorageUnavailable as error:
-                if not away:
-                    log.warning("Postgres is away; nothing is taken in until it is back", error_code=error.code)
-                away = True
-                self._stop.wait(pause)
-                pause = min(pause * 2, 2.0)
-                continue
-            if away:
-                log.info("Postgres is back")
+
+        def once() -> T:
+            with self._database.transaction() as session:
+                result = work(session)
+                failpoint(f"{step}.before_commit")
+            failpoint(f"{step}.after_commit")
             return result
-        return None
+
+        patience = Retrying(
+            retry=retry_if_exception_type(StorageUnavailable),
+            wait=wait_exponential(multiplier=0.1, max=2.0),
+            sleep=sleep_using_event(self._stop),
+            stop=stop_when_event_set(self._stop),
+            before_sleep=_log_once,
+        )
+        try:
+            result = patience(once)
+        except RetryError:
+            return None
+        if patience.statistics["attempt_number"] > 1:
+            log.info("Postgres is back")
+        return result
 
     def _wait_while_full(self) -> None:
         while not self._stop.is_set() and self._is_full():
@@ -140,6 +153,11 @@ class Intake:
         if was_full and not self._full:
             log.info("events are taken in again", open_turns=count)
         return self._full
+
+
+def _log_once(state: RetryCallState) -> None:
+    if state.attempt_number == 1:
+        log.warning("Postgres is away; nothing is taken in until it is back")
 
 
 def _body(delivery: Delivery) -> bytes:

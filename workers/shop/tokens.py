@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from pydantic import SecretStr
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from shopify.errors import ShopifyError, Temporary, Unauthorized
 from shopify.oauth import TokenPair
@@ -31,6 +32,13 @@ POLL_SECONDS = 0.05
 """How often one who waits for another's renewal looks at the row."""
 PATIENCE_SECONDS = 3.0
 """How long a new pair is tried to be kept while Postgres is away: it is dear, so longer than for anything else."""
+
+WHILE_POSTGRES_IS_AWAY = Retrying(
+    retry=retry_if_exception_type(StorageUnavailable),
+    wait=wait_fixed(POLL_SECONDS),
+    stop=stop_after_delay(PATIENCE_SECONDS),
+    reraise=True,
+)
 
 Refresh = Callable[[str, SecretStr, float], TokenPair]
 """shopify.oauth.refresh for (shop domain, refresh token, deadline)."""
@@ -123,27 +131,24 @@ class TokenKeeper:
 
     def _keep(self, renewal: Renewal, pair: TokenPair) -> bool:
         """Store the pair. A commit whose answer was lost is found out by running it again: nobody holds the lease."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                with self._database.transaction() as session:
-                    kept = merchants.store_renewal(
-                        session,
-                        self._vault,
-                        renewal,
-                        access_token=pair.access_token,
-                        access_expires_in=pair.expires_in,
-                        refresh_token=pair.refresh_token,
-                        refresh_expires_in=pair.refresh_expires_in,
-                        scopes=pair.scopes,
-                    )
-                    failpoint("renewal.before_commit")
-                failpoint("renewal.after_commit")
-                return kept
-            except StorageUnavailable:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(POLL_SECONDS)
+
+        def once() -> bool:
+            with self._database.transaction() as session:
+                kept = merchants.store_renewal(
+                    session,
+                    self._vault,
+                    renewal,
+                    access_token=pair.access_token,
+                    access_expires_in=pair.expires_in,
+                    refresh_token=pair.refresh_token,
+                    refresh_expires_in=pair.refresh_expires_in,
+                    scopes=pair.scopes,
+                )
+                failpoint("renewal.before_commit")
+            failpoint("renewal.after_commit")
+            return kept
+
+        return WHILE_POSTGRES_IS_AWAY(once)
 
     def _begin(self, token: AccessToken) -> Renewal | None:
         with self._database.transaction() as session:
