@@ -90,6 +90,26 @@ def test_no_two_folders_of_the_workers_import_each_other() -> None:
     assert [folder for folder, targets in reached.items() if folder in targets] == []
 
 
+#: Names that every package may have: what they are is clear from where they stand.
+COMMON_MODULES = {
+    *("__init__", "__main__", "errors", "schema"),
+    *("client", "response", "runner", "tokens", "privacy", "demo"),  # of Shopify, of a model, of a turn, …
+}
+
+
+def test_no_name_has_two_owners() -> None:
+    modules: dict[str, list[str]] = {}
+    classes: dict[str, list[str]] = {}
+    for path in sources():
+        modules.setdefault(path.stem, []).append(named(path))
+        for node in parsed(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes.setdefault(node.name, []).append(named(path))
+    twice = {name: where for name, where in modules.items() if len(where) > 1 and name not in COMMON_MODULES}
+    twice |= {name: where for name, where in classes.items() if len(where) > 1}
+    assert twice == {}
+
+
 def test_migrations_read_only_models_and_settings() -> None:
     for path in (ROOT / "alembic").rglob("*.py"):
         ours = {name for name, _ in imports(parsed(path))} & MAY_IMPORT.keys()

@@ -58,7 +58,7 @@ def configuration() -> dict[str, Any]:
         "task_acks_late": False,
         "task_publish_retry": False,
         "worker_prefetch_multiplier": 1,
-        "worker_consumer": "workers.consumer:SafeConsumer",
+        "worker_consumer": "workers.celery_consumer:SafeConsumer",
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         # Flower asks for task events while it runs; nobody else needs them, and each costs as much as a small message.

@@ -13,7 +13,7 @@ from shopify.development_store.cost import actual_cost, estimate
 from shopify.development_store.faults import StoreFault, StruckQuery, instead, of_state, spoil
 from shopify.development_store.graphql_request import GraphQLRequest
 from shopify.development_store.resolvers import Viewer
-from shopify.development_store.responses import HttpResponse
+from shopify.development_store.responses import StoreResponse
 from shopify.development_store.schema import executable_schema
 from shopify.development_store.shop import Shop
 from shopify.development_store.store import Store, UnknownShop
@@ -36,30 +36,30 @@ class AdminCall:
     show_searches: bool = False
 
 
-def answer_call(store: Store, call: AdminCall, faults: Mapping[str, StoreFault]) -> HttpResponse:
+def answer_call(store: Store, call: AdminCall, faults: Mapping[str, StoreFault]) -> StoreResponse:
     """The response to a call: the first thing that stands in its way, in Shopify's order, or the executed query."""
     try:
         shop = store.shop(call.shop_domain)
     except UnknownShop:
-        return HttpResponse(404, responses.NOT_FOUND)
+        return StoreResponse(404, responses.NOT_FOUND)
     if shop.settings.state != "active":
         return of_state(shop.settings.state)
     if call.content_type.partition(";")[0].strip().lower() != "application/json":
-        return HttpResponse(415, responses.UNSUPPORTED_MEDIA_TYPE)
+        return StoreResponse(415, responses.UNSUPPORTED_MEDIA_TYPE)
     if call.accept and not any(kind in call.accept for kind in ("application/json", "application/*", "*/*")):
-        return HttpResponse(406, responses.NOT_ACCEPTABLE)
+        return StoreResponse(406, responses.NOT_ACCEPTABLE)
     token = store.tokens.find(call.shop_domain, call.token or "")
     if token is None:
-        return HttpResponse(401, responses.UNAUTHORIZED)
+        return StoreResponse(401, responses.UNAUTHORIZED)
     if token.refused_for_not_expiring:
-        return HttpResponse(403, responses.NON_EXPIRING)
+        return StoreResponse(403, responses.NON_EXPIRING)
     if call.request is None:
-        return HttpResponse(400, responses.BAD_REQUEST)
+        return StoreResponse(400, responses.BAD_REQUEST)
     if call.request.text is None:
-        return HttpResponse(400, responses.NO_QUERY)
+        return StoreResponse(400, responses.NO_QUERY)
     if errors := call.request.errors():
         # As recorded: neither `data` nor `extensions`.
-        return HttpResponse(200, {"errors": errors})
+        return StoreResponse(200, {"errors": errors})
     viewer = _viewer(shop, token, faults, show_searches=call.show_searches)
     return _run(store.bucket(call.shop_domain, token.app), call.request, viewer, call.request_id, faults)
 
@@ -71,7 +71,7 @@ def _viewer(shop: Shop, token: IssuedToken, faults: Mapping[str, StoreFault], *,
 
 def _run(
     bucket: Bucket, request: GraphQLRequest, viewer: Viewer, request_id: str, faults: Mapping[str, StoreFault]
-) -> HttpResponse:
+) -> StoreResponse:
     document, name = request.checked.document, request.label
     assert document is not None
     requested = estimate(executable_schema(), document, request.variables, operation_name=name)
@@ -87,15 +87,15 @@ def _run(
         operation_name=name,
     )
     actual = actual_cost(executable_schema(), document, request.variables, result.data, operation_name=name)
-    return HttpResponse(200, spoil(_body(result, viewer), faults), {}, requested, min(actual, requested), bucket)
+    return StoreResponse(200, spoil(_body(result, viewer), faults), {}, requested, min(actual, requested), bucket)
 
 
-def _reserve(bucket: Bucket, requested: int) -> HttpResponse | None:
+def _reserve(bucket: Bucket, requested: int) -> StoreResponse | None:
     """Reserve the requested points; the refusal if that cannot be."""
     if requested > MAX_QUERY_COST:
-        return HttpResponse(200, responses.max_cost_exceeded(requested, MAX_QUERY_COST, bucket.level()))
+        return StoreResponse(200, responses.max_cost_exceeded(requested, MAX_QUERY_COST, bucket.level()))
     if not bucket.reserve(requested):
-        return HttpResponse(200, responses.throttled(requested, bucket.level()))
+        return StoreResponse(200, responses.throttled(requested, bucket.level()))
     return None
 
 

@@ -20,7 +20,7 @@ from shopify.development_store import responses
 from shopify.development_store.admin_api import AdminCall, answer_call
 from shopify.development_store.faults import GRAPHQL, OAUTH, StoreFault
 from shopify.development_store.graphql_request import GraphQLRequest
-from shopify.development_store.responses import JSON, HttpResponse
+from shopify.development_store.responses import JSON, StoreResponse
 from shopify.development_store.store import LoggedRequest, Store, UnknownShop
 from shopify.development_store.tokens import answer_refresh, read_form
 
@@ -86,9 +86,9 @@ class Endpoint:
         exchange.operation = query.label if query else None
         faults = self._store.faults.strike(exchange.shop_domain, GRAPHQL, exchange.operation)
         if version is None:
-            response = HttpResponse(404, responses.NOT_FOUND)
+            response = StoreResponse(404, responses.NOT_FOUND)
         elif "dropped" in faults:
-            response = HttpResponse(0, None)
+            response = StoreResponse(0, None)
         else:
             call = AdminCall(
                 shop_domain=exchange.shop_domain,
@@ -108,18 +108,18 @@ class Endpoint:
         form = read_form(request.headers.get("Content-Type", ""), await request.read())
         exchange.operation = form.get("grant_type")
         faults = self._store.faults.strike(exchange.shop_domain, OAUTH, exchange.operation)
-        response = HttpResponse(0, None) if "dropped" in faults else self._refreshed(exchange.shop_domain, form)
+        response = StoreResponse(0, None) if "dropped" in faults else self._refreshed(exchange.shop_domain, form)
         if "status" in faults and "dropped" not in faults:
             # As Shopify's 520 did: the tokens are rotated, only the answer is lost.
             status = faults["status"].status or 520
-            response = HttpResponse(status, responses.html_error(status, "Web server is returning an unknown error"))
+            response = StoreResponse(status, responses.html_error(status, "Web server is returning an unknown error"))
         return await exchange.send(response, faults, {})
 
-    def _refreshed(self, shop_domain: str, form: Mapping[str, str]) -> HttpResponse:
+    def _refreshed(self, shop_domain: str, form: Mapping[str, str]) -> StoreResponse:
         try:
             self._store.shop(shop_domain)
         except UnknownShop:
-            return HttpResponse(404, responses.NOT_FOUND)
+            return StoreResponse(404, responses.NOT_FOUND)
         return answer_refresh(self._store.tokens, shop_domain, form)
 
 
@@ -138,7 +138,7 @@ class _Exchange:
         self.version: str | None = None
 
     async def send(
-        self, response: HttpResponse, faults: Mapping[str, StoreFault], headers: Mapping[str, str]
+        self, response: StoreResponse, faults: Mapping[str, StoreFault], headers: Mapping[str, str]
     ) -> web.StreamResponse:
         """Send the response the way the faults allow, and log the request."""
         sent = 0
@@ -158,7 +158,7 @@ class _Exchange:
             self._log(response, sent)
 
     async def _respond(
-        self, response: HttpResponse, faults: Mapping[str, StoreFault], headers: Mapping[str, str]
+        self, response: StoreResponse, faults: Mapping[str, StoreFault], headers: Mapping[str, str]
     ) -> web.StreamResponse:
         text = response.body if isinstance(response.body, str) else json.dumps(response.body, separators=(",", ":"))
         body = text.encode()
@@ -190,7 +190,7 @@ class _Exchange:
             self._request.transport.close()
         return web.Response()
 
-    def _log(self, response: HttpResponse, status: int) -> None:
+    def _log(self, response: StoreResponse, status: int) -> None:
         self._store.request_log.add(
             LoggedRequest(
                 received_at=self._received_at,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shopify.development_store import responses
 from shopify.development_store.bucket import Level
-from shopify.development_store.responses import HttpResponse
+from shopify.development_store.responses import StoreResponse
 from shopify.rate_limit import MAX_QUERY_COST
 
 GRAPHQL, OAUTH = "graphql", "oauth"
@@ -152,7 +152,7 @@ class StruckQuery:
     request_id: str
 
 
-def instead(faults: Mapping[str, StoreFault], query: StruckQuery) -> HttpResponse | None:
+def instead(faults: Mapping[str, StoreFault], query: StruckQuery) -> StoreResponse | None:
     """The response of the first fault that replaces the real one, or None if there is no such fault."""
     for kind, fault in faults.items():
         if kind in _RESPONSES:
@@ -160,9 +160,9 @@ def instead(faults: Mapping[str, StoreFault], query: StruckQuery) -> HttpRespons
     return None
 
 
-def of_state(state: str) -> HttpResponse:
+def of_state(state: str) -> StoreResponse:
     """What a shop that is not active answers: the same as the fault of that name."""
-    return HttpResponse(*_REFUSALS[state])
+    return StoreResponse(*_REFUSALS[state])
 
 
 _REFUSALS: Mapping[str, tuple[int, Any]] = {
@@ -183,47 +183,47 @@ _REFUSALS: Mapping[str, tuple[int, Any]] = {
 _REASONS = {500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
-def _refusal(fault: StoreFault, _query: StruckQuery) -> HttpResponse:
-    return HttpResponse(*_REFUSALS[fault.kind])
+def _refusal(fault: StoreFault, _query: StruckQuery) -> StoreResponse:
+    return StoreResponse(*_REFUSALS[fault.kind])
 
 
-def _status(fault: StoreFault, _query: StruckQuery) -> HttpResponse:
+def _status(fault: StoreFault, _query: StruckQuery) -> StoreResponse:
     status = fault.status or 503
     headers = {} if fault.seconds is None else {"Retry-After": f"{fault.seconds:g}"}
-    return HttpResponse(status, responses.html_error(status, _REASONS.get(status, "Error")), headers)
+    return StoreResponse(status, responses.html_error(status, _REASONS.get(status, "Error")), headers)
 
 
-def _too_many_requests(fault: StoreFault, _query: StruckQuery) -> HttpResponse:
-    return HttpResponse(429, responses.TOO_MANY_REQUESTS, {"Retry-After": str(float(fault.seconds_or(2.0)))})
+def _too_many_requests(fault: StoreFault, _query: StruckQuery) -> StoreResponse:
+    return StoreResponse(429, responses.TOO_MANY_REQUESTS, {"Retry-After": str(float(fault.seconds_or(2.0)))})
 
 
-def _redirect(fault: StoreFault, _query: StruckQuery) -> HttpResponse:
-    return HttpResponse(302, "", {"Location": fault.location or "https://elsewhere.example/admin"})
+def _redirect(fault: StoreFault, _query: StruckQuery) -> StoreResponse:
+    return StoreResponse(302, "", {"Location": fault.location or "https://elsewhere.example/admin"})
 
 
-def _huge_body(fault: StoreFault, _query: StruckQuery) -> HttpResponse:
-    return HttpResponse(200, {"data": {"filler": "x" * (fault.length or 3 * 1024 * 1024)}})
+def _huge_body(fault: StoreFault, _query: StruckQuery) -> StoreResponse:
+    return StoreResponse(200, {"data": {"filler": "x" * (fault.length or 3 * 1024 * 1024)}})
 
 
-def _throttled(fault: StoreFault, query: StruckQuery) -> HttpResponse:
+def _throttled(fault: StoreFault, query: StruckQuery) -> StoreResponse:
     """The level is too low for this query by as much as is restored in `seconds` (default 0.2)."""
     level = query.level
     missing = max(1, int(fault.seconds_or(0.2) * level.restore_rate))
     available = max(0, min(level.available, query.requested_cost - missing))
     short = Level(level.maximum, available, level.restore_rate)
-    return HttpResponse(200, responses.throttled(query.requested_cost, short))
+    return StoreResponse(200, responses.throttled(query.requested_cost, short))
 
 
-def _max_cost_exceeded(_fault: StoreFault, query: StruckQuery) -> HttpResponse:
+def _max_cost_exceeded(_fault: StoreFault, query: StruckQuery) -> StoreResponse:
     cost = max(query.requested_cost, MAX_QUERY_COST + 1)
-    return HttpResponse(200, responses.max_cost_exceeded(cost, MAX_QUERY_COST, query.level))
+    return StoreResponse(200, responses.max_cost_exceeded(cost, MAX_QUERY_COST, query.level))
 
 
-def _internal_error(_fault: StoreFault, query: StruckQuery) -> HttpResponse:
-    return HttpResponse(200, responses.internal_error(query.request_id))
+def _internal_error(_fault: StoreFault, query: StruckQuery) -> StoreResponse:
+    return StoreResponse(200, responses.internal_error(query.request_id))
 
 
-_RESPONSES: Mapping[str, Callable[[StoreFault, StruckQuery], HttpResponse]] = {
+_RESPONSES: Mapping[str, Callable[[StoreFault, StruckQuery], StoreResponse]] = {
     **dict.fromkeys(_REFUSALS, _refusal),
     "status": _status,
     "too_many_requests": _too_many_requests,

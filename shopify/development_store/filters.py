@@ -14,7 +14,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from shopify.development_store.responses import field_error
-from shopify.development_store.search import Negation, Node, Term, parse
+from shopify.development_store.search import Node, NotClause, Term, parse
 
 Predicate = Callable[[Any], bool]
 Kind = Literal["time", "number", "text", "words", "flag", "choice"]
@@ -157,7 +157,7 @@ class _Compiler:
     def predicate(self, node: Node) -> Predicate:
         if isinstance(node, Term):
             return self._term(node)
-        if isinstance(node, Negation):
+        if isinstance(node, NotClause):
             inner = self.predicate(node.part)
             return lambda record: not inner(record)
         parts = [self.predicate(part) for part in node.parts]

@@ -69,7 +69,7 @@ BAD_CLIENT = {"error": "invalid_client", "error_description": "Client authentica
 
 
 @dataclass
-class HttpResponse:
+class StoreResponse:
     """Status and body of a response. A str is sent as HTML, everything else as JSON.
 
     An executed query is charged only when its response is ready to go: until then the whole requested cost stays

@@ -59,7 +59,7 @@ class Combination:
 
 
 @dataclass(frozen=True)
-class Negation:
+class NotClause:
     """The part must not hold."""
 
     part: "Node"
@@ -69,7 +69,7 @@ class Negation:
         return {"not": self.part.parsed()}
 
 
-Node: TypeAlias = Term | Combination | Negation
+Node: TypeAlias = Term | Combination | NotClause
 
 
 def parse(query: str) -> Node | None:
@@ -131,7 +131,7 @@ class _QueryParser:
                 return self.query()
             following = self._next()
             part = None if following is None else self._term(following)
-            return None if part is None else Negation(part)
+            return None if part is None else NotClause(part)
         finally:
             self._depth -= 1
 

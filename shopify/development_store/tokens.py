@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 from shopify.development_store import responses
-from shopify.development_store.responses import HttpResponse
+from shopify.development_store.responses import StoreResponse
 
 ACCESS_SECONDS = 3_600
 REFRESH_SECONDS = 7_776_000
@@ -182,16 +182,16 @@ def read_form(content_type: str, body: bytes) -> dict[str, str]:
     return {}
 
 
-def answer_refresh(tokens: Tokens, shop_domain: str, form: Mapping[str, str]) -> HttpResponse:
+def answer_refresh(tokens: Tokens, shop_domain: str, form: Mapping[str, str]) -> StoreResponse:
     """A new pair of tokens, or why there is none."""
     if form.get("grant_type") != "refresh_token":
-        return HttpResponse(400, responses.NO_GRANT)
+        return StoreResponse(400, responses.NO_GRANT)
     if not form.get("client_id") or not form.get("client_secret"):
-        return HttpResponse(400, responses.BAD_CLIENT)
+        return StoreResponse(400, responses.BAD_CLIENT)
     pair = tokens.refresh(shop_domain, form.get("refresh_token", ""))
     if pair is None:
-        return HttpResponse(401, responses.DEAD_GRANT)
-    return HttpResponse(
+        return StoreResponse(401, responses.DEAD_GRANT)
+    return StoreResponse(
         200,
         {
             "access_token": pair.access_token,

@@ -9,7 +9,7 @@ import click
 
 from workers.cli.chat import chat, replies
 from workers.cli.check import check
-from workers.cli.common import Failure, WrongUse, examples, explained
+from workers.cli.common import CommandFailed, WrongUse, examples, explained
 from workers.cli.demo import demo
 from workers.cli.maintenance import events, migrate, privacy, timeline, turns
 from workers.cli.publish import publish
@@ -27,7 +27,7 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise Failure("interrupted") from None
+            raise CommandFailed("interrupted") from None
         except SettingsError as error:
             raise WrongUse(explained(error)) from None
         except Exception as error:
@@ -51,7 +51,7 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error, HomeInUse | HomeNotWritable | ProcfileError | DatabaseNotReady | NoMigrations):
         return WrongUse(str(error))
     if isinstance(error, EventError | StorageError | WorkflowError | EmbeddedServerError):
-        return Failure(str(error))
+        return CommandFailed(str(error))
     return error
 
 

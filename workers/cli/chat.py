@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 
 from events.replies import Reply
-from workers.cli.common import Failure, examples, json_option, plain, settings_for
+from workers.cli.common import CommandFailed, examples, json_option, plain, settings_for
 
 PROMPT = "you> "
 #: Seconds without a sign of life after which a person is told where to look.
@@ -44,7 +44,7 @@ def chat(merchant_id: str, conversation_id: str | None) -> None:
         for text in _typed(terminal):
             gateway.say(text)
         if not terminal and not gateway.wait(LIMIT):
-            raise Failure(f"no answer within {LIMIT:g} s; `cj events rejected` shows events that were refused")
+            raise CommandFailed(f"no answer within {LIMIT:g} s; `cj events rejected` shows events that were refused")
     except KeyboardInterrupt:
         click.echo(err=True)
     finally:

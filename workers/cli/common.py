@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Failure(click.ClickException):
+class CommandFailed(click.ClickException):
     """The command found a problem: exit code 1."""
 
     exit_code = 1
@@ -26,7 +26,7 @@ class Failure(click.ClickException):
         click.echo(f"cj: {self.format_message()}", err=True)
 
 
-class WrongUse(Failure):
+class WrongUse(CommandFailed):
     """The command was used wrongly, or the settings do not let it work: exit code 2."""
 
     exit_code = 2

@@ -5,7 +5,7 @@ from types import FrameType
 
 import click
 
-from workers.cli.common import Failure, WrongUse, examples
+from workers.cli.common import CommandFailed, WrongUse, examples
 from workers.cli.up import say
 
 STORES = ("new", "tiny", "medium", "large", "huge")
@@ -32,9 +32,9 @@ def demo(store: str, fault: str | None) -> None:
     except UnknownFault as error:
         raise WrongUse(str(error)) from None
     except DemoFailed as error:
-        raise Failure(str(error)) from None
+        raise CommandFailed(str(error)) from None
     except KeyboardInterrupt:
-        raise Failure("interrupted; everything was stopped") from None
+        raise CommandFailed("interrupted; everything was stopped") from None
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from workers.cli.common import Failure, examples, json_option, plain, print_json, settings_for, transaction
+from workers.cli.common import CommandFailed, examples, json_option, plain, print_json, settings_for, transaction
 
 
 @click.command(
@@ -18,7 +18,7 @@ def timeline(conversation_id: str, as_json: bool) -> None:
     with transaction() as session:
         found = read(session, conversation_id)
     if found is None:
-        raise Failure(f"there is no conversation {conversation_id!r}")
+        raise CommandFailed(f"there is no conversation {conversation_id!r}")
     if as_json:
         print_json(found.to_json())
     else:
@@ -70,10 +70,10 @@ def retry_event(event_id: str, source: str | None) -> None:
             row.key for row in inbox.rejected(session, SEARCHED) if row.id == event_id and source in (None, row.source)
         }
         if len(keys) > 1:
-            raise Failure(f"{len(keys)} refused events have the id {event_id!r}; name one with --source")
+            raise CommandFailed(f"{len(keys)} refused events have the id {event_id!r}; name one with --source")
         again = inbox.retry(session, keys.pop()) if keys else None
     if again is None:
-        raise Failure(f"no refused event {event_id!r} can be handled again; see `cj events rejected`")
+        raise CommandFailed(f"no refused event {event_id!r} can be handled again; see `cj events rejected`")
     click.echo(f"event {event_id} is handled again")
 
 
@@ -110,7 +110,7 @@ def retry_turn(turn_id: int) -> None:
     with transaction() as session:
         queued = dead_turns.ask_again(session, turn_id)
     if queued is None:
-        raise Failure(f"turn {turn_id} is not dead, or was asked again already; see `cj turns dead`")
+        raise CommandFailed(f"turn {turn_id} is not dead, or was asked again already; see `cj turns dead`")
     click.echo(f"queued as turn {queued}")
 
 
@@ -153,7 +153,7 @@ def export(request_id: str) -> None:
         request = stored.request(session, request_id)
         found = None if request is None else stored.find(session, request.person)
     if request is None or found is None:
-        raise Failure(f"there is no request {request_id!r}; see `cj privacy requests`")
+        raise CommandFailed(f"there is no request {request_id!r}; see `cj privacy requests`")
     about = {"request": request.id, "made_at": request.made_at, "shop_domain": request.shop_domain}
     print_json({**about, "customer_id": request.person.customer_id, **vars(found)})
 
@@ -171,5 +171,5 @@ def migrate(check_only: bool) -> None:
     if not check_only:
         migrations.upgrade(database_url)
     if problem := migrations.problem(database_url):
-        raise Failure(problem)
+        raise CommandFailed(problem)
     click.echo("the database is at the head of the migrations")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.common import Failure, WrongUse, examples, json_option, plain, print_json, settings_for
+from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, print_json, settings_for
 
 if TYPE_CHECKING:
     from workers.scenario.run import ScenarioResult
@@ -47,7 +47,7 @@ def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
                 if not as_json:
                     _tell(result)
     except Late as error:
-        raise Failure(plain(str(error))) from None
+        raise CommandFailed(plain(str(error))) from None
     failed = sum(result.problem is not None for result in results)
     if as_json:
         print_json([vars(result) for result in results])

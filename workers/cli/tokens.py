@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import SecretStr
 
-from workers.cli.common import Failure, WrongUse, examples, json_option, plain, print_json, settings_for
+from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, print_json, settings_for
 
 if TYPE_CHECKING:
     from storage.database import Database
@@ -175,7 +175,7 @@ def reseal(batch: int, as_json: bool) -> None:
             click.echo(f"keys still in use: {', '.join(map(str, sorted(done.keys_in_use)))}; keep them")
     if done.unreadable:
         rows = ", ".join(map(str, done.unreadable))
-        raise Failure(f"rows of merchant_integrations that do not open: {rows}; connect these shops anew")
+        raise CommandFailed(f"rows of merchant_integrations that do not open: {rows}; connect these shops anew")
 
 
 @tokens.command(
@@ -203,7 +203,7 @@ def migrate_from_redis(dry_run: bool, delete: bool, as_json: bool) -> None:
         try:
             report = redis_tokens.migrate(redis_url, database, vault, dry_run=dry_run, delete=delete, watched=_watched)
         except redis.RedisError as error:
-            raise Failure(f"REDIS_URL does not answer: {type(error).__name__}") from None
+            raise CommandFailed(f"REDIS_URL does not answer: {type(error).__name__}") from None
     if as_json:
         print_json(report.to_json())
     else:

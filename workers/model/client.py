@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from workers.model import litellm_call
 from workers.model.breaker import ModelBreaker
-from workers.model.errors import Failure, ModelError, ModelRefused, ModelUnavailable
+from workers.model.errors import FailedCall, ModelError, ModelRefused, ModelUnavailable
 from workers.model.litellm_call import DEMO, Messages, Request, Tools
 from workers.model.response import Answer, ToolCall, assistant_message
 
@@ -69,14 +69,14 @@ class Model:
         request = Request(messages, tools or None, {k: v for k, v in options.items() if v is not None})
         wanted = tuple(names or self.names)
         deadline = self._clock() + timeout
-        failures: list[Failure] = []
+        failures: list[FailedCall] = []
         candidates = self._breaker.usable(wanted)
         for place, name in enumerate(candidates):
             left = deadline - self._clock()
             if left < LEAST_SECONDS and (failures or left <= 0):
                 break
             outcome = self._try(name, request, min(left, _longest(place, candidates)))
-            if isinstance(outcome, Failure) and len(candidates) == 1:
+            if isinstance(outcome, FailedCall) and len(candidates) == 1:
                 outcome = self._try_again(outcome, request, deadline)
             if isinstance(outcome, Answer):
                 self._breaker.answered(name)
@@ -98,19 +98,19 @@ class Model:
         """What is wrong with the configured names, as far as that can be known without a call."""
         return tuple(problem for name in self.names for problem in litellm_call.problems(name))
 
-    def _try(self, name: str, request: Request, seconds: float) -> Answer | Failure:
+    def _try(self, name: str, request: Request, seconds: float) -> Answer | FailedCall:
         started = self._clock()
         outcome = litellm_call.call(name, request, seconds)
         if isinstance(outcome, ModelRefused):
             log.error("the model refused the request", extra={"model": name, "reason": str(outcome)})
             raise outcome
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, FailedCall):
             facts = {"model": name, "status": outcome.status, "reason": outcome.reason}
             milliseconds = round((self._clock() - started) * 1000)
             log.warning("the model did not answer", extra=facts | {"milliseconds": milliseconds})
         return outcome
 
-    def _try_again(self, failure: Failure, request: Request, deadline: float) -> Answer | Failure:
+    def _try_again(self, failure: FailedCall, request: Request, deadline: float) -> Answer | FailedCall:
         """The second and last try of an only model, if time and the provider's own wait allow it."""
         pause = PAUSE if failure.retry_after is None else failure.retry_after
         left = deadline - self._clock() - pause
@@ -119,7 +119,9 @@ class Model:
         self._sleep(pause)
         return self._try(failure.name, request, min(left, LAST_TRY_SECONDS))
 
-    def _unavailable(self, wanted: Sequence[str], failures: Sequence[Failure], *, time_is_up: bool) -> ModelUnavailable:
+    def _unavailable(
+        self, wanted: Sequence[str], failures: Sequence[FailedCall], *, time_is_up: bool
+    ) -> ModelUnavailable:
         wait = self._breaker.wait(wanted)
         not_asked = "no time was left to ask" if time_is_up else "failed before, not asked this time"
         told = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"

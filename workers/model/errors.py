@@ -62,7 +62,7 @@ class ModelRefused(ModelError):
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedCall:
     """One try that brought no answer: whose, HTTP status (or `EMPTY`), why, and the wait the provider named."""
 
     name: str
@@ -79,17 +79,17 @@ class Failure:
         return f"{self.name}: {self.reason}"
 
 
-def empty(name: str) -> Failure:
+def empty(name: str) -> FailedCall:
     """The try that brought an answer without content."""
-    return Failure(name, EMPTY, _REASONS[EMPTY])
+    return FailedCall(name, EMPTY, _REASONS[EMPTY])
 
 
-def out_of_time(name: str) -> Failure:
+def out_of_time(name: str) -> FailedCall:
     """The try that was given up when its time was over."""
-    return Failure(name, 408, _REASONS[408])
+    return FailedCall(name, 408, _REASONS[408])
 
 
-def classify(name: str, error: Exception) -> Failure | ModelRefused:
+def classify(name: str, error: Exception) -> FailedCall | ModelRefused:
     """What an exception of litellm means, by its status code: its class differs between providers."""
     status = _status(error)
     code = _error_code(error)
@@ -102,7 +102,7 @@ def classify(name: str, error: Exception) -> Failure | ModelRefused:
         reason = "no connection; check the provider's address and the network"
     else:
         reason = _REASONS.get(status, f"the provider failed ({status})") + detail
-    return Failure(name, status, reason, _retry_after(error))
+    return FailedCall(name, status, reason, _retry_after(error))
 
 
 def _status(error: Exception) -> int:

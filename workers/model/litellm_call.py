@@ -29,7 +29,7 @@ from functools import cache
 from typing import Any
 
 from workers.model import demo
-from workers.model.errors import Failure, ModelRefused, classify, empty, out_of_time
+from workers.model.errors import FailedCall, ModelRefused, classify, empty, out_of_time
 from workers.model.response import Answer, read_answer
 
 #: The model that answers when none is configured: offline, without a key, from the tool results alone.
@@ -62,11 +62,11 @@ _WARM_UP = Request(
 _import_lock = threading.Lock()
 
 
-def call(name: str, request: Request, seconds: float) -> Answer | Failure | ModelRefused:
+def call(name: str, request: Request, seconds: float) -> Answer | FailedCall | ModelRefused:
     """One try, over after `seconds` whatever the provider does. Never raises."""
     provider = _provider(name)
     if provider is None:
-        return Failure(name, 404, "litellm knows no such provider; check the model's name")
+        return FailedCall(name, 404, "litellm knows no such provider; check the model's name")
     credentials = _credentials(provider)
     waited = _on_a_thread(lambda: _complete(name, request, seconds, credentials))
     if not futures.wait([waited], seconds).done:

@@ -47,7 +47,7 @@ class Unusable(ValueError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class TokenEntry:
     """A shop as Redis has it."""
 
     merchant_id: str
@@ -84,7 +84,7 @@ class Report:
         return {"dry_run": self.dry_run, **self.counts, "keys": [vars(outcome) for outcome in self.outcomes]}
 
 
-def read_entry(key: str, raw: bytes | None) -> Entry:
+def read_entry(key: str, raw: bytes | None) -> TokenEntry:
     """The shop of a key and its value. Raises Unusable."""
     if raw is None:
         raise Unusable("is gone")
@@ -107,7 +107,7 @@ def read_entry(key: str, raw: bytes | None) -> Entry:
         merchant_id = str(merchant_id)
     if not isinstance(merchant_id, str) or _ID.fullmatch(merchant_id) is None:
         raise Unusable("has a merchant_id that is not 1 to 200 printable characters")
-    return Entry(merchant_id, shop_domain, SecretStr(token), _scopes(value.get("scopes")))
+    return TokenEntry(merchant_id, shop_domain, SecretStr(token), _scopes(value.get("scopes")))
 
 
 class Migration:
@@ -148,7 +148,7 @@ class Migration:
             except StorageError as error:
                 yield Outcome(name, "failed", str(error))
 
-    def _bring(self, entry: Entry) -> tuple[Result, str]:
+    def _bring(self, entry: TokenEntry) -> tuple[Result, str]:
         with self._database.transaction() as session:
             found = connections.integration_of(session, entry.merchant_id)
             if found is not None:
@@ -175,7 +175,7 @@ class Migration:
             return "failed", "the stored token is not the one from Redis; run again"
         return "migrated", MIGRATED
 
-    def _is_stored(self, entry: Entry) -> bool:
+    def _is_stored(self, entry: TokenEntry) -> bool:
         """Read the row back and open it."""
         with self._database.transaction() as session:
             token = merchants.read_access_token(session, self._vault, entry.merchant_id)
@@ -184,7 +184,7 @@ class Migration:
         stored, wanted = token.secret.get_secret_value(), entry.access_token.get_secret_value()
         return hmac.compare_digest(stored.encode(), wanted.encode())
 
-    def _forget(self, key: bytes, raw: bytes, entry: Entry) -> bool:
+    def _forget(self, key: bytes, raw: bytes, entry: TokenEntry) -> bool:
         return self._is_stored(entry) and bool(self._redis.eval(DELETE_IF_SAME, 1, key, raw))
 
 

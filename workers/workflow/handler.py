@@ -54,7 +54,7 @@ class Refused(Exception):
         self.message = message
 
 
-class NotYet(Refused):
+class TooEarly(Refused):
     """The event came ahead of what it speaks of: it is put off for a while before it is refused."""
 
 
@@ -72,7 +72,7 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow) -> Effects
     try:
         with session.begin_nested():
             _Handler(session, workflows, row, effects).run()
-    except NotYet as early:
+    except TooEarly as early:
         if row.age_seconds < CONNECT_PATIENCE_SECONDS:
             inbox.postpone(session, row.key, POSTPONE_SECONDS)
             metrics.event(row.type, "postponed")
@@ -164,9 +164,9 @@ class _Handler:
                 "event.unknown_merchant",
                 "merchant_id is not known; store its token first (connect_shop)",
             )
-            raise NotYet(*unknown) if waits else Refused(*unknown)
+            raise TooEarly(*unknown) if waits else Refused(*unknown)
         if waits and (integration is None or not integration.is_active):
-            raise NotYet("event.not_connected", f"{shop} has no active token; store it first (connect_shop)")
+            raise TooEarly("event.not_connected", f"{shop} has no active token; store it first (connect_shop)")
         if shop is not None and integration is not None and integration.shop_domain != shop:
             raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workers.model.errors import Failure, ModelRefused, classify
+from workers.model.errors import FailedCall, ModelRefused, classify
 
 PROMPT = "The merchant's name is Aunt Agatha"
 
@@ -28,9 +28,9 @@ class APIConnectionError(Exception):
     pass
 
 
-def failure(error: Exception) -> Failure:
+def failure(error: Exception) -> FailedCall:
     verdict = classify("openai/x", error)
-    assert isinstance(verdict, Failure)
+    assert isinstance(verdict, FailedCall)
     return verdict
 
 

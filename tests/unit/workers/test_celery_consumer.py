@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workers.consumer import MAX_BODY_BYTES, fault
+from workers.celery_consumer import MAX_BODY_BYTES, fault
 
 KNOWN = {"cj.run_turn", "celery.starmap"}
 NO_CANVAS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
