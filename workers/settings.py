@@ -2,7 +2,7 @@
 
     settings = Settings.read()          # raises SettingsError with every problem at once
 
-`VARIABLES` is the list of what may be set; README's table is compared with it by a test.
+`VARIABLES` lists what may be set; a test compares README's table with it.
 """
 
 import difflib
@@ -23,20 +23,20 @@ VARIABLES: Mapping[str, str] = {
     "BROKER_URL": "Redis, Valkey or RabbitMQ, e.g. redis://broker.example:6379/0 or amqp://cj:password@mq.example/cj",
     "REDIS_URL": "the cache, e.g. redis://cache.example:6379/1",
     "CJ_TOKEN_KEYS": "keys that seal Shopify tokens, e.g. 2:base64,1:base64; the first seals, all open",
-    "CJ_MODEL": "litellm's name of the model, e.g. openai/gpt-5-mini; absent: the offline demo model",
+    "CJ_MODEL": "the model's name in litellm, e.g. openai/gpt-5-mini; default: the offline demo model",
     "CJ_MODEL_FALLBACKS": "models to try when CJ_MODEL is unavailable, separated by commas",
-    "SHOPIFY_CLIENT_ID": "the Shopify app's client id, to refresh tokens that expire",
-    "SHOPIFY_CLIENT_SECRET": "the Shopify app's secret, to refresh tokens that expire",
+    "SHOPIFY_CLIENT_ID": "the Shopify app's client id, for refreshing tokens that expire",
+    "SHOPIFY_CLIENT_SECRET": "the Shopify app's secret, for refreshing tokens that expire",
     "SHOPIFY_API_VERSION": f"the Admin API's version, e.g. {API_VERSION} (the default)",
-    "SHOPIFY_ADMIN_URL": "where the Admin API is, with {shop} in it; default https://{shop}/admin",
+    "SHOPIFY_ADMIN_URL": "URL of the Admin API, with {shop} in it; default https://{shop}/admin",
     "CJ_WORKFLOWS": "folder of workflow YAML; default: the shipped ones",
-    "CJ_LEASE_SECONDS": "seconds a worker may be silent before its turn is given to another; default 10",
+    "CJ_LEASE_SECONDS": "seconds of silence after which a worker's turn goes to another worker; default 10",
     "CJ_LOG_LEVEL": "DEBUG, INFO (the default), WARNING or ERROR",
-    "CJ_METRICS_PORT": "first port of the Prometheus pages, one for each process; absent: none",
+    "CJ_METRICS_PORT": "first port of the Prometheus pages, one per process; default: none",
 }
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")
-#: Kinds of processes that open access tokens, and so need the keys.
+#: Kinds of processes that open access tokens and so need the keys.
 TOKEN_KINDS = ("shopify",)
 DEFAULT_ADMIN_URL = "https://{shop}/admin"
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class SettingsError(Exception):
-    """The environment cannot be used as it is; `problems` names every variable at fault and what to write."""
+    """The environment is invalid; `problems` names every wrong variable and what to write."""
 
     def __init__(self, problems: Collection[str]) -> None:
         self.problems = tuple(problems)
@@ -53,7 +53,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment asked for, checked. Passwords are in the URLs: show them with `shown()` only."""
+    """The validated environment. The URLs hold passwords: display them only through `shown()`."""
 
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
@@ -73,8 +73,8 @@ class Settings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, *, needed: Collection[str] = NEEDED) -> "Settings":
-        """Read `environ` (default: the process's). `needed`: the variables this process cannot do without;
-        a needed one that is absent, or any one that is wrong, is a problem. Raises SettingsError with all."""
+        """Read `environ` (default: the process's). `needed` are the variables this process requires. Raises
+        SettingsError with all problems: required variables that are absent, and any variable that is wrong."""
         reader = _Reader(environment() if environ is None else environ, needed)
         model = reader.value("CJ_MODEL", values.model_name)
         client_id = reader.value("SHOPIFY_CLIENT_ID", str)
@@ -97,16 +97,16 @@ class Settings:
             warnings=reader.warnings(),
         )
         if settings.model_fallbacks and model is None:
-            reader.problem("CJ_MODEL_FALLBACKS", "is set without CJ_MODEL; set CJ_MODEL to the model asked first")
+            reader.problem("CJ_MODEL_FALLBACKS", "is set without CJ_MODEL; set CJ_MODEL to the first model to ask")
         if (client_id is None) != (client_secret is None):
             missing = "SHOPIFY_CLIENT_ID" if client_id is None else "SHOPIFY_CLIENT_SECRET"
-            reader.problem(missing, "is not set though its partner is; set both, or neither")
+            reader.problem(missing, "is not set, but its counterpart is; set both or neither")
         if reader.problems:
             raise SettingsError(reader.problems)
         return settings
 
     def shown(self) -> dict[str, str]:
-        """Every variable with its value in effect, fit for a screen: secrets and passwords masked."""
+        """Every variable with its value in effect, safe to display: secrets and passwords masked."""
         absent = "-"
         return {
             "DATABASE_URL": mask(self.database_url) or absent,
@@ -127,17 +127,17 @@ class Settings:
 
 
 def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
-    """The variables that processes of these kinds cannot do without."""
+    """The variables that processes of these kinds require."""
     return NEEDED if any(kind in TOKEN_KINDS for kind in kinds) else SERVERS
 
 
 def environment() -> dict[str, str]:
-    """A copy of the process's environment, for children to inherit; the one place that touches os.environ."""
+    """A copy of the process's environment, for children to inherit; the only place that reads os.environ."""
     return dict(os.environ)
 
 
 class _Reader:
-    """Reads one variable at a time and collects what is wrong with it. An empty value counts as absent."""
+    """Reads one variable at a time and collects the problems. An empty value counts as absent."""
 
     def __init__(self, environ: Mapping[str, str], needed: Collection[str]) -> None:
         self.environ = environ
@@ -160,10 +160,10 @@ class _Reader:
         self.problems.append(f"{name} {text}")
 
     def warnings(self) -> tuple[str, ...]:
-        """CJ_ variables nobody reads: probably a typo, but perhaps another program's, so not a problem."""
+        """CJ_ variables we do not read: probably typos, but perhaps another program's, so not errors."""
         unknown = sorted(name for name in self.environ if name.startswith("CJ_") and name not in VARIABLES)
         close = ((name, difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.8)) for name in unknown)
-        return tuple(f"{name} is not read by anything; did you mean {found[0]}?" for name, found in close if found)
+        return tuple(f"{name} is unknown; did you mean {found[0]}?" for name, found in close if found)
 
 
 def _shown_keys(text: str) -> str:

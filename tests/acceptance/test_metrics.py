@@ -34,7 +34,7 @@ def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
 def ports(stack: Stack) -> list[int]:
     """Where the processes say that their pages are."""
     lines = (line.partition(": ")[2] for line in stack.lines)
-    told = [json.loads(line) for line in lines if line.startswith("{") and '"metrics page"' in line]
+    told = [json.loads(line) for line in lines if line.startswith("{") and '"serving metrics"' in line]
     return sorted(line["port"] for line in told)
 
 

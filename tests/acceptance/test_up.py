@@ -133,7 +133,7 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     assert running.end(signal.SIGINT) == 0
     assert all_gone(processes)
     assert token_for(SHOP) not in running.text
-    assert "none runs in" in other("publish", "shop_redact", code=2).stderr
+    assert "none is running in" in other("publish", "shop_redact", code=2).stderr
 
 
 def test_nothing_outlives_a_cj_up_that_is_killed(up: Callable[..., Up]) -> None:

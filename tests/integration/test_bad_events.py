@@ -326,7 +326,7 @@ def test_a_refused_event_is_tried_again_after_its_cause_is_mended(case: Case, te
     terminal("events", "retry", "nothing", code=1)
     with case.database.transaction() as session:
         merchants.add_merchant(session, "new")
-    assert "is handled again" in terminal("events", "retry", "bad").output
+    assert "retrying event bad" in terminal("events", "retry", "bad").output
     case.handle_all()
     assert case.refused() == []
     assert [status for _, status, _ in case.accepted()] == ["processed"]
@@ -335,7 +335,7 @@ def test_a_refused_event_is_tried_again_after_its_cause_is_mended(case: Case, te
 
 def test_what_could_not_be_read_cannot_be_tried_again(case: Case, terminal: Terminal) -> None:
     case.comes(oauth({"success": "true"}))
-    assert "can be handled again" in terminal("events", "retry", "bad", code=1).output
+    assert "no refused event 'bad' to retry" in terminal("events", "retry", "bad", code=1).output
     assert len(case.refused()) == 1
 
 

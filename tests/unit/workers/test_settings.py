@@ -81,7 +81,7 @@ def test_only_what_is_needed_must_be_there() -> None:
     [
         ("DATABASE_URL", "mysql://cj:leaked@db/cj", "begins with mysql://"),
         ("DATABASE_URL", "cj:leaked@db/cj", "is not a URL"),
-        ("DATABASE_URL", "postgresql://cj:leaked@db:port/cj", "port cannot be read"),
+        ("DATABASE_URL", "postgresql://cj:leaked@db:port/cj", "port is invalid"),
         ("BROKER_URL", "memory://", "redis://"),
         ("REDIS_URL", "amqp://mq", "redis://"),
         ("CJ_TOKEN_KEYS", "leaked", "cj tokens new-key"),
@@ -117,7 +117,7 @@ def test_values_that_belong_together() -> None:
 
 def test_misspelt_variable_is_a_warning() -> None:
     settings = Settings.read({**GOOD, "CJ_MODLE": "openai/gpt-5-mini", "CJ_SERVICE_HOST": "10.0.0.1"})
-    assert settings.warnings == ("CJ_MODLE is not read by anything; did you mean CJ_MODEL?",)
+    assert settings.warnings == ("CJ_MODLE is unknown; did you mean CJ_MODEL?",)
 
 
 def test_nothing_secret_is_shown() -> None:

@@ -22,7 +22,7 @@ def test_without_the_workers_packages_it_says_what_to_install() -> None:
     assert ended.returncode == 2
     assert (
         ended.stderr
-        == "cj: click is not installed, and `cj` needs it; install hirecj[worker] instead of hirecj alone\n"
+        == "cj: click is not installed; `cj` needs the package hirecj[worker], not hirecj alone\n"
     )
 
 
