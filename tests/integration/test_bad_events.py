@@ -159,11 +159,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     # what only the rows can tell
     "merchant unknown": (
         oauth({"merchant_id": "nobody", "shop_domain": "nobodys.myshopify.com"}),
-        "event.unknown_merchant: merchant_id is not known; store its token first (connect_shop)",
+        "event.unknown_merchant: merchant_id is unknown; store its token first (connect_shop)",
     ),
     "message of nobody": (
         oauth(type="message_received", data=MESSAGE | {"merchant_id": "nobody"}),
-        "event.unknown_merchant: merchant_id is not known; store its token first (connect_shop)",
+        "event.unknown_merchant: merchant_id is unknown; store its token first (connect_shop)",
     ),
     "another's shop": (
         oauth({"merchant_id": "nobody"}),

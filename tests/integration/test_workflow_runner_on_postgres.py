@@ -1,4 +1,4 @@
-"""An event that cannot be handled is put off, and at last refused; it never blocks its conversation for ever."""
+"""An event that cannot be handled is postponed and finally refused; it never blocks its conversation forever."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_every_line_says_which_event_it_is_about(database: Database, monkeypatch
             session.execute(text("delete from merchants"))
             session.execute(text("update events set run_after = clock_timestamp()"))
         runner.run(tools, key)
-    assert [line["event"] for line in lines] == ["event could not be handled", "event is put off", "event refused"]
+    assert [line["event"] for line in lines] == ["event could not be handled", "event postponed", "event refused"]
     assert [(line["event_id"], line["conversation_id"]) for line in lines[1:]] == [("bad", "c")] * 2
 
 

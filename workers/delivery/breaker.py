@@ -1,4 +1,4 @@
-"""Whether the broker is away: one failure, and nobody waits for it for a while."""
+"""A circuit breaker for the broker: after one failure, nobody tries it for a while."""
 
 import threading
 import time
@@ -9,11 +9,11 @@ from workers import logs
 log = logs.get(__name__)
 
 BREAK_SECONDS = 5.0
-"""How long the broker is left alone after a failure."""
+"""How long the breaker stays open after a failure."""
 
 
 class BrokerBreaker:
-    """Remembers that the broker is away, and logs once when that changes."""
+    """Remembers whether the broker is unavailable, and logs each change once."""
 
     def __init__(self, seconds: float = BREAK_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -30,7 +30,7 @@ class BrokerBreaker:
             self._open_until = self._clock() + self._seconds
             was_away, self._away = self._away, True
         if not was_away:
-            log.warning("broker is away; rows wait in Postgres until it is back", reason=reason)
+            log.warning("broker unavailable; rows wait in Postgres until it is back", reason=reason)
 
     def worked(self) -> None:
         if not self._away:

@@ -1,7 +1,7 @@
-"""Foreign messages become rows.
+"""Turns incoming messages into rows, so that no untrusted byte ever reaches a Celery worker.
 
-Takes them off the broker, so that no foreign byte ever reaches a Celery worker. An event becomes a row
-(accepted or refused) before its message is acked; then a workflow worker is told. Acks of the gateway mark replies.
+An event becomes a row (accepted or refused) before its message is acked; then a workflow worker is woken. Acks from the
+gateway mark replies.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ log = logs.get(__name__)
 T = TypeVar("T")
 
 MAX_OPEN_TURNS = 20_000
-"""Above this many queued and running turns nothing more is taken in; the broker keeps it."""
+"""Above this many queued and running turns, intake stops and events wait on the broker."""
 COUNT_EVERY_SECONDS = 2.0
 MAX_ACK_BYTES = 4096
 
@@ -50,12 +50,12 @@ class Intake:
         self._full = False
 
     def events(self, deliveries: Sequence[Delivery]) -> bool:
-        """Store a batch of events, then tell the workflow workers. False when the process stops before it could."""
+        """Store a batch of events, then wake the workflow workers. False if the process stopped first."""
         self._wait_while_full()
         bodies = [_body(delivery) for delivery in deliveries]
         try:
             keys = self._patiently("T1", lambda session: self._store(session, bodies))
-        except StorageError:  # Postgres takes one of them not at all: find out which
+        except StorageError:  # Postgres refuses at least one of them: find out which
             keys = self._one_by_one(bodies)
         if keys is None:
             return False
@@ -77,7 +77,7 @@ class Intake:
         return keys
 
     def acks(self, deliveries: Sequence[Delivery]) -> bool:
-        """Mark the replies that the gateway has shown; anything else on the queue is dropped."""
+        """Mark the replies the gateway has shown; drop anything else on the queue."""
         ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
         if len(ids) < len(deliveries):
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
@@ -105,7 +105,7 @@ class Intake:
         return keys
 
     def _patiently(self, step: str, work: Callable[[Session], T]) -> T | None:
-        """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
+        """Run `work` in a transaction, retrying while Postgres is unavailable; None if the process stops."""
         pause, away = 0.1, False
         while not self._stop.is_set():
             try:
@@ -115,7 +115,7 @@ class Intake:
                 failpoint(f"{step}.after_commit")
             except StorageUnavailable as error:
                 if not away:
-                    log.warning("Postgres is away; nothing is taken in until it is back", error_code=error.code)
+                    log.warning("Postgres unavailable; intake waits until it is back", error_code=error.code)
                 away = True
                 self._stop.wait(pause)
                 pause = min(pause * 2, 2.0)
@@ -138,7 +138,7 @@ class Intake:
         if self._full and not was_full:
             log.warning("too many open turns; events wait on the broker", open_turns=count)
         if was_full and not self._full:
-            log.info("events are taken in again", open_turns=count)
+            log.info("intake resumed", open_turns=count)
         return self._full
 
 
@@ -179,7 +179,7 @@ def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
 
 
 def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
-    """Keep the refusal with its reason; there is nothing to handle."""
+    """Store the refusal with its reason; returns no keys, as there is nothing to handle."""
     digest = hashlib.sha256(body).digest()
     inbox.reject(
         session,
