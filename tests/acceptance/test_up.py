@@ -120,13 +120,13 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     for victim in victims:
         victim.kill()
     for name in ("agent.1", "agent.2"):
-        running.wait_for(f"{name} was killed by SIGKILL; it starts again in 0.5 s")
+        running.wait_for(f"{name} was killed by SIGKILL; restarting in 0.5 s")
     assert "CJ: " in other("chat", "m1", "--conversation", "c1", typed="How many orders do I have?\n").stdout
 
     # One at a time in a folder.
     second = up()
     assert second.wait() == 2
-    assert "another `cj up` runs in" in second.text
+    assert "another `cj up` is running in" in second.text
 
     # Ctrl-C ends all of it; no token was ever shown.
     processes = running.processes()
@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_written_is_said(up: Callable[..., Up], tmp_path
     refused = up()
     assert refused.wait() == 2
     assert re.fullmatch(
-        r"cj: cannot write to \S+/\.cj \(File exists\); .* run this in a folder of yours.*", refused.text
+        r"cj: cannot write to \S+/\.cj \(File exists\); .* run this in a writable folder.*", refused.text
     )
 
 
@@ -271,7 +271,7 @@ def test_edited_workflows_are_taken_up(up: Callable[..., Up], tmp_path: Path, mo
     other = Terminal(tmp_path, monkeypatch, {})
 
     support.write_text(whole.replace("tools: [", "tolls: ["))
-    running.wait_for("not taken up; the workflows stay as they were")
+    running.wait_for("not reloaded; the workflows stay as they were")
     assert "did you mean 'tools'" in running.text
     assert {one.pid for one in running.processes()} == pids
 

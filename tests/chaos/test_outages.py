@@ -16,7 +16,7 @@ __all__ = ["ready"]  # the fixture
 AWAY_SECONDS = 4.0
 MOST_REPEATED = 4
 #: One line for each turn or event that was in work when its server went.
-PER_PIECE = ("turn abandoned until its lease expires", "lease expired", "event waits for Postgres", "turn could not be claimed")
+PER_PIECE = ("turn abandoned until", "lease expired", "event waits for Postgres", "turn could not be claimed")
 
 
 @pytest.mark.parametrize("name", OUTAGES)

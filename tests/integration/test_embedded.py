@@ -206,9 +206,9 @@ def test_a_paused_server_answers_nobody_and_can_still_be_stopped(folder: Path) -
 @both_kinds
 def test_a_second_server_on_the_same_folder_is_refused(folder: Path, kind: Kind) -> None:
     with kind(folder) as first:
-        with pytest.raises(EmbeddedServerError, match="already started"):
+        with pytest.raises(EmbeddedServerError, match="already running"):
             first.start()
-        with pytest.raises(EmbeddedServerError, match="already runs at") as caught:
+        with pytest.raises(EmbeddedServerError, match="already running at") as caught:
             kind(folder).start()
         assert first.url in str(caught.value)
         assert type(first).running(folder) == first.url

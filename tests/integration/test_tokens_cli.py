@@ -109,9 +109,9 @@ def test_every_key_that_cannot_come_over_has_a_reason_and_stops_no_other(
         line.split()[1].removeprefix("merchant:"): line for line in shown.stdout.splitlines() if "merchant:" in line
     }
     assert found["good.myshopify.com"].endswith("stored, read back and opened, deleted from Redis")
-    assert "another token in Postgres since" in found["newer.myshopify.com"]
-    assert "has connected moved-elsewhere.myshopify.com since" in found["moved.myshopify.com"]
-    assert "connected by another merchant" in found["taken.myshopify.com"]
+    assert "Postgres has a newer token" in found["newer.myshopify.com"]
+    assert "is now connected to moved-elsewhere.myshopify.com" in found["moved.myshopify.com"]
+    assert "connected to another merchant" in found["taken.myshopify.com"]
     assert "is uninstalled" in found["gone.myshopify.com"]
     assert "not JSON" in found["broken"]
     assert "not a string" in found["hash"]

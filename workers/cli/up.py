@@ -92,7 +92,7 @@ def run(supervisor: Supervisor, servers: LocalServers) -> None:
         say(f"all processes ready, {time.monotonic() - began:.1f} s")
         say_where(servers)
     elif not supervisor.is_stopping:
-        say(f"not ready after {READY_LIMIT:g} s: {', '.join(supervisor.not_ready())}; see the lines above")
+        say(f"not ready after {READY_LIMIT:g} s: {', '.join(supervisor.not_ready())}; see the output above")
     supervisor.wait()
 
 

@@ -94,7 +94,7 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("SHOPIFY_ADMIN_URL", "https://shop.example/admin", "{shop}"),
         ("SHOPIFY_ADMIN_URL", "http://store.example/{shop}/admin", "unencrypted"),
         ("SHOPIFY_ADMIN_URL", "ftp://127.0.0.1/{shop}", "{shop}"),
-        ("CJ_WORKFLOWS", "/no/such/folder", "no folder"),
+        ("CJ_WORKFLOWS", "/no/such/folder", "not a folder"),
         ("CJ_LEASE_SECONDS", "0.1", "0.5 to 600"),
         ("CJ_LEASE_SECONDS", "nan", "0.5 to 600"),
         ("CJ_LOG_LEVEL", "loud", "DEBUG"),

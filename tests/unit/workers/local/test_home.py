@@ -21,7 +21,7 @@ def test_one_owner_at_a_time(tmp_path: Path) -> None:
     assert not home.is_owned()
     with home.owned():
         assert home.is_owned()
-        with pytest.raises(HomeInUse, match="another `cj up` runs in"), Home(tmp_path / ".cj").owned():
+        with pytest.raises(HomeInUse, match="another `cj up` is running in"), Home(tmp_path / ".cj").owned():
             pass
     assert not home.is_owned()
     assert mode(home.folder) == 0o700

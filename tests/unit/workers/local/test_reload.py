@@ -19,9 +19,9 @@ class Folder:
             (path / source.name).write_text(source.read_text())
         self.said: list[str] = []
         self.taken_up = 0
-        self.reloader = Reloader(path, self._take_up, self.said.append)
+        self.reloader = Reloader(path, self._restart, self.said.append)
 
-    def _take_up(self) -> None:
+    def _restart(self) -> None:
         self.taken_up += 1
 
     def edit(self, old: str, new: str) -> None:
@@ -62,7 +62,7 @@ def test_what_is_wrong_is_said_and_the_former_text_stays_until_it_is_mended(fold
     [told] = folder.said
     assert "ad_hoc_support.yaml:" in told
     assert "did you mean 'tools'" in told
-    assert told.endswith("1 error\nnot taken up; the workflows stay as they were")
+    assert told.endswith("1 error\nnot reloaded; the workflows stay as they were")
     folder.edit("tolls: [", "tools: [")
     folder.reloader.read()
     assert folder.taken_up == 0, "it is the text in use again"
@@ -94,4 +94,4 @@ def test_an_edit_in_several_steps_is_read_when_it_has_settled(watched: Folder) -
     path.write_text("")  # as an editor does that truncates first
     path.write_text(whole.replace("Never", "Not"))
     wait_until(lambda: watched.taken_up >= 2 or len(watched.said) > watched.taken_up, limit=10, what="the edit")
-    assert not [line for line in watched.said if "not taken up" in line]
+    assert not [line for line in watched.said if "not reloaded" in line]
