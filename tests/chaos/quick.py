@@ -1,6 +1,6 @@
-"""Chaos in seconds instead of minutes: lost things are looked for more often, and agents start without litellm.
+"""Chaos in seconds instead of minutes: the sweeper looks more often, and agents start without litellm.
 
-Nothing else differs: the demo model's own answers are given, past the library that would only carry them.
+Nothing else differs: the demo model's own answers are used, bypassing only the library that would carry them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class DemoModel(Model):
 
 
 def apply() -> None:
-    """For this process."""
+    """Apply the quick pace to this process."""
     workers.bootstrap.Model = DemoModel  # type: ignore[attr-defined]
     workers.bootstrap.BrokerBreaker = partial(BrokerBreaker, FACTOR * BREAK_SECONDS)  # type: ignore[attr-defined, assignment]
     workers.celery.DRAIN_SECONDS *= FACTOR

@@ -1,4 +1,4 @@
-"""Settings: everything wrong is said at once, nothing secret is ever shown."""
+"""Settings: all problems are reported at once, and no secret is ever shown."""
 
 from pathlib import Path
 

@@ -114,7 +114,7 @@ def test_check_as_one_kind_needs_only_what_that_kind_needs(terminal: Terminal) -
 
 
 def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
-    # The specification's own start_tier, and that these are not the files that somebody may have in mind.
+    # The specification's own start_tier, and a hint that the checked files may not be the intended ones.
     last = "1 warning in 2 files, the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
     assert terminal("workflows", "check").stdout.splitlines()[-1] == last
     (tmp_path / "mine").mkdir()

@@ -1,4 +1,4 @@
-"""The console script where only what publishing events needs is installed."""
+"""The console script when only the dependencies for publishing are installed."""
 
 import subprocess
 import sys

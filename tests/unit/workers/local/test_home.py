@@ -1,4 +1,4 @@
-"""The folder .cj/: one owner, keys made once, what runs here found by other terminals."""
+"""The folder .cj/: one owner, keys created once, settings found by other terminals."""
 
 import os
 import signal

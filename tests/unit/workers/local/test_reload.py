@@ -1,4 +1,4 @@
-"""Edited workflows: taken up when they are without fault and whole, told of when not."""
+"""Edited workflows: reloaded when valid and complete, reported when not."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from workflows.loader import SHIPPED
 
 
 class Folder:
-    """A folder with the shipped workflows, and what comes of edits in it."""
+    """A folder with the shipped workflows, and the results of edits in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -81,7 +81,7 @@ def test_edits_new_files_and_removed_ones_are_noticed(watched: Folder) -> None:
 
 
 def _edited(folder: Folder, before: int) -> bool:
-    """Edits until one is noticed: the first may come before the watching has begun."""
+    """Edit until one edit is noticed: the first may precede the start of watching."""
     if folder.taken_up == before:
         folder.edit("Never", "Never ever")
     return folder.taken_up > before

@@ -1,4 +1,4 @@
-"""The supervisor, with real child processes that die, refuse, ignore TERM and talk too much."""
+"""The supervisor, with real children that die, refuse, ignore SIGTERM and print too much."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ PACE = Pace(first=0.05, longest=0.2, healthy=5.0, grace=5.0)
 
 
 class Stage:
-    """Starts supervisors over small Python programs and keeps what they say."""
+    """Runs supervisors over small Python programs and keeps their output."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -159,7 +159,7 @@ def test_stopping_lets_children_finish(stage: Stage) -> None:
     assert stage.said == []
 
 
-#: The signal may come while the main program still prints: what a handler says goes past Python's buffers.
+#: The signal may arrive while the main program still prints, so the handler bypasses Python's buffers.
 POLITE = f"""
 import os, signal, sys, time
 def finish(*_):

@@ -11,7 +11,7 @@ PROMPT = "The merchant's name is Aunt Agatha"
 
 
 class ProviderError(Exception):
-    """Looks like what litellm raises: attributes, and a message that repeats the prompt."""
+    """Looks like litellm's exceptions: attributes, and a message that repeats the prompt."""
 
     def __init__(self, status: object, **attributes: Any) -> None:
         super().__init__(PROMPT)

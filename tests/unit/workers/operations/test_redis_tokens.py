@@ -1,4 +1,4 @@
-"""What of Redis counts as a shop's token."""
+"""Which values in Redis count as a shop's token."""
 
 import json
 from typing import Any
