@@ -1,4 +1,4 @@
-"""Above a bound of open turns intake leaves events on the broker, says so once, and goes on by itself."""
+"""With too many open turns, intake leaves events on the broker, logs that once, and resumes by itself."""
 
 import json
 import threading

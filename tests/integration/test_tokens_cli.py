@@ -28,7 +28,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str,
 
 @pytest.fixture
 def old(valkey_url: str) -> Iterator["redis.Redis"]:
-    """The Redis of the earlier auth service."""
+    """The earlier auth service's Redis."""
     client = redis.Redis.from_url(valkey_url)
     yield client
     client.close()
@@ -192,7 +192,7 @@ def test_rows_that_do_not_open_are_named(terminal: Terminal, database: Database)
     assert f"no key opens these rows of merchant_integrations: {bad};" in shown.stderr
 
 
-# What customers ask
+# Customers' requests
 
 
 def test_a_customers_request_is_answered(terminal: Terminal, database: Database) -> None:

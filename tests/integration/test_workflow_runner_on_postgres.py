@@ -37,7 +37,7 @@ prompts:
 
 
 class Silent:
-    """Takes wake-ups and cache calls and does nothing with them."""
+    """Accepts wake-ups and cache calls and ignores them."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **values: None
@@ -61,7 +61,7 @@ def accept(database: Database, id: str, said: str) -> int:
 
 
 def without_rule() -> float:
-    """How often this process saw no rule take a message."""
+    """How many messages no rule took in this process."""
     labels = {"type": "message_received", "workflow": "support"}
     return REGISTRY.get_sample_value("cj_events_without_rule_total", labels) or 0.0
 
