@@ -1,6 +1,6 @@
 """Measures how long the flow takes: `make bench`, or `python -m bench.flow [--events N] [--seconds S] [--json FILE]`.
 
-When idle, one event at a time: event published → first request at the store, → first reply, → first text; a cached
+When idle, one event at a time: event published → first request at the store, → first reply, → first words; a cached
 tool read; then complete flows per second under saturation. The floor, from the same run and broker, is a chain of three
 empty Celery tasks. Model and store answer at once (the demo model, no pause between messages), all on loopback.
 Absolute figures depend on the machine: compare the ratios.
@@ -140,7 +140,7 @@ def idle(stack: Stack, flows: Flows, count: int) -> Rows:
     return [
         latency("event published → first request at the store", requests[warm], "aim p95 ≤ 30"),
         latency("event published → first reply on the queue", first_reply[warm], "aim p95 ≤ 100"),
-        latency("event published → first text on the queue", first_words[warm]),
+        latency("event published → first words on the queue", first_words[warm]),
         latency("event published → turn ended", whole[warm]),
     ]
 

@@ -1,7 +1,7 @@
 """Builds a process's resources, once, and keeps them for its tasks.
 
 `start` reads the settings and checks what the process needs; if something is wrong, the process prints the reason and
-exits with 2. An unreachable database is no reason: the worker waits and starts by itself once Postgres is back.
+exits with 2. An unreachable database is not an error: the worker waits and starts by itself once Postgres is back.
 """
 
 import os

@@ -115,7 +115,7 @@ def adopt(names: Iterable[str]) -> None:
 
 
 def own_celery(kind: str, *, level: str = "INFO") -> None:
-    """Keep Celery from configuring logging; call in the module of the Celery app.
+    """Make Celery use `configure`, or the configuration there already is. Call in the module of the Celery app.
 
     Celery replaces the root logger's handlers unless something is connected to its signal `setup_logging`:
     https://docs.celeryq.dev/en/stable/userguide/signals.html#setup-logging

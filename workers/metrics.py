@@ -9,7 +9,7 @@
 | cj_cache_reads_total         | data_type, result  | reads of store data: hit (fresh in the cache), joined (a fetch   |
 |                              |                    | under way), miss (Shopify is asked)                              |
 | cj_fetches_total             | data_type, result  | fetches after a miss: ok, partial, stale (old data), error       |
-| cj_shopify_errors_total      | code               | errors from Shopify                                              |
+| cj_shopify_errors_total      | code               | errors when reading from Shopify                                 |
 | cj_model_calls_total         | model, result      | calls of language models: ok, or an error code                   |
 
 The hit rate is `hit + joined` of all reads. Prometheus' own process_* and python_* metrics are served too.
@@ -33,7 +33,7 @@ _WITHOUT_RULE = Counter("cj_events_without_rule", "Events that matched no rule o
 _TOOL_CALLS = Counter("cj_tool_calls", "Tool calls of turns", ["tool", "result"])
 _CACHE_READS = Counter("cj_cache_reads", "Reads of store data", ["data_type", "result"])
 _FETCHES = Counter("cj_fetches", "Fetches from Shopify", ["data_type", "result"])
-_SHOPIFY_ERRORS = Counter("cj_shopify_errors", "Errors from Shopify", ["code"])
+_SHOPIFY_ERRORS = Counter("cj_shopify_errors", "Errors when reading from Shopify", ["code"])
 _MODEL_CALLS = Counter("cj_model_calls", "Calls of language models", ["model", "result"])
 
 
@@ -63,7 +63,7 @@ def fetch(data_type: str, result: str) -> None:
 
 
 def shopify_error(code: str) -> None:
-    """Shopify answered with this error."""
+    """Reading from Shopify failed with this error."""
     _SHOPIFY_ERRORS.labels(code).inc()
 
 

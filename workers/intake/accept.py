@@ -54,7 +54,7 @@ class Intake:
         self._wait_while_full()
         bodies = [_body(delivery) for delivery in deliveries]
         try:
-            keys = self._patiently("T1", lambda session: self._store(session, bodies))
+            keys = self._retrying("T1", lambda session: self._store(session, bodies))
         except StorageError:  # Postgres refuses at least one of them: find out which
             keys = self._one_by_one(bodies)
         if keys is None:
@@ -67,10 +67,10 @@ class Intake:
         keys: list[int] = []
         for body in bodies:
             try:
-                stored = self._patiently("T1", partial(self._store, bodies=[body]))
+                stored = self._retrying("T1", partial(self._store, bodies=[body]))
             except StorageError as error:
                 refusal = InvalidEvent("event.not_storable", f"the database refuses it: {error}")
-                stored = self._patiently("T1", partial(_reject, error=refusal, body=body))
+                stored = self._retrying("T1", partial(_reject, error=refusal, body=body))
             if stored is None:
                 return None
             keys += stored
@@ -81,7 +81,7 @@ class Intake:
         ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
         if len(ids) < len(deliveries):
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
-        return not ids or self._patiently("T5", lambda session: outbox.acknowledge(session, ids)) is not None
+        return not ids or self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) is not None
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> list[int]:
         good: list[Event] = []
@@ -104,7 +104,7 @@ class Intake:
                 metrics.event(event.type, "repeated")
         return keys
 
-    def _patiently(self, step: str, work: Callable[[Session], T]) -> T | None:
+    def _retrying(self, step: str, work: Callable[[Session], T]) -> T | None:
         """Run `work` in a transaction, retrying while Postgres is unavailable; None if the process stops."""
         pause, away = 0.1, False
         while not self._stop.is_set():
@@ -132,7 +132,7 @@ class Intake:
     def _is_full(self) -> bool:
         if time.monotonic() - self._counted_at < COUNT_EVERY_SECONDS:
             return self._full
-        count = self._patiently("count", inbox.open_turns) or 0
+        count = self._retrying("count", inbox.open_turns) or 0
         self._counted_at = time.monotonic()
         was_full, self._full = self._full, count >= self._max_open_turns
         if self._full and not was_full:

@@ -26,7 +26,7 @@ from storage.errors import StorageError
 from storage.vault import Vault
 from workers.local import procfile
 from workers.local.embedded_server import EmbeddedServerError
-from workers.local.home import Home, passing_home
+from workers.local.home import Home, temporary_home
 from workers.local.servers import LocalServers
 from workers.local.supervisor import Pace, Supervisor
 from workers.logs import mask
@@ -70,7 +70,7 @@ class Demo:
     def run(self) -> None:
         """Start everything, show the flow, stop everything. Raises DemoFailed."""
         began = time.monotonic()
-        with passing_home("demo") as home:
+        with temporary_home("demo") as home:
             self._log = home.folder / "processes.log"
             try:
                 self._run(home)
@@ -193,8 +193,7 @@ class Demo:
             self._ended.set()
 
     def _wait(self, database: Database, supervisor: Supervisor) -> None:
-        """Wait for the last turn to end. A turn's last reply may arrive before the next turn is queued, so check the
-        rows."""
+        """Wait for the last turn to end. Its last reply may precede the next turn's row, so check the rows too."""
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline and not supervisor.is_stopping:
             if self._ended.wait(0.2) and self._nothing_open(database):

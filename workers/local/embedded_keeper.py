@@ -72,7 +72,7 @@ def stop_after_owner(server: "subprocess.Popen[bytes]", stop_signal: signal.Sign
 
 
 def become(uid: int, gid: int) -> Callable[[], None]:
-    """Returns a function for the child, between fork and exec: become an ordinary user who may enter root's folders.
+    """What the child runs between fork and exec to become an ordinary user who may still enter root's folders.
 
     Postgres refuses to run as root, but root's checkout and virtual environment are usually closed to other users.
     Opening those folders to everyone would be worse than giving one development server an ambient capability.

@@ -98,7 +98,7 @@ def environment_here() -> dict[str, str]:
 
 
 @contextmanager
-def passing_home(name: str) -> Iterator[Home]:
+def temporary_home(name: str) -> Iterator[Home]:
     """A temporary home for one run; if the run fails, it is kept until a later run of that name.
 
     Raises HomeNotWritable.

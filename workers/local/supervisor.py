@@ -56,7 +56,7 @@ class Supervisor:
         self._environ = {**environ, "PATH": own_programs}
         self._folder, self._show, self._say = folder, show, say
         self._pace = pace or Pace()
-        self._places = [_Place(process, self._pace.first) for process in processes]
+        self._slots = [_Slot(process, self._pace.first) for process in processes]
         self._selector = selectors.DefaultSelector()
         self._changed = threading.Condition()
         self._stopping = self._killing = False
@@ -81,17 +81,17 @@ class Supervisor:
 
     def not_ready(self) -> list[str]:
         """Names of the processes that have not reported ready."""
-        return [place.process.name for place in self._places if not place.is_ready()]
+        return [slot.process.name for slot in self._slots if not slot.is_ready()]
 
     def pids(self) -> dict[str, int]:
         """Process ids of running children, by name."""
-        return {place.process.name: place.child.pid for place in self._places if place.child}
+        return {slot.process.name: slot.child.pid for slot in self._slots if slot.child}
 
     def restart(self, names: Collection[str]) -> None:
         """Let these processes finish their work, then restart them at once. Returns immediately."""
-        for place in self._places:
-            if place.process.name in names:
-                place.must_restart = True
+        for slot in self._slots:
+            if slot.process.name in names:
+                slot.must_restart = True
 
     def ask_to_stop(self) -> None:
         """Begin to stop and return immediately (safe in a signal handler). A second call kills."""
@@ -121,64 +121,64 @@ class Supervisor:
             self._end()
 
     def _end_what_must_restart(self) -> None:
-        for place in self._places:
-            if place.child and place.must_restart:
-                place.must_restart, place.kill_at = False, time.monotonic() + self._pace.grace
-                place.child.signal(signal.SIGTERM)
-            elif place.child and time.monotonic() >= place.kill_at:
-                place.child.signal(signal.SIGKILL)
+        for slot in self._slots:
+            if slot.child and slot.must_restart:
+                slot.must_restart, slot.kill_at = False, time.monotonic() + self._pace.grace
+                slot.child.signal(signal.SIGTERM)
+            elif slot.child and time.monotonic() >= slot.kill_at:
+                slot.child.signal(signal.SIGKILL)
 
     def _start_what_is_due(self) -> None:
-        for place in self._places:
-            if place.child is None and time.monotonic() >= place.start_at:
-                place.must_restart = False
-                place.child = Child(place.process, self._environ, self._folder)
-                self._selector.register(place.child.pipe, selectors.EVENT_READ, place)
+        for slot in self._slots:
+            if slot.child is None and time.monotonic() >= slot.start_at:
+                slot.must_restart = False
+                slot.child = Child(slot.process, self._environ, self._folder)
+                self._selector.register(slot.child.pipe, selectors.EVENT_READ, slot)
 
     def _next_due(self) -> float:
         """Seconds to listen; short, because ended children are found by polling."""
-        waits = [place.start_at - time.monotonic() for place in self._places if place.child is None]
+        waits = [slot.start_at - time.monotonic() for slot in self._slots if slot.child is None]
         return max(0.0, min([0.1, *waits]))
 
     def _listen(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
             self._read_lines(key.data)
 
-    def _read_lines(self, place: "_Place") -> None:
-        if (child := place.child) is None:
+    def _read_lines(self, slot: "_Slot") -> None:
+        if (child := slot.child) is None:
             return
         was_ready = child.ready
         for line in child.lines():
-            self._show(place.process.name, line)
+            self._show(slot.process.name, line)
         if child.closed and child.pipe in self._selector.get_map():
             self._selector.unregister(child.pipe)
         if child.ready != was_ready:
-            place.was_ready = True
+            slot.was_ready = True
             with self._changed:
                 self._changed.notify_all()
 
     def _reap_the_dead(self) -> None:
-        for place in self._places:
-            if place.child and place.child.has_ended():
-                self._replace(place, place.child)
+        for slot in self._slots:
+            if slot.child and slot.child.has_ended():
+                self._replace(slot, slot.child)
 
-    def _replace(self, place: "_Place", child: Child) -> None:
-        name = place.process.name
-        self._read_lines(place)
+    def _replace(self, slot: "_Slot", child: Child) -> None:
+        name = slot.process.name
+        self._read_lines(slot)
         if not child.closed:
             self._selector.unregister(child.pipe)
-        place.child, code = None, child.reap()
+        slot.child, code = None, child.reap()
         if self._stopping:
             return
-        if place.kill_at < math.inf:
-            place.kill_at, place.start_at = math.inf, 0.0
+        if slot.kill_at < math.inf:
+            slot.kill_at, slot.start_at = math.inf, 0.0
             return
-        if code == REFUSED and not place.was_ready:
+        if code == REFUSED and not slot.was_ready:
             self.refused, self._stopping = name, True
             self._say(f"{name} refuses to start (exit code 2), see its output above; stopping everything")
             return
-        pause = place.pause_after(time.monotonic() - child.started_at, self._pace)
-        place.start_at = time.monotonic() + pause
+        pause = slot.pause_after(time.monotonic() - child.started_at, self._pace)
+        slot.start_at = time.monotonic() + pause
         self._say(f"{name} {how_it_ended(code)}; restarting in {pause:g} s")
 
     def _stop_all(self) -> None:
@@ -205,12 +205,12 @@ class Supervisor:
         self._selector.close()
 
     def _signal_all(self, number: signal.Signals) -> None:
-        for place in self._places:
-            if place.child:
-                place.child.signal(number)
+        for slot in self._slots:
+            if slot.child:
+                slot.child.signal(number)
 
 
-class _Place:
+class _Slot:
     """A process that should run, and its current child, if any."""
 
     def __init__(self, process: Process, first_pause: float) -> None:

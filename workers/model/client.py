@@ -114,7 +114,7 @@ class Model:
         """The second and last attempt on a sole model, if time and the provider's wait allow it."""
         pause = PAUSE if failure.retry_after is None else failure.retry_after
         left = deadline - self._clock() - pause
-        if not failure.passing or pause > LONGEST_PAUSE or left < LEAST_SECONDS:
+        if not failure.transient or pause > LONGEST_PAUSE or left < LEAST_SECONDS:
             return failure
         self._sleep(pause)
         return self._try(failure.name, request, min(left, LAST_TRY_SECONDS))

@@ -71,7 +71,7 @@ class Failure:
     retry_after: float | None = None
 
     @property
-    def passing(self) -> bool:
+    def transient(self) -> bool:
         """Whether the same model is likely to answer a moment later."""
         return self.status in (EMPTY, 408, 429) or self.status >= 500
 

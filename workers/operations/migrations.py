@@ -65,7 +65,7 @@ def _config(database_url: str) -> "Config":
 
     if not (FOLDER / "env.py").is_file():
         raise NoMigrations(f"no migrations at {FOLDER}: run `{COMMAND}` in a checkout of this version")
-    # No ini file: env.py must not touch a worker's logging. The URL is no option: options treat % specially.
+    # No ini file: env.py must not touch a worker's logging. The URL is not an option: options treat % specially.
     config = Config(attributes={"url": database_url})
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

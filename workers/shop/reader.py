@@ -25,7 +25,7 @@ FACTS_SECONDS = 24 * 3600.0
 """How long a shop's time zone and permissions stay valid."""
 DENIED_AGAIN_SECONDS = 600.0
 """When a permission is missing, facts younger than this are trusted and not fetched again."""
-FINAL_ERRORS = (Unauthorized, Forbidden, StoreUnavailable, Throttled)
+ABORTING_ERRORS = (Unauthorized, Forbidden, StoreUnavailable, Throttled)
 
 ClientFactory = Callable[[AccessToken], ShopifyClient]
 
@@ -122,7 +122,7 @@ class _Reading:
         """Fetch and store current facts; returns `before` if Shopify did not provide them."""
         try:
             access = shopify_data.fetch_access(self._client, deadline=self._deadline)
-        except FINAL_ERRORS:
+        except ABORTING_ERRORS:
             raise
         except ShopifyError as error:
             log.warning("Shopify did not report the shop's permissions", error_code=error.code, reason=error.operator)

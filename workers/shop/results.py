@@ -20,8 +20,8 @@ TTL_SECONDS: Mapping[str, int] = {"counts": 900, "recent_orders": 600, "overview
 """How long each data type stays fresh."""
 INCOMPLETE_SECONDS = 30
 """How long data stays fresh if a missing part may be available on the next try."""
-PASSING = frozenset({Temporary.code, Throttled.code})
-NOT_THE_STORE = frozenset({*PASSING, BadAnswer.code, BadDocument.code, CostExceeded.code})
+TRANSIENT = frozenset({Temporary.code, Throttled.code})
+NOT_THE_STORE = frozenset({*TRANSIENT, BadAnswer.code, BadDocument.code, CostExceeded.code})
 """Errors that do not invalidate earlier data. After any other error we no longer have access to the store."""
 
 
@@ -55,8 +55,8 @@ def kept(result: Result) -> dict[str, Any]:
 def fresh_seconds(result: Result) -> int:
     """How long a result stays fresh."""
     whole = TTL_SECONDS[result["data_type"]]
-    passing = any(part.get("code") in PASSING for part in result.get("missing", ()))
-    return min(whole, INCOMPLETE_SECONDS) if passing else whole
+    transient = any(part.get("code") in TRANSIENT for part in result.get("missing", ()))
+    return min(whole, INCOMPLETE_SECONDS) if transient else whole
 
 
 def cached(data_type: str, found: Mapping[str, Any]) -> Result:

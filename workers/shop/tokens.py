@@ -31,7 +31,7 @@ EARLY_SECONDS = 300.0
 POLL_SECONDS = 0.05
 """How often the row is polled while another process renews the token."""
 PATIENCE_SECONDS = 3.0
-"""How long to retry storing a new pair while Postgres is unavailable: losing it would cost the connection."""
+"""How long to retry storing a new pair while Postgres is unavailable: longer than elsewhere, as a pair is precious."""
 
 Refresh = Callable[[str, SecretStr, float], TokenPair]
 """shopify.oauth.refresh for (shop domain, refresh token, deadline)."""
@@ -123,7 +123,7 @@ class TokenKeeper:
             log.info("another token was stored in the meantime", shop_domain=renewal.shop_domain)
 
     def _keep(self, renewal: Renewal, pair: TokenPair) -> bool:
-        """Store the pair. If a commit's response was lost, running it again shows so: nobody holds the lease."""
+        """Store the pair. If a commit's response was lost, running it again reveals that: nobody holds the lease."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.vault import Vault
-from workers.local.home import STALE, Home, HomeInUse, environment_here, passing_home
+from workers.local.home import STALE, Home, HomeInUse, environment_here, temporary_home
 
 
 def mode(path: Path) -> int:
@@ -86,16 +86,16 @@ def test_a_passing_home_is_kept_when_the_run_fails_and_removed_by_a_later_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="failed"), passing_home("demo") as failed:
+    with pytest.raises(ValueError, match="failed"), temporary_home("demo") as failed:
         raise ValueError("failed")
     assert failed.folder.exists()
     assert [mode(folder) for folder in (Home().folder, *failed.folder.parents[:1])] == [0o700, 0o700]
-    with passing_home("demo") as running:
+    with temporary_home("demo") as running:
         assert failed.folder.exists(), "somebody may still be reading"
         long_ago = failed.folder.stat().st_mtime - 2 * STALE
         for home in (failed, running):
             os.utime(home.folder, (long_ago, long_ago))
-        with pytest.raises(KeyboardInterrupt), passing_home("demo") as interrupted:
+        with pytest.raises(KeyboardInterrupt), temporary_home("demo") as interrupted:
             raise KeyboardInterrupt
         assert (failed.folder.exists(), running.folder.exists()) == (False, True)
     assert not interrupted.folder.exists()
