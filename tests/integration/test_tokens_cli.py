@@ -187,7 +187,7 @@ def test_rows_that_do_not_open_are_named(terminal: Terminal, database: Database)
     [(bad,)] = query(database, "SELECT id FROM merchant_integrations WHERE merchant_id = 'm1'")
     execute(database, "UPDATE merchant_integrations SET shop_domain = 'moved.myshopify.com' WHERE id = :id", id=bad)
     shown = terminal("tokens", "reseal", code=1, CJ_TOKEN_KEYS=f"{NEW},{OLD}")
-    assert "resealed 1 rows" in shown.stdout
+    assert "resealed 1 row with" in shown.stdout
     assert "keys still in use: 1, 2; keep them" in shown.stdout
     assert f"no key opens these rows of merchant_integrations: {bad};" in shown.stderr
 

@@ -168,7 +168,7 @@ def reseal(batch: int, as_json: bool) -> None:
         shown = {"count": done.count, "unreadable": list(done.unreadable), "keys_in_use": sorted(done.keys_in_use)}
         print_json({**shown, "complete": done.is_complete})
     else:
-        click.echo(f"resealed {done.count} rows with key {done.sealing_key}")
+        click.echo(f"resealed {done.count} {'row' if done.count == 1 else 'rows'} with key {done.sealing_key}")
         if done.is_complete:
             click.echo("all other keys can be removed from CJ_TOKEN_KEYS")
         else:
