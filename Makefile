@@ -1,18 +1,18 @@
-# Every target makes what it needs: a bare machine with make and any CPython 3.11 to 3.14 is enough.
+# Every target builds what it needs: a bare machine with make and any CPython 3.11 to 3.14 is enough.
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help .venv demo up test check bench chaos
 
 help:
-	@echo "make demo [STORE=new|tiny|medium|large|huge] [FAULT=NAME]   the whole flow, visible"
-	@echo "make up                    every process, with servers of its own where no URL is set"
-	@echo "make test [ARGS=…]         all tests; ARGS goes to pytest"
+	@echo "make demo [STORE=new|tiny|medium|large|huge] [FAULT=NAME]   watch the whole flow"
+	@echo "make up                    run every process, with embedded servers where no URL is set"
+	@echo "make test [ARGS=…]         all tests; ARGS are passed to pytest"
 	@echo "make check                 lint, types, import direction, migrations"
-	@echo "make chaos [SECONDS=60] [SEED=…]  workers and servers killed at random; was anything lost?"
-	@echo "make bench                 how fast the flow is here"
+	@echo "make chaos [SECONDS=60] [SEED=…]  kill workers and servers at random; was anything lost?"
+	@echo "make bench                 measure how fast the flow is here"
 
-# The stamp is younger than what .venv was made from, so this runs once, and again when those change.
+# The stamp is newer than the files .venv was made from, so this runs once, and again when they change.
 .venv: .venv/.made
 .venv/.made: pyproject.toml requirements-dev.lock requirements-build.lock
 	@sh .ci/environment .venv "$(PYTHON)"

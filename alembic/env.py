@@ -1,8 +1,8 @@
 """Runs migrations: from the command line (`alembic upgrade head`) and from `workers.operations.migrations`.
 
-The database is, in this order: the one `workers.operations.migrations` names; `-x url=…`; DATABASE_URL.
+The database URL comes from `workers.operations.migrations`, else from `-x url=…`, else from DATABASE_URL.
 
-No `__init__.py` may ever stand in this folder: it would hide the library of the same name.
+Never add an `__init__.py` to this folder: it would hide the library of the same name.
 """
 
 from logging.config import fileConfig
@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from storage.database import grant_roles, sqlalchemy_url
 from storage.models import Base
 
-#: One migration at a time on a database ("CJMI"); whoever comes second finds nothing left to do.
+#: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
 MIGRATION_LOCK = 0x434A_4D49
 
 
@@ -31,7 +31,7 @@ def migrate_online() -> None:
     engine = create_engine(database_url(), poolclass=NullPool, hide_parameters=True)
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        # Better a migration that fails and is repeated than one that makes every worker wait behind it.
+        # Better a migration that fails and is repeated than one that blocks every worker.
         connection.execute(text("SET lock_timeout = '5s'"))
         connection.commit()
         context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
@@ -52,7 +52,7 @@ def print_statements() -> None:
         context.run_migrations()
 
 
-# Only the command line has a file, and wants to see what happens; a worker's logging stays as it is.
+# Only the command line has a config file and wants progress output; a worker's logging stays as it is.
 if context.config.config_file_name is not None:
     fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 

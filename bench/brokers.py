@@ -1,7 +1,7 @@
-"""Redis (Valkey, append-only file) and RabbitMQ (quorum queues, confirms) side by side: `python -m bench.brokers`.
+"""Compares Redis (Valkey, append-only file) with RabbitMQ (quorum queues, confirms): `python -m bench.brokers`.
 
-For each: one client publishing events and one consuming and acking them, a chain of three empty Celery tasks, and
-complete flows. Both write to the same disk, one after the other; compare within one run only.
+For each: one client publishes events and one consumes and acks them, then a chain of three empty Celery tasks, then
+complete flows. Both use the same disk, one after the other; compare figures from the same run only.
 """
 
 import argparse
@@ -21,7 +21,7 @@ BODY = b"x" * 300
 
 
 def plain(broker_url: str, count: int) -> Rows:
-    """Messages per second through one connection each way."""
+    """Messages per second over one connection in each direction."""
     with queues.connection(broker_url) as connection:
         channel = queues.open_channel(connection)
         queues.declare("bench", connection, channel)

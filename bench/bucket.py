@@ -1,10 +1,10 @@
-"""Many Shopify workers, one shop: is its rate limit kept, and is nothing of it wasted?
+"""Many Shopify workers, one shop: do they respect its rate limit, and use all of it?
 
 `python -m bench.bucket [--workers 4] [--threads 2] [--fetches 500] [--maximum 2000] [--rate 100] [--flush]`
 
-Real processes with clients of their own share one bucket on one Valkey and fetch from the development store, which
-keeps a bucket of its own and says THROTTLED when it is asked too early. The least time there is: what the answers
-cost, less the full bucket, by the restore rate. With `--flush` Valkey forgets everything half-way.
+Real processes with their own clients share one bucket on one Valkey and fetch from the development store, which keeps
+its own bucket and answers THROTTLED when asked too early. The least possible time is the cost of all answers minus the
+full bucket, divided by the restore rate. With `--flush`, Valkey loses all data halfway.
 """
 
 import argparse
@@ -74,7 +74,7 @@ class Worker:
             try:
                 fetch(self._client, data_type, scopes=SCOPES, now=datetime.now(UTC), deadline=deadline)
             except Throttled as error:
-                self.seen[f"put off: {error.reason}"] += 1
+                self.seen[f"postponed: {error.reason}"] += 1
                 time.sleep(error.retry_after or 1.0)
             else:
                 self.seen["fetched"] += 1
@@ -82,7 +82,7 @@ class Worker:
 
 
 def work(options: argparse.Namespace) -> None:
-    """A worker process: says that it is there, waits for the word, says what it saw."""
+    """A worker process: reports that it is ready, waits for the start signal, reports what it saw."""
     worker = Worker(options.admin_url, options.redis_url, options.fetches)
     print("here", flush=True)
     sys.stdin.readline()
@@ -161,7 +161,7 @@ def verdict(
     least = max(0.0, points - options.maximum) / options.rate
     return {
         "fetched": seen["fetched"],
-        "put_off": {name: count for name, count in seen.items() if name != "fetched"},
+        "postponed": {name: count for name, count in seen.items() if name != "fetched"},
         "points": points,
         "throttled": len(throttled),
         "throttled_before_flush": len([at for at in throttled if flushed_at is None or at < flushed_at]),
@@ -175,11 +175,11 @@ def verdict(
 def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=4, help="processes")
-    parser.add_argument("--threads", type=int, default=2, help="fetches in flight in each")
-    parser.add_argument("--fetches", type=int, default=500, help="of all workers together")
+    parser.add_argument("--threads", type=int, default=2, help="concurrent fetches in each")
+    parser.add_argument("--fetches", type=int, default=500, help="total of all workers")
     parser.add_argument("--maximum", type=int, default=2000, help="points in the shop's full bucket")
-    parser.add_argument("--rate", type=int, default=100, help="points restored a second")
-    parser.add_argument("--flush", action="store_true", help="Valkey forgets everything half-way")
+    parser.add_argument("--rate", type=int, default=100, help="points restored per second")
+    parser.add_argument("--flush", action="store_true", help="flush Valkey halfway")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--as-worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--admin-url", help=argparse.SUPPRESS)

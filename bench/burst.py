@@ -1,9 +1,9 @@
 """A burst of events: `python -m bench.burst [--rate 500] [--seconds 20] [--broker rabbitmq] [--intakes N] [--agents]`.
 
-30 % of the messages are duplicates, 5 % malformed. Reported: what was accepted against what was sent, the time from
-publish to row, when the broker's queue was empty again, and the memory of every process before and after. The rows
-decide what was lost; the load generator is a process of its own, on the same cores as everything else. With
-`--agents` the turns run, too (with the demo model), else they stay queued.
+30 % of the messages are duplicates, 5 % are malformed. Reports messages accepted and sent, the time from publish to
+row, when the broker's queue was empty again, and the memory of every process before and after. Losses are counted from
+the rows. The load generator is a separate process on the same cores as everything else. With `--agents` the turns run
+too (with the demo model); otherwise they stay queued.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def message(number: int) -> dict[str, Any]:
 
 
 def generate(broker_url: str, rate: float, seconds: float, sent: Any) -> None:
-    """Publish on time; what is late is caught up. Puts (good, duplicates, malformed, seconds it took) on `sent`."""
+    """Publish at `rate`, catching up when late. Puts (good, duplicates, malformed, seconds taken) on `sent`."""
     chance = random.Random(7)
     good = duplicates = malformed = 0
     with queues.connection(broker_url) as connection:
@@ -72,7 +72,7 @@ def generate(broker_url: str, rate: float, seconds: float, sent: Any) -> None:
 
 
 def waiting(broker_url: str) -> int:
-    """How many messages lie on queue `events`."""
+    """Number of messages on queue `events`."""
     queue = queues.plain_queue(queues.EVENTS)
     with Connection(broker_url) as connection:
         channel: Any = connection.channel()
@@ -83,12 +83,12 @@ def waiting(broker_url: str) -> int:
 
 
 def memory(stack: Stack) -> dict[str, float]:
-    """MiB of each process."""
+    """Memory of each process in MiB."""
     return {name: psutil.Process(pid).memory_info().rss / 2**20 for name, pid in stack.supervisor.pids().items()}
 
 
 def cpu_seconds(stack: Stack) -> float:
-    """Of all intake processes together."""
+    """CPU time of all intake processes together."""
     processes = [psutil.Process(pid) for name, pid in stack.supervisor.pids().items() if name.startswith("intake")]
     return sum(process.cpu_times().user + process.cpu_times().system for process in processes)
 
@@ -135,7 +135,7 @@ def burst(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def broker_named(name: str, folder: Path, valkey: EmbeddedValkey) -> Iterator[str]:
-    """The broker's URL."""
+    """Run the broker `name`; yields its URL."""
     if name == "redis":
         yield valkey.url
         return
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--broker", choices=("redis", "rabbitmq"), default="redis")
     parser.add_argument("--intakes", type=int, default=1, help="intake processes")
-    parser.add_argument("--agents", action="store_true", help="run the turns, too")
+    parser.add_argument("--agents", action="store_true", help="run the turns too")
     options = parser.parse_args()
     kinds = ("intake", "workflow", *(("agent",) if options.agents else ()))
     with (

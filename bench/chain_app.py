@@ -1,4 +1,4 @@
-"""The floor of the benchmark: three Celery tasks in a row that do nothing, then a plain message."""
+"""The benchmark's floor: a chain of three empty Celery tasks, then a plain message."""
 
 import os
 

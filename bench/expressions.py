@@ -1,9 +1,8 @@
-"""How long conditions, templates and workflow files take. Medians, on one thread.
+"""Measures conditions, templates and workflow files. Medians, on one thread.
 
 `python -m bench.expressions [--workflows 10000]`
 
-Nothing is opened but files of a temporary folder. Times in microseconds or milliseconds as they say; a busy machine
-makes them longer, so run it twice.
+Opens only files in a temporary folder. Each line names its unit. A busy machine is slower, so run it twice.
 """
 
 import argparse
@@ -28,7 +27,7 @@ REPEATS = 15
 
 
 def median(work: Callable[[], object], *, times: int = 1, repeats: int = REPEATS) -> float:
-    """Seconds for one run of `work`: the median of `repeats` measurements of `times` runs each."""
+    """Seconds per run of `work`: the median of `repeats` measurements of `times` runs each."""
     measured = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -93,8 +92,8 @@ def many_workflows(number: int) -> None:
         seconds = time.perf_counter() - started
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     show("read, check and compile all of them", seconds, "s")
-    show("for each", seconds / number, "ms")
-    print(f"  {'memory for each':<62} {(after - before) / number:>9.2f} KiB")
+    show("per workflow", seconds / number, "ms")
+    print(f"  {'memory per workflow':<62} {(after - before) / number:>9.2f} KiB")
     show("find one by name and plan its event", median(lambda: _plan(loaded, number), times=2000))
 
 

@@ -1,9 +1,9 @@
-"""One merchant with a thousand turns beside fifty others: `python -m bench.fairness [--hot 1000] [--seconds 15]`.
+"""One busy merchant with a thousand turns next to fifty others: `python -m bench.fairness [--hot 1000] [--seconds 15]`.
 
-The others say something in turn, `--rate` messages per second together, first alone and then beside the thousand. The
-time from publish to the end of the turn must hardly change: aim p95 within 1.3 x of alone. The model thinks for
-`--think` seconds, as models do. With 0 the demo model answers at once: then the one merchant's two turns at a time
-are nothing but work for the processors, and on two of them the others feel that, however fair the queue is.
+The others write in turn, `--rate` messages per second in total, first alone and then next to the busy merchant. The
+time from publish to the end of the turn must hardly change: the aim is p95 within 1.3 x of alone. The model takes
+`--think` seconds per answer. With 0 the demo model answers at once: then the busy merchant's two concurrent turns only
+use CPU, and on two cores the others notice, however fair the queue is.
 """
 
 import argparse
@@ -37,7 +37,7 @@ STAGES = """
 
 
 class Others:
-    """Fifty merchants who write one after the other."""
+    """Fifty merchants who write in turn."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -47,7 +47,7 @@ class Others:
                 merchants.add_merchant(session, merchant_id)
 
     def write(self, rate: float, seconds: float) -> list[float]:
-        """`rate` messages a second; the seconds from each publish to the end of its turn."""
+        """Write `rate` messages a second; returns the seconds from each publish to the end of its turn."""
         began: dict[str, float] = {}
         started = time.monotonic()
         for number in range(int(rate * seconds)):
@@ -71,18 +71,18 @@ def measure(stack: Stack, hot: int, rate: float, seconds: float) -> float:
     for number in range(hot):
         stack.say("hot", f"hot_{number}", "hello")
     taken_in = "SELECT count(*) FROM turns WHERE merchant_id = 'hot'"
-    wait_until(lambda: stack.rows(taken_in)[0][0] == hot, limit=120, what="the turns of the one merchant")
-    beside = latency(f"others beside {hot} turns of one merchant", others.write(rate, seconds), "aim p95 <= 1.3 x")
+    wait_until(lambda: stack.rows(taken_in)[0][0] == hot, limit=120, what="the turns of the busy merchant")
+    beside = latency(f"others next to {hot} turns of one merchant", others.write(rate, seconds), "aim p95 <= 1.3 x")
     left = stack.rows("SELECT count(*) FROM turns WHERE merchant_id = 'hot' AND status = 'queued'")[0][0]
     for stage, p50, p95 in stack.rows(STAGES):
         print(f"    {stage:<20} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms")
-    print(f"turns of the one merchant still waiting at the end: {left} (0: it was over too soon to tell)")
+    print(f"turns of the busy merchant still waiting at the end: {left} (0: it finished too soon to tell)")
     return float(beside["p95_ms"] / alone["p95_ms"])
 
 
 @contextmanager
 def thinking_model(seconds: float) -> Iterator[dict[str, str]]:
-    """The environment in which agents ask a model that thinks for `seconds`."""
+    """An environment in which agents ask a model that takes `seconds` per answer."""
     if seconds <= 0:
         yield {}
         return
@@ -95,9 +95,9 @@ def thinking_model(seconds: float) -> Iterator[dict[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hot", type=int, default=1000, help="turns of the one merchant")
-    parser.add_argument("--rate", type=float, default=5.0, help="messages per second of the others together")
-    parser.add_argument("--think", type=float, default=0.5, help="seconds the model takes for an answer")
+    parser.add_argument("--hot", type=int, default=1000, help="turns of the busy merchant")
+    parser.add_argument("--rate", type=float, default=5.0, help="messages per second from all others together")
+    parser.add_argument("--think", type=float, default=0.5, help="seconds the model takes per answer")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each part")
     options = parser.parse_args()
     store = StoreProcess()
@@ -115,7 +115,7 @@ def main() -> None:
                 ratio = measure(stack, options.hot, options.rate, options.seconds)
     finally:
         store.stop()
-    print(f"p95 beside / p95 alone: {ratio:.2f}")
+    print(f"p95 with load / p95 alone: {ratio:.2f}")
 
 
 if __name__ == "__main__":

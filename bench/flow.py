@@ -1,9 +1,9 @@
-"""How long the flow takes: `make bench`, or `python -m bench.flow [--events N] [--seconds S] [--json FILE]`.
+"""Measures how long the flow takes: `make bench`, or `python -m bench.flow [--events N] [--seconds S] [--json FILE]`.
 
-Idle, one event at a time: event published → first request at the store, → first reply, → first words; a cached tool
-read; then complete flows per second when saturated. Beside them, in the same run on the same broker, the floor: a
-chain of three Celery tasks that do nothing. Model and store answer at once (the demo model, no pause between
-messages), everything on loopback. Absolute figures move with the machine: compare the ratios.
+When idle, one event at a time: event published → first request at the store, → first reply, → first words; a cached
+tool read; then complete flows per second under saturation. The floor, from the same run and broker, is a chain of three
+empty Celery tasks. Model and store answer at once (the demo model, no pause between messages), all on loopback.
+Absolute figures depend on the machine: compare the ratios.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def unhurried_workflows(folder: Path) -> Path:
 
 
 class StoreProcess:
-    """The development store as a process of its own, so that it does not compete with this one's threads."""
+    """The development store in its own process, so that it does not compete with this one's threads."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", "shopify.development_store", "--port", "0"]
@@ -76,7 +76,7 @@ class StoreProcess:
         self._http = httpx.Client(base_url=self.admin_url.split("/{shop}")[0], trust_env=False)
 
     def as_store(self) -> DevelopmentStore:
-        """For whoever needs no more of a store than this has: its address, and registering shops."""
+        """Typed as a store, for callers that only need its address and `register`."""
         return cast(DevelopmentStore, self)
 
     def register(self, shop_domain: str, size: str, token: str, **settings: Any) -> None:
@@ -95,7 +95,7 @@ class StoreProcess:
 
 
 class Flows:
-    """Merchants that connect a store, one after the other or many at once."""
+    """Merchants that connect a store, one at a time or many at once."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -103,7 +103,7 @@ class Flows:
         self.published: dict[str, float] = {}
 
     def prepare(self) -> str:
-        """A new merchant with a store, not yet announced; returns its conversation."""
+        """Create a merchant with a store, not yet announced; returns its conversation."""
         self._number += 1
         self._stack.connect(f"bench-{self._number}.myshopify.com", f"bench_{self._number}", size="tiny")
         return f"flow_{self._number}"
@@ -134,7 +134,7 @@ def idle(stack: Stack, flows: Flows, count: int) -> Rows:
         first_reply.append(arrived[0])
         first_words.append(next(t for t, reply in zip(arrived, replies, strict=True) if reply.text))
         whole.append(arrived[-1])
-    warm = slice(3, None)  # the first few meet cold connections
+    warm = slice(3, None)  # the first few use cold connections
     requests = [first_request[conversation] - flows.published[conversation] for conversation in conversations]
     return [
         latency("event published → first request at the store", requests[warm], "aim p95 ≤ 30"),
@@ -236,7 +236,7 @@ def _many(app: Celery, connection: Connection, chained: list[float], seconds: fl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=60, help="events of the idle part")
-    parser.add_argument("--seconds", type=float, default=8.0, help="length of each saturated part")
+    parser.add_argument("--seconds", type=float, default=8.0, help="seconds of each saturated part")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     with ground() as here:

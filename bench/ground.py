@@ -1,4 +1,4 @@
-"""Where benchmarks run: a Postgres and a Valkey that keep what they are told, new and gone afterwards."""
+"""The servers benchmarks run on: temporary, durable Postgres and Valkey."""
 
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class Ground:
 
 @contextmanager
 def ground() -> Iterator[Ground]:
-    """It is there while the block runs."""
+    """The servers, while the block runs."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with (

@@ -1,6 +1,6 @@
-"""A language model that thinks for a while, as a process of its own: `python -m bench.thinking_model SECONDS`.
+"""A slow language model in its own process: `python -m bench.thinking_model SECONDS`.
 
-Speaks OpenAI's protocol on loopback and says what the demo model says; prints its address and ends with its input.
+Speaks OpenAI's protocol on loopback and gives the demo model's answers. Prints its address; exits when stdin closes.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""The composition root: the processes, and the command `cj`.
+"""The composition root: the processes and the command `cj`.
 
-What every process shares stands here: `bootstrap` builds what a process works with, `celery` is the application,
-`tasks` its tasks, `settings` reads the environment. Each folder is one process, or one concern of several: `intake`,
+Modules here are shared by every process: `bootstrap` builds a process's resources, `celery` is the application,
+`tasks` its tasks, `settings` reads the environment. Each folder is one process or one shared concern: `intake`,
 `workflow`, `agent`, `model`, `shop`, `delivery`; `operations`, `local`, `cli`, `scenario` are for people.
 May import everything; no two folders import each other.
 """

@@ -1,21 +1,21 @@
 """The console script `cj`.
 
-Publishing events needs less than running workers, so the package may be installed without what `cj` needs.
+Publishing events needs fewer dependencies than running workers, so the package may be installed without those of `cj`.
 """
 
 import sys
 
 PARTS = ("click", "sqlalchemy", "celery", "yaml", "alembic", "structlog", "httpx", "psycopg2", "redis")
-NEEDS_MORE = "cj: {name} is not installed, and `cj` needs it; install hirecj[worker] instead of hirecj alone\n"
+NEEDS_MORE = "cj: {name} is not installed; `cj` needs the package hirecj[worker], not hirecj alone\n"
 
 
 def main() -> None:
-    """Run `cj`. Exit code 2 and a sentence when only the base package is installed."""
+    """Run `cj`. Exits with 2 and a message if only the base package is installed."""
     try:
         from workers.cli import main as run
 
         run()
-    except KeyboardInterrupt:  # while it imports; a running command says so itself
+    except KeyboardInterrupt:  # during imports; a running command handles it itself
         sys.stderr.write("cj: interrupted\n")
         raise SystemExit(1) from None
     except ModuleNotFoundError as error:

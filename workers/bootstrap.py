@@ -1,7 +1,7 @@
-"""The one place that builds what a process works with, once, and keeps it for the process's tasks.
+"""Builds a process's resources, once, and keeps them for its tasks.
 
-`start` reads the settings, checks what the process needs, and builds; or the process ends with exit code 2 and the
-reason. A database that cannot be reached is waited for: a worker comes up by itself when its server is back.
+`start` reads the settings and checks what the process needs; if something is wrong, the process prints the reason and
+exits with 2. An unreachable database is not an error: the worker waits and starts by itself once Postgres is back.
 """
 
 import os
@@ -52,7 +52,7 @@ REFUSED = 2
 """Exit code of a process that must not start."""
 LONGEST_PAUSE_SECONDS = 5.0
 POOL_SIZE = 10
-"""Connections to Postgres per process: its threads, the sweeper, the leases."""
+"""Postgres connections per process: for its threads, the sweeper and the leases."""
 
 
 def pid_of(owner: str) -> int:
@@ -61,7 +61,7 @@ def pid_of(owner: str) -> int:
 
 
 class Resources:
-    """Everything is built on first use, so a process opens only what its kind needs."""
+    """Resources are built on first use, so a process opens only what its kind needs."""
 
     def __init__(self, settings: Settings, app: Celery, *, kind: str) -> None:
         self.settings = settings
@@ -129,7 +129,7 @@ class Resources:
 
     @cached_property
     def shopify_http(self) -> httpx.Client:
-        """One pool of kept-alive connections to all shops of this process."""
+        """This process's pool of kept-alive connections to all shops."""
         return http_client()
 
     @cached_property
@@ -146,7 +146,7 @@ class Resources:
         return TokenKeeper(self.database, self.vault, self._refresh())
 
     def _refresh(self) -> Refresh | None:
-        """How tokens are renewed; None without the app's id and secret."""
+        """The function that renews tokens; None without the app's id and secret."""
         settings = self.settings
         if settings.shopify_client_id is None or settings.shopify_client_secret is None:
             return None
@@ -177,7 +177,7 @@ class Resources:
         )
 
     def close(self) -> None:
-        """Give everything back that was opened."""
+        """Close everything that was opened."""
         built = self.__dict__
         if "sweeper" in built:
             self.sweeper.stop()
@@ -197,24 +197,24 @@ _current: Resources | None = None
 
 
 def use(resources: Resources) -> None:
-    """Make `resources` what this process's tasks work with."""
+    """Make `resources` those of this process's tasks."""
     global _current
     _current = resources
 
 
 def current() -> Resources:
-    """The process's resources; RuntimeError before they were built."""
+    """The process's resources; RuntimeError before they are built."""
     if _current is None:
         raise RuntimeError("no resources: this process was not started as a worker")
     return _current
 
 
 class CannotStart(Exception):
-    """The process must not start; the text says what is wrong and what to do."""
+    """The process must not start; the message says what is wrong and what to do."""
 
 
 def start(app: Celery, kinds: Sequence[str]) -> Resources:
-    """What a process of these kinds works with, checked and in use. Exits with 2 when it could not do its work."""
+    """Build, check and install the resources of a process of these kinds. Exits with 2 if it could not do its work."""
     kind = "-".join(kinds)
     try:
         settings = Settings.read(needed=needed_by(kinds))
@@ -231,14 +231,14 @@ def start(app: Celery, kinds: Sequence[str]) -> Resources:
 
 
 def refuse(problem: str) -> None:
-    """Print why this process does not start, and exit."""
+    """Print why this process cannot start, and exit."""
     sys.stderr.write(f"cj: cannot start: {problem}\n")
     sys.stderr.flush()
     raise SystemExit(REFUSED)
 
 
 def _check(built: Resources, kinds: Sequence[str]) -> None:
-    """Raise CannotStart unless the process could do its work: workflows, keys, model names, the database's schema."""
+    """Check workflows, keys, model names and the database schema. Raises CannotStart."""
     try:
         built.workflows  # noqa: B018 - loading is the check
     except InvalidWorkflows as error:
@@ -267,8 +267,8 @@ def _check_stored_keys(built: Resources) -> None:
     if unknown:
         ids = ", ".join(map(str, unknown))
         raise CannotStart(
-            f"CJ_TOKEN_KEYS lacks key {ids}, which stored tokens are sealed with: add it again behind the others; "
-            "it can go once `cj tokens reseal` has sealed everything with the first key"
+            f"CJ_TOKEN_KEYS lacks key {ids}, which seals stored tokens: append it to the list; "
+            "remove it once `cj tokens reseal` has resealed everything with the first key"
         )
 
 

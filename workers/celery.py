@@ -1,8 +1,8 @@
 """The one Celery application: `celery -A workers …` finds it here.
 
-A Celery message is a wake-up that carries an id; the truth is a row in Postgres. Hence early acks, no result backend,
-no canvas, JSON only, and every publish through the default exchange: a named one on Redis loses messages after a flush.
-Nothing is read from the environment until the configuration is first needed.
+A Celery message is only a wake-up that carries an id; the state is a row in Postgres. Hence early acks, no result
+backend, no canvas, JSON only, and every publish through the default exchange: on Redis, a named exchange loses messages
+after a flush. The environment is not read until the configuration is first needed.
 """
 
 import os
@@ -20,11 +20,11 @@ from workers.settings import Settings, SettingsError
 
 log = logs.get(__name__)
 
-# Celery warns whoever runs a worker as root, since a message with pickle could then do anything; ours are JSON only.
+# Celery warns about running as root, since a pickled message could then do anything; our messages are JSON only.
 warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
 
 DRAIN_SECONDS = 15.0
-"""Time to finish the running steps after SIGTERM; the longest call of a model takes longer, and `cj up` kills at 20."""
+"""Time to finish running steps after SIGTERM. The longest model call takes longer, and `cj up` kills after 20."""
 KINDS = {
     queues.WORKFLOW: "workflow",
     queues.TURNS: "agent",
@@ -34,7 +34,7 @@ KINDS = {
 
 
 def configuration() -> dict[str, Any]:
-    """Celery's settings for this process; exits with 2 when the environment names no usable broker."""
+    """Celery's settings for this process; exits with 2 if BROKER_URL is missing or invalid."""
     try:
         broker_url = Settings.read(needed=("BROKER_URL",)).broker_url
     except SettingsError as error:
@@ -61,9 +61,9 @@ def configuration() -> dict[str, Any]:
         "worker_consumer": "workers.celery_consumer:SafeConsumer",
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
-        # Flower asks for task events while it runs; nobody else needs them, and each costs as much as a small message.
+        # Flower requests task events while it runs; nobody else needs them, and each costs as much as a small message.
         "worker_send_task_events": False,
-        # Concerns late acks alone, and we have none; at False every lost connection logs a deprecation.
+        # Only affects late acks, which we do not use; with False, every lost connection logs a deprecation warning.
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         "worker_enable_prefetch_count_reduction": False,
         "worker_eta_task_limit": 1000,
@@ -74,7 +74,7 @@ def configuration() -> dict[str, Any]:
 
 def _transport_options(broker_url: str) -> dict[str, Any]:
     if broker_url.startswith(("amqp://", "amqps://")):
-        # One try to connect per publish: without a limit kombu would try until the broker is back.
+        # One connection attempt per publish: without a limit kombu would retry until the broker is back.
         return {"confirm_publish": True, "max_retries": 0}
     return {
         "visibility_timeout": 60,
@@ -127,8 +127,8 @@ def _drain(**_: Any) -> None:
 
 
 def _leave(built: Resources) -> None:
-    """Leave in the middle of steps that take too long: their turns go back, and what is still written is refused."""
-    log.warning("leaving unfinished steps behind", turns=built.leases.give_back())
+    """Exit in the middle of slow steps: their turns go back to the queue, and their later writes are refused."""
+    log.warning("exiting with unfinished steps", turns=built.leases.give_back())
     os._exit(0)
 
 

@@ -1,8 +1,8 @@
-"""A Celery consumer that no message can stop.
+"""A Celery consumer that no message can crash.
 
-Celery checks little before it takes a message apart; several shapes make its consumer raise, the worker exits, puts
-the message back, and every later start dies of it again. So the frame is checked first, and what does not fit is
-dropped, counted by a log line, and gone.
+Celery validates little before it unpacks a message. Some malformed messages make its consumer raise: the worker exits
+and requeues the message, which crashes every worker that starts later. So this consumer checks the frame first, drops
+what is malformed and logs it.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from workers import logs
 log = logs.get(__name__)
 
 RECONNECT_SECONDS = (0.5, 0.5, 2.0)
-"""Pauses between tries to reach the broker: the first, the growth, the longest."""
+"""Pauses between connection attempts to the broker: first, increment, longest."""
 MAX_BODY_BYTES = 64 * 1024
 CANVAS = ("callbacks", "errbacks", "chain", "chord")
 
@@ -36,13 +36,13 @@ def fault(message: Any, known: Any) -> str | None:
 def _bad_header(headers: dict[str, Any]) -> str | None:
     retries, limits = headers.get("retries"), headers.get("timelimit")
     if retries is not None and (not isinstance(retries, int) or isinstance(retries, bool)):
-        return "retries is no number"
+        return "retries is not a number"
     pair = isinstance(limits, list | tuple) and len(limits) == 2
     if limits is not None and not (pair and all(x is None or isinstance(x, int | float) for x in limits)):
-        return "timelimit is no pair of numbers"
+        return "timelimit is not a pair of numbers"
     for name in ("eta", "expires"):
         if headers.get(name) is not None and not isinstance(headers[name], str):
-            return f"{name} is no time"
+            return f"{name} is not a time"
     return None
 
 
@@ -50,18 +50,18 @@ def _bad_body(message: Any) -> str | None:
     if message.content_type != "application/json" or message.content_encoding not in ("utf-8", "UTF-8"):
         return "not JSON in UTF-8"
     if not isinstance(message.body, str | bytes) or len(message.body) > MAX_BODY_BYTES:
-        return "no body, or too large a one"
+        return "body missing or too large"
     body = message.decode()
     shape = [list, dict, dict]
     if not (isinstance(body, list) and [type(part) for part in body] == shape):
         return "body is not [arguments, keywords, options]"
-    return "canvas is not taken" if any(body[2].get(name) for name in CANVAS) else None
+    return "canvas is not supported" if any(body[2].get(name) for name in CANVAS) else None
 
 
 class SafeConsumer(Consumer):
     """Celery's consumer with the check in front."""
 
-    #: Without the 28 queues by which Celery delays messages on RabbitMQ: ours are never delayed.
+    #: Without the 28 queues that Celery declares on RabbitMQ to delay messages: ours are never delayed.
     Blueprint: Any = type(
         "Blueprint",
         (Consumer.Blueprint,),
@@ -72,16 +72,16 @@ class SafeConsumer(Consumer):
     connection_errors: tuple[type[Exception], ...]
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Try at short pauses and say so once; Celery's own pauses grow to 30 s and log a line each."""
-        told = False
+        """Retry after short pauses and log once; Celery's own pauses grow to 30 s and log a line each."""
+        logged = False
 
-        def tell_once(error: Exception, _interval: float) -> None:
-            nonlocal told
-            if not told:
-                log.warning("broker is away; trying again", broker=conn.as_uri(), reason=type(error).__name__)
-            told = True
+        def log_once(error: Exception, _interval: float) -> None:
+            nonlocal logged
+            if not logged:
+                log.warning("broker unavailable; retrying", broker=conn.as_uri(), reason=type(error).__name__)
+            logged = True
 
-        connected = conn.ensure_connection(tell_once, None, *RECONNECT_SECONDS, callback=maybe_shutdown)
+        connected = conn.ensure_connection(log_once, None, *RECONNECT_SECONDS, callback=maybe_shutdown)
         self.first_connection_attempt = False
         self.broker_connection_retry_attempt = 0
         return connected
@@ -92,7 +92,7 @@ class SafeConsumer(Consumer):
         def on_task_received(message: Any) -> Any:
             try:
                 wrong = fault(message, self.strategies)
-            except Exception as error:  # noqa: BLE001 - whatever a hostile frame raises, it is the frame's fault
+            except Exception as error:  # noqa: BLE001 - a hostile frame may raise anything
                 wrong = type(error).__name__
             if wrong is None:
                 return inner(message)

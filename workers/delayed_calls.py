@@ -1,6 +1,6 @@
-"""Does something a little later, on one thread for the whole process.
+"""Runs functions after a short delay, on a background thread.
 
-What is waiting is lost with the process, so it may only be something that is found again without it: a wake-up.
+Pending calls are lost with the process, so use this only for what is recovered without them, such as wake-ups.
 """
 
 import heapq
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 
 class DelayedCalls:
-    """Calls given for later, each on this object's thread; a call must not raise and not take long."""
+    """Runs scheduled calls on a thread of its own; a call must neither raise nor take long."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[float, int, Callable[[], object]]] = []
@@ -20,7 +20,7 @@ class DelayedCalls:
         self._thread: threading.Thread | None = None
 
     def call(self, seconds: float, work: Callable[[], object]) -> None:
-        """Have `work` called in `seconds`."""
+        """Call `work` in `seconds`."""
         with self._changed:
             heapq.heappush(self._waiting, (time.monotonic() + seconds, next(self._order), work))
             if self._thread is None:

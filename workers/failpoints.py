@@ -1,4 +1,4 @@
-"""Failpoints: named places between the steps of an event's way, where a test may stop or kill the process.
+"""Failpoints: named points between the steps that handle an event, where a test can pause or kill the process.
 
     T1  intake: inbox row          T1.before_commit  T1.after_commit  T1.after_hint
     T1  workflow: event handled    handle.before_commit  handle.after_commit  handle.after_hints
@@ -10,8 +10,8 @@
     T4  publish                    publish.before  publish.after_push  publish.before_commit
     T5  ack                        T5.before_commit  T5.after_commit
 
-In production nothing listens, and nothing in the environment can change that: a failpoint costs one comparison. A test
-starts the process through a module of its own that calls `listen` first.
+In production nothing listens, and no environment variable can change that; a failpoint costs one comparison. A test
+starts the process through its own module, which calls `listen` first.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ _listener: Callable[[str], None] | None = None
 
 
 def failpoint(name: str) -> None:
-    """This process is at the point `name`: let the test that listens act."""
+    """Mark the point `name`: a listening test may act here."""
     if _listener is not None:
         _listener(name)
 
 
 def listen(listener: Callable[[str], None] | None) -> None:
-    """Have `listener` called at every failpoint of this process."""
+    """Call `listener` at every failpoint of this process."""
     global _listener
     _listener = listener

@@ -1,15 +1,15 @@
-"""Two repairs to kombu's Redis transport, applied once per process before anything connects.
+"""Two fixes to kombu's Redis transport, applied once per process before anything connects.
 
-1. *Broker restart with messages unacked.* Celery 5.7 closes the lost connection while kombu still wants to restore
-   its unacked messages; `Channel._connparams` then dereferences a client that is already gone and raises
+1. *Broker restart with unacked messages.* Celery 5.7 closes the lost connection while kombu still has unacked
+   messages to restore. `Channel._connparams` then dereferences a client that is already gone and raises
    AttributeError, which is not a "connection error", so the worker exits
-   (celery/worker/consumer/consumer.py: on_connection_error_after_connected). Raised as redis' own ConnectionError
-   it takes the ordinary reconnect path. Drop this when upstream guards the closed channel.
+   (celery/worker/consumer/consumer.py: on_connection_error_after_connected). Raising redis' own ConnectionError
+   instead takes the normal reconnect path. Remove this when upstream guards the closed channel.
 2. *List items that are not kombu messages.* `Channel._brpop_read` has already popped the item when decoding fails,
-   so the exception both loses the bytes and kills the consumer. Decoded tolerantly, such an item becomes a message
-   without headers: a Celery worker drops it by name, intake refuses it and keeps a row. And whatever an item says of
-   where it was sent, it came from the queue it was popped from, and that is where an unacked one is restored to: a
-   hostile address would make every later restore fail.
+   so the exception both loses the bytes and kills the consumer. Here such an item becomes a message without headers:
+   a Celery worker drops and logs it, intake refuses it and keeps a row. Also, an item's delivery_info is replaced by
+   the queue it was popped from, because that is where an unacked message is restored to; a hostile address would
+   make every later restore fail.
 """
 
 import base64
@@ -20,10 +20,10 @@ from typing import Any
 import kombu.transport.redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-transport: Any = kombu.transport.redis  # typed without the parts repaired here
+transport: Any = kombu.transport.redis  # its types lack the parts patched here
 
 UNREADABLE = "application/x-unreadable"
-"""Content type given to a list item that was no kombu message."""
+"""Content type given to a list item that was not a kombu message."""
 
 _connparams = transport.Channel._connparams
 _brpop_read = transport.Channel._brpop_read
@@ -31,11 +31,11 @@ _loads = transport.loads
 _bytes_to_str = transport.bytes_to_str
 
 
-_popped = threading.local()  # .item while the next `loads` decodes an item just popped; .queue it came from, if known
+_popped = threading.local()  # .item: the next `loads` decodes an item just popped; .queue: where from, if known
 
 
 def install() -> None:
-    """Apply both repairs. Harmless when called again, and for other transports."""
+    """Apply both fixes. Harmless when called again, and for other transports."""
     transport.Channel._connparams = _guarded_connparams
     transport.Channel._brpop_read = _marked_brpop_read
     transport.loads = _tolerant_loads
@@ -43,7 +43,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Take both repairs back (a test process has others to serve)."""
+    """Undo both fixes (for tests, which share their process)."""
     transport.Channel._connparams = _connparams
     transport.Channel._brpop_read = _brpop_read
     transport.loads = _loads
@@ -90,7 +90,7 @@ def _tolerant_loads(text: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _is_message(message: Any) -> bool:
-    """Whether kombu's virtual transport can take `message` apart without raising."""
+    """Whether kombu's virtual transport can unpack `message` without raising."""
     if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
         return False
     properties = message["properties"]

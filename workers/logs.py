@@ -5,8 +5,8 @@
     with logs.about(event_id="…", conversation_id="…"):      # on every line until the block ends
         log.info("turn claimed", attempt=1)
 
-A line: `{"time", "level", "kind", "event", "logger", …}` and whatever of event_id, conversation_id, turn_id
-is known. Tokens, keys and passwords are masked in the finished line, however they got there.
+Each line has `{"time", "level", "kind", "event", "logger", …}`, plus event_id, conversation_id and turn_id where
+known. Tokens, keys and passwords are masked in the finished line, however they got there.
 """
 
 import logging
@@ -21,7 +21,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-#: Loggers that tell of every request, or of every task: what they say is in our own lines already.
+#: Loggers that log every request or every task, which our own lines already cover.
 QUIET = (
     "LiteLLM",
     "LiteLLM Proxy",
@@ -55,14 +55,14 @@ _MASKS = (
 
 
 def mask(text: str) -> str:
-    """The text without Shopify tokens, authorization headers, model keys and passwords in URLs."""
+    """`text` with Shopify tokens, authorization headers, model keys and passwords in URLs masked."""
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)
     return text
 
 
 def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send every logger of this process to `stream` (default: standard error) as JSON lines; repeatable."""
+    """Send every logger of this process to `stream` (default: standard error) as JSON lines; may be called again."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -103,9 +103,9 @@ def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -
 
 
 def adopt(names: Iterable[str]) -> None:
-    """Take libraries' loggers under our handler: their own handlers removed, warnings and worse kept.
+    """Route libraries' loggers through our handler: remove their own handlers, keep warnings and above.
 
-    litellm adds a handler to its loggers when it is imported, so call this again after importing it.
+    litellm adds a handler to its loggers on import, so call this again after importing it.
     """
     for name in names:
         logger = logging.getLogger(name)
@@ -115,15 +115,15 @@ def adopt(names: Iterable[str]) -> None:
 
 
 def own_celery(kind: str, *, level: str = "INFO") -> None:
-    """Call in the module of the Celery app: Celery then leaves the root logger alone, or as `configure(kind)` has it.
+    """Make Celery use `configure`, or the configuration there already is. Call in the module of the Celery app.
 
-    Celery replaces the root logger's handlers unless somebody listens to its signal `setup_logging`:
+    Celery replaces the root logger's handlers unless something is connected to its signal `setup_logging`:
     https://docs.celeryq.dev/en/stable/userguide/signals.html#setup-logging
     """
     from celery.signals import celeryd_init, setup_logging
 
     def configure_worker(sender: str, **_: Any) -> None:
-        """A worker's first words already: its node is named after its kind, agent-17@host."""
+        """Covers a worker's first log lines; the node name holds the kind: agent-17@host."""
         configure(re.split("[-@]", sender)[0], level=level)
 
     def configure_ours(**_: Any) -> None:
@@ -146,13 +146,13 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def about(**ids: str | int | None) -> AbstractContextManager[Any]:
-    """Put event_id, conversation_id, turn_id, … on every line of this thread until the block ends."""
+    """Add event_id, conversation_id, turn_id, … to every line of this thread until the block ends."""
     return structlog.contextvars.bound_contextvars(**{key: id_ for key, id_ in ids.items() if id_ is not None})
 
 
 def ready(**details: Any) -> None:
-    """Say that this process takes work from now on; `cj up` waits for this line."""
-    logging.getLogger("workers.ready").setLevel(logging.INFO)  # at every log level: others wait for it
+    """Log that this process now takes work; `cj up` waits for this line."""
+    logging.getLogger("workers.ready").setLevel(logging.INFO)  # whatever the log level: others wait for it
     get("workers.ready").info("ready", **details)
 
 
@@ -165,7 +165,7 @@ def _adding_kind(kind: str) -> Processor:
 
 
 def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Time, level, kind and the sentence first: people read these lines too."""
+    """Put time, level, kind and event first: people read these lines too."""
     first = {key: event.pop(key) for key in ("time", "level", "kind", "event", "logger") if key in event}
     return {**first, **event}
 
@@ -177,10 +177,10 @@ def _masked(_logger: WrappedLogger, _method: str, line: Any) -> str:
 def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
-    get("workers").critical("stopped by an error nobody handled", exc_info=(kind, error, traceback))
+    get("workers").critical("stopped by an unhandled error", exc_info=(kind, error, traceback))
 
 
 def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
         info = (args.exc_type, args.exc_value, args.exc_traceback)
-        get("workers").critical("a thread was stopped by an error nobody handled", exc_info=info)
+        get("workers").critical("a thread was stopped by an unhandled error", exc_info=info)

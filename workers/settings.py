@@ -24,14 +24,14 @@ from workers.logs import mask
 
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")
-#: Kinds of processes that open access tokens, and so need the keys.
+#: Kinds of processes that open access tokens and so need the keys.
 TOKEN_KINDS = ("shopify",)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class SettingsError(Exception):
-    """The environment cannot be used as it is; `problems` names every variable at fault and what to write."""
+    """The environment is invalid; `problems` names every wrong variable and what to write."""
 
     def __init__(self, problems: Collection[str]) -> None:
         self.problems = tuple(problems)
@@ -42,12 +42,12 @@ def _url(*schemes: str) -> AfterValidator:
     def check(text: str) -> str:
         allowed = ", ".join(f"{scheme}://" for scheme in schemes)
         if "://" not in text:
-            raise ValueError(f"is not a URL; it begins with one of {allowed}")
+            raise ValueError(f"is not a URL; it must begin with one of {allowed}")
         try:
             parts = urlsplit(text)
             _ = parts.port
         except ValueError:
-            raise ValueError("is not a URL: its host or port cannot be read") from None
+            raise ValueError("is not a URL: its host or port is invalid") from None
         if parts.scheme not in schemes:
             raise ValueError(f"begins with {parts.scheme}://; it must begin with one of {allowed}")
         return text
@@ -56,20 +56,20 @@ def _url(*schemes: str) -> AfterValidator:
 
 
 def _token_keys(text: str) -> str:
-    """Read by the vault itself, so that every process can refuse to start, also one that never opens a token."""
+    """Checked by the vault itself, so that bad keys stop every process from starting, even one that opens no token."""
     from storage.errors import InvalidTokenKeys
     from storage.vault import Vault
 
     try:
         Vault.from_text(text)
     except InvalidTokenKeys as error:
-        raise ValueError(f"is not usable: {error}; `cj tokens new-key` prints a fresh key") from None
+        raise ValueError(f"is invalid: {error}; `cj tokens new-key` prints a new key") from None
     return text
 
 
 def _model_name(text: str) -> str:
     if not re.fullmatch(r"[^\s,]+", text):
-        raise ValueError(f"is {text!r}; write one name such as openai/gpt-5-mini, others in CJ_MODEL_FALLBACKS")
+        raise ValueError(f"is {text!r}; write one name such as openai/gpt-5-mini; others go in CJ_MODEL_FALLBACKS")
     return text
 
 
@@ -78,18 +78,18 @@ def _model_names(text: Any) -> Any:
         return text
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names or any(not re.fullmatch(r"\S+", name) for name in names):
-        raise ValueError(f"is {text!r}; write names separated by commas, each such as openai/gpt-5-mini")
+        raise ValueError(f"is {text!r}; write names such as openai/gpt-5-mini, separated by commas")
     return names
 
 
 def _api_version(text: str) -> str:
     if not re.fullmatch(r"\d{4}-(01|04|07|10)|unstable", text):
-        raise ValueError(f"is {text!r}; a version is a year and a quarter's first month, e.g. {API_VERSION}")
+        raise ValueError(f"is {text!r}; a version is a year and the first month of a quarter, e.g. {API_VERSION}")
     return text
 
 
 def _admin_url(text: str) -> str:
-    """Tokens are sent to this address: https, or http to this machine only."""
+    """Tokens are sent to this address, so it must be https, or http on this machine."""
     advice = "write a URL with {shop} in it, e.g. http://127.0.0.1:4010/{shop}/admin"
     try:
         parts = urlsplit(text)
@@ -99,13 +99,13 @@ def _admin_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not host or "{shop}" not in text or "@" in parts.netloc:
         raise ValueError(f"is {mask(text)!r}; {advice}")
     if parts.scheme == "http" and host not in LOOPBACK:
-        raise ValueError(f"is {text!r}: tokens would travel unencrypted; write https:// (http only to 127.0.0.1)")
+        raise ValueError(f"is {text!r}: tokens would be sent unencrypted; write https:// (http only to 127.0.0.1)")
     return text.rstrip("/")
 
 
 def _folder(path: Path) -> Path:
     if not path.expanduser().is_dir():
-        raise ValueError(f"is {str(path)!r}, which is no folder here; write the path of a folder of workflow YAML")
+        raise ValueError(f"is {str(path)!r}, which is not a folder; write the path of a folder of workflow YAML")
     return path.expanduser()
 
 
@@ -240,12 +240,12 @@ VARIABLES: Mapping[str, str] = {
 
 
 def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
-    """The variables that processes of these kinds cannot do without."""
+    """The variables that processes of these kinds require."""
     return NEEDED if any(kind in TOKEN_KINDS for kind in kinds) else SERVERS
 
 
 def environment() -> dict[str, str]:
-    """A copy of the process's environment, for children to inherit; the one place that touches os.environ."""
+    """A copy of the process's environment, for children to inherit; the only place that reads os.environ."""
     return dict(os.environ)
 
 
@@ -253,7 +253,7 @@ def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
     """What is set without what belongs to it."""
     problems = {}
     if "CJ_MODEL_FALLBACKS" in given and "CJ_MODEL" not in given:
-        problems["CJ_MODEL_FALLBACKS"] = "is set without CJ_MODEL; set CJ_MODEL to the model asked first"
+        problems["CJ_MODEL_FALLBACKS"] = "is set without CJ_MODEL; set CJ_MODEL to the first model to ask"
     partners = ("SHOPIFY_CLIENT_ID", "SHOPIFY_CLIENT_SECRET")
     if len(given.keys() & set(partners)) == 1:
         missing = next(name for name in partners if name not in given)
@@ -262,10 +262,10 @@ def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """CJ_ variables nobody reads: probably a typo, but perhaps another program's, so not a problem."""
+    """Unknown CJ_ variables: probably typos, but perhaps another program's, so not an error."""
     unknown = sorted(name for name in environ if name.startswith("CJ_") and name not in VARIABLES)
     close = ((name, difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.8)) for name in unknown)
-    return tuple(f"{name} is not read by anything; did you mean {found[0]}?" for name, found in close if found)
+    return tuple(f"{name} is unknown; did you mean {found[0]}?" for name, found in close if found)
 
 
 def _shown(name: str, value: Any) -> str:

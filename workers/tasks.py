@@ -1,7 +1,7 @@
-"""The Celery tasks: each reads its message, calls one plain function with this process's resources, and is done.
+"""The Celery tasks: each reads its message and calls one plain function with this process's resources.
 
-What a message names may be gone, done or claimed by another worker; then there is nothing to do. What cannot be done
-now stays a row, and the sweeper comes back to it.
+The row a message names may be gone, done or claimed by another worker; then there is nothing to do. Work that cannot
+be done now stays a row, and the sweeper picks it up later.
 """
 
 from typing import Any
@@ -24,28 +24,28 @@ def handle_event(*event_keys: int) -> None:
         if is_row_id(event_key):
             runner.run(bootstrap.current(), event_key)
         else:
-            log.warning("not an event key")
+            log.warning("dropped a task: not an event key")
 
 
 @app.task(name=RUN_TURN)
 def run_turn(turn_id: int) -> None:
     """Queue `turns`: run one agent turn, if it can be claimed now."""
     if not is_row_id(turn_id):
-        log.warning("not a turn id")
+        log.warning("dropped a task: not a turn id")
         return
     try:
         bootstrap.current().turn_runner.run(turn_id)
     except StorageUnavailable:
-        log.warning("turn could not be claimed; the sweeper comes back to it", turn_id=turn_id)
+        log.warning("turn could not be claimed; the sweeper will retry it", turn_id=turn_id)
 
 
 @app.task(name=FETCH)
 def fetch_shopify_data(request: dict[str, Any]) -> None:
-    """Queue `shopify`: answer one fetch request. Only the process of this queue reads access tokens."""
+    """Queue `shopify`: answer one fetch request. Only the workers of this queue read access tokens."""
     try:
         wanted = FetchRequest.from_json(request)
     except (ValueError, TypeError, AttributeError):
-        log.warning("not a fetch request")
+        log.warning("dropped a task: not a fetch request")
         return
     with logs.about(event_id=wanted.event_id, conversation_id=wanted.conversation_id, turn_id=wanted.turn_id):
         bootstrap.current().shopify_fetcher.fetch(wanted)
@@ -53,26 +53,26 @@ def fetch_shopify_data(request: dict[str, Any]) -> None:
 
 @app.task(name="cj.migrate")
 def migrate() -> None:
-    """Queue `ops`: bring the database to the newest schema (`alembic upgrade head`); safe while workers run."""
+    """Queue `ops`: migrate the database to the latest schema (`alembic upgrade head`); safe while workers run."""
     migrations.upgrade(bootstrap.current().settings.database_url)
 
 
 @app.task(name="cj.migrate_tokens_from_redis")
 def migrate_tokens_from_redis(dry_run: bool = True, delete: bool = False) -> None:
-    """Queue `ops`: what `cj tokens migrate-from-redis` does; needs CJ_TOKEN_KEYS. A dry run unless dry_run=False."""
+    """Queue `ops`: like `cj tokens migrate-from-redis`; needs CJ_TOKEN_KEYS. A dry run unless dry_run=False."""
     tools = bootstrap.current()
     report = redis_tokens.migrate(
         tools.settings.redis_url, tools.database, tools.vault, dry_run=dry_run is not False, delete=delete is True
     )
     for outcome in report.outcomes:
         if outcome.result == "failed":
-            log.warning("a token was not migrated", key=outcome.key, reason=outcome.reason)
+            log.warning("token not migrated", key=outcome.key, reason=outcome.reason)
     log.info("tokens migrated from Redis", dry_run=report.dry_run, **report.counts)
 
 
 @app.task(name="cj.reseal_tokens")
 def reseal_tokens() -> None:
-    """Queue `ops`: what `cj tokens reseal` does; needs CJ_TOKEN_KEYS."""
+    """Queue `ops`: like `cj tokens reseal`; needs CJ_TOKEN_KEYS."""
     tools = bootstrap.current()
     done = token_keys.reseal(tools.database, tools.vault)
-    log.info("tokens sealed anew", count=done.count, unreadable=len(done.unreadable), complete=done.is_complete)
+    log.info("tokens resealed", count=done.count, unreadable=len(done.unreadable), complete=done.is_complete)

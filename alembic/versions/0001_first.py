@@ -1,6 +1,6 @@
 """All tables.
 
-What they mean stands in `storage/models.py`; a test compares the two.
+`storage/models.py` explains them; a test compares the two.
 """
 
 from alembic import op

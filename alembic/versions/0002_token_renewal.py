@@ -1,4 +1,4 @@
-"""A token is renewed by one process at a time; the workers that may not read tokens can still wipe them."""
+"""One process at a time renews a token; workers that may not read tokens can still wipe them."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""One running stack for all acceptance tests of a test process; each test brings merchants of its own."""
+"""One running stack for all acceptance tests of a test process; each test uses its own merchants."""
 
 import itertools
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Every kind of process once, on a database and a Valkey of its own, each with the rights it has in production."""
+    """Every kind of process once, on its own database and Valkey, each with its production privileges."""
     folder = tmp_path_factory.mktemp("stack")
     with (
         EmbeddedValkey(folder / "valkey", aof=False) as valkey,
@@ -38,7 +38,7 @@ def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def make_roles(postgres: PostgresForTests, database_url: str) -> None:
-    """What an operator does: make both roles, migrate again."""
+    """Create both roles and migrate again, as an operator does."""
     for role in (WORKERS_ROLE, TOKENS_ROLE):
         make = "DO $$ BEGIN CREATE ROLE {} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         postgres.execute(sql.SQL(make).format(sql.Identifier(role)))
@@ -46,12 +46,12 @@ def make_roles(postgres: PostgresForTests, database_url: str) -> None:
 
 
 def url_of(role: str, database_url: str) -> str:
-    """The database, for a role."""
+    """The database URL for a role."""
     return database_url.replace("//postgres@", f"//{role}@")
 
 
 def as_its_role(process: Process, database_url: str) -> str:
-    """The process's command with the database URL its kind gets in production; `ops` is the owner's."""
+    """The process's command with the database URL its kind gets in production; `ops` gets the owner's."""
     kind = process.name.partition(".")[0]
     if kind == "ops":
         return process.command

@@ -1,4 +1,4 @@
-"""Merchants who write faster than CJ answers: one good answer, in order, and nobody keeps the others waiting."""
+"""Merchants who write faster than CJ answers: one good answer, in order, without delaying the others."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ THINKING_SECONDS = 0.4
 
 @dataclass
 class Thinker:
-    """The model: takes its time, and says which messages it answers."""
+    """A slow model that says which messages it answers."""
 
     seconds: float = THINKING_SECONDS
     server: OpenAIServer = field(init=False)
@@ -31,12 +31,12 @@ class Thinker:
         return Slow(self.seconds, Say("Answering " + ", ".join(asked(request))))
 
     def times(self, pattern: str) -> list[float]:
-        """When it was asked for an answer to messages like `pattern`."""
+        """When it was asked to answer messages matching `pattern`."""
         return [seen.at for seen in list(self.server.requests) if re.search(pattern, ", ".join(asked(seen)))]
 
 
 def asked(request: Received) -> list[str]:
-    """What the merchant said since CJ spoke last."""
+    """The merchant's messages since CJ last spoke."""
     said: list[str] = []
     for message in request.messages:
         if message["role"] == "assistant":
@@ -57,7 +57,7 @@ def thinker() -> Iterator[Thinker]:
 def stack(
     postgres: PostgresForTests, valkey: EmbeddedValkey, thinker: Thinker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """Two agents, so that nothing is in order only because one process does it all."""
+    """Two agents, so that order does not come from a single process."""
     environ = {
         "CJ_MODEL": "openai/thinker",
         "OPENAI_API_BASE": thinker.server.base_url,
@@ -74,7 +74,7 @@ def stack(
 
 
 def begin(stack: Stack, someone: Someone, *conversations: str) -> None:
-    """A merchant with a store and these conversations open, nothing being said."""
+    """A merchant with a store and these open, idle conversations."""
     stack.connect(someone.shop_domain, someone.merchant_id)
     for conversation in conversations or (someone.conversation_id,):
         started = {"merchant_id": someone.merchant_id, "conversation_id": conversation}
@@ -126,7 +126,7 @@ def test_a_burst_of_three_is_answered_whole(stack: Stack, someone: Someone) -> N
         stack.say(someone.merchant_id, someone.conversation_id, message)
     stack.gateway.wait_for_ends(someone.conversation_id, 4)
     answers = stack.gateway.texts(someone.conversation_id)[said:]
-    # However the burst met the model: what CJ says last is said with the last message known, none is answered twice.
+    # However the burst reached the model, CJ's last reply knows the last message, and none is answered twice.
     assert re.findall(r"message [^,]+", " ".join(answers).replace("Answering", ",")) == messages
     assert_each_ends_once(stack, someone.conversation_id)
 
@@ -155,5 +155,5 @@ def test_a_merchant_has_two_turns_running_and_a_conversation_one(
 
 
 def most_at_once(starts: list[float]) -> int:
-    """How many of the thoughts that began at `starts` went on at the same time."""
+    """The most model calls, begun at `starts`, that ran at the same time."""
     return max(sum(0 <= start - other < THINKING_SECONDS for other in starts) for start in starts)

@@ -1,4 +1,4 @@
-"""A model configured by the environment is what speaks: over HTTP, with tools, and with the history."""
+"""The model configured in the environment answers: over HTTP, with tools, and with the history."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The contract as another language would use it: nothing but kombu and JSON."""
+"""The contract as another language would use it: only kombu and JSON."""
 
 import json
 import time
@@ -85,7 +85,7 @@ def test_refused_events_have_a_code_and_the_next_good_one_is_answered(stack: Sta
 
 
 def test_a_first_request_reaches_the_store_soon(stack: Stack, someone: Someone) -> None:
-    """Far under the 500 ms that were asked for, even on a busy test machine."""
+    """Far below the required 500 ms, even on a busy test machine."""
     stack.connect(someone.shop_domain, someone.merchant_id)
     started = time.time()
     stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)

@@ -1,4 +1,4 @@
-"""kill -9 at every named point of an event's way: the whole effect, once, as the merchant sees it."""
+"""kill -9 at every failpoint: the event still has its full effect exactly once, as the merchant sees it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,7 +25,7 @@ EVERY_POINT += [("shopify", point) for point in RENEWAL_FAILPOINTS]
 def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Killer]]:
     """A stack whose processes can be told to die; three agents, so that one can take over at once.
 
-    At the quick pace: what waits for a death is looked for more often, and agents are back without litellm's import.
+    Runs at the quick pace: the sweeper looks more often, and agents restart without importing litellm.
     """
     folder = tmp_path_factory.mktemp("dying")
     (folder / "orders").mkdir()
@@ -91,7 +91,7 @@ def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, poi
 
 
 def again_works(stack: Stack, someone: Someone) -> None:
-    """The connection goes on, also when the kept token has expired by now."""
+    """The connection still works, even if the stored token has expired by now."""
     stack.store.store.tokens.expire(someone.shop_domain)
     stack.say(someone.merchant_id, someone.conversation_id, "What did I sell this week?")
     stack.gateway.wait_for_ends(someone.conversation_id, 2, limit=40)

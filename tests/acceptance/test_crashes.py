@@ -1,4 +1,4 @@
-"""kill -9 of any one worker in the middle of a turn: the turn is finished, each reply is seen once."""
+"""kill -9 of any worker in the middle of a turn: the turn finishes and each reply is seen once."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from tests.waiting import wait_until
 
 
 def kill(stack: Stack, kind: str) -> None:
-    """kill -9, and wait until the supervisor has another one that is ready."""
+    """kill -9, then wait until its replacement is ready."""
     victim = stack.supervisor.pids()[kind]
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: stack.supervisor.pids().get(kind, victim) != victim, limit=15, what=f"a new {kind}")

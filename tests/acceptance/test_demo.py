@@ -58,7 +58,7 @@ def test_a_fault_at_the_store_ends_in_words_too(tmp_path: Path) -> None:
     demo = start(tmp_path, "--store", "tiny", "--fault", "unauthorized")
     said, errors = demo.communicate(timeout=200)
     assert (demo.returncode, errors) == (0, ""), errors + said
-    assert "this goes wrong: unauthorized" in said
+    assert "Fault injected at the store: unauthorized" in said
     assert "reconnect" in said
 
 

@@ -24,7 +24,7 @@ def frame(
     encoding: str = "utf-8",
     drop: str | None = None,
 ) -> str:
-    """A task message as kombu puts it on a Redis list, with something wrong in it."""
+    """A malformed task message, as kombu would put it on a Redis list."""
     canvas = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     text = json.dumps([list(args), {}, canvas]) if body is None else body
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text

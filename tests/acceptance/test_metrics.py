@@ -32,9 +32,9 @@ def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def ports(stack: Stack) -> list[int]:
-    """Where the processes say that their pages are."""
+    """The ports of the metrics pages, from the processes' logs."""
     lines = (line.partition(": ")[2] for line in stack.lines)
-    told = [json.loads(line) for line in lines if line.startswith("{") and '"metrics page"' in line]
+    told = [json.loads(line) for line in lines if line.startswith("{") and '"serving metrics"' in line]
     return sorted(line["port"] for line in told)
 
 
@@ -44,7 +44,7 @@ def read(port: int) -> str:
 
 
 def counted(stack: Stack) -> Counter[str]:
-    """All processes together: `name{labels}` to the count."""
+    """The counts of all processes together, by `name{labels}`."""
     found: Counter[str] = Counter()
     for port in ports(stack):
         for name, labels, value in LINE.findall(read(port)):
@@ -69,7 +69,7 @@ def test_every_process_has_a_page_and_counts_what_it_does(stack: Stack) -> None:
     tool_calls = found['cj_tool_calls_total{result="ok",tool="shopify_data"}']
     assert tool_calls == 3
     reads = {name: count for name, count in found.items() if name.startswith("cj_cache_reads_total")}
-    assert sum(reads.values()) == 3 + tool_calls + 2, reads  # prefetched, asked for by the model, by this test
+    assert sum(reads.values()) == 3 + tool_calls + 2, reads  # by prefetch, by the model, by this test
     assert sum(count for name, count in reads.items() if 'result="miss"' in name) == 5
     assert found['cj_fetches_total{data_type="counts",result="ok"}'] == 1
     assert found['cj_fetches_total{data_type="week_orders",result="error"}'] == 1

@@ -1,4 +1,4 @@
-"""The same processes with RabbitMQ as their broker, by `BROKER_URL` alone."""
+"""The same processes with RabbitMQ as the broker, selected by `BROKER_URL` alone."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ IN_FLIGHT = 6
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[RabbitMQ]:
-    if not SERVER.exists() and "CI" not in os.environ:  # there its absence is a failure
+    if not SERVER.exists() and "CI" not in os.environ:  # where its absence is a failure
         pytest.skip("RabbitMQ is not installed: apt-get install rabbitmq-server")
     with fast_folder() as folder, RabbitMQ(folder) as server:
         yield server
@@ -46,7 +46,7 @@ def connect(stack: Stack, merchant_id: str, conversation_id: str) -> None:
 
 
 def is_whole(stack: Stack, conversation_id: str) -> bool:
-    """Each turn was shown from its first to its last reply: no hole, nothing twice, one end."""
+    """Each turn was shown completely: no gap, no duplicate, one end."""
     replies = stack.gateway.of(conversation_id)
     turns = [[reply for reply in replies if reply.turn == turn] for turn in sorted({reply.turn for reply in replies})]
     return all(
@@ -57,7 +57,7 @@ def is_whole(stack: Stack, conversation_id: str) -> bool:
 
 
 def shown(stack: Stack, conversation_id: str) -> list[tuple[int, str, str, bool]]:
-    """What a conversation was shown, for the message of a failure."""
+    """What a conversation was shown, for failure messages."""
     return [(reply.turn, reply.sequence, reply.kind, reply.final) for reply in stack.gateway.of(conversation_id)]
 
 

@@ -1,4 +1,4 @@
-"""A store is connected; CJ says true things about it, message by message, and the conversation goes on."""
+"""A merchant connects a store; CJ says true things about it, message by message, and the conversation continues."""
 
 import re
 

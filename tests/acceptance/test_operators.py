@@ -1,4 +1,4 @@
-"""What an operator types: Celery's own commands, and processes that refuse to start."""
+"""What operators run: Celery's own commands, and processes that refuse to start."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def test_celery_sees_every_worker(stack: Stack) -> None:
 
 @pytest.fixture
 def flower(stack: Stack) -> Iterator[httpx.Client]:
-    """Flower, as an operator starts it, and who looks at it."""
+    """Flower, as an operator starts it, and a client logged in to it."""
     port = closed_port()
     command = [sys.executable, "-m", "celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}"]
     environ = stack.environ() | {"FLOWER_BASIC_AUTH": "me:secret"}
@@ -51,7 +51,7 @@ def flower(stack: Stack) -> Iterator[httpx.Client]:
 def test_flower_shows_the_workers_and_from_then_on_their_tasks(
     stack: Stack, someone: Someone, flower: httpx.Client
 ) -> None:
-    """Task events are sent while Flower asks for them (README)."""
+    """Workers send task events while Flower requests them (README)."""
     wait_until(lambda: page(flower, "/healthcheck") == "OK", limit=30, what="Flower")
     wait_until(lambda: all(f"{kind}-" in page(flower, "/workers") for kind in KINDS), limit=30, what="all workers")
     assert httpx.get(f"{flower.base_url}/workers", trust_env=False).status_code == 401
@@ -67,7 +67,7 @@ def test_flower_shows_the_workers_and_from_then_on_their_tasks(
 
 
 def page(flower: httpx.Client, path: str) -> str:
-    """What Flower shows there; nothing while it does not listen."""
+    """The page Flower shows; empty while it does not listen."""
     try:
         return flower.get(path).raise_for_status().text
     except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""Scenario tests as a workflow author meets them: in pytest, and by `cj workflows test`."""
+"""Scenario tests as a workflow author uses them: in pytest and with `cj workflows test`."""
 
 import json
 import os
@@ -77,7 +77,7 @@ steps:
   - action: simulate_oauth_complete
   - expect: cj_message
 """
-#: The event's hint is lost, which is noticed after a second or two.
+#: The event's wake-up is lost; the sweeper notices after a second or two.
 MISSED = """\
 name: missed
 given: {connected: true, workflow: ad_hoc_support}
@@ -92,8 +92,8 @@ steps:
     kind: cj_message
     for: 1.5
 """
-#: The store is slow with what the second message needs, and refuses what the third one needs: who fetches it works, or
-#: waits until it may, so the pause before the message is not over.
+#: The store is slow for the second message's data and refuses the third's. The fetch is working, or waiting to retry,
+#: so the pause before the message must not be skipped.
 PATIENT = """\
 name: patient
 faults:
@@ -129,7 +129,7 @@ steps:
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """A command as a person runs it; what it starts can be told by its TMPDIR."""
+    """Run a command as a person would; its children can be recognized by their TMPDIR."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environ |= {"TMPDIR": str(cwd), "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=110)
@@ -203,7 +203,7 @@ def test_the_plugin_costs_other_tests_nothing() -> None:
 
 
 def test_somebody_elses_workflows_are_tested_without_pytest(folder: Path) -> None:
-    """A copy of the onboarding with another condition, another prompt and fewer tools."""
+    """A copy of the onboarding workflow with a different condition and prompt and fewer tools."""
     flows = folder / "flows"
     flows.mkdir()
     for name in ("shopify_onboarding", "ad_hoc_support"):
@@ -229,7 +229,7 @@ def test_somebody_elses_workflows_are_tested_without_pytest(folder: Path) -> Non
 
 
 def test_pauses_are_skipped_and_count_all_the_same(folder: Path) -> None:
-    """Twenty seconds of the scenario pass, a twentieth of that in front of the screen."""
+    """Twenty seconds pass in the scenario, but only a twentieth of that in real time."""
     flows = folder / "flows"
     shutil.copytree(ROOT / "workflows", flows, ignore=shutil.ignore_patterns("*.py", "*.md"))
     text = (flows / "shopify_onboarding.yaml").read_text()

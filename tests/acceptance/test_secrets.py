@@ -1,4 +1,4 @@
-"""A marked token goes through everything; then everything is searched for it."""
+"""A recognizable token passes through the whole system; then everything is searched for it."""
 
 import redis
 
@@ -31,7 +31,7 @@ def test_the_token_is_nowhere_in_clear(stack: Stack, someone: Someone) -> None:
 
 
 def _dump(stack: Stack) -> str:
-    """Every row of the database as text, the sealed columns as they are stored."""
+    """Every row of the database as text, including sealed columns as stored."""
     tables = [name for (name,) in stack.rows("select tablename from pg_tables where schemaname = 'public'")]
     text = ""
     for table in tables:

@@ -1,7 +1,7 @@
-"""Everything that can go wrong at Shopify, over HTTP through all workers: the turn ends, in time, with words that fit.
+"""Everything that can go wrong at Shopify, over HTTP through all workers: the turn ends in time with a fitting reply.
 
-Each row is a merchant of its own who connects a store that is in trouble. A test waits for its own row while the next
-ones are under way already. What Shopify answers in each case:
+Each row is a merchant who connects a faulty store. A test waits for its own row while the next ones already run. What
+Shopify answers in each case:
 https://shopify.dev/docs/api/admin-graphql#status_and_error_codes and https://shopify.dev/docs/api/usage/limits
 """
 
@@ -39,11 +39,11 @@ WHERE merchant_id = :id
 
 @dataclass(frozen=True)
 class Trouble:
-    """A kind of trouble: what the store does, and what must come of it.
+    """A kind of fault: what the store does, and what must follow.
 
-    `asked` is how often one fetch may ask the store for the counts: once where another try is useless, else as often
-    as tries are worth it; what failed is fetched twice, ahead of the turn and in it. `codes` are those of the tool
-    results, `missing` those of the parts that are missing.
+    `asked` is how often one fetch may ask the store for the counts: once where a retry is useless, else as often as
+    retries make sense. A failed fetch happens twice, in the prefetch and in the turn. `codes` are the error codes of
+    the tool results, `missing` those of missing parts.
     """
 
     name: str
@@ -75,7 +75,7 @@ DENIED: dict[str, Any] = {
     "says": r"permission to read this was not granted.*read_orders",
 }
 TROUBLES = [
-    # Before the query is looked at: one request, no other try.
+    # Refused before the query is parsed: one request, no retry.
     Trouble("revoked", [always("unauthorized")], codes=code("unauthorized"), says=RECONNECT, asked=1),
     Trouble("non_expiring", [always("non_expiring")], codes=code("unauthorized"), says=RECONNECT, asked=1),
     Trouble(
@@ -102,7 +102,7 @@ TROUBLES = [
     ),
     Trouble("inactive", [always("inactive")], codes=code("store_unavailable"), says=r"store is not active", asked=1),
     Trouble("moved", [always("redirect")], codes=code("store_unavailable"), says=r"store has moved", asked=1),
-    # Permissions: what may be read is told, what may not is named.
+    # Permissions: permitted data is given, the rest is named.
     Trouble(
         "no_customers",
         scopes=["read_orders", "read_products"],
@@ -134,7 +134,7 @@ TROUBLES = [
     Trouble("requests_once", [once("too_many_requests", seconds=0.5)], asked=2),
     Trouble("requests_for_long", [always("too_many_requests", seconds=60)], codes=code("throttled"), says=SLOW_DOWN),
     Trouble("too_dear", [always("max_cost_exceeded")], codes=code("max_cost_exceeded"), says=r"too much data", asked=1),
-    # Shopify is in trouble itself: tried again, and then named.
+    # Errors at Shopify itself: retried, then named.
     Trouble("internal_error_twice", [once("internal_error", times=2)], asked=3),
     Trouble("internal_error", [always("internal_error")], codes=code("unavailable"), says=BREATHLESS, asked=3),
     Trouble("query_timeout_once", [once("timeout")], asked=2),
@@ -151,7 +151,7 @@ TROUBLES = [
     Trouble("hangs_once", [once("hang")], asked=2),
     Trouble("drips", [always("slow_body", operation="Counts", seconds=1)], codes=code("unavailable"), says=BREATHLESS),
     Trouble("slow", [always("latency", seconds=0.5)], asked=1),
-    # Answers that are none.
+    # Invalid answers.
     Trouble("truncated_once", [once("truncated")], asked=2),
     Trouble("truncated", [always("truncated")], codes=code("unavailable"), says=BREATHLESS, asked=2),
     Trouble("html", [always("html")], codes=code("bad_answer"), says=UNREADABLE, asked=2),
@@ -161,18 +161,18 @@ TROUBLES = [
     Trouble(
         "wrong_types", [always("wrong_types")], missing=code("bad_answer"), says=rf"{FIGURES}.*{RECENT}", size="medium"
     ),
-    # Our own mistakes: never tried again.
+    # Our own mistakes: never retried.
     Trouble("bad_document", [always("undefined_field")], codes=code("bad_document"), says=MISTAKE, asked=1),
     Trouble("bad_variable", [always("invalid_variable")], codes=code("bad_document"), says=MISTAKE, asked=1),
     Trouble("ignored_filter", [always("ignored_search")], codes=code("bad_document"), says=MISTAKE, asked=1),
-    # No trouble at all.
+    # No fault at all.
     Trouble("other_version", [always("other_version", version="2026-04")], asked=1),
 ]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A merchant in that trouble."""
+    """A merchant whose store has that fault."""
 
     trouble: Trouble
     stack: Stack
@@ -215,7 +215,7 @@ class Case:
 
 
 class Cases:
-    """All merchants of the table. Whoever asks for one sets the next ones going, too."""
+    """All merchants of the table. Requesting one also starts the next ones."""
 
     def __init__(self, stack: Stack) -> None:
         self._cases = [Case(trouble, stack) for trouble in TROUBLES]
@@ -266,17 +266,17 @@ def test_the_turn_ends_with_words_that_fit(trouble: Trouble, started: set[int], 
     missing = {part["code"] for result in results for part in result.get("missing", ())}
     assert missing == set(trouble.missing), results
     if trouble.asked is not None:
-        # A refused token concerns all data: when another prefetch met the refusal first, the counts are not asked for.
+        # A refused token affects all data: if another prefetch was refused first, the counts are not requested.
         least = 0 if trouble.says == RECONNECT else trouble.asked
         assert case.asked() in (least, trouble.asked, 2 * trouble.asked)
-    if not trouble.codes and not trouble.missing:  # the tries of one fetch were enough
+    if not trouble.codes and not trouble.missing:  # the attempts of one fetch were enough
         noticed = [line for line in stack.lines if case.shop_domain in line and "Shopify refused" in line]
         assert noticed == []
     assert pids(stack) == started
 
 
 def test_no_token_has_left(cases: Cases, stack: Stack) -> None:
-    """Not in a word, a row, a message, a key or a line of the log; and at the store only as the header."""
+    """The token is in no reply, row, message, key or log line; the store sees it only in the header."""
     assert cases["revoked"] in cases.begun
     for case in cases.begun:
         stack.gateway.wait_for_ends(case.conversation_id, limit=60)
@@ -314,7 +314,7 @@ def test_when_the_trouble_is_over_the_store_is_seen_again(cases: Cases, stack: S
 
 
 def test_a_permission_given_later_is_noticed(cases: Cases, stack: Stack) -> None:
-    """The merchant granted it in Shopify's admin, without connecting anew."""
+    """The merchant granted it in Shopify's admin, without reconnecting."""
     case = cases["no_orders"]
     stack.gateway.wait_for_ends(case.conversation_id, limit=60)
     [(scopes,)] = stack.rows("select scopes from merchant_integrations where merchant_id = :id", id=case.merchant_id)

@@ -1,4 +1,4 @@
-"""Store data through the real workers, asked for as an agent asks: true, shared, kept, and old for want of newer."""
+"""Store data through the real workers, requested as agents do: correct, shared, cached, stale only as a last resort."""
 
 import time
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def key(kind: str, someone: Someone, data_type: str, version: int = 1) -> str:
 
 
 def grow_old(client: redis.Redis, someone: Someone, data_type: str) -> None:
-    """Its time is up."""
+    """Expire the cached data."""
     assert client.delete(key("fresh", someone, data_type)) == 1
 
 
@@ -179,7 +179,7 @@ def test_damaged_and_foreign_content_is_fetched_anew(
 def test_incomplete_data_is_asked_for_again_soon(
     stack: Stack, calls: ToolCalls, client: redis.Redis, someone: Someone
 ) -> None:
-    """A week of which the second page failed."""
+    """A week whose second page failed."""
     stack.connect(someone.shop_domain, someone.merchant_id, size="huge")
     stack.store.fault(someone.shop_domain, "status", status=503, operation="WeekOrders", skip=1)
     week = calls.ask(someone.merchant_id, "week_orders")
@@ -194,7 +194,7 @@ def test_incomplete_data_is_asked_for_again_soon(
 def test_an_empty_bucket_is_waited_for_exactly_and_then_known(
     stack: Stack, calls: ToolCalls, client: redis.Redis, someone: Someone
 ) -> None:
-    """Somebody else spends the same app's points: one refusal, then our workers know."""
+    """Another client spends the app's points: after one refusal our workers know."""
     stack.connect(someone.shop_domain, someone.merchant_id)
     emptied = time.time()  # from then on points come back, however long the first request takes to arrive
     stack.store.bucket(someone.shop_domain).set(0)
@@ -210,7 +210,7 @@ def test_an_empty_bucket_is_waited_for_exactly_and_then_known(
 def test_a_bucket_empty_for_long_is_not_waited_for(
     stack: Stack, calls: ToolCalls, client: redis.Redis, someone: Someone
 ) -> None:
-    """The points are there after the deadline only: nobody waits, Shopify is not even asked, and that is said."""
+    """Points return only after the deadline: nobody waits, Shopify is not asked, and the result says so."""
     stack.connect(someone.shop_domain, someone.merchant_id, maximum_available=1000, restore_rate=1)
     stack.store.bucket(someone.shop_domain).set(0)
     first = calls.ask(someone.merchant_id, "counts")
@@ -246,7 +246,7 @@ def test_permissions_and_time_zone_are_asked_for_once(
 
 
 def test_unknown_permissions_are_asked_for_first(stack: Stack, calls: ToolCalls, someone: Someone) -> None:
-    """The auth service did not say which; the store has more than 60 days of orders to show."""
+    """The auth service named none; the store has more than 60 days of orders."""
     stack.connect(someone.shop_domain, someone.merchant_id, scopes=EVERYTHING)
     execute(
         stack.database, "UPDATE merchant_integrations SET scopes = '{}' WHERE merchant_id = :id", id=someone.merchant_id
@@ -311,7 +311,7 @@ def test_amounts_of_two_currencies_stay_apart(stack: Stack, calls: ToolCalls) ->
 
 
 def contents(stack: Stack, someone: Someone) -> Any:
-    """What the store really holds."""
+    """The store's actual contents."""
     return stack.store.store.shop(someone.shop_domain).contents
 
 

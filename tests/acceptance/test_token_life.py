@@ -1,4 +1,4 @@
-"""A token's life as the merchant sees it: it is renewed unseen; and when nothing helps, CJ asks once and waits."""
+"""A token's lifecycle as the merchant sees it: renewed silently; if that fails, CJ asks once to reconnect and waits."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -31,7 +31,7 @@ def refreshes(stack: Stack, someone: Someone) -> int:
 
 
 def begin(stack: Stack, someone: Someone, **expiring: Any) -> None:
-    """Connect and hear the first insights."""
+    """Connect and receive the first insights."""
     stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", **expiring)
     stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
     stack.gateway.wait_for_ends(someone.conversation_id)
@@ -72,7 +72,7 @@ def test_a_lost_connection_is_told_once_and_what_is_asked_meanwhile_is_answered_
         stack.say(someone.merchant_id, someone.conversation_id, words)
     query = "select status from turns where conversation_id = :id and seq > 2"
     stack.wait_row(query, lambda rows: rows == [("queued",), ("queued",)], id=someone.conversation_id)
-    # Another merchant's turn passes: those that wait keep nobody.
+    # Another merchant's turn runs: waiting turns hold nobody up.
     other = Someone(f"{someone.merchant_id}_b", f"b-{someone.shop_domain}", f"{someone.conversation_id}_b")
     begin(stack, other)
     assert stack.rows(query, id=someone.conversation_id) == [("queued",), ("queued",)]

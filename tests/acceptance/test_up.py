@@ -1,4 +1,4 @@
-"""`cj up` as people use it: one terminal runs everything, another one talks to it without any environment."""
+"""`cj up` as people use it: one terminal runs everything, another talks to it without any environment."""
 
 import contextlib
 import os
@@ -20,13 +20,13 @@ from tests.waiting import wait_until
 from workflows.loader import SHIPPED
 
 SHOP = "dev-tiny.myshopify.com"
-#: What the console script `cj` does, and a word before it.
+#: The console script `cj`, announcing itself first.
 START = "import sys; print('begun', flush=True); from workers.__main__ import main; main()"
 pytestmark = pytest.mark.timeout(300)
 
 
 class Up:
-    """A `cj up` in a folder of its own, and what it has said so far."""
+    """A `cj up` in its own folder, and its output so far."""
 
     def __init__(self, folder: Path, *options: str, **environ: str) -> None:
         self.folder = folder
@@ -59,7 +59,7 @@ class Up:
         return psutil.Process(self._process.pid).children(recursive=True)
 
     def end(self, number: signal.Signals) -> int:
-        """Send a signal to it alone, as a terminal would not: its children must not need one."""
+        """Signal only the parent, unlike a terminal: the children must not depend on getting the signal."""
         self._process.send_signal(number)
         return self.wait()
 
@@ -102,11 +102,11 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     assert " warning " not in running.text, "a newcomer has done nothing wrong"
     other = Terminal(tmp_path, monkeypatch, {})
 
-    # It stands on its own feet: nothing is set, everything is found.
+    # Nothing is set, yet everything is found.
     assert other.json("check")["ok"]
     assert {f"agent.{number}" for number in (1, 2)} <= {line.split(" ")[0] for line in running.lines}
 
-    # The very lines it proposes work (with a smaller store).
+    # The suggested commands work (with a smaller store).
     other("store-token", SHOP, "--merchant-id", "m1", typed=token_for(SHOP))
     pairs = ["provider=shopify", "success=true", f"shop_domain={SHOP}", "merchant_id=m1", "conversation_id=c1"]
     other("publish", "oauth_complete", *pairs)
@@ -114,26 +114,26 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     moments = [moment for event in other.json("timeline", "c1")["events"] for moment in event["moments"]]
     assert {"event", "claimed", "model", "tools", "reply"} <= {moment["kind"] for moment in moments}
 
-    # A process that dies is back, and work goes on.
+    # A process that dies is restarted, and work continues.
     victims = [one for one in running.processes() if "-n agent" in " ".join(one.cmdline())]
     assert len(victims) == 2
     for victim in victims:
         victim.kill()
     for name in ("agent.1", "agent.2"):
-        running.wait_for(f"{name} was killed by SIGKILL; it starts again in 0.5 s")
+        running.wait_for(f"{name} was killed by SIGKILL; restarting in 0.5 s")
     assert "CJ: " in other("chat", "m1", "--conversation", "c1", typed="How many orders do I have?\n").stdout
 
-    # One at a time in a folder.
+    # Only one may run in a folder.
     second = up()
     assert second.wait() == 2
-    assert "another `cj up` runs in" in second.text
+    assert "another `cj up` is running in" in second.text
 
-    # Ctrl-C ends all of it; no token was ever shown.
+    # Ctrl-C ends everything; no token was ever shown.
     processes = running.processes()
     assert running.end(signal.SIGINT) == 0
     assert all_gone(processes)
     assert token_for(SHOP) not in running.text
-    assert "none runs in" in other("publish", "shop_redact", code=2).stderr
+    assert "none is running in" in other("publish", "shop_redact", code=2).stderr
 
 
 def test_nothing_outlives_a_cj_up_that_is_killed(up: Callable[..., Up]) -> None:
@@ -169,7 +169,7 @@ def test_with_real_servers_it_starts_none(up: Callable[..., Up], database_url: s
 
 
 def test_the_ports_are_known_beforehand(up: Callable[..., Up]) -> None:
-    """Neighbours are configured once: the same ports each time, the next free ones where somebody has them."""
+    """Other programs are configured once: the same ports each time, or the next free ones if taken."""
 
     def ports(text: str) -> tuple[int, int]:
         found = re.search(
@@ -194,16 +194,16 @@ def test_the_ports_are_known_beforehand(up: Callable[..., Up]) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_said(up: Callable[..., Up], tmp_path: Path) -> None:
-    (tmp_path / ".cj").write_text("in the way")  # also for root, whom permissions do not stop
+    (tmp_path / ".cj").write_text("in the way")  # works for root too, who ignores permissions
     refused = up()
     assert refused.wait() == 2
     assert re.fullmatch(
-        r"cj: cannot write to \S+/\.cj \(File exists\); .* run this in a folder of yours.*", refused.text
+        r"cj: cannot write to \S+/\.cj \(File exists\); .* run this in a writable folder.*", refused.text
     )
 
 
 def test_ctrl_c_while_it_imports_is_a_sentence(tmp_path: Path) -> None:
-    """Whenever it comes: no traceback, and nothing left behind."""
+    """Whenever it arrives: no traceback, and nothing left behind."""
     for pause in (0.05, 0.15, 0.3, 0.6):
         running = subprocess.Popen(
             [sys.executable, "-c", START, "up"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -262,7 +262,7 @@ def test_edited_workflows_are_taken_up(up: Callable[..., Up], tmp_path: Path, mo
     flows = tmp_path / "flows"
     flows.mkdir()
     text = (SHIPPED / "ad_hoc_support.yaml").read_text().partition("  transitions:")
-    whole = text[0] + text[2][text[2].index("\ntools:") :]  # without the transition to a workflow that is not here
+    whole = text[0] + text[2][text[2].index("\ntools:") :]  # drop the transition to a workflow missing here
     support = flows / "ad_hoc_support.yaml"
     support.write_text(whole)
     running = up("--reload", "--only", "intake", "--only", "workflow", "--only", "agent", CJ_WORKFLOWS="flows")
@@ -271,7 +271,7 @@ def test_edited_workflows_are_taken_up(up: Callable[..., Up], tmp_path: Path, mo
     other = Terminal(tmp_path, monkeypatch, {})
 
     support.write_text(whole.replace("tools: [", "tolls: ["))
-    running.wait_for("not taken up; the workflows stay as they were")
+    running.wait_for("not reloaded; the workflows stay as they were")
     assert "did you mean 'tools'" in running.text
     assert {one.pid for one in running.processes()} == pids
 

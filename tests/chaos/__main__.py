@@ -1,6 +1,6 @@
 """`python -m tests.chaos [--seconds S] [--seed N] [--rate R] [--outage NAME] [--quick] [--json FILE] [--keep FOLDER]`.
 
-Exit code 1 if anything was lost, shown twice, out of order, or did not end.
+Exit code 1 if anything was lost, shown twice, out of order or never finished.
 """
 
 import argparse

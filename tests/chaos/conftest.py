@@ -1,4 +1,4 @@
-"""One quick ground for all chaos tests of a test process; each run brings merchants of its own."""
+"""One quick ground for all chaos tests of a test process; each run uses its own merchants."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.servers import fast_folder
 
 @pytest.fixture(scope="session")
 def here() -> Iterator[Ground]:
-    """Two of every kind, so that one can take over at once."""
+    """Two processes of every kind, so that one can take over at once."""
     counts = {"intake": 2, "workflow": 2, "agent": 2}
     with fast_folder() as folder, ground(folder, quick=True, lease_seconds=2.0, counts=counts, durable=False) as made:
         yield made

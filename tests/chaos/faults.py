@@ -1,4 +1,4 @@
-"""Carries out planned faults on running processes and servers."""
+"""Injects planned faults into running processes and servers."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from workers.local.supervisor import Supervisor
 
 
 class Chaos:
-    """Faults at their times; each on a thread of its own, so that they overlap."""
+    """Injects faults at their times, each on its own thread so that they can overlap."""
 
     def __init__(
         self, supervisor: Supervisor, postgres: PostgresForTests, valkey: EmbeddedValkey, plan: Sequence[Fault]
@@ -30,7 +30,7 @@ class Chaos:
         self.problems: list[str] = []
 
     def run(self) -> None:
-        """Until the last fault is over."""
+        """Run until the last fault is over."""
         started = time.monotonic()
         threads: list[threading.Thread] = []
         for fault in self._plan:
@@ -51,7 +51,7 @@ class Chaos:
         }
         try:
             actions[fault.kind](fault)
-        except Exception as error:  # noqa: BLE001 - a fault that cannot be carried out spoils the run; it is told
+        except Exception as error:  # noqa: BLE001 - a fault that cannot be injected spoils the run, so it is reported
             self.problems.append(f"{fault}: {error}")
         self.done.append(fault)
 
@@ -67,13 +67,13 @@ class Chaos:
 
     def _send(self, name: str, number: signal.Signals) -> int | None:
         victim = self._supervisor.pids().get(name)
-        if victim is not None:  # else it is dead already
+        if victim is not None:  # otherwise it is already dead
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, number)
         return victim
 
     def _flush(self, _fault: Fault) -> None:
-        with contextlib.suppress(redis.RedisError):  # it is away: nothing to flush
+        with contextlib.suppress(redis.RedisError):  # it is down: nothing to flush
             redis.Redis.from_url(self._valkey.url, socket_timeout=2.0).flushall()
 
     def _valkey_loses_all(self, fault: Fault) -> None:

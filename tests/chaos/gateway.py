@@ -1,7 +1,7 @@
 """A chat gateway as a process: `python -m tests.chaos.gateway BROKER_URL RECORD FOLDER`.
 
-It keeps what it shows in its record, and reads the record when it starts, so it can be killed at any instant.
-While the mutant `gateway_forgets` is ordered in FOLDER it does neither: it shows whatever arrives.
+It records what it shows and reads the record at startup, so it can be killed at any instant. While the mutant
+`gateway_forgets` is on in FOLDER, it does neither and shows whatever arrives.
 """
 
 import signal
@@ -14,7 +14,7 @@ from tests.chaos.mutants import is_ordered
 from tests.chaos.record import Record
 from workers import logs
 
-#: Longer than any reply takes to be sent again: order goes before speed here.
+#: Longer than it takes to resend any reply: order matters more than speed here.
 GAP_SECONDS = 300.0
 
 

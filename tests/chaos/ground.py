@@ -1,4 +1,4 @@
-"""Where a run takes place: servers that can be crashed, real workers under the supervisor, a gateway process."""
+"""The ground of a run: servers that can crash, real workers under the supervisor, a gateway process."""
 
 import contextlib
 import re
@@ -25,9 +25,9 @@ QUICK_PACE = Pace(first=0.2, longest=0.5)
 
 @dataclass(frozen=True)
 class Ground:
-    """Everything a run needs. `orders` is the folder in which mutants are ordered.
+    """Everything a run needs. `orders` is the folder in which mutants are switched on.
 
-    With the quick pace the workers reach the servers through the doors; else the doors stand aside.
+    At the quick pace the workers reach the servers through the proxies; otherwise the proxies are unused.
     """
 
     stack: Stack
@@ -44,9 +44,9 @@ class Ground:
 def ground(
     folder: Path, *, quick: bool, lease_seconds: float, counts: Mapping[str, int] = COUNTS, durable: bool = True
 ) -> Iterator[Ground]:
-    """With `quick`, everything at the pace of `tests.chaos.quick`; else exactly what `cj up` runs.
+    """With `quick`, everything runs at the pace of `tests.chaos.quick`; otherwise exactly what `cj up` runs.
 
-    The second process of each kind then has its clock an hour ahead, as well.
+    With `quick`, the second process of each kind also has its clock an hour ahead.
     """
     orders = folder / "orders"
     orders.mkdir()

@@ -1,9 +1,9 @@
 """Workers with one guard missing: `python -m tests.chaos.mutants FOLDER MODULE [ARGS…]`.
 
-Runs MODULE as `python -m MODULE ARGS…` would. While there is a file FOLDER/NAME the guard of that name is off in every
-process that runs through this module. A harness that stays green then proves nothing; `test_teeth` holds that it
-does not. `quick` is no mutant: with it the demo model answers without litellm (whose import takes seconds),
-so that a test can wait for the outcome.
+Runs MODULE as `python -m MODULE ARGS…` would. While the file FOLDER/NAME exists, the guard of that name is off in every
+process run through this module. A harness that stays green then proves nothing; `test_teeth` checks that it does not.
+`quick` is not a mutant: it makes the sweeper look more often and the demo model answer without litellm (whose import
+takes seconds), so that a test can wait for the outcome.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def is_ordered(folder: Path, name: str) -> bool:
 
 @contextlib.contextmanager
 def mutant(folder: Path, name: str) -> Iterator[None]:
-    """Have the guard off while the block runs."""
+    """Switch the guard off while the block runs."""
     assert name in MUTANTS
     (folder / name).touch()
     try:
@@ -54,13 +54,13 @@ def mutant(folder: Path, name: str) -> Iterator[None]:
 
 
 def through(process: Process, folder: Path) -> str:
-    """The command of a Procfile's process, run through this module; the second of its kind with a wrong clock."""
+    """A Procfile process's command, run through this module; the second of a kind gets a wrong clock."""
     module = "tests.chaos.skewed" if process.name.endswith(".2") else __name__
     return _PROGRAM.sub(f"exec python -m {module} '{folder}' \\g<module>", process.command, count=1)
 
 
 def apply(folder: Path) -> None:
-    """Put a switch beside every guard of this process."""
+    """Add a switch to every guard of this process."""
 
     def off(name: str) -> Callable[[], bool]:
         return lambda: is_ordered(folder, name)
@@ -81,7 +81,7 @@ _HELD = r"AND status = 'running' AND attempt = :attempt"
 
 
 class _Switched(dict[str, Any]):
-    """Statements, some of which have a shorter form while a switch is on."""
+    """SQL statements, some of which are replaced by a weaker form while a switch is on."""
 
     def __init__(self, statements: Mapping[str, Any]) -> None:
         super().__init__(statements)
@@ -118,7 +118,7 @@ def _accept_under_new_names(is_off: Callable[[], bool]) -> None:
 
 
 def main() -> None:
-    """Run the module with switches beside its guards."""
+    """Run the module with a switch on each of its guards."""
     folder, module, *arguments = sys.argv[1:]
     apply(Path(folder))
     if is_ordered(Path(folder), QUICK):

@@ -1,4 +1,4 @@
-"""What is away for a while, and what that is as a fault."""
+"""Outages by name, and the fault each one is."""
 
 from collections.abc import Mapping
 

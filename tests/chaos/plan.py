@@ -1,6 +1,6 @@
-"""What a run will do, made from its seed: which events, given how, and which faults, when. Pure.
+"""Plans a run from its seed: which events, published how, and which faults when. Pure.
 
-The seed fixes this schedule; how the processes' steps fall between the faults is up to the machine.
+The seed fixes this schedule; how the processes' steps interleave with the faults depends on the machine.
 """
 
 import random
@@ -16,7 +16,7 @@ SENTENCES = (
     "How is the week going?",
     "Which products are in stock?",
 )
-#: What happens, and how often among a hundred faults.
+#: Each kind of fault, and how many in a hundred.
 WEIGHTS = {
     "kill": 42,
     "freeze": 16,
@@ -25,14 +25,14 @@ WEIGHTS = {
     "valkey_keeps_its_log": 9,
     "postgres_crash": 12,
 }
-#: One fault in so many comes together with others.
+#: One fault in this many coincides with others.
 TOGETHER_ONE_IN = 5
 
 
 @dataclass(frozen=True)
 class Given:
-    """One event, published `copies` times; its row is written `row_after` seconds later, as a source that keeps an
-    outbox does. With no copy the row is all there is."""
+    """One event, published `copies` times; its row is written `row_after` seconds later, as by a source with an
+    outbox. With zero copies there is only the row."""
 
     at: float
     id: str
@@ -69,16 +69,16 @@ class Merchant:
 
 
 def merchants(name: str, count: int) -> list[Merchant]:
-    """So many merchants that no other run has."""
+    """`count` merchants that no other run uses."""
     return [Merchant(f"{name}-m{n}", f"{name}-{n}.myshopify.com", f"{name}-c{n}") for n in range(count)]
 
 
 def events(
     name: str, whose: Sequence[Merchant], *, seconds: float, rate: float, copies: Sequence[int], dice: random.Random
 ) -> list[Given]:
-    """`rate` events per second: each conversation begins with its store connected, the rest are messages.
+    """`rate` events per second: each conversation begins by connecting its store; the rest are messages.
 
-    Each is published as often as the dice choose among `copies`.
+    The number of times each is published is drawn from `copies`.
     """
     planned: list[Given] = []
     for number in range(int(seconds * rate)):
@@ -112,7 +112,7 @@ def faults(
     pause: tuple[float, float],
     dice: random.Random,
 ) -> list[Fault]:
-    """Faults `pause` seconds apart (from, to), until two seconds before the end of the load."""
+    """Faults `pause` seconds apart (least, most), until two seconds before the load ends."""
     planned: list[Fault] = []
     at = dice.uniform(*pause)
     while at < seconds - 2.0:

@@ -1,7 +1,6 @@
-"""Chaos in seconds instead of minutes: agents start without litellm, and leave sooner when they are asked to.
+"""Chaos in seconds instead of minutes: the sweeper looks more often, and agents start without litellm.
 
-Lost things are looked for more often by the setting CJ_RECOVERY_FACTOR. Nothing else differs: the demo model's own
-answers are given, past the library that would only carry them.
+Nothing else differs: the demo model's own answers are used, bypassing only the library that would carry them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +44,6 @@ class DemoModel(Model):
 
 
 def apply() -> None:
-    """For this process."""
+    """Apply the quick pace to this process."""
     workers.bootstrap.Model = DemoModel  # type: ignore[attr-defined]
     workers.celery.DRAIN_SECONDS *= FACTOR

@@ -1,4 +1,4 @@
-"""The gateway's own record of what it showed: a file, one reply a line, appended in one write each."""
+"""The gateway's record of what it showed: a file with one reply per line, each appended in one write."""
 
 import json
 import os
@@ -18,13 +18,13 @@ class Shown:
 
 
 class Record:
-    """Survives kill -9 of its writer: what was written is with the kernel."""
+    """Survives kill -9 of its writer: written data is already with the kernel."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def append(self, reply: Reply) -> None:
-        """Keep a reply that is shown now."""
+        """Record a reply being shown now."""
         line = json.dumps({"at": time.time(), "reply": json.loads(reply.encode())}).encode() + b"\n"
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:

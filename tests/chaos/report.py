@@ -1,4 +1,4 @@
-"""A run's outcome for people and for programs."""
+"""Reports a run's outcome, as text and as JSON."""
 
 from collections import Counter
 from collections.abc import Sequence

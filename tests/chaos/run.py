@@ -1,4 +1,4 @@
-"""One run on a ground: connect the merchants, give events while faults happen, wait for quiet, judge."""
+"""One run: connect the merchants, publish events while faults happen, wait for quiet, judge."""
 
 import random
 import time
@@ -24,8 +24,8 @@ QUEUES = (queues.EVENTS, queues.REPLIES, queues.ACKS)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run is asked to be; `pause` is the least and the longest time between faults, `patience` how long
-    quiet is waited for after the last event, in seconds."""
+    """A run's parameters. In seconds: `pause` is the least and the most time between faults, `patience` how long to
+    wait for quiet after the last event."""
 
     name: str
     seed: int
@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass
 class Outcome:
-    """What a run was."""
+    """A run's outcome."""
 
     wanted: Wanted
     verdict: Verdict
@@ -63,7 +63,7 @@ def run(
     faults: Sequence[Fault] | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """`faults` replaces those that the seed would bring; `meanwhile` is called when they are over."""
+    """`faults` replaces those planned from the seed; `meanwhile` is called when they are over."""
     dice = random.Random(wanted.seed)
     whose = plan.merchants(wanted.name, max(2, int(wanted.seconds * wanted.rate / wanted.per_merchant)))
     given = plan.events(wanted.name, whose, seconds=wanted.seconds, rate=wanted.rate, copies=wanted.copies, dice=dice)
@@ -84,14 +84,14 @@ def run(
 
 
 def wait_for_quiet(ground: Ground, given: Sequence[Given], patience: float) -> float | None:
-    """Seconds until nothing was left to do; None if that was not within `patience`."""
+    """Seconds until nothing was left to do; None if that took longer than `patience`."""
     started = time.monotonic()
     while time.monotonic() - started < patience:
         try:
             if is_quiet(ground, given):
                 return time.monotonic() - started
         except (StorageError, redis.RedisError):
-            pass  # a server is just coming back
+            pass  # a server is still coming back
         time.sleep(POLL_SECONDS)
     return None
 
@@ -118,7 +118,7 @@ def is_quiet(ground: Ground, given: Sequence[Given]) -> bool:
 
 
 def look(ground: Ground, given: Sequence[Given]) -> tuple[Verdict, dict[str, int], list[Shown]]:
-    """The verdict as things stand."""
+    """The verdict at this moment."""
     values: dict[str, Any] = {"prefix": _prefix(given)}
     rows = ground.stack.rows
     events = [

@@ -1,6 +1,6 @@
 """`python -m tests.chaos.skewed …` is `python -m tests.chaos.mutants …` on a machine whose clock is an hour ahead.
 
-Before anything is imported, because libraries keep `time.time` under names of their own.
+The clock is patched before any import, because libraries keep their own references to `time.time`.
 """
 
 import time

@@ -1,7 +1,7 @@
-"""Gives the planned events as a source with an outbox does: published zero to three times, and written as a row.
+"""Publishes the planned events as a source with an outbox does: zero to three times, plus a row.
 
-Publishing alone could not be lossless: what lies on a Redis broker is gone after FLUSHALL. A source that wants more
-writes the row in its own transaction (README), and so does this one, at once or a little later.
+Publishing alone cannot be lossless: FLUSHALL deletes what is on a Redis broker. A source that needs more writes the row
+in its own transaction (README), and so does this one, at once or a little later.
 """
 
 import heapq
@@ -25,7 +25,7 @@ class Source:
 
     def __init__(self, database: Database, publisher: Publisher, plan: Sequence[Given]) -> None:
         self._database, self._publisher, self._plan = database, publisher, plan
-        #: Unix time at which each event was given, by its id.
+        #: Unix time at which each event was published, by id.
         self.given_at: dict[str, float] = {}
         self.failed_publishes = 0
         self._rows: list[tuple[float, str, Given]] = []
@@ -40,7 +40,7 @@ class Source:
             thread.start()
 
     def wait(self) -> None:
-        """Until every event is given, and its row is written."""
+        """Wait until every event is published and its row written."""
         for thread in self._threads:
             thread.join()
 

@@ -1,4 +1,4 @@
-"""Faults that random chaos meets too seldom, each made to happen: the same judge, the same verdict."""
+"""Faults that random chaos hits too rarely, each provoked on purpose: the same judge, the same verdict."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ where c.id like :prefix
 
 @pytest.fixture
 def ready(here: Ground) -> Ground:
-    """The ground, when all of it runs."""
+    """The ground, once all of it runs."""
     assert here.stack.supervisor.wait_ready(60)
     return here
 
@@ -66,15 +66,15 @@ def frozen(here: Ground, *names: str) -> Iterator[None]:
 
 
 def holder(here: Ground, name: str, *, attempt: int = 1) -> int:
-    """The process that runs a turn of the run in this attempt, as soon as there is one."""
+    """Wait for a process to run a turn of this run in this attempt; returns it."""
     values = {"prefix": f"{name}-%", "attempt": attempt}
     rows = here.stack.wait_row(HELD, lambda found: len(found) > 0, limit=30.0, **values)
     return int(rows[0][0].split(":")[1])
 
 
 def stop_between_transactions(here: Ground, name: str, *, attempt: int) -> int:
-    """SIGSTOP the process that runs a turn of the run in this attempt; in a transaction it would wake up to find its
-    connection cut, and would be no zombie. Returns its pid."""
+    """SIGSTOP the process that runs a turn of this run in this attempt, outside of a transaction: inside, it would wake
+    up with its connection cut and not be a zombie. Returns its pid."""
     deadline = time.monotonic() + 20.0
     while time.monotonic() < deadline:
         pid = holder(here, name, attempt=attempt)
@@ -89,8 +89,8 @@ def stop_between_transactions(here: Ground, name: str, *, attempt: int) -> int:
 
 
 def zombies(here: Ground, name: str) -> Outcome:
-    """One turn, whose worker sleeps past its lease in the middle of a tool call; the next worker sleeps as well, and
-    the first wakes up while the turn is the other's. When all is done the other one wakes up, too."""
+    """One turn whose worker sleeps past its lease in the middle of a tool call. The next worker sleeps too, and the
+    first wakes up while the other holds the turn. When all is done, the other wakes up as well."""
     first = second = 0
 
     def meanwhile() -> None:
@@ -109,13 +109,13 @@ def zombies(here: Ground, name: str) -> Outcome:
 
 
 def ended_by(here: Ground, name: str) -> list[int]:
-    """The attempts that ended the turns of a run, as the workers' logs tell."""
+    """The attempts that ended the turns of a run, from the workers' logs."""
     lines = [json.loads(line.partition(": ")[2]) for line in here.stack.lines if '"turn ended"' in line]
     return [line["attempt"] for line in lines if line["conversation_id"].startswith(f"{name}-")]
 
 
 def handled_twice(here: Ground, name: str) -> int:
-    """How many conversations counted another number of turns than they had."""
+    """Number of conversations whose count of turns is wrong."""
     [(count,)] = here.stack.rows(HANDLED_TWICE, prefix=f"{name}-%")
     return int(count)
 
@@ -134,7 +134,7 @@ def test_a_zombie_writes_nothing(ready: Ground) -> None:
 
 
 def test_without_the_fence_a_zombie_writes(ready: Ground) -> None:
-    """So the test above would see it."""
+    """Proves that the test above would detect it."""
     with mutant(ready.orders, "no_fence"):
         zombies(ready, "unfenced")
         wait_until(lambda: 1 in ended_by(ready, "unfenced"), limit=30.0, what="the zombie's end of the turn")
@@ -157,7 +157,7 @@ def test_without_the_sweep_a_lost_hint_is_not_brought_back(ready: Ground) -> Non
 
 
 def test_commits_whose_answer_is_lost(ready: Ground) -> None:
-    """The server has committed, the connection is cut before it could say so: every transaction can be run again."""
+    """The server commits, then the connection is cut before it can respond: every transaction can be repeated."""
     ready.database_door.lose_answers(b"COMMIT", every=7)
     try:
         outcome = run(ready, small("commit", events=16), faults=(), meanwhile=lambda: time.sleep(2.0))
@@ -169,7 +169,7 @@ def test_commits_whose_answer_is_lost(ready: Ground) -> None:
 
 
 def test_pushes_whose_answer_is_lost(ready: Ground) -> None:
-    """The broker has it, the client never hears: redis-py pushes again, so wake-ups, replies and acks come twice."""
+    """The broker has the message, but the client never learns it: redis-py pushes again, so everything comes twice."""
     ready.broker_door.lose_answers(b"LPUSH", every=8)
     try:
         outcome = run(ready, small("push", events=16), faults=(), meanwhile=lambda: time.sleep(1.0))
@@ -197,7 +197,7 @@ def test_flush_with_messages_in_flight(ready: Ground) -> None:
 
 
 def test_a_broker_that_hangs(ready: Ground) -> None:
-    """Connections stay open and nothing comes through: publishing gives up in time, and rows wait."""
+    """Connections stay open but nothing gets through: publishing gives up in time, and rows wait."""
 
     def meanwhile() -> None:
         with ready.broker_door.silence():
@@ -207,7 +207,7 @@ def test_a_broker_that_hangs(ready: Ground) -> None:
 
 
 def test_postgres_without_a_free_connection(ready: Ground) -> None:
-    """Workers that start then wait until there is one; those that run go on with what they have."""
+    """Starting workers wait until one is free; running workers continue with theirs."""
     url = ready.stack.database_url
     connections = []
 
@@ -233,7 +233,7 @@ def test_postgres_without_a_free_connection(ready: Ground) -> None:
 
 
 def test_workers_whose_clock_is_wrong_do_their_part(ready: Ground) -> None:
-    """The second of each kind is an hour ahead in all these tests; without the first ones it does all of it."""
+    """In all these tests the second process of each kind is an hour ahead; here they do all the work."""
     ones = ("agent.1", "intake.1", "workflow.1")
     with frozen(ready, *ones):
         outcome = run(ready, small("skew"), faults=())

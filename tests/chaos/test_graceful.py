@@ -1,4 +1,4 @@
-"""A worker that is asked to stop: it finishes its step, gives the turn back, and nobody notices."""
+"""A worker asked to stop finishes its step, returns the turn, and nobody notices."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def gone(here: Ground, pid: int) -> bool:
 
 
 def terminate(here: Ground, pid: int) -> float:
-    """SIGTERM; the seconds until the process is gone."""
+    """Send SIGTERM; returns the seconds until the process is gone."""
     started = time.monotonic()
     os.kill(pid, signal.SIGTERM)
     wait_until(lambda: gone(here, pid), limit=LEAVES_WITHIN, what="the worker to leave")
@@ -45,7 +45,7 @@ def test_a_worker_in_the_middle_of_a_turn_finishes_its_step_and_gives_the_turn_b
 
 
 def test_a_step_that_takes_too_long_is_left_behind(ready: Ground) -> None:
-    """Its turn is given back all the same; here a drain may take 3 s instead of 15, and the tool call takes 12."""
+    """Its turn is returned all the same; here a drain may take 3 s instead of 15, and the tool call takes 12."""
 
     def meanwhile() -> None:
         with frozen(ready, "shopify"):
@@ -77,7 +77,7 @@ def test_a_rolling_restart_under_load(ready: Ground) -> None:
 
 
 def test_an_additive_migration_under_load(ready: Ground) -> None:
-    """A column, a table and an index more, as a newer version would add them while older workers run."""
+    """Add a column, a table and an index, as a newer version would while older workers run."""
     statements = (
         "alter table turns add column note_of_a_newer_version text",
         "alter table replies add column noted_at timestamptz default clock_timestamp()",
@@ -99,7 +99,7 @@ def test_an_additive_migration_under_load(ready: Ground) -> None:
 
 
 def _execute(here: Ground, statement: str) -> bool:
-    """Outside of a transaction, as `create index concurrently` wants it; the lock is not waited for longer than 2 s."""
+    """Execute outside a transaction, as `create index concurrently` requires; waits at most 2 s for the lock."""
 
     engine = here.stack.database._engine.execution_options(isolation_level="AUTOCOMMIT")
     try:

@@ -1,4 +1,4 @@
-"""A server or the gateway away for a while under load; `python -m tests.chaos --outage NAME` is the full length."""
+"""A server or the gateway is down for a while under load; `python -m tests.chaos --outage NAME` runs at full length."""
 
 import json
 from collections import Counter
@@ -15,8 +15,8 @@ __all__ = ["ready"]  # the fixture
 
 AWAY_SECONDS = 4.0
 MOST_REPEATED = 4
-#: One line for each turn or event that was in work when its server went.
-PER_PIECE = ("turn left to its lease", "lease expired", "event waits for Postgres", "turn could not be claimed")
+#: Logged once for each turn or event in progress when the server went down.
+PER_PIECE = ("turn abandoned until", "lease expired", "event waits for Postgres", "turn could not be claimed")
 
 
 @pytest.mark.parametrize("name", OUTAGES)
@@ -31,7 +31,7 @@ def test_caught_up_without_a_flood_of_lines(ready: Ground, name: str) -> None:
 
 
 def repeated(lines: Iterable[str]) -> list[tuple[str, str, int]]:
-    """(process, sentence, times) of the warnings that one process logged more often than states change."""
+    """(process, message, count) of warnings that one process logged more often than its state changed."""
     counts: Counter[tuple[str, str]] = Counter()
     for line in lines:
         name, _, said = line.partition(": ")

@@ -1,4 +1,4 @@
-"""A short run of chaos: `make chaos` in small, with every kind of fault."""
+"""A short chaos run: `make chaos` in miniature, with every kind of fault."""
 
 from tests.chaos.ground import Ground
 from tests.chaos.report import as_text

@@ -1,7 +1,7 @@
-"""The harness has teeth: with one guard off in the same processes, the same judge finds what that guard prevents.
+"""The harness has teeth: with one guard off, the same judge finds what that guard prevents.
 
-Where the guard's return can make good what its absence spoiled, the same run turns good then: so it was the guard.
-The fence and the lost wake-up, which no random run needs, have tests of their own in tests/acceptance.
+Where switching the guard back on can repair the damage, the same run then becomes good, which proves it was the guard.
+The fence and the lost wake-up, which random runs do not need, have their own tests in tests/acceptance.
 """
 
 import os
@@ -62,8 +62,8 @@ def test_without_rescuing_the_turns_of_dead_workers(here: Ground) -> None:
 
 
 def test_without_the_order_of_turns(here: Ground) -> None:
-    """All wake-ups are lost but one, for the last turn of a conversation; the sweeper, which would bring them back, is
-    off as well. A worker that minds the order leaves that turn alone."""
+    """All wake-ups are lost but the one for a conversation's last turn, and the sweeper, which would resend them, is
+    off. A worker that respects the order does not run that turn."""
 
     def meanwhile() -> None:
         agents = [here.stack.supervisor.pids()[name] for name in ("agent.1", "agent.2")]
@@ -75,7 +75,7 @@ def test_without_the_order_of_turns(here: Ground) -> None:
         )
         redis.Redis.from_url(here.valkey.url).flushall()
         for pid in agents:
-            os.kill(pid, signal.SIGKILL)  # and with them the wake-ups that lay on their sockets
+            os.kill(pid, signal.SIGKILL)  # and with them the wake-ups on their sockets
         wait_until(lambda: not set(agents) & set(here.stack.supervisor.pids().values()), what="their end")
         assert WakeUps(sender(here.valkey.url), broker_breaker()).run_turn(turns[-1][0])
 

@@ -1,4 +1,4 @@
-"""The judge itself: a run in which nothing happened is good, and each thing that can go wrong is named."""
+"""Tests the judge: an uneventful run is good, and each possible fault is named."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What went wrong in a run, from what was given, what Postgres holds and what the gateway showed. Pure."""
+"""What went wrong in a run, from the published events, the rows in Postgres and what the gateway showed. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -38,7 +38,7 @@ class ReplyRow:
 
 @dataclass
 class Verdict:
-    """Sentences about what is wrong; a good run has none."""
+    """Sentences that describe faults; a good run has none."""
 
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ def judge(
     replies: Sequence[ReplyRow],
     shown: Sequence[Shown],
 ) -> Verdict:
-    """`given`: (source, id) of every event that was given."""
+    """`given`: (source, id) of every published event."""
     verdict = Verdict()
     _judge_events(verdict, given, events, turns)
     _judge_replies(verdict, replies, shown)
@@ -132,7 +132,7 @@ def _turn_id(item: Shown) -> int:
 
 
 def latencies(given_at: dict[str, float], shown: Iterable[Shown]) -> tuple[list[float], list[float]]:
-    """Seconds from an event given to its first reply shown, and to its last turn's end shown."""
+    """Seconds from publishing an event to showing its first reply, and to showing its last turn's end."""
     first: dict[str, float] = {}
     end: dict[str, float] = {}
     for item in shown:

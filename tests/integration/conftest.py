@@ -1,4 +1,4 @@
-"""Fixtures of the tests that speak to a development store."""
+"""Fixtures for tests that use a development store."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from shopify.development_store.server import DevelopmentStore
 
 @pytest.fixture(scope="module")
 def http() -> Iterator[httpx.Client]:
-    """What workers speak to Shopify with."""
+    """The HTTP client workers use for Shopify."""
     with http_client() as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[DevelopmentStore]:
-    """A store without shops; whoever registers some resets it."""
+    """A store without shops; a test that registers some resets it."""
     with DevelopmentStore().start() as store:
         yield store

@@ -1,6 +1,6 @@
-"""Whatever happens in whatever order: events come once or thrice, workers claim, die and wake up again as zombies,
-the broker loses, repeats and reorders, acks get lost. After every single step the invariants of the rows hold, and
-when the trouble is over every event has had its whole effect once, and the gateway has shown it in order.
+"""Any steps in any order: events arrive once or three times, workers claim, die and wake up as zombies, the broker
+loses, repeats and reorders, acks get lost. After every step the rows' invariants hold, and when the faults are over
+every event has had its full effect exactly once, and the gateway has shown it in order.
 """
 
 import hashlib
@@ -35,17 +35,17 @@ from workers.delivery.sweeper import sweep
 from workers.workflow.handler import handle
 from workflows.loader import WorkflowSet, load_folder
 
-#: Conversation and merchant, who has more of them than may run at the same time.
+#: Conversation and merchant; one merchant has more conversations than may run at the same time.
 CONVERSATIONS = {"a": "m1", "b": "m1", "c": "m1"}
 WORKERS = ("agent-1", "agent-2")
-#: Rounds of an undisturbed system after which nothing may be left to do.
+#: Undisturbed rounds after which nothing may be left to do.
 ROUNDS = 60
 
 INDEX = st.integers(0, 10**6)
 
 
 class System(RuleBasedStateMachine):
-    """Workers and gateway take steps on real rows; `broker` is what lies on the queue of replies."""
+    """Workers and gateway take steps on real rows; `broker` holds the messages on the queue of replies."""
 
     database: Database
     workflows: WorkflowSet
@@ -60,7 +60,7 @@ class System(RuleBasedStateMachine):
             name: TurnTransactions(self.database, self.workflows, lease_seconds=60.0, owner=name) for name in WORKERS
         }
         self.published: list[NewEvent] = []
-        self.held: list[TurnState] = []  # what workers believe they hold: some are zombies
+        self.held: list[TurnState] = []  # the claims workers believe they hold: some are zombies
         self.broker: list[OutgoingReply] = []
         self.acks: list[str] = []
         self.order = ReplyOrder(gap_seconds=1e9, from_first_turn=True)
@@ -70,7 +70,7 @@ class System(RuleBasedStateMachine):
 
     @initialize(conversations=st.lists(st.sampled_from(sorted(CONVERSATIONS)), min_size=3, max_size=8))
     def begin(self, conversations: list[str]) -> None:
-        """Some turns are waiting already."""
+        """Start with some turns already waiting."""
         for conversation in conversations:
             self.publish(conversation, is_told=True)
 
@@ -114,7 +114,7 @@ class System(RuleBasedStateMachine):
     @precondition(lambda self: self.published)
     @rule(which=INDEX)
     def handle(self, which: int) -> None:
-        """A hint about any event, first or repeated."""
+        """A wake-up for any event, first or repeated."""
         keys = [key for (key,) in rows.query(self.database, "SELECT key FROM events ORDER BY key")]
         self.handle_event(pick(keys, which))
 
@@ -122,7 +122,7 @@ class System(RuleBasedStateMachine):
 
     @rule(which=INDEX, worker=st.sampled_from(WORKERS), is_told=st.booleans())
     def claim(self, which: int, worker: str, is_told: bool) -> None:
-        """A hint about any turn, also one that is running, waiting or done."""
+        """A wake-up for any turn, even one that is running, waiting or done."""
         ids = [turn_id for (turn_id,) in rows.query(self.database, "SELECT id FROM turns ORDER BY id")]
         if not ids:
             return
@@ -142,7 +142,7 @@ class System(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(which=INDEX)
     def go_on_without_hearing_of_the_commit(self, which: int) -> None:
-        """A step with words, whose commit is not heard of: it is written again. Never a zombie's, `go_on` has those."""
+        """A step with text whose commit goes unconfirmed and is repeated. Never a zombie's; `go_on` covers those."""
         running = set(self.ids("SELECT id FROM turns WHERE status = 'running' ORDER BY id"))
         states = [state for state in self.held if state.claim.turn_id in running]
         if states:
@@ -173,13 +173,13 @@ class System(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(which=INDEX)
     def lease_runs_out(self, which: int) -> None:
-        """The worker is paused or dead; it may wake up later and go on as a zombie."""
+        """The worker is paused or dead; it may wake up later and continue as a zombie."""
         self.lease_of_turn_runs_out(pick(self.held, which).claim.turn_id)
 
     @precondition(lambda self: self.held)
     @rule(which=INDEX, times=st.integers(1, 3))
     def workers_die_of_it(self, which: int, times: int) -> None:
-        """Whoever claims the turn dies, up to three times: then it is given up, with words."""
+        """Whoever claims the turn dies, up to three times; then the turn is dead, with an apology."""
         turn_id = pick(self.held, which).claim.turn_id
         for _ in range(times):
             self.lease_of_turn_runs_out(turn_id)
@@ -228,14 +228,14 @@ class System(RuleBasedStateMachine):
     def ack(self) -> None:
         self.take_acks()
 
-    # what the rules are made of
+    # helpers of the rules
 
     def lease_of_turn_runs_out(self, turn_id: int) -> None:
         over = "UPDATE turns SET lease_until = clock_timestamp() - interval '1 s' WHERE id = :id AND status = 'running'"
         rows.execute(self.database, over, id=turn_id)
 
     def hand_over(self, replies: list[OutgoingReply] | None, is_told: bool = True) -> None:
-        """To the broker, and note it; or the process dies before it could."""
+        """Publish and mark as published; or the process dies in between."""
         if replies and is_told:
             self.broker += replies
             with self.database.transaction() as session:
@@ -264,7 +264,7 @@ class System(RuleBasedStateMachine):
         return None if ended is None else ended.replies
 
     def fenced(self, state: TurnState, work: Callable[[], Any], is_told: bool = True) -> None:
-        """Who holds the turn may write; anybody else is told so and changes nothing."""
+        """The holder of the turn may write; anybody else gets an error and changes nothing."""
         [(status, attempt)] = rows.query(
             self.database, "SELECT status, attempt FROM turns WHERE id = :id", id=state.claim.turn_id
         )
@@ -299,7 +299,7 @@ class System(RuleBasedStateMachine):
             outbox.acknowledge(session, self.acks)
         self.acks.clear()
 
-    # what always holds
+    # invariants
 
     @invariant()
     def one_turn_at_a_time(self) -> None:
@@ -353,7 +353,7 @@ class System(RuleBasedStateMachine):
     # the end
 
     def teardown(self) -> None:
-        """The trouble is over. Zombies and lost messages included, all comes to its end."""
+        """The faults are over: everything completes, despite zombies and lost messages."""
         self.broker.clear()
         for _ in range(ROUNDS):
             self.undisturbed_round()

@@ -1,7 +1,7 @@
-"""Whatever comes in as an event: a row that says what was wrong with it, and the next good event is handled.
+"""Whatever arrives as an event becomes a row that says what was wrong with it, and the next good event is handled.
 
-All of it goes through the real intake and, where only what is stored can tell, through the real handling. No event is
-signed yet, so there is no bad signature either.
+Everything passes through the real intake and, where the answer depends on stored data, through the real handling.
+Events are not signed yet, so there are no bad signatures either.
 """
 
 import json
@@ -51,7 +51,7 @@ def domain(value: Any) -> bytes:
 
 
 def json_with_id(body: bytes, event_id: str) -> bytes:
-    """The event under an id of its own, where the fault is not in what names it."""
+    """The event with its own id, where the fault is not in the identifying fields."""
     return body.replace(b'"id": "bad"', f'"id": "{event_id}"'.encode())
 
 
@@ -75,7 +75,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "cut off": (b'{"specversion": "1.0", ', "event.not_json: not valid UTF-8 JSON at byte 23"),
     "two values": (b"{} {}", "event.not_json: not valid UTF-8 JSON at byte 3"),
     "single quotes": (b"{'a': 1}", "event.not_json: not valid UTF-8 JSON at byte 1"),
-    # no object
+    # not an object
     "list": (b"[]", "event.not_object: expected an object, got list"),
     "string": (b'"x"', "event.not_object: expected an object, got string"),
     "number": (b"7", "event.not_object: expected an object, got number"),
@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         b'{"id": ' + b"9" * 5000 + b"}",
         "event.bad_number: an integer of 5000 digits, limit 40",
     ),
-    # what JSON or Postgres do not know
+    # values JSON or Postgres cannot hold
     "NaN": (b'{"id": NaN}', "event.bad_value: NaN is not JSON"),
     "Infinity": (b'{"id": -Infinity}', "event.bad_value: -Infinity is not JSON"),
     "1e400": (b'{"id": 1e400}', 'event.bad_value: "1e400" is too large for a number'),
@@ -155,14 +155,14 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "shop going up": not_a_shop("..myshopify.com", '"..myshopify.com"'),
     "shop too long": not_a_shop("a" * 286 + ".myshopify.com", '"' + "a" * 77 + '..."'),
     "shop as an address": not_a_shop("169.254.169.254", '"169.254.169.254"'),
-    # what only the rows can tell
+    # faults that only the rows reveal
     "merchant unknown": (
         oauth({"merchant_id": "nobody", "shop_domain": "nobodys.myshopify.com"}),
-        "event.unknown_merchant: merchant_id is not known; store its token first (connect_shop)",
+        "event.unknown_merchant: merchant_id is unknown; store its token first (connect_shop)",
     ),
     "message of nobody": (
         oauth(type="message_received", data=MESSAGE | {"merchant_id": "nobody"}),
-        "event.unknown_merchant: merchant_id is not known; store its token first (connect_shop)",
+        "event.unknown_merchant: merchant_id is unknown; store its token first (connect_shop)",
     ),
     "another's shop": (
         oauth({"merchant_id": "nobody"}),
@@ -197,18 +197,18 @@ ACCEPTED: dict[str, tuple[bytes, dict[str, Any]]] = {
 
 @dataclass
 class Case:
-    """Intake and handling on one database in which some merchants are known."""
+    """Intake and handling on one database with some known merchants."""
 
     database: Database
     intake: Intake
     workflows: WorkflowSet
 
     def comes(self, *bodies: bytes) -> None:
-        """A batch comes in; whatever it is, intake goes on."""
+        """A batch arrives; whatever it contains, intake continues."""
         assert self.intake.events([Delivery(body, None, Message(), 1) for body in bodies])
 
     def handle_all(self) -> None:
-        """What a workflow worker does, with the patience for early events over."""
+        """Handle events as a workflow worker does, once early events have waited long enough."""
         rows.execute(self.database, "UPDATE events SET received_at = received_at - interval '1 minute'")
         for (key,) in rows.query(self.database, "SELECT key FROM events WHERE status = 'received' ORDER BY key"):
             with self.database.transaction() as session:
@@ -234,7 +234,7 @@ def bad_events_url(postgres: PostgresForTests) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def merchants_known(bad_events_url: str) -> Iterator[Database]:
-    """One database for all these tests: a merchant with a shop, and one that removed the app."""
+    """One database for all these tests: one merchant with a shop, and one who removed the app."""
     database = Database(bad_events_url)
     vault = Vault.from_text(new_key_text())
     with database.transaction() as session:
@@ -300,7 +300,7 @@ def test_an_id_used_again_for_something_else_is_refused(case: Case) -> None:
 
 
 def test_good_and_bad_in_one_batch(case: Case, terminal: Terminal) -> None:
-    """Beside each other in one transaction; `cj events rejected` lists every refusal."""
+    """Good and bad events in one transaction; `cj events rejected` lists every refusal."""
     bad = [json_with_id(body, f"bad-{n}") for n, (body, _) in enumerate(REFUSED.values())]
     good = [oauth(id=f"good-{n}", type="message_received", data=MESSAGE) for n in range(len(bad))]
     case.comes(*(body for pair in zip(bad, good, strict=True) for body in pair))
@@ -325,7 +325,7 @@ def test_a_refused_event_is_tried_again_after_its_cause_is_mended(case: Case, te
     terminal("events", "retry", "nothing", code=1)
     with case.database.transaction() as session:
         merchants.add_merchant(session, "new")
-    assert "is handled again" in terminal("events", "retry", "bad").output
+    assert "retrying event bad" in terminal("events", "retry", "bad").output
     case.handle_all()
     assert case.refused() == []
     assert [status for _, status, _ in case.accepted()] == ["processed"]
@@ -334,7 +334,7 @@ def test_a_refused_event_is_tried_again_after_its_cause_is_mended(case: Case, te
 
 def test_what_could_not_be_read_cannot_be_tried_again(case: Case, terminal: Terminal) -> None:
     case.comes(oauth({"success": "true"}))
-    assert "can be handled again" in terminal("events", "retry", "bad", code=1).output
+    assert "no refused event 'bad' to retry" in terminal("events", "retry", "bad", code=1).output
     assert len(case.refused()) == 1
 
 
@@ -349,7 +349,7 @@ FIELD = st.sampled_from(["provider", "success", "shop_domain", "merchant_id", "c
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A good event after some harm: attributes and fields replaced or gone, bytes cut, changed or put in."""
+    """A damaged event: attributes and fields replaced or removed, bytes cut, changed or inserted."""
     whole: dict[str, Any] = json.loads(oauth(id=draw(st.uuids()).hex))
     whole["data"] |= draw(st.dictionaries(FIELD, JSON, max_size=2))
     whole |= draw(st.dictionaries(ATTRIBUTE, JSON, max_size=2))
@@ -361,7 +361,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 def test_any_bytes_are_accepted_or_refused(case: Case) -> None:
-    """Every batch adds to what is accepted, known already, or refused; nothing else ever happens."""
+    """Every message is accepted, already known, or refused; nothing else ever happens."""
     counted = "SELECT count(*) FILTER (WHERE status <> 'rejected'), coalesce(sum(times), 0) FROM events"
     came = 0
 

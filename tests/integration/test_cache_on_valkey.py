@@ -1,4 +1,4 @@
-"""The cache on a real Valkey: data, single flight among threads, and Valkey gone."""
+"""The cache on a real Valkey: data, single flight among threads, and Valkey unavailable."""
 
 import logging
 import threading
@@ -115,7 +115,7 @@ def lasting(client: redis.Redis) -> list[str]:
 
 
 def test_the_first_leads_and_the_others_get_its_answer(cache: Cache) -> None:
-    """Eight ask at the same moment: one fetches, none of the others holds a Shopify thread, all are answered."""
+    """Eight requests at the same moment: one fetches, the others hold no Shopify thread, all are answered."""
     requests = [f"r{n}" for n in range(8)]
     joined = at_once(lambda request: cache.join(FLIGHT, request, lead_ttl_ms=10_000), requests)
     assert sum(isinstance(part, Lead) for part in joined) == 1
@@ -159,7 +159,7 @@ def test_a_request_that_is_sent_twice_is_answered_once(cache: Cache, client: red
     cache.land(FLIGHT, ANSWER, kept=None, ttl_s=900)
     assert client.llen("cj:answer:r1") == 1
     cache.answer("leader", ANSWER)
-    for late in ("leader", "r1"):  # sent again while the answer was on its way: that is no reason to ask Shopify again
+    for late in ("leader", "r1"):  # resent while the answer was on its way: no reason to ask Shopify again
         assert isinstance(cache.join(FLIGHT, late, lead_ttl_ms=10_000), Answered)
     assert isinstance(cache.join(FLIGHT, "r2", lead_ttl_ms=10_000), Lead)
 
@@ -177,7 +177,7 @@ def test_a_dead_leader_is_replaced_after_its_time_and_nobody_is_forgotten(cache:
 
 def test_a_leader_that_gives_signs_of_life_keeps_the_lead(cache: Cache) -> None:
     assert isinstance(cache.join(FLIGHT, "leader", lead_ttl_ms=60_000), Lead)
-    cache.renew(FLIGHT, lead_ttl_ms=300)  # so short that its end would be seen
+    cache.renew(FLIGHT, lead_ttl_ms=300)  # so short that its expiry would show
     cache.renew(FLIGHT, lead_ttl_ms=60_000)
     began = time.monotonic()
     wait_until(lambda: time.monotonic() - began > 0.5)
@@ -223,7 +223,7 @@ def test_a_client_of_the_callers_stays_open(client: redis.Redis) -> None:
     assert client.ping()
 
 
-# A server of its own, to be broken
+# A separate server to break
 
 
 @pytest.fixture

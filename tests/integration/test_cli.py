@@ -38,7 +38,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def messages(broker_url: str, queue: str) -> list[Any]:
-    """What waits in a plain queue, as JSON."""
+    """The messages in a plain queue, as JSON."""
     found = []
     with Connection(broker_url) as connection:
         waiting = queues.plain_queue(queue).bind(connection.channel())
@@ -115,8 +115,8 @@ def test_check_names_the_command_for_a_database_that_is_behind(terminal: Termina
 def test_migrate(terminal: Terminal, empty_database_url: str) -> None:
     there: dict[str, Any] = {"DATABASE_URL": empty_database_url}
     assert "no tables" in terminal("migrate", "--check", code=1, **there).stderr
-    assert "at the head" in terminal("migrate", **there).stdout
-    assert "at the head" in terminal("migrate", "--check", **there).stdout
+    assert "up to date" in terminal("migrate", **there).stdout
+    assert "up to date" in terminal("migrate", "--check", **there).stdout
 
 
 def test_publish_puts_the_envelope_on_the_queue(terminal: Terminal, valkey_url: str) -> None:
@@ -164,7 +164,7 @@ def test_chat_publishes_what_is_typed_and_shows_the_answer(terminal: Terminal, v
 
 
 def test_a_scripted_chat_does_not_take_the_first_move_for_the_answer(terminal: Terminal, valkey_url: str) -> None:
-    """A connected merchant's new conversation begins in another workflow, and a turn of its own tells that."""
+    """A connected merchant's new conversation starts in another workflow, which a separate turn announces."""
 
     def answer() -> None:
         (heard,) = wait_until(lambda: messages(valkey_url, queues.EVENTS), what="the merchant's message")
@@ -229,7 +229,7 @@ def test_refused_events_can_be_seen_and_tried_again(terminal: Terminal, database
     assert {row["source"] for row in rows} == {"/a", "/b"}
     assert "event.unknown_merchant: merchant m1 is not known" in terminal("events", "rejected").stdout
     assert "name one with --source" in terminal("events", "retry", "e1", code=1).stderr
-    assert "handled again" in terminal("events", "retry", "e1", "--source", "/a").stdout
+    assert "retrying event e1" in terminal("events", "retry", "e1", "--source", "/a").stdout
     assert [row["source"] for row in terminal.json("events", "rejected")] == ["/b"]
     assert "no refused event" in terminal("events", "retry", "e9", code=1).stderr
 
@@ -286,7 +286,7 @@ def test_dead_turns_are_asked_again_as_new_turns(terminal: Terminal, database: D
     asked = ("How was my week?", "ad_hoc_support")
     assert [tuple(row) for row in rows] == [(1, "dead", *asked), (2, "queued", *asked)]
     assert terminal.json("turns", "dead") == []
-    assert "again already" in terminal("turns", "retry", str(claim.turn_id), code=1).stderr
+    assert "already retried" in terminal("turns", "retry", str(claim.turn_id), code=1).stderr
 
 
 def test_timeline_tells_the_whole_story_in_order(terminal: Terminal, database: Database) -> None:

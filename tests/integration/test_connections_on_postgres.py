@@ -1,4 +1,4 @@
-"""What is known of a shop, on a real Postgres."""
+"""Stored facts about a shop, on a real Postgres."""
 
 from typing import Any
 

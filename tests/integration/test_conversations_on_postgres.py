@@ -122,7 +122,7 @@ def test_history_has_the_messages_a_turn_took_in(database: Database) -> None:
 
 
 def test_history_leaves_out_calls_without_results(database: Database) -> None:
-    """A turn that died between a call and its result: no model would take such a history."""
+    """A turn died between a call and its result: no model would accept such a history."""
     claimed = claim(database, queue(database))
     calls = {"content": None, "tool_calls": [{"id": "a"}]}
     with database.transaction() as session:

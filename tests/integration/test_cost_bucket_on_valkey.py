@@ -1,4 +1,4 @@
-"""The shared cost bucket on a real Valkey: exact waits in turn, corrections, and Valkey gone."""
+"""The shared cost bucket on a real Valkey: exact waits in turn, corrections, and Valkey unavailable."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from workers.local.embedded import EmbeddedValkey
 SHOP = "test.myshopify.com"
 LEVEL, HELD = f"cj:budget:{SHOP}", f"cj:budget:{SHOP}:held"
 PLENTY = 100.0
-#: Points that come back while a test runs its few commands: two seconds' worth, on a machine that is busy.
+#: Points restored while a test runs its few commands: two seconds' worth, for a busy machine.
 BREATH = 200
 
 
@@ -55,7 +55,7 @@ def reserve(bucket: CostBucket, name: str, points: float, longest_wait: float = 
 
 
 def free(bucket: CostBucket, shop: str = SHOP) -> float:
-    """Points that can be had now: what a far too large wish says of its wait, which sets nothing aside."""
+    """Points available now, derived from the wait for a far too large request, which reserves nothing."""
     wait = bucket.reserve(shop, "probe", 2000, longest_wait=0.0)
     if wait == 0.0:
         bucket.settle(shop, "probe", 2000, 0.0, None)
@@ -115,7 +115,7 @@ def test_somebody_else_spends_from_the_same_bucket(bucket: CostBucket) -> None:
 
 
 def test_a_higher_reading_gives_nothing(bucket: CostBucket) -> None:
-    """It was taken before others' points were."""
+    """It was read before others spent their points."""
     for name in ("a", "b"):
         reserve(bucket, name, 500)
     bucket.settle(SHOP, "a", 500, 500, Reading(1500))
@@ -162,7 +162,7 @@ def test_a_dead_workers_points_are_charged_after_a_while(bucket: CostBucket, cli
     client.zadd(HELD, {member: at - HELD_SECONDS - 1})
     assert 1500 <= free(bucket) <= 1500 + BREATH
     assert client.zcard(HELD) == 0
-    bucket.settle(SHOP, "dead", 500, 500, None)  # it lives after all
+    bucket.settle(SHOP, "dead", 500, 500, None)  # the holder is alive after all
     assert 1500 <= free(bucket) <= 1500 + BREATH
 
 

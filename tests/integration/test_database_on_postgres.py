@@ -1,4 +1,4 @@
-"""The way to Postgres: errors that say enough and never a value; a server that crashes, restarts or is full."""
+"""Access to Postgres: errors that say enough and never reveal a value; a server that crashes, restarts or is full."""
 
 import time
 import traceback
@@ -125,7 +125,7 @@ def test_the_revision_of_a_database_that_was_never_migrated_is_none(empty_databa
     database.dispose()
 
 
-# A server of its own, to be broken
+# A separate server to break
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The demo model over what the shop's code really reads from a store, for stores of all kinds."""
+"""The demo model with data the shop code really reads, from stores of all kinds."""
 
 import json
 import re
@@ -38,7 +38,7 @@ class Reader:
 
 
 def texts(reader: Reader, *said: str) -> list[str]:
-    """What the demo model says until its turn ends."""
+    """The demo model's texts until its turn ends."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": text} for text in said]
     spoken: list[str] = []
     try:

@@ -1,4 +1,4 @@
-"""The development store over HTTP: the eleven things it promises to do like Shopify."""
+"""The development store over HTTP: the eleven ways it promises to behave like Shopify."""
 
 import argparse
 import base64
@@ -37,7 +37,7 @@ Body = dict[str, Any]
 
 
 class Api:
-    """A client that hides nothing."""
+    """A client that shows the raw responses."""
 
     def __init__(self, store: DevelopmentStore) -> None:
         self.store = store
@@ -213,7 +213,7 @@ def test_a_token_is_refreshed_and_the_pair_rotates(api: Api) -> None:
         "refresh_token": pair["refresh_token"],
         "refresh_token_expires_in": 7776000,
     }
-    # The answer might be lost: the old refresh token works until the new pair is used.
+    # The response might be lost, so the old refresh token works until the new pair is used.
     again = api.refresh("refresh-1").json()
     assert api.post("{ shop { name } }", token=again["access_token"]).status_code == 200
     dead = api.refresh("refresh-1")

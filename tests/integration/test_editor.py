@@ -1,4 +1,4 @@
-"""What the author of a workflow sees in an editor: marks, completion and help, by yaml-language-server."""
+"""What a workflow author sees in an editor with yaml-language-server: marks, completion and help."""
 
 import json
 import os
@@ -21,7 +21,7 @@ HEAD = MODELINE + "name: greeting\ndescription: Greets\nprompts:\n  cj:\n    sys
 
 @pytest.fixture(scope="module")
 def editor() -> Iterator[LanguageServer]:
-    if shutil.which("npm") is None and "CI" not in os.environ:  # there its absence is a failure
+    if shutil.which("npm") is None and "CI" not in os.environ:  # where its absence is a failure
         pytest.skip("npm is not installed: apt-get install npm")
     with LanguageServer(installed()) as server:
         yield server
@@ -46,7 +46,7 @@ def test_the_server_is_named_exactly_and_without_an_address() -> None:
 def test_nothing_is_marked_in_a_shipped_workflow(editor: LanguageServer, path: Path) -> None:
     text = path.read_text()
     assert editor.open(SHIPPED, text).marks == []
-    # That was said with the schema at hand: without its name the workflow is not one.
+    # The schema was in use: it reports the missing name.
     (mark,) = editor.open(SHIPPED, text.replace("\nname:", "\ncalled:")).marks[:1]
     assert mark == Mark(2, 'Missing property "name".')
 

@@ -1,4 +1,4 @@
-"""The embedded servers: as root and as an ordinary user, from a deep path, through crashes, and never left over."""
+"""The embedded servers: as root and as an ordinary user, from a deep path, through crashes, never left behind."""
 
 import os
 import pwd
@@ -29,7 +29,7 @@ both_kinds = pytest.mark.parametrize("kind", KINDS, ids=["postgres", "valkey"])
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not pytest's: its parents are closed to the user that the tests as an ordinary user run as."""
+    """Not pytest's folder, whose parents the ordinary user of some tests cannot enter."""
     with tempfile.TemporaryDirectory(prefix="cj-test-") as made:
         Path(made).chmod(0o755)
         yield Path(made)
@@ -57,7 +57,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def owner(folder: Path, body: str, change: Callable[[], None] | None = None) -> subprocess.Popen[str]:
-    """A process of its own that owns servers; `body` may use `postgres` and `valkey`."""
+    """A separate process that owns servers; `body` may use `postgres` and `valkey`."""
     script = f"""
         import os, signal, sys, threading
         from pathlib import Path
@@ -150,7 +150,7 @@ def test_nothing_is_left_after_a_stop(folder: Path, kind: Kind) -> None:
     assert len(processes_of(folder)) >= 2
     server.stop()
     assert processes_of(folder) == []
-    server.stop()  # once more does no harm
+    server.stop()  # a second call is harmless
 
 
 def test_no_socket_folder_is_left(folder: Path) -> None:
@@ -206,9 +206,9 @@ def test_a_paused_server_answers_nobody_and_can_still_be_stopped(folder: Path) -
 @both_kinds
 def test_a_second_server_on_the_same_folder_is_refused(folder: Path, kind: Kind) -> None:
     with kind(folder) as first:
-        with pytest.raises(EmbeddedServerError, match="already started"):
+        with pytest.raises(EmbeddedServerError, match="already running"):
             first.start()
-        with pytest.raises(EmbeddedServerError, match="already runs at") as caught:
+        with pytest.raises(EmbeddedServerError, match="already running at") as caught:
             kind(folder).start()
         assert first.url in str(caught.value)
         assert type(first).running(folder) == first.url
@@ -256,7 +256,7 @@ def test_the_log_does_not_hold_values(folder: Path) -> None:
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_the_servers(folder: Path) -> None:
-    """The terminal signals the whole group; only the owner decides when its servers stop."""
+    """The terminal signals the whole process group, but only the owner decides when its servers stop."""
     process = owner(
         folder,
         """
@@ -293,7 +293,7 @@ def test_servers_do_not_outlive_their_owner_however_it_ends(folder: Path, number
 
 
 def test_a_thread_that_started_a_server_may_end(folder: Path) -> None:
-    """The reason why Linux' own parent-death signal is not used."""
+    """The reason why Linux's own parent-death signal is not used."""
     process = owner(
         folder,
         """
@@ -321,7 +321,7 @@ IS_ROOT = os.geteuid() == 0
 
 
 def test_binaries_in_a_closed_folder_may_be_asked_about(folder: Path) -> None:
-    """initdb asks access(2) about its own binaries, and access(2) forgets an ordinary user's capabilities."""
+    """initdb uses access(2) on its own binaries, and access(2) ignores an ordinary user's capabilities."""
     closed = folder / "root"
     closed.mkdir(mode=0o700)
     binary = closed / "initdb"
@@ -337,7 +337,7 @@ def test_binaries_in_a_closed_folder_may_be_asked_about(folder: Path) -> None:
 
 
 def test_an_ordinary_user_can_have_them_too(folder: Path) -> None:
-    """As root, a process becomes an ordinary user first; it keeps the right to enter root's Python and venv."""
+    """A root process first becomes an ordinary user, but may still enter root's Python and venv."""
     nobody = pwd.getpwnam("nobody")
     change = become(nobody.pw_uid, nobody.pw_gid) if IS_ROOT else None
     if IS_ROOT:
@@ -360,7 +360,7 @@ def test_an_ordinary_user_can_have_them_too(folder: Path) -> None:
 
 
 def test_a_folder_that_others_may_not_enter_is_no_problem(folder: Path) -> None:
-    """As it is under /root: Postgres runs as somebody else there, and nobody's permissions are changed for it."""
+    """As under /root: Postgres runs as another user there, and no permissions are changed for it."""
     closed = folder / "home"
     closed.mkdir(mode=0o700)
     with EmbeddedPostgres(closed / "project" / ".cj" / "postgres", durable=False) as server:

@@ -1,4 +1,4 @@
-"""Consuming replies, and plain queues in general, from a real Valkey that is also mistreated."""
+"""Consuming replies, and plain queues in general, from a real Valkey, including its failures."""
 
 import base64
 import contextlib
@@ -26,14 +26,14 @@ from workers.local.embedded import EmbeddedValkey
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedValkey]:
-    """A Valkey of the test's own, to be mistreated."""
+    """The test's own Valkey, which it may break."""
     with EmbeddedValkey(tmp_path / "valkey", aof=True) as found:
         yield found
 
 
 @pytest.fixture(autouse=True)
 def a_process_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """kombu as a gateway has it, though another test may have made the workers repair it in this process."""
+    """kombu unpatched, as a gateway has it, even if another test imported the workers in this process."""
     spec = importlib.util.find_spec("kombu.transport.redis")
     assert spec is not None
     assert spec.loader is not None
@@ -82,7 +82,7 @@ def acks(url: str) -> list[str]:
 
 
 def left(url: str) -> tuple[int, int]:
-    """How many messages lie on `replies`, and how many are taken but not acked."""
+    """Numbers of messages waiting on `replies` and of those taken but not acked."""
     with redis.Redis.from_url(url) as client:
         waiting: Any = client.llen("replies")
         unacked: Any = client.hlen("plain.unacked")
@@ -94,7 +94,7 @@ def nothing_left(url: str) -> bool:
 
 
 class Gateway:
-    """Remembers what it was shown."""
+    """A gateway that remembers what it was shown."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -108,7 +108,7 @@ class Gateway:
 
 @contextlib.contextmanager
 def running(consumer: RepliesConsumer, gateway: Callable[[Reply], None]) -> Iterator[None]:
-    """`consumer` at work in another thread."""
+    """`consumer` running in another thread."""
     stop = threading.Event()
     errors: list[BaseException] = []
 
@@ -134,7 +134,7 @@ def test_replies_are_shown_in_order_once_and_acked(valkey_url: str) -> None:
     put(valkey_url, *(reply(place) for place in ("1.1", "1.3", "1.2", "1.2", "1.4!", "2.1", "1.1")))
     assert RepliesConsumer(valkey_url).run(gateway, until=gateway.has(5))
     assert gateway.seen == ["c:1.1", "c:1.2", "c:1.3", "c:1.4!", "c:2.1"]
-    # The second 1.2 was acked again; the second 1.1 was not needed any more.
+    # The second 1.2 was acked again; the second 1.1 was no longer needed.
     assert acks(valkey_url) == ["c:1.1", "c:1.2", "c:1.3", "c:1.2", "c:1.4!", "c:2.1"]
     assert left(valkey_url) == (1, 0)
 
@@ -195,7 +195,7 @@ def test_a_reply_whose_handler_fails_goes_back_and_the_error_comes_out(valkey_ur
 
     def fails_on_the_second(shown: Reply) -> None:
         if shown.id == "c:1.2":
-            # The error is not out yet, so the reply cannot be back yet.
+            # The error has not been raised yet, so the reply cannot be back yet.
             assert left(valkey_url)[0] == 0
             raise Broken
         gateway(shown)
@@ -250,7 +250,7 @@ def test_a_gateway_with_a_record_goes_on_where_it_was(valkey_url: str) -> None:
     put(valkey_url, reply("1.1"), reply("1.2!"))
     RepliesConsumer(valkey_url).run(record.append, until=lambda: len(record) == 2)
 
-    # It died before its acks arrived: all of it comes again, and the next turn out of order.
+    # It died before its acks arrived: everything is redelivered, and the next turn comes out of order.
     put(valkey_url, reply("1.2!"), reply("2.2"), reply("1.1"), reply("2.1"))
     restarted = RepliesConsumer(valkey_url, gap_seconds=60, shown=list(record))
     assert restarted.run(record.append, until=lambda: len(record) == 4, timeout=10)
@@ -295,7 +295,7 @@ def envelope(**changes: Any) -> bytes:
     return json.dumps({key: value for key, value in item.items() if value is not None}).encode()
 
 
-#: On the list without being a message: kombu raises something different for nearly each of them.
+#: List items that are not messages: kombu raises something different for nearly each of them.
 NO_MESSAGES: dict[str, bytes] = {
     "not json": b"hello",
     "nothing": b"",
@@ -318,7 +318,7 @@ NO_MESSAGES: dict[str, bytes] = {
     "headers of text": envelope(headers="x"),
 }
 
-#: Messages that are no replies.
+#: Messages that are not replies.
 NO_REPLIES: dict[str, bytes] = {
     "no body": envelope(body=None),
     "empty body": envelope(body=""),
@@ -346,7 +346,7 @@ def push(url: str, items: Sequence[bytes]) -> None:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the consumer has logged since the last look."""
+    """The consumer's log lines since the last call."""
     found = [record.getMessage() for record in caplog.records if record.name.startswith("events")]
     caplog.clear()
     return found
@@ -466,7 +466,7 @@ def test_a_restart_of_the_broker_costs_two_lines_and_no_reply(
         server.kill()
         wait_until(lambda: "is away" in caplog.text)
         server.start()
-        # 1.3 waits in memory all the while; nobody sends it again here.
+        # 1.3 waits in memory all the time; nobody resends it here.
         put(server.url, reply("1.2"))
         wait_until(gateway.has(3), limit=20)
     assert gateway.seen == ["c:1.1", "c:1.2", "c:1.3"]

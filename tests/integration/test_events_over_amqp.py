@@ -1,4 +1,4 @@
-"""The same client code over AMQP, against a small broker that can fall silent anywhere."""
+"""The same client code over AMQP, against a small broker that can stop responding at any point."""
 
 import json
 import logging
@@ -63,7 +63,7 @@ def test_an_event_is_published_persistent_to_a_durable_queue_and_confirmed(broke
     assert parse(published["body"]).envelope == sent
     assert properties(published)["delivery_mode"] == 2
     assert properties(published)["content_type"] == "application/cloudevents+json"
-    # Without the queue RabbitMQ would drop the event, and confirm it.
+    # Without the queue RabbitMQ would confirm the event and drop it.
     assert broker.declared == [("events", True)]
     assert len(broker.queues["events"]) == 1
 

@@ -1,4 +1,4 @@
-"""Above a bound of open turns intake leaves events on the broker, says so once, and goes on by itself."""
+"""With too many open turns, intake leaves events on the broker, logs that once, and resumes by itself."""
 
 import json
 import threading
@@ -78,7 +78,7 @@ def test_events_wait_on_the_broker(
             session.execute(text("update turns set status = 'done', finished_at = clock_timestamp() where seq = 1"))
         wait_until(lambda: stored(database) == 10, limit=20, what="all of them")
         sentences = [said["event"] for said in lines]
-        assert sentences == ["too many open turns; events wait on the broker", "events are taken in again"]
+        assert sentences == ["too many open turns; events wait on the broker", "intake resumed"]
         stop.set()
         thread.join(10)
         assert not thread.is_alive()

@@ -1,4 +1,4 @@
-"""Items on a Redis list that are no kombu messages, and messages that lie about where they came from."""
+"""Redis list items that are not kombu messages, and messages that lie about their origin."""
 
 import json
 from collections.abc import Iterator

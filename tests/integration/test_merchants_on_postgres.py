@@ -141,7 +141,7 @@ def test_connecting_again_counts_up_and_records_another_event(database: Database
 
 
 def test_a_call_that_is_run_again_is_the_same_connection(database: Database, vault: Vault) -> None:
-    """Given a commit whose answer was lost: the caller cannot know, and runs it again."""
+    """A commit's response was lost: the caller cannot know, and runs it again."""
     first = connect(database, vault, conversation_id="c1")
     again = connect(database, vault, conversation_id="c1")
     assert again == Connected(first.integration, first.event_key, first.event_id, first.event_data, fresh=False)
@@ -226,7 +226,7 @@ def test_one_merchant_who_connects_twice_at_once_is_greeted_once(database: Datab
 
 
 def test_a_merchant_who_comes_back_after_being_erased_is_greeted(database: Database, vault: Vault) -> None:
-    """The event of the former life still is in the inbox, and versions begin at 1 again."""
+    """The earlier connection's event is still in the inbox, and versions start at 1 again."""
     first = connect(database, vault)
     execute(database, "DELETE FROM merchants")
     second = connect(database, vault)
@@ -333,7 +333,7 @@ def test_a_token_in_the_other_column_does_not_open(database: Database, vault: Va
 
 
 def test_a_token_does_not_open_for_another_domain(database: Database, vault: Vault) -> None:
-    """Whoever may write the table must not be able to have the token sent elsewhere."""
+    """Write access to the table must not be enough to have the token sent elsewhere."""
     connect(database, vault)
     execute(database, "UPDATE merchant_integrations SET shop_domain = 'evil.myshopify.com'")
     with pytest.raises(TokenUnreadable):
@@ -370,7 +370,7 @@ def test_no_token_is_ever_a_parameter_or_part_of_a_statement(database: Database,
     assert TOKEN.get_secret_value() not in repr(connected)
 
 
-# What Shopify says later
+# Later changes reported by Shopify
 
 
 def test_a_token_that_shopify_refuses_is_not_read_again(database: Database, vault: Vault) -> None:
@@ -487,7 +487,7 @@ def test_one_at_a_time_renews(database: Database, vault: Vault) -> None:
 
 
 def test_who_holds_no_lease_any_more_writes_nothing(database: Database, vault: Vault) -> None:
-    """Shopify gave the second one its pair later: only that pair is sure to work."""
+    """Shopify gave the second process its pair later: only that pair is sure to work."""
     connect(database, vault, refresh_token=REFRESH)
     first = begin(database, vault)
     execute(database, "UPDATE merchant_integrations SET renewing_until = clock_timestamp() - interval '1 s'")
@@ -517,7 +517,7 @@ def test_a_renewal_that_comes_after_a_new_connection_changes_nothing(database: D
     token = read(database, vault)
     assert token is not None
     assert token.secret.get_secret_value() == "shpat_reconnected"
-    assert begin(database, vault, 2)  # and the old lease is no hindrance
+    assert begin(database, vault, 2)  # and the old lease does not block it
 
 
 def test_a_token_that_does_not_expire_cannot_be_renewed(database: Database, vault: Vault) -> None:

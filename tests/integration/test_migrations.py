@@ -1,4 +1,4 @@
-"""The migrations against a real Postgres: up, down, up again, and no difference from the models."""
+"""The migrations on a real Postgres: up, down, up again, with no difference from the models."""
 
 import os
 import re
@@ -57,7 +57,7 @@ def catalog_of(database_url: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 def modelled_url(postgres: PostgresForTests) -> Iterator[str]:
-    """A database made from the models, without any migration."""
+    """A database created from the models, without migrations."""
     with postgres.empty_database() as url:
         engine = create_engine(sqlalchemy_url(url))
         with engine.begin() as connection:
@@ -110,7 +110,7 @@ def test_the_statements_can_be_had_without_a_database() -> None:
 def test_the_code_is_written_for_the_latest_revision() -> None:
     script = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
     assert script.get_heads() == [SCHEMA_REVISION]
-    # `problem` compares them as texts.
+    # `problem` compares them as strings.
     assert all(re.fullmatch(r"\d{4}", revision.revision) for revision in script.walk_revisions())
 
 
@@ -135,7 +135,7 @@ def test_a_database_that_is_behind_is_a_problem_and_one_that_is_ahead_is_none(da
 
 
 def test_a_worker_waits_neither_for_a_migration_nor_makes_it_wait_for_ever(database: Database) -> None:
-    """The session settings that keep one stuck process from stopping the others."""
+    """The session settings that keep one stuck process from blocking the others."""
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "TimeZone")
     found = [query(database, f"SHOW {name}")[0][0] for name in names]
     assert found == ["2s", "5s", "5s", "UTC"]

@@ -49,7 +49,7 @@ Serve = Callable[[Script], OpenAIServer]
 
 
 class Time:
-    """A clock that tests put forward; waiting on it takes no time and is remembered."""
+    """A clock that tests advance; sleeping on it takes no time and is recorded."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -65,7 +65,7 @@ class Time:
 
 @pytest.fixture(scope="module", autouse=True)
 def warm() -> None:
-    """The import of litellm shall not count in any test's time."""
+    """Import litellm in advance, so that it does not count in any test's time."""
     Model([NAME]).warm_up()
 
 
@@ -208,7 +208,7 @@ def test_calls_as_sloppy_providers_send_them(serve: Serve) -> None:
 
 def test_what_a_model_does_not_take_is_left_out(serve: Serve) -> None:
     server = serve([Say("hello")])
-    Model(["openai/gpt-5"]).ask(QUESTION, None, timeout=20, temperature=0.2)  # takes its own temperature only
+    Model(["openai/gpt-5"]).ask(QUESTION, None, timeout=20, temperature=0.2)  # accepts only its default temperature
     assert "temperature" not in server.requests[0].body
 
 
@@ -438,7 +438,7 @@ def test_when_everybody_fails_each_is_named_with_its_reason(serve: Serve, fake_t
     assert caught.value.retry_after == pytest.approx(9, abs=0.5)
 
 
-# --- what must not be seen ---------------------------------------------------------------------------------------
+# --- what must stay hidden ---------------------------------------------------------------------------------------
 
 
 def test_no_word_of_the_prompt_and_no_key_is_logged_printed_or_raised(
@@ -461,7 +461,7 @@ def test_no_word_of_the_prompt_and_no_key_is_logged_printed_or_raised(
     assert len(server.requests) == 4
     out, err = capfd.readouterr()
     everything = "\n".join([*said, out, err, caplog.text, *(str(vars(record)) for record in caplog.records)])
-    assert "the model did not answer" in everything
+    assert "model did not answer" in everything
     assert "Agatha" not in everything
     assert "sk-test-key" not in everything
 

@@ -65,7 +65,7 @@ def turn(
 
 
 def handled(database: Database, type: str, data: dict[str, Any], *, time: datetime | None = None, **more: Any) -> int:
-    """Take an event in and handle it; returns its key."""
+    """Accept and handle an event; returns its key."""
     event = new_event(source="/auth", type=type, data={"merchant_id": "m1", **data}, conversation_id=None, **more)
     key = store_event(database, event)
     if time is not None:
@@ -85,7 +85,7 @@ def redact(database: Database, **more: Any) -> int:
 
 
 def everything(database: Database, merchant_id: str = "m1") -> str:
-    """All that is stored with a merchant, as text."""
+    """Everything stored about a merchant, as text."""
     found = query(
         database,
         """SELECT (SELECT json_agg(t) FROM turns t WHERE t.merchant_id = :m),
@@ -206,7 +206,7 @@ def test_an_old_event_brings_nothing_back(database: Database) -> None:
     known = new_event("known", data={"merchant_id": "m1", "text": "secret wish"})
     first = store_event(database, known)
     erase(database)
-    # The same event again is known; another old one is refused, and its content dropped.
+    # The same event again is a duplicate; another old one is refused and its content dropped.
     with database.transaction() as session:
         from storage import inbox
 
@@ -218,9 +218,9 @@ def test_an_old_event_brings_nothing_back(database: Database) -> None:
     assert code(database, old) == "event.erased"
     assert query(database, "SELECT data FROM events WHERE key = :key", key=old) == [({},)]
     assert query(database, COUNTS) == [(0, 0, 0, 0, 0, 0)]
-    # The same request again has nothing left to do.
+    # Repeating the request changes nothing.
     assert code(database, erase(database, time=before)) is None
-    # A new life begins with a new connection.
+    # A new connection starts afresh.
     connect(database)
     new = handled(database, "conversation_started", started)
     assert code(database, new) is None
@@ -272,7 +272,7 @@ def test_erasing_stands_against_what_happens_at_the_same_time(database: Database
 
 
 def lose(database: Database) -> int:
-    """Shopify no longer accepts m1's token; its version."""
+    """Shopify stops accepting m1's token; returns its version."""
     version = int(query(database, "SELECT token_version FROM merchant_integrations WHERE merchant_id = 'm1'")[0][0])
     with database.transaction() as session:
         assert connections.mark_needs_reauth(session, "m1", token_version=version)

@@ -1,4 +1,4 @@
-"""Publishing to a real Valkey, to one that fails, and to what is no broker at all."""
+"""Publishing to a real Valkey, to one that fails, and to servers that are no brokers."""
 
 import base64
 import json
@@ -22,13 +22,13 @@ DATA = {"merchant_id": "m", "conversation_id": "c", "text": "How are sales?"}
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedValkey]:
-    """A Valkey of the test's own, to be mistreated."""
+    """The test's own Valkey, which it may break."""
     with EmbeddedValkey(tmp_path / "valkey", aof=True) as found:
         yield found
 
 
 def items(url: str) -> list[dict[str, Any]]:
-    """What lies on queue `events`, oldest first."""
+    """The messages on queue `events`, oldest first."""
     with redis.Redis.from_url(url) as client:
         found: Any = client.lrange("events", 0, -1)
     return [json.loads(item) for item in reversed(found)]

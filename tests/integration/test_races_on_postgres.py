@@ -1,4 +1,4 @@
-"""Many threads on one real Postgres: what must hold whoever comes first."""
+"""Many threads on one real Postgres: what must hold whoever wins."""
 
 import random
 import threading
@@ -47,7 +47,7 @@ def test_a_merchants_limit_holds_when_all_come_at_once(database: Database) -> No
 
 
 def test_every_turn_runs_once_in_order_and_alone_in_its_conversation(database: Database) -> None:
-    """Workers who know nothing of each other try turns at random until all are done."""
+    """Independent workers try turns at random until all are done."""
     merchant_of = {f"c{number}": f"m{number // 3}" for number in range(12)}
     for _ in range(5):
         for conversation_id, merchant_id in merchant_of.items():
@@ -161,7 +161,7 @@ def test_replies_appended_at_once_get_sequences_without_gaps(database: Database)
 
 
 def test_the_same_events_from_all_sides_are_stored_once(database: Database) -> None:
-    """Batches with the same events in different orders: one answer says fresh, and nobody waits for ever."""
+    """Batches with the same events in different orders: one insert is fresh, and nobody waits forever."""
     batch = [new_event(f"same-{n}") for n in range(500)]
 
     def take_in(seed: int) -> list[Accepted | Reused]:
@@ -189,7 +189,7 @@ def test_one_id_for_two_contents_belongs_to_who_came_first(database: Database) -
 
 
 def test_messages_become_turns_in_the_order_they_came_in(database: Database) -> None:
-    """Each worker has the hint of one event; whoever is early handles the earlier events first."""
+    """Each worker is woken for one event; one that is early handles the earlier events first."""
     open_conversation(database)
     keys = [store_event(database, new_event(data={"text": f"{number}"})) for number in range(WORKERS)]
 
@@ -255,7 +255,7 @@ def test_sweepers_at_the_same_time_count_a_failure_once(database: Database) -> N
 
 
 def test_a_lock_that_is_held_too_long_is_reported_not_waited_for(database: Database) -> None:
-    """A worker that hangs inside a transaction must not make the others hang as well."""
+    """A worker that hangs inside a transaction must not block the others."""
     turn_id = queue(database)
     claimed = claim(database, turn_id)
     began = time.monotonic()

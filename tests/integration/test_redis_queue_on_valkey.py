@@ -1,4 +1,4 @@
-"""A queue on Redis: nothing is lost between two steps, many messages come in one, strange items stop nothing."""
+"""A queue on Redis: nothing is lost between two steps, one call returns many messages, strange items block nothing."""
 
 import json
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def numbers(first: int, last: int) -> list[bytes]:
 
 
 def take_all(consumer: PlainConsumer, count: int) -> list[Delivery]:
-    """The first by itself, the others together."""
+    """Take the first by itself, the others together."""
     first = wait_until(lambda: consumer.receive(0.2))
     return [first, *consumer.receive_more(count - 1)]
 
@@ -111,7 +111,7 @@ def test_what_a_killed_consumer_had_taken_comes_to_another(
 
     wait_until(received_all, limit=20)
     assert sorted(found, key=str) == sorted(numbers(1, 12), key=str)
-    killed.close()  # gives nothing back that is another's by now
+    killed.close()  # returns nothing that belongs to another by now
     assert (client.llen(QUEUE), client.hlen("plain.unacked")) == (0, 0)
     other.close()
 

@@ -1,4 +1,4 @@
-"""However many replies wait for a missing one, that one comes through."""
+"""However many replies wait for a missing one, it gets through."""
 
 import threading
 
@@ -35,7 +35,7 @@ def test_a_missing_reply_comes_through(valkey_url: str) -> None:
     try:
         wait_until(lambda: source.receive(0.01) is None and source.connected, what="a connection")
         for sequence in range(2, WAITING + 2):
-            for _ in range(2):  # CJ sends again what is not acked
+            for _ in range(2):  # CJ resends what is not acked
                 assert source.publish(queues.REPLIES, reply(sequence).encode())
         assert source.publish(queues.REPLIES, reply(1).encode())
         wait_until(lambda: len(shown) == WAITING + 1, limit=20.0, what="all of them")

@@ -1,4 +1,4 @@
-"""What the reply publisher knows of the queue of replies."""
+"""How the reply publisher sees the queue of replies."""
 
 import redis
 from celery import Celery

@@ -1,4 +1,4 @@
-"""What ended long ago goes; what is unfinished or unacked stays, however old."""
+"""Rows that ended long ago are deleted; unfinished or unacked ones stay, however old."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from storage.turns import Claim, TurnInput
 
 @pytest.fixture
 def ended(database: Database) -> int:
-    """A turn that is done, with an acked reply; returns its id."""
+    """Create a done turn with an acked reply; returns its id."""
     with database.transaction() as session:
         merchants.add_merchant(session, "m")
         event = inbox.NewEvent(

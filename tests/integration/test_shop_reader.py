@@ -24,7 +24,7 @@ WITHOUT_ORDERS = ("read_customers", "read_products")
 
 
 class Shop:
-    """A connected shop and who reads it."""
+    """A connected shop and its reader."""
 
     def __init__(self, database: Database, store: DevelopmentStore, http: httpx.Client) -> None:
         self.database, self.store, self.http = database, store, http

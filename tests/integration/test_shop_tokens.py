@@ -1,4 +1,4 @@
-"""Tokens are renewed in time, once, and never lost: real Postgres, development store over HTTP."""
+"""Tokens are renewed in time, only once, and never lost: real Postgres, development store over HTTP."""
 
 import time
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def shopify() -> Iterator[DevelopmentStore]:
 
 @dataclass
 class World:
-    """One merchant with one shop, and a keeper of its token."""
+    """One merchant with one shop, and the keeper of its token."""
 
     database: Database
     shopify: DevelopmentStore
@@ -61,7 +61,7 @@ class World:
             )
 
     def expire(self) -> None:
-        """The access token has run out, here and at Shopify."""
+        """Expire the access token, here and at Shopify."""
         self.shopify.store.tokens.expire(SHOP)
         execute(self.database, "UPDATE merchant_integrations SET access_expires_at = clock_timestamp()")
 
@@ -80,7 +80,7 @@ class World:
         return self.keeper().after_refusal(token, time.monotonic() + seconds)
 
     def works(self, token: AccessToken | None) -> bool:
-        """Whether Shopify takes the token. Using it also kills the refresh token it replaced."""
+        """Whether Shopify accepts the token. Using it also invalidates the previous refresh token."""
         assert token is not None
         client = ShopifyClient(SHOP, token.secret, admin_url=self.shopify.admin_url, http=self.http)
         try:
@@ -167,7 +167,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_with_the_same_token(world: Wo
 
 
 def test_a_process_that_died_after_the_answer_is_followed_by_another(world: World) -> None:
-    """Shopify has handed out a pair that nobody kept: the old refresh token is still good."""
+    """Shopify issued a pair that nobody stored: the old refresh token is still valid."""
     world.connect(60)
     world.expire()
 
@@ -178,7 +178,7 @@ def test_a_process_that_died_after_the_answer_is_followed_by_another(world: Worl
 
     with pytest.raises(KeyboardInterrupt):
         world.current(TokenKeeper(world.database, world.vault, die))
-    with pytest.raises(Temporary):  # the lease still stands
+    with pytest.raises(Temporary):  # the lease is still held
         world.current(seconds=0.2)
     execute(world.database, "UPDATE merchant_integrations SET renewing_until = renewing_until - interval '6 s'")
     assert world.works(world.current())
@@ -209,7 +209,7 @@ def test_trouble_says_nothing_about_the_token(world: World, fault: str, details:
     assert not isinstance(failure.value, Unauthorized)
     assert world.integration().status == "active"
     world.shopify.clear_faults()
-    assert world.works(world.current(seconds=4.0))  # sooner than the lease would have ended
+    assert world.works(world.current(seconds=4.0))  # before the lease would have expired
 
 
 def test_an_app_that_shopify_does_not_know_is_the_operators_to_repair(world: World) -> None:
@@ -248,7 +248,7 @@ def test_a_refused_token_that_cannot_be_renewed_is_marked(world: World) -> None:
     assert world.after_refusal(token) is None
     assert world.integration().status == "needs_reauth"
     world.connect(None, refresh=False, token="shpat_of_a_new_connection")
-    # A refusal that comes late is about the old token: the new one is tried, not marked.
+    # A late refusal concerns the old token: the new one is tried, not marked.
     assert text(world.after_refusal(token)) == "shpat_of_a_new_connection"
     assert world.integration().status == "active"
 

@@ -1,4 +1,4 @@
-"""The client over real sockets: what a broken, slow, greedy or hostile server can do to it, and what it cannot."""
+"""The client over real sockets: what a broken, slow, greedy or hostile server can and cannot do to it."""
 
 import logging
 import socket

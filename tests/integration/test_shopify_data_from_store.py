@@ -1,4 +1,4 @@
-"""All kinds of store data over HTTP from the development store, against what that store really holds."""
+"""All kinds of store data over HTTP from the development store, compared with the store's contents."""
 
 import json
 import time
@@ -73,7 +73,7 @@ class Connected:
         return self.store.requests(self.domain)
 
     def this_week(self) -> list[Any]:
-        """The orders since the shop's midnight six days ago, by another way than the client's."""
+        """The orders since the shop's midnight six days ago, computed independently of the client."""
         zone = ZoneInfo(self.truth["time_zone"])
         days = {(NOW.astimezone(zone).toordinal() - n) for n in range(7)}
         orders = self.store.store.shop(self.domain).contents.orders

@@ -1,4 +1,4 @@
-"""Data that is no longer fresh, and keys that are not what they should be, on a real Valkey."""
+"""Stale data, and keys with unexpected contents, on a real Valkey."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,7 @@ def client(valkey_url: str) -> Iterator[redis.Redis]:
 
 
 def grow_old(client: redis.Redis) -> None:
-    """Its time is up."""
+    """Expire the cached data."""
     assert client.delete(f"cj:fresh:{FLIGHT}") == 1
 
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_read_is_not_stale_either(cache: Cache, client: redis.Red
 def test_foreign_keys_are_a_miss_and_are_overcome(
     cache: Cache, server: RedisServer, client: redis.Redis, kind: str, foreign: str
 ) -> None:
-    """Somebody else's keys under our names: data is fetched, and the next one is answered."""
+    """Foreign data under our keys: data is fetched, and the next request is answered."""
     cache.put("m1", 1, "counts", DATA, 900)
     key = "cj:kept:m1" if kind == "kept" else f"cj:{kind}:{FLIGHT}"
     client.delete(key)

@@ -40,4 +40,4 @@ def test_a_key_that_stored_tokens_need_must_not_be_dropped(
         timeout=100,
     )
     assert refused.returncode == 2
-    assert "CJ_TOKEN_KEYS lacks key 1, which stored tokens are sealed with" in refused.stderr
+    assert "CJ_TOKEN_KEYS lacks key 1, which seals stored tokens" in refused.stderr

@@ -28,7 +28,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str,
 
 @pytest.fixture
 def old(valkey_url: str) -> Iterator["redis.Redis"]:
-    """The Redis of the earlier auth service."""
+    """The earlier auth service's Redis."""
     client = redis.Redis.from_url(valkey_url)
     yield client
     client.close()
@@ -87,7 +87,7 @@ def test_a_dry_run_changes_nothing(terminal: Terminal, database: Database, old: 
     keep(old, "acme")
     shown = terminal("tokens", "migrate-from-redis", "--dry-run", "--delete").stdout
     assert "migrated  merchant:acme.myshopify.com  would be migrated" in shown
-    assert "dry run: nothing was changed" in shown
+    assert "dry run: nothing changed" in shown
     assert query(database, "SELECT count(*) FROM merchants") == [(0,)]
     assert old.dbsize() == 1
 
@@ -109,9 +109,9 @@ def test_every_key_that_cannot_come_over_has_a_reason_and_stops_no_other(
         line.split()[1].removeprefix("merchant:"): line for line in shown.stdout.splitlines() if "merchant:" in line
     }
     assert found["good.myshopify.com"].endswith("stored, read back and opened, deleted from Redis")
-    assert "another token in Postgres since" in found["newer.myshopify.com"]
-    assert "has connected moved-elsewhere.myshopify.com since" in found["moved.myshopify.com"]
-    assert "connected by another merchant" in found["taken.myshopify.com"]
+    assert "Postgres has a newer token" in found["newer.myshopify.com"]
+    assert "is now connected to moved-elsewhere.myshopify.com" in found["moved.myshopify.com"]
+    assert "connected to another merchant" in found["taken.myshopify.com"]
     assert "is uninstalled" in found["gone.myshopify.com"]
     assert "not JSON" in found["broken"]
     assert "not a string" in found["hash"]
@@ -177,8 +177,8 @@ def test_keys_are_changed_while_tokens_are_in_use(terminal: Terminal, database: 
     assert wrong == []
     assert stored(database, "m39", NEW) == f"{TOKEN}_39"
     again = terminal("tokens", "reseal", CJ_TOKEN_KEYS=both).stdout
-    assert "0 rows anew" in again
-    assert "every other key can be dropped" in again
+    assert "resealed 0 rows" in again
+    assert "all other keys can be removed" in again
 
 
 def test_rows_that_do_not_open_are_named(terminal: Terminal, database: Database) -> None:
@@ -187,12 +187,12 @@ def test_rows_that_do_not_open_are_named(terminal: Terminal, database: Database)
     [(bad,)] = query(database, "SELECT id FROM merchant_integrations WHERE merchant_id = 'm1'")
     execute(database, "UPDATE merchant_integrations SET shop_domain = 'moved.myshopify.com' WHERE id = :id", id=bad)
     shown = terminal("tokens", "reseal", code=1, CJ_TOKEN_KEYS=f"{NEW},{OLD}")
-    assert "1 rows anew" in shown.stdout
+    assert "resealed 1 row with" in shown.stdout
     assert "keys still in use: 1, 2; keep them" in shown.stdout
-    assert f"do not open: {bad};" in shown.stderr
+    assert f"no key opens these rows of merchant_integrations: {bad};" in shown.stderr
 
 
-# What customers ask
+# Customers' requests
 
 
 def test_a_customers_request_is_answered(terminal: Terminal, database: Database) -> None:

@@ -183,7 +183,7 @@ def writes() -> dict[str, Callable[..., object]]:
 
 @pytest.mark.parametrize("write", writes())
 def test_a_zombie_writes_nothing(database: Database, write: str) -> None:
-    """Given a worker that was paused past its lease while another one took the turn over."""
+    """A worker was paused past its lease while another one took over the turn."""
     turn_id = queue(database)
     queue(database, "a later message")
     zombie = claim(database, turn_id)
@@ -338,7 +338,7 @@ def test_absorbing_takes_nothing_of_other_conversations(database: Database) -> N
 
 
 def test_no_message_comes_in_between_the_check_and_the_commit(database: Database) -> None:
-    """The reply fence: what `newer_waiting` said is still true at the commit."""
+    """The reply fence: the result of `newer_waiting` is still true at the commit."""
     first = claim(database, queue(database, "one"))
     key = store_event(database, new_event())
     with database.transaction() as session:
@@ -353,7 +353,7 @@ def test_no_message_comes_in_between_the_check_and_the_commit(database: Database
         assert turns.queue_turn(session, **args) is not None  # type: ignore[arg-type]
 
 
-# Ends of leases
+# Expired leases
 
 
 def test_a_lease_that_ran_out_is_a_failure_and_the_third_one_is_the_last(database: Database) -> None:
@@ -398,7 +398,7 @@ def test_a_dropped_lease_is_found_at_once(database: Database) -> None:
         assert [item.turn_id for item in turns.expire(session)] == [claimed.turn_id]
 
 
-# Hints
+# Wake-ups
 
 
 def waiting(database: Database, *, older_than_seconds: float = 0.0, limit: int = 100) -> list[int]:
@@ -460,7 +460,7 @@ def test_the_end_of_a_turn_hints_nothing_that_is_not_due(database: Database) -> 
         assert turns.next_to_wake(session, "c1", "m1") == []
 
 
-# The schema as the last guard
+# The schema as the last safeguard
 
 
 def test_two_running_turns_in_one_conversation_are_impossible(database: Database) -> None:

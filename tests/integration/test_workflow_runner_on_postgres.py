@@ -1,4 +1,4 @@
-"""An event that cannot be handled is put off, and at last refused; it never blocks its conversation for ever."""
+"""An event that cannot be handled is postponed and finally refused; it never blocks its conversation forever."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +37,7 @@ prompts:
 
 
 class Silent:
-    """Takes wake-ups and cache calls and does nothing with them."""
+    """Accepts wake-ups and cache calls and ignores them."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **values: None
@@ -67,7 +67,7 @@ def accept(database: Database, id: str, said: str) -> int:
 
 
 def without_rule() -> float:
-    """How often this process saw no rule take a message."""
+    """How many messages no rule took in this process."""
     labels = {"type": "message_received", "workflow": "support"}
     return REGISTRY.get_sample_value("cj_events_without_rule_total", labels) or 0.0
 
@@ -115,7 +115,7 @@ def test_every_line_says_which_event_it_is_about(database: Database, monkeypatch
             session.execute(text("delete from merchants"))
             session.execute(text("update events set run_after = clock_timestamp()"))
         runner.run(tools, key)
-    assert [line["event"] for line in lines] == ["event could not be handled", "event is put off", "event refused"]
+    assert [line["event"] for line in lines] == ["event could not be handled", "event postponed", "event refused"]
     assert [(line["event_id"], line["conversation_id"]) for line in lines[1:]] == [("bad", "c")] * 2
 
 

@@ -1,4 +1,4 @@
-"""A new folder of workflows is rolled out while conversations and turns of the former one are under way."""
+"""A new folder of workflows is deployed while conversations and turns of the old one are in progress."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def former(tmp_path: Path) -> WorkflowSet:
-    """The shipped workflows and one that is gone from the next folder."""
+    """The shipped workflows, plus one that is missing from the next folder."""
     shipped = Path(loader.__file__).parent
     for path in shipped.glob("*.yaml"):
         (tmp_path / path.name).write_text(path.read_text())
@@ -39,7 +39,7 @@ def former(tmp_path: Path) -> WorkflowSet:
 
 
 class Silent:
-    """Takes wake-ups and cache calls and does nothing with them."""
+    """Accepts wake-ups and cache calls and ignores them."""
 
     def __getattr__(self, name: str) -> object:
         return lambda *args, **values: None

@@ -1,6 +1,6 @@
-"""The agent worker: one turn from its claim to its last word.
+"""The agent worker: runs one turn from claim to final reply.
 
-Start reading in `decide` (pure: what comes next), then `runner` (carries it out), `transactions` (what is committed
-together), `state`, `prompt`, `tools`, `leases`. How long everything may take stands in `time_limits`.
-May import workflows, storage, events, and of the workers the root, `model`, `shop` and `delivery`.
+Start reading in `decide` (pure: the next move), then `runner` (carries it out), `transactions` (what is committed
+together), `state`, `prompt`, `tools`, `leases`. All time limits are in `time_limits`.
+May import workflows, storage, events, and within workers the root, `model`, `shop` and `delivery`.
 """

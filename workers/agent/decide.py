@@ -1,8 +1,8 @@
-"""What an agent turn does next, decided purely from what is already committed.
+"""What an agent turn does next: a pure function of what is already committed.
 
-A turn is a row and its steps; a step is one answer of the model and the results of its tool calls. Given these,
-`next_move` says what to do; whoever carries it out commits, and asks again. A turn that died anywhere goes on from
-its committed steps by the same rule.
+A turn is a row and its steps; a step is one answer from the model and the results of its tool calls. From these,
+`next_move` returns what to do; the caller carries it out, commits, and asks again. A turn that died at any point
+resumes from its committed steps by the same rule.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class AskModel:
-    """Ask the model for step number `step`; without tools when it must come to an end."""
+    """Ask the model for step number `step`; without tools when the turn must finish."""
 
     step: int
     with_tools: bool
@@ -45,14 +45,14 @@ class AskModel:
 
 @dataclass(frozen=True)
 class RunTools:
-    """Carry out the tool calls of the last step."""
+    """Run the tool calls of the last step."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class Pause:
-    """CJ has just said something: let it be read before anything else begins."""
+    """CJ has just said something: give the merchant time to read it."""
 
     seconds: float
 
@@ -64,7 +64,7 @@ class End:
 
 @dataclass(frozen=True)
 class OutOfTime:
-    """The deadline has passed before the model could answer."""
+    """The deadline passed before the model could answer."""
 
 
 Move = AskModel | RunTools | Pause | End | OutOfTime
@@ -77,7 +77,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class RetryLater:
-    """Give the turn back to the queue for `seconds`; its attempt is not counted as a failure."""
+    """Return the turn to the queue for `seconds`; the attempt does not count as a failure."""
 
     seconds: float
 
@@ -94,9 +94,9 @@ Outcome = Finished | RetryLater | GiveUp
 
 
 def next_move(steps: Sequence[Step], limits: Limits, *, now: datetime, seconds_left: float) -> Move:
-    """The next thing to do for a turn with these committed `steps`.
+    """The next move of a turn with these committed `steps`.
 
-    `now` is the database's clock, as are the steps' times; `seconds_left` counts to the turn's deadline.
+    `now` and the steps' times are the database's clock; `seconds_left` is the time until the turn's deadline.
     """
     last = steps[-1] if steps else None
     if last is None:

@@ -1,7 +1,7 @@
 """Keeps the leases of this process's running turns alive.
 
-A turn that takes long (a slow model) is still held as long as its process lives; when the process dies, nobody
-extends the lease and the sweeper hands the turn to another worker.
+A slow turn stays claimed while its process lives. When the process dies, its leases expire and the sweeper hands the
+turns to other workers.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ log = logs.get(__name__)
 
 
 class LeaseKeeper:
-    """One thread per process that extends every held lease, three times per lease length."""
+    """One thread per process extends every held lease three times per lease period."""
 
     def __init__(self, database: Database, lease_seconds: float) -> None:
         self._database = database
@@ -43,7 +43,7 @@ class LeaseKeeper:
                 self._forget(claim)
 
     def give_back(self) -> int:
-        """Give every held turn back to the queue, not counted as a failure; whoever runs one finds it lost."""
+        """Return every held turn to the queue, not counted as a failure. Threads still running one get LostTurn."""
         with self._lock:
             held = list(self._held.values())
         for claim in held:
@@ -67,12 +67,12 @@ class LeaseKeeper:
             with self._database.transaction() as session:
                 kept = turns.extend_leases(session, attempts, lease_seconds=self._lease_seconds)
         except StorageError:
-            return  # the next beat tries again; a lease that runs out meanwhile is what leases are for
+            return  # the next round tries again; if a lease expires first, another worker takes over, as intended
         for claim in held:
             if claim.turn_id not in kept:
                 with self._lock:
                     self._forget(claim)
-                log.info("lease of turn is no longer ours", turn_id=claim.turn_id)
+                log.info("lost the lease of a turn", turn_id=claim.turn_id)
 
     def _forget(self, claim: Claim) -> None:
         if self._held.get(claim.turn_id) is claim:

@@ -1,7 +1,7 @@
-"""The messages a model is asked with: prompt, context, earlier turns, this turn.
+"""Builds the messages sent to a model: prompt, context, earlier turns, this turn.
 
-The merchant's words go in unchanged. A system event is a user message marked as such (not every provider takes a
-system role in mid-conversation). Context is data in a block of its own: it is never templated into the prompt.
+The merchant's text goes in unchanged. A system event becomes a user message marked as such, because not every provider
+accepts a system role mid-conversation. Context is data in a block of its own and is never templated into the prompt.
 """
 
 import json
@@ -18,13 +18,13 @@ Message = dict[str, Any]
 EVENT_MARK = "[system event]"
 OPENING: Message = {"role": "user", "content": f"{EVENT_MARK} conversation_started"}
 ERRORS = "_errors"
-"""Key of a kept assistant message that holds what was wrong with its calls' arguments; not for the wire."""
+"""Key in a stored assistant message for its calls' argument errors; never sent to a model."""
 HIDDEN_CONTEXT = frozenset({"merchant_id", "fetched", "turns", "last_error"})
 
 
 @dataclass(frozen=True)
 class Absorbed:
-    """A later message of the merchant that this turn answers too, taken in before step `at_step`."""
+    """A later message from the merchant that this turn also answers, absorbed before step `at_step`."""
 
     at_step: int
     input: TurnInput
@@ -41,10 +41,10 @@ def messages(
     now: datetime,
     max_history: int,
 ) -> list[Message]:
-    """All messages for the next model call, oldest first. `max_history` bounds the messages of earlier turns."""
+    """All messages for the next model call, oldest first. `max_history` limits the messages from earlier turns."""
     past = _recent([_past(turn) for turn in history], max_history)
     talk = [*past, *_turn(current, steps, absorbed)]
-    if talk and talk[0]["role"] != "user":  # some providers insist that the user speaks first
+    if talk and talk[0]["role"] != "user":  # some providers require a user message first
         talk.insert(0, OPENING)
     return [{"role": "system", "content": prompt + _context_block(context, now)}, *talk]
 
@@ -57,7 +57,7 @@ def _context_block(context: Mapping[str, Any], now: datetime) -> str:
 
 
 def _recent(turns: Sequence[list[Message]], limit: int) -> list[Message]:
-    """Whole turns from the newest back, as many as fit: a tool result never loses its call."""
+    """The newest whole turns that fit: a tool result is never separated from its call."""
     kept: list[list[Message]] = []
     size = 0
     for turn in reversed(turns):
@@ -69,7 +69,7 @@ def _recent(turns: Sequence[list[Message]], limit: int) -> list[Message]:
 
 
 def _past(turn: PastTurn) -> list[Message]:
-    if turn.input.cleanup_trigger:  # the trigger was for its own turn only
+    if turn.input.cleanup_trigger:  # the trigger applied to its own turn only
         return [OPENING, *_steps(turn.steps)]
     absorbed = [Absorbed(item.at_step, item.input) for item in turn.absorbed]
     return _turn(turn.input, turn.steps, absorbed)

@@ -1,4 +1,4 @@
-"""Runs one agent turn: claim, moves decided by `workers.agent.decide`, each committed before the next begins."""
+"""Runs one agent turn: claims it, then makes the moves `workers.agent.decide` chooses, committing each one."""
 
 import contextlib
 import json
@@ -44,13 +44,13 @@ from workers.model.response import Answer, ToolCall, assistant_message
 log = logs.get(__name__)
 
 MAX_ABSORPTIONS = 3
-"""How often one turn starts its answer over because the merchant wrote again."""
+"""How often a turn restarts its answer because the merchant wrote again."""
 
 SORRY_TIME = "Sorry, that took me too long. Please ask again."
 
 
 class TurnRunner:
-    """The agent worker's one job; safe to call from many threads."""
+    """Runs turns; safe to call from many threads."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class TurnRunner:
         self._draining = draining
 
     def run(self, turn_id: int) -> None:
-        """Run the turn if it can be claimed now; a turn that is done, running or not yet due is left alone."""
+        """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due."""
         if self._draining.is_set():
             return
         opened = self._transactions.open(turn_id)
@@ -90,9 +90,9 @@ class TurnRunner:
             try:
                 self._carry_out(state, self._work(state))
             except LostTurn:
-                log.info("turn belongs to another worker now")
+                log.info("turn was taken over by another worker")
             except StorageError as error:
-                log.warning("turn left to its lease", error_code=error.code)
+                log.warning("turn abandoned until its lease expires", error_code=error.code)
             except Exception:
                 log.exception("turn failed")
                 self._fail(state.claim)
@@ -107,7 +107,7 @@ class TurnRunner:
                 self._transactions.release(state.claim, seconds)
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
             case GiveUp(code=code, sentence=sentence):
-                log.warning("turn ends with an error", error_code=code)
+                log.warning("turn ended with an error", error_code=code)
                 self._close(state.claim, self._transactions.finish(state, error=(code, sentence)))
             case Finished():
                 pass
@@ -135,7 +135,7 @@ class TurnRunner:
                     return GiveUp("turn_timeout", SORRY_TIME)
 
     def _say(self, state: TurnState, words: str) -> Outcome:
-        """Words (and a move) decided by the workflow, told without a model."""
+        """Send text (and a transition) decided by the workflow, without a model."""
         replies = []
         hop = state.claim.input.metadata.get("transition")
         if hop:
@@ -186,10 +186,10 @@ class TurnRunner:
         return answer
 
     def _keep(self, state: TurnState, step: int, answer: Answer) -> Outcome | None:
-        """Commit the answer. Without tool calls it is the last one, and the turn ends in the same commit.
+        """Commit the answer. An answer without tool calls is the last, and the turn ends in the same commit.
 
-        What is said is fenced: if the merchant wrote again while the model thought, the answer is dropped as stale
-        and the model is asked again with both messages.
+        Text is fenced: if the merchant wrote again while the model was answering, the answer is dropped as stale and
+        the model is asked again with both messages.
         """
         replies = self._text(state.claim, step, answer.text)
         new = NewStep(step, _assistant(answer), _usage(answer))
@@ -200,7 +200,7 @@ class TurnRunner:
                 self._close(state.claim, ended)
                 return Finished()
         else:
-            if not replies:  # nothing was said, so nothing waits: the calls begin with this commit
+            if not replies:  # no text, so no pause: the calls start with this commit
                 replies = _starts(step, new.assistant)
             outgoing = self._transactions.add_step(state, new, replies, unless_newer=fenced)
             if outgoing is not None:
@@ -251,7 +251,7 @@ def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
 
 
 def _assistant(answer: Answer) -> dict[str, Any]:
-    """The message to keep; what was wrong with a call's arguments stands beside it, never on the wire."""
+    """The message to store, with its calls' argument errors under a key that is never sent."""
     errors = {call.id: call.error for call in answer.tool_calls if call.error}
     return {**assistant_message(answer), **({ERRORS: errors} if errors else {})}
 

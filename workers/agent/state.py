@@ -1,4 +1,4 @@
-"""One claimed turn in a worker's hands: everything the loop needs, loaded once and kept in step with the rows."""
+"""One claimed turn in memory: everything the agent loop needs, loaded once and kept in sync with the rows."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from workflows.loader import Workflow
 
 @dataclass
 class TurnState:
-    """Mutable only through the runner that holds the claim."""
+    """Changed only by the runner that holds the claim."""
 
     claim: Claim
     workflow: Workflow
@@ -27,17 +27,17 @@ class TurnState:
     loaded_at: float = field(default_factory=time.monotonic)
 
     def now(self) -> datetime:
-        """The database's clock, carried on by this process's."""
+        """The database's clock, advanced by this process's."""
         return self.claim.now + timedelta(seconds=time.monotonic() - self.loaded_at)
 
     def seconds_left(self) -> float:
-        """Until the turn's deadline; may be negative."""
+        """Seconds until the turn's deadline; may be negative."""
         budget = float(self.workflow.limits.turn_timeout_seconds)
         spent = (self.claim.now - self.claim.started_at).total_seconds()
         return max(budget - spent, min(budget, GRACE_SECONDS)) - (time.monotonic() - self.loaded_at)
 
     def messages(self) -> list[Message]:
-        """What the model is asked with now."""
+        """The messages for the next model call."""
         return messages(
             self.workflow.prompt,
             self.context,
@@ -50,7 +50,7 @@ class TurnState:
         )
 
     def fetched(self) -> list[str]:
-        """The data types this turn has got so far, in order."""
+        """The data types this turn has fetched so far, in order."""
         found: list[str] = []
         for step in self.steps:
             for result in step.tool_results or ():

@@ -1,6 +1,6 @@
-"""The tools a model may call. No tool takes a shop or a merchant from the model: both come from the turn.
+"""The tools a model may call. The shop and the merchant always come from the turn, never from the model.
 
-Every result has one shape, see `workers.shop.results`.
+`workers.shop.results` describes the shape of every result.
 """
 
 import json
@@ -30,7 +30,7 @@ log = logs.get(__name__)
 SHOPIFY_DATA = "shopify_data"
 ALIASES = {"get_shopify_data": SHOPIFY_DATA}  # the name the onboarding prompt uses
 RESULT_LIMIT = 16 * 1024
-"""Bytes of one tool result that a model is shown."""
+"""Maximum bytes of one tool result shown to a model."""
 
 NOT_CONNECTED = "No Shopify store is connected. Suggest connecting the store first."
 NEEDS_REAUTH = "unauthorized: Shopify no longer accepts the store's connection. Suggest reconnecting the store."
@@ -38,7 +38,7 @@ NO_ANSWER = "Shopify data did not arrive in time. Say so and go on with what is 
 
 
 def definitions(allowed: Collection[str] | None) -> list[dict[str, Any]]:
-    """The tools offered to a model, in the form chat-completion APIs take; None allows all."""
+    """The tools offered to a model, in chat-completion format; None allows all."""
     return [tool for name, tool in _DEFINITIONS.items() if allowed is None or name in allowed]
 
 
@@ -48,7 +48,7 @@ def canonical(name: str) -> str:
 
 
 class Tools:
-    """Carries out tool calls for one process."""
+    """Runs tool calls for one process."""
 
     def __init__(self, database: Database, cache: Cache, wake_ups: WakeUps, *, recovery_factor: float = 1.0) -> None:
         self._database = database
@@ -65,9 +65,9 @@ class Tools:
         seen: Collection[str],
         seconds: float,
     ) -> list[Result]:
-        """The results of `calls`, in order, within `seconds`. Everything is asked for before anything is waited for.
+        """The results of `calls`, in order, within `seconds`. All requests are sent before waiting for any.
 
-        `seen` are the data types this turn already has: asking again is answered without a fetch.
+        `seen` are the data types this turn already has; requesting one again is answered without a fetch.
         """
         deadline = time.monotonic() + seconds
         waiting = [self._begin(claim, call, allowed, seen) for call in calls]
@@ -126,7 +126,7 @@ def _known_name(call: ToolCall) -> str:
 
 
 def _outcome(result: Result) -> str:
-    """To be counted: ok, stale, or the error's code."""
+    """The metric's result label: ok, stale, or the error's code."""
     return ("stale" if "stale" in result else "ok") if result["success"] else str(result["error_code"])
 
 
@@ -157,7 +157,7 @@ def _connection_problem(integration: Integration | None, data_type: str) -> Resu
 
 
 def _capped(result: Result) -> Result:
-    """`result`, or when it is too large for a model the same without its longest lists' tails."""
+    """`result`, with its longest lists cut until it is small enough for a model."""
     while len(json.dumps(result, ensure_ascii=False).encode()) > RESULT_LIMIT:
         longest = max(_lists(result.get("data")), key=len, default=[])
         if len(longest) < 2:

@@ -1,6 +1,6 @@
-"""The transactions of a running turn. Each is short, fenced by the claim's attempt, and safe to run again.
+"""The transactions of a running turn. Each is short, fenced by the claim's attempt, and safe to repeat.
 
-Nothing here talks to a model, to Shopify or to the broker: what must be published is returned.
+Nothing here talks to a model, to Shopify or to the broker: replies to publish are returned.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ WHILE_POSTGRES_IS_AWAY = Retrying(
 
 @dataclass(frozen=True)
 class NewStep:
-    """An answer of the model, not yet committed; `usage` is the model's name and its token counts."""
+    """An uncommitted answer from the model; `usage` is the model's name and token counts."""
 
     step: int
     assistant: dict[str, Any]
@@ -58,7 +58,7 @@ class Ended:
 
 
 class TurnTransactions:
-    """Reads and writes what a turn is made of."""
+    """Reads and writes the rows of a turn."""
 
     def __init__(self, database: Database, workflows: WorkflowSet, *, lease_seconds: float, owner: str) -> None:
         self._database = database
@@ -78,9 +78,9 @@ class TurnTransactions:
     def add_step(
         self, state: TurnState, answer: NewStep, replies: Sequence[NewReply], *, unless_newer: bool
     ) -> Replies | None:
-        """Commit an answer of the model with what it says at once.
+        """Commit an answer from the model together with its immediate replies.
 
-        With `unless_newer`, nothing is written and None returned if the merchant has written again: the reply fence.
+        With `unless_newer`, writes nothing and returns None if the merchant has written again: the reply fence.
         """
 
         def work(session: Session) -> Replies | None:
@@ -113,7 +113,7 @@ class TurnTransactions:
         return self._transact("results", work)
 
     def absorb(self, state: TurnState, at_step: int) -> bool:
-        """Take later messages of the merchant into this turn; True if there were any."""
+        """Absorb later messages from the merchant into this turn; True if there were any."""
 
         def work(session: Session) -> list[turns.AbsorbedTurn]:
             return turns.absorb(session, state.claim, at_step=at_step)
@@ -133,8 +133,8 @@ class TurnTransactions:
     ) -> Ended | None:
         """End the turn: last answer, context, transitions and RUN_FINISHED (or RUN_ERROR) in one commit.
 
-        `error` is (code, sentence for the merchant). With `unless_newer`, nothing is written and None returned if
-        the merchant has written again.
+        `error` is (code, sentence for the merchant). With `unless_newer`, writes nothing and returns None if the
+        merchant has written again.
         """
 
         def work(session: Session) -> Ended | None:
@@ -153,11 +153,11 @@ class TurnTransactions:
         return self._transact("end", work)
 
     def release(self, claim: Claim, after_seconds: float = 0.0) -> None:
-        """Give the turn back to the queue; its attempt does not count as a failure."""
+        """Return the turn to the queue; the attempt does not count as a failure."""
         self._transact("release", lambda session: turns.release(session, claim, after_seconds=after_seconds))
 
     def fail(self, claim: Claim) -> None:
-        """Let the lease run out now: the sweeper counts the failure and decides whether it was the last."""
+        """Expire the lease now: the sweeper counts the failure and decides whether it was the last."""
         self._transact("fail", lambda session: turns.drop_lease(session, claim))
 
     def _load(self, session: Session, claim: Claim) -> tuple[TurnState, Replies]:
@@ -169,7 +169,7 @@ class TurnTransactions:
             conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
             turns.set_workflow(session, claim, workflow.name, workflow.hash)
         outgoing: Replies = []
-        if claim.attempt == 1:  # to a later one it is committed already, and the sweeper's to send if it never went out
+        if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
             run_started = agui.run_started(claim.conversation_id, claim.run_id)
             outgoing = self._append(session, claim, [NewReply("started", run_started)])
         history = conversations.history(
@@ -185,7 +185,7 @@ class TurnTransactions:
         return TurnState(claim, workflow, context, history, steps, absorbed), outgoing
 
     def _workflow(self, session: Session, claim: Claim, current: str) -> Workflow:
-        """The text the turn began with; for a new turn the workflow it was planned in, or the conversation's."""
+        """The version the turn began with; for a new turn, the workflow it was planned in, or the conversation's."""
         name = claim.workflow or current
         workflow = self._workflows.or_default(name)
         if claim.workflow_hash in (None, workflow.hash):
@@ -196,7 +196,7 @@ class TurnTransactions:
         try:
             return load_text(text, file=f"{name}@{(claim.workflow_hash or '')[:12]}")
         except InvalidWorkflows as error:  # a later version of this code may be stricter
-            log.warning("a turn goes on under another text than it began with", workflow=name, reason=str(error))
+            log.warning("turn continues with a newer version of its workflow", workflow=name, reason=str(error))
             return workflow
 
     def _append(self, session: Session, claim: Claim, replies: Sequence[NewReply]) -> Replies:
@@ -211,7 +211,7 @@ class TurnTransactions:
         )
 
     def _conclude(self, session: Session, state: TurnState, error: tuple[str, str] | None) -> list[NewReply]:
-        """The turn's effect on the conversation, and the replies that tell of it."""
+        """Apply the turn's effects to the conversation; returns the replies that report them."""
         claim = state.claim
         conversation = conversations.get(session, claim.conversation_id, lock=True)
         if conversation is None:
@@ -243,7 +243,7 @@ class TurnTransactions:
 
     @staticmethod
     def _reconnect_asked(session: Session, merchant_id: str) -> dict[str, Any]:
-        """The merchant was told to connect again: until then this conversation's further turns wait (turns.sql)."""
+        """Record that the merchant was asked to reconnect: until then this conversation's turns wait (turns.sql)."""
         found = connections.integration_of(session, merchant_id)
         if found is None or found.status != "needs_reauth":
             return {}
@@ -256,7 +256,7 @@ class TurnTransactions:
         return agui.run_finished(claim.conversation_id, claim.run_id)
 
     def _end_absorbed(self, session: Session, state: TurnState) -> Replies:
-        """Every turn ends with exactly one RUN_FINISHED, also one whose message was answered by an earlier turn."""
+        """Every turn ends with exactly one RUN_FINISHED, even one whose message another turn answered."""
         outgoing: Replies = []
         for item in turns.absorbed_by(session, state.claim.turn_id):
             run_id = f"turn_{item.turn_id}"

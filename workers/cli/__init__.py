@@ -1,6 +1,6 @@
-"""The command `cj`. One module per command; what they import is imported when they run, so that help is quick.
+"""The command `cj`, one module per command. Heavy imports happen when a command runs, so that help is quick.
 
-Exit codes: 0 done, 1 found problems, 2 wrong use or settings.
+Exit codes: 0 success, 1 problems found, 2 wrong usage or settings.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from workers.settings import SettingsError
 
 
 class CommandGroup(click.Group):
-    """Says what our own errors say, instead of a traceback."""
+    """Shows our own errors as one message instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -34,11 +34,11 @@ class CommandGroup(click.Group):
             raise _translated(error) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order of a first visit, not of the alphabet
+        return list(self.commands)  # in the order a newcomer needs them, not alphabetically
 
 
 def _translated(error: Exception) -> Exception:
-    """Our errors as click's; anything else stays what it is, a bug with its traceback."""
+    """Our errors as click's. Anything else is a bug and keeps its traceback."""
     from events.errors import EventError
     from storage.errors import StorageError
     from workers.local.embedded_server import EmbeddedServerError
@@ -59,9 +59,9 @@ def _translated(error: Exception) -> Exception:
     cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=examples(
-        "cj demo                                     see the whole flow, nothing to configure",
+        "cj demo                                     see the whole flow; nothing to configure",
         "cj up                                       run everything, until Ctrl-C",
-        "cj check                                    is this environment fit to run in?",
+        "cj check                                    is this environment ready to run?",
         "cj timeline conv_1                          what happened in a conversation, and when",
     ),
 )
@@ -69,8 +69,8 @@ def _translated(error: Exception) -> Exception:
 def cj() -> None:
     """CJ workers: Shopify events in, agent turns, replies out.
 
-    Servers are found through the environment (DATABASE_URL, BROKER_URL, REDIS_URL), else through the
-    `cj up` that runs in this folder. Exit codes: 0 done, 1 found problems, 2 wrong use or settings.
+    Servers come from the environment (DATABASE_URL, BROKER_URL, REDIS_URL), or else from the `cj up`
+    running in this folder. Exit codes: 0 success, 1 problems found, 2 wrong usage or settings.
     """
 
 

@@ -1,4 +1,4 @@
-"""`cj chat` and `cj replies`: gateways in the terminal, which use the public contract and nothing else."""
+"""`cj chat` and `cj replies`: gateways in the terminal, built on the public contract alone."""
 
 import json
 import sys
@@ -13,30 +13,30 @@ from events.replies import Reply
 from workers.cli.common import CommandFailed, examples, json_option, plain, settings_for
 
 PROMPT = "you> "
-#: Seconds without a sign of life after which a person is told where to look.
+#: Seconds of silence after which the user is told where to look.
 PATIENCE = 15.0
-#: Seconds a scripted chat waits for the end of the last turn.
+#: Seconds a scripted chat waits for its last turn to end.
 LIMIT = 120.0
 
 
 @click.command(
     short_help="Talk with CJ in the terminal.",
     epilog=examples(
-        "cj chat m1                                  a new conversation of merchant m1",
-        "cj chat m1 --conversation conv_1            go on with one",
-        "echo 'How was my week?' | cj chat m1        one question from a script",
+        "cj chat m1                                  start a conversation as merchant m1",
+        "cj chat m1 --conversation conv_1            continue one",
+        "echo 'How was my week?' | cj chat m1        ask one question from a script",
     ),
 )
 @click.argument("merchant_id", metavar="MERCHANT")
-@click.option("--conversation", "conversation_id", metavar="ID", help="Go on with this one; default: a new one.")
+@click.option("--conversation", "conversation_id", metavar="ID", help="Conversation to continue; default: a new one.")
 def chat(merchant_id: str, conversation_id: str | None) -> None:
     """Talk with CJ as MERCHANT, until Ctrl-D.
 
-    Publishes message_received and shows the replies; the merchant must be known (`cj store-token` makes one).
+    Publishes message_received and shows the replies. The merchant must exist (`cj store-token` creates one).
     """
     settings = settings_for("BROKER_URL")
     conversation_id = conversation_id or f"chat-{uuid.uuid4().hex[:8]}"
-    click.echo(f"conversation {conversation_id}; Ctrl-D ends it", err=True)
+    click.echo(f"conversation {conversation_id}; press Ctrl-D to end", err=True)
     terminal = sys.stdin.isatty()
     gateway = Gateway(settings.broker_url, merchant_id, conversation_id, PROMPT if terminal else "")
     gateway.start()
@@ -44,7 +44,7 @@ def chat(merchant_id: str, conversation_id: str | None) -> None:
         for text in _typed(terminal):
             gateway.say(text)
         if not terminal and not gateway.wait(LIMIT):
-            raise CommandFailed(f"no answer within {LIMIT:g} s; `cj events rejected` shows events that were refused")
+            raise CommandFailed(f"no answer within {LIMIT:g} s; `cj events rejected` lists refused events")
     except KeyboardInterrupt:
         click.echo(err=True)
     finally:
@@ -62,9 +62,9 @@ class Gateway:
         self._publisher = Publisher(broker_url)
         self._stop = threading.Event()
         self._changed = threading.Condition()
-        self._open: set[str] = set()  # ids of messages that have not been answered
-        self._moved: set[int] = set()  # turns that told of a move to another workflow
-        self._spoke: set[int] = set()  # turns that had words for the merchant
+        self._open: set[str] = set()  # ids of messages not answered yet
+        self._moved: set[int] = set()  # turns that announced a move to another workflow
+        self._spoke: set[int] = set()  # turns that said something to the merchant
         self._heard_at = time.monotonic()
         self._consumer = threading.Thread(target=self._consume, name="replies", daemon=True)
 
@@ -80,7 +80,7 @@ class Gateway:
         self._publisher.publish("message_received", data, source="/chat", id=event_id)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until every message has been answered; False if that did not happen in time."""
+        """Wait until every message has been answered; False if time ran out first."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, seconds)
 
@@ -107,8 +107,8 @@ class Gateway:
             self._changed.notify_all()
 
     def _is_answer(self, reply: Reply) -> bool:
-        """Does this reply end the turn that answers? A message that opens a conversation may first cause one that
-        only tells of the workflow it begins in."""
+        """Does this reply end the turn that answers? A message that opens a conversation may first cause a turn that
+        only announces the workflow it starts in."""
         if reply.kind == "CUSTOM":
             self._moved.add(reply.turn)
         elif reply.text is not None or reply.kind == "RUN_ERROR":
@@ -116,14 +116,14 @@ class Gateway:
         return reply.final and (reply.turn in self._spoke or reply.turn not in self._moved)
 
     def _remind(self) -> bool:
-        """Called now and then by the consumer: says when nothing has been heard for long."""
+        """Called regularly by the consumer: prints a hint after a long silence."""
         if self._open and time.monotonic() - self._heard_at > PATIENCE:
             self._heard_at = time.monotonic()
-            self._print("(no answer yet; `cj events rejected` shows events that were refused)")
+            self._print("(no answer yet; `cj events rejected` lists refused events)")
         return False
 
     def _print(self, text: str) -> None:
-        """A line above the prompt that the merchant may be typing at."""
+        """Print a line above the prompt, where the merchant may be typing."""
         start = f"\r{' ' * len(self._prompt)}\r" if self._prompt else ""
         click.echo(f"{start}{text}\n{self._prompt}" if self._prompt else text, nl=not self._prompt)
 
@@ -145,9 +145,9 @@ def _typed(terminal: bool) -> Iterator[str]:
 @click.option("--once", "count", type=click.IntRange(1), metavar="N", help="Stop after N replies.")
 @json_option
 def replies(count: int | None, as_json: bool) -> None:
-    """Print CJ's replies as they come, and acknowledge them, until Ctrl-C.
+    """Print CJ's replies as they arrive and acknowledge them, until Ctrl-C.
 
-    This is a gateway: what it takes no other gateway on this broker will see.
+    This acts as a gateway: other gateways on this broker do not see the replies it takes.
     """
     from events.replies import RepliesConsumer
 
@@ -166,7 +166,7 @@ def replies(count: int | None, as_json: bool) -> None:
 
 
 def line(reply: Reply) -> str:
-    """One reply for people: conversation, turn, what it is."""
+    """One reply for people: conversation, turn, content."""
     return f"{reply.subject} turn {reply.turn}: {said(reply)}"
 
 

@@ -1,4 +1,4 @@
-"""`cj check`: is this environment fit to run in?"""
+"""`cj check`: is this environment ready to run?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from workers.cli.common import WrongUse, examples, explained, json_option, print
 from workers.local.home import environment_here
 from workers.settings import NEEDED, Settings, SettingsError, needed_by
 
-#: Seconds a server gets to answer.
+#: Seconds a server has to answer.
 LIMIT = 3.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found."""
+    """The outcome of one check."""
 
     name: str
     ok: bool
@@ -27,15 +27,15 @@ class Finding:
 
 
 @click.command(
-    short_help="Is this environment fit to run in?",
+    short_help="Is this environment ready to run?",
     epilog=examples("cj check", "cj check --kind intake", "cj check --json | jq .ok"),
 )
-@click.option("--kind", metavar="KIND", help="As a process of this kind (intake, agent, …); default: as any.")
+@click.option("--kind", metavar="KIND", help="Check for processes of this kind (intake, agent, …); default: all.")
 @json_option
 def check(as_json: bool, kind: str | None) -> None:
-    """Check settings, workflows, database, broker and cache, and show the settings in effect.
+    """Check settings, workflows, database, broker and cache; show the settings in effect.
 
-    Exit code 2 if the settings are not usable, 1 if anything else is wrong.
+    Exit code 2 if the settings are invalid, 1 if anything else is wrong.
     """
     try:
         settings = Settings.read(environment_here(), needed=NEEDED if kind is None else needed_by([kind]))
@@ -64,12 +64,12 @@ def check_settings(settings: Settings) -> Finding:
     from storage.vault import Vault
 
     if settings.token_keys is None:
-        return Finding("settings", True, "usable; no token keys, and none needed")
+        return Finding("settings", True, "valid; no token keys, none needed")
     try:
         vault = Vault.from_text(settings.token_keys)
     except StorageError as error:
         return Finding("settings", False, f"CJ_TOKEN_KEYS {error}")
-    return Finding("settings", True, f"usable; token keys {', '.join(str(key) for key in vault.key_ids)}")
+    return Finding("settings", True, f"valid; token keys {', '.join(str(key) for key in vault.key_ids)}")
 
 
 def check_workflows(settings: Settings) -> Finding:
@@ -79,7 +79,7 @@ def check_workflows(settings: Settings) -> Finding:
     try:
         found = load_folder(settings.workflows_folder)
     except InvalidWorkflows as error:
-        return Finding("workflows", False, f"not valid\n{error}")
+        return Finding("workflows", False, f"invalid\n{error}")
     warned = f"; {len(found.warnings)} warnings, see `cj workflows check`" if found.warnings else ""
     return Finding("workflows", True, f"{', '.join(found.names)}{warned}")
 
@@ -92,7 +92,7 @@ def check_database(settings: Settings) -> Finding:
         problem = migrations.problem(settings.database_url)
     except StorageError as error:
         return Finding("database", False, str(error))
-    return Finding("database", problem is None, problem or "at the head of the migrations")
+    return Finding("database", problem is None, problem or "migrations are up to date")
 
 
 def check_broker(settings: Settings) -> Finding:

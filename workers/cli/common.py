@@ -27,18 +27,18 @@ class CommandFailed(click.ClickException):
 
 
 class WrongUse(CommandFailed):
-    """The command was used wrongly, or the settings do not let it work: exit code 2."""
+    """The command was used wrongly, or its settings are invalid: exit code 2."""
 
     exit_code = 2
 
 
 def json_option(function: Function) -> Function:
-    """Adds `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+    """Add the option `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help; each line is kept as it is."""
+    """The epilog of a command's help; lines are not rewrapped."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
@@ -47,7 +47,7 @@ def print_json(value: Any) -> None:
 
 
 def settings_for(*needed: str) -> Settings:
-    """The settings this command needs: from the environment, else from the `cj up` that runs in this folder."""
+    """The settings this command needs: from the environment, else from the `cj up` running in this folder."""
     try:
         return Settings.read(environment_here(), needed=needed)
     except SettingsError as error:
@@ -56,7 +56,7 @@ def settings_for(*needed: str) -> Settings:
 
 @contextmanager
 def transaction() -> "Iterator[Session]":
-    """One transaction on the database this command works with."""
+    """One transaction on this command's database."""
     from storage.database import Database
 
     database = Database(settings_for("DATABASE_URL").database_url, pool_size=1, application_name="cj-cli")
@@ -68,16 +68,16 @@ def transaction() -> "Iterator[Session]":
 
 
 def plain(text: str) -> str:
-    """Foreign text, fit for a terminal: nothing in it moves the cursor or changes a colour."""
+    """Untrusted text made safe for a terminal: no control characters, so no cursor moves or colour changes."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def explained(error: SettingsError) -> str:
-    """All problems, and the way out that people look for first."""
-    text = "the settings are not usable:\n" + "\n".join(f"  {problem}" for problem in error.problems)
+    """All problems, plus the most likely way out."""
+    text = "the settings are invalid:\n" + "\n".join(f"  {problem}" for problem in error.problems)
     missing = any(f"{name} is not set" in problem for problem in error.problems for name in SERVERS)
     if missing and not Home().is_owned():
-        text += f"\nOr run `cj up` in another terminal: none runs in {Home().folder.parent}."
+        text += f"\nOr run `cj up` in another terminal: none is running in {Home().folder.parent}."
     return text
 
 

@@ -1,4 +1,4 @@
-"""`cj demo`: the whole flow, with nothing to configure."""
+"""`cj demo`: the whole flow; nothing to configure."""
 
 import signal
 from types import FrameType
@@ -12,15 +12,15 @@ STORES = ("new", "tiny", "medium", "large", "huge")
 
 
 @click.command(
-    short_help="See the whole flow, nothing to configure.",
+    short_help="See the whole flow; nothing to configure.",
     epilog=examples("cj demo", "cj demo --store new", "cj demo --fault unauthorized"),
 )
-@click.option("--store", type=click.Choice(STORES), default="medium", show_default=True, help="How many orders it has.")
-@click.option("--fault", metavar="NAME", help="What goes wrong at the store, e.g. unauthorized, throttled, frozen.")
+@click.option("--store", type=click.Choice(STORES), default="medium", show_default=True, help="Size of the store.")
+@click.option("--fault", metavar="NAME", help="Fault to inject at the store, e.g. unauthorized, throttled, frozen.")
 def demo(store: str, fault: str | None) -> None:
     """Connect a store and watch CJ say true things about it.
 
-    Everything is started for this and stopped again; only the store and the words are local stand-ins.
+    Starts everything it needs and stops it afterwards. Only the store and the model are local stand-ins.
     """
     from shopify.development_store.faults import UnknownFault
     from workers.local.demo import Demo, DemoFailed

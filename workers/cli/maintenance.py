@@ -1,4 +1,4 @@
-"""What operators ask and mend: `cj timeline`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
+"""Commands for operators: `cj timeline`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
 import click
 
@@ -12,7 +12,7 @@ from workers.cli.common import CommandFailed, examples, json_option, plain, prin
 @click.argument("conversation_id", metavar="CONVERSATION")
 @json_option
 def timeline(conversation_id: str, as_json: bool) -> None:
-    """Show CONVERSATION from each event to CJ's last word, in milliseconds since the event was received."""
+    """Show CONVERSATION from each event to CJ's last reply, in milliseconds since the event was received."""
     from workers.operations.timeline import read
 
     with transaction() as session:
@@ -26,20 +26,20 @@ def timeline(conversation_id: str, as_json: bool) -> None:
             click.echo(plain(line))
 
 
-#: Refused events that `retry` looks through.
+#: How many refused events `retry` searches.
 SEARCHED = 10_000
 
 
-@click.group(short_help="Events that were refused.")
+@click.group(short_help="List and retry refused events.")
 def events() -> None:
-    """Events that were refused."""
+    """List and retry refused events."""
 
 
 @events.command(epilog=examples("cj events rejected", "cj events rejected --json | jq '.[].error'"))
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 def rejected(limit: int, as_json: bool) -> None:
-    """List refused events, the latest first: what was wrong with each."""
+    """List refused events, latest first, with the error of each."""
     from storage import inbox
 
     with transaction() as session:
@@ -55,13 +55,13 @@ def rejected(limit: int, as_json: bool) -> None:
         click.echo("no refused events")
 
 
-@events.command("retry", epilog=examples("cj events retry 4f1c…        after mending what was wrong"))
+@events.command("retry", epilog=examples("cj events retry 4f1c…        after fixing the cause"))
 @click.argument("event_id", metavar="ID")
-@click.option("--source", help="Whose id it is, when two sources used the same.")
+@click.option("--source", help="The event's source, if two sources used the same id.")
 def retry_event(event_id: str, source: str | None) -> None:
-    """Handle the refused event ID again, for example after its merchant was made known.
+    """Retry the refused event ID, for example after its merchant was created.
 
-    Only an event that was well formed can be: one that could not be read has to be sent again.
+    Only well-formed events can be retried; one that could not be parsed has to be published again.
     """
     from storage import inbox
 
@@ -73,20 +73,20 @@ def retry_event(event_id: str, source: str | None) -> None:
             raise CommandFailed(f"{len(keys)} refused events have the id {event_id!r}; name one with --source")
         again = inbox.retry(session, keys.pop()) if keys else None
     if again is None:
-        raise CommandFailed(f"no refused event {event_id!r} can be handled again; see `cj events rejected`")
-    click.echo(f"event {event_id} is handled again")
+        raise CommandFailed(f"no refused event {event_id!r} to retry; see `cj events rejected`")
+    click.echo(f"retrying event {event_id}")
 
 
-@click.group(short_help="Turns that were given up.")
+@click.group(short_help="List and retry dead turns.")
 def turns() -> None:
-    """Turns that were given up."""
+    """List and retry dead turns: those abandoned after repeated failures."""
 
 
 @turns.command(epilog=examples("cj turns dead", "cj turns dead --json | jq '.[].id'"))
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 def dead(limit: int, as_json: bool) -> None:
-    """List dead turns that were not asked again, the latest first."""
+    """List dead turns that were not retried, latest first."""
     from workers.operations import dead_turns
 
     with transaction() as session:
@@ -96,7 +96,7 @@ def dead(limit: int, as_json: bool) -> None:
         return
     for turn in found:
         where = f"turn {turn.seq} of {turn.conversation_id}"
-        click.echo(f"{turn.id}  {turn.finished_at:%Y-%m-%d %H:%M:%S}  {where}: {turn.error or 'no reason kept'}")
+        click.echo(f"{turn.id}  {turn.finished_at:%Y-%m-%d %H:%M:%S}  {where}: {turn.error or 'no error recorded'}")
     if not found:
         click.echo("no dead turns")
 
@@ -104,21 +104,21 @@ def dead(limit: int, as_json: bool) -> None:
 @turns.command("retry", epilog=examples("cj turns retry 17"))
 @click.argument("turn_id", metavar="ID", type=int)
 def retry_turn(turn_id: int) -> None:
-    """Ask the input of dead turn ID again, as a new turn of its conversation."""
+    """Retry dead turn ID: queue its input as a new turn of the conversation."""
     from workers.operations import dead_turns
 
     with transaction() as session:
         queued = dead_turns.ask_again(session, turn_id)
     if queued is None:
-        raise CommandFailed(f"turn {turn_id} is not dead, or was asked again already; see `cj turns dead`")
+        raise CommandFailed(f"turn {turn_id} is not dead or was already retried; see `cj turns dead`")
     click.echo(f"queued as turn {queued}")
 
 
-@click.group(short_help="What customers of a shop may ask for.")
+@click.group(short_help="Answer customers' data requests.")
 def privacy() -> None:
-    """Requests of a shop's customers to be told what is stored about them (customers_data_request).
+    """Answer requests by a shop's customers for their stored data (customers_data_request).
 
-    What must be deleted (customers_redact, shop_redact) is deleted by the workers, at once.
+    Deletions (customers_redact, shop_redact) need no command: the workers carry them out at once.
     """
 
 
@@ -126,7 +126,7 @@ def privacy() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 def list_requests(limit: int, as_json: bool) -> None:
-    """List the requests, the latest first. Shopify wants each answered within 30 days."""
+    """List the requests, latest first. Shopify requires an answer within 30 days."""
     from storage import privacy as stored
 
     with transaction() as session:
@@ -143,9 +143,9 @@ def list_requests(limit: int, as_json: bool) -> None:
 @privacy.command(epilog=examples("cj privacy export 4f1c… > answer.json"))
 @click.argument("request_id", metavar="ID")
 def export(request_id: str) -> None:
-    """Print, as JSON, what is stored about the customer of request ID. Give it to the merchant, who owes the answer.
+    """Print as JSON what is stored about the customer of request ID. Pass it to the merchant, who owes the answer.
 
-    Nothing is changed. Fetched data also lies in the cache for at most a day; it is Shopify's own.
+    Changes nothing. Data fetched from Shopify also stays in the cache for at most a day.
     """
     from storage import privacy as stored
 
@@ -159,12 +159,12 @@ def export(request_id: str) -> None:
 
 
 @click.command(
-    short_help="Bring the database to the head of the migrations.",
-    epilog=examples("cj migrate", "cj migrate --check      only say whether it is at the head"),
+    short_help="Migrate the database to the latest schema.",
+    epilog=examples("cj migrate", "cj migrate --check      only check whether it is up to date"),
 )
-@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit code 1 if it is not at the head.")
+@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit code 1 if the schema is out of date.")
 def migrate(check_only: bool) -> None:
-    """Bring the database named by DATABASE_URL to the head of the migrations (alembic upgrade head)."""
+    """Migrate the database at DATABASE_URL to the latest schema (alembic upgrade head)."""
     from workers.operations import migrations
 
     database_url = settings_for("DATABASE_URL").database_url
@@ -172,4 +172,4 @@ def migrate(check_only: bool) -> None:
         migrations.upgrade(database_url)
     if problem := migrations.problem(database_url):
         raise CommandFailed(problem)
-    click.echo("the database is at the head of the migrations")
+    click.echo("the database schema is up to date")

@@ -20,13 +20,13 @@ from workers.cli.common import WrongUse, examples, json_option, print_json, sett
 )
 @click.argument("event_type", metavar="TYPE")
 @click.argument("pairs", metavar="[KEY=VALUE]...", nargs=-1)
-@click.option("--id", "event_id", help="The event's id; a new one if absent. The same id twice is one event.")
-@click.option("--source", default="/cli", show_default=True, help="Who says so.")
+@click.option("--id", "event_id", help="The event's id; default: a new one. Reusing an id is a duplicate.")
+@click.option("--source", default="/cli", show_default=True, help="The event's source.")
 @json_option
 def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, source: str, as_json: bool) -> None:
-    """Publish an event of TYPE with data of KEY=VALUE.
+    """Publish an event of TYPE with the given KEY=VALUE data.
 
-    A value is read as its field wants it: true, false, numbers, JSON lists; text needs no quotes of its own.
+    Each value is parsed by its field's type: true, false, numbers, JSON lists; text needs no extra quotes.
     """
     import events
     from events.catalog import CATALOG
@@ -37,7 +37,7 @@ def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, sourc
         data = data_of(event_type, pairs)
         envelope = events.publish(event_type, data, broker_url=broker_url, source=source, id=event_id)
     except InvalidEvent as error:
-        types = f"; the types are {', '.join(CATALOG)}" if error.code == "event.unknown_type" else ""
+        types = f"; valid types: {', '.join(CATALOG)}" if error.code == "event.unknown_type" else ""
         raise WrongUse(f"not published: {error.code}: {error.message}{types}") from None
     if as_json:
         print_json(json.loads(envelope.encode()))
@@ -46,7 +46,7 @@ def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, sourc
 
 
 def data_of(event_type: str, pairs: Sequence[str]) -> dict[str, Any]:
-    """The data that KEY=VALUE arguments mean for this event type. Raises InvalidEvent, WrongUse."""
+    """Parse KEY=VALUE arguments into data for this event type. Raises InvalidEvent, WrongUse."""
     from events import catalog
 
     kinds = catalog.fields(event_type)
@@ -54,7 +54,7 @@ def data_of(event_type: str, pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise WrongUse(f"{pair!r} is not KEY=VALUE; {event_type} has {', '.join(kinds)}")
+            raise WrongUse(f"{pair!r} is not KEY=VALUE; {event_type} has the fields {', '.join(kinds)}")
         if key in data:
             raise WrongUse(f"{key} is given twice")
         data[key] = _value(text, kinds.get(key))
@@ -62,7 +62,7 @@ def data_of(event_type: str, pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _value(text: str, kind: Any) -> Any:
-    """`text` as the field wants it; what does not fit stays text, for the event's model to refuse."""
+    """Parse `text` by the field's type; what does not parse stays text, for the event's model to refuse."""
     if kind == "string":
         return text
     if kind == "list" and not text.startswith("["):

@@ -1,4 +1,4 @@
-"""`cj workflows test`: scenario tests for people who do not use pytest."""
+"""`cj workflows test`: run scenarios without pytest."""
 
 import time
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=examples(
         "cj workflows test scenarios/                     every *.yaml in and under a folder",
-        "cj workflows test refund.yaml --workflows my/    on workflows of your own",
+        "cj workflows test refund.yaml --workflows my/    test your own workflows",
     )
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 )
 @json_option
 def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
-    """Run scenarios on real workers, with servers, a store and a model of their own, and tell how each went.
+    """Run scenarios on real workers with their own servers, store and model, and report each result.
 
-    Nothing that runs elsewhere is used or touched. Starting takes some seconds, once.
+    Nothing already running is used or touched. Startup takes a few seconds, once.
     """
     from workers.scenario.run import files, run_files
     from workers.scenario.stack import Late
@@ -45,7 +45,7 @@ def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
             for result in running:
                 results.append(result)
                 if not as_json:
-                    _tell(result)
+                    _print(result)
     except Late as error:
         raise CommandFailed(plain(str(error))) from None
     failed = sum(result.problem is not None for result in results)
@@ -56,7 +56,7 @@ def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
     raise SystemExit(1 if failed else 0)
 
 
-def _tell(result: "ScenarioResult") -> None:
+def _print(result: "ScenarioResult") -> None:
     if result.problem is None:
         click.echo(f"passed  {result.name}, {result.seconds:.1f} s")
     else:

@@ -1,6 +1,6 @@
-"""`cj store-token` and `cj tokens`: keep a shop's access token, the keys that seal them, tokens from elsewhere.
+"""`cj store-token` and `cj tokens`: store access tokens, manage the keys that seal them, import them from Redis.
 
-A token comes from standard input, never from argv.
+Tokens are read from standard input, never from argv.
 """
 
 import json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TokenAnswer:
-    """What Shopify answers when it grants a token:
+    """Shopify's response when it grants a token:
     https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens"""
 
     access_token: SecretStr
@@ -34,20 +34,20 @@ class TokenAnswer:
 
 
 @click.command(
-    short_help="Keep a shop's access token, sealed.",
+    short_help="Store a shop's access token, sealed.",
     epilog=examples(
-        "cj store-token acme.myshopify.com --merchant-id m1          asks for the token, hidden",
+        "cj store-token acme.myshopify.com --merchant-id m1          prompts for the token, without echo",
         "cj store-token acme.myshopify.com --merchant-id m1 < token.txt",
         "curl … /admin/oauth/access_token | cj store-token acme.myshopify.com --merchant-id m1",
     ),
 )
 @click.argument("shop")
-@click.option("--merchant-id", metavar="ID", help="Whose shop it is; default: the shop's name. Made if unknown.")
-@click.option("--scopes", metavar="A,B", default="", help="Granted scopes, if the token comes without them.")
+@click.option("--merchant-id", metavar="ID", help="The shop's merchant; default: the shop's name. Created if new.")
+@click.option("--scopes", metavar="A,B", default="", help="Granted scopes, if the input does not list them.")
 @click.option("--emit", is_flag=True, help="Also record oauth_complete, as the auth service does.")
 @json_option
 def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_json: bool) -> None:
-    """Store SHOP's access token, read from standard input: the plain token, or Shopify's whole JSON answer."""
+    """Store SHOP's access token, read from standard input: the bare token, or Shopify's whole JSON response."""
     from events.errors import InvalidEvent
     from events.shop_domain import normalize_shop_domain
     from storage import merchants
@@ -87,7 +87,7 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
 
 
 def read_answer(text: str) -> TokenAnswer:
-    """The token in what was typed or piped. No error repeats any of it."""
+    """Parse the token from the input. Errors never repeat any of it."""
     text = text.strip()
     if not text:
         raise WrongUse("no token on standard input")
@@ -96,7 +96,7 @@ def read_answer(text: str) -> TokenAnswer:
     try:
         answer = json.loads(text)
     except ValueError:
-        raise WrongUse("standard input begins like JSON but is not") from None
+        raise WrongUse("standard input starts like JSON but is not valid JSON") from None
     if not isinstance(answer.get("access_token"), str):
         raise WrongUse("the JSON on standard input has no access_token")
     refresh = answer.get("refresh_token")
@@ -117,9 +117,9 @@ def _from_standard_input() -> str:
 
 def _token(value: object, name: str) -> SecretStr:
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not 10 <= len(value) <= 500:
-        raise WrongUse(f"{name} is not one: expected 10 to 500 printable characters")
+        raise WrongUse(f"{name} is invalid: expected 10 to 500 printable characters")
     if " " in value:
-        raise WrongUse(f"{name} has a space in it: expected the token alone")
+        raise WrongUse(f"{name} contains a space: expected the token alone")
     return SecretStr(value)
 
 
@@ -134,18 +134,18 @@ def _split(scopes: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in scopes.split(",") if part.strip())
 
 
-@click.group(short_help="Keys that seal Shopify tokens; tokens from elsewhere.")
+@click.group(short_help="Manage token keys; import tokens from Redis.")
 def tokens() -> None:
-    """Keys that seal Shopify tokens (CJ_TOKEN_KEYS), and tokens that an earlier service kept in Redis."""
+    """Manage the keys that seal Shopify tokens (CJ_TOKEN_KEYS); import tokens an earlier service kept in Redis."""
 
 
 @tokens.command("new-key", epilog=examples("export CJ_TOKEN_KEYS=$(cj tokens new-key)"))
 @click.option("--id", "key_id", type=click.IntRange(1, 255), default=1, show_default=True)
 def new_key(key_id: int) -> None:
-    """Print a fresh key, in the form CJ_TOKEN_KEYS wants.
+    """Print a new key in CJ_TOKEN_KEYS format.
 
-    To change keys, put the new one with a higher id in front (the first seals, all open), restart the workers, run
-    `cj tokens reseal`, and drop the old one.
+    To rotate keys: put the new one, with a higher id, first (the first key seals, all open), restart the workers,
+    run `cj tokens reseal`, then remove the old key.
     """
     from storage.vault import new_key_text
 
@@ -156,9 +156,9 @@ def new_key(key_id: int) -> None:
 @click.option("--batch", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Rows at a time.")
 @json_option
 def reseal(batch: int, as_json: bool) -> None:
-    """Seal every token with the first key of CJ_TOKEN_KEYS. Safe while workers run, and safe to repeat.
+    """Reseal every token with the first key of CJ_TOKEN_KEYS. Safe while workers run, and safe to repeat.
 
-    Exit code 1 if a token does not open with any key; the others are sealed all the same.
+    Exit code 1 if no key opens some token; the others are resealed all the same.
     """
     from workers.operations import token_keys
 
@@ -168,31 +168,31 @@ def reseal(batch: int, as_json: bool) -> None:
         shown = {"count": done.count, "unreadable": list(done.unreadable), "keys_in_use": sorted(done.keys_in_use)}
         print_json({**shown, "complete": done.is_complete})
     else:
-        click.echo(f"sealed with key {done.sealing_key}: {done.count} rows anew")
+        click.echo(f"resealed {done.count} {'row' if done.count == 1 else 'rows'} with key {done.sealing_key}")
         if done.is_complete:
-            click.echo("every other key can be dropped from CJ_TOKEN_KEYS")
+            click.echo("all other keys can be removed from CJ_TOKEN_KEYS")
         else:
             click.echo(f"keys still in use: {', '.join(map(str, sorted(done.keys_in_use)))}; keep them")
     if done.unreadable:
         rows = ", ".join(map(str, done.unreadable))
-        raise CommandFailed(f"rows of merchant_integrations that do not open: {rows}; connect these shops anew")
+        raise CommandFailed(f"no key opens these rows of merchant_integrations: {rows}; reconnect these shops")
 
 
 @tokens.command(
     "migrate-from-redis",
     epilog=examples(
-        "cj tokens migrate-from-redis --dry-run       what would happen",
+        "cj tokens migrate-from-redis --dry-run       show what would happen",
         "REDIS_URL=redis://old.example cj tokens migrate-from-redis",
-        "cj tokens migrate-from-redis --delete        and clean up what was verified",
+        "cj tokens migrate-from-redis --delete        also delete verified keys",
     ),
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing.")
-@click.option("--delete", is_flag=True, help="Delete each key whose token was stored, read back and opened.")
+@click.option("--delete", is_flag=True, help="Delete each key once its token was stored, read back and opened.")
 @json_option
 def migrate_from_redis(dry_run: bool, delete: bool, as_json: bool) -> None:
-    """Bring tokens from the keys merchant:* of REDIS_URL into Postgres, sealed.
+    """Import tokens from the keys merchant:* of REDIS_URL into Postgres, sealed.
 
-    May be interrupted and run again. Exit code 1 if a key could not be brought over; the report says why.
+    Safe to interrupt and rerun. Exit code 1 if a key could not be imported; the report says why.
     """
     import redis
 
@@ -217,11 +217,11 @@ def _print(report: "Report") -> None:
         deleted = ", deleted from Redis" if outcome.deleted else ""
         click.echo(plain(f"{outcome.result:9} {outcome.key}  {outcome.reason}{deleted}"))
     counted = ", ".join(f"{count} {name}" for name, count in report.counts.items())
-    click.echo(f"{counted}{' (dry run: nothing was changed)' if report.dry_run else ''}")
+    click.echo(f"{counted}{' (dry run: nothing changed)' if report.dry_run else ''}")
 
 
 def _watched(keys: list[bytes]) -> Iterable[bytes]:
-    # On standard error, so that --json stays JSON; hidden unless a person looks on.
+    # On standard error, so that --json output stays JSON; shown only on a terminal.
     with click.progressbar(keys, label="tokens", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         yield from bar
 

@@ -1,4 +1,4 @@
-"""`cj up`: every process of the Procfile, with servers of its own where the environment names none."""
+"""`cj up`: run every process of the Procfile, with embedded servers where the environment names none."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from workers.local.supervisor import Supervisor
 from workers.logs import mask
 from workers.settings import SERVERS, Settings, environment
 
-#: Seconds in which every process should be ready; after that they are named, and it goes on.
+#: Seconds until late processes are reported; `cj up` keeps running.
 READY_LIMIT = 60.0
 
 
@@ -30,20 +30,20 @@ READY_LIMIT = 60.0
     epilog=examples(
         "cj up                                  servers, workers and a store, all on this machine",
         "cj up --agents 3                       three agent processes",
-        "cj up --only intake --only workflow    some kinds only",
-        "cj up --reload                         take up edited workflows, say what is wrong with them",
+        "cj up --only intake --only workflow    only some kinds",
+        "cj up --reload                         reload edited workflows, report their errors",
         "DATABASE_URL=… BROKER_URL=… REDIS_URL=… CJ_TOKEN_KEYS=… cj up      with real servers",
     ),
 )
-@click.option("--only", "kinds", multiple=True, metavar="KIND", help="Run this kind only; may be repeated.")
-@click.option("--agents", type=click.IntRange(1, 64), metavar="N", help="How many agent processes.")
-@click.option("--reload", "reloads", is_flag=True, help="Take up workflow YAML whenever it is edited; for development.")
-@click.option("--raw", is_flag=True, help="Show the processes' JSON lines as they are.")
+@click.option("--only", "kinds", multiple=True, metavar="KIND", help="Run only this kind; repeatable.")
+@click.option("--agents", type=click.IntRange(1, 64), metavar="N", help="Number of agent processes.")
+@click.option("--reload", "reloads", is_flag=True, help="Reload workflow YAML whenever it changes; for development.")
+@click.option("--raw", is_flag=True, help="Show the processes' JSON log lines unformatted.")
 def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> None:
-    """Run the processes of the Procfile and start again what dies, until Ctrl-C.
+    """Run the processes of the Procfile, restarting any that die, until Ctrl-C.
 
-    Postgres and Valkey are started under .cj/ where DATABASE_URL, BROKER_URL and REDIS_URL are absent, and a
-    development store if nothing real is named at all. Ctrl-C lets running work finish; a second one does not.
+    Starts Postgres and Valkey under .cj/ where DATABASE_URL, BROKER_URL or REDIS_URL is not set, and a development
+    store if none of them is. Ctrl-C lets running work finish; a second Ctrl-C kills it.
     """
     wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents} if agents else None)
     check_workflows()
@@ -67,24 +67,24 @@ def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> 
 
 
 def with_folder(environ: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
-    """The processes run in another folder than this one."""
+    """`environ` with CJ_WORKFLOWS made absolute: the processes run in another folder."""
     folder = settings.workflows_folder
     return environ if folder is None else {**environ, "CJ_WORKFLOWS": str(folder.absolute())}
 
 
 def check_workflows() -> None:
-    """Before any server is started for them. Raises WrongUse."""
+    """Check the workflows before any server is started. Raises WrongUse."""
     from workflows.errors import InvalidWorkflows
     from workflows.loader import load_folder
 
     try:
         load_folder(settings_for().workflows_folder)
     except InvalidWorkflows as error:
-        raise WrongUse(f"the workflows are not usable:\n{error}") from None
+        raise WrongUse(f"the workflows are invalid:\n{error}") from None
 
 
 def run(supervisor: Supervisor, servers: LocalServers) -> None:
-    """Start, say what other terminals need, and stay until everything has ended."""
+    """Start, print what other terminals need, and wait until everything has ended."""
     began = time.monotonic()
     say(f"starting {', '.join(supervisor.not_ready())} …")
     supervisor.start()
@@ -92,12 +92,12 @@ def run(supervisor: Supervisor, servers: LocalServers) -> None:
         say(f"all processes ready, {time.monotonic() - began:.1f} s")
         say_where(servers)
     elif not supervisor.is_stopping:
-        say(f"not ready after {READY_LIMIT:g} s: {', '.join(supervisor.not_ready())}; see the lines above")
+        say(f"not ready after {READY_LIMIT:g} s: {', '.join(supervisor.not_ready())}; see the output above")
     supervisor.wait()
 
 
 def say_where(servers: LocalServers) -> None:
-    """The environment for programs in other terminals; `cj` there finds it by itself."""
+    """Print the environment for programs in other terminals; `cj` finds it by itself."""
     for name in (*SERVERS, "SHOPIFY_ADMIN_URL"):
         if value := servers.environ.get(name):
             say(f"  {name}={mask(value)}")
@@ -105,21 +105,19 @@ def say_where(servers: LocalServers) -> None:
         from shopify.development_store import token_for
 
         shop = "dev-medium.myshopify.com"
-        say(f"Nothing real is connected: {servers.store.url} plays Shopify. Try, in another terminal:")
+        say(f"The development store at {servers.store.url} plays Shopify. Try in another terminal:")
         cj = "cj" if shutil.which("cj") else os.path.relpath(sys.argv[0])
         say(f"  echo {token_for(shop)} | {cj} store-token {shop} --merchant-id m1")
         say(f"  {cj} publish oauth_complete provider=shopify success=true shop_domain={shop} merchant_id=m1")
         say(f"  {cj} chat m1")
     elif "SHOPIFY_ADMIN_URL" not in servers.environ:
-        say(
-            "Shopify is the real one: beside servers of yours no development store is started. For one, before `cj up`:"
-        )
-        say("  python -m shopify.development_store      says its SHOPIFY_ADMIN_URL to set, and how to get a token")
+        say("Using the real Shopify: no development store is started next to your own servers. To use one, first run:")
+        say("  python -m shopify.development_store      prints the SHOPIFY_ADMIN_URL to set and how to get a token")
 
 
 @contextmanager
 def reloading(supervisor: Supervisor, processes: Sequence[Process], settings: Settings) -> Iterator[None]:
-    """Edited workflows are taken up by restarting the processes that read them."""
+    """Reload edited workflows by restarting the processes that read them."""
     from workers.local.reload import KINDS, Reloader
 
     names = [process.name for process in processes if process.name.partition(".")[0] in KINDS]
@@ -133,7 +131,7 @@ def reloading(supervisor: Supervisor, processes: Sequence[Process], settings: Se
 
 @contextmanager
 def stopped_by_signals(supervisor: Supervisor) -> Iterator[None]:
-    """Ctrl-C and the like stop the children in good order; a second time, at once."""
+    """Ctrl-C and the like stop the children gracefully; a second time, at once."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         supervisor.ask_to_stop()
@@ -153,7 +151,7 @@ def say(sentence: str) -> None:
 
 
 def readable(line: str) -> str:
-    """A JSON log line as people like it; any other line as it is."""
+    """A JSON log line formatted for people; any other line unchanged."""
     try:
         entry = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`cj workflows`: for people who write workflow YAML."""
+"""`cj workflows`: tools for people who write workflow YAML."""
 
 import json
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ import click
 from workers.cli.common import WrongUse, examples, json_option, plain, print_json, settings_for
 
 
-@click.group(short_help="Check and understand workflow YAML.")
+@click.group(short_help="Check, explain and test workflow YAML.")
 def workflows() -> None:
-    """Check and understand workflow YAML."""
+    """Check, explain and test workflow YAML."""
 
 
 @workflows.command(epilog=examples("cj workflows check", "cj workflows check flows/ flows/returns.yaml"))
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @json_option
-@click.option("--github", is_flag=True, help="Print annotations for GitHub Actions; give relative paths.")
+@click.option("--github", is_flag=True, help="Print GitHub Actions annotations; pass relative paths.")
 def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     """Check files and folders of workflow YAML; default: CJ_WORKFLOWS, else the shipped ones.
 
-    Every problem has its file, line and column. Warnings alone leave the exit code at 0.
+    Reports every problem with file, line and column. Warnings alone leave the exit code at 0.
     """
     from workflows import loader, problems
 
@@ -32,7 +32,7 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     if as_json or github:
         click.echo(plain((problems.as_json if as_json else problems.github)(found)))
     else:
-        shipped = "" if asked else ", the shipped ones; for your own give their folder or set CJ_WORKFLOWS"
+        shipped = "" if asked else ", the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
         click.echo(plain(problems.human(found, files=loader.count_files(asked)) + shipped))
     raise SystemExit(problems.exit_code(found))
 
@@ -49,17 +49,17 @@ def schema() -> None:
     epilog=examples("cj workflows explain event.json", "cj workflows explain - --workflow ad_hoc_support")
 )
 @click.argument("event_file", metavar="EVENT.json", type=click.File("rb"))
-@click.option("--workflow", "name", metavar="NAME", help="Only this one; default: all.")
+@click.option("--workflow", "name", metavar="NAME", help="Explain only this workflow; default: all.")
 @click.option("--context", metavar="JSON", default="{}", help="The conversation's context.")
 @json_option
 def explain(event_file: BinaryIO, name: str | None, context: str, as_json: bool) -> None:
-    """Show what each workflow would do with an event, and why: every rule, every part of its condition.
+    """Show what each workflow would do with an event, and why: every rule and every part of its condition.
 
-    A conversation's own workflow decides what an event means; where the event opens the conversation, the first one
-    shown that has rules for it does.
+    An event is handled by its conversation's workflow. An event that opens a conversation is handled by the first
+    workflow shown that has rules for it.
 
     \b
-    EVENT.json is the whole event, as it is published:
+    EVENT.json is the whole event, as published:
       {"specversion": "1.0", "id": "1", "source": "/auth", "type": "oauth_complete",
        "data": {"provider": "shopify", "success": true,
                 "shop_domain": "acme.myshopify.com", "merchant_id": "m1"}}

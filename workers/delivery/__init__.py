@@ -1,6 +1,6 @@
-"""From rows to others, and again until they have it.
+"""Delivers committed rows to workers and the gateway, repeating until they arrive.
 
-Start reading in `sweeper`: what a lost message, a dead worker or a silent gateway left behind is found by it.
-`reply_publisher` hands committed replies to the broker, `wake_ups` tells workers that a row waits for them.
+Start reading in `sweeper`, which recovers what a lost message, a dead worker or a silent gateway left behind.
+`reply_publisher` publishes committed replies, `wake_ups` tells workers that rows are waiting.
 May import storage, events and the workers' root.
 """

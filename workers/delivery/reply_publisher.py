@@ -1,7 +1,7 @@
-"""Hands committed replies to the broker. What it cannot hand over stays in the outbox for the sweeper.
+"""Publishes committed replies to the broker. What it cannot publish stays in the outbox for the sweeper.
 
-That a reply was handed over is noted a moment later, for many at once: a turn does not wait for a commit that only
-spares the sweeper a look. A reply whose note is lost is sent again, and the gateway drops what it knows.
+Rows are marked as published a moment later, in batches, so that a turn does not wait for a commit that only saves the
+sweeper work. A reply whose mark is lost is sent again, and the gateway drops the duplicate.
 """
 
 import json
@@ -34,9 +34,9 @@ class ReplyPublisher:
         self._noting: threading.Timer | None = None
 
     def publish(self, replies: Sequence[OutgoingReply]) -> int:
-        """Publish in the given order; returns how many were handed over.
+        """Publish in the given order; returns how many were published.
 
-        Never raises: the rows are committed, and an unpublished or unacked row is sent again by the sweeper.
+        Never raises: the rows are committed, and the sweeper resends whatever is unpublished or unacked.
         """
         if not replies or self._breaker.is_open:
             return 0
@@ -52,7 +52,7 @@ class ReplyPublisher:
         return len(sent)
 
     def is_drained(self) -> bool:
-        """Whether no reply lies on the broker: all were taken by the gateway, or lost. False when nobody can say."""
+        """Whether no reply is left on the broker: the gateway took all, or they were lost. False if unknown."""
         if self._breaker.is_open:
             return False
         try:
@@ -63,7 +63,7 @@ class ReplyPublisher:
             return False
 
     def note(self) -> None:
-        """Note in the outbox what was handed over so far."""
+        """Mark in the outbox what was published so far."""
         with self._lock:
             sent, self._sent, self._noting = self._sent, [], None
         if not sent:
@@ -73,7 +73,7 @@ class ReplyPublisher:
                 outbox.mark_published(session, sent)
                 failpoint("publish.before_commit")
         except StorageError:
-            pass  # what is not noted is sent again; the gateway drops what it knows
+            pass  # unmarked replies are sent again; the gateway drops duplicates
 
     def _send(self, replies: Sequence[OutgoingReply]) -> list[str]:
         sent: list[str] = []
@@ -82,7 +82,7 @@ class ReplyPublisher:
                 for reply in replies:
                     self._publish_one(producer, reply)
                     sent.append(reply.id)
-        except Exception as error:  # noqa: BLE001 - any failure of the broker's client means the same: later
+        except Exception as error:  # noqa: BLE001 - whatever the broker's client raises: try later
             self._breaker.failed(type(error).__name__)
         else:
             self._breaker.worked()

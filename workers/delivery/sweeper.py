@@ -1,7 +1,7 @@
-"""The sweeper: finds what a lost message, a dead worker or a silent gateway left behind, about once a second.
+"""The sweeper: about once a second, recovers what a lost message, a dead worker or a silent gateway left behind.
 
-It runs as a thread of every intake and workflow process; an advisory lock lets one of them work at a time, so there
-is no process whose loss stops it. It only re-queues and re-sends; it never executes.
+It runs as a thread in every intake and workflow process. An advisory lock lets one work at a time, so no single
+process's death stops it. It only requeues and resends; it never does the work itself.
 """
 
 import threading
@@ -29,7 +29,7 @@ LOCK_KEY = 0x434A_5357  # "CJSW": the advisory lock of all sweepers on one datab
 HINT_AFTER_SECONDS = 1.0
 BATCH = 100
 DRAINED_RESEND_SECONDS = 15.0
-"""Longest pause before a reply is sent again to a gateway that has taken everything off the broker."""
+"""Longest pause before resending to a gateway that has taken everything off the broker."""
 PRUNE_EVERY_SECONDS = 300.0
 
 LOST = "Sorry, I lost my train of thought. Please ask again."
@@ -37,7 +37,7 @@ LOST = "Sorry, I lost my train of thought. Please ask again."
 
 @dataclass(frozen=True)
 class Found:
-    """What one sweep found; to be told to others after its transaction."""
+    """What one sweep found; to be sent after its transaction commits."""
 
     events: list[int] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
@@ -47,8 +47,8 @@ class Found:
 def sweep(session: Session, *, drained: bool = False, recovery_factor: float = 1.0) -> Found | None:
     """One sweep inside the caller's transaction; None if another process is sweeping. All pauses are scaled.
 
-    `drained`: no reply lies on the broker. Then the gateway lives, and what is not acked by now is sent again soon:
-    the pauses grow only so that a gateway which is away does not find each reply many times.
+    `drained`: no reply is left on the broker, so the gateway is alive and unacked replies are resent soon. Longer
+    pauses only serve to spare a gateway that is away many copies of each reply.
     """
     if not session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}).scalar():
         return None
@@ -98,7 +98,7 @@ def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingRe
 
 
 class Sweeper:
-    """The thread. It survives whatever a sweep meets and tries again after the period."""
+    """The sweeper's thread. It survives any error in a sweep and tries again after the period."""
 
     def __init__(
         self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher, *, recovery_factor: float = 1.0
@@ -110,7 +110,7 @@ class Sweeper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._away = False
-        self._more = False  # the last sweep was full: an outage is caught up without pauses
+        self._more = False  # the last sweep was full: catch up without pauses
         self._pruned_at = time.monotonic()
 
     def start(self) -> None:
@@ -122,33 +122,33 @@ class Sweeper:
             self._thread.join(timeout)
 
     def once(self) -> Found | None:
-        """Sweep, commit, then tell; returns what was found."""
+        """Sweep, commit, then send; returns what was found."""
         drained = self._reply_publisher.is_drained()
         with self._database.transaction() as session:
             found = sweep(session, drained=drained, recovery_factor=self._recovery_factor)
         self._more = False
         if found is not None:
-            told = self._tell(found.events, found.turns, found.replies)
-            self._more = told and BATCH in (len(found.events), len(found.turns), len(found.replies))
+            sent = self._send(found.events, found.turns, found.replies)
+            self._more = sent and BATCH in (len(found.events), len(found.turns), len(found.replies))
         return found
 
-    def _tell(self, events: Sequence[int], turn_ids: Sequence[int], replies: Sequence[OutgoingReply]) -> bool:
-        """False if the broker did not take all of it."""
-        told = self._reply_publisher.publish(replies) == len(replies)
-        self._reply_publisher.note()  # else the next sweep would find them again
+    def _send(self, events: Sequence[int], turn_ids: Sequence[int], replies: Sequence[OutgoingReply]) -> bool:
+        """False if the broker did not take everything."""
+        published = self._reply_publisher.publish(replies) == len(replies)
+        self._reply_publisher.note()  # otherwise the next sweep would find them again
         wake_ups = [self._wake_ups.handle_events(events)]
         wake_ups += [self._wake_ups.run_turn(turn_id) for turn_id in turn_ids]
-        return told and all(wake_ups)
+        return published and all(wake_ups)
 
     def _prune(self) -> None:
-        """Now and then delete what has been kept long enough; any number of processes may do it at once."""
+        """Every few minutes delete rows past their retention; any number of processes may do so at once."""
         if time.monotonic() - self._pruned_at < PRUNE_EVERY_SECONDS:
             return
         self._pruned_at = time.monotonic()
         with self._database.transaction() as session:
             pruned = privacy.prune(session)
         if pruned.turns or pruned.events:
-            log.info("deleted what was kept long enough", turns=pruned.turns, events=pruned.events)
+            log.info("deleted rows past their retention", turns=pruned.turns, events=pruned.events)
 
     def _run(self) -> None:
         period = PERIOD_SECONDS * self._recovery_factor
@@ -157,11 +157,11 @@ class Sweeper:
                 self.once()
                 self._prune()
                 if self._away:
-                    log.info("sweeper works again")
+                    log.info("sweeper resumed")
                 self._away = False
             except StorageError as error:
                 if not self._away:
-                    log.warning("sweeper waits for Postgres", error_code=error.code)
+                    log.warning("sweeper is waiting for Postgres", error_code=error.code)
                 self._away = True
             except Exception:
                 log.exception("sweep failed")

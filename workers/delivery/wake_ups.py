@@ -1,7 +1,7 @@
-"""Wake-ups: Celery messages that wake a worker up. They carry ids, and every one of them may be lost.
+"""Wake-ups: Celery messages that carry an id and wake a worker. Any of them may be lost.
 
-The truth is a row in Postgres; what a lost wake-up should have started is found by the sweeper within about a second.
-So telling never raises, and a broker that is away is left alone for a few seconds instead of being waited for.
+The state is a row in Postgres; if a wake-up is lost, the sweeper finds the row within about a second. So sending never
+raises, and an unavailable broker is skipped for a few seconds instead of waited for.
 """
 
 import time
@@ -21,7 +21,7 @@ BREAK_SECONDS = 5.0
 """How long the broker is left alone after a failure."""
 
 EVENTS_PER_WAKE_UP = 25
-"""Handled one after the other by one thread: enough to spare intake the messages, few enough to share a burst."""
+"""One thread handles them in sequence: enough to save intake messages, few enough to spread a burst over workers."""
 
 HANDLE_EVENT = "cj.handle_event"
 RUN_TURN = "cj.run_turn"
@@ -41,15 +41,15 @@ def _log_broker(problem: str | None) -> None:
 
 
 def is_row_id(value: object) -> bool:
-    """Whether a message's argument can be the id of a row at all."""
+    """Whether a message's argument can be a row id."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
 
 
 def sender(broker_url: str) -> Celery:
-    """A Celery application that runs nothing itself: for those who wake workers up from outside."""
+    """A Celery application that only sends, for waking workers from outside."""
     app = Celery("sender", broker=broker_url, set_as_current=False)
-    wakened = [queues.plain_queue(name) for name in (queues.WORKFLOW, queues.TURNS, queues.SHOPIFY)]
-    app.conf.update(task_queues=wakened, task_default_exchange="", task_create_missing_queues=False)
+    woken = [queues.plain_queue(name) for name in (queues.WORKFLOW, queues.TURNS, queues.SHOPIFY)]
+    app.conf.update(task_queues=woken, task_default_exchange="", task_create_missing_queues=False)
     return app
 
 
@@ -62,31 +62,31 @@ class WakeUps:
         self._delayed_calls = DelayedCalls()
 
     def handle_events(self, event_keys: Sequence[int]) -> bool:
-        """Ask workflow workers to handle the events of these inbox rows; many at once cost few messages."""
+        """Ask workflow workers to handle the events of these inbox rows, many per message."""
         starts = range(0, len(event_keys), EVENTS_PER_WAKE_UP)
         parts = [list(event_keys[start : start + EVENTS_PER_WAKE_UP]) for start in starts]
-        return all(self._tell(HANDLE_EVENT, queues.WORKFLOW, part) for part in parts)
+        return all(self._send(HANDLE_EVENT, queues.WORKFLOW, part) for part in parts)
 
     def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:
         """Ask an agent worker to run this turn; `after_seconds` from now if this process still lives then."""
         if after_seconds > 0:
-            # Not Celery's countdown: such a message lies unacked in some worker, and is repeated on any blip.
-            self._delayed_calls.call(after_seconds, lambda: self._tell(RUN_TURN, queues.TURNS, [turn_id]))
+            # Not Celery's countdown: such a message stays unacked in some worker and is redelivered on any blip.
+            self._delayed_calls.call(after_seconds, lambda: self._send(RUN_TURN, queues.TURNS, [turn_id]))
             return True
-        return self._tell(RUN_TURN, queues.TURNS, [turn_id])
+        return self._send(RUN_TURN, queues.TURNS, [turn_id])
 
     def fetch(self, request: dict[str, Any]) -> bool:
         """Ask a Shopify worker to fetch (workers.shop.fetch.FetchRequest as a dict of ids)."""
-        return self._tell(FETCH, queues.SHOPIFY, [request])
+        return self._send(FETCH, queues.SHOPIFY, [request])
 
-    def _tell(self, task: str, queue: str, args: list[Any]) -> bool:
+    def _send(self, task: str, queue: str, args: list[Any]) -> bool:
         if self._breaker.is_open:
             return False
         try:
             self._app.send_task(
                 task, args, queue=queue, retry=False, ignore_result=True, confirm_timeout=queues.CONFIRM_SECONDS
             )
-        except Exception as error:  # noqa: BLE001 - a wake-up may fail in any way the broker's client knows
+        except Exception as error:  # noqa: BLE001 - the broker's client raises many kinds of errors
             self._breaker.failed(type(error).__name__)
             return False
         self._breaker.worked()

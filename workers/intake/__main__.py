@@ -1,8 +1,8 @@
 """The intake process: `python -m workers.intake`.
 
-Plain queues are read in batches: whatever waits is taken together, up to a bound. A single message is handed over at
-once; under load the batches grow by themselves, and with them the commits become fewer. A batch is acked only after it
-was handled, so the handler must bear a repetition.
+Plain queues are read in batches: whatever is waiting is taken together, up to a limit. A single message is handled at
+once; under load the batches grow by themselves, which saves commits. A batch is acked only after it was handled, so
+handlers must tolerate repeats.
 """
 
 import signal
@@ -19,11 +19,11 @@ from workers.intake.accept import Intake
 IDLE_SECONDS = 1.0
 
 Handler = Callable[[Sequence[Delivery]], bool]
-"""Handles a batch; False leaves it unacked, because the process is stopping."""
+"""Handles a batch; returns False to leave it unacked, because the process is stopping."""
 
 
 def consume(consumer: PlainConsumer, handle: Handler, stop: threading.Event, *, max_batch: int = 100) -> None:
-    """Hand batches to `handle` until `stop` is set. The consumer survives the broker's restarts by itself."""
+    """Pass batches to `handle` until `stop` is set. The consumer survives broker restarts by itself."""
     busy = False
     try:
         while not stop.is_set():
@@ -42,7 +42,7 @@ def _next_batch(consumer: PlainConsumer, max_batch: int) -> list[Delivery]:
 
 
 def run(built: Resources, stop: threading.Event) -> None:
-    """Consume `events` and `acks` and sweep, until `stop` is set."""
+    """Consume `events` and `acks`, and sweep, until `stop` is set."""
     intake = Intake(built.database, built.wake_ups, stop)
     broker_url = built.settings.broker_url
     acks = threading.Thread(
@@ -59,7 +59,7 @@ def run(built: Resources, stop: threading.Event) -> None:
 
 
 def main() -> None:
-    """Run until SIGTERM or SIGINT; exit with 2 when the process cannot start."""
+    """Run until SIGTERM or SIGINT; exits with 2 if the process cannot start."""
     logs.configure("intake")
     built = bootstrap.start(app, ["intake"])
     stop = threading.Event()

@@ -1,7 +1,7 @@
-"""Foreign messages become rows.
+"""Turns incoming messages into rows, so that no untrusted byte ever reaches a Celery worker.
 
-Takes them off the broker, so that no foreign byte ever reaches a Celery worker. An event becomes a row
-(accepted or refused) before its message is acked; then a workflow worker is told. Acks of the gateway mark replies.
+An event becomes a row (accepted or refused) before its message is acked; then a workflow worker is woken. Acks from the
+gateway mark replies.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ log = logs.get(__name__)
 T = TypeVar("T")
 
 MAX_OPEN_TURNS = 20_000
-"""Above this many queued and running turns nothing more is taken in; the broker keeps it."""
+"""Above this many queued and running turns, intake stops and events wait on the broker."""
 COUNT_EVERY_SECONDS = 2.0
 MAX_ACK_BYTES = 4096
 
@@ -59,12 +59,12 @@ class Intake:
         self._full = False
 
     def events(self, deliveries: Sequence[Delivery]) -> bool:
-        """Store a batch of events, then tell the workflow workers. False when the process stops before it could."""
+        """Store a batch of events, then wake the workflow workers. False if the process stopped first."""
         self._wait_while_full()
         bodies = [_body(delivery) for delivery in deliveries]
         try:
-            keys = self._patiently("T1", lambda session: self._store(session, bodies))
-        except StorageError:  # Postgres takes one of them not at all: find out which
+            keys = self._retrying("T1", lambda session: self._store(session, bodies))
+        except StorageError:  # Postgres refuses at least one of them: find out which
             keys = self._one_by_one(bodies)
         if keys is None:
             return False
@@ -76,21 +76,21 @@ class Intake:
         keys: list[int] = []
         for body in bodies:
             try:
-                stored = self._patiently("T1", partial(self._store, bodies=[body]))
+                stored = self._retrying("T1", partial(self._store, bodies=[body]))
             except StorageError as error:
                 refusal = InvalidEvent("event.not_storable", f"the database refuses it: {error}")
-                stored = self._patiently("T1", partial(_reject, error=refusal, body=body))
+                stored = self._retrying("T1", partial(_reject, error=refusal, body=body))
             if stored is None:
                 return None
             keys += stored
         return keys
 
     def acks(self, deliveries: Sequence[Delivery]) -> bool:
-        """Mark the replies that the gateway has shown; anything else on the queue is dropped."""
+        """Mark the replies the gateway has shown; drop anything else on the queue."""
         ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
         if len(ids) < len(deliveries):
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
-        return not ids or self._patiently("T5", lambda session: outbox.acknowledge(session, ids)) is not None
+        return not ids or self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) is not None
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> list[int]:
         good: list[Event] = []
@@ -113,7 +113,7 @@ class Intake:
                 metrics.event(event.type, "repeated")
         return keys
 
-    def _patiently(self, step: str, work: Callable[[Session], T]) -> T | None:
+    def _retrying(self, step: str, work: Callable[[Session], T]) -> T | None:
         """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
 
         def once() -> T:
@@ -145,13 +145,13 @@ class Intake:
     def _is_full(self) -> bool:
         if time.monotonic() - self._counted_at < COUNT_EVERY_SECONDS:
             return self._full
-        count = self._patiently("count", inbox.open_turns) or 0
+        count = self._retrying("count", inbox.open_turns) or 0
         self._counted_at = time.monotonic()
         was_full, self._full = self._full, count >= self._max_open_turns
         if self._full and not was_full:
             log.warning("too many open turns; events wait on the broker", open_turns=count)
         if was_full and not self._full:
-            log.info("events are taken in again", open_turns=count)
+            log.info("intake resumed", open_turns=count)
         return self._full
 
 
@@ -181,7 +181,7 @@ def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
 
 
 def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
-    """Keep the refusal with its reason; there is nothing to handle."""
+    """Store the refusal with its reason; returns no keys, as there is nothing to handle."""
     digest = hashlib.sha256(body).digest()
     inbox.reject(
         session,

@@ -1,6 +1,6 @@
-"""Everything on one machine: servers of one's own, the processes of the Procfile, the demo.
+"""Runs everything on one machine: embedded servers, the processes of the Procfile, the demo.
 
-Start reading in `servers` (what is started where the environment names none) and `supervisor` (starts the processes
-again when they die). `embedded` is Postgres and Valkey from wheels, `home` the folder .cj/.
-May import shopify's development store, storage, events, and of the workers the root and `operations`.
+Start reading in `servers` (starts the servers the environment does not name) and `supervisor` (restarts processes that
+die). `embedded` is Postgres and Valkey from wheels, `home` the folder .cj/.
+May import shopify's development store, storage, events, and within workers the root and `operations`.
 """

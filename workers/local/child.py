@@ -1,4 +1,4 @@
-"""One child process of the supervisor: started in its own session, its lines read without waiting."""
+"""One child process of the supervisor: runs in its own session; its output is read without blocking."""
 
 import contextlib
 import json
@@ -13,28 +13,28 @@ from pathlib import Path
 from workers.local import parent_death
 from workers.local.procfile import Process
 
-REFUSED = 2  # exit code of a process whose settings, database or workflows do not let it start
+REFUSED = 2  # exit code of a process that cannot start because of its settings, database or workflows
 _LONGEST_LINE = 256 * 1024
 
 
 class Child:
-    """A running process. Its output is read by `lines()` whenever `pipe` is readable."""
+    """A running process. Call `lines()` to read its output whenever `pipe` is readable."""
 
     def __init__(self, process: Process, environ: Mapping[str, str], folder: Path) -> None:
         self.process = process
         self.started_at = time.monotonic()
         self.ready = False
-        self.silent = False  # it has closed its output
+        self.closed = False  # it has closed its output
         self._rest = b""
-        tie = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
+        wrapper = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
         self._popen = subprocess.Popen(  # noqa: S603 - a line of the Procfile
-            [*tie, "/bin/sh", "-c", process.command],
+            [*wrapper, "/bin/sh", "-c", process.command],
             cwd=folder,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # the terminal's Ctrl-C is for the supervisor alone
+            start_new_session=True,  # the terminal's Ctrl-C must reach only the supervisor
         )
         assert self._popen.stdout is not None
         self.pipe = self._popen.stdout.fileno()
@@ -45,7 +45,7 @@ class Child:
         return self._popen.pid
 
     def lines(self) -> Iterator[str]:
-        """Whatever whole lines have come; also notices the line that says `ready`."""
+        """All complete lines received so far; also detects the `ready` line."""
         while True:
             try:
                 data = os.read(self.pipe, 65536)
@@ -59,11 +59,11 @@ class Child:
                 self.ready = self.ready or says_ready(line)
                 yield line
             if not data:
-                self.silent = True
+                self.closed = True
                 return
 
     def has_ended(self) -> bool:
-        """Without collecting its exit code, so that its process group cannot become another's meanwhile."""
+        """Whether it ended. Leaves it unreaped, so that its process group id cannot be reused yet."""
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def signal(self, number: signal.Signals) -> None:
@@ -71,7 +71,7 @@ class Child:
             os.killpg(self.pid, number)
 
     def reap(self) -> int:
-        """Collect an ended child: its exit code, negative for a signal. What it left running is killed."""
+        """Reap an ended child and kill what it left running; returns its exit code, negative for a signal."""
         self.signal(signal.SIGKILL)
         assert self._popen.stdout is not None
         self._popen.stdout.close()
@@ -79,7 +79,7 @@ class Child:
 
 
 def says_ready(line: str) -> bool:
-    """Is this the JSON log line by which a process says that it takes work (`logs.ready`)?"""
+    """Whether this is the JSON log line of `logs.ready`: the process now takes work."""
     if not line.startswith("{") or "ready" not in line:
         return False
     try:

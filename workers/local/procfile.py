@@ -1,4 +1,4 @@
-"""The Procfile: one line per kind of process, `kind: command`, each runnable many times."""
+"""The Procfile: one line `kind: command` per kind of process; each kind may run many times."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -10,7 +10,7 @@ _LINE = re.compile(r"([a-z][a-z0-9_-]*):\s*(\S.*)")
 
 
 class ProcfileError(Exception):
-    """The Procfile cannot be read, or it has no such kind of process."""
+    """The Procfile cannot be read, or lacks a requested kind of process."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def read(path: Path = PROCFILE) -> dict[str, str]:
 def processes(
     commands: Mapping[str, str], *, only: Collection[str] = (), counts: Mapping[str, int] | None = None
 ) -> tuple[Process, ...]:
-    """The processes to start: every kind once, or `only` some; `counts` asks for more of a kind."""
+    """The processes to start: each kind once, or `only` some kinds; `counts` sets the number per kind."""
     counts = counts or {}
     for kind in (*only, *counts):
         if kind not in commands:
-            raise ProcfileError(f"no process kind {kind!r} in the Procfile; there are {', '.join(commands)}")
+            raise ProcfileError(f"no process kind {kind!r} in the Procfile; it has {', '.join(commands)}")
     return tuple(
         Process(kind if counts.get(kind, 1) == 1 else f"{kind}.{number}", command)
         for kind, command in commands.items()

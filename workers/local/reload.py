@@ -1,7 +1,7 @@
-"""Workflow YAML that is edited while the processes run: `cj up --reload`.
+"""Reloads workflow YAML that is edited while the processes run: `cj up --reload`.
 
-A text without fault is taken up by restarting the processes that read workflows; they finish what they are doing
-first. Everything wrong with any other is said, and the processes keep the text they have.
+Valid workflows are loaded by restarting the processes that read them, which first finish their work. For invalid ones
+every error is reported, and the processes keep the workflows they have.
 """
 
 import threading
@@ -21,11 +21,11 @@ KINDS = ("workflow", "agent")
 class Reloader:
     """Watches a folder of workflows on a thread of its own."""
 
-    def __init__(self, folder: Path | None, take_up: Callable[[], None], say: Callable[[str], None]) -> None:
-        """`take_up()` is called when there is a new text without fault, `say(sentence)` with what a person should
-        know. No folder: the shipped workflows."""
+    def __init__(self, folder: Path | None, restart: Callable[[], None], say: Callable[[str], None]) -> None:
+        """Calls `restart()` when the workflows have changed and are valid, `say(sentence)` to report to the user.
+        Without a folder: the shipped workflows."""
         self._folder = folder or loader.SHIPPED
-        self._take_up, self._say = take_up, say
+        self._restart, self._say = restart, say
         self._ended = threading.Event()
         self._in_use = loader.load_folder(self._folder).fingerprint
         self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
@@ -35,25 +35,25 @@ class Reloader:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the watching."""
+        """Stop watching."""
         self._ended.set()
         self._thread.join()
 
     def read(self) -> None:
-        """Take up what is there now, if it is new and without fault."""
+        """Load the workflows if they have changed and are valid."""
         try:
             found = loader.load_folder(self._folder)
         except InvalidWorkflows as error:
-            self._say(f"{human(error.problems)}\nnot taken up; the workflows stay as they were")
+            self._say(f"{human(error.problems)}\nnot reloaded; the workflows stay as they were")
             return
         if found.fingerprint == self._in_use:
             return
         self._in_use = found.fingerprint
         self._say(f"workflows changed: restarting {' and '.join(KINDS)}")
-        self._take_up()
+        self._restart()
 
     def _run(self) -> None:
-        # Editors write in several steps: `watch` waits until nothing has changed for a while.
+        # Editors write in several steps; `watch` waits until changes settle.
         for _ in watch(
             self._folder, watch_filter=_is_yaml, stop_event=self._ended, recursive=False, raise_interrupt=False
         ):

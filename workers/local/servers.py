@@ -1,9 +1,9 @@
-"""What the processes need around them: real where the environment names it, started here where it does not.
+"""The servers the processes need: those named in the environment; the others are started here.
 
     with LocalServers(home, environ, say) as servers:
         start_processes(servers.environ)
 
-Postgres, Valkey and the development store start at the same time. Only a database of our own is migrated.
+Postgres, Valkey and the development store start in parallel. Only the embedded database is migrated.
 """
 
 import time
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from shopify.development_store import DevelopmentStore
 
 
-#: Where `cj up` puts its Valkey and its development store, so that neighbours need to be configured once.
+#: Preferred ports of the Valkey and the development store of `cj up`, so that other programs are configured once.
 VALKEY_PORT = 6390
 STORE_PORT = 4010
 
 
 class DatabaseNotReady(Exception):
-    """The database named by DATABASE_URL is not at the head of the migrations; the text names the command."""
+    """The schema of the database at DATABASE_URL is out of date; the message names the command."""
 
 
 class LocalServers:
-    """Starts what is missing; `environ` then is the whole environment for the processes.
+    """Starts the missing servers; `environ` is then the processes' whole environment.
 
     Entering raises SettingsError, DatabaseNotReady or EmbeddedServerError.
     """
@@ -38,12 +38,12 @@ class LocalServers:
     def __init__(
         self, home: Home, environ: Mapping[str, str], say: Callable[[str], None], *, known_ports: bool = False
     ) -> None:
-        """With `known_ports` the servers are at the ports that others are configured for, if these are free."""
+        """With `known_ports`, servers use the ports other programs are configured for, if these are free."""
         self._home, self._say, self._known_ports = home, say, known_ports
         self._given = {name: value for name, value in environ.items() if value}
         self._stops: list[Callable[[], None]] = []
         self.environ: dict[str, str] = {}
-        #: The development store, if it runs here.
+        #: The development store, if started here.
         self.store: DevelopmentStore | None = None
 
     def __enter__(self) -> Self:
@@ -63,12 +63,12 @@ class LocalServers:
         self._stop()
 
     def _stop(self) -> None:
-        """All at the same time: nobody uses them any more."""
+        """Stop all in parallel: nothing uses them any more."""
         with ThreadPoolExecutor() as threads:
             list(threads.map(lambda stop: stop(), self._stops))
 
     def _check_given(self) -> None:
-        """What is named must be usable before anything is started."""
+        """Check what the environment names before anything is started."""
         from workers.operations import migrations
 
         external = "DATABASE_URL" in self._given
@@ -82,7 +82,7 @@ class LocalServers:
             starts.append(self._start_postgres)
         if not {"BROKER_URL", "REDIS_URL"} <= self._given.keys():
             starts.append(self._start_valkey)
-        # Beside a real database it must not run: real tokens may be in there, and they go to Shopify only.
+        # Never with a real database: it may hold real tokens, which must be sent to Shopify only.
         if not self._given.keys() & {*SERVERS, "SHOPIFY_ADMIN_URL"}:
             starts.append(self._start_store)
         provided: dict[str, str] = {}

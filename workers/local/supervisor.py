@@ -1,4 +1,4 @@
-"""Runs processes as children and keeps them running: one that dies is started again.
+"""Runs processes as children and restarts those that die.
 
     supervisor = Supervisor(processes, environ=…, folder=…, show=print_line, say=print)
     supervisor.start()
@@ -6,10 +6,10 @@
     …
     supervisor.stop()
 
-A child that ends is restarted after 0.5 s, doubling up to 10 s while it keeps dying. One that ends with exit
-code 2 before its place was ever ready refuses to start (settings, migrations, workflows): everything is stopped
-and `refused` names it. After it was ready once the same code means that something is away, and it is restarted.
-Processes that `restart` names finish their work and are started again at once, e.g. to read changed files.
+A child that ends is restarted after 0.5 s, doubling up to 10 s while it keeps dying. If it exits with code 2 before the
+process was ever ready, it refuses to start (settings, migrations, workflows): everything is stopped, and `refused`
+names it. Once it was ready, the same code means that something is unavailable, and it is restarted. `restart` lets the
+named processes finish their work and restarts them at once, e.g. to read changed files.
 """
 
 import math
@@ -29,8 +29,8 @@ from workers.local.procfile import Process
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds: the first pause before a restart, the longest, the life after which a child counts as healthy,
-    and the time children have to finish their work when they are stopped."""
+    """In seconds: the first and the longest pause before a restart, the lifetime after which a child counts as
+    healthy, and the time children have to finish their work when stopped."""
 
     first: float = 0.5
     longest: float = 10.0
@@ -39,7 +39,7 @@ class Pace:
 
 
 class Supervisor:
-    """Children of one list of processes. It works on a thread of its own; methods may be called from any."""
+    """Runs a list of processes from its own thread; methods may be called from any thread."""
 
     def __init__(
         self,
@@ -51,17 +51,17 @@ class Supervisor:
         say: Callable[[str], None],
         pace: Pace | None = None,
     ) -> None:
-        """`show(name, line)` gets every line of a child, `say(sentence)` what happens to children."""
+        """`show(name, line)` receives every output line, `say(sentence)` what happens to the children."""
         own_programs = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
         self._environ = {**environ, "PATH": own_programs}
         self._folder, self._show, self._say = folder, show, say
         self._pace = pace or Pace()
-        self._places = [_Place(process, self._pace.first) for process in processes]
+        self._slots = [_Slot(process, self._pace.first) for process in processes]
         self._selector = selectors.DefaultSelector()
         self._changed = threading.Condition()
         self._stopping = self._killing = False
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
-        #: Name of the process that refused to start (exit code 2), if one did.
+        #: Name of the process that refused to start (exit code 2), if any.
         self.refused: str | None = None
 
     def start(self) -> None:
@@ -69,42 +69,42 @@ class Supervisor:
         self._thread.start()
 
     def wait_ready(self, timeout: float) -> bool:
-        """Wait until every process has said that it is ready; False after `timeout` seconds, or stopped."""
+        """Wait until every process has reported ready; False after `timeout` seconds or if stopped."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or not self.not_ready(), timeout)
             return not self._stopping and not self.not_ready()
 
     @property
     def is_stopping(self) -> bool:
-        """Has it been asked to stop, or did a process refuse to start?"""
+        """Whether it was asked to stop or a process refused to start."""
         return self._stopping
 
     def not_ready(self) -> list[str]:
-        """Names of the processes that have not said that they are ready."""
-        return [place.process.name for place in self._places if not place.is_ready()]
+        """Names of the processes that have not reported ready."""
+        return [slot.process.name for slot in self._slots if not slot.is_ready()]
 
     def pids(self) -> dict[str, int]:
-        """Process ids by name, of those that run."""
-        return {place.process.name: place.child.pid for place in self._places if place.child}
+        """Process ids of running children, by name."""
+        return {slot.process.name: slot.child.pid for slot in self._slots if slot.child}
 
     def restart(self, names: Collection[str]) -> None:
-        """Let these processes finish their work and start them again at once; returns before that is done."""
-        for place in self._places:
-            if place.process.name in names:
-                place.must_restart = True
+        """Let these processes finish their work, then restart them at once. Returns immediately."""
+        for slot in self._slots:
+            if slot.process.name in names:
+                slot.must_restart = True
 
     def ask_to_stop(self) -> None:
-        """Begin stopping, and return at once (may be called in a signal handler). A second time: kill."""
+        """Begin to stop and return immediately (safe in a signal handler). A second call kills."""
         self._killing = self._stopping
         self._stopping = True
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until everything has ended: after `ask_to_stop`, or because a process refused to start."""
+        """Wait until everything has ended, after `ask_to_stop` or because a process refused to start."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def stop(self) -> None:
-        """Let every child finish its work, kill those that do not in time; returns when all have ended."""
+        """Let every child finish its work, kill late ones, and return when all have ended."""
         if not self._stopping:
             self.ask_to_stop()
         self.wait()
@@ -121,65 +121,65 @@ class Supervisor:
             self._end()
 
     def _end_what_must_restart(self) -> None:
-        for place in self._places:
-            if place.child and place.must_restart:
-                place.must_restart, place.kill_at = False, time.monotonic() + self._pace.grace
-                place.child.signal(signal.SIGTERM)
-            elif place.child and time.monotonic() >= place.kill_at:
-                place.child.signal(signal.SIGKILL)
+        for slot in self._slots:
+            if slot.child and slot.must_restart:
+                slot.must_restart, slot.kill_at = False, time.monotonic() + self._pace.grace
+                slot.child.signal(signal.SIGTERM)
+            elif slot.child and time.monotonic() >= slot.kill_at:
+                slot.child.signal(signal.SIGKILL)
 
     def _start_what_is_due(self) -> None:
-        for place in self._places:
-            if place.child is None and time.monotonic() >= place.start_at:
-                place.must_restart = False
-                place.child = Child(place.process, self._environ, self._folder)
-                self._selector.register(place.child.pipe, selectors.EVENT_READ, place)
+        for slot in self._slots:
+            if slot.child is None and time.monotonic() >= slot.start_at:
+                slot.must_restart = False
+                slot.child = Child(slot.process, self._environ, self._folder)
+                self._selector.register(slot.child.pipe, selectors.EVENT_READ, slot)
 
     def _next_due(self) -> float:
-        """Seconds to listen: children's ends are noticed by polling, so never long."""
-        waits = [place.start_at - time.monotonic() for place in self._places if place.child is None]
+        """Seconds to listen; short, because ended children are found by polling."""
+        waits = [slot.start_at - time.monotonic() for slot in self._slots if slot.child is None]
         return max(0.0, min([0.1, *waits]))
 
     def _listen(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
             self._read_lines(key.data)
 
-    def _read_lines(self, place: "_Place") -> None:
-        if (child := place.child) is None:
+    def _read_lines(self, slot: "_Slot") -> None:
+        if (child := slot.child) is None:
             return
         was_ready = child.ready
         for line in child.lines():
-            self._show(place.process.name, line)
-        if child.silent and child.pipe in self._selector.get_map():
+            self._show(slot.process.name, line)
+        if child.closed and child.pipe in self._selector.get_map():
             self._selector.unregister(child.pipe)
         if child.ready != was_ready:
-            place.was_ready = True
+            slot.was_ready = True
             with self._changed:
                 self._changed.notify_all()
 
     def _reap_the_dead(self) -> None:
-        for place in self._places:
-            if place.child and place.child.has_ended():
-                self._replace(place, place.child)
+        for slot in self._slots:
+            if slot.child and slot.child.has_ended():
+                self._replace(slot, slot.child)
 
-    def _replace(self, place: "_Place", child: Child) -> None:
-        name = place.process.name
-        self._read_lines(place)
-        if not child.silent:
+    def _replace(self, slot: "_Slot", child: Child) -> None:
+        name = slot.process.name
+        self._read_lines(slot)
+        if not child.closed:
             self._selector.unregister(child.pipe)
-        place.child, code = None, child.reap()
+        slot.child, code = None, child.reap()
         if self._stopping:
             return
-        if place.kill_at < math.inf:
-            place.kill_at, place.start_at = math.inf, 0.0
+        if slot.kill_at < math.inf:
+            slot.kill_at, slot.start_at = math.inf, 0.0
             return
-        if code == REFUSED and not place.was_ready:
+        if code == REFUSED and not slot.was_ready:
             self.refused, self._stopping = name, True
-            self._say(f"{name} refuses to start (exit code 2), see its lines above; stopping everything")
+            self._say(f"{name} refuses to start (exit code 2), see its output above; stopping everything")
             return
-        pause = place.pause_after(time.monotonic() - child.started_at, self._pace)
-        place.start_at = time.monotonic() + pause
-        self._say(f"{name} {how_it_ended(code)}; it starts again in {pause:g} s")
+        pause = slot.pause_after(time.monotonic() - child.started_at, self._pace)
+        slot.start_at = time.monotonic() + pause
+        self._say(f"{name} {how_it_ended(code)}; restarting in {pause:g} s")
 
     def _stop_all(self) -> None:
         with self._changed:
@@ -190,11 +190,11 @@ class Supervisor:
             self._listen(0.1)
             self._reap_the_dead()
         if late := self.pids():
-            why = "asked twice" if self._killing else f"not done within {self._pace.grace:g} s"
+            why = "asked twice" if self._killing else f"not finished within {self._pace.grace:g} s"
             self._say(f"killing {', '.join(late)}: {why}")
 
     def _end(self) -> None:
-        """Nothing is left behind, whatever happened on this thread."""
+        """Leave no child behind, whatever happened on this thread."""
         self._stopping = True
         self._signal_all(signal.SIGKILL)
         while self.pids():
@@ -205,20 +205,20 @@ class Supervisor:
         self._selector.close()
 
     def _signal_all(self, number: signal.Signals) -> None:
-        for place in self._places:
-            if place.child:
-                place.child.signal(number)
+        for slot in self._slots:
+            if slot.child:
+                slot.child.signal(number)
 
 
-class _Place:
-    """A process that should run, and the child that runs it now, if any."""
+class _Slot:
+    """A process that should run, and its current child, if any."""
 
     def __init__(self, process: Process, first_pause: float) -> None:
         self.process = process
         self.child: Child | None = None
         self.start_at = 0.0
         self.must_restart = False
-        self.kill_at = math.inf  # when its child is killed, which was asked to end for a restart
+        self.kill_at = math.inf  # when to kill a child that was asked to end for a restart
         self.was_ready = False
         self._next_pause = first_pause
 
@@ -226,7 +226,7 @@ class _Place:
         return self.child is not None and self.child.ready
 
     def pause_after(self, lived: float, pace: Pace) -> float:
-        """Seconds until the next start, longer each time the process dies young."""
+        """Seconds until the next start; grows each time the process dies young."""
         pause = pace.first if lived >= pace.healthy else self._next_pause
         self._next_pause = min(pause * 2, pace.longest)
         return pause

@@ -1,6 +1,6 @@
 """Language models, asked through litellm.
 
-Start reading in `client`: who is asked, how long, who next. `litellm_call` is one call, and the only importer of
-litellm; `response` cleans what came back; `errors` says what a failure means; `demo` is the offline model.
+Start reading in `client`: which model is asked, for how long, and which next. `litellm_call` makes one call and is the
+only importer of litellm; `response` cleans the answer; `errors` classifies failures; `demo` is the offline model.
 May import nothing of ours but the workers' root.
 """

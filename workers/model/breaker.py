@@ -1,4 +1,4 @@
-"""Which language models to leave alone for a while, and for how long."""
+"""A circuit breaker per language model: which ones to skip, and for how long."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable, Sequence
 
 from events.circuit_breaker import CircuitBreaker
 
-#: A model that failed is passed over for so long (seconds) while another one can answer.
+#: Seconds a failed model is skipped while another one can answer.
 PAUSE = 30.0
-#: After so many failures in a row a model is left alone even if nobody else can answer.
+#: After this many failures in a row a model is skipped even if no other can answer.
 PATIENCE = 3
-#: Longest wait we let a provider impose (seconds); some answer an exhausted daily quota with 24 hours.
+#: Longest wait we accept from a provider (seconds); some answer an exhausted daily quota with 24 hours.
 LONGEST = 3600.0
 
 
 class ModelBreaker:
     """One circuit breaker for each model. Shared by all threads of a process.
 
-    One failure moves a model behind the others for `PAUSE` seconds. It is still asked when no other is left,
-    so that one odd answer does not silence every conversation; only a wait the provider named (Retry-After),
-    or `PATIENCE` failures in a row, keep it from being asked at all until the wait is over.
+    One failure moves a model behind the others for `PAUSE` seconds. It is still asked when no other is left, so that
+    one bad answer does not silence every conversation. Only a wait named by the provider (Retry-After), or `PATIENCE`
+    failures in a row, stops it from being asked at all until the wait is over.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -30,7 +30,7 @@ class ModelBreaker:
         self._lock = threading.Lock()
 
     def usable(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Those worth asking now, best first; the order of `names` decides among the healthy."""
+        """The models worth asking now, best first; healthy ones keep the order of `names`."""
         with self._lock:
             left = {name: self._seconds_left(name) for name in names}
             if healthy := tuple(name for name in left if left[name] == 0):
@@ -38,7 +38,7 @@ class ModelBreaker:
             return tuple(sorted((name for name in left if not self._rests(name)), key=lambda name: left[name]))
 
     def failed(self, name: str, retry_after: float | None = None) -> None:
-        """Pause `name` for `retry_after` seconds, if the provider named a wait, else for `PAUSE`."""
+        """Pause `name` for `retry_after` seconds if the provider named a wait, else for `PAUSE`."""
         with self._lock:
             breaker = self._breakers.setdefault(name, CircuitBreaker(PAUSE, clock=self._clock))
             if retry_after is None:
@@ -54,7 +54,7 @@ class ModelBreaker:
             self._breakers.pop(name, None)
 
     def wait(self, names: Sequence[str]) -> float | None:
-        """Seconds until the first of `names` is out of its pause; None if one already is."""
+        """Seconds until the first of `names` leaves its pause; None if one is not paused."""
         with self._lock:
             return min(map(self._seconds_left, names), default=0.0) or None
 

@@ -1,4 +1,4 @@
-"""The language model: who of the configured ones is asked, how long, and who next."""
+"""The language model client: which configured model is asked, for how long, and which next."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = [
     "assistant_message",
 ]
 
-#: Longest single try while another model is left, and when none is (seconds).
+#: Longest single attempt while another model is left, and when none is (seconds).
 TRY_SECONDS = 20.0
 LAST_TRY_SECONDS = 30.0
-#: Less time than this is not worth another try (seconds).
+#: Less time than this is not worth another attempt (seconds).
 LEAST_SECONDS = 1.0
-#: An only model is asked again after this pause, or after its own Retry-After of up to `LONGEST_PAUSE` (seconds).
+#: A sole model is asked again after this pause, or after its own Retry-After of up to `LONGEST_PAUSE` (seconds).
 PAUSE = 0.5
 LONGEST_PAUSE = 5.0
 
@@ -60,10 +60,10 @@ class Model:
         max_output_tokens: int | None = None,
         names: Sequence[str] | None = None,
     ) -> Answer:
-        """The answer of the first model that gives one, within `timeout` seconds for all tries together.
+        """The answer of the first model that gives one, within `timeout` seconds for all attempts together.
 
-        `names` replaces the configured models for this call. Raises ModelRefused for a request that no repetition
-        makes right, ModelUnavailable for everything else.
+        `names` replaces the configured models for this call. Raises ModelRefused for a request that would fail again,
+        ModelUnavailable for everything else.
         """
         options = {"temperature": temperature, "max_tokens": max_output_tokens}
         request = Request(messages, tools or None, {k: v for k, v in options.items() if v is not None})
@@ -87,34 +87,34 @@ class Model:
         raise self._unavailable(wanted, failures, time_is_up=bool(candidates))
 
     def warm_up(self) -> None:
-        """Import litellm and run its call path once, so that the first real answer is not a second late.
+        """Import litellm and run its call path once, which saves the first real call about a second.
 
-        Call it in the process that will ask, before it takes work; nothing leaves the machine. Not before a fork:
-        the child would inherit litellm's thread pool without its threads.
+        Call it in the process that will ask, before it takes work; nothing leaves the machine. Never call it before
+        a fork: the child would inherit litellm's thread pool without its threads.
         """
         litellm_call.warm_up(self.names)
 
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the configured names, as far as that can be known without a call."""
+        """What is wrong with the configured names, as far as can be known without a call."""
         return tuple(problem for name in self.names for problem in litellm_call.problems(name))
 
     def _try(self, name: str, request: Request, seconds: float) -> Answer | FailedCall:
         started = self._clock()
         outcome = litellm_call.call(name, request, seconds)
         if isinstance(outcome, ModelRefused):
-            log.error("the model refused the request", extra={"model": name, "reason": str(outcome)})
+            log.error("model refused the request", extra={"model": name, "reason": str(outcome)})
             raise outcome
         if isinstance(outcome, FailedCall):
             facts = {"model": name, "status": outcome.status, "reason": outcome.reason}
             milliseconds = round((self._clock() - started) * 1000)
-            log.warning("the model did not answer", extra=facts | {"milliseconds": milliseconds})
+            log.warning("model did not answer", extra=facts | {"milliseconds": milliseconds})
         return outcome
 
     def _try_again(self, failure: FailedCall, request: Request, deadline: float) -> Answer | FailedCall:
-        """The second and last try of an only model, if time and the provider's own wait allow it."""
+        """The second and last attempt on a sole model, if time and the provider's wait allow it."""
         pause = PAUSE if failure.retry_after is None else failure.retry_after
         left = deadline - self._clock() - pause
-        if not failure.passing or pause > LONGEST_PAUSE or left < LEAST_SECONDS:
+        if not failure.transient or pause > LONGEST_PAUSE or left < LEAST_SECONDS:
             return failure
         self._sleep(pause)
         return self._try(failure.name, request, min(left, LAST_TRY_SECONDS))
@@ -123,10 +123,10 @@ class Model:
         self, wanted: Sequence[str], failures: Sequence[FailedCall], *, time_is_up: bool
     ) -> ModelUnavailable:
         wait = self._breaker.wait(wanted)
-        not_asked = "no time was left to ask" if time_is_up else "failed before, not asked this time"
-        told = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
-        hint = "" if wait is None else f". Next try in {wait:.0f} s"
-        return ModelUnavailable(f"No language model answered. {told}{hint}", wait)
+        not_asked = "no time left to ask" if time_is_up else "not asked because of earlier failures"
+        reasons = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
+        hint = "" if wait is None else f". Next attempt in {wait:.0f} s"
+        return ModelUnavailable(f"No language model answered. {reasons}{hint}", wait)
 
 
 def _longest(place: int, candidates: Sequence[str]) -> float:

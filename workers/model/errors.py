@@ -1,11 +1,11 @@
-"""What can go wrong when a language model is asked.
+"""Errors from language models.
 
 ModelError
-├── ModelUnavailable    nobody answered: down, overloaded, too slow, key refused; later it may be different
-└── ModelRefused        the request itself was refused: the same again never succeeds
+├── ModelUnavailable    no model answered: down, overloaded, too slow, key refused; a later attempt may succeed
+└── ModelRefused        the request itself was refused: the same request never succeeds
 
-A provider's own message may repeat the prompt, so it goes no further than this module: what is told of it are the
-HTTP status and the short error code.
+A provider's own message may repeat the prompt, so it never leaves this module; only the HTTP status and the short error
+code do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 EMPTY = 0
-"""Stands for the status of an answer without words and without tool calls."""
+"""The status of an answer with neither text nor tool calls."""
 REFUSED = frozenset({400, 413, 422})
 """The request is at fault, not the provider. Other 4xx (key, quota, unknown model) may be fine elsewhere."""
 
@@ -34,14 +34,14 @@ _CODE = re.compile(r"[a-zA-Z0-9_.-]{3,60}")
 
 
 class ModelError(Exception):
-    """`code` for programs, `merchant` a sentence for the merchant, `str(error)` for operators; no prompt in any."""
+    """`code` for programs, `merchant` is a sentence for the merchant, `str(error)` for operators; none has prompts."""
 
     code = "model_error"
     merchant = "Sorry, something went wrong on my side. Please try again."
 
 
 class ModelUnavailable(ModelError):
-    """No model answered. `retry_after`: seconds after which asking again makes sense, if known."""
+    """No model answered. `retry_after`: seconds after which a retry makes sense, if known."""
 
     code = "model_unavailable"
     merchant = "Sorry, I can't think straight right now. Please try again in a few minutes."
@@ -52,7 +52,7 @@ class ModelUnavailable(ModelError):
 
 
 class ModelRefused(ModelError):
-    """The provider refused the request as it stands. `too_long`: it does not fit the model's context."""
+    """The provider refused the request. `too_long`: it does not fit the model's context."""
 
     code = "model_bad_request"
 
@@ -63,7 +63,7 @@ class ModelRefused(ModelError):
 
 @dataclass(frozen=True)
 class FailedCall:
-    """One try that brought no answer: whose, HTTP status (or `EMPTY`), why, and the wait the provider named."""
+    """A failed attempt: model, HTTP status (or `EMPTY`), reason, and the wait the provider named."""
 
     name: str
     status: int
@@ -71,8 +71,8 @@ class FailedCall:
     retry_after: float | None = None
 
     @property
-    def passing(self) -> bool:
-        """Whether the same model may well answer a moment later."""
+    def transient(self) -> bool:
+        """Whether the same model is likely to answer a moment later."""
         return self.status in (EMPTY, 408, 429) or self.status >= 500
 
     def __str__(self) -> str:
@@ -80,17 +80,17 @@ class FailedCall:
 
 
 def empty(name: str) -> FailedCall:
-    """The try that brought an answer without content."""
+    """The failure of an attempt that returned an empty answer."""
     return FailedCall(name, EMPTY, _REASONS[EMPTY])
 
 
 def out_of_time(name: str) -> FailedCall:
-    """The try that was given up when its time was over."""
+    """The failure of an attempt that ran out of time."""
     return FailedCall(name, 408, _REASONS[408])
 
 
 def classify(name: str, error: Exception) -> FailedCall | ModelRefused:
-    """What an exception of litellm means, by its status code: its class differs between providers."""
+    """Classify an exception from litellm by its status code: its class differs between providers."""
     status = _status(error)
     code = _error_code(error)
     detail = f", {code}" if code else ""

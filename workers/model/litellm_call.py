@@ -1,15 +1,15 @@
-"""One call of a language model. The only place that imports litellm, and it does so on first use, not with this module.
+"""One call of a language model. The only module that imports litellm, and only on first use.
 
-litellm 1.105 needs guarding; each point is held by a test:
+litellm 1.105 has pitfalls; a test covers each of these workarounds:
 
-- Its retries multiply each other, so it has none; who is asked again is decided in `workers.model.client`.
-- Its timeout counts for each read of a socket: an answer that drips in takes for ever. So every call runs on a
-  thread of its own that is given up when the time is over.
-- It keeps one pool of connections for each different timeout, and threads that start together make one each. So
-  timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool, which follows no redirect:
-  what is asked goes to the configured address only.
+- Its retries multiply each other, so they are off; `workers.model.client` decides on retries.
+- Its timeout applies to each socket read, so an answer that drips in could take forever. Every call therefore runs on
+  its own thread, which is abandoned when time is up.
+- It keeps one connection pool per distinct timeout, and threads that start together create one each. So timeouts are
+  whole seconds, and everything that speaks OpenAI's protocol shares one pool. The pool follows no redirects: requests
+  go to the configured address only.
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
-- It logs and prints requests, prompt and all, so its loggers are off.
+- It logs and prints requests including prompts, so its loggers are off.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from workers.model import demo
 from workers.model.errors import FailedCall, ModelRefused, classify, empty, out_of_time
 from workers.model.response import Answer, read_answer
 
-#: The model that answers when none is configured: offline, without a key, from the tool results alone.
+#: The model used when none is configured: offline, without a key, answering from tool results alone.
 DEMO = "cj-demo/demo"
-#: Longest wait for what a warm-up asks (seconds).
+#: Longest wait for a warm-up call (seconds).
 WARM_UP_SECONDS = 30.0
 
 Messages = Sequence[Mapping[str, Any]]
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked, whoever is asked. `options` are litellm's (temperature, max_tokens)."""
+    """A request to any model. `options` are litellm's (temperature, max_tokens)."""
 
     messages: Messages
     tools: Tools | None = None
@@ -63,10 +63,10 @@ _import_lock = threading.Lock()
 
 
 def call(name: str, request: Request, seconds: float) -> Answer | FailedCall | ModelRefused:
-    """One try, over after `seconds` whatever the provider does. Never raises."""
+    """One attempt, ended after `seconds` whatever the provider does. Never raises."""
     provider = _provider(name)
     if provider is None:
-        return FailedCall(name, 404, "litellm knows no such provider; check the model's name")
+        return FailedCall(name, 404, "unknown provider in litellm; check the model's name")
     credentials = _credentials(provider)
     waited = _on_a_thread(lambda: _complete(name, request, seconds, credentials))
     if not futures.wait([waited], seconds).done:
@@ -78,7 +78,7 @@ def call(name: str, request: Request, seconds: float) -> Answer | FailedCall | M
 
 
 def load() -> None:
-    """Import litellm and what most of its calls need; nothing else, so a process may fork afterwards."""
+    """Import litellm and what most of its calls need, and nothing more, so a process may fork afterwards."""
     with _growing_heap():
         _litellm()
         for late in ("openai.resources", "litellm.litellm_core_utils.default_encoding"):
@@ -86,7 +86,7 @@ def load() -> None:
 
 
 def warm_up(names: Sequence[str]) -> None:
-    """Import litellm and run the call path of the models `names` once; nothing leaves the machine."""
+    """Import litellm and run the call paths of the models `names` once; nothing leaves the machine."""
     with _growing_heap():
         call(DEMO, _WARM_UP, WARM_UP_SECONDS)
         for name in names:
@@ -95,21 +95,21 @@ def warm_up(names: Sequence[str]) -> None:
 
 
 def problems(name: str) -> Iterator[str]:
-    """What is wrong with a model's name, as far as that can be known without a call."""
+    """What is wrong with a model's name, as far as can be known without a call."""
     provider = _provider(name)
     if provider is None:
         yield (
-            f"model {name!r}: no such provider; names look like openai/gpt-5.1 or anthropic/claude-sonnet-4-5, "
+            f"model {name!r}: unknown provider; names look like openai/gpt-5.1 or anthropic/claude-sonnet-4-5, "
             "see https://docs.litellm.ai/docs/providers"
         )
     if provider == "openai" and not any(map(_is_set, ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"))):
-        yield f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for a server of your own"
+        yield f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for your own server"
 
 
 @contextmanager
 def _growing_heap() -> Iterator[None]:
-    """For imports. litellm makes 330,000 objects that stay: the garbage collector would go through them time and
-    again (a third of the import), and once more later, for half a second, in the middle of somebody's answer.
+    """Disable garbage collection during imports. litellm creates 330,000 permanent objects: the collector would scan
+    them repeatedly (a third of the import time), and once more later for half a second, in the middle of an answer.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -129,8 +129,8 @@ def _litellm() -> Any:
 
 @cache
 def _imported() -> Any:
-    # Read by litellm when it is imported. Without them it fetches its price list from GitHub, from a thread that
-    # goes on retrying, and loads any .env file it finds into the environment of this process.
+    # litellm reads these on import. Without them it fetches its price list from GitHub, on a thread that keeps
+    # retrying, and loads any .env file it finds into this process's environment.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
@@ -139,12 +139,12 @@ def _imported() -> Any:
     import litellm
     from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
 
-    limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls lie between two requests
+    limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls run between two requests
     litellm.client_session = httpx.Client(verify=get_ssl_configuration(), limits=limits, follow_redirects=False)
-    litellm.suppress_debug_info = True  # else it prints advice to standard output
+    litellm.suppress_debug_info = True  # otherwise it prints advice to standard output
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
-    litellm.modify_params = True  # Bedrock wants tools with a history of tool calls: it adds a dummy, and mends gaps
+    litellm.modify_params = True  # adds the dummy tool Bedrock requires with past tool calls, and fills gaps
     litellm.custom_provider_map = [{"provider": _DEMO_PROVIDER, "custom_handler": _demo_handler(litellm)}]
     litellm.utils.custom_llm_setup()
     logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug would have it log requests
@@ -156,7 +156,7 @@ def _demo_handler(litellm: Any) -> Any:
         try:
             script = demo.reply_to(call["messages"], bool(call["optional_params"].get("tools")))
         except Exception:
-            log.exception("the demo model has a defect")  # litellm would call it a broken connection
+            log.exception("bug in the demo model")  # litellm would report a broken connection
             raise
         return litellm.ModelResponse(model=call["model"], choices=[{"message": demo.wire_message(script)}])
 
@@ -183,7 +183,7 @@ def _on_a_thread(call: Callable[[], Any]) -> futures.Future[Any]:
     def run() -> None:
         try:
             future.set_result(call())
-        except Exception as error:  # noqa: BLE001 - it goes to whoever waits
+        except Exception as error:  # noqa: BLE001 - it is passed to whoever waits
             future.set_exception(error)
 
     context = contextvars.copy_context()
@@ -193,7 +193,7 @@ def _on_a_thread(call: Callable[[], Any]) -> futures.Future[Any]:
 
 @cache
 def _provider(name: str) -> str | None:
-    """Who serves the model `name`; None if litellm cannot tell."""
+    """The provider of the model `name`; None if litellm does not know."""
     litellm = _litellm()
     try:
         return str(litellm.get_llm_provider(model=name)[1])
@@ -206,12 +206,12 @@ def _is_set(variable: str) -> bool:
 
 
 def _credentials(provider: str) -> dict[str, Any]:
-    """A server of one's own behind OPENAI_API_BASE often has no key, but litellm does not call without one."""
+    """A private server at OPENAI_API_BASE often needs no key, but litellm refuses to call without one."""
     return {"api_key": _NO_KEY} if provider == "openai" and not _is_set("OPENAI_API_KEY") else {}
 
 
 def _refused_call(name: str) -> None:
-    """A call that a port of this machine refuses: all the imports and none of the traffic of a real one."""
+    """A call refused by a local port: all the imports of a real call and none of its traffic."""
     harmless = {"openai", "anthropic", *_litellm().openai_compatible_providers}
     if _provider(name) not in harmless:  # others may look for credentials on the network
         name = "openai/warm-up"

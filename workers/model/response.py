@@ -1,9 +1,9 @@
-"""What a language model answered: words, tool calls, and the message to keep of it.
+"""A language model's answer: text, tool calls, and the message to store.
 
-Providers differ in ways that poison a conversation when they are stored as they came: a call whose arguments
-are broken JSON makes some providers refuse every later request of that conversation, as does a tool name with
-a dot in it, a call id of more than 40 characters or one used before; Postgres refuses a NUL character. So an
-`Answer` is cleaned once, here, and everything behind it may be stored and sent to any other provider.
+Providers differ in ways that would poison a conversation if stored unchanged. A call whose arguments are broken JSON
+makes some providers refuse every later request of that conversation, as does a tool name with a dot, or a call id that
+is longer than 40 characters or was used before; Postgres refuses NUL characters. So an `Answer` is cleaned once, here,
+and can then be stored and sent to any provider.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ MAX_TOOL_CALLS = 4
 #: Longest arguments of one call (characters).
 MAX_ARGUMENTS = 16_384
 
-# OpenAI takes tool names of this form and call ids of up to 40 characters and answers 400 to all others.
+# OpenAI accepts tool names of this form and call ids of up to 40 characters, and answers 400 to all others.
 _BAD_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _GOOD_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
-# litellm hides Gemini's thought signature in the id and takes it out again for everybody else: such an id stays.
+# litellm hides Gemini's thought signature in the id and strips it for other providers, so such an id is kept.
 _SIGNED_ID = re.compile(r"[a-zA-Z0-9_-]{1,60}__thought__\S+")
 
 
@@ -39,7 +39,7 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Answer:
-    """Words, tool calls or both, never neither. `model` is the configured name; tokens as the provider counted."""
+    """Text, tool calls or both, never neither. `model` is the configured name; tokens are the provider's counts."""
 
     text: str | None
     tool_calls: tuple[ToolCall, ...]
@@ -49,7 +49,7 @@ class Answer:
 
 
 def assistant_message(answer: Answer) -> dict[str, Any]:
-    """The message to keep: no more than every provider understands. Broken arguments are kept as `{}`."""
+    """The message to store: only what every provider understands. Broken arguments become `{}`."""
     message: dict[str, Any] = {"role": "assistant", "content": answer.text}
     if answer.tool_calls:
         message["tool_calls"] = [_kept(call) for call in answer.tool_calls]
@@ -57,7 +57,7 @@ def assistant_message(answer: Answer) -> dict[str, Any]:
 
 
 def read_answer(response: Any, model: str, messages: Iterable[Mapping[str, Any]] = ()) -> Answer | None:
-    """What is in a litellm response to `messages`, or None if it is empty: no choice, or neither words nor calls."""
+    """Parse a litellm response to `messages`; None if it is empty: no choice, or neither text nor calls."""
     choices = getattr(response, "choices", None)
     message = getattr(choices[0], "message", None) if choices else None
     text = _clean_text(getattr(message, "content", None))
@@ -69,7 +69,7 @@ def read_answer(response: Any, model: str, messages: Iterable[Mapping[str, Any]]
 
 
 def parse_arguments(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
-    """(arguments, None), or (None, what is wrong with them). A call without arguments has none: `{}`."""
+    """(arguments, None), or (None, what is wrong with them). No arguments at all are `{}`."""
     if text is None or not text.strip():
         return {}, None
     if len(text) > MAX_ARGUMENTS:
@@ -114,7 +114,7 @@ def _clean_text(raw: object) -> str | None:
         raw = "".join(part["text"] for part in raw if isinstance(part, dict) and isinstance(part.get("text"), str))
     if not isinstance(raw, str):
         return None
-    # Half of a surrogate pair cannot be sent as UTF-8, NUL cannot be stored in Postgres.
+    # Half a surrogate pair cannot be sent as UTF-8, and NUL cannot be stored in Postgres.
     return raw.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8").strip() or None
 
 

@@ -1,7 +1,7 @@
-"""Turns that were given up: their workers fell silent too often, or an error came up that nobody handles.
+"""Dead turns: their workers died too often, or hit an unhandled error.
 
-The merchant has read an apology by then, and a turn has one end, so a dead turn is never brought back to life: its
-input is asked again in a new turn of the same event, with the action number moved up by RETRY.
+By then the merchant has read an apology, and a turn ends only once, so a dead turn is never revived. A retry queues
+its input as a new turn of the same event, with RETRY added to the action number.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ ONE = text("""
 
 @dataclass(frozen=True)
 class DeadTurn:
-    """A turn that was given up and not asked again."""
+    """A dead turn that was not retried."""
 
     id: int
     conversation_id: str
@@ -48,13 +48,13 @@ class DeadTurn:
 
 
 def dead(session: Session, *, limit: int = 100) -> list[DeadTurn]:
-    """The latest dead turns that were not asked again."""
+    """The latest dead turns that were not retried."""
     rows = session.execute(DEAD, {"limit": limit, "retry": RETRY}).mappings()
     return [DeadTurn(**row) for row in rows]
 
 
 def ask_again(session: Session, turn_id: int) -> int | None:
-    """Queue a new turn with the dead one's input; the sweeper tells the agents. None if there is nothing to do."""
+    """Queue a new turn with the dead one's input; the sweeper wakes the agents. None if there is nothing to retry."""
     row = session.execute(ONE, {"turn_id": turn_id}).mappings().one_or_none()
     if row is None:
         return None

@@ -1,7 +1,7 @@
-"""Brings a database to the schema this code needs, and says when one is behind.
+"""Migrates a database to the schema this code needs, and detects one that is behind.
 
-migrations.problem(url)     None, or what to do: every process asks at its start
-migrations.upgrade(url)     what `alembic upgrade head` does, for the embedded database and the tests
+migrations.problem(url)     None, or what to do; every process checks this at startup
+migrations.upgrade(url)     does what `alembic upgrade head` does, for the embedded database and the tests
 """
 
 from pathlib import Path
@@ -19,25 +19,25 @@ COMMAND = "alembic upgrade head"
 
 
 class NoMigrations(Exception):
-    """This is an installed package, and the migrations are in the checkout only."""
+    """This is an installed package; the migrations exist only in a checkout."""
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate up to `revision`. Raises NoMigrations; else the library's errors: a person reads them."""
-    from alembic import command  # a worker only asks for `problem` and need not pay for it
+    """Migrate up to `revision`. Raises NoMigrations; alembic's own errors pass through, for a person to read."""
+    from alembic import command  # workers only call `problem`: spare them the import
 
     command.upgrade(_config(database_url), revision)
 
 
 def downgrade(database_url: str, revision: str) -> None:
-    """Migrate down to `revision` ("base": to nothing)."""
+    """Migrate down to `revision`; "base" removes everything."""
     from alembic import command
 
     command.downgrade(_config(database_url), revision)
 
 
 def current(database_url: str) -> str | None:
-    """The revision the database stands at; None for an empty one. Raises StorageUnavailable."""
+    """The database's revision; None if it is empty. Raises StorageUnavailable."""
     connection = Database(database_url, pool_size=1, application_name="cj-migrations")
     try:
         with connection.transaction() as session:
@@ -47,17 +47,17 @@ def current(database_url: str) -> str | None:
 
 
 def problem(database_url: str) -> str | None:
-    """Why this code cannot work on the database, and the command to run; None if it can.
+    """Why this code cannot use the database, and the command to run; None if it can.
 
-    A database that is ahead is fine: migrations are additive, and during a deployment the former version's
-    workers restart on the new schema. Raises StorageUnavailable.
+    A database that is ahead is fine: migrations are additive, and during a deployment workers of the previous version
+    restart on the new schema. Raises StorageUnavailable.
     """
     found = current(database_url)
     if found is not None and found >= SCHEMA_REVISION:
         return None
     if found is None:
         return f"the database has no tables yet; run: {COMMAND}"
-    return f"the database stands at revision {found}, this code needs {SCHEMA_REVISION}; run: {COMMAND}"
+    return f"the database is at revision {found}, this code needs {SCHEMA_REVISION}; run: {COMMAND}"
 
 
 def _config(database_url: str) -> "Config":
@@ -65,7 +65,7 @@ def _config(database_url: str) -> "Config":
 
     if not (FOLDER / "env.py").is_file():
         raise NoMigrations(f"no migrations at {FOLDER}: run `{COMMAND}` in a checkout of this version")
-    # No ini file: env.py must not touch a worker's logging. No option for the URL: those treat % specially.
+    # No ini file: env.py must not touch a worker's logging. The URL is not an option: options treat % specially.
     config = Config(attributes={"url": database_url})
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

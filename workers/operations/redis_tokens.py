@@ -1,13 +1,13 @@
-"""Tokens that an earlier auth service kept in Redis, brought into Postgres.
+"""Imports tokens that an earlier auth service kept in Redis into Postgres.
 
-There a shop is a key `merchant:{shop_domain}` whose value is a JSON object: `access_token`, `shop_domain` (or else the
-key's), perhaps `scopes` (a list, or a text with commas) and `merchant_id`. Without the last, the merchant is called as
-the shop is: acme.myshopify.com is `acme`. A key that names another shop than its value is not trusted.
+In Redis a shop is a key `merchant:{shop_domain}` whose value is a JSON object: `access_token`, `shop_domain` (default:
+the key's) and optionally `scopes` (a list or a comma-separated string) and `merchant_id` (default: the shop's name,
+`acme` for acme.myshopify.com). A key that names a different shop from its value is not trusted.
 
-Every shop is brought over by itself: found, checked, stored, read back and opened. So a run may be interrupted and
-started again at any time; what is there already is skipped, and what was connected since is never overwritten. A key
-is deleted only if asked for, only after the stored token was opened and is the same, and only if its value is still
-the one that was read. No report, log or error holds a token.
+Each shop is imported by itself: found, checked, stored, read back and opened. So a run may be interrupted and restarted
+at any time: imported tokens are skipped, and newer connections are never overwritten. A key is deleted only on request,
+only after the stored token was opened and compared, and only if its value has not changed since it was read. No report,
+log or error contains a token.
 """
 
 import hmac
@@ -43,12 +43,12 @@ Result = Literal["migrated", "skipped", "failed"]
 
 
 class Unusable(ValueError):
-    """A value is not a shop's token; the text says why, and repeats nothing of a token."""
+    """The value is not a shop's token; the message says why and never repeats a token."""
 
 
 @dataclass(frozen=True)
 class TokenEntry:
-    """A shop as Redis has it."""
+    """A shop as stored in Redis."""
 
     merchant_id: str
     shop_domain: str
@@ -58,7 +58,7 @@ class TokenEntry:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one key."""
+    """The result for one key."""
 
     key: str
     result: Result
@@ -68,7 +68,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of all keys."""
+    """The results for all keys."""
 
     outcomes: tuple[Outcome, ...]
     dry_run: bool
@@ -85,7 +85,7 @@ class Report:
 
 
 def read_entry(key: str, raw: bytes | None) -> TokenEntry:
-    """The shop of a key and its value. Raises Unusable."""
+    """Parse a key and its value. Raises Unusable."""
     if raw is None:
         raise Unusable("is gone")
     if len(raw) > LARGEST_VALUE:
@@ -123,11 +123,11 @@ class Migration:
         self._delete = delete and not dry_run
 
     def keys(self) -> list[bytes]:
-        """The keys there are, by SCAN, which never blocks the server; it may name one twice."""
+        """All keys, listed by SCAN, which never blocks the server but may repeat a key."""
         return sorted(set(self._redis.scan_iter(match=PATTERN, count=SCAN_COUNT)))
 
     def run(self, keys: Iterable[bytes]) -> Report:
-        """Bring every key over. Raises StorageUnavailable and redis.ConnectionError; what was done is done."""
+        """Import every key. Raises StorageUnavailable and redis.ConnectionError; what was imported stays."""
         return Report(tuple(self._each(keys)), self._dry_run)
 
     def _each(self, keys: Iterable[bytes]) -> Iterator[Outcome]:
@@ -136,8 +136,8 @@ class Migration:
             try:
                 raw = self._redis.get(key)
                 entry = read_entry(name, raw)
-                result, reason = self._bring(entry)
-                deleted = self._delete and reason in (MIGRATED, THERE) and self._forget(key, raw, entry)
+                result, reason = self._import(entry)
+                deleted = self._delete and reason in (MIGRATED, PRESENT) and self._remove(key, raw, entry)
                 yield Outcome(name, result, reason, deleted)
             except Unusable as problem:
                 yield Outcome(name, "failed", f"the value {problem}")
@@ -148,18 +148,18 @@ class Migration:
             except StorageError as error:
                 yield Outcome(name, "failed", str(error))
 
-    def _bring(self, entry: TokenEntry) -> tuple[Result, str]:
+    def _import(self, entry: TokenEntry) -> tuple[Result, str]:
         with self._database.transaction() as session:
             found = connections.integration_of(session, entry.merchant_id)
             if found is not None:
                 if found.shop_domain != entry.shop_domain:
-                    return "skipped", f"the merchant has connected {found.shop_domain} since"
+                    return "skipped", f"the merchant is now connected to {found.shop_domain}"
                 if not found.is_active:
                     return "skipped", f"the connection in Postgres is {found.status}"
-                return "skipped", THERE if self._is_stored(entry) else "the shop has another token in Postgres since"
+                return "skipped", PRESENT if self._is_stored(entry) else "Postgres has a newer token of the shop"
             elsewhere = connections.integration_by_shop(session, entry.shop_domain)
             if elsewhere is not None:
-                return "failed", f"{entry.shop_domain} is connected by another merchant"
+                return "failed", f"{entry.shop_domain} is connected to another merchant"
             if self._dry_run:
                 return "migrated", "would be migrated"
             merchants.connect_shop(
@@ -184,11 +184,11 @@ class Migration:
         stored, wanted = token.secret.get_secret_value(), entry.access_token.get_secret_value()
         return hmac.compare_digest(stored.encode(), wanted.encode())
 
-    def _forget(self, key: bytes, raw: bytes, entry: TokenEntry) -> bool:
+    def _remove(self, key: bytes, raw: bytes, entry: TokenEntry) -> bool:
         return self._is_stored(entry) and bool(self._redis.eval(DELETE_IF_SAME, 1, key, raw))
 
 
-MIGRATED, THERE = "stored, read back and opened", "is in Postgres already"
+MIGRATED, PRESENT = "stored, read back and opened", "already in Postgres"
 
 
 def open_redis(url: str) -> redis.Redis:
@@ -205,7 +205,7 @@ def migrate(
     delete: bool = False,
     watched: Callable[[list[bytes]], Iterable[bytes]] = lambda keys: keys,
 ) -> Report:
-    """Bring all tokens over; `watched` may look on as the keys go by."""
+    """Import all tokens; `watched` wraps the keys, for a progress bar."""
     client = open_redis(redis_url)
     try:
         migration = Migration(client, database, vault, dry_run=dry_run, delete=delete)
@@ -221,7 +221,7 @@ def _shop_domain(key: str, value: object) -> str:
     except InvalidEvent:
         raise Unusable("has no shop_domain of the form <name>.myshopify.com") from None
     if named.lower().endswith(".myshopify.com") and named.lower() != shop_domain:
-        raise Unusable(f"is about {shop_domain}, another shop than the key's")
+        raise Unusable(f"names {shop_domain}, a different shop from the key")
     return shop_domain
 
 

@@ -1,6 +1,6 @@
-"""One conversation from the event to the last word, read from the rows alone: what happened when.
+"""The timeline of one conversation, from event to final reply, read from the rows alone.
 
-Milliseconds count from the moment the event that caused them was received. All times are Postgres' clock.
+Milliseconds count from when the causing event was received. All times are from Postgres' clock.
 """
 
 import json
@@ -34,7 +34,7 @@ REPLIES = text("""
     FROM replies WHERE conversation_id = :conversation ORDER BY turn_id, sequence
 """)
 
-#: Characters of a message that the text form shows.
+#: Characters of a message shown in the text output.
 SHOWN = 72
 
 
@@ -90,7 +90,7 @@ class Timeline:
         }
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """The timeline as text."""
         yield f"{self.conversation_id}: merchant {self.merchant_id}, workflow {self.workflow}"
         for story in self.events:
             yield f"{story.type} from {story.source}, id {story.id}"
@@ -111,15 +111,15 @@ def read(session: Session, conversation_id: str) -> Timeline | None:
     stories = []
     for event in session.execute(EVENTS, parameters).mappings():
         caused = [turn for turn in turns if turn["event_key"] == event["key"]]
-        teller = _Teller(event["received_at"])
-        teller.tell_event(event, len(caused))
+        moments = _Moments(event["received_at"])
+        moments.add_event(event, len(caused))
         for turn in caused:
-            teller.tell_turn(turn, steps.get(turn["id"], []), replies.get(turn["id"], []))
-        stories.append(EventStory(event["id"], event["source"], event["type"], teller.in_order()))
+            moments.add_turn(turn, steps.get(turn["id"], []), replies.get(turn["id"], []))
+        stories.append(EventStory(event["id"], event["source"], event["type"], moments.in_order()))
     return Timeline(conversation["id"], conversation["merchant_id"], conversation["workflow"], tuple(stories))
 
 
-class _Teller:
+class _Moments:
     """Collects the moments of one event."""
 
     def __init__(self, zero: datetime) -> None:
@@ -129,16 +129,16 @@ class _Teller:
     def in_order(self) -> tuple[Moment, ...]:
         return tuple(sorted(self._moments, key=lambda moment: moment.at))
 
-    def tell_event(self, event: RowMapping, turns: int) -> None:
+    def add_event(self, event: RowMapping, turns: int) -> None:
         self._add(event["received_at"], "event", "received")
         self._add(event["processed_at"], "event", f"processed: {turns} turn{'' if turns == 1 else 's'} queued")
 
-    def tell_turn(self, turn: RowMapping, steps: Sequence[RowMapping], replies: Sequence[RowMapping]) -> None:
+    def add_turn(self, turn: RowMapping, steps: Sequence[RowMapping], replies: Sequence[RowMapping]) -> None:
         failures = turn["failures"]
-        again = f", its worker fell silent {failures} time{'' if failures == 1 else 's'}" if failures else ""
+        again = f", its worker died {failures} time{'' if failures == 1 else 's'}" if failures else ""
         seq = turn["seq"]
         said = _shortened(str(turn["input"].get("text", "")))
-        workflow = turn["workflow"] or "(taken into another turn)"
+        workflow = turn["workflow"] or "(absorbed by another turn)"
         self._add(turn["started_at"], "claimed", f"{workflow}{again}: {said}", seq)
         for step in steps:
             calls = [_call(call) for call in step["assistant"].get("tool_calls") or []]
@@ -147,11 +147,11 @@ class _Teller:
             if calls:
                 self._add(step["finished_at"], "tools", f"answered {', '.join(calls)}", seq)
         for reply in replies:
-            self._tell_reply(reply, seq)
-        end = f"in answer to turn id {turn['absorbed_by']}" if turn["absorbed_by"] else turn["error"] or ""
+            self._add_reply(reply, seq)
+        end = f"answered by turn id {turn['absorbed_by']}" if turn["absorbed_by"] else turn["error"] or ""
         self._add(turn["finished_at"], turn["status"], end, seq)
 
-    def _tell_reply(self, reply: RowMapping, seq: int) -> None:
+    def _add_reply(self, reply: RowMapping, seq: int) -> None:
         data = reply["body"].get("data", {})
         if data.get("type") == "TEXT_MESSAGE_CHUNK":
             kind, said = "reply", _shortened(str(data.get("delta", "")))
@@ -176,7 +176,7 @@ class _Teller:
         turn: int | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """A time that is not set has not come yet."""
+        """Add a moment, unless its time is not set yet."""
         if at is not None:
             self._moments.append(Moment(self._ms(at) or 0.0, at, kind, said, turn, details))
 

@@ -1,7 +1,7 @@
-"""Changing the key that seals tokens, while workers run: put a new key in front, seal everything anew, drop the old.
+"""Rotates the key that seals tokens while workers run: put a new key first, reseal everything, remove the old key.
 
-Each batch is a transaction of its own that locks its rows for a moment, so a worker that renews a token meanwhile
-waits a few milliseconds. Whatever was done stays done: an interrupted run is simply started again.
+Each batch is its own transaction and locks its rows only briefly, so a worker that renews a token meanwhile waits a few
+milliseconds. Finished batches stay resealed: simply restart an interrupted run.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Resealing:
-    """`count` rows were sealed anew; `unreadable`: ids of rows of merchant_integrations that do not open."""
+    """`count` rows were resealed; `unreadable` are ids of rows of merchant_integrations that no key opens."""
 
     count: int
     unreadable: tuple[int, ...]
@@ -25,14 +25,14 @@ class Resealing:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every key but the first can go."""
+        """Whether all keys but the first can be removed."""
         return self.keys_in_use <= {self.sealing_key}
 
 
 def reseal(
     database: Database, vault: Vault, *, batch: int = BATCH, progress: Callable[[int], None] = lambda _count: None
 ) -> Resealing:
-    """Seal every token with the vault's first key. `progress` is called after each batch with the rows sealed."""
+    """Reseal every token with the vault's first key. Calls `progress` after each batch with its number of rows."""
     count, unreadable, after = 0, list[int](), 0
     while True:
         with database.transaction() as session:

@@ -1,7 +1,7 @@
-"""One fetch of a shop's data, as the Shopify worker does it: token, Shopify, cache, answer.
+"""Fetches a shop's data in the Shopify worker: token, Shopify, cache, answer.
 
-Only this worker reads access tokens. A token is in clear in this process's memory alone, and goes only to the domain
-stored beside it in the same row.
+Only this worker reads access tokens. A plaintext token exists only in this process's memory and is sent only to the
+domain stored in the same row.
 """
 
 import threading
@@ -31,17 +31,17 @@ from workers.shop.tokens import TokenKeeper
 log = logs.get(__name__)
 
 FETCH_SECONDS = 8.0
-"""Deadline of one fetch, all pages and retries included."""
+"""Deadline of one fetch, including all pages and retries."""
 LEAD_TTL_MS = 3_000
-"""How long after its last sign of life the leader of a flight counts as dead, and the next who asks leads."""
+"""How long after its last heartbeat the leader of a flight counts as dead, and the next request leads."""
 RENEW_SECONDS = 1.0
-"""How often a leader gives a sign of life."""
+"""How often a leader sends a heartbeat."""
 NO_TOKEN = "Unable to access store data. Suggest reconnecting the store."  # noqa: S105 - words, not a secret
 
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """What travels to the Shopify worker: ids only. `request_id` names where the answer goes; None for a prefetch."""
+    """A message to the Shopify worker: ids only. `request_id` says where the answer goes; None for a prefetch."""
 
     merchant_id: str
     data_type: str
@@ -67,7 +67,7 @@ class FetchRequest:
 
 
 class ShopifyFetcher:
-    """Fetches for one process; shares one fetch among all who ask for the same data at the same time."""
+    """Fetches for one process; concurrent requests for the same data share one fetch."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class ShopifyFetcher:
             if token is None:
                 return self._answer(request, self._not_connected(request))
         except (TokenUnreadable, StorageUnavailable) as error:
-            log.error("access token could not be read", error_code=error.code)
+            log.error("cannot read the access token", error_code=error.code)
             return self._answer(request, results.failed(request.data_type, "shopify.no_token", NO_TOKEN))
         except ShopifyError as error:
             log.warning("no access token", error_code=error.code, reason=error.operator)
@@ -107,7 +107,7 @@ class ShopifyFetcher:
             case Joined():
                 metrics.cache_read(request.data_type, "joined")
             case Answered():
-                log.info("request was answered before", data_type=request.data_type)
+                log.info("request was already answered", data_type=request.data_type)
             case Lead():
                 metrics.cache_read(request.data_type, "miss")
                 self._lead(request, token, flight)
@@ -120,7 +120,7 @@ class ShopifyFetcher:
                 failpoint("fetch.before")
                 result = self._ask_renewing(request, token, started + FETCH_SECONDS)
         except Exception:
-            # A defect of ours: those who wait are told, and the next one may try.
+            # A bug of ours: answer those who wait; the next request may try again.
             log.exception("fetch failed", data_type=request.data_type)
             result = results.failed(request.data_type, ShopifyError.code, ShopifyError.sentence)
         kept, seconds = (results.kept(result), results.fresh_seconds(result)) if result["success"] else (None, 0)
@@ -154,7 +154,7 @@ class ShopifyFetcher:
             done.set()
 
     def _or_stale(self, result: Result, request: FetchRequest, integration: Integration) -> Result:
-        """`result`, or what was read before if this is a failure that says nothing against it."""
+        """`result`, or earlier data if this failure does not invalidate it."""
         if result["success"] or result["error_code"] not in results.NOT_THE_STORE:
             return result
         found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
@@ -171,19 +171,19 @@ class ShopifyFetcher:
         return results.fetched(request.data_type, found, now)
 
     def _ask_renewing(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
-        """Ask; once more with another token if this one is refused and another is to be had."""
+        """Ask; once more with another token if this one is refused and another is available."""
         result = self._ask_shopify(request, token, deadline)
         if result.get("error_code") != Unauthorized.code:
             return result
         try:
             other = self._keeper.after_refusal(token, deadline)
         except (StorageError, ShopifyError) as error:
-            log.warning("no other access token", error_code=error.code)
+            log.warning("no replacement for the refused access token", error_code=error.code)
             return result if isinstance(error, StorageError) else results.refused(request.data_type, error)
         return result if other is None else self._ask_shopify(request, other, deadline)
 
     def _without_token(self, request: FetchRequest, error: ShopifyError) -> Result:
-        """The token has expired and could not be renewed."""
+        """The result when the token has expired and could not be renewed."""
         result = results.refused(request.data_type, error)
         try:
             integration = self._integration(request)

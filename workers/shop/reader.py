@@ -1,8 +1,8 @@
-"""Reads one kind of data from a shop, knowing what its token may read and in which time zone it lives.
+"""Reads one data type from a shop, given its token's permissions and its time zone.
 
-What Shopify told of that is kept (`storage.connections`), so that a fetch is one request. It is asked again when it is
-not known, is a day old, or when a permission turns out to be missing: merchants grant and take back permissions
-without connecting anew (https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes).
+These facts are stored (`storage.shop_facts`), so that a fetch takes one request. Shopify is asked for them when they
+are unknown, a day old, or when a permission turns out to be missing: merchants grant and revoke permissions without
+reconnecting (https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes).
 """
 
 from collections.abc import Callable
@@ -22,23 +22,23 @@ from workers import logs
 log = logs.get(__name__)
 
 FACTS_SECONDS = 24 * 3600.0
-"""How long a shop's time zone is taken as known."""
+"""How long a shop's time zone and permissions stay valid."""
 DENIED_AGAIN_SECONDS = 600.0
-"""Facts younger than this are not asked for again when a permission is missing: it is missing."""
-NO_USE_IN_ASKING_ON = (Unauthorized, Forbidden, StoreUnavailable, Throttled)
+"""When a permission is missing, facts younger than this are trusted and not fetched again."""
+ABORTING_ERRORS = (Unauthorized, Forbidden, StoreUnavailable, Throttled)
 
 ClientFactory = Callable[[AccessToken], ShopifyClient]
 
 
 class ShopReader:
-    """For one process; safe to share among its threads."""
+    """Reads for one process; safe to share among threads."""
 
     def __init__(self, database: Database, client_for: ClientFactory) -> None:
         self._database = database
         self._client_for = client_for
 
     def read(self, token: AccessToken, data_type: str, *, now: datetime, deadline: float) -> Fetched:
-        """One of `events.data_types.DATA_TYPES`, by `deadline` (`time.monotonic()`). Raises ShopifyError."""
+        """Read one of `events.data_types.DATA_TYPES` by `deadline` (`time.monotonic()`). Raises ShopifyError."""
         return _Reading(self._database, self._client_for(token), token.integration, data_type, now, deadline).run()
 
 
@@ -75,7 +75,7 @@ class _Reading:
         return fetched
 
     def _fuller(self, fetched: Fetched, newer: ShopFacts | None) -> Fetched:
-        """What can be read with other permissions; else what was read without."""
+        """Read again with newer permissions; on failure, what was read without them."""
         if newer is None:
             return fetched
         try:
@@ -94,19 +94,19 @@ class _Reading:
         )
 
     def _scopes(self, facts: ShopFacts | None) -> tuple[str, ...] | None:
-        """What Shopify said, else what the auth service said, else None."""
+        """The scopes Shopify reported, else those from the auth service, else None."""
         return facts.scopes if facts is not None else self._integration.scopes or None
 
     @property
     def _needs_facts(self) -> bool:
-        """The permissions alone stand with the connection, too."""
+        """Permissions alone may also be known from the connection."""
         return self._data_type == "week_orders" or not self._integration.scopes
 
     def _must_ask(self, facts: ShopFacts | None) -> bool:
         return self._needs_facts if facts is None else facts.age_seconds > FACTS_SECONDS
 
     def _after_denial(self, facts: ShopFacts | None) -> ShopFacts | None:
-        """Other facts than the fetch began with, if the permissions have changed; None also if that cannot be told."""
+        """New facts if the permissions have changed since the fetch began; None if not, or if that is unknown."""
         known = facts or self._known()
         if known is None or known.age_seconds > DENIED_AGAIN_SECONDS:
             try:
@@ -119,15 +119,15 @@ class _Reading:
         return known
 
     def _ask(self, before: ShopFacts | None) -> ShopFacts | None:
-        """Facts as of now, kept; those known before if Shopify did not say."""
+        """Fetch and store current facts; returns `before` if Shopify did not provide them."""
         try:
-            told = shopify_data.fetch_access(self._client, deadline=self._deadline)
-        except NO_USE_IN_ASKING_ON:
+            access = shopify_data.fetch_access(self._client, deadline=self._deadline)
+        except ABORTING_ERRORS:
             raise
         except ShopifyError as error:
-            log.warning("Shopify did not say what may be read", error_code=error.code, reason=error.operator)
+            log.warning("Shopify did not report the shop's permissions", error_code=error.code, reason=error.operator)
             return before
-        facts = ShopFacts(tuple(sorted(told.scopes)), told.time_zone, told.currency)
+        facts = ShopFacts(tuple(sorted(access.scopes)), access.time_zone, access.currency)
         self._keep(facts)
         return facts
 
@@ -136,7 +136,7 @@ class _Reading:
             with self._database.reading() as session:
                 return connections.shop_facts(session, self._integration)
         except StorageError as error:
-            log.warning("what is known of the shop could not be read", error_code=error.code)
+            log.warning("cannot read the shop's stored facts", error_code=error.code)
             return None
 
     def _keep(self, facts: ShopFacts) -> None:
@@ -150,4 +150,4 @@ class _Reading:
                     currency=facts.currency,
                 )
         except StorageError as error:
-            log.warning("what Shopify said of the shop could not be kept", error_code=error.code)
+            log.warning("cannot store the shop's facts", error_code=error.code)

@@ -1,9 +1,9 @@
-"""Results of the tool that reads store data, as a model is shown them. Pure.
+"""Results of the store data tool, as shown to a model. Pure.
 
     {success, data_type, data | error, error_code, cached, as_of, missing?, data_window?, stale?, retry_after?}
 
-`stale` is there if the data is older than it should be, because Shopify gave nothing newer: `{code, reason,
-retry_after?}`, where the reason may be told to the merchant. `retry_after` is in seconds.
+`stale` is present if the data is outdated because Shopify gave nothing newer: `{code, reason, retry_after?}`; the
+reason may be shown to the merchant. `retry_after` is in seconds.
 """
 
 from collections.abc import Mapping
@@ -19,25 +19,25 @@ KEPT = ("data", "missing", "data_window", "as_of")
 TTL_SECONDS: Mapping[str, int] = {"counts": 900, "recent_orders": 600, "overview": 600, "week_orders": 300}
 """How long each data type stays fresh."""
 INCOMPLETE_SECONDS = 30
-"""How long data stays fresh of which a part is missing that may be had at the next try."""
-PASSING = frozenset({Temporary.code, Throttled.code})
-NOT_THE_STORE = frozenset({*PASSING, BadAnswer.code, BadDocument.code, CostExceeded.code})
-"""Troubles that say nothing against what was read before; after the others the store is not ours to talk about."""
+"""How long data stays fresh if a missing part may be available on the next try."""
+TRANSIENT = frozenset({Temporary.code, Throttled.code})
+NOT_THE_STORE = frozenset({*TRANSIENT, BadAnswer.code, BadDocument.code, CostExceeded.code})
+"""Errors that do not invalidate earlier data. After any other error we no longer have access to the store."""
 
 
 def failed(data_type: Any, code: str, error: str, **more: Any) -> Result:
-    """There is no data, and why."""
+    """A failure: no data, and why."""
     return {"success": False, "data_type": data_type, "error_code": code, "error": error, **more}
 
 
 def refused(data_type: str, error: ShopifyError) -> Result:
-    """Shopify gave no data."""
+    """A failure reported by Shopify."""
     more = {} if error.retry_after is None else {"retry_after": round(error.retry_after, 2)}
     return failed(data_type, error.code, error.merchant, **more)
 
 
 def fetched(data_type: str, found: Fetched, as_of: datetime) -> Result:
-    """Data as Shopify gave it just now."""
+    """Data just fetched from Shopify."""
     result: Result = {"success": True, "data_type": data_type, "data": found.data, "cached": False}
     result["as_of"] = as_of.isoformat(timespec="seconds")
     if found.missing:
@@ -48,24 +48,24 @@ def fetched(data_type: str, found: Fetched, as_of: datetime) -> Result:
 
 
 def kept(result: Result) -> dict[str, Any]:
-    """What the cache keeps of a result."""
+    """The part of a result that the cache stores."""
     return {key: result[key] for key in KEPT if key in result}
 
 
 def fresh_seconds(result: Result) -> int:
     """How long a result stays fresh."""
     whole = TTL_SECONDS[result["data_type"]]
-    passing = any(part.get("code") in PASSING for part in result.get("missing", ()))
-    return min(whole, INCOMPLETE_SECONDS) if passing else whole
+    transient = any(part.get("code") in TRANSIENT for part in result.get("missing", ()))
+    return min(whole, INCOMPLETE_SECONDS) if transient else whole
 
 
 def cached(data_type: str, found: Mapping[str, Any]) -> Result:
-    """A result made of what the cache keeps."""
+    """A result built from a cached one."""
     return {"success": True, "data_type": data_type, **found, "cached": True}
 
 
 def stale(data_type: str, found: Mapping[str, Any], instead_of: Result) -> Result:
-    """What the cache still keeps, in the place of a failure."""
+    """A result from the cache in place of a failure."""
     why = {"code": instead_of["error_code"], "reason": instead_of["error"]}
     if "retry_after" in instead_of:
         why["retry_after"] = instead_of["retry_after"]
@@ -73,7 +73,7 @@ def stale(data_type: str, found: Mapping[str, Any], instead_of: Result) -> Resul
 
 
 def outcome(result: Result) -> str:
-    """In one word, to be counted: ok, partial, stale or error."""
+    """The metric's result label: ok, partial, stale or error."""
     if not result["success"]:
         return "error"
     if "stale" in result:

@@ -1,10 +1,10 @@
-"""Access tokens that are good to use: renewed before they expire, and once when Shopify refuses one.
+"""Valid access tokens: renewed before they expire, and once when Shopify refuses one.
 
     token = keeper.current(merchant_id, deadline)            # before a fetch
-    token = keeper.after_refusal(token, deadline)            # Shopify said 401: the next one to try, or none
+    token = keeper.after_refusal(token, deadline)            # Shopify returned 401: the next one to try, or None
 
-One process renews a token while the others go on with the old one, or wait for the new one if it has expired. What
-is sure to be dead is marked `needs_reauth`; anything else that goes wrong says nothing about the token and keeps it.
+One process renews a token while the others keep using the old one, or wait for the new one if it has expired. A token
+known to be dead is marked `needs_reauth`; any other failure says nothing about the token and leaves it in place.
 """
 
 import time
@@ -27,11 +27,11 @@ from workers.failpoints import failpoint
 log = logs.get(__name__)
 
 EARLY_SECONDS = 300.0
-"""How long before its end a token is renewed: many tries fit in, and no request is under way when it ends."""
+"""How long before it expires a token is renewed: time for many attempts, and for requests in flight to finish."""
 POLL_SECONDS = 0.05
-"""How often one who waits for another's renewal looks at the row."""
+"""How often the row is polled while another process renews the token."""
 PATIENCE_SECONDS = 3.0
-"""How long a new pair is tried to be kept while Postgres is away: it is dear, so longer than for anything else."""
+"""How long to retry storing a new pair while Postgres is unavailable: longer than elsewhere, as a pair is precious."""
 
 WHILE_POSTGRES_IS_AWAY = Retrying(
     retry=retry_if_exception_type(StorageUnavailable),
@@ -45,10 +45,10 @@ Refresh = Callable[[str, SecretStr, float], TokenPair]
 
 
 class TokenKeeper:
-    """For one process; safe to share among its threads."""
+    """Provides tokens for one process; safe to share among threads."""
 
     def __init__(self, database: Database, vault: Vault, refresh: Refresh | None) -> None:
-        """`refresh` None: this installation has no client id and secret, so nothing can be renewed."""
+        """`refresh` is None if this installation has no client id and secret, so nothing can be renewed."""
         self._database = database
         self._vault = vault
         self._refresh = refresh
@@ -56,8 +56,8 @@ class TokenKeeper:
     def current(self, merchant_id: str, deadline: float) -> AccessToken | None:
         """The token to use now; None without an active connection.
 
-        Raises TokenUnreadable, StorageUnavailable, and ShopifyError: Unauthorized if it can never be renewed again,
-        another if it has expired and no new one was to be had by `deadline` (`time.monotonic()`).
+        Raises TokenUnreadable, StorageUnavailable, and ShopifyError: Unauthorized if it can never be renewed,
+        another kind if it has expired and could not be renewed by `deadline` (`time.monotonic()`).
         """
         token = self._read(merchant_id)
         if token is None or token.seconds_left is None or token.seconds_left > EARLY_SECONDS:
@@ -73,9 +73,9 @@ class TokenKeeper:
         return token
 
     def after_refusal(self, refused: AccessToken, deadline: float) -> AccessToken | None:
-        """Another token than the one Shopify refused; None if there is none, and then the connection is marked.
+        """A token other than the one Shopify refused; None, with the connection marked, if there is none.
 
-        Raises TokenUnreadable, StorageUnavailable, and ShopifyError if there was no telling by `deadline`.
+        Raises TokenUnreadable, StorageUnavailable, and ShopifyError if this is still unknown by `deadline`.
         """
         token = self._read(refused.integration.merchant_id)
         if token is None or _version(token) != _version(refused):
@@ -84,7 +84,7 @@ class TokenKeeper:
             self._mark(token)
             return None
         if self._refresh is None:
-            log.error("a token cannot be renewed: set SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET")
+            log.error("cannot renew the token: set SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET")
             return None
         try:
             return self._renewed(token, deadline, refused=True)
@@ -92,9 +92,9 @@ class TokenKeeper:
             return None
 
     def _renewed(self, token: AccessToken, deadline: float, *, refused: bool = False) -> AccessToken | None:
-        """Another token than this one, by renewing it or by waiting for who does; this one while it is still good.
+        """A newer token, by renewing this one or waiting for whoever does; this one while it is still valid.
 
-        Raises Unauthorized for a dead grant, after it was marked.
+        Raises Unauthorized for a dead grant, after marking the connection.
         """
         usable = not refused and (token.seconds_left or 0.0) > 0
         while True:
@@ -114,20 +114,20 @@ class TokenKeeper:
     def _renew(self, renewal: Renewal, token: AccessToken, deadline: float) -> None:
         assert self._refresh is not None
         try:
-            # Once asked, the answer is worth more than the fetch that needed it: the deadline is the refresh's own.
+            # Once sent, the refresh matters more than the fetch that needed it, so it gets at least a second.
             pair = self._refresh(renewal.shop_domain, renewal.refresh_token, max(deadline, time.monotonic() + 1.0))
         except Unauthorized:
             self._mark(token)
             raise
         except ShopifyError as error:
-            log.warning("a token could not be renewed", error_code=error.code, reason=error.operator)
+            log.warning("token could not be renewed", error_code=error.code, reason=error.operator)
             with suppress(StorageError), self._database.transaction() as session:
                 merchants.put_off_renewal(session, renewal)
             raise
         if self._keep(renewal, pair):
             log.info("token renewed", shop_domain=renewal.shop_domain, expires_in=pair.expires_in)
         else:
-            log.info("another token was stored meanwhile", shop_domain=renewal.shop_domain)
+            log.info("another token was stored in the meantime", shop_domain=renewal.shop_domain)
 
     def _keep(self, renewal: Renewal, pair: TokenPair) -> bool:
         """Store the pair. A commit whose answer was lost is found out by running it again: nobody holds the lease."""

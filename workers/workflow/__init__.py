@@ -1,6 +1,6 @@
-"""The workflow worker: an accepted event meets its workflow's rules.
+"""The workflow worker: applies a workflow's rules to accepted events.
 
 Start reading in `handler`: the event's one transaction (conversation, context, turn rows, processed mark). `runner`
-calls it in the order of a conversation and tells the others afterwards; `privacy` is what Shopify's webhooks do.
-May import workflows, storage, events, and of the workers the root, `delivery` and `shop`.
+calls it in conversation order and wakes other workers afterwards; `privacy` handles Shopify's privacy webhooks.
+May import workflows, storage, events, and within workers the root, `delivery` and `shop`.
 """

@@ -1,7 +1,7 @@
-"""What an accepted event does: conversation, context, turns and the event's mark, in one transaction.
+"""Handles an accepted event: conversation, context, turns and the event's mark, in one transaction.
 
-`handle` runs inside the caller's transaction and touches only Postgres; what must be told to other workers after the
-commit is returned. Running it again for the same event finds the mark and does nothing.
+`handle` runs inside the caller's transaction and touches only Postgres; it returns what to tell other workers after the
+commit. Running it again for the same event finds the mark and does nothing.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ from workflows.loader import Workflow, WorkflowSet
 log = logs.get(__name__)
 
 CONNECT_PATIENCE_SECONDS = 3.0
-"""How long an `oauth_complete` may be ahead of the commit that stores its token."""
+"""How long an `oauth_complete` may arrive ahead of the commit that stores its token."""
 POSTPONE_SECONDS = 0.5
 
 OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
 NO_RULE = "no rule took the event"
-"""How the log line begins that says why."""
+"""The event string of the log line that says why."""
 SHOPIFY_REQUIREMENT = "shopify_oauth"
 
 
@@ -39,14 +39,14 @@ class Effects:
     """What to tell other workers once the transaction is committed."""
 
     turn_ids: list[int] = field(default_factory=list)
-    wake_ups: list[int] = field(default_factory=list)  # of these turns, those that may find room now
+    wake_ups: list[int] = field(default_factory=list)  # those of these turns that may run now
     prefetches: list[tuple[str, str]] = field(default_factory=list)
     forget_cache_of: list[str] = field(default_factory=list)
     postponed_seconds: float | None = None
 
 
 class Refused(Exception):
-    """The event does not fit what is stored; `code` and the sentence are kept with its row."""
+    """The event contradicts what is stored; `code` and `message` are stored with its row."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ class Refused(Exception):
 
 
 class TooEarly(Refused):
-    """The event came ahead of what it speaks of: it is put off for a while before it is refused."""
+    """The event arrived before what it refers to: it is postponed for a while before it is refused."""
 
 
 def handle(session: Session, workflows: WorkflowSet, event_key: int) -> Effects | None:
@@ -117,18 +117,18 @@ class _Handler:
             return
         conversation, fresh = self._conversation(merchant_id, integration)
         if conversation is None:
-            log.info("event concerns no open conversation", event_type=self._row.type)
+            log.info("event belongs to no open conversation", event_type=self._row.type)
             return
         if self._row.type == "oauth_complete":
-            # What was put off until the merchant connects again goes on, also if that failed: to say so.
-            begins_anew: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
-            forgotten = {**begins_anew, turns.RECONNECT_ASKED: None}
+            # Turns that waited for the merchant to reconnect resume, even if that failed, so that CJ can say so.
+            restarted: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
+            forgotten = {**restarted, turns.RECONNECT_ASKED: None}
             if any(conversation.context.get(key) for key in forgotten):
                 conversation = self._merge(conversation, forgotten)
         workflow = self._workflows.or_default(conversation.workflow)
         is_gone = workflow.name != conversation.workflow
         if is_gone:
-            conversation = self._begin_anew(conversation, workflow)
+            conversation = self._replace_workflow(conversation, workflow)
         conversation, workflow = self._start(conversation, workflow, integration, fresh or is_gone)
         plan = engine.plan(workflow, self._row.type, self._data, conversation.context)
         if plan is not None:
@@ -139,13 +139,13 @@ class _Handler:
             self._settle(conversation)
 
     def _is_erased(self, merchant_id: str) -> bool:
-        """Whether there is nothing to do because everything of the merchant was erased after the event."""
+        """Whether there is nothing to do because all the merchant's data was erased after the event."""
         at = privacy.erased(self._session, self._row, merchant_id)
         if at is None:
             return False
         if self._row.type in privacy.ENDS_HERE:
             return True
-        reason = f"everything of this merchant was erased at {at:%Y-%m-%d %H:%M:%S} UTC, after this event"
+        reason = f"all data of this merchant was erased at {at:%Y-%m-%d %H:%M:%S} UTC, after this event"
         raise Refused(privacy.ERASED, reason)
 
     def _check_merchant(self, merchant_id: str, integration: Integration | None) -> None:
@@ -162,7 +162,7 @@ class _Handler:
         if integration is None and not merchants.merchant_exists(self._session, merchant_id):
             unknown = (
                 "event.unknown_merchant",
-                "merchant_id is not known; store its token first (connect_shop)",
+                "merchant_id is unknown; store its token first (connect_shop)",
             )
             raise TooEarly(*unknown) if waits else Refused(*unknown)
         if waits and (integration is None or not integration.is_active):
@@ -171,7 +171,7 @@ class _Handler:
             raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
 
     def _core(self, merchant_id: str, integration: Integration | None) -> bool:
-        """What an event does whatever the workflow says; False if it is too old to do anything."""
+        """The event's built-in effects, independent of the workflow; False if it is too old to have any."""
         if self._row.type == "app_uninstalled" and integration is not None:
             happened = self._row.time or self._row.received_at
             if not connections.disconnect(self._session, merchant_id, str(self._data["shop_domain"]), at=happened):
@@ -215,10 +215,10 @@ class _Handler:
                 raise Refused("event.unknown_workflow", str(error)) from None
         return self._workflows.starting_with(self._row.type) or self._workflows.default
 
-    def _begin_anew(self, conversation: Conversation, workflow: Workflow) -> Conversation:
-        """The file of the conversation's workflow was renamed or removed: it goes on where conversations begin."""
+    def _replace_workflow(self, conversation: Conversation, workflow: Workflow) -> Conversation:
+        """The file of the conversation's workflow was renamed or removed: continue in the default workflow."""
         log.warning(
-            "the conversation's workflow is gone; it goes on in another",
+            "the conversation's workflow is gone; continuing in another",
             conversation_id=conversation.id,
             gone=conversation.workflow,
             workflow=workflow.name,
@@ -228,7 +228,7 @@ class _Handler:
     def _start(
         self, conversation: Conversation, workflow: Workflow, integration: Integration | None, fresh: bool
     ) -> tuple[Conversation, Workflow]:
-        """A conversation that begins with all requirements of its workflow met begins in the next workflow."""
+        """A conversation that starts with its workflow's requirements already met starts in the next workflow."""
         if not fresh or self._row.type == "oauth_complete":
             return conversation, workflow
         met = {SHOPIFY_REQUIREMENT} if integration is not None and integration.is_active else set()
@@ -256,7 +256,7 @@ class _Handler:
         return conversation
 
     def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:
-        """What the events of a conversation do when no rule of its workflow took them."""
+        """The default handling of an event that no rule of its workflow took."""
         self._explain(conversation, workflow)
         if self._row.type == "message_received":
             self._queue(conversation, TurnInput("merchant", str(self._data["text"])), None)
@@ -274,7 +274,7 @@ class _Handler:
         log.info(NO_RULE, why=why.line(), conversation_id=conversation.id)
 
     def _settle(self, conversation: Conversation) -> None:
-        """Transitions that hold now, when no turn is queued that would settle them at its end."""
+        """Make the transitions that are due, when no queued turn will make them at its end."""
         current = self._workflows.get(conversation.workflow)
         context = {**conversation.context, "workflow": current.name}
         for hop in engine.settle(self._workflows, current, context):
@@ -282,7 +282,7 @@ class _Handler:
             current = self._workflows.get(hop.target_workflow)
 
     def _move(self, conversation: Conversation, hop: Transition, said: str | None) -> Conversation:
-        """Move the conversation and queue the turn that tells the gateway, with CJ's words if there are any."""
+        """Move the conversation and queue the turn that tells the gateway, with CJ's text if there is any."""
         conversations.move(self._session, conversation.id, hop.target_workflow)
         metadata = {"transition": {"from": conversation.workflow, "to": hop.target_workflow}}
         self._queue(conversation, TurnInput("cj", said or "", metadata=metadata), hop.target_workflow)

@@ -1,7 +1,7 @@
-"""Handles accepted events: each in one transaction, in the order of its conversation, then others are told.
+"""Handles accepted events, each in one transaction and in conversation order, then notifies other workers.
 
-An event whose handling fails for no known reason is tried again with growing pauses, and at last refused: it blocks
-its conversation for a while, not for ever, and an operator finds it under `cj events rejected`.
+An event whose handling fails unexpectedly is retried with growing pauses and finally refused: it blocks its
+conversation for a while, not forever, and an operator finds it with `cj events rejected`.
 """
 
 from contextlib import suppress
@@ -22,32 +22,32 @@ FAILED = "event.handling_failed"
 
 
 def run(tools: Resources, event_key: int) -> None:
-    """Handle the event, after those of its conversation that came before it; one that is done is left alone."""
+    """Handle the event, after earlier ones of its conversation; does nothing if it is already handled."""
     try:
         while _next(tools, event_key):
             pass
     except StorageUnavailable:
-        log.warning("event waits for Postgres; the sweeper comes back to it", event_key=event_key)
+        log.warning("event waits for Postgres; the sweeper will retry it", event_key=event_key)
     except Exception:
         log.exception("event could not be handled", event_key=event_key)
-        with suppress(StorageError):  # then the sweeper comes back to it
-            _put_off(tools, event_key)
+        with suppress(StorageError):  # then the sweeper will retry it
+            _postpone(tools, event_key)
 
 
 def _next(tools: Resources, event_key: int) -> bool:
-    """Handle one event on the way to `event_key`; False when there is nothing left to do, or not yet."""
+    """Handle the next event up to `event_key`; False when nothing can be done now."""
     with tools.database.transaction() as session:
         effects = handle(session, tools.workflows, event_key)
         failpoint("handle.before_commit")
     failpoint("handle.after_commit")
     if effects is None:
         return False
-    tell(tools, effects)
+    notify(tools, effects)
     failpoint("handle.after_hints")
     return effects.postponed_seconds is None
 
 
-def _put_off(tools: Resources, event_key: int) -> None:
+def _postpone(tools: Resources, event_key: int) -> None:
     with tools.database.transaction() as session:
         row = inbox.take(session, event_key)
         if row is None:
@@ -55,17 +55,17 @@ def _put_off(tools: Resources, event_key: int) -> None:
         ids = {"event_key": row.key, "event_id": row.id, "conversation_id": row.conversation_id}
         if row.attempts + 1 < MAX_ATTEMPTS:
             seconds = FIRST_PAUSE_SECONDS * 2**row.attempts
-            log.warning("event is put off", **ids, attempts=row.attempts + 1, seconds=seconds)
+            log.warning("event postponed", **ids, attempts=row.attempts + 1, seconds=seconds)
             inbox.postpone(session, row.key, seconds)
         else:
-            log.error("event is refused: every try failed", **ids, error_code=FAILED)
+            log.error("event refused: every attempt failed", **ids, error_code=FAILED)
             reason = f"handling it failed {MAX_ATTEMPTS} times; the workflow worker's log says why"
             inbox.refuse(session, row.key, FAILED, reason)
 
 
-def tell(tools: Resources, effects: Effects) -> None:
-    """After the commit: what is needed first is told first. Shopify is asked while the model still thinks, and the
-    turn begins while the other prefetches are on their way."""
+def notify(tools: Resources, effects: Effects) -> None:
+    """Wake other workers after the commit, most urgent first: the first prefetch runs while the model is answering,
+    and the turn starts before the other prefetches are sent."""
     for merchant_id in effects.forget_cache_of:
         tools.cache.drop(merchant_id)
     fetches = [FetchRequest(merchant_id, data_type).to_json() for merchant_id, data_type in effects.prefetches]

@@ -1,4 +1,4 @@
-"""Resources are built on first use; who holds leases is known by a name of their process."""
+"""Resources are built on first use; lease owners are named after their process."""
 
 import os
 

@@ -71,7 +71,7 @@ def test_warnings_become_lines(lines: io.StringIO) -> None:
 
 @pytest.mark.parametrize("name", ["httpx", "gql", "LiteLLM", "kombu", "celery.app.trace"])
 def test_chatty_libraries_only_warn(lines: io.StringIO, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.getLogger(name), "disabled", False)  # the model switches litellm's off altogether
+    monkeypatch.setattr(logging.getLogger(name), "disabled", False)  # the model client switches litellm's loggers off
     logging.getLogger(name).info("HTTP Request: POST …")
     logging.getLogger(name).warning("slow")
     assert [line["event"] for line in read(lines)] == ["slow"]

@@ -1,4 +1,4 @@
-"""Settings: everything wrong is said at once, nothing secret is ever shown."""
+"""Settings: all problems are reported at once, and no secret is ever shown."""
 
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def test_only_what_is_needed_must_be_there() -> None:
     [
         ("DATABASE_URL", "mysql://cj:leaked@db/cj", "begins with mysql://"),
         ("DATABASE_URL", "cj:leaked@db/cj", "is not a URL"),
-        ("DATABASE_URL", "postgresql://cj:leaked@db:port/cj", "port cannot be read"),
+        ("DATABASE_URL", "postgresql://cj:leaked@db:port/cj", "port is invalid"),
         ("BROKER_URL", "memory://", "redis://"),
         ("REDIS_URL", "amqp://mq", "redis://"),
         ("CJ_TOKEN_KEYS", "leaked", "cj tokens new-key"),
@@ -96,7 +96,7 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("SHOPIFY_ADMIN_URL", "https://shop.example/admin", "{shop}"),
         ("SHOPIFY_ADMIN_URL", "http://store.example/{shop}/admin", "unencrypted"),
         ("SHOPIFY_ADMIN_URL", "ftp://127.0.0.1/{shop}", "{shop}"),
-        ("CJ_WORKFLOWS", "/no/such/folder", "no folder"),
+        ("CJ_WORKFLOWS", "/no/such/folder", "not a folder"),
         ("CJ_LEASE_SECONDS", "0.1", "0.5 to 600"),
         ("CJ_LEASE_SECONDS", "nan", "0.5 to 600"),
         ("CJ_RECOVERY_FACTOR", "0", "0.1 to 10"),
@@ -120,7 +120,7 @@ def test_values_that_belong_together() -> None:
 
 def test_misspelt_variable_is_a_warning() -> None:
     settings = Settings.read({**GOOD, "CJ_MODLE": "openai/gpt-5-mini", "CJ_SERVICE_HOST": "10.0.0.1"})
-    assert settings.warnings == ("CJ_MODLE is not read by anything; did you mean CJ_MODEL?",)
+    assert settings.warnings == ("CJ_MODLE is unknown; did you mean CJ_MODEL?",)
 
 
 def test_nothing_secret_is_shown() -> None:

@@ -53,7 +53,7 @@ def test_help_lists_every_command(terminal: Terminal) -> None:
         (["demo", "--store", "vast"], "'medium'"),
         (["demo", "--fault", "unauthorised"], "unauthorized"),
         (["up", "--only", "agnet"], "intake, workflow, agent"),
-        (["publish", "zzz"], "the types are oauth_complete,"),
+        (["publish", "zzz"], "valid types: oauth_complete,"),
         (["timeline"], "CONVERSATION"),
         (["workflows", "check", "nowhere.yaml"], "nowhere.yaml"),
         (["workflows", "explain", "-", "--context", "[]"], "not a JSON object"),
@@ -114,8 +114,8 @@ def test_check_as_one_kind_needs_only_what_that_kind_needs(terminal: Terminal) -
 
 
 def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
-    # The specification's own start_tier, and that these are not the files that somebody may have in mind.
-    last = "1 warning in 2 files, the shipped ones; for your own give their folder or set CJ_WORKFLOWS"
+    # The specification's own start_tier, and a hint that the checked files may not be the intended ones.
+    last = "1 warning in 2 files, the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
     assert terminal("workflows", "check").stdout.splitlines()[-1] == last
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "greeting.yaml").write_text("name: greeting\ndescription: d\nprompts: {cj: {system: Hi.}}\n")

@@ -1,4 +1,4 @@
-"""The console script where only what publishing events needs is installed."""
+"""The console script when only the dependencies for publishing are installed."""
 
 import subprocess
 import sys
@@ -20,10 +20,7 @@ def run_without(name: str) -> "subprocess.CompletedProcess[str]":
 def test_without_the_workers_packages_it_says_what_to_install() -> None:
     ended = run_without("click")
     assert ended.returncode == 2
-    assert (
-        ended.stderr
-        == "cj: click is not installed, and `cj` needs it; install hirecj[worker] instead of hirecj alone\n"
-    )
+    assert ended.stderr == "cj: click is not installed; `cj` needs the package hirecj[worker], not hirecj alone\n"
 
 
 def test_any_other_missing_module_is_a_defect() -> None:

@@ -1,4 +1,4 @@
-"""WakeUps may be lost; they may not hold anybody up."""
+"""Wake-ups may be lost, but must not delay anybody."""
 
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ class Clock:
 
 
 class BrokenBroker:
-    """Stands where Celery's app stands; its broker is away while `away` is true."""
+    """Stands in for Celery's app; its broker is unavailable while `away` is true."""
 
     def __init__(self) -> None:
         self.away = True

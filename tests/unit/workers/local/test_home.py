@@ -1,4 +1,4 @@
-"""The folder .cj/: one owner, keys made once, what runs here found by other terminals."""
+"""The folder .cj/: one owner, keys created once, settings found by other terminals."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.vault import Vault
-from workers.local.home import STALE, Home, HomeInUse, environment_here, passing_home
+from workers.local.home import STALE, Home, HomeInUse, environment_here, temporary_home
 
 
 def mode(path: Path) -> int:
@@ -21,7 +21,7 @@ def test_one_owner_at_a_time(tmp_path: Path) -> None:
     assert not home.is_owned()
     with home.owned():
         assert home.is_owned()
-        with pytest.raises(HomeInUse, match="another `cj up` runs in"), Home(tmp_path / ".cj").owned():
+        with pytest.raises(HomeInUse, match="another `cj up` is running in"), Home(tmp_path / ".cj").owned():
             pass
     assert not home.is_owned()
     assert mode(home.folder) == 0o700
@@ -86,16 +86,16 @@ def test_a_passing_home_is_kept_when_the_run_fails_and_removed_by_a_later_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="failed"), passing_home("demo") as failed:
+    with pytest.raises(ValueError, match="failed"), temporary_home("demo") as failed:
         raise ValueError("failed")
     assert failed.folder.exists()
     assert [mode(folder) for folder in (Home().folder, *failed.folder.parents[:1])] == [0o700, 0o700]
-    with passing_home("demo") as running:
+    with temporary_home("demo") as running:
         assert failed.folder.exists(), "somebody may still be reading"
         long_ago = failed.folder.stat().st_mtime - 2 * STALE
         for home in (failed, running):
             os.utime(home.folder, (long_ago, long_ago))
-        with pytest.raises(KeyboardInterrupt), passing_home("demo") as interrupted:
+        with pytest.raises(KeyboardInterrupt), temporary_home("demo") as interrupted:
             raise KeyboardInterrupt
         assert (failed.folder.exists(), running.folder.exists()) == (False, True)
     assert not interrupted.folder.exists()

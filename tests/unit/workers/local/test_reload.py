@@ -1,4 +1,4 @@
-"""Edited workflows: taken up when they are without fault and whole, told of when not."""
+"""Edited workflows: reloaded when valid and complete, reported when not."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from workflows.loader import SHIPPED
 
 
 class Folder:
-    """A folder with the shipped workflows, and what comes of edits in it."""
+    """A folder with the shipped workflows, and the results of edits in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -19,9 +19,9 @@ class Folder:
             (path / source.name).write_text(source.read_text())
         self.said: list[str] = []
         self.taken_up = 0
-        self.reloader = Reloader(path, self._take_up, self.said.append)
+        self.reloader = Reloader(path, self._restart, self.said.append)
 
-    def _take_up(self) -> None:
+    def _restart(self) -> None:
         self.taken_up += 1
 
     def edit(self, old: str, new: str) -> None:
@@ -62,7 +62,7 @@ def test_what_is_wrong_is_said_and_the_former_text_stays_until_it_is_mended(fold
     [told] = folder.said
     assert "ad_hoc_support.yaml:" in told
     assert "did you mean 'tools'" in told
-    assert told.endswith("1 error\nnot taken up; the workflows stay as they were")
+    assert told.endswith("1 error\nnot reloaded; the workflows stay as they were")
     folder.edit("tolls: [", "tools: [")
     folder.reloader.read()
     assert folder.taken_up == 0, "it is the text in use again"
@@ -81,7 +81,7 @@ def test_edits_new_files_and_removed_ones_are_noticed(watched: Folder) -> None:
 
 
 def _edited(folder: Folder, before: int) -> bool:
-    """Edits until one is noticed: the first may come before the watching has begun."""
+    """Edit until one edit is noticed: the first may precede the start of watching."""
     if folder.taken_up == before:
         folder.edit("Never", "Never ever")
     return folder.taken_up > before
@@ -94,4 +94,4 @@ def test_an_edit_in_several_steps_is_read_when_it_has_settled(watched: Folder) -
     path.write_text("")  # as an editor does that truncates first
     path.write_text(whole.replace("Never", "Not"))
     wait_until(lambda: watched.taken_up >= 2 or len(watched.said) > watched.taken_up, limit=10, what="the edit")
-    assert not [line for line in watched.said if "not taken up" in line]
+    assert not [line for line in watched.said if "not reloaded" in line]

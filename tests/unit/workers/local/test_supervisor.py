@@ -1,4 +1,4 @@
-"""The supervisor, with real child processes that die, refuse, ignore TERM and talk too much."""
+"""The supervisor, with real children that die, refuse, ignore SIGTERM and print too much."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ PACE = Pace(first=0.05, longest=0.2, healthy=5.0, grace=5.0)
 
 
 class Stage:
-    """Starts supervisors over small Python programs and keeps what they say."""
+    """Runs supervisors over small Python programs and keeps their output."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -98,7 +98,7 @@ def test_a_child_that_is_killed_comes_back(stage: Stage) -> None:
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: supervisor.pids().get("a", first) != first)
     assert supervisor.wait_ready(20)
-    assert stage.said == ["a was killed by SIGKILL; it starts again in 0.05 s"]
+    assert stage.said == ["a was killed by SIGKILL; restarting in 0.05 s"]
 
 
 def test_a_child_that_keeps_dying_is_given_longer_pauses(stage: Stage) -> None:
@@ -139,7 +139,7 @@ def test_a_refusal_after_a_good_start_is_tried_again(stage: Stage) -> None:
     supervisor = stage.run(a=f"{READY}; raise SystemExit(2)")
     wait_until(lambda: len(stage.said) >= 3)
     assert supervisor.refused is None
-    assert stage.said[0] == "a ended with exit code 2; it starts again in 0.05 s"
+    assert stage.said[0] == "a ended with exit code 2; restarting in 0.05 s"
 
 
 def test_stopping_lets_children_finish(stage: Stage) -> None:
@@ -159,7 +159,7 @@ def test_stopping_lets_children_finish(stage: Stage) -> None:
     assert stage.said == []
 
 
-#: The signal may come while the main program still prints: what a handler says goes past Python's buffers.
+#: The signal may arrive while the main program still prints, so the handler bypasses Python's buffers.
 POLITE = f"""
 import os, signal, sys, time
 def finish(*_):
@@ -181,7 +181,7 @@ def test_a_restart_lets_a_child_finish_and_starts_it_again_at_once(stage: Stage)
     assert [name for name, line in stage.lines if line == "finished"] == ["a"]
     assert stage.said == []
     os.kill(supervisor.pids()["a"], signal.SIGKILL)  # a later end is none that was asked for
-    wait_until(lambda: stage.said == ["a was killed by SIGKILL; it starts again in 60 s"])
+    wait_until(lambda: stage.said == ["a was killed by SIGKILL; restarting in 60 s"])
 
 
 def test_a_child_that_does_not_end_for_a_restart_is_killed(stage: Stage) -> None:
@@ -201,7 +201,7 @@ def test_a_child_that_ignores_term_is_killed_after_the_grace(stage: Stage) -> No
     pid = supervisor.pids()["a"]
     supervisor.stop()
     assert is_gone(pid)
-    assert stage.said == ["killing a: not done within 0.3 s"]
+    assert stage.said == ["killing a: not finished within 0.3 s"]
 
 
 def test_asked_twice_kills_at_once(stage: Stage) -> None:
@@ -228,7 +228,7 @@ def test_a_child_that_closes_its_output_is_watched_on_without_haste(stage: Stage
     wait_until(lambda: len(stage.said) >= 1)
     assert time.process_time() - spent < 0.5
     supervisor.stop()
-    assert stage.said[0] == "a ended with exit code 1; it starts again in 0.05 s"
+    assert stage.said[0] == "a ended with exit code 1; restarting in 0.05 s"
 
 
 def test_long_and_unfinished_lines(stage: Stage) -> None:

@@ -11,7 +11,7 @@ PROMPT = "The merchant's name is Aunt Agatha"
 
 
 class ProviderError(Exception):
-    """Looks like what litellm raises: attributes, and a message that repeats the prompt."""
+    """Looks like litellm's exceptions: attributes, and a message that repeats the prompt."""
 
     def __init__(self, status: object, **attributes: Any) -> None:
         super().__init__(PROMPT)
@@ -49,12 +49,12 @@ def test_these_may_be_better_elsewhere(status: int) -> None:
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503, 529])
 def test_these_pass_by_themselves(status: int) -> None:
-    assert failure(ProviderError(status)).passing
+    assert failure(ProviderError(status)).transient
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_these_do_not(status: int) -> None:
-    assert not failure(ProviderError(status)).passing
+    assert not failure(ProviderError(status)).transient
 
 
 @pytest.mark.parametrize("error", [RuntimeError(PROMPT), ProviderError(None), ProviderError("odd")])

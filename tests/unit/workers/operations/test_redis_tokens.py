@@ -1,4 +1,4 @@
-"""What of Redis counts as a shop's token."""
+"""Which values in Redis count as a shop's token."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ def test_the_key_may_name_the_shop() -> None:
         (TOKEN.encode(), "not JSON"),
         (raw(shop_domain="acme.myshopify.com.evil.com"), "shop_domain"),
         (raw(shop_domain=["acme.myshopify.com"]), "shop_domain"),
-        (raw(shop_domain="other.myshopify.com"), "another shop"),
+        (raw(shop_domain="other.myshopify.com"), "a different shop"),
         (raw(access_token=None), "access_token"),
         (raw(access_token="short"), "access_token"),
         (raw(access_token=TOKEN + "\n"), "access_token"),

@@ -1,4 +1,4 @@
-"""The shape of tool results, and how long they are good."""
+"""The shape of tool results, and how long they stay fresh."""
 
 from datetime import UTC, datetime
 
