@@ -1,16 +1,14 @@
-"""The language model of scenarios: an OpenAI-compatible server on this machine that answers by a script.
+"""A language model on this machine: an OpenAI-compatible server, and the one of scenarios, which answers by a script.
 
 Workers ask it as they ask any provider (CJ_MODEL=openai/scenario, OPENAI_API_BASE=…), over HTTP and through litellm.
-Without a script the demo model's answers are served. Which answer of a script is due is read from the request itself:
-it is the one after the last that the conversation holds. So an answer that was lost, because a worker was killed or
-the merchant wrote again, is given again, and none is skipped.
 """
 
 import asyncio
-import itertools
 import json
 import threading
 import time
+import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -29,29 +27,25 @@ RETRY_AFTER_SECONDS = 1.0
 Message = Mapping[str, Any]
 
 
-class ScriptedModel:
+class ModelServer(ABC):
     """Serves `POST /v1/chat/completions` on a free port of 127.0.0.1, from a thread of its own."""
 
     def __init__(self) -> None:
-        #: What the script had no answer for; None while all is well.
-        self.problem: str | None = None
-        #: Whether it did not answer when it was asked last; whoever asked may leave it alone for a while.
-        self.is_failing = False
-        #: How often it was asked since `play`.
-        self.asked = 0
         #: How many requests are being answered.
         self.open_requests = 0
-        self._script: Sequence[ModelAnswer] | None = None
-        self._faults: Sequence[PlannedFault] = ()
-        self._port = 0
+        self.port = 0
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="scripted-model", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="model-server", daemon=True)
 
     @property
     def base_url(self) -> str:
         """For OPENAI_API_BASE."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @abstractmethod
+    async def respond(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+        """Answer the request, whose JSON is `body`; called on the server's thread."""
 
     def start(self) -> Self:
         """Listen."""
@@ -66,49 +60,123 @@ class ScriptedModel:
         self._thread.join(START_SECONDS)
         self._loop.close()
 
-    def play(self, script: Sequence[ModelAnswer] | None, faults: Sequence[PlannedFault] = ()) -> None:
-        """Answer by this script from now on (None: as the demo model), failing as the faults on `model` say."""
-        self._script, self._faults = script, [fault for fault in faults if fault.on == "model"]
-        self.asked, self.problem, self.is_failing = 0, None, False
-
     async def _open(self) -> None:
         app = web.Application(client_max_size=16 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._answer)
+        app.router.add_post("/v1/chat/completions", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._port = self._runner.addresses[0][1]
+        self.port = self._runner.addresses[0][1]
 
     async def _close(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.open_requests += 1
         try:
-            return await self._answer_in_time(request)
+            return await self.respond(request, await request.json())
         finally:
             self.open_requests -= 1
 
-    async def _answer_in_time(self, request: web.Request) -> web.Response:
-        body = await request.json()
+
+class ScriptedModel(ModelServer):
+    """Answers by a script, else as the demo model.
+
+    Which answer is due is read from the request: it is the one after the last that the conversation holds. So an
+    answer that was lost, because a worker was killed or the merchant wrote again, is given again, and none is skipped.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What the script had no answer for; None while all is well.
+        self.problem: str | None = None
+        #: Whether it failed when it was asked last; whoever asked may leave it alone for a while.
+        self.is_failing = False
+        #: How often it was asked since `play`.
+        self.asked = 0
+        self._script: Sequence[ModelAnswer] | None = None
+        self._faults: Sequence[PlannedFault] = ()
+
+    def play(self, script: Sequence[ModelAnswer] | None, faults: Sequence[PlannedFault] = ()) -> None:
+        """Answer by this script from now on (None: as the demo model), failing as the faults on `model` say."""
+        self._script, self._faults = script, [fault for fault in faults if fault.on == "model"]
+        self.asked, self.problem, self.is_failing = 0, None, False
+
+    async def respond(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
         self.asked += 1
         fault = next((fault for fault in self._faults if fault.call in ("every", self.asked)), None)
-        self.is_failing = fault is not None
-        spoiled = await _failing(fault, request) if fault is not None else None
-        self.is_failing = spoiled is not None
-        return spoiled or self._reply(body)
+        self.is_failing = fault is not None and fault.fail != "slow"
+        failure = None if fault is None else await _fail(fault, request)
+        return failure or self._reply(body)
 
     def _reply(self, body: Mapping[str, Any]) -> web.Response:
-        messages: list[Message] = body.get("messages") or []
+        messages: Sequence[Message] = body.get("messages") or []
         if self._script is None:
-            script = demo.reply_to(messages, bool(body.get("tools")))
-            return _completion(demo.wire_message(script))
+            message = demo.wire_message(demo.reply_to(messages, bool(body.get("tools"))))
+            return completion(message, body.get("model"))
         number = due(self._script, messages)
-        if number >= len(self._script):
-            self.problem = f"the model was asked once more, but 'model' has {_answers(len(self._script))}"
-            return _error(400, self.problem)
-        return _completion(wire_message(self._script[number], number))
+        if number < len(self._script):
+            return completion(wire_message(self._script[number], number), body.get("model"))
+        answers = "one answer" if len(self._script) == 1 else f"{len(self._script)} answers"
+        self.problem = f"the model was asked once more, but 'model' has {answers}"
+        return error_response(400, self.problem)
+
+
+async def _fail(fault: PlannedFault, request: web.Request) -> web.Response | None:
+    """What comes instead of the reply; None if the reply comes all the same, only late."""
+    match fault.fail:
+        case "slow":
+            await asyncio.sleep(SLOW_SECONDS if fault.seconds is None else fault.seconds)
+        case "timeout":
+            await asyncio.sleep(HANG_SECONDS)
+        case "rate_limit":
+            retry_after = RETRY_AFTER_SECONDS if fault.seconds is None else fault.seconds
+            return error_response(429, "too many requests", retry_after)
+        case "unauthorized":
+            return error_response(401, "the key is not known")
+        case "server_error":
+            return error_response(500, "the provider is not well")
+        case "network":
+            return drop(request)
+        case "malformed":
+            return html_page(200)
+    return None
+
+
+def completion(message: Message | None, model: object) -> web.Response:
+    """A message of the model; None: an answer without any choice."""
+    finish = "tool_calls" if message and message.get("tool_calls") else "stop"
+    return web.json_response(
+        {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": model,
+            "choices": [{"index": 0, "message": message, "finish_reason": finish}] if message is not None else [],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16},
+        }
+    )
+
+
+def error_response(status: int, message: str, retry_after: float | None = None) -> web.Response:
+    """An HTTP error with OpenAI's body, and `Retry-After` in seconds if given."""
+    headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+    error = {"message": message, "type": "model_server", "param": None, "code": None}
+    return web.json_response({"error": error}, status=status, headers=headers)
+
+
+def html_page(status: int) -> web.Response:
+    """What a proxy in between answers."""
+    page = "<html><body><h1>Bad Gateway</h1></body></html>"
+    return web.Response(status=status, text=page, content_type="text/html")
+
+
+def drop(request: web.Request) -> web.Response:
+    """Close the connection without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def due(script: Sequence[ModelAnswer], messages: Sequence[Message]) -> int:
@@ -143,53 +211,3 @@ def _is_same(scripted: Message, seen: Message) -> bool:
     if ids or seen.get("tool_calls"):
         return ids == [call.get("id") for call in seen.get("tool_calls") or ()]
     return bool(scripted["content"] == seen.get("content"))
-
-
-async def _failing(fault: PlannedFault, request: web.Request) -> web.Response | None:
-    """What comes instead of the answer; None if the answer comes all the same, only late."""
-    match fault.fail:
-        case "slow":
-            await asyncio.sleep(SLOW_SECONDS if fault.seconds is None else fault.seconds)
-            return None
-        case "timeout":
-            await asyncio.sleep(HANG_SECONDS)
-            return None
-        case "rate_limit":
-            wait = RETRY_AFTER_SECONDS if fault.seconds is None else fault.seconds
-            return _error(429, "too many requests", {"Retry-After": f"{wait:g}"})
-        case "unauthorized":
-            return _error(401, "the key is not known")
-        case "server_error":
-            return _error(500, "the provider is not well")
-        case "network":
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response()
-        case "malformed":
-            return web.Response(status=200, text="<html>Bad Gateway</html>", content_type="text/html")
-
-
-def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    error = {"message": message, "type": "scenario", "param": None, "code": None}
-    return web.json_response({"error": error}, status=status, headers=headers)
-
-
-_numbers = itertools.count(1)
-
-
-def _completion(message: Message) -> web.Response:
-    finish = "tool_calls" if message.get("tool_calls") else "stop"
-    return web.json_response(
-        {
-            "id": f"scenario-{next(_numbers)}",
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": MODEL.partition("/")[2],
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
-        }
-    )
-
-
-def _answers(count: int) -> str:
-    return "one answer" if count == 1 else f"{count} answers"
