@@ -124,6 +124,12 @@ class Stack(stack.Stack):
         if self._owns_store:
             self.store.stop()
 
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def publish(self, type: str, data: Mapping[str, Any], **options: Any) -> Envelope:
         """Publish an event."""
         return self.publisher.publish(type, dict(data), **options)
