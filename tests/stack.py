@@ -17,11 +17,10 @@ from events import Publisher
 from events.envelope import Envelope
 from events.replies import Reply
 from shopify.development_store.server import DevelopmentStore
-from workers.local import procfile
+from workers.local import procfile, stack
 from workers.local.procfile import PROCFILE, Process
+from workers.local.stack import KINDS, ReplyCollector, wait_until
 from workers.local.supervisor import Pace
-from workers.scenario import stack
-from workers.scenario.stack import KINDS, ReplyCollector, wait_until
 
 __all__ = ["ROOT", "Gateway", "Stack"]
 

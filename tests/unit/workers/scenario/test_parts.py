@@ -12,13 +12,13 @@ from shopify.development_store.faults import Fault as StoreFault
 from workers import failpoints
 from workers.local import procfile
 from workers.local.procfile import Process
+from workers.local.stack import Late, wait_until
 from workers.scenario.act import STORE_FAULTS, Ids, store_fault
 from workers.scenario.killable import FAILPOINTS, RENEWAL_FAILPOINTS, Killer, killable
 from workers.scenario.language import PlannedFault
 from workers.scenario.observe import OPERATIONS
 from workers.scenario.read import read_text
 from workers.scenario.run import files
-from workers.scenario.stack import Late, wait_until
 
 
 def ids(steps: str) -> Ids:
