@@ -10,6 +10,7 @@ from events.reply import Reply
 from shopify.development_store.journal import Request
 from workers.agent.tools import canonical
 from workers.local.stack import Stack
+from workers.model.response import parse_arguments
 from workers.scenario.match import TURN, LogEntry, ScenarioLog
 from workers.scenario.time_travel import ScenarioClock
 
@@ -116,7 +117,7 @@ class Observer:
         if not self._open_calls:
             return
         calls = _calls(self._stack.rows(_STEPS, turn_ids=sorted({turn for turn, _ in self._open_calls})))
-        for key in self._open_calls.keys() & calls.keys():
+        for key in [key for key in self._open_calls if key in calls]:
             started, ended, (params, result) = self._open_calls[key], self._ended_calls.get(key), calls[key]
             tool = canonical(started.data["toolCallName"])
             text = f"{tool} {_json(params)}"
@@ -171,12 +172,6 @@ def _calls(rows: Sequence[Sequence[Any]]) -> dict[tuple[int, str], tuple[Any, di
     for turn_id, assistant, tool_results in rows:
         results = {result["tool_call_id"]: result["content"] for result in tool_results or ()}
         for call in assistant.get("tool_calls") or ():
-            found[turn_id, call["id"]] = _arguments(call["function"].get("arguments")), results.get(call["id"])
+            arguments, _ = parse_arguments(call["function"].get("arguments"))
+            found[turn_id, call["id"]] = arguments or {}, results.get(call["id"])
     return found
-
-
-def _arguments(written: Any) -> Any:
-    try:
-        return json.loads(written or "{}")
-    except ValueError:
-        return {}
