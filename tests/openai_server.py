@@ -23,7 +23,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from workers.model import demo
-from workers.scenario.model_server import ModelServer, completion, drop, error_response, html_page
+from workers.model.local_server import ModelServer, completion, drop, error_response, html_page
 
 
 @dataclass(frozen=True)

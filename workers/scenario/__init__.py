@@ -5,7 +5,7 @@ SCENARIOS.md beside this file is the author's guide; `cj workflows test PATH…`
 The room reads as read, run, match, report: `read` makes a scenario of a file in the `language`; `run` takes its steps
 in the `environment`, where `act` carries out actions and `observe` notes in a log what happens; `match` compares the
 log with what was expected; `report` shows a failure. Start with `run`. `time_travel` lets time pass that nobody waits
-for, `model_server` is the language model, `killable` lets workers die at failpoints. Servers and processes are those
+for, `scripted_model` is the language model, `killable` lets workers die at failpoints. Servers and processes are those
 of `workers.local`.
 
 It may import every other room; only `workers.cli` imports it, never pytest.

@@ -37,8 +37,8 @@ from workers.local.supervisor import Pace
 from workers.operations import migrations
 from workers.scenario import time_travel
 from workers.scenario.killable import Killer, killable
-from workers.scenario.model_server import MODEL, ScriptedModel
 from workers.scenario.observe import WATCH
+from workers.scenario.scripted_model import MODEL, ScriptedModel
 from workflows.loader import WorkflowSet, load_folder
 
 #: How long a turn, or a fetch, of the scenario before may go on before its worker is killed.

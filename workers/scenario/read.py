@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from events.catalog import CATALOG
 from shopify.data import DATA_TYPES
-from workers.scenario.killable import FAILPOINTS
+from workers.failpoints import FAILPOINTS
 from workers.scenario.language import (
     FACT,
     FACTS,

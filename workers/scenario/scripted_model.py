@@ -1,83 +1,21 @@
-"""A language model on this machine: an OpenAI-compatible server, and the one of scenarios, which answers by a script.
-
-Workers ask it as they ask any provider (CJ_MODEL=openai/scenario, OPENAI_API_BASE=…), over HTTP and through litellm.
-"""
+"""The language model of scenarios: it answers by a script, and fails where a scenario wants it to."""
 
 import asyncio
 import json
-import threading
-import time
-import uuid
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
-from workers.model import demo
+from workers.model.local_server import Message, ModelServer, completion, drop, error_response, html_page
 from workers.scenario.language import ModelAnswer, PlannedFault
 
+#: CJ_MODEL of workers that ask it.
 MODEL = "openai/scenario"
-START_SECONDS = 10.0
 #: How long a model that never answers does not answer.
 HANG_SECONDS = 600.0
 SLOW_SECONDS = 2.0
 RETRY_AFTER_SECONDS = 1.0
-
-Message = Mapping[str, Any]
-
-
-class ModelServer(ABC):
-    """Serves `POST /v1/chat/completions` on a free port of 127.0.0.1, from a thread of its own."""
-
-    def __init__(self) -> None:
-        #: How many requests are being answered.
-        self.open_requests = 0
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._runner: web.AppRunner | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="model-server", daemon=True)
-
-    @property
-    def base_url(self) -> str:
-        """For OPENAI_API_BASE."""
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    @abstractmethod
-    async def respond(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
-        """Answer the request, whose JSON is `body`; called on the server's thread."""
-
-    def start(self) -> Self:
-        """Listen."""
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(START_SECONDS)
-        return self
-
-    def stop(self) -> None:
-        """Close every connection and end the thread."""
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(START_SECONDS)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(START_SECONDS)
-        self._loop.close()
-
-    async def _open(self) -> None:
-        app = web.Application(client_max_size=16 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.port = self._runner.addresses[0][1]
-
-    async def _close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        self.open_requests += 1
-        try:
-            return await self.respond(request, await request.json())
-        finally:
-            self.open_requests -= 1
 
 
 class ScriptedModel(ModelServer):
@@ -108,14 +46,11 @@ class ScriptedModel(ModelServer):
         fault = next((fault for fault in self._faults if fault.call in ("every", self.asked)), None)
         self.is_failing = fault is not None and fault.fail != "slow"
         failure = None if fault is None else await _fail(fault, request)
-        return failure or self._reply(body)
-
-    def _reply(self, body: Mapping[str, Any]) -> web.Response:
-        messages: Sequence[Message] = body.get("messages") or []
+        if failure is not None:
+            return failure
         if self._script is None:
-            message = demo.wire_message(demo.reply_to(messages, bool(body.get("tools"))))
-            return completion(message, body.get("model"))
-        number = due(self._script, messages)
+            return await super().respond(request, body)
+        number = due(self._script, body.get("messages") or [])
         if number < len(self._script):
             return completion(wire_message(self._script[number], number), body.get("model"))
         answers = "one answer" if len(self._script) == 1 else f"{len(self._script)} answers"
@@ -142,41 +77,6 @@ async def _fail(fault: PlannedFault, request: web.Request) -> web.Response | Non
         case "malformed":
             return html_page(200)
     return None
-
-
-def completion(message: Message | None, model: object) -> web.Response:
-    """A message of the model; None: an answer without any choice."""
-    finish = "tool_calls" if message and message.get("tool_calls") else "stop"
-    return web.json_response(
-        {
-            "id": f"chatcmpl-{uuid.uuid4().hex}",
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": model,
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}] if message is not None else [],
-            "usage": {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16},
-        }
-    )
-
-
-def error_response(status: int, message: str, retry_after: float | None = None) -> web.Response:
-    """An HTTP error with OpenAI's body, and `Retry-After` in seconds if given."""
-    headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
-    error = {"message": message, "type": "model_server", "param": None, "code": None}
-    return web.json_response({"error": error}, status=status, headers=headers)
-
-
-def html_page(status: int) -> web.Response:
-    """What a proxy in between answers."""
-    page = "<html><body><h1>Bad Gateway</h1></body></html>"
-    return web.Response(status=status, text=page, content_type="text/html")
-
-
-def drop(request: web.Request) -> web.Response:
-    """Close the connection without an answer."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 def due(script: Sequence[ModelAnswer], messages: Sequence[Message]) -> int:
