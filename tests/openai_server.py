@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +23,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from workers.model import demo
-
-USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
+from workers.model.local_server import ModelServer, completion, drop, error_response, html_page
 
 
 @dataclass(frozen=True)
@@ -69,12 +67,11 @@ class Say:
     text: str | None = None
     calls: Sequence[Call] = ()
 
-    def wire(self, model: object) -> dict[str, Any]:
+    def wire(self) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
         if self.calls:
             message["tool_calls"] = [call.wire() for call in self.calls]
-        finish = "tool_calls" if self.calls else "stop"
-        return _completion(model, [{"index": 0, "message": message, "finish_reason": finish}])
+        return message
 
 
 @dataclass(frozen=True)
@@ -130,32 +127,13 @@ Answer = Say | NoChoices | Status | Html | Redirect | Slow | Drip | Drop
 Script = Sequence[Answer] | Callable[[Received], Answer]
 
 
-class OpenAIServer:
-    """Serves `POST /v1/chat/completions` on a free port of 127.0.0.1, on a thread of its own."""
+class OpenAIServer(ModelServer):
+    """Answers by a script."""
 
     def __init__(self, script: Script) -> None:
+        super().__init__()
         self.requests: list[Received] = []
-        self.port = 0
         self._script = script
-        self._loop = asyncio.new_event_loop()
-        self._runner: web.AppRunner | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="openai-server", daemon=True)
-
-    @property
-    def base_url(self) -> str:
-        """What belongs into OPENAI_API_BASE."""
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def start(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
-        return self
-
-    def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -163,35 +141,12 @@ class OpenAIServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    async def _open(self) -> None:
-        app = web.Application(client_max_size=16 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._handle)
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-
-    async def _close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def respond(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
         peer = request.get_extra_info("peername")[1]
-        received = Received(request.path, headers, await request.json(), time.monotonic(), peer)
+        received = Received(request.path, headers, body, time.monotonic(), peer)
         self.requests.append(received)
-        answer = self._next(received)
-        if isinstance(answer, Slow):
-            await asyncio.sleep(answer.seconds)
-            answer = answer.then
-        if isinstance(answer, Drip):
-            return await _drip(request, answer, received)
-        if isinstance(answer, Drop):
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response()
-        return _respond(answer, received)
+        return await _send(self._next(received), request, body.get("model"))
 
     def _next(self, received: Received) -> Answer:
         if callable(self._script):
@@ -206,39 +161,27 @@ def plays_the_demo_model(request: Received) -> Say:
     return Say(script.text, calls)
 
 
-def _respond(answer: Say | NoChoices | Status | Html | Redirect, received: Received) -> web.Response:
-    model = received.body.get("model")
+async def _send(answer: Answer, request: web.Request, model: object) -> web.StreamResponse:
     match answer:
         case Say():
-            return web.json_response(answer.wire(model))
+            return completion(answer.wire(), model)
         case NoChoices():
-            return web.json_response(_completion(model, []))
+            return completion(None, model)
         case Html(code):
-            page = "<html><body><h1>Bad Gateway</h1></body></html>"
-            return web.Response(status=code, text=page, content_type="text/html")
+            return html_page(code)
         case Redirect(to):
             return web.Response(status=307, headers={"Location": to})
         case Status(code, retry_after, message):
-            headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
-            error = {"message": message, "type": "test_error", "param": None, "code": None}
-            return web.json_response({"error": error}, status=code, headers=headers)
-
-
-async def _drip(request: web.Request, answer: Drip, received: Received) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    for byte in json.dumps(answer.then.wire(received.body.get("model"))).encode():
-        await response.write(bytes([byte]))
-        await asyncio.sleep(answer.every)
-    return response
-
-
-def _completion(model: object, choices: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "id": "chatcmpl-test",
-        "object": "chat.completion",
-        "created": 1_700_000_000,
-        "model": model,
-        "choices": choices,
-        "usage": USAGE,
-    }
+            return error_response(code, message, retry_after)
+        case Slow(seconds, then):
+            await asyncio.sleep(seconds)
+            return await _send(then, request, model)
+        case Drip(every, then):
+            response = web.StreamResponse(headers={"Content-Type": "application/json"})
+            await response.prepare(request)
+            for byte in completion(then.wire(), model).text or "":
+                await response.write(byte.encode())
+                await asyncio.sleep(every)
+            return response
+        case Drop():
+            return drop(request)

@@ -85,7 +85,7 @@ class ScenarioItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any, **__: Any) -> Any:
         """The scenario's own report instead of a traceback through this plugin."""
-        from workers.scenario.stack import Late
+        from workers.local.stack import Late
 
         if isinstance(excinfo.value, ScenarioFailed | Late):
             return str(excinfo.value)

@@ -17,11 +17,10 @@ from events import Publisher
 from events.envelope import Envelope
 from events.replies import Reply
 from shopify.development_store.server import DevelopmentStore
-from workers.local import procfile
+from workers.local import procfile, stack
 from workers.local.procfile import PROCFILE, Process
+from workers.local.stack import KINDS, ReplyCollector, wait_until
 from workers.local.supervisor import Pace
-from workers.scenario import stack
-from workers.scenario.stack import KINDS, ReplyCollector, wait_until
 
 __all__ = ["ROOT", "Gateway", "Stack"]
 
@@ -123,6 +122,12 @@ class Stack(stack.Stack):
         self.publisher.close()
         if self._owns_store:
             self.store.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def publish(self, type: str, data: Mapping[str, Any], **options: Any) -> Envelope:
         """Publish an event."""

@@ -129,6 +129,11 @@ def test_litellm_is_imported_late_and_in_one_place() -> None:
                 assert node.col_offset > 0, f"{named(path)}:{node.lineno} imports litellm with the module"
 
 
+def test_what_is_installed_needs_no_test_tools() -> None:
+    for path in sources():
+        assert not {name for name, _ in imports(parsed(path))} & {"pytest", "tests"}, named(path)
+
+
 def test_only_settings_reads_the_environment() -> None:
     for path in sources():
         for node in ast.walk(parsed(path)):

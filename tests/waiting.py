@@ -1,5 +1,5 @@
 """Wait for a condition instead of sleeping."""
 
-from workers.scenario.stack import wait_until
+from workers.local.stack import wait_until
 
 __all__ = ["wait_until"]

@@ -1,21 +1,34 @@
 """Failpoints: named points between the steps that handle an event, where a test can pause or kill the process.
 
-    T1  intake: inbox row          T1.before_commit  T1.after_commit  T1.after_hint
-    T1  workflow: event handled    handle.before_commit  handle.after_commit  handle.after_hints
-    T2  claim                      claim.before_commit  claim.after_commit
-        model and tools            model.before  model.after  tools.before  tools.after
-    T3  step, results, end         step.* results.* end.* (before_commit, after_commit)
-        token renewed, Shopify     renewal.before_commit  renewal.after_commit
-        store asked, Shopify       fetch.before  fetch.after
-    T4  publish                    publish.before  publish.after_push  publish.before_commit
-    T5  ack                        T5.before_commit  T5.after_commit
-
 In production nothing listens, and no environment variable can change that; a failpoint costs one comparison. A test
 starts the process through its own module, which calls `listen` first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+_COMMITS = ("before_commit", "after_commit")
+#: The failpoints on an event's way, by the kind of process that reaches them.
+FAILPOINTS: Mapping[str, tuple[str, ...]] = {
+    "intake": (
+        *(f"T1.{at}" for at in _COMMITS),  # the inbox row
+        "T1.after_hint",
+        *(f"T5.{at}" for at in _COMMITS),  # the gateway's ack
+    ),
+    "workflow": (
+        *(f"handle.{at}" for at in _COMMITS),  # the event handled
+        "handle.after_hints",
+    ),
+    "agent": (
+        *(f"claim.{at}" for at in _COMMITS),  # T2
+        *("model.before", "model.after", "tools.before", "tools.after"),
+        *(f"{step}.{at}" for step in ("step", "results", "end") for at in _COMMITS),  # T3
+        *("publish.before", "publish.after_push", "publish.before_commit"),  # T4
+    ),
+    "shopify": (
+        *("fetch.before", "fetch.after"),  # the store asked
+        *(f"renewal.{at}" for at in _COMMITS),  # a token renewed, where tokens expire
+    ),
+}
 _listener: Callable[[str], None] | None = None
 
 

@@ -12,13 +12,13 @@ from tests.chaos.ground import unhurried_workflows
 from tests.servers import PostgresForTests
 from tests.stack import Stack
 from tests.waiting import wait_until
+from workers.failpoints import FAILPOINTS
 from workers.local.embedded import EmbeddedValkey
 from workers.local.procfile import Process
 from workers.local.supervisor import Pace
-from workers.scenario.killable import FAILPOINTS, RENEWAL_FAILPOINTS, Killer, killable
+from workers.scenario.killable import Killer, killable
 
 EVERY_POINT = [(kind, point) for kind, points in FAILPOINTS.items() for point in points]
-EVERY_POINT += [("shopify", point) for point in RENEWAL_FAILPOINTS]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def dying(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
 def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, point: str) -> None:
     stack, killer = dying
     expiring: dict[str, Any] = (
-        {"expires_in": 200, "refresh_token": f"shprt_of_{someone.merchant_id}"} if point in RENEWAL_FAILPOINTS else {}
+        {"expires_in": 200, "refresh_token": f"shprt_of_{someone.merchant_id}"} if point.startswith("renewal.") else {}
     )
     stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", **expiring)
     killer.order(kind, point)

@@ -17,7 +17,7 @@ from tests.chaos.plan import Fault
 from tests.chaos.report import as_text
 from tests.chaos.run import Outcome, Wanted, run
 from tests.waiting import wait_until
-from workers.scenario.stack import Late
+from workers.local.stack import Late
 
 PATIENCE = 60.0
 HELD = """

@@ -369,6 +369,8 @@ def test_any_bytes_are_accepted_or_refused(case: Case) -> None:
     @given(st.lists(damaged() | st.binary(max_size=200), min_size=1, max_size=8, unique=True))
     def batches(bodies: list[bytes]) -> None:
         nonlocal came
+        # Examples may draw an id again: an event is a duplicate only if the bytes are.
+        bodies = [body.replace(b'"id": "', b'"id": "%d-' % (came + place)) for place, body in enumerate(bodies)]
         before = dict(rows.query(case.database, "SELECT status, sum(times) FROM events GROUP BY status"))
         case.comes(*bodies)
         after = dict(rows.query(case.database, "SELECT status, sum(times) FROM events GROUP BY status"))

@@ -34,8 +34,8 @@ def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
 
     Nothing already running is used or touched. Startup takes a few seconds, once.
     """
+    from workers.local.stack import Late
     from workers.scenario.run import files, run_files
-    from workers.scenario.stack import Late
 
     if not files(paths):
         raise WrongUse(f"no *.yaml in {', '.join(map(str, paths))}")

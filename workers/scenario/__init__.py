@@ -1,13 +1,12 @@
 """Scenario tests: conversations written in YAML, run on the real workers, servers and development store.
 
-    name: oauth_then_counts
-    steps:
-      - action: simulate_oauth_complete
-      - expect: cj_tool_call
-        params: {data_type: counts}
-      - expect: cj_message
-        contains: "customers in your store"
+SCENARIOS.md beside this file is the author's guide; `cj workflows test PATH…` runs them.
 
-pytest collects them with `-p tests.scenario_plugin`; `cj workflows test PATH…` runs them without pytest. SCENARIOS.md
-beside this file says everything.
+The room reads as read, run, match, report: `read` makes a scenario of a file in the `language`; `run` takes its steps
+in the `environment`, where `act` carries out actions and `observe` notes in a log what happens; `match` compares the
+log with what was expected; `report` shows a failure. Start with `run`. `time_travel` lets time pass that nobody waits
+for, `scripted_model` is the language model, `killable` lets workers die at failpoints. Servers and processes are those
+of `workers.local`.
+
+It may import every other room; only `workers.cli` imports it, never pytest.
 """

@@ -15,6 +15,7 @@ from events.catalog import CATALOG
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
 from storage import conversations, merchants
+from workers.local.stack import SCOPES, wait_until
 from workers.scenario.environment import Environment
 from workers.scenario.language import (
     Action,
@@ -27,9 +28,8 @@ from workers.scenario.language import (
     ScenarioDefinition,
     SimulateOauthComplete,
 )
-from workers.scenario.match import ACTION, Entry, ScenarioLog
+from workers.scenario.match import ACTION, LogEntry, ScenarioLog
 from workers.scenario.observe import OPERATIONS
-from workers.scenario.stack import SCOPES, wait_until
 from workers.scenario.time_travel import ScenarioClock
 
 AUTH, GATEWAY = "/auth", "/gateway"
@@ -157,7 +157,7 @@ class Actions:
 
     def _note(self, at: float, done: str) -> None:
         self._done += 1
-        self._log.add((ACTION, self._done), Entry(at, ACTION, done))
+        self._log.add((ACTION, self._done), LogEntry(at, ACTION, done))
 
     def _perform(self, action: Action) -> str:
         match action:

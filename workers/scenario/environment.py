@@ -31,13 +31,13 @@ from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.local import fork_server, procfile
 from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from workers.local.procfile import Process
+from workers.local.stack import KINDS, LEASE_SECONDS, Late, ReplyCollector, Stack, wait_until
 from workers.local.supervisor import Pace
 from workers.operations import migrations
 from workers.scenario import time_travel
 from workers.scenario.killable import Killer, killable
-from workers.scenario.model_server import MODEL, ScriptedModel
 from workers.scenario.observe import WATCH
-from workers.scenario.stack import KINDS, LEASE_SECONDS, Late, ReplyCollector, Stack, wait_until
+from workers.scenario.scripted_model import MODEL, ScriptedModel
 from workflows.loader import WorkflowSet, load_folder
 
 #: How long a turn, or a fetch, of the scenario before may go on before its worker is killed.

@@ -7,28 +7,12 @@ FOLDER/NAME@FAILPOINT, it removes the file and ends by SIGKILL, as a machine tha
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from workers.failpoints import listen
+from workers.failpoints import FAILPOINTS, listen
 from workers.local.fork_server import run_as_main, run_through
 from workers.local.procfile import Process
-
-_COMMITS = ("before_commit", "after_commit")
-#: The failpoints that each kind of process reaches.
-FAILPOINTS: Mapping[str, tuple[str, ...]] = {
-    "intake": (*(f"T1.{at}" for at in _COMMITS), "T1.after_hint", *(f"T5.{at}" for at in _COMMITS)),
-    "workflow": (*(f"handle.{at}" for at in _COMMITS), "handle.after_hints"),
-    "agent": (
-        *(f"claim.{at}" for at in _COMMITS),
-        *("model.before", "model.after", "tools.before", "tools.after"),
-        *(f"{step}.{at}" for step in ("step", "results", "end") for at in _COMMITS),
-        *("publish.before", "publish.after_push", "publish.before_commit"),
-    ),
-    "shopify": ("fetch.before", "fetch.after"),
-}
-#: Reached by the Shopify worker where a token expires, which no scenario's does.
-RENEWAL_FAILPOINTS = tuple(f"renewal.{at}" for at in _COMMITS)
 
 
 def killable(process: Process, folder: Path) -> str:

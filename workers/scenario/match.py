@@ -31,7 +31,7 @@ Truth = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Entry:
+class LogEntry:
     """Something that happened `at` seconds after the scenario began."""
 
     at: float
@@ -55,18 +55,18 @@ class ScenarioLog:
     """Entries by key, in the order of their times."""
 
     def __init__(self) -> None:
-        self._entries: dict[Hashable, Entry] = {}
+        self._entries: dict[Hashable, LogEntry] = {}
 
-    def add(self, key: Hashable, entry: Entry) -> None:
+    def add(self, key: Hashable, entry: LogEntry) -> None:
         """Add an entry, or replace the one of this key: more is known about it now."""
         before = self._entries.get(key)
         number = len(self._entries) if before is None else before.number
         self._entries[key] = replace(entry, number=number)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[LogEntry]:
         return iter(sorted(self._entries.values(), key=lambda entry: entry.place))
 
-    def after(self, place: Place) -> list[Entry]:
+    def after(self, place: Place) -> list[LogEntry]:
         """What happened after a place in the log."""
         return [entry for entry in self if entry.place > place]
 
@@ -75,11 +75,11 @@ class ScenarioLog:
 class Matched:
     """It came."""
 
-    entry: Entry
+    entry: LogEntry
 
 
 @dataclass(frozen=True)
-class NotYet:
+class Unmatched:
     """It has not come yet. `differs`: why entries of the same kind are not it, by their number."""
 
     differs: Mapping[int, str] = field(default_factory=dict)
@@ -90,13 +90,13 @@ class Mismatch:
     """It came, but not as expected; or what must not come came."""
 
     why: str
-    entry: Entry
+    entry: LogEntry
 
 
-Outcome = Matched | NotYet | Mismatch
+Outcome = Matched | Unmatched | Mismatch
 
 
-def find(wanted: Expected, entries: Sequence[Entry], *, since: float, truth: Truth) -> Outcome:
+def find(wanted: Expected, entries: Sequence[LogEntry], *, since: float, truth: Truth) -> Outcome:
     """Look for `wanted` among `entries`; `since` is when the step before happened."""
     if isinstance(wanted, Nothing):
         return _must_not_come(wanted, entries)
@@ -111,7 +111,7 @@ def find(wanted: Expected, entries: Sequence[Entry], *, since: float, truth: Tru
         differs[entry.number] = why
         if why is NOT_YET_KNOWN:
             break
-    return NotYet(differs)
+    return Unmatched(differs)
 
 
 def seconds_text(value: float) -> str:
@@ -119,14 +119,14 @@ def seconds_text(value: float) -> str:
     return f"{value:.3f} s" if value < 0.1 else f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
 
 
-def _must_not_come(wanted: Nothing, entries: Sequence[Entry]) -> Outcome:
+def _must_not_come(wanted: Nothing, entries: Sequence[LogEntry]) -> Outcome:
     for entry in entries:
         if entry.kind == wanted.kind or (wanted.kind == "any" and entry.kind not in (ACTION, TURN)):
             return Mismatch(f"{entry.kind} came, nothing was to come", entry)
-    return NotYet()
+    return Unmatched()
 
 
-def _timing(wanted: Expectation, entry: Entry, since: float) -> str | None:
+def _timing(wanted: Expectation, entry: LogEntry, since: float) -> str | None:
     after = entry.at - since
     came = f"came {seconds_text(after)} after the step before, expected"
     if wanted.min_delay is not None and after < wanted.min_delay - TOLERANCE_SECONDS:
@@ -142,13 +142,13 @@ def _timing(wanted: Expectation, entry: Entry, since: float) -> str | None:
 # --- why an entry is not what is wanted; None if it is ----------------------------------------------------------
 
 
-def _context_update(wanted: ContextUpdate, entry: Entry, _truth: Truth) -> str | None:
+def _context_update(wanted: ContextUpdate, entry: LogEntry, _truth: Truth) -> str | None:
     if not wanted.values.keys() & entry.body["changed"]:
         return f"none of {', '.join(wanted.values)} changed"
     return _missing(wanted.values, entry.body["context"], "")
 
 
-def _tool_call(wanted: CjToolCall, entry: Entry, _truth: Truth) -> str | None:
+def _tool_call(wanted: CjToolCall, entry: LogEntry, _truth: Truth) -> str | None:
     if entry.body["tool"] != wanted.tool:
         return f"tool is {entry.body['tool']}"
     why = _missing(wanted.params, entry.body["params"], "")
@@ -159,7 +159,7 @@ def _tool_call(wanted: CjToolCall, entry: Entry, _truth: Truth) -> str | None:
     return _missing(wanted.result, entry.body["result"], "result")
 
 
-def _message(wanted: CjMessage, entry: Entry, truth: Truth) -> str | None:
+def _message(wanted: CjMessage, entry: LogEntry, truth: Truth) -> str | None:
     said = entry.body["text"]
     for part in (_filled(text, truth) for text in wanted.contains):
         if part not in said:
@@ -181,11 +181,11 @@ def _filled(text: str, truth: Truth) -> str:
     return FACT.sub(lambda found: f"{truth[found[1]]:,}" if found[1] in truth else found[0], text)
 
 
-def _one_value(key: str, wanted: Any, entry: Entry) -> str | None:
+def _one_value(key: str, wanted: Any, entry: LogEntry) -> str | None:
     return None if wanted in (None, entry.body[key]) else f"{key} is {entry.body[key]}"
 
 
-_COMPARE: Mapping[type[Any], Callable[[Any, Entry, Truth], str | None]] = {
+_COMPARE: Mapping[type[Any], Callable[[Any, LogEntry, Truth], str | None]] = {
     ContextUpdate: _context_update,
     CjToolCall: _tool_call,
     CjMessage: _message,

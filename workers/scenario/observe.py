@@ -9,8 +9,9 @@ from typing import Any
 from events.reply import Reply
 from shopify.development_store.store import LoggedRequest
 from workers.agent.tools import canonical
-from workers.scenario.match import TURN, Entry, ScenarioLog
-from workers.scenario.stack import Stack
+from workers.local.stack import Stack
+from workers.model.response import parse_arguments
+from workers.scenario.match import TURN, LogEntry, ScenarioLog
 from workers.scenario.time_travel import ScenarioClock
 
 #: Notes every change of a conversation's context when it is made; others see the note once it is committed.
@@ -101,7 +102,7 @@ class Observer:
                 self._add(reply, TURN, f"turn {reply.turn} ended")
 
     def _add(self, reply: Reply, kind: str, said: str, *, is_open: bool = False, **body: Any) -> None:
-        self._log.add(reply.id, Entry(self._clock.of_workers(reply.time), kind, said, body, is_open=is_open))
+        self._log.add(reply.id, LogEntry(self._clock.of_workers(reply.time), kind, said, body, is_open=is_open))
 
     def _add_messages(self, turn: int) -> None:
         """The messages of a turn: the last one is final once the turn has ended, until then it may be."""
@@ -116,7 +117,7 @@ class Observer:
         if not self._open_calls:
             return
         calls = _calls(self._stack.rows(_STEPS, turn_ids=sorted({turn for turn, _ in self._open_calls})))
-        for key in self._open_calls.keys() & calls.keys():
+        for key in [key for key in self._open_calls if key in calls]:
             started, ended, (params, result) = self._open_calls[key], self._ended_calls.get(key), calls[key]
             tool = canonical(started.data["toolCallName"])
             text = f"{tool} {_json(params)}"
@@ -139,13 +140,13 @@ class Observer:
                 # Slightly earlier, else replies of the same commit may stand before it.
                 at = self._clock.of_workers(moment) - REPLIES_CUT
                 body = {"context": context, "changed": set(changed)}
-                entry = Entry(at, "context_update", _json(changed), body)
+                entry = LogEntry(at, "context_update", _json(changed), body)
                 self._log.add(("context", made_by, conversation_id), entry)
 
     def _add_refused_events(self, rows: Sequence[Sequence[Any]]) -> None:
         for key, moment, event_type, code, error in rows:
             text = f"{code}: event {event_type} refused: {error}"
-            self._log.add(("event", key), Entry(self._clock.of_workers(moment), "error", text, {"code": code}))
+            self._log.add(("event", key), LogEntry(self._clock.of_workers(moment), "error", text, {"code": code}))
 
     def _add_requests(self, requests: Sequence[LoggedRequest]) -> None:
         for request in requests:
@@ -153,7 +154,7 @@ class Observer:
             answer = f"HTTP {request.status}" if request.status else "no answer"
             text = f"{data_type} at {request.shop}: {answer}{f', {request.code}' if request.code else ''}"
             at = self._clock.of_real(request.received_at)
-            self._log.add(request.request_id, Entry(at, "shopify_request", text, {"data_type": data_type}))
+            self._log.add(request.request_id, LogEntry(at, "shopify_request", text, {"data_type": data_type}))
 
 
 def _json(value: Any) -> str:
@@ -171,12 +172,6 @@ def _calls(rows: Sequence[Sequence[Any]]) -> dict[tuple[int, str], tuple[Any, di
     for turn_id, assistant, tool_results in rows:
         results = {result["tool_call_id"]: result["content"] for result in tool_results or ()}
         for call in assistant.get("tool_calls") or ():
-            found[turn_id, call["id"]] = _arguments(call["function"].get("arguments")), results.get(call["id"])
+            arguments, _ = parse_arguments(call["function"].get("arguments"))
+            found[turn_id, call["id"]] = arguments or {}, results.get(call["id"])
     return found
-
-
-def _arguments(written: Any) -> Any:
-    try:
-        return json.loads(written or "{}")
-    except ValueError:
-        return {}

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from events.catalog import CATALOG
 from events.data_types import DATA_TYPES
-from workers.scenario.killable import FAILPOINTS
+from workers.failpoints import FAILPOINTS
 from workers.scenario.language import (
     FACT,
     FACTS,
@@ -227,7 +227,7 @@ class _ScenarioReporter:
             return at(path, "a step is an action or an expectation, not both: begin a new '- ' item")
         if begins:
             [key], [other] = begins, STEPS.keys() - begins
-            written, noun = step[key], _NOUNS[key]
+            written, noun = str(step[key]), _NOUNS[key]
             if written in STEPS[other]:
                 return at((*path, key), f"{written!r} is no {noun}: write '{other}: {written}'")
             return at((*path, key), f"unknown {noun} {written!r}{or_one_of(written, STEPS[key])}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.scenario.match import Entry, Place
+from workers.scenario.match import LogEntry, Place
 from workers.scenario.read import Passage
 from workers.workflow.handler import NO_RULE
 
@@ -23,7 +23,7 @@ class FailureReport:
     passage: Passage
     """The step as it stands in the file."""
     why: str
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LogEntry, ...] = ()
     matched: frozenset[int] = frozenset()
     """Numbers of the entries that earlier steps expected."""
     after: Place = (0.0, -1)

@@ -20,7 +20,7 @@ from workers.scenario.language import (
     ShopifyRequest,
     SimulateOauthComplete,
 )
-from workers.scenario.match import Matched, Mismatch, NotYet, Place, ScenarioLog, Truth, find, seconds_text
+from workers.scenario.match import Matched, Mismatch, Place, ScenarioLog, Truth, Unmatched, find, seconds_text
 from workers.scenario.observe import Observer
 from workers.scenario.read import InvalidScenario, Passage, Scenario, read
 from workers.scenario.report import FailureReport, complaints
@@ -131,13 +131,13 @@ class Run:
                 case Mismatch(why=why, entry=entry):
                     what = "" if isinstance(step, Nothing) else f"{step.expect} "
                     return self._failure(passage, f"{what}{why}", {entry.number: "this one"})
-                case NotYet() if isinstance(step, Nothing):
+                case Unmatched() if isinstance(step, Nothing):
                     if is_quiet and not is_over:
                         self._skip(until - self._clock.now())
                     elif is_over and self._is_settled():
                         self._since = self._clock.now()
                         return None
-                case NotYet(differs=differs):
+                case Unmatched(differs=differs):
                     reason = self._why_never(step, is_quiet=is_quiet, is_over=is_over)
                     if reason is not None:
                         return self._failure(passage, f"{step.expect} did not come{reason}", differs)

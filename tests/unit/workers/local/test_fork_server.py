@@ -12,8 +12,8 @@ import pytest
 
 from workers.local import fork_server, procfile
 from workers.local.procfile import Process
+from workers.local.stack import wait_until
 from workers.scenario.killable import Killer
-from workers.scenario.stack import wait_until
 
 WORKER = """
 import os, signal, sys, time

@@ -13,28 +13,38 @@ from workers.scenario.language import (
     ShopifyRequest,
     TransitionTo,
 )
-from workers.scenario.match import ACTION, Entry, Matched, Mismatch, NotYet, Outcome, ScenarioLog, find, seconds_text
+from workers.scenario.match import (
+    ACTION,
+    LogEntry,
+    Matched,
+    Mismatch,
+    Outcome,
+    ScenarioLog,
+    Unmatched,
+    find,
+    seconds_text,
+)
 
 
-def entry(kind: str, at: float = 1.0, *, is_open: bool = False, number: int = 0, **body: Any) -> Entry:
-    return Entry(at, kind, "…", body, is_open=is_open, number=number)
+def entry(kind: str, at: float = 1.0, *, is_open: bool = False, number: int = 0, **body: Any) -> LogEntry:
+    return LogEntry(at, kind, "…", body, is_open=is_open, number=number)
 
 
-def message(text: str, **more: Any) -> Entry:
+def message(text: str, **more: Any) -> LogEntry:
     return entry("cj_message", text=text, final=more.pop("final", False), **more)
 
 
-def call(data_type: str = "counts", **more: Any) -> Entry:
+def call(data_type: str = "counts", **more: Any) -> LogEntry:
     return entry("cj_tool_call", tool="shopify_data", params={"data_type": data_type}, **more)
 
 
-def look(wanted: Any, *entries: Entry, since: float = 0.0, truth: dict[str, Any] | None = None) -> Outcome:
+def look(wanted: Any, *entries: LogEntry, since: float = 0.0, truth: dict[str, Any] | None = None) -> Outcome:
     return find(wanted, entries, since=since, truth=truth or {})
 
 
-def why(wanted: Any, found: Entry) -> str:
+def why(wanted: Any, found: LogEntry) -> str:
     outcome = look(wanted, found)
-    assert isinstance(outcome, NotYet)
+    assert isinstance(outcome, Unmatched)
     return outcome.differs[found.number]
 
 
@@ -72,13 +82,13 @@ def test_the_stores_true_numbers_are_filled_in_as_people_write_them() -> None:
     wanted = CjMessage(expect="cj_message", contains=["{{store.orders}} orders"], excludes=["{{ store.products }}"])
     truth = {"orders": 1500, "products": 12}
     assert isinstance(look(wanted, message("1,500 orders"), truth=truth), Matched)
-    assert isinstance(look(wanted, message("1,500 orders of 12"), truth=truth), NotYet)
+    assert isinstance(look(wanted, message("1,500 orders of 12"), truth=truth), Unmatched)
 
 
 def test_whether_a_message_is_final_is_waited_for_and_not_skipped() -> None:
     wanted = CjMessage(expect="cj_message", final=True)
     unsure, sure = message("a", is_open=True, number=0), message("b", final=True, number=1)
-    assert look(wanted, unsure, sure) == NotYet({0: "not known yet"})
+    assert look(wanted, unsure, sure) == Unmatched({0: "not known yet"})
 
 
 def test_parameters_are_a_subset() -> None:
@@ -94,7 +104,7 @@ def test_a_call_is_matched_before_its_result_unless_the_result_matters() -> None
     running = call(is_open=True, result=None)
     assert isinstance(look(CjToolCall(expect="cj_tool_call"), running), Matched)
     wanted = CjToolCall(expect="cj_tool_call", result={"success": True})
-    assert look(wanted, running) == NotYet({0: "not known yet"})
+    assert look(wanted, running) == Unmatched({0: "not known yet"})
     assert isinstance(look(wanted, call(result={"success": True, "data": {}})), Matched)
     assert why(wanted, call(result={"success": False})) == "result.success is False"
 
@@ -174,15 +184,15 @@ def test_when_it_came(bounds: dict[str, float], at: float, told: str | None) -> 
 @pytest.mark.parametrize("kind", ["cj_message", "any"])
 def test_nothing_of_a_kind_must_come(kind: Any) -> None:
     wanted = Nothing.model_validate({"expect": "nothing", "kind": kind, "for": 1})
-    assert look(wanted) == NotYet()
+    assert look(wanted) == Unmatched()
     unwelcome = message("again", number=3)
     assert look(wanted, unwelcome) == Mismatch("cj_message came, nothing was to come", unwelcome)
-    assert look(wanted, entry(ACTION), entry("turn")) == NotYet()
+    assert look(wanted, entry(ACTION), entry("turn")) == Unmatched()
 
 
 def test_nothing_of_one_kind_says_nothing_of_another() -> None:
     wanted = Nothing.model_validate({"expect": "nothing", "kind": "error"})
-    assert look(wanted, message("a")) == NotYet()
+    assert look(wanted, message("a")) == Unmatched()
 
 
 def test_the_log_is_in_the_order_of_time_whatever_the_order_of_telling() -> None:

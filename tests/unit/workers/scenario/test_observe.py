@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 
 from events.reply import Reply
+from workers.local.stack import Stack
 from workers.scenario.match import ScenarioLog
 from workers.scenario.observe import Observer
-from workers.scenario.stack import Stack
 from workers.scenario.time_travel import ScenarioClock
 
 BEGAN = 1_000.0

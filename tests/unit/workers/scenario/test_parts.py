@@ -7,18 +7,22 @@ from pathlib import Path
 
 import pytest
 
+import workers
 from shopify.data.query import FOLDER
 from shopify.development_store.faults import StoreFault
-from workers import failpoints
+from workers.failpoints import FAILPOINTS
 from workers.local import procfile
 from workers.local.procfile import Process
+from workers.local.stack import Late, wait_until
 from workers.scenario.act import STORE_FAULTS, Ids, store_fault
-from workers.scenario.killable import FAILPOINTS, RENEWAL_FAILPOINTS, Killer, killable
+from workers.scenario.killable import Killer, killable
 from workers.scenario.language import PlannedFault
 from workers.scenario.observe import OPERATIONS
 from workers.scenario.read import read_text
 from workers.scenario.run import files
-from workers.scenario.stack import Late, wait_until
+
+#: These are named where a transaction is begun.
+STEPS_IN_TRANSACTIONS = ("T1", "T5", "claim", "step", "results", "end")
 
 
 def ids(steps: str) -> Ids:
@@ -74,11 +78,11 @@ def test_operations_are_those_of_the_documents() -> None:
         assert re.search(rf"^query {operation}\b", text, re.MULTILINE), data_type
 
 
-def test_the_points_are_those_that_the_workers_know() -> None:
-    known = failpoints.__doc__ or ""
-    for point in (*RENEWAL_FAILPOINTS, *(point for kind in FAILPOINTS.values() for point in kind)):
-        name, _, at = point.partition(".")
-        assert point in known or (f"{name}.*" in known and at in ("before_commit", "after_commit")), point
+def test_the_failpoints_are_those_that_the_workers_reach() -> None:
+    sources = "".join(path.read_text() for path in Path(workers.__file__).parent.rglob("*.py"))
+    reached = set(re.findall(r'failpoint\("([\w.]+)"\)', sources))
+    steps = {f"{step}.{at}" for step in STEPS_IN_TRANSACTIONS for at in ("before_commit", "after_commit")}
+    assert reached | steps == {point for points in FAILPOINTS.values() for point in points}
 
 
 def test_every_process_that_has_points_is_started_so_that_it_can_be_killed() -> None:

@@ -89,6 +89,7 @@ def test_every_scenario_that_is_shipped_is_right() -> None:
         (with_step("action: kill", "expect: error"), "4:5: a step is an action or an expectation, not both"),
         (with_step("contains: a"), "4:5: a step begins with 'action: …' or 'expect: …'"),
         (with_step("7"), "4:5: a step is a map that begins with action or expect, this is the number 7"),
+        (with_step("action: [kill]"), "4:13: unknown action \"['kill']\""),
         (with_step("action: kill"), "4:5: key 'worker' is missing in a 'kill' action"),
         (with_step("action: kill", "worker: agnt"), "5:13: 'worker' cannot be 'agnt', did you mean 'agent'?"),
         (

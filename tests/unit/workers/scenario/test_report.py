@@ -2,7 +2,7 @@
 
 import json
 
-from workers.scenario.match import Entry
+from workers.scenario.match import LogEntry
 from workers.scenario.read import Passage
 from workers.scenario.report import FailureReport, complaints
 
@@ -13,9 +13,9 @@ def test_a_failure_shows_the_place_the_step_and_what_happened() -> None:
         passage=Passage(26, "  - expect: cj_tool_call\n    min_delay: 1.0"),
         why="came 0.70 s after the step before, expected at least 1.0 s",
         entries=(
-            Entry(0.5, "cj_message", "You have 42 customers in your store", number=0),
-            Entry(1.2, "cj_tool_call", 'shopify_data {"data_type": "recent_orders"}', number=1),
-            Entry(1.9, "cj_message", "word " * 30, number=2),
+            LogEntry(0.5, "cj_message", "You have 42 customers in your store", number=0),
+            LogEntry(1.2, "cj_tool_call", 'shopify_data {"data_type": "recent_orders"}', number=1),
+            LogEntry(1.9, "cj_message", "word " * 30, number=2),
         ),
         matched=frozenset({0}),
         after=(0.5, 0),
@@ -41,7 +41,7 @@ def test_a_failure_shows_the_place_the_step_and_what_happened() -> None:
 
 def test_when_nothing_more_happened_that_is_said() -> None:
     failure = FailureReport(
-        "f.yaml", Passage(3, "  - expect: error"), "did not come", (Entry(0.1, "action", "kill"),), after=(1, 0)
+        "f.yaml", Passage(3, "  - expect: error"), "did not come", (LogEntry(0.1, "action", "kill"),), after=(1, 0)
     )
     assert str(failure).endswith("     0.100 s  action          kill\n  >            (nothing more)")
 

@@ -1,15 +1,9 @@
-"""The workers as production runs them, with what is around them: the Procfile's processes, a store, a gateway.
-
-with Stack(database_url, broker_url, redis_url, folder, processes=…, store=…) as stack:
-    stack.connect("test.myshopify.com", "m1", size="medium")
-    stack.rows("SELECT …")
-"""
+"""The workers as production runs them, and what is around them: a development store and a chat gateway."""
 
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pydantic import SecretStr
@@ -86,7 +80,7 @@ class ReplyCollector:
 
 
 class Stack:
-    """Real worker processes under the supervisor. A context manager: it starts everything and ends it."""
+    """Real worker processes under the supervisor, with the clients that whoever watches them needs."""
 
     supervisor: Supervisor
 
@@ -151,14 +145,6 @@ class Stack:
         self.supervisor.stop()
         self.gateway.stop()
         self.database.dispose()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def connect(
         self,

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from workers.local.stack import wait_until
 from workers.model import demo
 from workers.scenario.language import ModelAnswer, PlannedFault
-from workers.scenario.model_server import ScriptedModel, due, wire_message
-from workers.scenario.stack import wait_until
+from workers.scenario.scripted_model import ScriptedModel, due, wire_message
 
 SCRIPT = [
     ModelAnswer.model_validate({"call": {"shopify_data": {"data_type": "counts"}}}),

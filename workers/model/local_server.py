@@ -1,0 +1,110 @@
+"""The demo model as an OpenAI-compatible server on this machine, for those who want to reach a model over HTTP.
+
+Workers ask it as they ask any provider (CJ_MODEL=openai/ANYTHING, OPENAI_API_BASE=…), through litellm. Scenarios and
+tests answer something else: they override `respond`.
+"""
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any, Self
+
+from aiohttp import web
+
+from workers.model import demo
+
+START_SECONDS = 10.0
+
+Message = Mapping[str, Any]
+"""A message of the chat-completion protocol."""
+
+
+class ModelServer:
+    """Serves `POST /v1/chat/completions` on a free port of 127.0.0.1, from a thread of its own."""
+
+    def __init__(self) -> None:
+        #: How many requests are being answered.
+        self.open_requests = 0
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._runner: web.AppRunner | None = None
+        self._thread = threading.Thread(target=self._loop.run_forever, name="model-server", daemon=True)
+
+    @property
+    def base_url(self) -> str:
+        """For OPENAI_API_BASE."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def respond(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+        """Answer the request, whose JSON is `body`; called on the server's thread."""
+        message = demo.wire_message(demo.reply_to(body.get("messages") or [], bool(body.get("tools"))))
+        return completion(message, body.get("model"))
+
+    def start(self) -> Self:
+        """Listen."""
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(START_SECONDS)
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and end the thread."""
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(START_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(START_SECONDS)
+        self._loop.close()
+
+    async def _open(self) -> None:
+        app = web.Application(client_max_size=16 * 2**20)
+        app.router.add_post("/v1/chat/completions", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def _close(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.open_requests += 1
+        try:
+            return await self.respond(request, await request.json())
+        finally:
+            self.open_requests -= 1
+
+
+def completion(message: Message | None, model: object) -> web.Response:
+    """A message of the model; None: an answer without any choice."""
+    finish = "tool_calls" if message and message.get("tool_calls") else "stop"
+    return web.json_response(
+        {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": model,
+            "choices": [{"index": 0, "message": message, "finish_reason": finish}] if message is not None else [],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16},
+        }
+    )
+
+
+def error_response(status: int, message: str, retry_after: float | None = None) -> web.Response:
+    """An HTTP error with OpenAI's body, and `Retry-After` in seconds if given."""
+    headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+    error = {"message": message, "type": "model_server", "param": None, "code": None}
+    return web.json_response({"error": error}, status=status, headers=headers)
+
+
+def html_page(status: int) -> web.Response:
+    """What a proxy in between answers."""
+    page = "<html><body><h1>Bad Gateway</h1></body></html>"
+    return web.Response(status=status, text=page, content_type="text/html")
+
+
+def drop(request: web.Request) -> web.Response:
+    """Close the connection without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
