@@ -10,12 +10,10 @@ import click
 from workers.cli.chat import chat, replies
 from workers.cli.check import check
 from workers.cli.common import CommandFailed, WrongUse, examples, explained
-from workers.cli.demo import demo
 from workers.cli.maintenance import events, migrate, privacy, timeline, turns
 from workers.cli.publish import publish
-from workers.cli.scenarios import test
 from workers.cli.tokens import store_token, tokens
-from workers.cli.up import up
+from workers.cli.up import demo, up
 from workers.cli.workflows import workflows
 from workers.settings import SettingsError
 
@@ -74,7 +72,6 @@ def cj() -> None:
     """
 
 
-workflows.add_command(test)
 for command in (
     demo,
     up,
