@@ -35,8 +35,8 @@ SLACK_SECONDS = 2.0
 QUIET_SECONDS = 0.2
 #: What a jump of time sets off is over when nobody has worked for so long.
 SETTLING_SECONDS = 0.2
-#: How often the log is looked at.
-POLL_SECONDS = 0.015
+#: How often to look. Time jumps when nobody works at two looks in a row.
+POLL_SECONDS = 0.03
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,7 @@ class Run:
         return self._settled_from is None or time.monotonic() - self._settled_from > SETTLING_SECONDS
 
     def _let_time_pass(self, until: float) -> None:
-        """Now and then: is anything under way, and does anybody work on it? Time may jump, but not beyond `until`."""
-        if not self._traveller.is_due:
-            return
+        """Is anything under way, and does anybody work on it? If not, time may jump, but not beyond `until`."""
         with self._stack.database.transaction() as session:
             pending = Pending.look(session, published=self._actions.published, shown=self._observer.shown)
         is_busy = self._environment.is_busy()

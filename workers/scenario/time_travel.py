@@ -43,8 +43,6 @@ _KNOWN_EVENTS = text("SELECT source, id FROM events WHERE status <> 'received'")
 
 #: Unix times are greater; other scores in Redis are not times.
 _A_TIME = 1e9
-#: How often to look. Time jumps when nobody works at two looks in a row: a task may be about to begin.
-LOOK_SECONDS = 0.04
 #: How long nobody must have worked when something is overdue: it may have been lost, or somebody is slow to take it.
 PATIENCE_SECONDS = 0.3
 #: How far time jumps then: it is not known when the loss is noticed. Before the next jump comes another wait.
@@ -148,21 +146,17 @@ class TimeTraveller:
         self._lives = lives
         self._idle_since: float | None = None
         self._step = FIRST_STEP
-        self._look_at = 0.0
-
-    @property
-    def is_due(self) -> bool:
-        """Whether it is time for the next look."""
-        return time.monotonic() >= self._look_at
 
     def is_working(self, pending: Pending, *, is_busy: bool) -> bool:
         """Whether somebody works."""
         return is_busy or any(turn.owner is not None and self._lives(turn.owner) for turn in pending.turns)
 
     def jump(self, pending: Pending, *, is_working: bool) -> float:
-        """Seconds to jump now: 0 unless nobody works now, nobody did at the last look, and something is due later."""
+        """Seconds to jump now: 0 unless something is due later and nobody works, now and at the last look.
+
+        At one look alone a task may be about to begin.
+        """
         now = time.monotonic()
-        self._look_at = now + LOOK_SECONDS
         if is_working or not pending.is_anything:
             self._idle_since, self._step = None, FIRST_STEP
         elif self._idle_since is None:

@@ -108,14 +108,6 @@ def test_steps_grow_up_to_a_limit_and_begin_anew_after_work(case: Case) -> None:
     assert case.look(LOST, seconds=PATIENCE_SECONDS + 0.01) == [FIRST_STEP]
 
 
-def test_it_is_not_looked_at_all_the_time(case: Case) -> None:
-    assert case.traveller.is_due
-    case.look(LOST)
-    assert not case.traveller.is_due
-    case.clock.now += time_travel.LOOK_SECONDS
-    assert case.traveller.is_due
-
-
 def test_the_scenarios_clock_jumps() -> None:
     clock = ScenarioClock()
     before = time.time()
