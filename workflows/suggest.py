@@ -39,6 +39,10 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "when": ("condition",),
     "workflow": ("target_workflow",),
 }
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "y"), "true"),
+    **dict.fromkeys(("false", "no", "off", "n"), "false"),
+}
 
 
 def closest(word: object, options: Iterable[str], *, cutoff: float = 0.66) -> str | None:
@@ -65,6 +69,11 @@ def or_one_of(word: object, options: Iterable[str]) -> str:
     """ ", did you mean 'x'?", or else the list of what is possible."""
     known = sorted(set(options))
     return did_you_mean(word, known) or (f"; possible here: {', '.join(known)}" if known else "")
+
+
+def meant_boolean(word: object) -> str | None:
+    """The boolean that `yes`, `off` and the like were probably meant to be; YAML 1.2 takes them for text."""
+    return _BOOLEANS.get(str(word).strip().lower())
 
 
 def _plain(word: str) -> str:

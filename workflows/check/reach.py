@@ -12,8 +12,7 @@ from typing import Any
 
 from workflows.actions import Transition
 from workflows.expression import parse
-from workflows.expression.budget import BUDGET, ordered, same
-from workflows.expression.evaluate import Condition
+from workflows.expression.evaluate import BUDGET, Condition, ordered, same
 from workflows.workflow import TransitionRule
 
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
