@@ -1,6 +1,6 @@
 """A YAML file as a document: its plain data, the place of every key and value, and the problems found in it."""
 
-import re
+from functools import cached_property
 from typing import Any
 
 from workflows import yaml_reader
@@ -19,13 +19,12 @@ class Document:
         self.text = text.removeprefix("\ufeff").replace("\r\n", "\n")
         self.problems: list[Problem] = []
         self.root: Node | None = None
-        self._line_starts: list[int] = []
         if len(self.text.encode("utf-8", "replace")) > MAX_BYTES:
             self.problem(0, 1, f"a workflow file has at most {MAX_BYTES // 1024} KiB")
             return
         self.root, notes = yaml_reader.read(self.text)
         for note in notes:
-            self.problem(note.start, note.end, note.message, note.severity)
+            self.problem(*note)
 
     @property
     def data(self) -> Any:
@@ -96,13 +95,11 @@ class Document:
 
     def line(self, number: int) -> str:
         """One line of the file, without its end."""
-        if not self._line_starts:
-            self._line_starts = [0, *(found.end() for found in re.finditer("\n", self.text))]
-        if not 1 <= number <= len(self._line_starts):
-            return ""
-        start = self._line_starts[number - 1]
-        end = self.text.find("\n", start)
-        return self.text[start:] if end < 0 else self.text[start:end]
+        return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
 
 
 def offsets(raw: str, value: str, style: str) -> list[int]:
