@@ -12,13 +12,16 @@ Path = tuple[str | int, ...]  # keys of maps and indexes of lists, from the root
 
 
 class Document:
-    """One file. Whoever checks it adds to `problems` through `at`, `within` or `problem`."""
+    """One file. Whoever checks it adds to `problems` through `at`, `within` or `problem`. `refused`: why there is no
+    text."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, *, refused: Problem | None = None) -> None:
         self.file = file
         self.text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-        self.problems: list[Problem] = []
+        self.problems: list[Problem] = [refused] if refused else []
         self.root: Node | None = None
+        if refused:
+            return
         if len(self.text.encode("utf-8", "replace")) > MAX_BYTES:
             self.problem(0, 1, f"a workflow file has at most {MAX_BYTES // 1024} KiB")
             return
