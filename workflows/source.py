@@ -107,20 +107,14 @@ class Document:
 
 def offsets(raw: str, value: str, style: str) -> list[int]:
     """For every character of a scalar's value, and for its end, its offset in the scalar as written."""
-    at = _content_start(raw, style)
+    at = raw.find("\n") + 1 if style in ("|", ">") else len(style)
     places: list[int] = []
     for char in value:
         at = _skip(raw, at, char, style)
-        places.append(min(at, max(len(raw) - 1, 0)))
+        places.append(at)
         at += _source_length(raw, at, char, style)
-    places.append(min(at, max(len(raw) - 1, 0)))
-    return places
-
-
-def _content_start(raw: str, style: str) -> int:
-    if style in ("|", ">"):
-        return raw.find("\n") + 1
-    return 1 if style in ("'", '"') else 0
+    last = max(len(raw) - 1, 0)
+    return [min(place, last) for place in (*places, at)]
 
 
 def _skip(raw: str, at: int, char: str, style: str) -> int:

@@ -5,7 +5,7 @@ unknown key 'cleanup_triger', did you mean 'cleanup_trigger'?
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,18 +27,17 @@ from workflows.source import Document, Path
 from workflows.suggest import closest, did_you_mean, meant_boolean, or_one_of
 
 _FREE = frozenset({"data", "metadata", "config"})  # below these keys a value may be anything, also empty
-_SECTIONS: tuple[type[Section], ...] = (
-    WorkflowDefinition,
-    BehaviorSection,
-    TransitionSection,
-    RuleSection,
-    *ACTIONS.values(),
-    LimitsSection,
-    ModelSection,
-    PromptsSection,
-    PromptSection,
-)
-_UNDER_EVENTS = (RuleSection, *ACTIONS.values())
+_FIXED: Mapping[Path, type[Section]] = {
+    (): WorkflowDefinition,
+    ("behavior",): BehaviorSection,
+    ("behavior", "initial_action"): ProcessMessageAction,
+    ("limits",): LimitsSection,
+    ("model",): ModelSection,
+    ("prompts",): PromptsSection,
+    ("prompts", "cj"): PromptSection,
+}
+_UNDER_EVENTS: tuple[type[Section], ...] = (RuleSection, *ACTIONS.values())
+_SECTIONS: Collection[type[Section]] = dict.fromkeys((*_FIXED.values(), TransitionSection, *_UNDER_EVENTS))
 _AT_VALUE = ("union_tag_invalid", "too_short")
 _QUOTED = re.compile(r"'(\w+)'")
 #: pydantic's types of error for a value of the wrong kind, and the kind that was wanted.
@@ -177,25 +176,13 @@ class _SectionReporter:
     def section(self, path: Path) -> type[Section]:
         """The section at `path`."""
         match path:
-            case ("behavior",):
-                return BehaviorSection
-            case ("behavior", "initial_action"):
-                return ProcessMessageAction
             case ("behavior", "transitions", _):
                 return TransitionSection
             case ("system_events", _, *_, "actions", _):
                 return ACTIONS.get(str(value_at(self.data, (*path, "type"))), ActionSection)
             case ("system_events", _) | ("system_events", _, int()):
                 return RuleSection
-            case ("limits",):
-                return LimitsSection
-            case ("model",):
-                return ModelSection
-            case ("prompts",):
-                return PromptsSection
-            case ("prompts", _):
-                return PromptSection
-        return WorkflowDefinition
+        return _FIXED.get(path, WorkflowDefinition)
 
 
 def _name(path: Path) -> str:

@@ -81,9 +81,6 @@ def compile_node(node: parse.Node) -> Run:
             literal = node.value
             return lambda data, budget: literal
         case parse.ListOf():
-            if all(isinstance(item, parse.Literal) for item in node.items):
-                literals = [item.value for item in node.items if isinstance(item, parse.Literal)]
-                return lambda data, budget: literals
             items = [compile_node(item) for item in node.items]
             return lambda data, budget: [item(data, budget) for item in items]
         case parse.Field():
