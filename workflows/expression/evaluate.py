@@ -123,6 +123,11 @@ def _inside(container: Any, part: str | int) -> Any:
 
 
 def _logic(word: str, parts: list[Run]) -> Run:
+    if len(parts) == 2:  # as in nearly every condition
+        a, b = parts
+        if word == "or":
+            return lambda data, budget: a(data, budget) or b(data, budget)
+        return lambda data, budget: a(data, budget) and b(data, budget)
     stop = word == "or"
 
     def run(data: Data, budget: Budget) -> Any:
@@ -138,6 +143,12 @@ def _logic(word: str, parts: list[Run]) -> Run:
 
 def _compare(node: parse.Compare) -> Run:
     left, op = compile_node(node.left), node.op
+    if isinstance(node.right, parse.Literal) and op == "==":  # the commonest comparisons, without a detour
+        literal = node.right.value
+        if type(literal) is str:
+            return lambda data, budget: left(data, budget) == literal
+        if literal is None or type(literal) is bool:
+            return lambda data, budget: left(data, budget) is literal
     right = compile_node(node.right)
     if op == "==":
         return lambda data, budget: same(left(data, budget), right(data, budget), budget)

@@ -207,7 +207,7 @@ def _unescaped(quoted: str, start: int) -> str:
             raise InvalidExpression(message, at, at + 2)
         return _ESCAPES[match[1]]
 
-    return re.sub(r"\\(.)", plain, quoted[1:-1], flags=re.DOTALL)
+    return re.sub(r"\\(.)", plain, quoted[1:-1], flags=re.DOTALL) if "\\" in quoted else quoted[1:-1]
 
 
 def _no_token(source: str, at: int) -> InvalidExpression:
@@ -258,7 +258,10 @@ class _Parser:
         return node
 
     def either(self) -> Node:
-        return self.joined("or", lambda: self.joined("and", self.negation))
+        return self.joined("or", self.both)
+
+    def both(self) -> Node:
+        return self.joined("and", self.negation)
 
     def joined(self, word: str, part: Callable[[], Node]) -> Node:
         start = self.token.start
