@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from events.data_types import DataType
-from workflows.expression.budget import BUDGET, Budget, preview
+from workflows.expression.evaluate import BUDGET, Budget, preview
 from workflows.expression.template import Template, compile_tree, fill_tree
 
 _NAME = r"^[a-z][a-z0-9_]*$"

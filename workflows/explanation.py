@@ -11,8 +11,7 @@ from typing import Any
 
 from workflows.actions import Action, UpdateContext
 from workflows.expression import parse
-from workflows.expression.budget import preview
-from workflows.expression.evaluate import Condition, Value, compile_node
+from workflows.expression.evaluate import Condition, Value, compile_node, preview
 from workflows.workflow import Workflow
 
 #: What an event does in a workflow that has no rule for it.

@@ -7,23 +7,23 @@ check_paths(paths)          the problems of files and folders, for people
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from workflows.actions import ProcessMessage, Transition
 from workflows.check import check, check_circles
-from workflows.definition import ALREADY_AUTHENTICATED, WorkflowDefinition
+from workflows.definition import ALREADY_AUTHENTICATED, RuleSection, WorkflowDefinition
 from workflows.errors import InvalidWorkflows
 from workflows.expression.evaluate import condition
 from workflows.problems import Problem
 from workflows.source import MAX_BYTES, Document
 from workflows.workflow import Rule, TransitionRule, Workflow, WorkflowSet
+from workflows.yaml_reader import line_and_col
 
 __all__ = ["SHIPPED", "Workflow", "WorkflowSet", "check_paths", "count_files", "load_folder", "load_text"]
 
 SHIPPED = Path(__file__).parent
-_NAME_LINE = re.compile(r"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  # in files that are not parsed
+_NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  # in files that are not parsed
 
 
 def load_folder(path: Path | str | None = None) -> WorkflowSet:
@@ -50,15 +50,12 @@ def check_paths(paths: Iterable[Path | str]) -> list[Problem]:
     A folder is checked as a worker would load it. A single file may lead to the workflows beside it and to the shipped
     ones, so that a copy can be checked before it is moved to its folder.
     """
-    problems: list[Problem] = []
-    files: list[Path] = []
-    for path in _paths(paths):
-        if path.is_dir():
-            problems += _check(_read_folder(path))[1]
-        else:
-            files.append(path)
-    if files:
-        problems += _check(_read_files(files), _names_around(files))[1]
+    found = _paths(paths)
+    files = dict.fromkeys(path for path in found if not path.is_dir())
+    problems = _check([_read(path) for path in files], _names_around(files))[1]
+    for folder in found:
+        if folder.is_dir():
+            problems += _check(_read_folder(folder))[1]
     return sorted(set(problems), key=lambda problem: problem.place)
 
 
@@ -71,148 +68,111 @@ def _paths(paths: Iterable[Path | str]) -> list[Path]:
     return [Path(path) for path in paths] or [SHIPPED]
 
 
-@dataclass(slots=True)
-class _Files:
-    """Documents to be checked together, and the problems of files that could not be read."""
-
-    documents: list[Document]
-    problems: list[Problem]
-
-
-def _read_folder(folder: Path) -> _Files:
-    if not folder.is_dir():
-        return _Files([], [Problem(str(folder), 1, 1, "there is no such folder")])
-    paths = _yaml_files(folder)
-    files = _read_files([path for path in paths if path.suffix == ".yaml"])
-    for path in paths:
-        if path.suffix == ".yml":
-            message = f"a workflow file is named *.yaml: rename it to {path.stem}.yaml"
-            files.problems.append(Problem(str(path), 1, 1, message))
-    if not paths:
-        files.problems.append(Problem(str(folder), 1, 1, "there is no workflow (*.yaml) in this folder"))
-    return files
-
-
 def _yaml_files(folder: Path) -> list[Path]:
     """The workflows of a folder, with either ending, without an editor's backups and locks."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(path for path in found if path.suffix in (".yaml", ".yml") and path.name[0] not in ".~")
 
 
-def _read_files(paths: Sequence[Path]) -> _Files:
-    files = _Files([], [])
-    for path in dict.fromkeys(paths):
-        text = _read(path)
-        if isinstance(text, Problem):
-            files.problems.append(text)
-        else:
-            files.documents.append(Document(str(path), text))
-    return files
+def _read_folder(folder: Path) -> list[Document]:
+    if not folder.is_dir():
+        return [_refused(folder, "there is no such folder")]
+    paths = _yaml_files(folder)
+    if not paths:
+        return [_refused(folder, "there is no workflow (*.yaml) in this folder")]
+    yml = "a workflow file is named *.yaml: rename it to {}.yaml"
+    return [_read(path) if path.suffix == ".yaml" else _refused(path, yml.format(path.stem)) for path in paths]
 
 
-def _read(path: Path) -> str | Problem:
-    """A file's text, or why there is none. A few bytes more than allowed are enough to see that it is too long."""
+def _read(path: Path) -> Document:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 4)
+        return Document(str(path), _bytes(path).decode("utf-8"))
     except FileNotFoundError:
-        return Problem(str(path), 1, 1, "there is no such file")
+        return _refused(path, "there is no such file")
     except OSError as error:
-        return Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")
-    try:
-        return raw.decode("utf-8")
+        return _refused(path, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
-        if len(raw) > MAX_BYTES:
-            return raw.decode("utf-8", "replace")
-        before = raw[: error.start].decode("utf-8", "replace")
-        line, col = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-        return Problem(str(path), line, col, "this is not UTF-8: save the file in that encoding")
+        raw = bytes(error.object)
+        if len(raw) > MAX_BYTES:  # cut in the middle of a character, perhaps
+            return Document(str(path), raw.decode("utf-8", "replace"))
+        before = raw[: error.start].decode("utf-8")
+        place = line_and_col(before, len(before))
+        return _refused(path, "this is not UTF-8: save the file in that encoding", *place)
+
+
+def _bytes(path: Path) -> bytes:
+    """A few bytes more than allowed are enough to see that a file is too long."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 4)
+
+
+def _refused(path: Path, message: str, line: int = 1, col: int = 1) -> Document:
+    return Document(str(path), "", refused=Problem(str(path), line, col, message))
 
 
 def _names_around(files: Iterable[Path]) -> set[str]:
     """Workflows that single files may lead to although they are not checked along with them."""
     folders = {SHIPPED, *(path.parent for path in files)}
-    texts = (_read(path) for folder in folders for path in _yaml_files(folder) if path.suffix == ".yaml")
-    found = (_NAME_LINE.search(text) for text in texts if isinstance(text, str))
-    return {name[1] for name in found if name}
+    paths = (path for folder in folders for path in _yaml_files(folder) if path.suffix == ".yaml" and path.is_file())
+    return {found[1].decode() for path in paths if (found := _NAME_LINE.search(_bytes(path)))}
 
 
-def _check(files: _Files, further: Iterable[str] = ()) -> tuple[list[Workflow], list[Problem]]:
+def _check(documents: Sequence[Document], further: Iterable[str] = ()) -> tuple[list[Workflow], list[Problem]]:
     """Check documents one by one and against each other. Returns the sound workflows and all problems, in order."""
-    first = _first_of_each_name(files.documents)
+    first: dict[str, Document] = {}
+    for document in documents:
+        if name := _name_of(document):
+            first.setdefault(name, document)
     names = {*first, *further}
     workflows: list[Workflow] = []
-    for document in files.documents:
+    for document in documents:
         definition = check(document, names)
-        _check_name(document, first)
-        if definition is not None:
+        name = _name_of(document)
+        other = first.get(name, document)
+        if other is not document:
+            place = f"{other.file}:{other.line_of(('name',))}"
+            document.at(("name",), f"workflow {name!r} is already defined in {place}: give this one another name")
+        elif definition is not None:
             workflows.append(_compiled(document, definition))
     check_circles(first, {each.name: each.transitions for each in workflows})
-    problems = [*files.problems, *(problem for document in files.documents for problem in document.problems)]
+    problems = [problem for document in documents for problem in document.problems]
     return workflows, sorted(problems, key=lambda problem: problem.place)
 
 
-def _name_of(document: Document) -> str | None:
+def _name_of(document: Document) -> str:
+    """The workflow's name as far as it can be told, else empty."""
     name = document.data.get("name") if isinstance(document.data, dict) else None
-    return name if isinstance(name, str) else None
-
-
-def _first_of_each_name(documents: Iterable[Document]) -> dict[str, Document]:
-    found: dict[str, Document] = {}
-    for document in documents:
-        name = _name_of(document)
-        if name is not None:
-            found.setdefault(name, document)
-    return found
-
-
-def _check_name(document: Document, first: Mapping[str, Document]) -> None:
-    name = _name_of(document)
-    if name is not None and first[name] is not document:
-        place = f"{first[name].file}:{first[name].line_of(('name',))}"
-        document.at(("name",), f"workflow {name!r} is already defined in {place}: give this one another name")
+    return name if isinstance(name, str) else ""
 
 
 def _compiled(document: Document, definition: WorkflowDefinition) -> Workflow:
     behavior = definition.behavior
     begins = behavior.initial_action if behavior.initiator == "cj" else None
-    already = behavior.transitions.get(ALREADY_AUTHENTICATED)
+    ways = {
+        name: Transition(transition.target_workflow, transition.message, name)
+        for name, transition in behavior.transitions.items()
+    }
     return Workflow(
         name=definition.name,
         text=document.text,
         definition=definition,
-        rules={event: _rules(document, event, definition) for event in definition.system_events},
-        transitions=_transitions(document, definition),
-        already_authenticated=(
-            Transition(already.target_workflow, already.message, ALREADY_AUTHENTICATED) if already else None
+        rules={event: tuple(_rules(document, event, rules)) for event, rules in definition.system_events.items()},
+        transitions=tuple(
+            TransitionRule(
+                document.line_of(("behavior", "transitions", name)), condition(transition.condition), ways[name]
+            )
+            for name, transition in behavior.transitions.items()
+            if transition.condition is not None
         ),
+        already_authenticated=ways.get(ALREADY_AUTHENTICATED),
         initial_action=(
             ProcessMessage(begins.message, begins.sender, begins.cleanup_trigger, begins.metadata) if begins else None
         ),
     )
 
 
-def _rules(document: Document, event: str, definition: WorkflowDefinition) -> tuple[Rule, ...]:
-    path = ("system_events", event)
+def _rules(document: Document, event: str, rules: Sequence[RuleSection]) -> Iterator[Rule]:
     alone = isinstance(document.data["system_events"][event], dict)
-    return tuple(
-        Rule(
-            index,
-            document.line_of(path if alone else (*path, index)),
-            condition(rule.condition),
-            tuple(action.compiled() for action in rule.actions),
-        )
-        for index, rule in enumerate(definition.system_events[event])
-    )
-
-
-def _transitions(document: Document, definition: WorkflowDefinition) -> tuple[TransitionRule, ...]:
-    return tuple(
-        TransitionRule(
-            document.line_of(("behavior", "transitions", name)),
-            condition(transition.condition),
-            Transition(transition.target_workflow, transition.message, name),
-        )
-        for name, transition in definition.behavior.transitions.items()
-        if transition.condition is not None and name != ALREADY_AUTHENTICATED
-    )
+    for index, rule in enumerate(rules):
+        line = document.line_of(("system_events", event) if alone else ("system_events", event, index))
+        yield Rule(index, line, condition(rule.condition), tuple(action.compiled() for action in rule.actions))

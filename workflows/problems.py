@@ -14,6 +14,8 @@ from typing import Literal
 
 Severity = Literal["error", "warning"]
 _MAX_SHOWN = 140  # columns; only a part of a longer source line is shown
+_IN_MESSAGE = "%\r\n"
+_IN_PROPERTY = "%\r\n:,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,10 @@ def render(problem: Problem) -> str:
     if not problem.source_line.strip():
         return str(problem)
     line, start = _window(problem.source_line, problem.col - 1)
-    marked = line[start : start + max(1, problem.width)]
-    number, caret = str(problem.line), "^" * max(1, _columns(marked))
+    number, caret = str(problem.line), "^" * max(1, _columns(line[start : start + problem.width]))
     gutter = " " * len(number)
-    return "\n".join(
-        (
-            str(problem),
-            f"  {gutter} |",
-            f"  {number} | {line.rstrip()}",
-            f"  {gutter} | {' ' * _columns(line[:start])}{caret}",
-        )
-    )
+    marked = f"  {gutter} | {' ' * _columns(line[:start])}{caret}"
+    return "\n".join((str(problem), f"  {gutter} |", f"  {number} | {line.rstrip()}", marked))
 
 
 def human(problems: Sequence[Problem], *, files: int | None = None) -> str:
@@ -77,22 +72,19 @@ def exit_code(problems: Sequence[Problem]) -> int:
 
 def as_json(problems: Sequence[Problem]) -> str:
     """A JSON list. Lines and columns count from 1; `end_col` is the column after the last marked character."""
-    return json.dumps(
-        [
-            {
-                "file": problem.file,
-                "line": problem.line,
-                "col": problem.col,
-                "end_col": problem.col + max(1, problem.width),
-                "severity": problem.severity,
-                "message": problem.message,
-                "source_line": problem.source_line,
-            }
-            for problem in problems
-        ],
-        ensure_ascii=False,
-        indent=2,
-    )
+    shown = [
+        {
+            "file": problem.file,
+            "line": problem.line,
+            "col": problem.col,
+            "end_col": problem.col + problem.width,
+            "severity": problem.severity,
+            "message": problem.message,
+            "source_line": problem.source_line,
+        }
+        for problem in problems
+    ]
+    return json.dumps(shown, ensure_ascii=False, indent=2)
 
 
 def github(problems: Sequence[Problem]) -> str:
@@ -100,30 +92,19 @@ def github(problems: Sequence[Problem]) -> str:
 
     https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
     """
-    return "\n".join(_annotation(problem) for problem in problems)
+    return "\n".join(
+        f"::{problem.severity} file={_escaped(problem.file)},line={problem.line},col={problem.col},"
+        f"endColumn={problem.col + problem.width - 1}::{_escaped(problem.message, _IN_MESSAGE)}"
+        for problem in problems
+    )
 
 
-def _annotation(problem: Problem) -> str:
-    place = {
-        "file": problem.file,
-        "line": problem.line,
-        "col": problem.col,
-        "endColumn": problem.col + max(1, problem.width) - 1,
-    }
-    properties = ",".join(f"{key}={_property(str(value))}" for key, value in place.items())
-    return f"::{problem.severity} {properties}::{_data(problem.message)}"
-
-
-def _data(text: str) -> str:
-    """Escape what would end a workflow command early.
+def _escaped(text: str, signs: str = _IN_PROPERTY) -> str:
+    """Escape what would end a part of a workflow command early.
 
     https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts
     """
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return "".join(f"%{ord(char):02X}" if char in signs else char for char in text)
 
 
 def _count(number: int, noun: str) -> str:

@@ -29,8 +29,8 @@ def schema() -> dict[str, Any]:
     """The schema, made from the same classes that check a workflow, and from the event catalog."""
     made: dict[str, Any] = _tidy(WorkflowDefinition.model_json_schema())
     properties, definitions = made["properties"], made["$defs"]
-    rules = properties["system_events"].pop("patternProperties")
-    properties["system_events"] |= _closed({event: {**_only(rules), **_event(event)} for event in EVENT_TYPES})
+    (rules,) = properties["system_events"].pop("patternProperties").values()
+    properties["system_events"] |= _closed({event: {**rules, **_event(event)} for event in EVENT_TYPES})
     properties["tools"]["items"] = {"enum": list(TOOLS)}
     properties["requirements"]["items"] = {
         "type": "object",
@@ -79,11 +79,6 @@ def _tidy(value: Any, *, names: bool = False) -> Any:
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:
     return {"properties": properties, "additionalProperties": False}
-
-
-def _only(patterns: dict[str, Any]) -> dict[str, Any]:
-    (inner,) = patterns.values()
-    return dict(inner)
 
 
 def _event(event: str) -> dict[str, Any]:

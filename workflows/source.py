@@ -1,6 +1,6 @@
 """A YAML file as a document: its plain data, the place of every key and value, and the problems found in it."""
 
-import re
+from functools import cached_property
 from typing import Any
 
 from workflows import yaml_reader
@@ -12,20 +12,22 @@ Path = tuple[str | int, ...]  # keys of maps and indexes of lists, from the root
 
 
 class Document:
-    """One file. Whoever checks it adds to `problems` through `at`, `within` or `problem`."""
+    """One file. Whoever checks it adds to `problems` through `at`, `within` or `problem`. `refused`: why there is no
+    text."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, *, refused: Problem | None = None) -> None:
         self.file = file
         self.text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-        self.problems: list[Problem] = []
+        self.problems: list[Problem] = [refused] if refused else []
         self.root: Node | None = None
-        self._line_starts: list[int] = []
+        if refused:
+            return
         if len(self.text.encode("utf-8", "replace")) > MAX_BYTES:
             self.problem(0, 1, f"a workflow file has at most {MAX_BYTES // 1024} KiB")
             return
         self.root, notes = yaml_reader.read(self.text)
         for note in notes:
-            self.problem(note.start, note.end, note.message, note.severity)
+            self.problem(*note)
 
     @property
     def data(self) -> Any:
@@ -96,31 +98,23 @@ class Document:
 
     def line(self, number: int) -> str:
         """One line of the file, without its end."""
-        if not self._line_starts:
-            self._line_starts = [0, *(found.end() for found in re.finditer("\n", self.text))]
-        if not 1 <= number <= len(self._line_starts):
-            return ""
-        start = self._line_starts[number - 1]
-        end = self.text.find("\n", start)
-        return self.text[start:] if end < 0 else self.text[start:end]
+        return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
 
 
 def offsets(raw: str, value: str, style: str) -> list[int]:
     """For every character of a scalar's value, and for its end, its offset in the scalar as written."""
-    at = _content_start(raw, style)
+    at = raw.find("\n") + 1 if style in ("|", ">") else len(style)
     places: list[int] = []
     for char in value:
         at = _skip(raw, at, char, style)
-        places.append(min(at, max(len(raw) - 1, 0)))
+        places.append(at)
         at += _source_length(raw, at, char, style)
-    places.append(min(at, max(len(raw) - 1, 0)))
-    return places
-
-
-def _content_start(raw: str, style: str) -> int:
-    if style in ("|", ">"):
-        return raw.find("\n") + 1
-    return 1 if style in ("'", '"') else 0
+    last = max(len(raw) - 1, 0)
+    return [min(place, last) for place in (*places, at)]
 
 
 def _skip(raw: str, at: int, char: str, style: str) -> int:

@@ -7,37 +7,30 @@ from collections.abc import Iterable
 # Words from other tools, and what they are called here. Suggested only where the word on the right is allowed.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "action": ("actions", "type"),
-    "agent": ("cj",),
-    "assistant": ("cj",),
-    "bot": ("cj",),
     "content": ("message",),
     "context": ("data",),
     "customer": ("merchant",),
-    "do": ("actions",),
     "events": ("system_events",),
-    "from": ("sender",),
-    "goto": ("transition",),
     "if": ("condition",),
-    "input": ("message",),
     "merge_context": ("update_context",),
-    "none": ("null",),
     "on": ("system_events",),
     "prompt": ("prompts", "system"),
-    "role": ("sender",),
     "say": ("process_message",),
     "send_message": ("process_message",),
     "set": ("update_context", "data"),
     "set_context": ("update_context",),
-    "steps": ("actions",),
     "target": ("target_workflow",),
     "text": ("message",),
     "then": ("actions",),
     "to": ("target_workflow",),
-    "types": ("data_types",),
     "user": ("merchant",),
     "values": ("data",),
     "when": ("condition",),
     "workflow": ("target_workflow",),
+}
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "y"), "true"),
+    **dict.fromkeys(("false", "no", "off", "n"), "false"),
 }
 
 
@@ -65,6 +58,11 @@ def or_one_of(word: object, options: Iterable[str]) -> str:
     """ ", did you mean 'x'?", or else the list of what is possible."""
     known = sorted(set(options))
     return did_you_mean(word, known) or (f"; possible here: {', '.join(known)}" if known else "")
+
+
+def meant_boolean(word: object) -> str | None:
+    """The boolean that `yes`, `off` and the like were probably meant to be; YAML 1.2 takes them for text."""
+    return _BOOLEANS.get(str(word).strip().lower())
 
 
 def _plain(word: str) -> str:

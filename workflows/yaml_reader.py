@@ -1,31 +1,34 @@
 """YAML, read so that every key and value knows its place in the text.
 
 Of YAML 1.2 a workflow may use maps, lists, texts in every style, whole and decimal numbers, true, false and null. Only
-`true` and `false` are booleans (`yes`, `on`, `off` are texts); dates, `1:30` and `.inf` are texts too. Refused, with
-the place and what to write instead: repeated keys, anchors, aliases, merge keys, tags, a second document, templates
-without quotes, more than 40 levels.
+`true` and `false` are booleans (`yes`, `on`, `off` are texts); dates, `1:30` and `.inf` are texts too, and so are all
+keys. Refused, with the place and what to write instead: repeated keys, anchors, aliases, tags, a second document,
+templates without quotes, more than 40 levels.
 
 Built from the parser's events, because `yaml.compose` forgets anchors, and 60,000 times `[` kills the process in it.
 """
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from workflows.problems import Severity
-from workflows.yaml_errors import SIGNS, explain_character, explain_yaml_error, not_allowed
+from workflows.yaml_errors import cannot_begin, explain_yaml_error
 
 MAX_DEPTH = 40
 
 # The wheel brings libyaml; the parser in pure Python gives the same events, about twenty times slower.
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_NULLS = ("", "~", "null", "Null", "NULL")
+_CONSTANTS = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
-_DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
-_COMMENT = re.compile(r"[ \t]+#[^\s#]")
+_DECIMAL = re.compile(r"(?!.{25})[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
+_COMMENT = re.compile(r"[ \t]+(#[^\s#].*)")
 _EMPTY: dict[Any, Any] = {}  # the children of every scalar: shared, never written to
 
 
@@ -41,8 +44,7 @@ class Node:
     values: dict[str | int, "Node"] = field(default_factory=lambda: _EMPTY)
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """A problem with the characters `start` to `end` of the text."""
 
     start: int
@@ -77,38 +79,33 @@ class _Builder:
 
     def build(self) -> Node | None:
         """The root node; None if the text could not be read to its end."""
+        strange = yaml.reader.Reader.NON_PRINTABLE.search(self.text)
+        if strange:
+            message = f"the character U+{ord(strange[0]):04X} is not allowed in YAML: remove it"
+            self.note(strange.start(), strange.end(), message)
+            return None
+        self.events = _PARSER(self.text)
         try:
-            self.events = _PARSER(self.text)
             return self.root()
         except yaml.MarkedYAMLError as error:
-            self.unreadable(*explain_yaml_error(error, self.text))
-        except yaml.reader.ReaderError as error:
-            self.unreadable(*explain_character(error, self.text))
-        except UnicodeEncodeError as error:  # half of a surrogate pair; cannot come from a file
-            self.unreadable(error.start, error.end, not_allowed(self.text[error.start]))
+            stuck = Note(*explain_yaml_error(error, self.text))
+            # It says more than what was noted before at the same place.
+            self.notes = [*(note for note in self.notes if note.start != stuck.start), stuck]
         except _Stop:
             pass
         finally:
-            if self.events is not None:
-                self.events.dispose()
+            self.events.dispose()
         return None
 
     def note(self, start: int, end: int, message: str, severity: Severity = "error") -> None:
         self.notes.append(Note(start, end, message, severity))
-
-    def unreadable(self, start: int, end: int, message: str) -> None:
-        """What stopped the parser says more than what was noted before at the same place."""
-        self.notes = [note for note in self.notes if note.start != start]
-        self.note(start, end, message)
 
     def root(self) -> Node | None:
         self.events.get_event()  # the stream starts
         if self.events.check_event(yaml.StreamEndEvent):
             self.note(0, 1, "the file is empty")
             return None
-        start = self.events.get_event()
-        if getattr(start, "version", None) or getattr(start, "tags", None):
-            self.note(0, self.text.find("\n"), "a workflow file has no %YAML or %TAG line: remove it")
+        self.events.get_event()  # the document starts
         root = self.node(self.events.get_event(), 0)
         self.events.get_event()  # the document ends
         after = self.events.get_event()
@@ -130,14 +127,12 @@ class _Builder:
 
     def refuse_anchors(self, event: Any, start: int, end: int) -> None:
         if isinstance(event, yaml.AliasEvent):
-            self.note(start, end, SIGNS["*"])
+            self.note(start, end, cannot_begin("*"))
             raise _Stop
-        # A map or list with an anchor starts at the anchor; the mark of its end is no use here.
-        if event.anchor is not None:
-            self.note(start, start + len(event.anchor) + 1, SIGNS["&"])
-        elif event.tag is not None:
+        if event.anchor is not None or event.tag is not None:
+            # A map or list starts at its anchor or tag; the mark of its end is no use here.
             width = len(self.text[start:].split(maxsplit=1)[0]) if self.text[start:].strip() else 1
-            self.note(start, start + width, SIGNS["!"])
+            self.note(start, start + width, cannot_begin(self.text[start : start + 1]))
 
     def scalar(self, event: Any, start: int, end: int) -> Node:
         style = event.style or ""
@@ -145,17 +140,12 @@ class _Builder:
             end = start + len(self.text[start:end].rstrip("\n"))
         if style:
             return Node(start, end, event.value, style)
-        self.comment_or_text(event, end)
+        hidden = _COMMENT.match(self.text, end)
+        if event.value and hidden:  # `Order #1 is ready` without quotes is the text `Order`
+            message = "this is a comment, not part of the text; if it should be, put the text in quotes"
+            self.note(hidden.start(1), hidden.end(), message, "warning")
         # `!connected` is checked on as the text that it looks like.
         return Node(start, end, _resolved(event.value) if event.tag is None else self.text[start:end])
-
-    def comment_or_text(self, event: Any, end: int) -> None:
-        """`Order #1 is ready` without quotes is the text `Order`."""
-        hidden = _COMMENT.match(self.text, end)
-        if event.value and hidden:
-            line_end = self.text.find("\n", end)
-            message = "this is a comment, not part of the text; if it should be, put the text in quotes"
-            self.note(hidden.end() - 2, len(self.text) if line_end < 0 else line_end, message, "warning")
 
     def sequence(self, start: int, depth: int) -> Node:
         node = Node(start, start, [], values={})
@@ -171,27 +161,20 @@ class _Builder:
         while not isinstance(event := self.events.get_event(), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 return self.strange_key(start, event, depth)
-            key = self.key(event, node)
+            key = self.key(event)
             value = self.node(self.events.get_event(), depth + 1)
-            if key is not None:
+            if key.data in node.keys:
+                line, _ = line_and_col(self.text, node.keys[key.data].start)
+                self.note(key.start, key.end, f"key {key.data!r} is repeated; it is already on line {line}")
+            else:
                 node.keys[key.data], node.values[key.data], node.data[key.data] = key, value, value.data
         node.end = self.end_of(node, event)
         return node
 
-    def key(self, event: Any, node: Node) -> Node | None:
-        """The key of an entry; None if something is wrong with it, and the entry is left out."""
+    def key(self, event: Any) -> Node:
         start, end = event.start_mark.index, event.end_mark.index
         self.refuse_anchors(event, start, end)
-        if event.value in node.keys:
-            line, _ = line_and_col(self.text, node.keys[event.value].start)
-            self.note(start, end, f"key {event.value!r} is repeated; it is already on line {line}")
-        elif event.value == "<<" and not event.style:
-            self.note(start, end, "'<<' merges another map, which workflows do not have: write its keys out")
-        elif not event.style and not isinstance(_resolved(event.value), str):
-            self.note(start, max(end, start + 1), f"a key is a word, not {event.value or 'nothing'}")
-        else:
-            return Node(start, end, event.value, event.style or "")
-        return None
+        return Node(start, end, event.value)
 
     def strange_key(self, start: int, event: Any, depth: int) -> Node:
         """A map as a key: to YAML, `{{field}}` without quotes is a map in a map."""
@@ -220,13 +203,11 @@ def _resolved(text: str) -> Any:
 
     https://yaml.org/spec/1.2.2/#103-core-schema
     """
-    if text in _NULLS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     if text[0] in "+-.0123456789":
         if _INTEGER.fullmatch(text):
             return int(text)
-        if _DECIMAL.fullmatch(text) and len(text) <= 24:
+        if _DECIMAL.fullmatch(text):
             return float(text)
     return text

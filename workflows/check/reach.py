@@ -12,8 +12,7 @@ from typing import Any
 
 from workflows.actions import Transition
 from workflows.expression import parse
-from workflows.expression.budget import BUDGET, ordered, same
-from workflows.expression.evaluate import Condition
+from workflows.expression.evaluate import BUDGET, Condition, ordered, same
 from workflows.workflow import TransitionRule
 
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -136,7 +135,8 @@ def circles(transitions: Mapping[str, Sequence[TransitionRule]]) -> Iterator[Cir
             back = next((way for way in exits.get(second, ()) if _leads_back(out, way, first)), None)
             if back is not None and first < second:
                 always = covers(back.facts, out.facts) and not back.before
-                when = "" if always else " and ".join(dict.fromkeys(fact.source for fact in _sorted(out, back)))
+                sources = [source for way in (out, back) for source in sorted(fact.source for fact in way.facts)]
+                when = "" if always else " and ".join(dict.fromkeys(sources))
                 yield Circle(first, second, str(out.transition.name), when)
 
 
@@ -159,10 +159,6 @@ def _leads_back(out: _Exit, way: _Exit, first: str) -> bool:
     return not impossible(facts) and not any(covers(earlier, facts) for earlier in (*out.before, *way.before))
 
 
-def _sorted(*exits: _Exit) -> list[Fact]:
-    return [fact for way in exits for fact in sorted(way.facts, key=lambda fact: fact.source)]
-
-
 def _facts(node: parse.Node, source: str, *, truth: bool) -> Iterator[Fact]:
     """What must be so for a node to be true, or false."""
     match node:
@@ -177,7 +173,8 @@ def _facts(node: parse.Node, source: str, *, truth: bool) -> Iterator[Fact]:
         case parse.Compare() if node.op in _OPPOSITES or truth:
             yield _comparison(node, source, truth=truth)
         case _:
-            yield _answer(_written(node, source), source=_written(node, source), truth=truth)
+            written = _written(node, source)
+            yield Fact(written, "is", str(truth), None, written if truth else f"not ({written})")
 
 
 def _comparison(node: parse.Compare, source: str, *, truth: bool) -> Fact:
@@ -191,10 +188,6 @@ def _comparison(node: parse.Compare, source: str, *, truth: bool) -> Fact:
     positive = _OPPOSITES[op] if op in ("!=", "not in") else op
     subject = f"{_written(left, source)} {positive} {_written(right, source)}"
     return Fact(subject, "is", str(op == positive), None, shown)
-
-
-def _answer(question: str, *, source: str, truth: bool) -> Fact:
-    return Fact(question, "is", str(truth), None, source if truth else f"not ({source})")
 
 
 def _written(node: parse.Node, source: str) -> str:

@@ -1,70 +1,78 @@
-"""The rules under 'system_events': events, conditions, actions, and what they put into the context."""
+"""Under 'system_events' and 'behavior': events, actions, transitions, and the conditions and templates in them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from workflows.actions import ACTIONS
-from workflows.check.texts import TextChecker, items_of, map_of
-from workflows.definition import EVENT_TYPES, KEPT_BY_WORKERS, WITHOUT_CONVERSATION, context_fields, event_fields
-from workflows.expression.kinds import WORDS, Fields, Kind, base
-from workflows.source import Path
+from workflows.actions import ACTIONS, is_name
+from workflows.check.reach import never_taken
+from workflows.definition import (
+    ALREADY_AUTHENTICATED,
+    EVENT_TYPES,
+    KEPT_BY_WORKERS,
+    WITHOUT_CONVERSATION,
+    context_fields,
+    event_fields,
+)
+from workflows.errors import InvalidExpression
+from workflows.expression import evaluate
+from workflows.expression.evaluate import Condition
+from workflows.expression.kinds import WORDS, Fields, Kind, base, condition_errors, kind_of, kind_of_value, value_errors
+from workflows.expression.template import Template, single_braces
+from workflows.problems import Severity
+from workflows.source import Document, Path
+from workflows.suggest import did_you_mean, meant_boolean, or_one_of
+
+_NO_EVENT = "nothing is filled in here: there is no event to take fields from"
 
 
 class RuleChecker:
-    """Adds problems with the rules. Afterwards `context` has every key that transitions may read."""
+    """Adds problems with rules, transitions and their texts to a document.
 
-    def __init__(self, text: TextChecker, workflow_names: Collection[str] | None) -> None:
-        self.text = text
-        self.document = text.document
+    `workflow_names`: those that a transition may lead to; None if that is not known. What is wrong with keys and kinds
+    of value is passed over: sections.py reports it.
+    """
+
+    def __init__(self, document: Document, workflow_names: Collection[str] | None) -> None:
+        self.document = document
+        self.data = map_of(document.data)
         self.workflow_names = workflow_names
         self.known = context_fields(workflow_names)
-        self.context: dict[str, Kind] = dict(self.known)
+        self.context: dict[str, Kind] = dict(self.known)  # and what the actions put into it
 
     def check(self) -> None:
-        events = map_of(self.document.data.get("system_events"))
+        events = map_of(self.data.get("system_events"))
         for event, rules in events.items():
             fields = event_fields(event) if event in EVENT_TYPES else None
-            for path, rule in self.rules(event, rules):
+            for path, rule in _rules(event, rules):
                 for at, action in enumerate(items_of(rule.get("actions"))):
                     self.action((*path, "actions", at), map_of(action), event, fields)
-        for event, rules in events.items():
-            self.event(event, [path for path, _ in self.rules(event, rules)])
+        for event in events.keys() & EVENT_TYPES:
+            self.event(event, [path for path, _ in _rules(event, events[event])])
+        behavior = map_of(self.data.get("behavior"))
+        self.beginning(behavior)
+        self.transitions(map_of(behavior.get("transitions")))
+        for agent, prompt in map_of(self.data.get("prompts")).items():
+            why = "a prompt is sent as it is, nothing is filled in; CJ sees the context below the prompt"
+            self.no_templates(("prompts", agent, "system"), map_of(prompt).get("system"), why, severity="warning")
 
-    def rules(self, event: str, rules: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """Every rule of an event with its path, whether there is one or a list of them."""
-        path: Path = ("system_events", event)
-        if isinstance(rules, dict):
-            yield path, rules
-        for at, rule in enumerate(items_of(rules)):
-            if isinstance(rule, dict):
-                yield (*path, at), rule
+    # Rules and their actions.
 
-    def event(self, event: str, paths: list[Path]) -> None:
-        if event not in EVENT_TYPES:
-            return  # sections.py reports it
+    def event(self, event: str, paths: Sequence[Path]) -> None:
         if event in WITHOUT_CONVERSATION:
             message = f"this has no effect: {event} deletes what is stored and reaches no conversation"
             self.document.at(("system_events", event), message, key=True, severity="warning")
         fields = event_fields(event)
         advice = f"that is in the context; a rule reads the fields of {event}: {', '.join(fields)}"
-        self.text.conditions("rule", paths, fields, dict.fromkeys(self.context, advice))
+        self.conditions("rule", paths, fields, dict.fromkeys(self.context, advice))
 
     def action(self, path: Path, action: dict[str, Any], event: str, fields: Fields | None) -> None:
-        kind = action.get("type")
-        section = ACTIONS.get(str(kind))
+        section = ACTIONS.get(str(action.get("type")))
         for key in section.templated if section else ("message", "data", "metadata"):
-            self.text.templates((*path, key), action.get(key), fields, event)
-        if kind == "update_context":
+            self.templates((*path, key), action.get(key), fields, event)
+        if action.get("type") == "update_context":
             for key, value in map_of(action.get("data")).items():
                 self.update((*path, "data", key), key, value, fields)
-        elif kind == "transition":
-            self.text.target((*path, "target_workflow"), action.get("target_workflow"), self.workflow_names)
-        elif kind == "prefetch":
-            data_types = items_of(action.get("data_types"))
-            for at, data_type in enumerate(data_types):
-                if data_type in data_types[:at]:
-                    message = f"{data_type!r} is already listed"
-                    self.document.at((*path, "data_types", at), message, severity="warning")
+        self.target((*path, "target_workflow"), action.get("target_workflow"))
         if "start_tier" in map_of(action.get("metadata")):
             message = "'start_tier' has no effect: there are no tiers any more"
             self.document.at((*path, "metadata", "start_tier"), message, key=True, severity="warning")
@@ -74,20 +82,153 @@ class RuleChecker:
         if key in KEPT_BY_WORKERS:
             self.document.at(path, f"{key!r} cannot be set: {KEPT_BY_WORKERS[key]}", key=True)
             return
-        kind = self.text.kind(value, fields)
-        if key in self.known:
-            wanted, given = base(self.known[key]), base(kind)
-            if wanted and given not in (None, "null", wanted):
-                advice = _boolean(value) if wanted == "boolean" else ""
-                self.document.at(path, f"{key!r} must be {WORDS[wanted]}, not {WORDS[str(given)]}{advice}")
+        kind = self.kind(value, fields)
+        given, wanted = base(kind), base(self.known.get(key))
+        if wanted and given not in (None, "null", wanted):
+            meant = meant_boolean(value) if wanted == "boolean" else None
+            advice = f": write {meant}" if meant else ""
+            self.document.at(path, f"{key!r} must be {WORDS[wanted]}, not {WORDS[given]}{advice}")
         elif key not in self.context:
             self.context[key] = None if kind == "null" else kind
-        elif base(self.context[key]) != base(kind):
+        elif base(self.context[key]) != given:
             self.context[key] = None
 
+    # What is under 'behavior'.
 
-def _boolean(value: Any) -> str:
-    word = str(value).strip().lower()
-    if word in ("true", "yes", "on"):
-        return ": write true"
-    return ": write false" if word in ("false", "no", "off") else ""
+    def beginning(self, behavior: dict[str, Any]) -> None:
+        begins, action = behavior.get("initiator") == "cj", behavior.get("initial_action")
+        if action and behavior.get("initiator", "merchant") == "merchant":
+            message = 'this has no effect: the merchant begins; initiator: "cj" would let CJ begin'
+            self.document.at(("behavior", "initial_action"), message, key=True, severity="warning")
+        if begins and "initial_action" not in behavior:
+            message = "CJ is to begin, but there is no 'initial_action' to begin with"
+            self.document.at(("behavior", "initiator"), message, severity="warning")
+        for key, value in map_of(action).items():
+            self.no_templates(("behavior", "initial_action", key), value)
+
+    def transitions(self, transitions: dict[str, Any]) -> None:
+        conditional: list[Path] = []
+        for name, transition in transitions.items():
+            path, keys = ("behavior", "transitions", name), map_of(transition)
+            self.target((*path, "target_workflow"), keys.get("target_workflow"))
+            self.no_templates((*path, "message"), keys.get("message"))
+            if name == ALREADY_AUTHENTICATED:
+                self.already_authenticated(path, keys)
+            elif "condition" in keys:
+                conditional.append(path)
+            elif keys:
+                message = f"transition {name!r} needs a condition{did_you_mean(name, [ALREADY_AUTHENTICATED])}"
+                self.document.at(path, message, key=True)
+        self.conditions("transition", conditional, self.context, _event_fields_advice(self.context))
+
+    def already_authenticated(self, path: Path, transition: dict[str, Any]) -> None:
+        if "condition" in transition:
+            message = f"{ALREADY_AUTHENTICATED!r} has no condition: it is taken when all requirements are met"
+            self.document.at((*path, "condition"), message, key=True)
+        requirements = items_of(self.data.get("requirements"))
+        if not any(wanted is True for item in requirements for wanted in map_of(item).values()):
+            message = "this is never taken: there are no 'requirements' that could be met"
+            self.document.at(path, message, key=True, severity="warning")
+
+    def target(self, path: Path, target: Any) -> None:
+        """The workflow that a transition leads to."""
+        if not isinstance(target, str) or not is_name(target):
+            return
+        if target == self.data.get("name"):
+            self.document.at(path, "this leads back to the same workflow")
+        elif self.workflow_names is not None and target not in self.workflow_names:
+            self.document.at(path, f"unknown workflow {target!r}{or_one_of(target, self.workflow_names)}")
+
+    # Conditions and templates.
+
+    def conditions(self, noun: str, paths: Sequence[Path], fields: Fields, elsewhere: Mapping[str, str]) -> None:
+        """The conditions of rules or transitions, in the order in which they are tried. `noun` is "rule", for one."""
+        conditions = [self.condition((*path, "condition"), fields, elsewhere) for path in paths]
+        for at, earlier in never_taken(conditions):
+            path, condition = (*paths[at], "condition"), conditions[at]
+            if earlier is not None:
+                line = self.document.line_of(paths[earlier])
+                message = f"this {noun} is never reached: the one on line {line} takes everything that it would take"
+                self.document.at(path, message)
+            elif condition is not None and condition.source.strip() == "false":
+                self.document.at(path, f"this {noun} is switched off", severity="warning")
+            else:
+                self.document.at(path, "this can never be true")
+
+    def condition(self, path: Path, fields: Fields, elsewhere: Mapping[str, str]) -> Condition | None:
+        """The condition at a path, compiled; None if it has errors."""
+        written = self.document.find(path)
+        source = "true" if written is None else written.data
+        if not isinstance(source, str) or not source.strip():
+            return None
+        try:
+            condition = evaluate.condition(source)
+            errors = condition_errors(condition.tree, fields, elsewhere)
+        except InvalidExpression as error:
+            errors = [error]
+        for found in errors:
+            self.document.within(path, found.start, found.end, found.message)
+        return None if errors else condition
+
+    def templates(self, path: Path, tree: Any, fields: Fields | None, event: str) -> None:
+        """Every template in a text, or in the texts of a map or list. `fields` None: the event is not known."""
+        if isinstance(tree, dict | list):
+            for key, inner in tree.items() if isinstance(tree, dict) else enumerate(tree):
+                self.templates((*path, key), inner, fields, event)
+        if not isinstance(tree, str):
+            return
+        template, errors = Template.read(tree)
+        for error in errors:
+            self.document.within(path, error.start, error.end, error.message)
+        for slot in template.slots if fields is not None else ():
+            for error in value_errors(slot.value.tree, fields or {}):
+                self.document.within(path, slot.start + error.start, slot.start + error.end, error.message)
+        for start, end, name in single_braces(tree):
+            if name in (fields or {}):
+                message = f"this is sent as is; {{{{{name}}}}} would fill in the field of {event}"
+                self.document.within(path, start, end, message, severity="warning")
+
+    def no_templates(self, path: Path, text: Any, why: str = _NO_EVENT, *, severity: Severity = "error") -> None:
+        """A template where nothing fills it in."""
+        at = text.find("{{") if isinstance(text, str) else -1
+        if at >= 0:
+            end = text.find("}}", at)
+            self.document.within(path, at, end + 2 if end > 0 else at + 2, why, severity=severity)
+
+    def kind(self, value: Any, fields: Fields | None) -> Kind:
+        """The kind of a value once its templates are filled in."""
+        if not isinstance(value, str):
+            return kind_of_value(value)
+        template, errors = Template.read(value)
+        if errors:
+            return None
+        if template.alone is None:
+            return "string"
+        return None if fields is None else kind_of(template.alone.tree, fields)
+
+
+def map_of(value: Any) -> dict[str, Any]:
+    """The value if it is a map, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items_of(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def _rules(event: str, rules: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every rule of an event with its path, whether there is one or a list of them."""
+    path: Path = ("system_events", event)
+    if isinstance(rules, dict):
+        yield path, rules
+    for at, rule in enumerate(items_of(rules)):
+        if isinstance(rule, dict):
+            yield (*path, at), rule
+
+
+def _event_fields_advice(context: Collection[str]) -> dict[str, str]:
+    """What to say about a name that is no context key but a field of an event."""
+    reads = f"a transition reads the context: {', '.join(context)}"
+    events = {name: event for event in reversed(EVENT_TYPES) for name in event_fields(event)}
+    return {name: f"that is a field of {event}; {reads}" for name, event in events.items()}

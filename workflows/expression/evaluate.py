@@ -3,28 +3,28 @@
     condition("provider == 'shopify' and success == true").holds({"provider": "shopify", "success": True})
 
 The grammar is in parse.py, the author's guide in README.md. There are no calls, no arithmetic, no patterns and no
-Python attributes: a dot is a key. What is absent is null. Evaluating never raises: what exceeds its budget is false or
-null.
+Python attributes: a dot is a key. What is absent is null, and so is what is not JSON (none of it comes from an event).
+
+Strangers write the events. Whatever they hold, one expression looks at no more than about `BUDGET` items or some
+hundred kilobytes of text; then it gives up, and is false or null, instead of holding up a worker. Evaluating never
+raises.
 """
 
+import json
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from workflows.expression import parse
-from workflows.expression.budget import (
-    BUDGET,
-    JSON_TYPES,
-    Budget,
-    BudgetExceeded,
-    contains,
-    json_value,
-    ordered,
-    plain,
-    same,
-)
 
+BUDGET = 1500  # units of 0.1 µs to 0.4 µs for one expression or template
+MAX_TEXT = 16_000  # characters that one template may fill in
+MAX_DEPTH = 32
+
+JSON_TYPES = frozenset({str, int, float, bool, type(None), list, dict})
+Budget = list[int]  # one number that counts down; a list, because closures share it
 Data = Mapping[str, Any]
 Run = Callable[[Data, Budget], Any]
 
@@ -81,9 +81,6 @@ def compile_node(node: parse.Node) -> Run:
             literal = node.value
             return lambda data, budget: literal
         case parse.ListOf():
-            if all(isinstance(item, parse.Literal) for item in node.items):
-                literals = [item.value for item in node.items if isinstance(item, parse.Literal)]
-                return lambda data, budget: literals
             items = [compile_node(item) for item in node.items]
             return lambda data, budget: [item(data, budget) for item in items]
         case parse.Field():
@@ -126,7 +123,7 @@ def _inside(container: Any, part: str | int) -> Any:
 
 
 def _logic(word: str, parts: list[Run]) -> Run:
-    if len(parts) == 2:
+    if len(parts) == 2:  # as in nearly every condition
         a, b = parts
         if word == "or":
             return lambda data, budget: a(data, budget) or b(data, budget)
@@ -146,8 +143,12 @@ def _logic(word: str, parts: list[Run]) -> Run:
 
 def _compare(node: parse.Compare) -> Run:
     left, op = compile_node(node.left), node.op
-    if isinstance(node.right, parse.Literal) and op in ("==", "!="):
-        return _equals_literal(left, node.right.value, op)
+    if isinstance(node.right, parse.Literal) and op == "==":  # the commonest comparisons, without a detour
+        literal = node.right.value
+        if type(literal) is str:
+            return lambda data, budget: left(data, budget) == literal
+        if literal is None or type(literal) is bool:
+            return lambda data, budget: left(data, budget) is literal
     right = compile_node(node.right)
     if op == "==":
         return lambda data, budget: same(left(data, budget), right(data, budget), budget)
@@ -160,21 +161,6 @@ def _compare(node: parse.Compare) -> Run:
     return _order(op, left, right)
 
 
-def _equals_literal(left: Run, literal: Any, op: str) -> Run:
-    """The comparison that nearly every condition is made of, without the detours of the general case."""
-    if type(literal) in (int, float):
-        if op == "==":
-            return lambda data, budget: same(left(data, budget), literal, budget)
-        return lambda data, budget: not same(left(data, budget), literal, budget)
-    if type(literal) is str:
-        if op == "==":
-            return lambda data, budget: left(data, budget) == literal
-        return lambda data, budget: left(data, budget) != literal
-    if op == "==":
-        return lambda data, budget: left(data, budget) is literal
-    return lambda data, budget: left(data, budget) is not literal
-
-
 def _order(op: str, left: Run, right: Run) -> Run:
     test = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}[op]
 
@@ -183,3 +169,109 @@ def _order(op: str, left: Run, right: Run) -> Run:
         return ordered(a, b) and bool(test(a, b))
 
     return run
+
+
+# JSON values: compared, searched, copied and turned into text, in bounded time.
+
+
+class BudgetExceeded(Exception):
+    """An expression would look at more than it may. Never leaves this package."""
+
+
+def spend(budget: Budget, units: int) -> None:
+    """Take `units` from what is left; raises BudgetExceeded if that is not enough."""
+    budget[0] -= units
+    if budget[0] < 0:
+        raise BudgetExceeded
+
+
+def json_value(value: Any) -> Any:
+    """The value if it is JSON; other mappings and tuples become plain dicts and lists; anything else is null."""
+    if type(value) in JSON_TYPES:
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else None
+
+
+def same(a: Any, b: Any, budget: Budget, depth: int = 0) -> bool:
+    """JSON equality: 1 equals 1.0, but true is not 1 and null equals only null."""
+    kind = type(a)
+    if kind is bool or type(b) is bool or a is None or b is None:
+        return a is b
+    if kind is str:
+        if len(a) > 2000:
+            spend(budget, len(a) >> 9)
+        return type(b) is str and bool(a == b)
+    if kind in (int, float):
+        return type(b) in (int, float) and bool(a == b)
+    if depth > MAX_DEPTH:
+        raise BudgetExceeded
+    if kind is list and type(b) is list and len(a) == len(b):
+        spend(budget, len(a) + 2)
+        return all(same(x, y, budget, depth + 1) for x, y in zip(a, b, strict=True))
+    if kind is dict and type(b) is dict and len(a) == len(b):
+        spend(budget, len(a) + 2)
+        return all(key in b and same(value, b[key], budget, depth + 1) for key, value in a.items())
+    return False
+
+
+def ordered(a: Any, b: Any) -> bool:
+    """Whether two values have an order: two numbers or two texts do, nothing else does."""
+    kind, other = type(a), type(b)
+    return (kind is str and other is str) or (kind in (int, float) and other in (int, float))
+
+
+def contains(item: Any, container: Any, budget: Budget) -> bool:
+    """Whether `item` is an item of a list, a part of a text or a key of a map."""
+    kind = type(container)
+    if kind is str:
+        return type(item) is str and _part_of(item, container, budget)
+    if kind is list:
+        spend(budget, 1)
+        for other in container:
+            spend(budget, 1)
+            if same(item, other, budget):
+                return True
+        return False
+    return kind is dict and type(item) is str and item in container
+
+
+def _part_of(part: str, text: str, budget: Budget) -> bool:
+    """Substring search, paid for in advance; the worst case is len(part) x len(text) comparisons of characters."""
+    cost = len(text) >> 9
+    if part and len(part) * len(text) > 20_000:
+        cost += text.count(part[-1]) * len(part) >> 8
+    spend(budget, cost)
+    return part in text
+
+
+def as_text(value: Any, budget: Budget) -> str:
+    """A value inside a text: text as it is, null as nothing, anything else as JSON (`true`, `2.5`, `["a"]`)."""
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    try:
+        return json.dumps(plain(value, budget), ensure_ascii=False)
+    except ValueError:  # an integer too long for Python to print
+        raise BudgetExceeded from None
+
+
+def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
+    """A copy that shares nothing with the event and holds only JSON."""
+    value = json_value(value)
+    if type(value) not in (list, dict):
+        return None if type(value) is float and not math.isfinite(value) else value
+    if depth > MAX_DEPTH:
+        raise BudgetExceeded
+    spend(budget, 2 * len(value) + 1)
+    if type(value) is list:
+        return [plain(item, budget, depth + 1) for item in value]
+    return {key: plain(item, budget, depth + 1) for key, item in value.items() if type(key) is str}
+
+
+def preview(value: Any, limit: int = 60) -> str:
+    """A JSON value for people, cut to `limit` characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

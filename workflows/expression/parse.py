@@ -8,42 +8,105 @@
     field      = name { "." name | "[" text-or-whole-number "]" }
 
 Nothing can call, loop or compute, so evaluating an expression needs no protection from it.
+
+Our own tokens rather than Python's `ast`: a key may be any word (`shop.class`), and the place of a syntax error in
+Python is rarely that of the author's mistake, nor the same in every version.
 """
 
+import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from workflows.errors import InvalidExpression
-from workflows.expression.lexer import Token, tokenize, unexpected
 
 MAX_LENGTH = 1000
+MAX_TOKENS = 300
 MAX_DEPTH = 24
-COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
+_WORDS = frozenset({"and", "or", "not", "in"})
+_CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+      | (?P<number>-?\d(?:[\w.]|(?<=[eE])[+-])*)
+      | (?P<name>[^\W\d]\w*)
+      | (?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+      | (?P<symbol>==(?!=)|!=(?!=)|<=|>=|<(?![>])|>|[()\[\],.])""",
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_ESCAPES = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "t": "\t"}
+_NO_ARITHMETIC = "there is no arithmetic: conditions compare, templates copy"
+_NO_BRACES = "this is already an expression, remove the {{ }}"
+_CURLY = "this is a curly quote; use a straight one: '"
+#: Signs from other languages; a longer one before its own beginning.
+_FOREIGN_SIGNS = {
+    "{{": _NO_BRACES,
+    "}}": _NO_BRACES,
+    "===": "write '==' to compare",
+    "!==": "write '!=' for 'is not equal'",
+    "<>": "write '!=' for 'is not equal'",
+    "=>": "write '>='",
+    "&&": "write 'and'",
+    "||": "write 'or'",
+    "&": "write 'and'",
+    "|": "write 'or'; for a fallback value: {{ name or 'there' }}",
+    "!": "write 'not'",
+    "=": "write '==' to compare",
+    "$": "write the field without '$'",
+    "-": "there is no arithmetic, and a field name has '_', not '-'",
+    **dict.fromkeys("+*/%", _NO_ARITHMETIC),
+    **dict.fromkeys("\u2018\u2019\u201a\u201c\u201d\u201e", _CURLY),
+}
+#: Words from other languages, where an operator should be.
+_FOREIGN_WORDS = {
+    "is": "write '==' to compare",
+    "equals": "write '==' to compare",
+    "not": "write '!=' for 'is not equal', 'not in' for 'is not part of'",
+    "contains": "write it the other way round: 'text' in field",
+    "includes": "write it the other way round: 'text' in field",
+    "matches": "there are no patterns; compare with '==' or search a text with 'in'",
+    "if": "there is no 'a if b else c'; write two rules with a condition each",
+}
+
+
+class Token(NamedTuple):
+    """`kind` is name, operator (a symbol, or one of: and or not in), literal or end."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+    value: str | int | float | bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
-    """`'text'`, `-2.5`, `true`, `false`, `null`."""
+class _Placed:
+    """A part of an expression; `start` and `end` are offsets into its text."""
 
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(_Placed):
+    """`'text'`, `-2.5`, `true`, `false`, `null`."""
+
     value: str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(_Placed):
     """`[a, 'b', 3]`."""
 
-    start: int
-    end: int
     items: "tuple[Node, ...]"
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class Field(_Placed):
     """`shop_domain`, `data.shop.plan`, `tags[0]`, `x['a b']`; `spans` has the place of each part."""
 
-    start: int
-    end: int
     path: tuple[str | int, ...]
     spans: tuple[tuple[int, int], ...]
 
@@ -56,30 +119,24 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Negation:
+class Negation(_Placed):
     """`not a`."""
 
-    start: int
-    end: int
     operand: "Node"
 
 
 @dataclass(frozen=True, slots=True)
-class Logic:
+class Logic(_Placed):
     """`a and b and c`, or the same with `or`."""
 
-    start: int
-    end: int
     word: str
     parts: "tuple[Node, ...]"
 
 
 @dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(_Placed):
     """`a == b`, `a in b` and the other comparisons."""
 
-    start: int
-    end: int
     op: str
     left: "Node"
     right: "Node"
@@ -109,51 +166,118 @@ def children(node: Node) -> tuple[Node, ...]:
     return ()
 
 
+def _tokens(source: str) -> list[Token]:
+    """The tokens of an expression, with an `end` after the last."""
+    found: list[Token] = []
+    at = 0
+    while at < len(source):
+        match = _TOKEN.match(source, at)
+        if match is None:
+            raise _no_token(source, at)
+        if match.lastgroup != "space":
+            found.append(_token(match))
+            if len(found) > MAX_TOKENS:
+                raise InvalidExpression(f"an expression has at most {MAX_TOKENS} words and symbols", at, match.end())
+        at = match.end()
+    return [*found, Token("end", "", len(source), len(source))]
+
+
+def _token(match: re.Match[str]) -> Token:
+    kind, text, (start, end) = match.lastgroup or "", match[0], match.span()
+    if kind == "name" and text in _CONSTANTS:
+        return Token("literal", text, start, end, _CONSTANTS[text])
+    if kind == "number":
+        return Token("literal", text, start, end, _number(text, start, end))
+    if kind == "text":
+        return Token("literal", text, start, end, _unescaped(text, start))
+    return Token("name" if kind == "name" and text not in _WORDS else "operator", text, start, end)
+
+
+def _number(text: str, start: int, end: int) -> int | float:
+    if len(text) > 20 or not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        raise InvalidExpression("this is not a number, or too large a one", start, end)
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+def _unescaped(quoted: str, start: int) -> str:
+    def plain(match: re.Match[str]) -> str:
+        if match[1] not in _ESCAPES:
+            at = start + 1 + match.start()
+            message = r"""only \ ' " n t can follow '\'; for one '\' write '\\'"""
+            raise InvalidExpression(message, at, at + 2)
+        return _ESCAPES[match[1]]
+
+    return re.sub(r"\\(.)", plain, quoted[1:-1], flags=re.DOTALL) if "\\" in quoted else quoted[1:-1]
+
+
+def _no_token(source: str, at: int) -> InvalidExpression:
+    """What to say about a character that begins no token."""
+    for sign, advice in _FOREIGN_SIGNS.items():
+        if source.startswith(sign, at):
+            return InvalidExpression(advice, at, at + len(sign))
+    char = source[at]
+    if char in "'\"":
+        message = f"this text has no closing {char}"
+    elif char.isalpha():
+        message = "a field name has only the letters a-z, digits and _"
+    else:
+        message = f"{char!r} has no meaning in an expression"
+    return InvalidExpression(message, at, at + 1)
+
+
 class _Parser:
     def __init__(self, source: str) -> None:
         self.source = source
-        self.tokens = tokenize(source)
+        self.tokens = _tokens(source)
         self.at = 0
-        self.token = self.tokens[0]
         self.depth = 0
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
 
     @property
     def end(self) -> int:
         """Where the last token ends; a node that ends in parentheses ends after them."""
         return self.tokens[self.at - 1].end
 
-    def advance(self) -> Token:
+    def accept(self, *operators: str) -> Token | None:
+        """The next token, taken, if it is one of these."""
         token = self.token
+        if token.kind != "operator" or token.text not in operators:
+            return None
         self.at += 1
-        self.token = self.tokens[self.at]
         return token
 
     def whole(self) -> Node:
         if self.token.kind == "end":
             raise InvalidExpression("the expression is empty", 0, len(self.source))
-        node = self.logic("or")
+        node = self.either()
         if self.token.kind != "end":
-            raise unexpected(self.token, self.tokens[self.at - 1], self.source)
+            raise self.unexpected()
         return node
 
-    def logic(self, word: str) -> Node:
+    def either(self) -> Node:
+        return self.joined("or", self.both)
+
+    def both(self) -> Node:
+        return self.joined("and", self.negation)
+
+    def joined(self, word: str, part: Callable[[], Node]) -> Node:
         start = self.token.start
-        parts = [self.logic("and") if word == "or" else self.negation()]
-        while self.token.is_word(word):
-            self.advance()
-            parts.append(self.logic("and") if word == "or" else self.negation())
-        if len(parts) == 1:
-            return parts[0]
-        return Logic(start, self.end, word, tuple(parts))
+        parts = [part()]
+        while self.accept(word):
+            parts.append(part())
+        return parts[0] if len(parts) == 1 else Logic(start, self.end, word, tuple(parts))
 
     def negation(self) -> Node:
-        if not self.token.is_word("not"):
+        word = self.accept("not")
+        if word is None:
             return self.comparison()
-        start = self.advance().start
-        self.deeper(start)
+        self.deeper(word)
         operand = self.negation()
         self.depth -= 1
-        return Negation(start, self.end, operand)
+        return Negation(word.start, self.end, operand)
 
     def comparison(self) -> Node:
         start = self.token.start
@@ -164,92 +288,100 @@ class _Parser:
         right = self.operand()
         end, again = self.end, self.token
         if self.comparison_word() is not None:
-            raise InvalidExpression(
-                "a comparison has two sides; join two comparisons with 'and'", again.start, again.end
-            )
+            message = "a comparison has two sides; join two comparisons with 'and'"
+            raise InvalidExpression(message, again.start, again.end)
         return Compare(start, end, op, left, right)
 
     def comparison_word(self) -> str | None:
-        if self.token.is_word("not") and self.tokens[self.at + 1].is_word("in"):
-            self.advance()
-            self.advance()
+        if self.token.text == "not" and self.tokens[self.at + 1].text == "in":
+            self.at += 2
             return "not in"
-        if self.token.kind in ("word", "symbol") and self.token.text in COMPARISONS:
-            return self.advance().text
-        return None
+        found = self.accept("==", "!=", "<", "<=", ">", ">=", "in")
+        return found and found.text
 
     def operand(self) -> Node:
         token = self.token
         if token.kind == "literal":
-            self.advance()
+            self.at += 1
             return Literal(token.start, token.end, token.value)
         if token.kind == "name":
             return self.field()
-        if token.is_symbol("("):
-            return self.group()
-        if token.is_symbol("["):
-            return self.bracket()
-        raise unexpected(token, self.tokens[self.at - 1] if self.at else None, self.source)
-
-    def group(self) -> Node:
-        opening = self.advance()
-        self.deeper(opening.start)
-        inner = self.logic("or")
-        self.close(opening, ")")
-        return inner
-
-    def bracket(self) -> Node:
-        opening = self.advance()
-        self.deeper(opening.start)
-        items: list[Node] = []
-        while not self.token.is_symbol("]"):
-            items.append(self.logic("or"))
-            if not self.token.is_symbol(","):
-                break
-            self.advance()
-        closing = self.close(opening, "]")
-        return ListOf(opening.start, closing.end, tuple(items))
-
-    def close(self, opening: Token, symbol: str) -> Token:
+        opening = self.accept("(", "[")
+        if opening is None:
+            raise self.unexpected()
+        self.deeper(opening)
+        inner = [self.either()] if opening.text == "(" else self.items()
         if self.token.kind == "end":
             raise InvalidExpression(f"this {opening.text!r} is never closed", opening.start, opening.end)
-        if not self.token.is_symbol(symbol):
-            raise unexpected(self.token, self.tokens[self.at - 1], self.source)
+        if not self.accept(")" if opening.text == "(" else "]"):
+            raise self.unexpected()
         self.depth -= 1
-        return self.advance()
+        return inner[0] if opening.text == "(" else ListOf(opening.start, self.end, tuple(inner))
+
+    def items(self) -> list[Node]:
+        items: list[Node] = []
+        while self.token.text != "]":
+            items.append(self.either())
+            if not self.accept(","):
+                break
+        return items
 
     def field(self) -> Node:
-        first = self.advance()
+        first = self.token
+        self.at += 1
         path: list[str | int] = [first.text]
-        spans, end = [(first.start, first.end)], first.end
-        while self.token.kind == "symbol" and self.token.text in ".[":
-            opening = self.advance()
-            part = self.advance() if self.token.kind != "end" else self.token
+        spans = [(first.start, first.end)]
+        while opening := self.accept(".", "["):
+            part = self.token
             path.append(self.part(opening, part))
             spans.append((part.start, part.end))
-            end = part.end if opening.text == "." else self.close_index(opening)
-        if self.token.is_symbol("("):
-            raise InvalidExpression(
-                "nothing can be called here: an expression has fields, texts, numbers and comparisons",
-                first.start,
-                self.token.end,
-            )
-        return Field(first.start, end, tuple(path), tuple(spans))
+            if opening.text == "[" and not self.accept("]"):
+                raise InvalidExpression("this '[' is never closed", opening.start, opening.end)
+        if self.token.text == "(":
+            message = "nothing can be called here: an expression has fields, texts, numbers and comparisons"
+            raise InvalidExpression(message, first.start, self.token.end)
+        return Field(first.start, self.end, tuple(path), tuple(spans))
 
     def part(self, opening: Token, part: Token) -> str | int:
-        if opening.text == "." and part.kind in ("name", "word", "literal") and part.text.isidentifier():
+        self.at += part.kind != "end"
+        if opening.text == "." and part.text.isidentifier():
             return part.text
         if opening.text == "[" and part.kind == "literal" and type(part.value) in (str, int):
             return part.value  # type: ignore[return-value]
         wanted = "a name after '.'" if opening.text == "." else "a text in quotes or a whole number inside [ ]"
         raise InvalidExpression(f"expected {wanted}", part.start, part.end)
 
-    def close_index(self, opening: Token) -> int:
-        if not self.token.is_symbol("]"):
-            raise InvalidExpression("this '[' is never closed", opening.start, opening.end)
-        return self.advance().end
-
-    def deeper(self, at: int) -> None:
+    def deeper(self, opening: Token) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise InvalidExpression(f"nested deeper than {MAX_DEPTH} levels", at, at + 1)
+            raise InvalidExpression(f"nested deeper than {MAX_DEPTH} levels", opening.start, opening.start + 1)
+
+    def unexpected(self) -> InvalidExpression:
+        """What to say about a token that cannot be where it is."""
+        token, before = self.token, self.tokens[self.at - 1] if self.at else None
+        start, end = token.start, token.end
+        if before is None:
+            message = f"something is missing before {token.text!r}"
+        elif token.kind == "end":
+            start = end = len(self.source.rstrip())
+            message = f"something is missing after {before.text!r}"
+        elif before.kind in ("name", "literal") or before.text in (")", "]"):
+            message = _after_operand(token)
+        else:
+            message = f"something is missing between {before.text!r} and {token.text!r}"
+        return InvalidExpression(message, start, end)
+
+
+def _after_operand(token: Token) -> str:
+    word = token.text.lower()
+    if token.kind == "name" and word in _WORDS:
+        return f"write {word!r} in lowercase"
+    if word in _FOREIGN_WORDS:
+        return _FOREIGN_WORDS[word]
+    if word.startswith("-"):
+        return _NO_ARITHMETIC
+    if token.kind in ("name", "literal"):
+        return "expected 'and', 'or' or a comparison such as '==' before this"
+    if word in (")", "]"):
+        return f"there is nothing for this {word!r} to close"
+    return f"{word!r} makes no sense here"

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows.errors import InvalidExpression
-from workflows.expression.budget import BUDGET, MAX_TEXT, Budget, BudgetExceeded, as_text
-from workflows.expression.evaluate import Value, value
+from workflows.expression.evaluate import BUDGET, MAX_TEXT, Budget, BudgetExceeded, Value, as_text, value
 
 MAX_EXPRESSIONS = 50
 _SINGLE_BRACES = re.compile(r"(?<!\{)\{\s*([A-Za-z_][\w.]*)\s*\}(?!\})", re.ASCII)

@@ -21,10 +21,8 @@ from workflows.definition import (
     context_fields,
     event_fields,
 )
-from workflows.expression.budget import MAX_TEXT
-from workflows.expression.evaluate import condition
-from workflows.expression.lexer import MAX_TOKENS
-from workflows.expression.parse import MAX_LENGTH
+from workflows.expression.evaluate import MAX_TEXT, condition
+from workflows.expression.parse import MAX_LENGTH, MAX_TOKENS
 from workflows.expression.template import Template
 from workflows.loader import SHIPPED, load_text
 from workflows.source import MAX_BYTES, Document

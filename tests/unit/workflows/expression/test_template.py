@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from workflows.errors import InvalidExpression
-from workflows.expression.budget import BUDGET, MAX_TEXT
+from workflows.expression.evaluate import BUDGET, MAX_TEXT
 from workflows.expression.template import Template, compile_tree, fill_tree, single_braces
 
 EVENT: dict[str, Any] = {
