@@ -1,8 +1,10 @@
 """Calls one shop's Admin GraphQL API with one access token."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -12,18 +14,20 @@ from graphql import DocumentNode
 from pydantic import SecretStr
 
 from events.shop_domain import is_shop_domain
-from shopify import response
+from shopify import API_VERSION, response
 from shopify.connection import http_client
 from shopify.errors import ShopifyError, Temporary, Unauthorized
 from shopify.rate_limit import Budget, RateLimiter
 from shopify.response import GraphQLResponse, HttpResponse
 from shopify.retries import Retries
+from shopify.text import quoted
 from shopify.transport import ShopifyTransport, operation_name
-from shopify.version import API_VERSION, VERSION_WATCH, VersionWatch
 
 ADMIN_URL = "https://{shop}/admin"
 TOTAL_SECONDS = 8.0
 """Of one `execute`, retries and waits included."""
+
+log = logging.getLogger("shopify")
 
 _API_VERSION = re.compile(r"\d{4}-\d{2}|unstable", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,500}")
@@ -47,7 +51,6 @@ class ShopifyClient:
         api_version: str = API_VERSION,
         http: httpx.Client | None = None,
         budget: Budget | None = None,
-        version_watch: VersionWatch = VERSION_WATCH,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Raises ValueError for an invalid domain, URL or version, Unauthorized for a text that cannot be a token."""
@@ -62,7 +65,6 @@ class ShopifyClient:
         self._owns_http = http is None
         self._http = http_client() if http is None else http
         self._transport = ShopifyTransport(shop_domain, url, access_token, self._http)
-        self._version_watch = version_watch
         self._sleep = sleep
         self._rate_limiter = None if budget is None else RateLimiter(shop_domain, budget, sleep=sleep)
 
@@ -145,7 +147,9 @@ class ShopifyClient:
         if started >= ends:
             raise Temporary(f"{self.shop_domain}: no time left to ask", reason="deadline")
         http = self._transport.send(document, variables, ends=ends, remaining=ends - started)
-        self._version_watch.compare(self.api_version, http.headers.get("x-shopify-api-version"))
+        answered = http.headers.get("x-shopify-api-version")
+        if answered is not None and answered != self.api_version:
+            warn_of_version(self.api_version, quoted(answered, 20))
         return http, round((time.monotonic() - started) * 1000)
 
 
@@ -160,6 +164,17 @@ def endpoint(shop_domain: str, admin_url: str, api_version: str) -> str:
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise ValueError(f"admin_url {admin_url[:120]!r} is not an http(s) URL of the form {ADMIN_URL}")
     return f"{url}/api/{api_version}/graphql.json"
+
+
+@lru_cache(maxsize=8)
+def warn_of_version(asked: str, answered: str) -> None:
+    """Once in a process, not once per request."""
+    log.warning(
+        "Shopify answered with API version %s, not %s as asked: that one is no longer, or not yet, supported."
+        " Raise API_VERSION (shopify/__init__.py) and check the documents against the new schema.",
+        answered,
+        asked,
+    )
 
 
 def smaller(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from typing import Any
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched
-from shopify.data.query import DataQuery
+from shopify.data.query import DataQuery, Scopes
 from shopify.data.scalars import Problems, integer
 from shopify.errors import BadAnswer, ShopifyError
-from shopify.scopes import Scopes
 
 ALIASES: Mapping[str, str] = {
     "customers": "customers",

@@ -7,7 +7,7 @@ from typing import Any
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched, cut_short, fitting
-from shopify.data.query import CUSTOMER, ITEM_PRODUCT, DataQuery, not_granted
+from shopify.data.query import CUSTOMER, ITEM_PRODUCT, ORDERS, DataQuery, Scopes, not_granted
 from shopify.data.scalars import (
     Money,
     Problems,
@@ -21,7 +21,6 @@ from shopify.data.scalars import (
     word,
 )
 from shopify.errors import BadAnswer
-from shopify.scopes import ORDERS, Scopes
 from shopify.text import clean
 
 NAME_CHARACTERS = 40

@@ -5,13 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from shopify.client import ShopifyClient
-from shopify.data.access import zone_named
 from shopify.data.fetched import Fetched, cut_short, fitting
 from shopify.data.orders import read_orders, shown
-from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, DataQuery
-from shopify.data.scalars import Problems, identifier, moment, money, nodes, utc_text, word
+from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, DataQuery, Scopes
+from shopify.data.scalars import Problems, identifier, moment, money, nodes, time_zone, utc_text, word
 from shopify.errors import BadAnswer
-from shopify.scopes import Scopes
 from shopify.text import clean
 
 URL_CHARACTERS = 500
@@ -55,13 +53,13 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
 def _shop(raw: Mapping[str, Any]) -> dict[str, Any]:
     plan, domain = raw.get("plan"), raw.get("primaryDomain")
     plan, domain = plan if isinstance(plan, Mapping) else {}, domain if isinstance(domain, Mapping) else {}
-    zone = clean(raw.get("ianaTimezone"), 60)
+    zone = time_zone(raw.get("ianaTimezone"))
     return {
         "name": clean(raw.get("name")),
         "domain": clean(raw.get("myshopifyDomain"), 100),
         "website": clean(domain.get("host"), 100),
         "currency": clean(raw.get("currencyCode"), 5),
-        "time_zone": zone if zone and zone_named(zone) else None,
+        "time_zone": zone.key if zone is not None else None,
         "created_at": utc_text(moment(raw.get("createdAt"))),
         "plan": clean(plan.get("publicDisplayName"), 60),
         "development_store": plan.get("partnerDevelopment") is True,

@@ -11,11 +11,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shopify.client import ShopifyClient
-from shopify.data.access import fetch_access, zone_named
 from shopify.data.fetched import Fetched, counted, cut_short, fitting, missing_part
 from shopify.data.orders import Order, compact, read_orders
-from shopify.data.query import CUSTOMER, ITEM_PRODUCT, DataQuery, not_granted
+from shopify.data.query import CUSTOMER, ITEM_PRODUCT, ORDERS, DataQuery, Scopes, fetch_access, not_granted
 from shopify.data.scalars import Problems, decimal_text, page, utc_text
+from shopify.data.scalars import time_zone as zone_named
 from shopify.errors import (
     AccessDenied,
     BadAnswer,
@@ -25,7 +25,6 @@ from shopify.errors import (
     StoreUnavailable,
     Unauthorized,
 )
-from shopify.scopes import ORDERS, Scopes
 from shopify.text import clean
 
 DAYS = 7
@@ -55,10 +54,10 @@ def fetch_week_orders(
     Without `time_zone` (IANA) the shop is asked for it first, and for the granted scopes if these are not known.
     """
     ends = time.monotonic() + TOTAL_SECONDS if deadline is None else deadline
-    zone = zone_named(time_zone) if time_zone else None
+    zone = zone_named(time_zone)
     if zone is None:
         known = fetch_access(client, deadline=ends)
-        zone = zone_named(known.time_zone) if known.time_zone else None
+        zone = zone_named(known.time_zone)
         scopes = scopes if scopes.granted is not None else Scopes(known.scopes)
     if not scopes.allow(ORDERS):
         raise not_granted(client.shop_domain, ORDERS)
