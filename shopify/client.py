@@ -126,13 +126,13 @@ class ShopifyClient:
     def _request(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> GraphQLResponse:
         """One request within the rate limit."""
         if self._rate_limiter is None:
-            return response.parse(self.shop_domain, *self._send(document, variables, ends))
+            return response.parse(self.shop_domain, self._send(document, variables, ends))
         reservation = self._rate_limiter.reserve(operation_name(document), variables, ends)
         answered, reading = False, None
         try:
-            http, elapsed_ms = self._send(document, variables, ends)
+            http = self._send(document, variables, ends)
             answered = True
-            found = response.parse(self.shop_domain, http, elapsed_ms)
+            found = response.parse(self.shop_domain, http)
             reading = found.throttle
         except ShopifyError as error:
             reading = error.throttle
@@ -141,16 +141,16 @@ class ShopifyClient:
             self._rate_limiter.settle(reservation, answered=answered, reading=reading)
         return found
 
-    def _send(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> tuple[HttpResponse, int]:
-        """One HTTP request: the response, and how many milliseconds it took."""
-        started = time.monotonic()
-        if started >= ends:
+    def _send(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> HttpResponse:
+        """One HTTP request."""
+        remaining = ends - time.monotonic()
+        if remaining <= 0:
             raise Temporary(f"{self.shop_domain}: no time left to ask", reason="deadline")
-        http = self._transport.send(document, variables, ends=ends, remaining=ends - started)
+        http = self._transport.send(document, variables, ends=ends, remaining=remaining)
         answered = http.headers.get("x-shopify-api-version")
         if answered is not None and answered != self.api_version:
             warn_of_version(self.api_version, quoted(answered, 20))
-        return http, round((time.monotonic() - started) * 1000)
+        return http
 
 
 def endpoint(shop_domain: str, admin_url: str, api_version: str) -> str:

@@ -32,7 +32,6 @@ FATAL = (Unauthorized, StoreUnavailable, BadDocument, CostExceeded, Throttled)
 MAX_RETRY_AFTER_SECONDS = 3600.0
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,80}")
-_VERSION = re.compile(r"[0-9a-z-]{1,20}")
 _NON_EXPIRING = re.compile(r"non-expiring access token", re.I)
 _FRAUDULENT = re.compile(r"fraud", re.I)
 _ADDRESS = re.compile(r"allow-?list|\bip\b|ip address", re.I)
@@ -60,10 +59,7 @@ class GraphQLResponse:
     data: dict[str, Any]
     errors: tuple[ShopifyError, ...]
     extensions: dict[str, Any]
-    api_version: str | None
-    """The version that answered, which may not be the one asked for."""
     request_id: str | None
-    elapsed_ms: int
 
     @property
     def throttle(self) -> Throttle | None:
@@ -71,9 +67,10 @@ class GraphQLResponse:
         return read_throttle(self.extensions)
 
 
-def parse(shop: str, response: HttpResponse, elapsed_ms: int = 0) -> GraphQLResponse:
+def parse(shop: str, response: HttpResponse) -> GraphQLResponse:
     """The data in a response. Raises the ShopifyError that describes it best."""
-    request_id = _matching(_REQUEST_ID, response.headers.get("x-request-id"))
+    request_id = response.headers.get("x-request-id")
+    request_id = request_id if request_id and _REQUEST_ID.fullmatch(request_id) else None
     if response.status != 200:
         raise status_error(shop, response.status, response.headers, response.body, request_id)
     content = _json_object(shop, response, request_id)
@@ -90,8 +87,7 @@ def parse(shop: str, response: HttpResponse, elapsed_ms: int = 0) -> GraphQLResp
         raise most_severe(fatal or errors)
     if data is None:
         raise BadAnswer(f"{shop}: neither data nor errors", reason="shape", request_id=request_id)
-    version = _matching(_VERSION, response.headers.get("x-shopify-api-version"))
-    return GraphQLResponse(data, tuple(errors), extensions, version, request_id, elapsed_ms)
+    return GraphQLResponse(data, tuple(errors), extensions, request_id)
 
 
 def status_error(
@@ -203,7 +199,3 @@ def _refuse_ignored_filters(extensions: Mapping[str, Any], context: ResponseCont
                 request_id=context.request_id,
                 throttle=context.throttle,
             )
-
-
-def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
-    return value if value is not None and pattern.fullmatch(value) else None

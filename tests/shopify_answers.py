@@ -151,5 +151,5 @@ def shop_access(*scopes: str, zone: str = "Europe/Berlin") -> dict[str, Any]:
     """The data of the `access` document."""
     return {
         "currentAppInstallation": {"accessScopes": [{"handle": scope} for scope in scopes]},
-        "shop": {"name": "Teapots", "myshopifyDomain": SHOP, "currencyCode": "EUR", "ianaTimezone": zone},
+        "shop": {"currencyCode": "EUR", "ianaTimezone": zone},
     }

@@ -70,8 +70,6 @@ class Access:
     """As Shopify says now. `time_zone` is an IANA name, or None if this machine does not know Shopify's."""
 
     scopes: frozenset[str]
-    shop_name: str | None
-    shop_domain: str | None
     currency: str | None
     time_zone: str | None
 
@@ -84,8 +82,6 @@ def fetch_access(client: ShopifyClient, *, deadline: float | None = None) -> Acc
     zone = time_zone(shop.get("ianaTimezone"))
     return Access(
         scopes=_scopes(client.shop_domain, response.data.get("currentAppInstallation")),
-        shop_name=clean(shop.get("name")),
-        shop_domain=clean(shop.get("myshopifyDomain"), 100),
         currency=clean(shop.get("currencyCode"), 5),
         time_zone=zone.key if zone is not None else None,
     )

@@ -43,9 +43,7 @@ def test_what_is_sent() -> None:
 def test_an_answer_says_where_it_is_from() -> None:
     found = Shop(ok({"shop": {"name": "Teapots"}})).client().execute(ACCESS)
     assert found.data == {"shop": {"name": "Teapots"}}
-    assert found.api_version == "2026-10"
     assert found.throttle is not None
-    assert 0 <= found.elapsed_ms < 5000
 
 
 def test_a_redirect_is_not_followed() -> None:
