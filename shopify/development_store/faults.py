@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from shopify.development_store import responses
-from shopify.development_store.bucket import Level
+from shopify.development_store.cost import Level
 from shopify.development_store.responses import StoreResponse
 from shopify.rate_limit import MAX_QUERY_COST
 

@@ -10,12 +10,12 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from shopify.development_store.bucket import Bucket
 from shopify.development_store.control import ControlApi, explain_mistakes
+from shopify.development_store.cost import Bucket
 from shopify.development_store.endpoint import Endpoint, not_found
 from shopify.development_store.faults import StoreFault
 from shopify.development_store.records import OrderRecord
-from shopify.development_store.schema import executable_schema
+from shopify.development_store.resolvers import executable_schema
 from shopify.development_store.shop import Shop, ShopSettings
 from shopify.development_store.store import Store
 from shopify.development_store.tokens import CUSTOM, token_for

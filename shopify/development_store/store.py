@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shopify.development_store.bucket import Bucket
+from shopify.development_store.cost import Bucket
 from shopify.development_store.faults import ActiveFaults
 from shopify.development_store.shop import PLANS, Shop, ShopSettings
 from shopify.development_store.tokens import CUSTOM, Tokens
