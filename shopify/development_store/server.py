@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from shopify.development_store.control import ControlApi, explain_mistakes
+from shopify.development_store.control import STORE, explain_mistakes, routes
 from shopify.development_store.cost import Bucket
 from shopify.development_store.endpoint import Endpoint, not_found
 from shopify.development_store.faults import StoreFault
@@ -30,7 +30,8 @@ def application(store: Store) -> web.Application:
     """The aiohttp application over a store."""
     executable_schema()  # so that the first request does not wait for it
     app = web.Application(middlewares=[explain_mistakes])
-    app.add_routes(ControlApi(store).routes())
+    app[STORE] = store
+    app.add_routes(routes)
     app.add_routes(Endpoint(store).routes())
     app.router.add_route("*", "/{tail:.*}", not_found)
     return app
