@@ -15,13 +15,12 @@ from pydantic import SecretStr
 
 from events.shop_domain import is_shop_domain
 from shopify import API_VERSION, response
-from shopify.connection import http_client
 from shopify.errors import ShopifyError, Temporary, Unauthorized
 from shopify.rate_limit import Budget, RateLimiter
 from shopify.response import GraphQLResponse, HttpResponse
 from shopify.retries import Retries
 from shopify.text import quoted
-from shopify.transport import ShopifyTransport, operation_name
+from shopify.transport import ShopifyTransport, http_client, operation_name
 
 ADMIN_URL = "https://{shop}/admin"
 TOTAL_SECONDS = 8.0
@@ -37,7 +36,7 @@ class ShopifyClient:
     """One shop, one token. Thread-safe as far as its HTTP client is.
 
     `admin_url` is for the development store: a template with or without `{shop}`. The token goes over plain http only
-    if it says http. Give many clients one `http` (from `shopify.connection.http_client()`) so that they share
+    if it says http. Give many clients one `http` (from `shopify.transport.http_client()`) so that they share
     connections; whoever made it closes it. With a `budget` every request waits until the shop's rate limit, which
     all workers share, has room for it.
     """

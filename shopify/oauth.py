@@ -18,10 +18,10 @@ from pydantic import SecretStr
 
 from shopify import API_VERSION
 from shopify.client import ADMIN_URL, endpoint
-from shopify.connection import HEADERS, timeouts
 from shopify.errors import BadAnswer, Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.response import status_error
 from shopify.retries import Retries
+from shopify.transport import HEADERS, timeouts
 
 TOTAL_SECONDS = 5.0
 """Of one refresh, its second try included."""
