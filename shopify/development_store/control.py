@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shopify.development_store.endpoint import STORE
 from shopify.development_store.faults import KINDS, StoreFault, UnknownFault
 from shopify.development_store.shop import InvalidShop, ShopSettings
 from shopify.development_store.store import Store, UnknownShop
@@ -33,9 +34,6 @@ class OrderRequest(BaseModel):
     age_seconds: int = 0
     lag_seconds: float = 0.0
 
-
-STORE = web.AppKey("store", Store)
-"""Where the application keeps its store."""
 
 routes = web.RouteTableDef()
 """Every control endpoint."""

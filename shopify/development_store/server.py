@@ -10,9 +10,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from shopify.development_store.control import STORE, explain_mistakes, routes
+from shopify.development_store import control, endpoint
 from shopify.development_store.cost import Bucket
-from shopify.development_store.endpoint import Endpoint, not_found
 from shopify.development_store.faults import StoreFault
 from shopify.development_store.records import OrderRecord
 from shopify.development_store.resolvers import executable_schema
@@ -29,11 +28,10 @@ STOP_SECONDS = 5.0
 def application(store: Store) -> web.Application:
     """The aiohttp application over a store."""
     executable_schema()  # so that the first request does not wait for it
-    app = web.Application(middlewares=[explain_mistakes])
-    app[STORE] = store
-    app.add_routes(routes)
-    app.add_routes(Endpoint(store).routes())
-    app.router.add_route("*", "/{tail:.*}", not_found)
+    app = web.Application(middlewares=[control.explain_mistakes])
+    app[endpoint.STORE] = store
+    app.add_routes(control.routes)
+    app.add_routes(endpoint.routes)
     return app
 
 

@@ -161,12 +161,9 @@ class Store:
         self.faults.clear()
         self.request_log.clear()
         with self._lock:
-            gone = [domain for domain in self._shops if domain not in BUILT_IN]
-            for domain in gone:
-                del self._shops[domain]
+            self.tokens = Tokens()
+            self._shops.clear()
             self._buckets.clear()
-        for domain in gone:
-            self.tokens.revoke(domain)
         self._register_built_in()
 
     def _register_built_in(self) -> None:
