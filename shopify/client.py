@@ -5,8 +5,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,7 +19,7 @@ from shopify.rate_limit import Budget, RateLimiter
 from shopify.response import GraphQLResponse, HttpResponse
 from shopify.retries import Retries
 from shopify.text import quoted
-from shopify.transport import ShopifyTransport, http_client, operation_name
+from shopify.transport import ShopifyTransport, operation_name
 
 ADMIN_URL = "https://{shop}/admin"
 TOTAL_SECONDS = 8.0
@@ -36,9 +35,8 @@ class ShopifyClient:
     """One shop, one token. Thread-safe as far as its HTTP client is.
 
     `admin_url` is for the development store: a template with or without `{shop}`. The token goes over plain http only
-    if it says http. Give many clients one `http` (from `shopify.transport.http_client()`) so that they share
-    connections; whoever made it closes it. With a `budget` every request waits until the shop's rate limit, which
-    all workers share, has room for it.
+    if it says http. All clients of a process share the connections of one `http` (`shopify.transport.http_client()`).
+    With a `budget` every request waits until the shop's rate limit, which all workers share, has room for it.
     """
 
     def __init__(
@@ -46,9 +44,9 @@ class ShopifyClient:
         shop_domain: str,
         access_token: SecretStr,
         *,
+        http: httpx.Client,
         admin_url: str = ADMIN_URL,
         api_version: str = API_VERSION,
-        http: httpx.Client | None = None,
         budget: Budget | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -61,9 +59,7 @@ class ShopifyClient:
             )
         self.shop_domain = shop_domain
         self.api_version = api_version
-        self._owns_http = http is None
-        self._http = http_client() if http is None else http
-        self._transport = ShopifyTransport(shop_domain, url, access_token, self._http)
+        self._transport = ShopifyTransport(shop_domain, url, access_token, http)
         self._sleep = sleep
         self._rate_limiter = None if budget is None else RateLimiter(shop_domain, budget, sleep=sleep)
 
@@ -94,19 +90,6 @@ class ShopifyClient:
             if failure.reason == "query_timeout":
                 current = smaller(current)
             self._sleep(wait)
-
-    def close(self) -> None:
-        """Close the connections, unless the HTTP client was given."""
-        if self._owns_http:
-            self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"ShopifyClient({self.shop_domain!r})"

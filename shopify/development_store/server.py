@@ -52,7 +52,7 @@ class DevelopmentStore:
 
         with DevelopmentStore().start() as shopify:
             shopify.register("corner-shop.myshopify.com", "tiny")
-            client = ShopifyClient("corner-shop.myshopify.com", token, admin_url=shopify.admin_url)
+            client = ShopifyClient("corner-shop.myshopify.com", token, http=http_client(), admin_url=shopify.admin_url)
 
     It serves from a thread with an event loop of its own; every method may be called from any thread.
     With `now` fixed, all dates are, too.

@@ -6,9 +6,8 @@ import traceback
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from shopify.client import ShopifyClient, endpoint, smaller
+from shopify.client import endpoint, smaller
 from shopify.data.query import load_document
 from shopify.errors import (
     AccessDenied,
@@ -305,15 +304,3 @@ def test_a_client_shows_its_shop_only() -> None:
     client = Shop(ok({})).client()
     assert repr(client) == f"ShopifyClient('{SHOP}')"
     assert TOKEN not in repr(vars(client)) + repr(vars(client._transport))
-
-
-def test_a_given_http_client_stays_open_and_an_own_one_is_closed() -> None:
-    shop = Shop(ok({}))
-    with shop.client() as client:
-        client.execute(ACCESS)
-    assert client._transport.client is not None
-    assert not client._transport.client.is_closed
-    with ShopifyClient(SHOP, SecretStr(TOKEN)) as own:
-        pass
-    assert own._transport.client is not None
-    assert own._transport.client.is_closed
