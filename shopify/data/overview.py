@@ -24,17 +24,17 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
     Orders as in recent_orders.
     """
     query = DataQuery(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER))
-    found, problems = query.run(deadline=deadline).data, Problems()
+    found = query.run(deadline=deadline).data
     if not isinstance(found.get("shop"), Mapping):
         raise BadAnswer(f"{client.shop_domain}: no shop in the answer", reason="shape")
     shop, products = _shop(found["shop"]), []
     if query.asks_for(BEST_STOCKED):
-        raw = nodes(found.get("products"), problems, BEST_STOCKED.name)
-        products = [_product(product, problems) for product in raw]
+        raw = nodes(found.get("products"), query.problems, BEST_STOCKED.name)
+        products = [_product(product, query.problems) for product in raw]
     orders = []
     if query.asks_for(LATEST_ORDERS):
         complete = query.complete(CUSTOMER)
-        orders = read_orders(found.get("orders"), problems, customers_complete=complete, part=LATEST_ORDERS.name)
+        orders = read_orders(found.get("orders"), query.problems, customers_complete=complete, part=LATEST_ORDERS.name)
 
     def render(title_limit: int) -> dict[str, Any]:
         return {
@@ -44,7 +44,7 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
         }
 
     data, dropped = fitting(render, LATEST_ORDERS.name)
-    missing = query.missing + problems.missing()
+    missing = query.missing
     if dropped:
         missing.append(cut_short(LATEST_ORDERS.name, f"{dropped} of the latest orders did not fit in."))
     return Fetched(data, missing, scopes.data_window(now) if query.asks_for(LATEST_ORDERS) else None)

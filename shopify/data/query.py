@@ -16,7 +16,7 @@ from graphql import parse as parse_graphql
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import missing_part
-from shopify.data.scalars import time_zone, utc_text
+from shopify.data.scalars import Problems, time_zone, utc_text
 from shopify.errors import AccessDenied, BadAnswer, FieldPath, ProtectedData, ShopifyError
 from shopify.response import GraphQLResponse
 from shopify.text import clean
@@ -117,20 +117,25 @@ class DataQuery:
     """A document, which of its optional fields are asked for, and what is missing and why."""
 
     def __init__(
-        self, client: ShopifyClient, document: str, scopes: Scopes, optional: tuple[OptionalField, ...] = ()
+        self,
+        client: ShopifyClient,
+        document: str,
+        scopes: Scopes,
+        optional: tuple[OptionalField, ...] = (),
+        *,
+        needs: str | None = None,
     ) -> None:
+        """Raises AccessDenied if a scope that the document `needs` was not granted."""
+        if needs is not None and not scopes.allow(needs):
+            raise _not_granted(client.shop_domain, needs)
+        self.problems = Problems()
         self._client = client
         self._document = load_document(document)
         self._optional = optional
         self._left_out: dict[OptionalField, ShopifyError] = {
-            field: not_granted(client.shop_domain, field.scope) for field in optional if not scopes.allow(field.scope)
+            field: _not_granted(client.shop_domain, field.scope) for field in optional if not scopes.allow(field.scope)
         }
         self._failed: dict[str, ShopifyError] = {}
-
-    @property
-    def shop(self) -> str:
-        """The shop domain, for messages."""
-        return self._client.shop_domain
 
     def asks_for(self, field: OptionalField) -> bool:
         """Whether the next request asks for this field."""
@@ -142,9 +147,10 @@ class DataQuery:
 
     @property
     def missing(self) -> list[dict[str, Any]]:
-        """The parts that were not asked for, refused, or failed."""
+        """The parts that were not asked for, refused, failed, or could not be read."""
         left_out = {field.name: error for field, error in self._left_out.items() if field.reported}
-        return [missing_part(name, error) for name, error in (self._failed | left_out).items()]
+        refused = [missing_part(name, error) for name, error in (self._failed | left_out).items()]
+        return refused + self.problems.missing()
 
     def run(self, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> GraphQLResponse:
         """Ask; once more for each optional field whose refusal left no data. Raises ShopifyError."""
@@ -161,6 +167,14 @@ class DataQuery:
             for error in response.errors:
                 self._note(error)
             return response
+
+    def run_for(self, name: str, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> Any:
+        """Ask, for the value of one root field. Raises BadAnswer if there is none."""
+        response = self.run(variables, deadline=deadline)
+        if response.data.get(name) is None:
+            text = f"{self._client.shop_domain}: no {name} in the answer"
+            raise BadAnswer(text, reason="shape", request_id=response.request_id)
+        return response.data[name]
 
     def _note(self, error: ShopifyError) -> None:
         """A single field is null and this is why; the rest of the response is good."""
@@ -179,6 +193,6 @@ class DataQuery:
         return None
 
 
-def not_granted(shop: str, scope: str) -> AccessDenied:
+def _not_granted(shop: str, scope: str) -> AccessDenied:
     """What Shopify would say if it were asked."""
     return AccessDenied(f"{shop}: missing access scope: {scope}; reconnect with it", scopes=(scope,))

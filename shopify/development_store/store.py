@@ -10,20 +10,14 @@ from typing import Any
 
 from shopify.development_store.cost import Bucket
 from shopify.development_store.faults import ActiveFaults
+from shopify.development_store.generation import SIZES
 from shopify.development_store.shop import PLANS, Shop, ShopSettings
 from shopify.development_store.tokens import CUSTOM, Tokens
 
 BUCKET_SECONDS = 20
 """A bucket holds this many seconds of its restore rate: 2000/100, 4000/200, 20000/1000 as observed."""
 
-BUILT_IN = {
-    "dev-new.myshopify.com": "new",
-    "dev-tiny.myshopify.com": "tiny",
-    "dev-medium.myshopify.com": "medium",
-    "dev-large.myshopify.com": "large",
-    "dev-huge.myshopify.com": "huge",
-    "test.myshopify.com": "medium",
-}
+BUILT_IN = {**{f"dev-{size}.myshopify.com": size for size in SIZES}, "test.myshopify.com": "medium"}
 """The shops that exist from the start, and their sizes. `token_for(domain)` is the token of each."""
 
 LOGGED_REQUESTS = 50_000
