@@ -1,9 +1,13 @@
-"""Calls one shop's Admin GraphQL API with one access token."""
+"""Calls one shop's Admin GraphQL API with one access token, and decides what is worth another try, and when."""
 
 import logging
+import math
+import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,16 +18,20 @@ from pydantic import SecretStr
 
 from events.shop_domain import is_shop_domain
 from shopify import API_VERSION, response
-from shopify.errors import ShopifyError, Temporary, Unauthorized
-from shopify.rate_limit import Budget, RateLimiter
+from shopify.errors import BadAnswer, ShopifyError, Temporary, Throttled, Unauthorized
+from shopify.rate_limit import MIN_REQUEST_SECONDS, Budget, RateLimiter
 from shopify.response import GraphQLResponse, HttpResponse
-from shopify.retries import Retries
 from shopify.text import quoted
 from shopify.transport import ShopifyTransport, operation_name
 
 ADMIN_URL = "https://{shop}/admin"
 TOTAL_SECONDS = 8.0
 """Of one `execute`, retries and waits included."""
+LONGEST_WAIT_SECONDS = 2.0
+BACKOFF_SECONDS = (0.1, 0.3)
+"""Between these before the second try, twice as long before the third."""
+THROTTLE_JITTER_SECONDS = 0.05
+"""Added to a wait that Shopify named: those who wait for the same bucket should not all come back at once."""
 
 log = logging.getLogger("shopify")
 
@@ -164,3 +172,68 @@ def smaller(variables: Mapping[str, Any]) -> dict[str, Any]:
     first = variables.get("first")
     halved = {"first": max(1, first // 2)} if isinstance(first, int) else {}
     return {**variables, **halved}
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """What to do about one kind of failure."""
+
+    tries: int
+    """How many more, at most."""
+    shares: str = ""
+    """Kinds with the same word share their tries."""
+    longest_wait: float = LONGEST_WAIT_SECONDS
+    """A `retry_after` above this is not waited for here, but left to the caller."""
+    then_needs: float = 0.0
+    """Seconds that must remain after the wait."""
+
+
+NEVER = RetryPolicy(tries=0)
+
+POLICIES: Mapping[tuple[type[ShopifyError], str], RetryPolicy] = {
+    # THROTTLED: the points are back exactly then, so any wait within the deadline is worth it.
+    (Throttled, "cost"): RetryPolicy(2, "rate limit", longest_wait=math.inf, then_needs=MIN_REQUEST_SECONDS),
+    # Our own reservation of points: it has waited already, or cannot.
+    (Throttled, "budget"): NEVER,
+    # HTTP 429.
+    (Throttled, ""): RetryPolicy(2, "rate limit", then_needs=MIN_REQUEST_SECONDS),
+    (Temporary, "internal_error"): RetryPolicy(2, "internal error"),
+    (Temporary, "deadline"): NEVER,
+    # 5xx, no response in time, a broken connection; query_timeout is asked again for half as much.
+    (Temporary, ""): RetryPolicy(1, "other"),
+    # A response that cannot be read.
+    (BadAnswer, ""): RetryPolicy(1, "other"),
+}
+"""By error and reason; "" stands for all other reasons, and an error that is not here is final."""
+
+
+def policy_for(failure: ShopifyError) -> RetryPolicy:
+    """The row of POLICIES for a failure."""
+    kind = type(failure)
+    return POLICIES.get((kind, failure.reason)) or POLICIES.get((kind, ""), NEVER)
+
+
+class Retries:
+    """The tries of one request, under the one retry policy for Shopify."""
+
+    def __init__(self, dice: random.Random | None = None) -> None:
+        self._dice = dice or random.Random()  # noqa: S311 - spreads load, guards nothing
+        self._used: Counter[str] = Counter()
+
+    def wait(self, failure: ShopifyError, remaining: float) -> float | None:
+        """Seconds to wait before the next try; None if there should be none in the `remaining` seconds."""
+        policy = policy_for(failure)
+        used = self._used[policy.shares]
+        if used >= policy.tries or (failure.retry_after or 0.0) > policy.longest_wait:
+            return None
+        seconds = self._seconds(failure, used)
+        if seconds + policy.then_needs >= remaining:
+            return None
+        self._used[policy.shares] += 1
+        return seconds
+
+    def _seconds(self, failure: ShopifyError, used: int) -> float:
+        if failure.retry_after is not None:
+            return failure.retry_after + self._dice.uniform(0, THROTTLE_JITTER_SECONDS)
+        low, high = BACKOFF_SECONDS
+        return self._dice.uniform(low, high) * (1 << used)

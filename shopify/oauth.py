@@ -17,10 +17,9 @@ import httpx
 from pydantic import SecretStr
 
 from shopify import API_VERSION
-from shopify.client import ADMIN_URL, endpoint
+from shopify.client import ADMIN_URL, Retries, endpoint
 from shopify.errors import BadAnswer, Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.response import status_error
-from shopify.retries import Retries
 from shopify.transport import HEADERS, timeouts
 
 TOTAL_SECONDS = 5.0

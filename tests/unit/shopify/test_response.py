@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shopify.client import policy_for
 from shopify.errors import (
     AccessDenied,
     BadAnswer,
@@ -22,7 +23,6 @@ from shopify.errors import (
     Unauthorized,
 )
 from shopify.response import GraphQLResponse, HttpResponse, parse
-from shopify.retries import policy_for
 from tests.shopify_answers import INTERNAL_ERROR, SHOP, answer, denied, not_approved, ok, throttled
 
 INVALID_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from shopify.client import Retries
 from shopify.errors import (
     AccessDenied,
     BadAnswer,
@@ -17,7 +18,6 @@ from shopify.errors import (
     Throttled,
     Unauthorized,
 )
-from shopify.retries import Retries
 
 PLENTY = 8.0
 
