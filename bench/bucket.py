@@ -26,9 +26,9 @@ from pydantic import SecretStr
 
 from bench.flow import StoreProcess
 from shopify.client import ShopifyClient
-from shopify.connection import http_client
 from shopify.data import fetch
 from shopify.errors import Throttled
+from shopify.transport import http_client
 from storage.cost_bucket import CostBucket
 from storage.redis_server import RedisServer
 from tests.stack import ROOT

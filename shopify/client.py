@@ -1,10 +1,11 @@
 """Calls one shop's Admin GraphQL API with one access token."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,18 +13,19 @@ from graphql import DocumentNode
 from pydantic import SecretStr
 
 from events.shop_domain import is_shop_domain
-from shopify import response
-from shopify.connection import http_client
+from shopify import API_VERSION, response
 from shopify.errors import ShopifyError, Temporary, Unauthorized
 from shopify.rate_limit import Budget, RateLimiter
 from shopify.response import GraphQLResponse, HttpResponse
 from shopify.retries import Retries
+from shopify.text import quoted
 from shopify.transport import ShopifyTransport, operation_name
-from shopify.version import API_VERSION, VERSION_WATCH, VersionWatch
 
 ADMIN_URL = "https://{shop}/admin"
 TOTAL_SECONDS = 8.0
 """Of one `execute`, retries and waits included."""
+
+log = logging.getLogger("shopify")
 
 _API_VERSION = re.compile(r"\d{4}-\d{2}|unstable", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,500}")
@@ -33,9 +35,8 @@ class ShopifyClient:
     """One shop, one token. Thread-safe as far as its HTTP client is.
 
     `admin_url` is for the development store: a template with or without `{shop}`. The token goes over plain http only
-    if it says http. Give many clients one `http` (from `shopify.connection.http_client()`) so that they share
-    connections; whoever made it closes it. With a `budget` every request waits until the shop's rate limit, which
-    all workers share, has room for it.
+    if it says http. All clients of a process share the connections of one `http` (`shopify.transport.http_client()`).
+    With a `budget` every request waits until the shop's rate limit, which all workers share, has room for it.
     """
 
     def __init__(
@@ -43,11 +44,10 @@ class ShopifyClient:
         shop_domain: str,
         access_token: SecretStr,
         *,
+        http: httpx.Client,
         admin_url: str = ADMIN_URL,
         api_version: str = API_VERSION,
-        http: httpx.Client | None = None,
         budget: Budget | None = None,
-        version_watch: VersionWatch = VERSION_WATCH,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Raises ValueError for an invalid domain, URL or version, Unauthorized for a text that cannot be a token."""
@@ -59,10 +59,7 @@ class ShopifyClient:
             )
         self.shop_domain = shop_domain
         self.api_version = api_version
-        self._owns_http = http is None
-        self._http = http_client() if http is None else http
-        self._transport = ShopifyTransport(shop_domain, url, access_token, self._http)
-        self._version_watch = version_watch
+        self._transport = ShopifyTransport(shop_domain, url, access_token, http)
         self._sleep = sleep
         self._rate_limiter = None if budget is None else RateLimiter(shop_domain, budget, sleep=sleep)
 
@@ -94,19 +91,6 @@ class ShopifyClient:
                 current = smaller(current)
             self._sleep(wait)
 
-    def close(self) -> None:
-        """Close the connections, unless the HTTP client was given."""
-        if self._owns_http:
-            self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"ShopifyClient({self.shop_domain!r})"
 
@@ -124,13 +108,13 @@ class ShopifyClient:
     def _request(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> GraphQLResponse:
         """One request within the rate limit."""
         if self._rate_limiter is None:
-            return response.parse(self.shop_domain, *self._send(document, variables, ends))
+            return response.parse(self.shop_domain, self._send(document, variables, ends))
         reservation = self._rate_limiter.reserve(operation_name(document), variables, ends)
         answered, reading = False, None
         try:
-            http, elapsed_ms = self._send(document, variables, ends)
+            http = self._send(document, variables, ends)
             answered = True
-            found = response.parse(self.shop_domain, http, elapsed_ms)
+            found = response.parse(self.shop_domain, http)
             reading = found.throttle
         except ShopifyError as error:
             reading = error.throttle
@@ -139,14 +123,16 @@ class ShopifyClient:
             self._rate_limiter.settle(reservation, answered=answered, reading=reading)
         return found
 
-    def _send(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> tuple[HttpResponse, int]:
-        """One HTTP request: the response, and how many milliseconds it took."""
-        started = time.monotonic()
-        if started >= ends:
+    def _send(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> HttpResponse:
+        """One HTTP request."""
+        remaining = ends - time.monotonic()
+        if remaining <= 0:
             raise Temporary(f"{self.shop_domain}: no time left to ask", reason="deadline")
-        http = self._transport.send(document, variables, ends=ends, remaining=ends - started)
-        self._version_watch.compare(self.api_version, http.headers.get("x-shopify-api-version"))
-        return http, round((time.monotonic() - started) * 1000)
+        http = self._transport.send(document, variables, ends=ends, remaining=remaining)
+        answered = http.headers.get("x-shopify-api-version")
+        if answered is not None and answered != self.api_version:
+            warn_of_version(self.api_version, quoted(answered, 20))
+        return http
 
 
 def endpoint(shop_domain: str, admin_url: str, api_version: str) -> str:
@@ -160,6 +146,17 @@ def endpoint(shop_domain: str, admin_url: str, api_version: str) -> str:
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise ValueError(f"admin_url {admin_url[:120]!r} is not an http(s) URL of the form {ADMIN_URL}")
     return f"{url}/api/{api_version}/graphql.json"
+
+
+@lru_cache(maxsize=8)
+def warn_of_version(asked: str, answered: str) -> None:
+    """Once in a process, not once per request."""
+    log.warning(
+        "Shopify answered with API version %s, not %s as asked: that one is no longer, or not yet, supported."
+        " Raise API_VERSION (shopify/__init__.py) and check the documents against the new schema.",
+        answered,
+        asked,
+    )
 
 
 def smaller(variables: Mapping[str, Any]) -> dict[str, Any]:

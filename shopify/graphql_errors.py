@@ -1,7 +1,7 @@
 """Turns one entry of a GraphQL response's `errors` into one of our errors. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,26 +114,6 @@ def _too_dear(entry: _Entry) -> ShopifyError:
     return entry.error(CostExceeded, f"the query costs {cost!r:.20}, allowed is {most!r:.20}; ask for less", "query")
 
 
-def _internal(entry: _Entry) -> ShopifyError:
-    return entry.error(Temporary, "internal error at Shopify", "internal_error")
-
-
-def _timed_out(entry: _Entry) -> ShopifyError:
-    return entry.error(Temporary, "Shopify did not finish the query in time; ask for less", "query_timeout")
-
-
-def _inactive(entry: _Entry) -> ShopifyError:
-    return entry.error(StoreUnavailable, "the shop is not active", "inactive")
-
-
-def _invalid_token(entry: _Entry) -> ShopifyError:
-    return entry.error(Unauthorized, "the access token is not accepted", "invalid_token")
-
-
-def _bad_variable(entry: _Entry) -> ShopifyError:
-    return entry.error(BadDocument, "a variable of the query is refused", "variable")
-
-
 def _refused_query(entry: _Entry) -> ShopifyError:
     code = f" ({quoted(entry.code, 40)})" if entry.code else ""
     return entry.error(BadDocument, f"the query is refused{code}: {quoted(entry.message)}", "query")
@@ -143,18 +123,26 @@ def _unknown_field(entry: _Entry) -> ShopifyError:
     return entry.error(BadAnswer, f"a field failed: {quoted(entry.message)}", "value")
 
 
-_BY_CODE = {
+def _always(kind: type[ShopifyError], text: str, reason: str) -> Callable[[_Entry], ShopifyError]:
+    return lambda entry: entry.error(kind, text, reason)
+
+
+_internal = _always(Temporary, "internal error at Shopify", "internal_error")
+_timed_out = _always(Temporary, "Shopify did not finish the query in time; ask for less", "query_timeout")
+_invalid_token = _always(Unauthorized, "the access token is not accepted", "invalid_token")
+
+_BY_CODE: Mapping[str, Callable[[_Entry], ShopifyError]] = {
     "ACCESS_DENIED": _denied,
     "INTERNAL_SERVER_ERROR": _internal,
-    "INVALID_VARIABLE": _bad_variable,
+    "INVALID_VARIABLE": _always(BadDocument, "a variable of the query is refused", "variable"),
     "MAX_COST_EXCEEDED": _too_dear,
-    "SHOP_INACTIVE": _inactive,
+    "SHOP_INACTIVE": _always(StoreUnavailable, "the shop is not active", "inactive"),
     "THROTTLED": _throttled,
     "TIMEOUT": _timed_out,
 }
 
 
-def _by_message(message: str) -> Any:
+def _by_message(message: str) -> Callable[[_Entry], ShopifyError] | None:
     """Some errors carry no code."""
     text = message.strip().lower()
     if text in ("timeout", "throttled"):

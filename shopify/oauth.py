@@ -16,12 +16,12 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from shopify import API_VERSION
 from shopify.client import ADMIN_URL, endpoint
-from shopify.connection import HEADERS, timeouts
 from shopify.errors import BadAnswer, Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.response import status_error
 from shopify.retries import Retries
-from shopify.version import API_VERSION
+from shopify.transport import HEADERS, timeouts
 
 TOTAL_SECONDS = 5.0
 """Of one refresh, its second try included."""

@@ -32,15 +32,19 @@ FATAL = (Unauthorized, StoreUnavailable, BadDocument, CostExceeded, Throttled)
 MAX_RETRY_AFTER_SECONDS = 3600.0
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,80}")
-_VERSION = re.compile(r"[0-9a-z-]{1,20}")
 _NON_EXPIRING = re.compile(r"non-expiring access token", re.I)
 _FRAUDULENT = re.compile(r"fraud", re.I)
 _ADDRESS = re.compile(r"allow-?list|\bip\b|ip address", re.I)
 
-_STORE_STATES = {
-    402: ("frozen", "the shop is frozen for an unpaid bill"),
-    404: ("not_found", "there is no such shop; check the shop domain"),
-    423: ("locked", "the shop is locked; Shopify support knows why"),
+Meaning = tuple[type[ShopifyError], str, str]
+"""An error's class, reason, and text for operators."""
+
+_BY_STATUS: Mapping[int, Meaning] = {
+    401: (Unauthorized, "invalid_token", "the access token is not accepted (expired, revoked, or the app uninstalled)"),
+    402: (StoreUnavailable, "frozen", "the shop is frozen for an unpaid bill"),
+    404: (StoreUnavailable, "not_found", "there is no such shop; check the shop domain"),
+    423: (StoreUnavailable, "locked", "the shop is locked; Shopify support knows why"),
+    430: (Forbidden, "security_rejection", "refused as a security risk; ask Shopify support with the request id"),
 }
 
 
@@ -60,10 +64,7 @@ class GraphQLResponse:
     data: dict[str, Any]
     errors: tuple[ShopifyError, ...]
     extensions: dict[str, Any]
-    api_version: str | None
-    """The version that answered, which may not be the one asked for."""
     request_id: str | None
-    elapsed_ms: int
 
     @property
     def throttle(self) -> Throttle | None:
@@ -71,9 +72,10 @@ class GraphQLResponse:
         return read_throttle(self.extensions)
 
 
-def parse(shop: str, response: HttpResponse, elapsed_ms: int = 0) -> GraphQLResponse:
+def parse(shop: str, response: HttpResponse) -> GraphQLResponse:
     """The data in a response. Raises the ShopifyError that describes it best."""
-    request_id = _matching(_REQUEST_ID, response.headers.get("x-request-id"))
+    request_id = response.headers.get("x-request-id")
+    request_id = request_id if request_id and _REQUEST_ID.fullmatch(request_id) else None
     if response.status != 200:
         raise status_error(shop, response.status, response.headers, response.body, request_id)
     content = _json_object(shop, response, request_id)
@@ -90,59 +92,49 @@ def parse(shop: str, response: HttpResponse, elapsed_ms: int = 0) -> GraphQLResp
         raise most_severe(fatal or errors)
     if data is None:
         raise BadAnswer(f"{shop}: neither data nor errors", reason="shape", request_id=request_id)
-    version = _matching(_VERSION, response.headers.get("x-shopify-api-version"))
-    return GraphQLResponse(data, tuple(errors), extensions, version, request_id, elapsed_ms)
+    return GraphQLResponse(data, tuple(errors), extensions, request_id)
 
 
 def status_error(
     shop: str, status: int, headers: Mapping[str, str], body: bytes, request_id: str | None
 ) -> ShopifyError:
     """The error for a status other than 200; `headers` with names in lower case."""
-    message = _message(body)
-    said = f"{shop}: HTTP {status}"
-    if status == 401:
-        text = f"{said}: the access token is not accepted (expired, revoked, or the app is uninstalled)"
-        return Unauthorized(text, reason="invalid_token", request_id=request_id)
-    if status == 403:
-        return _forbidden(said, message, request_id)
-    if status == 430:
-        text = f"{said}: refused as a security risk; ask Shopify support with the request id"
-        return Forbidden(text, reason="security_rejection", request_id=request_id)
-    if status in _STORE_STATES:
-        reason, text = _STORE_STATES[status]
-        return StoreUnavailable(f"{said}: {text}", reason=reason, request_id=request_id)
-    if 300 <= status < 400:
-        text = f"{said}: a redirect, which is not followed (it would take the access token along)"
-        return StoreUnavailable(text, reason="moved", request_id=request_id)
-    return _overloaded(said, status, headers, request_id) or _unexpected(said, status, message, request_id)
-
-
-def _forbidden(said: str, message: str, request_id: str | None) -> ShopifyError:
-    if _NON_EXPIRING.search(message):
-        text = f"{said}: a non-expiring token, which Shopify no longer takes from public apps; exchange it"
-        return Unauthorized(text, reason="non_expiring_token", request_id=request_id)
-    if _FRAUDULENT.search(message):
-        return StoreUnavailable(f"{said}: the shop is marked fraudulent", reason="fraudulent", request_id=request_id)
-    reason = "ip_allowlist" if _ADDRESS.search(message) else "forbidden"
-    text = f"{said}: {quoted(message)}; is this machine's address in the app's IP allowlist? Reconnecting won't help"
-    return Forbidden(text, reason=reason, request_id=request_id)
-
-
-def _overloaded(said: str, status: int, headers: Mapping[str, str], request_id: str | None) -> ShopifyError | None:
     wait = _retry_after(headers.get("retry-after"))
+    if status == 429 and wait is None:
+        wait = DEFAULT_WAIT_SECONDS
+    kind, reason, text = _meaning(status, _message(body))
+    if kind not in (Throttled, Temporary):
+        wait = None
+    until = f"; again in {wait:g} s" if wait is not None else ""
+    return kind(f"{shop}: HTTP {status}: {text}{until}", reason=reason, retry_after=wait, request_id=request_id)
+
+
+def _meaning(status: int, message: str) -> Meaning:
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status == 403:
+        return _forbidden(message)
     if status == 429:
-        seconds = DEFAULT_WAIT_SECONDS if wait is None else wait
-        text = f"{said}: too many requests, for {seconds:g} s"
-        return Throttled(text, reason="requests", retry_after=seconds, request_id=request_id)
+        return Throttled, "requests", "too many requests"
     if status == 408 or status >= 500:
-        return Temporary(f"{said} from Shopify", reason="server_error", retry_after=wait, request_id=request_id)
-    return None
-
-
-def _unexpected(said: str, status: int, message: str, request_id: str | None) -> ShopifyError:
+        return Temporary, "server_error", "Shopify failed"
+    if 300 <= status < 400:
+        text = "a redirect, which is not followed (it would take the access token along)"
+        return StoreUnavailable, "moved", text
     if status < 300:
-        return BadAnswer(f"{said}, expected 200", reason="shape", request_id=request_id)
-    return BadDocument(f"{said}: {quoted(message)}", reason="request", request_id=request_id)
+        return BadAnswer, "shape", "expected 200"
+    return BadDocument, "request", quoted(message)
+
+
+def _forbidden(message: str) -> Meaning:
+    if _NON_EXPIRING.search(message):
+        text = "a non-expiring token, which Shopify no longer takes from public apps; exchange it"
+        return Unauthorized, "non_expiring_token", text
+    if _FRAUDULENT.search(message):
+        return StoreUnavailable, "fraudulent", "the shop is marked fraudulent"
+    reason = "ip_allowlist" if _ADDRESS.search(message) else "forbidden"
+    text = f"{quoted(message)}; is this machine's address in the app's IP allowlist? Reconnecting won't help"
+    return Forbidden, reason, text
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -203,7 +195,3 @@ def _refuse_ignored_filters(extensions: Mapping[str, Any], context: ResponseCont
                 request_id=context.request_id,
                 throttle=context.throttle,
             )
-
-
-def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
-    return value if value is not None and pattern.fullmatch(value) else None

@@ -1,12 +1,22 @@
-"""gql's httpx transport, changed to return the whole HTTP response.
+"""HTTP to a shop: a deadline over the whole request, a size cap on the decoded body, no redirects.
 
-gql parses a response itself and drops the status: Shopify's 401, whose `errors` is a text, arrives as a query error
-with the message "[". Deadline and size cap are in `shopify.connection`.
+`ShopifyTransport` is gql's httpx transport, changed to return the whole HTTP response: gql parses a response itself and
+drops the status, so Shopify's 401, whose `errors` is a text, arrives as a query error with the message "[".
+
+httpx limits the time of each single read, so a server that sends a byte a second holds a caller forever, and it
+decompresses a body without limit. Here every read ends at the request's deadline, and decompression stops at the cap.
+`httpx.stream` with a check between chunks cannot do it: it has no say while the response's headers come in drops.
 """
 
-from collections.abc import Generator, Mapping
+import time
+import zlib
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from ssl import SSLContext
 from typing import Any
 
+import httpcore
 import httpx
 from gql import GraphQLRequest
 from gql.transport.exceptions import TransportConnectionFailed
@@ -14,13 +24,36 @@ from gql.transport.httpx import HTTPXTransport
 from graphql import DocumentNode, ExecutionResult, get_operation_ast
 from pydantic import SecretStr
 
-from shopify.connection import HEADERS, TooLarge, timeouts
 from shopify.errors import BadAnswer, ShopifyError, Temporary
 from shopify.response import HttpResponse
 from shopify.text import quoted
 
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 5.0
+MAX_BODY_BYTES = 2 * 1024 * 1024
+"""Of one decoded body. The largest we ask for, 100 orders, has about 200 KiB."""
+MAX_CONNECTIONS = 20
+KEEPALIVE_SECONDS = 60.0
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"}
+
 TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105 - the header's name
 SHORTEST_TOKEN_TO_MASK = 16
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+def http_client() -> httpx.Client:
+    """A client for all shops of a process: reuses connections, follows no redirect, ignores the environment.
+
+    Thread-safe. A request's `deadline` extension (of `time.monotonic()`) bounds all of it.
+    """
+    return httpx.Client(transport=BoundedTransport(), follow_redirects=False, trust_env=False)
+
+
+def timeouts(remaining: float) -> httpx.Timeout:
+    """The time limits of a request with `remaining` seconds left."""
+    connect, read = min(CONNECT_SECONDS, remaining), min(READ_SECONDS, remaining)
+    return httpx.Timeout(connect=connect, read=read, write=read, pool=connect)
 
 
 class TokenHeader(httpx.Auth):
@@ -103,3 +136,142 @@ def operation_name(document: DocumentNode) -> str | None:
     """The name of a document's only operation."""
     operation = get_operation_ast(document)
     return operation.name.value if operation is not None and operation.name is not None else None
+
+
+class BoundedTransport(httpx.BaseTransport):
+    """A connection pool whose responses are read, decoded and within `max_body` bytes."""
+
+    def __init__(self, *, max_body: int = MAX_BODY_BYTES) -> None:
+        self._max_body = max_body
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=MAX_CONNECTIONS,
+            keepalive_expiry=KEEPALIVE_SECONDS,
+            network_backend=_DeadlineBackend(),
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises httpx's TimeoutException, TransportError, and DecodingError for an unacceptable body."""
+        before = _deadline.set(request.extensions.get("deadline"))
+        try:
+            with _as_httpx():
+                response = self._pool.handle_request(_for_httpcore(request))
+                try:
+                    headers = httpx.Headers(response.headers)
+                    body = decode(response.iter_stream(), headers.get("content-encoding"), self._max_body)
+                finally:
+                    response.close()
+        finally:
+            _deadline.reset(before)
+        for name in ("content-encoding", "content-length", "transfer-encoding"):
+            headers.pop(name, None)
+        return httpx.Response(response.status, headers=headers, content=body)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+def decode(parts: Iterable[bytes], encoding: str | None, limit: int) -> bytes:
+    """The decoded body. Raises httpx.DecodingError if it is larger than `limit`, cut off, or encoded otherwise."""
+    match (encoding or "identity").strip().lower():
+        case "identity":
+            pieces: Iterable[bytes] = parts
+        case "gzip" | "x-gzip":
+            pieces = _gunzip(parts, limit)
+        case other:
+            raise httpx.DecodingError(f"content encoding {other[:20]!r} was not asked for")
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > limit:
+            raise TooLarge(f"more than {limit} bytes")
+    return bytes(body)
+
+
+class TooLarge(httpx.DecodingError):
+    """The decoded body exceeds the cap."""
+
+
+def _gunzip(parts: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        for part in parts:
+            yield decompressor.decompress(part, limit + 1)
+        if not decompressor.eof:
+            raise httpx.DecodingError("gzip body is cut off")
+    except zlib.error as error:
+        raise httpx.DecodingError("gzip body is damaged") from error
+
+
+def _for_httpcore(request: httpx.Request) -> httpcore.Request:
+    return httpcore.Request(
+        request.method,
+        str(request.url),
+        headers=request.headers.raw,
+        content=request.read(),
+        extensions={"timeout": request.extensions.get("timeout", {})},
+    )
+
+
+@contextmanager
+def _as_httpx() -> Iterator[None]:
+    try:
+        yield
+    except (httpcore.ConnectTimeout, httpcore.PoolTimeout) as error:
+        raise httpx.ConnectTimeout("no connection in time") from error
+    except httpcore.TimeoutException as error:
+        raise httpx.ReadTimeout("no complete response in time") from error
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
+        raise httpx.TransportError(f"{type(error).__name__}: {error}") from error
+
+
+class _DeadlineBackend(httpcore.NetworkBackend):
+    """Opens sockets whose every operation ends at the current request's deadline."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        limit = _within_deadline(timeout, httpcore.ConnectTimeout)
+        return _DeadlineStream(self._backend.connect_tcp(host, port, limit, local_address, socket_options))
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _within_deadline(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _within_deadline(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        limit = _within_deadline(timeout, httpcore.ConnectTimeout)
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, limit))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _within_deadline(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
+    deadline = _deadline.get()
+    if deadline is None:
+        return timeout
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise late("deadline")
+    return remaining if timeout is None else min(timeout, remaining)

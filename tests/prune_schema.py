@@ -2,7 +2,7 @@
 
     python -m tests.prune_schema SCHEMA > shopify/development_store/admin.graphql
 
-For whoever raises `shopify.version.API_VERSION`. SCHEMA is Shopify's full schema of that version: an introspection
+For whoever raises `shopify.API_VERSION`. SCHEMA is Shopify's full schema of that version: an introspection
 result (*.json, *.json.gz) or SDL (*.graphql), for instance from the archives in the npm package @shopify/dev-mcp.
 A document that is not valid for it is an error; the tests then say what is deprecated or too expensive.
 

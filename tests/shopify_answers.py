@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from shopify.client import ShopifyClient
-from shopify.version import API_VERSION, VersionWatch
+from shopify import API_VERSION
+from shopify.client import ShopifyClient, warn_of_version
 
 SHOP = "test.myshopify.com"
 TOKEN = "shpat_" + "c0ffee" * 6
@@ -81,7 +81,7 @@ class Shop:
         self._answers = list(answers)
         self.requests: list[httpx.Request] = []
         self.waits: list[float] = []
-        self.version_watch = VersionWatch()
+        warn_of_version.cache_clear()
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -98,7 +98,6 @@ class Shop:
             SecretStr(token),
             http=httpx.Client(transport=httpx.MockTransport(self._answer)),
             sleep=self.waits.append,
-            version_watch=self.version_watch,
             **details,
         )
 
@@ -152,5 +151,5 @@ def shop_access(*scopes: str, zone: str = "Europe/Berlin") -> dict[str, Any]:
     """The data of the `access` document."""
     return {
         "currentAppInstallation": {"accessScopes": [{"handle": scope} for scope in scopes]},
-        "shop": {"name": "Teapots", "myshopifyDomain": SHOP, "currencyCode": "EUR", "ianaTimezone": zone},
+        "shop": {"currencyCode": "EUR", "ianaTimezone": zone},
     }

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
 from typing import Any, Self
 
-from shopify.version import API_VERSION
+from shopify import API_VERSION
 
 Behaviour = Callable[["Handler"], None]
 

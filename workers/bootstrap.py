@@ -19,8 +19,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 
 from shopify import oauth
 from shopify.client import ShopifyClient
-from shopify.connection import http_client
 from shopify.oauth import App, TokenPair
+from shopify.transport import http_client
 from storage import merchants
 from storage.cache import Cache
 from storage.cost_bucket import CostBucket

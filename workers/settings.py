@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from shopify.version import API_VERSION
+from shopify import API_VERSION
 from workers.logs import mask
 
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")

@@ -10,13 +10,12 @@ from datetime import datetime
 
 from events.data_types import DATA_TYPES
 from shopify.client import ShopifyClient
-from shopify.data.access import Access, fetch_access
 from shopify.data.counts import fetch_counts
 from shopify.data.fetched import Fetched
 from shopify.data.orders import fetch_recent_orders
 from shopify.data.overview import fetch_overview
+from shopify.data.query import Access, Scopes, fetch_access
 from shopify.data.week import fetch_week_orders
-from shopify.scopes import Scopes
 
 __all__ = ["Access", "Fetched", "fetch", "fetch_access"]
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched
-from shopify.data.query import DataQuery
-from shopify.data.scalars import Problems, integer
-from shopify.errors import BadAnswer, ShopifyError
-from shopify.scopes import Scopes
+from shopify.data.query import DataQuery, Scopes
+from shopify.data.scalars import integer
+from shopify.errors import BadAnswer
 
 ALIASES: Mapping[str, str] = {
     "customers": "customers",
@@ -25,21 +24,22 @@ def fetch_counts(client: ShopifyClient, scopes: Scopes, now: datetime, deadline:
     `at_least` lists the numbers Shopify stopped counting at: 10000 there means "10,000+". Orders are those within the
     data window; `open_orders` and `unfulfilled_orders` equal the tabs "Open" and "Unfulfilled" of the Shopify admin.
     """
-    query, problems = DataQuery(client, "counts", scopes), Problems()
+    query = DataQuery(client, "counts", scopes)
     response = query.run(deadline=deadline)
-    missing = [{**entry, "part": ALIASES.get(entry["part"], entry["part"])} for entry in query.missing]
-    explained = {entry["part"] for entry in missing}
+    explained = {entry["part"] for entry in query.missing}
     data: dict[str, Any] = {}
     at_least = []
     for alias, part in ALIASES.items():
         data[part], bounded = _count(response.data.get(alias))
         if bounded:
             at_least.append(part)
-        if data[part] is None and part not in explained:
-            problems.note(part)
+        if data[part] is None and alias not in explained:
+            query.problems.note(part)
     if all(data[part] is None for part in ALIASES.values()):
-        raise response.errors[0] if response.errors else _nothing(query.shop)
-    return Fetched({**data, "at_least": at_least}, missing + problems.missing(), scopes.data_window(now))
+        nothing = BadAnswer(f"{client.shop_domain}: no counts in the answer", reason="shape")
+        raise response.errors[0] if response.errors else nothing
+    missing = [{**entry, "part": ALIASES.get(entry["part"], entry["part"])} for entry in query.missing]
+    return Fetched({**data, "at_least": at_least}, missing, scopes.data_window(now))
 
 
 def _count(raw: object) -> tuple[int | None, bool]:
@@ -47,7 +47,3 @@ def _count(raw: object) -> tuple[int | None, bool]:
         return None, False
     number = integer(raw.get("count"))
     return number, number is not None and raw.get("precision") == "AT_LEAST"
-
-
-def _nothing(shop: str) -> ShopifyError:
-    return BadAnswer(f"{shop}: no counts in the answer", reason="shape")

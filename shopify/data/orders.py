@@ -1,13 +1,13 @@
 """Orders: the shop's latest ones, and how any order is read from Shopify and shown, in full or compact."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched, cut_short, fitting
-from shopify.data.query import CUSTOMER, ITEM_PRODUCT, DataQuery, not_granted
+from shopify.data.query import CUSTOMER, ITEM_PRODUCT, ORDERS, DataQuery, Scopes
 from shopify.data.scalars import (
     Money,
     Problems,
@@ -20,8 +20,6 @@ from shopify.data.scalars import (
     utc_text,
     word,
 )
-from shopify.errors import BadAnswer
-from shopify.scopes import ORDERS, Scopes
 from shopify.text import clean
 
 NAME_CHARACTERS = 40
@@ -74,20 +72,16 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
     An order: `{id, name, created_at, test, cancelled, financial_status, fulfillment_status, total, items}`, with
     `current_total` if refunds or edits changed it; `customer` is null for a guest and absent if not readable.
     """
-    if not scopes.allow(ORDERS):
-        raise not_granted(client.shop_domain, ORDERS)
-    query, problems = DataQuery(client, "recent_orders", scopes, (CUSTOMER, ITEM_PRODUCT)), Problems()
-    connection = query.run(deadline=deadline).data.get("orders")
-    if connection is None:
-        raise BadAnswer(f"{client.shop_domain}: no orders in the answer", reason="shape")
-    orders = read_orders(connection, problems, customers_complete=query.complete(CUSTOMER))
+    query = DataQuery(client, "recent_orders", scopes, (CUSTOMER, ITEM_PRODUCT), needs=ORDERS)
+    connection = query.run_for("orders", deadline=deadline)
+    orders = read_orders(connection, query.problems, customers_complete=query.complete(CUSTOMER))
     more = page(connection)[0]
 
     def render(title_limit: int) -> dict[str, Any]:
         return {"orders": [shown(order, title_limit) for order in orders], "more": more}
 
     data, dropped = fitting(render, "orders")
-    missing = query.missing + problems.missing()
+    missing = query.missing
     if dropped:
         data["more"] = True
         missing.append(cut_short("orders", f"{dropped} of the latest orders did not fit in."))
@@ -170,15 +164,11 @@ def shown(order: Order, title_limit: int) -> dict[str, Any]:
     if order.current_total is not None and order.current_total != order.total:
         data["current_total"] = order.current_total.shown()
     if order.customer is not None or order.guest:
-        data["customer"] = _customer_shown(order.customer) if order.customer else None
+        data["customer"] = asdict(order.customer) if order.customer else None
     data["items"] = [_item_shown(item, title_limit) for item in order.items]
     if order.more_items:
         data["more_items"] = True
     return data
-
-
-def _customer_shown(customer: Customer) -> dict[str, Any]:
-    return {"id": customer.id, "name": customer.name, "orders": customer.orders}
 
 
 def _item_shown(item: Item, title_limit: int) -> dict[str, Any]:

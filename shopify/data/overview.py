@@ -5,13 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from shopify.client import ShopifyClient
-from shopify.data.access import zone_named
 from shopify.data.fetched import Fetched, cut_short, fitting
 from shopify.data.orders import read_orders, shown
-from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, DataQuery
-from shopify.data.scalars import Problems, identifier, moment, money, nodes, utc_text, word
+from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, DataQuery, Scopes
+from shopify.data.scalars import Problems, identifier, moment, money, nodes, time_zone, utc_text, word
 from shopify.errors import BadAnswer
-from shopify.scopes import Scopes
 from shopify.text import clean
 
 URL_CHARACTERS = 500
@@ -26,17 +24,17 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
     Orders as in recent_orders.
     """
     query = DataQuery(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER))
-    found, problems = query.run(deadline=deadline).data, Problems()
+    found = query.run(deadline=deadline).data
     if not isinstance(found.get("shop"), Mapping):
         raise BadAnswer(f"{client.shop_domain}: no shop in the answer", reason="shape")
     shop, products = _shop(found["shop"]), []
     if query.asks_for(BEST_STOCKED):
-        raw = nodes(found.get("products"), problems, BEST_STOCKED.name)
-        products = [_product(product, problems) for product in raw]
+        raw = nodes(found.get("products"), query.problems, BEST_STOCKED.name)
+        products = [_product(product, query.problems) for product in raw]
     orders = []
     if query.asks_for(LATEST_ORDERS):
         complete = query.complete(CUSTOMER)
-        orders = read_orders(found.get("orders"), problems, customers_complete=complete, part=LATEST_ORDERS.name)
+        orders = read_orders(found.get("orders"), query.problems, customers_complete=complete, part=LATEST_ORDERS.name)
 
     def render(title_limit: int) -> dict[str, Any]:
         return {
@@ -46,7 +44,7 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
         }
 
     data, dropped = fitting(render, LATEST_ORDERS.name)
-    missing = query.missing + problems.missing()
+    missing = query.missing
     if dropped:
         missing.append(cut_short(LATEST_ORDERS.name, f"{dropped} of the latest orders did not fit in."))
     return Fetched(data, missing, scopes.data_window(now) if query.asks_for(LATEST_ORDERS) else None)
@@ -55,13 +53,13 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
 def _shop(raw: Mapping[str, Any]) -> dict[str, Any]:
     plan, domain = raw.get("plan"), raw.get("primaryDomain")
     plan, domain = plan if isinstance(plan, Mapping) else {}, domain if isinstance(domain, Mapping) else {}
-    zone = clean(raw.get("ianaTimezone"), 60)
+    zone = time_zone(raw.get("ianaTimezone"))
     return {
         "name": clean(raw.get("name")),
         "domain": clean(raw.get("myshopifyDomain"), 100),
         "website": clean(domain.get("host"), 100),
         "currency": clean(raw.get("currencyCode"), 5),
-        "time_zone": zone if zone and zone_named(zone) else None,
+        "time_zone": zone.key if zone is not None else None,
         "created_at": utc_text(moment(raw.get("createdAt"))),
         "plan": clean(plan.get("publicDisplayName"), 60),
         "development_store": plan.get("partnerDevelopment") is True,

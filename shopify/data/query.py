@@ -1,11 +1,12 @@
-"""One query of one fetch: asks only for what may be read, and goes on without what turns out to be refused.
+"""What a token may read, and a fetch's query: asks only for that, and goes on without what turns out to be refused.
 
 The GraphQL documents stand beside the modules here. `orders` and `products` are non-null root fields: if one is
 refused, the whole response is lost with it. So each document has a switch for every field that may be refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,16 @@ from graphql import parse as parse_graphql
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import missing_part
-from shopify.errors import AccessDenied, FieldPath, ProtectedData, ShopifyError
+from shopify.data.scalars import Problems, time_zone, utc_text
+from shopify.errors import AccessDenied, BadAnswer, FieldPath, ProtectedData, ShopifyError
 from shopify.response import GraphQLResponse
-from shopify.scopes import CUSTOMERS, ORDERS, PRODUCTS, Scopes
+from shopify.text import clean
+
+ORDERS, CUSTOMERS, PRODUCTS = "read_orders", "read_customers", "read_products"
+ALL_ORDERS = "read_all_orders"
+ORDER_HISTORY = timedelta(days=60)
+"""Without `read_all_orders` Shopify silently leaves out older orders, in lists and in counts
+(https://shopify.dev/docs/api/usage/access-scopes#orders-permissions)."""
 
 FOLDER = Path(__file__).parent
 NAMES = ("access", "counts", "overview", "recent_orders", "week_orders")
@@ -29,6 +37,62 @@ def load_document(name: str) -> DocumentNode:
     if name not in NAMES:
         raise KeyError(f"no document {name!r}; there are {', '.join(NAMES)}")
     return parse_graphql((FOLDER / f"{name}.graphql").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Scopes:
+    """The granted access scopes. `granted` None: not known, so everything is tried."""
+
+    granted: frozenset[str] | None
+
+    @classmethod
+    def of(cls, granted: Collection[str] | None) -> "Scopes":
+        """From any collection of scope handles."""
+        return cls(None if granted is None else frozenset(granted))
+
+    def allow(self, scope: str) -> bool:
+        """Whether reading this is worth a try. A write scope includes its read scope."""
+        return self.granted is None or self._granted(scope)
+
+    def data_window(self, now: datetime) -> dict[str, Any]:
+        """How far back orders reach: said beside everything that is made of orders."""
+        if self._granted(ALL_ORDERS):
+            return {"orders_from": None, "complete_history": True}
+        why = f"{ALL_ORDERS} not granted" if self.granted is not None else f"unknown whether {ALL_ORDERS} is granted"
+        return {"orders_from": utc_text(now - ORDER_HISTORY), "complete_history": False, "reason": why}
+
+    def _granted(self, scope: str) -> bool:
+        return bool({scope, scope.replace("read_", "write_", 1)} & (self.granted or frozenset()))
+
+
+@dataclass(frozen=True)
+class Access:
+    """As Shopify says now. `time_zone` is an IANA name, or None if this machine does not know Shopify's."""
+
+    scopes: frozenset[str]
+    currency: str | None
+    time_zone: str | None
+
+
+def fetch_access(client: ShopifyClient, *, deadline: float | None = None) -> Access:
+    """Ask Shopify (3 points). Raises ShopifyError."""
+    response = client.execute(load_document("access"), deadline=deadline)
+    shop = response.data.get("shop")
+    shop = shop if isinstance(shop, Mapping) else {}
+    zone = time_zone(shop.get("ianaTimezone"))
+    return Access(
+        scopes=_scopes(client.shop_domain, response.data.get("currentAppInstallation")),
+        currency=clean(shop.get("currencyCode"), 5),
+        time_zone=zone.key if zone is not None else None,
+    )
+
+
+def _scopes(shop: str, installation: Any) -> frozenset[str]:
+    granted = installation.get("accessScopes") if isinstance(installation, Mapping) else None
+    if not isinstance(granted, list):
+        raise BadAnswer(f"{shop}: no list of access scopes in the answer", reason="shape")
+    handles = [clean(scope.get("handle"), 80) for scope in granted if isinstance(scope, Mapping)]
+    return frozenset(handle for handle in handles if handle)
 
 
 @dataclass(frozen=True)
@@ -53,20 +117,25 @@ class DataQuery:
     """A document, which of its optional fields are asked for, and what is missing and why."""
 
     def __init__(
-        self, client: ShopifyClient, document: str, scopes: Scopes, optional: tuple[OptionalField, ...] = ()
+        self,
+        client: ShopifyClient,
+        document: str,
+        scopes: Scopes,
+        optional: tuple[OptionalField, ...] = (),
+        *,
+        needs: str | None = None,
     ) -> None:
+        """Raises AccessDenied if a scope that the document `needs` was not granted."""
+        if needs is not None and not scopes.allow(needs):
+            raise _not_granted(client.shop_domain, needs)
+        self.problems = Problems()
         self._client = client
         self._document = load_document(document)
         self._optional = optional
         self._left_out: dict[OptionalField, ShopifyError] = {
-            field: not_granted(client.shop_domain, field.scope) for field in optional if not scopes.allow(field.scope)
+            field: _not_granted(client.shop_domain, field.scope) for field in optional if not scopes.allow(field.scope)
         }
         self._failed: dict[str, ShopifyError] = {}
-
-    @property
-    def shop(self) -> str:
-        """The shop domain, for messages."""
-        return self._client.shop_domain
 
     def asks_for(self, field: OptionalField) -> bool:
         """Whether the next request asks for this field."""
@@ -78,9 +147,10 @@ class DataQuery:
 
     @property
     def missing(self) -> list[dict[str, Any]]:
-        """The parts that were not asked for, refused, or failed."""
+        """The parts that were not asked for, refused, failed, or could not be read."""
         left_out = {field.name: error for field, error in self._left_out.items() if field.reported}
-        return [missing_part(name, error) for name, error in (self._failed | left_out).items()]
+        refused = [missing_part(name, error) for name, error in (self._failed | left_out).items()]
+        return refused + self.problems.missing()
 
     def run(self, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> GraphQLResponse:
         """Ask; once more for each optional field whose refusal left no data. Raises ShopifyError."""
@@ -97,6 +167,14 @@ class DataQuery:
             for error in response.errors:
                 self._note(error)
             return response
+
+    def run_for(self, name: str, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> Any:
+        """Ask, for the value of one root field. Raises BadAnswer if there is none."""
+        response = self.run(variables, deadline=deadline)
+        if response.data.get(name) is None:
+            text = f"{self._client.shop_domain}: no {name} in the answer"
+            raise BadAnswer(text, reason="shape", request_id=response.request_id)
+        return response.data[name]
 
     def _note(self, error: ShopifyError) -> None:
         """A single field is null and this is why; the rest of the response is good."""
@@ -115,6 +193,6 @@ class DataQuery:
         return None
 
 
-def not_granted(shop: str, scope: str) -> AccessDenied:
+def _not_granted(shop: str, scope: str) -> AccessDenied:
     """What Shopify would say if it were asked."""
     return AccessDenied(f"{shop}: missing access scope: {scope}; reconnect with it", scopes=(scope,))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from shopify.errors import BadAnswer
 
@@ -97,6 +98,14 @@ def moment(value: object) -> datetime | None:
 def utc_text(at: datetime | None) -> str | None:
     """Seconds precision, as Shopify writes it."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at is not None else None
+
+
+def time_zone(value: object) -> ZoneInfo | None:
+    """The time zone with that IANA name, if this machine knows it."""
+    try:
+        return ZoneInfo(value) if isinstance(value, str) and len(value) <= 60 else None
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def word(value: object) -> str | None:

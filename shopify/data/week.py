@@ -11,21 +11,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shopify.client import ShopifyClient
-from shopify.data.access import fetch_access, zone_named
 from shopify.data.fetched import Fetched, counted, cut_short, fitting, missing_part
 from shopify.data.orders import Order, compact, read_orders
-from shopify.data.query import CUSTOMER, ITEM_PRODUCT, DataQuery, not_granted
-from shopify.data.scalars import Problems, decimal_text, page, utc_text
+from shopify.data.query import CUSTOMER, ITEM_PRODUCT, ORDERS, DataQuery, Scopes, fetch_access
+from shopify.data.scalars import decimal_text, page, utc_text
+from shopify.data.scalars import time_zone as zone_named
 from shopify.errors import (
     AccessDenied,
-    BadAnswer,
     Forbidden,
     ProtectedData,
     ShopifyError,
     StoreUnavailable,
     Unauthorized,
 )
-from shopify.scopes import ORDERS, Scopes
 from shopify.text import clean
 
 DAYS = 7
@@ -55,19 +53,17 @@ def fetch_week_orders(
     Without `time_zone` (IANA) the shop is asked for it first, and for the granted scopes if these are not known.
     """
     ends = time.monotonic() + TOTAL_SECONDS if deadline is None else deadline
-    zone = zone_named(time_zone) if time_zone else None
+    zone = zone_named(time_zone)
     if zone is None:
         known = fetch_access(client, deadline=ends)
-        zone = zone_named(known.time_zone) if known.time_zone else None
+        zone = zone_named(known.time_zone)
         scopes = scopes if scopes.granted is not None else Scopes(known.scopes)
-    if not scopes.allow(ORDERS):
-        raise not_granted(client.shop_domain, ORDERS)
+    query = DataQuery(client, "week_orders", scopes, (CUSTOMER, ITEM_PRODUCT), needs=ORDERS)
     week = Week.until(now, zone or ZoneInfo("UTC"))
-    query, problems = DataQuery(client, "week_orders", scopes, (CUSTOMER, ITEM_PRODUCT)), Problems()
     if zone is None:
-        problems.note("time_zone")
-    pages = _read(query, week, problems, ends)
-    return _fetched(week, pages, query, problems, scopes.data_window(now))
+        query.problems.note("time_zone")
+    pages = _read(query, week, ends)
+    return _fetched(week, pages, query, scopes.data_window(now))
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,7 @@ class _Pages:
     """Why there are more orders than these, as an entry of `missing`."""
 
 
-def _read(query: DataQuery, week: Week, problems: Problems, ends: float) -> _Pages:
+def _read(query: DataQuery, week: Week, ends: float) -> _Pages:
     """Follow the cursor until the week's first order, a bound, or trouble."""
     pages, cursor = _Pages(), None
     cursors: set[str] = set()
@@ -117,13 +113,15 @@ def _read(query: DataQuery, week: Week, problems: Problems, ends: float) -> _Pag
             pages.stopped = _newest(pages, "could be read in time")
             return pages
         try:
-            connection = _page(query, week, cursor, ends)
+            connection = query.run_for(
+                "orders", {"query": week.filter, "first": PAGE_ORDERS, "after": cursor}, deadline=ends
+            )
         except ShopifyError as error:
             if number == 0 or isinstance(error, ACCESS_LOST):
                 raise
             pages.stopped = missing_part("orders", error)
             return pages
-        for order in read_orders(connection, problems, customers_complete=query.complete(CUSTOMER)):
+        for order in read_orders(connection, query.problems, customers_complete=query.complete(CUSTOMER)):
             if week.day_of(order) is not None and (order.id is None or order.id not in known):
                 known.update({order.id} if order.id else ())
                 pages.orders.append(order)
@@ -138,19 +136,11 @@ def _read(query: DataQuery, week: Week, problems: Problems, ends: float) -> _Pag
     return pages
 
 
-def _page(query: DataQuery, week: Week, cursor: str | None, ends: float) -> object:
-    response = query.run({"query": week.filter, "first": PAGE_ORDERS, "after": cursor}, deadline=ends)
-    connection = response.data.get("orders")
-    if connection is None:
-        raise BadAnswer(f"{query.shop}: no orders in the answer", reason="shape", request_id=response.request_id)
-    return connection
-
-
 def _newest(pages: _Pages, how: str) -> dict[str, Any]:
     return cut_short("orders", f"Of the week only the newest {counted(len(pages.orders), 'order')} {how}.")
 
 
-def _fetched(week: Week, pages: _Pages, query: DataQuery, problems: Problems, data_window: dict[str, Any]) -> Fetched:
+def _fetched(week: Week, pages: _Pages, query: DataQuery, data_window: dict[str, Any]) -> Fetched:
     def render(title_limit: int) -> dict[str, Any]:
         return summary(
             week,
@@ -162,7 +152,7 @@ def _fetched(week: Week, pages: _Pages, query: DataQuery, problems: Problems, da
 
     data, dropped = fitting(render, "orders")
     data["orders_not_shown"] += dropped
-    missing = query.missing + problems.missing()
+    missing = query.missing
     if pages.stopped is not None:
         missing.append(pages.stopped)
     more_items = sum(order.more_items for order in pages.orders)

@@ -5,10 +5,9 @@
 
 README.md says how to use it, how to make it fail, and which of its answers were recorded, documented or guessed.
 
-Of this project it imports only the query limit of `shopify.rate_limit` and `events.shop_domain`; the client
-knows nothing of it. Start
-reading at `endpoint` (HTTP), then `admin_api` (one call from request to response), `resolvers` (the data) and `store`
-(what it all rests on).
+Of this project it imports only the query limit of `shopify.rate_limit` and `events.shop_domain`; the client knows
+nothing of it. Start reading at `endpoint` (HTTP), then `admin_api` (one call from request to response), `resolvers`
+(the data) and `store` (what it all rests on).
 """
 
 from shopify.development_store.server import DevelopmentStore

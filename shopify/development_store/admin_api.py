@@ -8,13 +8,11 @@ from typing import Any
 from graphql import ExecutionResult, GraphQLError, execute_sync
 
 from shopify.development_store import responses
-from shopify.development_store.bucket import Bucket
-from shopify.development_store.cost import actual_cost, estimate
+from shopify.development_store.cost import Bucket, actual_cost, estimate
 from shopify.development_store.faults import StoreFault, StruckQuery, instead, of_state, spoil
 from shopify.development_store.graphql_request import GraphQLRequest
-from shopify.development_store.resolvers import Viewer
+from shopify.development_store.resolvers import Viewer, executable_schema
 from shopify.development_store.responses import StoreResponse
-from shopify.development_store.schema import executable_schema
 from shopify.development_store.shop import Shop
 from shopify.development_store.store import Store, UnknownShop
 from shopify.development_store.tokens import IssuedToken

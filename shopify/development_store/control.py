@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shopify.development_store.endpoint import STORE
 from shopify.development_store.faults import KINDS, StoreFault, UnknownFault
 from shopify.development_store.shop import InvalidShop, ShopSettings
 from shopify.development_store.store import Store, UnknownShop
@@ -34,114 +35,113 @@ class OrderRequest(BaseModel):
     lag_seconds: float = 0.0
 
 
-class ControlApi:
-    """Handlers over one store."""
+routes = web.RouteTableDef()
+"""Every control endpoint."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
-    def routes(self) -> list[web.RouteDef]:
-        """Every control endpoint."""
-        return [
-            web.get("/_control/shops", self.list_shops),
-            web.post("/_control/shops", self.open_shop),
-            web.get("/_control/shops/{domain}", self.show_shop),
-            web.post("/_control/shops/{domain}/bucket", self.set_bucket),
-            web.post("/_control/shops/{domain}/orders", self.place_orders),
-            web.post("/_control/shops/{domain}/expire", self.expire_tokens),
-            web.post("/_control/shops/{domain}/revoke", self.revoke_tokens),
-            web.get("/_control/faults", self.list_faults),
-            web.post("/_control/faults", self.add_fault),
-            web.delete("/_control/faults", self.clear_faults),
-            web.get("/_control/requests", self.list_requests),
-            web.delete("/_control/requests", self.forget_requests),
-            web.post("/_control/reset", self.reset),
-        ]
+@routes.get("/_control/shops")
+async def list_shops(request: web.Request) -> web.Response:
+    return web.json_response({"shops": request.app[STORE].domains})
 
-    async def list_shops(self, _request: web.Request) -> web.Response:
-        """GET /_control/shops"""
-        return web.json_response({"shops": self._store.domains})
 
-    async def open_shop(self, request: web.Request) -> web.Response:
-        """POST /_control/shops"""
-        shop = self._store.register(await _read(request, ShopSettings))
-        return web.json_response(self._shop(shop.domain), status=201)
+@routes.post("/_control/shops")
+async def open_shop(request: web.Request) -> web.Response:
+    store = request.app[STORE]
+    shop = store.register(await _read(request, ShopSettings))
+    return web.json_response(_shown(store, shop.domain), status=201)
 
-    async def show_shop(self, request: web.Request) -> web.Response:
-        """GET /_control/shops/{domain}"""
-        return web.json_response(self._shop(request.match_info["domain"]))
 
-    def _shop(self, domain: str) -> dict[str, Any]:
-        settings, level = self._store.shop(domain).settings, self._store.bucket(domain).level()
-        return {
-            **self._store.truth(domain),
-            "token": settings.access_token,
-            "scopes": settings.scopes,
-            "state": settings.state,
-            "bucket": {"maximum": level.maximum, "available": level.available, "restore_rate": level.restore_rate},
-        }
+@routes.get("/_control/shops/{domain}")
+async def show_shop(request: web.Request) -> web.Response:
+    return web.json_response(_shown(request.app[STORE], request.match_info["domain"]))
 
-    async def set_bucket(self, request: web.Request) -> web.Response:
-        """POST /_control/shops/{domain}/bucket"""
-        wanted = await _read(request, BucketRequest)
-        self._store.bucket(request.match_info["domain"], wanted.app).set(wanted.available)
-        return web.json_response({"available": wanted.available})
 
-    async def place_orders(self, request: web.Request) -> web.Response:
-        """POST /_control/shops/{domain}/orders"""
-        wanted = await _read(request, OrderRequest)
-        shop = self._store.shop(request.match_info["domain"])
-        placed = [
-            shop.place_order(age_seconds=wanted.age_seconds, lag_seconds=wanted.lag_seconds).name
-            for _ in range(min(wanted.count, 1_000))
-        ]
-        return web.json_response({"orders": placed}, status=201)
+def _shown(store: Store, domain: str) -> dict[str, Any]:
+    settings = store.shop(domain).settings
+    return {
+        **store.truth(domain),
+        "token": settings.access_token,
+        "scopes": settings.scopes,
+        "state": settings.state,
+        "bucket": asdict(store.bucket(domain).level()),
+    }
 
-    async def expire_tokens(self, request: web.Request) -> web.Response:
-        """POST /_control/shops/{domain}/expire"""
-        domain = self._store.shop(request.match_info["domain"]).domain
-        self._store.tokens.expire(domain)
-        return web.json_response({"expired": domain})
 
-    async def revoke_tokens(self, request: web.Request) -> web.Response:
-        """POST /_control/shops/{domain}/revoke"""
-        domain = self._store.shop(request.match_info["domain"]).domain
-        self._store.tokens.revoke(domain)
-        return web.json_response({"revoked": domain})
+@routes.post("/_control/shops/{domain}/bucket")
+async def set_bucket(request: web.Request) -> web.Response:
+    wanted = await _read(request, BucketRequest)
+    request.app[STORE].bucket(request.match_info["domain"], wanted.app).set(wanted.available)
+    return web.json_response({"available": wanted.available})
 
-    async def list_faults(self, _request: web.Request) -> web.Response:
-        """GET /_control/faults"""
-        return web.json_response({"faults": self._store.faults.shown(), "kinds": dict(KINDS)})
 
-    async def add_fault(self, request: web.Request) -> web.Response:
-        """POST /_control/faults"""
-        self._store.faults.add(await _read(request, StoreFault))
-        return web.json_response({"faults": self._store.faults.shown()}, status=201)
+@routes.post("/_control/shops/{domain}/orders")
+async def place_orders(request: web.Request) -> web.Response:
+    wanted = await _read(request, OrderRequest)
+    shop = request.app[STORE].shop(request.match_info["domain"])
+    placed = [
+        shop.place_order(age_seconds=wanted.age_seconds, lag_seconds=wanted.lag_seconds).name
+        for _ in range(min(wanted.count, 1_000))
+    ]
+    return web.json_response({"orders": placed}, status=201)
 
-    async def clear_faults(self, request: web.Request) -> web.Response:
-        """DELETE /_control/faults?shop_domain=&kind="""
-        self._store.faults.clear(request.query.get("shop_domain"), request.query.get("kind"))
-        return web.json_response({"faults": self._store.faults.shown()})
 
-    async def list_requests(self, request: web.Request) -> web.Response:
-        """GET /_control/requests?shop_domain=&since=&operation="""
-        try:
-            since = float(request.query.get("since", "0"))
-        except ValueError:
-            return _problem(400, "since must be a Unix time")
-        log, query = self._store.request_log, request.query
-        found = log.requests(query.get("shop_domain"), since, query.get("operation"))
-        return web.json_response({"requests": [asdict(each) for each in found]})
+@routes.post("/_control/shops/{domain}/expire")
+async def expire_tokens(request: web.Request) -> web.Response:
+    store = request.app[STORE]
+    domain = store.shop(request.match_info["domain"]).domain
+    store.tokens.expire(domain)
+    return web.json_response({"expired": domain})
 
-    async def forget_requests(self, _request: web.Request) -> web.Response:
-        """DELETE /_control/requests"""
-        self._store.request_log.clear()
-        return web.json_response({"requests": []})
 
-    async def reset(self, _request: web.Request) -> web.Response:
-        """POST /_control/reset"""
-        self._store.reset()
-        return web.json_response({"shops": self._store.domains})
+@routes.post("/_control/shops/{domain}/revoke")
+async def revoke_tokens(request: web.Request) -> web.Response:
+    store = request.app[STORE]
+    domain = store.shop(request.match_info["domain"]).domain
+    store.tokens.revoke(domain)
+    return web.json_response({"revoked": domain})
+
+
+@routes.get("/_control/faults")
+async def list_faults(request: web.Request) -> web.Response:
+    return web.json_response({"faults": request.app[STORE].faults.shown(), "kinds": KINDS})
+
+
+@routes.post("/_control/faults")
+async def add_fault(request: web.Request) -> web.Response:
+    faults = request.app[STORE].faults
+    faults.add(await _read(request, StoreFault))
+    return web.json_response({"faults": faults.shown()}, status=201)
+
+
+@routes.delete("/_control/faults")
+async def clear_faults(request: web.Request) -> web.Response:
+    faults = request.app[STORE].faults
+    faults.clear(request.query.get("shop_domain"), request.query.get("kind"))
+    return web.json_response({"faults": faults.shown()})
+
+
+@routes.get("/_control/requests")
+async def list_requests(request: web.Request) -> web.Response:
+    query = request.query
+    try:
+        since = float(query.get("since", "0"))
+    except ValueError:
+        return _problem(400, "since must be a Unix time")
+    found = request.app[STORE].request_log.requests(query.get("shop_domain"), since, query.get("operation"))
+    return web.json_response({"requests": [asdict(each) for each in found]})
+
+
+@routes.delete("/_control/requests")
+async def forget_requests(request: web.Request) -> web.Response:
+    request.app[STORE].request_log.clear()
+    return web.json_response({"requests": []})
+
+
+@routes.post("/_control/reset")
+async def reset(request: web.Request) -> web.Response:
+    store = request.app[STORE]
+    store.reset()
+    return web.json_response({"shops": store.domains})
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

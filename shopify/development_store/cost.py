@@ -1,4 +1,5 @@
-"""What a query costs: the requested cost, computed before it runs, and the actual cost, from the data it returned.
+"""What a query costs, and the bucket that pays: the requested cost, computed before it runs, and the actual cost, from
+the data it returned.
 
 Shopify publishes the frame (https://shopify.dev/docs/api/usage/limits): scalars and enums 0, objects 1,
 interfaces and unions the dearest of their selections, connections sized by `first` or `last`; a single query
@@ -14,7 +15,10 @@ more when it was read through `edges`, but the full page when it was read throug
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,6 +40,8 @@ from graphql import (
     is_composite_type,
     value_from_ast_untyped,
 )
+
+Kind = Literal["object", "free", "count", "connection", "nodes", "edges"]
 
 COUNT_COST = 10
 """Flat points of a root field that returns a `Count`."""
@@ -67,8 +73,8 @@ def estimate(
     The document must be valid for the schema: an unknown field or fragment raises KeyError, a document without the
     operation, or with several and no name, ValueError. Fields switched off by `@include` or `@skip` are free.
     """
-    operation = _Operation.of(schema, document, variables or {}, operation_name)
-    return max(1, operation.requested([operation.selection_set], operation.root))
+    parts = _Selections.parts_of(schema, document, variables or {}, operation_name)
+    return max(1, _sum(parts, _Part.requested))
 
 
 def actual_cost(
@@ -83,9 +89,8 @@ def actual_cost(
 
     `data` is None when a failed field took everything with it.
     """
-    operation = _Operation.of(schema, document, variables, operation_name)
-    parts = operation.parts([operation.selection_set], operation.root)
-    return max(1, sum(part.cost(None if data is None else data.get(part.key)) for part in parts))
+    parts = _Selections.parts_of(schema, document, variables, operation_name)
+    return max(1, _sum(parts, lambda part: part.actual((data or {}).get(part.key))))
 
 
 def multiplier(size: int) -> int:
@@ -94,76 +99,111 @@ def multiplier(size: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Operation:
+class _Part:
+    """One composite field of a selection."""
+
+    key: str
+    condition: str
+    """The type condition it stands under; empty if it is selected on the type itself."""
+    kind: Kind
+    below: tuple["_Part", ...]
+    size: int
+
+    def requested(self) -> int:
+        below = _sum(self.below, _Part.requested)
+        match self.kind:
+            case "connection":
+                return 2 + multiplier(self.size) * below
+            case "count":
+                return COUNT_COST
+            case "object" | "nodes":
+                return 1 + below
+        return below
+
+    def actual(self, value: Any) -> int:
+        if self.kind == "count":
+            return 1 if value is None else COUNT_COST
+        own = {"object": 1, "connection": 2}.get(self.kind, 0)
+        if value is None or value == []:
+            return own
+        if self.kind == "connection":
+            return own + self._page(value)
+        return own + self._record(value[0] if isinstance(value, list) else value)
+
+    def _record(self, record: Mapping[str, Any]) -> int:
+        return _sum(self.below, lambda part: part.actual(record.get(part.key)))
+
+    def _page(self, connection: Mapping[str, Any]) -> int:
+        """The part of the page's price that its records make up, rounded up."""
+        if self.size < 1:
+            return 0
+        total = 0
+        for part in self.below:
+            records = connection.get(part.key) or []
+            if part.kind == "nodes":
+                total += sum(1 + part._record(record) for record in records) or part.requested() * self.size
+            elif part.kind == "edges":
+                total += sum(part._record(record) for record in records)
+        return -(-multiplier(self.size) * total // self.size)
+
+
+def _sum(parts: Iterable[_Part], price: Callable[[_Part], int]) -> int:
+    """The price of what is selected on a type: its own fields, and the dearest type condition."""
+    prices: Counter[str] = Counter()
+    for part in parts:
+        prices[part.condition] += price(part)
+    return prices.pop("", 0) + max(prices.values(), default=0)
+
+
+@dataclass(frozen=True)
+class _Selections:
+    """Opens up fragments and leaves out what is switched off."""
+
     schema: GraphQLSchema
-    root: GraphQLObjectType
-    selection_set: SelectionSetNode
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Mapping[str, Any]
 
     @classmethod
-    def of(
+    def parts_of(
         cls, schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any], name: str | None
-    ) -> "_Operation":
+    ) -> tuple[_Part, ...]:
         operation = get_operation_ast(document, name)
         if operation is None:
             raise ValueError("the document has no operation" + (f" named {name}" if name else ""))
-        root = schema.get_root_type(operation.operation)
-        if root is None:
-            raise ValueError(f"the schema has no {operation.operation.value} type")
         defaults = {
             definition.variable.name.value: value_from_ast_untyped(definition.default_value)
             for definition in operation.variable_definitions or ()
             if definition.default_value is not None
         }
         fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-        return cls(schema, root, operation.selection_set, fragments, {**defaults, **variables})
+        return cls(schema, fragments, {**defaults, **variables}).parts([operation.selection_set], schema.query_type)
 
-    def requested(self, selection_sets: Iterable[SelectionSetNode], parent: Any) -> int:
-        """Cost of what is selected on a type: its own fields, plus the dearest type condition below it."""
-        by_type: dict[str, dict[str, list[FieldNode]]] = {}
+    def parts(self, selection_sets: Iterable[SelectionSetNode], parent: Any) -> tuple[_Part, ...]:
+        """The composite fields of a selection, each response key once for each type it is selected on."""
+        found: dict[tuple[str, str], list[FieldNode]] = {}
         for node, owner in self._fields(selection_sets, parent):
-            by_type.setdefault(owner.name, {}).setdefault(_key(node), []).append(node)
-        costs = {
-            name: sum(self._requested_field(nodes, self.schema.type_map[name]) for nodes in fields.values())
-            for name, fields in by_type.items()
-        }
-        return costs.pop(parent.name, 0) + max(costs.values(), default=0)
-
-    def _requested_field(self, nodes: list[FieldNode], owner: Any) -> int:
-        """Cost of one response key, however often it was selected."""
-        of_type = _composite(nodes[0], owner)
-        if of_type is None:
-            return 0
-        name, below = of_type.name, self.requested(_below(nodes), of_type)
-        if name.endswith("Connection"):
-            return 2 + multiplier(self._size(nodes[0])) * below
-        if name == "Count":
-            return COUNT_COST if owner is self.root else 0
-        if name in FREE_TYPES or (nodes[0].name.value == "edges" and name.endswith("Edge")):
-            return below
-        return 1 + below
-
-    def parts(self, selection_sets: Iterable[SelectionSetNode], parent: Any) -> tuple["_Part", ...]:
-        """The composite fields of a selection, each under its response key."""
-        fields: dict[str, list[tuple[FieldNode, Any]]] = {}
-        for node, owner in self._fields(selection_sets, parent):
-            fields.setdefault(_key(node), []).append((node, owner))
-        made = (self._part(key, [node for node, _ in found], found[0][1]) for key, found in fields.items())
+            found.setdefault((owner.name, (node.alias or node.name).value), []).append(node)
+        made = (
+            self._part(key, "" if owner == parent.name else owner, nodes, self.schema.type_map[owner])
+            for (owner, key), nodes in found.items()
+        )
         return tuple(part for part in made if part is not None)
 
-    def _part(self, key: str, nodes: list[FieldNode], owner: Any) -> "_Part | None":
-        of_type = _composite(nodes[0], owner)
+    def _part(self, key: str, condition: str, nodes: list[FieldNode], owner: Any) -> _Part | None:
+        field, of_type = nodes[0].name.value, _composite(nodes[0], owner)
         if of_type is None:
             return None
-        below = self.parts(_below(nodes), of_type)
+        kind: Kind = "object"
         if of_type.name.endswith("Connection"):
-            return _Part(key, "connection", below, self._size(nodes[0]))
-        if owner.name.endswith("Connection") and nodes[0].name.value in ("nodes", "edges"):
-            return _Part(key, "nodes" if nodes[0].name.value == "nodes" else "edges", below)
-        if of_type.name == "Count":
-            return _Part(key, "count", ())
-        return _Part(key, "free" if of_type.name in FREE_TYPES else "object", below)
+            kind = "connection"
+        elif owner.name.endswith("Connection") and field in ("nodes", "edges"):
+            kind = "nodes" if field == "nodes" else "edges"
+        elif of_type.name == "Count":
+            kind = "count" if owner is self.schema.query_type else "free"
+        elif of_type.name in FREE_TYPES:
+            kind = "free"
+        below = self.parts([node.selection_set for node in nodes if node.selection_set], of_type)
+        return _Part(key, condition, kind, below, self._size(nodes[0]))
 
     def _fields(self, selection_sets: Iterable[SelectionSetNode], parent: Any) -> Iterator[tuple[FieldNode, Any]]:
         """Every field that is switched on, with the type it is selected on; fragments are opened up."""
@@ -204,62 +244,6 @@ class _Operation:
         return value_from_ast_untyped(node)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One composite field of a selection: how to price what it returned."""
-
-    key: str
-    kind: Literal["object", "free", "count", "connection", "nodes", "edges"]
-    below: tuple["_Part", ...]
-    size: int = 1
-
-    def cost(self, value: Any) -> int:
-        if self.kind == "count":
-            return 1 if value is None else COUNT_COST
-        own = {"object": 1, "connection": 2}.get(self.kind, 0)
-        if value is None:
-            return own
-        if self.kind == "connection":
-            return own + self._page(value)
-        if isinstance(value, list):
-            return own + (self._of(value[0]) if value else 0)
-        return own + self._of(value)
-
-    def _of(self, value: Mapping[str, Any]) -> int:
-        return sum(part.cost(value.get(part.key)) for part in self.below)
-
-    def _page(self, connection: Mapping[str, Any]) -> int:
-        """The part of the page's price that its records make up, rounded up."""
-        if self.size < 1:
-            return 0
-        total = 0
-        for part in self.below:
-            records = connection.get(part.key) or []
-            if part.kind == "nodes":
-                total += sum(1 + part._of(record) for record in records) if records else part._full() * self.size
-            elif part.kind == "edges":
-                total += sum(part._of(record) for record in records)
-        return -(-multiplier(self.size) * total // self.size)
-
-    def _full(self) -> int:
-        """The price of one node as it is requested."""
-        return 1 + sum(part._requested() for part in self.below)
-
-    def _requested(self) -> int:
-        below = sum(part._requested() for part in self.below)
-        if self.kind == "connection":
-            return 2 + multiplier(self.size) * below
-        return {"object": 1 + below, "nodes": 1 + below, "count": COUNT_COST}.get(self.kind, below)
-
-
-def _key(node: FieldNode) -> str:
-    return (node.alias or node.name).value
-
-
-def _below(nodes: list[FieldNode]) -> list[SelectionSetNode]:
-    return [node.selection_set for node in nodes if node.selection_set]
-
-
 def _composite(node: FieldNode, owner: Any) -> GraphQLNamedOutputType | None:
     """The type a field returns if it has fields of its own. Raises KeyError for a field the type does not have."""
     name = node.name.value
@@ -269,3 +253,66 @@ def _composite(node: FieldNode, owner: Any) -> GraphQLNamedOutputType | None:
         raise KeyError(f"{owner}.{name}")
     of_type = get_named_type(owner.fields[name].type)
     return of_type if is_composite_type(of_type) else None
+
+
+@dataclass(frozen=True)
+class Level:
+    """A reading of a bucket, as `throttleStatus` shows it: whole points."""
+
+    maximum: int
+    available: int
+    restore_rate: int
+
+
+class Bucket:
+    """The leaky bucket of points that one app has at one shop (https://shopify.dev/docs/api/usage/limits).
+
+    Points are restored at a steady rate. Every call is atomic, from any thread; `clock` is in seconds.
+
+    A query reserves its requested cost and, once it is done, is charged its actual cost. While the bucket refills,
+    reserved points count as still there, so a lone query leaves exactly the maximum less its cost.
+    """
+
+    def __init__(
+        self, maximum: int = 2_000, restore_rate: int = 100, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.maximum = maximum
+        self.restore_rate = restore_rate
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._points = float(maximum)
+        self._reserved = 0
+        self._read_at = clock()
+
+    def reserve(self, points: int) -> bool:
+        """Reserve that many points, or none if fewer are available."""
+        with self._lock:
+            self._restore()
+            if self._points - self._reserved < points:
+                return False
+            self._reserved += points
+            return True
+
+    def charge(self, reserved: int, points: int) -> None:
+        """End a reservation and take the points that were used."""
+        with self._lock:
+            self._restore()
+            self._reserved -= reserved
+            self._points -= points
+
+    def set(self, available: float) -> None:
+        """Set the level, for a test or a demonstration."""
+        with self._lock:
+            self._restore()
+            self._points = min(float(self.maximum), available + self._reserved)
+
+    def level(self) -> Level:
+        """What is available now."""
+        with self._lock:
+            self._restore()
+            return Level(self.maximum, int(self._points - self._reserved), self.restore_rate)
+
+    def _restore(self) -> None:
+        now = self._clock()
+        self._points = min(self.maximum, self._points + (now - self._read_at) * self.restore_rate)
+        self._read_at = now

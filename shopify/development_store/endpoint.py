@@ -21,7 +21,7 @@ from shopify.development_store.admin_api import AdminCall, answer_call
 from shopify.development_store.faults import GRAPHQL, OAUTH, StoreFault
 from shopify.development_store.graphql_request import GraphQLRequest
 from shopify.development_store.responses import JSON, StoreResponse
-from shopify.development_store.store import LoggedRequest, Store, UnknownShop
+from shopify.development_store.store import LoggedRequest, Store
 from shopify.development_store.tokens import answer_refresh, read_form
 
 VERSION_HEADER = "X-Shopify-API-Version"
@@ -52,39 +52,25 @@ def answering(requested: str, now: datetime) -> str | None:
     return requested if requested in stable else stable[0]
 
 
-class Endpoint:
-    """Answers requests to the Admin API and to the token endpoint."""
+STORE = web.AppKey("store", Store)
+"""Where the application keeps its store."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+routes = web.RouteTableDef()
+"""The Admin API and the token endpoint, with the shop as the first part of the path or as the host; then the rest."""
 
-    def routes(self) -> list[web.RouteDef]:
-        """Both ways to name the shop: as the first part of the path, or as the host."""
-        return [
-            web.post("/{shop}/admin/api/{version}/graphql.json", self.graphql),
-            web.post("/admin/api/{version}/graphql.json", self.graphql),
-            web.post("/{shop}/admin/oauth/access_token", self.access_token),
-            web.post("/admin/oauth/access_token", self.access_token),
-        ]
 
-    async def graphql(self, request: web.Request) -> web.StreamResponse:
-        """POST …/admin/api/{version}/graphql.json"""
-        with self._store.request_log.open():
-            return await self._graphql(request)
-
-    async def access_token(self, request: web.Request) -> web.StreamResponse:
-        """POST …/admin/oauth/access_token"""
-        with self._store.request_log.open():
-            return await self._access_token(request)
-
-    async def _graphql(self, request: web.Request) -> web.StreamResponse:
-        exchange = _Exchange(self._store, request, GRAPHQL)
-        now = datetime.now(UTC)
+@routes.post("/{shop}/admin/api/{version}/graphql.json")
+@routes.post("/admin/api/{version}/graphql.json")
+async def graphql(request: web.Request) -> web.StreamResponse:
+    """A GraphQL request."""
+    store, now = request.app[STORE], datetime.now(UTC)
+    with store.request_log.open():
+        exchange = _Exchange(store, request, GRAPHQL)
         exchange.version = request.match_info["version"]
         version = answering(exchange.version, now)
         query = GraphQLRequest.read(await request.read())
         exchange.operation = query.label if query else None
-        faults = self._store.faults.strike(exchange.shop_domain, GRAPHQL, exchange.operation)
+        faults = store.faults.strike(exchange.shop_domain, GRAPHQL, exchange.operation)
         if version is None:
             response = StoreResponse(404, responses.NOT_FOUND)
         elif "dropped" in faults:
@@ -99,28 +85,39 @@ class Endpoint:
                 request_id=exchange.request_id,
                 show_searches=request.headers.get("Shopify-Search-Query-Debug") == "1",
             )
-            response = answer_call(self._store, call, faults)
+            response = answer_call(store, call, faults)
         shown = faults["other_version"].version or "2026-04" if "other_version" in faults else version
         return await exchange.send(response, faults, {VERSION_HEADER: shown or accessible(now)[0]})
 
-    async def _access_token(self, request: web.Request) -> web.StreamResponse:
-        exchange = _Exchange(self._store, request, OAUTH)
+
+@routes.post("/{shop}/admin/oauth/access_token")
+@routes.post("/admin/oauth/access_token")
+async def access_token(request: web.Request) -> web.StreamResponse:
+    """A token refresh."""
+    store = request.app[STORE]
+    with store.request_log.open():
+        exchange = _Exchange(store, request, OAUTH)
         form = read_form(request.headers.get("Content-Type", ""), await request.read())
         exchange.operation = form.get("grant_type")
-        faults = self._store.faults.strike(exchange.shop_domain, OAUTH, exchange.operation)
-        response = StoreResponse(0, None) if "dropped" in faults else self._refreshed(exchange.shop_domain, form)
+        faults = store.faults.strike(exchange.shop_domain, OAUTH, exchange.operation)
+        if "dropped" in faults:
+            response = StoreResponse(0, None)
+        elif exchange.shop_domain not in store.domains:
+            response = StoreResponse(404, responses.NOT_FOUND)
+        else:
+            response = answer_refresh(store.tokens, exchange.shop_domain, form)
         if "status" in faults and "dropped" not in faults:
             # As Shopify's 520 did: the tokens are rotated, only the answer is lost.
             status = faults["status"].status or 520
             response = StoreResponse(status, responses.html_error(status, "Web server is returning an unknown error"))
         return await exchange.send(response, faults, {})
 
-    def _refreshed(self, shop_domain: str, form: Mapping[str, str]) -> StoreResponse:
-        try:
-            self._store.shop(shop_domain)
-        except UnknownShop:
-            return StoreResponse(404, responses.NOT_FOUND)
-        return answer_refresh(self._store.tokens, shop_domain, form)
+
+@routes.route("*", "/{tail:.*}")
+async def not_found(_request: web.Request) -> web.Response:
+    """Every other path."""
+    body = json.dumps(responses.NOT_FOUND).encode()
+    return web.Response(status=404, body=body, headers={"Content-Type": JSON, "x-request-id": str(uuid.uuid4())})
 
 
 class _Exchange:
@@ -206,9 +203,3 @@ class _Exchange:
                 seconds=time.perf_counter() - self._started,
             )
         )
-
-
-async def not_found(_request: web.Request) -> web.Response:
-    """Every other path."""
-    body = json.dumps(responses.NOT_FOUND).encode()
-    return web.Response(status=404, body=body, headers={"Content-Type": JSON, "x-request-id": str(uuid.uuid4())})

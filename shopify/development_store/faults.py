@@ -8,48 +8,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from shopify.development_store import responses
-from shopify.development_store.bucket import Level
+from shopify.development_store.cost import Level
 from shopify.development_store.responses import StoreResponse
 from shopify.rate_limit import MAX_QUERY_COST
 
 GRAPHQL, OAUTH = "graphql", "oauth"
-
-KINDS: Mapping[str, str] = {
-    "latency": "answer only after `seconds`",
-    "throttled": "THROTTLED, with the bucket's live numbers",
-    "max_cost_exceeded": "MAX_COST_EXCEEDED",
-    "internal_error": "INTERNAL_SERVER_ERROR",
-    "timeout": 'HTTP 200 with the error "Timeout"',
-    "status": "HTTP `status` (default 503) with an HTML page, Retry-After: `seconds` if given",
-    "too_many_requests": "HTTP 429 with Retry-After: `seconds` (default 2.0)",
-    "dropped": "the connection is closed without an answer",
-    "lost_answer": "the request takes effect, then the connection is closed without an answer",
-    "hang": "no answer for `seconds` (default 30)",
-    "slow_body": "the body drips, one byte every `seconds` (default 0.05)",
-    "truncated": "half of the JSON, then the connection is closed",
-    "huge_body": "JSON of `length` bytes (default 3 MiB)",
-    "gzip_bomb": "a small gzip body that unpacks to `length` bytes (default 64 MiB)",
-    "html": "HTTP 200 with an HTML page",
-    "redirect": "HTTP 302 to `location`",
-    "unauthorized": "HTTP 401, as for a revoked token",
-    "non_expiring": "HTTP 403, as for a public app's token that does not expire",
-    "ip_not_allowed": "HTTP 403, as for an address outside the app's allowlist",
-    "frozen": "HTTP 402",
-    "fraudulent": "HTTP 403",
-    "not_found": "HTTP 404",
-    "locked": "HTTP 423",
-    "inactive": "HTTP 200 with SHOP_INACTIVE",
-    "protected_data": "customers are refused as not approved",
-    "customer_plan": "customers are refused as not part of the shop's plan",
-    "undefined_field": "the query is refused, as if it named a field that does not exist",
-    "invalid_variable": "the query is refused, as if a variable had the wrong type",
-    "other_version": "the answer names `version` (default 2026-04) as the API version",
-    "ignored_search": "a search field is ignored, with a warning in extensions.search",
-    "endless_cursor": "hasNextPage is always true and the cursor stays the same",
-    "wrong_types": 'amounts are "NaN" and line items null',
-    "not_an_object": "HTTP 200 with a JSON list",
-}
-"""Every kind of fault and what it does. The README has the same table."""
 
 
 class UnknownFault(LookupError):
@@ -233,6 +196,21 @@ _RESPONSES: Mapping[str, Callable[[StoreFault, StruckQuery], StoreResponse]] = {
     "max_cost_exceeded": _max_cost_exceeded,
     "internal_error": _internal_error,
 }
+
+_OF_THE_CONNECTION = (
+    "latency",
+    "hang",
+    "dropped",
+    "lost_answer",
+    "slow_body",
+    "truncated",
+    "gzip_bomb",
+    "other_version",
+)
+_OF_THE_CONTENT = ("protected_data", "customer_plan", "ignored_search", "endless_cursor", "wrong_types")
+
+KINDS = (*_OF_THE_CONNECTION, *_RESPONSES, *_OF_THE_CONTENT)
+"""Every kind of fault. The README says what each one does."""
 
 
 # Faults that leave an answer well-formed and make its content wrong.

@@ -1,6 +1,8 @@
 """A GraphQL request as it arrives: its body, its document, the operation chosen in it and its variables.
 
-A document is parsed and validated once for each text, however often it is sent.
+A document is parsed and validated once for each text, however often it is sent. graphql-core finds the mistakes;
+Shopify runs graphql-ruby, whose messages, codes and paths differ (https://graphql-ruby.org/errors/overview.html). Those
+that were recorded are given in Shopify's words, the others in graphql-core's.
 """
 
 import json
@@ -11,7 +13,11 @@ from functools import lru_cache
 from typing import Any, Self
 
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
+    FieldNode,
+    FieldsOnCorrectTypeRule,
+    FragmentDefinitionNode,
     GraphQLEnumType,
     GraphQLError,
     GraphQLInputObjectType,
@@ -20,36 +26,25 @@ from graphql import (
     GraphQLScalarType,
     GraphQLSchema,
     GraphQLSyntaxError,
+    InlineFragmentNode,
+    Node,
     OperationDefinitionNode,
     OperationType,
+    ScalarLeafsRule,
     VariableDefinitionNode,
+    get_named_type,
     get_operation_ast,
+    is_leaf_type,
     parse,
     print_ast,
+    specified_rules,
     type_from_ast,
+    validate,
 )
 
-from shopify.development_store.schema import executable_schema
-from shopify.development_store.validation import error_entry, validation_errors
+from shopify.development_store.resolvers import executable_schema
 
 MAX_TOKENS = 20_000
-
-_FOUND = re.compile(r"(?:found|Unexpected(?: character:)?) (?P<what>.+?)\.?$")
-_PUNCTUATORS = {
-    "{": "LCURLY",
-    "}": "RCURLY",
-    "(": "LPAREN",
-    ")": "RPAREN",
-    "[": "LBRACKET",
-    "]": "RBRACKET",
-    ":": "COLON",
-    "=": "EQUALS",
-    "!": "BANG",
-    "$": "VAR_SIGN",
-    "@": "DIR_SIGN",
-    "|": "PIPE",
-    "...": "ELLIPSIS",
-}
 
 
 @dataclass(frozen=True)
@@ -129,7 +124,7 @@ def check_document(text: str) -> CheckedDocument:
     ):
         message = "The development store executes queries only, no mutations and no subscriptions."
         return _refused(message, "NOT_IMPLEMENTED")
-    errors = validation_errors(executable_schema(), document)
+    errors = [_validation_error(error) for error in validate(executable_schema(), document, _RULES, max_errors=100)]
     return CheckedDocument(None, errors) if errors else CheckedDocument(document, ())
 
 
@@ -138,16 +133,11 @@ def _refused(message: str, code: str) -> CheckedDocument:
 
 
 def _syntax_error(text: str, bad: GraphQLSyntaxError) -> dict[str, Any]:
+    problem = bad.message.removeprefix("Syntax Error: ").rstrip(".")
+    problem = problem[0].lower() + problem[1:]
     line, column = bad.locations[0] if bad.locations else (1, 1)
-    match = _FOUND.search(bad.message)
-    what = match["what"] if match else ""
-    if what == "<EOF>":
-        unexpected = "end of file"
-        line, column = _last_token(text)
-    else:
-        bare = what.rpartition(" ")[2].strip("'\"")
-        unexpected = f'{_PUNCTUATORS.get(bare, "IDENTIFIER")} ("{bare}")'
-    problem = f"unexpected {unexpected}" if what else bad.message.removeprefix("Syntax Error: ").rstrip(".").lower()
+    if problem.endswith("<EOF>"):
+        problem, (line, column) = "unexpected end of file", _last_token(text)
     return {
         "message": f"syntax error, {problem} at [{line}, {column}]",
         "locations": [{"line": line, "column": column}],
@@ -162,6 +152,57 @@ def _last_token(text: str) -> tuple[int, int]:
         return 1, 1
     start = words[-1].start()
     return text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+
+
+class _UndefinedField(FieldsOnCorrectTypeRule):
+    def enter_field(self, node: FieldNode, *rest: Any) -> None:
+        owner = self.context.get_parent_type()
+        if owner is not None and self.context.get_field_def() is None:
+            name = node.name.value
+            about = {"code": "undefinedField", "typeName": owner.name, "fieldName": name}
+            message = f"Field '{name}' doesn't exist on type '{owner.name}'"
+            self.report_error(GraphQLError(message, node, path=_path(node, rest[-1]), extensions=about))
+
+
+class _MissingSelections(ScalarLeafsRule):
+    def enter_field(self, node: FieldNode, *rest: Any) -> None:
+        of_type = get_named_type(self.context.get_type())
+        if of_type is None or is_leaf_type(of_type) or node.selection_set is not None:
+            super().enter_field(node, *rest)
+            return
+        name = node.name.value
+        about = {"code": "selectionMismatch", "nodeName": f"field '{name}'", "typeName": of_type.name}
+        returned = f"field '{name}' returns {of_type.name} but has no selections. Did you mean '{name} {{ ... }}'?"
+        message = f"Field must have selections ({returned})"
+        self.report_error(GraphQLError(message, node, path=_path(node, rest[-1]), extensions=about))
+
+
+def _path(node: FieldNode, ancestors: Sequence[Node | Sequence[Node]]) -> list[str | int]:
+    """Where a field stands, as in ["query Name", "orders", "nodes", "x"]."""
+    path: list[str | int] = []
+    for step in (*ancestors, node):
+        match step:
+            case OperationDefinitionNode():
+                path.append(f"query {step.name.value}" if step.name else "query")
+            case FragmentDefinitionNode():
+                path.append(f"fragment {step.name.value}")
+            case InlineFragmentNode():
+                path.append(f"... on {step.type_condition.name.value}" if step.type_condition else "...")
+            case FieldNode():
+                path.append((step.alias or step.name).value)
+    return path
+
+
+_IN_SHOPIFYS_WORDS: dict[type[ASTValidationRule], type[ASTValidationRule]] = {
+    FieldsOnCorrectTypeRule: _UndefinedField,
+    ScalarLeafsRule: _MissingSelections,
+}
+_RULES = [_IN_SHOPIFYS_WORDS.get(rule, rule) for rule in specified_rules]
+
+
+def _validation_error(error: GraphQLError) -> dict[str, Any]:
+    """An entry of `errors`; graphql-core gives none of its own errors a code."""
+    return {**error.formatted, "extensions": error.extensions or {"code": "invalidDocument"}}
 
 
 def variable_errors(
@@ -192,7 +233,8 @@ def _variable_error(
     deep = [f"{'.'.join(map(str, p['path']))} ({p['explanation']})" for p in problems if p["path"]]
     message = f"Variable ${name} of type {print_ast(definition.type)} was provided invalid value"
     extensions = {"code": "INVALID_VARIABLE", "value": value, "problems": problems}
-    return error_entry(f"{message} for {', '.join(deep)}" if deep else message, definition, None, extensions)
+    message = f"{message} for {', '.join(deep)}" if deep else message
+    return dict(GraphQLError(message, definition, extensions=extensions).formatted)
 
 
 def _problems(value: Any, wanted: Any, path: list[str | int]) -> Iterator[dict[str, Any]]:

@@ -74,7 +74,7 @@ class Paging:
 class Page:
     """A part of a list, in the order asked for, with one cursor for each record."""
 
-    records: Sequence[Any]
+    nodes: Sequence[Any]
     cursors: Sequence[str]
     has_next: bool
     has_previous: bool

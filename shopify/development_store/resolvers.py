@@ -1,11 +1,13 @@
-"""The resolver of every field: who may read it, and how it is answered from a shop's records."""
+"""The schema and the resolver of every field: who may read it, and how it is answered from a shop's records."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
-from graphql import GraphQLResolveInfo
+from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, build_schema
 
 from shopify.development_store.filters import CUSTOMERS, PRODUCTS, Resource, Search, compile_search
 from shopify.development_store.pagination import BY_NUMBER, Page, Paging, SortKey, page_of
@@ -20,6 +22,9 @@ from shopify.development_store.records import (
 )
 from shopify.development_store.responses import field_error
 from shopify.development_store.shop import ORDER_SORTS, PLANS, Shop
+
+PRUNED = Path(__file__).parent / "admin.graphql"
+EXTRA = Path(__file__).parent / "extra.graphql"
 
 SCOPES_PAGE = "https://shopify.dev/api/usage/access-scopes"
 PROTECTED_PAGE = "https://shopify.dev/docs/apps/launch/protected-customer-data"
@@ -230,7 +235,7 @@ def _time_or_null(epoch: int | None) -> str | None:
 
 
 def _edges(page: Page, _info: Info) -> list[dict[str, Any]]:
-    return [{"cursor": cursor, "node": record} for cursor, record in zip(page.cursors, page.records, strict=True)]
+    return [{"cursor": cursor, "node": record} for cursor, record in zip(page.cursors, page.nodes, strict=True)]
 
 
 def _page_info(page: Page, _info: Info) -> dict[str, Any]:
@@ -243,7 +248,6 @@ def _page_info(page: Page, _info: Info) -> dict[str, Any]:
 
 
 _CONNECTION: Mapping[str, Resolver] = {
-    "nodes": lambda page, _info: page.records,
     "edges": _edges,
     "pageInfo": _page_info,
 }
@@ -263,14 +267,12 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
     "LineItemConnection": _CONNECTION,
     "Order": {
         "id": lambda order, _info: gid("Order", order.number),
-        "name": lambda order, _info: order.name,
         "createdAt": lambda order, _info: timestamp(order.created_at),
         "processedAt": lambda order, _info: timestamp(order.created_at),
         "updatedAt": lambda order, _info: timestamp(order.updated_at),
         "cancelledAt": lambda order, _info: _time_or_null(order.cancelled_at),
         "closed": lambda order, _info: order.closed_at is not None,
         "closedAt": lambda order, _info: _time_or_null(order.closed_at),
-        "test": lambda order, _info: order.test,
         "displayFinancialStatus": lambda order, _info: order.financial_status,
         "displayFulfillmentStatus": lambda order, _info: order.fulfillment_status,
         "presentmentCurrencyCode": lambda order, _info: order.presentment_currency,
@@ -281,9 +283,6 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
     },
     "LineItem": {
         "id": lambda line, _info: gid("LineItem", line.number),
-        "title": lambda line, _info: line.title,
-        "quantity": lambda line, _info: line.quantity,
-        "sku": lambda line, _info: line.sku,
         "originalUnitPriceSet": lambda line, _info: line.unit_price,
         "product": _line_product,
     },
@@ -300,9 +299,7 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
     },
     "Product": {
         "id": lambda product, _info: gid("Product", product.number),
-        "title": lambda product, _info: product.title,
         "description": _description,
-        "status": lambda product, _info: product.status,
         "totalInventory": lambda product, _info: product.inventory,
         "tracksInventory": lambda product, _info: product.tracked,
         "priceRangeV2": _price_range,
@@ -310,4 +307,16 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
         "createdAt": lambda product, _info: timestamp(product.created_at),
     },
 }
-"""The resolver of each field whose name is not simply a key of its parent's dict."""
+"""The resolver of each field that is not simply a key or an attribute of its parent, with the same name."""
+
+
+@cache
+def executable_schema() -> GraphQLSchema:
+    """Shopify's own schema, pruned, with some more of its fields and our resolvers; made when it is first needed."""
+    schema = build_schema(PRUNED.read_text("utf-8") + EXTRA.read_text("utf-8"))
+    for type_name, fields in RESOLVERS.items():
+        owner = schema.type_map[type_name]
+        assert isinstance(owner, GraphQLObjectType)
+        for field_name, resolve in fields.items():
+            owner.fields[field_name].resolve = resolve
+    return schema

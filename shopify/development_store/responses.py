@@ -10,7 +10,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from shopify.development_store.bucket import Bucket, Level
+from shopify.development_store.cost import Bucket, Level
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"

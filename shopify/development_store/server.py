@@ -10,12 +10,11 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from shopify.development_store.bucket import Bucket
-from shopify.development_store.control import ControlApi, explain_mistakes
-from shopify.development_store.endpoint import Endpoint, not_found
+from shopify.development_store import control, endpoint
+from shopify.development_store.cost import Bucket
 from shopify.development_store.faults import StoreFault
 from shopify.development_store.records import OrderRecord
-from shopify.development_store.schema import executable_schema
+from shopify.development_store.resolvers import executable_schema
 from shopify.development_store.shop import Shop, ShopSettings
 from shopify.development_store.store import Store
 from shopify.development_store.tokens import CUSTOM, token_for
@@ -29,10 +28,10 @@ STOP_SECONDS = 5.0
 def application(store: Store) -> web.Application:
     """The aiohttp application over a store."""
     executable_schema()  # so that the first request does not wait for it
-    app = web.Application(middlewares=[explain_mistakes])
-    app.add_routes(ControlApi(store).routes())
-    app.add_routes(Endpoint(store).routes())
-    app.router.add_route("*", "/{tail:.*}", not_found)
+    app = web.Application(middlewares=[control.explain_mistakes])
+    app[endpoint.STORE] = store
+    app.add_routes(control.routes)
+    app.add_routes(endpoint.routes)
     return app
 
 
@@ -53,7 +52,7 @@ class DevelopmentStore:
 
         with DevelopmentStore().start() as shopify:
             shopify.register("corner-shop.myshopify.com", "tiny")
-            client = ShopifyClient("corner-shop.myshopify.com", token, admin_url=shopify.admin_url)
+            client = ShopifyClient("corner-shop.myshopify.com", token, http=http_client(), admin_url=shopify.admin_url)
 
     It serves from a thread with an event loop of its own; every method may be called from any thread.
     With `now` fixed, all dates are, too.

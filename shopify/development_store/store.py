@@ -8,22 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shopify.development_store.bucket import Bucket
+from shopify.development_store.cost import Bucket
 from shopify.development_store.faults import ActiveFaults
+from shopify.development_store.generation import SIZES
 from shopify.development_store.shop import PLANS, Shop, ShopSettings
 from shopify.development_store.tokens import CUSTOM, Tokens
 
 BUCKET_SECONDS = 20
 """A bucket holds this many seconds of its restore rate: 2000/100, 4000/200, 20000/1000 as observed."""
 
-BUILT_IN = {
-    "dev-new.myshopify.com": "new",
-    "dev-tiny.myshopify.com": "tiny",
-    "dev-medium.myshopify.com": "medium",
-    "dev-large.myshopify.com": "large",
-    "dev-huge.myshopify.com": "huge",
-    "test.myshopify.com": "medium",
-}
+BUILT_IN = {**{f"dev-{size}.myshopify.com": size for size in SIZES}, "test.myshopify.com": "medium"}
 """The shops that exist from the start, and their sizes. `token_for(domain)` is the token of each."""
 
 LOGGED_REQUESTS = 50_000
@@ -161,12 +155,9 @@ class Store:
         self.faults.clear()
         self.request_log.clear()
         with self._lock:
-            gone = [domain for domain in self._shops if domain not in BUILT_IN]
-            for domain in gone:
-                del self._shops[domain]
+            self.tokens = Tokens()
+            self._shops.clear()
             self._buckets.clear()
-        for domain in gone:
-            self.tokens.revoke(domain)
         self._register_built_in()
 
     def _register_built_in(self) -> None:

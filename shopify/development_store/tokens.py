@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from urllib.parse import parse_qs
 
 from shopify.development_store import responses
@@ -51,13 +51,13 @@ class IssuedToken:
 
 @dataclass(frozen=True)
 class IssuedPair:
-    """What a refresh returns. The lifetimes are in seconds."""
+    """What a refresh returns, as the endpoint sends it. The lifetimes are in seconds."""
 
     access_token: str
     refresh_token: str
     expires_in: int
     refresh_token_expires_in: int
-    scopes: tuple[str, ...]
+    scope: str
 
 
 @dataclass
@@ -151,7 +151,7 @@ class Tokens:
         self._access[access] = replace(grant.token, text=access, expires_at=self._clock() + grant.expires_in)
         grant.unused[access] = refresh
         self._grant_of[refresh] = str(grant.token.grant)
-        return IssuedPair(access, refresh, grant.expires_in, REFRESH_SECONDS, grant.token.scopes)
+        return IssuedPair(access, refresh, grant.expires_in, REFRESH_SECONDS, ",".join(grant.token.scopes))
 
     def _settle(self, grant: _Grant, access: str) -> None:
         """A pair came into use, so what it replaces and the other unused pairs are dead."""
@@ -191,13 +191,4 @@ def answer_refresh(tokens: Tokens, shop_domain: str, form: Mapping[str, str]) ->
     pair = tokens.refresh(shop_domain, form.get("refresh_token", ""))
     if pair is None:
         return StoreResponse(401, responses.DEAD_GRANT)
-    return StoreResponse(
-        200,
-        {
-            "access_token": pair.access_token,
-            "scope": ",".join(pair.scopes),
-            "expires_in": pair.expires_in,
-            "refresh_token": pair.refresh_token,
-            "refresh_token_expires_in": pair.refresh_token_expires_in,
-        },
-    )
+    return StoreResponse(200, asdict(pair))

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shopify.connection import http_client
 from shopify.development_store.server import DevelopmentStore
+from shopify.transport import http_client
 
 
 @pytest.fixture(scope="module")

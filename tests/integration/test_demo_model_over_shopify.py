@@ -12,6 +12,7 @@ from shopify import data as shopify_data
 from shopify.client import ShopifyClient
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import ShopifyError
+from shopify.transport import http_client
 from workers.model.demo import reply_to, wire_message
 
 INSIGHTS = "[system event] show_shopify_insights"
@@ -22,7 +23,8 @@ class Reader:
 
     def __init__(self, store: DevelopmentStore, shop: str, token: str | None = None) -> None:
         secret = SecretStr(token or token_for(shop))
-        self.client = ShopifyClient(shop, secret, admin_url=store.admin_url)
+        self.http = http_client()
+        self.client = ShopifyClient(shop, secret, http=self.http, admin_url=store.admin_url)
         self.read: dict[str, Any] = {}
 
     def result(self, data_type: str) -> str:
@@ -53,7 +55,7 @@ def texts(reader: Reader, *said: str) -> list[str]:
                 result = {"role": "tool", "tool_call_id": call["id"], "content": reader.result(data_type)}
                 messages.append(result)
     finally:
-        reader.client.close()
+        reader.http.close()
 
 
 def assert_well_worded(text: str) -> None:

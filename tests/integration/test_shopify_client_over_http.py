@@ -13,10 +13,10 @@ import pytest
 from pydantic import SecretStr
 
 from shopify.client import ShopifyClient
-from shopify.connection import http_client
 from shopify.data.query import load_document
 from shopify.errors import BadAnswer, ShopifyError, StoreUnavailable, Temporary, Throttled, Unauthorized
 from shopify.response import GraphQLResponse
+from shopify.transport import http_client
 from tests.shopify_answers import SHOP, TOKEN, shop_access
 from tests.shopify_server import (
     Behaviour,
@@ -120,7 +120,7 @@ def test_without_a_deadline_there_is_one(http: httpx.Client, monkeypatch: pytest
 
 
 def test_a_single_read_has_its_own_limit(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shopify.connection.READ_SECONDS", 0.2)
+    monkeypatch.setattr("shopify.transport.READ_SECONDS", 0.2)
     with ShopifyServer(silent(), answering(GOOD)) as server:
         assert ask(server, http).data == GOOD["data"]
     assert len(server.requests) == 2

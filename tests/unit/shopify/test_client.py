@@ -6,9 +6,8 @@ import traceback
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from shopify.client import ShopifyClient, endpoint, smaller
+from shopify.client import endpoint, smaller
 from shopify.data.query import load_document
 from shopify.errors import (
     AccessDenied,
@@ -43,9 +42,7 @@ def test_what_is_sent() -> None:
 def test_an_answer_says_where_it_is_from() -> None:
     found = Shop(ok({"shop": {"name": "Teapots"}})).client().execute(ACCESS)
     assert found.data == {"shop": {"name": "Teapots"}}
-    assert found.api_version == "2026-10"
     assert found.throttle is not None
-    assert 0 <= found.elapsed_ms < 5000
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -307,15 +304,3 @@ def test_a_client_shows_its_shop_only() -> None:
     client = Shop(ok({})).client()
     assert repr(client) == f"ShopifyClient('{SHOP}')"
     assert TOKEN not in repr(vars(client)) + repr(vars(client._transport))
-
-
-def test_a_given_http_client_stays_open_and_an_own_one_is_closed() -> None:
-    shop = Shop(ok({}))
-    with shop.client() as client:
-        client.execute(ACCESS)
-    assert client._transport.client is not None
-    assert not client._transport.client.is_closed
-    with ShopifyClient(SHOP, SecretStr(TOKEN)) as own:
-        pass
-    assert own._transport.client is not None
-    assert own._transport.client.is_closed

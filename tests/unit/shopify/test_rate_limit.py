@@ -9,7 +9,7 @@ from graphql import get_operation_ast
 
 from shopify.data.query import NAMES, load_document
 from shopify.development_store.cost import estimate
-from shopify.development_store.schema import executable_schema
+from shopify.development_store.resolvers import executable_schema
 from shopify.errors import CostExceeded, ShopifyError, Temporary, Throttled
 from shopify.rate_limit import QUERY_COSTS, QueryCosts, Throttle
 from tests.shopify_answers import Shop, answer, cost, ok, throttled

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shopify.version import API_VERSION
+from shopify import API_VERSION
 from workers.settings import VARIABLES, Settings, SettingsError
 
 KEY, OTHER_KEY = "A" * 43 + "=", "B" * 42 + "A="

@@ -6,14 +6,13 @@ import pytest
 
 from shopify.data import fetch_access
 from shopify.errors import BadAnswer
-from tests.shopify_answers import SHOP, Shop, ok, shop_access
+from tests.shopify_answers import Shop, ok, shop_access
 
 
 def test_access() -> None:
     found = fetch_access(Shop(ok(shop_access("read_orders", "read_all_orders"))).client())
     assert found.scopes == {"read_orders", "read_all_orders"}
-    assert (found.shop_name, found.shop_domain, found.currency) == ("Teapots", SHOP, "EUR")
-    assert found.time_zone == "Europe/Berlin"
+    assert (found.currency, found.time_zone) == ("EUR", "Europe/Berlin")
 
 
 def test_no_scopes_are_an_answer() -> None:
@@ -30,7 +29,7 @@ def test_odd_entries_and_an_odd_shop_are_left_out() -> None:
     scopes: list[Any] = [{"handle": "read_orders"}, None, {"handle": 7}, {"handle": "\u200b"}]
     found = fetch_access(Shop(ok({"currentAppInstallation": {"accessScopes": scopes}, "shop": None})).client())
     assert found.scopes == {"read_orders"}
-    assert (found.shop_name, found.currency, found.time_zone) == (None, None, None)
+    assert (found.currency, found.time_zone) == (None, None)
 
 
 def test_a_time_zone_this_machine_does_not_know_is_none() -> None:

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from shopify.development_store.bucket import Bucket, Level
+from shopify.development_store.cost import Bucket, Level
 
 
 class Clock:

@@ -9,7 +9,7 @@ import pytest
 from graphql import parse
 
 from shopify.development_store.cost import actual_cost, estimate
-from shopify.development_store.schema import executable_schema
+from shopify.development_store.resolvers import executable_schema
 
 
 def costs(text: str, data: dict[str, Any] | None, **variables: Any) -> tuple[int, int]:

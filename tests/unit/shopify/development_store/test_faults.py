@@ -66,7 +66,7 @@ def test_clearing_picks_a_shop_a_kind_or_everything() -> None:
 
 
 def test_an_unknown_fault_is_refused_with_the_list() -> None:
-    with pytest.raises(UnknownFault, match=r"no fault 'explode'; there are: latency, throttled"):
+    with pytest.raises(UnknownFault, match=r"no fault 'explode'; there are: latency, hang"):
         StoreFault(kind="explode")
     with pytest.raises(UnknownFault, match="target"):
         StoreFault(kind="frozen", target="webhooks")

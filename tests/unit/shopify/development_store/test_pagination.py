@@ -36,7 +36,7 @@ def walk(found: list[Record], *, size: int, reverse: bool, backwards: bool = Fal
             else Paging(first=size, after=cursor, reverse=reverse)
         )
         page = page_of(found, BY_VALUE, paging)
-        pages.append(list(page.records))
+        pages.append(list(page.nodes))
         if not (page.has_previous if backwards else page.has_next):
             return pages
         cursor = page.cursors[0] if backwards else page.cursors[-1]
@@ -59,11 +59,11 @@ def test_walking_shows_every_record_once_in_both_directions(values: list[int], s
 def test_a_page_knows_its_neighbours() -> None:
     found = records(10, 20, 30)
     first = page_of(found, BY_VALUE, Paging(first=1, reverse=True))
-    assert ([r.value for r in first.records], first.has_next, first.has_previous) == ([30], True, False)
+    assert ([r.value for r in first.nodes], first.has_next, first.has_previous) == ([30], True, False)
     second = page_of(found, BY_VALUE, Paging(first=1, after=first.cursors[0], reverse=True))
-    assert ([r.value for r in second.records], second.has_next, second.has_previous) == ([20], True, True)
+    assert ([r.value for r in second.nodes], second.has_next, second.has_previous) == ([20], True, True)
     last = page_of(found, BY_VALUE, Paging(first=1, after=second.cursors[0], reverse=True))
-    assert ([r.value for r in last.records], last.has_next, last.has_previous) == ([10], False, True)
+    assert ([r.value for r in last.nodes], last.has_next, last.has_previous) == ([10], False, True)
 
 
 def test_a_page_is_the_same_after_others_were_added_or_removed() -> None:
@@ -71,10 +71,10 @@ def test_a_page_is_the_same_after_others_were_added_or_removed() -> None:
     first = page_of(found, BY_VALUE, Paging(first=2, reverse=True))
     more = sorted([*found, Record(5, 50), Record(6, 60)], key=BY_VALUE.key)
     second = page_of(more, BY_VALUE, Paging(first=2, after=first.cursors[-1], reverse=True))
-    assert [record.value for record in second.records] == [20, 10]
-    without = [record for record in found if record not in first.records]
+    assert [record.value for record in second.nodes] == [20, 10]
+    without = [record for record in found if record not in first.nodes]
     again = page_of(without, BY_VALUE, Paging(first=2, after=first.cursors[-1], reverse=True))
-    assert [record.value for record in again.records] == [20, 10]
+    assert [record.value for record in again.nodes] == [20, 10]
 
 
 def decoded(page: Page) -> dict[str, object]:
@@ -89,7 +89,7 @@ def test_a_time_is_in_milliseconds_when_searched_and_text_when_not() -> None:
     plain = page_of(found, BY_TIME, Paging(first=1))
     assert decoded(plain) == {"last_id": 8837991727410, "last_value": "2026-06-22 22:34:00.000000"}
     for cursor in (*searched.cursors, *plain.cursors):
-        assert page_of(found, BY_TIME, Paging(first=1, after=cursor)).records == []
+        assert page_of(found, BY_TIME, Paging(first=1, after=cursor)).nodes == []
 
 
 @pytest.mark.parametrize(
@@ -117,5 +117,5 @@ def test_what_makes_no_sense_is_refused(paging: Paging, message: str) -> None:
 
 def test_nothing_is_a_page_too() -> None:
     empty = page_of(records(1), BY_VALUE, Paging(first=0))
-    assert (empty.records, empty.cursors) == ([], [])
+    assert (empty.nodes, empty.cursors) == ([], [])
     assert page_of([], BY_VALUE, Paging(first=10)) == Page([], [], False, False)

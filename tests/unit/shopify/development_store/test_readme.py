@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
+from aiohttp import web
+
 import shopify.development_store
-from shopify.development_store.control import ControlApi
+from shopify.development_store.control import routes
 from shopify.development_store.faults import KINDS, StoreFault
 from shopify.development_store.shop import ShopSettings
-from shopify.development_store.store import BUILT_IN, Store
+from shopify.development_store.store import BUILT_IN
 
 ROOM = Path(shopify.development_store.__file__).parent
 README = (ROOM / "README.md").read_text()
@@ -25,7 +27,8 @@ def names(rows: list[list[str]]) -> list[str]:
 
 
 def test_every_fault_is_listed_with_what_it_does() -> None:
-    assert dict(zip(names(table("Faults")), (r[1] for r in table("Faults")), strict=True)) == KINDS
+    assert sorted(names(table("Faults"))) == sorted(KINDS)
+    assert all(explanation for _, explanation in table("Faults"))
 
 
 def test_every_field_of_a_fault_and_of_a_shop_is_explained() -> None:
@@ -34,7 +37,9 @@ def test_every_field_of_a_fault_and_of_a_shop_is_explained() -> None:
 
 
 def test_every_control_endpoint_is_listed() -> None:
-    assert names(table("Control API")) == [f"{route.method} {route.path}" for route in ControlApi(Store()).routes()]
+    assert names(table("Control API")) == [
+        f"{route.method} {route.path}" for route in routes if isinstance(route, web.RouteDef)
+    ]
 
 
 def test_every_module_and_every_built_in_shop_is_mentioned() -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from shopify.scopes import CUSTOMERS, ORDERS, Scopes
+from shopify.data.query import CUSTOMERS, ORDERS, Scopes
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
