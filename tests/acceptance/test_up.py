@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_written_is_said(up: Callable[..., Up], tmp_path
     refused = up()
     assert refused.wait() == 2
     assert re.fullmatch(
-        r"cj: cannot write to \S+/\.cj \(File exists\); .* run this in a writable folder.*", refused.text
+        r"cj: cannot write to \S+/\.cj \(File exists\), .* run this in a writable folder.*", refused.text
     )
 
 
