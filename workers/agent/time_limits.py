@@ -1,15 +1,17 @@
 """Every time limit of a turn, in seconds: how long until the merchant hears an answer, or "Sorry".
 
-    workflow's turn_timeout_seconds (60 unless it says otherwise), from the first claim
+    workflow's turn_timeout_seconds (60 unless it says otherwise), counted once, from the first claim; pauses and waits
+    count, whoever runs the turn; GRACE_SECONDS more, once, for a turn whose worker died
     ├── CLOSING_SECONDS before it    tools are no longer offered: the model says what it has found
     ├── MINIMUM_SECONDS before it    nothing is asked any more: "Sorry, that took me too long."
     └── one call of a model          MODEL_CALL_SECONDS, shared by all tries of all configured models
-        └── no model answered        asked again after MODEL_RETRY_SECONDS or the wait it named, as long as
-                                     LONGEST_MODEL_RETRY_SECONDS remain; then "Sorry, I can't think straight"
+        └── no model answered        asked again after MODEL_RETRY_SECONDS, then twice as long each time, or the wait
+                                     it named, while LONGEST_MODEL_RETRY_SECONDS remain and no more than
+                                     `decide.MAX_FRUITLESS_CALLS` brought nothing; then "Sorry, I can't think straight"
     the tool calls of one step       TOOL_SECONDS; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
     Postgres away                    TRANSACTION_SECONDS; then the turn is left to its lease
-    its worker dies                  CJ_LEASE_SECONDS until another takes over, with at least GRACE_SECONDS to end with
-                                     words; after `storage.turns.MAX_FAILURES` deaths "Sorry, I lost my train …"
+    its worker dies                  CJ_LEASE_SECONDS until another takes over; after `storage.turns.MAX_FAILURES`
+                                     deaths "Sorry, I lost my train …"
 
 How one call's time is divided among models is `workers.model.client`; a fetch's own deadline is `workers.shop.fetch`.
 """
@@ -17,7 +19,7 @@ How one call's time is divided among models is `workers.model.client`; a fetch's
 MODEL_CALL_SECONDS = 30.0
 """Longest call of a model, fallbacks and second tries included."""
 MODEL_RETRY_SECONDS = 2.0
-"""Pause before models that were all unavailable are asked again, unless one said how long."""
+"""First pause before models that were all unavailable are asked again."""
 LONGEST_MODEL_RETRY_SECONDS = 10.0
 """A waiting turn blocks its conversation, so no pause is longer."""
 TOOL_SECONDS = 12.0
@@ -29,6 +31,6 @@ CLOSING_SECONDS = 8.0
 MINIMUM_SECONDS = 1.0
 """With less time than this left nothing is asked any more."""
 GRACE_SECONDS = 15.0
-"""What a turn that comes back after its deadline, because its worker died, still gets to end with words."""
+"""What is added to a turn's time, once, if its worker died: the lease ran meanwhile."""
 TRANSACTION_SECONDS = 5.0
 """How long a transaction is tried again while Postgres is away, before the turn is left to its lease."""

@@ -18,7 +18,9 @@ from typing import Any, NoReturn
 #: Calls taken from one answer; more are ignored.
 MAX_TOOL_CALLS = 4
 #: Longest arguments of one call (characters).
-MAX_ARGUMENTS = 16_384
+MAX_ARGUMENTS = 2048
+#: Longest words taken of one answer (characters); the rest is dropped, whatever a provider made of `max_tokens`.
+MAX_WORDS = 20_000
 
 # OpenAI takes tool names of this form and call ids of up to 40 characters and answers 400 to all others.
 _BAD_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
@@ -115,7 +117,7 @@ def _clean_text(raw: object) -> str | None:
     if not isinstance(raw, str):
         return None
     # Half of a surrogate pair cannot be sent as UTF-8, NUL cannot be stored in Postgres.
-    return raw.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8").strip() or None
+    return raw.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8").strip()[:MAX_WORDS] or None
 
 
 def _as_text(raw: object) -> str | None:
