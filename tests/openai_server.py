@@ -13,6 +13,7 @@ answer. Every way a real provider misbehaves is one small value: see `Answer`.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 import time
@@ -122,11 +123,18 @@ class Drip:
 
 
 @dataclass(frozen=True)
+class DripHeaders:
+    """A response whose first line comes at once and whose headers never end, one every `every` seconds."""
+
+    every: float
+
+
+@dataclass(frozen=True)
 class Drop:
     """The connection is closed without an answer."""
 
 
-Answer = Say | NoChoices | Status | Html | Redirect | Slow | Drip | Drop
+Answer = Say | NoChoices | Status | Html | Redirect | Slow | Drip | DripHeaders | Drop
 Script = Sequence[Answer] | Callable[[Received], Answer]
 
 
@@ -135,6 +143,8 @@ class OpenAIServer:
 
     def __init__(self, script: Script) -> None:
         self.requests: list[Received] = []
+        #: How many requests are being answered.
+        self.open_requests = 0
         self.port = 0
         self._script = script
         self._loop = asyncio.new_event_loop()
@@ -177,6 +187,13 @@ class OpenAIServer:
             await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.open_requests += 1
+        try:
+            return await self._answer(request)
+        finally:
+            self.open_requests -= 1
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
         peer = request.get_extra_info("peername")[1]
         received = Received(request.path, headers, await request.json(), time.monotonic(), peer)
@@ -187,6 +204,8 @@ class OpenAIServer:
             answer = answer.then
         if isinstance(answer, Drip):
             return await _drip(request, answer, received)
+        if isinstance(answer, DripHeaders):
+            return await _drip_headers(request, answer)
         if isinstance(answer, Drop):
             assert request.transport is not None
             request.transport.abort()
@@ -231,6 +250,16 @@ async def _drip(request: web.Request, answer: Drip, received: Received) -> web.S
         await response.write(bytes([byte]))
         await asyncio.sleep(answer.every)
     return response
+
+
+async def _drip_headers(request: web.Request, answer: DripHeaders) -> web.StreamResponse:
+    transport = request.transport
+    assert transport is not None
+    transport.write(b"HTTP/1.1 200 OK\r\n")
+    for number in itertools.count():
+        transport.write(f"x-{number}: drip\r\n".encode())
+        await asyncio.sleep(answer.every)
+    return web.StreamResponse()
 
 
 def _completion(model: object, choices: list[dict[str, Any]]) -> dict[str, Any]:

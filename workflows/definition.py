@@ -123,7 +123,7 @@ class LimitsSection(Section):
     """Most tokens of one request to the model, estimated; without it the operator's."""
     turns_per_minute: int | None = Field(None, ge=0, le=10_000)
     """Most turns of one merchant in a minute, 0 for no limit; without it the operator's."""
-    tokens_per_day: int | None = Field(None, ge=0)
+    tokens_per_day: int | None = Field(None, ge=0, le=1_000_000_000_000)
     """Most tokens of one merchant in a day (UTC), 0 for no limit; without it the operator's."""
 
 

@@ -4,7 +4,8 @@ litellm 1.105 needs guarding; each point is held by a test:
 
 - Its retries multiply each other, so it has none; who is asked again is decided in `workers.model.client`.
 - Its timeout counts for each read of a socket: an answer that drips in takes for ever. So every call runs on a
-  thread of its own that is given up when the time is over.
+  thread of its own that is given up when the time is over, and every socket it opens keeps the call's deadline: giving
+  up closes the connection, whichever provider and client it belongs to.
 - It keeps one pool of connections for each different timeout, and threads that start together make one each. So
   timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool, which follows no redirect:
   what is asked goes to the configured address only.
@@ -28,6 +29,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from shopify.connection import DeadlineBackend, within
 from workers.model import demo
 from workers.model.errors import FailedCall, ModelRefused, classify, empty, out_of_time
 from workers.model.response import Answer, read_answer
@@ -68,7 +70,12 @@ def call(name: str, request: Request, seconds: float) -> Answer | FailedCall | M
     if provider is None:
         return FailedCall(name, 404, "litellm knows no such provider; check the model's name")
     credentials = _credentials(provider)
-    waited = _on_a_thread(lambda: _complete(name, request, seconds, credentials))
+
+    def complete() -> Any:
+        with within(seconds):
+            return _complete(name, request, seconds, credentials)
+
+    waited = _on_a_thread(complete)
     if not futures.wait([waited], seconds).done:
         return out_of_time(name)
     error = waited.exception()
@@ -137,8 +144,11 @@ def _imported() -> Any:
         logging.getLogger(name).disabled = True
     import httpx
     import litellm
+    from httpcore._sync import connection_pool
     from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
 
+    # What httpcore opens sockets with unless it is told otherwise; litellm makes clients of its own and tells nothing.
+    connection_pool.SyncBackend = DeadlineBackend  # type: ignore[attr-defined, assignment]
     limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls lie between two requests
     litellm.client_session = httpx.Client(verify=get_ssl_configuration(), limits=limits, follow_redirects=False)
     litellm.suppress_debug_info = True  # else it prints advice to standard output
