@@ -43,7 +43,7 @@ def timeouts(remaining: float) -> httpx.Timeout:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Whatever this thread sends and reads through a DeadlineBackend ends `seconds` from now, and its connection too."""
+    """What this thread sends and reads through a DeadlineBackend ends `seconds` from now, and its connection too."""
     before = _deadline.set(time.monotonic() + seconds)
     try:
         yield
