@@ -11,7 +11,7 @@ from workers.cli.chat import chat, replies
 from workers.cli.check import check
 from workers.cli.common import CommandFailed, WrongUse, examples, explained
 from workers.cli.demo import demo
-from workers.cli.maintenance import events, migrate, privacy, timeline, turns
+from workers.cli.maintenance import events, migrate, privacy, timeline, turns, usage
 from workers.cli.publish import publish
 from workers.cli.scenarios import test
 from workers.cli.tokens import store_token, tokens
@@ -84,6 +84,7 @@ for command in (
     replies,
     store_token,
     timeline,
+    usage,
     workflows,
     events,
     turns,

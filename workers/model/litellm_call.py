@@ -113,6 +113,18 @@ def problems(name: str) -> Iterator[str]:
         yield f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for a server of your own"
 
 
+def price(name: str, input_tokens: int, output_tokens: int) -> float | None:
+    """What so many tokens of a model cost, in US dollars, by the list that came with litellm; None if it has no price.
+
+    An estimate: the list knows nothing of discounts, cached prompts, or a server of one's own behind a known name.
+    """
+    try:
+        costs = _litellm().cost_per_token(model=name, prompt_tokens=input_tokens, completion_tokens=output_tokens)
+        return float(sum(costs))
+    except Exception:  # noqa: BLE001 - each provider's arithmetic fails in its own way
+        return None
+
+
 @contextmanager
 def _growing_heap() -> Iterator[None]:
     """For imports. litellm makes 330,000 objects that stay: the garbage collector would go through them time and
