@@ -72,15 +72,15 @@ class End:
 
 @dataclass(frozen=True)
 class OutOfTime:
-    """The deadline has passed before the model could answer."""
+    """The deadline has passed, and the model was not at fault."""
 
 
 @dataclass(frozen=True)
-class OutOfCalls:
-    """So many calls brought nothing that no more are made."""
+class NoAnswer:
+    """Calls of a model brought nothing, and no time is left for another, or there were too many."""
 
 
-Move = AskModel | RunTools | Pause | End | OutOfTime | OutOfCalls
+Move = AskModel | RunTools | Pause | End | OutOfTime | NoAnswer
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,11 @@ def next_move(steps: Sequence[Step], limits: Limits, *, now: datetime, seconds_l
 def retry_pause(fruitless: int, retry_after: float | None, seconds_left: float) -> float | None:
     """Seconds to wait before models that were all unavailable are asked again; None if it is not worth it.
 
-    The pause grows with each of the `fruitless` calls, and is no shorter than the `retry_after` they named.
+    The pause grows with each of the `fruitless` calls, and is no shorter than the `retry_after` they named; a wait beyond
+    the turn's time is not begun.
     """
+    if retry_after is not None and retry_after > seconds_left:
+        return None
     growing = MODEL_RETRY_SECONDS * 2 ** max(fruitless - 1, 0)
     pause = min(max(growing, retry_after or 0.0), LONGEST_MODEL_RETRY_SECONDS)
     worthwhile = fruitless < MAX_FRUITLESS_CALLS and seconds_left > pause + LONGEST_MODEL_RETRY_SECONDS
@@ -136,9 +139,9 @@ def retry_pause(fruitless: int, retry_after: float | None, seconds_left: float) 
 
 def _ask(step: int, rounds: int, limits: Limits, seconds_left: float, fruitless: int) -> Move:
     if seconds_left < MINIMUM_SECONDS:
-        return OutOfTime()
+        return NoAnswer() if fruitless else OutOfTime()
     if fruitless >= MAX_FRUITLESS_CALLS:
-        return OutOfCalls()
+        return NoAnswer()
     return AskModel(step, with_tools=rounds < limits.max_tool_rounds and seconds_left >= CLOSING_SECONDS)
 
 

@@ -19,8 +19,8 @@ from workers.agent.decide import (
     End,
     Finished,
     GiveUp,
+    NoAnswer,
     Outcome,
-    OutOfCalls,
     OutOfTime,
     Pause,
     RetryLater,
@@ -143,7 +143,7 @@ class TurnRunner:
                     return self._end(state)
                 case OutOfTime():
                     return GiveUp("turn_timeout", SORRY_TIME)
-                case OutOfCalls():
+                case NoAnswer():
                     return GiveUp(ModelUnavailable.code, ModelUnavailable.merchant)
 
     def _say(self, state: TurnState, words: str) -> Outcome:

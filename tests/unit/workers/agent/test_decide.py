@@ -10,7 +10,7 @@ from workers.agent.decide import (
     MAX_FRUITLESS_CALLS,
     AskModel,
     End,
-    OutOfCalls,
+    NoAnswer,
     OutOfTime,
     Pause,
     RunTools,
@@ -92,7 +92,11 @@ def test_so_many_calls_in_vain_are_the_last() -> None:
         return next_move([calling(0, done=True)], Limits(), now=NOW, seconds_left=60.0, fruitless=fruitless)
 
     assert asked(MAX_FRUITLESS_CALLS - 1) == AskModel(1, with_tools=True)
-    assert asked(MAX_FRUITLESS_CALLS) == OutOfCalls()
+    assert asked(MAX_FRUITLESS_CALLS) == NoAnswer()
+
+
+def test_a_turn_whose_time_went_by_waiting_for_the_model_says_so() -> None:
+    assert next_move([], Limits(), now=NOW, seconds_left=0.5, fruitless=1) == NoAnswer()
 
 
 def test_pauses_between_calls_in_vain_grow_and_honour_a_named_wait() -> None:
@@ -100,5 +104,6 @@ def test_pauses_between_calls_in_vain_grow_and_honour_a_named_wait() -> None:
     assert pauses == [2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0, None]
     assert retry_pause(1, 5.0, 60.0) == 5.0
     assert retry_pause(3, 1.0, 60.0) == 8.0, "a short wait that is named again and again is not believed"
-    assert retry_pause(1, 3600.0, 60.0) == 10.0
+    assert retry_pause(1, 30.0, 60.0) == 10.0
+    assert retry_pause(1, 3600.0, 60.0) is None, "nobody waits a minute for what takes an hour"
     assert retry_pause(1, None, 12.0) is None, "no time would be left to answer"
