@@ -126,8 +126,8 @@ def next_move(steps: Sequence[Step], limits: Limits, *, now: datetime, seconds_l
 def retry_pause(fruitless: int, retry_after: float | None, seconds_left: float) -> float | None:
     """Seconds to wait before models that were all unavailable are asked again; None if it is not worth it.
 
-    The pause grows with each of the `fruitless` calls, and is no shorter than the `retry_after` they named; a wait beyond
-    the turn's time is not begun.
+    The pause grows with each of the `fruitless` calls and is no shorter than the `retry_after` they named. A wait
+    beyond the turn's time is not begun.
     """
     if retry_after is not None and retry_after > seconds_left:
         return None

@@ -22,6 +22,8 @@ ERRORS = "_errors"
 """Key of a kept assistant message that holds what was wrong with its calls' arguments; not for the wire."""
 ROOM_FOR_THE_NOTE = 100
 """Bytes of the line that says what was left out."""
+SHORTEST_WORDS = 1000
+"""Characters of CJ's own words that are always shown."""
 HIDDEN_CONTEXT = frozenset({"merchant_id", "fetched", "turns", "last_error"})
 
 
@@ -110,6 +112,8 @@ def _spoken(said: TurnInput) -> list[Message]:
 
 def _step(step: StepRow, most: int) -> list[Message]:
     kept = {key: value for key, value in step.assistant.items() if key != ERRORS}
+    if len(kept.get("content") or "") > (longest := max(most, SHORTEST_WORDS)):
+        kept["content"] = kept["content"][:longest] + "…"
     talk: list[Message] = [{"role": "assistant", **kept}]
     for result in step.tool_results or ():
         shown = prompt_size.shrunk(result["content"], most)

@@ -25,7 +25,8 @@ FORMS = (
     (1024, 4096),
     (256, 1024),
 )
-"""How a turn under way is shown, from the whole to the shortest: bytes of each result of earlier steps, of the last."""
+"""How a turn under way is shown, from the whole to the shortest: bytes of each result, and characters of what CJ said,
+in earlier steps and in the last."""
 PAST_FORMS = (RESULT_BYTES, 1024)
 """How an earlier turn is shown: bytes of each tool result."""
 LONGEST_VALUE = 2000

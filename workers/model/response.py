@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 #: Calls taken from one answer; more are ignored.
 MAX_TOOL_CALLS = 4
 #: Longest arguments of one call (characters).
-MAX_ARGUMENTS = 2048
+MAX_ARGUMENTS = 1024
 #: Longest words taken of one answer (characters); the rest is dropped, whatever a provider made of `max_tokens`.
-MAX_WORDS = 20_000
+MAX_WORDS = 16_000
 
 # OpenAI takes tool names of this form and call ids of up to 40 characters and answers 400 to all others.
 _BAD_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")

@@ -90,3 +90,14 @@ def test_very_long_data_of_an_event_is_trimmed() -> None:
     context = {"note": "z" * 50_000}
     asked = messages("You are CJ.", context, [], event, [], now=NOW, max_history=40, most_bytes=120_000)
     assert size(asked) < 10_000
+
+
+def test_what_a_talkative_model_said_in_this_turn_is_cut_too() -> None:
+    steps = [
+        StepRow(n, {**step(n, [10]).assistant, "content": "y" * 16_000}, step(n, [10]).tool_results, NOW)
+        for n in range(20)
+    ]
+    said = TurnInput("merchant", "hello")
+    asked = messages("You are CJ.", {}, [], said, steps, now=NOW, max_history=40, most_bytes=60_000)
+    assert size(asked) < 60_000
+    assert len(str(asked[-2]["content"])) == 16_000, "the latest words are whole"
