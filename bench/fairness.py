@@ -108,6 +108,8 @@ def main() -> None:
                 "CJ_WORKFLOWS": str(unhurried_workflows(here.folder)),
                 "CJ_LEASE_SECONDS": "10",
                 "CJ_LOG_LEVEL": "WARNING",
+                "CJ_TURNS_PER_MINUTE": "0",  # the work of a thousand turns is the point
+                "CJ_TOKENS_PER_DAY": "0",
             }
             with Stack(
                 here.database_url, here.valkey.url, here.folder, environ=environ, store=store.as_store()

@@ -138,6 +138,16 @@ def operation_name(document: DocumentNode) -> str | None:
     return operation.name.value if operation is not None and operation.name is not None else None
 
 
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What this thread sends and reads through a DeadlineBackend ends `seconds` from now, and its connection too."""
+    before = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(before)
+
+
 class BoundedTransport(httpx.BaseTransport):
     """A connection pool whose responses are read, decoded and within `max_body` bytes."""
 
@@ -147,7 +157,7 @@ class BoundedTransport(httpx.BaseTransport):
             ssl_context=httpx.create_ssl_context(trust_env=False),
             max_connections=MAX_CONNECTIONS,
             keepalive_expiry=KEEPALIVE_SECONDS,
-            network_backend=_DeadlineBackend(),
+            network_backend=DeadlineBackend(),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -226,7 +236,7 @@ def _as_httpx() -> Iterator[None]:
         raise httpx.TransportError(f"{type(error).__name__}: {error}") from error
 
 
-class _DeadlineBackend(httpcore.NetworkBackend):
+class DeadlineBackend(httpcore.NetworkBackend):
     """Opens sockets whose every operation ends at the current request's deadline."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ All times are Postgres' (`clock_timestamp()`), never a worker's clock. The modul
 own; the classes here only say what the tables are, to Alembic and to readers.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Connection,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -29,7 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0006"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -54,6 +55,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's way
         str: Text,
         datetime: DateTime(timezone=True),
+        date: Date,
         dict[str, Any]: JSONB,
         list[Any]: JSONB,
         bytes: LargeBinary,
@@ -295,6 +297,10 @@ class TurnTable(Base):
     absorbed_by: Mapped[int | None] = mapped_column(BigInteger)
     absorbed_at_step: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    #: How often a model was asked for it, answered or not.
+    model_calls: Mapped[int] = mapped_column(server_default=NONE_YET)
+    #: Most bytes of its prompts since a model refused one; absent: the settings'.
+    prompt_limit: Mapped[int | None]
 
 
 class StepTable(Base):
@@ -311,6 +317,30 @@ class StepTable(Base):
     output_tokens: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     finished_at: Mapped[datetime | None]
+
+
+class UsageTable(Base):
+    """Tokens that a merchant used of a model on a day (UTC)."""
+
+    __tablename__ = "usage"
+    __table_args__ = (Index("usage_day", "day"),)
+
+    merchant_id: Mapped[str] = mapped_column(_cascade("merchants.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+
+
+class TurnRateTable(Base):
+    """How many turns of a merchant asked a model since the present minute of theirs began."""
+
+    __tablename__ = "turn_rates"
+
+    merchant_id: Mapped[str] = mapped_column(_cascade("merchants.id"), primary_key=True)
+    since: Mapped[datetime]
+    turns: Mapped[int]
 
 
 class ReplyTable(Base):

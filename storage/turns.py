@@ -76,6 +76,10 @@ class Claim:
     started_at: datetime
     now: datetime
     lease_seconds: float
+    model_calls: int = 0
+    """How often a model was asked for this turn."""
+    prompt_limit: int | None = None
+    """Most bytes of a prompt, since a model found a longer one too long."""
 
     @property
     def run_id(self) -> str:
@@ -119,6 +123,14 @@ class AbsorbedTurn:
     traceparent: str | None
     at_step: int
     input: TurnInput
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many more of the merchant's messages a turn may absorb, and their bytes together."""
+
+    messages: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -259,22 +271,27 @@ def steps_of(session: Session, turn_id: int) -> list[StepRow]:
     return [StepRow(*row) for row in session.execute(SQL["steps_of"], {"turn_id": turn_id})]
 
 
-def newer_waiting(session: Session, claim: Claim) -> bool:
-    """Whether the merchant has written again; no message can arrive before the transaction ends."""
+def count_call(session: Session, claim: Claim, *, prompt_limit: int | None) -> None:
+    """Note that a model is about to be asked, and how long its prompt may be. Raises LostTurn."""
+    _write(session, claim, "count_call", prompt_limit=prompt_limit)
+
+
+def newer_waiting(session: Session, claim: Claim, room: Room) -> bool:
+    """Whether the merchant has written again, and there is room for it; none can arrive before the transaction ends."""
     session.execute(SQL["lock_conversation"], {"conversation_id": claim.conversation_id})
     values = {"conversation_id": claim.conversation_id, "seq": claim.seq}
-    return bool(session.execute(SQL["newer_waiting"], values).scalar())
+    return bool(session.execute(SQL["newer_waiting"], {**values, **vars(room)}).scalar())
 
 
-def absorb(session: Session, claim: Claim, *, at_step: int) -> list[AbsorbedTurn]:
-    """Take the merchant's later messages into this turn, to be answered from its step `at_step` on.
+def absorb(session: Session, claim: Claim, room: Room, *, at_step: int) -> list[AbsorbedTurn]:
+    """Take the merchant's later messages into this turn, to be answered from its step `at_step` on: what has `room`.
 
     Their turns become done; the caller adds their first and last replies. Raises LostTurn.
     """
     fence(session, claim)
     session.execute(SQL["lock_conversation"], {"conversation_id": claim.conversation_id})
     values = {"conversation_id": claim.conversation_id, "seq": claim.seq, "turn_id": claim.turn_id}
-    taken = set(session.execute(SQL["absorb"], {**values, "at_step": at_step}).scalars())
+    taken = set(session.execute(SQL["absorb"], {**values, **vars(room), "at_step": at_step}).scalars())
     return [item for item in absorbed_by(session, claim.turn_id) if item.turn_id in taken] if taken else []
 
 

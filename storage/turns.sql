@@ -67,7 +67,7 @@ WITH claimed AS (
 )
 SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.failures, c.workflow, c.workflow_hash,
        c.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
-       c.started_at, clock_timestamp() AS now
+       c.started_at, c.model_calls, c.prompt_limit, clock_timestamp() AS now
 FROM claimed c JOIN events e ON e.key = c.event_key
 
 -- name: under_way
@@ -102,6 +102,9 @@ WHERE {held} RETURNING id
 -- name: drop_lease
 UPDATE turns SET lease_until = clock_timestamp() WHERE {held} RETURNING id
 
+-- name: count_call
+UPDATE turns SET model_calls = model_calls + 1, prompt_limit = :prompt_limit WHERE {held} RETURNING id
+
 -- name: finish
 UPDATE turns SET
     status = :status, error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL
@@ -123,14 +126,17 @@ SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :tur
 SELECT 1 FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE
 
 -- fragment: newer
--- The merchant's messages that follow with nothing else in between: absorbing never changes the order.
-SELECT t.id FROM turns t
-WHERE t.conversation_id = :conversation_id AND t.seq > :seq AND t.status = 'queued'
-  AND t.input ->> 'sender' = 'merchant'
-  AND NOT EXISTS (
-      SELECT 1 FROM turns o
-      WHERE o.conversation_id = t.conversation_id AND o.seq > :seq AND o.seq < t.seq AND o.status = 'queued'
-        AND o.input ->> 'sender' <> 'merchant')
+-- The merchant's messages that follow with nothing else in between, so absorbing never changes the order; as many as
+-- there is room for. The limit is applied first: a thousand waiting messages must not be looked at for one answer.
+SELECT id FROM (
+    SELECT id, bool_and(input ->> 'sender' = 'merchant') OVER so_far AS fit,
+           sum(octet_length(input ->> 'text')) OVER so_far AS bytes
+    FROM (
+        SELECT id, seq, input FROM turns
+        WHERE conversation_id = :conversation_id AND seq > :seq AND status = 'queued'
+        ORDER BY seq LIMIT :messages) AS following
+    WINDOW so_far AS (ORDER BY seq)) AS counted
+WHERE fit AND bytes <= :bytes
 
 -- name: newer_waiting
 SELECT EXISTS ({newer})
@@ -188,11 +194,12 @@ WITH heads AS (
 ), {wake}
 
 -- name: next
--- There is room, or will be with the commit: first for this conversation, then for the merchant's others.
+-- There is room, or will be with the commit: first for this conversation, then for the merchant's others, those first
+-- whose time has begun to run.
 WITH chosen AS (
     SELECT t.id FROM turns t
     WHERE t.merchant_id = :merchant_id AND t.status = 'queued' AND t.run_after <= clock_timestamp()
       AND {first_in_conversation} AND NOT {parked}
-    ORDER BY t.conversation_id = :conversation_id DESC, t.run_after, t.id
+    ORDER BY t.conversation_id = :conversation_id DESC, t.started_at IS NULL, t.run_after, t.id
     LIMIT greatest(:per_merchant, 1)
 ), {wake}

@@ -13,6 +13,7 @@ answer. Every way a real provider misbehaves is one small value: see `Answer`.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 import uuid
@@ -119,11 +120,18 @@ class Drip:
 
 
 @dataclass(frozen=True)
+class DripHeaders:
+    """A response whose first line comes at once and whose headers never end, one every `every` seconds."""
+
+    every: float
+
+
+@dataclass(frozen=True)
 class Drop:
     """The connection is closed without an answer."""
 
 
-Answer = Say | NoChoices | Status | Html | Redirect | Slow | Drip | Drop
+Answer = Say | NoChoices | Status | Html | Redirect | Slow | Drip | DripHeaders | Drop
 Script = Sequence[Answer] | Callable[[Received], Answer]
 
 
@@ -133,6 +141,8 @@ class OpenAIServer(ModelServer):
     def __init__(self, script: Script) -> None:
         super().__init__()
         self.requests: list[Received] = []
+        #: How many requests are being answered.
+        self.open_requests = 0
         self._script = script
 
     def __enter__(self) -> Self:
@@ -146,7 +156,11 @@ class OpenAIServer(ModelServer):
         peer = request.get_extra_info("peername")[1]
         received = Received(request.path, headers, body, time.monotonic(), peer)
         self.requests.append(received)
-        return await _send(self._next(received), request, body.get("model"))
+        self.open_requests += 1
+        try:
+            return await _send(self._next(received), request, body.get("model"))
+        finally:
+            self.open_requests -= 1
 
     def _next(self, received: Received) -> Answer:
         if callable(self._script):
@@ -183,5 +197,17 @@ async def _send(answer: Answer, request: web.Request, model: object) -> web.Stre
                 await response.write(byte.encode())
                 await asyncio.sleep(every)
             return response
+        case DripHeaders(every):
+            return await _drip_headers(request, every)
         case Drop():
             return drop(request)
+
+
+async def _drip_headers(request: web.Request, every: float) -> web.StreamResponse:
+    transport = request.transport
+    assert transport is not None
+    transport.write(b"HTTP/1.1 200 OK\r\n")
+    for number in itertools.count():
+        transport.write(f"x-{number}: drip\r\n".encode())
+        await asyncio.sleep(every)
+    return web.StreamResponse()

@@ -12,10 +12,13 @@ from sqlalchemy import text
 from storage import conversations, inbox, merchants, turns
 from storage.database import Database
 from storage.inbox import Accepted, NewEvent
-from storage.turns import Claim, TurnInput
+from storage.turns import Claim, Room, TurnInput
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+#: For more than any test says.
+ROOM = Room(messages=20, bytes=40_000)
 
 _numbers = count(1)
 

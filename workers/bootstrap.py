@@ -30,6 +30,7 @@ from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault
 from workers import logs, metrics
+from workers.agent.cost_limits import CostLimits
 from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
 from workers.agent.tools import Tools
@@ -125,6 +126,7 @@ class Resources:
             wake_ups=self.wake_ups,
             leases=self.leases,
             draining=self.draining,
+            cost_limits=CostLimits.of(self.settings),
         )
 
     @cached_property

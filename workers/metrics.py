@@ -11,6 +11,9 @@
 | cj_fetches_total             | data_type, result  | fetches after a miss: ok, partial, stale (old data), error       |
 | cj_shopify_errors_total      | code               | errors when reading from Shopify                                 |
 | cj_model_calls_total         | model, result      | calls of language models: ok, or an error code                   |
+| cj_model_tokens_total        | model, direction   | tokens of language models: input, output                         |
+| cj_budgets_used_up_total     | budget             | turns that ended because their merchant's budget of the day or   |
+|                              |                    | the minute was used up                                           |
 
 The hit rate is `hit + joined` of all reads. Prometheus' own process_* and python_* metrics are served too.
 
@@ -35,6 +38,8 @@ _CACHE_READS = Counter("cj_cache_reads", "Reads of store data", ["data_type", "r
 _FETCHES = Counter("cj_fetches", "Fetches from Shopify", ["data_type", "result"])
 _SHOPIFY_ERRORS = Counter("cj_shopify_errors", "Errors when reading from Shopify", ["code"])
 _MODEL_CALLS = Counter("cj_model_calls", "Calls of language models", ["model", "result"])
+_MODEL_TOKENS = Counter("cj_model_tokens", "Tokens of language models", ["model", "direction"])
+_BUDGETS_USED_UP = Counter("cj_budgets_used_up", "Turns that met their merchant's budget", ["budget"])
 
 
 def event(event_type: str, result: str) -> None:
@@ -70,6 +75,17 @@ def shopify_error(code: str) -> None:
 def model_call(model: str, result: str) -> None:
     """A model answered or failed."""
     _MODEL_CALLS.labels(model, result).inc()
+
+
+def model_tokens(model: str, input_tokens: int, output_tokens: int) -> None:
+    """A model has answered: tokens it read and wrote."""
+    _MODEL_TOKENS.labels(model, "input").inc(input_tokens)
+    _MODEL_TOKENS.labels(model, "output").inc(output_tokens)
+
+
+def budget_used_up(budget: str) -> None:
+    """A turn ended before a model was asked: its merchant's budget is used up."""
+    _BUDGETS_USED_UP.labels(budget).inc()
 
 
 def serve(port: int, *, address: str = "0.0.0.0") -> int | None:  # noqa: S104 - Prometheus is another machine

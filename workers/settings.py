@@ -133,6 +133,11 @@ _BROKER = _url("redis", "rediss", "amqp", "amqps")
 _REDIS = _url("redis", "rediss", "unix")
 _LEASE = _number(float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
 _FACTOR = _number(float, 0.1, 10, "write a number from 0.1 to 10; 1 is the usual pace")
+_PROMPT = _number(int, 1000, 1_000_000, "write tokens from 1000 to 1000000, e.g. 40000")
+_OUTPUT = _number(int, 100, 100_000, "write tokens from 100 to 100000, e.g. 4000")
+_ABSORBED = _number(int, 0, 1000, "write a number from 0 to 1000, e.g. 20")
+_RATE = _number(int, 0, 10_000, "write a number from 0 (no limit) to 10000, e.g. 60")
+_DAILY = _number(int, 0, 10**12, "write tokens, e.g. 5000000; 0 is no limit")
 _PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
 
 
@@ -168,6 +173,29 @@ class Settings(BaseModel):
         (),
         alias="CJ_MODEL_FALLBACKS",
         description="models to try when CJ_MODEL is unavailable, separated by commas",
+    )
+    prompt_tokens: Annotated[int, _PROMPT] = Field(
+        40_000,
+        alias="CJ_PROMPT_TOKENS",
+        description="most tokens of one request to a model, estimated as a third of its bytes; default 40000",
+    )
+    output_tokens: Annotated[int, _OUTPUT] = Field(
+        4000, alias="CJ_OUTPUT_TOKENS", description="most tokens of one answer of a model; default 4000"
+    )
+    absorbed_messages: Annotated[int, _ABSORBED] = Field(
+        20,
+        alias="CJ_ABSORBED_MESSAGES",
+        description="most further messages of a merchant that one turn answers too; default 20",
+    )
+    turns_per_minute: Annotated[int, _RATE] = Field(
+        60,
+        alias="CJ_TURNS_PER_MINUTE",
+        description="most turns of one merchant in a minute; default 60, 0 is no limit",
+    )
+    tokens_per_day: Annotated[int, _DAILY] = Field(
+        5_000_000,
+        alias="CJ_TOKENS_PER_DAY",
+        description="most tokens of one merchant in a day (UTC); default 5000000, 0 is no limit",
     )
     shopify_client_id: str | None = Field(
         None, alias="SHOPIFY_CLIENT_ID", description="the Shopify app's client id, to refresh tokens that expire"

@@ -107,7 +107,7 @@ class BehaviorSection(Section):
 
 
 class LimitsSection(Section):
-    """Bounds of one turn."""
+    """Bounds of one turn, and of what a merchant may cost."""
 
     place: ClassVar = "'limits'"
 
@@ -119,6 +119,12 @@ class LimitsSection(Section):
     """The shortest time between two messages of one turn."""
     max_history_messages: int = Field(40, ge=2, le=400)
     """How many earlier messages CJ reads."""
+    prompt_tokens: int | None = Field(None, ge=1000, le=1_000_000)
+    """Most tokens of one request to the model, estimated; without it the operator's."""
+    turns_per_minute: int | None = Field(None, ge=0, le=10_000)
+    """Most turns of one merchant in a minute, 0 for no limit; without it the operator's."""
+    tokens_per_day: int | None = Field(None, ge=0, le=1_000_000_000_000)
+    """Most tokens of one merchant in a day (UTC), 0 for no limit; without it the operator's."""
 
 
 class ModelSection(Section):

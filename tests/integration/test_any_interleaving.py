@@ -6,6 +6,7 @@ every event has had its full effect exactly once, and the gateway has shown it i
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,9 +30,11 @@ from storage.errors import LostTurn
 from storage.inbox import Accepted, NewEvent
 from storage.outbox import NewReply, OutgoingReply
 from tests import rows
+from workers.agent.cost_limits import CostLimits
 from workers.agent.state import TurnState
 from workers.agent.transactions import NewStep, TurnTransactions
 from workers.delivery.sweeper import sweep
+from workers.settings import Settings
 from workers.workflow.handler import handle
 from workflows.loader import WorkflowSet, load_folder
 
@@ -41,6 +44,7 @@ WORKERS = ("agent-1", "agent-2")
 #: Undisturbed rounds after which nothing may be left to do.
 ROUNDS = 60
 
+NO_LIMITS = replace(CostLimits.of(Settings()), turns_per_minute=0, tokens_per_day=0)
 INDEX = st.integers(0, 10**6)
 
 
@@ -162,7 +166,7 @@ class System(RuleBasedStateMachine):
     @rule(which=INDEX)
     def absorb(self, which: int) -> None:
         state = pick(self.held, which)
-        self.fenced(state, lambda: [] if self.transactions(state).absorb(state, len(state.steps)) else None)
+        self.fenced(state, lambda: [] if self.take_in(state) else None)
 
     @precondition(lambda self: self.held)
     @rule(which=INDEX)
@@ -244,6 +248,12 @@ class System(RuleBasedStateMachine):
     def transactions(self, state: TurnState) -> TurnTransactions:
         return self.transactions_of[WORKERS[state.claim.attempt % 2]]
 
+    def take_in(self, state: TurnState) -> bool:
+        """Ask a model, as far as the rows know; whether the merchant wrote again."""
+        before = len(state.absorbed)
+        self.transactions(state).begin_call(state, len(state.steps), NO_LIMITS, rows.ROOM)
+        return len(state.absorbed) > before
+
     def next_step(
         self, state: TurnState, talks: bool, *, unless_newer: bool
     ) -> Callable[[], list[OutgoingReply] | None]:
@@ -254,13 +264,15 @@ class System(RuleBasedStateMachine):
         call = {"id": "call", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
         answer = NewStep(number, {"role": "assistant", "content": None, "tool_calls": [call]})
         said = [NewReply(f"{number}:text", agui.text(f"m{number}", "let me see"))] if talks else []
-        return lambda: self.transactions(state).add_step(state, answer, said, unless_newer=unless_newer)
+        return lambda: self.transactions(state).add_step(
+            state, answer, said, unless_newer=rows.ROOM if unless_newer else None
+        )
 
     def last_step(self, state: TurnState) -> list[OutgoingReply] | None:
         number = len(state.steps)
         answer = NewStep(number, {"role": "assistant", "content": "that is it"})
         said = [NewReply(f"{number}:text", agui.text(f"m{number}", "that is it"))]
-        ended = self.transactions(state).finish(state, answer=answer, replies=said, unless_newer=True)
+        ended = self.transactions(state).finish(state, answer=answer, replies=said, unless_newer=rows.ROOM)
         return None if ended is None else ended.replies
 
     def fenced(self, state: TurnState, work: Callable[[], Any], is_told: bool = True) -> None:
@@ -388,7 +400,7 @@ class System(RuleBasedStateMachine):
         self.hand_over(replies)
         if waits_for_results(state):
             self.hand_over(self.next_step(state, talks=False, unless_newer=False)())
-        self.transactions(state).absorb(state, len(state.steps))
+        self.take_in(state)
         self.hand_over(self.last_step(state))
 
     def is_finished(self) -> bool:

@@ -7,6 +7,7 @@ from storage.conversations import PastTurn
 from storage.database import Database
 from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
 from storage.turns import TurnInput
+from tests import rows
 from tests.rows import claim, execute, open_conversation, query, queue
 
 
@@ -115,7 +116,7 @@ def test_history_has_the_messages_a_turn_took_in(database: Database) -> None:
     first = claim(database, queue(database, "one"))
     queue(database, "two")
     with database.transaction() as session:
-        turns.absorb(session, first, at_step=1)
+        turns.absorb(session, first, rows.ROOM, at_step=1)
         turns.finish(session, first)
     (told,) = history(database)
     assert [(item.at_step, item.input) for item in told.absorbed] == [(1, TurnInput("merchant", "two"))]

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from shopify.transport import within
 from tests.openai_server import (
     Answer,
     Call,
     Drip,
+    DripHeaders,
     Drop,
     Html,
     NoChoices,
@@ -26,7 +28,9 @@ from tests.openai_server import (
     Status,
     plays_the_demo_model,
 )
+from tests.waiting import wait_until
 from workers.model import client as model_module
+from workers.model import litellm_call
 from workers.model.breaker import PATIENCE, PAUSE
 from workers.model.client import Model, ModelRefused, ModelUnavailable, assistant_message
 
@@ -328,6 +332,44 @@ def test_an_answer_that_drips_in_costs_no_more_than_the_timeout(serve: Serve, fa
     serve([Drip(0.2)])
     with at_most(6), pytest.raises(ModelUnavailable, match="no answer in time"):
         model_of(fake_time).ask(QUESTION, None, timeout=1.2)
+
+
+@pytest.mark.parametrize("endless", [Drip(0.2), DripHeaders(0.2), Slow(60)], ids=str)
+def test_giving_up_closes_the_connection(serve: Serve, fake_time: Time, endless: Answer) -> None:
+    server = serve([endless])
+    with pytest.raises(ModelUnavailable, match="no answer in time"):
+        model_of(fake_time).ask(QUESTION, None, timeout=2.2)
+    assert len(server.requests) == 1
+    wait_until(lambda: server.open_requests == 0, limit=3.0, what="the connection to be closed")
+
+
+def test_calls_that_were_given_up_leave_the_pool_to_others(serve: Serve, fake_time: Time) -> None:
+    drips: set[str] = {f"drip-{number}" for number in range(106)}
+    server = serve(lambda request: Drip(0.5) if request.messages[-1]["content"] in drips else Say("hello"))
+    model = Model([NAME], clock=fake_time.clock, sleep=fake_time.sleep)
+
+    def ask(words: str) -> None:
+        litellm_call.call(NAME, litellm_call.Request([{"role": "user", "content": words}]), 4.0)
+
+    with ThreadPoolExecutor(len(drips)) as pool:
+        list(pool.map(ask, drips))
+    assert model.ask(QUESTION, None, timeout=10).text == "hello"
+    wait_until(lambda: server.open_requests == 0, limit=5.0, what="the connections to be closed")
+
+
+def test_every_connection_of_the_library_ends_with_its_call(serve: Serve) -> None:
+    """Providers that do not speak OpenAI's protocol are reached through connections litellm makes itself."""
+    from litellm.llms.custom_httpx.http_handler import HTTPHandler
+
+    server = serve([Drip(0.2)])
+
+    def post() -> None:
+        with within(2.0):
+            HTTPHandler(timeout=60).post(f"{server.base_url}/chat/completions", json={"messages": []})
+
+    with at_most(6), pytest.raises(Exception, match=r"(?i)time|deadline"):
+        post()
+    wait_until(lambda: server.open_requests == 0, limit=3.0, what="the connection to be closed")
 
 
 def test_an_only_model_that_was_silent_is_asked_again_when_time_allows(

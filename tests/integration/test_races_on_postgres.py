@@ -13,6 +13,7 @@ from storage.errors import LostTurn, StorageUnavailable
 from storage.inbox import Accepted, Reused
 from storage.outbox import NewReply
 from storage.turns import Claim, TurnInput
+from tests import rows
 from tests.rows import at_once, claim, new_event, open_conversation, query, queue, store_event
 from tests.waiting import wait_until
 
@@ -225,7 +226,7 @@ def test_a_message_is_taken_in_or_waits_but_is_never_lost(database: Database) ->
         step = 0
         while len(taken) < 30 and step < 10_000:
             with database.transaction() as session:
-                taken.extend(item.seq for item in turns.absorb(session, claimed, at_step=step))
+                taken.extend(item.seq for item in turns.absorb(session, claimed, rows.ROOM, at_step=step))
             step += 1
 
     answering = threading.Thread(target=answer)

@@ -9,6 +9,7 @@ from storage import inbox, turns
 from storage.database import Database
 from storage.errors import LostTurn, StorageRefused, UnknownConversation
 from storage.turns import Claim, NotDue, TurnInput
+from tests import rows
 from tests.rows import (
     claim,
     execute,
@@ -174,7 +175,7 @@ def writes() -> dict[str, Callable[..., object]]:
         "set_workflow": lambda session, claimed: turns.set_workflow(session, claimed, "w", "h"),
         "add_step": lambda session, claimed: turns.add_step(session, claimed, 0, {"content": "zombie"}),
         "add_results": lambda session, claimed: turns.add_results(session, claimed, 0, [{"zombie": True}]),
-        "absorb": lambda session, claimed: turns.absorb(session, claimed, at_step=0),
+        "absorb": lambda session, claimed: turns.absorb(session, claimed, rows.ROOM, at_step=0),
         "release": lambda session, claimed: turns.release(session, claimed),
         "drop_lease": lambda session, claimed: turns.drop_lease(session, claimed),
         "finish": lambda session, claimed: turns.finish(session, claimed),
@@ -290,8 +291,8 @@ def test_later_messages_are_taken_in_and_their_turns_are_done(database: Database
     first = claim(database, queue(database, "one"))
     second, third = queue(database, "two", traceparent="00-two-01"), queue(database, "three")
     with database.transaction() as session:
-        assert turns.newer_waiting(session, first)
-        taken = turns.absorb(session, first, at_step=1)
+        assert turns.newer_waiting(session, first, rows.ROOM)
+        taken = turns.absorb(session, first, rows.ROOM, at_step=1)
     assert [(item.turn_id, item.seq, item.input.text, item.at_step) for item in taken] == [
         (second, 2, "two", 1),
         (third, 3, "three", 1),
@@ -300,8 +301,8 @@ def test_later_messages_are_taken_in_and_their_turns_are_done(database: Database
     assert taken[0].event_id
     assert (status_of(database, second), status_of(database, third)) == ("done", "done")
     with database.transaction() as session:
-        assert not turns.newer_waiting(session, first)
-        assert turns.absorb(session, first, at_step=2) == []
+        assert not turns.newer_waiting(session, first, rows.ROOM)
+        assert turns.absorb(session, first, rows.ROOM, at_step=2) == []
         assert turns.absorbed_by(session, first.turn_id) == taken
     assert try_claim(database, second) is None
 
@@ -310,10 +311,10 @@ def test_a_second_absorption_returns_only_what_is_new(database: Database) -> Non
     first = claim(database, queue(database, "one"))
     queue(database, "two")
     with database.transaction() as session:
-        turns.absorb(session, first, at_step=0)
+        turns.absorb(session, first, rows.ROOM, at_step=0)
     queue(database, "three")
     with database.transaction() as session:
-        assert [item.input.text for item in turns.absorb(session, first, at_step=1)] == ["three"]
+        assert [item.input.text for item in turns.absorb(session, first, rows.ROOM, at_step=1)] == ["three"]
         absorbed = turns.absorbed_by(session, first.turn_id)
     assert [(item.input.text, item.at_step) for item in absorbed] == [("two", 0), ("three", 1)]
 
@@ -324,8 +325,8 @@ def test_absorbing_does_not_jump_over_a_system_event(database: Database) -> None
     system = queue(database, TurnInput("system", "show_shopify_insights"))
     last = queue(database, "three")
     with database.transaction() as session:
-        assert [item.input.text for item in turns.absorb(session, first, at_step=0)] == ["two"]
-        assert not turns.newer_waiting(session, first)
+        assert [item.input.text for item in turns.absorb(session, first, rows.ROOM, at_step=0)] == ["two"]
+        assert not turns.newer_waiting(session, first, rows.ROOM)
     assert (status_of(database, system), status_of(database, last)) == ("queued", "queued")
 
 
@@ -333,7 +334,7 @@ def test_absorbing_takes_nothing_of_other_conversations(database: Database) -> N
     first = claim(database, queue(database, "one"))
     other = queue(database, "elsewhere", conversation_id="c2")
     with database.transaction() as session:
-        assert turns.absorb(session, first, at_step=0) == []
+        assert turns.absorb(session, first, rows.ROOM, at_step=0) == []
     assert status_of(database, other) == "queued"
 
 
@@ -342,7 +343,7 @@ def test_no_message_comes_in_between_the_check_and_the_commit(database: Database
     first = claim(database, queue(database, "one"))
     key = store_event(database, new_event())
     with database.transaction() as session:
-        assert not turns.newer_waiting(session, first)
+        assert not turns.newer_waiting(session, first, rows.ROOM)
         blocked = "SELECT 1 FROM conversations WHERE id = 'c1' FOR NO KEY UPDATE NOWAIT"
         with pytest.raises(Exception, match="LockNotAvailable"):
             query(database, blocked)

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from workers.agent.time_limits import CLOSING_SECONDS, MINIMUM_SECONDS
+from workers.agent.time_limits import (
+    CLOSING_SECONDS,
+    LONGEST_MODEL_RETRY_SECONDS,
+    MINIMUM_SECONDS,
+    MODEL_RETRY_SECONDS,
+)
+
+MAX_FRUITLESS_CALLS = 8
+"""How often a turn asks in vain: no answer came, or it was refused, or outdated, or its worker died."""
 
 
 class Limits(Protocol):
@@ -64,10 +72,15 @@ class End:
 
 @dataclass(frozen=True)
 class OutOfTime:
-    """The deadline passed before the model could answer."""
+    """The deadline has passed, and the model was not at fault."""
 
 
-Move = AskModel | RunTools | Pause | End | OutOfTime
+@dataclass(frozen=True)
+class NoAnswer:
+    """Calls of a model brought nothing, and no time is left for another, or there were too many."""
+
+
+Move = AskModel | RunTools | Pause | End | OutOfTime | NoAnswer
 
 
 @dataclass(frozen=True)
@@ -93,25 +106,42 @@ class GiveUp:
 Outcome = Finished | RetryLater | GiveUp
 
 
-def next_move(steps: Sequence[Step], limits: Limits, *, now: datetime, seconds_left: float) -> Move:
-    """The next move of a turn with these committed `steps`.
+def next_move(steps: Sequence[Step], limits: Limits, *, now: datetime, seconds_left: float, fruitless: int = 0) -> Move:
+    """The next thing to do for a turn with these committed `steps`.
 
-    `now` and the steps' times are the database's clock; `seconds_left` is the time until the turn's deadline.
+    `now` is the database's clock, as are the steps' times; `seconds_left` counts to the turn's deadline; `fruitless`
+    is the number of calls of a model that brought no step.
     """
     last = steps[-1] if steps else None
     if last is None:
-        return _ask(0, rounds=0, limits=limits, seconds_left=seconds_left)
+        return _ask(0, 0, limits, seconds_left, fruitless)
     if not last.assistant.get("tool_calls"):
         return End()
     if last.tool_results is None:
         return _pause(last, limits, now) or RunTools(last.step)
     rounds = sum(1 for step in steps if step.tool_results is not None)
-    return _ask(last.step + 1, rounds=rounds, limits=limits, seconds_left=seconds_left)
+    return _ask(last.step + 1, rounds, limits, seconds_left, fruitless)
 
 
-def _ask(step: int, *, rounds: int, limits: Limits, seconds_left: float) -> Move:
+def retry_pause(fruitless: int, retry_after: float | None, seconds_left: float) -> float | None:
+    """Seconds to wait before models that were all unavailable are asked again; None if it is not worth it.
+
+    The pause grows with each of the `fruitless` calls and is no shorter than the `retry_after` they named. A wait
+    beyond the turn's time is not begun.
+    """
+    if retry_after is not None and retry_after > seconds_left:
+        return None
+    growing = MODEL_RETRY_SECONDS * 2 ** max(fruitless - 1, 0)
+    pause = min(max(growing, retry_after or 0.0), LONGEST_MODEL_RETRY_SECONDS)
+    worthwhile = fruitless < MAX_FRUITLESS_CALLS and seconds_left > pause + LONGEST_MODEL_RETRY_SECONDS
+    return pause if worthwhile else None
+
+
+def _ask(step: int, rounds: int, limits: Limits, seconds_left: float, fruitless: int) -> Move:
     if seconds_left < MINIMUM_SECONDS:
-        return OutOfTime()
+        return NoAnswer() if fruitless else OutOfTime()
+    if fruitless >= MAX_FRUITLESS_CALLS:
+        return NoAnswer()
     return AskModel(step, with_tools=rounds < limits.max_tool_rounds and seconds_left >= CLOSING_SECONDS)
 
 

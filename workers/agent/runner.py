@@ -4,41 +4,41 @@ import contextlib
 import json
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 from events import agui
 from storage.errors import LostTurn, StorageError
 from storage.outbox import NewReply
-from storage.turns import Claim, NotDue
+from storage.turns import Claim, NotDue, Room
 from workers import logs, metrics
-from workers.agent import tools
+from workers.agent import prompt_size, tools
+from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
     AskModel,
     End,
     Finished,
     GiveUp,
+    NoAnswer,
     Outcome,
     OutOfTime,
     Pause,
     RetryLater,
     RunTools,
     next_move,
+    retry_pause,
 )
 from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
+from workers.agent.prompt_size import Message
 from workers.agent.state import TurnState
-from workers.agent.time_limits import (
-    LONGEST_MODEL_RETRY_SECONDS,
-    MODEL_CALL_SECONDS,
-    MODEL_RETRY_SECONDS,
-    TOOL_SECONDS,
-)
+from workers.agent.time_limits import MODEL_CALL_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
-from workers.agent.transactions import Ended, NewStep, TurnTransactions
+from workers.agent.transactions import Ended, NewStep, Spent, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint
-from workers.model.client import Model, ModelError, ModelUnavailable
+from workers.model.client import Model, ModelError, ModelRefused, ModelUnavailable
 from workers.model.response import Answer, ToolCall, assistant_message
 
 log = logs.get(__name__)
@@ -47,6 +47,8 @@ MAX_ABSORPTIONS = 3
 """How often a turn restarts its answer because the merchant wrote again."""
 
 SORRY_TIME = "Sorry, that took me too long. Please ask again."
+SORRY_WORDS = "Sorry, I could not put an answer into words. Please ask again."
+SORRY_LENGTH = "Sorry, that is more than I can read at once. Please ask with fewer words."
 
 
 class TurnRunner:
@@ -62,6 +64,7 @@ class TurnRunner:
         wake_ups: WakeUps,
         leases: LeaseKeeper,
         draining: threading.Event,
+        cost_limits: CostLimits,
     ) -> None:
         self._transactions = transactions
         self._model = model
@@ -70,6 +73,7 @@ class TurnRunner:
         self._wake_ups = wake_ups
         self._leases = leases
         self._draining = draining
+        self._cost_limits = cost_limits
 
     def run(self, turn_id: int) -> None:
         """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due."""
@@ -119,7 +123,13 @@ class TurnRunner:
         while True:
             if self._draining.is_set():
                 return RetryLater(0.0)
-            move = next_move(state.steps, state.workflow.limits, now=state.now(), seconds_left=state.seconds_left())
+            move = next_move(
+                state.steps,
+                state.workflow.limits,
+                now=state.now(),
+                seconds_left=state.seconds_left(),
+                fruitless=state.fruitless,
+            )
             match move:
                 case AskModel(step=step, with_tools=with_tools):
                     outcome = self._ask(state, step, with_tools)
@@ -133,6 +143,8 @@ class TurnRunner:
                     return self._end(state)
                 case OutOfTime():
                     return GiveUp("turn_timeout", SORRY_TIME)
+                case NoAnswer():
+                    return GiveUp(ModelUnavailable.code, ModelUnavailable.merchant)
 
     def _say(self, state: TurnState, words: str) -> Outcome:
         """Send text (and a transition) decided by the workflow, without a model."""
@@ -149,31 +161,44 @@ class TurnRunner:
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
-        if self._may_absorb(state):
-            self._transactions.absorb(state, step)
+        limits = self._cost_limits.within(state.workflow)
+        used_up = self._transactions.begin_call(state, step, limits, self._room(state, limits))
+        if used_up is not None:
+            metrics.budget_used_up(used_up.code)
+            return GiveUp(used_up.code, used_up.sentence)
+        messages = state.messages(limits.prompt_bytes(state.prompt_limit))
+        offered = tools.definitions(state.workflow.tools) if with_tools else []
         try:
-            answer = self._call_model(state, with_tools)
+            answer = self._call_model(state, messages, offered, limits.answer_tokens(state.prompt_limit))
         except ModelUnavailable as error:
             return _after_failure(state, error)
+        except ModelRefused as error:
+            return _with_less(state, error, messages, limits)
         except ModelError as error:
             return GiveUp(error.code, error.merchant)
-        return self._keep(state, step, answer)
+        return self._keep(state, step, answer, bool(offered), _spent(answer, messages), self._room(state, limits))
 
-    def _may_absorb(self, state: TurnState) -> bool:
-        return state.claim.input.sender == "merchant" and state.absorptions < MAX_ABSORPTIONS
+    @staticmethod
+    def _room(state: TurnState, limits: CostLimits) -> Room | None:
+        """What of later messages the turn may take in before it asks, if it may at all."""
+        if state.claim.input.sender != "merchant" or state.fruitless >= MAX_ABSORPTIONS:
+            return None
+        return limits.room([item.input.text for item in state.absorbed])
 
-    def _call_model(self, state: TurnState, with_tools: bool) -> Answer:
+    def _call_model(
+        self, state: TurnState, messages: list[Message], offered: list[dict[str, Any]], max_output_tokens: int
+    ) -> Answer:
         settings = state.workflow.model
         names = [settings.name, *settings.fallbacks] if settings.name else None
         started = time.monotonic()
         failpoint("model.before")
         try:
             answer = self._model.ask(
-                state.messages(),
-                tools.definitions(state.workflow.tools) if with_tools else None,
+                messages,
+                offered or None,
                 timeout=max(min(MODEL_CALL_SECONDS, state.seconds_left()), 1.0),
                 temperature=settings.temperature,
-                max_output_tokens=settings.max_output_tokens,
+                max_output_tokens=max_output_tokens,
                 names=names,
             )
         except ModelError as error:
@@ -185,28 +210,36 @@ class TurnRunner:
         log.info("model answered", model=answer.model, milliseconds=milliseconds, tool_calls=len(answer.tool_calls))
         return answer
 
-    def _keep(self, state: TurnState, step: int, answer: Answer) -> Outcome | None:
-        """Commit the answer. An answer without tool calls is the last, and the turn ends in the same commit.
+    def _keep(
+        self, state: TurnState, step: int, answer: Answer, may_call: bool, spent: Spent, room: Room | None
+    ) -> Outcome | None:
+        """Commit the answer. Without tool calls it is the last one, and the turn ends in the same commit.
 
-        Text is fenced: if the merchant wrote again while the model was answering, the answer is dropped as stale and
-        the model is asked again with both messages.
+        Calls that were not offered are dropped: a model that makes them would never come to an end. What is said is
+        fenced: if the merchant wrote again while the model thought, the answer is dropped as stale and the model is
+        asked again with both messages.
         """
+        metrics.model_tokens(spent.model, spent.input_tokens, spent.output_tokens)
+        if answer.tool_calls and not may_call:
+            log.warning("calls of tools that were not offered are dropped", model=answer.model)
+            answer = replace(answer, tool_calls=())
+            if answer.text is None:
+                self._transactions.spend(state, spent)
+                return GiveUp("model_without_words", SORRY_WORDS)
         replies = self._text(state.claim, step, answer.text)
-        new = NewStep(step, _assistant(answer), _usage(answer))
-        fenced = bool(replies) and self._may_absorb(state)
+        new = NewStep(step, _assistant(answer), spent)
+        fence = room if replies else None
         if not answer.tool_calls:
-            ended = self._transactions.finish(state, answer=new, replies=replies, unless_newer=fenced)
+            ended = self._transactions.finish(state, answer=new, replies=replies, unless_newer=fence)
             if ended is not None:
                 self._close(state.claim, ended)
                 return Finished()
         else:
             if not replies:  # no text, so no pause: the calls start with this commit
                 replies = _starts(step, new.assistant)
-            outgoing = self._transactions.add_step(state, new, replies, unless_newer=fenced)
+            outgoing = self._transactions.add_step(state, new, replies, unless_newer=fence)
             if outgoing is not None:
                 self._reply_publisher.publish(outgoing)
-                return None
-        state.absorptions += 1
         return None
 
     @staticmethod
@@ -244,10 +277,22 @@ class TurnRunner:
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
-    pause = min(error.retry_after or MODEL_RETRY_SECONDS, LONGEST_MODEL_RETRY_SECONDS)
-    if state.seconds_left() > pause + LONGEST_MODEL_RETRY_SECONDS:
-        return RetryLater(pause)
-    return GiveUp(error.code, error.merchant)
+    pause = None if error.silent else retry_pause(state.fruitless, error.retry_after, state.seconds_left())
+    return GiveUp(error.code, error.merchant) if pause is None else RetryLater(pause)
+
+
+def _with_less(state: TurnState, error: ModelRefused, asked: list[Message], limits: CostLimits) -> Outcome | None:
+    """Ask again with a third of what was too long; or, refused for another reason, without what was said before: that
+    may be the reason, and would be in every later turn. None if there is something to leave out.
+    """
+    answer_tokens = limits.answer_tokens(state.prompt_limit)
+    state.prompt_limit = prompt_size.size(asked) // 3 if error.too_long else 0
+    shorter = state.messages(limits.prompt_bytes(state.prompt_limit))
+    less_room = error.too_long and limits.answer_tokens(state.prompt_limit) < answer_tokens
+    if prompt_size.size(shorter) >= prompt_size.size(asked) and not less_room:
+        return GiveUp(error.code, SORRY_LENGTH if error.too_long else error.merchant)
+    log.warning("the model takes no prompt of this length" if error.too_long else "asked again without what was said")
+    return None
 
 
 def _assistant(answer: Answer) -> dict[str, Any]:
@@ -256,8 +301,11 @@ def _assistant(answer: Answer) -> dict[str, Any]:
     return {**assistant_message(answer), **({ERRORS: errors} if errors else {})}
 
 
-def _usage(answer: Answer) -> dict[str, Any]:
-    return {"model": answer.model, "input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens}
+def _spent(answer: Answer, asked: list[Message]) -> Spent:
+    """What the provider counted; what it does not say is estimated, lest it be free."""
+    read = answer.input_tokens or prompt_size.size(asked) // prompt_size.BYTES_PER_TOKEN
+    written = answer.output_tokens or prompt_size.size(_assistant(answer)) // prompt_size.BYTES_PER_TOKEN
+    return Spent(answer.model, read, written)
 
 
 def _calls(assistant: dict[str, Any]) -> list[ToolCall]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from storage.conversations import PastTurn
 from storage.turns import Claim, StepRow
-from workers.agent.prompt import Absorbed, Message, messages
+from workers.agent.prompt import Absorbed, messages
+from workers.agent.prompt_size import Message
 from workers.agent.time_limits import GRACE_SECONDS
 from workflows.loader import Workflow
 
@@ -23,21 +24,31 @@ class TurnState:
     history: list[PastTurn]
     steps: list[StepRow]
     absorbed: list[Absorbed] = field(default_factory=list)
-    absorptions: int = 0
+    model_calls: int = field(init=False)
+    prompt_limit: int | None = field(init=False)
     loaded_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.model_calls, self.prompt_limit = self.claim.model_calls, self.claim.prompt_limit
+
+    @property
+    def fruitless(self) -> int:
+        """How many calls of a model brought no step."""
+        return self.model_calls - len(self.steps)
 
     def now(self) -> datetime:
         """The database's clock, advanced by this process's."""
         return self.claim.now + timedelta(seconds=time.monotonic() - self.loaded_at)
 
     def seconds_left(self) -> float:
-        """Seconds until the turn's deadline; may be negative."""
-        budget = float(self.workflow.limits.turn_timeout_seconds)
+        """Until the turn's deadline; may be negative."""
+        limit = float(self.workflow.limits.turn_timeout_seconds)
+        grace = min(limit, GRACE_SECONDS) if self.claim.failures else 0.0
         spent = (self.claim.now - self.claim.started_at).total_seconds()
-        return max(budget - spent, min(budget, GRACE_SECONDS)) - (time.monotonic() - self.loaded_at)
+        return limit + grace - spent - (time.monotonic() - self.loaded_at)
 
-    def messages(self) -> list[Message]:
-        """The messages for the next model call."""
+    def messages(self, most_bytes: int) -> list[Message]:
+        """What the model is asked with now, in so many bytes."""
         return messages(
             self.workflow.prompt,
             self.context,
@@ -47,6 +58,7 @@ class TurnState:
             self.absorbed,
             now=self.now(),
             max_history=self.workflow.limits.max_history_messages,
+            most_bytes=most_bytes,
         )
 
     def fetched(self) -> list[str]:

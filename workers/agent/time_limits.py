@@ -1,15 +1,17 @@
 """Every time limit of a turn, in seconds: how long until the merchant gets an answer, or "Sorry".
 
-    workflow's turn_timeout_seconds (default 60), from the first claim
-    ├── CLOSING_SECONDS before it    no more tools: the model sums up what it has found
-    ├── MINIMUM_SECONDS before it    no more model calls: "Sorry, that took me too long."
-    └── one model call               MODEL_CALL_SECONDS, shared by all attempts on all configured models
-        └── no model answered        retried after MODEL_RETRY_SECONDS or the wait it named, as long as
-                                     LONGEST_MODEL_RETRY_SECONDS remain; then "Sorry, I can't think straight"
-    the tool calls of one step       TOOL_SECONDS; resent every ASK_AGAIN_SECONDS; then "did not arrive in time"
-    Postgres unavailable             TRANSACTION_SECONDS; then the turn is abandoned until its lease expires
-    the worker dies                  CJ_LEASE_SECONDS until another takes over, with at least GRACE_SECONDS to answer;
-                                     after `storage.turns.MAX_FAILURES` deaths "Sorry, I lost my train …"
+    workflow's turn_timeout_seconds (60 unless it says otherwise), counted once, from the first claim; pauses and waits
+    count, whoever runs the turn; GRACE_SECONDS more, once, for a turn whose worker died
+    ├── CLOSING_SECONDS before it    tools are no longer offered: the model says what it has found
+    ├── MINIMUM_SECONDS before it    nothing is asked any more: "Sorry, that took me too long."
+    └── one call of a model          MODEL_CALL_SECONDS, shared by all tries of all configured models
+        └── no model answered        asked again after MODEL_RETRY_SECONDS, then twice as long each time, or the wait
+                                     it named, while LONGEST_MODEL_RETRY_SECONDS remain and no more than
+                                     `decide.MAX_FRUITLESS_CALLS` brought nothing; then "Sorry, I can't think straight"
+    the tool calls of one step       TOOL_SECONDS; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
+    Postgres away                    TRANSACTION_SECONDS; then the turn is left to its lease
+    its worker dies                  CJ_LEASE_SECONDS until another takes over; after `storage.turns.MAX_FAILURES`
+                                     deaths "Sorry, I lost my train …"
 
 `workers.model.client` divides one call's time among models; a fetch's own deadline is in `workers.shop.fetch`.
 """
@@ -17,7 +19,7 @@
 MODEL_CALL_SECONDS = 30.0
 """Longest model call, including fallbacks and retries."""
 MODEL_RETRY_SECONDS = 2.0
-"""Pause before retrying when all models were unavailable and none named a wait."""
+"""First pause before models that were all unavailable are asked again."""
 LONGEST_MODEL_RETRY_SECONDS = 10.0
 """A waiting turn blocks its conversation, so no pause is longer."""
 TOOL_SECONDS = 12.0
@@ -29,6 +31,6 @@ CLOSING_SECONDS = 8.0
 MINIMUM_SECONDS = 1.0
 """With less time than this left, the model is not asked again."""
 GRACE_SECONDS = 15.0
-"""Time to answer for a turn that resumes after its deadline because its worker died."""
+"""What is added to a turn's time, once, if its worker died: the lease ran meanwhile."""
 TRANSACTION_SECONDS = 5.0
 """How long a transaction is retried while Postgres is unavailable, before the turn is abandoned to its lease."""

@@ -3,7 +3,6 @@
 `workers.shop.results` describes the shape of every result.
 """
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
@@ -18,6 +17,7 @@ from storage.database import Database
 from storage.errors import StorageError
 from storage.turns import Claim
 from workers import logs, metrics
+from workers.agent.prompt_size import shrunk
 from workers.agent.time_limits import ASK_AGAIN_SECONDS
 from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
@@ -29,8 +29,6 @@ log = logs.get(__name__)
 
 SHOPIFY_DATA = "shopify_data"
 ALIASES = {"get_shopify_data": SHOPIFY_DATA}  # the name the onboarding prompt uses
-RESULT_LIMIT = 16 * 1024
-"""Maximum bytes of one tool result shown to a model."""
 
 NOT_CONNECTED = "No Shopify store is connected. Suggest connecting the store first."
 NEEDS_REAUTH = "unauthorized: Shopify no longer accepts the store's connection. Suggest reconnecting the store."
@@ -71,7 +69,7 @@ class Tools:
         """
         deadline = time.monotonic() + seconds
         waiting = [self._begin(claim, call, allowed, seen) for call in calls]
-        found = [_capped(finish(deadline)) for finish in waiting]
+        found = [shrunk(finish(deadline)) for finish in waiting]
         for call, result in zip(calls, found, strict=True):
             metrics.tool_call(_known_name(call), _outcome(result))
         return found
@@ -154,25 +152,6 @@ def _connection_problem(integration: Integration | None, data_type: str) -> Resu
     if integration.status == "needs_reauth":
         return failed(data_type, "shopify.unauthorized", NEEDS_REAUTH)
     return None
-
-
-def _capped(result: Result) -> Result:
-    """`result`, with its longest lists cut until it is small enough for a model."""
-    while len(json.dumps(result, ensure_ascii=False).encode()) > RESULT_LIMIT:
-        longest = max(_lists(result.get("data")), key=len, default=[])
-        if len(longest) < 2:
-            return failed(result.get("data_type"), "tool.too_large", "The data is too large to show.")
-        del longest[len(longest) // 2 :]
-        result["shortened"] = True
-    return result
-
-
-def _lists(value: Any) -> list[list[Any]]:
-    if isinstance(value, dict):
-        return [found for item in value.values() for found in _lists(item)]
-    if isinstance(value, list):
-        return [value, *(found for item in value for found in _lists(item))]
-    return []
 
 
 _DEFINITIONS: dict[str, dict[str, Any]] = {

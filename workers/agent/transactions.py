@@ -4,7 +4,7 @@ Nothing here talks to a model, to Shopify or to the broker: replies to publish a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -12,12 +12,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_
 
 from events import agui
 from shopify.errors import Unauthorized
-from storage import connections, conversations, outbox, turns
+from storage import connections, conversations, outbox, turns, usage
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import RECONNECT_ASKED, Claim, NotDue
+from storage.turns import RECONNECT_ASKED, Claim, NotDue, Room
 from workers import logs
+from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
 from workers.agent.time_limits import TRANSACTION_SECONDS
@@ -41,12 +42,21 @@ WHILE_POSTGRES_IS_AWAY = Retrying(
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What one answer cost: tokens read and written."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True)
 class NewStep:
-    """An uncommitted answer from the model; `usage` is the model's name and token counts."""
+    """An answer of the model, not yet committed, and what it cost."""
 
     step: int
     assistant: dict[str, Any]
-    usage: dict[str, Any] = field(default_factory=dict)
+    spent: Spent | None = None
 
 
 @dataclass(frozen=True)
@@ -75,19 +85,54 @@ class TurnTransactions:
 
         return self._transact("claim", work)
 
-    def add_step(
-        self, state: TurnState, answer: NewStep, replies: Sequence[NewReply], *, unless_newer: bool
-    ) -> Replies | None:
-        """Commit an answer from the model together with its immediate replies.
+    def begin_call(self, state: TurnState, step: int, limits: CostLimits, room: Room | None) -> UsedUp | None:
+        """Note that a model is about to be asked for `step`, or return the budget of the merchant that is used up.
 
-        With `unless_newer`, writes nothing and returns None if the merchant has written again: the reply fence.
+        Takes later messages of the merchant into the turn first, as many as have `room`, so that one sentence answers
+        them all if it comes to that.
+        """
+
+        tried = False
+
+        def work(session: Session) -> UsedUp | None:
+            nonlocal tried
+            turns.fence(session, state.claim)
+            # A commit that was tried before may have succeeded without our knowing.
+            if room is not None and (turns.absorb(session, state.claim, room, at_step=step) or tried):
+                taken = turns.absorbed_by(session, state.claim.turn_id)
+                state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
+            tried = True
+            merchant_id = state.claim.merchant_id
+            if limits.tokens_per_day and usage.tokens_today(session, merchant_id) >= limits.tokens_per_day:
+                return OF_THE_DAY
+            begins = state.model_calls == 0 and limits.turns_per_minute > 0
+            if begins and not usage.begin_turn(session, merchant_id, most=limits.turns_per_minute):
+                return OF_THE_MINUTE
+            turns.count_call(session, state.claim, prompt_limit=state.prompt_limit)
+            return None
+
+        used_up = self._transact("absorb", work)
+        state.model_calls += used_up is None
+        return used_up
+
+    def spend(self, state: TurnState, spent: Spent) -> None:
+        """Count an answer that is not kept."""
+        self._transact("spend", lambda session: self._spend(session, state.claim, spent))
+
+    def add_step(
+        self, state: TurnState, answer: NewStep, replies: Sequence[NewReply], *, unless_newer: Room | None
+    ) -> Replies | None:
+        """Commit an answer of the model with what it says at once, and count what it cost.
+
+        None, and the answer is not kept, if the merchant has written again and there is room for it: the reply fence.
         """
 
         def work(session: Session) -> Replies | None:
             turns.fence(session, state.claim)
-            if unless_newer and turns.newer_waiting(session, state.claim):
+            self._spend(session, state.claim, answer.spent)
+            if unless_newer is not None and turns.newer_waiting(session, state.claim, unless_newer):
                 return None
-            turns.add_step(session, state.claim, answer.step, answer.assistant, **answer.usage)
+            self._add(session, state.claim, answer)
             state.steps = turns.steps_of(session, state.claim.turn_id)
             return self._append(session, state.claim, replies)
 
@@ -112,16 +157,6 @@ class TurnTransactions:
 
         return self._transact("results", work)
 
-    def absorb(self, state: TurnState, at_step: int) -> bool:
-        """Absorb later messages from the merchant into this turn; True if there were any."""
-
-        def work(session: Session) -> list[turns.AbsorbedTurn]:
-            return turns.absorb(session, state.claim, at_step=at_step)
-
-        taken = self._transact("absorb", work)
-        state.absorbed += [Absorbed(item.at_step, item.input) for item in taken]
-        return bool(taken)
-
     def finish(
         self,
         state: TurnState,
@@ -129,20 +164,21 @@ class TurnTransactions:
         answer: NewStep | None = None,
         replies: Sequence[NewReply] = (),
         error: tuple[str, str] | None = None,
-        unless_newer: bool = False,
+        unless_newer: Room | None = None,
     ) -> Ended | None:
         """End the turn: last answer, context, transitions and RUN_FINISHED (or RUN_ERROR) in one commit.
 
-        `error` is (code, sentence for the merchant). With `unless_newer`, writes nothing and returns None if the
-        merchant has written again.
+        `error` is (code, sentence for the merchant). None, and the answer is counted but not kept, if the merchant has
+        written again and there is room for it.
         """
 
         def work(session: Session) -> Ended | None:
             turns.fence(session, state.claim)
-            if unless_newer and turns.newer_waiting(session, state.claim):
+            self._spend(session, state.claim, answer.spent if answer else None)
+            if unless_newer is not None and turns.newer_waiting(session, state.claim, unless_newer):
                 return None
             if answer is not None:
-                turns.add_step(session, state.claim, answer.step, answer.assistant, **answer.usage)
+                self._add(session, state.claim, answer)
             new = [*replies, *self._conclude(session, state, error)]
             outgoing = self._append(session, state.claim, new)
             outgoing += self._end_absorbed(session, state)
@@ -198,6 +234,16 @@ class TurnTransactions:
         except InvalidWorkflows as error:  # a later version of this code may be stricter
             log.warning("turn continues with a newer version of its workflow", workflow=name, reason=str(error))
             return workflow
+
+    @staticmethod
+    def _spend(session: Session, claim: Claim, spent: Spent | None) -> None:
+        if spent is not None:
+            usage.add(session, claim.merchant_id, **vars(spent))
+
+    @staticmethod
+    def _add(session: Session, claim: Claim, answer: NewStep) -> None:
+        spent = {} if answer.spent is None else vars(answer.spent)
+        turns.add_step(session, claim, answer.step, answer.assistant, **spent)
 
     def _append(self, session: Session, claim: Claim, replies: Sequence[NewReply]) -> Replies:
         return outbox.append(

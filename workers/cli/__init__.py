@@ -10,7 +10,7 @@ import click
 from workers.cli.chat import chat, replies
 from workers.cli.check import check
 from workers.cli.common import CommandFailed, WrongUse, examples, explained
-from workers.cli.maintenance import events, migrate, privacy, timeline, turns
+from workers.cli.maintenance import events, migrate, privacy, timeline, turns, usage
 from workers.cli.publish import publish
 from workers.cli.tokens import store_token, tokens
 from workers.cli.up import demo, up
@@ -81,6 +81,7 @@ for command in (
     replies,
     store_token,
     timeline,
+    usage,
     workflows,
     events,
     turns,

@@ -1,4 +1,4 @@
-"""Commands for operators: `cj timeline`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
+"""What operators ask and mend: `cj timeline`, `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
 import click
 
@@ -26,7 +26,37 @@ def timeline(conversation_id: str, as_json: bool) -> None:
             click.echo(plain(line))
 
 
-#: How many refused events `retry` searches.
+@click.command(
+    short_help="What merchants used of language models.",
+    epilog=examples("cj usage", "cj usage m1 --days 1", "cj usage --json | jq 'map(.input_tokens) | add'"),
+)
+@click.argument("merchant_id", metavar="[MERCHANT]", required=False)
+@click.option("--days", type=click.IntRange(1, 400), default=30, show_default=True, help="Today and the days before.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True)
+@json_option
+def usage(merchant_id: str | None, days: int, limit: int, as_json: bool) -> None:
+    """Show tokens and answers by day (UTC), merchant and model: of MERCHANT, or of all.
+
+    The price is an estimate in US dollars by litellm's list, for models that are on it.
+    """
+    from storage import usage as stored
+    from workers.model.litellm_call import price
+
+    with transaction() as session:
+        found = list(stored.of_days(session, days=days, limit=limit, merchant_id=merchant_id))
+    costs = [price(used.model, used.input_tokens, used.output_tokens) for used in found]
+    if as_json:
+        print_json([vars(used) | {"cost_usd": cost} for used, cost in zip(found, costs, strict=True)])
+        return
+    for used, cost in zip(found, costs, strict=True):
+        money = "no price known" if cost is None else f"${cost:,.4f}"
+        tokens = f"{used.input_tokens:,} read, {used.output_tokens:,} written"
+        click.echo(plain(f"{used.day}  {used.merchant_id}  {used.model}: {used.calls:,} answers, {tokens}, {money}"))
+    if not found:
+        click.echo("no language model was used")
+
+
+#: Refused events that `retry` looks through.
 SEARCHED = 10_000
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from events import agui
-from storage import inbox, outbox, privacy, turns
+from storage import inbox, outbox, privacy, turns, usage
 from storage.database import Database
 from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
@@ -147,6 +147,7 @@ class Sweeper:
         self._pruned_at = time.monotonic()
         with self._database.transaction() as session:
             pruned = privacy.prune(session)
+            usage.prune(session)
         if pruned.turns or pruned.events:
             log.info("deleted rows past their retention", turns=pruned.turns, events=pruned.events)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from workers.model import litellm_call
 from workers.model.breaker import ModelBreaker
-from workers.model.errors import FailedCall, ModelError, ModelRefused, ModelUnavailable
+from workers.model.errors import EMPTY, FailedCall, ModelError, ModelRefused, ModelUnavailable
 from workers.model.litellm_call import DEMO, Messages, Request, Tools
 from workers.model.response import Answer, ToolCall, assistant_message
 
@@ -123,10 +123,11 @@ class Model:
         self, wanted: Sequence[str], failures: Sequence[FailedCall], *, time_is_up: bool
     ) -> ModelUnavailable:
         wait = self._breaker.wait(wanted)
-        not_asked = "no time left to ask" if time_is_up else "not asked because of earlier failures"
-        reasons = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
+        not_asked = "no time left to ask" if time_is_up else "failed before, not asked this time"
+        told = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
         hint = "" if wait is None else f". Next attempt in {wait:.0f} s"
-        return ModelUnavailable(f"No language model answered. {reasons}{hint}", wait)
+        silent = bool(failures) and all(failure.status == EMPTY for failure in failures)
+        return ModelUnavailable(f"No language model answered. {told}{hint}", wait, silent=silent)
 
 
 def _longest(place: int, candidates: Sequence[str]) -> float:

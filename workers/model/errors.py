@@ -18,7 +18,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 EMPTY = 0
-"""The status of an answer with neither text nor tool calls."""
+"""Stands for the status of an answer without words and without tool calls."""
+_READ = 4000
+"""Characters of a provider's message that are searched; nothing of it is told."""
 REFUSED = frozenset({400, 413, 422})
 """The request is at fault, not the provider. Other 4xx (key, quota, unknown model) may be fine elsewhere."""
 
@@ -31,6 +33,14 @@ _REASONS = {
     429: "too many requests or no quota left (429)",
 }
 _CODE = re.compile(r"[a-zA-Z0-9_.-]{3,60}")
+# As the providers say it; some do so with 429, when the request alone is above a limit per minute.
+_TOO_LONG = re.compile(
+    r"context[ _-]?(length|window|size|limit)|(maximum|max) [\w ]{0,20}(context|prompt|input) length"
+    r"|(prompt|input|request|messages?)[\w ]{0,40} too (long|large)|too (many|long)[\w ]{0,20} tokens"
+    r"|token count[\w ()]{0,40} exceeds|max_new_tokens|reduce the length|number of tokens allowed",
+    re.IGNORECASE,
+)
+_ABOVE_A_LIMIT = re.compile(r"request too large|tokens must be reduced", re.IGNORECASE)
 
 
 class ModelError(Exception):
@@ -41,14 +51,18 @@ class ModelError(Exception):
 
 
 class ModelUnavailable(ModelError):
-    """No model answered. `retry_after`: seconds after which a retry makes sense, if known."""
+    """No model answered. `retry_after`: seconds after which asking again makes sense, if known.
+
+    `silent`: each answered, with nothing (a filter, a refusal); asking once more would be paid for in vain.
+    """
 
     code = "model_unavailable"
     merchant = "Sorry, I can't think straight right now. Please try again in a few minutes."
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, *, silent: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.silent = silent
 
 
 class ModelRefused(ModelError):
@@ -94,8 +108,16 @@ def classify(name: str, error: Exception) -> FailedCall | ModelRefused:
     status = _status(error)
     code = _error_code(error)
     detail = f", {code}" if code else ""
-    if status in REFUSED:
-        too_long = status == 413 or code == "context_length_exceeded" or _is_a(error, "ContextWindowExceededError")
+    words = str(error)[:_READ]
+    above_a_limit = status == 429 and _ABOVE_A_LIMIT.search(words) is not None
+    if status in REFUSED or above_a_limit:
+        too_long = (
+            status == 413
+            or above_a_limit
+            or code == "context_length_exceeded"
+            or _is_a(error, "ContextWindowExceededError")
+            or _TOO_LONG.search(words) is not None
+        )
         why = " It does not fit the model's context." if too_long else ""
         return ModelRefused(f"{name} refused the request ({status}{detail}).{why}", too_long=too_long)
     if status >= 500 and any(_is_a(link, "APIConnectionError") for link in _chain(error)):

@@ -2,12 +2,13 @@
 
 litellm 1.105 has pitfalls; a test covers each of these workarounds:
 
-- Its retries multiply each other, so they are off; `workers.model.client` decides on retries.
-- Its timeout applies to each socket read, so an answer that drips in could take forever. Every call therefore runs on
-  its own thread, which is abandoned when time is up.
-- It keeps one connection pool per distinct timeout, and threads that start together create one each. So timeouts are
-  whole seconds, and everything that speaks OpenAI's protocol shares one pool. The pool follows no redirects: requests
-  go to the configured address only.
+- Its retries multiply each other, so it has none; who is asked again is decided in `workers.model.client`.
+- Its timeout counts for each read of a socket: an answer that drips in takes for ever. So every call runs on a
+  thread of its own that is given up when the time is over, and every socket it opens keeps the call's deadline: giving
+  up closes the connection, whichever provider and client it belongs to.
+- It keeps one pool of connections for each different timeout, and threads that start together make one each. So
+  timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool, which follows no redirect:
+  what is asked goes to the configured address only.
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
 - It logs and prints requests including prompts, so its loggers are off.
 """
@@ -28,6 +29,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from shopify.transport import DeadlineBackend, within
 from workers.model import demo
 from workers.model.errors import FailedCall, ModelRefused, classify, empty, out_of_time
 from workers.model.response import Answer, read_answer
@@ -68,7 +70,12 @@ def call(name: str, request: Request, seconds: float) -> Answer | FailedCall | M
     if provider is None:
         return FailedCall(name, 404, "unknown provider in litellm; check the model's name")
     credentials = _credentials(provider)
-    waited = _on_a_thread(lambda: _complete(name, request, seconds, credentials))
+
+    def complete() -> Any:
+        with within(seconds):
+            return _complete(name, request, seconds, credentials)
+
+    waited = _on_a_thread(complete)
     if not futures.wait([waited], seconds).done:
         return out_of_time(name)
     error = waited.exception()
@@ -106,6 +113,18 @@ def problems(name: str) -> Iterator[str]:
         yield f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for your own server"
 
 
+def price(name: str, input_tokens: int, output_tokens: int) -> float | None:
+    """What so many tokens of a model cost, in US dollars, by the list that came with litellm; None if it has no price.
+
+    An estimate: the list knows nothing of discounts, cached prompts, or a server of one's own behind a known name.
+    """
+    try:
+        costs = _litellm().cost_per_token(model=name, prompt_tokens=input_tokens, completion_tokens=output_tokens)
+        return float(sum(costs))
+    except Exception:  # noqa: BLE001 - each provider's arithmetic fails in its own way
+        return None
+
+
 @contextmanager
 def _growing_heap() -> Iterator[None]:
     """Disable garbage collection during imports. litellm creates 330,000 permanent objects: the collector would scan
@@ -137,9 +156,12 @@ def _imported() -> Any:
         logging.getLogger(name).disabled = True
     import httpx
     import litellm
+    from httpcore._sync import connection_pool
     from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
 
-    limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls run between two requests
+    # What httpcore opens sockets with unless it is told otherwise; litellm makes clients of its own and tells nothing.
+    connection_pool.SyncBackend = DeadlineBackend  # type: ignore[attr-defined, assignment]
+    limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls lie between two requests
     litellm.client_session = httpx.Client(verify=get_ssl_configuration(), limits=limits, follow_redirects=False)
     litellm.suppress_debug_info = True  # otherwise it prints advice to standard output
     litellm.telemetry = False

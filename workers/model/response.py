@@ -18,7 +18,9 @@ from typing import Any, NoReturn
 #: Calls taken from one answer; more are ignored.
 MAX_TOOL_CALLS = 4
 #: Longest arguments of one call (characters).
-MAX_ARGUMENTS = 16_384
+MAX_ARGUMENTS = 1024
+#: Longest words taken of one answer (characters); the rest is dropped, whatever a provider made of `max_tokens`.
+MAX_WORDS = 16_000
 
 # OpenAI accepts tool names of this form and call ids of up to 40 characters, and answers 400 to all others.
 _BAD_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
@@ -114,8 +116,8 @@ def _clean_text(raw: object) -> str | None:
         raw = "".join(part["text"] for part in raw if isinstance(part, dict) and isinstance(part.get("text"), str))
     if not isinstance(raw, str):
         return None
-    # Half a surrogate pair cannot be sent as UTF-8, and NUL cannot be stored in Postgres.
-    return raw.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8").strip() or None
+    # Half of a surrogate pair cannot be sent as UTF-8, NUL cannot be stored in Postgres.
+    return raw.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8").strip()[:MAX_WORDS] or None
 
 
 def _as_text(raw: object) -> str | None:

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from workers.agent.decide import AskModel, End, OutOfTime, Pause, RunTools, next_move
+from workers.agent.decide import (
+    MAX_FRUITLESS_CALLS,
+    AskModel,
+    End,
+    NoAnswer,
+    OutOfTime,
+    Pause,
+    RunTools,
+    next_move,
+    retry_pause,
+)
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 CALL = {"id": "c1", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
@@ -75,3 +85,25 @@ def test_near_the_deadline_the_model_comes_to_an_end_without_tools() -> None:
 
 def test_past_the_deadline_nothing_is_asked() -> None:
     assert move(calling(0, done=True), seconds_left=0.5) == OutOfTime()
+
+
+def test_so_many_calls_in_vain_are_the_last() -> None:
+    def asked(fruitless: int) -> object:
+        return next_move([calling(0, done=True)], Limits(), now=NOW, seconds_left=60.0, fruitless=fruitless)
+
+    assert asked(MAX_FRUITLESS_CALLS - 1) == AskModel(1, with_tools=True)
+    assert asked(MAX_FRUITLESS_CALLS) == NoAnswer()
+
+
+def test_a_turn_whose_time_went_by_waiting_for_the_model_says_so() -> None:
+    assert next_move([], Limits(), now=NOW, seconds_left=0.5, fruitless=1) == NoAnswer()
+
+
+def test_pauses_between_calls_in_vain_grow_and_honour_a_named_wait() -> None:
+    pauses = [retry_pause(fruitless, None, 60.0) for fruitless in range(1, MAX_FRUITLESS_CALLS + 1)]
+    assert pauses == [2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0, None]
+    assert retry_pause(1, 5.0, 60.0) == 5.0
+    assert retry_pause(3, 1.0, 60.0) == 8.0, "a short wait that is named again and again is not believed"
+    assert retry_pause(1, 30.0, 60.0) == 10.0
+    assert retry_pause(1, 3600.0, 60.0) is None, "nobody waits a minute for what takes an hour"
+    assert retry_pause(1, None, 12.0) is None, "no time would be left to answer"

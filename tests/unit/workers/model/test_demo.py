@@ -171,9 +171,11 @@ def test_it_reads_the_messages_as_the_agent_writes_them() -> None:
     trigger = TurnInput("system", "show_shopify_insights", metadata={"command": "progressive_disclosure"})
     context = {"shopify_connected": False, "merchant_id": "m"}
     now = datetime.fromisoformat(NOW)
-    written = messages("You are CJ.", context, [], trigger, [], now=now, max_history=40)
+    written = messages("You are CJ.", context, [], trigger, [], now=now, max_history=40, most_bytes=120_000)
     assert reply_to(written, True) == Script(None, ("counts",))
-    hello = messages("You are CJ.", context, [], TurnInput("merchant", "hello"), [], now=now, max_history=40)
+    hello = messages(
+        "You are CJ.", context, [], TurnInput("merchant", "hello"), [], now=now, max_history=40, most_bytes=120_000
+    )
     assert NOT_YET in str(reply_to(hello, True).text)
 
 

@@ -120,3 +120,56 @@ def test_a_broken_connection_is_called_so() -> None:
     error.__cause__ = APIConnectionError()
     assert "no connection" in failure(error).reason
     assert "no connection" not in failure(ProviderError(500)).reason
+
+
+class Told(ProviderError):
+    """With words of the provider's."""
+
+    def __init__(self, status: int, words: str) -> None:
+        Exception.__init__(self, words)
+        self.status_code = status
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens."),
+        (400, "This model's maximum prompt length is 131072 but the request contains 150000 tokens."),
+        (400, "Input length (9000) exceeds model's maximum context length (8192)."),
+        (400, "prompt is too long: 205000 tokens > 200000 maximum"),
+        (400, "Input is too long for requested model."),
+        (400, "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."),
+        (400, "the request exceeds the available context size. try increasing the context size"),
+        (400, "`inputs` tokens + `max_new_tokens` must be <= 4096."),
+        (400, "Please reduce the length of the messages or completion."),
+        (422, "too many tokens: total number of tokens in the prompt cannot exceed 4081"),
+        (413, "Payload Too Large"),
+        (429, "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 32000."),
+    ],
+)
+def test_providers_say_too_long_in_many_ways(status: int, words: str) -> None:
+    verdict = classify("openai/x", Told(status, words))
+    assert isinstance(verdict, ModelRefused)
+    assert verdict.too_long
+    assert words not in str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "Your credit balance is too low to access the Anthropic API."),
+        (400, "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."),
+        (400, "Invalid value: 'tools'."),
+    ],
+)
+def test_other_refusals_are_not_about_the_length(status: int, words: str) -> None:
+    verdict = classify("openai/x", Told(status, words))
+    assert isinstance(verdict, ModelRefused)
+    assert not verdict.too_long
+
+
+def test_a_limit_that_the_next_minute_lifts_is_not_about_the_length() -> None:
+    words = (
+        "Rate limit reached for x on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000. Try again in 2s."
+    )
+    assert failure(Told(429, words)).transient

@@ -1,0 +1,56 @@
+"""What merchants use of language models: tokens by day, and turns in the last minute. The SQL is in `usage.sql`.
+
+A day is UTC's. No words are kept here, so the figures outlive the turns they come from.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from storage import sql
+
+SQL = sql.load("usage")
+
+#: Days for which the figures are kept.
+DAYS = 400
+
+
+@dataclass(frozen=True)
+class Used:
+    """A merchant's use of one model on one day. `calls`: answers of the model."""
+
+    merchant_id: str
+    day: date
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+
+def add(session: Session, merchant_id: str, *, model: str, input_tokens: int, output_tokens: int) -> None:
+    """Count one answer of a model for today."""
+    values = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
+    session.execute(SQL["add"], {"merchant_id": merchant_id, **values})
+
+
+def tokens_today(session: Session, merchant_id: str) -> int:
+    """The tokens the merchant has used since midnight UTC, read and written."""
+    return int(session.execute(SQL["tokens_today"], {"merchant_id": merchant_id}).scalar() or 0)
+
+
+def begin_turn(session: Session, merchant_id: str, *, most: int) -> bool:
+    """Count a turn of the merchant's present minute; False, and nothing counted, if it has `most` already."""
+    return session.execute(SQL["begin_turn"], {"merchant_id": merchant_id, "most": most}).first() is not None
+
+
+def of_days(session: Session, *, days: int, limit: int, merchant_id: str | None = None) -> Iterator[Used]:
+    """What was used in the last `days` days, today included, the latest first: of one merchant, or of all."""
+    values = {"days": days, "limit": limit, "merchant_id": merchant_id}
+    return (Used(*row) for row in session.execute(SQL["of_days"], values))
+
+
+def prune(session: Session, *, days: int = DAYS) -> None:
+    """Delete the figures of days that are over for `days` days."""
+    session.execute(SQL["prune"], {"days": days})

@@ -1,0 +1,156 @@
+"""A turn ends with words, in time and after a bounded number of requests, whatever the model does."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from storage.database import Database
+from tests import rows
+from tests.agent_turns import LEASE_SECONDS, AgentWorker, Killed, with_clock
+from workers.agent import state as state_module
+from workers.agent.time_limits import GRACE_SECONDS
+from workers.model import litellm_call
+from workers.model.errors import FailedCall, ModelRefused, empty, out_of_time
+from workers.model.response import Answer, ToolCall
+from workflows.loader import load_folder
+
+#: Of ad_hoc_support, in which these turns run.
+LIMIT_SECONDS = 60.0
+MOST_REQUESTS = 30
+"""Seven answers, and eight that brought nothing, each asked for twice."""
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Fails:
+    """An error of the provider, after a while."""
+
+    status: int
+    retry_after: float | None = None
+    seconds: float = 0.1
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Nothing, until whoever asked gives up."""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """An answer without words and calls: a content filter, a refusal, a bad day."""
+
+
+@dataclass(frozen=True)
+class Refuses:
+    """The request is at fault."""
+
+    too_long: bool = False
+
+
+@dataclass(frozen=True)
+class Says:
+    words: str | None
+    calls: int = 0
+    seconds: float = 0.1
+    interrupted: bool = False
+    """The merchant writes again while the model thinks."""
+
+
+@dataclass(frozen=True)
+class Dies:
+    """The worker dies while the model thinks."""
+
+    seconds: float = 0.0
+
+
+Event = Fails | Silence | Nothing | Refuses | Says | Dies
+
+waits = st.one_of(st.none(), st.sampled_from([0.0, 0.5, 1.0, 4.0, 6.0, 30.0, 3600.0]))
+durations = st.sampled_from([0.0, 0.1, 1.0, 5.0, 19.0])
+events = st.one_of(
+    st.builds(Fails, st.sampled_from([401, 404, 408, 429, 500, 503, 529]), waits, durations),
+    st.just(Silence()),
+    st.just(Nothing()),
+    st.builds(Refuses, st.booleans()),
+    st.builds(Says, st.sampled_from([None, "Let me look."]), st.integers(1, 4), durations, st.booleans()),
+    st.builds(Says, st.just("Done."), st.just(0), durations, st.booleans()),
+    st.builds(Dies, durations),
+)
+
+
+@pytest.fixture(scope="module")
+def clocked(postgres: object) -> Iterator[Database]:
+    with postgres.empty_database() as url:  # type: ignore[attr-defined]
+        with_clock(url)
+        database = Database(url, pool_size=4)
+        yield database
+        database.dispose()
+
+
+class Provider:
+    """Answers request after request by the script, the last answer for ever."""
+
+    def __init__(self, script: Sequence[Event], worker: AgentWorker, conversation: str) -> None:
+        self.script, self.worker, self.conversation = script, worker, conversation
+        self.began: list[float] = []
+
+    def call(self, name: str, request: litellm_call.Request, seconds: float) -> Answer | FailedCall | ModelRefused:
+        event = self.script[min(len(self.began), len(self.script) - 1)]
+        self.began.append(self.worker.clock())
+        took = getattr(event, "seconds", 0.0)
+        if isinstance(event, Silence) or took > seconds:
+            self.worker.advance(seconds)
+            return out_of_time(name)
+        self.worker.advance(took)
+        match event:
+            case Fails(status, retry_after):
+                return FailedCall(name, status, "not well", retry_after)
+            case Nothing():
+                return empty(name)
+            case Refuses(too_long):
+                return ModelRefused("refused", too_long=too_long)
+            case Dies():
+                raise Killed
+            case Says(words, calls, _, interrupted):
+                if interrupted:
+                    rows.queue(self.worker.database, "and one thing more", conversation_id=self.conversation)
+                made = [ToolCall(f"c{next(_numbers)}", "shopify_data", {"data_type": "counts"}) for _ in range(calls)]
+                return Answer(words, tuple(made), name, 10, 10)
+        raise AssertionError(event)
+
+
+@given(script=st.lists(events, min_size=1, max_size=12))
+@example(script=[Fails(429, 1.0)])
+@example(script=[Fails(500)])
+@example(script=[Nothing()])
+@example(script=[Says(None, 1)])
+@example(script=[Says("Let me look.", 4, interrupted=True)])
+@example(script=[Refuses(too_long=True)])
+@example(script=[Silence()])
+@example(script=[Dies(19.0), Dies(19.0), Silence()])
+@example(script=[Dies()])
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_model_does(clocked: Database, monkeypatch: pytest.MonkeyPatch, script: list[Event]) -> None:
+    worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
+    conversation = f"c{next(_numbers)}"
+    provider = Provider(script, worker, conversation)
+    monkeypatch.setattr(litellm_call, "call", provider.call)
+    monkeypatch.setattr(state_module, "time", SimpleNamespace(monotonic=worker.clock))
+    turn_id = rows.queue(clocked, "hello", conversation_id=conversation)
+    began = worker.clock()
+    took = worker.ends(turn_id)
+    [(failures,)] = rows.query(clocked, "SELECT failures FROM turns WHERE id = :id", id=turn_id)
+
+    assert len(worker.end(turn_id)) == 1
+    assert worker.said(turn_id), "the merchant heard nothing"
+    assert len(provider.began) <= MOST_REQUESTS
+    limit = LIMIT_SECONDS + (GRACE_SECONDS if failures else 0.0)
+    slack = 1.5  # of the machine: a second of real time
+    assert all(at - began <= limit + slack for at in provider.began), "asked after its time"
+    assert took <= limit + failures * (LEASE_SECONDS + 1) + slack

@@ -1,0 +1,80 @@
+"""What a merchant may cost: bounds of one prompt, of one answer, of a minute and of a day.
+
+The operator's settings; a workflow may say otherwise. All are checked before a model is asked.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from storage.turns import Room
+from workers.agent.prompt_size import BYTES_PER_TOKEN
+from workers.settings import Settings
+from workflows.workflow import Workflow
+
+ABSORBED_SHARE = 4
+"""Absorbed messages together fill no more than this part of a prompt: a quarter."""
+LEAST_OUTPUT_TOKENS = 256
+
+
+@dataclass(frozen=True)
+class UsedUp:
+    """A budget that leaves nothing over: `code` for programs, `sentence` for the merchant."""
+
+    code: str
+    sentence: str
+
+
+OF_THE_DAY = UsedUp("budget_of_the_day", "That is all I can do for your store today. Please ask me again tomorrow.")
+OF_THE_MINUTE = UsedUp(
+    "budget_of_the_minute", "You are writing faster than I can answer. Please ask me again in a minute."
+)
+
+
+@dataclass(frozen=True)
+class CostLimits:
+    """Bounds in tokens and numbers; 0 turns or tokens of a merchant mean that there is no bound."""
+
+    prompt_tokens: int
+    output_tokens: int
+    absorbed_messages: int
+    turns_per_minute: int
+    tokens_per_day: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The operator's."""
+        return cls(
+            settings.prompt_tokens,
+            settings.output_tokens,
+            settings.absorbed_messages,
+            settings.turns_per_minute,
+            settings.tokens_per_day,
+        )
+
+    def within(self, workflow: Workflow) -> Self:
+        """With what `workflow` says instead."""
+        limits = workflow.limits
+        said = {
+            "prompt_tokens": limits.prompt_tokens,
+            "turns_per_minute": limits.turns_per_minute,
+            "tokens_per_day": limits.tokens_per_day,
+            "output_tokens": workflow.model.max_output_tokens,
+        }
+        return replace(self, **{name: value for name, value in said.items() if value is not None})
+
+    def prompt_bytes(self, limit: int | None) -> int:
+        """Most bytes of a prompt; `limit`: what a model that refused a longer one is expected to take."""
+        most = self.prompt_tokens * BYTES_PER_TOKEN
+        return most if limit is None else min(most, limit)
+
+    def answer_tokens(self, limit: int | None) -> int:
+        """Most tokens of an answer. It shares the model's window with the prompt, so both shrink together."""
+        if limit is None:
+            return self.output_tokens
+        return min(self.output_tokens, max(LEAST_OUTPUT_TOKENS, limit // BYTES_PER_TOKEN))
+
+    def room(self, absorbed: list[str]) -> Room:
+        """How much more a turn may absorb that has absorbed these texts."""
+        most = self.prompt_tokens * BYTES_PER_TOKEN // ABSORBED_SHARE
+        taken = sum(len(text.encode()) for text in absorbed)
+        return Room(max(self.absorbed_messages - len(absorbed), 0), max(most - taken, 0))

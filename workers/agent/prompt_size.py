@@ -1,0 +1,100 @@
+"""How much of a conversation goes into one prompt: what fits, the newest first.
+
+Sizes are bytes as they go over the wire. A token is taken for three bytes: a little less than English text and JSON
+have, a little more than other scripts. What a provider counts exactly, it says when it refuses, and then less is sent.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from workers.shop.results import Result, failed
+
+Message = dict[str, Any]
+
+BYTES_PER_TOKEN = 3
+RESULT_BYTES = 16 * 1024
+"""Bytes of one tool result that a model is shown at most."""
+TOO_LARGE = "The data is too large to show."
+
+FORMS = (
+    (RESULT_BYTES, RESULT_BYTES),
+    (4096, RESULT_BYTES),
+    (1024, RESULT_BYTES),
+    (1024, 4096),
+    (256, 1024),
+)
+"""How a turn under way is shown, from the whole to the shortest: bytes of each result, and characters of what CJ said,
+in earlier steps and in the last."""
+PAST_FORMS = (RESULT_BYTES, 1024)
+"""How an earlier turn is shown: bytes of each tool result."""
+LONGEST_VALUE = 2000
+"""Characters of one text in an event's data or in the context that a model is shown."""
+
+
+def size(value: Any) -> int:
+    """Bytes of a JSON value on the wire."""
+    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def first_that_fits(forms: Sequence[Callable[[], list[Message]]], most: int) -> tuple[int, list[Message]]:
+    """Number and messages of the first form of at most `most` bytes; of the last if none is."""
+    messages: list[Message] = []
+    for number, form in enumerate(forms):
+        messages = form()
+        if size(messages) <= most:
+            return number, messages
+    return len(forms) - 1, messages
+
+
+def newest(
+    turns: Sequence[Sequence[Callable[[], list[Message]]]], most: int, *, most_messages: int
+) -> tuple[int, list[Message]]:
+    """Whole turns from the newest back, as many as fit, each in the first of its forms that does.
+
+    Returns how many were left out, and the messages of the others.
+    """
+    kept: list[list[Message]] = []
+    for forms in reversed(turns):
+        _, messages = first_that_fits(forms, most)
+        most -= size(messages)
+        most_messages -= len(messages)
+        if most < 0 or most_messages < 0:
+            break
+        kept.append(messages)
+    return len(turns) - len(kept), [message for messages in reversed(kept) for message in messages]
+
+
+def shrunk(result: Result, most: int = RESULT_BYTES) -> Result:
+    """`result`, or if it has more than `most` bytes a copy without its longest lists' tails."""
+    if size(result) <= most:
+        return result
+    result = copy.deepcopy(result)
+    while size(result) > most:
+        longest = max(_lists(result.get("data")), key=len, default=[])
+        if len(longest) < 2:
+            return failed(result.get("data_type"), "tool.too_large", TOO_LARGE)
+        del longest[len(longest) // 2 :]
+        result["shortened"] = True
+    return result
+
+
+def trimmed(value: Any) -> Any:
+    """A JSON value without the ends of very long texts."""
+    match value:
+        case str() if len(value) > LONGEST_VALUE:
+            return value[:LONGEST_VALUE] + "…"
+        case Mapping():
+            return {key: trimmed(item) for key, item in value.items()}
+        case list() | tuple():
+            return [trimmed(item) for item in value]
+    return value
+
+
+def _lists(value: Any) -> list[list[Any]]:
+    if isinstance(value, dict):
+        return [found for item in value.values() for found in _lists(item)]
+    if isinstance(value, list):
+        return [value, *(found for item in value for found in _lists(item))]
+    return []
