@@ -3,7 +3,8 @@
 | metric                       | labels             | counts                                                           |
 |------------------------------|--------------------|------------------------------------------------------------------|
 | cj_events_total              | type, result       | events: accepted, repeated or refused by intake; handled,        |
-|                              |                    | postponed or refused by a workflow worker                        |
+|                              |                    | postponed, refused or over_limit (answered with a sentence: too  |
+|                              |                    | many turns of the merchant wait) by a workflow worker            |
 | cj_events_without_rule_total | type, workflow     | events of a conversation that no rule of its workflow took       |
 | cj_tool_calls_total          | tool, result       | tool calls of turns: ok, stale, or an error code                 |
 | cj_cache_reads_total         | data_type, result  | wishes for store data: hit (fresh in the cache), joined (a fetch |
@@ -38,7 +39,7 @@ _MODEL_CALLS = Counter("cj_model_calls", "Calls of language models", ["model", "
 
 
 def event(event_type: str, result: str) -> None:
-    """An event was accepted, repeated, refused, handled or postponed. `event_type` is one of the catalog's."""
+    """What became of an event: one of the results in the table above. `event_type` is one of the catalog's."""
     _EVENTS.labels(event_type, result).inc()
 
 

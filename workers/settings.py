@@ -26,6 +26,7 @@ SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")
 #: Kinds of processes that open access tokens, and so need the keys.
 TOKEN_KINDS = ("shopify",)
+MAX_WAITING_TURNS = 300
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -133,6 +134,7 @@ _BROKER = _url("redis", "rediss", "amqp", "amqps")
 _REDIS = _url("redis", "rediss", "unix")
 _LEASE = _number(float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
 _FACTOR = _number(float, 0.1, 10, "write a number from 0.1 to 10; 1 is the usual pace")
+_WAITING = _number(int, 1, 1_000_000, "write a number of turns from 1 to 1000000, e.g. 300")
 _PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
 
 
@@ -197,6 +199,11 @@ class Settings(BaseModel):
         1.0,
         alias="CJ_RECOVERY_FACTOR",
         description="scales the pauses before workers look for what was lost; default 1, about a second",
+    )
+    max_waiting_turns: Annotated[int, _WAITING] = Field(
+        MAX_WAITING_TURNS,
+        alias="CJ_MAX_WAITING_TURNS",
+        description=f"turns of one merchant that may wait; a message above it is declined; default {MAX_WAITING_TURNS}",
     )
     log_level: Annotated[str, AfterValidator(_log_level)] = Field(
         "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"
