@@ -104,6 +104,7 @@ class Intake:
         ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
         if len(ids) < len(deliveries):
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
+        # No row can be wrong here: an ack changes one column of replies that are there.
         return not ids or self._patiently("T5", lambda session: outbox.acknowledge(session, ids)) is not None
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> Stored:
