@@ -1,7 +1,9 @@
 """A merchant who floods gets a sentence; nobody else notices."""
 
+import json
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,9 +12,9 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from events import queues
-from events.broker.consumer import PlainConsumer
+from events.broker.consumer import Delivery, PlainConsumer
 from events.publisher import Publisher
-from storage import conversations, merchants
+from storage import conversations, inbox, merchants
 from storage.database import Database
 from tests.rows import execute, new_event, open_conversation, query, store_event
 from tests.waiting import wait_until
@@ -21,6 +23,7 @@ from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.intake import accept
 from workers.intake.__main__ import consume
 from workers.workflow import runner
+from workers.workflow.handler import MESSAGE
 from workflows.loader import load_folder
 
 FLOOD = 20_100
@@ -107,6 +110,65 @@ def test_a_merchants_backlog_keeps_nobodys_events_on_the_broker(
     wait_until(lambda: query(database, taken_in) == [(3,)], limit=10, what="the others' events")
     stop.set()
     thread.join(10)
+
+
+def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Database) -> None:
+    """Of a flood only a few wake a worker at a time; each that is handled lets the next one in."""
+    told = Told(database, max_waiting_turns=10)
+    intake = accept.Intake(database, told.resources.wake_ups, threading.Event())
+    with database.transaction() as session:
+        for merchant in ("m1", "m2"):
+            merchants.add_merchant(session, merchant)
+    comes(intake, *(("message_received", "m1", f"c{number % 7}") for number in range(100)))
+    assert len(told.keys) == inbox.PER_MERCHANT
+    shop = ("app_uninstalled", "m1", None)
+    comes(intake, ("message_received", "m1", "c1"), shop, ("message_received", "m2", "x1"))
+    assert len(told.keys) == inbox.PER_MERCHANT + 2
+    woken = 0
+    while told.keys:
+        keys = told.keys[:]
+        told.keys.clear()
+        woken += len(keys)
+        runner.run(told.resources, *keys)
+    assert woken == 103
+    assert query(database, "SELECT count(*) FROM events WHERE status = 'received'") == [(0,)]
+    in_order = """SELECT bool_and(b.seq > a.seq) FROM turns a JOIN turns b ON b.conversation_id = a.conversation_id
+        AND b.event_key > a.event_key"""
+    assert query(database, in_order) == [(True,)]
+    assert sum(reply["data"]["type"] == "RUN_ERROR" for reply in told.replies) == 91
+
+
+def test_an_event_put_off_is_found_should_its_predecessors_be_lost(database: Database) -> None:
+    told = Told(database, max_waiting_turns=100)
+    intake = accept.Intake(database, told.resources.wake_ups, threading.Event())
+    with database.transaction() as session:
+        merchants.add_merchant(session, "m1")
+    comes(intake, *(("message_received", "m1", "c1") for _ in range(40)))
+    for _ in range(3):  # wake-ups are lost; the sweeper sends them again, and the chain goes on
+        told.keys.clear()
+        execute(
+            database,
+            "UPDATE events SET hinted_at = hinted_at - interval '6 s', received_at = received_at - interval '6 s'",
+        )
+        with database.transaction() as session:
+            told.keys.extend(inbox.unprocessed(session, older_than_seconds=1.0, limit=100))
+        assert len(told.keys) == inbox.PER_MERCHANT
+    while told.keys:
+        keys = told.keys[:]
+        told.keys.clear()
+        runner.run(told.resources, *keys)
+    assert query(database, "SELECT count(*) FROM events WHERE status = 'received'") == [(0,)]
+
+
+def comes(intake: accept.Intake, *said: tuple[str, str, str | None]) -> None:
+    """These events arrive together: type, merchant, conversation."""
+    bodies = []
+    for kind, merchant, conversation in said:
+        where = {"shop_domain": "acme.myshopify.com"} if conversation is None else {"conversation_id": conversation}
+        data = {"merchant_id": merchant, **where, **({"text": "hi"} if kind == MESSAGE else {})}
+        envelope = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/gateway", "type": kind, "data": data}
+        bodies.append(SimpleNamespace(body=json.dumps(envelope).encode()))
+    assert intake.events(cast(Sequence[Delivery], bodies))
 
 
 def over_limit(kind: str = "message_received") -> float:

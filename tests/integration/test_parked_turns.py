@@ -1,12 +1,14 @@
 """A hundred thousand turns that wait for merchants to reconnect cost nobody else anything."""
 
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.orm import Session
 
 from storage import outbox, turns
 from storage.database import Database
@@ -14,7 +16,7 @@ from storage.outbox import NewReply
 from tests.rows import claim, execute, let_lease_run_out, query, queue
 from tests.waiting import wait_until
 from workers.delivery.reply_publisher import ReplyPublisher
-from workers.delivery.sweeper import Sweeper
+from workers.delivery.sweeper import Duties, Sweeper
 from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 
 PARKED = 100_000
@@ -126,6 +128,67 @@ def test_what_others_lost_is_found_at_the_usual_pace(
     took = time.monotonic() - began
     assert took < SOON_SECONDS, f"{took:.1f} s"
     assert told.turns == {lost, expired}
+
+
+BUSY = """
+INSERT INTO events (source, id, type, content_hash, status, merchant_id, conversation_id, hinted_at, processed_at)
+SELECT '/b', 'b' || n, 'x', '', CASE WHEN n % 20 = 0 THEN 'received' ELSE 'processed' END, 'm' || n % 50,
+       'c' || n % 500, clock_timestamp(), CASE WHEN n % 20 <> 0 THEN clock_timestamp() END
+FROM generate_series(1, 100000) AS n;
+INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, publishes, published_at, acked_at)
+SELECT 'r' || t.id, t.conversation_id, t.id, 1, 'a', '{}', 1, clock_timestamp(),
+       CASE WHEN t.id % 2 = 0 THEN clock_timestamp() END
+FROM turns t;
+UPDATE turns SET wake_at = clock_timestamp() + interval '1 minute'
+"""
+
+
+def explained(database: Database, run: Callable[[Session], object]) -> list[str]:
+    """The plans of all statements that `run` executes, after it ran."""
+    plans: list[str] = []
+    with database.transaction() as session:
+        run(session)  # what is due now is done; the plans are those of the second time
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, values: Any, *_rest: object) -> None:
+        seen.append((statement, values))
+
+    with database.transaction() as session:
+        engine = session.get_bind()
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            run(session)
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+    with database.transaction() as session:
+        driver: Any = session.connection().connection.dbapi_connection
+        for statement, values in seen:
+            with driver.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS OFF) {statement}", values)
+                plans.append("\n".join(line for (line,) in cursor))
+    return plans
+
+
+DUTIES = Duties()
+
+
+@pytest.mark.parametrize(
+    "duty",
+    [DUTIES.expire_leases, DUTIES.wake_turns, DUTIES.wake_events, DUTIES.resend_replies, DUTIES.prune],
+    ids=lambda duty: duty.__name__,
+)
+def test_a_duty_reads_by_index_and_only_what_is_due(database: Database, duty: Callable[[Session], object]) -> None:
+    park(database, conversations=1000)
+    with database.transaction() as session:
+        session.execute(text("SET LOCAL statement_timeout = '60s'"))
+        for statement in BUSY.split(";"):
+            session.execute(text(statement))
+    with database.reading() as session:
+        session.execute(text("VACUUM ANALYZE"))
+    for plan in explained(database, duty):
+        assert not re.search(r"Seq Scan on (turns|events|replies|steps)", plan), plan
+        assert all(int(rows) <= 1000 for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan)), plan
+        assert all(int(rows) <= 1000 for rows in re.findall(r"Rows Removed by \w+: (\d+)", plan)), plan
 
 
 def test_a_claim_and_the_end_of_a_turn_do_not_feel_them(parked: Database) -> None:
