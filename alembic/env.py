@@ -8,10 +8,11 @@ Never add an `__init__.py` to this folder: it would hide the library of the same
 from logging.config import fileConfig
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from storage.database import grant_roles, sqlalchemy_url
+from storage.database import CLIENT_ENCODING, encoding_problem, grant_roles, sqlalchemy_url
 from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
@@ -28,8 +29,10 @@ def database_url() -> str:
 
 
 def migrate_online() -> None:
-    engine = create_engine(database_url(), poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(database_url(), poolclass=NullPool, hide_parameters=True, connect_args=CLIENT_ENCODING)
     with engine.connect() as connection:
+        if problem := encoding_problem(connection):
+            raise CommandError(problem)
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
         # Better a migration that fails and is repeated than one that blocks every worker.
         connection.execute(text("SET lock_timeout = '5s'"))

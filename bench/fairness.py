@@ -1,9 +1,12 @@
 """One busy merchant with a thousand turns next to fifty others: `python -m bench.fairness [--hot 1000] [--seconds 15]`.
 
-The others write in turn, `--rate` messages per second in total, first alone and then next to the busy merchant. The
-time from publish to the end of the turn must hardly change: the aim is p95 within 1.3 x of alone. The model takes
-`--think` seconds per answer. With 0 the demo model answers at once: then the busy merchant's two concurrent turns only
-use CPU, and on two cores the others notice, however fair the queue is.
+With `--flood 20000` the one merchant writes so many messages of the greatest length, `--flood-rate` a second, while the
+others are measured, and 100,000 turns of another one wait for him to reconnect.
+
+The others say something in turn, `--rate` messages per second together, first alone and then beside the thousand. The
+time from publish to the end of the turn must hardly change: aim p95 within 1.3 x of alone. The model thinks for
+`--think` seconds, as models do. With 0 the demo model answers at once: then the one merchant's two turns at a time
+are nothing but work for the processors, and on two of them the others feel that, however fair the queue is.
 """
 
 import argparse
@@ -12,6 +15,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from sqlalchemy import text
 
 from bench.flow import StoreProcess, latency, unhurried_workflows
 from bench.ground import ground
@@ -28,11 +33,28 @@ STAGES = """
             e.received_at - e.time, e.processed_at - e.received_at, t.started_at - e.processed_at,
             t.finished_at - t.started_at]) AS took
         FROM turns t JOIN events e ON e.key = t.event_key
-        WHERE t.merchant_id <> 'hot' AND e.received_at > (SELECT max(created_at) FROM turns WHERE merchant_id = 'hot')
+        WHERE t.merchant_id LIKE 'other_%' AND e.received_at > (
+            SELECT min(created_at) FROM turns WHERE merchant_id = 'hot')
     )
     SELECT stage, 1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY CAST(extract(epoch FROM took) AS float)),
            1000 * percentile_cont(0.95) WITHIN GROUP (ORDER BY CAST(extract(epoch FROM took) AS float))
     FROM stages GROUP BY stage ORDER BY array_position(ARRAY['taken in', 'handled', 'claimed', 'answered'], stage)
+"""
+
+
+PARKED = """
+INSERT INTO merchants (id, name) VALUES ('parked', 'parked');
+INSERT INTO merchant_integrations (merchant_id, type, shop_domain, api_key, status, is_active)
+VALUES ('parked', 'shopify', 'parked.myshopify.com', 'sealed', 'needs_reauth', false);
+INSERT INTO conversations (id, merchant_id, workflow, context, last_turn)
+SELECT 'parked_' || n, 'parked', 'ad_hoc_support', '{"reconnect_asked"\\: 1}', 10000 FROM generate_series(0, 9) AS n;
+INSERT INTO events (source, id, type, content_hash, status, merchant_id, processed_at)
+VALUES ('/parked', 'parked', 'message_received', '', 'processed', 'parked', clock_timestamp());
+INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input)
+SELECT 'parked_' || n % 10, 'parked', n / 10 + 1, e.key, n,
+       '{"sender"\\: "merchant", "text"\\: "hello", "cleanup_trigger"\\: false, "metadata"\\: {}}'
+FROM events e, generate_series(0, 99999) AS n WHERE e.id = 'parked';
+ANALYZE
 """
 
 
@@ -80,6 +102,30 @@ def measure(stack: Stack, hot: int, rate: float, seconds: float) -> float:
     return float(beside["p95_ms"] / alone["p95_ms"])
 
 
+def measure_in_flood(stack: Stack, count: int, flood_rate: float, rate: float) -> float:
+    """As `measure`, while the one merchant floods."""
+    others = Others(stack)
+    others.write(rate, 3.0)
+    alone = latency("others alone", others.write(rate, count / flood_rate))
+    with stack.database.transaction() as session:
+        session.execute(text("SET LOCAL statement_timeout = '60s'"))
+        for statement in PARKED.split(";"):
+            session.execute(text(statement))
+    command = [sys.executable, "-m", "bench.flooder", stack.broker_url, str(count), str(flood_rate)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as flooder:
+        name = f"others beside {count} messages of one merchant"
+        beside = latency(name, others.write(rate, count / flood_rate), "aim p95 <= 1.3 x")
+        left = flooder.communicate()[0].strip()
+    taken_in, handled, declined = stack.rows("""
+        SELECT (SELECT count(*) FROM events WHERE merchant_id = 'hot'),
+               (SELECT count(*) FROM events WHERE merchant_id = 'hot' AND status = 'processed'),
+               (SELECT count(*) FROM turns WHERE merchant_id = 'hot' AND error = 'too_many_waiting')""")[0]
+    print(f"the one merchant wrote {left} messages/s; {taken_in} taken in, {handled} handled, {declined} declined")
+    for stage, p50, p95 in stack.rows(STAGES):
+        print(f"    {stage:<20} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms")
+    return float(beside["p95_ms"] / alone["p95_ms"])
+
+
 @contextmanager
 def thinking_model(seconds: float) -> Iterator[dict[str, str]]:
     """An environment in which agents ask a model that takes `seconds` per answer."""
@@ -99,6 +145,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5.0, help="messages per second from all others together")
     parser.add_argument("--think", type=float, default=0.5, help="seconds the model takes per answer")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each part")
+    parser.add_argument("--flood", type=int, default=0, help="messages that the one merchant writes meanwhile")
+    parser.add_argument("--flood-rate", type=float, default=400.0, help="how many of them a second")
     options = parser.parse_args()
     store = StoreProcess()
     try:
@@ -114,7 +162,10 @@ def main() -> None:
             with Stack(
                 here.database_url, here.valkey.url, here.folder, environ=environ, store=store.as_store()
             ) as stack:
-                ratio = measure(stack, options.hot, options.rate, options.seconds)
+                if options.flood:
+                    ratio = measure_in_flood(stack, options.flood, options.flood_rate, options.rate)
+                else:
+                    ratio = measure(stack, options.hot, options.rate, options.seconds)
     finally:
         store.stop()
     print(f"p95 with load / p95 alone: {ratio:.2f}")

@@ -48,24 +48,21 @@ class ReplyOrder:
         self._from_first_turn = from_first_turn
         self._shown: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._positions: OrderedDict[str, _Position] = OrderedDict()
-        self._waiting: dict[str, list[_Waiting]] = {}
+        self._waiting: dict[str, _Queue] = {}
 
     def offer(self, reply: Reply, now: float) -> Offer:
         """Take a reply that arrived at `now` (seconds of any steady clock)."""
         if identity(reply) in self._shown:
             self._shown.move_to_end(identity(reply))
             return Offer.SHOWN
-        waiting = self._waiting.setdefault(reply.subject, [])
-        if any(identity(other.reply) == identity(reply) for other in waiting):
-            return Offer.WAITING
-        insort(waiting, _Waiting(reply.place, now, reply))
-        return Offer.NEW
+        return Offer.NEW if self._waiting.setdefault(reply.subject, _Queue()).add(reply, now) else Offer.WAITING
 
     def due(self, now: float) -> Reply | None:
         """A reply to show now, or None. Call `shown` with it before asking again."""
         for subject, waiting in self._waiting.items():
-            if self._may_come_next(subject, waiting[0].place) or self._patience(subject, waiting, now) <= 0:
-                return waiting[0].reply
+            first = waiting.first
+            if self._may_come_next(subject, first.place) or self._patience(subject, waiting, now) <= 0:
+                return first
         return None
 
     def seconds_to_wait(self, now: float) -> float | None:
@@ -93,15 +90,15 @@ class ReplyOrder:
             return position.leads_to(place)
         return place == (1, 1) if self._from_first_turn else place[1] == 1
 
-    def _patience(self, subject: str, waiting: "list[_Waiting]", now: float) -> float:
+    def _patience(self, subject: str, waiting: "_Queue", now: float) -> float:
         is_known = self._from_first_turn or subject in self._positions
         seconds = self._gap_seconds if is_known else min(self._gap_seconds, ASSUMED_GAP_SECONDS)
-        return min(item.arrived for item in waiting) + seconds - now
+        return waiting.oldest + seconds - now
 
     def _stop_waiting(self, reply: Reply) -> None:
-        waiting = [item for item in self._waiting.pop(reply.subject, []) if identity(item.reply) != identity(reply)]
-        if waiting:
-            self._waiting[reply.subject] = waiting
+        waiting = self._waiting.get(reply.subject)
+        if waiting is not None and waiting.remove(reply):
+            del self._waiting[reply.subject]
 
 
 def identity(reply: Reply) -> tuple[str, str]:
@@ -114,6 +111,40 @@ class _Waiting:
     place: tuple[int, int]
     arrived: float
     reply: Reply = field(compare=False)
+
+
+class _Queue:
+    """The waiting replies of one conversation, never empty for long. Asked about at every reply that arrives, whosever
+    it is, so what one conversation lets wait must not cost the others: only adding and removing may."""
+
+    def __init__(self) -> None:
+        self._items: list[_Waiting] = []
+        self._identities: set[tuple[str, str]] = set()
+        self.oldest = 0.0
+        """When the one that waits longest arrived."""
+
+    @property
+    def first(self) -> Reply:
+        """The one whose place is the first."""
+        return self._items[0].reply
+
+    def add(self, reply: Reply, now: float) -> bool:
+        """False if it waits already."""
+        if identity(reply) in self._identities:
+            return False
+        self.oldest = min(self.oldest, now) if self._items else now
+        self._identities.add(identity(reply))
+        insort(self._items, _Waiting(reply.place, now, reply))
+        return True
+
+    def remove(self, reply: Reply) -> bool:
+        """Whether it was the last one."""
+        if identity(reply) in self._identities:
+            self._identities.remove(identity(reply))
+            place = next(n for n, item in enumerate(self._items) if identity(item.reply) == identity(reply))
+            del self._items[place]
+            self.oldest = min((item.arrived for item in self._items), default=0.0)
+        return not self._items
 
 
 @dataclass(frozen=True)

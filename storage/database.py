@@ -65,6 +65,10 @@ KEEPALIVES = {
     "tcp_user_timeout": 20_000,
 }
 
+#: Stronger than the URL, the environment, and what a database or role is set to: else one emoji cannot be sent.
+CLIENT_ENCODING = {"client_encoding": "utf8"}
+SERVER_ENCODING = "UTF8"
+
 # Classes of SQLSTATE that are about the server, not about data ("25" is also a server that became a standby):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 ABOUT_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
@@ -118,6 +122,7 @@ class Database:
             hide_parameters=True,
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT,
+                **CLIENT_ENCODING,
                 "application_name": self._application_name,
                 **KEEPALIVES,
             },
@@ -163,6 +168,18 @@ def revision(session: Session) -> str | None:
         return None
     found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return None if found is None else str(found)
+
+
+def encoding_problem(connection: Session | Connection) -> str | None:
+    """Why words cannot be kept in this database, and what to do; None if they can."""
+    found = connection.execute(text("SHOW server_encoding")).scalar()
+    if found == SERVER_ENCODING:
+        return None
+    return (
+        f"the database's encoding is {found}, and it must be {SERVER_ENCODING}: with another one a merchant's emoji "
+        "cannot be stored; make a new database with: "
+        "CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
+    )
 
 
 def grant_roles(connection: Connection) -> None:

@@ -4,6 +4,7 @@
     ├── StorageUnavailable            storage.unavailable      Postgres is away, busy or full: try again later
     ├── StorageRefused                storage.refused          Postgres refused a row: trying again will not help
     ├── SchemaMissing                 storage.schema_missing   a table or column is not there: migrate
+    ├── UnfitDatabase                 storage.unfit_database   no migration makes it usable: make another one
     ├── LostTurn                      storage.lost_turn        another attempt holds the turn: write nothing
     ├── UnknownConversation           storage.unknown_conversation
     ├── ConversationOfAnotherMerchant storage.conversation_of_another_merchant
@@ -45,6 +46,12 @@ class SchemaMissing(StorageError):
     """The database's migrations are behind this code."""
 
     code = "storage.schema_missing"
+
+
+class UnfitDatabase(StorageError):
+    """The database was made in a way that no migration can mend; the text says how to make one."""
+
+    code = "storage.unfit_database"
 
 
 class LostTurn(StorageError):

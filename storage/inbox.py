@@ -4,7 +4,7 @@ An accepted row is `received` until a workflow worker has handled it, then `proc
 `rejected`, with a code and a sentence. The SQL is in `inbox.sql`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,10 @@ from storage.sql import dump, storable_text
 
 #: Seconds before an event is woken again.
 WAKE_AGAIN_SECONDS = 5.0
-#: Counting the backlog stops here: nobody needs it more exactly.
-MOST_COUNTED = 100_000
+#: Unhandled events of one merchant that workflow workers are woken for at a time.
+PER_MERCHANT = 16
+#: Seconds for which the others are left out, should nobody come back to them before (`wake_oldest`).
+PUT_OFF_SECONDS = 60.0
 MESSAGE_LIMIT = 1000
 NAME_LIMIT = 200
 
@@ -61,10 +63,11 @@ class NewEvent:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The event is stored; not `fresh` if it was before."""
+    """The event is stored; not `fresh` if it was before. `put_off`: no wake-up now, see `wake_oldest`."""
 
     key: int
     fresh: bool
+    put_off: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,10 +136,10 @@ def _accept(session: Session, left: Sequence[tuple[int, NewEvent]]) -> dict[int,
     if len(identities) > 1:  # two batches with the same events in different orders must not deadlock
         session.execute(SQL["line_up"], {"identities": [f"{source} {event_id}" for source, event_id in identities]})
     # In the order of arrival: keys rise in it, and events of one conversation are handled in it.
-    rows = session.execute(SQL["accept"], _columns([event for _, event in first.values()]))
-    fresh = {(source, event_id): int(key) for key, source, event_id in rows}
+    bounds = {"most": PER_MERCHANT, "put_off": PUT_OFF_SECONDS}
+    rows = session.execute(SQL["accept"], {**_columns([event for _, event in first.values()]), **bounds})
     answers: dict[int, Accepted | Reused] = {
-        first[identity][0]: Accepted(key, fresh=True) for identity, key in fresh.items()
+        first[row.source, row.id][0]: Accepted(int(row.key), fresh=True, put_off=row.is_put_off) for row in rows
     }
     others = [(place, event) for place, event in left if place not in answers]
     if not others:
@@ -236,6 +239,16 @@ def unprocessed(session: Session, *, older_than_seconds: float, limit: int, fact
     return sorted(int(key) for key in session.execute(SQL["unprocessed"], values).scalars())
 
 
+def wake_oldest(session: Session, merchant_ids: Collection[str]) -> list[int]:
+    """Events of these merchants that were put off and are now among their oldest unhandled ones.
+
+    Marks them as woken; the caller sends the wake-ups after the commit. To be asked after events of a merchant were
+    handled, or put off, in a transaction of its own.
+    """
+    values = {"merchants": sorted(merchant_ids), "most": PER_MERCHANT}
+    return sorted(int(key) for key in session.execute(SQL["wake_oldest"], values).scalars())
+
+
 def rejected(session: Session, limit: int) -> list[RejectedRow]:
     """Refused events, the latest first."""
     return [RejectedRow(*row) for row in session.execute(SQL["rejected"], {"limit": limit})]
@@ -254,11 +267,6 @@ def retry(session: Session, event: int | tuple[str, str]) -> int | None:
         key = event
     revived = session.execute(SQL["retry"], {"key": key}).scalar()
     return None if revived is None else int(revived)
-
-
-def open_turns(session: Session) -> int:
-    """How many turns are queued or running, counted up to 100,000."""
-    return int(session.execute(SQL["open_turns"], {"limit": MOST_COUNTED}).scalar_one())
 
 
 def _reason(code: str, message: str) -> dict[str, str]:

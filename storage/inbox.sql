@@ -9,9 +9,18 @@ FROM (
 ) AS locks
 
 -- name: accept
-INSERT INTO events (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id)
+-- Events of a conversation beyond the :most unhandled ones of their merchant get no wake-up now (`wake_oldest` sends
+-- it): a merchant's thousand messages must not stand in the queue before everybody else's.
+INSERT INTO events (
+    source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, hinted_at)
 SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, CAST(new.data AS jsonb),
-       new.content_hash, new.merchant_id, new.conversation_id
+       new.content_hash, new.merchant_id, new.conversation_id,
+       CASE WHEN new.conversation_id IS NOT NULL
+                 AND row_number() OVER (PARTITION BY new.merchant_id ORDER BY new.place) + (
+                     SELECT count(*) FROM (
+                         SELECT 1 FROM events o WHERE o.merchant_id = new.merchant_id AND o.status = 'received'
+                         LIMIT :most) AS unhandled) > :most
+            THEN clock_timestamp() + make_interval(secs => :put_off) END
 FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
             CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:datas AS text[]),
             CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:conversations AS text[]))
@@ -19,7 +28,22 @@ FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[
      AS new (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, place)
 ORDER BY new.place
 ON CONFLICT (source, id) WHERE status <> 'rejected' DO NOTHING
-RETURNING key, source, id
+RETURNING key, source, id, hinted_at IS NOT NULL AS is_put_off
+
+-- name: wake_oldest
+-- The oldest unhandled events of each merchant, as far as they were put off. Whoever handled events of a merchant, or
+-- put some off, asks after the commit: the later of the two sees what the other did, so none is forgotten.
+WITH oldest AS (
+    SELECT e.key FROM unnest(CAST(:merchants AS text[])) AS m (id) CROSS JOIN LATERAL (
+        SELECT o.key, o.hinted_at FROM events o WHERE o.merchant_id = m.id AND o.status = 'received'
+        ORDER BY o.key LIMIT :most) AS e
+    WHERE e.hinted_at > clock_timestamp()
+), free AS (
+    SELECT key FROM events WHERE key = ANY (ARRAY (SELECT key FROM oldest)) AND status = 'received'
+      AND hinted_at > clock_timestamp()
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE events SET hinted_at = clock_timestamp() WHERE key = ANY (ARRAY (SELECT key FROM free)) RETURNING key
 
 -- name: accepted
 SELECT e.key, e.source, e.id, e.content_hash, e.received_at
@@ -77,15 +101,22 @@ UPDATE events SET
 WHERE key = :key AND status = 'received'
 
 -- name: unprocessed
-WITH lost AS (
+-- Never woken, or woken for so long: two ranges of one index.
+WITH never AS (
     SELECT key FROM events
-    WHERE status = 'received' AND run_after <= clock_timestamp()
-      AND received_at < clock_timestamp() - make_interval(secs => :older_than)
-      AND (hinted_at IS NULL OR hinted_at < clock_timestamp() - make_interval(secs => :again))
-    ORDER BY run_after, key LIMIT :limit
-    FOR NO KEY UPDATE SKIP LOCKED
+    WHERE status = 'received' AND hinted_at IS NULL AND run_after <= (SELECT clock_timestamp())
+      AND received_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
+    ORDER BY run_after LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+), long_ago AS (
+    SELECT key FROM events
+    WHERE status = 'received' AND hinted_at < (SELECT clock_timestamp()) - make_interval(secs => :again)
+      AND run_after <= clock_timestamp()
+      AND received_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
+    ORDER BY hinted_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE events e SET hinted_at = clock_timestamp() FROM lost WHERE e.key = lost.key RETURNING e.key
+UPDATE events SET hinted_at = clock_timestamp()
+WHERE key = ANY (ARRAY (SELECT key FROM never UNION ALL SELECT key FROM long_ago ORDER BY key LIMIT :limit))
+RETURNING key
 
 -- name: rejected
 SELECT key, id, source, type, error_code, error, received_at, processed_at, times
@@ -103,11 +134,3 @@ RETURNING r.key
 
 -- name: refused_with_id
 SELECT key FROM events WHERE status = 'rejected' AND source = :source AND id = :id ORDER BY processed_at DESC LIMIT 1
-
--- name: open_turns
--- Without those that wait for their merchant to reconnect, which may be for ever.
-SELECT count(*) FROM (
-    SELECT 1 FROM turns t
-    WHERE t.status = 'running' OR t.status = 'queued' AND NOT EXISTS (
-        SELECT 1 FROM integrations i WHERE i.merchant_id = t.merchant_id AND i.status = 'needs_reauth')
-    LIMIT :limit) AS open

@@ -152,11 +152,30 @@ END;
 REVOKE ALL ON FUNCTION disconnect_shop FROM PUBLIC
 """
 
+#: Turns that were parked are looked at at once, whoever reconnects the shop. The auth service may not touch turns.
+WAKE_PARKED_TRIGGER = """
+CREATE FUNCTION wake_parked_turns() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE turns t SET wake_at = clock_timestamp()
+    WHERE t.merchant_id = NEW.merchant_id AND t.status = 'queued' AND t.wake_at > clock_timestamp()
+      AND t.seq = (
+          SELECT o.seq FROM turns o WHERE o.conversation_id = t.conversation_id AND o.status IN ('queued', 'running')
+          ORDER BY o.seq LIMIT 1);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER wake_parked_turns AFTER UPDATE OF status, token_version ON merchant_integrations
+FOR EACH ROW WHEN (OLD.status = 'needs_reauth' AND (NEW.status <> OLD.status OR NEW.token_version <> OLD.token_version))
+EXECUTE FUNCTION wake_parked_turns()
+"""
+
 
 @event.listens_for(IntegrationTable.__table__, "after_create")
 def _create_view(_table: Table, connection: Connection, **_options: object) -> None:
     connection.execute(text(INTEGRATIONS_VIEW))
     connection.execute(text(DISCONNECT_FUNCTION))
+    connection.execute(text(WAKE_PARKED_TRIGGER))
 
 
 class EventTable(Base):
@@ -183,9 +202,11 @@ class EventTable(Base):
             unique=True,
             postgresql_where=text("status = 'rejected'"),
         ),
-        Index("events_due", "run_after", postgresql_where=text("status = 'received'")),
+        Index("events_wake", "hinted_at", "run_after", postgresql_where=text("status = 'received'")),
+        Index("events_of_merchant", "merchant_id", "key", postgresql_where=text("status = 'received'")),
         Index("events_in_order", "conversation_id", "key", postgresql_where=text("status = 'received'")),
         Index("events_refused", "received_at", postgresql_where=text("status = 'rejected'")),
+        Index("events_ended", "processed_at", postgresql_where=text("status IN ('processed', 'rejected')")),
         CheckConstraint("status IN ('received', 'processed', 'rejected')", name="status"),
         CheckConstraint("pg_column_size(data) < 131072", name="data"),
         OFTEN_VACUUMED,
@@ -209,7 +230,8 @@ class EventTable(Base):
     #: How often handling was postponed.
     attempts: Mapped[int] = mapped_column(server_default=NONE_YET)
     run_after: Mapped[datetime] = mapped_column(server_default=NOW)
-    #: When a wake-up was last sent for it.
+    #: When a wake-up was last sent for it. In the future: its merchant has so many unhandled events that it is left out
+    #: until it is one of the oldest, see `inbox.wake_oldest`.
     hinted_at: Mapped[datetime | None]
     received_at: Mapped[datetime] = mapped_column(server_default=NOW)
     processed_at: Mapped[datetime | None]
@@ -244,6 +266,7 @@ class TurnTable(Base):
     running -> done     ended
     running -> dead     ended with an error nobody could handle, or its lease ran out too often
     queued -> done      an earlier turn absorbed its message (absorbed_by)
+    born done           the merchant had too many waiting turns (error; it never started)
     """
 
     __tablename__ = "turns"
@@ -252,7 +275,7 @@ class TurnTable(Base):
         UniqueConstraint("event_key", "action"),
         # The claim ensures it; with this a bug in the claim is an error instead of two voices.
         Index("turns_one_running", "conversation_id", unique=True, postgresql_where=text("status = 'running'")),
-        Index("turns_ready", "run_after", postgresql_where=text("status = 'queued'")),
+        Index("turns_wake", "wake_at", postgresql_where=text("status = 'queued'")),
         Index("turns_leases", "lease_until", postgresql_where=text("status = 'running'")),
         Index(
             "turns_open",
@@ -261,7 +284,8 @@ class TurnTable(Base):
             postgresql_where=text("status IN ('queued', 'running')"),
         ),
         Index("turns_merchant_running", "merchant_id", postgresql_where=text("status = 'running'")),
-        Index("turns_merchant_queued", "merchant_id", postgresql_where=text("status = 'queued'")),
+        Index("turns_merchant_waiting", "merchant_id", "run_after", "id", postgresql_where=text("status = 'queued'")),
+        Index("turns_ended", "finished_at", postgresql_where=text("status IN ('done', 'dead')")),
         CheckConstraint("status IN ('queued', 'running', 'done', 'dead')", name="status"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("(status IN ('done', 'dead')) = (finished_at IS NOT NULL)", name="finished"),
@@ -288,7 +312,9 @@ class TurnTable(Base):
     run_after: Mapped[datetime] = mapped_column(server_default=NOW)
     lease_until: Mapped[datetime | None]
     lease_owner: Mapped[str | None]
-    #: When a wake-up was last sent for it.
+    #: When the sweeper looks at it: wakes an agent worker if it can run, else puts it off.
+    wake_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    #: No longer used; the former version writes it.
     hinted_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -352,8 +378,9 @@ class ReplyTable(Base):
         UniqueConstraint("turn_id", "key"),
         Index("replies_conversation", "conversation_id"),
         Index(
-            "replies_open",
-            text("published_at NULLS FIRST"),
+            "replies_due",
+            text("LEAST(publishes, 7)"),  # the steps of outbox.BACKOFF_SECONDS
+            text("COALESCE(published_at, created_at)"),
             postgresql_where=text("acked_at IS NULL"),
         ),
         OFTEN_VACUUMED,

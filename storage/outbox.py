@@ -17,7 +17,10 @@ from storage import sql
 from storage.sql import dump, storable
 
 #: Seconds without an ack until a reply is published again: after the first publish, the second, …; then the last one.
+#: The index `replies_due` has as many steps.
 BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+#: Seconds for which a new reply is left to its publisher.
+FRESH_SECONDS = 1.0
 
 SOURCE = "/cj"
 
@@ -94,8 +97,8 @@ def due(
     session: Session, *, limit: int, longest_seconds: float = BACKOFF_SECONDS[-1], factor: float = 1.0
 ) -> list[OutgoingReply]:
     """Replies to publish (again), oldest first; after `longest_seconds` at the latest, times `factor`."""
-    backoff = [min(seconds, longest_seconds) * factor for seconds in BACKOFF_SECONDS]
-    values = {"backoff": backoff, "steps": len(backoff), "limit": limit}
+    backoff = [FRESH_SECONDS, *(min(seconds, longest_seconds) * factor for seconds in BACKOFF_SECONDS)]
+    values = {"backoff": backoff, "limit": limit}
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 
 

@@ -25,11 +25,16 @@ UPDATE replies SET acked_at = clock_timestamp() WHERE id = ANY (CAST(:ids AS tex
 
 -- name: due
 -- Never published although committed a second ago (the publisher died), or published without an ack for longer
--- and longer: a gateway that is away for an hour must not find each reply a hundred times.
-SELECT id, body FROM replies
-WHERE acked_at IS NULL
-  AND (published_at IS NULL AND created_at < clock_timestamp() - interval '1 second'
-       OR published_at < clock_timestamp()
-          - make_interval(secs => (CAST(:backoff AS float[]))[least(publishes, :steps)]))
+-- and longer: a gateway that is away for an hour must not find each reply a hundred times. Each step of :backoff is a
+-- range of one index, so what is not due costs nothing, however much of it there is.
+WITH due AS (
+    SELECT r.id FROM unnest(CAST(:backoff AS float[])) WITH ORDINALITY AS step (seconds, number)
+    CROSS JOIN LATERAL (
+        SELECT id, created_at, turn_id, sequence FROM replies
+        WHERE acked_at IS NULL AND least(publishes, 7) = step.number - 1
+          AND coalesce(published_at, created_at) < (SELECT clock_timestamp()) - make_interval(secs => step.seconds)
+        ORDER BY coalesce(published_at, created_at), turn_id, sequence LIMIT :limit) AS r
+    ORDER BY r.created_at, r.turn_id, r.sequence LIMIT :limit
+)
+SELECT id, body FROM replies WHERE id = ANY (ARRAY (SELECT id FROM due)) AND acked_at IS NULL
 ORDER BY created_at, turn_id, sequence
-LIMIT :limit

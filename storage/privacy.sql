@@ -51,7 +51,8 @@ UPDATE events SET data = CAST(:data AS jsonb) WHERE key = :key
 
 -- name: take_back_turns
 -- A running turn may hold in memory what is being erased: it loses its fence and starts again from the rows.
-UPDATE turns SET status = 'queued', lease_until = NULL, lease_owner = NULL, hinted_at = NULL, attempt = attempt + 1
+UPDATE turns SET status = 'queued', lease_until = NULL, lease_owner = NULL, wake_at = clock_timestamp(),
+    attempt = attempt + 1
 WHERE status = 'running' AND merchant_id = :merchant_id
 
 -- name: blank_events
@@ -89,17 +90,17 @@ ORDER BY key DESC LIMIT 1
 -- name: prune_turns
 -- Small batches: nobody waits for one, and vacuum keeps up.
 -- Steps and replies go with their turn. Never a reply that the gateway has not acked.
-DELETE FROM turns WHERE id IN (
+DELETE FROM turns WHERE id = ANY (ARRAY (
     SELECT t.id FROM turns t
-    WHERE t.status IN ('done', 'dead') AND t.finished_at < clock_timestamp() - make_interval(days => :days)
+    WHERE t.status IN ('done', 'dead') AND t.finished_at < (SELECT clock_timestamp()) - make_interval(days => :days)
       AND NOT EXISTS (SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.acked_at IS NULL)
     ORDER BY t.finished_at LIMIT :limit
-    FOR UPDATE SKIP LOCKED)
+    FOR UPDATE SKIP LOCKED))
 
 -- name: prune_events
-DELETE FROM events WHERE key IN (
+DELETE FROM events WHERE key = ANY (ARRAY (
     SELECT e.key FROM events e
-    WHERE e.status IN ('processed', 'rejected') AND e.processed_at < clock_timestamp() - make_interval(days => :days)
+    WHERE e.status IN ('processed', 'rejected') AND e.processed_at < (SELECT clock_timestamp()) - make_interval(days => :days)
       AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.event_key = e.key)
     ORDER BY e.processed_at LIMIT :limit
-    FOR UPDATE SKIP LOCKED)
+    FOR UPDATE SKIP LOCKED))

@@ -19,10 +19,16 @@ from storage import sql
 from storage.errors import LostTurn, UnknownConversation
 from storage.sql import dump, storable_text
 
-#: Seconds before a turn is woken again.
+#: Seconds before a turn is woken again, or looked at again when it could not run.
 WAKE_AGAIN_SECONDS = 5.0
+#: The most seconds for which a turn that cannot run is put off.
+LONGEST_PUT_OFF_SECONDS = 600.0
+#: How many turns one look judges, from each end of what is due.
+LOOKS = 500
 #: Most running turns of one merchant, so that one with many conversations does not hold up the others.
 PER_MERCHANT = 2
+#: Error code of a turn that was declined because too many of the merchant's turns waited.
+TOO_MANY_WAITING = "too_many_waiting"
 #: Leases that may run out before a turn is given up.
 MAX_FAILURES = 3
 BATCH = 100
@@ -84,6 +90,14 @@ class Claim:
     @property
     def run_id(self) -> str:
         return f"turn_{self.turn_id}"
+
+
+@dataclass(frozen=True)
+class NewTurn:
+    """A turn that was just queued."""
+
+    turn_id: int
+    seq: int
 
 
 @dataclass(frozen=True)
@@ -164,13 +178,31 @@ def queue_turn(
     """
     identity = {"event_key": event_key, "action": action}
     owner = {"conversation_id": conversation_id, "merchant_id": merchant_id}
-    values = {"workflow": workflow, "input": dump(input.to_json())}
-    turn_id = session.execute(SQL["queue"], {**identity, **owner, **values}).scalar()
-    if turn_id is not None:
-        return int(turn_id)
-    if session.execute(SQL["queued_before"], identity).first() is None:
-        raise UnknownConversation(f"merchant {merchant_id!r} has no conversation {conversation_id!r}")
-    return None
+    added = _add(session, {**identity, **owner}, input, workflow, error=None)
+    return None if added is None else added.turn_id
+
+
+def decline_turn(
+    session: Session,
+    *,
+    conversation_id: str,
+    merchant_id: str,
+    event_key: int,
+    action: int,
+    input: TurnInput,
+    error: str,
+    workflow: str | None = None,
+) -> NewTurn | None:
+    """As `queue_turn`, but the turn has ended, with the code `error`, and never runs. The caller adds its replies."""
+    identity = {"event_key": event_key, "action": action}
+    owner = {"conversation_id": conversation_id, "merchant_id": merchant_id}
+    return _add(session, {**identity, **owner}, input, workflow, error=error)
+
+
+def waiting_of_merchant(session: Session, merchant_id: str, *, limit: int) -> int:
+    """How many turns of the merchant wait, whatever for; counted up to `limit`."""
+    values = {"merchant_id": merchant_id, "limit": limit}
+    return int(session.execute(SQL["waiting_of_merchant"], values).scalar_one())
 
 
 def is_crowded(session: Session, merchant_id: str, *, per_merchant: int = PER_MERCHANT) -> bool:
@@ -179,9 +211,7 @@ def is_crowded(session: Session, merchant_id: str, *, per_merchant: int = PER_ME
     Then none is needed: whoever ends a turn of the merchant wakes the next ones, see `next_to_wake`.
     """
     limit = 2 * per_merchant + 1
-    return bool(
-        session.execute(SQL["waiting_of_merchant"], {"merchant_id": merchant_id, "limit": limit}).scalar() == limit
-    )
+    return waiting_of_merchant(session, merchant_id, limit=limit) == limit
 
 
 def claim(
@@ -311,11 +341,12 @@ def waiting(
 ) -> list[int]:
     """Turns that could have run for `older_than_seconds` and did not: their wake-up was lost.
 
-    Marks them as hinted; the caller wake_ups them after the commit. Those hinted in the last seconds (`factor` scales
-    how many) are left out.
+    Looks at a bounded number of those that are due and puts off all that it returns, and all that cannot run now;
+    `factor` scales for how long. The caller wakes the returned ones after the commit.
     """
     times = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS * factor}
-    values = {**times, "limit": limit, "per_merchant": per_merchant}
+    bounds = {"longest": LONGEST_PUT_OFF_SECONDS * factor, "looks": LOOKS}
+    values = {**times, **bounds, "limit": limit, "per_merchant": per_merchant}
     return sorted(int(turn_id) for turn_id in session.execute(SQL["waiting"], values).scalars())
 
 
@@ -335,8 +366,26 @@ def next_to_wake(
 
     Marks them as woken; the caller sends the wake-ups after the commit.
     """
-    values = {"conversation_id": conversation_id, "merchant_id": merchant_id, "per_merchant": per_merchant}
+    whose = {"conversation_id": conversation_id, "merchant_id": merchant_id, "per_merchant": per_merchant}
+    values = {**whose, "again": WAKE_AGAIN_SECONDS, "looks": LOOKS}
     return sorted(int(turn_id) for turn_id in session.execute(SQL["next"], values).scalars())
+
+
+def look_again(session: Session, conversation_id: str) -> None:
+    """Let the sweeper look at the conversation's first turn at once: what it waited for may be over."""
+    session.execute(SQL["look_again"], {"conversation_id": conversation_id})
+
+
+def _add(
+    session: Session, whose: Mapping[str, Any], input: TurnInput, workflow: str | None, *, error: str | None
+) -> NewTurn | None:
+    values = {"workflow": workflow, "input": dump(input.to_json()), "error": error}
+    row = session.execute(SQL["queue"], {**whose, **values}).one_or_none()
+    if row is not None:
+        return NewTurn(row.id, row.seq)
+    if session.execute(SQL["queued_before"], whose).first() is None:
+        raise UnknownConversation(f"merchant {whose['merchant_id']!r} has no conversation {whose['conversation_id']!r}")
+    return None
 
 
 def _write(session: Session, claim: Claim, statement: str, **values: Any) -> None:

@@ -2,10 +2,11 @@
 -- same conversation. NO KEY UPDATE, not UPDATE: the foreign keys of steps and replies must not wait.
 
 -- fragment: first_in_conversation
--- Of turn t: every earlier turn of the conversation has ended.
-NOT EXISTS (
-    SELECT 1 FROM turns o
-    WHERE o.conversation_id = t.conversation_id AND o.seq < t.seq AND o.status IN ('queued', 'running'))
+-- Of turn t: every earlier turn of the conversation has ended. One look into an index; as NOT EXISTS it becomes a join
+-- that compares each waiting turn with all others of its conversation.
+t.seq = (
+    SELECT o.seq FROM turns o WHERE o.conversation_id = t.conversation_id AND o.status IN ('queued', 'running')
+    ORDER BY o.seq LIMIT 1)
 
 -- fragment: running_of_merchant
 (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running')
@@ -31,10 +32,12 @@ WITH numbered AS (
       AND NOT EXISTS (SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action)
     RETURNING last_turn
 )
-INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, workflow, input)
-SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow, CAST(:input AS jsonb)
+INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, workflow, input, status, error, finished_at)
+SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow, CAST(:input AS jsonb),
+       CASE WHEN CAST(:error AS text) IS NULL THEN 'queued' ELSE 'done' END, :error,
+       CASE WHEN CAST(:error AS text) IS NOT NULL THEN clock_timestamp() END
 FROM numbered
-RETURNING id
+RETURNING id, seq
 
 -- name: waiting_of_merchant
 SELECT count(*)
@@ -95,8 +98,9 @@ UPDATE turns SET workflow = :name, workflow_hash = :hash WHERE {held} RETURNING 
 
 -- name: release
 UPDATE turns SET
-    status = 'queued', lease_until = NULL, lease_owner = NULL, hinted_at = NULL,
-    run_after = clock_timestamp() + make_interval(secs => :after_seconds)
+    status = 'queued', lease_until = NULL, lease_owner = NULL,
+    run_after = clock_timestamp() + make_interval(secs => :after_seconds),
+    wake_at = clock_timestamp() + make_interval(secs => :after_seconds)
 WHERE {held} RETURNING id
 
 -- name: drop_lease
@@ -159,47 +163,82 @@ ORDER BY t.seq
 -- One statement decides and writes, on rows nobody else is writing: a turn that ended or was extended meanwhile is
 -- left alone. It only queues the turn again; it runs where it is claimed next.
 WITH silent AS (
-    SELECT id FROM turns WHERE status = 'running' AND lease_until < clock_timestamp()
-    LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
+    SELECT id FROM turns WHERE status = 'running' AND lease_until < (SELECT clock_timestamp())
+    ORDER BY lease_until LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
 ), expired AS (
     UPDATE turns t SET
         status = CASE WHEN t.failures + 1 >= :max_failures THEN 'dead' ELSE 'queued' END,
         finished_at = CASE WHEN t.failures + 1 >= :max_failures THEN clock_timestamp() END,
         error = CASE WHEN t.failures + 1 >= :max_failures THEN 'turn_lost' END,
-        failures = t.failures + 1, lease_until = NULL, lease_owner = NULL, hinted_at = NULL
-    FROM silent WHERE t.id = silent.id
+        failures = t.failures + 1, lease_until = NULL, lease_owner = NULL, wake_at = clock_timestamp()
+    WHERE t.id = ANY (ARRAY (SELECT id FROM silent))
     RETURNING t.*
 )
 SELECT x.id, x.conversation_id, x.merchant_id, x.seq, e.id, e.traceparent, x.failures, x.status = 'dead'
 FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
 
--- fragment: wake
--- Of the turns in `chosen`, those that nobody is claiming right now. `hinted_at` is when a turn was last woken.
-free AS (
-    SELECT t.id FROM turns t JOIN chosen USING (id) WHERE t.status = 'queued' FOR NO KEY UPDATE OF t SKIP LOCKED
-)
-UPDATE turns t SET hinted_at = clock_timestamp() FROM free WHERE t.id = free.id RETURNING t.id
-
 -- name: waiting
--- No more per merchant than can run: one with a thousand waiting conversations must not hide the others.
-WITH heads AS (
-    SELECT t.id, t.run_after,
-           {running_of_merchant} + row_number() OVER (PARTITION BY t.merchant_id ORDER BY t.run_after, t.id) AS place
-    FROM turns t
-    WHERE t.status = 'queued' AND t.run_after < clock_timestamp() - make_interval(secs => :older_than)
-      AND (t.hinted_at IS NULL OR t.hinted_at < clock_timestamp() - make_interval(secs => :again))
-      AND {first_in_conversation} AND NOT {parked}
+-- Looks at the turns that are due, wakes those that can run, and puts the others off. So what waits for an earlier turn,
+-- for room or for its merchant leaves the front of the index, and no look costs more than its batch. Whoever ends a
+-- turn wakes the next (`next`), and who reconnects a shop makes its turns due (models.WAKE_PARKED_TRIGGER): being put
+-- off is for when that got lost, too, so it lasts as long as the turn has waited.
+--
+-- (SELECT clock_timestamp()): a volatile function itself is no condition for an index.
+-- From both ends: a backlog that cannot run must not hide what came later.
+WITH oldest AS (
+    SELECT t.id, t.conversation_id, t.merchant_id, t.seq, t.run_after FROM turns t
+    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
+    ORDER BY t.wake_at LIMIT :looks FOR NO KEY UPDATE SKIP LOCKED
+), newest AS (
+    SELECT t.id, t.conversation_id, t.merchant_id, t.seq, t.run_after FROM turns t
+    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
+    ORDER BY t.wake_at DESC LIMIT :looks FOR NO KEY UPDATE SKIP LOCKED
+), looked_at AS (
+    SELECT t.*, t.run_after <= clock_timestamp() AND {first_in_conversation} AND NOT {parked} AS may_run
+    FROM (SELECT * FROM oldest UNION SELECT * FROM newest) AS t
+), placed AS (
+    -- No more per merchant than can run: one with a thousand waiting conversations must not hide the others.
+    SELECT t.id, t.run_after, t.may_run AND {running_of_merchant} + row_number() OVER (
+        PARTITION BY t.merchant_id, t.may_run ORDER BY t.run_after, t.id) <= :per_merchant AS has_room
+    FROM looked_at t
 ), chosen AS (
-    SELECT id FROM heads WHERE place <= :per_merchant ORDER BY run_after, id LIMIT :limit
-), {wake}
+    SELECT id FROM placed WHERE has_room ORDER BY run_after, id LIMIT :limit
+), put_off AS (
+    UPDATE turns SET wake_at = greatest(
+        run_after,
+        clock_timestamp() + greatest(
+            make_interval(secs => :again),
+            least(make_interval(secs => :longest), clock_timestamp() - run_after)))
+    WHERE id = ANY (ARRAY (SELECT id FROM placed WHERE NOT has_room))
+)
+UPDATE turns SET wake_at = clock_timestamp() + make_interval(secs => :again)
+WHERE id = ANY (ARRAY (SELECT id FROM chosen)) RETURNING id
 
 -- name: next
--- There is room, or will be with the commit: first for this conversation, then for the merchant's others, those first
--- whose time has begun to run.
-WITH chosen AS (
+-- There is room, or will be with the commit: first for this conversation, then for the merchant's others, the longest
+-- waiting ones (a bounded look: what it misses the sweeper finds).
+WITH candidates AS (
+    (SELECT t.id FROM turns t WHERE t.conversation_id = :conversation_id AND t.status IN ('queued', 'running')
+     ORDER BY t.seq LIMIT 1)
+    UNION
+    (SELECT t.id FROM turns t
+     WHERE t.merchant_id = :merchant_id AND t.status = 'queued' AND t.run_after <= (SELECT clock_timestamp())
+     ORDER BY t.started_at IS NULL, t.run_after, t.id LIMIT :looks)
+), chosen AS (
     SELECT t.id FROM turns t
-    WHERE t.merchant_id = :merchant_id AND t.status = 'queued' AND t.run_after <= clock_timestamp()
-      AND {first_in_conversation} AND NOT {parked}
+    WHERE t.id = ANY (ARRAY (SELECT id FROM candidates)) AND t.merchant_id = :merchant_id
+      AND t.status = 'queued' AND t.run_after <= clock_timestamp() AND {first_in_conversation} AND NOT {parked}
     ORDER BY t.conversation_id = :conversation_id DESC, t.started_at IS NULL, t.run_after, t.id
     LIMIT greatest(:per_merchant, 1)
-), {wake}
+), free AS (
+    -- Not those that somebody is claiming right now.
+    SELECT t.id FROM turns t WHERE t.id = ANY (ARRAY (SELECT id FROM chosen)) AND t.status = 'queued'
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE turns SET wake_at = clock_timestamp() + make_interval(secs => :again)
+WHERE id = ANY (ARRAY (SELECT id FROM free)) RETURNING id
+
+-- name: look_again
+-- What made this conversation wait is over.
+UPDATE turns t SET wake_at = clock_timestamp()
+WHERE t.conversation_id = :conversation_id AND t.status = 'queued' AND {first_in_conversation}

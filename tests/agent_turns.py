@@ -21,7 +21,7 @@ from workers.agent.state import TurnState
 from workers.agent.tools import Tools
 from workers.agent.transactions import TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
-from workers.delivery.sweeper import sweep
+from workers.delivery.sweeper import Duties
 from workers.delivery.wake_ups import WakeUps
 from workers.model.client import Model
 from workers.model.response import ToolCall
@@ -107,7 +107,7 @@ class AgentWorker:
             if self.status(turn_id) == "running":  # its worker died
                 self.advance(LEASE_SECONDS + 1)
                 with self.database.transaction() as session:
-                    sweep(session)
+                    Duties().expire_leases(session)
             else:
                 self.advance(self.woken.get(turn_id, 0.0))
         raise AssertionError(f"the turn was claimed {most} times in {self.clock() - began:.0f} s and did not end")

@@ -3,8 +3,9 @@
 | metric                       | labels             | counts                                                           |
 |------------------------------|--------------------|------------------------------------------------------------------|
 | cj_events_total              | type, result       | events: accepted, repeated or refused by intake; handled,        |
-|                              |                    | postponed or refused by a workflow worker                        |
-| cj_events_without_rule_total | type, workflow     | events that matched no rule of their conversation's workflow     |
+|                              |                    | postponed, refused or over_limit (answered with a sentence: too  |
+|                              |                    | many turns of the merchant wait) by a workflow worker            |
+| cj_events_without_rule_total | type, workflow     | events of a conversation that no rule of its workflow took       |
 | cj_tool_calls_total          | tool, result       | tool calls of turns: ok, stale, or an error code                 |
 | cj_cache_reads_total         | data_type, result  | reads of store data: hit (fresh in the cache), joined (a fetch   |
 |                              |                    | under way), miss (Shopify is asked)                              |
@@ -43,7 +44,7 @@ _BUDGETS_USED_UP = Counter("cj_budgets_used_up", "Turns that met their merchant'
 
 
 def event(event_type: str, result: str) -> None:
-    """An event was accepted, repeated, refused, handled or postponed. `event_type` is one of the catalog's."""
+    """What became of an event: one of the results in the table above. `event_type` is one of the catalog's."""
     _EVENTS.labels(event_type, result).inc()
 
 

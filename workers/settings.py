@@ -26,6 +26,7 @@ SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")
 #: Kinds of processes that open access tokens and so need the keys.
 TOKEN_KINDS = ("shopify",)
+MAX_WAITING_TURNS = 300
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -138,6 +139,7 @@ _OUTPUT = _number(int, 100, 100_000, "write tokens from 100 to 100000, e.g. 4000
 _ABSORBED = _number(int, 0, 1000, "write a number from 0 to 1000, e.g. 20")
 _RATE = _number(int, 0, 10_000, "write a number from 0 (no limit) to 10000, e.g. 60")
 _DAILY = _number(int, 0, 10**12, "write tokens, e.g. 5000000; 0 is no limit")
+_WAITING = _number(int, 1, 1_000_000, "write a number of turns from 1 to 1000000, e.g. 300")
 _PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
 
 
@@ -225,6 +227,11 @@ class Settings(BaseModel):
         1.0,
         alias="CJ_RECOVERY_FACTOR",
         description="scales the pauses before workers look for what was lost; default 1, about a second",
+    )
+    max_waiting_turns: Annotated[int, _WAITING] = Field(
+        MAX_WAITING_TURNS,
+        alias="CJ_MAX_WAITING_TURNS",
+        description=f"turns of one merchant that may wait; a message above it is declined; default {MAX_WAITING_TURNS}",
     )
     log_level: Annotated[str, AfterValidator(_log_level)] = Field(
         "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"

@@ -20,11 +20,10 @@ log = logs.get(__name__)
 @app.task(name=HANDLE_EVENT)
 def handle_event(*event_keys: int) -> None:
     """Queue `workflow`: handle accepted events, one after the other."""
-    for event_key in event_keys:
-        if is_row_id(event_key):
-            runner.run(bootstrap.current(), event_key)
-        else:
-            log.warning("dropped a task: not an event key")
+    good = [event_key for event_key in event_keys if is_row_id(event_key)]
+    if len(good) < len(event_keys):
+        log.warning("not an event key")
+    runner.run(bootstrap.current(), *good)
 
 
 @app.task(name=RUN_TURN)

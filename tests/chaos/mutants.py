@@ -76,7 +76,7 @@ def apply(folder: Path) -> None:
         storage.turns.SQL.take_out(name, _HELD, off("no_fence"))
 
 
-_FIRST_IN_CONVERSATION = r"AND NOT EXISTS \(\s*SELECT 1 FROM turns o.*?'running'\)\)"
+_FIRST_IN_CONVERSATION = r"AND t\.seq = \(\s*SELECT o\.seq FROM turns o.*?LIMIT 1\)"
 _HELD = r"AND status = 'running' AND attempt = :attempt"
 
 

@@ -33,7 +33,7 @@ from tests import rows
 from workers.agent.cost_limits import CostLimits
 from workers.agent.state import TurnState
 from workers.agent.transactions import NewStep, TurnTransactions
-from workers.delivery.sweeper import sweep
+from workers.delivery.sweeper import Duties
 from workers.settings import Settings
 from workers.workflow.handler import handle
 from workflows.loader import WorkflowSet, load_folder
@@ -195,10 +195,7 @@ class System(RuleBasedStateMachine):
 
     @rule(is_told=st.booleans())
     def sweep(self, is_told: bool) -> None:
-        with self.database.transaction() as session:
-            found = sweep(session)
-        assert found is not None
-        self.hand_over(found.replies, is_told)
+        self.hand_over(swept(self.database), is_told)
 
     @rule()
     def an_hour_passes(self) -> None:
@@ -384,10 +381,7 @@ class System(RuleBasedStateMachine):
             self.handle_event(key)
         rows.execute(self.database, "UPDATE turns SET lease_until = clock_timestamp() WHERE status = 'running'")
         self.an_hour_passes()
-        with self.database.transaction() as session:
-            found = sweep(session)
-        assert found is not None
-        self.hand_over(found.replies)
+        self.hand_over(swept(self.database))
         for turn_id in self.ids("SELECT id FROM turns WHERE status = 'queued' ORDER BY id"):
             opened = self.transactions_of[WORKERS[0]].open(turn_id)
             if isinstance(opened, tuple):
@@ -411,6 +405,16 @@ class System(RuleBasedStateMachine):
 
     def ids(self, statement: str) -> list[int]:
         return [row_id for (row_id,) in rows.query(self.database, statement)]
+
+
+def swept(database: Database) -> list[OutgoingReply]:
+    """Every duty of the sweeper, once; the replies to publish."""
+    duties = Duties()
+    replies: list[OutgoingReply] = []
+    for duty in (duties.expire_leases, duties.wake_turns, duties.wake_events, duties.resend_replies, duties.prune):
+        with database.transaction() as session:
+            replies += duty(session).replies
+    return replies
 
 
 def pick(items: list[Any], which: int) -> Any:

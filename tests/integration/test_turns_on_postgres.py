@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from storage import inbox, turns
+from storage import turns
 from storage.database import Database
 from storage.errors import LostTurn, StorageRefused, UnknownConversation
 from storage.turns import Claim, NotDue, TurnInput
@@ -413,7 +413,7 @@ def test_a_turn_whose_hint_was_lost_is_found_once_in_a_while(database: Database)
     assert waiting(database, older_than_seconds=60) == []
     assert waiting(database) == [turn_id]
     assert waiting(database) == []
-    execute(database, "UPDATE turns SET hinted_at = clock_timestamp() - interval '6 s'")
+    execute(database, "UPDATE turns SET wake_at = wake_at - interval '6 s'")
     assert waiting(database) == [turn_id]
 
 
@@ -494,16 +494,6 @@ def test_a_claim_of_another_attempt_is_told_by_its_number_not_by_its_owner(datab
     claimed = claim(database, queue(database), owner="same name")
     with pytest.raises(LostTurn), database.transaction() as session:
         turns.fence(session, replace(claimed, attempt=claimed.attempt + 1))
-
-
-def test_open_turns_are_counted(database: Database) -> None:
-    claimed = claim(database, queue(database))
-    queue(database)
-    with database.transaction() as session:
-        assert inbox.open_turns(session) == 2
-    finish(database, claimed)
-    with database.transaction() as session:
-        assert inbox.open_turns(session) == 1
 
 
 def test_a_merchant_with_many_waiting_turns_is_crowded(database: Database) -> None:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from storage import inbox, merchants
 from storage.database import Database
 from workers.bootstrap import Resources
+from workers.settings import Settings
 from workers.workflow import runner
 from workers.workflow.runner import FAILED, MAX_ATTEMPTS
 from workflows import engine
@@ -45,7 +46,10 @@ class Silent:
 
 def silent(database: Database, workflows: WorkflowSet) -> Resources:
     nobody = Silent()
-    return cast(Resources, SimpleNamespace(database=database, workflows=workflows, wake_ups=nobody, cache=nobody))
+    return cast(
+        Resources,
+        SimpleNamespace(database=database, workflows=workflows, wake_ups=nobody, cache=nobody, settings=Settings()),
+    )
 
 
 def accept(database: Database, id: str, said: str) -> int:
@@ -125,7 +129,9 @@ def test_when_no_rule_takes_an_event_one_line_says_why_and_no_value_of_the_event
     (tmp_path / "support.yaml").write_text(SUPPORT)
     tools = cast(
         Resources,
-        SimpleNamespace(database=database, workflows=load_folder(tmp_path), wake_ups=Silent(), cache=Silent()),
+        SimpleNamespace(
+            database=database, workflows=load_folder(tmp_path), wake_ups=Silent(), cache=Silent(), settings=Settings()
+        ),
     )
     key = accept(database, "one", "secret words")
     before = without_rule()

@@ -13,6 +13,7 @@ from tests import rows
 from workers.agent.state import TurnState
 from workers.agent.transactions import TurnTransactions
 from workers.bootstrap import Resources
+from workers.settings import Settings
 from workers.workflow import runner
 from workflows import loader
 from workflows.loader import WorkflowSet, load_folder
@@ -49,7 +50,9 @@ def say(database: Database, workflows: WorkflowSet, said: str) -> None:
     """A message of merchant m in conversation c, handled."""
     data = {"merchant_id": "m", "conversation_id": "c", "text": said}
     key = rows.store_event(database, rows.new_event(said, merchant_id="m", conversation_id="c", data=data))
-    tools = SimpleNamespace(database=database, workflows=workflows, wake_ups=Silent(), cache=Silent())
+    tools = SimpleNamespace(
+        database=database, workflows=workflows, wake_ups=Silent(), cache=Silent(), settings=Settings()
+    )
     runner.run(cast(Resources, tools), key)
 
 

@@ -1,13 +1,16 @@
 """The sweeper: about once a second, recovers what a lost message, a dead worker or a silent gateway left behind.
 
-It runs as a thread in every intake and workflow process. An advisory lock lets one work at a time, so no single
-process's death stops it. It only requeues and resends; it never does the work itself.
+Each of its duties runs in a thread of its own, in every intake and workflow process. An advisory lock lets one process
+at a time carry out a duty, so there is no process whose loss stops it; and no duty shares a transaction, a failure or
+a delay with another. A duty only re-queues and re-sends; it never executes. What it costs depends on what is due, never
+on what waits.
 """
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -24,8 +27,10 @@ from workers.delivery.wake_ups import WakeUps
 
 log = logs.get(__name__)
 
+Duty = Callable[[Session], "Found"]
+LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:duty, 0))")
+
 PERIOD_SECONDS = 1.0
-LOCK_KEY = 0x434A_5357  # "CJSW": the advisory lock of all sweepers on one database
 HINT_AFTER_SECONDS = 1.0
 BATCH = 100
 DRAINED_RESEND_SECONDS = 15.0
@@ -37,34 +42,64 @@ LOST = "Sorry, I lost my train of thought. Please ask again."
 
 @dataclass(frozen=True)
 class Found:
-    """What one sweep found; to be sent after its transaction commits."""
+    """What a duty found; to be told to others after its transaction."""
 
     events: list[int] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
     replies: list[OutgoingReply] = field(default_factory=list)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is probably more."""
+        return max(len(self.events), len(self.turns), len(self.replies)) >= BATCH
 
-def sweep(session: Session, *, drained: bool = False, recovery_factor: float = 1.0) -> Found | None:
-    """One sweep inside the caller's transaction; None if another process is sweeping. All pauses are scaled.
 
-    `drained`: no reply is left on the broker, so the gateway is alive and unacked replies are resent soon. Longer
-    pauses only serve to spare a gateway that is away many copies of each reply.
-    """
-    if not session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}).scalar():
-        return None
-    expired = turns.expire(session)
-    apologies = [reply for turn in expired if turn.dead for reply in _apologise(session, turn)]
-    longest = DRAINED_RESEND_SECONDS if drained else outbox.BACKOFF_SECONDS[-1]
-    older_than = HINT_AFTER_SECONDS * recovery_factor
-    waiting = turns.waiting(session, older_than_seconds=older_than, limit=BATCH, factor=recovery_factor)
-    back = [turn.turn_id for turn in expired if not turn.dead]
-    for turn in expired:
-        log.warning("lease expired", turn_id=turn.turn_id, dead=turn.dead)
-    return Found(
-        events=inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, factor=recovery_factor),
-        turns=list(dict.fromkeys([*back, *waiting])),
-        replies=[*apologies, *outbox.due(session, limit=BATCH, longest_seconds=longest, factor=recovery_factor)],
-    )
+class Duties:
+    """What the sweeper does, each inside the caller's transaction. All pauses are scaled."""
+
+    def __init__(self, *, recovery_factor: float = 1.0) -> None:
+        self._factor = recovery_factor
+
+    def expire_leases(self, session: Session) -> Found:
+        """Turns whose worker fell silent run again, or are given up with an apology."""
+        expired = turns.expire(session)
+        found = Found()
+        for turn in expired:
+            log.warning("lease expired", turn_id=turn.turn_id, dead=turn.dead)
+            if turn.dead:
+                found.replies.extend(_apologise(session, turn))
+                found.turns.extend(turns.next_to_wake(session, turn.conversation_id, turn.merchant_id))
+            else:
+                found.turns.append(turn.turn_id)
+        return found
+
+    def wake_turns(self, session: Session) -> Found:
+        """Turns that could run and were not claimed."""
+        older_than = HINT_AFTER_SECONDS * self._factor
+        return Found(turns=turns.waiting(session, older_than_seconds=older_than, limit=BATCH, factor=self._factor))
+
+    def wake_events(self, session: Session) -> Found:
+        """Events that nobody has handled."""
+        older_than = HINT_AFTER_SECONDS * self._factor
+        found = inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, factor=self._factor)
+        return Found(events=found)
+
+    def resend_replies(self, session: Session, *, drained: bool = False) -> Found:
+        """Replies that were never published, or are unacked for too long.
+
+        `drained`: no reply lies on the broker. Then the gateway lives, and what is not acked by now is sent again soon:
+        the pauses grow only so that a gateway which is away does not find each reply many times.
+        """
+        longest = DRAINED_RESEND_SECONDS if drained else outbox.BACKOFF_SECONDS[-1]
+        return Found(replies=outbox.due(session, limit=BATCH, longest_seconds=longest, factor=self._factor))
+
+    def prune(self, session: Session) -> Found:
+        """Delete what has been kept long enough."""
+        pruned = privacy.prune(session)
+        usage.prune(session)
+        if pruned.turns or pruned.events:
+            log.info("deleted what was kept long enough", turns=pruned.turns, events=pruned.events)
+        return Found()
 
 
 def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
@@ -98,7 +133,7 @@ def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingRe
 
 
 class Sweeper:
-    """The sweeper's thread. It survives any error in a sweep and tries again after the period."""
+    """A thread for each duty. It survives whatever a duty meets, and tries again after the period."""
 
     def __init__(
         self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher, *, recovery_factor: float = 1.0
@@ -106,63 +141,66 @@ class Sweeper:
         self._database = database
         self._wake_ups = wake_ups
         self._reply_publisher = reply_publisher
-        self._recovery_factor = recovery_factor
+        self._duties = duties = Duties(recovery_factor=recovery_factor)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
-        self._away = False
-        self._more = False  # the last sweep was full: catch up without pauses
-        self._pruned_at = time.monotonic()
+        period = PERIOD_SECONDS * recovery_factor
+        self._threads = [
+            self._thread("expire leases", lambda: duties.expire_leases, period),
+            self._thread("wake turns", lambda: duties.wake_turns, period),
+            self._thread("wake events", lambda: duties.wake_events, period),
+            self._thread("resend replies", self._resend_replies, period),
+            self._thread("prune", lambda: duties.prune, PRUNE_EVERY_SECONDS),
+        ]
+
+    def _thread(self, name: str, duty: Callable[[], Duty], period: float) -> threading.Thread:
+        return threading.Thread(target=self._run, args=(name, duty, period), name=f"sweeper: {name}", daemon=True)
+
+    def _resend_replies(self) -> Duty:
+        drained = self._reply_publisher.is_drained()  # asked outside of the transaction
+        return partial(self._duties.resend_replies, drained=drained)
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, timeout: float = 5.0) -> None:
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        until = time.monotonic() + timeout
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(until - time.monotonic(), 0.0))
 
-    def once(self) -> Found | None:
-        """Sweep, commit, then send; returns what was found."""
-        drained = self._reply_publisher.is_drained()
-        with self._database.transaction() as session:
-            found = sweep(session, drained=drained, recovery_factor=self._recovery_factor)
-        self._more = False
-        if found is not None:
-            sent = self._send(found.events, found.turns, found.replies)
-            self._more = sent and BATCH in (len(found.events), len(found.turns), len(found.replies))
-        return found
-
-    def _send(self, events: Sequence[int], turn_ids: Sequence[int], replies: Sequence[OutgoingReply]) -> bool:
-        """False if the broker did not take everything."""
-        published = self._reply_publisher.publish(replies) == len(replies)
-        self._reply_publisher.note()  # otherwise the next sweep would find them again
-        wake_ups = [self._wake_ups.handle_events(events)]
-        wake_ups += [self._wake_ups.run_turn(turn_id) for turn_id in turn_ids]
-        return published and all(wake_ups)
-
-    def _prune(self) -> None:
-        """Every few minutes delete rows past their retention; any number of processes may do so at once."""
-        if time.monotonic() - self._pruned_at < PRUNE_EVERY_SECONDS:
-            return
-        self._pruned_at = time.monotonic()
-        with self._database.transaction() as session:
-            pruned = privacy.prune(session)
-            usage.prune(session)
-        if pruned.turns or pruned.events:
-            log.info("deleted rows past their retention", turns=pruned.turns, events=pruned.events)
-
-    def _run(self) -> None:
-        period = PERIOD_SECONDS * self._recovery_factor
-        while not self._stop.wait(0.0 if self._more else period):
+    def _run(self, name: str, duty: Callable[[], Duty], period: float) -> None:
+        is_away, pause = False, period
+        while not self._stop.wait(pause):
+            pause = period
             try:
-                self.once()
-                self._prune()
-                if self._away:
-                    log.info("sweeper resumed")
-                self._away = False
+                if self._once(name, duty()):
+                    pause = 0.0  # an outage is caught up without pauses
+                if is_away:
+                    log.info("sweeper works again", duty=name)
+                is_away = False
             except StorageError as error:
-                if not self._away:
-                    log.warning("sweeper is waiting for Postgres", error_code=error.code)
-                self._away = True
+                if not is_away:
+                    log.warning("sweeper waits for Postgres", duty=name, error_code=error.code)
+                is_away = True
             except Exception:
-                log.exception("sweep failed")
+                log.exception("sweep failed", duty=name)
+
+    def _once(self, name: str, work: Duty) -> bool:
+        """Carry out a duty unless another process is at it, commit, then tell; whether there is more to do at once."""
+        with self._database.transaction() as session:
+            if not session.execute(LOCK, {"duty": f"sweeper: {name}"}).scalar():
+                return False
+            found = work(session)
+        return self._tell(found) and found.is_full
+
+    def _tell(self, found: Found) -> bool:
+        """False if the broker did not take all of it."""
+        told = True
+        if found.replies:
+            told = self._reply_publisher.publish(found.replies) == len(found.replies)
+            self._reply_publisher.note()  # else the next sweep would find them again
+        wake_ups = [self._wake_ups.handle_events(found.events)]
+        wake_ups += [self._wake_ups.run_turn(turn_id) for turn_id in found.turns]
+        return told and all(wake_ups)

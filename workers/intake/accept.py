@@ -6,9 +6,10 @@ gateway mark replies.
 
 import hashlib
 import json
+import re
 import threading
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ from events.envelope import Event, parse
 from events.errors import InvalidEvent
 from storage import inbox, outbox
 from storage.database import Database
-from storage.errors import StorageError, StorageUnavailable
+from storage.errors import SchemaMissing, StorageError, StorageUnavailable
 from workers import logs, metrics
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint
@@ -39,79 +40,96 @@ log = logs.get(__name__)
 
 T = TypeVar("T")
 
-MAX_OPEN_TURNS = 20_000
-"""Above this many queued and running turns, intake stops and events wait on the broker."""
-COUNT_EVERY_SECONDS = 2.0
 MAX_ACK_BYTES = 4096
+REPLY_ID = re.compile(r"turn_[0-9]{1,19}:[0-9]{6,9}")
+"""Of our replies (`storage.outbox`); an ack that names anything else cannot mean one."""
+
+
+@dataclass
+class Stored:
+    """Fresh events: keys of rows to wake a worker for, and merchants with so many that some are put off."""
+
+    keys: list[int] = field(default_factory=list)
+    crowded: set[str] = field(default_factory=set)
 
 
 class Intake:
     """Turns batches of messages into rows."""
 
-    def __init__(
-        self, database: Database, wake_ups: WakeUps, stop: threading.Event, *, max_open_turns: int = MAX_OPEN_TURNS
-    ) -> None:
+    def __init__(self, database: Database, wake_ups: WakeUps, stop: threading.Event) -> None:
         self._database = database
         self._wake_ups = wake_ups
         self._stop = stop
-        self._max_open_turns = max_open_turns
-        self._counted_at = 0.0
-        self._full = False
 
     def events(self, deliveries: Sequence[Delivery]) -> bool:
-        """Store a batch of events, then wake the workflow workers. False if the process stopped first."""
-        self._wait_while_full()
+        """Store a batch of events, then tell the workflow workers. False when the process stops before it could."""
         bodies = [_body(delivery) for delivery in deliveries]
         try:
-            keys = self._retrying("T1", lambda session: self._store(session, bodies))
-        except StorageError:  # Postgres refuses at least one of them: find out which
-            keys = self._one_by_one(bodies)
-        if keys is None:
+            stored = self._retrying("T1", lambda session: self._store(session, bodies))
+        except SchemaMissing:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one of them: find out which
+            log.warning("a batch could not be stored; each message is tried alone", reason=type(error).__name__)
+            stored = self._one_by_one(bodies)
+        if stored is None:
             return False
-        self._wake_ups.handle_events(keys)
+        self._wake_ups.handle_events(stored.keys)
+        if stored.crowded:
+            keys = self._retrying("T1w", lambda session: inbox.wake_oldest(session, stored.crowded))
+            self._wake_ups.handle_events(keys or [])
         failpoint("T1.after_hint")
         return True
 
-    def _one_by_one(self, bodies: Sequence[bytes]) -> list[int] | None:
-        keys: list[int] = []
+    def _one_by_one(self, bodies: Sequence[bytes]) -> Stored | None:
+        """What cannot be stored, for whatever reason, is set aside alone. An error that is not about the message comes
+        back when it is set aside, and ends the process: the broker keeps the message."""
+        together = Stored()
         for body in bodies:
             try:
                 stored = self._retrying("T1", partial(self._store, bodies=[body]))
-            except StorageError as error:
-                refusal = InvalidEvent("event.not_storable", f"the database refuses it: {error}")
-                stored = self._retrying("T1", partial(_reject, error=refusal, body=body))
+            except SchemaMissing:
+                raise
+            except Exception as error:  # noqa: BLE001 - a message must not stop those behind it
+                reason = str(error) if isinstance(error, StorageError) else type(error).__name__
+                refusal = InvalidEvent("event.not_storable", f"it cannot be stored: {reason}")
+                stored = self._retrying("T1", partial(_set_aside, error=refusal, body=body))
             if stored is None:
                 return None
-            keys += stored
-        return keys
+            together.keys += stored.keys
+            together.crowded |= stored.crowded
+        return together
 
     def acks(self, deliveries: Sequence[Delivery]) -> bool:
         """Mark the replies the gateway has shown; drop anything else on the queue."""
         ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
         if len(ids) < len(deliveries):
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
+        # No row can be wrong here: an ack changes one column of replies that are there.
         return not ids or self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) is not None
 
-    def _store(self, session: Session, bodies: Sequence[bytes]) -> list[int]:
+    def _store(self, session: Session, bodies: Sequence[bytes]) -> Stored:
         good: list[Event] = []
         for body in bodies:
             try:
                 good.append(parse(body))
             except InvalidEvent as error:
                 _reject(session, error, body)
+        stored = Stored()
         if not good:
-            return []
-        keys: list[int] = []
+            return stored
         answers = inbox.accept(session, [inbox.NewEvent.of(event) for event in good])
         for event, answer in zip(good, answers, strict=True):
             if isinstance(answer, inbox.Reused):
                 _reject(session, _reused(event, answer), event.content_hash)
             elif answer.fresh:
-                keys.append(answer.key)
+                if not answer.put_off:
+                    stored.keys.append(answer.key)
+                elif event.merchant_id is not None:
+                    stored.crowded.add(event.merchant_id)
                 metrics.event(event.type, "accepted")
             else:
                 metrics.event(event.type, "repeated")
-        return keys
+        return stored
 
     def _retrying(self, step: str, work: Callable[[Session], T]) -> T | None:
         """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
@@ -137,22 +155,6 @@ class Intake:
         if patience.statistics["attempt_number"] > 1:
             log.info("Postgres is back")
         return result
-
-    def _wait_while_full(self) -> None:
-        while not self._stop.is_set() and self._is_full():
-            self._stop.wait(COUNT_EVERY_SECONDS)
-
-    def _is_full(self) -> bool:
-        if time.monotonic() - self._counted_at < COUNT_EVERY_SECONDS:
-            return self._full
-        count = self._retrying("count", inbox.open_turns) or 0
-        self._counted_at = time.monotonic()
-        was_full, self._full = self._full, count >= self._max_open_turns
-        if self._full and not was_full:
-            log.warning("too many open turns; events wait on the broker", open_turns=count)
-        if was_full and not self._full:
-            log.info("intake resumed", open_turns=count)
-        return self._full
 
 
 def _log_once(state: RetryCallState) -> None:
@@ -180,8 +182,14 @@ def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
     )
 
 
-def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
-    """Store the refusal with its reason; returns no keys, as there is nothing to handle."""
+def _set_aside(session: Session, error: InvalidEvent, body: bytes) -> Stored:
+    """Keep the refusal; there is nothing to handle. Nothing of the message is in it, so it is always storable."""
+    _reject(session, error, body)
+    return Stored()
+
+
+def _reject(session: Session, error: InvalidEvent, body: bytes) -> None:
+    """Keep the refusal with its reason."""
     digest = hashlib.sha256(body).digest()
     inbox.reject(
         session,
@@ -195,7 +203,6 @@ def _reject(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
     known = error.type if error.type and error.type in CATALOG else "unknown"
     metrics.event(known, "refused")
     log.warning("event refused", error_code=error.code, event_id=error.id)
-    return []
 
 
 def _acked(delivery: Delivery) -> str | None:
@@ -207,4 +214,4 @@ def _acked(delivery: Delivery) -> str | None:
     except ValueError:
         return None
     reply_id = ack.get("id") if isinstance(ack, dict) else None
-    return reply_id if isinstance(reply_id, str) and reply_id.isascii() and len(reply_id) <= 100 else None
+    return reply_id if isinstance(reply_id, str) and REPLY_ID.fullmatch(reply_id) else None

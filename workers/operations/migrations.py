@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from storage import database
 from storage.database import Database
+from storage.errors import UnfitDatabase
 from storage.models import SCHEMA_REVISION
 
 if TYPE_CHECKING:
@@ -23,9 +24,12 @@ class NoMigrations(Exception):
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate up to `revision`. Raises NoMigrations; alembic's own errors pass through, for a person to read."""
-    from alembic import command  # workers only call `problem`: spare them the import
+    """Migrate up to `revision`. Raises NoMigrations, and UnfitDatabase for one with another encoding than UTF8; else
+    the library's errors: a person reads them."""
+    from alembic import command  # a worker only asks for `problem` and need not pay for it
 
+    if (unfit := _look(database_url)[0]) is not None:
+        raise UnfitDatabase(unfit)
     command.upgrade(_config(database_url), revision)
 
 
@@ -37,11 +41,16 @@ def downgrade(database_url: str, revision: str) -> None:
 
 
 def current(database_url: str) -> str | None:
-    """The database's revision; None if it is empty. Raises StorageUnavailable."""
+    """The revision the database stands at; None for an empty one. Raises StorageUnavailable."""
+    return _look(database_url)[1]
+
+
+def _look(database_url: str) -> tuple[str | None, str | None]:
+    """What is wrong with the database's encoding, and its revision."""
     connection = Database(database_url, pool_size=1, application_name="cj-migrations")
     try:
         with connection.transaction() as session:
-            return database.revision(session)
+            return database.encoding_problem(session), database.revision(session)
     finally:
         connection.dispose()
 
@@ -52,7 +61,9 @@ def problem(database_url: str) -> str | None:
     A database that is ahead is fine: migrations are additive, and during a deployment workers of the previous version
     restart on the new schema. Raises StorageUnavailable.
     """
-    found = current(database_url)
+    unfit, found = _look(database_url)
+    if unfit is not None:
+        return unfit
     if found is not None and found >= SCHEMA_REVISION:
         return None
     if found is None:

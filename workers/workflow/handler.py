@@ -10,12 +10,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage import connections, conversations, inbox, merchants, turns
+from events import agui
+from storage import connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
 from storage.inbox import InboxRow
+from storage.outbox import NewReply, OutgoingReply
 from storage.turns import TurnInput
 from workers import logs, metrics
+from workers.settings import MAX_WAITING_TURNS
 from workers.workflow import privacy
 from workflows import engine, explanation
 from workflows.engine import Prefetch, ProcessMessage, Transition, UpdateContext
@@ -30,7 +33,12 @@ POSTPONE_SECONDS = 0.5
 
 OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
 NO_RULE = "no rule took the event"
-"""The event string of the log line that says why."""
+"""How the log line begins that says why."""
+MESSAGE = "message_received"
+TOO_MANY_WAITING = (
+    "You have sent me more messages than I can answer at once, so I did not take this one in. "
+    "Please send it again once I have answered some of the others."
+)
 SHOPIFY_REQUIREMENT = "shopify_oauth"
 
 
@@ -38,8 +46,11 @@ SHOPIFY_REQUIREMENT = "shopify_oauth"
 class Effects:
     """What to tell other workers once the transaction is committed."""
 
+    merchant_id: str | None = None
     turn_ids: list[int] = field(default_factory=list)
-    wake_ups: list[int] = field(default_factory=list)  # those of these turns that may run now
+    wake_ups: list[int] = field(default_factory=list)  # of these turns, those that may find room now
+    replies: list[OutgoingReply] = field(default_factory=list)
+    """To messages that were too many."""
     prefetches: list[tuple[str, str]] = field(default_factory=list)
     forget_cache_of: list[str] = field(default_factory=list)
     postponed_seconds: float | None = None
@@ -58,34 +69,39 @@ class TooEarly(Refused):
     """The event arrived before what it refers to: it is postponed for a while before it is refused."""
 
 
-def handle(session: Session, workflows: WorkflowSet, event_key: int) -> Effects | None:
-    """Handle the inbox row `event_key`; None if there is nothing left to do for it."""
+def handle(
+    session: Session, workflows: WorkflowSet, event_key: int, *, max_waiting: int = MAX_WAITING_TURNS
+) -> Effects | None:
+    """Handle the inbox row `event_key`; None if there is nothing left to do for it.
+
+    `max_waiting`: turns of its merchant that may wait; a message above it is answered with a sentence.
+    """
     row = inbox.take(session, event_key)
     if row is None:
         return None
     with logs.about(event_id=row.id, conversation_id=row.conversation_id):
-        return _handled(session, workflows, row)
+        return _handled(session, workflows, row, max_waiting)
 
 
-def _handled(session: Session, workflows: WorkflowSet, row: InboxRow) -> Effects:
-    effects = Effects()
+def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waiting: int) -> Effects:
+    effects = Effects(row.merchant_id)
     try:
         with session.begin_nested():
-            _Handler(session, workflows, row, effects).run()
+            _Handler(session, workflows, row, effects, max_waiting).run()
     except TooEarly as early:
         if row.age_seconds < CONNECT_PATIENCE_SECONDS:
             inbox.postpone(session, row.key, POSTPONE_SECONDS)
             metrics.event(row.type, "postponed")
-            return Effects(postponed_seconds=POSTPONE_SECONDS)
+            return Effects(row.merchant_id, postponed_seconds=POSTPONE_SECONDS)
         _refuse(session, row, early.code, early.message)
-        return Effects()
+        return Effects(row.merchant_id)
     except Refused as refused:
         _refuse(session, row, refused.code, refused.message)
         if refused.code == privacy.ERASED:
             privacy.forget(session, row)
-        return Effects()
+        return Effects(row.merchant_id)
     inbox.processed(session, row.key)
-    metrics.event(row.type, "handled")
+    metrics.event(row.type, "over_limit" if effects.replies else "handled")
     return effects
 
 
@@ -96,8 +112,12 @@ def _refuse(session: Session, row: InboxRow, code: str, message: str) -> None:
 
 
 class _Handler:
-    def __init__(self, session: Session, workflows: WorkflowSet, row: InboxRow, effects: Effects) -> None:
+    def __init__(
+        self, session: Session, workflows: WorkflowSet, row: InboxRow, effects: Effects, max_waiting: int
+    ) -> None:
         self._session = session
+        # Messages leave room for what is to be said about a connection.
+        self._max_waiting = max_waiting if row.type == MESSAGE else 2 * max_waiting
         self._workflows = workflows
         self._row = row
         self._data: Mapping[str, Any] = row.data
@@ -125,6 +145,10 @@ class _Handler:
             forgotten = {**restarted, turns.RECONNECT_ASKED: None}
             if any(conversation.context.get(key) for key in forgotten):
                 conversation = self._merge(conversation, forgotten)
+                turns.look_again(self._session, conversation.id)
+        if self._row.type == MESSAGE and self._has_no_room(merchant_id):
+            self._decline(conversation, TurnInput("merchant", str(self._data["text"])), None)
+            return
         workflow = self._workflows.or_default(conversation.workflow)
         is_gone = workflow.name != conversation.workflow
         if is_gone:
@@ -258,7 +282,7 @@ class _Handler:
     def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:
         """The default handling of an event that no rule of its workflow took."""
         self._explain(conversation, workflow)
-        if self._row.type == "message_received":
+        if self._row.type == MESSAGE:
             self._queue(conversation, TurnInput("merchant", str(self._data["text"])), None)
         elif self._row.type == "conversation_started" and not self._effects.turn_ids:
             first = engine.initial_action(workflow)
@@ -293,20 +317,57 @@ class _Handler:
         return replace(conversation, context=context)
 
     def _queue(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
-        turn_id = turns.queue_turn(
-            self._session,
-            conversation_id=conversation.id,
-            merchant_id=conversation.merchant_id,
-            event_key=self._row.key,
-            action=self._action,
-            input=said,
-            workflow=workflow,
-        )
-        self._action += 1
+        if self._has_no_room(conversation.merchant_id):
+            self._decline(conversation, said, workflow)
+            return
+        turn_id = turns.queue_turn(self._session, **self._next_turn(conversation), input=said, workflow=workflow)
         if turn_id is not None:
             self._effects.turn_ids.append(turn_id)
             if not turns.is_crowded(self._session, conversation.merchant_id):
                 self._effects.wake_ups.append(turn_id)
+
+    def _has_no_room(self, merchant_id: str) -> bool:
+        """Whether as many of the merchant's turns wait as may."""
+        limit = self._max_waiting
+        return turns.waiting_of_merchant(self._session, merchant_id, limit=limit) >= limit
+
+    def _decline(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
+        """The turn ends at once, with a sentence: nothing waits, no model is asked."""
+        turn = turns.decline_turn(
+            self._session,
+            **self._next_turn(conversation),
+            input=said,
+            workflow=workflow,
+            error=turns.TOO_MANY_WAITING,
+        )
+        if turn is None:
+            return
+        self._effects.turn_ids.append(turn.turn_id)
+        hop = said.metadata.get("transition")
+        moved = [NewReply("moved", agui.workflow_transition(hop["from"], hop["to"]))] if hop else []
+        self._effects.replies += outbox.append(
+            self._session,
+            turn_id=turn.turn_id,
+            conversation_id=conversation.id,
+            turn_seq=turn.seq,
+            causation_id=self._row.id,
+            traceparent=self._row.traceparent,
+            replies=[
+                NewReply("started", agui.run_started(conversation.id, f"turn_{turn.turn_id}")),
+                *moved,
+                NewReply(agui.END_KEY, agui.run_error(turns.TOO_MANY_WAITING, TOO_MANY_WAITING)),
+            ],
+        )
+
+    def _next_turn(self, conversation: Conversation) -> dict[str, Any]:
+        """Whose the event's next turn is, and which of the event's."""
+        self._action += 1
+        return {
+            "conversation_id": conversation.id,
+            "merchant_id": conversation.merchant_id,
+            "event_key": self._row.key,
+            "action": self._action - 1,
+        }
 
 
 def _input(action: ProcessMessage) -> TurnInput:

@@ -21,11 +21,21 @@ FIRST_PAUSE_SECONDS = 1.0
 FAILED = "event.handling_failed"
 
 
-def run(tools: Resources, event_key: int) -> None:
-    """Handle the event, after earlier ones of its conversation; does nothing if it is already handled."""
+def run(tools: Resources, *event_keys: int) -> None:
+    """Handle the events, each after those of its conversation that came before it; one that is done is left alone."""
+    merchant_ids: set[str] = set()
+    for event_key in event_keys:
+        _run_one(tools, event_key, merchant_ids)
+    _wake_oldest(tools, merchant_ids)
+
+
+def _run_one(tools: Resources, event_key: int, merchant_ids: set[str]) -> None:
     try:
-        while _next(tools, event_key):
-            pass
+        while (effects := _next(tools, event_key)) is not None:
+            if effects.merchant_id is not None:
+                merchant_ids.add(effects.merchant_id)
+            if effects.postponed_seconds is not None:
+                return
     except StorageUnavailable:
         log.warning("event waits for Postgres; the sweeper will retry it", event_key=event_key)
     except Exception:
@@ -34,17 +44,27 @@ def run(tools: Resources, event_key: int) -> None:
             _postpone(tools, event_key)
 
 
-def _next(tools: Resources, event_key: int) -> bool:
-    """Handle the next event up to `event_key`; False when nothing can be done now."""
+def _next(tools: Resources, event_key: int) -> Effects | None:
+    """Handle one event on the way to `event_key`; None when there is nothing left to do."""
     with tools.database.transaction() as session:
-        effects = handle(session, tools.workflows, event_key)
+        effects = handle(session, tools.workflows, event_key, max_waiting=tools.settings.max_waiting_turns)
         failpoint("handle.before_commit")
     failpoint("handle.after_commit")
     if effects is None:
-        return False
+        return None
     notify(tools, effects)
     failpoint("handle.after_hints")
-    return effects.postponed_seconds is None
+    return effects
+
+
+def _wake_oldest(tools: Resources, merchant_ids: set[str]) -> None:
+    """These merchants' next events, if they have so many that not all were woken at once."""
+    if not merchant_ids:
+        return
+    with suppress(StorageError):  # then the sweeper comes back to them
+        with tools.database.transaction() as session:
+            keys = inbox.wake_oldest(session, merchant_ids)
+        tools.wake_ups.handle_events(keys)
 
 
 def _postpone(tools: Resources, event_key: int) -> None:
@@ -73,5 +93,7 @@ def notify(tools: Resources, effects: Effects) -> None:
         tools.wake_ups.fetch(request)
     for turn_id in effects.wake_ups:
         tools.wake_ups.run_turn(turn_id)
+    if effects.replies:
+        tools.reply_publisher.publish(effects.replies)
     for request in fetches[1:]:
         tools.wake_ups.fetch(request)
