@@ -14,6 +14,7 @@ from workers.cli.demo import demo
 from workers.cli.maintenance import events, migrate, privacy, timeline, turns
 from workers.cli.publish import publish
 from workers.cli.scenarios import test
+from workers.cli.secrets import secrets
 from workers.cli.tokens import store_token, tokens
 from workers.cli.up import up
 from workers.cli.workflows import workflows
@@ -90,6 +91,7 @@ for command in (
     tokens,
     privacy,
     migrate,
+    secrets,
 ):
     cj.add_command(command)
 
