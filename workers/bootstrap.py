@@ -10,6 +10,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 
 import httpx
@@ -257,9 +258,10 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
 
 def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:
     """Log what this process could do and should not: an installation that is careless still works."""
-    with built.database.transaction() as session:
-        found = roles.standing(session)
-    for sentence in (*spare_secrets(built.settings, kinds), *roles.excess(found, kinds)):
+    sentences = spare_secrets(built.settings, kinds)
+    with suppress(StorageUnavailable), built.database.transaction() as session:  # away again: the next start tells
+        sentences += roles.excess(roles.standing(session), kinds)
+    for sentence in sentences:
         log.warning("this process has more rights than it needs", reason=sentence)
 
 

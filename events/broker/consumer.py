@@ -119,7 +119,8 @@ class PlainConsumer:
         self._publishes = publishes
         self._prefetch = prefetch
         self._broker = queues.connection(broker_url, timeout=max(timeout, _LEAST_TIMEOUT))
-        if unacked is not None and "unacked_key" in (options := self._broker.transport_options):
+        options = self._broker.transport_options or {}
+        if unacked is not None and "unacked_key" in options:
             self._broker.transport_options = {
                 **options,
                 "unacked_key": unacked,
