@@ -1,5 +1,7 @@
 # One image for every kind of process; the command selects it (see Procfile and compose.yaml).
-FROM python:3.11-slim
+# An exact version; .env.example says how to name a digest.
+ARG PYTHON_IMAGE=python:3.11.14-slim
+FROM ${PYTHON_IMAGE}
 
 ENV PATH=/opt/cj/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN useradd --create-home --uid 10001 cj

@@ -12,7 +12,8 @@ from alembic.util import CommandError
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from storage.database import CLIENT_ENCODING, encoding_problem, grant_roles, sqlalchemy_url
+from storage import roles
+from storage.database import CLIENT_ENCODING, encoding_problem, sqlalchemy_url
 from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
@@ -40,7 +41,7 @@ def migrate_online() -> None:
         context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()
-        grant_roles(connection)
+        roles.grant(connection)
         connection.commit()
 
 

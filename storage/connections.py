@@ -77,13 +77,12 @@ def mark_needs_reauth(session: Session, merchant_id: str, *, token_version: int)
     return session.execute(SQL["mark_needs_reauth"], values).first() is not None
 
 
-def disconnect(session: Session, merchant_id: str, shop_domain: str, *, at: datetime) -> bool:
-    """Wipe the tokens of a shop that uninstalled the app at `at`.
+def disconnect(session: Session, event_key: int) -> bool:
+    """Wipe the tokens of the shop that this event, an `app_uninstalled` being handled, is about.
 
     False, and nothing changed, if it was connected (again) later, is another shop, or was already wiped.
     """
-    values = {"merchant_id": merchant_id, "shop_domain": shop_domain, "at": at}
-    return bool(session.execute(SQL["disconnect"], values).scalar_one())
+    return bool(session.execute(SQL["disconnect"], {"key": event_key}).scalar_one())
 
 
 def shop_facts(session: Session, integration: Integration) -> ShopFacts | None:

@@ -16,8 +16,8 @@ WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND 
 RETURNING id
 
 -- name: disconnect
--- A function with the owner's rights: who handles events may not touch this table (storage/database.sql).
-SELECT coalesce(disconnect_shop(:merchant_id, :shop_domain, CAST(:at AS timestamptz)), false)
+-- A function with the owner's rights: who handles events may not touch this table (storage/models.py).
+SELECT coalesce(disconnect_shop(:key), false)
 
 -- name: shop_facts
 -- They stand in the integration's `config` under "shop", beside the scopes column.

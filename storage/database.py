@@ -11,15 +11,7 @@ psycopg2 writes values into the SQL text, so Postgres' LINE and DETAIL and SQLAl
 them. So our errors take from a foreign one only its SQLSTATE, the names of table and constraint and, for classes of
 errors that are about the server and not about data, its first sentence.
 
-Two roles share the database, so that a process which loads a model's client cannot read a token:
-
-    cj_workers   intake, workflow and agent workers: everything but `merchant_integrations`; of shops they see the view
-                 `integrations`. They wipe a shop's tokens through `disconnect_shop` (storage.models), which can do
-                 nothing else.
-    cj_tokens    the Shopify worker and the auth service: merchants, their tokens, and recording `oauth_complete`.
-
-Migrations, `cj tokens` and the ops worker are the owner's. An operator makes the roles; every migration grants them
-what they need, so after making them it is enough to run `alembic upgrade head` again.
+Each kind of process connects with a role of its own; see `storage.roles`.
 """
 
 import time
@@ -37,7 +29,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage import sql
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 
 #: Seconds a thread waits for a free connection of the pool.
@@ -76,9 +67,8 @@ ABOUT_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
 TOO_LARGE = "54"
 UNDEFINED = ("42P01", "42703")
 
-WORKERS_ROLE, TOKENS_ROLE = "cj_workers", "cj_tokens"
-
-SQL = sql.load("database")
+#: "Insufficient privilege": its sentence names a table or function, and never a value.
+NOT_ALLOWED = "42501"
 
 
 class Database:
@@ -182,11 +172,6 @@ def encoding_problem(connection: Session | Connection) -> str | None:
     )
 
 
-def grant_roles(connection: Connection) -> None:
-    """Grant the roles that exist what they need. Nothing happens without them, or on an empty database."""
-    connection.execute(SQL["grant"])
-
-
 def translated(error: DBAPIError | PoolTimeout) -> StorageError:
     """Our error for SQLAlchemy's, without any value."""
     if isinstance(error, PoolTimeout):
@@ -198,6 +183,9 @@ def translated(error: DBAPIError | PoolTimeout) -> StorageError:
     away = isinstance(error, OperationalError | InterfaceError) and kind != TOO_LARGE
     if error.connection_invalidated or away or kind in ABOUT_THE_SERVER:
         return StorageUnavailable(f"Postgres is not available: {_first_sentence(error, state)}")
+    if state == NOT_ALLOWED:
+        said = f"{_first_sentence(error, state)}; what each process may do is listed in storage/roles.py"
+        return StorageRefused(f"Postgres refused the statement: {said}")
     return StorageRefused(f"Postgres refused the statement: {_rule(error, state)}")
 
 

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Table,
     Text,
     UniqueConstraint,
     event,
@@ -125,57 +124,6 @@ class IntegrationTable(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
     #: Until then one process is renewing the token, see `storage.merchants`.
     renewing_until: Mapped[datetime | None]
-
-
-#: What everyone but the Shopify worker and the auth service reads. No secrets.
-INTEGRATIONS_VIEW = """
-CREATE VIEW integrations AS
-SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
-       access_expires_at, connected_at, updated_at
-FROM merchant_integrations
-"""
-
-#: The workflow worker may not touch tokens, but an uninstalled app's must be gone in the very transaction that handles
-#: the event. So it may call this, which runs with the owner's rights and can only destroy. BEGIN ATOMIC binds the
-#: table's name now, whatever search_path a caller sets: https://www.postgresql.org/docs/current/sql-createfunction.html
-DISCONNECT_FUNCTION = """
-CREATE FUNCTION disconnect_shop(merchant text, shop text, happened_at timestamptz) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-BEGIN ATOMIC
-    UPDATE merchant_integrations SET
-        status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
-        refresh_expires_at = NULL, renewing_until = NULL, uninstalled_at = happened_at, updated_at = clock_timestamp()
-    WHERE merchant_id = merchant AND type = 'shopify' AND shop_domain = shop AND status <> 'uninstalled'
-      AND connected_at <= happened_at
-    RETURNING true;
-END;
-REVOKE ALL ON FUNCTION disconnect_shop FROM PUBLIC
-"""
-
-#: Turns that were parked are looked at at once, whoever reconnects the shop. The auth service may not touch turns.
-WAKE_PARKED_TRIGGER = """
-CREATE FUNCTION wake_parked_turns() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-    UPDATE turns t SET wake_at = clock_timestamp()
-    WHERE t.merchant_id = NEW.merchant_id AND t.status = 'queued' AND t.wake_at > clock_timestamp()
-      AND t.seq = (
-          SELECT o.seq FROM turns o WHERE o.conversation_id = t.conversation_id AND o.status IN ('queued', 'running')
-          ORDER BY o.seq LIMIT 1);
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER wake_parked_turns AFTER UPDATE OF status, token_version ON merchant_integrations
-FOR EACH ROW WHEN (OLD.status = 'needs_reauth' AND (NEW.status <> OLD.status OR NEW.token_version <> OLD.token_version))
-EXECUTE FUNCTION wake_parked_turns()
-"""
-
-
-@event.listens_for(IntegrationTable.__table__, "after_create")
-def _create_view(_table: Table, connection: Connection, **_options: object) -> None:
-    connection.execute(text(INTEGRATIONS_VIEW))
-    connection.execute(text(DISCONNECT_FUNCTION))
-    connection.execute(text(WAKE_PARKED_TRIGGER))
 
 
 class EventTable(Base):
@@ -420,3 +368,80 @@ class TombstoneTable(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[str] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+#: What everyone reads who needs no token. No secrets.
+INTEGRATIONS_VIEW = """
+CREATE VIEW integrations AS
+SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
+       access_expires_at, connected_at, updated_at
+FROM merchant_integrations
+"""
+
+#: The workflow worker may neither touch tokens nor delete merchants, but what an uninstalled or erased shop leaves must
+#: be gone in the very transaction that handles the event. So it may call these, which run with the owner's rights and
+#: do only what the event being handled asks for. BEGIN ATOMIC binds the tables' names now, whatever search_path a
+#: caller sets: https://www.postgresql.org/docs/current/sql-createfunction.html
+EVENT_FUNCTIONS = """
+CREATE FUNCTION disconnect_shop(event bigint) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    UPDATE merchant_integrations i SET
+        status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
+        refresh_expires_at = NULL, renewing_until = NULL, uninstalled_at = coalesce(e.time, e.received_at),
+        updated_at = clock_timestamp()
+    FROM events e
+    WHERE e.key = event AND e.type = 'app_uninstalled' AND e.status = 'received' AND i.merchant_id = e.merchant_id
+      AND i.type = 'shopify' AND i.shop_domain = e.data ->> 'shop_domain' AND i.status <> 'uninstalled'
+      AND i.connected_at <= coalesce(e.time, e.received_at)
+    RETURNING true;
+END;
+CREATE FUNCTION erase_merchant(event bigint) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    DELETE FROM merchants m USING events e
+    WHERE e.key = event AND e.type = 'shop_redact' AND e.status = 'received' AND m.id = e.merchant_id
+    RETURNING true;
+END;
+REVOKE ALL ON FUNCTION disconnect_shop(bigint), erase_merchant(bigint) FROM PUBLIC
+"""
+
+#: What workers of an earlier version call.
+DISCONNECT_FUNCTION = """
+CREATE FUNCTION disconnect_shop(merchant text, shop text, happened_at timestamptz) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    UPDATE merchant_integrations SET
+        status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
+        refresh_expires_at = NULL, renewing_until = NULL, uninstalled_at = happened_at, updated_at = clock_timestamp()
+    WHERE merchant_id = merchant AND type = 'shopify' AND shop_domain = shop AND status <> 'uninstalled'
+      AND connected_at <= happened_at
+    RETURNING true;
+END;
+REVOKE ALL ON FUNCTION disconnect_shop(text, text, timestamptz) FROM PUBLIC
+"""
+
+
+#: Turns that were parked are looked at at once, whoever reconnects the shop. The auth service may not touch turns.
+WAKE_PARKED_TRIGGER = """
+CREATE FUNCTION wake_parked_turns() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE turns t SET wake_at = clock_timestamp()
+    WHERE t.merchant_id = NEW.merchant_id AND t.status = 'queued' AND t.wake_at > clock_timestamp()
+      AND t.seq = (
+          SELECT o.seq FROM turns o WHERE o.conversation_id = t.conversation_id AND o.status IN ('queued', 'running')
+          ORDER BY o.seq LIMIT 1);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER wake_parked_turns AFTER UPDATE OF status, token_version ON merchant_integrations
+FOR EACH ROW WHEN (OLD.status = 'needs_reauth' AND (NEW.status <> OLD.status OR NEW.token_version <> OLD.token_version))
+EXECUTE FUNCTION wake_parked_turns()
+"""
+
+
+@event.listens_for(Base.metadata, "after_create")
+def _create_view_and_functions(_metadata: MetaData, connection: Connection, **_options: object) -> None:
+    for statements in (INTEGRATIONS_VIEW, DISCONNECT_FUNCTION, EVENT_FUNCTIONS, WAKE_PARKED_TRIGGER):
+        connection.execute(text(statements))

@@ -161,13 +161,13 @@ def blank(session: Session, person: Person) -> int:
 def erase_merchant(session: Session, merchant_id: str, *, but_event: int) -> bool:
     """Erase everything of a merchant: tokens, conversations, the content of events. False if there was none.
 
-    The event that asks for it stays as it is, and so does a tombstone with the time.
+    `but_event` is the `shop_redact` that asks for it, being handled: it stays as it is, and so does a tombstone.
     """
     session.execute(SQL["patience"])
     session.execute(SQL["blank_events"], {"merchant_id": merchant_id, "key": but_event})
-    erased = session.execute(SQL["erase_merchant"], {"merchant_id": merchant_id})
+    erased = bool(session.execute(SQL["erase_merchant"], {"key": but_event}).scalar())
     add_tombstone(session, MERCHANT, merchant_id)
-    return _count(erased) > 0
+    return erased
 
 
 def blank_event(session: Session, key: int) -> None:

@@ -67,8 +67,9 @@ WHERE merchant_id = :merchant_id AND key <> :key
 UPDATE events SET data = '{{}}', subject = NULL WHERE key = :key
 
 -- name: erase_merchant
+-- A function with the owner's rights (storage/models.py): a role that could delete merchants could delete every token.
 -- Integrations, conversations, turns, steps and replies go with it.
-DELETE FROM merchants WHERE id = :merchant_id
+SELECT coalesce(erase_merchant(:key), false)
 
 -- name: add_tombstone
 INSERT INTO tombstones (kind, subject) VALUES (:kind, :subject)

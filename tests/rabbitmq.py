@@ -7,11 +7,15 @@
 Where it is not installed, what needs it fails and says so.
 """
 
+import base64
+import hashlib
+import json
 import shutil
 import signal
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from kombu import Connection
 
@@ -28,14 +32,20 @@ class RabbitMQ(EmbeddedServer):
     name = "rabbitmq"
     stop_signal = "SIGTERM"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, permissions: Mapping[str, tuple[str, str, str]] | None = None) -> None:
+        """`permissions`: further users, whose passwords are their names, with configure, write and read."""
         super().__init__(folder)
+        self._permissions = permissions or {}
         self._names = _Names(self.folder / "names")
         self._port, self._distribution_port = _free_port(), _free_port()
 
     @property
     def url(self) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self._port}//"
+        return self.url_of("guest")
+
+    def url_of(self, user: str) -> str:
+        """How a user connects."""
+        return f"amqp://{user}:{user}@127.0.0.1:{self._port}//"
 
     @classmethod
     def running(cls, folder: Path) -> str | None:
@@ -47,7 +57,11 @@ class RabbitMQ(EmbeddedServer):
         self._prepare()
         self._names.start()
         config = self.folder / "rabbitmq.conf"
-        config.write_text(f"listeners.tcp.1 = 127.0.0.1:{self._port}\ndisk_free_limit.absolute = 50MB\n")
+        definitions = self.folder / "definitions.json"
+        definitions.write_text(json.dumps(_definitions({"guest": (".*", ".*", ".*"), **self._permissions})))
+        lines = [f"listeners.tcp.1 = 127.0.0.1:{self._port}", "disk_free_limit.absolute = 50MB"]
+        lines += [f"load_definitions = {definitions}"] if self._permissions else []
+        config.write_text("\n".join([*lines, ""]))
         variables = {
             "HOME": self.folder,  # the cookie lies there
             "NOTIFY_SOCKET": self.folder / "nobody",  # set: the script becomes the server instead of its parent
@@ -95,6 +109,23 @@ class RabbitMQ(EmbeddedServer):
         except Exception:  # noqa: BLE001 - not yet, in whatever way
             return False
         return True
+
+
+def _definitions(permissions: Mapping[str, tuple[str, str, str]]) -> dict[str, Any]:
+    return {
+        "vhosts": [{"name": "/"}],
+        "users": [{"name": user, "password_hash": _password_hash(user), "tags": ""} for user in permissions],
+        "permissions": [
+            {"user": user, "vhost": "/", "configure": configure, "write": write, "read": read}
+            for user, (configure, write, read) in permissions.items()
+        ],
+    }
+
+
+def _password_hash(password: str) -> str:
+    """https://www.rabbitmq.com/docs/passwords#computing-password-hash"""
+    salt = b"salt"
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 class _Names(EmbeddedServer):

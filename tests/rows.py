@@ -4,12 +4,15 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
 from itertools import count
 from typing import Any, TypeVar
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from storage import conversations, inbox, merchants, turns
+from storage import connections, conversations, inbox, merchants, turns
 from storage.database import Database
 from storage.inbox import Accepted, NewEvent
 from storage.turns import Claim, Room, TurnInput
@@ -55,6 +58,17 @@ def store_event(database: Database, event: NewEvent) -> int:
         accepted = inbox.accept(session, [event])[0]
     assert isinstance(accepted, Accepted)
     return accepted.key
+
+
+def uninstall(session: Session, merchant_id: str, shop_domain: str, *, at: datetime) -> bool:
+    """The shop uninstalled the app: what handling the event does to its tokens."""
+    data = {"merchant_id": merchant_id, "shop_domain": shop_domain}
+    event = replace(
+        new_event(type="app_uninstalled", merchant_id=merchant_id, conversation_id=None, data=data), time=at
+    )
+    [accepted] = inbox.accept(session, [event])
+    assert isinstance(accepted, Accepted)
+    return connections.disconnect(session, accepted.key)
 
 
 def open_conversation(database: Database, conversation_id: str = "c1", merchant_id: str = "m1") -> None:

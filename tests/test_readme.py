@@ -18,7 +18,8 @@ from events import CATALOG, decode_ack, decode_reply, errors, fields, parse
 from storage.models import Base
 from workers.cli import cj
 from workers.local import procfile
-from workers.settings import VARIABLES
+from workers.operations import secret_files
+from workers.settings import VARIABLES, is_secret
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -30,6 +31,7 @@ PAGES = {
 } | {"README.md": README}
 CONTRACT = PAGES["events/README.md"]
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: Mapping[str, Any] = COMPOSE["services"]
 WORKERS = ("intake", "workflow", "agent", "shopify", "ops")
 
 
@@ -149,35 +151,33 @@ def test_the_first_screen_is_the_demo() -> None:
 def test_compose_runs_the_procfile() -> None:
     assert set(procfile.read()) == set(WORKERS)
     for kind, command in procfile.read().items():
-        words = COMPOSE["services"][kind]["command"]
+        words = SERVICES[kind]["command"]
         in_container = command.removeprefix("exec ").replace("-$$@%h", "@%h").split()
         assert words == in_container, kind
 
 
 def test_compose_waits_checks_and_restarts() -> None:
-    services = COMPOSE["services"]
-    assert set(services) == {*WORKERS, "postgres", "valkey", "roles", "migrate", "flower"}
+    assert set(SERVICES) == {*WORKERS, "postgres", "valkey", "roles", "migrate", "flower"}
     for name in WORKERS:
-        assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
-        assert services[name]["depends_on"]["valkey"] == {"condition": "service_healthy"}
-        assert services[name]["restart"] == "always"
-        assert services[name]["healthcheck"]["test"]
+        assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+        assert SERVICES[name]["depends_on"]["valkey"] == {"condition": "service_healthy"}
+        assert SERVICES[name]["restart"] == "always"
+        assert SERVICES[name]["healthcheck"]["test"]
     for name in ("postgres", "valkey"):
-        assert services[name]["restart"] == "always"
-        assert services[name]["healthcheck"]["test"]
-        assert services[name]["volumes"]
-    assert services["migrate"]["command"] == ["alembic", "upgrade", "head"]
-    assert services["migrate"]["restart"] == "no"
-    assert "--appendonly yes" in services["valkey"]["command"][-1]
-    assert "noeviction" in services["valkey"]["command"][-1]
+        assert SERVICES[name]["restart"] == "always"
+        assert SERVICES[name]["healthcheck"]["test"]
+        assert SERVICES[name]["volumes"]
+    assert SERVICES["migrate"]["command"] == ["alembic", "upgrade", "head"]
+    assert SERVICES["migrate"]["restart"] == SERVICES["roles"]["restart"] == "no"
+    valkey = " ".join(SERVICES["valkey"]["command"])
+    assert "--appendonly yes" in valkey
+    assert "noeviction" in valkey
 
 
 def test_only_flower_is_published_and_only_to_this_machine() -> None:
-    published = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {"flower": ["127.0.0.1:5555:5555"]}
-    flower = COMPOSE["services"]["flower"]
-    assert "--read_only=True" in flower["command"]
-    assert "FLOWER_BASIC_AUTH" in flower["environment"]
+    assert "--read_only=True" in SERVICES["flower"]["command"][-1]
 
 
 def test_env_example_names_all_that_compose_asks_for() -> None:
@@ -185,46 +185,105 @@ def test_env_example_names_all_that_compose_asks_for() -> None:
     offered = set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE))
     asked = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "compose.yaml").read_text()))
     passed_on = {
-        name
-        for service in COMPOSE["services"].values()
-        for name, value in (service.get("environment") or {}).items()
-        if value is None
+        name for service in SERVICES.values() for name, value in service.get("environment", {}).items() if value is None
     }
-    assert asked <= offered
-    assert passed_on - {"OPENAI_API_BASE"} <= offered
-    required = set(re.findall(r"^([A-Z_]+)=$", text, re.MULTILINE))
-    assert required == set(re.findall(r"\$\{([A-Z_]+):\?", (ROOT / "compose.yaml").read_text()))
+    assert asked | passed_on == offered
+    assert not [name for name in offered if is_secret(name)]
 
 
-SECRETS = (
-    "POSTGRES_PASSWORD",
-    "WORKERS_PASSWORD",
-    "TOKENS_PASSWORD",
-    "VALKEY_PASSWORD",
-    "CJ_TOKEN_KEYS",
-    "FLOWER_BASIC_AUTH",
-)
+# Who may do what in compose.yaml
 
 
-def test_only_who_needs_tokens_can_have_them_in_compose() -> None:
-    services = COMPOSE["services"]
-    roles = {kind: re.findall(r"//(\w+):", services[kind]["environment"]["DATABASE_URL"])[0] for kind in WORKERS}
-    assert roles == {
-        "intake": "cj_workers",
-        "workflow": "cj_workers",
-        "agent": "cj_workers",
-        "shopify": "cj_tokens",
-        "ops": "cj",
-    }
-    assert "CJ_TOKEN_KEYS" not in services["agent"]["environment"]
-    assert "CJ_TOKEN_KEYS" not in services["workflow"]["environment"]
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_has_the_least_of_everything(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert 0 < service["pids_limit"] <= 256
+    assert "/tmp" in service["tmpfs"]
+    # Ours by the image (below); the servers' images begin as root unless told otherwise.
+    assert service["image"] == "hirecj" or service["user"] in ("postgres", "valkey")
 
 
-@pytest.mark.parametrize("name", SECRETS)
-def test_no_secret_has_a_default(name: str) -> None:
+def test_images_are_of_exact_versions_and_may_be_named_by_digest() -> None:
+    """No registry was asked for a digest, so none is claimed."""
     text = (ROOT / "compose.yaml").read_text()
-    assert f"${{{name}:-" not in text
-    assert f"${{{name}:?" in text
+    images = {service["image"] for service in SERVICES.values()} - {"hirecj"}
+    assert images == {"${POSTGRES_IMAGE:-postgres:18.4}", "${VALKEY_IMAGE:-valkey/valkey:9.1.2}"}
+    [base] = re.findall(r"^ARG PYTHON_IMAGE=(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim", base)
+    assert f"PYTHON_IMAGE:-{base}}}" in text
+    assert "FROM ${PYTHON_IMAGE}" in (ROOT / "Dockerfile").read_text()
+
+
+def networks(name: str) -> set[str]:
+    return set(SERVICES[name]["networks"])
+
+
+def test_only_the_agent_and_the_shopify_worker_reach_out() -> None:
+    """Flower's network lets one in from this machine; without masquerading it leads nowhere."""
+    ways = {name for name, options in COMPOSE["networks"].items() if not (options or {}).get("internal")}
+    assert ways == {"outside", "operators"}
+    operators = COMPOSE["networks"]["operators"]["driver_opts"]
+    assert operators == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+    assert {name for name in SERVICES if "outside" in networks(name)} == {"agent", "shopify"}
+    assert {name for name in SERVICES if "operators" in networks(name)} == {"flower"}
+
+
+def test_the_networks_separate() -> None:
+    """From outside, the auth service and the gateway meet Valkey alone, and only the auth service meets Postgres."""
+    joinable = {name for name, options in COMPOSE["networks"].items() if (options or {}).get("name")}
+    assert joinable == {"auth", "edge"}
+    assert {name for name in SERVICES if "edge" in networks(name)} == {"valkey"}
+    assert {name for name in SERVICES if "auth" in networks(name)} == {"postgres"}
+    assert networks("flower") == {"broker", "operators"}
+    assert networks("migrate") == networks("roles") == {"database"}
+
+
+def secrets_of(name: str) -> dict[str, str]:
+    """What is mounted in a container under /run/secrets: file → secret."""
+    listed = [{"source": one, "target": one} if isinstance(one, str) else one for one in SERVICES[name]["secrets"]]
+    return {str(one["target"]): str(one["source"]) for one in listed}
+
+
+def test_each_process_has_its_own_role_and_user() -> None:
+    for kind in WORKERS:
+        mounted = secrets_of(kind)
+        assert mounted["database_url"] == f"database_url_{kind}"
+        assert mounted["broker_url"] == "broker_url_workers"
+        assert mounted["redis_url"] == "redis_url"
+    assert secrets_of("migrate") == {"database_url": "database_url_owner"}
+    assert secrets_of("flower") == {"broker_url": "broker_url_flower", "flower_basic_auth": "flower_basic_auth"}
+    assert {name for name in SERVICES if "token_keys" in secrets_of(name)} == {"shopify", "ops"}
+    assert {name for name in SERVICES if "shopify_client_secret" in secrets_of(name)} == {"shopify"}
+    assert {name for name in SERVICES if "openai_api_key" in secrets_of(name)} == {"agent"}
+    assert {name for name in SERVICES if "postgres_password" in secrets_of(name)} == {"postgres", "roles"}
+
+
+def test_a_secret_is_a_file_and_never_in_an_environment_or_a_command() -> None:
+    assert set(COMPOSE["secrets"]) == set(secret_files.FILES)
+    for name, options in COMPOSE["secrets"].items():
+        assert options == {"file": f"./secrets/{name}"}
+    for name, service in SERVICES.items():
+        given = service.get("environment", {})
+        assert not [variable for variable in given if is_secret(variable)], name
+        for variable, value in given.items():
+            if variable.endswith("_FILE"):
+                assert value.removeprefix("/run/secrets/") in secrets_of(name), (name, variable)
+        words = json.dumps([service.get("command"), service.get("entrypoint"), service.get("healthcheck")])
+        assert not re.search(r"requirepass|--pass\b|--password|PGPASSWORD|://\w*:|\$\{", words), name
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert "secrets" in ignored
+    assert "/secrets/" in (ROOT / ".gitignore").read_text().split()
+
+
+def test_the_production_chapter_says_who_may_do_what() -> None:
+    rows = first_cells(section("Who may do what", PAGES["workers/README.md"]))
+    assert rows == [*(f"`{kind}`" for kind in WORKERS), "migrations", "auth service", "chat gateway", "Flower"]
 
 
 def test_the_image_runs_as_nobody_special_from_pinned_hashes() -> None:

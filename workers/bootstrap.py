@@ -10,6 +10,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 
 import httpx
@@ -21,7 +22,7 @@ from shopify import oauth
 from shopify.client import ShopifyClient
 from shopify.oauth import App, TokenPair
 from shopify.transport import http_client
-from storage import merchants
+from storage import merchants, roles
 from storage.cache import Cache
 from storage.cost_bucket import CostBucket
 from storage.database import Database
@@ -40,7 +41,7 @@ from workers.delivery.sweeper import Sweeper
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.model.client import Model
 from workers.operations import migrations
-from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by
+from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, spare_secrets
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
 from workers.shop.tokens import Refresh, TokenKeeper
@@ -111,7 +112,7 @@ class Resources:
     @cached_property
     def model(self) -> Model:
         names = [self.settings.model, *self.settings.model_fallbacks] if self.settings.model else []
-        return Model([name for name in names if name])
+        return Model([name for name in names if name], secrets=self.settings.provider_secrets)
 
     @cached_property
     def turn_runner(self) -> TurnRunner:
@@ -228,7 +229,7 @@ def start(app: Celery, kinds: Sequence[str]) -> Resources:
         raise
     use(built)
     if settings.metrics_port is not None:
-        metrics.serve(settings.metrics_port)
+        metrics.serve(settings.metrics_port, address=settings.metrics_address)
     return built
 
 
@@ -254,6 +255,16 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         raise CannotStart(problem)
     if any(kind in TOKEN_KINDS for kind in kinds):
         _check_stored_keys(built)
+    _warn_of_excess(built, kinds)
+
+
+def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:
+    """Log what this process could do and should not: an installation that is careless still works."""
+    sentences = spare_secrets(built.settings, kinds)
+    with suppress(StorageUnavailable), built.database.transaction() as session:  # away again: the next start tells
+        sentences += roles.excess(roles.standing(session), kinds)
+    for sentence in sentences:
+        log.warning("this process has more rights than it needs", reason=sentence)
 
 
 def _check_vault(built: Resources) -> None:

@@ -19,7 +19,8 @@
 The hit rate is `hit + joined` of all reads. Prometheus' own process_* and python_* metrics are served too.
 
 With CJ_METRICS_PORT set, a process serves on that port or, if it is taken, on the next free one: four workers on one
-machine with CJ_METRICS_PORT=9464 serve on 9464 to 9467.
+machine with CJ_METRICS_PORT=9464 serve on 9464 to 9467. Only this machine can read them, unless CJ_METRICS_ADDRESS says
+otherwise: a page names models, workflows and event types, and asks for no password.
 """
 
 import errno
@@ -89,7 +90,7 @@ def budget_used_up(budget: str) -> None:
     _BUDGETS_USED_UP.labels(budget).inc()
 
 
-def serve(port: int, *, address: str = "0.0.0.0") -> int | None:  # noqa: S104 - Prometheus is another machine
+def serve(port: int, *, address: str = "127.0.0.1") -> int | None:
     """Serve the page on the first free port from `port` on, in a background thread; returns that port.
 
     Returns None and logs a warning if no port is free: metrics must not stop a process from working.

@@ -5,6 +5,9 @@
 Each field is one variable, with what it means and what its text may be; a test compares README's table with them. No
 error repeats a value that may hold a password: of a URL only its scheme, of token keys nothing.
 
+A secret NAME may stand in a file instead, which NAME_FILE names: Docker and Kubernetes mount secrets as files, and an
+environment is seen by more eyes than a file.
+
 A pydantic model of the mapping, not pydantic-settings: that would add only the reading of os.environ, which tests,
 `cj up` and children replace anyway.
 """
@@ -13,6 +16,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -27,6 +31,18 @@ NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")
 #: Kinds of processes that open access tokens and so need the keys.
 TOKEN_KINDS = ("shopify",)
 MAX_WAITING_TURNS = 300
+#: Secrets that only some kinds of processes may have. Whoever else holds one is one more place to lose it.
+SECRETS_OF: Mapping[str, Collection[str]] = {
+    "CJ_TOKEN_KEYS": ("shopify", "ops"),
+    "SHOPIFY_CLIENT_ID": ("shopify",),
+    "SHOPIFY_CLIENT_SECRET": ("shopify",),
+}
+#: Those of model providers, whose names are litellm's.
+PROVIDER_SECRET = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|SECRET_ACCESS_KEY|SESSION_TOKEN)")
+PROVIDER_KINDS = ("agent",)
+#: Appended to a secret's name, it names the file that holds the secret.
+FILE = "_FILE"
+LONGEST_SECRET = 64 * 1024
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -143,6 +159,13 @@ _WAITING = _number(int, 1, 1_000_000, "write a number of turns from 1 to 1000000
 _PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
 
 
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"is {text!r}; write an IP address of this machine, e.g. 127.0.0.1 or 0.0.0.0") from None
+
+
 class Settings(BaseModel):
     """What the environment asked for, checked. Passwords are in the URLs: show them with `shown()` only."""
 
@@ -241,24 +264,37 @@ class Settings(BaseModel):
         alias="CJ_METRICS_PORT",
         description="first port of the Prometheus pages, one for each process; absent: none",
     )
+    metrics_address: Annotated[str, AfterValidator(_address)] = Field(
+        "127.0.0.1",
+        alias="CJ_METRICS_ADDRESS",
+        description="address of the Prometheus pages; default 127.0.0.1, this machine only",
+    )
     warnings: tuple[str, ...] = ()
+    #: What was read from files for model providers, by the names that litellm reads.
+    provider_secrets: Mapping[str, SecretStr] = Field({}, repr=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, *, needed: Collection[str] = NEEDED) -> "Settings":
         """Read `environ` (default: the process's). `needed`: the variables this process cannot do without;
         a needed one that is absent, or any one that is wrong, is a problem. Raises SettingsError with all."""
-        environ = environment() if environ is None else environ
+        environ = dict(os.environ if environ is None else environ)
+        read, unread = _from_files(environ)
+        environ |= read
         # An empty value counts as absent.
         given = {name: text for name in VARIABLES if (text := environ.get(name, "").strip())}
         problems = {name: f"is not set: {VARIABLES[name]}" for name in needed if name not in given}
         problems |= _incomplete(given)
+        providers = {name: SecretStr(text) for name, text in read.items() if name not in VARIABLES}
         settings = cls()
         try:
-            settings = cls(**given, warnings=_misspelt(environ))
+            settings = cls(**given, warnings=_misspelt(environ), provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
-        if problems:
-            raise SettingsError([f"{name} {problems[name]}" for name in VARIABLES if name in problems])
+        for name in unread:  # what is wrong is the file, not that the variable is not set
+            problems.pop(name.removesuffix(FILE), None)
+        if problems or unread:
+            said = [f"{name} {problems[name]}" for name in VARIABLES if name in problems]
+            raise SettingsError([*said, *(f"{name} {problem}" for name, problem in unread.items())])
         return settings
 
     def shown(self) -> dict[str, str]:
@@ -280,8 +316,68 @@ def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
 
 
 def environment() -> dict[str, str]:
-    """A copy of the process's environment, for children to inherit; the only place that reads os.environ."""
-    return dict(os.environ)
+    """A copy of the process's environment, for children to inherit; only this module reads os.environ.
+
+    Secrets stand in it as if their files had been written into the variables. A file that cannot be read is left to
+    `Settings.read` to report.
+    """
+    read, _ = _from_files(os.environ)
+    return {**{name: text for name, text in os.environ.items() if name.removesuffix(FILE) not in read}, **read}
+
+
+def environment_of(kind: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without the secrets that a process of this kind has no use for."""
+    return {name: text for name, text in environ.items() if kind in _kinds_with(name.removesuffix(FILE), kind)}
+
+
+def spare_secrets(settings: Settings, kinds: Collection[str]) -> list[str]:
+    """The secrets that a process of these kinds was given for nothing: sentences for an operator."""
+    held = {"CJ_TOKEN_KEYS": settings.token_keys, "SHOPIFY_CLIENT_SECRET": settings.shopify_client_secret}
+    return [
+        f"{name} is set, which only {' and '.join(SECRETS_OF[name])} need: do not give it to {' or '.join(kinds)}"
+        for name, value in held.items()
+        if value is not None and not set(kinds) & set(SECRETS_OF[name])
+    ]
+
+
+def is_secret(name: str) -> bool:
+    """Whether the variable is a secret, which a file may hold."""
+    return name in (*SERVERS, "CJ_TOKEN_KEYS", "SHOPIFY_CLIENT_SECRET") or bool(PROVIDER_SECRET.fullmatch(name))
+
+
+def _kinds_with(name: str, kind: str) -> Collection[str]:
+    if PROVIDER_SECRET.fullmatch(name):
+        return PROVIDER_KINDS
+    return SECRETS_OF.get(name, (kind,))
+
+
+def _from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The secrets whose files the environment names, and what is wrong with the others, by the `_FILE` variable.
+
+    An empty file counts as absent. No problem repeats what a file holds.
+    """
+    read: dict[str, str] = {}
+    unread: dict[str, str] = {}
+    for variable in sorted(environ):
+        name, path = variable.removesuffix(FILE), environ[variable].strip()
+        if not variable.endswith(FILE) or not is_secret(name) or not path:
+            continue
+        if environ.get(name, "").strip():
+            unread[variable] = f"is set though {name} is, too; set one of them"
+            continue
+        try:
+            with Path(path).open(encoding="utf-8") as file:
+                text = file.read(LONGEST_SECRET + 1).strip()
+        except OSError as error:
+            unread[variable] = f"is {path!r}, which cannot be read ({error.strerror}); write the path of a file"
+        except UnicodeDecodeError:
+            unread[variable] = f"is {path!r}, which is not UTF-8 text; write the path of a file that holds the secret"
+        else:
+            if len(text) > LONGEST_SECRET or "\n" in text:
+                unread[variable] = f"is {path!r}, which holds more than one line; write only the secret into it"
+            elif text:
+                read[name] = text
+    return read, unread
 
 
 def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
@@ -298,8 +394,10 @@ def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
 
 def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Unknown CJ_ variables: probably typos, but perhaps another program's, so not an error."""
-    unknown = sorted(name for name in environ if name.startswith("CJ_") and name not in VARIABLES)
-    close = ((name, difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.8)) for name in unknown)
+    known = {*VARIABLES, *(name + FILE for name in VARIABLES if is_secret(name))}
+    unknown = sorted(name for name in environ if name.startswith("CJ_") and name not in known)
+    # Without the suffix: somebody may have put into a file what is no secret.
+    close = ((name, difflib.get_close_matches(name.removesuffix(FILE), VARIABLES, n=1, cutoff=0.8)) for name in unknown)
     return tuple(f"{name} is unknown; did you mean {found[0]}?" for name, found in close if found)
 
 

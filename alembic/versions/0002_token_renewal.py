@@ -28,5 +28,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION disconnect_shop")
+    op.execute("DROP FUNCTION disconnect_shop(text, text, timestamptz)")
     op.execute("ALTER TABLE merchant_integrations DROP COLUMN renewing_until")

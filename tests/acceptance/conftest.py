@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from psycopg2 import sql
 
-from storage.database import TOKENS_ROLE, WORKERS_ROLE
+from tests.as_role import make_roles, url_of
 from tests.servers import PostgresForTests
 from tests.stack import Stack
 from workers.local.embedded import EmbeddedValkey
 from workers.local.procfile import Process
-from workers.operations import migrations
 
 _numbers = itertools.count(1)
 
@@ -25,7 +23,7 @@ def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
         EmbeddedValkey(folder / "valkey", aof=False) as valkey,
         postgres.migrated_database() as database_url,
     ):
-        make_roles(postgres, database_url)
+        make_roles(database_url)
         with Stack(
             database_url,
             valkey.url,
@@ -37,26 +35,10 @@ def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
             yield stack
 
 
-def make_roles(postgres: PostgresForTests, database_url: str) -> None:
-    """Create both roles and migrate again, as an operator does."""
-    for role in (WORKERS_ROLE, TOKENS_ROLE):
-        make = "DO $$ BEGIN CREATE ROLE {} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-        postgres.execute(sql.SQL(make).format(sql.Identifier(role)))
-    migrations.upgrade(database_url)
-
-
-def url_of(role: str, database_url: str) -> str:
-    """The database URL for a role."""
-    return database_url.replace("//postgres@", f"//{role}@")
-
-
 def as_its_role(process: Process, database_url: str) -> str:
-    """The process's command with the database URL its kind gets in production; `ops` gets the owner's."""
+    """The process's command with the database URL its kind gets in production."""
     kind = process.name.partition(".")[0]
-    if kind == "ops":
-        return process.command
-    url = url_of(TOKENS_ROLE if kind == "shopify" else WORKERS_ROLE, database_url)
-    return f"export DATABASE_URL='{url}'; {process.command}"
+    return f"export DATABASE_URL='{url_of(f'cj_{kind}', database_url)}'; {process.command}"
 
 
 @dataclass(frozen=True)

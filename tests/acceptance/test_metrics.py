@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.servers import PostgresForTests
@@ -78,3 +79,8 @@ def test_every_process_has_a_page_and_counts_what_it_does(stack: Stack) -> None:
     assert len(ports(stack)) == len(set(ports(stack))) == 4
     assert all("process_resident_memory_bytes" in read(port) for port in ports(stack))
     assert not re.search(r"shpat|myshopify|conv_|@", "".join(name for name in found))
+
+
+def test_only_this_machine_reads_them(stack: Stack) -> None:
+    listening = [one.laddr for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    assert {address.ip for address in listening if address and address.port in ports(stack)} == {"127.0.0.1"}

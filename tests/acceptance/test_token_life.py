@@ -4,14 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import sqlalchemy.exc
-from psycopg2 import errorcodes
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
 
 from storage import merchants
-from storage.database import TOKENS_ROLE, WORKERS_ROLE, Database, sqlalchemy_url
-from tests.acceptance.conftest import Someone, url_of
+from storage.database import Database
+from tests.acceptance.conftest import Someone
+from tests.as_role import url_of
 from tests.stack import Stack
 from tests.waiting import wait_until
 
@@ -135,49 +133,9 @@ def test_a_customer_is_erased_while_workers_run(stack: Stack, someone: Someone) 
 # Roles: the whole stack runs under them (conftest)
 
 
-def may(stack: Stack, role: str, statement: str) -> bool:
-    engine = create_engine(sqlalchemy_url(url_of(role, stack.database_url)))
-    try:
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-            connection.rollback()
-    except sqlalchemy.exc.ProgrammingError as refused:
-        if getattr(refused.orig, "pgcode", None) == errorcodes.INSUFFICIENT_PRIVILEGE:
-            return False
-        raise
-    finally:
-        engine.dispose()
-    return True
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "select api_key from merchant_integrations",
-        "select refresh_token from merchant_integrations",
-        "select * from merchant_integrations",
-        "update merchant_integrations set shop_domain = 'evil.myshopify.com'",
-        "insert into merchant_integrations (merchant_id, type, shop_domain) values ('m', 'shopify', 'e.myshopify.com')",
-        "delete from merchant_integrations",
-        "update integrations set shop_domain = 'evil.myshopify.com'",
-        "delete from integrations",
-        "alter table merchant_integrations add column x int",
-        "set role cj_tokens",
-        "update alembic_version set version_num = '9999'",
-    ],
-)
-def test_the_role_of_the_process_with_the_model_is_refused(stack: Stack, statement: str) -> None:
-    assert not may(stack, WORKERS_ROLE, statement)
-
-
-@pytest.mark.parametrize("table", ["conversations", "turns", "steps", "replies", "workflow_versions", "tombstones"])
-def test_the_role_with_the_tokens_reads_no_conversations(stack: Stack, table: str) -> None:
-    assert not may(stack, TOKENS_ROLE, f"select * from {table}")
-
-
-def test_the_auth_service_connects_a_shop_with_the_role_of_tokens(stack: Stack, someone: Someone) -> None:
+def test_the_auth_service_connects_a_shop_with_its_role(stack: Stack, someone: Someone) -> None:
     stack.store.register(someone.shop_domain, "tiny", "shpat_of_the_auth_service")
-    database = Database(url_of(TOKENS_ROLE, stack.database_url))
+    database = Database(url_of("cj_auth", stack.database_url))
     with database.transaction() as session:
         merchants.connect_shop(
             session,
@@ -194,11 +152,9 @@ def test_the_auth_service_connects_a_shop_with_the_role_of_tokens(stack: Stack, 
     assert "customers in your store" in stack.gateway.texts(someone.conversation_id)[0]
 
 
-def test_the_roles_may_do_what_their_processes_do(stack: Stack) -> None:
-    assert may(stack, WORKERS_ROLE, "select * from integrations")
-    assert may(stack, WORKERS_ROLE, "select disconnect_shop('nobody', 'no.myshopify.com', clock_timestamp())")
-    assert may(stack, TOKENS_ROLE, "select api_key from merchant_integrations")
+def test_every_process_connects_with_the_role_of_its_kind(stack: Stack) -> None:
     users = "select distinct application_name, usename from pg_stat_activity where application_name like 'cj-%'"
-    wait_until(lambda: ("cj-shopify", TOKENS_ROLE) in stack.rows(users), what="the Shopify worker's connection")
-    running = dict(stack.rows(users))
-    assert running["cj-agent"] == running["cj-workflow"] == WORKERS_ROLE
+    kinds = ("intake", "workflow", "agent", "shopify")
+    wanted = {(f"cj-{kind}", f"cj_{kind}") for kind in kinds}
+    wait_until(lambda: wanted <= set(stack.rows(users)), what="a connection of every kind")
+    assert not any("of the tables" in line or "may read tokens" in line for line in stack.lines)

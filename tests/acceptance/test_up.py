@@ -88,6 +88,13 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
         one.kill_if_running()
 
 
+def environ_of(running: Up, kind: str) -> dict[str, str]:
+    """The environment of a process of this kind."""
+    marks = {"intake": "workers.intake"}
+    found = [one for one in running.processes() if marks.get(kind, f"-n {kind}") in " ".join(one.cmdline())]
+    return found[0].environ()
+
+
 def all_gone(processes: list[psutil.Process]) -> bool:
     return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
 
@@ -103,7 +110,9 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     other = Terminal(tmp_path, monkeypatch, {})
 
     # Nothing is set, yet everything is found.
-    assert other.json("check")["ok"]
+    checked = other.json("check")
+    assert checked["ok"]
+    assert checked["problems"] == []
     assert {f"agent.{number}" for number in (1, 2)} <= {line.split(" ")[0] for line in running.lines}
 
     # The suggested commands work (with a smaller store).
@@ -113,6 +122,11 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     assert "CJ: " in other("replies", "--once", "8").stdout
     moments = [moment for event in other.json("timeline", "c1")["events"] for moment in event["moments"]]
     assert {"event", "claimed", "model", "tools", "reply"} <= {moment["kind"] for moment in moments}
+
+    # Each process has a role of its own, and the keys to tokens only where tokens are opened.
+    given = {kind: environ_of(running, kind) for kind in ("intake", "workflow", "agent", "shopify", "ops")}
+    assert [kind for kind, environ in given.items() if "CJ_TOKEN_KEYS" in environ] == ["shopify", "ops"]
+    assert all(f"//cj_{kind}@" in environ["DATABASE_URL"] for kind, environ in given.items())
 
     # A process that dies is restarted, and work continues.
     victims = [one for one in running.processes() if "-n agent" in " ".join(one.cmdline())]

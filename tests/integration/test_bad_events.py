@@ -20,11 +20,12 @@ from kombu.message import Message
 from pydantic import SecretStr
 
 from events.broker.consumer import Delivery
-from storage import connections, merchants
+from storage import merchants
 from storage.database import Database
 from storage.vault import Vault, new_key_text
 from tests import rows
 from tests.cj import Terminal
+from tests.rows import uninstall
 from tests.servers import PostgresForTests
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.intake.accept import Intake
@@ -248,7 +249,7 @@ def merchants_known(bad_events_url: str) -> Iterator[Database]:
                 scopes=(),
                 emit=False,
             )
-        connections.disconnect(session, "gone", "gone.myshopify.com", at=datetime.now(UTC))
+        uninstall(session, "gone", "gone.myshopify.com", at=datetime.now(UTC))
     yield database
     database.dispose()
 

@@ -85,7 +85,7 @@ def left(url: str) -> tuple[int, int]:
     """Numbers of messages waiting on `replies` and of those taken but not acked."""
     with redis.Redis.from_url(url) as client:
         waiting: Any = client.llen("replies")
-        unacked: Any = client.hlen("plain.unacked")
+        unacked: Any = client.hlen("replies.unacked")
         return waiting, unacked
 
 

@@ -24,7 +24,7 @@ from storage.errors import (
 )
 from storage.merchants import AccessToken, Connected, Renewal
 from storage.vault import Vault, new_key_text
-from tests.rows import at_once, execute, query
+from tests.rows import at_once, execute, query, uninstall
 
 SHOP = "acme.myshopify.com"
 TOKEN = SecretStr("shpat_0123456789abcdef")
@@ -197,7 +197,7 @@ def test_a_shop_belongs_to_one_merchant_at_a_time(database: Database, vault: Vau
     assert integration(database, "m2") is None
     assert query(database, "SELECT count(*) FROM events") == [(1,)]
     with database.transaction() as session:
-        assert connections.disconnect(session, "m1", SHOP, at=datetime.now(UTC) + timedelta(seconds=1))
+        assert uninstall(session, "m1", SHOP, at=datetime.now(UTC) + timedelta(seconds=1))
     assert connect(database, vault, "m2").integration.is_active
     with pytest.raises(ShopConnectedElsewhere):
         connect(database, vault, "m1")
@@ -397,8 +397,8 @@ def test_an_uninstalled_shop_has_no_token_left(database: Database, vault: Vault)
     connect(database, vault, refresh_token=REFRESH, access_expires_in=60, refresh_expires_in=60)
     now = datetime.now(UTC) + timedelta(seconds=1)
     with database.transaction() as session:
-        assert connections.disconnect(session, "m1", SHOP, at=now)
-        assert not connections.disconnect(session, "m1", SHOP, at=now)
+        assert uninstall(session, "m1", SHOP, at=now)
+        assert not uninstall(session, "m1", SHOP, at=now)
     secrets = "SELECT api_key, refresh_token, access_expires_at, refresh_expires_at FROM merchant_integrations"
     assert query(database, secrets) == [(None, None, None, None)]
     found = integration(database)
@@ -410,8 +410,8 @@ def test_an_uninstalled_shop_has_no_token_left(database: Database, vault: Vault)
 def test_an_old_uninstall_does_not_touch_a_newer_connection(database: Database, vault: Vault) -> None:
     connect(database, vault)
     with database.transaction() as session:
-        assert not connections.disconnect(session, "m1", SHOP, at=datetime.now(UTC) - timedelta(minutes=1))
-        assert not connections.disconnect(session, "m1", "other.myshopify.com", at=datetime.now(UTC))
+        assert not uninstall(session, "m1", SHOP, at=datetime.now(UTC) - timedelta(minutes=1))
+        assert not uninstall(session, "m1", "other.myshopify.com", at=datetime.now(UTC))
     assert read(database, vault) is not None
 
 

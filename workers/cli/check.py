@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import click
 
 from workers.cli.common import WrongUse, examples, explained, json_option, print_json
-from workers.local.home import environment_here
-from workers.settings import NEEDED, Settings, SettingsError, needed_by
+from workers.local.home import Home, environment_here
+from workers.settings import NEEDED, Settings, SettingsError, needed_by, spare_secrets
 
 #: Seconds a server has to answer.
 LIMIT = 3.0
@@ -45,18 +45,40 @@ def check(as_json: bool, kind: str | None) -> None:
             raise SystemExit(2) from None
         raise WrongUse(explained(error)) from None
     findings = [one(settings) for one in CHECKS]
+    warnings = [*settings.warnings, *excess(settings, kind)]
     ok = all(finding.ok for finding in findings)
     if as_json:
         checks = [vars(finding) for finding in findings]
-        print_json({"ok": ok, "settings": settings.shown(), "problems": list(settings.warnings), "checks": checks})
+        print_json({"ok": ok, "settings": settings.shown(), "problems": warnings, "checks": checks})
     else:
         for name, value in settings.shown().items():
             click.echo(f"  {name:22} {value}")
-        for warning in settings.warnings:
+        for warning in warnings:
             click.echo(f"! {warning}")
         for finding in findings:
             click.echo(finding)
     raise SystemExit(0 if ok else 1)
+
+
+def excess(settings: Settings, kind: str | None) -> list[str]:
+    """What the processes could do and should not. A `cj up` gives each kind a role of its own, so there is nothing."""
+    from storage import roles
+    from storage.database import Database
+    from storage.errors import StorageError
+    from workers.local import procfile
+
+    kinds = list(procfile.read()) if kind is None else [kind]
+    warnings = spare_secrets(settings, kinds)
+    if settings.database_url == Home().announced().get("DATABASE_URL"):
+        return warnings
+    database = Database(settings.database_url, pool_size=1, application_name="cj-check")
+    try:
+        with database.transaction() as session:
+            return [*warnings, *roles.excess(roles.standing(session), kinds)]
+    except StorageError:  # a finding of `check_database`
+        return warnings
+    finally:
+        database.dispose()
 
 
 def check_settings(settings: Settings) -> Finding:

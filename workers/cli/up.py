@@ -58,7 +58,12 @@ def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> 
                 click.echo(f"{name:{width}} | {mask(line) if raw else readable(line)}")
 
         supervisor = Supervisor(
-            wanted, environ=with_folder(servers.environ, settings), folder=procfile.PROCFILE.parent, show=show, say=say
+            wanted,
+            environ=with_folder(servers.environ, settings),
+            own=servers.own,
+            folder=procfile.PROCFILE.parent,
+            show=show,
+            say=say,
         )
         with stopped_by_signals(supervisor), reloading(supervisor, wanted, settings) if reloads else nullcontext():
             run(supervisor, servers)

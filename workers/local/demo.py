@@ -83,7 +83,7 @@ class Demo:
         inherited = {name: value for name, value in environment().items() if name not in VARIABLES}
         with (
             LocalServers(home, inherited, self._say_indented) as servers,
-            self._processes(servers.environ) as supervisor,
+            self._processes(servers) as supervisor,
             ExitStack() as stack,
         ):
             database = Database(servers.environ["DATABASE_URL"], pool_size=1, application_name="cj-demo")
@@ -94,7 +94,7 @@ class Demo:
             self._play(servers.environ["BROKER_URL"], database, supervisor)
 
     @contextmanager
-    def _processes(self, environ: dict[str, str]) -> Iterator[Supervisor]:
+    def _processes(self, servers: LocalServers) -> Iterator[Supervisor]:
         began = time.monotonic()
         processes = procfile.processes(procfile.read())
         with self._log.open("a", buffering=1) as log:
@@ -104,7 +104,8 @@ class Demo:
 
             supervisor = Supervisor(
                 processes,
-                environ=environ,
+                environ=servers.environ,
+                own=servers.own,
                 folder=procfile.PROCFILE.parent,
                 show=show,
                 say=lambda sentence: show("supervisor", sentence),

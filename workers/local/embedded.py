@@ -31,8 +31,13 @@ __all__ = ["EmbeddedPostgres", "EmbeddedServerError", "EmbeddedValkey"]
 
 #: The database that `EmbeddedPostgres.url` names.
 DATABASE = "cj"
+#: Who `EmbeddedPostgres.url` connects as.
+SUPERUSER = "postgres"
 #: A Unix socket's path is at most 107 bytes (https://man7.org/linux/man-pages/man7/unix.7.html); on macOS 103.
 SOCKET_FOLDER_LIMIT = 103 - len("/.s.PGSQL.5432")
+
+#: Failed statements, DETAIL and CONTEXT contain row values, which do not belong in a log. compose.yaml has the same.
+QUIET_LOG: Mapping[str, str] = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
 
 POSTGRES_SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
@@ -44,9 +49,7 @@ POSTGRES_SETTINGS: Mapping[str, str] = {
     "dynamic_shared_memory_type": "mmap",  # leaves nothing behind in /dev/shm, which is small in containers
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # Failed statements and DETAIL contain row values, which do not belong in a log.
-    "log_min_error_statement": "panic",
-    "log_error_verbosity": "terse",
+    **QUIET_LOG,
 }
 
 
@@ -66,11 +69,11 @@ class EmbeddedPostgres(EmbeddedServer):
     def url(self) -> str:
         return self.url_of(DATABASE)
 
-    def url_of(self, database: str) -> str:
-        """The URL of another database on this server."""
+    def url_of(self, database: str, *, user: str = SUPERUSER) -> str:
+        """The URL of a database on this server, as a user who need not be its owner."""
         if self._socket_folder is None:
             raise EmbeddedServerError(f"postgres in {self.folder} has not been started, so it has no URL")
-        return _postgres_url(self._socket_folder, database)
+        return _postgres_url(self._socket_folder, database, user)
 
     @classmethod
     def running(cls, folder: Path) -> str | None:
@@ -112,7 +115,7 @@ class EmbeddedPostgres(EmbeddedServer):
             str(binaries / "initdb"),
             "-D",
             str(draft),
-            "--username=postgres",
+            f"--username={SUPERUSER}",
             "--auth=trust",
             "--encoding=UTF8",
         ]
@@ -211,8 +214,8 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _postgres_url(socket_folder: Path, database: str) -> str:
-    return f"postgresql://postgres@/{quote(database)}?host={quote(str(socket_folder))}"
+def _postgres_url(socket_folder: Path, database: str, user: str = SUPERUSER) -> str:
+    return f"postgresql://{user}@/{quote(database)}?host={quote(str(socket_folder))}"
 
 
 def _postgres_answers(url: str) -> bool:

@@ -20,6 +20,11 @@ class Process:
     name: str
     command: str
 
+    @property
+    def kind(self) -> str:
+        """What it is one of: `agent` of `agent.2`."""
+        return self.name.partition(".")[0]
+
 
 def read(path: Path = PROCFILE) -> dict[str, str]:
     """Kind → command, in the file's order. Raises ProcfileError."""

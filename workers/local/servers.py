@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from workers.local import procfile
 from workers.local.home import Home
 from workers.settings import SERVERS, Settings
 
@@ -43,6 +44,8 @@ class LocalServers:
         self._given = {name: value for name, value in environ.items() if value}
         self._stops: list[Callable[[], None]] = []
         self.environ: dict[str, str] = {}
+        #: Variables of one kind of process, by kind: its role's URL of a database that was started here.
+        self.own: dict[str, dict[str, str]] = {}
         #: The development store, if started here.
         self.store: DevelopmentStore | None = None
 
@@ -92,14 +95,16 @@ class LocalServers:
         return provided
 
     def _start_postgres(self) -> dict[str, str]:
-        from workers.local.embedded import EmbeddedPostgres
+        from workers.local.embedded import DATABASE, EmbeddedPostgres
         from workers.operations import migrations
 
         began = time.monotonic()
         server = EmbeddedPostgres(self._home.folder / "postgres")
         self._stops.append(server.stop)
         url = server.start()
+        migrations.make_roles(url)
         migrations.upgrade(url)
+        self.own = {kind: {"DATABASE_URL": server.url_of(DATABASE, user=f"cj_{kind}")} for kind in procfile.read()}
         self._say_ready("Postgres", began)
         return {"DATABASE_URL": url, "CJ_TOKEN_KEYS": self._home.token_keys()}
 

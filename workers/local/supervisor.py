@@ -25,6 +25,7 @@ from pathlib import Path
 
 from workers.local.child import REFUSED, Child, how_it_ended
 from workers.local.procfile import Process
+from workers.settings import environment_of
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,18 @@ class Supervisor:
         processes: Sequence[Process],
         *,
         environ: Mapping[str, str],
+        own: Mapping[str, Mapping[str, str]] | None = None,
         folder: Path,
         show: Callable[[str, str], None],
         say: Callable[[str], None],
         pace: Pace | None = None,
     ) -> None:
-        """`show(name, line)` receives every output line, `say(sentence)` what happens to the children."""
+        """`show(name, line)` receives every output line, `say(sentence)` what happens to the children.
+
+        `environ` is for all, but a kind gets no other's secrets; `own` are further variables, by kind.
+        """
         own_programs = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
-        self._environ = {**environ, "PATH": own_programs}
+        self._environ, self._own = {**environ, "PATH": own_programs}, own or {}
         self._folder, self._show, self._say = folder, show, say
         self._pace = pace or Pace()
         self._slots = [_Slot(process, self._pace.first) for process in processes]
@@ -132,8 +137,11 @@ class Supervisor:
         for slot in self._slots:
             if slot.child is None and time.monotonic() >= slot.start_at:
                 slot.must_restart = False
-                slot.child = Child(slot.process, self._environ, self._folder)
+                slot.child = Child(slot.process, self._environ_of(slot.process.kind), self._folder)
                 self._selector.register(slot.child.pipe, selectors.EVENT_READ, slot)
+
+    def _environ_of(self, kind: str) -> dict[str, str]:
+        return environment_of(kind, {**self._environ, **self._own.get(kind, {})})
 
     def _next_due(self) -> float:
         """Seconds to listen; short, because ended children are found by polling."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from pydantic import SecretStr
 
 from workers.model import litellm_call
 from workers.model.breaker import ModelBreaker
@@ -36,16 +39,21 @@ log = logging.getLogger(__name__)
 
 
 class Model:
-    """Asks the models of `names` in order; without names, the demo model. Safe to use from many threads."""
+    """Asks the models of `names` in order; without names, the demo model. Safe to use from many threads.
+
+    `secrets` are providers' keys that do not stand in the environment, by the names that litellm reads.
+    """
 
     def __init__(
         self,
         names: Sequence[str] = (),
         *,
+        secrets: Mapping[str, SecretStr] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.names = tuple(names) or (DEMO,)
+        litellm_call.use_secrets(secrets)
         self._clock = clock
         self._sleep = sleep
         self._breaker = ModelBreaker(clock)

@@ -29,6 +29,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from pydantic import SecretStr
+
 from shopify.transport import DeadlineBackend, within
 from workers.model import demo
 from workers.model.errors import FailedCall, ModelRefused, classify, empty, out_of_time
@@ -82,6 +84,12 @@ def call(name: str, request: Request, seconds: float) -> Answer | FailedCall | M
     if isinstance(error, Exception):
         return classify(name, error)
     return read_answer(waited.result(), name, request.messages) or empty(name)
+
+
+def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
+    """Give litellm providers' keys that do not stand in the environment, the only place where it looks for them."""
+    for name, secret in secrets.items():
+        os.environ[name] = secret.get_secret_value()
 
 
 def load() -> None:

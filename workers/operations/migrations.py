@@ -7,7 +7,10 @@ migrations.upgrade(url)     does what `alembic upgrade head` does, for the embed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storage import database
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from storage import database, roles
 from storage.database import Database
 from storage.errors import UnfitDatabase
 from storage.models import SCHEMA_REVISION
@@ -31,6 +34,13 @@ def upgrade(database_url: str, revision: str = "head") -> None:
     if (unfit := _look(database_url)[0]) is not None:
         raise UnfitDatabase(unfit)
     command.upgrade(_config(database_url), revision)
+
+
+def make_roles(database_url: str) -> None:
+    """Make the roles of the kinds of processes, where the superuser migrates and no role needs a password."""
+    engine = create_engine(database.sqlalchemy_url(database_url), poolclass=NullPool)
+    with engine.begin() as connection:
+        roles.create(connection)
 
 
 def downgrade(database_url: str, revision: str) -> None:

@@ -197,8 +197,7 @@ class _Handler:
     def _core(self, merchant_id: str, integration: Integration | None) -> bool:
         """The event's built-in effects, independent of the workflow; False if it is too old to have any."""
         if self._row.type == "app_uninstalled" and integration is not None:
-            happened = self._row.time or self._row.received_at
-            if not connections.disconnect(self._session, merchant_id, str(self._data["shop_domain"]), at=happened):
+            if not connections.disconnect(self._session, self._row.key):
                 return False
             self._effects.forget_cache_of.append(merchant_id)
         if self._row.type == "oauth_complete":

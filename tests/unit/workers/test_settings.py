@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shopify import API_VERSION
-from workers.settings import VARIABLES, Settings, SettingsError
+from workers.settings import VARIABLES, Settings, SettingsError, environment, environment_of, is_secret, spare_secrets
 
 KEY, OTHER_KEY = "A" * 43 + "=", "B" * 42 + "A="
 GOOD = {
@@ -29,6 +29,7 @@ def test_defaults() -> None:
     assert (settings.lease_seconds, settings.log_level) == (10.0, "INFO")
     assert settings.shopify_api_version == API_VERSION
     assert settings.shopify_admin_url == "https://{shop}/admin"
+    assert settings.metrics_address == "127.0.0.1", "others do not read metrics unless somebody says so"
     assert settings.warnings == ()
 
 
@@ -47,6 +48,7 @@ def test_everything_set(tmp_path: Path) -> None:
             "CJ_RECOVERY_FACTOR": "0.2",
             "CJ_LOG_LEVEL": "debug",
             "CJ_METRICS_PORT": "9464",
+            "CJ_METRICS_ADDRESS": "0.0.0.0",
         }
     )
     assert settings.model_fallbacks == ("anthropic/claude-haiku-4-5", "openai/gpt-5-nano")
@@ -55,6 +57,7 @@ def test_everything_set(tmp_path: Path) -> None:
     assert settings.shopify_admin_url == "http://127.0.0.1:4010/{shop}/admin"
     assert settings.workflows_folder == tmp_path
     assert settings.recovery_factor == 0.2
+    assert settings.metrics_address == "0.0.0.0"
     assert (settings.lease_seconds, settings.log_level, settings.metrics_port) == (2.5, "DEBUG", 9464)
 
 
@@ -103,6 +106,7 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("CJ_LOG_LEVEL", "loud", "DEBUG"),
         ("CJ_METRICS_PORT", "80.5", "65535"),
         ("CJ_METRICS_PORT", "70000", "65535"),
+        ("CJ_METRICS_ADDRESS", "metrics.example", "0.0.0.0"),
     ],
 )
 def test_wrong_value(variable: str, value: str, said: str) -> None:
@@ -131,3 +135,107 @@ def test_nothing_secret_is_shown() -> None:
     assert settings.shown().keys() == VARIABLES.keys()
     assert settings.shown()["DATABASE_URL"] == "postgresql://cj:***@db.example/cj"
     assert settings.shown()["CJ_TOKEN_KEYS"] == "2:***,1:***"
+
+
+# Secrets in files
+
+
+def in_files(folder: Path, **secrets: str) -> dict[str, str]:
+    """The secrets written into files, and the variables that name these."""
+    for name, text in secrets.items():
+        (folder / name).write_text(f"{text}\n")
+    return {f"{name}_FILE": str(folder / name) for name in secrets}
+
+
+def test_every_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    secret = {**GOOD, "SHOPIFY_CLIENT_SECRET": "client-secret", "OPENAI_API_KEY": "sk-in-a-file"}
+    settings = Settings.read({"SHOPIFY_CLIENT_ID": "id", **in_files(tmp_path, **secret)})
+    named = Settings.read({**GOOD, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET": "client-secret"})
+    assert settings.shown() == named.shown()
+    assert settings.warnings == ()
+    assert {name: key.get_secret_value() for name, key in settings.provider_secrets.items()} == {
+        "OPENAI_API_KEY": "sk-in-a-file"
+    }
+    assert "sk-in-a-file" not in repr(settings)
+
+
+def test_every_variable_that_is_not_shown_may_stand_in_a_file() -> None:
+    shown = Settings.read(
+        {**GOOD, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET": "client-secret", "CJ_MODEL": "openai/x"}
+    ).shown()
+    assert {name for name in VARIABLES if is_secret(name)} == {name for name, text in shown.items() if "***" in text}
+
+
+def test_an_empty_file_counts_as_absent(tmp_path: Path) -> None:
+    files = in_files(tmp_path, CJ_TOKEN_KEYS="", ANTHROPIC_API_KEY="")
+    settings = Settings.read({**GOOD, **files, "CJ_TOKEN_KEYS": ""}, needed=())
+    assert (settings.token_keys, dict(settings.provider_secrets)) == (None, {})
+
+
+def test_a_file_that_cannot_be_read_is_named_and_nothing_of_what_it_holds(tmp_path: Path) -> None:
+    files = in_files(tmp_path, DATABASE_URL="mysql://cj:leaked@db/cj", BROKER_URL="one\nleaked", REDIS_URL="redis://a")
+    (tmp_path / "binary").write_bytes(b"leaked\xff\xfe")
+    wrong = {**files, "REDIS_URL": "redis://b", "CJ_TOKEN_KEYS_FILE": "/no/such/file"}
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({**wrong, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET_FILE": str(tmp_path / "binary")})
+    said = {problem.split()[0]: problem for problem in caught.value.problems}
+    assert said.keys() == {
+        "DATABASE_URL",
+        "BROKER_URL_FILE",
+        "REDIS_URL_FILE",
+        "CJ_TOKEN_KEYS_FILE",
+        "SHOPIFY_CLIENT_SECRET_FILE",
+    }
+    assert "more than one line" in said["BROKER_URL_FILE"]
+    assert "set one of them" in said["REDIS_URL_FILE"]
+    assert "No such file or directory" in said["CJ_TOKEN_KEYS_FILE"]
+    assert "not UTF-8" in said["SHOPIFY_CLIENT_SECRET_FILE"]
+    assert "leaked" not in str(caught.value)
+
+
+def test_children_inherit_what_the_files_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, path in in_files(tmp_path, CJ_TOKEN_KEYS=GOOD["CJ_TOKEN_KEYS"]).items():
+        monkeypatch.setenv(name, path)
+    inherited = environment()
+    assert inherited["CJ_TOKEN_KEYS"] == GOOD["CJ_TOKEN_KEYS"]
+    assert "CJ_TOKEN_KEYS_FILE" not in inherited
+
+
+def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
+    settings = Settings.read({**GOOD, **in_files(tmp_path, CJ_MODEL="openai/x", AWS_WEB_IDENTITY_TOKEN="mine")})
+    assert settings.model is None
+    assert settings.provider_secrets == {}
+    assert settings.warnings == ("CJ_MODEL_FILE is unknown; did you mean CJ_MODEL?",)
+
+
+# Who gets which secret
+
+SECRETS = {
+    "CJ_TOKEN_KEYS": {"shopify", "ops"},
+    "CJ_TOKEN_KEYS_FILE": {"shopify", "ops"},
+    "SHOPIFY_CLIENT_ID": {"shopify"},
+    "SHOPIFY_CLIENT_SECRET": {"shopify"},
+    "OPENAI_API_KEY": {"agent"},
+    "ANTHROPIC_API_KEY_FILE": {"agent"},
+    "AWS_SECRET_ACCESS_KEY": {"agent"},
+    "DATABASE_URL": {"intake", "workflow", "agent", "shopify", "ops"},
+    "PATH": {"intake", "workflow", "agent", "shopify", "ops"},
+}
+
+
+@pytest.mark.parametrize("kind", ["intake", "workflow", "agent", "shopify", "ops"])
+def test_a_process_gets_its_own_secrets_only(kind: str) -> None:
+    given = environment_of(kind, dict.fromkeys(SECRETS, "x"))
+    assert given.keys() == {name for name, kinds in SECRETS.items() if kind in kinds}
+
+
+def test_what_is_not_listed_gets_no_secret() -> None:
+    assert environment_of("gateway", dict.fromkeys(SECRETS, "x")).keys() == {"DATABASE_URL", "PATH"}
+
+
+def test_a_secret_for_nothing_is_told() -> None:
+    settings = Settings.read(GOOD)
+    assert spare_secrets(settings, ["shopify"]) == spare_secrets(settings, ["workflow", "ops"]) == []
+    assert spare_secrets(settings, ["agent"]) == [
+        "CJ_TOKEN_KEYS is set, which only shopify and ops need: do not give it to agent"
+    ]

@@ -1,0 +1,197 @@
+"""Who may do what in Postgres: one role for each kind of process, each with a list of what it may touch.
+
+    cj_intake     events in, acks, and the sweeper
+    cj_workflow   events → conversations and turns, privacy webhooks, and the sweeper
+    cj_agent      turns, steps and replies. It talks to a model, so it can read no token and insert no event
+    cj_shopify    tokens, and nothing of conversations
+    cj_auth       the auth service: merchants, their tokens, and recording `oauth_complete`
+    cj_ops        the ops worker and `cj`: reads everything, retries, reseals and imports tokens. Migrates nothing
+
+Migrations are the owner's. An operator makes the roles (`compose.yaml` and `cj up` do); every migration then takes all
+privileges from them and grants what is listed here, so a table that is not listed can be read by nobody but its owner.
+
+No role may delete a merchant, which would delete the tokens too. The workflow worker erases a merchant or wipes a
+shop's tokens through functions (`storage.models`) that name an event, and do only what that event asks for. It can
+neither insert an event nor change whom one is about.
+
+`cj_workers` and `cj_tokens` are what an earlier version had: together they may do what the roles for the kinds may.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
+
+from storage import sql
+
+Grants = Mapping[str, str]
+"""Table or view → privileges, as GRANT has them."""
+
+#: Kinds of processes that may read tokens.
+READ_TOKENS = ("shopify", "auth", "ops")
+
+EVERYONE: Grants = {"integrations": "SELECT", "alembic_version": "SELECT"}
+_SWEEPER: Grants = {
+    "turns": "SELECT, UPDATE, DELETE",
+    "replies": "SELECT, INSERT, UPDATE",
+    "usage": "SELECT, DELETE",
+    "turn_rates": "SELECT, DELETE",
+}
+# Not whom an event is about, nor what it asks for: the functions below go by that.
+_HANDLING = (
+    "SELECT, DELETE, UPDATE (status, error_code, error, attempts, run_after, hinted_at, processed_at, times, data,"
+    " subject, conversation_id)"
+)
+# Not whose it is, nor the domain that a token is sent to.
+_RENEWING = (
+    "SELECT, UPDATE (api_key, refresh_token, access_expires_at, refresh_expires_at, token_version, scopes, config,"
+    " is_active, status, updated_at, renewing_until)"
+)
+
+TABLES: Mapping[str, Grants] = {
+    "cj_intake": {
+        **EVERYONE,
+        **_SWEEPER,
+        "events": "SELECT, INSERT, UPDATE, DELETE",
+        "conversations": "SELECT",
+    },
+    "cj_workflow": {
+        **EVERYONE,
+        **_SWEEPER,
+        "events": _HANDLING,
+        "conversations": "SELECT, INSERT, UPDATE, DELETE",
+        "turns": "SELECT, INSERT, UPDATE, DELETE",
+        "steps": "SELECT, UPDATE",
+        "tombstones": "SELECT, INSERT, UPDATE",
+        "merchants": "SELECT, INSERT",
+    },
+    "cj_agent": {
+        **EVERYONE,
+        "events": "SELECT",
+        "conversations": "SELECT, UPDATE",
+        "turns": "SELECT, UPDATE",
+        "steps": "SELECT, INSERT, UPDATE",
+        "replies": "SELECT, INSERT, UPDATE",
+        "workflow_versions": "SELECT, INSERT",
+        "usage": "SELECT, INSERT, UPDATE",
+        "turn_rates": "SELECT, INSERT, UPDATE",
+    },
+    "cj_shopify": {
+        **EVERYONE,
+        "merchant_integrations": _RENEWING,
+    },
+    "cj_auth": {
+        **EVERYONE,
+        "merchants": "SELECT, INSERT, UPDATE (name, updated_at)",
+        "merchant_integrations": "SELECT, INSERT, UPDATE",
+        "events": "SELECT, INSERT",
+    },
+    "cj_ops": {
+        **EVERYONE,
+        "merchants": "SELECT, INSERT, UPDATE (name, updated_at)",
+        "merchant_integrations": "SELECT, INSERT, UPDATE",
+        "events": "SELECT, INSERT, UPDATE",
+        "conversations": "SELECT, UPDATE",
+        "turns": "SELECT, INSERT, UPDATE",
+        "steps": "SELECT",
+        "replies": "SELECT",
+        "workflow_versions": "SELECT",
+        "tombstones": "SELECT",
+        "usage": "SELECT",
+        "turn_rates": "SELECT",
+    },
+}
+FUNCTIONS: Mapping[str, Collection[str]] = {
+    "cj_workflow": ("erase_merchant(bigint)", "disconnect_shop(bigint)"),
+}
+#: Role of an earlier version → the roles whose work its processes do, and the function that version calls.
+FORMER: Mapping[str, tuple[Collection[str], Collection[str]]] = {
+    "cj_workers": (
+        ("cj_intake", "cj_workflow", "cj_agent"),
+        ("disconnect_shop(text, text, timestamp with time zone)",),
+    ),
+    "cj_tokens": (("cj_shopify", "cj_auth"), ()),
+}
+
+SQL = sql.load("roles")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the role of a connection amounts to."""
+
+    role: str
+    #: Attributes and memberships with which it can take every other right; of a superuser, only that it is one.
+    powers: tuple[str, ...]
+    #: Whether it owns our tables, or may act as who does.
+    is_owner: bool
+    #: Whether it may read sealed tokens, or act as a role that may.
+    reads_tokens: bool
+    #: Whether the server writes failed statements, which hold customers' words, to its log.
+    logs_statements: bool
+
+
+def create(connection: Connection) -> None:
+    """Make the roles that do not exist, without passwords: for a server that needs none. The superuser's."""
+    existing = set(connection.execute(SQL["roles"]).scalars())
+    for role in TABLES:
+        if role not in existing:
+            connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+
+
+def grant(connection: Connection) -> None:
+    """Give the roles that exist what is listed, and nothing else. The owner's, after every migration."""
+    existing = (SQL["roles"], SQL["tables"], SQL["functions"])
+    roles, tables, functions = (set(connection.execute(query).scalars()) for query in existing)
+    for statement in _statements(roles, tables, functions):
+        connection.execute(text(statement))
+
+
+def standing(session: Session) -> Standing:
+    """What the session's role may do."""
+    row = session.execute(SQL["standing"]).one()
+    powers = ("superuser",) if "superuser" in row.powers else tuple(row.powers)
+    return Standing(row.role, powers, row.is_owner, row.reads_tokens, row.logs_statements)
+
+
+def excess(found: Standing, kinds: Collection[str]) -> Iterator[str]:
+    """What a process of these kinds should not be able to do but can: sentences for an operator."""
+    wanted = " or ".join(f"cj_{kind}" for kind in kinds)
+    if found.powers:
+        yield f"DATABASE_URL connects as {found.role}, which is {', '.join(found.powers)}: connect as {wanted}"
+    elif found.is_owner:
+        yield f"DATABASE_URL connects as {found.role}, the owner of the tables: connect as {wanted}"
+    elif found.reads_tokens and not set(kinds) & set(READ_TOKENS):
+        yield f"DATABASE_URL connects as {found.role}, which may read tokens: connect as {wanted}"
+    if found.logs_statements:
+        yield (
+            "Postgres logs failed statements, with customers' words in them: "
+            "set log_min_error_statement=panic and log_error_verbosity=terse"
+        )
+
+
+def grants_of(role: str) -> Iterator[tuple[str, str]]:
+    """(table, privileges) of a role; of a former role, those of all the roles it stands for."""
+    for name in FORMER[role][0] if role in FORMER else (role,):
+        yield from TABLES[name].items()
+
+
+def _statements(roles: Collection[str], tables: Collection[str], functions: Collection[str]) -> Iterator[str]:
+    for role in (*TABLES, *FORMER):
+        if role not in roles:
+            continue
+        yield from (f'REVOKE ALL ON TABLE "{table}" FROM {role}' for table in sorted(tables))
+        yield from (f"REVOKE ALL ON FUNCTION {function} FROM {role}" for function in sorted(functions))
+        yield f"GRANT USAGE ON SCHEMA public TO {role}"
+        for table, privileges in grants_of(role):
+            if table in tables:
+                yield f"GRANT {privileges} ON {table} TO {role}"
+        for function in _functions_of(role):
+            if function in functions:
+                yield f"GRANT EXECUTE ON FUNCTION {function} TO {role}"
+
+
+def _functions_of(role: str) -> list[str]:
+    same, own = FORMER.get(role, ((role,), ()))
+    return [function for name in same for function in FUNCTIONS.get(name, ())] + list(own)

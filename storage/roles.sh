@@ -1,0 +1,37 @@
+#!/bin/sh
+# Makes the owner of the database and the role of each kind of process: those of the URLs $SECRETS/database_url_*, with
+# the passwords in them. Run again, it sets the passwords anew. As the superuser: PGHOST, PGUSER and PGDATABASE say
+# where, $SECRETS/postgres_password is the password. Passwords stay out of every command line.
+set -eu
+secrets=${SECRETS:-/run/secrets}
+if [ -e "$secrets/postgres_password" ]; then
+    PGPASSWORD=$(cat "$secrets/postgres_password")
+    export PGPASSWORD
+fi
+statements() { psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --output /dev/null; }
+for file in "$secrets"/database_url_*; do
+    url=$(cat "$file") && rest=${url#*://} && ROLE=${rest%%:*} && PASSWORD=${rest#*:} && PASSWORD=${PASSWORD%%@*}
+    case $ROLE$PASSWORD in *[!A-Za-z0-9_]*)
+        echo "$file: the user and the password in the URL must be letters and digits" >&2
+        exit 2
+        ;;
+    esac
+    export ROLE PASSWORD
+    statements <<'SQL'
+\getenv role ROLE
+\getenv password PASSWORD
+SELECT format('CREATE ROLE %I', :'role') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
+ALTER ROLE :"role" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'password';
+SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'role') \gexec
+SQL
+done
+# What an earlier version made belonged to the superuser.
+statements <<'SQL'
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexec
+SELECT format('ALTER DATABASE %I OWNER TO cj_owner', current_database()) \gexec
+SELECT format('ALTER TABLE %s OWNER TO cj_owner', oid::regclass) FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND relowner <> 'cj_owner'::regrole \gexec
+SELECT format('ALTER FUNCTION %s OWNER TO cj_owner', oid::regprocedure) FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace AND proowner <> 'cj_owner'::regrole \gexec
+SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname IN ('cj_workers', 'cj_tokens') \gexec
+SQL

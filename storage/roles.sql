@@ -1,0 +1,36 @@
+-- Roles, and what may be granted to them. What each gets is listed in roles.py.
+
+-- name: roles
+SELECT rolname FROM pg_roles WHERE rolname LIKE 'cj\_%'
+
+-- name: tables
+-- Ours: those that whoever migrates owns.
+SELECT relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND pg_has_role(relowner, 'USAGE')
+
+-- name: functions
+SELECT format('%s(%s)', proname, oidvectortypes(proargtypes)) FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace AND pg_has_role(proowner, 'USAGE')
+
+-- name: standing
+-- MEMBER, not USAGE: what SET ROLE reaches counts too.
+WITH reachable AS (
+    SELECT oid, rolname, rolsuper, rolcreaterole, rolreplication FROM pg_roles
+    WHERE oid = (SELECT oid FROM pg_roles WHERE rolname = current_user) OR pg_has_role(oid, 'MEMBER')
+), tables AS (
+    SELECT oid, relname, relowner FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relname IN ('merchants', 'merchant_integrations')
+)
+SELECT current_user AS role,
+       ARRAY(SELECT DISTINCT power FROM reachable, unnest(ARRAY[
+           CASE WHEN rolsuper THEN 'superuser' END,
+           CASE WHEN rolcreaterole THEN 'allowed to create roles' END,
+           CASE WHEN rolreplication THEN 'allowed to replicate' END,
+           CASE WHEN rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+                THEN 'member of ' || rolname END]) AS powers (power)
+           WHERE power IS NOT NULL ORDER BY power) AS powers,
+       EXISTS (SELECT FROM tables t JOIN reachable r ON r.oid = t.relowner) AS is_owner,
+       EXISTS (SELECT FROM tables t CROSS JOIN reachable r
+               WHERE t.relname = 'merchant_integrations' AND has_column_privilege(r.oid, t.oid, 'api_key', 'SELECT'))
+           AS reads_tokens,
+       current_setting('log_min_error_statement') <> 'panic' AS logs_statements

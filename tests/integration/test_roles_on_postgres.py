@@ -1,0 +1,244 @@
+"""The roles of Postgres: each kind of process may do its own work, and nothing that another kind is for."""
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg2 import sql
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
+
+from storage import merchants, roles
+from storage.database import Database, sqlalchemy_url
+from storage.errors import StorageRefused
+from storage.models import Base
+from storage.roles import Standing
+from storage.vault import Vault, new_key_text
+from tests.as_role import make_roles, may, url_of
+from tests.rows import execute, new_event, query, store_event
+from tests.servers import PostgresForTests
+from workers.operations import migrations
+
+KINDS = tuple(role.removeprefix("cj_") for role in roles.TABLES)
+WORKERS = ("intake", "workflow", "agent")
+FORMER = ("cj_workers", "cj_tokens")
+
+
+@pytest.fixture(scope="module")
+def url(postgres: PostgresForTests) -> Iterator[str]:
+    for role in FORMER:
+        make = "DO $$ BEGIN CREATE ROLE {} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        postgres.execute(sql.SQL(make).format(sql.Identifier(role)))
+    with postgres.migrated_database() as database_url:
+        make_roles(database_url)
+        yield database_url
+
+
+@pytest.fixture
+def connected(url: str) -> Iterator[Database]:
+    """m1 and m2, each with a shop."""
+    database = Database(url, pool_size=2)
+    vault = Vault.from_text(new_key_text())
+    for name in ("m1", "m2"):
+        with database.transaction() as session:
+            merchants.connect_shop(
+                session,
+                vault,
+                merchant_id=name,
+                shop_domain=f"{name}.myshopify.com",
+                access_token=SecretStr("shpat_0123456789"),
+                scopes=(),
+                emit=False,
+            )
+    yield database
+    execute(database, "TRUNCATE merchants, events CASCADE")
+    database.dispose()
+
+
+WITHOUT_TOKENS = [
+    "select api_key from merchant_integrations",
+    "select refresh_token from merchant_integrations",
+    "select count(*) from merchant_integrations",
+    "update merchant_integrations set shop_domain = 'evil.myshopify.com'",
+    "insert into merchant_integrations (merchant_id, type, shop_domain) values ('m', 'shopify', 'e.myshopify.com')",
+    "select disconnect_shop('m1', 'm1.myshopify.com', clock_timestamp())",
+    "set role cj_auth",
+    "set role cj_ops",
+]
+FOR_NOBODY = [
+    "delete from merchants",
+    "truncate merchants cascade",
+    "delete from merchant_integrations",
+    "update integrations set shop_domain = 'evil.myshopify.com'",
+    "delete from integrations",
+    "alter table merchant_integrations add column x int",
+    "update alembic_version set version_num = '9999'",
+    "create table mine (x int)",
+    "copy (select 1) to program 'true'",
+]
+
+
+@pytest.mark.parametrize("statement", WITHOUT_TOKENS)
+@pytest.mark.parametrize("role", [*(f"cj_{kind}" for kind in WORKERS)])
+def test_who_needs_no_token_cannot_reach_one(url: str, role: str, statement: str) -> None:
+    assert not may(role, url, statement)
+
+
+@pytest.mark.parametrize("statement", FOR_NOBODY)
+@pytest.mark.parametrize("role", [*(f"cj_{kind}" for kind in KINDS), *FORMER])
+def test_no_role_deletes_a_merchant_or_changes_the_schema(url: str, role: str, statement: str) -> None:
+    assert not may(role, url, statement)
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("cj_agent", "insert into events (source, id, type, content_hash) values ('/a', 'x', 'shop_redact', '')"),
+        ("cj_agent", "update events set status = 'processed'"),
+        ("cj_agent", "select * from merchants"),
+        ("cj_agent", "select erase_merchant(1)"),
+        ("cj_agent", "select disconnect_shop(1)"),
+        ("cj_agent", "insert into turns (conversation_id) values ('c1')"),
+        ("cj_agent", "delete from turns"),
+        ("cj_agent", "select * from tombstones"),
+        ("cj_intake", "select * from steps"),
+        ("cj_intake", "update conversations set context = '{}'"),
+        ("cj_intake", "insert into turns (conversation_id) values ('c1')"),
+        ("cj_intake", "select erase_merchant(1)"),
+        ("cj_intake", "select disconnect_shop(1)"),
+        ("cj_workflow", "insert into events (source, id, type, content_hash) values ('/a', 'x', 'shop_redact', '')"),
+        ("cj_workflow", "update events set type = 'shop_redact'"),
+        ("cj_workflow", "update events set merchant_id = 'm1'"),
+        ("cj_workflow", "update merchants set name = 'x'"),
+        ("cj_workflow", "insert into steps (turn_id, step, assistant) values (1, 1, '{}')"),
+        *(("cj_shopify", f"select * from {name}") for name in ("events", "conversations", "turns", "steps", "replies")),
+        ("cj_shopify", "update merchant_integrations set shop_domain = 'evil.myshopify.com'"),
+        ("cj_shopify", "update merchant_integrations set merchant_id = 'm2'"),
+        *(("cj_auth", f"select * from {name}") for name in ("conversations", "turns", "steps", "replies")),
+        ("cj_auth", "update events set status = 'processed'"),
+        ("cj_tokens", "select * from steps"),
+        ("cj_workers", "select api_key from merchant_integrations"),
+    ],
+)
+def test_a_kind_does_not_do_the_work_of_another(url: str, role: str, statement: str) -> None:
+    assert not may(role, url, statement)
+
+
+def test_a_table_that_is_not_listed_is_for_nobody(url: str, connected: Database) -> None:
+    """Also not when somebody granted it: the next migration takes that back."""
+    execute(connected, "CREATE TABLE next_secret (words text)")
+    for role in (*roles.TABLES, *FORMER):
+        execute(connected, f"GRANT SELECT ON next_secret TO {role}")
+    migrations.upgrade(url)
+    assert [role for role in (*roles.TABLES, *FORMER) if may(role, url, "select * from next_secret")] == []
+
+
+def test_every_table_is_listed() -> None:
+    listed = {table for granted in roles.TABLES.values() for table in granted}
+    assert listed - {"integrations", "alembic_version"} == set(Base.metadata.tables)
+
+
+def test_the_workflow_worker_erases_only_whom_the_event_names(url: str, connected: Database) -> None:
+    other = store_event(connected, new_event(merchant_id="m1"))
+    key = store_event(connected, new_event(type="shop_redact", merchant_id="m1", data={}))
+    workflow = Database(url_of("cj_workflow", url), pool_size=1)
+    assert query(workflow, "SELECT erase_merchant(:key)", key=other) == [(None,)]
+    assert query(workflow, "SELECT erase_merchant(:key)", key=key) == [(True,)]
+    assert query(connected, "SELECT merchant_id FROM merchant_integrations") == [("m2",)]
+    execute(workflow, "UPDATE events SET status = 'processed', processed_at = clock_timestamp()")
+    execute(connected, "INSERT INTO merchants (id, name) VALUES ('m1', 'm1')")
+    assert query(workflow, "SELECT erase_merchant(:key)", key=key) == [(None,)], "that event is done"
+    workflow.dispose()
+
+
+def test_the_workflow_worker_wipes_only_the_tokens_of_the_shop_that_the_event_names(
+    url: str, connected: Database
+) -> None:
+    def uninstalled(merchant_id: str, shop_domain: str) -> int:
+        data = {"merchant_id": merchant_id, "shop_domain": shop_domain}
+        return store_event(connected, new_event(type="app_uninstalled", merchant_id=merchant_id, data=data))
+
+    workflow = Database(url_of("cj_workflow", url), pool_size=1)
+    wrong = uninstalled("m1", "m2.myshopify.com")
+    assert query(workflow, "SELECT disconnect_shop(:key)", key=wrong) == [(None,)]
+    right = uninstalled("m1", "m1.myshopify.com")
+    assert query(workflow, "SELECT disconnect_shop(:key)", key=right) == [(True,)]
+    left = "SELECT merchant_id FROM merchant_integrations WHERE api_key IS NOT NULL"
+    assert query(connected, left) == [("m2",)]
+    workflow.dispose()
+
+
+def test_the_former_roles_do_what_they_did(url: str) -> None:
+    for statement in ("select * from events", "select * from steps", "select * from integrations"):
+        assert may("cj_workers", url, statement)
+    assert may("cj_workers", url, "select disconnect_shop('m', 'm.myshopify.com', clock_timestamp())")
+    assert may("cj_tokens", url, "select api_key from merchant_integrations")
+    assert may("cj_tokens", url, "insert into merchants (id, name) values ('new', 'new')")
+
+
+def test_a_refusal_names_the_table(url: str) -> None:
+    agent = Database(url_of("cj_agent", url), pool_size=1)
+    with pytest.raises(StorageRefused, match=r"permission denied for table merchant_integrations.*storage/roles\.py"):
+        query(agent, "SELECT api_key FROM merchant_integrations")
+    agent.dispose()
+
+
+# What a process finds out about itself
+
+
+def standing(url: str) -> Standing:
+    database = Database(url, pool_size=1)
+    with database.transaction() as session:
+        found = roles.standing(session)
+    database.dispose()
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_role_of_its_kind_can_do_nothing_too_much(url: str, kind: str) -> None:
+    assert list(roles.excess(standing(url_of(f"cj_{kind}", url)), [kind])) == []
+
+
+@pytest.mark.parametrize("kind", [*WORKERS, "shopify", "ops"])
+def test_a_superuser_is_told(url: str, kind: str) -> None:
+    [said] = roles.excess(standing(url), [kind])
+    assert said == f"DATABASE_URL connects as postgres, which is superuser: connect as cj_{kind}"
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+@pytest.mark.parametrize("role", ["cj_shopify", "cj_auth", "cj_ops", "cj_tokens"])
+def test_who_could_read_tokens_it_must_not_is_told(url: str, kind: str, role: str) -> None:
+    [said] = roles.excess(standing(url_of(role, url)), [kind])
+    assert said == f"DATABASE_URL connects as {role}, which may read tokens: connect as cj_{kind}"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        ("CREATE ROLE odd LOGIN NOINHERIT; GRANT cj_shopify TO odd", "may read tokens"),
+        ("CREATE ROLE odd LOGIN; GRANT pg_read_all_data TO odd", "may read tokens"),
+        ("CREATE ROLE odd LOGIN; GRANT SELECT (api_key) ON merchant_integrations TO odd", "may read tokens"),
+        ("CREATE ROLE odd LOGIN CREATEROLE", "allowed to create roles"),
+        ("CREATE ROLE odd LOGIN REPLICATION", "allowed to replicate"),
+        ("CREATE ROLE odd LOGIN; GRANT pg_execute_server_program TO odd", "member of pg_execute_server_program"),
+        ("CREATE ROLE odd LOGIN; ALTER TABLE merchants OWNER TO odd", "the owner of the tables"),
+    ],
+)
+def test_other_ways_to_the_tokens_are_told(url: str, make: str, says: str) -> None:
+    engine = create_engine(sqlalchemy_url(url))
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(make))
+        [said] = roles.excess(standing(url_of("odd", url)), ["agent"])
+        assert says in said
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE merchants OWNER TO postgres"))
+            connection.execute(text("DROP OWNED BY odd"))
+            connection.execute(text("DROP ROLE odd"))
+        engine.dispose()
+
+
+def test_a_server_that_logs_customers_words_is_told() -> None:
+    loud = Standing("cj_agent", (), is_owner=False, reads_tokens=False, logs_statements=True)
+    [said] = roles.excess(loud, ["agent"])
+    assert "log_min_error_statement=panic" in said
