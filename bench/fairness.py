@@ -29,16 +29,17 @@ OTHERS = 50
 
 STAGES = """
     WITH stages AS (
-        SELECT unnest(ARRAY['taken in', 'handled', 'claimed', 'answered']) AS stage, unnest(ARRAY[
+        SELECT unnest(ARRAY['taken in', 'handled', 'claimed', 'answered', 'shown']) AS stage, unnest(ARRAY[
             e.received_at - e.time, e.processed_at - e.received_at, t.started_at - e.processed_at,
-            t.finished_at - t.started_at]) AS took
+            t.finished_at - t.started_at,
+            (SELECT max(r.acked_at) FROM replies r WHERE r.turn_id = t.id) - t.finished_at]) AS took
         FROM turns t JOIN events e ON e.key = t.event_key
         WHERE t.merchant_id LIKE 'other_%' AND e.received_at > (
             SELECT min(created_at) FROM turns WHERE merchant_id = 'hot')
     )
     SELECT stage, 1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY CAST(extract(epoch FROM took) AS float)),
            1000 * percentile_cont(0.95) WITHIN GROUP (ORDER BY CAST(extract(epoch FROM took) AS float))
-    FROM stages GROUP BY stage ORDER BY array_position(ARRAY['taken in', 'handled', 'claimed', 'answered'], stage)
+    FROM stages GROUP BY stage ORDER BY array_position(ARRAY['taken in', 'handled', 'claimed', 'answered', 'shown'], stage)
 """
 
 

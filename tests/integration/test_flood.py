@@ -182,9 +182,9 @@ def test_above_the_limit_a_message_is_answered_with_a_sentence(database: Databas
     assert query(database, "SELECT status, error, seq FROM turns WHERE conversation_id = 'c1'") == [
         ("done", "too_many_waiting", 1)
     ]
-    assert [reply["data"]["type"] for reply in told.replies] == ["RUN_STARTED", "RUN_ERROR"]
+    assert [reply["data"]["type"] for reply in told.replies] == ["RUN_ERROR"]
     end = told.replies[-1]
-    assert (end["data"]["code"], end["turn"], end["sequence"]) == ("too_many_waiting", 1, "000002")
+    assert (end["data"]["code"], end["turn"], end["sequence"]) == ("too_many_waiting", 1, "000001")
     assert "send it again" in end["data"]["message"]
     assert query(database, "SELECT DISTINCT status FROM events") == [("processed",)]
     assert told.turns == []
@@ -208,7 +208,7 @@ def test_handling_a_refused_message_again_changes_nothing(database: Database) ->
     [(key,)] = query(database, "SELECT key FROM events WHERE type = 'message_received'")
     runner.run(told.resources, key)
     assert query(database, "SELECT count(*) FROM turns WHERE conversation_id = 'c1'") == [(1,)]
-    assert query(database, "SELECT count(*) FROM replies") == [(2,)]
+    assert query(database, "SELECT count(*) FROM replies") == [(1,)]
 
 
 def test_parked_turns_are_counted_like_others(database: Database) -> None:

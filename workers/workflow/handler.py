@@ -331,7 +331,8 @@ class _Handler:
         return turns.waiting_of_merchant(self._session, merchant_id, limit=limit) >= limit
 
     def _decline(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
-        """The turn ends at once, with a sentence: nothing waits, no model is asked."""
+        """The turn ends at once, with a sentence: nothing waits, no model is asked. It never began, so there is no
+        RUN_STARTED: the fewer replies answer a flood, the less the others' wait behind them."""
         turn = turns.decline_turn(
             self._session,
             **self._next_turn(conversation),
@@ -351,11 +352,7 @@ class _Handler:
             turn_seq=turn.seq,
             causation_id=self._row.id,
             traceparent=self._row.traceparent,
-            replies=[
-                NewReply("started", agui.run_started(conversation.id, f"turn_{turn.turn_id}")),
-                *moved,
-                NewReply(agui.END_KEY, agui.run_error(turns.TOO_MANY_WAITING, TOO_MANY_WAITING)),
-            ],
+            replies=[*moved, NewReply(agui.END_KEY, agui.run_error(turns.TOO_MANY_WAITING, TOO_MANY_WAITING))],
         )
 
     def _next_turn(self, conversation: Conversation) -> dict[str, Any]:
