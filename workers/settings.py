@@ -133,6 +133,8 @@ _BROKER = _url("redis", "rediss", "amqp", "amqps")
 _REDIS = _url("redis", "rediss", "unix")
 _LEASE = _number(float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
 _FACTOR = _number(float, 0.1, 10, "write a number from 0.1 to 10; 1 is the usual pace")
+# 100,000 characters are 600,000 bytes of JSON at most; the contract allows a reply 1 MiB.
+_REPLY = _number(int, 500, 100_000, "write characters from 500 to 100000, e.g. 16000")
 _PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
 
 
@@ -197,6 +199,11 @@ class Settings(BaseModel):
         1.0,
         alias="CJ_RECOVERY_FACTOR",
         description="scales the pauses before workers look for what was lost; default 1, about a second",
+    )
+    reply_characters: Annotated[int, _REPLY] = Field(
+        16_000,
+        alias="CJ_REPLY_CHARACTERS",
+        description="most characters of one message of CJ; a longer one is cut; default 16000",
     )
     log_level: Annotated[str, AfterValidator(_log_level)] = Field(
         "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"
