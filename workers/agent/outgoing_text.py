@@ -189,7 +189,7 @@ _ELEMENTS = (
 #: An element's name and then attributes or the end: "a<b and c>d" is arithmetic.
 _TAG = re.compile(rf"</?(?:{_ELEMENTS})(?:[\s/][^<>]*=[^<>]*|\s*/?)>", re.IGNORECASE)
 _TAG_BEGINS = re.compile(r"<(?=[A-Za-z/!?])")
-_DEFINITION = re.compile(r"\[((?:[^\[\]\\\n]|\\.)+)\]:")
+_DEFINITION = re.compile(r"\[((?:\\[\[\]]|[^\[\]\n])+)\]:")
 _LINK = re.compile(r"(?P<image>!?)\[(?P<label>[^\[\]]*)\]\((?P<inside>[^()]*(?:\([^()]*\)[^()]*)*)\)")
 _IMAGE_BEGINS = re.compile(r"!(?=\[)")
 
