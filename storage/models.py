@@ -29,13 +29,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0005"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
 
 NOW = text("clock_timestamp()")
 EMPTY_OBJECT = text("'{}'::jsonb")
+EMPTY_LIST = text("'[]'::jsonb")
 NONE_YET = text("0")
 # Hot tables: dead rows slow the claim down long before the default of 20 % is reached.
 OFTEN_VACUUMED = {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02}}
@@ -123,13 +124,15 @@ class IntegrationTable(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
     #: Until then one process is renewing the token, see `storage.merchants`.
     renewing_until: Mapped[datetime | None]
+    #: Earlier connections, the oldest first: {shop_domain, connected_at, uninstalled_at or null}.
+    former: Mapped[list[Any]] = mapped_column(server_default=EMPTY_LIST)
 
 
 #: What everyone but the Shopify worker and the auth service reads. No secrets.
 INTEGRATIONS_VIEW = """
 CREATE VIEW integrations AS
 SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
-       access_expires_at, connected_at, updated_at
+       access_expires_at, connected_at, updated_at, former
 FROM merchant_integrations
 """
 
@@ -211,6 +214,8 @@ class EventTable(Base):
     hinted_at: Mapped[datetime | None]
     received_at: Mapped[datetime] = mapped_column(server_default=NOW)
     processed_at: Mapped[datetime | None]
+    #: How far a long handling has come (`storage.privacy.Walk`); absent before and after it.
+    progress: Mapped[dict[str, Any] | None]
     #: How often the same refused bytes arrived.
     times: Mapped[int] = mapped_column(server_default=text("1"))
 

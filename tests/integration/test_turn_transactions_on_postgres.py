@@ -1,6 +1,7 @@
 """The transactions of a running turn on a real Postgres."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -37,7 +38,7 @@ def test_a_turn_tells_once_that_it_has_begun(database: Database) -> None:
 
 
 def connect(database: Database) -> None:
-    owner = {"merchant_id": "m1", "shop_domain": "acme.myshopify.com"}
+    owner: dict[str, Any] = {"merchant_id": "m1", "shop_domain": "acme.myshopify.com"}
     vault, token = Vault.from_text(new_key_text()), SecretStr("shpat_0123456789abcdef")
     with database.transaction() as session:
         merchants.connect_shop(session, vault, **owner, access_token=token, scopes=[], emit=False)

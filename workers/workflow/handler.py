@@ -17,6 +17,7 @@ from storage.inbox import InboxRow
 from storage.turns import TurnInput
 from workers import logs, metrics
 from workers.workflow import privacy
+from workers.workflow.privacy import Leftovers
 from workflows import engine, explanation
 from workflows.engine import Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.errors import UnknownWorkflow
@@ -42,6 +43,9 @@ class Effects:
     wake_ups: list[int] = field(default_factory=list)  # those of these turns that may run now
     prefetches: list[tuple[str, str]] = field(default_factory=list)
     forget_cache_of: list[str] = field(default_factory=list)
+    is_deletion: bool = False
+    leftovers: Leftovers | None = None
+    """What to clear before a deletion can be settled."""
     postponed_seconds: float | None = None
 
 
@@ -84,9 +88,22 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow) -> Effects
         if refused.code == privacy.ERASED:
             privacy.forget(session, row)
         return Effects()
+    if effects.is_deletion:
+        return effects  # the event is done when its leftovers are cleared, see `settle`
     inbox.processed(session, row.key)
     metrics.event(row.type, "handled")
     return effects
+
+
+def settle(session: Session, event_key: int) -> Effects | None:
+    """End the deletion of this event, after its leftovers were cleared; None if somebody else did."""
+    row = inbox.take(session, event_key)
+    if row is None or row.key != event_key or row.progress is None:
+        return None
+    left = privacy.settle(session, row, str(row.data["merchant_id"]))
+    if left is None:
+        metrics.event(row.type, "handled")
+    return Effects(leftovers=left)
 
 
 def _refuse(session: Session, row: InboxRow, code: str, message: str) -> None:
@@ -107,13 +124,20 @@ class _Handler:
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
         integration = connections.integration_of(self._session, merchant_id)
-        if self._is_erased(merchant_id):
+        if self._row.progress is None:  # else it passed these checks before
+            if self._is_erased(merchant_id):
+                return
+            self._check_merchant(merchant_id, integration)
+        if self._row.type in privacy.ENDS_HERE:
+            self._effects.is_deletion = True
+            self._effects.leftovers = privacy.carry_out(self._session, self._row, merchant_id)
             return
-        self._check_merchant(merchant_id, integration)
+        if self._row.progress is not None:
+            self._effects.is_deletion = True
+            self._effects.leftovers = privacy.leave(self._session, self._row, merchant_id)
+            return
         if not self._core(merchant_id, integration):
             log.info("event is older than what is stored", event_type=self._row.type)
-            return
-        if self._row.type in privacy.ENDS_HERE:
             return
         conversation, fresh = self._conversation(merchant_id, integration)
         if conversation is None:
@@ -168,6 +192,8 @@ class _Handler:
         if waits and (integration is None or not integration.is_active):
             raise TooEarly("event.not_connected", f"{shop} has no active token; store it first (connect_shop)")
         if shop is not None and integration is not None and integration.shop_domain != shop:
+            if kind in privacy.EVENTS and privacy.left_shop(self._session, merchant_id, str(shop)):
+                return
             raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
 
     def _core(self, merchant_id: str, integration: Integration | None) -> bool:
@@ -176,13 +202,12 @@ class _Handler:
             happened = self._row.time or self._row.received_at
             if not connections.disconnect(self._session, merchant_id, str(self._data["shop_domain"]), at=happened):
                 return False
-            self._effects.forget_cache_of.append(merchant_id)
+            self._effects.is_deletion = True
+            self._effects.leftovers = privacy.leave(self._session, self._row, merchant_id)
         if self._row.type == "oauth_complete":
             self._effects.forget_cache_of.append(merchant_id)
-        if self._row.type in privacy.EVENTS:
-            if not privacy.carry_out(self._session, self._row, merchant_id, integration):
-                return False
-            self._effects.forget_cache_of.append(merchant_id)
+        if self._row.type == privacy.DATA_REQUEST:
+            log.warning("a customer requested their data; answer with: cj privacy export", event_id=self._row.id)
         return True
 
     def _conversation(self, merchant_id: str, integration: Integration | None) -> tuple[Conversation | None, bool]:
