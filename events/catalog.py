@@ -179,10 +179,13 @@ CATALOG: Mapping[str, type[EventData]] = MappingProxyType(
 )
 
 
-def fields(event_type: str) -> Mapping[str, Kind]:
-    """The data fields of an event type that a workflow sees, and their kinds. Raises InvalidEvent (event.unknown_type)."""
+def fields(event_type: str, *, personal: bool = False) -> Mapping[str, Kind]:
+    """The data fields of an event type that a workflow sees, with `personal` all of them, and their kinds.
+
+    Raises InvalidEvent (event.unknown_type).
+    """
     known = data_class(event_type)
-    seen = (item for item in known.model_fields.items() if item[0] not in known.personal)
+    seen = (item for item in known.model_fields.items() if personal or item[0] not in known.personal)
     return {name: _kind(field.annotation) for name, field in seen}
 
 

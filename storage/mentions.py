@@ -5,6 +5,7 @@ data CJ fetched about them shows their names, and any text with one of those nam
 alone counts: better to blank one sentence too many.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ SHORTEST_PHONE = 7
 """Digits. Numbers are compared by their last ones: +49 170 1234567 is 0170 1234567."""
 
 _WORD = re.compile(r"\w+")
+_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 _PHONE = re.compile(r"\+?\d(?:[\d\s()./-]{5,30})\d")
 
 
@@ -49,23 +51,30 @@ CONTACTS = ("email", "phone")
 
 
 class Needles:
-    """What to look for. A text is searched once, word by word, however many needles there are."""
+    """What to look for. A value is searched once, by its words, however many needles there are."""
 
     def __init__(self, person: Person, names: Iterable[str] = ()) -> None:
         self._ids = person.global_ids
+        self._customer_id = None if person.customer_id is None else _number(person.customer_id)
         self._email = _folded(person.email or "")
         self._phone = _digits(person.phone or "")
-        texts = {_folded(text) for text in (*self._ids, *names, self._email)}
-        self._by_first_word: dict[str, list[tuple[int, re.Pattern[str]]]] = {}
-        for text in texts:
-            first = _WORD.search(text)
-            if first is not None:
-                found = (first.start(), re.compile(rf"(?<!\w){re.escape(text)}(?!\w)"))
-                self._by_first_word.setdefault(first[0], []).append(found)
+        self._by_word: dict[str, list[tuple[int, re.Pattern[str]]]] = {}
+        for text in {_folded(text) for text in (*self._ids, *names, self._email)}:
+            words = list(_WORD.finditer(text))
+            if words:
+                rarest = max(words, key=lambda word: (word[0].isdecimal(), len(word[0])))
+                found = (rarest.start(), re.compile(rf"(?<!\w){re.escape(text)}(?!\w)"))
+                self._by_word.setdefault(rarest[0], []).append(found)
 
     def are_in(self, value: Any) -> bool:
         """Whether a JSON value contains any of them as a word."""
-        return any(self._are_in_text(text) for text in strings(value))
+        return self._may_be_in(value) and any(self._are_in_text(text) for text in strings(value))
+
+    def is_about(self, data: Mapping[str, Any]) -> bool:
+        """Whether a privacy event's data names the person."""
+        customer_id = data.get("customer_id")
+        is_same = customer_id is not None and _number(str(customer_id)) == self._customer_id
+        return is_same or any(self.are_in(data.get(name)) for name in CONTACTS)
 
     def name(self, item: Mapping[str, Any]) -> bool:
         """Whether an order or customer of fetched data is one of them."""
@@ -81,15 +90,26 @@ class Needles:
 
     def orders_in(self, value: Any) -> Iterator[dict[str, Any]]:
         """The person's orders in fetched data."""
+        if not self._may_be_in(value):
+            return
         for order in orders_in(value):
             customer = order.get("customer")
             if self.name(order) or (isinstance(customer, Mapping) and self.name(customer)):
                 yield order
 
+    def _may_be_in(self, value: Any) -> bool:
+        """Quick, and right when it says no: most values of a shop are not about the person."""
+        if value is None:
+            return False
+        text = value if isinstance(value, str) else _ESCAPE.sub(" ", json.dumps(value, ensure_ascii=False))
+        if not self._by_word.keys().isdisjoint(_WORD.findall(_folded(text))):
+            return True
+        return bool(self._phone) and _PHONE.search(text) is not None
+
     def _are_in_text(self, text: str) -> bool:
         folded = _folded(text)
         for word in _WORD.finditer(folded):
-            for lead, pattern in self._by_first_word.get(word[0], ()):
+            for lead, pattern in self._by_word.get(word[0], ()):
                 if word.start() >= lead and pattern.match(folded, word.start() - lead):
                     return True
         return bool(self._phone) and any(self._is_phone(found[0]) for found in _PHONE.finditer(text))

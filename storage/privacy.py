@@ -413,8 +413,8 @@ def _blank_context(
 def _blank_events(session: Session, keys: Sequence[int], needles: Needles, walk: Walk) -> None:
     for row in session.execute(SQL["content_of_events"], {"keys": list(keys)}).all():
         data = {name: value if name in IDENTIFIERS else _blanked(value, needles) for name, value in row.data.items()}
-        if row.type in REQUESTS:
-            data = {name: value for name, value in data.items() if name not in CONTACTS or value == row.data[name]}
+        if row.type in REQUESTS and needles.is_about(row.data):
+            data = {name: value for name, value in data.items() if name not in CONTACTS}
         error = REMOVED if row.error is not None and needles.are_in(row.error) else row.error
         if (data, error) != (row.data, row.error):
             session.execute(SQL["write_event"], {"data": dump(data), "error": error, "key": row.key})
