@@ -286,8 +286,10 @@ def prune(session: Session, *, days: int = DAYS, limit: int = PRUNE_BATCH) -> Pr
     """Delete what ended over `days` ago, at most `limit` of each: turns with their steps and replies, events, and
     conversations in which nothing is left."""
     values = {"days": days, "limit": limit}
-    names = ("prune_turns", "prune_events", "prune_conversations")
-    return Pruned(*(_count(session.execute(SQL[name], values)) for name in names))
+    turns = session.execute(SQL["prune_turns"], values)
+    events = session.execute(SQL["prune_events"], values)
+    conversations = session.execute(SQL["prune_conversations"], values)
+    return Pruned(_count(turns), _count(events), _count(conversations))
 
 
 def _conversations(session: Session, merchant_id: str, after: str) -> Iterator[Any]:
