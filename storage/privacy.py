@@ -41,14 +41,13 @@ SLICE_SECONDS = 1.0
 """How long one transaction of a walk goes on before it commits; it always makes one step."""
 CONVERSATIONS, TURNS, ROWS, EVENTS = 200, 20, 100, 2000
 """Rows read by one statement: small enough for its time limit, whatever they hold."""
-JUST_BEFORE = timedelta(milliseconds=1)
 UNCOMMITTED = timedelta(minutes=1)
 """A transaction may commit a row that is older than this much less; no transaction of ours lasts longer."""
 
 NAMES, TALK, CONTENT, CLOSE, LEFTOVERS = "names", "conversations", "events", "close", "leftovers"
 
-MERCHANT, CUSTOMER = "merchant", "customer"
-"""Kinds of tombstones."""
+MERCHANT, CUSTOMER, FORMER = "merchant", "customer", "former"
+"""Kinds of tombstones; FORMER: what is older than the connection that was made then."""
 
 KEPT_CONTEXT = ("shop_domain", "shopify_connected", "merchant_id", "fetched", "turns", "last_error", "reconnect_asked")
 """Keys of a context that this code sets itself: no customer is in them."""
@@ -231,9 +230,9 @@ def erase_some(session: Session, merchant_id: str, walk: Walk, *, but_event: int
         if before is None:
             erased = _count(session.execute(SQL["erase_merchant"], {"merchant_id": merchant_id}))
             walk.rows += erased
-        # What happened before the new connection is refused; the connection's own event has exactly its time.
-        at = None if before is None else before - JUST_BEFORE
-        add_tombstone(session, MERCHANT, merchant_id, at=at)
+            add_tombstone(session, MERCHANT, merchant_id)
+        else:
+            add_tombstone(session, FORMER, merchant_id, at=before)
         walk.phase = LEFTOVERS
 
 

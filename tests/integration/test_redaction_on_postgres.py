@@ -373,10 +373,6 @@ def test_the_event_of_the_new_connection_is_not_older_than_it(database: Database
     execute(database, "UPDATE events SET time = :at WHERE key = :key", at=at, key=late)
     runner.run(resources(database), late)
     assert state(database, late)[0] == "processed"
-    old = event(database, "conversation_started", {"conversation_id": "c9"})
-    execute(database, "UPDATE events SET time = :at WHERE key = :key", at=at - timedelta(minutes=1), key=old)
-    runner.run(resources(database), old)
-    assert query(database, "SELECT error_code FROM events WHERE key = :key", key=old) == [("event.erased",)]
 
 
 def test_a_shop_whose_uninstallation_nobody_told_is_erased(database: Database) -> None:
@@ -417,6 +413,19 @@ def test_a_customer_of_a_shop_that_the_merchant_has_left_is_blanked(database: Da
     assert query(database, "SELECT error_code FROM events WHERE key = :key", key=other) == [
         ("event.shop_merchant_mismatch",)
     ]
+
+
+@pytest.mark.parametrize("was_known", [True, False])
+def test_a_request_about_a_merchant_who_is_gone_keeps_no_address(database: Database, was_known: bool) -> None:
+    if was_known:
+        connect(database)
+        shop_redact(database)
+    key = event(database, "customers_redact", {"shop_domain": SHOP, "order_ids": [], "email": EMAIL, "phone": PHONE})
+    execute(database, "UPDATE events SET time = clock_timestamp() - interval '1 day' WHERE key = :key", key=key)
+    runner.run(resources(database), key)
+    assert state(database, key)[0] == ("processed" if was_known else "rejected")
+    assert EMAIL not in planted(database)
+    assert PHONE not in planted(database)
 
 
 # Wherever a name may be

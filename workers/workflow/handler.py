@@ -30,6 +30,7 @@ CONNECT_PATIENCE_SECONDS = 3.0
 POSTPONE_SECONDS = 0.5
 
 OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
+UNKNOWN_MERCHANT = "event.unknown_merchant"
 NO_RULE = "no rule took the event"
 """The event string of the log line that says why."""
 SHOPIFY_REQUIREMENT = "shopify_oauth"
@@ -87,9 +88,13 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow) -> Effects
         _refuse(session, row, refused.code, refused.message)
         if refused.code == privacy.ERASED:
             privacy.forget(session, row)
+        elif row.type in privacy.ENDS_HERE and refused.code == UNKNOWN_MERCHANT:
+            privacy.forget_contacts(session, row)
         return Effects()
     if effects.is_deletion:
         return effects  # the event is done when its leftovers are cleared, see `settle`
+    if row.type in privacy.ENDS_HERE:
+        privacy.forget_contacts(session, row)  # the merchant's data is gone already
     inbox.processed(session, row.key)
     metrics.event(row.type, "handled")
     return effects
@@ -185,7 +190,7 @@ class _Handler:
                 raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
         if integration is None and not merchants.merchant_exists(self._session, merchant_id):
             unknown = (
-                "event.unknown_merchant",
+                UNKNOWN_MERCHANT,
                 "merchant_id is unknown; store its token first (connect_shop)",
             )
             raise TooEarly(*unknown) if waits else Refused(*unknown)

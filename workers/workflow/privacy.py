@@ -20,7 +20,7 @@ from storage import connections, inbox, privacy
 from storage.connections import FormerConnection, Integration
 from storage.inbox import InboxRow
 from storage.mentions import Person
-from storage.privacy import LEFTOVERS, MERCHANT, NAMES, TALK, Walk
+from storage.privacy import FORMER, LEFTOVERS, MERCHANT, NAMES, TALK, Walk
 from workers import logs
 
 log = logs.get(__name__)
@@ -64,7 +64,7 @@ def carry_out(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | 
     elif not walk.is_closed:
         privacy.lock_merchant(session, merchant_id)  # nobody connects the shop between this decision and the commit
         former = connections.former(session, merchant_id)
-        erased = privacy.erased_at(session, MERCHANT, merchant_id)
+        erased = privacy.erased_at(session, FORMER, merchant_id)
         before = reconnected_at(row, connections.integration_of(session, merchant_id), former, erased)
         privacy.erase_some(session, merchant_id, walk, but_event=row.key, before=before)
     inbox.keep_progress(session, row.key, walk.to_json())
@@ -81,7 +81,7 @@ def settle(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | Non
         if walk.on_the_broker:
             inbox.keep_progress(session, row.key, walk.to_json())
             return Leftovers(row.key, merchant_id, on_the_broker=True)
-        privacy.forget_contacts(session, row.key)
+        forget_contacts(session, row)
     inbox.processed(session, row.key)
     if row.type in EVENTS:
         log.warning("a privacy request was carried out", event_id=row.id, event_type=row.type, rows=walk.rows)
@@ -100,8 +100,8 @@ def reconnected_at(
 ) -> datetime | None:
     """When the merchant connected a shop again since the uninstallation that a shop_redact is about; None: not since.
 
-    What is older belonged to a former connection. What is younger, its tokens above all, is left alone. `erased`: when
-    the merchant's data was last erased.
+    What is older belonged to a former connection. What is younger, its tokens above all, is left alone. `erased`: up
+    to when a former connection's data was erased.
     """
     if integration is None:
         return None
@@ -115,13 +115,18 @@ def reconnected_at(
         return connected
     # However late it comes: an uninstallation before this connection is still owed its shop_redact.
     is_owed = any(connection.uninstalled_at is not None for connection in earlier)
-    is_paid = erased is not None and erased >= connected - privacy.JUST_BEFORE
+    is_paid = erased is not None and erased >= connected
     return connected if is_owed and not is_paid else None
 
 
 def forget(session: Session, row: InboxRow) -> None:
     """Drop the content of an event that arrived too late."""
     privacy.blank_event(session, row.key)
+
+
+def forget_contacts(session: Session, row: InboxRow) -> None:
+    """Drop e-mail and phone of a request that has nothing left to look for."""
+    privacy.forget_contacts(session, row.key)
 
 
 def happened_at(row: InboxRow) -> datetime:
