@@ -32,7 +32,8 @@ refused; a time more than a day ahead is refused.
 
 A reply's data is an AG-UI 1.0 event. The gateway shows replies in the order of (turn, sequence) within a
 conversation (subject), each (source, id) once, and then acks by id; what is not acked is sent again. Every turn ends
-with exactly one RUN_FINISHED or RUN_ERROR.
+with exactly one RUN_FINISHED or RUN_ERROR. Words (delta of TEXT_MESSAGE_CHUNK, message of RUN_ERROR) are plain text,
+never Markdown or HTML: show them as text. The only addresses in them are those of the shop's own admin and storefront.
 """
 
 _REPLY_EXAMPLE = {

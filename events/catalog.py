@@ -4,8 +4,8 @@ To add a type, write its class here, with an example, and list it in CATALOG. Re
 ignores unknown fields, so a new optional field is a compatible change; a change that refuses what was accepted before
 needs a new type.
 
-Ids are the sender's and opaque. The privacy events carry Shopify's ids only, never a name or an address:
-https://shopify.dev/docs/apps/build/privacy-law-compliance
+Ids are the sender's and opaque. The privacy events carry what Shopify's webhooks say of a customer, who may have
+nothing but an e-mail address: https://shopify.dev/docs/apps/build/privacy-law-compliance
 """
 
 import difflib
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from events import strict_json
 from events.errors import InvalidEvent, quoted
-from events.fields import MAX_ID, Identifier, MessageText, NotGiven, OperatorNote, ShopDomain
+from events.fields import MAX_ID, Contact, CustomerId, Identifier, MessageText, NotGiven, OperatorNote, ShopDomain
 
 #: "string", "boolean", "number", "list", "object", the fields of an object, or None where anything may stand.
 Kind = typing.Union[str, Mapping[str, "Kind"], None]  # noqa: UP007 - X | "Kind" cannot name itself
@@ -36,6 +36,8 @@ class EventData(BaseModel):
 
     #: Fields whose values no error may show.
     private: ClassVar[Collection[str]] = ()
+    #: Fields that no workflow sees, so that none gets into a prompt.
+    personal: ClassVar[Collection[str]] = ()
     #: A payload of this type, for the documents.
     example: ClassVar[Mapping[str, Any]]
 
@@ -117,26 +119,41 @@ class MessageReceived(EventData):
     text: MessageText
 
 
-class CustomersDataRequest(EventData):
+class CustomerEvent(EventData):
+    """A customer of a shop: by id, e-mail address or phone number, at least one of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {name: {"type": "string"}}, "required": [name]}
+                for name in ("customer_id", "email", "phone")
+            ]
+        }
+    )
+    private = personal = ("email", "phone")
+    example = MappingProxyType(_CUSTOMER)
+
+    merchant_id: Identifier
+    shop_domain: ShopDomain
+    customer_id: CustomerId = Field(None, description="Shopify's id. Absent: email or phone is required.")
+    order_ids: list[Identifier]
+    email: Contact | None = Field(None, description="Removed when the request is done.")
+    phone: Contact | None = Field(None, description="Removed when the request is done.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _someone_is_named(cls, data: object) -> object:
+        if isinstance(data, dict) and all(data.get(name) is None for name in ("customer_id", "email", "phone")):
+            return {**data, "customer_id": NotGiven.MISSING}
+        return data
+
+
+class CustomersDataRequest(CustomerEvent):
     """A customer asked the merchant for what is stored about them."""
 
-    example = MappingProxyType(_CUSTOMER)
 
-    merchant_id: Identifier
-    shop_domain: ShopDomain
-    customer_id: Identifier
-    order_ids: list[Identifier]
-
-
-class CustomersRedact(EventData):
+class CustomersRedact(CustomerEvent):
     """What is stored about this customer and these orders must be deleted."""
-
-    example = MappingProxyType(_CUSTOMER)
-
-    merchant_id: Identifier
-    shop_domain: ShopDomain
-    customer_id: Identifier
-    order_ids: list[Identifier]
 
 
 class ShopRedact(EventData):
@@ -162,9 +179,14 @@ CATALOG: Mapping[str, type[EventData]] = MappingProxyType(
 )
 
 
-def fields(event_type: str) -> Mapping[str, Kind]:
-    """The data fields of an event type and their kinds. Raises InvalidEvent (event.unknown_type)."""
-    return {name: _kind(field.annotation) for name, field in data_class(event_type).model_fields.items()}
+def fields(event_type: str, *, personal: bool = False) -> Mapping[str, Kind]:
+    """The data fields of an event type that a workflow sees, with `personal` all of them, and their kinds.
+
+    Raises InvalidEvent (event.unknown_type).
+    """
+    known = data_class(event_type)
+    seen = (item for item in known.model_fields.items() if personal or item[0] not in known.personal)
+    return {name: _kind(field.annotation) for name, field in seen}
 
 
 def data_class(event_type: str) -> type[EventData]:

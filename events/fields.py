@@ -17,6 +17,7 @@ from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
 
 MAX_ID = 200
 MAX_TEXT = 8000
+MAX_CONTACT = 320
 
 
 class NotGiven(Enum):
@@ -35,6 +36,12 @@ def _printable(text: str) -> str:
     if not 1 <= len(text) <= MAX_ID or not text.isprintable() or not text.strip():
         raise refused("event.bad_value", f"must be 1 to {MAX_ID} printable characters, got {quoted(text)}")
     return text
+
+
+def _customer_id(value: object) -> object:
+    if isinstance(value, NotGiven):
+        raise refused("event.missing_field", "is missing, and so are email and phone: one of them must say who it is")
+    return value
 
 
 def _event_id(value: object) -> object:
@@ -105,12 +112,20 @@ def _operator_note(text: str) -> str:
     return text
 
 
+def _contact(text: str) -> str:
+    if not 1 <= len(text) <= MAX_CONTACT or not text.isprintable() or not text.strip():
+        raise refused("event.bad_value", f"must be 1 to {MAX_CONTACT} printable characters")
+    return text
+
+
 def _schema(**schema: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
 
 #: An id from another system: kept and compared, never parsed.
 Identifier = Annotated[str, AfterValidator(_printable), _schema(minLength=1, maxLength=MAX_ID)]
+#: Absent only where an e-mail address or a phone number stands for it.
+CustomerId = Annotated[Identifier | None, BeforeValidator(_customer_id)]
 EventId = Annotated[str, BeforeValidator(_event_id), _schema(minLength=1, maxLength=MAX_ID)]
 ShopDomain = Annotated[
     str,
@@ -121,6 +136,8 @@ ShopDomain = Annotated[
 MessageText = Annotated[str, AfterValidator(_message_text), _schema(minLength=1, maxLength=MAX_TEXT)]
 #: A remark for operators.
 OperatorNote = Annotated[str, AfterValidator(_operator_note), _schema(maxLength=MAX_TEXT)]
+#: An e-mail address or a phone number, as the sender has it. Never shown in an error.
+Contact = Annotated[str, AfterValidator(_contact), _schema(minLength=1, maxLength=MAX_CONTACT)]
 #: Kept in UTC.
 Time = Annotated[datetime, BeforeValidator(_time), _schema(format="date-time")]
 Traceparent = Annotated[str | None, BeforeValidator(_traceparent), _schema(maxLength=256)]

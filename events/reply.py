@@ -45,7 +45,7 @@ class Reply(Envelope):
 
     @property
     def text(self) -> str | None:
-        """What CJ says to the merchant, for a message; else None."""
+        """What CJ says to the merchant, as plain text, for a message; else None."""
         return self._words("delta") if self.kind == _TEXT_KIND else None
 
     @property

@@ -155,9 +155,14 @@ class Cache:
         data, _, _, kept, fresh = _keys(self.flight_key(merchant_id, token_version, data_type))
         self._do(lambda: self._put(keys=[data, fresh, kept], args=[dump(dict(value)), ttl, KEPT_SECONDS]), None)
 
-    def drop(self, merchant_id: str) -> None:
-        """Forget all data of a merchant, including what is being fetched now."""
-        self._do(lambda: self._drop(keys=[f"cj:kept:{quote(merchant_id, safe='')}"]), None)
+    def drop(self, merchant_id: str) -> bool:
+        """Forget all data of a merchant, including what is being fetched now; False while Redis is away."""
+
+        def drop() -> bool:
+            self._drop(keys=[f"cj:kept:{quote(merchant_id, safe='')}"])
+            return True
+
+        return bool(self._do(drop, otherwise=False))
 
     def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined | Answered:
         """Join a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).

@@ -5,7 +5,7 @@ statements stand in `connections.sql`.
 """
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,11 +58,32 @@ class ShopFacts:
     age_seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class FormerConnection:
+    """A connection that another one has replaced. `uninstalled_at`: None if nobody told that it ended."""
+
+    shop_domain: str
+    connected_at: datetime
+    uninstalled_at: datetime | None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "FormerConnection":
+        ended = value["uninstalled_at"]
+        connected_at = datetime.fromisoformat(value["connected_at"])
+        return cls(value["shop_domain"], connected_at, None if ended is None else datetime.fromisoformat(ended))
+
+
 def integration_of(session: Session, merchant_id: str, type: str = "shopify") -> Integration | None:
     """The merchant's shop, whatever its status; None if there is none."""
     where = {"merchant_id": merchant_id, "type": type}
     row = session.execute(SQL["integration_of"], where).one_or_none()
     return None if row is None else Integration.from_row(row)
+
+
+def former(session: Session, merchant_id: str) -> list[FormerConnection]:
+    """The merchant's earlier connections, the oldest first."""
+    found = session.execute(SQL["former"], {"merchant_id": merchant_id}).scalar()
+    return [FormerConnection.from_json(value) for value in found or ()]
 
 
 def integration_by_shop(session: Session, shop_domain: str) -> Integration | None:

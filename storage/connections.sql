@@ -10,6 +10,9 @@ SELECT {public} FROM integrations WHERE merchant_id = :merchant_id AND type = :t
 -- name: integration_by_shop
 SELECT {public} FROM integrations WHERE type = 'shopify' AND shop_domain = :shop_domain AND is_active
 
+-- name: former
+SELECT former FROM integrations WHERE merchant_id = :merchant_id AND type = 'shopify'
+
 -- name: mark_needs_reauth
 UPDATE merchant_integrations SET status = 'needs_reauth', is_active = false, updated_at = clock_timestamp()
 WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version

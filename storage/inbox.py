@@ -95,6 +95,8 @@ class InboxRow:
     merchant_id: str | None
     conversation_id: str | None
     age_seconds: float
+    progress: dict[str, Any] | None
+    """How far a handling in several transactions has come."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,11 @@ def refuse(session: Session, key: int, code: str, message: str) -> None:
 def postpone(session: Session, key: int, seconds: float) -> None:
     """Postpone a taken event; later events of its conversation wait for it."""
     session.execute(SQL["postpone"], {"key": key, "seconds": seconds})
+
+
+def keep_progress(session: Session, key: int, progress: Mapping[str, Any]) -> None:
+    """Keep how far the handling of a taken event has come; whoever takes it next goes on from there."""
+    session.execute(SQL["keep_progress"], {"key": key, "progress": dump(dict(progress))})
 
 
 def unprocessed(session: Session, *, older_than_seconds: float, limit: int, factor: float = 1.0) -> list[int]:

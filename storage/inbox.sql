@@ -73,11 +73,17 @@ WHERE e.key = :key AND e.status = 'received'
 
 -- name: take
 SELECT key, source, id, type, data, time, subject, traceparent, status, attempts, received_at, merchant_id,
-       conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds
+       conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds, progress
 FROM events WHERE key = :key AND status = 'received' FOR NO KEY UPDATE
 
+-- name: keep_progress
+-- As if it had just been woken: nobody else needs to come for it.
+UPDATE events SET progress = CAST(:progress AS jsonb), hinted_at = clock_timestamp()
+WHERE key = :key AND status = 'received'
+
 -- name: processed
-UPDATE events SET status = 'processed', processed_at = clock_timestamp() WHERE key = :key AND status = 'received'
+UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL
+WHERE key = :key AND status = 'received'
 
 -- name: refused_before
 -- The same bytes were refused before: that row's count rises, and this row goes.
@@ -92,7 +98,8 @@ RETURNING f.key
 DELETE FROM events WHERE key = :key AND status = 'received'
 
 -- name: refuse
-UPDATE events SET status = 'rejected', error_code = :code, error = :message, processed_at = clock_timestamp()
+UPDATE events SET
+    status = 'rejected', error_code = :code, error = :message, processed_at = clock_timestamp(), progress = NULL
 WHERE key = :key AND status = 'received'
 
 -- name: postpone

@@ -34,7 +34,13 @@ ON CONFLICT (merchant_id, type) DO UPDATE SET
     access_expires_at = excluded.access_expires_at, refresh_expires_at = excluded.refresh_expires_at,
     scopes = excluded.scopes, token_version = merchant_integrations.token_version + 1, is_active = true,
     status = 'active', connected_at = clock_timestamp(), uninstalled_at = NULL, renewing_until = NULL,
-    updated_at = clock_timestamp()
+    updated_at = clock_timestamp(),
+    -- The last 20: a privacy request may be about a shop that the merchant has left, or connected again since.
+    former = CASE WHEN jsonb_array_length(merchant_integrations.former) < 20 THEN merchant_integrations.former
+                  ELSE merchant_integrations.former - 0 END
+        || jsonb_build_array(jsonb_build_object(
+            'shop_domain', merchant_integrations.shop_domain, 'connected_at', merchant_integrations.connected_at,
+            'uninstalled_at', merchant_integrations.uninstalled_at))
 RETURNING {public}
 
 -- name: read_access_token

@@ -36,6 +36,7 @@ SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
 
 NOW = text("clock_timestamp()")
 EMPTY_OBJECT = text("'{}'::jsonb")
+EMPTY_LIST = text("'[]'::jsonb")
 NONE_YET = text("0")
 # Hot tables: dead rows slow the claim down long before the default of 20 % is reached.
 OFTEN_VACUUMED = {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02}}
@@ -124,6 +125,8 @@ class IntegrationTable(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
     #: Until then one process is renewing the token, see `storage.merchants`.
     renewing_until: Mapped[datetime | None]
+    #: Earlier connections, the oldest first: {shop_domain, connected_at, uninstalled_at or null}.
+    former: Mapped[list[Any]] = mapped_column(server_default=EMPTY_LIST)
 
 
 class EventTable(Base):
@@ -183,6 +186,8 @@ class EventTable(Base):
     hinted_at: Mapped[datetime | None]
     received_at: Mapped[datetime] = mapped_column(server_default=NOW)
     processed_at: Mapped[datetime | None]
+    #: How far a long handling has come (`storage.privacy.Walk`); absent before and after it.
+    progress: Mapped[dict[str, Any] | None]
     #: How often the same refused bytes arrived.
     times: Mapped[int] = mapped_column(server_default=text("1"))
 
@@ -234,6 +239,7 @@ class TurnTable(Base):
         Index("turns_merchant_running", "merchant_id", postgresql_where=text("status = 'running'")),
         Index("turns_merchant_waiting", "merchant_id", "run_after", "id", postgresql_where=text("status = 'queued'")),
         Index("turns_ended", "finished_at", postgresql_where=text("status IN ('done', 'dead')")),
+        Index("turns_waiting_since", "created_at", postgresql_where=text("status = 'queued'")),
         CheckConstraint("status IN ('queued', 'running', 'done', 'dead')", name="status"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("(status IN ('done', 'dead')) = (finished_at IS NOT NULL)", name="finished"),
@@ -374,7 +380,7 @@ class TombstoneTable(Base):
 INTEGRATIONS_VIEW = """
 CREATE VIEW integrations AS
 SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
-       access_expires_at, connected_at, updated_at
+       access_expires_at, connected_at, updated_at, former
 FROM merchant_integrations
 """
 

@@ -1,37 +1,83 @@
-"""Deleting what must not be kept: a customer's personal data, a whole merchant, and whatever is old (`prune`).
+"""Deleting what must not be kept: a customer's personal data, a shop's, and whatever is old (`prune`).
 
-A privacy request names a customer and orders by Shopify's ids. The data CJ fetched about them shows their names, and
-any text with one of those names is about them too. So the search has two steps: fetched data with one of the ids gives
-the names, then ids and names are looked for in everything that was said or fetched. A first name alone counts: better
-to blank one sentence too many. The SQL is in `privacy.sql`.
+`storage.mentions` says what is looked for. The search has two steps: fetched data with one of the ids gives the names,
+then ids and names are looked for in everything that was said or fetched.
+
+A merchant may have any number of rows, so a request is a walk by key, cut into short transactions. `Walk` is where it
+stands; it is kept in the event's row, and whoever takes the event next goes on from there:
+
+    names           (customers_redact) fetched data gives the customer's names
+    conversations   turns with their steps and replies, and contexts: blanked or erased, conversation by conversation
+    events          content of events
+    close           running turns lose their fence, and what was written since the walk began is looked at again
+    leftovers       nothing in Postgres any more; the caller clears what is outside, then calls `close` once more
+
+The SQL is in `privacy.sql`.
 """
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Self, cast
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import CursorResult, Result, TextClause
+from sqlalchemy import CursorResult, Result
 from sqlalchemy.orm import Session
 
 from storage import sql
+from storage.mentions import CONTACTS, Needles, Person
 from storage.sql import dump
 
 SQL = sql.load("privacy")
 
 REMOVED = "[removed for privacy]"
 REMOVED_CODE = "privacy.removed"
-SHORTEST_NAME = 3
-"""A shorter part of a name would be found everywhere."""
 
 DAYS = 30
-"""Days for which words and store data in steps and replies are kept; an event that comes again later is a new one."""
+"""Days for which words and store data are kept; an event that comes again later is a new one."""
 PRUNE_BATCH = 1000
 
-MERCHANT, CUSTOMER = "merchant", "customer"
-"""Kinds of tombstones."""
+SLICE_SECONDS = 1.0
+"""How long one transaction of a walk goes on before it commits; it always makes one step."""
+CONVERSATIONS, TURNS, ROWS, EVENTS = 200, 20, 100, 2000
+"""Rows read by one statement: small enough for its time limit, whatever they hold."""
+UNCOMMITTED = timedelta(minutes=1)
+"""A transaction may commit a row that is older than this much less; no transaction of ours lasts longer."""
+
+NAMES, TALK, CONTENT, CLOSE, LEFTOVERS = "names", "conversations", "events", "close", "leftovers"
+
+MERCHANT, CUSTOMER, FORMER = "merchant", "customer", "former"
+"""Kinds of tombstones; FORMER: what is older than the connection that was made then."""
+
+KEPT_CONTEXT = ("shop_domain", "shopify_connected", "merchant_id", "fetched", "turns", "last_error", "reconnect_asked")
+"""Keys of a context that this code sets itself: no customer is in them."""
+REQUESTS = frozenset({"customers_data_request", "customers_redact", "shop_redact"})
+IDENTIFIERS = frozenset(
+    {"merchant_id", "shop_domain", "conversation_id", "customer_id", "order_ids", "provider", "scopes"}
+)
+"""Fields of an event that are compared, never shown."""
+
+
+@dataclass
+class Walk:
+    """How far a request has come. JSON in its event's row; holds the customer's names while it lasts."""
+
+    phase: str
+    since: str
+    conversation: str = ""
+    turn: int = 0
+    event: int = 0
+    names: list[str] = field(default_factory=list)
+    rows: int = 0
+    on_the_broker: bool = False
+    """Whether replies that the broker may still hold were blanked or erased."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.phase == LEFTOVERS
 
 
 @dataclass(frozen=True)
@@ -40,31 +86,22 @@ class Pruned:
 
     turns: int
     events: int
+    conversations: int = 0
 
 
 @dataclass(frozen=True)
-class Person:
-    """A customer of a merchant's shop and the orders concerned. Shopify's numeric ids."""
-
-    merchant_id: str
-    customer_id: str
-    order_ids: tuple[str, ...] = ()
-
-    @property
-    def global_ids(self) -> frozenset[str]:
-        """The ids in the form that fetched data has."""
-        orders = (f"gid://shopify/Order/{_number(order)}" for order in self.order_ids)
-        return frozenset([f"gid://shopify/Customer/{_number(self.customer_id)}", *orders])
-
-
-@dataclass(frozen=True)
-class DataRequest:
-    """A customer's request to see what is stored about them."""
+class PrivacyRequest:
+    """A privacy event: what was asked, and how far it has come. `rows`: how many held something so far."""
 
     id: str
     made_at: datetime
     person: Person
     shop_domain: str
+    type: str
+    status: str
+    attempts: int = 0
+    error_code: str | None = None
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,98 +113,144 @@ class Mentions:
     words: list[dict[str, Any]]
 
 
-class Needles:
-    """What to look for: ids, and the names beside them in fetched data."""
-
-    def __init__(self, ids: frozenset[str], names: Iterable[str] = ()) -> None:
-        self._ids = ids
-        self._texts = sorted(ids | set(names))
-        inner = "|".join(re.escape(text) for text in self._texts)
-        self._pattern = re.compile(rf"(?<!\w)(?:{inner})(?!\w)", re.IGNORECASE)
-
-    @classmethod
-    def of(cls, session: Session, person: Person) -> Self:
-        """The needles for a person."""
-        ids = person.global_ids
-        names: set[str] = set()
-        for row in _rows(session, SQL["steps"], person.merchant_id, cls(ids)):
-            for order in orders_in(row.tool_results):
-                names |= _names(order, ids)
-        return cls(ids, names)
-
-    @property
-    def for_search(self) -> list[str]:
-        """The needles as they appear in a jsonb's text, in lower case."""
-        return [json.dumps(text, ensure_ascii=False)[1:-1].lower() for text in self._texts]
-
-    def are_in(self, value: Any) -> bool:
-        """Whether a JSON value contains any of them as a word."""
-        return any(self._pattern.search(text) is not None for text in _strings(value))
-
-    def name(self, item: Mapping[str, Any]) -> bool:
-        """Whether an order or customer has one of the ids."""
-        return item.get("id") in self._ids
-
-
 def find(session: Session, person: Person) -> Mentions:
     """What is stored about a person."""
-    session.execute(SQL["patience"])
-    needles = Needles.of(session, person)
+    start = Walk(NAMES, "")
+    names = {
+        name for turn in _turns(session, person.merchant_id, start) for name in _names(session, turn, Needles(person))
+    }
+    needles = Needles(person, names)
     orders: dict[str, dict[str, Any]] = {}
     customers: dict[str, dict[str, Any]] = {}
     words: list[dict[str, Any]] = []
-    for row in _rows(session, SQL["inputs"], person.merchant_id, needles):
-        if needles.are_in(row.input):
-            words.append(_said(row, row.input.get("sender"), row.input.get("text")))
-    for row in _rows(session, SQL["steps"], person.merchant_id, needles):
-        for order in orders_in(row.tool_results):
-            customer = order.get("customer")
-            if isinstance(customer, Mapping) and needles.name(customer):
-                customers[str(customer["id"])] = dict(customer)
+    for turn in _turns(session, person.merchant_id, start):
+        if needles.are_in(turn.input):
+            words.append(_said(turn, turn.created_at, turn.input.get("sender"), turn.input.get("text")))
+        for step in _steps(session, turn):
+            for order in needles.orders_in(step.tool_results):
                 orders[str(order.get("id"))] = order
-            elif needles.name(order):
-                orders[str(order["id"])] = order
-        if needles.are_in(row.assistant.get("content")):
-            words.append(_said(row, "cj", row.assistant["content"]))
+                customer = order.get("customer")
+                if isinstance(customer, Mapping) and needles.name(customer):
+                    customers[str(customer.get("id"))] = dict(customer)
+            if needles.are_in(step.assistant.get("content")):
+                words.append(_said(turn, step.created_at, "cj", step.assistant["content"]))
     return Mentions(list(orders.values()), list(customers.values()), words)
 
 
+def begin(session: Session, phase: str) -> Walk:
+    """A new walk that begins with `phase`."""
+    since: datetime = session.execute(SQL["now"]).scalar_one() - UNCOMMITTED
+    return Walk(phase, since.isoformat())
+
+
+def blank_some(session: Session, person: Person, walk: Walk, *, but_event: int | None = None) -> None:
+    """Blank what is stored about a person, as much as fits into one transaction; `walk` goes on. Safe to repeat.
+
+    The event that asks for it keeps its content.
+    """
+    deadline = time.monotonic() + SLICE_SECONDS
+    if walk.phase == NAMES:
+        needles = Needles(person)
+        names = set(walk.names)
+        for turn in _turns(session, person.merchant_id, walk):
+            names |= _names(session, turn, needles)
+            walk.names = sorted(names)
+            _reached(walk, turn)
+            if time.monotonic() > deadline:
+                return
+        walk.phase, walk.conversation, walk.turn = TALK, "", 0
+    needles = Needles(person, walk.names)
+    if walk.phase == TALK:
+        for turn in _turns(session, person.merchant_id, walk, contexts=needles):
+            _blank_turn(session, turn, needles, walk)
+            _reached(walk, turn)
+            if time.monotonic() > deadline:
+                return
+        walk.phase = CONTENT
+    if walk.phase == CONTENT:
+        for keys in _events(session, person.merchant_id, walk, but=but_event):
+            _blank_events(session, keys, needles, walk)
+            if time.monotonic() > deadline:
+                return
+        walk.phase = CLOSE
+    if walk.phase == CLOSE:
+        close_blanking(session, person, walk, but_event=but_event)
+
+
+def close_blanking(session: Session, person: Person, walk: Walk, *, but_event: int | None = None) -> None:
+    """The last transaction of a redaction: turns that run begin anew, and what was written meanwhile is blanked too."""
+    needles = Needles(person, walk.names)
+    where = {"merchant_id": person.merchant_id, "since": walk.since}
+    session.execute(SQL["take_back_turns"], {"merchant_id": person.merchant_id})
+    for turn in session.execute(SQL["lately_changed"], where).all():
+        _blank_turn(session, turn, needles, walk)
+    for conversation in session.execute(SQL["contexts_lately_changed"], where).all():
+        _blank_context(session, conversation.id, conversation.context, needles, walk)
+    for keys in _events(session, person.merchant_id, walk, but=but_event):
+        _blank_events(session, keys, needles, walk)
+    if person.customer_id is not None:
+        add_tombstone(session, CUSTOMER, f"{person.merchant_id}/{person.customer_id}")
+    walk.phase = LEFTOVERS
+
+
 def blank(session: Session, person: Person) -> int:
-    """Blank everything about a person; returns how many rows held something. Safe to repeat."""
-    session.execute(SQL["patience"])
-    merchant_id = person.merchant_id
-    session.execute(SQL["take_back_turns"], {"merchant_id": merchant_id})
-    needles = Needles.of(session, person)
-    count = 0
-    for row in _rows(session, SQL["steps"], merchant_id, needles):
-        assistant, results = _blank_words(row.assistant, "content", needles), _blank_results(row.tool_results, needles)
-        if (assistant, results) != (row.assistant, row.tool_results):
-            values = {"assistant": dump(assistant), "tool_results": None if results is None else dump(results)}
-            session.execute(SQL["write_step"], {"turn_id": row.turn_id, "step": row.step, **values})
-            count += 1
-    for row in _rows(session, SQL["inputs"], merchant_id, needles):
-        said = _blank_words(row.input, "text", needles)
-        count += _write(session, SQL["write_input"], row.input, said, "input", id=row.id)
-    for row in _rows(session, SQL["replies"], merchant_id, needles):
-        data = _blank_words(row.body.get("data", {}), "delta", needles)
-        count += _write(session, SQL["write_reply"], row.body, {**row.body, "data": data}, "body", id=row.id)
-    for row in _rows(session, SQL["messages"], merchant_id, needles):
-        data = _blank_words(row.data, "text", needles)
-        count += _write(session, SQL["write_message"], row.data, data, "data", key=row.key)
-    add_tombstone(session, CUSTOMER, f"{merchant_id}/{person.customer_id}")
-    return count
+    """Blank everything about a person in one transaction; returns how many rows held something."""
+    walk = begin(session, NAMES)
+    while not walk.is_closed:
+        blank_some(session, person, walk)
+    return walk.rows
+
+
+def erase_some(session: Session, merchant_id: str, walk: Walk, *, but_event: int, before: datetime | None) -> None:
+    """Erase a merchant's data, as much as fits into one transaction; `walk` goes on. Safe to repeat.
+
+    `before`: only what is older, because the shop was connected again then; None: all, including tokens. The event
+    that asks for it keeps its content, and a tombstone stays.
+    """
+    deadline = time.monotonic() + SLICE_SECONDS
+    if walk.phase == TALK:
+        waiting = session.execute(SQL["has_replies_on_the_broker"], {"merchant_id": merchant_id}).scalar_one()
+        walk.on_the_broker = walk.on_the_broker or bool(waiting)
+        for conversation in _conversations(session, merchant_id, walk.conversation):
+            while _erase_turns(session, conversation.id, before, walk) == ROWS:
+                if time.monotonic() > deadline:
+                    return
+            _erase_conversation(session, conversation.id, before)
+            walk.conversation = conversation.id
+            if time.monotonic() > deadline:
+                return
+        walk.phase = CONTENT
+    if walk.phase == CONTENT:
+        for keys in _events(session, merchant_id, walk, but=but_event, before=before):
+            session.execute(SQL["blank_events"], {"keys": keys})
+            if time.monotonic() > deadline:
+                return
+        walk.phase = CLOSE
+    if walk.phase == CLOSE:
+        if before is None:
+            walk.rows += int(session.execute(SQL["erase_merchant"], {"key": but_event}).scalar_one())
+            add_tombstone(session, MERCHANT, merchant_id)
+        else:
+            add_tombstone(session, FORMER, merchant_id, at=before)
+        walk.phase = LEFTOVERS
 
 
 def erase_merchant(session: Session, merchant_id: str, *, but_event: int) -> bool:
-    """Erase everything of a merchant: tokens, conversations, the content of events. False if there was none.
+    """Erase everything of a merchant in one transaction. False if there was nothing."""
+    walk = begin(session, TALK)
+    while not walk.is_closed:
+        erase_some(session, merchant_id, walk, but_event=but_event, before=None)
+    return walk.rows > 0
 
-    `but_event` is the `shop_redact` that asks for it, being handled: it stays as it is, and so does a tombstone.
-    """
-    session.execute(SQL["patience"])
-    session.execute(SQL["blank_events"], {"merchant_id": merchant_id, "key": but_event})
-    erased = bool(session.execute(SQL["erase_merchant"], {"key": but_event}).scalar())
-    add_tombstone(session, MERCHANT, merchant_id)
-    return erased
+
+def forget_contacts(session: Session, key: int) -> None:
+    """Remove e-mail and phone from a privacy event that is done; its ids stay, as the record of what was asked."""
+    session.execute(SQL["forget_contacts"], {"key": key, "contacts": list(CONTACTS)})
+
+
+def lock_merchant(session: Session, merchant_id: str) -> None:
+    """Let nobody connect a shop of this merchant until the end of the transaction."""
+    session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id})
 
 
 def blank_event(session: Session, key: int) -> None:
@@ -175,9 +258,9 @@ def blank_event(session: Session, key: int) -> None:
     session.execute(SQL["blank_event"], {"key": key})
 
 
-def add_tombstone(session: Session, kind: str, subject: str) -> None:
-    """Note that this was erased just now."""
-    session.execute(SQL["add_tombstone"], {"kind": kind, "subject": subject})
+def add_tombstone(session: Session, kind: str, subject: str, *, at: datetime | None = None) -> None:
+    """Note that this was erased just now, or `at`; a later time that is noted already stays."""
+    session.execute(SQL["add_tombstone"], {"kind": kind, "subject": subject, "at": at})
 
 
 def erased_at(session: Session, kind: str, subject: str) -> datetime | None:
@@ -186,109 +269,220 @@ def erased_at(session: Session, kind: str, subject: str) -> datetime | None:
     return found
 
 
-def requests(session: Session, *, limit: int) -> list[DataRequest]:
-    """Customers' requests to see what is stored, the latest first."""
+def requests(session: Session, *, limit: int) -> list[PrivacyRequest]:
+    """Privacy events, the latest first."""
     return [_request(row) for row in session.execute(SQL["requests"], {"limit": limit})]
 
 
-def request(session: Session, id: str) -> DataRequest | None:
-    """The request with this event id."""
+def request(session: Session, id: str) -> PrivacyRequest | None:
+    """The customers_data_request with this event id."""
     row = session.execute(SQL["request"], {"id": id}).one_or_none()
     return None if row is None else _request(row)
 
 
 def prune(session: Session, *, days: int = DAYS, limit: int = PRUNE_BATCH) -> Pruned:
-    """Delete at most `limit` turns, with their steps and replies, and `limit` events that ended over `days` ago."""
+    """Delete what ended over `days` ago, at most `limit` of each: turns with their steps and replies, events, and
+    conversations in which nothing is left."""
     values = {"days": days, "limit": limit}
-    turns = session.execute(SQL["prune_turns"], values)
+    turns = _count(session.execute(SQL["prune_turns"], values)) + _count(session.execute(SQL["prune_waiting"], values))
     events = session.execute(SQL["prune_events"], values)
-    return Pruned(_count(turns), _count(events))
+    conversations = session.execute(SQL["prune_conversations"], values)
+    return Pruned(turns, _count(events), _count(conversations))
 
 
-def orders_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in fetched data that is an order: it has an order's id, or it has a customer."""
-    if isinstance(value, Mapping):
-        if str(value.get("id", "")).startswith("gid://shopify/Order/") or isinstance(value.get("customer"), Mapping):
-            yield dict(value)
-        for item in value.values():
-            yield from orders_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from orders_in(item)
+def _conversations(session: Session, merchant_id: str, after: str) -> Iterator[Any]:
+    while True:
+        where = {"merchant_id": merchant_id, "after": after, "limit": CONVERSATIONS}
+        found = session.execute(SQL["next_conversations"], where).all()
+        yield from found
+        if len(found) < CONVERSATIONS:
+            return
+        after = found[-1].id
 
 
-def _count(result: Result[Any]) -> int:
-    return cast("CursorResult[Any]", result).rowcount
+@dataclass(frozen=True)
+class _Turn:
+    conversation_id: str
+    id: int
+    seq: int
+    input: dict[str, Any]
+    created_at: datetime
 
 
-def _names(order: Mapping[str, Any], ids: frozenset[str]) -> set[str]:
-    """The order's number and its customer's name, if the order or the customer is one of `ids`."""
-    customer = order.get("customer")
-    customer = customer if isinstance(customer, Mapping) else {}
-    if order.get("id") not in ids and customer.get("id") not in ids:
-        return set()
-    names = {order["name"]} if isinstance(order.get("name"), str) else set()
-    # Someone else's order of the same customer names the customer; an order id names whoever bought.
-    full = customer.get("name")
-    if isinstance(full, str):
-        names |= {full, *(part for part in full.split() if len(part) >= SHORTEST_NAME)}
-    return {name for name in names if len(name) >= 2}
+def _turns(session: Session, merchant_id: str, walk: Walk, *, contexts: Needles | None = None) -> Iterator[_Turn]:
+    """A merchant's turns from where the walk stands, by conversation and seq; with `contexts`, these are blanked."""
+    after = walk.turn
+    if walk.conversation:
+        yield from _turns_of(session, walk.conversation, after)
+    for conversation in _conversations(session, merchant_id, walk.conversation):
+        if contexts is not None:
+            _blank_context(session, conversation.id, conversation.context, contexts, walk)
+        yield from _turns_of(session, conversation.id, 0)
 
 
-def _blank_words(message: Mapping[str, Any], field: str, needles: Needles) -> dict[str, Any]:
-    return {**message, field: REMOVED} if needles.are_in(message.get(field)) else dict(message)
+def _turns_of(session: Session, conversation_id: str, after: int) -> Iterator[_Turn]:
+    while True:
+        where = {"conversation_id": conversation_id, "after": after, "limit": TURNS}
+        found = session.execute(SQL["next_turns"], where).all()
+        yield from (_Turn(conversation_id, *row) for row in found)
+        if len(found) < TURNS:
+            return
+        after = found[-1].seq
+
+
+def _reached(walk: Walk, turn: _Turn) -> None:
+    walk.conversation, walk.turn = turn.conversation_id, turn.seq
+
+
+def _steps(session: Session, turn: Any) -> Iterator[Any]:
+    after = -1
+    while True:
+        found = session.execute(SQL["next_steps"], {"turn_id": turn.id, "after": after, "limit": ROWS}).all()
+        yield from found
+        if len(found) < ROWS:
+            return
+        after = found[-1].step
+
+
+def _replies(session: Session, turn: Any) -> Iterator[Any]:
+    after = 0
+    while True:
+        found = session.execute(SQL["next_replies"], {"turn_id": turn.id, "after": after, "limit": ROWS}).all()
+        yield from found
+        if len(found) < ROWS:
+            return
+        after = found[-1].sequence
+
+
+def _events(
+    session: Session, merchant_id: str, walk: Walk, *, but: int | None = None, before: datetime | None = None
+) -> Iterator[list[int]]:
+    """Keys of the merchant's events, batch by batch; a batch may be empty. The walk stands after the latest one."""
+    while True:
+        where = {"merchant_id": merchant_id, "after": walk.event, "limit": EVENTS}
+        found = session.execute(SQL["next_events"], where).all()
+        theirs = [row for row in found if row.is_theirs and row.key != but]
+        keys = [int(row.key) for row in theirs if before is None or row.received_at < before]
+        for start in range(0, len(keys), ROWS):
+            chunk = keys[start : start + ROWS]
+            walk.event = chunk[-1]
+            yield chunk
+        if found:
+            walk.event = int(found[-1].key)
+        if len(found) < EVENTS:
+            return
+        yield []
+
+
+def _names(session: Session, turn: _Turn, needles: Needles) -> set[str]:
+    return {name for step in _steps(session, turn) for name in needles.names_in(step.tool_results)}
+
+
+def _blank_turn(session: Session, turn: Any, needles: Needles, walk: Walk) -> None:
+    for step in _steps(session, turn):
+        assistant = _blank_assistant(step.assistant, needles)
+        results = _blank_results(step.tool_results, needles)
+        if (assistant, results) != (step.assistant, step.tool_results):
+            values = {"assistant": dump(assistant), "tool_results": None if results is None else dump(results)}
+            session.execute(SQL["write_step"], {"turn_id": step.turn_id, "step": step.step, **values})
+            walk.rows += 1
+    said = _blanked(turn.input, needles)
+    if said != turn.input:
+        session.execute(SQL["write_input"], {"input": dump(said), "id": turn.id})
+        walk.rows += 1
+    for reply in _replies(session, turn):
+        data = _blanked(reply.body.get("data", {}), needles)
+        if data != reply.body.get("data", {}):
+            session.execute(SQL["write_reply"], {"body": dump({**reply.body, "data": data}), "id": reply.id})
+            walk.rows += 1
+            walk.on_the_broker = walk.on_the_broker or reply.on_the_broker
+
+
+def _blank_context(
+    session: Session, conversation_id: str, context: Mapping[str, Any], needles: Needles, walk: Walk
+) -> None:
+    if not needles.are_in(context):
+        return
+    current = session.execute(SQL["lock_context"], {"id": conversation_id}).scalar()
+    if current is not None:
+        blanked = _blanked(current, needles)
+        session.execute(SQL["write_context"], {"id": conversation_id, "context": dump(blanked)})
+        walk.rows += 1
+
+
+def _blank_events(session: Session, keys: Sequence[int], needles: Needles, walk: Walk) -> None:
+    for row in session.execute(SQL["content_of_events"], {"keys": list(keys)}).all():
+        data = {name: value if name in IDENTIFIERS else _blanked(value, needles) for name, value in row.data.items()}
+        if row.type in REQUESTS and needles.is_about(row.data):
+            data = {name: value for name, value in data.items() if name not in CONTACTS}
+        error = REMOVED if row.error is not None and needles.are_in(row.error) else row.error
+        if (data, error) != (row.data, row.error):
+            session.execute(SQL["write_event"], {"data": dump(data), "error": error, "key": row.key})
+            walk.rows += 1
+
+
+def _blank_assistant(message: Mapping[str, Any], needles: Needles) -> dict[str, Any]:
+    """The model's words; arguments of a tool call stay JSON."""
+    blanked: dict[str, Any] = _blanked(dict(message), needles)
+    for call, before in zip(blanked.get("tool_calls") or (), message.get("tool_calls") or (), strict=True):
+        function = before.get("function")
+        if isinstance(function, Mapping) and needles.are_in(function.get("arguments")):
+            call["function"] = {**function, "arguments": "{}"}
+    return blanked
 
 
 def _blank_results(results: Sequence[Mapping[str, Any]] | None, needles: Needles) -> list[dict[str, Any]] | None:
     if results is None:
         return None
     return [
-        {**result, "content": _blanked(result.get("content"))}
+        {**result, "content": _removed(result.get("content"))}
         if needles.are_in(result.get("content"))
         else dict(result)
         for result in results
     ]
 
 
-def _blanked(content: Any) -> dict[str, Any]:
+def _removed(content: Any) -> dict[str, Any]:
     data_type = content.get("data_type") if isinstance(content, Mapping) else None
     return {"success": False, "data_type": data_type, "error_code": REMOVED_CODE, "error": REMOVED}
 
 
-def _write(session: Session, statement: TextClause, before: Any, after: Any, column: str, **where: Any) -> int:
-    if after == before:
-        return 0
-    session.execute(statement, {column: dump(after), **where})
-    return 1
+def _blanked(value: Any, needles: Needles) -> Any:
+    """A JSON value with every text that mentions the person removed, and keys too."""
+    if isinstance(value, str):
+        return REMOVED if needles.are_in(value) else value
+    if isinstance(value, Mapping):
+        return {_blanked(str(key), needles): _blanked(item, needles) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_blanked(item, needles) for item in value]
+    return value
 
 
-def _rows(session: Session, statement: TextClause, merchant_id: str, needles: Needles) -> list[Any]:
-    values = {"merchant_id": merchant_id, "needles": needles.for_search}
-    return list(session.execute(statement, values).all())
+def _erase_turns(session: Session, conversation_id: str, before: datetime | None, walk: Walk) -> int:
+    where = {"conversation_id": conversation_id, "before": before, "limit": ROWS}
+    count = _count(session.execute(SQL["erase_turns"], where))
+    walk.rows += count
+    return count
 
 
-def _said(row: Any, who: Any, words: Any) -> dict[str, Any]:
-    where = {"conversation_id": row.conversation_id, "turn": row.seq, "at": row.created_at.isoformat()}
+def _erase_conversation(session: Session, conversation_id: str, before: datetime | None) -> None:
+    erased = _count(session.execute(SQL["erase_conversation"], {"id": conversation_id, "before": before}))
+    if not erased and before is not None:
+        values = {"id": conversation_id, "before": before, "kept": list(KEPT_CONTEXT)}
+        session.execute(SQL["reduce_context"], values)
+
+
+def _count(result: Result[Any]) -> int:
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def _said(turn: _Turn, at: datetime, who: Any, words: Any) -> dict[str, Any]:
+    where = {"conversation_id": turn.conversation_id, "turn": turn.seq, "at": at.isoformat()}
     return {**where, "who": who, "words": words}
 
 
-def _request(row: Any) -> DataRequest:
-    data = row.data
-    person = Person(str(row.merchant_id), str(data["customer_id"]), tuple(data.get("order_ids", ())))
-    return DataRequest(row.id, row.made_at, person, str(data["shop_domain"]))
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-
-
-def _number(shopify_id: str) -> str:
-    """The numeric id, in whichever form the sender gave it."""
-    return shopify_id.rpartition("/")[2]
+def _request(row: Any) -> PrivacyRequest:
+    person = Person.of_event(str(row.merchant_id), row.data)
+    rows = int((row.progress or {}).get("rows", 0))
+    shop = str(row.data.get("shop_domain", "-"))
+    return PrivacyRequest(row.id, row.made_at, person, shop, row.type, row.status, row.attempts, row.error_code, rows)

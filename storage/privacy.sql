@@ -1,43 +1,43 @@
--- What privacy requests find, blank and erase (rare and thorough: these may take their time), and what is old.
+-- What privacy requests find, blank and erase, and what is old. Rows are walked by key in small batches: no statement
+-- grows with what a merchant has, and each batch can be a commit of its own.
 
--- name: patience
-SET LOCAL statement_timeout = '60s'
+-- name: next_conversations
+SELECT id, context FROM conversations WHERE merchant_id = :merchant_id AND id > :after ORDER BY id LIMIT :limit
 
--- fragment: mentions
--- The text contains any of :needles (in lower case).
-EXISTS (SELECT 1 FROM unnest(CAST(:needles AS text[])) AS n (needle) WHERE strpos(lower(x.words), n.needle) > 0)
+-- name: next_turns
+SELECT id, seq, input, created_at FROM turns WHERE conversation_id = :conversation_id AND seq > :after
+ORDER BY seq LIMIT :limit
 
--- name: steps
-SELECT x.* FROM (
-    SELECT s.turn_id, s.step, s.assistant, s.tool_results, t.conversation_id, t.seq, s.created_at,
-           CAST(s.assistant AS text) || coalesce(CAST(s.tool_results AS text), '') AS words
-    FROM conversations c JOIN turns t ON t.conversation_id = c.id JOIN steps s ON s.turn_id = t.id
-    WHERE c.merchant_id = :merchant_id) AS x
-WHERE {mentions} ORDER BY x.turn_id, x.step
+-- name: next_steps
+SELECT turn_id, step, assistant, tool_results, created_at FROM steps
+WHERE turn_id = :turn_id AND step > :after ORDER BY step LIMIT :limit
 
--- name: inputs
-SELECT x.* FROM (
-    SELECT t.id, t.input, t.conversation_id, t.seq, t.created_at, CAST(t.input AS text) AS words
-    FROM conversations c JOIN turns t ON t.conversation_id = c.id
-    WHERE c.merchant_id = :merchant_id) AS x
-WHERE {mentions} ORDER BY x.id
+-- name: next_replies
+SELECT id, sequence, body, published_at IS NOT NULL AND acked_at IS NULL AS on_the_broker FROM replies
+WHERE turn_id = :turn_id AND sequence > :after ORDER BY sequence LIMIT :limit
 
--- name: replies
-SELECT x.* FROM (
-    SELECT r.id, r.body, CAST(r.body -> 'data' AS text) AS words
-    FROM conversations c JOIN replies r ON r.conversation_id = c.id
-    WHERE c.merchant_id = :merchant_id) AS x
-WHERE {mentions} ORDER BY x.id
+-- name: next_events
+-- By the primary key over all merchants' events: a request is rare, and an index for it would slow every event.
+SELECT key, merchant_id = :merchant_id OR data ->> 'merchant_id' = :merchant_id AS is_theirs, received_at FROM events
+WHERE key > :after ORDER BY key LIMIT :limit
 
--- name: messages
--- Also those that no turn answered. The privacy requests themselves stay: ids, and that they were made.
-SELECT x.* FROM (
-    SELECT e.key, e.data, CAST(e.data AS text) AS words FROM events e
-    WHERE e.merchant_id = :merchant_id AND e.type = 'message_received') AS x
-WHERE {mentions} ORDER BY x.key
+-- name: content_of_events
+SELECT key, type, data, error FROM events WHERE key = ANY (CAST(:keys AS bigint[])) ORDER BY key
+
+-- name: lately_changed
+-- Turns that ran or were queued since :since.
+SELECT t.id, t.seq, t.input, t.created_at FROM conversations c JOIN turns t ON t.conversation_id = c.id
+WHERE c.merchant_id = :merchant_id
+  AND (t.created_at >= :since OR t.started_at IS NOT NULL AND coalesce(t.finished_at >= :since, true))
+ORDER BY t.id
+
+-- name: contexts_lately_changed
+SELECT id, context FROM conversations WHERE merchant_id = :merchant_id AND updated_at >= :since ORDER BY id
 
 -- name: write_step
-UPDATE steps SET assistant = CAST(:assistant AS jsonb), tool_results = CAST(:tool_results AS jsonb)
+-- Results that came since the row was read stay: the end of the walk looks at them.
+UPDATE steps SET
+    assistant = CAST(:assistant AS jsonb), tool_results = coalesce(CAST(:tool_results AS jsonb), tool_results)
 WHERE turn_id = :turn_id AND step = :step
 
 -- name: write_input
@@ -46,8 +46,14 @@ UPDATE turns SET input = CAST(:input AS jsonb) WHERE id = :id
 -- name: write_reply
 UPDATE replies SET body = CAST(:body AS jsonb) WHERE id = :id
 
--- name: write_message
-UPDATE events SET data = CAST(:data AS jsonb) WHERE key = :key
+-- name: write_event
+UPDATE events SET data = CAST(:data AS jsonb), error = :error WHERE key = :key
+
+-- name: lock_context
+SELECT context FROM conversations WHERE id = :id FOR NO KEY UPDATE
+
+-- name: write_context
+UPDATE conversations SET context = CAST(:context AS jsonb) WHERE id = :id
 
 -- name: take_back_turns
 -- A running turn may hold in memory what is being erased: it loses its fence and starts again from the rows.
@@ -55,47 +61,91 @@ UPDATE turns SET status = 'queued', lease_until = NULL, lease_owner = NULL, wake
     attempt = attempt + 1
 WHERE status = 'running' AND merchant_id = :merchant_id
 
+-- name: has_replies_on_the_broker
+SELECT EXISTS (
+    SELECT 1 FROM conversations c JOIN replies r ON r.conversation_id = c.id
+    WHERE c.merchant_id = :merchant_id AND r.acked_at IS NULL AND r.published_at IS NOT NULL)
+
+-- name: erase_turns
+-- Steps and replies go with their turn. :before NULL: all.
+DELETE FROM turns WHERE id IN (
+    SELECT id FROM turns
+    WHERE conversation_id = :conversation_id AND (CAST(:before AS timestamptz) IS NULL OR created_at < :before)
+    ORDER BY seq LIMIT :limit)
+
+-- name: erase_conversation
+DELETE FROM conversations c
+WHERE id = :id AND (CAST(:before AS timestamptz) IS NULL OR created_at < :before)
+  AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.conversation_id = c.id)
+
+-- name: reduce_context
+-- A conversation that goes on: what a workflow noted in it before may be of the former connection.
+UPDATE conversations SET context = (
+    SELECT coalesce(jsonb_object_agg(k, v), '{{}}') FROM jsonb_each(context) AS kept (k, v)
+    WHERE k = ANY (CAST(:kept AS text[])))
+WHERE id = :id AND created_at < :before
+
 -- name: blank_events
 -- The rows stay without their content: each keeps its identity, so a replay is recognised and has no effect.
 UPDATE events SET
-    data = '{{}}', subject = NULL, conversation_id = NULL,
+    data = '{{}}', subject = NULL, conversation_id = NULL, error = CASE WHEN error IS NOT NULL THEN error_code END,
     status = CASE WHEN status = 'received' THEN 'processed' ELSE status END,
     processed_at = coalesce(processed_at, clock_timestamp())
-WHERE merchant_id = :merchant_id AND key <> :key
+WHERE key = ANY (CAST(:keys AS bigint[]))
 
 -- name: blank_event
 UPDATE events SET data = '{{}}', subject = NULL WHERE key = :key
 
+-- name: forget_contacts
+UPDATE events SET data = data - CAST(:contacts AS text[]) WHERE key = :key
+
+-- name: lock_merchant
+SELECT 1 FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE
+
 -- name: erase_merchant
+-- Whatever came since the walk goes with it, too.
 -- A function with the owner's rights (storage/models.py): a role that could delete merchants could delete every token.
 -- Integrations, conversations, turns, steps and replies go with it.
 SELECT coalesce(erase_merchant(:key), false)
 
 -- name: add_tombstone
-INSERT INTO tombstones (kind, subject) VALUES (:kind, :subject)
-ON CONFLICT (kind, subject) DO UPDATE SET created_at = clock_timestamp()
+INSERT INTO tombstones (kind, subject, created_at)
+VALUES (:kind, :subject, coalesce(CAST(:at AS timestamptz), clock_timestamp()))
+ON CONFLICT (kind, subject) DO UPDATE SET created_at = greatest(tombstones.created_at, excluded.created_at)
 
 -- name: erased_at
 SELECT created_at FROM tombstones WHERE kind = :kind AND subject = :subject
 
+-- name: now
+SELECT clock_timestamp()
+
+-- fragment: request_columns
+id, merchant_id, type, data, coalesce(time, received_at) AS made_at, status, attempts, error_code, progress
+
 -- name: requests
-SELECT id, merchant_id, data, coalesce(time, received_at) AS made_at FROM events
-WHERE type = 'customers_data_request' AND status = 'processed' AND data ->> 'customer_id' IS NOT NULL
+SELECT {request_columns} FROM events
+WHERE type IN ('customers_data_request', 'customers_redact', 'shop_redact')
 ORDER BY received_at DESC, key DESC LIMIT :limit
 
 -- name: request
-SELECT id, merchant_id, data, coalesce(time, received_at) AS made_at FROM events
-WHERE type = 'customers_data_request' AND status = 'processed' AND data ->> 'customer_id' IS NOT NULL AND id = :id
+SELECT {request_columns} FROM events
+WHERE type = 'customers_data_request' AND status = 'processed' AND data ->> 'shop_domain' IS NOT NULL AND id = :id
 ORDER BY key DESC LIMIT 1
 
 -- name: prune_turns
--- Small batches: nobody waits for one, and vacuum keeps up.
--- Steps and replies go with their turn. Never a reply that the gateway has not acked.
+-- Small batches: nobody waits for one, and vacuum keeps up. Steps and replies go with their turn, acked or not.
 DELETE FROM turns WHERE id = ANY (ARRAY (
     SELECT t.id FROM turns t
     WHERE t.status IN ('done', 'dead') AND t.finished_at < (SELECT clock_timestamp()) - make_interval(days => :days)
-      AND NOT EXISTS (SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.acked_at IS NULL)
     ORDER BY t.finished_at LIMIT :limit
+    FOR UPDATE SKIP LOCKED))
+
+-- name: prune_waiting
+-- A turn that waits for its merchant to reconnect is as old as its message.
+DELETE FROM turns WHERE id = ANY (ARRAY (
+    SELECT t.id FROM turns t
+    WHERE t.status = 'queued' AND t.created_at < (SELECT clock_timestamp()) - make_interval(days => :days)
+    ORDER BY t.created_at LIMIT :limit
     FOR UPDATE SKIP LOCKED))
 
 -- name: prune_events
@@ -105,3 +155,11 @@ DELETE FROM events WHERE key = ANY (ARRAY (
       AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.event_key = e.key)
     ORDER BY e.processed_at LIMIT :limit
     FOR UPDATE SKIP LOCKED))
+
+-- name: prune_conversations
+DELETE FROM conversations WHERE id IN (
+    SELECT c.id FROM conversations c
+    WHERE c.updated_at < clock_timestamp() - make_interval(days => :days)
+      AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.conversation_id = c.id)
+    ORDER BY c.updated_at LIMIT :limit
+    FOR UPDATE SKIP LOCKED)

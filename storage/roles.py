@@ -41,7 +41,7 @@ _SWEEPER: Grants = {
 # Not whom an event is about, nor what it asks for: the functions below go by that.
 _HANDLING = (
     "SELECT, DELETE, UPDATE (status, error_code, error, attempts, run_after, hinted_at, processed_at, times, data,"
-    " subject, conversation_id)"
+    " subject, conversation_id, progress)"
 )
 # Not whose it is, nor the domain that a token is sent to.
 _RENEWING = (
@@ -64,7 +64,7 @@ TABLES: Mapping[str, Grants] = {
         "turns": "SELECT, INSERT, UPDATE, DELETE",
         "steps": "SELECT, UPDATE",
         "tombstones": "SELECT, INSERT, UPDATE",
-        "merchants": "SELECT, INSERT",
+        "merchants": "SELECT, INSERT, UPDATE (updated_at)",
     },
     "cj_agent": {
         **EVERYONE,

@@ -141,8 +141,6 @@ class OpenAIServer(ModelServer):
     def __init__(self, script: Script) -> None:
         super().__init__()
         self.requests: list[Received] = []
-        #: How many requests are being answered.
-        self.open_requests = 0
         self._script = script
 
     def __enter__(self) -> Self:
@@ -156,11 +154,7 @@ class OpenAIServer(ModelServer):
         peer = request.get_extra_info("peername")[1]
         received = Received(request.path, headers, body, time.monotonic(), peer)
         self.requests.append(received)
-        self.open_requests += 1
-        try:
-            return await _send(self._next(received), request, body.get("model"))
-        finally:
-            self.open_requests -= 1
+        return await _send(self._next(received), request, body.get("model"))
 
     def _next(self, received: Received) -> Answer:
         if callable(self._script):

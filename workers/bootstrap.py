@@ -117,7 +117,11 @@ class Resources:
     @cached_property
     def turn_runner(self) -> TurnRunner:
         transactions = TurnTransactions(
-            self.database, self.workflows, lease_seconds=self.settings.lease_seconds, owner=self.owner
+            self.database,
+            self.workflows,
+            lease_seconds=self.settings.lease_seconds,
+            owner=self.owner,
+            reply_characters=self.settings.reply_characters,
         )
         return TurnRunner(
             transactions=transactions,

@@ -156,6 +156,8 @@ _ABSORBED = _number(int, 0, 1000, "write a number from 0 to 1000, e.g. 20")
 _RATE = _number(int, 0, 10_000, "write a number from 0 (no limit) to 10000, e.g. 60")
 _DAILY = _number(int, 0, 10**12, "write tokens, e.g. 5000000; 0 is no limit")
 _WAITING = _number(int, 1, 1_000_000, "write a number of turns from 1 to 1000000, e.g. 300")
+# 100,000 characters are 600,000 bytes of JSON at most; the contract allows a reply 1 MiB.
+_REPLY = _number(int, 500, 100_000, "write characters from 500 to 100000, e.g. 16000")
 _PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
 
 
@@ -255,6 +257,11 @@ class Settings(BaseModel):
         MAX_WAITING_TURNS,
         alias="CJ_MAX_WAITING_TURNS",
         description=f"turns of one merchant that may wait; a message above it is declined; default {MAX_WAITING_TURNS}",
+    )
+    reply_characters: Annotated[int, _REPLY] = Field(
+        16_000,
+        alias="CJ_REPLY_CHARACTERS",
+        description="most characters of one message of CJ; a longer one is cut; default 16000",
     )
     log_level: Annotated[str, AfterValidator(_log_level)] = Field(
         "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"

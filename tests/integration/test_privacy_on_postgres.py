@@ -11,8 +11,8 @@ from events import agui
 from storage import connections, merchants, outbox, privacy, turns
 from storage.database import Database
 from storage.errors import LostTurn
+from storage.mentions import Person
 from storage.outbox import NewReply
-from storage.privacy import Person
 from storage.turns import Claim, TurnInput
 from storage.vault import Vault, new_key_text
 from tests.rows import at_once, claim, finish, new_event, query, queue, store_event

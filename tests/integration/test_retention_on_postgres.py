@@ -1,4 +1,4 @@
-"""Rows that ended long ago are deleted; unfinished or unacked ones stay, however old."""
+"""What is older than 30 days is deleted, acked or not; what is young stays."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from storage.database import Database
 from storage.outbox import NewReply
 from storage.privacy import Pruned
 from storage.turns import Claim, TurnInput
+from tests import rows
 
 
 @pytest.fixture
@@ -85,8 +86,26 @@ def test_what_ended_lately_stays(database: Database, ended: int) -> None:
     assert prune(database) == Pruned(turns=0, events=0)
 
 
-def test_an_unacked_reply_keeps_its_turn(database: Database, ended: int) -> None:
+def test_a_gateway_that_stays_away_keeps_nothing(database: Database, ended: int) -> None:
     age(database, 31)
     with database.transaction() as session:
         session.execute(text("update replies set acked_at = null"))
-    assert prune(database) == Pruned(turns=0, events=0)
+    assert prune(database) == Pruned(turns=1, events=1)
+    assert count(database, "replies") == 0
+
+
+def test_a_message_that_waits_for_the_merchant_to_reconnect_is_not_kept_for_ever(database: Database) -> None:
+    rows.queue(database, "hello")
+    rows.queue(database, "anybody?")
+    rows.execute(database, "update turns set created_at = created_at - interval '31 days' where seq = 1")
+    assert prune(database).turns == 1
+    assert rows.query(database, "select seq from turns") == [(2,)]
+
+
+def test_a_conversation_without_anything_left_goes_too(database: Database, ended: int) -> None:
+    rows.open_conversation(database, "talking", "m")
+    rows.execute(database, "update conversations set updated_at = updated_at - interval '31 days' where id = 'c'")
+    assert prune(database) == Pruned(turns=0, events=0)  # its turn is not old yet
+    age(database, 31)
+    assert prune(database) == Pruned(turns=1, events=1, conversations=1)
+    assert rows.query(database, "select id from conversations") == [("talking",)]

@@ -266,7 +266,7 @@ def test_the_budget_ends_a_turn_between_two_calls(serve: Serve, hire: Hire) -> N
 
 
 def test_what_a_provider_does_not_count_is_estimated(serve: Serve, hire: Hire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.openai_server.USAGE", None)
+    monkeypatch.setattr("workers.model.local_server.USAGE", None)
     serve([Say("Yes.")])
     merchant = hire()
     merchant.asks("x" * 3000)

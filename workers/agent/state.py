@@ -71,6 +71,15 @@ class TurnState:
                     found.append(content["data_type"])
         return found
 
+    def websites(self) -> frozenset[str]:
+        """The hosts that Shopify named as the shop's website, in this turn or an earlier one."""
+        steps = [*self.steps, *(step for turn in self.history for step in turn.steps)]
+        contents = (result["content"] for step in steps for result in step.tool_results or ())
+        shops = (content["data"].get("shop") for content in contents if isinstance(content.get("data"), dict))
+        return frozenset(
+            str(shop["website"]).lower() for shop in shops if isinstance(shop, dict) and shop.get("website")
+        )
+
     def last_error(self) -> str | None:
         """The error code of the turn's last failed tool call, if any."""
         codes = self.errors()

@@ -19,6 +19,7 @@ from storage.outbox import NewReply, OutgoingReply
 from storage.turns import RECONNECT_ASKED, Claim, NotDue, Room
 from workers import logs
 from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
+from workers.agent.outgoing_text import CHARACTERS, OwnSites, outgoing
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
 from workers.agent.time_limits import TRANSACTION_SECONDS
@@ -70,11 +71,20 @@ class Ended:
 class TurnTransactions:
     """Reads and writes the rows of a turn."""
 
-    def __init__(self, database: Database, workflows: WorkflowSet, *, lease_seconds: float, owner: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        workflows: WorkflowSet,
+        *,
+        lease_seconds: float,
+        owner: str,
+        reply_characters: int = CHARACTERS,
+    ) -> None:
         self._database = database
         self._workflows = workflows
         self._lease_seconds = lease_seconds
         self._owner = owner
+        self._reply_characters = reply_characters
 
     def open(self, turn_id: int) -> tuple[TurnState, Replies] | NotDue | None:
         """Claim the turn and load it; RUN_STARTED is committed with the first claim."""
@@ -134,14 +144,14 @@ class TurnTransactions:
                 return None
             self._add(session, state.claim, answer)
             state.steps = turns.steps_of(session, state.claim.turn_id)
-            return self._append(session, state.claim, replies)
+            return self._append(session, state.claim, replies, state)
 
         return self._transact("step", work)
 
     def add_replies(self, state: TurnState, replies: Sequence[NewReply]) -> Replies:
         def work(session: Session) -> Replies:
             turns.fence(session, state.claim)
-            return self._append(session, state.claim, replies)
+            return self._append(session, state.claim, replies, state)
 
         return self._transact("replies", work)
 
@@ -153,7 +163,7 @@ class TurnTransactions:
         def work(session: Session) -> Replies:
             turns.add_results(session, state.claim, step, results)
             state.steps = turns.steps_of(session, state.claim.turn_id)
-            return self._append(session, state.claim, replies)
+            return self._append(session, state.claim, replies, state)
 
         return self._transact("results", work)
 
@@ -180,11 +190,11 @@ class TurnTransactions:
             if answer is not None:
                 self._add(session, state.claim, answer)
             new = [*replies, *self._conclude(session, state, error)]
-            outgoing = self._append(session, state.claim, new)
-            outgoing += self._end_absorbed(session, state)
+            committed = self._append(session, state.claim, new, state)
+            committed += self._end_absorbed(session, state)
             turns.finish(session, state.claim, error=error[0] if error else None)
             wake_ups = turns.next_to_wake(session, state.claim.conversation_id, state.claim.merchant_id)
-            return Ended(outgoing, wake_ups)
+            return Ended(committed, wake_ups)
 
         return self._transact("end", work)
 
@@ -204,10 +214,10 @@ class TurnTransactions:
         if claim.workflow_hash is None:
             conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
             turns.set_workflow(session, claim, workflow.name, workflow.hash)
-        outgoing: Replies = []
+        committed: Replies = []
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
             run_started = agui.run_started(claim.conversation_id, claim.run_id)
-            outgoing = self._append(session, claim, [NewReply("started", run_started)])
+            committed = self._append(session, claim, [NewReply("started", run_started)])
         history = conversations.history(
             session,
             claim.conversation_id,
@@ -218,7 +228,7 @@ class TurnTransactions:
         taken = turns.absorbed_by(session, claim.turn_id)
         absorbed = [Absorbed(item.at_step, item.input) for item in taken]
         context = {**conversation.context, "workflow": workflow.name}
-        return TurnState(claim, workflow, context, history, steps, absorbed), outgoing
+        return TurnState(claim, workflow, context, history, steps, absorbed), committed
 
     def _workflow(self, session: Session, claim: Claim, current: str) -> Workflow:
         """The version the turn began with; for a new turn, the workflow it was planned in, or the conversation's."""
@@ -245,7 +255,11 @@ class TurnTransactions:
         spent = {} if answer.spent is None else vars(answer.spent)
         turns.add_step(session, claim, answer.step, answer.assistant, **spent)
 
-    def _append(self, session: Session, claim: Claim, replies: Sequence[NewReply]) -> Replies:
+    def _append(
+        self, session: Session, claim: Claim, replies: Sequence[NewReply], state: TurnState | None = None
+    ) -> Replies:
+        """Where words become replies: whoever wrote them, they leave as plain text."""
+        replies = [self._plain(session, claim, reply, state) for reply in replies]
         return outbox.append(
             session,
             turn_id=claim.turn_id,
@@ -255,6 +269,14 @@ class TurnTransactions:
             traceparent=claim.traceparent,
             replies=replies,
         )
+
+    def _plain(self, session: Session, claim: Claim, reply: NewReply, state: TurnState | None) -> NewReply:
+        cleaned = outgoing(reply.data, limit=self._reply_characters)
+        if cleaned != reply.data and state is not None:  # only then it matters which addresses are the shop's own
+            found = connections.integration_of(session, claim.merchant_id)
+            own = OwnSites(found.shop_domain, state.websites()) if found is not None else OwnSites()
+            cleaned = outgoing(reply.data, own, limit=self._reply_characters)
+        return NewReply(reply.key, cleaned)
 
     def _conclude(self, session: Session, state: TurnState, error: tuple[str, str] | None) -> list[NewReply]:
         """Apply the turn's effects to the conversation; returns the replies that report them."""
@@ -303,12 +325,12 @@ class TurnTransactions:
 
     def _end_absorbed(self, session: Session, state: TurnState) -> Replies:
         """Every turn ends with exactly one RUN_FINISHED, even one whose message another turn answered."""
-        outgoing: Replies = []
+        committed: Replies = []
         for item in turns.absorbed_by(session, state.claim.turn_id):
             run_id = f"turn_{item.turn_id}"
             started = agui.run_started(state.claim.conversation_id, run_id)
             finished = agui.run_finished(state.claim.conversation_id, run_id)
-            outgoing += outbox.append(
+            committed += outbox.append(
                 session,
                 turn_id=item.turn_id,
                 conversation_id=state.claim.conversation_id,
@@ -317,7 +339,7 @@ class TurnTransactions:
                 traceparent=None,
                 replies=[NewReply("started", started), NewReply(agui.END_KEY, finished)],
             )
-        return outgoing
+        return committed
 
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
         def once() -> T:

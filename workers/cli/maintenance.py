@@ -1,8 +1,13 @@
 """What operators ask and mend: `cj timeline`, `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from workers.cli.common import CommandFailed, examples, json_option, plain, print_json, settings_for, transaction
+
+if TYPE_CHECKING:
+    from storage.privacy import PrivacyRequest
 
 
 @click.command(
@@ -144,9 +149,9 @@ def retry_turn(turn_id: int) -> None:
     click.echo(f"queued as turn {queued}")
 
 
-@click.group(short_help="Answer customers' data requests.")
+@click.group(short_help="Show privacy requests and answer those for stored data.")
 def privacy() -> None:
-    """Answer requests by a shop's customers for their stored data (customers_data_request).
+    """Show privacy requests, and answer those of a shop's customers for their stored data (customers_data_request).
 
     Deletions (customers_redact, shop_redact) need no command: the workers carry them out at once.
     """
@@ -156,18 +161,35 @@ def privacy() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 def list_requests(limit: int, as_json: bool) -> None:
-    """List the requests, latest first. Shopify requires an answer within 30 days."""
+    """List the requests, latest first, and how far each has come. Shopify requires an answer within 30 days.
+
+    A deletion that waits was put off as often as it says: the workflow workers' log says why.
+    """
     from storage import privacy as stored
 
     with transaction() as session:
         found = stored.requests(session, limit=limit)
     if as_json:
-        print_json([{"id": r.id, "made_at": r.made_at, "merchant_id": r.person.merchant_id} for r in found])
+        print_json([_request_json(one) for one in found])
         return
     for one in found:
-        click.echo(f"{one.made_at:%Y-%m-%d %H:%M:%S}  {one.id}  merchant {one.person.merchant_id}, {one.shop_domain}")
+        what = f"{one.type}  {one.id}  merchant {one.person.merchant_id}, {one.shop_domain}"
+        click.echo(plain(f"{one.made_at:%Y-%m-%d %H:%M:%S}  {what}: {_request_state(one)}"))
     if not found:
         click.echo("no requests")
+
+
+def _request_state(one: "PrivacyRequest") -> str:
+    if one.status == "rejected":
+        return f"refused, {one.error_code}"
+    if one.status == "received":
+        return f"waits, put off {one.attempts} times, {one.rows} rows so far"
+    return f"answer with: cj privacy export {one.id}" if one.type == "customers_data_request" else "done"
+
+
+def _request_json(one: "PrivacyRequest") -> dict[str, Any]:
+    names = ("id", "type", "made_at", "shop_domain", "status", "attempts", "rows", "error_code")
+    return {"merchant_id": one.person.merchant_id, **{name: getattr(one, name) for name in names}}
 
 
 @privacy.command(epilog=examples("cj privacy export 4f1c… > answer.json"))

@@ -49,7 +49,7 @@ def data_of(event_type: str, pairs: Sequence[str]) -> dict[str, Any]:
     """Parse KEY=VALUE arguments into data for this event type. Raises InvalidEvent, WrongUse."""
     from events import catalog
 
-    kinds = catalog.fields(event_type)
+    kinds = catalog.fields(event_type, personal=True)
     data: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")

@@ -62,6 +62,21 @@ class ReplyPublisher:
             self._breaker.failed(type(error).__name__)
             return False
 
+    def purge(self) -> bool:
+        """Remove every reply from the broker, since one of them holds what was erased; False if that failed.
+
+        Nothing is lost: what the gateway has not acked is soon sent again from the outbox, as it reads now.
+        """
+        if self._breaker.is_open:
+            return False
+        try:
+            with self._app.producer_or_acquire() as producer:
+                queues.purge(queues.REPLIES, producer.channel)
+        except Exception as error:  # noqa: BLE001 - as in publishing
+            self._breaker.failed(type(error).__name__)
+            return False
+        return True
+
     def note(self) -> None:
         """Mark in the outbox what was published so far."""
         with self._lock:

@@ -75,6 +75,10 @@ class ModelServer:
             self.open_requests -= 1
 
 
+USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
+"""What an answer cost, whatever is in it."""
+
+
 def completion(message: Message | None, model: object) -> web.Response:
     """A message of the model; None: an answer without any choice."""
     finish = "tool_calls" if message and message.get("tool_calls") else "stop"
@@ -85,7 +89,7 @@ def completion(message: Message | None, model: object) -> web.Response:
             "created": int(time.time()),
             "model": model,
             "choices": [{"index": 0, "message": message, "finish_reason": finish}] if message is not None else [],
-            "usage": {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16},
+            "usage": USAGE,
         }
     )
 

@@ -20,6 +20,7 @@ from storage.turns import TurnInput
 from workers import logs, metrics
 from workers.settings import MAX_WAITING_TURNS
 from workers.workflow import privacy
+from workers.workflow.privacy import Leftovers
 from workflows import engine, explanation
 from workflows.engine import Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.errors import UnknownWorkflow
@@ -32,6 +33,7 @@ CONNECT_PATIENCE_SECONDS = 3.0
 POSTPONE_SECONDS = 0.5
 
 OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
+UNKNOWN_MERCHANT = "event.unknown_merchant"
 NO_RULE = "no rule took the event"
 """How the log line begins that says why."""
 MESSAGE = "message_received"
@@ -53,6 +55,9 @@ class Effects:
     """To messages that were too many."""
     prefetches: list[tuple[str, str]] = field(default_factory=list)
     forget_cache_of: list[str] = field(default_factory=list)
+    is_deletion: bool = False
+    leftovers: Leftovers | None = None
+    """What to clear before a deletion can be settled."""
     postponed_seconds: float | None = None
 
 
@@ -99,10 +104,27 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
         _refuse(session, row, refused.code, refused.message)
         if refused.code == privacy.ERASED:
             privacy.forget(session, row)
+        elif row.type in privacy.ENDS_HERE and refused.code == UNKNOWN_MERCHANT:
+            privacy.forget_contacts(session, row)
         return Effects(row.merchant_id)
+    if effects.is_deletion:
+        return effects  # the event is done when its leftovers are cleared, see `settle`
+    if row.type in privacy.ENDS_HERE:
+        privacy.forget_contacts(session, row)  # the merchant's data is gone already
     inbox.processed(session, row.key)
     metrics.event(row.type, "over_limit" if effects.replies else "handled")
     return effects
+
+
+def settle(session: Session, event_key: int) -> Effects | None:
+    """End the deletion of this event, after its leftovers were cleared; None if somebody else did."""
+    row = inbox.take(session, event_key)
+    if row is None or row.key != event_key or row.progress is None:
+        return None
+    left = privacy.settle(session, row, str(row.data["merchant_id"]))
+    if left is None:
+        metrics.event(row.type, "handled")
+    return Effects(leftovers=left)
 
 
 def _refuse(session: Session, row: InboxRow, code: str, message: str) -> None:
@@ -127,13 +149,20 @@ class _Handler:
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
         integration = connections.integration_of(self._session, merchant_id)
-        if self._is_erased(merchant_id):
+        if self._row.progress is None:  # else it passed these checks before
+            if self._is_erased(merchant_id):
+                return
+            self._check_merchant(merchant_id, integration)
+        if self._row.type in privacy.ENDS_HERE:
+            self._effects.is_deletion = True
+            self._effects.leftovers = privacy.carry_out(self._session, self._row, merchant_id)
             return
-        self._check_merchant(merchant_id, integration)
+        if self._row.progress is not None:
+            self._effects.is_deletion = True
+            self._effects.leftovers = privacy.leave(self._session, self._row, merchant_id)
+            return
         if not self._core(merchant_id, integration):
             log.info("event is older than what is stored", event_type=self._row.type)
-            return
-        if self._row.type in privacy.ENDS_HERE:
             return
         conversation, fresh = self._conversation(merchant_id, integration)
         if conversation is None:
@@ -185,13 +214,15 @@ class _Handler:
                 raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
         if integration is None and not merchants.merchant_exists(self._session, merchant_id):
             unknown = (
-                "event.unknown_merchant",
+                UNKNOWN_MERCHANT,
                 "merchant_id is unknown; store its token first (connect_shop)",
             )
             raise TooEarly(*unknown) if waits else Refused(*unknown)
         if waits and (integration is None or not integration.is_active):
             raise TooEarly("event.not_connected", f"{shop} has no active token; store it first (connect_shop)")
         if shop is not None and integration is not None and integration.shop_domain != shop:
+            if kind in privacy.EVENTS and privacy.left_shop(self._session, merchant_id, str(shop)):
+                return
             raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
 
     def _core(self, merchant_id: str, integration: Integration | None) -> bool:
@@ -199,13 +230,12 @@ class _Handler:
         if self._row.type == "app_uninstalled" and integration is not None:
             if not connections.disconnect(self._session, self._row.key):
                 return False
-            self._effects.forget_cache_of.append(merchant_id)
+            self._effects.is_deletion = True
+            self._effects.leftovers = privacy.leave(self._session, self._row, merchant_id)
         if self._row.type == "oauth_complete":
             self._effects.forget_cache_of.append(merchant_id)
-        if self._row.type in privacy.EVENTS:
-            if not privacy.carry_out(self._session, self._row, merchant_id, integration):
-                return False
-            self._effects.forget_cache_of.append(merchant_id)
+        if self._row.type == privacy.DATA_REQUEST:
+            log.warning("a customer requested their data; answer with: cj privacy export", event_id=self._row.id)
         return True
 
     def _conversation(self, merchant_id: str, integration: Integration | None) -> tuple[Conversation | None, bool]:

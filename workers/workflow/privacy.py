@@ -1,23 +1,26 @@
-"""Shopify's privacy webhooks, handled inside the event's transaction.
+"""Shopify's privacy webhooks.
 
     customers_data_request   changes nothing: an operator answers the stored row with `cj privacy export`
     customers_redact         blanks whatever names the customer or the orders: fetched data, messages, replies; cache
-    shop_redact              erases all data of the merchant, including tokens; a tombstone stays
+    shop_redact              erases all data of the merchant, including tokens; a tombstone stays. If the shop was
+                             connected again since, only what is older than the new connection is erased
 
-Shopify allows 30 days (https://shopify.dev/docs/apps/build/privacy-law-compliance); we act at once. An event older
-than its merchant's tombstone is refused and its content dropped, so that a replay brings nothing back.
+Shopify allows 30 days (https://shopify.dev/docs/apps/build/privacy-law-compliance); we act at once. Both deletions take
+as many transactions as they need: `carry_out` is one of them, and the event stays in the inbox until the last. An event
+older than its merchant's tombstone is refused and its content dropped, so that a replay brings nothing back.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage import privacy
-from storage.connections import Integration
+from storage import connections, inbox, privacy
+from storage.connections import FormerConnection, Integration
 from storage.inbox import InboxRow
-from storage.privacy import MERCHANT, Person
+from storage.mentions import Person
+from storage.privacy import FORMER, LEFTOVERS, MERCHANT, NAMES, TALK, Walk
 from workers import logs
 
 log = logs.get(__name__)
@@ -28,6 +31,17 @@ ENDS_HERE = frozenset({CUSTOMERS_REDACT, SHOP_REDACT})
 """Events that no conversation sees."""
 ERASED = "event.erased"
 """Error code of an event that arrived after its merchant's data was erased."""
+REDACT_AFTER = timedelta(hours=48)
+"""Shopify sends shop_redact so long after an uninstallation, or later."""
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What is to be cleared outside of Postgres before a deletion is done: always the cache, perhaps the replies."""
+
+    event_key: int
+    merchant_id: str
+    on_the_broker: bool
 
 
 def erased(session: Session, row: InboxRow, merchant_id: str) -> datetime | None:
@@ -36,21 +50,73 @@ def erased(session: Session, row: InboxRow, merchant_id: str) -> datetime | None
     return at if at is not None and happened_at(row) <= at else None
 
 
-def carry_out(session: Session, row: InboxRow, merchant_id: str, integration: Integration | None) -> bool:
-    """Carry out one of EVENTS; False if it is older than the current connection."""
-    match row.type:
-        case "customers_data_request":
-            log.warning("a customer requested their data; answer with: cj privacy export", event_id=row.id)
-        case "customers_redact":
-            rows = privacy.blank(session, person(merchant_id, row.data))
-            log.warning("a customer's data was blanked", event_id=row.id, rows=rows)
-        case "shop_redact":
-            # The shop reconnected within the 48 hours Shopify waits: this event is about its earlier connection.
-            if integration is not None and integration.is_active and integration.connected_at > happened_at(row):
-                return False
-            privacy.erase_merchant(session, merchant_id, but_event=row.key)
-            log.warning("a merchant's data was erased", event_id=row.id)
-    return True
+def left_shop(session: Session, merchant_id: str, shop_domain: str) -> bool:
+    """Whether the merchant had this shop connected before."""
+    return any(shop_domain == former.shop_domain for former in connections.former(session, merchant_id))
+
+
+def carry_out(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | None:
+    """Carry out as much of a deletion as fits into one transaction; what is left outside when all rows are done."""
+    walk = _walk(session, row)
+    if row.type == CUSTOMERS_REDACT:
+        if not walk.is_closed:
+            privacy.blank_some(session, Person.of_event(merchant_id, row.data), walk, but_event=row.key)
+    elif not walk.is_closed:
+        privacy.lock_merchant(session, merchant_id)  # nobody connects the shop between this decision and the commit
+        former = connections.former(session, merchant_id)
+        erased = privacy.erased_at(session, FORMER, merchant_id)
+        before = reconnected_at(row, connections.integration_of(session, merchant_id), former, erased)
+        privacy.erase_some(session, merchant_id, walk, but_event=row.key, before=before)
+    inbox.keep_progress(session, row.key, walk.to_json())
+    return Leftovers(row.key, merchant_id, walk.on_the_broker) if walk.is_closed else None
+
+
+def settle(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | None:
+    """End a deletion whose leftovers were cleared; leftovers again if a reply was blanked meanwhile."""
+    walk = Walk(**(row.progress or {}))
+    if row.type == CUSTOMERS_REDACT:
+        # A turn may have read the cache between the last transaction and its clearing.
+        walk.on_the_broker = False
+        privacy.close_blanking(session, Person.of_event(merchant_id, row.data), walk, but_event=row.key)
+        if walk.on_the_broker:
+            inbox.keep_progress(session, row.key, walk.to_json())
+            return Leftovers(row.key, merchant_id, on_the_broker=True)
+        forget_contacts(session, row)
+    inbox.processed(session, row.key)
+    if row.type in EVENTS:
+        log.warning("a privacy request was carried out", event_id=row.id, event_type=row.type, rows=walk.rows)
+    return None
+
+
+def leave(session: Session, row: InboxRow, merchant_id: str) -> Leftovers:
+    """An uninstallation is done in Postgres: what is left is the cache."""
+    if row.progress is None:
+        inbox.keep_progress(session, row.key, privacy.begin(session, LEFTOVERS).to_json())
+    return Leftovers(row.key, merchant_id, on_the_broker=False)
+
+
+def reconnected_at(
+    row: InboxRow, integration: Integration | None, former: Sequence[FormerConnection], erased: datetime | None
+) -> datetime | None:
+    """When the merchant connected a shop again since the uninstallation that a shop_redact is about; None: not since.
+
+    What is older belonged to a former connection. What is younger, its tokens above all, is left alone. `erased`: up
+    to when a former connection's data was erased.
+    """
+    if integration is None:
+        return None
+    shop, happened, connected = row.data["shop_domain"], happened_at(row), integration.connected_at
+    if integration.shop_domain != shop:
+        return connected  # it is about a shop that the merchant has left
+    if integration.status == "uninstalled":
+        return None
+    earlier = [connection for connection in former if connection.shop_domain == shop]
+    if connected > happened or (earlier and connected > happened - REDACT_AFTER):
+        return connected
+    # However late it comes: an uninstallation before this connection is still owed its shop_redact.
+    is_owed = any(connection.uninstalled_at is not None for connection in earlier)
+    is_paid = erased is not None and erased >= connected
+    return connected if is_owed and not is_paid else None
 
 
 def forget(session: Session, row: InboxRow) -> None:
@@ -58,11 +124,17 @@ def forget(session: Session, row: InboxRow) -> None:
     privacy.blank_event(session, row.key)
 
 
-def person(merchant_id: str, data: Mapping[str, Any]) -> Person:
-    """The customer a privacy event is about."""
-    return Person(merchant_id, str(data["customer_id"]), tuple(map(str, data.get("order_ids", ()))))
+def forget_contacts(session: Session, row: InboxRow) -> None:
+    """Drop e-mail and phone of a request that has nothing left to look for."""
+    privacy.forget_contacts(session, row.key)
 
 
 def happened_at(row: InboxRow) -> datetime:
     """When the event happened; if it does not say, when it was received."""
     return row.time or row.received_at
+
+
+def _walk(session: Session, row: InboxRow) -> Walk:
+    if row.progress is not None:
+        return Walk(**row.progress)
+    return privacy.begin(session, NAMES if row.type == CUSTOMERS_REDACT else TALK)

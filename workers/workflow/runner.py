@@ -1,23 +1,26 @@
 """Handles accepted events, each in one transaction and in conversation order, then notifies other workers.
 
 An event whose handling fails unexpectedly is retried with growing pauses and finally refused: it blocks its
-conversation for a while, not forever, and an operator finds it with `cj events rejected`.
+conversation for a while, not forever, and an operator finds it with `cj events rejected`. Each time counts as an
+attempt. A deletion that the law demands is never refused for such a reason: `cj privacy requests` shows how it stands.
 """
 
 from contextlib import suppress
 
 from storage import inbox
 from storage.errors import StorageError, StorageUnavailable
-from workers import logs
+from workers import logs, metrics
 from workers.bootstrap import Resources
 from workers.failpoints import failpoint
 from workers.shop.fetch import FetchRequest
-from workers.workflow.handler import Effects, handle
+from workers.workflow import privacy
+from workers.workflow.handler import Effects, handle, settle
 
 log = logs.get(__name__)
 
 MAX_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 300.0
 FAILED = "event.handling_failed"
 
 
@@ -38,6 +41,8 @@ def _run_one(tools: Resources, event_key: int, merchant_ids: set[str]) -> None:
                 return
     except StorageUnavailable:
         log.warning("event waits for Postgres; the sweeper will retry it", event_key=event_key)
+        with suppress(StorageError):  # Postgres is away altogether
+            _postpone(tools, event_key, refuse=False)
     except Exception:
         log.exception("event could not be handled", event_key=event_key)
         with suppress(StorageError):  # then the sweeper will retry it
@@ -54,6 +59,15 @@ def _next(tools: Resources, event_key: int) -> Effects | None:
         return None
     notify(tools, effects)
     failpoint("handle.after_hints")
+    left = effects.leftovers
+    while left is not None:
+        if not (tools.cache.drop(left.merchant_id) and (not left.on_the_broker or tools.reply_publisher.purge())):
+            log.warning("a deletion waits for Redis or the broker", event_key=left.event_key)
+            _postpone(tools, left.event_key)
+            return None
+        with tools.database.transaction() as session:
+            settled = settle(session, left.event_key)
+        left = None if settled is None else settled.leftovers
     return effects
 
 
@@ -67,16 +81,17 @@ def _wake_oldest(tools: Resources, merchant_ids: set[str]) -> None:
         tools.wake_ups.handle_events(keys)
 
 
-def _postpone(tools: Resources, event_key: int) -> None:
+def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
     with tools.database.transaction() as session:
         row = inbox.take(session, event_key)
         if row is None:
             return
         ids = {"event_key": row.key, "event_id": row.id, "conversation_id": row.conversation_id}
-        if row.attempts + 1 < MAX_ATTEMPTS:
-            seconds = FIRST_PAUSE_SECONDS * 2**row.attempts
+        if not refuse or row.type in privacy.ENDS_HERE or row.attempts + 1 < MAX_ATTEMPTS:
+            seconds = min(FIRST_PAUSE_SECONDS * 2 ** min(row.attempts, 20), LONGEST_PAUSE_SECONDS)
             log.warning("event postponed", **ids, attempts=row.attempts + 1, seconds=seconds)
             inbox.postpone(session, row.key, seconds)
+            metrics.event(row.type, "postponed")
         else:
             log.error("event refused: every attempt failed", **ids, error_code=FAILED)
             reason = f"handling it failed {MAX_ATTEMPTS} times; the workflow worker's log says why"

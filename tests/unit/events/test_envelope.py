@@ -450,3 +450,26 @@ def test_damaged_events_are_read_or_refused(event_type: str, attributes: Any, da
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_event_or_refused(raw: bytes) -> None:
     assert outcome(lambda: decode(raw)) is None
+
+
+@pytest.mark.parametrize("type", ["customers_redact", "customers_data_request"])
+def test_a_customer_may_have_only_an_email_or_a_phone(type: str) -> None:
+    without = {name: value for name, value in CUSTOMER.items() if name != "customer_id"}
+    for contact in ({"email": "anna@example.com"}, {"phone": "+49 170 1234567"}, {"customer_id": None, "phone": "1"}):
+        event = read(envelope(type=type, data={**without, **contact}))
+        assert event.payload == {**without, **{name: value for name, value in contact.items() if value is not None}}
+    for nobody in (without, {**without, "email": None}, {**without, "customer_id": None}):
+        with pytest.raises(InvalidEvent) as refused:
+            read(envelope(type=type, data=nobody))
+        assert refused.value.code == "event.missing_field"
+        assert "customer_id is missing" in refused.value.message
+    for bad in ("", " ", "x" * 321, "anna\n@example.com", 7):
+        with pytest.raises(InvalidEvent) as refused:
+            read(envelope(type=type, data={**CUSTOMER, "email": bad}))
+        assert "anna" not in refused.value.message
+        assert "xxx" not in refused.value.message
+
+
+def test_no_workflow_sees_an_email_or_a_phone() -> None:
+    assert not {"email", "phone"} & fields("customers_data_request").keys()
+    assert {"email", "phone"} <= fields("customers_data_request", personal=True).keys()
