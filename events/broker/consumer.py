@@ -21,7 +21,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,12 +97,22 @@ class _OpenConnection:
             self._broker.release()
 
 
+def _noted_apart(queue: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The transport's options, with the unacked messages of a queue that is not the workers' under keys of its own.
+
+    Consumers restore what others noted under the same keys, onto whatever queue is noted there. So who may not publish
+    on every queue, as the gateway, must not share them with those who may.
+    """
+    if queue in (queues.EVENTS, queues.ACKS) or "unacked_key" not in options:
+        return dict(options)
+    keys = {"unacked_key": "unacked", "unacked_index_key": "unacked_index", "unacked_mutex_key": "unacked_mutex"}
+    return {**options, **{option: f"{queue}.{key}" for option, key in keys.items()}}
+
+
 class PlainConsumer:
     """Consumes one plain queue and publishes to the queues in `publishes` over the same connection.
 
     At most `prefetch` deliveries are out unacked; `timeout` is the time in seconds that one operation may take.
-    `unacked` is where they are noted on Redis. Consumers that share it restore each other's, onto whatever queue is
-    noted there: so the gateway, which may not publish on every queue, must not share it with those who may.
     """
 
     def __init__(
@@ -113,20 +123,12 @@ class PlainConsumer:
         publishes: Collection[str] = (),
         prefetch: int = 100,
         timeout: float = 5.0,
-        unacked: str | None = None,
     ) -> None:
         self.queue = queue
         self._publishes = publishes
         self._prefetch = prefetch
         self._broker = queues.connection(broker_url, timeout=max(timeout, _LEAST_TIMEOUT))
-        options = self._broker.transport_options or {}
-        if unacked is not None and "unacked_key" in options:
-            self._broker.transport_options = {
-                **options,
-                "unacked_key": unacked,
-                "unacked_index_key": f"{unacked}_index",
-                "unacked_mutex_key": f"{unacked}_mutex",
-            }
+        self._broker.transport_options = _noted_apart(queue, self._broker.transport_options or {})
         self._name = queues.safe_url(broker_url)
         self._current: _OpenConnection | None = None
         self._connections = 0
