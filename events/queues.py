@@ -4,7 +4,6 @@ Everything is published to the default exchange, with the queue's name as routin
 a set of bindings beside the queues: after a flush it is gone, and publishing to it loses messages without an error.
 """
 
-import json
 import re
 import ssl
 from typing import Any
@@ -33,7 +32,6 @@ VISIBILITY_TIMEOUT = 5
 CONFIRM_SECONDS = 5.0
 
 _PERSISTENT = 2
-_UNACKED, _UNACKED_INDEX = "plain.unacked", "plain.unacked_index"
 
 #: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues
 #: RabbitMQ 4 drops a message after 20 dead consumers; here rows count failures, and no message may be dropped.
@@ -90,20 +88,27 @@ def length(name: str, channel: StdChannel) -> int:
     return counts[0]
 
 
+def unacked_keys(name: str) -> dict[str, str]:
+    """Where unacked messages of a plain queue are noted on Redis, as options of kombu's transport.
+
+    Consumers restore what others noted under the same keys, onto whatever queue is noted there. So a queue that is not
+    the workers' has keys of its own: who may not publish on every queue, as the gateway, must not share theirs.
+    """
+    prefix = "plain" if name in (EVENTS, ACKS) else name
+    return {f"{key}_key": f"{prefix}.{key}" for key in ("unacked", "unacked_index", "unacked_mutex")}
+
+
 def purge(name: str, channel: Any) -> None:
-    """Remove all messages from the plain queue. Raises the transport's errors.
+    """Remove all messages from a plain queue that is not the workers' (`replies`). Raises the transport's errors.
 
     On Redis also those that a consumer has taken and not acked: they would come back if it is dead.
     """
     length(name, channel)  # RabbitMQ refuses to purge a queue that does not exist
     channel.queue_purge(name)
-    if not hasattr(channel, "conn_or_acquire"):
-        return
-    with channel.conn_or_acquire() as client:
-        for tag, item in client.hscan_iter(_UNACKED):
-            if json.loads(item)[2] == name:
-                client.hdel(_UNACKED, tag)
-                client.zrem(_UNACKED_INDEX, tag)
+    if hasattr(channel, "conn_or_acquire"):
+        keys = unacked_keys(name)
+        with channel.conn_or_acquire() as client:
+            client.delete(keys["unacked_key"], keys["unacked_index_key"])
 
 
 def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT_TYPE) -> None:
@@ -153,9 +158,7 @@ def _transport_options(scheme: str, timeout: float) -> dict[str, Any]:
         "health_check_interval": 10,
         # Separate from Celery's keys: what a killed consumer had taken need not wait for Celery's visibility
         # timeout, which is as long as its longest task.
-        "unacked_key": _UNACKED,
-        "unacked_index_key": _UNACKED_INDEX,
-        "unacked_mutex_key": "plain.unacked_mutex",
+        **unacked_keys(EVENTS),
         "unacked_mutex_expire": VISIBILITY_TIMEOUT,
         "visibility_timeout": VISIBILITY_TIMEOUT,
         "unacked_restore_throttle": 1,

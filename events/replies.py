@@ -55,9 +55,7 @@ class RepliesConsumer:
         remember: int = 10_000,
         shown: Iterable[Reply] | None = None,
     ) -> None:
-        self._plain = PlainConsumer(
-            broker_url, source_queue, publishes=(ack_queue,), prefetch=MOST_WAITING, unacked=f"{queues.REPLIES}.unacked"
-        )
+        self._plain = PlainConsumer(broker_url, source_queue, publishes=(ack_queue,), prefetch=MOST_WAITING)
         self._ack_queue = ack_queue
         self._order = ReplyOrder(gap_seconds=gap_seconds, remember=remember, from_first_turn=shown is not None)
         for reply in shown or ():

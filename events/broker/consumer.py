@@ -101,8 +101,6 @@ class PlainConsumer:
     """Consumes one plain queue and publishes to the queues in `publishes` over the same connection.
 
     At most `prefetch` deliveries are out unacked; `timeout` is the time in seconds that one operation may take.
-    `unacked` is where they are noted on Redis. Consumers that share it restore each other's, onto whatever queue is
-    noted there: so the gateway, which may not publish on every queue, must not share it with those who may.
     """
 
     def __init__(
@@ -113,20 +111,14 @@ class PlainConsumer:
         publishes: Collection[str] = (),
         prefetch: int = 100,
         timeout: float = 5.0,
-        unacked: str | None = None,
     ) -> None:
         self.queue = queue
         self._publishes = publishes
         self._prefetch = prefetch
         self._broker = queues.connection(broker_url, timeout=max(timeout, _LEAST_TIMEOUT))
         options = self._broker.transport_options or {}
-        if unacked is not None and "unacked_key" in options:
-            self._broker.transport_options = {
-                **options,
-                "unacked_key": unacked,
-                "unacked_index_key": f"{unacked}_index",
-                "unacked_mutex_key": f"{unacked}_mutex",
-            }
+        if "unacked_key" in options:
+            self._broker.transport_options = {**options, **queues.unacked_keys(queue)}
         self._name = queues.safe_url(broker_url)
         self._current: _OpenConnection | None = None
         self._connections = 0

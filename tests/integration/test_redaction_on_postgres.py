@@ -519,8 +519,8 @@ def test_a_planted_name_is_nowhere_afterwards(
         assert publisher.publish(outbox.due(session, limit=10)) >= 1
     publisher.note()
     taken = json.loads(client.lrange("replies", -1, -1)[0])
-    client.hset("plain.unacked", "tag", json.dumps([taken, "", "replies"]))
-    client.zadd("plain.unacked_index", {"tag": time.time()})
+    client.hset("replies.unacked", "tag", json.dumps([taken, "", "replies"]))
+    client.zadd("replies.unacked_index", {"tag": time.time()})
     assert any(secret in redis_text(client) for secret in secrets)
     assert any(secret in planted(database) for secret in secrets)
 
