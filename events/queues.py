@@ -5,11 +5,13 @@ a set of bindings beside the queues: after a flush it is gone, and publishing to
 """
 
 import re
-import ssl
 from typing import Any
 
 from kombu import Connection, Exchange, Producer, Queue
 from kombu.transport.base import StdChannel
+
+from events import tls
+from events.tls import UnsafeTls
 
 #: Plain queues: events in, replies out, the gateway's acks of replies.
 EVENTS = "events"
@@ -45,21 +47,29 @@ def plain_queue(name: str) -> Queue:
     return Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=dict(_RABBITMQ))
 
 
+class VerifiedConnection(Connection):
+    """kombu's connection, with TLS as `tls.options` decides it: for the first URL and for each it fails over to."""
+
+    def _init_params(self, hostname: Any, *args: Any, **params: Any) -> None:
+        params["ssl"] = tls.options(str(params["transport"]), hostname, params["ssl"]) or False
+        super()._init_params(hostname, *args, **params)
+
+
 def connection(broker_url: str, *, timeout: float = 5.0) -> Connection:
     """A connection, not opened yet, on which no single operation takes longer than `timeout` seconds.
 
-    Open it with `open_channel`. Raises ValueError when `broker_url` is not a broker's URL.
+    Open it with `open_channel`. Raises ValueError when `broker_url` is not a broker's URL, and UnsafeTls (which is one)
+    when it asks for TLS that does not verify the server.
     """
     scheme, separator, _ = broker_url.partition("://")
     try:
         if not separator:
             raise ValueError("kombu would take it for a host with RabbitMQ")
-        return Connection(
-            broker_url,
-            connect_timeout=timeout,
-            transport_options=_transport_options(scheme, timeout),
-            ssl=_verified_tls(scheme),
-        )
+        tls.check(broker_url)
+        options = _transport_options(scheme.lower(), timeout)
+        return VerifiedConnection(broker_url, connect_timeout=timeout, transport_options=options)
+    except UnsafeTls as unsafe:
+        raise UnsafeTls(f"{unsafe} ({safe_url(broker_url)})") from None
     except Exception:  # noqa: BLE001 - kombu's and urllib's own errors may quote the password
         raise ValueError(f"not a broker URL: {safe_url(broker_url)}") from None
 
@@ -135,15 +145,6 @@ def _safe_url(url: str) -> str:
         return "(no URL)"
     address = re.split("[?#]", rest.rpartition("@")[2])[0]
     return f"{scheme}://{address if _ADDRESS.fullmatch(address) else '(unreadable)'}"
-
-
-def _verified_tls(scheme: str) -> dict[str, Any] | bool:
-    """TLS that checks the server's certificate, which neither transport does by default; the URL may override it."""
-    if scheme == "rediss":
-        return {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-    if scheme == "amqps":
-        return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}  # None: the URL's host
-    return False
 
 
 def _transport_options(scheme: str, timeout: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from events import tls
 from events.circuit_breaker import CircuitBreaker
 
 log = logging.getLogger(__name__)
@@ -76,8 +77,17 @@ def _log(problem: str | None) -> None:
         log.warning("Redis is away; going on without cache and shared rate limits (%s)", problem)
 
 
+def connect(url: str, **options: Any) -> redis.Redis:
+    """A client of the Redis at `url`, not connected yet; over TLS the server is verified. Raises UnsafeTls.
+
+    `options` are redis-py's; what the URL says beside TLS replaces them.
+    """
+    bare, verified = tls.split(url)
+    return redis.Redis.from_url(bare, **options, **verified)
+
+
 def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(
+    return connect(
         url,
         socket_timeout=COMMAND_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,

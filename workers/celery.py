@@ -13,9 +13,10 @@ from typing import Any
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 
-from events import queues
+from events import queues, tls
 from workers import bootstrap, kombu_patches, logs
 from workers.bootstrap import Resources
+from workers.celery_connection import VerifiedAMQP
 from workers.settings import Settings, SettingsError
 
 log = logs.get(__name__)
@@ -42,6 +43,8 @@ def configuration() -> dict[str, Any]:
         raise
     return {
         "broker_url": broker_url,
+        # Our connections verify anyway; this is for Flower, which also asks Redis for the queues' lengths by itself.
+        "broker_use_ssl": tls.split(broker_url.split(";")[0])[1] or False,
         "broker_transport_options": _transport_options(broker_url),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
@@ -73,7 +76,7 @@ def configuration() -> dict[str, Any]:
 
 
 def _transport_options(broker_url: str) -> dict[str, Any]:
-    if broker_url.startswith(("amqp://", "amqps://")):
+    if broker_url.lower().startswith(("amqp://", "amqps://")):
         # One connection attempt per publish: without a limit kombu would retry until the broker is back.
         return {"confirm_publish": True, "max_retries": 0}
     return {
@@ -88,7 +91,7 @@ def _transport_options(broker_url: str) -> dict[str, Any]:
 
 
 kombu_patches.install()
-app = Celery("cj", include=["workers.tasks"], set_as_current=True)
+app = Celery("cj", amqp=VerifiedAMQP, include=["workers.tasks"], set_as_current=True)
 app.add_defaults(configuration)
 
 

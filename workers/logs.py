@@ -6,7 +6,7 @@
         log.info("turn claimed", attempt=1)
 
 Each line has `{"time", "level", "kind", "event", "logger", …}`, plus event_id, conversation_id and turn_id where
-known. Tokens, keys and passwords are masked in the finished line, however they got there.
+known. Tokens, keys and passwords are masked in every value (`masks`), however they got there.
 """
 
 import logging
@@ -20,6 +20,10 @@ from typing import Any, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
+
+from workers.masks import mask, masked
+
+__all__ = ["about", "adopt", "configure", "get", "mask", "own_celery", "ready"]
 
 #: Loggers that log every request or every task, which our own lines already cover.
 QUIET = (
@@ -38,27 +42,6 @@ QUIET = (
     "kombu",
     "urllib3",
 )
-
-_MASKS = (
-    (re.compile(r"shp(at|ca|pa|ss|ua|rt)_[A-Za-z0-9_-]+"), r"shp\1_***"),
-    (
-        re.compile(r"(X-Shopify-Access-Token[\\\"']*\s*[:=,]\s*(?:b?[\\\"'])*)[^\\\"'\s,}]+", re.IGNORECASE),
-        r"\1***",
-    ),
-    (
-        re.compile(r"(Authorization[\\\"']*\s*[:=,]\s*[\\\"']*(?:Bearer|Basic)\s+)[^\\\"'\s,}]+", re.IGNORECASE),
-        r"\1***",
-    ),
-    (re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"), "sk-***"),
-    (re.compile(r"([a-z][a-z0-9+]*://[^:/@\s\\\"']*):[^/\s\\\"']+@"), r"\1:***@"),
-)
-
-
-def mask(text: str) -> str:
-    """`text` with Shopify tokens, authorization headers, model keys and passwords in URLs masked."""
-    for pattern, replacement in _MASKS:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -88,8 +71,8 @@ def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 _in_order,
-                structlog.processors.JSONRenderer(default=repr),
                 _masked,
+                structlog.processors.JSONRenderer(default=repr),
             ],
         )
     )
@@ -170,8 +153,9 @@ def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
     return {**first, **event}
 
 
-def _masked(_logger: WrappedLogger, _method: str, line: Any) -> str:
-    return mask(str(line))
+def _masked(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Value by value: in the finished line a mask could reach into the next value."""
+    return {mask(str(name)): masked(value, str(name)) for name, value in event.items()}
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -72,6 +72,16 @@ def _url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _verified_tls(text: str) -> str:
+    from events import tls
+
+    try:
+        tls.check(text)
+    except tls.UnsafeTls as error:
+        raise ValueError(f"asks for unsafe TLS: {error}") from None
+    return text
+
+
 def _token_keys(text: str) -> str:
     """Checked by the vault itself, so that bad keys stop every process from starting, even one that opens no token."""
     from storage.errors import InvalidTokenKeys
@@ -145,6 +155,7 @@ def _number(kind: Callable[[str], float], least: float, most: float, advice: str
     return BeforeValidator(read)
 
 
+_TLS = AfterValidator(_verified_tls)
 _DATABASE = _url("postgresql", "postgres", "postgresql+psycopg2")
 _BROKER = _url("redis", "rediss", "amqp", "amqps")
 _REDIS = _url("redis", "rediss", "unix")
@@ -176,13 +187,13 @@ class Settings(BaseModel):
     database_url: Annotated[str, _DATABASE] = Field(
         "", alias="DATABASE_URL", repr=False, description="Postgres, e.g. postgresql://cj:password@db.example/cj"
     )
-    broker_url: Annotated[str, _BROKER] = Field(
+    broker_url: Annotated[str, _BROKER, _TLS] = Field(
         "",
         alias="BROKER_URL",
         repr=False,
         description="Redis, Valkey or RabbitMQ, e.g. redis://broker.example:6379/0 or amqp://cj:password@mq.example/cj",
     )
-    redis_url: Annotated[str, _REDIS] = Field(
+    redis_url: Annotated[str, _REDIS, _TLS] = Field(
         "", alias="REDIS_URL", repr=False, description="the cache, e.g. redis://cache.example:6379/1"
     )
     token_keys: Annotated[str, AfterValidator(_token_keys)] | None = Field(

@@ -131,8 +131,10 @@ def check_broker(settings: Settings) -> Finding:
 def check_redis(settings: Settings) -> Finding:
     import redis
 
+    from storage import redis_server
+
     shown = settings.shown()["REDIS_URL"]
-    client = redis.Redis.from_url(settings.redis_url, socket_timeout=LIMIT, socket_connect_timeout=LIMIT)
+    client = redis_server.connect(settings.redis_url, socket_timeout=LIMIT, socket_connect_timeout=LIMIT)
     try:
         client.ping()
     except redis.RedisError as error:

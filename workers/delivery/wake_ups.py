@@ -13,6 +13,7 @@ from celery import Celery
 from events import queues
 from events.circuit_breaker import CircuitBreaker
 from workers import logs
+from workers.celery_connection import VerifiedAMQP
 from workers.delayed_calls import DelayedCalls
 
 log = logs.get(__name__)
@@ -47,7 +48,7 @@ def is_row_id(value: object) -> bool:
 
 def sender(broker_url: str) -> Celery:
     """A Celery application that only sends, for waking workers from outside."""
-    app = Celery("sender", broker=broker_url, set_as_current=False)
+    app = Celery("sender", broker=broker_url, amqp=VerifiedAMQP, set_as_current=False)
     woken = [queues.plain_queue(name) for name in (queues.WORKFLOW, queues.TURNS, queues.SHOPIFY)]
     app.conf.update(task_queues=woken, task_default_exchange="", task_create_missing_queues=False)
     return app

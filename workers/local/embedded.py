@@ -25,6 +25,7 @@ from urllib.parse import quote
 import psycopg2
 import redis
 
+from storage import redis_server
 from workers.local.embedded_server import EmbeddedServer, EmbeddedServerError, package_folder
 
 __all__ = ["EmbeddedPostgres", "EmbeddedServerError", "EmbeddedValkey"]
@@ -240,7 +241,7 @@ def _create_database(admin_url: str, name: str) -> None:
 
 def _valkey_folder(url: str) -> str | None:
     """The data folder of the server at `url`; None if nothing answers."""
-    client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, decode_responses=True)
+    client = redis_server.connect(url, socket_timeout=2, socket_connect_timeout=2, decode_responses=True)
     try:
         return str(client.config_get("dir")["dir"])
     except redis.RedisError:

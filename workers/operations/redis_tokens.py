@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
-from storage import connections, merchants
+from storage import connections, merchants, redis_server
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable
 from storage.vault import Vault
@@ -193,7 +193,7 @@ MIGRATED, PRESENT = "stored, read back and opened", "already in Postgres"
 
 def open_redis(url: str) -> redis.Redis:
     """A client for the Redis that holds the old tokens."""
-    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
+    return redis_server.connect(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
 
 
 def migrate(

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from events import queues
 from shopify.development_store.server import DevelopmentStore
-from storage import turns
+from storage import redis_server, turns
 from storage.cache import FLIGHTS
 from storage.errors import StorageError
 from storage.models import Base
@@ -236,7 +236,7 @@ class Environment:
         """A client of the Redis of the "broker" or the "cache"."""
         if server not in self._redis:
             url = self.stack.redis_url if server == "cache" else self.stack.broker_url
-            self._redis[server] = redis.Redis.from_url(url)
+            self._redis[server] = redis_server.connect(url)
             self._running.callback(self._redis[server].close)
         return self._redis[server]
 

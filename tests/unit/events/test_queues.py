@@ -1,5 +1,3 @@
-import ssl
-
 import pytest
 
 from events import queues
@@ -50,11 +48,3 @@ def test_rabbitmq_confirms() -> None:
     broker = queues.connection("amqp://h", timeout=3.0)
     assert broker.transport_options == {"confirm_publish": True}
     assert broker.connect_timeout == 3.0
-
-
-def test_tls_checks_certificates_unless_the_url_says_otherwise() -> None:
-    assert queues.connection("rediss://h").ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-    assert queues.connection("amqps://h").ssl == {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
-    assert queues.connection("redis://h").ssl is False
-    given = queues.connection("rediss://h?ssl_cert_reqs=CERT_OPTIONAL").ssl
-    assert given == {"ssl_cert_reqs": ssl.CERT_OPTIONAL}

@@ -1,0 +1,115 @@
+"""Masks secrets in text that people read: tokens, keys, authorization headers, passwords. Pure.
+
+A secret is known by its beginning (`shpat_…`, `sk-…`, `AKIA…`), by its name (`client_secret: …`, `?password=…`), or by
+its place in a URL (`redis://:…@host`). Where the end of a secret is in doubt, more is masked rather than less.
+
+Lines come from whoever can make us log something, so the time is linear in their length: no pattern repeats without a
+bound before something that may be missing, and what was searched once is not searched again.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MASK = "***"
+
+_TOKEN = re.compile(
+    r"(shp(?:at|ca|pa|ss|ua|rt)_)[A-Za-z0-9_-]+"
+    r"|(?<![A-Za-z0-9])(?:"
+    r"(sk-|gsk_|xai-|pplx-)[A-Za-z0-9_-]{8,}"
+    r"|(AKIA|ASIA)[A-Z0-9]{16}"
+    r"|(AIza|gh[opsur]_|github_pat_|glpat-|hf_|r8_|ya29\.|whsec_|xox[abprs]-)[A-Za-z0-9_-]{20,}"
+    r"|(Bearer\s{1,3})[A-Za-z0-9._~+/=-]{8,}"
+    r")"
+)
+
+_NAME = (
+    r"pass(?:word|wd|phrase)|pwd|secret(?:[_-]?access)?(?:[_-]?key)?|(?:api|private|access|account)[_-]?key"
+    r"|(?:access|refresh|id|auth|session|bearer)[_-]?token|token[_-]?keys|(?:basic|cli)[_-]auth|authorization"
+)
+_IS_NAME = re.compile(rf"(?:{_NAME})s?", re.IGNORECASE)
+_NAMED = re.compile(
+    # The name, its closing quote (escaped as often as JSON is nested in JSON), what stands between, the opening quote.
+    rf"(?:{_NAME})s?(?:\\{{0,15}}[\"']\s{{0,3}}(?:=>|[:=,])|\s{{0,3}}(?:=>|[:=]))\s{{0,3}}(?:b?(\\{{0,15}}[\"']))?"
+    r"(?:(?:Bearer|Basic|Token)\s{1,3})?",
+    re.IGNORECASE,
+)
+_QUOTE = re.compile("[\"'\n]")
+#: Where a value without quotes ends: also at the quote around the whole text.
+_UNQUOTED = re.compile(r"(?:[^\s&\"']|[\"'](?![\s,;:}\])>]|$))*")
+
+#: What may hold one URL: up to a space, or to the next URL of a list.
+_WORD = re.compile(r"\S+")
+_NEXT_URL = re.compile(r";(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+_USER = re.compile(r"://([^:/@]*):")
+_PORT = re.compile(r"[0-9]{1,5}(?=[/?#]|[\"'\\]|[,;)\]}>]|$)")
+
+
+def mask(text: str) -> str:
+    """`text` with tokens, keys, authorization headers and passwords masked."""
+    if "://" in text and "@" in text:
+        text = _WORD.sub(lambda word: _without_passwords(word[0]), text)
+    return _TOKEN.sub(_kept_beginning, "".join(_without_named(text)))
+
+
+def masked(value: Any, name: str = "") -> Any:
+    """A value of a log line, as JSON knows it, with every text in it masked; `name` is its key."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): masked(inner, str(key)) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(inner, name) for inner in value]
+    if name and _IS_NAME.search(name):
+        return MASK
+    return mask(value if isinstance(value, str) else repr(value))
+
+
+def _kept_beginning(found: re.Match[str]) -> str:
+    return f"{found[found.lastindex or 0]}{MASK}"
+
+
+def _without_named(text: str) -> Iterator[str]:
+    at = 0
+    while found := _NAMED.search(text, at):
+        yield text[at : found.end()]
+        at = _end_of_value(text, found.end(), found[1])
+        if at > found.end():
+            yield MASK
+    yield text[at:]
+
+
+def _end_of_value(text: str, start: int, opening: str | None) -> int:
+    if opening is None:
+        unquoted = _UNQUOTED.match(text, start)
+        return unquoted.end() if unquoted else start
+    for found in _QUOTE.finditer(text, start):
+        quote, end = found[0], found.end()
+        if quote == "\n":  # no value spans lines: its end is missing
+            return found.start()
+        escapes = _backslashes_before(text, found.start(), start)
+        is_as_deep = escapes % 2 == 0 if len(opening) == 1 else escapes == len(opening) - 1
+        if quote == opening[-1] and is_as_deep and not text[end : end + 1].isalnum():  # else it is within the value
+            return end - len(opening)
+    return len(text)
+
+
+def _backslashes_before(text: str, at: int, start: int) -> int:
+    first = at
+    while first > start and text[first - 1] == "\\":
+        first -= 1
+    return at - first
+
+
+def _without_passwords(word: str) -> str:
+    return ";".join(map(_without_password, _NEXT_URL.split(word)))
+
+
+def _without_password(url: str) -> str:
+    """Everything between the user and the last @, since a password may hold any character."""
+    end = url.rfind("@")
+    for found in _USER.finditer(url, 0, max(end, 0)):
+        if found[1] and _PORT.match(url, found.end()):
+            continue
+        return url[: found.end()] + MASK + url[end:]
+    return url
