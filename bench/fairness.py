@@ -39,7 +39,8 @@ STAGES = """
     )
     SELECT stage, 1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY CAST(extract(epoch FROM took) AS float)),
            1000 * percentile_cont(0.95) WITHIN GROUP (ORDER BY CAST(extract(epoch FROM took) AS float))
-    FROM stages GROUP BY stage ORDER BY array_position(ARRAY['taken in', 'handled', 'claimed', 'answered', 'shown'], stage)
+    FROM stages GROUP BY stage
+    ORDER BY array_position(ARRAY['taken in', 'handled', 'claimed', 'answered', 'shown'], stage)
 """
 
 
