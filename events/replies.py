@@ -16,7 +16,7 @@ Each reply is handed over once, in order, and acked; CJ sends unacked replies ag
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from events import queues
 from events.broker.consumer import Delivery, PlainConsumer
@@ -32,6 +32,8 @@ OnReply = Callable[[Reply], None]
 
 #: Seconds between two checks of `stop` and `until` while nothing arrives.
 POLL_SECONDS = 0.2
+#: Taken from the broker and acked there together, when many replies lie on it.
+BATCH = 100
 #: So many unacked replies may wait behind missing ones; with fewer, the missing ones could not get through.
 MOST_WAITING = 10_000
 
@@ -61,6 +63,8 @@ class RepliesConsumer:
         for reply in shown or ():
             self._order.shown(reply)
         self._unacked: dict[tuple[str, str], list[Delivery]] = {}
+        self._told: list[Delivery] = []  # CJ has their ack, the broker not yet
+        self._busy = False
 
     def run(
         self,
@@ -80,18 +84,21 @@ class RepliesConsumer:
         def done() -> bool:
             return (stop is not None and stop.is_set()) or (until is not None and until())
 
+        def over() -> bool:
+            return ends is not None and time.monotonic() >= ends
+
         try:
             while not done():
-                if ends is not None and time.monotonic() >= ends:
+                if over():
                     return self._timed_out()
-                self._receive(ends)
-                self._show_all_due(on_reply, done)
+                self._handle(self._receive(ends), on_reply, lambda: done() or over())
             return True
         finally:
             # In this order: a reply that goes back to the queue must not count as waiting.
             self._plain.close()
             self._order.forget_waiting()
             self._unacked.clear()
+            self._told.clear()
 
     def _timed_out(self) -> bool:
         problem: BrokerUnavailable | None = self._plain.problem
@@ -99,12 +106,30 @@ class RepliesConsumer:
             raise problem
         return False
 
-    def _receive(self, ends: float | None) -> None:
+    def _handle(self, batch: Sequence[Delivery], on_reply: OnReply, done: Callable[[], bool]) -> None:
+        """Take and show one after the other; the broker hears of all together."""
+        try:
+            self._show_all_due(on_reply, done)  # what has waited long enough
+            for delivery in batch:
+                if done():
+                    return
+                self._take(delivery)
+                self._show_all_due(on_reply, done)
+        finally:
+            if self._told:
+                self._plain.ack(*self._told)
+                self._told.clear()
+
+    def _receive(self, ends: float | None) -> list[Delivery]:
         now = time.monotonic()
         waits = [POLL_SECONDS, self._order.seconds_to_wait(now), None if ends is None else ends - now]
         delivery = self._plain.receive(max(min(wait for wait in waits if wait is not None), 0.001))
-        if delivery is not None:
-            self._take(delivery)
+        if delivery is None:
+            self._busy = False
+            return []
+        more = self._plain.receive_more(BATCH - 1) if self._busy else []
+        self._busy = bool(more) or not self._busy
+        return [delivery, *more]
 
     def _take(self, delivery: Delivery) -> None:
         try:
@@ -133,8 +158,7 @@ class RepliesConsumer:
         """Tell CJ, then the broker. If CJ cannot be told, it sends the reply again and is told then."""
         deliveries = self._unacked.pop(identity(reply), [])
         if self._plain.publish(self._ack_queue, Ack(id=reply.id).encode(), "application/json"):
-            for delivery in deliveries:
-                self._plain.ack(delivery)
+            self._told += deliveries
 
 
 def _read(delivery: Delivery) -> Reply:

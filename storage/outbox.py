@@ -94,10 +94,19 @@ def acknowledge(session: Session, ids: Sequence[str]) -> int:
 
 
 def due(
-    session: Session, *, limit: int, longest_seconds: float = BACKOFF_SECONDS[-1], factor: float = 1.0
+    session: Session,
+    *,
+    limit: int,
+    longest_seconds: float = BACKOFF_SECONDS[-1],
+    factor: float = 1.0,
+    again: bool = True,
 ) -> list[OutgoingReply]:
-    """Replies to publish (again), oldest first; after `longest_seconds` at the latest, times `factor`."""
-    backoff = [FRESH_SECONDS, *(min(seconds, longest_seconds) * factor for seconds in BACKOFF_SECONDS)]
+    """Replies to publish (again), oldest first; after `longest_seconds` at the latest, times `factor`.
+
+    Without `again`, only those that were never published.
+    """
+    pauses = BACKOFF_SECONDS if again else ()
+    backoff = [FRESH_SECONDS, *(min(seconds, longest_seconds) * factor for seconds in pauses)]
     values = {"backoff": backoff, "limit": limit}
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 

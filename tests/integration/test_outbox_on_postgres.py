@@ -9,6 +9,7 @@ from storage.database import Database
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import Claim
 from tests.rows import claim, execute, query, queue
+from workers.delivery.sweeper import Duties
 
 
 @pytest.fixture
@@ -160,6 +161,17 @@ def test_an_ack_that_overtakes_the_mark_stays(database: Database, running: Claim
     published(database, reply.id)
     assert query(database, "SELECT publishes FROM replies") == [(0,)]
     assert due(database) == []
+
+
+def test_nothing_is_repeated_to_a_gateway_that_is_behind(database: Database, running: Claim) -> None:
+    never, once = append(database, running, NewReply("a", {}), NewReply("b", {}))
+    published(database, once.id)
+    hour_ago = "created_at = clock_timestamp() - interval '1 hour', published_at = published_at - interval '1 hour'"
+    execute(database, f"UPDATE replies SET {hour_ago}")
+    duties = Duties()
+    for on_broker, found in ((None, [never, once]), (0, [never, once]), (99, [never, once]), (100, [never])):
+        with database.transaction() as session:
+            assert duties.resend_replies(session, on_broker=on_broker).replies == found
 
 
 def test_nothing_waits_longer_than_asked(database: Database, running: Claim) -> None:

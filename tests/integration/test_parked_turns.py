@@ -66,7 +66,7 @@ class NoBroker:
         self.events: set[int] = set()
         self.replies: set[str] = set()
 
-    is_drained = staticmethod(lambda: False)
+    on_broker = staticmethod(lambda: None)
     note = staticmethod(lambda: None)
 
     def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:

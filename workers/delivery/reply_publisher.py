@@ -51,16 +51,20 @@ class ReplyPublisher:
                 self._noting.start()
         return len(sent)
 
-    def is_drained(self) -> bool:
-        """Whether no reply is left on the broker: the gateway took all, or they were lost. False if unknown."""
+    def on_broker(self) -> int | None:
+        """How many replies lie on the broker, not yet taken by the gateway; None when nobody can say."""
         if self._breaker.is_open:
-            return False
+            return None
         try:
             with self._app.producer_or_acquire() as producer:
-                return queues.length(queues.REPLIES, producer.channel) == 0
+                return queues.length(queues.REPLIES, producer.channel)
         except Exception as error:  # noqa: BLE001 - as in publishing
             self._breaker.failed(type(error).__name__)
-            return False
+            return None
+
+    def is_drained(self) -> bool:
+        """Whether no reply lies on the broker: all were taken by the gateway, or lost. False when nobody can say."""
+        return self.on_broker() == 0
 
     def purge(self) -> bool:
         """Remove every reply from the broker, since one of them holds what was erased; False if that failed.

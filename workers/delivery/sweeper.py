@@ -33,6 +33,8 @@ LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:duty, 0))")
 PERIOD_SECONDS = 1.0
 HINT_AFTER_SECONDS = 1.0
 BATCH = 100
+BEHIND = 100
+"""With so many replies on the broker the gateway is behind: what is unacked lies among them, and stays one copy."""
 DRAINED_RESEND_SECONDS = 15.0
 """Longest pause before resending to a gateway that has taken everything off the broker."""
 PRUNE_EVERY_SECONDS = 300.0
@@ -84,14 +86,17 @@ class Duties:
         found = inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, factor=self._factor)
         return Found(events=found)
 
-    def resend_replies(self, session: Session, *, drained: bool = False) -> Found:
+    def resend_replies(self, session: Session, *, on_broker: int | None = None) -> Found:
         """Replies that were never published, or are unacked for too long.
 
-        `drained`: no reply lies on the broker. Then the gateway lives, and what is not acked by now is sent again soon:
-        the pauses grow only so that a gateway which is away does not find each reply many times.
+        `on_broker`: how many replies lie there. If none, the gateway lives, and what is not acked by now is sent again
+        soon: the pauses grow only so that a gateway which is away does not find each reply many times. If many,
+        nothing is repeated: that would put a gateway which is behind even further behind.
         """
-        longest = DRAINED_RESEND_SECONDS if drained else outbox.BACKOFF_SECONDS[-1]
-        return Found(replies=outbox.due(session, limit=BATCH, longest_seconds=longest, factor=self._factor))
+        longest = DRAINED_RESEND_SECONDS if on_broker == 0 else outbox.BACKOFF_SECONDS[-1]
+        again = on_broker is None or on_broker < BEHIND
+        found = outbox.due(session, limit=BATCH, longest_seconds=longest, factor=self._factor, again=again)
+        return Found(replies=found)
 
     def prune(self, session: Session) -> Found:
         """Delete what has been kept long enough."""
@@ -156,8 +161,8 @@ class Sweeper:
         return threading.Thread(target=self._run, args=(name, duty, period), name=f"sweeper: {name}", daemon=True)
 
     def _resend_replies(self) -> Duty:
-        drained = self._reply_publisher.is_drained()  # asked outside of the transaction
-        return partial(self._duties.resend_replies, drained=drained)
+        on_broker = self._reply_publisher.on_broker()  # asked outside of the transaction
+        return partial(self._duties.resend_replies, on_broker=on_broker)
 
     def start(self) -> None:
         for thread in self._threads:
