@@ -203,7 +203,7 @@ def test_the_ports_are_known_beforehand(up: Callable[..., Up]) -> None:
         other.listen()
         second = up("--only", "intake")
         second.wait_for(" chat m1")
-        assert ports(second.text)[1] > store
+        assert ports(second.text)[1] != store
         assert second.end(signal.SIGINT) == 0
 
 
