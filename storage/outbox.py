@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import CursorResult
 from sqlalchemy.orm import Session
 
+from events import agui
 from events.reply import REPLY_TYPE
-from storage import sql
+from storage import sql, turns
 from storage.sql import dump, storable
 
 #: Seconds without an ack until a reply is published again: after the first publish, the second, …; then the last one.
@@ -79,6 +80,26 @@ def append(
         owner = {"turn_id": turn_id, "conversation_id": conversation_id}
         session.execute(SQL["append"], {**values, **owner, "now": now, "last_sequence": last + len(new)})
     return [known[key] for key in dict.fromkeys(reply.key for reply in replies)]
+
+
+def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[OutgoingReply]:
+    """Add the replies of the turns that the ended turn `turn_id` absorbed: every turn ends with one RUN_FINISHED."""
+    committed: list[OutgoingReply] = []
+    for absorbed in turns.absorbed_by(session, turn_id):
+        run_id = f"turn_{absorbed.turn_id}"
+        committed += append(
+            session,
+            turn_id=absorbed.turn_id,
+            conversation_id=conversation_id,
+            turn_seq=absorbed.seq,
+            causation_id=absorbed.event_id,
+            traceparent=None,
+            replies=[
+                NewReply("started", agui.run_started(conversation_id, run_id)),
+                NewReply(agui.END_KEY, agui.run_finished(conversation_id, run_id)),
+            ],
+        )
+    return committed
 
 
 def mark_published(session: Session, ids: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Result
+from sqlalchemy import CursorResult, Result, TextClause
 from sqlalchemy.orm import Session
 
 from storage import sql
@@ -143,7 +143,7 @@ def begin(session: Session, phase: str) -> Walk:
     return Walk(phase, since.isoformat())
 
 
-def blank_some(session: Session, person: Person, walk: Walk, *, but_event: int | None = None) -> None:
+def blank_some(session: Session, person: Person, walk: Walk, *, but_event: int) -> None:
     """Blank what is stored about a person, as much as fits into one transaction; `walk` goes on. Safe to repeat.
 
     The event that asks for it keeps its content.
@@ -177,7 +177,7 @@ def blank_some(session: Session, person: Person, walk: Walk, *, but_event: int |
         close_blanking(session, person, walk, but_event=but_event)
 
 
-def close_blanking(session: Session, person: Person, walk: Walk, *, but_event: int | None = None) -> None:
+def close_blanking(session: Session, person: Person, walk: Walk, *, but_event: int) -> None:
     """The last transaction of a redaction: turns that run begin anew, and what was written meanwhile is blanked too."""
     needles = Needles(person, walk.names)
     where = {"merchant_id": person.merchant_id, "since": walk.since}
@@ -191,14 +191,6 @@ def close_blanking(session: Session, person: Person, walk: Walk, *, but_event: i
     if person.customer_id is not None:
         add_tombstone(session, CUSTOMER, f"{person.merchant_id}/{person.customer_id}")
     walk.phase = LEFTOVERS
-
-
-def blank(session: Session, person: Person) -> int:
-    """Blank everything about a person in one transaction; returns how many rows held something."""
-    walk = begin(session, NAMES)
-    while not walk.is_closed:
-        blank_some(session, person, walk)
-    return walk.rows
 
 
 def erase_some(session: Session, merchant_id: str, walk: Walk, *, but_event: int, before: datetime | None) -> None:
@@ -233,14 +225,6 @@ def erase_some(session: Session, merchant_id: str, walk: Walk, *, but_event: int
         else:
             add_tombstone(session, FORMER, merchant_id, at=before)
         walk.phase = LEFTOVERS
-
-
-def erase_merchant(session: Session, merchant_id: str, *, but_event: int) -> bool:
-    """Erase everything of a merchant in one transaction. False if there was nothing."""
-    walk = begin(session, TALK)
-    while not walk.is_closed:
-        erase_some(session, merchant_id, walk, but_event=but_event, before=None)
-    return walk.rows > 0
 
 
 def forget_contacts(session: Session, key: int) -> None:
@@ -290,14 +274,21 @@ def prune(session: Session, *, days: int = DAYS, limit: int = PRUNE_BATCH) -> Pr
     return Pruned(turns, _count(events), _count(conversations))
 
 
-def _conversations(session: Session, merchant_id: str, after: str) -> Iterator[Any]:
+def _pages(
+    session: Session, query: TextClause, where: Mapping[str, Any], *, after: int | str, by: str
+) -> Iterator[Any]:
+    """All rows of a query, `where["limit"]` at a time; each page begins after the last row's column `by`."""
     while True:
-        where = {"merchant_id": merchant_id, "after": after, "limit": CONVERSATIONS}
-        found = session.execute(SQL["next_conversations"], where).all()
+        found = session.execute(query, {**where, "after": after}).all()
         yield from found
-        if len(found) < CONVERSATIONS:
+        if len(found) < where["limit"]:
             return
-        after = found[-1].id
+        after = getattr(found[-1], by)
+
+
+def _conversations(session: Session, merchant_id: str, after: str) -> Iterator[Any]:
+    where = {"merchant_id": merchant_id, "limit": CONVERSATIONS}
+    return _pages(session, SQL["next_conversations"], where, after=after, by="id")
 
 
 @dataclass(frozen=True)
@@ -321,13 +312,8 @@ def _turns(session: Session, merchant_id: str, walk: Walk, *, contexts: Needles 
 
 
 def _turns_of(session: Session, conversation_id: str, after: int) -> Iterator[_Turn]:
-    while True:
-        where = {"conversation_id": conversation_id, "after": after, "limit": TURNS}
-        found = session.execute(SQL["next_turns"], where).all()
-        yield from (_Turn(conversation_id, *row) for row in found)
-        if len(found) < TURNS:
-            return
-        after = found[-1].seq
+    where = {"conversation_id": conversation_id, "limit": TURNS}
+    return (_Turn(conversation_id, *row) for row in _pages(session, SQL["next_turns"], where, after=after, by="seq"))
 
 
 def _reached(walk: Walk, turn: _Turn) -> None:
@@ -335,23 +321,11 @@ def _reached(walk: Walk, turn: _Turn) -> None:
 
 
 def _steps(session: Session, turn: Any) -> Iterator[Any]:
-    after = -1
-    while True:
-        found = session.execute(SQL["next_steps"], {"turn_id": turn.id, "after": after, "limit": ROWS}).all()
-        yield from found
-        if len(found) < ROWS:
-            return
-        after = found[-1].step
+    return _pages(session, SQL["next_steps"], {"turn_id": turn.id, "limit": ROWS}, after=-1, by="step")
 
 
 def _replies(session: Session, turn: Any) -> Iterator[Any]:
-    after = 0
-    while True:
-        found = session.execute(SQL["next_replies"], {"turn_id": turn.id, "after": after, "limit": ROWS}).all()
-        yield from found
-        if len(found) < ROWS:
-            return
-        after = found[-1].sequence
+    return _pages(session, SQL["next_replies"], {"turn_id": turn.id, "limit": ROWS}, after=0, by="sequence")
 
 
 def _events(

@@ -5,6 +5,13 @@ starts the process through its own module, which calls `listen` first.
 """
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from storage.database import Database
+
+T = TypeVar("T")
 
 _COMMITS = ("before_commit", "after_commit")
 #: The failpoints on an event's way, by the kind of process that reaches them.
@@ -36,6 +43,16 @@ def failpoint(name: str) -> None:
     """Mark the point `name`: a listening test may act here."""
     if _listener is not None:
         _listener(name)
+
+
+def in_transaction(database: Database, step: str, work: Callable[[Session], T]) -> T:
+    """Run `work` in a transaction, with a failpoint on either side of its commit. Raises what `work` does, and
+    StorageError."""
+    with database.transaction() as session:
+        result = work(session)
+        failpoint(f"{step}.before_commit")
+    failpoint(f"{step}.after_commit")
+    return result
 
 
 def listen(listener: Callable[[str], None] | None) -> None:

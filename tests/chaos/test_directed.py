@@ -127,7 +127,7 @@ def test_a_zombie_writes_nothing(ready: Ground) -> None:
     assert ended_by(ready, "zombie")[0] > 2
     assert handled_twice(ready, "zombie") == 0
     wait_until(
-        lambda: sum("belongs to another worker" in line for line in ready.stack.lines[seen:]) >= 2,
+        lambda: sum("taken over by another worker" in line for line in ready.stack.lines[seen:]) >= 2,
         limit=30.0,
         what="both zombies to notice",
     )

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from storage import merchants, privacy, usage
 from storage.database import Database
-from tests.rows import at_once, execute, query
+from tests.rows import at_once, execute, new_event, query, store_event
 from workers.cli import cj
 
 PRICED, UNPRICED = "openai/gpt-4o-mini", "openai/of-our-own"
@@ -67,7 +67,9 @@ def test_old_figures_go_and_an_erased_merchants_too(used: Database) -> None:
     assert query(used, "SELECT count(*) FROM usage WHERE day < current_date - 400") == [(0,)]
     with used.transaction() as session:
         usage.begin_turn(session, "m1", most=1)
-        privacy.erase_merchant(session, "m1", but_event=0)
+    key = store_event(used, new_event(type="shop_redact", merchant_id="m1", data={}))
+    with used.transaction() as session:
+        privacy.erase_some(session, "m1", privacy.begin(session, privacy.TALK), but_event=key, before=None)
     assert query(used, "SELECT DISTINCT merchant_id FROM usage") == [("m2",)]
     assert query(used, "SELECT count(*) FROM turn_rates") == [(0,)]
 

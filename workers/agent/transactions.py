@@ -23,7 +23,7 @@ from workers.agent.outgoing_text import CHARACTERS, OwnSites, outgoing
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
 from workers.agent.time_limits import TRANSACTION_SECONDS
-from workers.failpoints import failpoint
+from workers.failpoints import in_transaction
 from workflows import engine
 from workflows.errors import InvalidWorkflows
 from workflows.loader import Workflow, WorkflowSet, load_text
@@ -191,7 +191,7 @@ class TurnTransactions:
                 self._add(session, state.claim, answer)
             new = [*replies, *self._conclude(session, state, error)]
             committed = self._append(session, state.claim, new, state)
-            committed += self._end_absorbed(session, state)
+            committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
             turns.finish(session, state.claim, error=error[0] if error else None)
             wake_ups = turns.next_to_wake(session, state.claim.conversation_id, state.claim.merchant_id)
             return Ended(committed, wake_ups)
@@ -323,30 +323,5 @@ class TurnTransactions:
             return agui.run_error(*error)
         return agui.run_finished(claim.conversation_id, claim.run_id)
 
-    def _end_absorbed(self, session: Session, state: TurnState) -> Replies:
-        """Every turn ends with exactly one RUN_FINISHED, even one whose message another turn answered."""
-        committed: Replies = []
-        for item in turns.absorbed_by(session, state.claim.turn_id):
-            run_id = f"turn_{item.turn_id}"
-            started = agui.run_started(state.claim.conversation_id, run_id)
-            finished = agui.run_finished(state.claim.conversation_id, run_id)
-            committed += outbox.append(
-                session,
-                turn_id=item.turn_id,
-                conversation_id=state.claim.conversation_id,
-                turn_seq=item.seq,
-                causation_id=item.event_id,
-                traceparent=None,
-                replies=[NewReply("started", started), NewReply(agui.END_KEY, finished)],
-            )
-        return committed
-
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
-        def once() -> T:
-            with self._database.transaction() as session:
-                result = work(session)
-                failpoint(f"{step}.before_commit")
-            failpoint(f"{step}.after_commit")
-            return result
-
-        return WHILE_POSTGRES_IS_AWAY(once)
+        return WHILE_POSTGRES_IS_AWAY(lambda: in_transaction(self._database, step, work))

@@ -109,20 +109,7 @@ class Duties:
 
 def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
     replies = _append(session, turn, NewReply(agui.END_KEY, agui.run_error("turn_lost", LOST)))
-    for item in turns.absorbed_by(session, turn.turn_id):
-        run_id = f"turn_{item.turn_id}"
-        started = NewReply("started", agui.run_started(turn.conversation_id, run_id))
-        finished = NewReply(agui.END_KEY, agui.run_finished(turn.conversation_id, run_id))
-        replies += outbox.append(
-            session,
-            turn_id=item.turn_id,
-            conversation_id=turn.conversation_id,
-            turn_seq=item.seq,
-            causation_id=item.event_id,
-            traceparent=None,
-            replies=[started, finished],
-        )
-    return replies
+    return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)
 
 
 def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingReply]:

@@ -33,7 +33,7 @@ from storage.database import Database
 from storage.errors import SchemaMissing, StorageError, StorageUnavailable
 from workers import logs, metrics
 from workers.delivery.wake_ups import WakeUps
-from workers.failpoints import failpoint
+from workers.failpoints import failpoint, in_transaction
 from workers.kombu_patches import UNREADABLE
 
 log = logs.get(__name__)
@@ -134,13 +134,6 @@ class Intake:
     def _retrying(self, step: str, work: Callable[[Session], T]) -> T | None:
         """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
 
-        def once() -> T:
-            with self._database.transaction() as session:
-                result = work(session)
-                failpoint(f"{step}.before_commit")
-            failpoint(f"{step}.after_commit")
-            return result
-
         patience = Retrying(
             retry=retry_if_exception_type(StorageUnavailable),
             wait=wait_exponential(multiplier=0.1, max=2.0),
@@ -149,7 +142,7 @@ class Intake:
             before_sleep=_log_once,
         )
         try:
-            result = patience(once)
+            result = patience(lambda: in_transaction(self._database, step, work))
         except RetryError:
             return None
         if patience.statistics["attempt_number"] > 1:

@@ -35,6 +35,7 @@ from workers.scenario.language import (
     TransitionTo,
 )
 from workflows.actions import Section
+from workflows.check.sections import describe
 from workflows.definition import TOOLS
 from workflows.problems import Problem, render
 from workflows.source import Document
@@ -139,7 +140,7 @@ def _definition(document: Document) -> ScenarioDefinition | None:
     """Validate the data of a document; adds what is wrong to it and returns None if anything is."""
     data = document.data
     if not isinstance(data, dict):
-        document.at((), f"a scenario is a map that begins with 'name: …', this is {_kind(data)}")
+        document.at((), f"a scenario is a map that begins with 'name: …', this is {describe(data)}")
         return None
     if "prompts" in data and "steps" not in data:
         document.at((), "this is a workflow, not a scenario: `cj workflows check` checks it; a scenario has 'steps'")
@@ -221,7 +222,7 @@ class _ScenarioReporter:
     def _unknown_step(self, path: KeyPath, step: Any) -> None:
         at = self._document.at
         if not isinstance(step, dict):
-            return at(path, f"a step is a map that begins with action or expect, this is {_kind(step)}")
+            return at(path, f"a step is a map that begins with action or expect, this is {describe(step)}")
         begins = [key for key in STEPS if key in step]
         if len(begins) > 1:
             return at(path, "a step is an action or an expectation, not both: begin a new '- ' item")
@@ -268,23 +269,7 @@ def _wrong_kind(name: str, value: Any, problem: str) -> str:
     advice = ": put it in quotes" if problem == "string_type" and isinstance(value, int | float) else ""
     if problem == "bool_type":
         advice = did_you_mean({"yes": "true", "no": "false"}.get(str(value), value), ("true", "false"))
-    return f"{name} is {wanted}, this is {_kind(value)}{advice}"
-
-
-def _kind(value: Any) -> str:
-    """What a value is, in words."""
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return f"the number {value}"
-        case dict():
-            return "a map"
-        case list():
-            return "a list"
-    return f"the text {str(value)[:40]!r}"
+    return f"{name} is {wanted}, this is {describe(value)}{advice}"
 
 
 # --- what could never happen, or never match --------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from pydantic import SecretStr
+from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from shopify.errors import ShopifyError, Temporary, Unauthorized
@@ -22,7 +23,7 @@ from storage.errors import StorageError, StorageUnavailable
 from storage.merchants import AccessToken, Renewal
 from storage.vault import Vault
 from workers import logs
-from workers.failpoints import failpoint
+from workers.failpoints import in_transaction
 
 log = logs.get(__name__)
 
@@ -132,23 +133,19 @@ class TokenKeeper:
     def _keep(self, renewal: Renewal, pair: TokenPair) -> bool:
         """Store the pair. A commit whose answer was lost is found out by running it again: nobody holds the lease."""
 
-        def once() -> bool:
-            with self._database.transaction() as session:
-                kept = merchants.store_renewal(
-                    session,
-                    self._vault,
-                    renewal,
-                    access_token=pair.access_token,
-                    access_expires_in=pair.expires_in,
-                    refresh_token=pair.refresh_token,
-                    refresh_expires_in=pair.refresh_expires_in,
-                    scopes=pair.scopes,
-                )
-                failpoint("renewal.before_commit")
-            failpoint("renewal.after_commit")
-            return kept
+        def store(session: Session) -> bool:
+            return merchants.store_renewal(
+                session,
+                self._vault,
+                renewal,
+                access_token=pair.access_token,
+                access_expires_in=pair.expires_in,
+                refresh_token=pair.refresh_token,
+                refresh_expires_in=pair.refresh_expires_in,
+                scopes=pair.scopes,
+            )
 
-        return WHILE_POSTGRES_IS_AWAY(once)
+        return WHILE_POSTGRES_IS_AWAY(lambda: in_transaction(self._database, "renewal", store))
 
     def _begin(self, token: AccessToken) -> Renewal | None:
         with self._database.transaction() as session:

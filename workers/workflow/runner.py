@@ -11,7 +11,7 @@ from storage import inbox
 from storage.errors import StorageError, StorageUnavailable
 from workers import logs, metrics
 from workers.bootstrap import Resources
-from workers.failpoints import failpoint
+from workers.failpoints import failpoint, in_transaction
 from workers.shop.fetch import FetchRequest
 from workers.workflow import privacy
 from workers.workflow.handler import Effects, handle, settle
@@ -51,10 +51,10 @@ def _run_one(tools: Resources, event_key: int, merchant_ids: set[str]) -> None:
 
 def _next(tools: Resources, event_key: int) -> Effects | None:
     """Handle one event on the way to `event_key`; None when there is nothing left to do."""
-    with tools.database.transaction() as session:
-        effects = handle(session, tools.workflows, event_key, max_waiting=tools.settings.max_waiting_turns)
-        failpoint("handle.before_commit")
-    failpoint("handle.after_commit")
+    most = tools.settings.max_waiting_turns
+    effects = in_transaction(
+        tools.database, "handle", lambda session: handle(session, tools.workflows, event_key, max_waiting=most)
+    )
     if effects is None:
         return None
     notify(tools, effects)
