@@ -227,7 +227,10 @@ def test_ctrl_c_while_it_imports_is_a_sentence(tmp_path: Path) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             running.wait(pause)
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=60)
+        try:
+            _, errors = running.communicate(timeout=60)
+        finally:
+            running.kill()
         assert "Traceback" not in errors
         assert running.returncode in (0, 1), errors
 
