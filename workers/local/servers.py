@@ -101,7 +101,8 @@ class LocalServers:
         url = server.start()
         migrations.upgrade(url)
         self._say_ready("Postgres", began)
-        return {"DATABASE_URL": url, "CJ_TOKEN_KEYS": self._home.token_keys()}
+        # The demo model is named only here, beside a database of our own.
+        return {"DATABASE_URL": url, "CJ_TOKEN_KEYS": self._home.token_keys(), "CJ_MODEL": "demo"}
 
     def _start_valkey(self) -> dict[str, str]:
         from workers.local.embedded import EmbeddedValkey

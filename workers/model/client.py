@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from workers.model import litellm_call
 from workers.model.breaker import ModelBreaker
 from workers.model.errors import FailedCall, ModelError, ModelRefused, ModelUnavailable
-from workers.model.litellm_call import DEMO, Messages, Request, Tools
+from workers.model.litellm_call import DEMO, DEMO_SHORT, Messages, Request, Tools
 from workers.model.response import Answer, ToolCall, assistant_message
 
 __all__ = [
@@ -36,16 +36,16 @@ log = logging.getLogger(__name__)
 
 
 class Model:
-    """Asks the models of `names` in order; without names, the demo model. Safe to use from many threads."""
+    """Asks the models of `names` in order; `demo` is the offline demo model. Safe to use from many threads."""
 
     def __init__(
         self,
-        names: Sequence[str] = (),
+        names: Sequence[str],
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.names = tuple(names) or (DEMO,)
+        self.names = _full(names)
         self._clock = clock
         self._sleep = sleep
         self._breaker = ModelBreaker(clock)
@@ -67,7 +67,7 @@ class Model:
         """
         options = {"temperature": temperature, "max_tokens": max_output_tokens}
         request = Request(messages, tools or None, {k: v for k, v in options.items() if v is not None})
-        wanted = tuple(names or self.names)
+        wanted = _full(names or self.names)
         deadline = self._clock() + timeout
         failures: list[FailedCall] = []
         candidates = self._breaker.usable(wanted)
@@ -96,6 +96,8 @@ class Model:
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the configured names, as far as can be known without a call."""
+        if unusable := litellm_call.unusable():
+            return (unusable,)
         return tuple(problem for name in self.names for problem in litellm_call.problems(name))
 
     def _try(self, name: str, request: Request, seconds: float) -> Answer | FailedCall:
@@ -127,6 +129,10 @@ class Model:
         reasons = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
         hint = "" if wait is None else f". Next attempt in {wait:.0f} s"
         return ModelUnavailable(f"No language model answered. {reasons}{hint}", wait)
+
+
+def _full(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(DEMO if name == DEMO_SHORT else name for name in names)
 
 
 def _longest(place: int, candidates: Sequence[str]) -> float:
