@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 
 from events import queues
 from storage.vault import new_key_text
 from tests.tcp import closed_port
 from tests.waiting import wait_until
-from workers.delivery.wake_ups import sender
 from workers.local.embedded import EmbeddedValkey
 from workers.local.stack import INHERITED
 from workers.settings import environment
@@ -132,7 +132,8 @@ COMMANDS: dict[str, dict[str, Any]] = {
 
 def test_a_worker_takes_its_own_kinds_tasks_only_and_no_orders(environ: dict[str, str], valkey: EmbeddedValkey) -> None:
     with_next = f"{valkey.url};redis://:{SECRET}@127.0.0.1:{closed_port()}/0;redis://h/0?password={SECRET}"
-    app = sender(valkey.url)
+    app = Celery("stranger", broker=valkey.url, set_as_current=False)
+    app.conf.update(task_queues=[queues.plain_queue(queues.OPS)], task_default_exchange="")
     with worker(environ, queues.OPS, "ops-1@test", BROKER_URL=with_next) as ops:
         ops.wait_ready()
         (registered,) = inspect(app, "ops-1@test", "registered").values()
@@ -164,7 +165,7 @@ def test_a_worker_takes_its_own_kinds_tasks_only_and_no_orders(environ: dict[str
 def test_the_health_check_sees_a_worker_that_no_longer_consumes(environ: dict[str, str]) -> None:
     lost = (
         "from celery.signals import worker_ready\n"
-        "def lose(sender, **_): sender.consumer.cancel_task_queue('ops')\n"
+        "def lose(sender, **_): sender.cancel_task_queue('ops')\n"
         "worker_ready.connect(lose, weak=False)"
     )
 
