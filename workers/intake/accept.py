@@ -90,7 +90,13 @@ class Intake:
         ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
         if len(ids) < len(deliveries):
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
-        return not ids or self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) is not None
+            metrics.acks("malformed", len(deliveries) - len(ids))
+        marked = self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) if ids else 0
+        if marked is None:
+            return False
+        metrics.acks("marked", marked)
+        metrics.acks("in vain", len(ids) - marked)
+        return True
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> list[int]:
         good: list[Event] = []

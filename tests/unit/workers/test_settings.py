@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shopify.version import API_VERSION
-from workers.settings import VARIABLES, Settings, SettingsError
+from workers.settings import VARIABLES, Settings, SettingsError, needed_by
 
 KEY, OTHER_KEY = "A" * 43 + "=", "B" * 42 + "A="
 GOOD = {
@@ -13,6 +13,7 @@ GOOD = {
     "BROKER_URL": "amqp://cj:mq-secret@mq.example/cj",
     "REDIS_URL": "redis://:cache-secret@cache.example:6379/1",
     "CJ_TOKEN_KEYS": f"2:{KEY},1:{OTHER_KEY}",
+    "CJ_MODEL": "openai/gpt-5-mini",
 }
 
 
@@ -25,7 +26,7 @@ def problems(**changed: str) -> tuple[str, ...]:
 def test_defaults() -> None:
     settings = Settings.read(GOOD)
     assert settings.database_url == GOOD["DATABASE_URL"]
-    assert (settings.model, settings.model_fallbacks, settings.metrics_port) == (None, (), None)
+    assert (settings.model, settings.model_fallbacks, settings.metrics_port) == ("openai/gpt-5-mini", (), None)
     assert (settings.lease_seconds, settings.log_level) == (10.0, "INFO")
     assert settings.shopify_api_version == API_VERSION
     assert settings.shopify_admin_url == "https://{shop}/admin"
@@ -62,14 +63,14 @@ def test_all_problems_at_once_each_naming_its_variable() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.read({"BROKER_URL": "http://broker.example", "CJ_LEASE_SECONDS": "soon"})
     named = [problem.split()[0] for problem in caught.value.problems]
-    assert named == ["DATABASE_URL", "BROKER_URL", "REDIS_URL", "CJ_TOKEN_KEYS", "CJ_LEASE_SECONDS"]
+    assert named == ["DATABASE_URL", "BROKER_URL", "REDIS_URL", "CJ_TOKEN_KEYS", "CJ_MODEL", "CJ_LEASE_SECONDS"]
     assert "postgresql://" in caught.value.problems[0]
     assert "begins with http://" in caught.value.problems[1]
     assert str(caught.value) == "\n".join(caught.value.problems)
 
 
 def test_empty_counts_as_absent() -> None:
-    assert Settings.read({**GOOD, "CJ_MODEL": " ", "CJ_METRICS_PORT": ""}).model is None
+    assert Settings.read({**GOOD, "SHOPIFY_CLIENT_ID": " ", "CJ_METRICS_PORT": ""}).shopify_client_id is None
     assert problems(REDIS_URL="") == ("REDIS_URL is not set: " + VARIABLES["REDIS_URL"],)
 
 
@@ -115,7 +116,8 @@ def test_wrong_value(variable: str, value: str, said: str) -> None:
 def test_values_that_belong_together() -> None:
     assert problems(SHOPIFY_CLIENT_ID="id")[0].startswith("SHOPIFY_CLIENT_SECRET is not set")
     assert problems(SHOPIFY_CLIENT_SECRET="s")[0].startswith("SHOPIFY_CLIENT_ID is not set")
-    assert problems(CJ_MODEL_FALLBACKS="openai/gpt-5-mini")[0].startswith("CJ_MODEL_FALLBACKS is set without")
+    alone = problems(CJ_MODEL="", CJ_MODEL_FALLBACKS="openai/gpt-5-mini")
+    assert alone[1].startswith("CJ_MODEL_FALLBACKS is set without")
 
 
 def test_misspelt_variable_is_a_warning() -> None:
@@ -131,3 +133,43 @@ def test_nothing_secret_is_shown() -> None:
     assert settings.shown().keys() == VARIABLES.keys()
     assert settings.shown()["DATABASE_URL"] == "postgresql://cj:***@db.example/cj"
     assert settings.shown()["CJ_TOKEN_KEYS"] == "2:***,1:***"
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "warns"),
+    [
+        ("OPENAI_API_BASE", "http://models.example/v1", True),
+        ("OPENAI_BASE_URL", "http://10.0.0.1:8000", True),
+        ("ANTHROPIC_API_BASE", "HTTP://models.example", True),
+        ("OPENAI_API_BASE", "http://127.0.0.1:8000/v1", False),
+        ("OPENAI_API_BASE", "http://localhost:8000/v1", False),
+        ("OPENAI_API_BASE", "http://[::1]:8000/v1", False),
+        ("OPENAI_API_BASE", "https://models.example/v1", False),
+        ("OPENAI_API_KEY", "http://models.example", False),
+        ("OPENAI_API_BASE", "http://[bad", False),
+    ],
+)
+def test_a_model_on_another_machine_over_plain_http_warns(name: str, url: str, warns: bool) -> None:
+    found = Settings.read({**GOOD, name: url}).warnings
+    assert [warning.split()[0] for warning in found] == ([name] if warns else [])
+    assert all("unencrypted" in warning and "https://" in warning for warning in found)
+
+
+def test_a_warning_shows_no_password() -> None:
+    (warning,) = Settings.read({**GOOD, "OPENAI_API_BASE": "http://me:pass-word@models.example"}).warnings
+    assert "pass-word" not in warning
+
+
+@pytest.mark.parametrize("name", ["BROKER_URL", "REDIS_URL"])
+@pytest.mark.parametrize("option", ["ssl_cert_reqs=none", "ssl_check_hostname=false", "ssl_ca_certs=/nowhere/ca.pem"])
+def test_a_server_that_would_not_be_verified_is_refused(name: str, option: str) -> None:
+    (problem,) = problems(**{name: f"rediss://cj:pass-word@h/0?{option}"})
+    assert problem.startswith(f"{name} asks for unsafe TLS: ")
+    assert option.partition("=")[0] in problem
+    assert "pass-word" not in problem
+
+
+def test_what_is_needed_depends_on_the_kind() -> None:
+    assert needed_by(["intake"]) == needed_by(["workflow"]) == ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
+    assert needed_by(["agent"])[3:] == ("CJ_MODEL",)
+    assert needed_by(["shopify"])[3:] == ("CJ_TOKEN_KEYS",)
