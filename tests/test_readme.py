@@ -73,7 +73,7 @@ def kind_of(block: str) -> str:
 
 
 def test_json_examples_of_the_contract_are_what_they_claim() -> None:
-    kinds = ["oauth_complete", "message_received", "TEXT_MESSAGE_CHUNK", "turn_9:000003"]
+    kinds = ["oauth_complete", "message_received", "TEXT_MESSAGE_CHUNK", "turn_9:000003:5f0c19d2a7b3e846"]
     assert [kind_of(block) for block in blocks("json", CONTRACT)] == kinds
 
 

@@ -19,7 +19,7 @@ from workers.local.procfile import Process
 from workers.local.servers import LocalServers
 from workers.local.supervisor import Supervisor
 from workers.logs import mask
-from workers.settings import SERVERS, Settings, environment
+from workers.settings import SERVERS, Settings, environment, needed_by
 
 #: Seconds until late processes are reported; `cj up` keeps running.
 READY_LIMIT = 60.0
@@ -49,7 +49,8 @@ def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> 
     check_workflows()
     home = Home()
     with home.owned(), LocalServers(home, environment(), say, known_ports=True) as servers:
-        settings = Settings.read(servers.environ)
+        kinds_run = {process.name.partition(".")[0] for process in wanted}
+        settings = Settings.read(servers.environ, needed=needed_by(kinds_run))
         home.announce(servers.environ)
         width = max(len(process.name) for process in wanted)
 

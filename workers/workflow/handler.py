@@ -243,7 +243,8 @@ class _Handler:
         wanted = self._data.get("conversation_id")
         if wanted is not None:
             found = conversations.get(self._session, str(wanted), lock=True)
-            if found is not None and found.merchant_id != merchant_id:
+            owner = conversations.bound_to(self._session, str(wanted)) if found is None else found.merchant_id
+            if owner not in (None, merchant_id):
                 reason = "conversation_id belongs to another merchant"
                 raise Refused("event.conversation_merchant_mismatch", reason)
         else:
