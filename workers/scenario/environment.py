@@ -28,13 +28,13 @@ from storage.errors import StorageError
 from storage.models import Base
 from workers import bootstrap
 from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
-from workers.local import fork_server, procfile
+from workers.local import procfile
 from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from workers.local.procfile import Process
 from workers.local.stack import KINDS, LEASE_SECONDS, Late, ReplyCollector, Stack, wait_until
 from workers.local.supervisor import Pace
 from workers.operations import migrations
-from workers.scenario import time_travel
+from workers.scenario import fork_server, time_travel
 from workers.scenario.killable import Killer, killable
 from workers.scenario.observe import WATCH
 from workers.scenario.scripted_model import MODEL, ScriptedModel

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workers.failpoints import FAILPOINTS, listen
-from workers.local.fork_server import run_as_main, run_through
 from workers.local.procfile import Process
+from workers.scenario.fork_server import run_as_main, run_through
 
 
 def killable(process: Process, folder: Path) -> str:

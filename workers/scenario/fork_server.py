@@ -1,4 +1,4 @@
-"""A worker process that is back at once: `python -m workers.local.fork_server FOLDER NAME MODULE [ARGS…]`.
+"""A worker process that is back at once: `python -m workers.scenario.fork_server FOLDER NAME MODULE [ARGS…]`.
 
 A worker imports for seconds before it takes work (litellm alone needs two or more). Here one process imports what a
 worker of the kind NAME needs and then only forks: its child runs MODULE as `python -m MODULE ARGS…` would. When the

@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workers.local import fork_server, procfile
+from workers.local import procfile
 from workers.local.procfile import Process
 from workers.local.stack import wait_until
+from workers.scenario import fork_server
 from workers.scenario.killable import Killer
 
 WORKER = """
@@ -132,7 +133,7 @@ def test_a_worker_that_ends_by_itself_is_not_replaced(tmp_path: Path) -> None:
 def test_every_process_of_the_procfile_can_be_started_so() -> None:
     for process in procfile.processes(procfile.read()):
         assert fork_server.forked(process, Path("/o")).startswith(
-            f"exec python -m workers.local.fork_server '/o' {process.name} "
+            f"exec python -m workers.scenario.fork_server '/o' {process.name} "
         )
     agent = fork_server.forked(Process("agent.2", "exec celery -A workers worker"), Path("/o"))
-    assert agent == "exec python -m workers.local.fork_server '/o' agent celery -A workers worker"
+    assert agent == "exec python -m workers.scenario.fork_server '/o' agent celery -A workers worker"
