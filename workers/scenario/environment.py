@@ -28,14 +28,13 @@ from storage.errors import StorageError
 from storage.models import Base
 from workers import bootstrap
 from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
-from workers.local import fork_server, procfile
+from workers.local import procfile
 from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
-from workers.local.procfile import Process
 from workers.local.stack import KINDS, LEASE_SECONDS, Late, ReplyCollector, Stack, wait_until
 from workers.local.supervisor import Pace
 from workers.operations import migrations
-from workers.scenario import time_travel
-from workers.scenario.killable import Killer, killable
+from workers.scenario import fork_server, time_travel
+from workers.scenario.fork_server import Killer
 from workers.scenario.observe import WATCH
 from workers.scenario.scripted_model import MODEL, ScriptedModel
 from workflows.loader import WorkflowSet, load_folder
@@ -111,17 +110,13 @@ class Environment:
         if self._workflows_folder is not None:
             environ["CJ_WORKFLOWS"] = str(self._workflows_folder.absolute())
 
-        def command(process: Process) -> str:
-            through_killable = replace(process, command=killable(process, self.killer.folder))
-            return fork_server.forked(through_killable, self.killer.folder)
-
         processes = procfile.processes(procfile.read(), only=KINDS)
         return Stack(
             database_url,
             valkey_url,
             valkey_url.removesuffix("/0") + "/1",
             self._folder,
-            processes=[replace(process, command=command(process)) for process in processes],
+            processes=[replace(one, command=fork_server.forked(one, self.killer.folder)) for one in processes],
             store=self.store,
             gateway=ReplyCollector(valkey_url),
             environ=environ,

@@ -10,10 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workers.local import fork_server, procfile
+from workers.local import procfile
 from workers.local.procfile import Process
 from workers.local.stack import wait_until
-from workers.scenario.killable import Killer
+from workers.scenario import fork_server
+from workers.scenario.fork_server import Killer
 
 WORKER = """
 import os, signal, sys, time
@@ -40,10 +41,9 @@ class Server:
         (folder / "walker.py").write_text("if __name__ == '__main__':" + WORKER.replace("\n", "\n    "))
         self.output = folder / "output"
         forked = [fork_server.__name__, str(self.folder), "workflow"]
-        killable = ["workers.scenario.killable", str(self.folder), "workflow"]
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *forked, *killable, "walker", *arguments],
+                [sys.executable, "-m", *forked, "walker", *arguments],
                 env={"PYTHONPATH": f"{folder}:{procfile.PROCFILE.parent}"},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -85,6 +85,19 @@ def test_it_dies_at_a_point_when_it_is_ordered_to(server: Server) -> None:
     killer.order("workflow", "model.before")
     assert server.worker(other_than=first) != first
     assert not killer.is_pending("workflow", "model.before")
+
+
+def test_whom_an_order_does_not_concern_lives_on(server: Server) -> None:
+    first = server.worker()
+    killer = Killer(server.folder)
+    for kind, point in (("agent", "model.before"), ("workflow", "model.after")):
+        killer.order(kind, point)
+    killer.order("workflow", "model.before")
+    assert server.worker(other_than=first) != first
+    assert killer.is_pending("agent", "model.before")
+    assert killer.is_pending("workflow", "model.after")
+    killer.withdraw()
+    assert not killer.is_pending("agent", "model.before")
 
 
 def test_no_worker_outlives_its_server(server: Server) -> None:
@@ -132,7 +145,7 @@ def test_a_worker_that_ends_by_itself_is_not_replaced(tmp_path: Path) -> None:
 def test_every_process_of_the_procfile_can_be_started_so() -> None:
     for process in procfile.processes(procfile.read()):
         assert fork_server.forked(process, Path("/o")).startswith(
-            f"exec python -m workers.local.fork_server '/o' {process.name} "
+            f"exec python -m workers.scenario.fork_server '/o' {process.name} "
         )
     agent = fork_server.forked(Process("agent.2", "exec celery -A workers worker"), Path("/o"))
-    assert agent == "exec python -m workers.local.fork_server '/o' agent celery -A workers worker"
+    assert agent == "exec python -m workers.scenario.fork_server '/o' agent celery -A workers worker"

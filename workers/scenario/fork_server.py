@@ -1,11 +1,13 @@
-"""A worker process that is back at once: `python -m workers.local.fork_server FOLDER NAME MODULE [ARGS…]`.
+"""A worker that dies when it is told to and is back at once:
+`python -m workers.scenario.fork_server FOLDER NAME MODULE [ARGS…]`.
 
 A worker imports for seconds before it takes work (litellm alone needs two or more). Here one process imports what a
 worker of the kind NAME needs and then only forks: its child runs MODULE as `python -m MODULE ARGS…` would. When the
 child is killed the next one begins where the imports ended; when it ends in any other way, or before it took work, the
 server ends as it did. Before the fork there are no threads, sockets or pools.
 
-FOLDER/NAME.pid holds the child's process id while it takes work.
+FOLDER/NAME.pid holds the child's process id while it takes work. Whenever the child reaches a failpoint for which there
+is a file FOLDER/NAME@FAILPOINT, it removes the file and ends by SIGKILL, as a machine that loses power would.
 """
 
 import contextlib
@@ -17,8 +19,10 @@ import re
 import runpy
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from workers.failpoints import listen
 from workers.local import parent_death
 from workers.local.child import how_it_ended
 from workers.local.procfile import Process
@@ -29,10 +33,44 @@ _INTAKE = "workers.intake.__main__"
 _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>[\w.]+)")
 
 
+class Killer:
+    """Orders to die, as files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def order(self, kind: str, point: str) -> None:
+        """Have the next process of the kind that reaches the failpoint die there."""
+        self._file(kind, point).touch()
+
+    def is_pending(self, kind: str, point: str) -> bool:
+        """Whether no process has died of this order yet."""
+        return self._file(kind, point).exists()
+
+    def withdraw(self) -> None:
+        """Nobody has to die any more."""
+        for order in self.folder.glob("*@*"):
+            order.unlink(missing_ok=True)
+
+    def listener(self, kind: str) -> Callable[[str], None]:
+        """Kills this process of that kind at the failpoints that are ordered."""
+
+        def reached(point: str) -> None:
+            try:
+                self._file(kind, point).unlink()
+            except FileNotFoundError:
+                return
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        return reached
+
+    def _file(self, kind: str, point: str) -> Path:
+        return self.folder / f"{kind}@{point}"
+
+
 def run_through(module: str, process: Process, folder: Path) -> str:
     """The command of a Procfile's process, run through `python -m MODULE FOLDER NAME …`."""
-    name = process.name.partition(".")[0]
-    return _PROGRAM.sub(f"exec python -m {module} '{folder}' {name} \\g<module>", process.command, count=1)
+    return _PROGRAM.sub(f"exec python -m {module} '{folder}' {process.kind} \\g<module>", process.command, count=1)
 
 
 def forked(process: Process, folder: Path) -> str:
@@ -132,6 +170,7 @@ def main() -> None:
     _import_all(name)
     _serve(file)
     logging.getLogger("workers.ready").addHandler(_PidWriter(file))
+    listen(Killer(file.parent).listener(name))
     run_as_main(module, arguments)
 
 
