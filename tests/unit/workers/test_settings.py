@@ -190,7 +190,14 @@ def test_a_file_that_cannot_be_read_is_named_and_nothing_of_what_it_holds(tmp_pa
     (tmp_path / "binary").write_bytes(b"leaked\xff\xfe")
     wrong = {**files, "REDIS_URL": "redis://b", "CJ_TOKEN_KEYS_FILE": "/no/such/file"}
     with pytest.raises(SettingsError) as caught:
-        Settings.read({**wrong, "CJ_MODEL": "demo", "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET_FILE": str(tmp_path / "binary")})
+        Settings.read(
+            {
+                **wrong,
+                "CJ_MODEL": "demo",
+                "SHOPIFY_CLIENT_ID": "id",
+                "SHOPIFY_CLIENT_SECRET_FILE": str(tmp_path / "binary"),
+            }
+        )
     said = {problem.split()[0]: problem for problem in caught.value.problems}
     assert said.keys() == {
         "DATABASE_URL",
