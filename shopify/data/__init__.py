@@ -3,7 +3,7 @@
 Raw figures; what they mean is for the agent to say. To add a data type:
 
     events.data_types           its name; `python -m workflows.schema` then tells editors
-    here                        its document (`query.NAMES`), a module with a function like `fetch_counts`, a case below
+    here                        its document (`query.NAMES`), a function like `fetch_counts`, a case below
     shopify.rate_limit          its cost, in QUERY_COSTS
     workers.shop.results        how long it stays fresh, in TTL_SECONDS
     workers.agent.tools         what the model reads about it, in _DEFINITIONS
