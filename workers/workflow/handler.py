@@ -6,7 +6,7 @@ commit. Running it again for the same event finds the mark and does nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy.orm import Session
 
@@ -305,6 +305,8 @@ class _Handler:
                 case Transition():
                     conversation = self._move(conversation, action, action.message)
                     workflow = self._workflows.get(action.target_workflow)
+                case _:
+                    assert_never(action)
         return conversation
 
     def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:
