@@ -16,14 +16,7 @@ from shopify.data.orders import Order, compact, read_orders
 from shopify.data.query import CUSTOMER, ITEM_PRODUCT, ORDERS, DataQuery, Scopes, fetch_access
 from shopify.data.scalars import decimal_text, page, utc_text
 from shopify.data.scalars import time_zone as zone_named
-from shopify.errors import (
-    AccessDenied,
-    Forbidden,
-    ProtectedData,
-    ShopifyError,
-    StoreUnavailable,
-    Unauthorized,
-)
+from shopify.errors import ACCESS_LOST, ShopifyError
 from shopify.text import clean
 
 DAYS = 7
@@ -36,8 +29,6 @@ SECONDS_FOR_A_PAGE = 1.0
 MOST_ORDERS_SHOWN = 50
 MOST_ITEMS_SHOWN = 10
 ITEM_TITLE_CHARACTERS = 100
-ACCESS_LOST = (Unauthorized, Forbidden, StoreUnavailable, AccessDenied, ProtectedData)
-"""What ends the whole fetch even if some pages were read: the store must not be talked about any longer."""
 
 
 def fetch_week_orders(
