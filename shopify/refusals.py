@@ -191,7 +191,12 @@ MEANINGS: Sequence[Meaning] = (
         (200,),
         words=_words(r"^\s*(?:syntax|parse) error|doesn't exist on"),
     ),
-    Meaning(BadDocument, "query", "the query is refused", codes={"NOT_IMPLEMENTED", "GRAPHQL_VALIDATION_FAILED"}),
+    Meaning(
+        BadDocument,
+        "query",
+        "the query is refused",
+        codes={"NOT_IMPLEMENTED", "GRAPHQL_VALIDATION_FAILED", "BAD_REQUEST", "BAD_USER_INPUT"},
+    ),
     Meaning(
         BadDocument, "request", "the request is refused", (400, 405, 406, 411, 413, 414, 415, 422), words=_words(r"\S")
     ),

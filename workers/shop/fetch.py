@@ -167,7 +167,9 @@ class ShopifyFetcher:
             found = self._reader.read(token, request.data_type, now=now, deadline=deadline)
         except ShopifyError as error:
             metrics.shopify_error(error.code)
-            log.warning("Shopify refused", error_code=error.code, reason=error.operator, request_id=error.request_id)
+            # A refused token is looked at again; giving it up is what is worth a warning.
+            tell = log.info if isinstance(error, Unauthorized) else log.warning
+            tell("Shopify refused", error_code=error.code, reason=error.operator, request_id=error.request_id)
             return results.refused(request.data_type, error)
         return results.fetched(request.data_type, found, now)
 
