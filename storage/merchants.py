@@ -117,6 +117,11 @@ def merchant_exists(session: Session, merchant_id: str) -> bool:
     return bool(session.execute(SQL["merchant_exists"], {"merchant_id": merchant_id}).scalar_one())
 
 
+def lock(session: Session, merchant_id: str) -> str:
+    """Let nobody else connect or greet this merchant until the transaction ends; returns the merchant's name."""
+    return str(session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar_one())
+
+
 def connect_shop(
     session: Session,
     vault: Vault,
@@ -244,7 +249,7 @@ def _shop_domain(text: str) -> str:
 
 def _upsert_merchant(session: Session, merchant_id: str, name: str | None) -> None:
     add_merchant(session, merchant_id, name)
-    current = session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar_one()
+    current = lock(session, merchant_id)
     if name is None or name == current:
         return
     if session.execute(SQL["rename"], {"merchant_id": merchant_id, "name": name}).first() is None:

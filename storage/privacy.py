@@ -49,7 +49,10 @@ NAMES, TALK, CONTENT, CLOSE, LEFTOVERS = "names", "conversations", "events", "cl
 MERCHANT, CUSTOMER, FORMER = "merchant", "customer", "former"
 """Kinds of tombstones; FORMER: what is older than the connection that was made then."""
 
-KEPT_CONTEXT = ("shop_domain", "shopify_connected", "merchant_id", "fetched", "turns", "last_error", "reconnect_asked")
+KEPT_CONTEXT = (
+    *("shop_domain", "shopify_connected", "merchant_id", "fetched", "turns", "last_error", "reconnect_asked"),
+    "greeted",
+)
 """Keys of a context that this code sets itself: no customer is in them."""
 REQUESTS = frozenset({"customers_data_request", "customers_redact", "shop_redact"})
 IDENTIFIERS = frozenset(
