@@ -60,8 +60,9 @@ def append(
     """
     if not replies:
         return []
-    last, now = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
-    known = _known(session, turn_id, replies)
+    wanted = {"turn_id": turn_id, "keys": [reply.key for reply in replies]}
+    last, now, keys = session.execute(SQL["lock_turn"], wanted).one()
+    known = _known(session, turn_id, keys) if keys else {}
     new: list[tuple[int, NewReply, OutgoingReply]] = []
     for reply in replies:
         if reply.key in known:
@@ -132,8 +133,8 @@ def due(
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 
 
-def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> dict[str, OutgoingReply]:
-    rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": [reply.key for reply in replies]})
+def _known(session: Session, turn_id: int, keys: Sequence[str]) -> dict[str, OutgoingReply]:
+    rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": list(keys)})
     return {key: OutgoingReply(reply_id, body) for key, reply_id, body in rows}
 
 
