@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Row
-from sqlalchemy.orm import Session
 
 from storage import sql
+from storage.database import Session
 from storage.errors import LostTurn, UnknownConversation
 from storage.sql import dump, storable_text
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_exponential
 
 from events import agui
 from shopify.errors import Unauthorized
 from storage import connections, conversations, outbox, turns, usage
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import RECONNECT_ASKED, Claim, NotDue, Room, StepRow

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import redis
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from events import queues
 from shopify.development_store.server import DevelopmentStore
 from storage import redis_server, turns
 from storage.cache import FLIGHTS
+from storage.database import Session
 from storage.errors import StorageError
 from storage.models import Base
 from workers import bootstrap
