@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CursorResult
-from sqlalchemy.orm import Session
 
 from events import agui
 from events.reply import REPLY_TYPE
 from storage import sql, turns
+from storage.database import Session
 from storage.sql import dump, storable
 
 #: Seconds without an ack until a reply is published again: after the first publish, the second, …; then the last one.
@@ -60,9 +60,8 @@ def append(
     """
     if not replies:
         return []
-    wanted = {"turn_id": turn_id, "keys": [reply.key for reply in replies]}
-    last, now, keys = session.execute(SQL["lock_turn"], wanted).one()
-    known = _known(session, turn_id, keys) if keys else {}
+    last, now = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
+    known = _known(session, turn_id, replies) if last else {}
     new: list[tuple[int, NewReply, OutgoingReply]] = []
     for reply in replies:
         if reply.key in known:
@@ -133,8 +132,8 @@ def due(
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 
 
-def _known(session: Session, turn_id: int, keys: Sequence[str]) -> dict[str, OutgoingReply]:
-    rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": list(keys)})
+def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> dict[str, OutgoingReply]:
+    rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": [reply.key for reply in replies]})
     return {key: OutgoingReply(reply_id, body) for key, reply_id, body in rows}
 
 

@@ -1,11 +1,8 @@
 -- Replies, from their commit until the gateway has acked them.
 
 -- name: lock_turn
--- Appends to one turn queue up, so that its sequence has no gaps and no doubles. Beside it which of the keys the turn
--- has already; the caller's own lock of the turn came before this statement, so it sees them all.
-SELECT last_sequence, clock_timestamp() AS now, ARRAY (
-    SELECT key FROM replies WHERE turn_id = :turn_id AND key = ANY (CAST(:keys AS text[]))) AS keys
-FROM turns WHERE id = :turn_id FOR NO KEY UPDATE
+-- Appends to one turn queue up, so that its sequence has no gaps and no doubles.
+SELECT last_sequence, clock_timestamp() AS now FROM turns WHERE id = :turn_id FOR NO KEY UPDATE
 
 -- name: known
 SELECT key, id, body FROM replies WHERE turn_id = :turn_id AND key = ANY (CAST(:keys AS text[]))
