@@ -15,7 +15,7 @@ A pydantic model of the mapping, not pydantic-settings: that would add only the 
 import difflib
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ from shopify import API_VERSION
 from workers.logs import mask
 
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
-NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")
+NEEDED = (*SERVERS, "CJ_TOKEN_KEYS", "CJ_MODEL")
 #: Kinds of processes that open access tokens and so need the keys.
 TOKEN_KINDS = ("shopify",)
 MAX_WAITING_TURNS = 300
@@ -43,6 +43,8 @@ PROVIDER_KINDS = ("agent",)
 #: Appended to a secret's name, it names the file that holds the secret.
 FILE = "_FILE"
 LONGEST_SECRET = 64 * 1024
+#: The kind that asks a model.
+MODEL_KIND = "agent"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -205,7 +207,7 @@ class Settings(BaseModel):
     model: Annotated[str, AfterValidator(_model_name)] | None = Field(
         None,
         alias="CJ_MODEL",
-        description="litellm's name of the model, e.g. openai/gpt-5-mini; absent: the offline demo model",
+        description="litellm's name of the model, e.g. openai/gpt-5-mini; CJ_MODEL=demo is the offline demo model",
     )
     model_fallbacks: Annotated[tuple[str, ...], BeforeValidator(_model_names)] = Field(
         (),
@@ -305,7 +307,8 @@ class Settings(BaseModel):
         providers = {name: SecretStr(text) for name, text in read.items() if name not in VARIABLES}
         settings = cls()
         try:
-            settings = cls(**given, warnings=_misspelt(environ), provider_secrets=providers)
+            warnings = (*_misspelt(environ), *_unencrypted(environ))
+            settings = cls(**given, warnings=warnings, provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
         for name in unread:  # what is wrong is the file, not that the variable is not set
@@ -317,7 +320,7 @@ class Settings(BaseModel):
 
     def shown(self) -> dict[str, str]:
         """Every variable with its value in effect, fit for a screen: secrets and passwords masked."""
-        absent = {"CJ_MODEL": "- (the offline demo model)", "CJ_WORKFLOWS": "- (the shipped ones)"}
+        absent = {"CJ_WORKFLOWS": "- (the shipped ones)"}
         found = {field.alias: getattr(self, name) for name, field in type(self).model_fields.items()}
         return {name: _shown(name, found[name]) or absent.get(name, "-") for name in VARIABLES}
 
@@ -330,7 +333,8 @@ VARIABLES: Mapping[str, str] = {
 
 def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
     """The variables that processes of these kinds require."""
-    return NEEDED if any(kind in TOKEN_KINDS for kind in kinds) else SERVERS
+    keys = ("CJ_TOKEN_KEYS",) if any(kind in TOKEN_KINDS for kind in kinds) else ()
+    return (*SERVERS, *keys, *(("CJ_MODEL",) if MODEL_KIND in kinds else ()))
 
 
 def environment() -> dict[str, str]:
@@ -417,6 +421,27 @@ def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
     # Without the suffix: somebody may have put into a file what is no secret.
     close = ((name, difflib.get_close_matches(name.removesuffix(FILE), VARIABLES, n=1, cutoff=0.8)) for name in unknown)
     return tuple(f"{name} is unknown; did you mean {found[0]}?" for name, found in close if found)
+
+
+def _unencrypted(environ: Mapping[str, str]) -> Iterator[str]:
+    """Addresses of models (`OPENAI_API_BASE` and its like) that are plain http on another machine."""
+    for name in sorted(environ):
+        if not re.fullmatch(r"[A-Z0-9_]+_(API_BASE|BASE_URL|API_URL)", name):
+            continue
+        try:
+            parts = urlsplit(environ[name].strip())
+            is_remote = parts.scheme == "http" and parts.hostname not in LOOPBACK
+        except ValueError:
+            continue  # whoever asks there will say so
+        if is_remote:
+            shown = mask(environ[name].strip())
+            yield f"{name} is {shown}: its key and what merchants say would travel unencrypted; write https://"
+
+
+def proxies() -> dict[str, str]:
+    """The variables that name a proxy, with their values: HTTP clients of libraries read them by themselves."""
+    names = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
+    return {name: text for name in (*names, *map(str.lower, names)) if (text := os.environ.get(name, ""))}
 
 
 def _shown(name: str, value: Any) -> str:

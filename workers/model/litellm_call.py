@@ -32,12 +32,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from shopify.transport import DeadlineBackend, within
+from workers import logs, settings
 from workers.model import demo
 from workers.model.errors import FailedCall, ModelRefused, classify, empty, out_of_time
 from workers.model.response import Answer, read_answer
 
-#: The model used when none is configured: offline, without a key, answering from tool results alone.
+#: Offline, without a key, answering from tool results alone. It has to be asked for by this name or the short one.
 DEMO = "cj-demo/demo"
+DEMO_SHORT = "demo"
 #: Longest wait for a warm-up call (seconds).
 WARM_UP_SECONDS = 30.0
 
@@ -131,6 +133,17 @@ def price(name: str, input_tokens: int, output_tokens: int) -> float | None:
         return float(sum(costs))
     except Exception:  # noqa: BLE001 - each provider's arithmetic fails in its own way
         return None
+
+
+def unusable() -> str | None:
+    """Why no model at all can be asked from this process, or None."""
+    try:
+        _litellm()
+    except Exception as error:  # noqa: BLE001 - the library and its HTTP client refuse in many ways
+        given = ", ".join(settings.proxies())
+        hint = f"; it follows {given}: name an http:// or https:// proxy there, or none" if given else ""
+        return f"models cannot be asked: {type(error).__name__}: {logs.mask(str(error))}{hint}"
+    return None
 
 
 @contextmanager
