@@ -7,6 +7,9 @@
 The server has no thread, socket to anyone else or pool before it forks; what it imported is shared by its children's
 memory. A child is a process group of its own and dies with the server, the server with the supervisor.
 
+`ps -e` and `top` show a child by its name, `cj-agent.2`, and its server as `cj-fork agent`; the command line of both is
+the server's.
+
 The two talk over a socket, a line of JSON each: to the server what to run, with the pipe for its output; back the
 child's process id, and later how it ended.
 """
@@ -99,7 +102,8 @@ class ForkServer:
         found = _PROGRAM.fullmatch(process.command)
         assert found is not None
         reading, writing = os.pipe()
-        asked = {"module": found["module"], "arguments": shlex.split(found["arguments"] or ""), "environ": {**environ}}
+        arguments = shlex.split(found["arguments"] or "")
+        asked = {"name": process.name, "module": found["module"], "arguments": arguments, "environ": {**environ}}
         try:
             socket.send_fds(self._control, [json.dumps(asked).encode() + b"\n"], [writing])
             while not self._pids:
@@ -261,9 +265,11 @@ def main() -> None:
     """Import, then serve; in each child, run what was asked for."""
     control, group = socket.socket(fileno=int(sys.argv[1])), sys.argv[2]
     control.set_inheritable(False)
+    parent_death.rename(f"cj-fork {group}")
     _import_all(group)
     asked = _Server(control).serve()
     if asked is not None:
+        parent_death.rename(f"cj-{asked['name']}")
         os.environ.clear()
         os.environ.update(asked["environ"])
         # As a shell does: the Procfile names workers by their process ids.

@@ -96,6 +96,10 @@ class Supervisor:
         """Process ids of running children, by name."""
         return {slot.process.name: slot.child.pid for slot in self._slots if slot.child}
 
+    def server_pids(self) -> list[int]:
+        """Process ids of the servers that fork the children."""
+        return [server.pid for server in self._servers.values()]
+
     def ready_pids(self) -> dict[str, int]:
         """Process ids of the children that take work, by name."""
         return {slot.process.name: slot.child.pid for slot in self._slots if slot.child and slot.child.ready}
