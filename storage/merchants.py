@@ -29,13 +29,13 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from events.catalog import OAuthComplete
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
 from storage import connections, sql
 from storage.connections import Integration
+from storage.database import Session
 from storage.errors import InvalidShopDomain, MerchantNameTaken, ShopConnectedElsewhere, TokenUnreadable
 from storage.inbox import Accepted
 from storage.vault import Vault, binding, key_id_of

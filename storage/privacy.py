@@ -22,9 +22,9 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Result, TextClause
-from sqlalchemy.orm import Session
 
 from storage import sql
+from storage.database import Session
 from storage.mentions import CONTACTS, Needles, Person
 from storage.sql import dump
 

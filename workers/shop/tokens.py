@@ -13,13 +13,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from pydantic import SecretStr
-from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from shopify.errors import Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.oauth import TokenPair
 from storage import connections, merchants
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import StorageError, StorageUnavailable
 from storage.merchants import AccessToken, Renewal
 from storage.vault import Vault

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from sqlalchemy.orm import Session
-
 from events import agui
 from storage import connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
+from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import TurnInput
