@@ -9,7 +9,6 @@ import pytest
 from tests.acceptance.conftest import Someone
 from tests.chaos import mutants
 from tests.chaos.ground import unhurried_workflows
-from tests.chaos.killable import killable
 from tests.servers import PostgresForTests
 from tests.stack import Stack
 from tests.waiting import wait_until
@@ -17,7 +16,7 @@ from workers.failpoints import FAILPOINTS
 from workers.local.embedded import EmbeddedValkey
 from workers.local.procfile import Process
 from workers.local.supervisor import Pace
-from workers.scenario.fork_server import Killer
+from workers.scenario.killable import Killer, killable
 
 EVERY_POINT = [(kind, point) for kind, points in FAILPOINTS.items() for point in points]
 

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import redis
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from events import queues
 from shopify.development_store.server import DevelopmentStore
 from storage import redis_server, turns
 from storage.cache import FLIGHTS
+from storage.database import Session
 from storage.errors import StorageError
 from storage.models import Base
 from workers import bootstrap
@@ -33,8 +33,8 @@ from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from workers.local.stack import KINDS, LEASE_SECONDS, Late, ReplyCollector, Stack, wait_until
 from workers.local.supervisor import Pace
 from workers.operations import migrations
-from workers.scenario import fork_server, time_travel
-from workers.scenario.fork_server import Killer
+from workers.scenario import time_travel
+from workers.scenario.killable import Killer, killable
 from workers.scenario.observe import WATCH
 from workers.scenario.scripted_model import MODEL, ScriptedModel
 from workflows.loader import WorkflowSet, load_folder
@@ -116,7 +116,7 @@ class Environment:
             valkey_url,
             valkey_url.removesuffix("/0") + "/1",
             self._folder,
-            processes=[replace(one, command=fork_server.forked(one, self.killer.folder)) for one in processes],
+            processes=[replace(process, command=killable(process, self.killer.folder)) for process in processes],
             store=self.store,
             gateway=ReplyCollector(valkey_url),
             environ=environ,
@@ -202,8 +202,7 @@ class Environment:
 
     def _pids(self) -> dict[str, int]:
         """Process ids by kind, of the workers that take work."""
-        found = {kind: fork_server.pid_of(self.killer.folder, kind) for kind in KINDS}
-        return {kind: pid for kind, pid in found.items() if pid is not None}
+        return self.stack.supervisor.ready_pids()
 
     def _is_fetching(self) -> bool:
         """Whether a worker asks the store or waits until it may; for a moment also after that worker's death."""

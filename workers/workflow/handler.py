@@ -6,14 +6,14 @@ commit. Running it again for the same event finds the mark and does nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, assert_never
-
-from sqlalchemy.orm import Session
 
 from events import agui
 from storage import connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
+from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import TurnInput
@@ -31,6 +31,10 @@ log = logs.get(__name__)
 CONNECT_PATIENCE_SECONDS = 3.0
 """How long an `oauth_complete` may arrive ahead of the commit that stores its token."""
 POSTPONE_SECONDS = 0.5
+GREETED = "greeted"
+"""Key of the context: the connection that the merchant was greeted for last, {shop_domain, at}."""
+ONE_GREETING = timedelta(seconds=30)
+"""A browser may call the auth service back twice for one connection: within so long that is one greeting."""
 
 OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
 UNKNOWN_MERCHANT = "event.unknown_merchant"
@@ -168,10 +172,18 @@ class _Handler:
 
     def _converse(self, merchant_id: str, integration: Integration | None) -> None:
         """Do what the event means in its conversation: what a rule of the workflow says, else the default."""
+        if self._row.type == "oauth_complete":
+            # One after the other: the second of two at once finds the conversation that the first one opened.
+            merchants.lock(self._session, merchant_id)
         conversation, fresh = self._conversation(merchant_id, integration)
         if conversation is None:
             log.info("event belongs to no open conversation", event_type=self._row.type)
             return
+        if self._row.type == "oauth_complete" and self._data.get("success") and integration is not None:
+            if self._was_greeted(conversation, integration):
+                log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
+                return
+            conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._row.type == "oauth_complete":
             conversation = self._resume_parked(conversation)
         if self._row.type == MESSAGE and self._has_no_room(merchant_id):
@@ -266,6 +278,20 @@ class _Handler:
             conversation = self._merge(conversation, forgotten)
             turns.look_again(self._session, conversation.id)
         return conversation
+
+    def _connection(self, integration: Integration) -> dict[str, str]:
+        return {"shop_domain": integration.shop_domain, "at": self._row.received_at.isoformat()}
+
+    def _was_greeted(self, conversation: Conversation, integration: Integration) -> bool:
+        """Whether this is the second event of one connection, which neither ended nor was refused meanwhile."""
+        greeted = conversation.context.get(GREETED)
+        if not isinstance(greeted, dict) or greeted.get("shop_domain") != integration.shop_domain:
+            return False
+        at = datetime.fromisoformat(greeted["at"])
+        if abs(self._row.received_at - at) > ONE_GREETING or conversation.context.get(turns.RECONNECT_ASKED):
+            return False
+        earlier = connections.former(self._session, integration.merchant_id)
+        return not any(former.uninstalled_at is not None and former.uninstalled_at >= at for former in earlier)
 
     def _first_workflow(self) -> Workflow:
         wanted = self._data.get("workflow")

@@ -1,6 +1,8 @@
 """The small parts: who is meant, what goes wrong, who dies where."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,11 @@ import workers
 from shopify.data.query import FOLDER
 from shopify.development_store.faults import StoreFault
 from workers.failpoints import FAILPOINTS
+from workers.local import procfile
+from workers.local.procfile import Process
 from workers.local.stack import Late, wait_until
 from workers.scenario.act import STORE_FAULTS, Ids, store_fault
+from workers.scenario.killable import Killer, killable
 from workers.scenario.language import PlannedFault
 from workers.scenario.observe import OPERATIONS
 from workers.scenario.read import read_text
@@ -77,6 +82,48 @@ def test_the_failpoints_are_those_that_the_workers_reach() -> None:
     commits = {f"{step}.{at}" for step in begun for at in ("before_commit", "after_commit")}
     points = {point for points in FAILPOINTS.values() for point in points}
     assert reached <= points <= reached | commits
+
+
+def test_every_process_that_has_points_is_started_so_that_it_can_be_killed() -> None:
+    for process in procfile.processes(procfile.read()):
+        command = killable(process, Path("/tmp/orders"))
+        kind = process.name
+        assert ("workers.scenario.killable '/tmp/orders'" in command) == (kind in FAILPOINTS), command
+    agent = killable(Process("agent.2", "exec celery -A workers worker"), Path("/o"))
+    assert agent == "exec python -m workers.scenario.killable '/o' agent celery -A workers worker"
+    intake = killable(Process("intake", "exec python -m workers.intake"), Path("/o"))
+    assert intake == "exec python -m workers.scenario.killable '/o' intake workers.intake"
+
+
+def test_a_process_dies_at_the_point_it_was_ordered_to(tmp_path: Path) -> None:
+    program = tmp_path / "walker.py"
+    program.write_text(
+        "import sys\nfrom workers.failpoints import failpoint\n"
+        "failpoint('model.before')\nprint(sys.argv[1], flush=True)\n"
+        "failpoint('model.after')\nprint('alive', flush=True)\n"
+    )
+    killer = Killer(tmp_path / "orders")
+    killer.folder.mkdir()
+    killer.order("agent", "model.after")
+    killer.order("workflow", "model.before")
+    command = [
+        sys.executable,
+        "-m",
+        "workers.scenario.killable",
+        str(killer.folder),
+        "agent",
+        "walker",
+        "argument",
+    ]
+    environ = {"PYTHONPATH": f"{tmp_path}:{procfile.PROCFILE.parent}"}
+    first = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (first.returncode, first.stdout) == (-9, "argument\n")
+    assert not killer.is_pending("agent", "model.after")
+    assert killer.is_pending("workflow", "model.before")
+    killer.withdraw()
+    assert not killer.is_pending("workflow", "model.before")
+    again = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stdout) == (0, "argument\nalive\n")
 
 
 def test_files_are_found_in_folders_and_once(tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""Workers that are forked: what the server may not have before, and how its children live and end."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workers.local import procfile
+from workers.local.fork_server import ForkedChild, ForkServer, group_of
+from workers.local.procfile import Process
+from workers.local.stack import wait_until
+from workers.scenario.killable import Killer
+
+WORKER = """
+import os, sys, time
+from workers.failpoints import failpoint
+print("process", os.getpid(), "begins with", *sys.argv[1:], os.environ["WHOSE"], flush=True)
+while True:
+    failpoint("model.before")
+    time.sleep(0.01)
+    if sys.argv[1] == "ends":
+        sys.exit(3)
+"""
+SECONDS = 60
+"""Until a server on a busy machine has imported everything."""
+
+
+class Servers:
+    """Servers of both groups, started when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "walker.py").write_text("if __name__ == '__main__':" + WORKER.replace("\n", "\n    "))
+        self.running: dict[str, ForkServer] = {}
+
+    def ready(self, group: str = "workers") -> ForkServer:
+        if group in self.running and self.running[group].has_ended:
+            self.running.pop(group).close()
+        if group not in self.running:
+            environ = {"PYTHONPATH": f"{self.folder}:{procfile.PROCFILE.parent}", "PATH": os.defpath}
+            self.running[group] = ForkServer(group, environ, self.folder)
+        wait_until(self.running[group].is_ready, limit=SECONDS, what="the server")
+        return self.running[group]
+
+    def child(self, *arguments: str) -> ForkedChild:
+        """A child that has begun."""
+        program = f"exec python -m workers.scenario.killable '{self.folder}' workflow walker {' '.join(arguments)}"
+        child = self.ready().fork(Process("workflow", program), {"WHOSE": "mine", "PATH": os.defpath})
+        assert line_of(child) == f"process {child.pid} begins with {' '.join(arguments)} mine"
+        return child
+
+
+def line_of(child: ForkedChild) -> str:
+    return wait_until(lambda: next(child.lines(), ""), limit=SECONDS, what="a line")
+
+
+def end_of(child: ForkedChild) -> int:
+    wait_until(child.has_ended, limit=SECONDS, what="its end")
+    return child.reap()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    servers = Servers(tmp_path_factory.mktemp("servers"))
+    yield servers
+    for server in servers.running.values():
+        server.close()
+
+
+def server_of(child: ForkedChild) -> psutil.Process:
+    parent = psutil.Process(child.pid).parent()
+    assert parent is not None
+    return parent
+
+
+@pytest.mark.parametrize("group", ["workers", "agent"])
+def test_before_a_fork_there_is_no_thread_socket_or_pool(servers: Servers, group: str) -> None:
+    server = servers.ready(group)
+    found = psutil.Process(server.pid)
+    assert found.num_threads() == 1
+    assert found.net_connections(kind="inet") == []
+    assert len(found.net_connections(kind="unix")) == 1  # to the supervisor
+
+
+def test_a_killed_child_is_told_and_the_next_is_of_the_same_server(servers: Servers) -> None:
+    first = servers.child("on")
+    server = server_of(first)
+    os.kill(first.pid, signal.SIGKILL)
+    assert end_of(first) == -signal.SIGKILL
+    second = servers.child("on")
+    assert server_of(second) == server
+    second.signal(signal.SIGKILL)
+    end_of(second)
+
+
+def test_it_dies_at_a_point_when_it_is_ordered_to(servers: Servers) -> None:
+    child = servers.child("on")
+    killer = Killer(servers.folder)
+    killer.order("workflow", "model.before")
+    assert end_of(child) == -signal.SIGKILL
+    assert not killer.is_pending("workflow", "model.before")
+
+
+@pytest.mark.parametrize(("argument", "number", "code"), [("ends", 0, 3), ("on", signal.SIGTERM, -signal.SIGTERM)])
+def test_how_a_child_ended_is_told(servers: Servers, argument: str, number: int, code: int) -> None:
+    child = servers.child(argument)
+    if number:
+        child.signal(signal.Signals(number))
+    assert end_of(child) == code
+
+
+def test_a_child_says_its_process_id_where_the_procfile_asks_a_shell_for_it(servers: Servers) -> None:
+    child = servers.child("on")
+    child.signal(signal.SIGKILL)
+    end_of(child)
+    named = Process("workflow", f"exec python -m workers.scenario.killable '{servers.folder}' workflow walker a-$$@b")
+    child = servers.ready().fork(named, {"WHOSE": "mine", "PATH": os.defpath})
+    assert line_of(child) == f"process {child.pid} begins with a-{child.pid}@b mine"
+    child.signal(signal.SIGKILL)
+    end_of(child)
+
+
+@pytest.mark.parametrize("how", ["it is killed", "its supervisor leaves it"])
+def test_no_child_outlives_its_server(servers: Servers, how: str) -> None:
+    child = servers.child("on")
+    server, process = servers.ready(), psutil.Process(child.pid)
+    if how == "it is killed":
+        os.kill(server.pid, signal.SIGKILL)
+    else:
+        server.close()
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, limit=10)
+    assert end_of(child) == -signal.SIGKILL
+    assert server.has_ended
+
+
+def test_what_a_server_runs() -> None:
+    groups = {process.name: group_of(process) for process in procfile.processes(procfile.read())}
+    assert groups == {
+        "intake": "workers",
+        "workflow": "workers",
+        "agent": "agent",
+        "shopify": "workers",
+        "ops": "workers",
+    }
+    assert group_of(Process("agent.2", "exec celery -A workers worker")) == "agent"
+    assert group_of(Process("web", "exec gunicorn site")) is None
