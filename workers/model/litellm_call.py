@@ -1,6 +1,6 @@
 """One call of a language model. The only module that imports litellm, and only on first use.
 
-litellm 1.105 has pitfalls; a test covers each of these workarounds:
+litellm 1.110 has pitfalls; a test covers each of these workarounds:
 
 - Its retries multiply each other, so it has none; who is asked again is decided in `workers.model.client`.
 - Its timeout counts for each read of a socket: an answer that drips in takes for ever. So every call runs on a
