@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from events.data_types import DATA_TYPES
 from storage.conversations import PastTurn
 from storage.turns import Claim, StepRow
 from workers.agent.prompt import Absorbed, messages
@@ -69,6 +70,18 @@ class TurnState:
                 content = result["content"]
                 if content.get("success") and content.get("data_type") not in found:
                     found.append(content["data_type"])
+        return found
+
+    def untold(self) -> dict[str, Any]:
+        """The results that CJ has not spoken about, by data type: those that came with or after its last words."""
+        found: dict[str, Any] = {}
+        for step in reversed(self.steps):
+            for content in (result["content"] for result in step.tool_results or ()):
+                data_type = content.get("data_type")
+                if data_type in DATA_TYPES and (data_type not in found or not found[data_type]["success"]):
+                    found[data_type] = content
+            if step.assistant.get("content"):
+                break
         return found
 
     def websites(self) -> frozenset[str]:

@@ -18,14 +18,16 @@ from __future__ import annotations
 import contextvars
 import gc
 import importlib
+import json
 import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -33,11 +35,16 @@ from pydantic import SecretStr
 
 from shopify.transport import DeadlineBackend, within
 from workers.model import demo
-from workers.model.errors import FailedCall, ModelRefused, classify, empty, out_of_time
-from workers.model.response import Answer, read_answer
+from workers.model.errors import Cause, FailedCall, classify
+from workers.model.habits import Habits
+from workers.model.response import Answer, read_answer, repaired
 
 #: The model used when none is configured: offline, without a key, answering from tool results alone.
 DEMO = "cj-demo/demo"
+#: Less time than this is not worth another attempt (seconds).
+LEAST_SECONDS = 1.0
+#: How many times as many tokens an answer may have after one that ended before its first word.
+MORE_ROOM = 4
 #: Longest wait for a warm-up call (seconds).
 WARM_UP_SECONDS = 30.0
 
@@ -55,6 +62,14 @@ class Request:
     tools: Tools | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def after(self, cause: Cause) -> Request:
+        """What to ask with after an answer that said nothing: with more room, or without tools for what was found."""
+        if cause is Cause.CUT and "max_tokens" in self.options:
+            return replace(self, options={**self.options, "max_tokens": self.options["max_tokens"] * MORE_ROOM})
+        if cause is Cause.EMPTY and self.messages and self.messages[-1]["role"] == "tool":
+            return replace(self, tools=None)
+        return self
+
 
 _DEMO_PROVIDER = DEMO.partition("/")[0]
 _NO_KEY = "none"
@@ -64,26 +79,44 @@ _WARM_UP = Request(
     {"max_tokens": 1},
 )
 _import_lock = threading.Lock()
+_habits = Habits()
 
 
-def call(name: str, request: Request, seconds: float) -> Answer | FailedCall | ModelRefused:
-    """One attempt, ended after `seconds` whatever the provider does. Never raises."""
+def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
+    """One attempt, ended after `seconds` whatever the provider does. Never raises.
+
+    A provider that refuses what it can be sent otherwise (`Habits`) is asked again at once.
+    """
+    deadline = time.monotonic() + seconds
     provider = _provider(name)
     if provider is None:
-        return FailedCall(name, 404, "unknown provider in litellm; check the model's name")
-    credentials = _credentials(provider)
+        return FailedCall(name, Cause.GONE, 404, "unknown provider in litellm")
+    while True:
+        outcome = _attempt(name, request, seconds, _credentials(provider))
+        if not isinstance(outcome, Exception):
+            return outcome
+        failed = classify(name, outcome)
+        seconds = deadline - time.monotonic()
+        may_differ = failed.cause is Cause.REFUSED and seconds > LEAST_SECONDS
+        if not may_differ or not _habits.learn(name, str(outcome), request.messages, request.options):
+            return failed
 
+
+def _attempt(
+    name: str, request: Request, seconds: float, credentials: Mapping[str, Any]
+) -> Answer | FailedCall | Exception:
     def complete() -> Any:
         with within(seconds):
             return _complete(name, request, seconds, credentials)
 
     waited = _on_a_thread(complete)
     if not futures.wait([waited], seconds).done:
-        return out_of_time(name)
+        return FailedCall(name, Cause.SLOW, 408)
     error = waited.exception()
     if isinstance(error, Exception):
-        return classify(name, error)
-    return read_answer(waited.result(), name, request.messages) or empty(name)
+        return error
+    answer = read_answer(waited.result(), name, request.messages, request.tools or ())
+    return answer if isinstance(answer, Answer) else FailedCall(name, answer)
 
 
 def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
@@ -165,12 +198,23 @@ def _imported() -> Any:
     import httpx
     import litellm
     from httpcore._sync import connection_pool
-    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
+    from litellm.llms.custom_httpx.http_handler import HTTPHandler, get_ssl_configuration
 
     # What httpcore opens sockets with unless it is told otherwise; litellm makes clients of its own and tells nothing.
     connection_pool.SyncBackend = DeadlineBackend  # type: ignore[attr-defined, assignment]
     limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls lie between two requests
-    litellm.client_session = httpx.Client(verify=get_ssl_configuration(), limits=limits, follow_redirects=False)
+    litellm.client_session = httpx.Client(
+        verify=get_ssl_configuration(), limits=limits, follow_redirects=False, event_hooks={"response": [_repair]}
+    )
+    create_client = HTTPHandler.create_client
+
+    def create_repairing_client(handler: Any) -> Any:
+        handler.follow_redirects = False
+        client = create_client(handler)
+        client.event_hooks = {"response": [_repair]}
+        return client
+
+    HTTPHandler.create_client = create_repairing_client
     litellm.suppress_debug_info = True  # otherwise it prints advice to standard output
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
@@ -179,6 +223,25 @@ def _imported() -> Any:
     litellm.utils.custom_llm_setup()
     logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug would have it log requests
     return litellm
+
+
+def _repair(response: Any) -> None:
+    """Bring an answer into the form that litellm can read; an error that came with 200 becomes one."""
+    response.read()
+    if response.status_code != 200:
+        return
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):  # a page of a proxy, or nothing
+        response.status_code = 502
+        return
+    error = body.get("error")
+    if not body.get("choices") and (error or body.get("object") == "error"):
+        code = (error if isinstance(error, dict) else body).get("code")
+        response.status_code = code if isinstance(code, int) and 400 <= code < 600 else 502
+    response._content = json.dumps(repaired(body)).encode()  # there is no public way to replace what was read
 
 
 def _demo_handler(litellm: Any) -> Any:
@@ -196,13 +259,13 @@ def _demo_handler(litellm: Any) -> Any:
 def _complete(name: str, request: Request, seconds: float, extra: Mapping[str, Any]) -> Any:
     return _litellm().completion(
         model=name,
-        messages=list(request.messages),
+        messages=_habits.messages(name, request.messages),
         tools=list(request.tools) if request.tools else None,
         timeout=float(max(int(seconds), 1)),
         num_retries=0,
         max_retries=0,
         drop_params=True,
-        **request.options,
+        **_habits.options(name, request.options),
         **extra,
     )
 

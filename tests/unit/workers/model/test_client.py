@@ -57,7 +57,7 @@ def test_the_demo_model_answers_in_words_when_no_tools_are_offered() -> None:
 def test_a_configured_model_is_never_replaced_by_the_demo() -> None:
     model = Model(["nonsense/x"])
     assert model.names == ("nonsense/x",)
-    with pytest.raises(ModelUnavailable, match="nonsense/x: unknown provider in litellm"):
+    with pytest.raises(ModelUnavailable, match=r"nonsense/x: .*unknown provider in litellm"):
         model.ask([{"role": "user", "content": "hi"}], None, timeout=5)
 
 
