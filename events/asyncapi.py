@@ -38,7 +38,7 @@ never Markdown or HTML: show them as text. The only addresses in them are those 
 
 _REPLY_EXAMPLE = {
     "specversion": "1.0",
-    "id": "turn_9:000003",
+    "id": "turn_9:000003:5f0c19d2a7b3e846",
     "source": "/cj",
     "type": REPLY_TYPE,
     "time": "2026-11-22T10:00:02Z",
@@ -114,7 +114,7 @@ def _operation(action: str, queue: str) -> dict[str, Any]:
 def _messages() -> dict[str, Any]:
     found = {name: _event_message(name) for name in CATALOG}
     found["reply"] = _message(REPLY_TYPE, Reply, _reference("schemas", "Reply"), _REPLY_EXAMPLE)
-    found["ack"] = _message("ack", Ack, _reference("schemas", "Ack"), {"id": "turn_9:000003"})
+    found["ack"] = _message("ack", Ack, _reference("schemas", "Ack"), {"id": "turn_9:000003:5f0c19d2a7b3e846"})
     found["ack"]["contentType"] = "application/json"
     return found
 

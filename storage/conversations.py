@@ -41,6 +41,17 @@ def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None
     return None if row is None else Conversation(*row)
 
 
+def bound_to(session: Session, id: str) -> str | None:
+    """The merchant whose id and a colon a conversation id begins with: such an id is that merchant's before its use.
+
+    None for any other id; that one belongs to the first merchant who uses it.
+    """
+    parts = id.split(":")
+    prefixes = [":".join(parts[:count]) for count in range(1, len(parts))]
+    found = session.execute(SQL["bound_to"], {"prefixes": prefixes}).scalar() if prefixes else None
+    return None if found is None else str(found)
+
+
 def latest_open(session: Session, merchant_id: str, *, lock: bool = False) -> Conversation | None:
     """The merchant's open conversation in which something happened last."""
     found = session.execute(SQL["latest_open"], {"merchant_id": merchant_id}).scalar()

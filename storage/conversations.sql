@@ -7,6 +7,9 @@ SELECT {columns} FROM conversations WHERE id = :id
 -- name: lock
 SELECT {columns} FROM conversations WHERE id = :id FOR NO KEY UPDATE
 
+-- name: bound_to
+SELECT id FROM merchants WHERE id = ANY (CAST(:prefixes AS text[])) ORDER BY char_length(id) DESC LIMIT 1
+
 -- name: latest_open
 SELECT id FROM conversations WHERE merchant_id = :merchant_id AND status = 'open'
 ORDER BY updated_at DESC, id LIMIT 1

@@ -340,7 +340,7 @@ class ReplyTable(Base):
         OFTEN_VACUUMED,
     )
 
-    #: "turn_<turn id>:<sequence, six digits>"
+    #: "turn_<turn id>:<sequence, six digits>:<16 random hexadecimal digits>"
     id: Mapped[str] = mapped_column(primary_key=True)
     conversation_id: Mapped[str] = mapped_column(_cascade("conversations.id"))
     turn_id: Mapped[int] = mapped_column(BigInteger, _cascade("turns.id"))

@@ -4,6 +4,7 @@ A reply's row holds its whole envelope. (turn, key) makes a repeated append harm
 within its turn, e.g. "started", "2:text". The SQL is in `outbox.sql`.
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -151,7 +152,8 @@ def _envelope(
     trace = {} if traceparent is None else {"traceparent": traceparent}
     return {
         "specversion": "1.0",
-        "id": f"turn_{turn_id}:{number}",
+        # Not to be guessed: an ack is believed because only who has read the reply can name it.
+        "id": f"turn_{turn_id}:{number}:{secrets.token_hex(8)}",
         "source": SOURCE,
         "type": REPLY_TYPE,
         "subject": conversation_id,

@@ -173,6 +173,10 @@ class OpenAIServer(ModelServer):
         return self._script[min(len(self.requests), len(self._script)) - 1]
 
 
+Serve = Callable[[Script], OpenAIServer]
+"""The fixture that starts a server, which the environment names."""
+
+
 def plays_the_demo_model(request: Received) -> Say:
     """A script that carries on a whole conversation, from the tool results in the request."""
     script = demo.reply_to(request.messages, bool(request.tool_names))

@@ -17,8 +17,8 @@ import yaml
 from events import CATALOG, decode_ack, decode_reply, errors, fields, parse
 from storage.models import Base
 from workers.cli import cj
+from workers.cli.secrets import files
 from workers.local import procfile
-from workers.operations import secret_files
 from workers.settings import VARIABLES, is_secret
 
 ROOT = Path(__file__).parent.parent
@@ -73,7 +73,7 @@ def kind_of(block: str) -> str:
 
 
 def test_json_examples_of_the_contract_are_what_they_claim() -> None:
-    kinds = ["oauth_complete", "message_received", "TEXT_MESSAGE_CHUNK", "turn_9:000003"]
+    kinds = ["oauth_complete", "message_received", "TEXT_MESSAGE_CHUNK", "turn_9:000003:5f0c19d2a7b3e846"]
     assert [kind_of(block) for block in blocks("json", CONTRACT)] == kinds
 
 
@@ -265,7 +265,7 @@ def test_each_process_has_its_own_role_and_user() -> None:
 
 
 def test_a_secret_is_a_file_and_never_in_an_environment_or_a_command() -> None:
-    assert set(COMPOSE["secrets"]) == set(secret_files.FILES)
+    assert set(COMPOSE["secrets"]) == set(files())
     for name, options in COMPOSE["secrets"].items():
         assert options == {"file": f"./secrets/{name}"}
     for name, service in SERVICES.items():

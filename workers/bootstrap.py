@@ -1,7 +1,8 @@
 """Builds a process's resources, once, and keeps them for its tasks.
 
-`start` reads the settings and checks what the process needs; if something is wrong, the process prints the reason and
-exits with 2. An unreachable database is not an error: the worker waits and starts by itself once Postgres is back.
+`start` reads the settings, checks what the process needs and builds what its tasks use; whatever fails, the process
+prints the reason and exits with 2. An unreachable database is not an error: the worker waits and starts by itself once
+Postgres is back.
 """
 
 import os
@@ -9,9 +10,10 @@ import socket
 import sys
 import threading
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
+from typing import NoReturn, TypeVar
 
 import httpx
 from celery import Celery
@@ -50,11 +52,20 @@ from workflows.loader import WorkflowSet, load_folder
 
 log = logs.get(__name__)
 
+T = TypeVar("T")
+
 REFUSED = 2
 """Exit code of a process that must not start."""
 LONGEST_PAUSE_SECONDS = 5.0
 POOL_SIZE = 10
 """Postgres connections per process: for its threads, the sweeper and the leases."""
+USED_BY: Mapping[str, tuple[str, ...]] = {
+    "intake": ("wake_ups", "sweeper"),
+    "workflow": ("wake_ups", "sweeper", "cache"),
+    "agent": ("turn_runner",),
+    "shopify": ("shopify_fetcher", "shopify_http"),
+}
+"""The resources of each kind: built at the start, where a failure ends the process instead of every task."""
 
 
 def pid_of(owner: str) -> int:
@@ -111,8 +122,8 @@ class Resources:
 
     @cached_property
     def model(self) -> Model:
-        names = [self.settings.model, *self.settings.model_fallbacks] if self.settings.model else []
-        return Model([name for name in names if name], secrets=self.settings.provider_secrets)
+        names = [name for name in (self.settings.model, *self.settings.model_fallbacks) if name]
+        return Model(names, secrets=self.settings.provider_secrets)
 
     @cached_property
     def turn_runner(self) -> TurnRunner:
@@ -223,21 +234,35 @@ class CannotStart(Exception):
 def start(app: Celery, kinds: Sequence[str]) -> Resources:
     """Build, check and install the resources of a process of these kinds. Exits with 2 if it could not do its work."""
     kind = "-".join(kinds)
-    try:
+    with refusing():
         settings = Settings.read(needed=needed_by(kinds))
         logs.configure(kind, level=settings.log_level)
+        for warning in settings.warnings:
+            log.warning(warning)
         built = Resources(settings, app, kind=kind)
         _check(built, kinds)
-    except (SettingsError, CannotStart) as error:
-        refuse(str(error))
-        raise
-    use(built)
-    if settings.metrics_port is not None:
-        metrics.serve(settings.metrics_port, address=settings.metrics_address)
+        for name in {name for kind in kinds for name in USED_BY.get(kind, ())}:
+            getattr(built, name)
+        use(built)
+        if settings.metrics_port is not None:
+            metrics.serve(settings.metrics_port, address=settings.metrics_address)
     return built
 
 
-def refuse(problem: str) -> None:
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Whatever is raised within ends the process with 2 and a sentence. Celery swallows what its signal handlers raise
+    and then runs a worker that fails every task."""
+    try:
+        yield
+    except (SettingsError, CannotStart) as error:
+        refuse(str(error))
+    except Exception as error:
+        log.critical("cannot start", exc_info=True)
+        refuse(f"{type(error).__name__}: {logs.mask(str(error))}")
+
+
+def refuse(problem: str) -> NoReturn:
     """Print why this process cannot start, and exit."""
     sys.stderr.write(f"cj: cannot start: {problem}\n")
     sys.stderr.flush()
@@ -254,11 +279,11 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         _check_vault(built)
     if "agent" in kinds and (problems := built.model.problems()):
         raise CannotStart("; ".join(problems))
-    problem = _schema_problem(built.settings.database_url)
+    problem = _once_postgres_answers(lambda: migrations.problem(built.settings.database_url))
     if problem is not None:
         raise CannotStart(problem)
     if any(kind in TOKEN_KINDS for kind in kinds):
-        _check_stored_keys(built)
+        _once_postgres_answers(lambda: _check_stored_keys(built))
     _warn_of_excess(built, kinds)
 
 
@@ -289,8 +314,8 @@ def _check_stored_keys(built: Resources) -> None:
         )
 
 
-def _schema_problem(database_url: str) -> str | None:
-    """What `migrations.problem` says, as soon as the database answers."""
+def _once_postgres_answers(question: Callable[[], T]) -> T:
+    """The question's answer, as soon as the database answers."""
 
     def log_once(state: RetryCallState) -> None:
         if state.attempt_number == 1 and state.outcome is not None:
@@ -301,4 +326,4 @@ def _schema_problem(database_url: str) -> str | None:
         wait=wait_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
         before_sleep=log_once,
     )
-    return until_it_answers(migrations.problem, database_url)
+    return until_it_answers(question)

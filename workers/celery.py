@@ -12,12 +12,13 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
+from celery.worker.control import Panel
 
 from events import queues, tls
 from workers import bootstrap, kombu_patches, logs
 from workers.bootstrap import Resources
-from workers.celery_connection import VerifiedAMQP
-from workers.settings import Settings, SettingsError
+from workers.celery_connection import KINDS, VerifiedAMQP
+from workers.settings import Settings
 
 log = logs.get(__name__)
 
@@ -26,21 +27,20 @@ warnings.filterwarnings("ignore", "You're running the worker with superuser priv
 
 DRAIN_SECONDS = 15.0
 """Time to finish running steps after SIGTERM. The longest model call takes longer, and `cj up` kills after 20."""
-KINDS = {
-    queues.WORKFLOW: "workflow",
-    queues.TURNS: "agent",
-    queues.SHOPIFY: "shopify",
-    queues.OPS: "ops",
-}
+REMOTE_CONTROL = frozenset(
+    {
+        *("ping", "stats", "conf", "active_queues", "registered", "active", "reserved", "scheduled", "revoked"),
+        "enable_events",  # Flower's; at worst it costs two messages for each task
+    }
+)
+"""What a worker does when the broker says so: it answers, and changes nothing. Whoever holds the broker's password
+could otherwise make it stop consuming, revoke tasks or shut it down."""
 
 
 def configuration() -> dict[str, Any]:
     """Celery's settings for this process; exits with 2 if BROKER_URL is missing or invalid."""
-    try:
+    with bootstrap.refusing():
         broker_url = Settings.read(needed=("BROKER_URL",)).broker_url
-    except SettingsError as error:
-        bootstrap.refuse(str(error))
-        raise
     return {
         "broker_url": broker_url,
         # Our connections verify anyway; this is for Flower, which also asks Redis for the queues' lengths by itself.
@@ -101,12 +101,25 @@ logs.own_celery("celery")
 @signals.worker_init.connect
 def _start(sender: Any, **_: Any) -> None:
     """Build the process's resources before it takes a message; refuse to start with exit 2."""
-    kinds = _kinds(sender)
-    built = bootstrap.start(app, kinds)
-    if "agent" in kinds:
-        built.model.warm_up()
-    if "workflow" in kinds:
-        built.sweeper.start()
+    with bootstrap.refusing():
+        _forget_others(sender)
+        kinds = _kinds(sender)
+        built = bootstrap.start(app, kinds)
+        if "agent" in kinds:
+            built.model.warm_up()
+        if "workflow" in kinds:
+            built.sweeper.start()
+
+
+def _forget_others(worker: Any) -> None:
+    """Keep the tasks of the worker's own queues: whatever is pushed to its queue, it can do nothing else. And keep the
+    remote control that only asks."""
+    own = set(worker.app.amqp.queues.consume_from)
+    for name, task in list(worker.app.tasks.items()):
+        if getattr(task, "queue", None) not in own:
+            worker.app.tasks.unregister(name)
+    for command in set(Panel.data) - REMOTE_CONTROL:
+        del Panel.data[command]
 
 
 def _kinds(worker: Any) -> list[str]:

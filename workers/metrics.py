@@ -6,6 +6,8 @@
 |                              |                    | postponed, refused or over_limit (answered with a sentence: too  |
 |                              |                    | many turns of the merchant wait) by a workflow worker            |
 | cj_events_without_rule_total | type, workflow     | events of a conversation that no rule of its workflow took       |
+| cj_acks_total                | result             | acks of the gateway: marked, in vain (repeated, or of no reply   |
+|                              |                    | that waits: somebody guesses), malformed                         |
 | cj_tool_calls_total          | tool, result       | tool calls of turns: ok, stale, or an error code                 |
 | cj_cache_reads_total         | data_type, result  | reads of store data: hit (fresh in the cache), joined (a fetch   |
 |                              |                    | under way), miss (Shopify is asked)                              |
@@ -35,6 +37,7 @@ PORTS_TRIED = 50
 
 _EVENTS = Counter("cj_events", "Events by outcome", ["type", "result"])
 _WITHOUT_RULE = Counter("cj_events_without_rule", "Events that matched no rule of the workflow", ["type", "workflow"])
+_ACKS = Counter("cj_acks", "Acks of replies", ["result"])
 _TOOL_CALLS = Counter("cj_tool_calls", "Tool calls of turns", ["tool", "result"])
 _CACHE_READS = Counter("cj_cache_reads", "Reads of store data", ["data_type", "result"])
 _FETCHES = Counter("cj_fetches", "Fetches from Shopify", ["data_type", "result"])
@@ -52,6 +55,11 @@ def event(event_type: str, result: str) -> None:
 def event_without_rule(event_type: str, workflow: str) -> None:
     """The event matched no rule of the conversation's workflow; the log says why."""
     _WITHOUT_RULE.labels(event_type, workflow).inc()
+
+
+def acks(result: str, count: int) -> None:
+    """So many acks came: marked, in vain or malformed."""
+    _ACKS.labels(result).inc(count)
 
 
 def tool_call(tool: str, result: str) -> None:

@@ -15,7 +15,7 @@ A pydantic model of the mapping, not pydantic-settings: that would add only the 
 import difflib
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ from shopify import API_VERSION
 from workers.logs import mask
 
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
-NEEDED = (*SERVERS, "CJ_TOKEN_KEYS")
+NEEDED = (*SERVERS, "CJ_TOKEN_KEYS", "CJ_MODEL")
 #: Kinds of processes that open access tokens and so need the keys.
 TOKEN_KINDS = ("shopify",)
 MAX_WAITING_TURNS = 300
@@ -43,6 +43,8 @@ PROVIDER_KINDS = ("agent",)
 #: Appended to a secret's name, it names the file that holds the secret.
 FILE = "_FILE"
 LONGEST_SECRET = 64 * 1024
+#: The kind that asks a model.
+MODEL_KIND = "agent"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -205,7 +207,7 @@ class Settings(BaseModel):
     model: Annotated[str, AfterValidator(_model_name)] | None = Field(
         None,
         alias="CJ_MODEL",
-        description="litellm's name of the model, e.g. openai/gpt-5-mini; absent: the offline demo model",
+        description="litellm's name of the model, e.g. openai/gpt-5-mini; CJ_MODEL=demo is the offline demo model",
     )
     model_fallbacks: Annotated[tuple[str, ...], BeforeValidator(_model_names)] = Field(
         (),
@@ -288,7 +290,7 @@ class Settings(BaseModel):
         description="address of the Prometheus pages; default 127.0.0.1, this machine only",
     )
     warnings: tuple[str, ...] = ()
-    #: What was read from files for model providers, by the names that litellm reads.
+    #: Keys of model providers that do not stand in the environment as they are meant, by the names that litellm reads.
     provider_secrets: Mapping[str, SecretStr] = Field({}, repr=False)
 
     @classmethod
@@ -302,14 +304,16 @@ class Settings(BaseModel):
         given = {name: text for name in VARIABLES if (text := environ.get(name, "").strip())}
         problems = {name: f"is not set: {VARIABLES[name]}" for name in needed if name not in given}
         problems |= _incomplete(given)
-        providers = {name: SecretStr(text) for name, text in read.items() if name not in VARIABLES}
+        providers, unusable = _provider_secrets(environ, read)
         settings = cls()
         try:
-            settings = cls(**given, warnings=_misspelt(environ), provider_secrets=providers)
+            warnings = (*_misspelt(environ), *_unencrypted(environ), *_absent_certificates(environ))
+            settings = cls(**given, warnings=warnings, provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
         for name in unread:  # what is wrong is the file, not that the variable is not set
             problems.pop(name.removesuffix(FILE), None)
+        unread |= unusable
         if problems or unread:
             said = [f"{name} {problems[name]}" for name in VARIABLES if name in problems]
             raise SettingsError([*said, *(f"{name} {problem}" for name, problem in unread.items())])
@@ -317,7 +321,7 @@ class Settings(BaseModel):
 
     def shown(self) -> dict[str, str]:
         """Every variable with its value in effect, fit for a screen: secrets and passwords masked."""
-        absent = {"CJ_MODEL": "- (the offline demo model)", "CJ_WORKFLOWS": "- (the shipped ones)"}
+        absent = {"CJ_WORKFLOWS": "- (the shipped ones)"}
         found = {field.alias: getattr(self, name) for name, field in type(self).model_fields.items()}
         return {name: _shown(name, found[name]) or absent.get(name, "-") for name in VARIABLES}
 
@@ -330,7 +334,8 @@ VARIABLES: Mapping[str, str] = {
 
 def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
     """The variables that processes of these kinds require."""
-    return NEEDED if any(kind in TOKEN_KINDS for kind in kinds) else SERVERS
+    keys = ("CJ_TOKEN_KEYS",) if any(kind in TOKEN_KINDS for kind in kinds) else ()
+    return (*SERVERS, *keys, *(("CJ_MODEL",) if MODEL_KIND in kinds else ()))
 
 
 def environment() -> dict[str, str]:
@@ -398,6 +403,21 @@ def _from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, s
     return read, unread
 
 
+def _provider_secrets(
+    environ: Mapping[str, str], read: Mapping[str, str]
+) -> tuple[dict[str, SecretStr], dict[str, str]]:
+    """Keys from files, and keys without the line break or the quotes around them; and what is wrong with others."""
+    keys, unusable = {}, {}
+    for name in filter(PROVIDER_SECRET.fullmatch, environ):
+        text = environ[name].strip()
+        text = text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+        if not all("!" <= character <= "~" for character in text):
+            unusable[name] = "holds a space, a line break or another character that no key has; write only the key"
+        elif text and (name in read or text != environ[name]):
+            keys[name] = SecretStr(text)
+    return keys, unusable
+
+
 def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
     """What is set without what belongs to it."""
     problems = {}
@@ -417,6 +437,34 @@ def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
     # Without the suffix: somebody may have put into a file what is no secret.
     close = ((name, difflib.get_close_matches(name.removesuffix(FILE), VARIABLES, n=1, cutoff=0.8)) for name in unknown)
     return tuple(f"{name} is unknown; did you mean {found[0]}?" for name, found in close if found)
+
+
+def _absent_certificates(environ: Mapping[str, str]) -> Iterator[str]:
+    """Certificates that are not there: a library that does without them then trusts nobody behind a company's proxy."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "SSL_CERTIFICATE"):
+        if (path := environ.get(name, "").strip()) and not Path(path).exists():
+            yield f"{name} is {path!r}, which is not there; name the file with the certificates to trust, or unset it"
+
+
+def _unencrypted(environ: Mapping[str, str]) -> Iterator[str]:
+    """Addresses of models (`OPENAI_API_BASE` and its like) that are plain http on another machine."""
+    for name in sorted(environ):
+        if not re.fullmatch(r"[A-Z0-9_]+_(API_BASE|BASE_URL|API_URL)", name):
+            continue
+        try:
+            parts = urlsplit(environ[name].strip())
+            is_remote = parts.scheme == "http" and parts.hostname not in LOOPBACK
+        except ValueError:
+            continue  # whoever asks there will say so
+        if is_remote:
+            shown = mask(environ[name].strip())
+            yield f"{name} is {shown}: its key and what merchants say would travel unencrypted; write https://"
+
+
+def proxies() -> dict[str, str]:
+    """The variables that name a proxy, with their values: HTTP clients of libraries read them by themselves."""
+    names = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
+    return {name: text for name in (*names, *map(str.lower, names)) if (text := os.environ.get(name, ""))}
 
 
 def _shown(name: str, value: Any) -> str:

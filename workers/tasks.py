@@ -1,11 +1,14 @@
 """The Celery tasks: each reads its message and calls one plain function with this process's resources.
 
+A process keeps those of its own queue only (`workers.celery`).
+
 The row a message names may be gone, done or claimed by another worker; then there is nothing to do. Work that cannot
 be done now stays a row, and the sweeper picks it up later.
 """
 
 from typing import Any
 
+from events import queues
 from storage.errors import StorageUnavailable
 from workers import bootstrap, logs
 from workers.celery import app
@@ -17,7 +20,7 @@ from workers.workflow import runner
 log = logs.get(__name__)
 
 
-@app.task(name=HANDLE_EVENT)
+@app.task(name=HANDLE_EVENT, queue=queues.WORKFLOW)
 def handle_event(*event_keys: int) -> None:
     """Queue `workflow`: handle accepted events, one after the other."""
     good = [event_key for event_key in event_keys if is_row_id(event_key)]
@@ -26,7 +29,7 @@ def handle_event(*event_keys: int) -> None:
     runner.run(bootstrap.current(), *good)
 
 
-@app.task(name=RUN_TURN)
+@app.task(name=RUN_TURN, queue=queues.TURNS)
 def run_turn(turn_id: int) -> None:
     """Queue `turns`: run one agent turn, if it can be claimed now."""
     if not is_row_id(turn_id):
@@ -38,7 +41,7 @@ def run_turn(turn_id: int) -> None:
         log.warning("turn could not be claimed; the sweeper will retry it", turn_id=turn_id)
 
 
-@app.task(name=FETCH)
+@app.task(name=FETCH, queue=queues.SHOPIFY)
 def fetch_shopify_data(request: dict[str, Any]) -> None:
     """Queue `shopify`: answer one fetch request. Only the workers of this queue read access tokens."""
     try:
@@ -50,13 +53,13 @@ def fetch_shopify_data(request: dict[str, Any]) -> None:
         bootstrap.current().shopify_fetcher.fetch(wanted)
 
 
-@app.task(name="cj.migrate")
+@app.task(name="cj.migrate", queue=queues.OPS)
 def migrate() -> None:
     """Queue `ops`: migrate the database to the latest schema (`alembic upgrade head`); safe while workers run."""
     migrations.upgrade(bootstrap.current().settings.database_url)
 
 
-@app.task(name="cj.migrate_tokens_from_redis")
+@app.task(name="cj.migrate_tokens_from_redis", queue=queues.OPS)
 def migrate_tokens_from_redis(dry_run: bool = True, delete: bool = False) -> None:
     """Queue `ops`: like `cj tokens migrate-from-redis`; needs CJ_TOKEN_KEYS. A dry run unless dry_run=False."""
     tools = bootstrap.current()
@@ -69,7 +72,7 @@ def migrate_tokens_from_redis(dry_run: bool = True, delete: bool = False) -> Non
     log.info("tokens migrated from Redis", dry_run=report.dry_run, **report.counts)
 
 
-@app.task(name="cj.reseal_tokens")
+@app.task(name="cj.reseal_tokens", queue=queues.OPS)
 def reseal_tokens() -> None:
     """Queue `ops`: like `cj tokens reseal`; needs CJ_TOKEN_KEYS."""
     tools = bootstrap.current()

@@ -182,6 +182,17 @@ def test_with_real_servers_it_starts_none(up: Callable[..., Up], database_url: s
     assert {path.name for path in (running.folder / ".cj").iterdir()} == {"lock"}
 
 
+def test_beside_a_real_database_the_demo_model_has_to_be_named(
+    up: Callable[..., Up], database_url: str, valkey_url: str
+) -> None:
+    key = "1:" + "A" * 43 + "="
+    named = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url, "CJ_TOKEN_KEYS": key}
+    refused = up(**named)
+    assert refused.wait() == 2
+    assert "CJ_MODEL is not set" in refused.text
+    assert "CJ_MODEL=demo" in refused.text
+
+
 def test_the_ports_are_known_beforehand(up: Callable[..., Up]) -> None:
     """Other programs are configured once: the same ports each time, or the next free ones if taken."""
 
@@ -227,7 +238,10 @@ def test_ctrl_c_while_it_imports_is_a_sentence(tmp_path: Path) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             running.wait(pause)
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=60)
+        try:
+            _, errors = running.communicate(timeout=60)
+        finally:
+            running.kill()
         assert "Traceback" not in errors
         assert running.returncode in (0, 1), errors
 

@@ -181,6 +181,14 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         oauth({"conversation_id": "of_gone"}),
         "event.conversation_merchant_mismatch: conversation_id belongs to another merchant",
     ),
+    "a conversation that another has not used yet": (
+        oauth({"conversation_id": "gone:7c1e"}),
+        "event.conversation_merchant_mismatch: conversation_id belongs to another merchant",
+    ),
+    "a conversation that another has not used yet, by a message": (
+        oauth(type="message_received", data=MESSAGE | {"conversation_id": "gone:7c1e:2"}),
+        "event.conversation_merchant_mismatch: conversation_id belongs to another merchant",
+    ),
 }  # fmt: skip
 
 ACCEPTED: dict[str, tuple[bytes, dict[str, Any]]] = {

@@ -27,7 +27,7 @@ TOKEN = "shpat_0123456789abcdef"
 @pytest.fixture
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, valkey_url: str) -> Terminal:
     environ = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url, "CJ_TOKEN_KEYS": KEY}
-    return Terminal(tmp_path, monkeypatch, environ)
+    return Terminal(tmp_path, monkeypatch, {**environ, "CJ_MODEL": "demo"})
 
 
 @pytest.fixture
@@ -82,12 +82,12 @@ def connect(terminal: Terminal, *options: str) -> Any:
 
 def test_check_says_all_is_well(terminal: Terminal) -> None:
     shown = terminal("check").stdout
-    assert shown.count("✓") == 5
+    assert shown.count("✓") == 6
     assert "✗" not in shown
     assert KEY not in shown
     found = terminal.json("check")
     assert found["ok"]
-    assert [one["name"] for one in found["checks"]] == ["settings", "workflows", "database", "broker", "redis"]
+    assert [one["name"] for one in found["checks"]] == ["settings", "workflows", "database", "broker", "redis", "model"]
 
 
 def test_check_finds_what_is_away(terminal: Terminal, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import json
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -24,7 +26,7 @@ from tests.openai_server import (
     Recorded,
     Redirect,
     Say,
-    Script,
+    Serve,
     Slow,
     Status,
     plays_the_demo_model,
@@ -50,8 +52,6 @@ TOOL = {
     },
 }
 
-Serve = Callable[[Script], OpenAIServer]
-
 
 class Time:
     """A clock that tests advance; sleeping on it takes no time and is recorded."""
@@ -71,23 +71,9 @@ class Time:
 @pytest.fixture(scope="module", autouse=True)
 def warm() -> None:
     """Import litellm in advance, so that it does not count in any test's time."""
-    Model([NAME]).warm_up()
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    servers: list[OpenAIServer] = []
-
-    def start(script: Script) -> OpenAIServer:
-        server = OpenAIServer(script).start()
-        servers.append(server)
-        monkeypatch.setenv("OPENAI_API_BASE", server.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-test-key")
-        return server
-
-    yield start
-    for server in servers:
-        server.stop()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # litellm's own filter is gone if another test has imported a part of it
+        Model([NAME]).warm_up()
 
 
 @pytest.fixture
@@ -303,7 +289,7 @@ def test_an_empty_answer_is_asked_for_once_more(serve: Serve, fake_time: Time, n
 def test_after_tool_results_an_empty_answer_is_asked_for_without_tools(serve: Serve, fake_time: Time) -> None:
     server = serve([Say(None), Say("You have 7.")])
     call = {"id": "call00001", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
-    results = [
+    results: list[dict[str, Any]] = [
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "call00001", "content": "{}"},
     ]
@@ -365,7 +351,7 @@ def thinks(request: Received) -> Answer:
     return Recorded({"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
 
 
-def after_a_call(answer: model_module.Answer) -> list[dict[str, object]]:
+def after_a_call(answer: model_module.Answer) -> list[dict[str, Any]]:
     [call] = answer.tool_calls
     return [*QUESTION, assistant_message(answer), {"role": "tool", "tool_call_id": call.id, "content": "{}"}]
 

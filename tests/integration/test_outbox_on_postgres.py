@@ -1,5 +1,6 @@
 """The outbox on a real Postgres."""
 
+import re
 from datetime import datetime
 
 import pytest
@@ -47,7 +48,7 @@ def acknowledge(database: Database, *ids: str) -> int:
 
 def test_a_reply_is_a_whole_envelope(database: Database, running: Claim) -> None:
     (reply,) = append(database, running, NewReply("started", {"type": "RUN_STARTED"}))
-    assert reply.id == f"turn_{running.turn_id}:000001"
+    assert re.fullmatch(rf"turn_{running.turn_id}:000001:[0-9a-f]{{16}}", reply.id)
     time = reply.body.pop("time")
     assert datetime.fromisoformat(time).utcoffset() is not None
     assert reply.body == {
@@ -78,7 +79,7 @@ def test_a_repeated_append_returns_what_was_committed(database: Database, runnin
     again = append(
         database, running, NewReply("b", {"said": 2}), NewReply("c", {"said": 2}), NewReply("a", {"said": 2})
     )
-    assert [reply.id for reply in again] == [f"turn_{running.turn_id}:00000{n}" for n in (2, 3, 1)]
+    assert [reply.body["sequence"] for reply in again] == ["000002", "000003", "000001"]
     assert (again[0], again[2]) == (first[1], first[0])
     assert query(database, "SELECT key, sequence FROM replies ORDER BY 2") == [("a", 1), ("b", 2), ("c", 3)]
 
@@ -144,6 +145,15 @@ def test_publishing_is_counted(database: Database, running: Claim) -> None:
     published(database, reply.id)
     rows = query(database, "SELECT publishes, published_at IS NOT NULL FROM replies")
     assert rows == [(2, True)]
+
+
+def test_an_ack_is_for_who_has_read_the_reply(database: Database, running: Claim) -> None:
+    """Whoever may push to the broker but not read `replies` cannot ack ahead what nobody has been shown."""
+    replies = append(database, running, NewReply("a", {}), NewReply("b", {}))
+    guessed = [f"turn_{turn}:{sequence:06d}" for turn in range(1, 50) for sequence in range(1, 10)]
+    assert acknowledge(database, *guessed, *(f"{id}:{'0' * 16}" for id in guessed)) == 0
+    execute(database, "UPDATE replies SET created_at = clock_timestamp() - interval '1 day'")
+    assert due(database) == [reply.id for reply in replies]
 
 
 def test_an_acked_reply_is_finished(database: Database, running: Claim) -> None:

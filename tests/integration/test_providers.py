@@ -19,9 +19,6 @@ from workers.model.habits import EXTRAS
 from workers.model.litellm_call import Request
 from workers.model.response import Answer, assistant_message
 
-# Of litellm's own types, when it first speaks with Gemini.
-pytestmark = pytest.mark.filterwarnings("ignore:Items .* using the `ReadOnly` qualifier:UserWarning")
-
 FOLDER = Path(__file__).parents[1] / "providers"
 README = Path(__file__).parents[2] / "workers" / "README.md"
 MODELS = {

@@ -79,7 +79,7 @@ def test_cj_check_tells_it_too(
 ) -> None:
     make_roles(database_url)
     servers = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url, "CJ_TOKEN_KEYS": NEW}
-    terminal = Terminal(tmp_path, monkeypatch, servers)
+    terminal = Terminal(tmp_path, monkeypatch, {**servers, "CJ_MODEL": "demo"})
     assert "! DATABASE_URL connects as postgres, which is superuser" in terminal("check").stdout
     assert terminal.json("check", "--kind", "agent")["problems"] == [
         "CJ_TOKEN_KEYS is set, which only shopify and ops need: do not give it to agent",

@@ -1,7 +1,7 @@
 """A turn ends with words, in time and after a bounded number of requests, whatever the model does."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from storage.database import Database
 from tests import rows
-from tests.agent_turns import LEASE_SECONDS, AgentWorker, Killed, with_clock
+from tests.agent_turns import LEASE_SECONDS, AgentWorker, Killed
 from workers.agent import state as state_module
 from workers.agent.time_limits import GRACE_SECONDS
 from workers.model import litellm_call
@@ -86,15 +86,6 @@ events = st.one_of(
     st.builds(Says, st.just("Done."), st.just(0), durations, st.booleans()),
     st.builds(Dies, durations),
 )
-
-
-@pytest.fixture(scope="module")
-def clocked(postgres: object) -> Iterator[Database]:
-    with postgres.empty_database() as url:  # type: ignore[attr-defined]
-        with_clock(url)
-        database = Database(url, pool_size=4)
-        yield database
-        database.dispose()
 
 
 class Provider:

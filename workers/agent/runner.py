@@ -262,7 +262,8 @@ class TurnRunner:
         state.prompt_limit = prompt_size.size(asked) // 3 if too_long else 0
         shorter = state.messages(limits.prompt_bytes(state.prompt_limit))
         less_room = too_long and limits.answer_tokens(state.prompt_limit) < answer_tokens
-        if prompt_size.size(shorter) < prompt_size.size(asked) or less_room:
+        is_less = len(shorter) < len(asked) or prompt_size.size(shorter) < prompt_size.size(asked)
+        if is_less or less_room:
             log.warning("the model takes no prompt of this length" if too_long else "asked again without what was said")
             return None
         if error.cause is Cause.FILTERED:

@@ -1,6 +1,8 @@
 """The tools a model may call. The shop and the merchant always come from the turn, never from the model.
 
-`workers.shop.results` describes the shape of every result.
+`workers.shop.results` describes the shape of every result. To add a tool, describe it in `_DEFINITIONS`, check its
+arguments in `_refusal`, run it from `Tools._begin`, and name it in `workflows.definition.TOOLS`; then
+`python -m workflows.schema` tells editors.
 """
 
 import time

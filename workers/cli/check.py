@@ -1,5 +1,6 @@
 """`cj check`: is this environment ready to run?"""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import click
 
 from workers.cli.common import WrongUse, examples, explained, json_option, print_json
 from workers.local.home import Home, environment_here
-from workers.settings import NEEDED, Settings, SettingsError, needed_by, spare_secrets
+from workers.settings import MODEL_KIND, NEEDED, Settings, SettingsError, needed_by, spare_secrets
 
 #: Seconds a server has to answer.
 LIMIT = 3.0
@@ -28,24 +29,31 @@ class Finding:
 
 @click.command(
     short_help="Is this environment ready to run?",
-    epilog=examples("cj check", "cj check --kind intake", "cj check --json | jq .ok"),
+    epilog=examples("cj check", "cj check --kind intake", "cj check --worker agent@host", "cj check --json | jq .ok"),
 )
 @click.option("--kind", metavar="KIND", help="Check for processes of this kind (intake, agent, …); default: all.")
+@click.option("--worker", metavar="NAME", help="Check only that this worker (agent@host) consumes its queue.")
 @json_option
-def check(as_json: bool, kind: str | None) -> None:
-    """Check settings, workflows, database, broker and cache; show the settings in effect.
+def check(as_json: bool, kind: str | None, worker: str | None) -> None:
+    """Check settings, workflows, database, broker, cache and models; show the settings in effect.
 
     Exit code 2 if the settings are invalid, 1 if anything else is wrong.
     """
+    needed = NEEDED if kind is None else needed_by([kind])
     try:
-        settings = Settings.read(environment_here(), needed=NEEDED if kind is None else needed_by([kind]))
+        settings = Settings.read(environment_here(), needed=needed if worker is None else ("BROKER_URL",))
     except SettingsError as error:
         if as_json:
             print_json({"ok": False, "settings": None, "problems": list(error.problems), "checks": []})
             raise SystemExit(2) from None
         raise WrongUse(explained(error)) from None
-    findings = [one(settings) for one in CHECKS]
-    warnings = [*settings.warnings, *excess(settings, kind)]
+    warnings = list(settings.warnings)
+    if worker is not None:
+        findings = [check_worker(settings, worker)]
+    else:
+        asks_models = kind is None or MODEL_KIND in kind.split("-")
+        findings = [one(settings) for one in (*CHECKS, *((check_model,) if asks_models else ()))]
+        warnings += excess(settings, kind)
     ok = all(finding.ok for finding in findings)
     if as_json:
         checks = [vars(finding) for finding in findings]
@@ -142,6 +150,35 @@ def check_redis(settings: Settings) -> Finding:
     finally:
         client.close()
     return Finding("redis", True, f"{shown} answers")
+
+
+def check_model(settings: Settings) -> Finding:
+    from workers.model.client import Model
+
+    names = [name for name in (settings.model, *settings.model_fallbacks) if name]
+    problems = Model(names, secrets=settings.provider_secrets).problems()
+    return Finding("model", not problems, "\n".join(problems) or f"{', '.join(names)}: not asked, but known")
+
+
+def check_worker(settings: Settings, name: str) -> Finding:
+    """Does the worker with this node name answer, and take messages off the queue of its kind?"""
+    from workers.celery_connection import KINDS
+    from workers.delivery.wake_ups import sender
+
+    queue = {kind: queue for queue, kind in KINDS.items()}.get(re.split("[-@]", name)[0])
+    app = sender(settings.broker_url)
+    try:
+        answers = app.control.inspect(destination=[name], timeout=LIMIT, limit=1).active_queues()
+    except Exception as error:  # noqa: BLE001 - each transport fails in its own way
+        return Finding("worker", False, f"{name} cannot be asked: {type(error).__name__}")
+    finally:
+        app.close()
+    consumed = [found["name"] for found in (answers or {}).get(name) or []]
+    if not answers:
+        return Finding("worker", False, f"{name} does not answer")
+    if not consumed or (queue is not None and queue not in consumed):
+        return Finding("worker", False, f"{name} no longer consumes {queue or 'any queue'}")
+    return Finding("worker", True, f"{name} consumes {', '.join(consumed)}")
 
 
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (

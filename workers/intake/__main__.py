@@ -45,12 +45,14 @@ def run(built: Resources, stop: threading.Event) -> None:
     """Consume `events` and `acks`, and sweep, until `stop` is set."""
     intake = Intake(built.database, built.wake_ups, stop)
     broker_url = built.settings.broker_url
-    acks = threading.Thread(
-        target=consume,
-        args=(PlainConsumer(broker_url, queues.ACKS), intake.acks, stop),
-        name="acks",
-        daemon=True,
-    )
+
+    def consume_acks() -> None:
+        try:
+            consume(PlainConsumer(broker_url, queues.ACKS), intake.acks, stop)
+        finally:
+            stop.set()  # an intake without acks would be half of one: let it be started again
+
+    acks = threading.Thread(target=consume_acks, name="acks", daemon=True)
     acks.start()
     built.sweeper.start()
     logs.ready()

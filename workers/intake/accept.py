@@ -41,8 +41,8 @@ log = logs.get(__name__)
 T = TypeVar("T")
 
 MAX_ACK_BYTES = 4096
-REPLY_ID = re.compile(r"turn_[0-9]{1,19}:[0-9]{6,9}")
-"""Of our replies (`storage.outbox`); an ack that names anything else cannot mean one."""
+REPLY_ID = re.compile(r"turn_[0-9]{1,19}:[0-9]{6,9}(:[0-9a-f]{16})?")
+"""Of our replies (`storage.outbox`), those of the former version too; an ack of anything else cannot mean one."""
 
 
 @dataclass
@@ -104,8 +104,14 @@ class Intake:
         ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
         if len(ids) < len(deliveries):
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
+            metrics.acks("malformed", len(deliveries) - len(ids))
         # No row can be wrong here: an ack changes one column of replies that are there.
-        return not ids or self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) is not None
+        marked = self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) if ids else 0
+        if marked is None:
+            return False
+        metrics.acks("marked", marked)
+        metrics.acks("in vain", len(ids) - marked)
+        return True
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> Stored:
         good: list[Event] = []

@@ -106,7 +106,8 @@ class LocalServers:
         migrations.upgrade(url)
         self.own = {kind: {"DATABASE_URL": server.url_of(DATABASE, user=f"cj_{kind}")} for kind in procfile.read()}
         self._say_ready("Postgres", began)
-        return {"DATABASE_URL": url, "CJ_TOKEN_KEYS": self._home.token_keys()}
+        # The demo model is named only here, beside a database of our own.
+        return {"DATABASE_URL": url, "CJ_TOKEN_KEYS": self._home.token_keys(), "CJ_MODEL": "demo"}
 
     def _start_valkey(self) -> dict[str, str]:
         from workers.local.embedded import EmbeddedValkey

@@ -116,6 +116,7 @@ class Stack:
             "BROKER_URL": self.broker_url,
             "REDIS_URL": self.redis_url,
             "CJ_TOKEN_KEYS": self.keys,
+            "CJ_MODEL": "demo",
             "CJ_LEASE_SECONDS": f"{LEASE_SECONDS:g}",
             "SHOPIFY_ADMIN_URL": self.store.admin_url,
             "PYTHONWARNINGS": "default",

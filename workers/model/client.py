@@ -21,7 +21,7 @@ from workers.model.errors import (
     ModelSilent,
     ModelUnavailable,
 )
-from workers.model.litellm_call import DEMO, LEAST_SECONDS, Messages, Request, Tools
+from workers.model.litellm_call import DEMO, DEMO_SHORT, LEAST_SECONDS, Messages, Request, Tools
 from workers.model.response import Answer, ToolCall, assistant_message
 
 __all__ = [
@@ -47,20 +47,20 @@ log = logging.getLogger(__name__)
 
 
 class Model:
-    """Asks the models of `names` in order; without names, the demo model. Safe to use from many threads.
+    """Asks the models of `names` in order; `demo` is the offline demo model. Safe to use from many threads.
 
     `secrets` are providers' keys that do not stand in the environment, by the names that litellm reads.
     """
 
     def __init__(
         self,
-        names: Sequence[str] = (),
+        names: Sequence[str],
         *,
         secrets: Mapping[str, SecretStr] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.names = tuple(names) or (DEMO,)
+        self.names = _full(names)
         litellm_call.use_secrets(secrets)
         self._clock = clock
         self._sleep = sleep
@@ -84,7 +84,7 @@ class Model:
         """
         options = {"temperature": temperature, "max_tokens": max_output_tokens}
         request = Request(messages, tools or None, {k: v for k, v in options.items() if v is not None})
-        wanted = tuple(names or self.names)
+        wanted = _full(names or self.names)
         deadline = self._clock() + timeout
         failures: list[FailedCall] = []
         candidates = self._breaker.usable(wanted)
@@ -114,6 +114,8 @@ class Model:
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the configured names, as far as can be known without a call."""
+        if unusable := litellm_call.unusable():
+            return (unusable,)
         return tuple(problem for name in self.names for problem in litellm_call.problems(name))
 
     def _try(self, name: str, request: Request, seconds: float) -> Answer | FailedCall:
@@ -148,6 +150,10 @@ class Model:
         hint = "" if wait is None else f". Next attempt in {wait:.0f} s"
         lasting = bool(causes) and causes <= FOR_THE_OPERATOR
         return ModelUnavailable(f"No language model answered. {told}{hint}", wait, lasting=lasting)
+
+
+def _full(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(DEMO if name == DEMO_SHORT else name for name in names)
 
 
 def _longest(place: int, candidates: Sequence[str]) -> float:

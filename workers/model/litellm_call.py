@@ -24,6 +24,7 @@ import os
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager
@@ -34,13 +35,15 @@ from typing import Any
 from pydantic import SecretStr
 
 from shopify.transport import DeadlineBackend, within
+from workers import logs, settings
 from workers.model import demo
 from workers.model.errors import Cause, FailedCall, classify
 from workers.model.habits import Habits
 from workers.model.response import Answer, read_answer, repaired
 
-#: The model used when none is configured: offline, without a key, answering from tool results alone.
+#: Offline, without a key, answering from tool results alone. It has to be asked for by this name or the short one.
 DEMO = "cj-demo/demo"
+DEMO_SHORT = "demo"
 #: Less time than this is not worth another attempt (seconds).
 LEAST_SECONDS = 1.0
 #: How many times as many tokens an answer may have after one that ended before its first word.
@@ -150,6 +153,9 @@ def problems(name: str) -> Iterator[str]:
             f"model {name!r}: unknown provider; names look like openai/gpt-5.1 or anthropic/claude-sonnet-4-5, "
             "see https://docs.litellm.ai/docs/providers"
         )
+    elif not _takes_tools(name, provider):
+        hint = f"; write ollama_chat/{name.partition('/')[2]}" if provider == "ollama" else ""
+        yield f"model {name!r}: litellm sends no tools to {provider}, and CJ reads the store by a tool{hint}"
     if provider == "openai" and not any(map(_is_set, ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"))):
         yield f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for your own server"
 
@@ -164,6 +170,17 @@ def price(name: str, input_tokens: int, output_tokens: int) -> float | None:
         return float(sum(costs))
     except Exception:  # noqa: BLE001 - each provider's arithmetic fails in its own way
         return None
+
+
+def unusable() -> str | None:
+    """Why no model at all can be asked from this process, or None."""
+    try:
+        _litellm()
+    except Exception as error:  # noqa: BLE001 - the library and its HTTP client refuse in many ways
+        given = ", ".join(settings.proxies())
+        hint = f"; it follows {given}: name an http:// or https:// proxy there, or none" if given else ""
+        return f"models cannot be asked: {type(error).__name__}: {logs.mask(str(error))}{hint}"
+    return None
 
 
 @contextmanager
@@ -195,6 +212,7 @@ def _imported() -> Any:
     os.environ["LITELLM_MODE"] = "PRODUCTION"
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).disabled = True
+    warnings.filterwarnings("ignore", ".* using the `ReadOnly` qualifier")  # of its own types
     import httpx
     import litellm
     from httpcore._sync import connection_pool
@@ -292,6 +310,13 @@ def _provider(name: str) -> str | None:
         return str(litellm.get_llm_provider(model=name)[1])
     except litellm.exceptions.BadRequestError:
         return None
+
+
+def _takes_tools(name: str, provider: str) -> bool:
+    """Whether tools reach the model; `drop_params` would leave them out in silence."""
+    model = name.partition("/")[2] or name
+    taken = _litellm().get_supported_openai_params(model=model, custom_llm_provider=provider)
+    return taken is None or "tools" in taken
 
 
 def _is_set(variable: str) -> bool:

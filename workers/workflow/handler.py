@@ -22,7 +22,7 @@ from workers.settings import MAX_WAITING_TURNS
 from workers.workflow import privacy
 from workers.workflow.privacy import Leftovers
 from workflows import engine, explanation
-from workflows.engine import Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.errors import UnknownWorkflow
 from workflows.loader import Workflow, WorkflowSet
 
@@ -183,9 +183,9 @@ class _Handler:
         if is_gone:
             conversation = self._replace_workflow(conversation, workflow)
         conversation, workflow = self._start(conversation, workflow, integration, fresh or is_gone)
-        plan = engine.plan(workflow, self._row.type, self._data, conversation.context)
-        if plan is not None:
-            conversation = self._carry_out(conversation, workflow, plan.actions)
+        actions = engine.plan(workflow, self._row.type, self._data)
+        if actions is not None:
+            conversation = self._carry_out(conversation, workflow, actions)
         else:
             self._default(conversation, workflow, fresh)
         if not self._effects.turn_ids:
@@ -243,7 +243,8 @@ class _Handler:
         wanted = self._data.get("conversation_id")
         if wanted is not None:
             found = conversations.get(self._session, str(wanted), lock=True)
-            if found is not None and found.merchant_id != merchant_id:
+            owner = conversations.bound_to(self._session, str(wanted)) if found is None else found.merchant_id
+            if owner not in (None, merchant_id):
                 reason = "conversation_id belongs to another merchant"
                 raise Refused("event.conversation_merchant_mismatch", reason)
         else:
@@ -291,9 +292,7 @@ class _Handler:
         said = hop.message if self._row.type == "conversation_started" else None
         return self._move(conversation, hop, said), self._workflows.get(hop.target_workflow)
 
-    def _carry_out(
-        self, conversation: Conversation, workflow: Workflow, actions: tuple[engine.Action, ...]
-    ) -> Conversation:
+    def _carry_out(self, conversation: Conversation, workflow: Workflow, actions: tuple[Action, ...]) -> Conversation:
         for action in actions:
             match action:
                 case UpdateContext(values=values):
@@ -311,12 +310,11 @@ class _Handler:
     def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:
         """The default handling of an event that no rule of its workflow took."""
         self._explain(conversation, workflow)
+        first = workflow.initial_action
         if self._row.type == MESSAGE:
             self._queue(conversation, TurnInput("merchant", str(self._data["text"])), None)
-        elif self._row.type == "conversation_started" and not self._effects.turn_ids:
-            first = engine.initial_action(workflow)
-            if first is not None and fresh:
-                self._queue(conversation, _input(first), workflow.name)
+        elif self._row.type == "conversation_started" and fresh and first is not None and not self._effects.turn_ids:
+            self._queue(conversation, _input(first), workflow.name)
 
     def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
         """Say why no rule took the event, unless it was never meant to need one."""

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from shopify import API_VERSION
-from workers.settings import VARIABLES, Settings, SettingsError, environment, environment_of, is_secret, spare_secrets
+from workers.settings import (
+    VARIABLES,
+    Settings,
+    SettingsError,
+    environment,
+    environment_of,
+    is_secret,
+    needed_by,
+    spare_secrets,
+)
 
 KEY, OTHER_KEY = "A" * 43 + "=", "B" * 42 + "A="
 GOOD = {
@@ -13,6 +22,7 @@ GOOD = {
     "BROKER_URL": "amqp://cj:mq-secret@mq.example/cj",
     "REDIS_URL": "redis://:cache-secret@cache.example:6379/1",
     "CJ_TOKEN_KEYS": f"2:{KEY},1:{OTHER_KEY}",
+    "CJ_MODEL": "openai/gpt-5-mini",
 }
 
 
@@ -25,7 +35,7 @@ def problems(**changed: str) -> tuple[str, ...]:
 def test_defaults() -> None:
     settings = Settings.read(GOOD)
     assert settings.database_url == GOOD["DATABASE_URL"]
-    assert (settings.model, settings.model_fallbacks, settings.metrics_port) == (None, (), None)
+    assert (settings.model, settings.model_fallbacks, settings.metrics_port) == ("openai/gpt-5-mini", (), None)
     assert (settings.lease_seconds, settings.log_level) == (10.0, "INFO")
     assert settings.shopify_api_version == API_VERSION
     assert settings.shopify_admin_url == "https://{shop}/admin"
@@ -65,14 +75,14 @@ def test_all_problems_at_once_each_naming_its_variable() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.read({"BROKER_URL": "http://broker.example", "CJ_LEASE_SECONDS": "soon"})
     named = [problem.split()[0] for problem in caught.value.problems]
-    assert named == ["DATABASE_URL", "BROKER_URL", "REDIS_URL", "CJ_TOKEN_KEYS", "CJ_LEASE_SECONDS"]
+    assert named == ["DATABASE_URL", "BROKER_URL", "REDIS_URL", "CJ_TOKEN_KEYS", "CJ_MODEL", "CJ_LEASE_SECONDS"]
     assert "postgresql://" in caught.value.problems[0]
     assert "begins with http://" in caught.value.problems[1]
     assert str(caught.value) == "\n".join(caught.value.problems)
 
 
 def test_empty_counts_as_absent() -> None:
-    assert Settings.read({**GOOD, "CJ_MODEL": " ", "CJ_METRICS_PORT": ""}).model is None
+    assert Settings.read({**GOOD, "SHOPIFY_CLIENT_ID": " ", "CJ_METRICS_PORT": ""}).shopify_client_id is None
     assert problems(REDIS_URL="") == ("REDIS_URL is not set: " + VARIABLES["REDIS_URL"],)
 
 
@@ -119,7 +129,8 @@ def test_wrong_value(variable: str, value: str, said: str) -> None:
 def test_values_that_belong_together() -> None:
     assert problems(SHOPIFY_CLIENT_ID="id")[0].startswith("SHOPIFY_CLIENT_SECRET is not set")
     assert problems(SHOPIFY_CLIENT_SECRET="s")[0].startswith("SHOPIFY_CLIENT_ID is not set")
-    assert problems(CJ_MODEL_FALLBACKS="openai/gpt-5-mini")[0].startswith("CJ_MODEL_FALLBACKS is set without")
+    alone = problems(CJ_MODEL="", CJ_MODEL_FALLBACKS="openai/gpt-5-mini")
+    assert alone[1].startswith("CJ_MODEL_FALLBACKS is set without")
 
 
 def test_misspelt_variable_is_a_warning() -> None:
@@ -148,10 +159,12 @@ def in_files(folder: Path, **secrets: str) -> dict[str, str]:
 
 
 def test_every_secret_may_stand_in_a_file(tmp_path: Path) -> None:
-    secret = {**GOOD, "SHOPIFY_CLIENT_SECRET": "client-secret", "OPENAI_API_KEY": "sk-in-a-file"}
-    settings = Settings.read({"SHOPIFY_CLIENT_ID": "id", **in_files(tmp_path, **secret)})
-    named = Settings.read({**GOOD, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET": "client-secret"})
-    assert settings.shown() == named.shown()
+    named = {**GOOD, "SHOPIFY_CLIENT_SECRET": "client-secret", "OPENAI_API_KEY": "sk-in-a-file"}
+    secret = {name: text for name, text in named.items() if is_secret(name)}
+    shown = {name: text for name, text in named.items() if not is_secret(name)}
+    settings = Settings.read({**shown, "SHOPIFY_CLIENT_ID": "id", **in_files(tmp_path, **secret)})
+    in_variables = Settings.read({**GOOD, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET": "client-secret"})
+    assert settings.shown() == in_variables.shown()
     assert settings.warnings == ()
     assert {name: key.get_secret_value() for name, key in settings.provider_secrets.items()} == {
         "OPENAI_API_KEY": "sk-in-a-file"
@@ -177,7 +190,14 @@ def test_a_file_that_cannot_be_read_is_named_and_nothing_of_what_it_holds(tmp_pa
     (tmp_path / "binary").write_bytes(b"leaked\xff\xfe")
     wrong = {**files, "REDIS_URL": "redis://b", "CJ_TOKEN_KEYS_FILE": "/no/such/file"}
     with pytest.raises(SettingsError) as caught:
-        Settings.read({**wrong, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET_FILE": str(tmp_path / "binary")})
+        Settings.read(
+            {
+                **wrong,
+                "CJ_MODEL": "demo",
+                "SHOPIFY_CLIENT_ID": "id",
+                "SHOPIFY_CLIENT_SECRET_FILE": str(tmp_path / "binary"),
+            }
+        )
     said = {problem.split()[0]: problem for problem in caught.value.problems}
     assert said.keys() == {
         "DATABASE_URL",
@@ -202,7 +222,8 @@ def test_children_inherit_what_the_files_hold(tmp_path: Path, monkeypatch: pytes
 
 
 def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
-    settings = Settings.read({**GOOD, **in_files(tmp_path, CJ_MODEL="openai/x", AWS_WEB_IDENTITY_TOKEN="mine")})
+    files = in_files(tmp_path, CJ_MODEL="openai/x", AWS_WEB_IDENTITY_TOKEN="mine")
+    settings = Settings.read({**GOOD, "CJ_MODEL": "", **files}, needed=())
     assert settings.model is None
     assert settings.provider_secrets == {}
     assert settings.warnings == ("CJ_MODEL_FILE is unknown; did you mean CJ_MODEL?",)
@@ -239,3 +260,68 @@ def test_a_secret_for_nothing_is_told() -> None:
     assert spare_secrets(settings, ["agent"]) == [
         "CJ_TOKEN_KEYS is set, which only shopify and ops need: do not give it to agent"
     ]
+
+
+# What warns, what is refused, what is needed
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "warns"),
+    [
+        ("OPENAI_API_BASE", "http://models.example/v1", True),
+        ("OPENAI_BASE_URL", "http://10.0.0.1:8000", True),
+        ("ANTHROPIC_API_BASE", "HTTP://models.example", True),
+        ("OPENAI_API_BASE", "http://127.0.0.1:8000/v1", False),
+        ("OPENAI_API_BASE", "http://localhost:8000/v1", False),
+        ("OPENAI_API_BASE", "http://[::1]:8000/v1", False),
+        ("OPENAI_API_BASE", "https://models.example/v1", False),
+        ("OPENAI_API_KEY", "http://models.example", False),
+        ("OPENAI_API_BASE", "http://[bad", False),
+    ],
+)
+def test_a_model_on_another_machine_over_plain_http_warns(name: str, url: str, warns: bool) -> None:
+    found = Settings.read({**GOOD, name: url}).warnings
+    assert [warning.split()[0] for warning in found] == ([name] if warns else [])
+    assert all("unencrypted" in warning and "https://" in warning for warning in found)
+
+
+def test_a_warning_shows_no_password() -> None:
+    (warning,) = Settings.read({**GOOD, "OPENAI_API_BASE": "http://me:pass-word@models.example"}).warnings
+    assert "pass-word" not in warning
+
+
+@pytest.mark.parametrize("name", ["BROKER_URL", "REDIS_URL"])
+@pytest.mark.parametrize("option", ["ssl_cert_reqs=none", "ssl_check_hostname=false", "ssl_ca_certs=/nowhere/ca.pem"])
+def test_a_server_that_would_not_be_verified_is_refused(name: str, option: str) -> None:
+    (problem,) = problems(**{name: f"rediss://cj:pass-word@h/0?{option}"})
+    assert problem.startswith(f"{name} asks for unsafe TLS: ")
+    assert option.partition("=")[0] in problem
+    assert "pass-word" not in problem
+
+
+def test_what_is_needed_depends_on_the_kind() -> None:
+    assert needed_by(["intake"]) == needed_by(["workflow"]) == ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
+    assert needed_by(["agent"])[3:] == ("CJ_MODEL",)
+    assert needed_by(["shopify"])[3:] == ("CJ_TOKEN_KEYS",)
+
+
+@pytest.mark.parametrize("written", ["sk-good\n", " sk-good ", '"sk-good"', "'sk-good'\n"])
+def test_a_key_is_meant_without_the_line_break_and_the_quotes_around_it(written: str) -> None:
+    settings = Settings.read({"OPENAI_API_KEY": written}, needed=())
+    assert settings.provider_secrets["OPENAI_API_KEY"].get_secret_value() == "sk-good"
+
+
+def test_a_key_that_stands_as_it_is_meant_stays_where_it_is() -> None:
+    assert Settings.read({"OPENAI_API_KEY": "sk-good"}, needed=()).provider_secrets == {}
+
+
+@pytest.mark.parametrize("written", ["sk-one\nsk-two", "sk good", "sk-gö", "sk-\u200bgood"])
+def test_what_cannot_be_a_key_is_refused_by_name(written: str) -> None:
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY holds a space, a line break") as caught:
+        Settings.read({"OPENAI_API_KEY": written}, needed=())
+    assert written not in str(caught.value)
+
+
+def test_certificates_that_are_not_there_are_a_warning() -> None:
+    [warning] = Settings.read({"SSL_CERT_FILE": "/nowhere/ca.pem"}, needed=()).warnings
+    assert "SSL_CERT_FILE is '/nowhere/ca.pem', which is not there" in warning

@@ -41,7 +41,7 @@ print(litellm.callbacks, litellm.success_callback, litellm.failure_callback, lit
 
 
 def test_without_a_name_the_demo_model_answers() -> None:
-    model = Model()
+    model = Model(["demo"])
     assert model.names == (DEMO,)
     answer = model.ask([{"role": "user", "content": "[system event] show_shopify_insights"}], TOOLS, timeout=20)
     assert answer.model == DEMO
@@ -49,7 +49,7 @@ def test_without_a_name_the_demo_model_answers() -> None:
 
 
 def test_the_demo_model_answers_in_words_when_no_tools_are_offered() -> None:
-    answer = Model().ask([{"role": "user", "content": "Who are you?"}], None, timeout=20)
+    answer = Model(["demo"]).ask([{"role": "user", "content": "Who are you?"}], None, timeout=20)
     assert answer.tool_calls == ()
     assert "demo model" in str(answer.text)
 
@@ -76,6 +76,13 @@ def test_a_model_of_openai_needs_a_key_or_another_address(monkeypatch: pytest.Mo
     assert Model(["openai/x"]).problems() == ()
 
 
+def test_a_way_to_a_model_that_drops_tools_is_refused_with_the_one_that_does_not() -> None:
+    (problem,) = Model(["ollama/llama3"]).problems()
+    assert "sends no tools to ollama" in problem
+    assert "write ollama_chat/llama3" in problem
+    assert Model(["ollama_chat/llama3"]).problems() == ()
+
+
 def test_a_call_may_name_other_models() -> None:
     answer = Model(["nonsense/x"]).ask([{"role": "user", "content": "hi"}], None, timeout=20, names=[DEMO])
     assert answer.model == DEMO
@@ -84,7 +91,7 @@ def test_a_call_may_name_other_models() -> None:
 @pytest.mark.parametrize("timeout", [0, -5])
 def test_with_no_time_at_all_nobody_is_asked(timeout: float) -> None:
     with pytest.raises(ModelUnavailable, match="no time left"):
-        Model().ask([{"role": "user", "content": "hi"}], None, timeout=timeout)
+        Model(["demo"]).ask([{"role": "user", "content": "hi"}], None, timeout=timeout)
 
 
 def test_warming_up_leaves_nothing_to_import_and_little_to_collect_and_asks_nobody() -> None:

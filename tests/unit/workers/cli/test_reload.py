@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_until
-from workers.local.reload import Reloader
+from workers.cli.up import Reloader
 from workflows.loader import SHIPPED
 
 
