@@ -7,6 +7,7 @@ import pytest
 
 from tests.agent_turns import Hire
 from tests.openai_server import Answer, Call, Received, Recorded, Say, Serve, Status
+from workers.model.breaker import PATIENCE
 from workers.model.client import Model
 
 COUNTS = Say(None, [Call("shopify_data", {"data_type": "counts"})])
@@ -106,10 +107,14 @@ def test_what_was_said_before_the_filter_came_is_left_out(serve: Serve, hire: Hi
 
 def test_what_only_the_operator_can_mend_is_not_waited_for(serve: Serve, hire: Hire) -> None:
     server = serve([Status(400, message="Your credit balance is too low to access the API.")])
-    end, said = hire().asks()
-    assert end == ("RUN_ERROR", "model_unavailable")
-    assert said == ["Sorry, I can't think straight right now. Please try again in a few minutes."]
-    assert len(server.requests) == 1
+    merchant = hire()
+    for _ in range(PATIENCE + 1):
+        before = merchant.worker.clock()
+        end, said = merchant.asks()
+        assert end == ("RUN_ERROR", "model_unavailable")
+        assert said == ["Sorry, I can't think straight right now. Please try again in a few minutes."]
+        assert merchant.worker.clock() - before < 10
+    assert len(server.requests) == PATIENCE
 
 
 def test_reasoning_is_kept_with_its_step(serve: Serve, hire: Hire) -> None:

@@ -65,6 +65,8 @@ class Model:
         self._clock = clock
         self._sleep = sleep
         self._breaker = ModelBreaker(clock)
+        #: Models that somebody has to do something for: a key, credit, a name.
+        self._broken: set[str] = set()
 
     def ask(
         self,
@@ -97,8 +99,10 @@ class Model:
                 outcome = self._try_again(outcome, request, deadline)
             if isinstance(outcome, Answer):
                 self._breaker.answered(name)
+                self._broken.discard(name)
                 return outcome
             failures.append(outcome)
+            (self._broken.add if outcome.cause in FOR_THE_OPERATOR else self._broken.discard)(name)
             if outcome.cause in OF_THE_MODEL:
                 self._breaker.failed(name, outcome.retry_after)
             request = request.after(outcome.cause)
@@ -148,7 +152,7 @@ class Model:
         if causes and causes <= {Cause.EMPTY, Cause.CUT}:
             return ModelSilent(told)
         hint = "" if wait is None else f". Next attempt in {wait:.0f} s"
-        lasting = bool(causes) and causes <= FOR_THE_OPERATOR
+        lasting = self._broken.issuperset(wanted)
         return ModelUnavailable(f"No language model answered. {told}{hint}", wait, lasting=lasting)
 
 

@@ -28,6 +28,12 @@ RawCall = tuple[str, Any]
 
 _ENCODINGS = 3
 """How often arguments may be encoded into each other."""
+LONGEST_WORDS = 16_000
+"""Characters that are searched, once reasoning is gone; a hostile text of this length takes a tenth of a second."""
+LONGEST_CALL = 4000
+"""Characters of a call in a text that are looked at more than once."""
+PLACES = 20
+"""How many lines that begin as JSON are tried."""
 _NAMES = ("name", "tool", "tool_name", "function", "function_name", "action", "recipient_name")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input", "params", "kwargs")
 
@@ -43,7 +49,7 @@ class Spoken:
 
 def read(text: str, offered: Collection[str]) -> Spoken:
     """The words of a text and the calls of `offered` tools in it."""
-    words = _without_reasoning(_harmony_words(text))
+    words = _without_reasoning(_harmony_words(text))[:LONGEST_WORDS]
     calls: list[RawCall] = []
     broken = False
     for pattern, reader in _MARKUP:
@@ -99,7 +105,7 @@ def inner(arguments: dict[str, Any]) -> dict[str, Any]:
 # --- JSON as models write it -------------------------------------------------------------------------------------
 
 _FENCE = re.compile(r"^\s*```[\w-]*\s*\n?(.*?)\n?\s*```\s*$", re.DOTALL)
-_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.{0,1000}?\*/', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
 
 
@@ -144,28 +150,36 @@ def _no_constant(name: str) -> NoReturn:
 
 # --- reasoning -----------------------------------------------------------------------------------------------------
 
-_TAGS = r"(?:think|thinking|thought|reasoning|reflection|scratchpad|seed:think|mm:think)"
-_REASONING = re.compile(
-    rf"<({_TAGS})>.*?</\1>|\[THINK\].*?\[/THINK\]|◁think▷.*?◁/think▷"
-    r"|<\|START_THINKING\|>.*?<\|END_THINKING\|>|<unused94>.*?<unused95>",
-    re.DOTALL | re.IGNORECASE,
+_EDGE = re.compile(
+    r"<(?P<ends>/?)(?:think|thinking|thought|reasoning|reflection|scratchpad|seed:think|mm:think)>"
+    r"|\[(?P<ends_2>/?)THINK\]|◁(?P<ends_3>/?)think▷|<\|(?:START|(?P<ends_4>END))_THINKING\|>"
+    r"|<unused9(?:4|(?P<ends_5>5))>",
+    re.IGNORECASE,
 )
-_REASONING_ENDS = re.compile(
-    rf"^.*(?:</{_TAGS}>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<unused95>)", re.DOTALL | re.IGNORECASE
-)
-_REASONING_BEGINS = re.compile(
-    rf"(?:<{_TAGS}>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<unused94>).*?(?=<tool_call>|<function=|<invoke |\Z)",
-    re.DOTALL | re.IGNORECASE,
-)
+_CALL_BEGINS = re.compile(r"<tool_call>|<function=|<invoke ")
 
 
 def _without_reasoning(text: str) -> str:
     """Templates open the block themselves, so its beginning may be missing; cut answers miss its end."""
-    return _REASONING_BEGINS.sub("", _REASONING_ENDS.sub("", _REASONING.sub("", text)))
+    kept: list[str] = []
+    visible: int | None = 0
+    hidden = 0
+    for edge in _EDGE.finditer(text):
+        if any(edge.groups()):
+            if visible is not None:
+                kept.clear()
+            visible = edge.end()
+        elif visible is not None:
+            kept.append(text[visible : edge.start()])
+            visible, hidden = None, edge.end()
+    if visible is None:
+        begins = _CALL_BEGINS.search(text, hidden)
+        visible = begins.start() if begins else len(text)
+    return "".join([*kept, text[visible:]])
 
 
 _CHANNEL = re.compile(
-    r"(?:<\|start\|>[^<]*)?<\|channel\|>(?P<head>.*?)<\|message\|>(?P<body>.*?)"
+    r"(?:<\|start\|>[^<]*)?<\|channel\|>(?P<head>.{0,200}?)<\|message\|>(?P<body>.*?)"
     r"(?:<\|(?:end|return)\|>|(?=<\|(?:call|start|channel)\|>)|\Z)",
     re.DOTALL,
 )
@@ -208,16 +222,16 @@ def _json_calls(text: str) -> list[RawCall]:
     try:
         return list(_call_of(list(_objects((fenced[1] if fenced else text).strip()))))
     except (ValueError, RecursionError):
-        return list(_call_of(read_object(text)))
+        return list(_call_of(read_object(text))) if len(text) <= LONGEST_CALL else []
 
 
 _PARAMETER = re.compile(
-    r"<(?:\w+:|｜DSML｜)?parameter(?:=|\s+name=)\"?(?P<key>[\w-]+)\"?[^>]*>(?P<value>.*?)</(?:\w+:|｜DSML｜)?parameter>"
-    r"|<arg_key>(?P<glm_key>.*?)</arg_key>\s*<arg_value>(?P<glm_value>.*?)</arg_value>"
+    r"<(?:\w+:|｜DSML｜)?parameter(?:=|\s+name=)\"?(?P<key>[\w-]{1,80})\"?[^>]{0,100}>(?P<value>.*?)</(?:\w+:|｜DSML｜)?parameter>"
+    r"|<arg_key>(?P<glm_key>[^<]{0,80})</arg_key>\s*<arg_value>(?P<glm_value>.*?)</arg_value>"
     r"|<(?P<tag>\w+)>(?P<inside>[^<]*)</(?P=tag)>",
     re.DOTALL,
 )
-_EXPRESSION = re.compile(r"(?P<name>[A-Za-z_][\w.]*)\((?P<inside>[^()]*)\)")
+_EXPRESSION = re.compile(r"(?<![\w.])(?P<name>[A-Za-z_][\w.]{0,80})\((?P<inside>[^()]{0,1000})\)")
 
 
 def _parameters(text: str) -> Any:
@@ -240,13 +254,17 @@ def _named_element(found: re.Match[str]) -> list[RawCall]:
     return [(found["name"], _parameters(found["body"]))]
 
 
+_MISTRAL_PAIR = re.compile(
+    r"([\w.-]{1,80})(?:\[CALL_ID\][\w-]{0,80})?(?:\[ARGS\])?\s*(\{.{0,1000}?\})(?=\s*(?:[\w.-]{1,80}[\[{]|\Z))",
+    re.DOTALL,
+)
+
+
 def _mistral(found: re.Match[str]) -> list[RawCall]:
     body = found["body"].strip()
     if body.startswith(("[", "{")):
         return _json_calls(body)
-    pairs = re.finditer(
-        r"([\w.-]+)(?:\[CALL_ID\][\w-]*)?(?:\[ARGS\])?\s*(\{.*?\})(?=\s*(?:[\w.-]+\[|[\w.-]+\{|\Z))", body, re.S
-    )
+    pairs = _MISTRAL_PAIR.finditer(body)
     return [(one[1], one[2]) for one in pairs]
 
 
@@ -276,7 +294,8 @@ _ANY = re.DOTALL | re.IGNORECASE
 _MARKUP: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]], ...] = (
     (
         re.compile(
-            r"(?:<\|start\|>[^<]*)?<\|channel\|>[^<]*?to=(?P<name>[\w.:-]+)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>"
+            r"(?:<\|start\|>[^<]{0,100})?<\|channel\|>[^<]{0,100}?to=(?P<name>[\w.:-]{1,80})[^<]{0,100}"
+            r"(?:<\|constrain\|>[^<]{0,100})?<\|message\|>"
             r"(?P<body>.*?)(?:<\|call\|>|(?=<\|(?:start|channel|end)\|>)|\Z)",
             _ANY,
         ),
@@ -284,16 +303,16 @@ _MARKUP: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]],
     ),
     (
         re.compile(
-            r"<(?:\w+:|｜DSML｜)?invoke\s+name=\"?(?P<name>[^\">]+)\"?[^>]*>(?P<body>.*?)"
+            r"<(?:\w+:|｜DSML｜)?invoke\s+name=\"?(?P<name>[^\">]{1,80})\"?[^>]{0,100}>(?P<body>.*?)"
             r"(?:</(?:\w+:|｜DSML｜)?invoke>|\Z)",
             _ANY,
         ),
         _named_element,
     ),
-    (re.compile(r"<function=(?P<name>[^>]+)>(?P<body>.*?)(?:</function>|\Z)", _ANY), _named_element),
+    (re.compile(r"<function=(?P<name>[^>]{1,80})>(?P<body>.*?)(?:</function>|\Z)", _ANY), _named_element),
     (
         re.compile(
-            r"<[|｜]tool_call_begin[|｜]>\s*(?P<name>[^<]+?)\s*<[|｜]tool_call_argument_begin[|｜]>(?P<body>.*?)"
+            r"<[|｜]tool_call_begin[|｜]>\s*(?P<name>[^<\s]{1,80})\s*<[|｜]tool_call_argument_begin[|｜]>(?P<body>.*?)"
             r"(?:<[|｜]tool_call_end[|｜]>|\Z)",
             _ANY,
         ),
@@ -301,7 +320,7 @@ _MARKUP: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]],
     ),
     (
         re.compile(
-            r"<[|｜]tool▁call▁begin[|｜]>(?:function<[|｜]tool▁sep[|｜]>)?(?P<name>[\w.:-]+)(?:<[|｜]tool▁sep[|｜]>)?"
+            r"<[|｜]tool▁call▁begin[|｜]>(?:function<[|｜]tool▁sep[|｜]>)?(?P<name>[\w.:-]{1,80})(?:<[|｜]tool▁sep[|｜]>)?"
             r"(?P<body>.*?)(?:<[|｜]tool▁call▁end[|｜]>|\Z)",
             _ANY,
         ),
@@ -323,11 +342,14 @@ _TOKEN = re.compile(
     r"<\|[a-z_]+\|>|<｜[^｜>]{1,40}｜>|</?(?:s|eos|bos|end_of_turn|start_of_turn)>|\[/?INST\]|</tool_calls?>"
 )
 _REACT = re.compile(
-    r"(?:^Thought:[^\n]*\s+)?^Action:\s*(?P<name>\S+)\s*\n+Action Input:\s*(?P<body>.*?)(?:\n\s*Observation:.*)?\Z",
+    r"(?:^Thought:[^\n]*\s+)?^Action:\s*(?P<name>\S{1,80})[ \t]*\n\s*Action Input:\s*(?P<body>.*?)"
+    r"(?:\n\s*Observation:.*)?\Z",
     re.MULTILINE | re.DOTALL,
 )
 _JSON_BEGINS = re.compile(r"^[ \t]*(?P<fence>```(?:json)?[ \t]*\n\s*)?(?=[\[{])", re.MULTILINE)
-_LINE_OF_CODE = re.compile(r"^\s*(?:print\()?\[?\s*(?P<call>[A-Za-z_][\w.]*\([^()\n]*\))\s*\]?\)?\s*$", re.MULTILINE)
+_LINE_OF_CODE = re.compile(
+    r"^[ \t]*(?:print\()?\[?[ \t]*(?P<call>[A-Za-z_][\w.]{0,80}\([^()\n]{0,1000}\))[ \t]*\]?\)?[ \t]*$", re.MULTILINE
+)
 
 
 def _by_hand(text: str, offered: Collection[str]) -> tuple[str, list[RawCall]]:
@@ -350,7 +372,7 @@ def _by_hand(text: str, offered: Collection[str]) -> tuple[str, list[RawCall]]:
         )
     decoder = json.JSONDecoder(parse_constant=_no_constant)
     places = {found.end(): found for found in reversed(list(_JSON_BEGINS.finditer(text)))}  # the fence's, if it has one
-    for begins in places.values():
+    for begins in [*places.values()][:PLACES]:
         try:
             value, end = decoder.raw_decode(text, begins.end())
         except (ValueError, RecursionError):

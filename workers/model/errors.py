@@ -34,7 +34,7 @@ class Cause(Enum):
     TOO_LONG = "the request does not fit the model's context"
     FILTERED = "the provider's filter refused"
     REFUSED = "the provider refused the request"
-    EMPTY = "an empty answer"
+    EMPTY = "an empty answer, or one that nobody could read"
     CUT = "the answer was cut off before its first word"
 
 
@@ -102,6 +102,10 @@ _BY_WORDS: Sequence[tuple[Cause, re.Pattern[str]]] = [
         ),
     )
 ]
+# Groq and others check a model's call themselves, and refuse what it wrote.
+_UNREADABLE = re.compile(
+    r"tool_use_failed|failed to (call a function|parse tool call)|tool call validation failed", re.I
+)
 _ABOVE_A_LIMIT = re.compile(r"request too large|tokens must be reduced", re.IGNORECASE)
 
 
@@ -188,6 +192,8 @@ def _cause(status: int, code: str | None, words: str, error: Exception) -> tuple
         _TOO_LONG.search(words) or code == "context_length_exceeded" or _is_a(error, "ContextWindowExceededError")
     ):
         return Cause.TOO_LONG, None
+    if _UNREADABLE.search(words):
+        return Cause.EMPTY, None
     if 400 <= status < 500:
         for cause, pattern in _BY_WORDS:
             if (found := pattern.search(words)) is not None:

@@ -186,6 +186,8 @@ def test_providers_say_too_long_in_many_ways(status: int, words: str) -> None:
         (400, "Unsupported value: 'temperature' does not support 0.2 with this model.", Cause.REFUSED),
         (400, "The reasoning_content in the thinking mode must be passed back to the API.", Cause.REFUSED),
         (400, "Invalid value: 'tools'.", Cause.REFUSED),
+        (400, "tool_use_failed: Failed to call a function. See 'failed_generation'.", Cause.EMPTY),
+        (500, "error parsing tool call: failed to parse tool call arguments", Cause.EMPTY),
         (409, "Conflict", Cause.DOWN),
     ],
 )
