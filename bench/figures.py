@@ -100,12 +100,14 @@ class Machine:
 
     def _trees(self) -> Iterator[tuple[str, list[psutil.Process]]]:
         servers = {"postgres": [self.postgres.pid or 0], "valkey": [self.valkey.pid or 0]}
+        roots = {pid for pids in self.kinds.values() for pid in pids}
         for kind, pids in {**self.kinds, **servers}.items():
             tree: list[psutil.Process] = []
             for pid in pids:
                 with suppress(psutil.NoSuchProcess):
                     root = psutil.Process(pid)
-                    tree += [root, *root.children(recursive=True)]
+                    # A fork server's children are of kinds of their own.
+                    tree += [root, *(one for one in root.children(recursive=True) if one.pid not in roots)]
             yield kind, tree
 
 

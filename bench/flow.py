@@ -73,7 +73,7 @@ class Cj:
         found: dict[str, list[int]] = defaultdict(list)
         for name, pid in self._stack.supervisor.pids().items():
             found[name.partition(".")[0]].append(pid)
-        return found
+        return {**found, "fork servers": self._stack.supervisor.server_pids()}
 
     def connect(self, number: int) -> None:
         self._stack.connect(shop(number), f"bench_{number}")

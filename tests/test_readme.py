@@ -28,6 +28,7 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text()
     for folder in ("events", "shopify", "storage", "tests", "workers", "workflows")
     for path in sorted((ROOT / folder).rglob("README.md"))
+    if "node_modules" not in path.parts
 } | {"README.md": README}
 CONTRACT = PAGES["events/README.md"]
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

@@ -43,6 +43,9 @@ _WORD = re.compile(r"\S+")
 _NEXT_URL = re.compile(r";(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _USER = re.compile(r"://([^:/@]*):")
 _PORT = re.compile(r"[0-9]{1,5}(?=[/?#]|[\"'\\]|[,;)\]}>]|$)")
+#: Where a URL ends within a word, as in {"url":"http://h:80/x","mail":"a@h"}; only after it is a port surely none of a
+#: password's digits.
+_CLOSING = re.compile(r"[\"')\]}>](?=[,;:)\]}>\\]|$)")
 
 
 def mask(text: str) -> str:
@@ -102,14 +105,29 @@ def _backslashes_before(text: str, at: int, start: int) -> int:
 
 
 def _without_passwords(word: str) -> str:
-    return ";".join(map(_without_password, _NEXT_URL.split(word)))
+    urls: list[list[str]] = []
+    is_open = False
+    for part in _NEXT_URL.split(word):
+        if is_open:  # `;x://` is within a password whose @ is still to come
+            urls[-1].append(part)
+        else:
+            urls.append([part])
+        is_open = _ends_in_password(part, is_open)
+    return ";".join(_without_password(";".join(parts)) for parts in urls)
+
+
+def _ends_in_password(part: str, is_open: bool) -> bool:
+    after = part.rfind("@") + 1
+    users = _USER.finditer(part, after)
+    return any(not (found[1] and _PORT.match(part, found.end())) for found in users) or (is_open and not after)
 
 
 def _without_password(url: str) -> str:
     """Everything between the user and the last @, since a password may hold any character."""
-    end = url.rfind("@")
-    for found in _USER.finditer(url, 0, max(end, 0)):
-        if found[1] and _PORT.match(url, found.end()):
+    end = max(url.rfind("@"), 0)
+    closing = max((found.start() for found in _CLOSING.finditer(url, 0, end)), default=-1)
+    for found in _USER.finditer(url, 0, end):
+        if found[1] and found.end() <= closing and _PORT.match(url, found.end()):
             continue
         return url[: found.end()] + MASK + url[end:]
     return url

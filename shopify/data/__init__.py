@@ -2,13 +2,13 @@
 
 Raw figures; what they mean is for the agent to say. To add a data type:
 
-    events.data_types             its name; `python -m workflows.schema` then tells editors
-    here                          its document (`query.NAMES`), a function like `fetch_counts`, a case below
-    shopify.rate_limit            its cost, in QUERY_COSTS
-    workers.shop.results          how long it stays fresh, in TTL_SECONDS
-    workers.agent.tools           what the model reads about it, in _DEFINITIONS
-    workers.scenario.observe      its GraphQL operation, in OPERATIONS
-    workers.model.demo, demo_words    when the demo model asks for it, and what it says
+    events.data_types           its name; `python -m workflows.schema` then tells editors
+    here                        its document (`query.NAMES`), a function like `fetch_counts`, a case below
+    shopify.rate_limit          its cost, in QUERY_COSTS
+    workers.shop.results        how long it stays fresh, in TTL_SECONDS
+    workers.agent.tools         what the model reads about it, in _DEFINITIONS
+    workers.scenario.observe    its GraphQL operation, in OPERATIONS
+    workers.model.demo          when the demo model asks for it; `demo_words`: what it then says
 """
 
 from collections.abc import Collection

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.orm import Session
 
 from storage import outbox, turns
-from storage.database import Database
+from storage.database import Database, Session
 from storage.outbox import NewReply
 from tests.rows import claim, execute, let_lease_run_out, query, queue
 from tests.waiting import wait_until
@@ -154,14 +153,14 @@ def explained(database: Database, run: Callable[[Session], object]) -> list[str]
         seen.append((statement, values))
 
     with database.transaction() as session:
-        engine = session.get_bind()
+        engine = session.engine
         event.listen(engine, "before_cursor_execute", note)
         try:
             run(session)
         finally:
             event.remove(engine, "before_cursor_execute", note)
     with database.transaction() as session:
-        driver: Any = session.connection().connection.dbapi_connection
+        driver: Any = session.connection.dbapi_connection
         for statement, values in seen:
             with driver.cursor() as cursor:
                 cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS OFF) {statement}", values)

@@ -117,7 +117,7 @@ class Tools:
         found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
         if found is None:
             return failed(request.data_type, Temporary.code, NO_ANSWER)
-        return results.stale(request.data_type, found, failed(None, Temporary.code, Temporary.sentence))
+        return results.stale(request.data_type, found, failed(None, Temporary.code, Temporary.blame().sentence))
 
 
 def _known_name(call: ToolCall) -> str:

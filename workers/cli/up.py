@@ -23,6 +23,8 @@ from workers.local.supervisor import Supervisor
 from workers.logs import mask
 from workers.settings import SERVERS, Settings, environment, needed_by
 
+#: With two, nobody waits while a killed one is replaced.
+AGENTS = min(os.cpu_count() or 1, 2)
 #: Seconds until late processes are reported; `cj up` keeps running.
 READY_LIMIT = 60.0
 #: The kinds of process that read workflows.
@@ -42,16 +44,22 @@ SETTLED = 200
     ),
 )
 @click.option("--only", "kinds", multiple=True, metavar="KIND", help="Run only this kind; repeatable.")
-@click.option("--agents", type=click.IntRange(1, 64), metavar="N", help="Number of agent processes.")
+@click.option(
+    "--agents",
+    type=click.IntRange(1, 64),
+    default=AGENTS,
+    metavar="N",
+    help="Number of agent processes; by default two, or one on a machine with one core.",
+)
 @click.option("--reload", "reloads", is_flag=True, help="Reload workflow YAML whenever it changes; for development.")
 @click.option("--raw", is_flag=True, help="Show the processes' JSON log lines unformatted.")
-def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> None:
+def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
     """Run the processes of the Procfile, restarting any that die, until Ctrl-C.
 
     Starts Postgres and Valkey under .cj/ where DATABASE_URL, BROKER_URL or REDIS_URL is not set, and a development
     store if none of them is. Ctrl-C lets running work finish; a second Ctrl-C kills it.
     """
-    wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents} if agents else None)
+    wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents})
     check_workflows()
     home = Home()
     with home.owned(), LocalServers(home, environment(), say, known_ports=True) as servers:

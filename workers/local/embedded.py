@@ -5,7 +5,8 @@
 
 Both keep their data in `folder` across restarts; run as root or as an ordinary user; can be reached only by their user
 (Postgres) or from this machine (Valkey); survive the terminal's Ctrl-C until their owner stops them; and stop when
-their owner dies (see `embedded_keeper`). Started again, a server has the URL it had.
+their owner dies (see `embedded_keeper`). The wheels' own server classes clean up at exit only: their servers outlive an
+owner that is killed. Started again, a server has the URL it had.
 
 Errors: EmbeddedServerError, with the end of the server's log.
 """

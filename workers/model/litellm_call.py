@@ -9,6 +9,8 @@ litellm 1.110 has pitfalls; a test covers each of these workarounds:
 - It keeps one pool of connections for each different timeout, and threads that start together make one each. So
   timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool, which follows no redirect:
   what is asked goes to the configured address only.
+- An answer that is a little off (text in parts, calls that are null, an error with 200) it takes for an outage, so
+  every client repairs answers first.
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
 - It logs and prints requests including prompts, so its loggers are off.
 """
@@ -236,11 +238,20 @@ def _imported() -> Any:
     litellm.suppress_debug_info = True  # otherwise it prints advice to standard output
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
+    litellm.utils.executor = _NoLogging()
     litellm.modify_params = True  # adds the dummy tool Bedrock requires with past tool calls, and fills gaps
     litellm.custom_provider_map = [{"provider": _DEMO_PROVIDER, "custom_handler": _demo_handler(litellm)}]
     litellm.utils.custom_llm_setup()
     logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug would have it log requests
     return litellm
+
+
+class _NoLogging:
+    """Instead of the threads on which litellm tells its callbacks of each answer: there are none to tell, and what it
+    prepares for them costs half as much as the call."""
+
+    def submit(self, *_: object) -> None:
+        """Drop it."""
 
 
 def _repair(response: Any) -> None:

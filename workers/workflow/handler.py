@@ -6,14 +6,14 @@ commit. Running it again for the same event finds the mark and does nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from sqlalchemy.orm import Session
+from datetime import datetime, timedelta
+from typing import Any, assert_never
 
 from events import agui
 from storage import connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
+from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import TurnInput
@@ -31,6 +31,10 @@ log = logs.get(__name__)
 CONNECT_PATIENCE_SECONDS = 3.0
 """How long an `oauth_complete` may arrive ahead of the commit that stores its token."""
 POSTPONE_SECONDS = 0.5
+GREETED = "greeted"
+"""Key of the context: the connection that the merchant was greeted for last, {shop_domain, at}."""
+ONE_GREETING = timedelta(seconds=30)
+"""A browser may call the auth service back twice for one connection: within so long that is one greeting."""
 
 OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
 UNKNOWN_MERCHANT = "event.unknown_merchant"
@@ -164,10 +168,18 @@ class _Handler:
         if not self._core(merchant_id, integration):
             log.info("event is older than what is stored", event_type=self._row.type)
             return
+        if self._row.type == "oauth_complete":
+            # One after the other: the second of two at once finds the conversation that the first one opened.
+            merchants.lock(self._session, merchant_id)
         conversation, fresh = self._conversation(merchant_id, integration)
         if conversation is None:
             log.info("event belongs to no open conversation", event_type=self._row.type)
             return
+        if self._row.type == "oauth_complete" and self._data.get("success") and integration is not None:
+            if self._was_greeted(conversation, integration):
+                log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
+                return
+            conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._row.type == "oauth_complete":
             # Turns that waited for the merchant to reconnect resume, even if that failed, so that CJ can say so.
             restarted: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
@@ -260,6 +272,20 @@ class _Handler:
         )
         return opened, True
 
+    def _connection(self, integration: Integration) -> dict[str, str]:
+        return {"shop_domain": integration.shop_domain, "at": self._row.received_at.isoformat()}
+
+    def _was_greeted(self, conversation: Conversation, integration: Integration) -> bool:
+        """Whether this is the second event of one connection, which neither ended nor was refused meanwhile."""
+        greeted = conversation.context.get(GREETED)
+        if not isinstance(greeted, dict) or greeted.get("shop_domain") != integration.shop_domain:
+            return False
+        at = datetime.fromisoformat(greeted["at"])
+        if abs(self._row.received_at - at) > ONE_GREETING or conversation.context.get(turns.RECONNECT_ASKED):
+            return False
+        earlier = connections.former(self._session, integration.merchant_id)
+        return not any(former.uninstalled_at is not None and former.uninstalled_at >= at for former in earlier)
+
     def _first_workflow(self) -> Workflow:
         wanted = self._data.get("workflow")
         if wanted is not None:
@@ -305,6 +331,8 @@ class _Handler:
                 case Transition():
                     conversation = self._move(conversation, action, action.message)
                     workflow = self._workflows.get(action.target_workflow)
+                case _:
+                    assert_never(action)
         return conversation
 
     def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -83,7 +84,10 @@ def test_values_are_known_by_their_name(name: str, beside: int) -> None:
             assert part not in masked.replace("other", ""), f"{text} -> {masked}"
 
 
-PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
+CLOSED = r"[\"')\]}>]([,;:)\]}>\\\"']|$)"
+PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20) | st.lists(
+    st.sampled_from(["1", "12345", "123456", "a", "B://", "://", *"/?#;,:@\"'\\(){}<>[]"]), min_size=1, max_size=8
+).map("".join)
 
 
 @given(
@@ -98,9 +102,17 @@ PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size
 @example("amqp", "u", "p@w:x", WHERE[1])
 @example("amqp", "u", "12/ab", WHERE[1])
 @example("amqp", "", "1234", WHERE[1])
+@example("amqp", "u", "1/x", WHERE[0])
+@example("amqp", "u", "12345?x", WHERE[4])
+@example("amqp", "u", "12#x", WHERE[2])
+@example("amqp", "u", "1,2", WHERE[7])
+@example("amqp", "u", "a://b", WHERE[0])
+@example("amqp", "u", "a;b://c:d", WHERE[6])
+@example("amqp", "", "1;b://c", WHERE[7])
 def test_passwords_in_urls(scheme: str, user: str, password: str, where: Callable[[str], str]) -> None:
-    if "://" in password or (user and password[:1].isdigit() and set(password) & set("/?#\"'\\,;)]}>")):
-        return  # cannot be told from a second URL, or from a port: such a password must be percent-encoded anyway
+    looks_like_port = user and re.match(r"[0-9]{1,5}[^0-9]", password) and re.search(rf"://|{CLOSED}", password)
+    if looks_like_port or re.search("@.*;[A-Za-z]+://", password):
+        return  # cannot be told from a port, or from two URLs: such a password must be percent-encoded anyway
     # Marked, so that what is found is not by chance a part of the text around it.
     url = f"{scheme}://{user}:{password}QzQ@h.example:6379/0"
     masked = mask(where(url))
@@ -115,6 +127,9 @@ def test_passwords_in_urls(scheme: str, user: str, password: str, where: Callabl
         "see https://shopify.dev/docs at 10:00",
         '{"url": "http://127.0.0.1:4010/x", "mail": "help@shopify.com"}',
         '{"url":"http://127.0.0.1:4010","mail":"help@shopify.com"}',
+        '{"url":"http://127.0.0.1:4010/x?y=1","mail":"help@shopify.com"}',
+        "['http://127.0.0.1:4010/x','help@shopify.com']",
+        "redis://h:6379/0;redis://h:6380/0?x=1;redis://h",
         "redis://h:6379/0 answers",
         "postgresql://postgres@/cj?host=/tmp/x",
         "tokens: 1234, max_tokens=20, total_tokens=7, token_version=3",
