@@ -23,6 +23,7 @@ import importlib
 import json
 import logging
 import os
+import re
 import socket
 import threading
 import time
@@ -268,8 +269,8 @@ def _repair(response: Any) -> None:
         return
     error = body.get("error")
     if not body.get("choices") and (error or body.get("object") == "error"):
-        code = (error if isinstance(error, dict) else body).get("code")
-        response.status_code = code if isinstance(code, int) and 400 <= code < 600 else 502
+        code = str((error if isinstance(error, dict) else body).get("code"))
+        response.status_code = int(code) if re.fullmatch("[45][0-9]{2}", code) else 502
     response._content = json.dumps(repaired(body)).encode()  # there is no public way to replace what was read
 
 

@@ -132,9 +132,13 @@ def _choice(choice: dict[str, Any]) -> dict[str, Any]:
         thoughts = "".join(_text(part["thinking"]) for part in _dicts(content) if "thinking" in part)
         if thoughts:
             message.setdefault("reasoning_content", thoughts)
-    if message.get("tool_calls") is not None:
+        if refusals := "".join(_text(part.get("refusal")) for part in _dicts(content)):
+            message.setdefault("refusal", refusals)
+    calls = message.get("tool_calls")
+    if calls is not None:
+        calls = _dicts([calls] if isinstance(calls, dict) else calls)
         message["tool_calls"] = [
-            {"id": None, **call} for call in _dicts(message["tool_calls"]) if isinstance(call.get("function"), dict)
+            {"id": None, **call} for call in calls if isinstance(call.get("function"), dict)
         ] or None
     if not isinstance(message.get("function_call", {}), dict):
         message.pop("function_call")
@@ -237,7 +241,7 @@ def _text(raw: object) -> str:
         case list():
             return "".join(_text(part) for part in raw if isinstance(part, str) or (_is_text(part)))
         case dict():
-            return _text(raw.get("text"))
+            return _text(raw.get("text", raw.get("value")))
         case int() | float():
             return str(raw)
     return ""

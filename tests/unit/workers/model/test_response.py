@@ -16,6 +16,7 @@ from workers.model.response import (
     assistant_message,
     parse_arguments,
     read_answer,
+    repaired,
 )
 
 
@@ -164,3 +165,37 @@ def test_whatever_came_can_be_stored_and_sent_on(text: str, arguments: str) -> N
     assert "\x00" not in stored
     assert "\\u0000" not in str(assistant_message(answer)["content"])
     assert isinstance(json.loads(assistant_message(answer)["tool_calls"][0]["function"]["arguments"]), dict)
+
+
+CALL = {"id": "a", "function": {"name": "shopify_data", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("came", "becomes"),
+    [
+        (
+            {"content": [{"type": "text", "text": "Hello "}, {"type": "text", "text": "there"}]},
+            {"content": "Hello there"},
+        ),
+        ({"content": [{"type": "text", "text": {"value": "Hello"}}]}, {"content": "Hello"}),
+        ({"content": {"text": "Hello"}}, {"content": "Hello"}),
+        ({"content": 7}, {"content": "7"}),
+        (
+            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+            {"content": "", "reasoning_content": "hm"},
+        ),
+        ({"content": [{"type": "refusal", "refusal": "No."}]}, {"content": "", "refusal": "No."}),
+        ({"tool_calls": [None, {"id": "b", "function": None}, CALL]}, {"content": None, "tool_calls": [CALL]}),
+        ({"tool_calls": CALL}, {"content": None, "tool_calls": [CALL]}),
+        ({"tool_calls": [None]}, {"content": None, "tool_calls": None}),
+        (None, {"content": None}),
+    ],
+)
+def test_what_litellm_could_not_read_is_brought_into_form(came: object, becomes: dict[str, Any]) -> None:
+    [choice] = repaired({"id": "1", "choices": [{"index": 0, "message": came}, None]})["choices"]
+    assert choice == {"index": 0, "message": {"role": "assistant", **becomes}}
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"choices": None}, {"content": [{"type": "text"}]}])
+def test_what_is_no_chat_completion_stays(body: object) -> None:
+    assert repaired(body) == body
