@@ -28,11 +28,12 @@ WHERE id = :id RETURNING context
 UPDATE conversations SET workflow = :workflow, updated_at = clock_timestamp() WHERE id = :id RETURNING id
 
 -- name: past_turns
--- Turns that have ended, the latest ones, without those another turn answered, and those that were never begun.
+-- Turns that have ended, the latest ones, without those another turn answered, those that were never begun, and those
+-- that a provider's filter refused.
 SELECT * FROM (
     SELECT id, seq, input FROM turns
     WHERE conversation_id = :conversation_id AND seq < :before_seq AND status IN ('done', 'dead')
-      AND absorbed_by IS NULL AND started_at IS NOT NULL
+      AND absorbed_by IS NULL AND started_at IS NOT NULL AND error IS DISTINCT FROM 'model_filtered'
     ORDER BY seq DESC LIMIT :max_turns
 ) AS latest ORDER BY seq
 

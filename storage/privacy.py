@@ -27,6 +27,7 @@ from storage import sql
 from storage.database import Session
 from storage.mentions import CONTACTS, Needles, Person
 from storage.sql import dump
+from storage.turns import EXTRAS
 
 SQL = sql.load("privacy")
 
@@ -399,8 +400,10 @@ def _blank_events(session: Session, keys: Sequence[int], needles: Needles, walk:
 
 
 def _blank_assistant(message: Mapping[str, Any], needles: Needles) -> dict[str, Any]:
-    """The model's words; arguments of a tool call stay JSON."""
-    blanked: dict[str, Any] = _blanked(dict(message), needles)
+    """The model's words; arguments of a tool call stay JSON. What a provider wants back may be encrypted, and about
+    anybody, so it goes whole.
+    """
+    blanked: dict[str, Any] = _blanked({key: value for key, value in message.items() if key != EXTRAS}, needles)
     for call, before in zip(blanked.get("tool_calls") or (), message.get("tool_calls") or (), strict=True):
         function = before.get("function")
         if isinstance(function, Mapping) and needles.are_in(function.get("arguments")):

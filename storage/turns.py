@@ -29,6 +29,10 @@ LOOKS = 500
 PER_MERCHANT = 2
 #: Error code of a turn that was declined because too many of the merchant's turns waited.
 TOO_MANY_WAITING = "too_many_waiting"
+#: Error code of a turn that a provider's filter refused: it is left out of later prompts, which would be refused, too.
+FILTERED = "model_filtered"
+#: Key of a kept assistant message: what the model's provider wants back with it (workers/model/habits.py).
+EXTRAS = "_extras"
 #: Leases that may run out before a turn is given up.
 MAX_FAILURES = 3
 BATCH = 100

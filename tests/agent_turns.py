@@ -1,6 +1,7 @@
 """One agent worker inside the test: real rows, a real model client, and a clock that is put forward."""
 
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -157,3 +158,30 @@ def counts(call: ToolCall) -> Result:
     """A small result of a tool call."""
     data_type = str((call.arguments or {}).get("data_type", "counts"))
     return {"success": True, "data_type": data_type, "data": {"customers": 7, "orders": 3}, "cached": False}
+
+
+_merchants = itertools.count(1)
+
+
+class Merchant:
+    """One merchant and conversation in a worker of its own."""
+
+    def __init__(self, worker: AgentWorker) -> None:
+        number = next(_merchants)
+        self.worker = worker
+        self.id, self.conversation = f"m{number}", f"c{number}"
+
+    def say(self, words: str = "hello", conversation: str | None = None) -> int:
+        where = {"conversation_id": conversation or self.conversation, "merchant_id": self.id}
+        return rows.queue(self.worker.database, words, **where)
+
+    def asks(self, words: str = "hello", conversation: str | None = None) -> tuple[tuple[str, str | None], list[str]]:
+        """How the turn on these words ends, and what the merchant hears."""
+        turn_id = self.say(words, conversation)
+        self.worker.ends(turn_id)
+        [end] = self.worker.end(turn_id)
+        return end, self.worker.said(turn_id)
+
+
+Hire = Callable[..., Merchant]
+"""The fixture that makes a merchant."""

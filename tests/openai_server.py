@@ -53,7 +53,7 @@ class Call:
 
     name: str
     arguments: Mapping[str, Any] | str | None = field(default_factory=dict)
-    id: str | None = "call_1"
+    id: str | None = "call00001"
 
     def wire(self) -> dict[str, Any]:
         arguments = json.dumps(self.arguments) if isinstance(self.arguments, Mapping) else self.arguments
@@ -131,12 +131,23 @@ class Drop:
     """The connection is closed without an answer."""
 
 
-Answer = Say | NoChoices | Status | Html | Redirect | Slow | Drip | DripHeaders | Drop
+@dataclass(frozen=True)
+class Recorded:
+    """A response as a provider gives it: `body` is JSON, or text that goes out as it is."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = Say | NoChoices | Recorded | Status | Html | Redirect | Slow | Drip | DripHeaders | Drop
 Script = Sequence[Answer] | Callable[[Received], Answer]
 
 
 class OpenAIServer(ModelServer):
-    """Answers by a script."""
+    """Answers by a script, at any path."""
+
+    path = "/{path:.*}"
 
     def __init__(self, script: Script) -> None:
         super().__init__()
@@ -162,6 +173,10 @@ class OpenAIServer(ModelServer):
         return self._script[min(len(self.requests), len(self._script)) - 1]
 
 
+Serve = Callable[[Script], OpenAIServer]
+"""The fixture that starts a server, which the environment names."""
+
+
 def plays_the_demo_model(request: Received) -> Say:
     """A script that carries on a whole conversation, from the tool results in the request."""
     script = demo.reply_to(request.messages, bool(request.tool_names))
@@ -175,6 +190,9 @@ async def _send(answer: Answer, request: web.Request, model: object) -> web.Stre
             return completion(answer.wire(), model)
         case NoChoices():
             return completion(None, model)
+        case Recorded(content, status, headers):
+            text = content if isinstance(content, str) else json.dumps(content)
+            return web.Response(text=text, status=status, headers={"Content-Type": "application/json", **headers})
         case Html(code):
             return html_page(code)
         case Redirect(to):

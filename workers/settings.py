@@ -290,7 +290,7 @@ class Settings(BaseModel):
         description="address of the Prometheus pages; default 127.0.0.1, this machine only",
     )
     warnings: tuple[str, ...] = ()
-    #: What was read from files for model providers, by the names that litellm reads.
+    #: Keys of model providers that do not stand in the environment as they are meant, by the names that litellm reads.
     provider_secrets: Mapping[str, SecretStr] = Field({}, repr=False)
 
     @classmethod
@@ -304,15 +304,16 @@ class Settings(BaseModel):
         given = {name: text for name in VARIABLES if (text := environ.get(name, "").strip())}
         problems = {name: f"is not set: {VARIABLES[name]}" for name in needed if name not in given}
         problems |= _incomplete(given)
-        providers = {name: SecretStr(text) for name, text in read.items() if name not in VARIABLES}
+        providers, unusable = _provider_secrets(environ, read)
         settings = cls()
         try:
-            warnings = (*_misspelt(environ), *_unencrypted(environ))
+            warnings = (*_misspelt(environ), *_unencrypted(environ), *_absent_certificates(environ))
             settings = cls(**given, warnings=warnings, provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
         for name in unread:  # what is wrong is the file, not that the variable is not set
             problems.pop(name.removesuffix(FILE), None)
+        unread |= unusable
         if problems or unread:
             said = [f"{name} {problems[name]}" for name in VARIABLES if name in problems]
             raise SettingsError([*said, *(f"{name} {problem}" for name, problem in unread.items())])
@@ -402,6 +403,21 @@ def _from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, s
     return read, unread
 
 
+def _provider_secrets(
+    environ: Mapping[str, str], read: Mapping[str, str]
+) -> tuple[dict[str, SecretStr], dict[str, str]]:
+    """Keys from files, and keys without the line break or the quotes around them; and what is wrong with others."""
+    keys, unusable = {}, {}
+    for name in filter(PROVIDER_SECRET.fullmatch, environ):
+        text = environ[name].strip()
+        text = text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+        if not all("!" <= character <= "~" for character in text):
+            unusable[name] = "holds a space, a line break or another character that no key has; write only the key"
+        elif text and (name in read or text != environ[name]):
+            keys[name] = SecretStr(text)
+    return keys, unusable
+
+
 def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
     """What is set without what belongs to it."""
     problems = {}
@@ -421,6 +437,13 @@ def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
     # Without the suffix: somebody may have put into a file what is no secret.
     close = ((name, difflib.get_close_matches(name.removesuffix(FILE), VARIABLES, n=1, cutoff=0.8)) for name in unknown)
     return tuple(f"{name} is unknown; did you mean {found[0]}?" for name, found in close if found)
+
+
+def _absent_certificates(environ: Mapping[str, str]) -> Iterator[str]:
+    """Certificates that are not there: a library that does without them then trusts nobody behind a company's proxy."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "SSL_CERTIFICATE"):
+        if (path := environ.get(name, "").strip()) and not Path(path).exists():
+            yield f"{name} is {path!r}, which is not there; name the file with the certificates to trust, or unset it"
 
 
 def _unencrypted(environ: Mapping[str, str]) -> Iterator[str]:

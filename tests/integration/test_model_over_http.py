@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,10 @@ from tests.openai_server import (
     NoChoices,
     OpenAIServer,
     Received,
+    Recorded,
     Redirect,
     Say,
-    Script,
+    Serve,
     Slow,
     Status,
     plays_the_demo_model,
@@ -33,7 +35,7 @@ from tests.waiting import wait_until
 from workers.model import client as model_module
 from workers.model import litellm_call
 from workers.model.breaker import PATIENCE, PAUSE
-from workers.model.client import Model, ModelRefused, ModelUnavailable, assistant_message
+from workers.model.client import Model, ModelRefused, ModelSilent, ModelUnavailable, assistant_message
 
 NAME = "openai/test-model"
 QUESTION = [{"role": "system", "content": "You are CJ."}, {"role": "user", "content": "How many customers?"}]
@@ -49,8 +51,6 @@ TOOL = {
         },
     },
 }
-
-Serve = Callable[[Script], OpenAIServer]
 
 
 class Time:
@@ -74,22 +74,6 @@ def warm() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # litellm's own filter is gone if another test has imported a part of it
         Model([NAME]).warm_up()
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    servers: list[OpenAIServer] = []
-
-    def start(script: Script) -> OpenAIServer:
-        server = OpenAIServer(script).start()
-        servers.append(server)
-        monkeypatch.setenv("OPENAI_API_BASE", server.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-test-key")
-        return server
-
-    yield start
-    for server in servers:
-        server.stop()
 
 
 @pytest.fixture
@@ -126,7 +110,7 @@ def test_a_round_with_tools_and_the_words_after_it(serve: Serve) -> None:
     first = model.ask(QUESTION, [TOOL], timeout=20, temperature=0.2, max_output_tokens=300)
     assert first.text == "Let me look."
     (call,) = first.tool_calls
-    assert (call.id, call.name, call.arguments) == ("call_1", "shopify_data", {"data_type": "counts"})
+    assert (call.id, call.name, call.arguments) == ("call00001", "shopify_data", {"data_type": "counts"})
     assert (first.model, first.input_tokens, first.output_tokens) == (NAME, 11, 5)
 
     result = {"role": "tool", "tool_call_id": call.id, "content": '{"success": true}'}
@@ -148,7 +132,7 @@ def test_a_round_with_tools_and_the_words_after_it(serve: Serve) -> None:
             "content": "Let me look.",
             "tool_calls": [
                 {
-                    "id": "call_1",
+                    "id": "call00001",
                     "type": "function",
                     "function": {"name": "shopify_data", "arguments": '{"data_type": "counts"}'},
                 }
@@ -162,7 +146,7 @@ def test_the_last_round_offers_no_tools_and_the_messages_stay_untouched(serve: S
     server = serve([Say(None, [Call("shopify_data")]), Say("Done.")])
     model = Model([NAME])
     answer = model.ask(QUESTION, [TOOL], timeout=20)
-    history = [*QUESTION, assistant_message(answer), {"role": "tool", "tool_call_id": "call_1", "content": "{}"}]
+    history = [*QUESTION, assistant_message(answer), {"role": "tool", "tool_call_id": "call00001", "content": "{}"}]
     before = repr(history)
     assert model.ask(history, None, timeout=20).text == "Done."
     assert repr(history) == before
@@ -170,7 +154,7 @@ def test_the_last_round_offers_no_tools_and_the_messages_stay_untouched(serve: S
 
 
 def test_a_provider_that_numbers_its_calls_from_one_each_time(serve: Serve) -> None:
-    serve([Say(None, [Call("shopify_data", id="call_1")])])
+    serve([Say(None, [Call("shopify_data", id="call00001")])])
     model, messages = Model([NAME]), [*QUESTION]
     ids = []
     for _ in range(3):
@@ -277,9 +261,8 @@ def test_what_is_asked_goes_to_the_configured_address_only(serve: Serve, fake_ti
         (Html(502), 2),
         (Html(200), 2),
         (Drop(), 2),
-        (NoChoices(), 2),
-        (Say(None), 2),
-        (Say("  "), 2),
+        (Recorded({"error": {"message": "overloaded"}}), 2),
+        (Recorded({"error": {"message": "busy", "code": 429}}), 2),
         (Status(401), 1),
         (Status(403), 1),
         (Status(404), 1),
@@ -295,12 +278,115 @@ def test_an_only_model_is_asked_once_more_if_that_can_help(
     assert len(server.requests) == requests
 
 
+@pytest.mark.parametrize("nothing", [NoChoices(), Say(None), Say("  ")], ids=str)
+def test_an_empty_answer_is_asked_for_once_more(serve: Serve, fake_time: Time, nothing: Answer) -> None:
+    server = serve([nothing])
+    with pytest.raises(ModelSilent, match="openai/test-model"):
+        model_of(fake_time).ask(QUESTION, [TOOL], timeout=20)
+    assert len(server.requests) == 2
+
+
+def test_after_tool_results_an_empty_answer_is_asked_for_without_tools(serve: Serve, fake_time: Time) -> None:
+    server = serve([Say(None), Say("You have 7.")])
+    call = {"id": "call00001", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
+    results: list[dict[str, Any]] = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call00001", "content": "{}"},
+    ]
+    assert model_of(fake_time).ask([*QUESTION, *results], [TOOL], timeout=20).text == "You have 7."
+    assert [bool(request.tool_names) for request in server.requests] == [True, False]
+
+
+def test_an_answer_cut_off_before_its_first_word_gets_more_room(serve: Serve, fake_time: Time) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "length"}
+    server = serve([Recorded({"id": "1", "choices": [choice]}), Say("hello")])
+    assert model_of(fake_time).ask(QUESTION, None, timeout=20, max_output_tokens=300).text == "hello"
+    assert [request.body["max_tokens"] for request in server.requests] == [300, 1200]
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_refused_request_is_not_repeated_nor_taken_elsewhere(serve: Serve, fake_time: Time, status: int) -> None:
+def test_a_refused_request_is_not_repeated_but_taken_to_the_next_model(
+    serve: Serve, fake_time: Time, status: int
+) -> None:
     server = serve([Status(status)])
-    with pytest.raises(ModelRefused):
-        model_of(fake_time, NAME, "openai/other").ask(QUESTION, [TOOL], timeout=20)
-    assert asked(server) == ["test-model"]
+    for _ in range(2):  # that one request was refused says nothing about the next
+        with pytest.raises(ModelRefused):
+            model_of(fake_time, NAME, "openai/other").ask(QUESTION, [TOOL], timeout=20)
+    assert asked(server) == ["test-model", "other"] * 2
+
+
+NO_CREDIT = Status(400, message="Your credit balance is too low to access the API.")
+FILTER = Status(400, message="The response was filtered due to the content management policy.")
+
+
+@pytest.mark.parametrize("trouble", [NO_CREDIT, FILTER], ids=["no credit", "filter"])
+def test_what_one_provider_refuses_another_answers(serve: Serve, fake_time: Time, trouble: Answer) -> None:
+    serve(by_model(primary=trouble, backup=Say("hello")))
+    answer = model_of(fake_time, "openai/primary", "openai/backup").ask(QUESTION, [TOOL], timeout=20)
+    assert (answer.text, answer.model) == ("hello", "openai/backup")
+
+
+def test_what_only_the_operator_can_mend_is_said_to_him_and_lasts(
+    serve: Serve, fake_time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    serve([NO_CREDIT])
+    with pytest.raises(ModelUnavailable, match="no credit left; pay the provider") as caught:
+        model_of(fake_time).ask(QUESTION, [TOOL], timeout=20)
+    assert caught.value.lasting
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+# --- what a provider wants back ----------------------------------------------------------------------------------
+
+
+def thinks(request: Received) -> Answer:
+    """DeepSeek's thinking mode: its reasoning has to come back with every tool call."""
+    made = [message for message in request.messages if message.get("tool_calls")]
+    if any(not message.get("reasoning_content") for message in made):
+        return Status(400, message="The `reasoning_content` in the thinking mode must be passed back to the API.")
+    if made:
+        return Say("You have 7.")
+    call = Call("shopify_data", {"data_type": "counts"}).wire()
+    message = {"role": "assistant", "content": None, "reasoning_content": "I should look.", "tool_calls": [call]}
+    return Recorded({"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+
+
+def after_a_call(answer: model_module.Answer) -> list[dict[str, Any]]:
+    [call] = answer.tool_calls
+    return [*QUESTION, assistant_message(answer), {"role": "tool", "tool_call_id": call.id, "content": "{}"}]
+
+
+def test_reasoning_goes_back_to_the_model_that_gave_it(serve: Serve, fake_time: Time) -> None:
+    server = serve(thinks)
+    model = model_of(fake_time, "openai/thinker")
+    first = model.ask(QUESTION, [TOOL], timeout=20)
+    assert model.ask(after_a_call(first), [TOOL], timeout=20).text == "You have 7."
+    assert [message.get("reasoning_content") for message in server.requests[1].messages][2] == "I should look."
+    assert len(server.requests) == 2
+
+
+def test_a_model_that_takes_over_gets_no_foreign_reasoning_and_blanks_where_it_insists(
+    serve: Serve, fake_time: Time
+) -> None:
+    server = serve(thinks)
+    first = model_of(fake_time, "openai/thinker").ask(QUESTION, [TOOL], timeout=20)
+    for _ in range(2):
+        answer = model_of(fake_time, "openai/thinker-2").ask(after_a_call(first), [TOOL], timeout=20)
+        assert answer.text == "You have 7."
+    sent = [request.messages[2].get("reasoning_content") for request in server.requests[1:]]
+    assert sent == [None, " ", " "]
+
+
+def test_an_option_that_a_model_refuses_is_left_out(serve: Serve, fake_time: Time) -> None:
+    def answer(request: Received) -> Answer:
+        refused = "temperature" in request.body
+        return Status(400, message="Unsupported value: 'temperature'.") if refused else Say("hello")
+
+    server = serve(answer)
+    for _ in range(2):
+        model = model_of(fake_time, "openai/cold")
+        assert model.ask(QUESTION, [TOOL], timeout=20, temperature=0.2).text == "hello"
+    assert ["temperature" in request.body for request in server.requests] == [True, False, False]
 
 
 @pytest.mark.parametrize(("retry_after", "slept"), [(None, [0.5]), (3, [3.0]), (0.2, [0.2])])

@@ -35,6 +35,8 @@ from workers.workflow import runner
 from workers.workflow.handler import handle
 
 NAME, EMAIL, PHONE = "Wilhelmina Öztürk", "wilhelmina.o@example.com", "+49 170 1234567"
+ENCRYPTED = "T3BhcXVl"
+"""Part of what a model's provider wants back."""
 CUSTOMER, ORDER = "gid://shopify/Customer/207119551", "gid://shopify/Order/299938"
 REDACT = {"merchant_id": "m1", "shop_domain": SHOP, "customer_id": "207119551", "order_ids": ["299938"]}
 
@@ -495,8 +497,10 @@ def test_a_planted_name_is_nowhere_afterwards(
     )
     execute(
         database,
-        "UPDATE steps SET assistant = assistant || jsonb_build_object('tool_calls', CAST(:c AS jsonb))",
+        "UPDATE steps SET assistant = assistant || jsonb_build_object('tool_calls', CAST(:c AS jsonb), '_extras',"
+        " CAST(:e AS jsonb))",
         c=call,
+        e=json.dumps({"model": "x", "message": {"thinking_blocks": [{"signature": ENCRYPTED}]}}),
     )
     execute(database, "UPDATE conversations SET context = :c", c=json.dumps({"vip": [words], "shop_domain": SHOP}))
     failed = {"provider": "shopify", "success": False, "error": f"{words} said no"}
@@ -544,6 +548,7 @@ def test_a_planted_name_is_nowhere_afterwards(
     for place, text in places.items():
         for secret in secrets:
             assert secret not in text, f"{secret} is in {place}"
+    assert ENCRYPTED not in places["Postgres"], "reasoning that nobody can search is still there"
     assert query(database, "SELECT seq FROM turns WHERE id = :id", id=held) == [(1,)]
     client.close()
     server.close()

@@ -1,7 +1,7 @@
 """A turn ends with words, in time and after a bounded number of requests, whatever the model does."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from storage.database import Database
 from tests import rows
-from tests.agent_turns import LEASE_SECONDS, AgentWorker, Killed, with_clock
+from tests.agent_turns import LEASE_SECONDS, AgentWorker, Killed
 from workers.agent import state as state_module
 from workers.agent.time_limits import GRACE_SECONDS
 from workers.model import litellm_call
-from workers.model.errors import FailedCall, ModelRefused, empty, out_of_time
+from workers.model.errors import Cause, FailedCall
 from workers.model.response import Answer, ToolCall
 from workflows.loader import load_folder
 
@@ -23,6 +23,8 @@ from workflows.loader import load_folder
 LIMIT_SECONDS = 60.0
 MOST_REQUESTS = 30
 """Seven answers, and eight that brought nothing, each asked for twice."""
+
+CAUSES = {401: Cause.KEY, 404: Cause.GONE, 408: Cause.SLOW, 429: Cause.BUSY}
 
 _numbers = itertools.count(1)
 
@@ -45,12 +47,14 @@ class Silence:
 class Nothing:
     """An answer without words and calls: a content filter, a refusal, a bad day."""
 
+    cause: Cause = Cause.EMPTY
+
 
 @dataclass(frozen=True)
 class Refuses:
     """The request is at fault."""
 
-    too_long: bool = False
+    cause: Cause = Cause.REFUSED
 
 
 @dataclass(frozen=True)
@@ -76,21 +80,12 @@ durations = st.sampled_from([0.0, 0.1, 1.0, 5.0, 19.0])
 events = st.one_of(
     st.builds(Fails, st.sampled_from([401, 404, 408, 429, 500, 503, 529]), waits, durations),
     st.just(Silence()),
-    st.just(Nothing()),
-    st.builds(Refuses, st.booleans()),
+    st.builds(Nothing, st.sampled_from([Cause.EMPTY, Cause.CUT, Cause.FILTERED])),
+    st.builds(Refuses, st.sampled_from([Cause.REFUSED, Cause.TOO_LONG, Cause.FILTERED])),
     st.builds(Says, st.sampled_from([None, "Let me look."]), st.integers(1, 4), durations, st.booleans()),
     st.builds(Says, st.just("Done."), st.just(0), durations, st.booleans()),
     st.builds(Dies, durations),
 )
-
-
-@pytest.fixture(scope="module")
-def clocked(postgres: object) -> Iterator[Database]:
-    with postgres.empty_database() as url:  # type: ignore[attr-defined]
-        with_clock(url)
-        database = Database(url, pool_size=4)
-        yield database
-        database.dispose()
 
 
 class Provider:
@@ -100,21 +95,21 @@ class Provider:
         self.script, self.worker, self.conversation = script, worker, conversation
         self.began: list[float] = []
 
-    def call(self, name: str, request: litellm_call.Request, seconds: float) -> Answer | FailedCall | ModelRefused:
+    def call(self, name: str, request: litellm_call.Request, seconds: float) -> Answer | FailedCall:
         event = self.script[min(len(self.began), len(self.script) - 1)]
         self.began.append(self.worker.clock())
         took = getattr(event, "seconds", 0.0)
         if isinstance(event, Silence) or took > seconds:
             self.worker.advance(seconds)
-            return out_of_time(name)
+            return FailedCall(name, Cause.SLOW, 408)
         self.worker.advance(took)
         match event:
             case Fails(status, retry_after):
-                return FailedCall(name, status, "not well", retry_after)
-            case Nothing():
-                return empty(name)
-            case Refuses(too_long):
-                return ModelRefused("refused", too_long=too_long)
+                return FailedCall(name, CAUSES.get(status, Cause.DOWN), status, retry_after=retry_after)
+            case Nothing(cause):
+                return FailedCall(name, cause)
+            case Refuses(cause):
+                return FailedCall(name, cause, 400)
             case Dies():
                 raise Killed
             case Says(words, calls, _, interrupted):
@@ -131,7 +126,11 @@ class Provider:
 @example(script=[Nothing()])
 @example(script=[Says(None, 1)])
 @example(script=[Says("Let me look.", 4, interrupted=True)])
-@example(script=[Refuses(too_long=True)])
+@example(script=[Nothing(Cause.CUT)])
+@example(script=[Nothing(Cause.FILTERED)])
+@example(script=[Says(None, 1), Nothing()])
+@example(script=[Refuses(Cause.TOO_LONG)])
+@example(script=[Refuses(Cause.FILTERED)])
 @example(script=[Silence()])
 @example(script=[Dies(19.0), Dies(19.0), Silence()])
 @example(script=[Dies()])

@@ -80,6 +80,11 @@ class NoAnswer:
     """Calls of a model brought nothing, and no time is left for another, or there were too many."""
 
 
+BAD_CALLS = frozenset({"tool.unknown", "tool.bad_arguments", "tool.unknown_data_type"})
+"""Error codes of calls that a model made wrongly."""
+MAX_BAD_ROUNDS = 2
+"""A model is told once what is wrong with its calls; then it has to do without."""
+
 Move = AskModel | RunTools | Pause | End | OutOfTime | NoAnswer
 
 
@@ -114,13 +119,14 @@ def next_move(steps: Sequence[Step], limits: Limits, *, now: datetime, seconds_l
     """
     last = steps[-1] if steps else None
     if last is None:
-        return _ask(0, 0, limits, seconds_left, fruitless)
+        return _ask(0, limits.max_tool_rounds > 0, seconds_left, fruitless)
     if not last.assistant.get("tool_calls"):
         return End()
     if last.tool_results is None:
         return _pause(last, limits, now) or RunTools(last.step)
     rounds = sum(1 for step in steps if step.tool_results is not None)
-    return _ask(last.step + 1, rounds, limits, seconds_left, fruitless)
+    may_call = rounds < limits.max_tool_rounds and sum(map(_is_bad, steps)) < MAX_BAD_ROUNDS
+    return _ask(last.step + 1, may_call, seconds_left, fruitless)
 
 
 def retry_pause(fruitless: int, retry_after: float | None, seconds_left: float) -> float | None:
@@ -137,12 +143,18 @@ def retry_pause(fruitless: int, retry_after: float | None, seconds_left: float) 
     return pause if worthwhile else None
 
 
-def _ask(step: int, rounds: int, limits: Limits, seconds_left: float, fruitless: int) -> Move:
+def _is_bad(step: Step) -> bool:
+    """Whether no call of this step could be run."""
+    results = step.tool_results or ()
+    return bool(results) and all(result["content"].get("error_code") in BAD_CALLS for result in results)
+
+
+def _ask(step: int, may_call: bool, seconds_left: float, fruitless: int) -> Move:
     if seconds_left < MINIMUM_SECONDS:
         return NoAnswer() if fruitless else OutOfTime()
     if fruitless >= MAX_FRUITLESS_CALLS:
         return NoAnswer()
-    return AskModel(step, with_tools=rounds < limits.max_tool_rounds and seconds_left >= CLOSING_SECONDS)
+    return AskModel(step, with_tools=may_call and seconds_left >= CLOSING_SECONDS)
 
 
 def _pause(last: Step, limits: Limits, now: datetime) -> Pause | None:

@@ -19,6 +19,7 @@ from storage.turns import StepRow, TurnInput
 from workers.agent import prompt_size
 from workers.agent.outgoing_text import legible
 from workers.agent.prompt_size import FORMS, PAST_FORMS, Message
+from workers.model.habits import EXTRAS
 
 EVENT_MARK = "[system event]"
 OPENING: Message = {"role": "user", "content": f"{EVENT_MARK} conversation_started"}
@@ -134,8 +135,11 @@ def _unmarked(text: str) -> str:
 
 def _step(step: StepRow, most: int) -> list[Message]:
     kept = {key: value for key, value in step.assistant.items() if key != ERRORS}
-    if len(kept.get("content") or "") > (longest := max(most, SHORTEST_WORDS)):
+    longest = max(most, SHORTEST_WORDS)
+    if len(kept.get("content") or "") > longest:
         kept["content"] = kept["content"][:longest] + "…"
+    if most < prompt_size.RESULT_BYTES and prompt_size.size(kept.get(EXTRAS)) > longest:
+        del kept[EXTRAS]
     talk: list[Message] = [{"role": "assistant", **kept}]
     for result in step.tool_results or ():
         labelled = {**PROVENANCE, **prompt_size.shrunk(result["content"], most), **PROVENANCE}

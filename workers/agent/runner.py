@@ -10,7 +10,7 @@ from typing import Any
 from events import agui
 from storage.errors import LostTurn, StorageError
 from storage.outbox import NewReply
-from storage.turns import Claim, NotDue, Room
+from storage.turns import FILTERED, Claim, NotDue, Room
 from workers import logs, metrics
 from workers.agent import prompt_size, tools
 from workers.agent.cost_limits import CostLimits
@@ -38,7 +38,9 @@ from workers.agent.transactions import Ended, NewStep, Spent, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint
-from workers.model.client import Model, ModelError, ModelRefused, ModelUnavailable
+from workers.model import demo_words
+from workers.model.client import Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
+from workers.model.errors import Cause
 from workers.model.response import Answer, ToolCall, assistant_message
 
 log = logs.get(__name__)
@@ -47,7 +49,7 @@ MAX_ABSORPTIONS = 3
 """How often a turn restarts its answer because the merchant wrote again."""
 
 SORRY_TIME = "Sorry, that took me too long. Please ask again."
-SORRY_WORDS = "Sorry, I could not put an answer into words. Please ask again."
+SORRY_FILTER = "Sorry, I can't help with that. Is there something else about your store?"
 SORRY_LENGTH = "Sorry, that is more than I can read at once. Please ask with fewer words."
 
 
@@ -173,9 +175,9 @@ class TurnRunner:
         except ModelUnavailable as error:
             return _after_failure(state, error)
         except ModelRefused as error:
-            return _with_less(state, error, messages, limits)
-        except ModelError as error:
-            return GiveUp(error.code, error.merchant)
+            return self._with_less(state, error, messages, limits)
+        except ModelSilent:
+            return self._without_words(state, step)
         return self._keep(state, step, answer, bool(offered), _spent(answer, messages), self._room(state, limits))
 
     @staticmethod
@@ -225,7 +227,7 @@ class TurnRunner:
             answer = replace(answer, tool_calls=())
             if answer.text is None:
                 self._transactions.spend(state, spent)
-                return GiveUp("model_without_words", SORRY_WORDS)
+                return self._without_words(state, step)
         replies = self._text(state.claim, step, answer.text)
         new = NewStep(step, _assistant(answer), spent)
         fence = room if replies else None
@@ -241,6 +243,41 @@ class TurnRunner:
             if outgoing is not None:
                 self._reply_publisher.publish(outgoing)
         return None
+
+    def _without_words(self, state: TurnState, step: int) -> Outcome:
+        """The model says nothing: then what was found is told in plain sentences."""
+        found = state.untold()
+        words = demo_words.tell(found) if found else ""
+        log.warning("the model found no words", data_types=list(found))
+        return self._end_with(state, step, words or ModelSilent.merchant, ModelSilent.code)
+
+    def _with_less(
+        self, state: TurnState, error: ModelRefused, asked: list[Message], limits: CostLimits
+    ) -> Outcome | None:
+        """Ask again with a third of what was too long; or, refused for another reason, without what was said before:
+        that may be the reason, and would be in every later turn. None if there is something to leave out.
+        """
+        too_long = error.cause is Cause.TOO_LONG
+        answer_tokens = limits.answer_tokens(state.prompt_limit)
+        state.prompt_limit = prompt_size.size(asked) // 3 if too_long else 0
+        shorter = state.messages(limits.prompt_bytes(state.prompt_limit))
+        less_room = too_long and limits.answer_tokens(state.prompt_limit) < answer_tokens
+        is_less = len(shorter) < len(asked) or prompt_size.size(shorter) < prompt_size.size(asked)
+        if is_less or less_room:
+            log.warning("the model takes no prompt of this length" if too_long else "asked again without what was said")
+            return None
+        if error.cause is Cause.FILTERED:
+            return self._end_with(state, len(state.steps), SORRY_FILTER, FILTERED)
+        return GiveUp(error.code, SORRY_LENGTH if too_long else error.merchant)
+
+    def _end_with(self, state: TurnState, step: int, words: str, code: str) -> Outcome:
+        """End the turn with a sentence of ours; `code` is for operators."""
+        answer = NewStep(step, {"role": "assistant", "content": words})
+        ended = self._transactions.finish(
+            state, answer=answer, replies=self._text(state.claim, step, words), ended_as=code
+        )
+        self._close(state.claim, ended)
+        return Finished()
 
     @staticmethod
     def _text(claim: Claim, step: int, words: str | None) -> list[NewReply]:
@@ -278,22 +315,8 @@ class TurnRunner:
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
-    pause = None if error.silent else retry_pause(state.fruitless, error.retry_after, state.seconds_left())
+    pause = None if error.lasting else retry_pause(state.fruitless, error.retry_after, state.seconds_left())
     return GiveUp(error.code, error.merchant) if pause is None else RetryLater(pause)
-
-
-def _with_less(state: TurnState, error: ModelRefused, asked: list[Message], limits: CostLimits) -> Outcome | None:
-    """Ask again with a third of what was too long; or, refused for another reason, without what was said before: that
-    may be the reason, and would be in every later turn. None if there is something to leave out.
-    """
-    answer_tokens = limits.answer_tokens(state.prompt_limit)
-    state.prompt_limit = prompt_size.size(asked) // 3 if error.too_long else 0
-    shorter = state.messages(limits.prompt_bytes(state.prompt_limit))
-    less_room = error.too_long and limits.answer_tokens(state.prompt_limit) < answer_tokens
-    if prompt_size.size(shorter) >= prompt_size.size(asked) and not less_room:
-        return GiveUp(error.code, SORRY_LENGTH if error.too_long else error.merchant)
-    log.warning("the model takes no prompt of this length" if error.too_long else "asked again without what was said")
-    return None
 
 
 def _assistant(answer: Answer) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from events.data_types import DATA_TYPES
 from storage.conversations import PastTurn
 from storage.turns import Claim, StepRow
 from workers.agent.prompt import Absorbed, messages
@@ -73,6 +74,18 @@ class TurnState:
             str(result["data_type"]) for result in self.results() if result.get("success") and result.get("data_type")
         ]
         return list(dict.fromkeys(types))
+
+    def untold(self) -> dict[str, Any]:
+        """The results that CJ has not spoken about, by data type: those that came with or after its last words."""
+        found: dict[str, Any] = {}
+        for step in reversed(self.steps):
+            for content in (result["content"] for result in step.tool_results or ()):
+                data_type = content.get("data_type")
+                if data_type in DATA_TYPES and (data_type not in found or not found[data_type]["success"]):
+                    found[data_type] = content
+            if step.assistant.get("content"):
+                break
+        return found
 
     def websites(self) -> frozenset[str]:
         """The hosts that Shopify named as the shop's website, in this turn or an earlier one."""

@@ -174,12 +174,13 @@ class TurnTransactions:
         answer: NewStep | None = None,
         replies: Sequence[NewReply] = (),
         error: tuple[str, str] | None = None,
+        ended_as: str | None = None,
         unless_newer: Room | None = None,
     ) -> Ended | None:
         """End the turn: last answer, context, transitions and RUN_FINISHED (or RUN_ERROR) in one commit.
 
-        `error` is (code, sentence for the merchant). None, and the answer is counted but not kept, if the merchant has
-        written again and there is room for it.
+        `error` is (code, sentence for the merchant); `ended_as` a code for operators only. None, and the answer is
+        counted but not kept, if the merchant has written again and there is room for it.
         """
 
         def work(session: Session) -> Ended | None:
@@ -193,7 +194,7 @@ class TurnTransactions:
             committed = self._append(session, state.claim, new, state)
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
-            turns.finish(session, state.claim, error=error[0] if error else None)
+            turns.finish(session, state.claim, error=error[0] if error else ended_as)
             wake_ups = turns.next_to_wake(session, state.claim.conversation_id, state.claim.merchant_id)
             return Ended(committed, wake_ups)
 

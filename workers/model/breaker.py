@@ -11,8 +11,9 @@ from events.circuit_breaker import CircuitBreaker
 PAUSE = 30.0
 #: After this many failures in a row a model is skipped even if no other can answer.
 PATIENCE = 3
-#: Longest wait we accept from a provider (seconds); some answer an exhausted daily quota with 24 hours.
-LONGEST = 3600.0
+#: Longest wait we accept from a provider (seconds); some answer an exhausted daily quota with 24 hours, and some write
+#: milliseconds.
+LONGEST = 300.0
 
 
 class ModelBreaker:

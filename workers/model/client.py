@@ -11,8 +11,17 @@ from pydantic import SecretStr
 
 from workers.model import litellm_call
 from workers.model.breaker import ModelBreaker
-from workers.model.errors import EMPTY, FailedCall, ModelError, ModelRefused, ModelUnavailable
-from workers.model.litellm_call import DEMO, DEMO_SHORT, Messages, Request, Tools
+from workers.model.errors import (
+    FOR_THE_OPERATOR,
+    OF_THE_MODEL,
+    Cause,
+    FailedCall,
+    ModelError,
+    ModelRefused,
+    ModelSilent,
+    ModelUnavailable,
+)
+from workers.model.litellm_call import DEMO, DEMO_SHORT, LEAST_SECONDS, Messages, Request, Tools
 from workers.model.response import Answer, ToolCall, assistant_message
 
 __all__ = [
@@ -21,6 +30,7 @@ __all__ = [
     "Model",
     "ModelError",
     "ModelRefused",
+    "ModelSilent",
     "ModelUnavailable",
     "ToolCall",
     "assistant_message",
@@ -29,8 +39,6 @@ __all__ = [
 #: Longest single attempt while another model is left, and when none is (seconds).
 TRY_SECONDS = 20.0
 LAST_TRY_SECONDS = 30.0
-#: Less time than this is not worth another attempt (seconds).
-LEAST_SECONDS = 1.0
 #: A sole model is asked again after this pause, or after its own Retry-After of up to `LONGEST_PAUSE` (seconds).
 PAUSE = 0.5
 LONGEST_PAUSE = 5.0
@@ -57,6 +65,8 @@ class Model:
         self._clock = clock
         self._sleep = sleep
         self._breaker = ModelBreaker(clock)
+        #: Models that somebody has to do something for: a key, credit, a name.
+        self._broken: set[str] = set()
 
     def ask(
         self,
@@ -70,7 +80,8 @@ class Model:
     ) -> Answer:
         """The answer of the first model that gives one, within `timeout` seconds for all attempts together.
 
-        `names` replaces the configured models for this call. Raises ModelRefused for a request that would fail again,
+        `names` replaces the configured models for this call. What one model refuses or leaves unanswered is taken to
+        the next. Raises ModelRefused for a request that would fail again, ModelSilent if all answers were empty,
         ModelUnavailable for everything else.
         """
         options = {"temperature": temperature, "max_tokens": max_output_tokens}
@@ -88,11 +99,14 @@ class Model:
                 outcome = self._try_again(outcome, request, deadline)
             if isinstance(outcome, Answer):
                 self._breaker.answered(name)
+                self._broken.discard(name)
                 return outcome
             failures.append(outcome)
-            if outcome.status:  # an empty answer says nothing about the next one
+            (self._broken.add if outcome.cause in FOR_THE_OPERATOR else self._broken.discard)(name)
+            if outcome.cause in OF_THE_MODEL:
                 self._breaker.failed(name, outcome.retry_after)
-        raise self._unavailable(wanted, failures, time_is_up=bool(candidates))
+            request = request.after(outcome.cause)
+        raise self._error(wanted, failures, time_is_up=bool(candidates))
 
     def warm_up(self) -> None:
         """Import litellm and run its call path once, which saves the first real call about a second.
@@ -111,13 +125,11 @@ class Model:
     def _try(self, name: str, request: Request, seconds: float) -> Answer | FailedCall:
         started = self._clock()
         outcome = litellm_call.call(name, request, seconds)
-        if isinstance(outcome, ModelRefused):
-            log.error("model refused the request", extra={"model": name, "reason": str(outcome)})
-            raise outcome
         if isinstance(outcome, FailedCall):
             facts = {"model": name, "status": outcome.status, "reason": outcome.reason}
             milliseconds = round((self._clock() - started) * 1000)
-            log.warning("model did not answer", extra=facts | {"milliseconds": milliseconds})
+            level = logging.ERROR if outcome.cause in FOR_THE_OPERATOR else logging.WARNING
+            log.log(level, "model did not answer", extra=facts | {"milliseconds": milliseconds})
         return outcome
 
     def _try_again(self, failure: FailedCall, request: Request, deadline: float) -> Answer | FailedCall:
@@ -127,17 +139,21 @@ class Model:
         if not failure.transient or pause > LONGEST_PAUSE or left < LEAST_SECONDS:
             return failure
         self._sleep(pause)
-        return self._try(failure.name, request, min(left, LAST_TRY_SECONDS))
+        return self._try(failure.name, request.after(failure.cause), min(left, LAST_TRY_SECONDS))
 
-    def _unavailable(
-        self, wanted: Sequence[str], failures: Sequence[FailedCall], *, time_is_up: bool
-    ) -> ModelUnavailable:
+    def _error(self, wanted: Sequence[str], failures: Sequence[FailedCall], *, time_is_up: bool) -> ModelError:
         wait = self._breaker.wait(wanted)
         not_asked = "no time left to ask" if time_is_up else "failed before, not asked this time"
         told = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
+        causes = {failure.cause for failure in failures}
+        for cause in (Cause.TOO_LONG, Cause.FILTERED, Cause.REFUSED):
+            if cause in causes:
+                return ModelRefused(told, cause)
+        if causes and causes <= {Cause.EMPTY, Cause.CUT}:
+            return ModelSilent(told)
         hint = "" if wait is None else f". Next attempt in {wait:.0f} s"
-        silent = bool(failures) and all(failure.status == EMPTY for failure in failures)
-        return ModelUnavailable(f"No language model answered. {told}{hint}", wait, silent=silent)
+        lasting = self._broken.issuperset(wanted)
+        return ModelUnavailable(f"No language model answered. {told}{hint}", wait, lasting=lasting)
 
 
 def _full(names: Sequence[str]) -> tuple[str, ...]:

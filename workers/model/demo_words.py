@@ -1,4 +1,5 @@
-"""What the demo model says about tool results: plain sentences, every figure the result's own. Pure.
+"""Plain sentences about tool results, every figure the result's own: what the demo model says, and what CJ says when a
+model finds no words. Pure.
 
 A result is what the tool `shopify_data` answers (`workers.shop.results`); its data is described in `shopify.data`.
 What is absent is left out, and what is missing is named with its reason.

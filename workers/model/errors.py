@@ -2,43 +2,109 @@
 
 ModelError
 ├── ModelUnavailable    no model answered: down, overloaded, too slow, key refused; a later attempt may succeed
-└── ModelRefused        the request itself was refused: the same request never succeeds
+├── ModelRefused        the request itself was refused: the same request never succeeds
+└── ModelSilent         models answered, with nothing that could be said
 
-A provider's own message may repeat the prompt, so it never leaves this module; only the HTTP status and the short error
-code do.
+A provider's own message may repeat the prompt, so it never leaves this module; only the HTTP status, the short error
+code, and the words by which the cause was recognised do.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import Enum
 
-EMPTY = 0
-"""Stands for the status of an answer without words and without tool calls."""
-_READ = 4000
-"""Characters of a provider's message that are searched; nothing of it is told."""
-REFUSED = frozenset({400, 413, 422})
-"""The request is at fault, not the provider. Other 4xx (key, quota, unknown model) may be fine elsewhere."""
 
-_REASONS = {
-    EMPTY: "an empty answer",
-    401: "the key was refused (401); check the provider's key variable",
-    403: "access was refused (403); check the provider's key variable and what the key may use",
-    404: "the provider does not know this model (404); check its name and the provider's address",
-    408: "no answer in time",
-    429: "too many requests or no quota left (429)",
+class Cause(Enum):
+    """Why an attempt brought no answer. The value is what an operator is told."""
+
+    DOWN = "the provider failed"
+    SLOW = "no answer in time"
+    BUSY = "too many requests or no quota left"
+    KEY = "the key was refused"
+    ACCESS = "access was refused"
+    CREDIT = "no credit left; pay the provider, or set another model"
+    GONE = "the provider does not know this model"
+    NO_TOOLS = "this model takes no tools, which CJ needs; set another one"
+    TOO_LONG = "the request does not fit the model's context"
+    FILTERED = "the provider's filter refused"
+    REFUSED = "the provider refused the request"
+    EMPTY = "an empty answer, or one that nobody could read"
+    CUT = "the answer was cut off before its first word"
+
+
+_HINTS = {
+    Cause.KEY: "check the provider's key variable",
+    Cause.ACCESS: "check the provider's key variable and what the key may use",
+    Cause.GONE: "check its name and the provider's address",
 }
+PASSES = frozenset({Cause.DOWN, Cause.SLOW, Cause.BUSY, Cause.EMPTY, Cause.CUT})
+"""Causes after which the same model is likely to answer a moment later."""
+OF_THE_MODEL = frozenset(
+    {Cause.DOWN, Cause.SLOW, Cause.BUSY, Cause.KEY, Cause.ACCESS, Cause.CREDIT, Cause.GONE, Cause.NO_TOOLS}
+)
+"""Causes that say something about the next request, too."""
+FOR_THE_OPERATOR = frozenset({Cause.KEY, Cause.ACCESS, Cause.CREDIT, Cause.GONE, Cause.NO_TOOLS})
+"""Causes that somebody has to do something about."""
+_BY_STATUS = {
+    400: Cause.REFUSED,
+    401: Cause.KEY,
+    402: Cause.CREDIT,
+    403: Cause.ACCESS,
+    404: Cause.GONE,
+    408: Cause.SLOW,
+    413: Cause.TOO_LONG,
+    422: Cause.REFUSED,
+    429: Cause.BUSY,
+}
+_READ = 4000
+"""Characters of a provider's message that are searched."""
 _CODE = re.compile(r"[a-zA-Z0-9_.-]{3,60}")
-# As the providers say it; some do so with 429, when the request alone is above a limit per minute.
 _TOO_LONG = re.compile(
     r"context[ _-]?(length|window|size|limit)|(maximum|max) [\w ]{0,20}(context|prompt|input) length"
     r"|(prompt|input|request|messages?)[\w ]{0,40} too (long|large)|too (many|long)[\w ]{0,20} tokens"
     r"|token count[\w ()]{0,40} exceeds|max_new_tokens|reduce the length|number of tokens allowed",
     re.IGNORECASE,
+)
+# As providers say it, whatever the status; one that is told with 400 by one is told with 403, 404 or 429 by others.
+_BY_WORDS: Sequence[tuple[Cause, re.Pattern[str]]] = [
+    (cause, re.compile(words, re.IGNORECASE))
+    for cause, words in (
+        (
+            Cause.CREDIT,
+            r"credit balance|insufficient[ _](quota|balance|credit|funds)|exceeded your current quota|payment required"
+            r"|(requires|need) more credits|out of credits?|no credits?\b|spend(ing)? limit|billing[ _](hard|not)"
+            r"|arrearage",
+        ),
+        (
+            Cause.NO_TOOLS,
+            r"(not|n't) support (the )?(tool|function)|support tool use|(tools?|function calling)( use)? (is|are) not "
+            r"(supported|enabled)|auto[\\\"'`]* tool choice requires",
+        ),
+        (
+            Cause.FILTERED,
+            r"content[ _-]?(management|filter|policy|moderation)|responsible_?ai_?policy|usage polic(y|ies)"
+            r"|invalid_prompt|data_?inspection_?failed|inappropriate content|content exists risk|prohibited_?content"
+            r"|safety (system|filter|reasons)|flagged (as|for|by)|requires moderation|blockreason|sensitive content",
+        ),
+        (Cause.KEY, r"api[ _]key[\w ]{0,20} (not valid|invalid|expired)|(invalid|incorrect)[\w -]{0,12} api[ _-]?key"),
+        (Cause.ACCESS, r"(user location|country|region)[\w, ]{0,30} (is )?not supported"),
+        (
+            Cause.GONE,
+            r"decommissioned|model[ _](is )?not[ _]found|model[\w\s\"'`./:-]{0,90}(does not exist|not found"
+            r"|no longer|has been (retired|deprecated|shut)|is deprecated)|not a valid model"
+            r"|(unknown|invalid|unsupported) model\b|no endpoints found|end of life",
+        ),
+    )
+]
+# Groq and others check a model's call themselves, and refuse what it wrote.
+_UNREADABLE = re.compile(
+    r"tool_use_failed|failed to (call a function|parse tool call)|tool call validation failed", re.I
 )
 _ABOVE_A_LIMIT = re.compile(r"request too large|tokens must be reduced", re.IGNORECASE)
 
@@ -53,85 +119,95 @@ class ModelError(Exception):
 class ModelUnavailable(ModelError):
     """No model answered. `retry_after`: seconds after which asking again makes sense, if known.
 
-    `silent`: each answered, with nothing (a filter, a refusal); asking once more would be paid for in vain.
+    `lasting`: somebody has to do something first (a key, credit, a model's name).
     """
 
     code = "model_unavailable"
     merchant = "Sorry, I can't think straight right now. Please try again in a few minutes."
 
-    def __init__(self, message: str, retry_after: float | None = None, *, silent: bool = False) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, *, lasting: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        self.silent = silent
+        self.lasting = lasting
 
 
 class ModelRefused(ModelError):
-    """The provider refused the request. `too_long`: it does not fit the model's context."""
+    """The request was refused: as too long, by a filter, or for another reason (`Cause.REFUSED`)."""
 
     code = "model_bad_request"
 
-    def __init__(self, message: str, *, too_long: bool = False) -> None:
+    def __init__(self, message: str, cause: Cause = Cause.REFUSED) -> None:
         super().__init__(message)
-        self.too_long = too_long
+        self.cause = cause
+
+
+class ModelSilent(ModelError):
+    """Each model answered with nothing, also when it was asked once more; asking again would be paid for in vain."""
+
+    code = "model_without_words"
+    merchant = "Sorry, I could not put an answer into words. Please ask again."
 
 
 @dataclass(frozen=True)
 class FailedCall:
-    """A failed attempt: model, HTTP status (or `EMPTY`), reason, and the wait the provider named."""
+    """An attempt without an answer: model, cause, HTTP status (0: the answer was empty), the reason for an operator,
+    and the wait the provider named."""
 
     name: str
-    status: int
-    reason: str
+    cause: Cause
+    status: int = 0
+    detail: str = ""
     retry_after: float | None = None
 
     @property
     def transient(self) -> bool:
         """Whether the same model is likely to answer a moment later."""
-        return self.status in (EMPTY, 408, 429) or self.status >= 500
+        return self.cause in PASSES and (self.cause is not Cause.DOWN or self.status >= 500)
+
+    @property
+    def reason(self) -> str:
+        hint = f"; {_HINTS[self.cause]}" if self.cause in _HINTS else ""
+        told = ", ".join(filter(None, [str(self.status or ""), self.detail]))
+        return f"{self.cause.value}{f' ({told})' if told else ''}{hint}"
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
 
 
-def empty(name: str) -> FailedCall:
-    """The failure of an attempt that returned an empty answer."""
-    return FailedCall(name, EMPTY, _REASONS[EMPTY])
+def classify(name: str, error: Exception) -> FailedCall:
+    """Classify an exception from litellm by its words and its status code: its class differs between providers."""
+    status, code = _status(error), _error_code(error)
+    words = f"{code or ''} {error}"[:_READ]
+    cause, found = _cause(status, code, words, error)
+    if cause is Cause.DOWN and status >= 500 and any(_is_a(link, "APIConnectionError") for link in _chain(error)):
+        return FailedCall(name, cause, status, "no connection; check the provider's address and the network")
+    return FailedCall(name, cause, status, ", ".join(dict.fromkeys(filter(None, [code, found]))), _retry_after(error))
 
 
-def out_of_time(name: str) -> FailedCall:
-    """The failure of an attempt that ran out of time."""
-    return FailedCall(name, 408, _REASONS[408])
-
-
-def classify(name: str, error: Exception) -> FailedCall | ModelRefused:
-    """Classify an exception from litellm by its status code: its class differs between providers."""
-    status = _status(error)
-    code = _error_code(error)
-    detail = f", {code}" if code else ""
-    words = str(error)[:_READ]
-    above_a_limit = status == 429 and _ABOVE_A_LIMIT.search(words) is not None
-    if status in REFUSED or above_a_limit:
-        too_long = (
-            status == 413
-            or above_a_limit
-            or code == "context_length_exceeded"
-            or _is_a(error, "ContextWindowExceededError")
-            or _TOO_LONG.search(words) is not None
-        )
-        why = " It does not fit the model's context." if too_long else ""
-        return ModelRefused(f"{name} refused the request ({status}{detail}).{why}", too_long=too_long)
-    if status >= 500 and any(_is_a(link, "APIConnectionError") for link in _chain(error)):
-        reason = "no connection; check the provider's address and the network"
-    else:
-        reason = _REASONS.get(status, f"the provider failed ({status})") + detail
-    return FailedCall(name, status, reason, _retry_after(error))
+def _cause(status: int, code: str | None, words: str, error: Exception) -> tuple[Cause, str | None]:
+    """The cause, and the words that told it."""
+    if status == 429 and _ABOVE_A_LIMIT.search(words):
+        return Cause.TOO_LONG, None
+    if status in (400, 422) and (
+        _TOO_LONG.search(words) or code == "context_length_exceeded" or _is_a(error, "ContextWindowExceededError")
+    ):
+        return Cause.TOO_LONG, None
+    if _UNREADABLE.search(words):
+        return Cause.EMPTY, None
+    if 400 <= status < 500:
+        for cause, pattern in _BY_WORDS:
+            if (found := pattern.search(words)) is not None:
+                return cause, f"“{found[0].strip()}”"
+    return _BY_STATUS.get(status, Cause.DOWN), None
 
 
 def _status(error: Exception) -> int:
+    """The HTTP status; an answer that could not be read counts as the provider's failure, whatever its status."""
     try:
-        return int(getattr(error, "status_code", 500))
+        status = int(getattr(error, "status_code", 500))
     except (TypeError, ValueError):
         return 500
+    return status if 300 <= status < 600 else 502
 
 
 def _error_code(error: Exception) -> str | None:
@@ -144,15 +220,23 @@ def _error_code(error: Exception) -> str | None:
 
 
 def _retry_after(error: Exception) -> float | None:
-    """Seconds, from a number or an HTTP date: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after"""
+    """Seconds, from a number or an HTTP date: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+
+    OpenAI and Azure also say it in milliseconds, Google in the body.
+    """
     for headers in (
         getattr(error, "litellm_response_headers", None),
         getattr(getattr(error, "response", None), "headers", None),
     ):
-        value = headers.get("retry-after") if isinstance(headers, Mapping) else None
-        if value is not None:
+        if not isinstance(headers, Mapping):
+            continue
+        milliseconds = _seconds(str(headers.get("retry-after-ms", "")))
+        if milliseconds is not None:
+            return milliseconds / 1000
+        if (value := headers.get("retry-after")) is not None:
             return _seconds(str(value))
-    return None
+    delay = re.search(r"\"retryDelay\"\s*:\s*\"([0-9.]{1,12})s\"", str(error)[:_READ])
+    return _seconds(delay[1]) if delay else None
 
 
 def _seconds(value: str) -> float | None:
@@ -161,7 +245,7 @@ def _seconds(value: str) -> float | None:
     except ValueError:
         try:
             at = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             return None
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         seconds = (at - datetime.now(UTC)).total_seconds()

@@ -1,6 +1,6 @@
 """One call of a language model. The only module that imports litellm, and only on first use.
 
-litellm 1.105 has pitfalls; a test covers each of these workarounds:
+litellm 1.110 has pitfalls; a test covers each of these workarounds:
 
 - Its retries multiply each other, so it has none; who is asked again is decided in `workers.model.client`.
 - Its timeout counts for each read of a socket: an answer that drips in takes for ever. So every call runs on a
@@ -9,6 +9,8 @@ litellm 1.105 has pitfalls; a test covers each of these workarounds:
 - It keeps one pool of connections for each different timeout, and threads that start together make one each. So
   timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool, which follows no redirect:
   what is asked goes to the configured address only.
+- An answer that is a little off (text in parts, calls that are null, an error with 200) it takes for an outage, so
+  every client repairs answers first.
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
 - It logs and prints requests including prompts, so its loggers are off.
 """
@@ -18,14 +20,18 @@ from __future__ import annotations
 import contextvars
 import gc
 import importlib
+import json
 import logging
 import os
+import re
 import socket
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -34,12 +40,17 @@ from pydantic import SecretStr
 from shopify.transport import DeadlineBackend, within
 from workers import logs, settings
 from workers.model import demo
-from workers.model.errors import FailedCall, ModelRefused, classify, empty, out_of_time
-from workers.model.response import Answer, read_answer
+from workers.model.errors import Cause, FailedCall, classify
+from workers.model.habits import Habits
+from workers.model.response import Answer, read_answer, repaired
 
 #: Offline, without a key, answering from tool results alone. It has to be asked for by this name or the short one.
 DEMO = "cj-demo/demo"
 DEMO_SHORT = "demo"
+#: Less time than this is not worth another attempt (seconds).
+LEAST_SECONDS = 1.0
+#: How many times as many tokens an answer may have after one that ended before its first word.
+MORE_ROOM = 4
 #: Longest wait for a warm-up call (seconds).
 WARM_UP_SECONDS = 30.0
 
@@ -57,6 +68,14 @@ class Request:
     tools: Tools | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def after(self, cause: Cause) -> Request:
+        """What to ask with after an answer that said nothing: with more room, or without tools for what was found."""
+        if cause is Cause.CUT and "max_tokens" in self.options:
+            return replace(self, options={**self.options, "max_tokens": self.options["max_tokens"] * MORE_ROOM})
+        if cause is Cause.EMPTY and self.messages and self.messages[-1]["role"] == "tool":
+            return replace(self, tools=None)
+        return self
+
 
 _DEMO_PROVIDER = DEMO.partition("/")[0]
 _NO_KEY = "none"
@@ -66,26 +85,44 @@ _WARM_UP = Request(
     {"max_tokens": 1},
 )
 _import_lock = threading.Lock()
+_habits = Habits()
 
 
-def call(name: str, request: Request, seconds: float) -> Answer | FailedCall | ModelRefused:
-    """One attempt, ended after `seconds` whatever the provider does. Never raises."""
+def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
+    """One attempt, ended after `seconds` whatever the provider does. Never raises.
+
+    A provider that refuses what it can be sent otherwise (`Habits`) is asked again at once.
+    """
+    deadline = time.monotonic() + seconds
     provider = _provider(name)
     if provider is None:
-        return FailedCall(name, 404, "unknown provider in litellm; check the model's name")
-    credentials = _credentials(provider)
+        return FailedCall(name, Cause.GONE, 404, "unknown provider in litellm")
+    while True:
+        outcome = _attempt(name, request, seconds, _credentials(provider))
+        if not isinstance(outcome, Exception):
+            return outcome
+        failed = classify(name, outcome)
+        seconds = deadline - time.monotonic()
+        may_differ = failed.cause is Cause.REFUSED and seconds > LEAST_SECONDS
+        if not may_differ or not _habits.learn(name, str(outcome), request.messages, request.options):
+            return failed
 
+
+def _attempt(
+    name: str, request: Request, seconds: float, credentials: Mapping[str, Any]
+) -> Answer | FailedCall | Exception:
     def complete() -> Any:
         with within(seconds):
             return _complete(name, request, seconds, credentials)
 
     waited = _on_a_thread(complete)
     if not futures.wait([waited], seconds).done:
-        return out_of_time(name)
+        return FailedCall(name, Cause.SLOW, 408)
     error = waited.exception()
     if isinstance(error, Exception):
-        return classify(name, error)
-    return read_answer(waited.result(), name, request.messages) or empty(name)
+        return error
+    answer = read_answer(waited.result(), name, request.messages, request.tools or ())
+    return answer if isinstance(answer, Answer) else FailedCall(name, answer)
 
 
 def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
@@ -119,6 +156,9 @@ def problems(name: str) -> Iterator[str]:
             f"model {name!r}: unknown provider; names look like openai/gpt-5.1 or anthropic/claude-sonnet-4-5, "
             "see https://docs.litellm.ai/docs/providers"
         )
+    elif not _takes_tools(name, provider):
+        hint = f"; write ollama_chat/{name.partition('/')[2]}" if provider == "ollama" else ""
+        yield f"model {name!r}: litellm sends no tools to {provider}, and CJ reads the store by a tool{hint}"
     if provider == "openai" and not any(map(_is_set, ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"))):
         yield f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for your own server"
 
@@ -175,15 +215,27 @@ def _imported() -> Any:
     os.environ["LITELLM_MODE"] = "PRODUCTION"
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).disabled = True
+    warnings.filterwarnings("ignore", ".* using the `ReadOnly` qualifier")  # of its own types
     import httpx
     import litellm
     from httpcore._sync import connection_pool
-    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
+    from litellm.llms.custom_httpx.http_handler import HTTPHandler, get_ssl_configuration
 
     # What httpcore opens sockets with unless it is told otherwise; litellm makes clients of its own and tells nothing.
     connection_pool.SyncBackend = DeadlineBackend  # type: ignore[attr-defined, assignment]
     limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls lie between two requests
-    litellm.client_session = httpx.Client(verify=get_ssl_configuration(), limits=limits, follow_redirects=False)
+    litellm.client_session = httpx.Client(
+        verify=get_ssl_configuration(), limits=limits, follow_redirects=False, event_hooks={"response": [_repair]}
+    )
+    create_client = HTTPHandler.create_client
+
+    def create_repairing_client(handler: Any) -> Any:
+        handler.follow_redirects = False
+        client = create_client(handler)
+        client.event_hooks = {"response": [_repair]}
+        return client
+
+    HTTPHandler.create_client = create_repairing_client
     litellm.suppress_debug_info = True  # otherwise it prints advice to standard output
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
@@ -203,6 +255,25 @@ class _NoLogging:
         """Drop it."""
 
 
+def _repair(response: Any) -> None:
+    """Bring an answer into the form that litellm can read; an error that came with 200 becomes one."""
+    response.read()
+    if response.status_code != 200:
+        return
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):  # a page of a proxy, or nothing
+        response.status_code = 502
+        return
+    error = body.get("error")
+    if not body.get("choices") and (error or body.get("object") == "error"):
+        code = str((error if isinstance(error, dict) else body).get("code"))
+        response.status_code = int(code) if re.fullmatch("[45][0-9]{2}", code) else 502
+    response._content = json.dumps(repaired(body)).encode()  # there is no public way to replace what was read
+
+
 def _demo_handler(litellm: Any) -> Any:
     def completion(_handler: object, **call: Any) -> Any:
         try:
@@ -218,13 +289,13 @@ def _demo_handler(litellm: Any) -> Any:
 def _complete(name: str, request: Request, seconds: float, extra: Mapping[str, Any]) -> Any:
     return _litellm().completion(
         model=name,
-        messages=list(request.messages),
+        messages=_habits.messages(name, request.messages),
         tools=list(request.tools) if request.tools else None,
         timeout=float(max(int(seconds), 1)),
         num_retries=0,
         max_retries=0,
         drop_params=True,
-        **request.options,
+        **_habits.options(name, request.options),
         **extra,
     )
 
@@ -251,6 +322,13 @@ def _provider(name: str) -> str | None:
         return str(litellm.get_llm_provider(model=name)[1])
     except litellm.exceptions.BadRequestError:
         return None
+
+
+def _takes_tools(name: str, provider: str) -> bool:
+    """Whether tools reach the model; `drop_params` would leave them out in silence."""
+    model = name.partition("/")[2] or name
+    taken = _litellm().get_supported_openai_params(model=model, custom_llm_provider=provider)
+    return taken is None or "tools" in taken
 
 
 def _is_set(variable: str) -> bool:

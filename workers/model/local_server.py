@@ -24,6 +24,9 @@ Message = Mapping[str, Any]
 class ModelServer:
     """Serves `POST /v1/chat/completions` on a free port of 127.0.0.1, from a thread of its own."""
 
+    #: What is served.
+    path = "/v1/chat/completions"
+
     def __init__(self) -> None:
         #: How many requests are being answered.
         self.open_requests = 0
@@ -57,7 +60,7 @@ class ModelServer:
 
     async def _open(self) -> None:
         app = web.Application(client_max_size=16 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._handle)
+        app.router.add_post(self.path, self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()

@@ -2,8 +2,8 @@
 
 Providers differ in ways that would poison a conversation if stored unchanged. A call whose arguments are broken JSON
 makes some providers refuse every later request of that conversation, as does a tool name with a dot, or a call id that
-is longer than 40 characters or was used before; Postgres refuses NUL characters. So an `Answer` is cleaned once, here,
-and can then be stored and sent to any provider.
+is not of nine letters and digits (Mistral) or was used before; Postgres refuses NUL characters. So an `Answer` is
+cleaned once, here, and can then be stored and sent to any provider.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.model import dialects
+from workers.model.errors import Cause
+from workers.model.habits import EXTRAS
 
 #: Calls taken from one answer; more are ignored.
 MAX_TOOL_CALLS = 4
@@ -21,12 +25,20 @@ MAX_TOOL_CALLS = 4
 MAX_ARGUMENTS = 1024
 #: Longest words taken of one answer (characters); the rest is dropped, whatever a provider made of `max_tokens`.
 MAX_WORDS = 16_000
+#: Longest text searched for words, reasoning included (characters).
+MAX_TEXT = 64_000
+#: Most of what a provider wants back with one answer (characters as JSON); signed reasoning cannot be cut.
+MAX_EXTRAS = 64_000
 
-# OpenAI accepts tool names of this form and call ids of up to 40 characters, and answers 400 to all others.
 _BAD_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-_GOOD_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
-# litellm hides Gemini's thought signature in the id and strips it for other providers, so such an id is kept.
-_SIGNED_ID = re.compile(r"[a-zA-Z0-9_-]{1,60}__thought__\S+")
+_GOOD_ID = re.compile(r"[a-zA-Z0-9]{9}")
+_SIGNED_ID = re.compile(r".*?__thought__(?P<signature>\S+)", re.DOTALL)
+"""litellm hides Gemini's thought signature in the id."""
+_NOT_JSON = "The arguments of this call are not valid JSON. Send one JSON object."
+_IN_THE_TEXT = (
+    "You wrote a tool call into your text, where it cannot be read. Call the tool by the API's tool calls, with one "
+    "JSON object as arguments."
+)
 
 
 @dataclass(frozen=True)
@@ -41,48 +53,166 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Answer:
-    """Text, tool calls or both, never neither. `model` is the configured name; tokens are the provider's counts."""
+    """Text, tool calls or both, never neither. `model` is the configured name; tokens are the provider's counts.
+
+    `extras`: what the provider wants back with this message, see `workers.model.habits`.
+    """
 
     text: str | None
     tool_calls: tuple[ToolCall, ...]
     model: str
     input_tokens: int | None = None
     output_tokens: int | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
 
 
 def assistant_message(answer: Answer) -> dict[str, Any]:
-    """The message to store: only what every provider understands. Broken arguments become `{}`."""
+    """The message to store: what every provider understands, and under `EXTRAS` what only its own does.
+
+    Broken arguments become `{}`.
+    """
     message: dict[str, Any] = {"role": "assistant", "content": answer.text}
     if answer.tool_calls:
         message["tool_calls"] = [_kept(call) for call in answer.tool_calls]
+    if answer.extras:
+        message[EXTRAS] = dict(answer.extras)
     return message
 
 
-def read_answer(response: Any, model: str, messages: Iterable[Mapping[str, Any]] = ()) -> Answer | None:
-    """Parse a litellm response to `messages`; None if it is empty: no choice, or neither text nor calls."""
+def read_answer(
+    response: Any, model: str, messages: Iterable[Mapping[str, Any]] = (), tools: Iterable[Mapping[str, Any]] = ()
+) -> Answer | Cause:
+    """Parse a litellm response to `messages` with `tools`; what is wrong with it if it says nothing."""
     choices = getattr(response, "choices", None)
-    message = getattr(choices[0], "message", None) if choices else None
-    text = _clean_text(getattr(message, "content", None))
-    calls = _read_calls(getattr(message, "tool_calls", None) or (), _call_ids(messages))
-    if text is None and not calls:
-        return None
+    choice = choices[0] if choices else None
+    message = getattr(choice, "message", None)
+    offered = [str(tool["function"]["name"]) for tool in tools]
+    spoken = dialects.read(_text(getattr(message, "content", None))[:MAX_TEXT], offered)
+    raw = _raw_calls(message) or [_RawCall(name, arguments) for name, arguments in spoken.calls]
+    taken = _call_ids(messages)
+    calls, extras_of_calls = _read_calls(raw, offered, taken)
+    if not calls and spoken.broken and offered:
+        calls = (ToolCall(_new_id(), offered[0], None, _IN_THE_TEXT),)
+    words = _clean(spoken.text) or (None if calls else _clean(_text(_field(message, "refusal"))))
+    if words is None and not calls:
+        return _nothing(getattr(choice, "finish_reason", None), bool(_field(message, "refusal")))
     usage = getattr(response, "usage", None)
-    return Answer(text, calls, model, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+    counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+    return Answer(words, calls, model, *counts, _extras(model, message, extras_of_calls))
 
 
 def parse_arguments(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
     """(arguments, None), or (None, what is wrong with them). No arguments at all are `{}`."""
-    if text is None or not text.strip():
+    if text is None or not text.strip() or text.strip() == "null":
         return {}, None
     if len(text) > MAX_ARGUMENTS:
         return None, f"The arguments of this call are too long: at most {MAX_ARGUMENTS} characters."
-    try:
-        parsed = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None, "The arguments of this call are not valid JSON. Send one JSON object."
-    if not isinstance(parsed, dict):
-        return None, "The arguments of this call are not a JSON object. Send one JSON object."
-    return parsed, None
+    found = dialects.read_object(text)
+    return (None, _NOT_JSON) if found is None else (dialects.inner(found), None)
+
+
+def repaired(body: Any) -> Any:
+    """A chat completion as it came over HTTP, in the form that litellm can read.
+
+    Parts instead of text, calls that are null, a message that is null: https://github.com/mistralai/client-python and
+    others do it, and litellm would take it for an outage.
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
+        return body
+    choices = [choice for choice in body["choices"] if isinstance(choice, dict)]
+    return {"service_tier": None, **body, "choices": [_choice(choice) for choice in choices]}
+
+
+def _choice(choice: dict[str, Any]) -> dict[str, Any]:
+    message = choice.get("message")
+    message = dict(message) if isinstance(message, dict) else {}
+    content = message.get("content")
+    if content is not None and not isinstance(content, str):
+        message["content"] = _text(content)
+        thoughts = "".join(_text(part["thinking"]) for part in _dicts(content) if "thinking" in part)
+        if thoughts:
+            message.setdefault("reasoning_content", thoughts)
+        if refusals := "".join(_text(part.get("refusal")) for part in _dicts(content)):
+            message.setdefault("refusal", refusals)
+    calls = message.get("tool_calls")
+    if calls is not None:
+        calls = _dicts([calls] if isinstance(calls, dict) else calls)
+        message["tool_calls"] = [
+            {"id": None, **call} for call in calls if isinstance(call.get("function"), dict)
+        ] or None
+    if not isinstance(message.get("function_call", {}), dict):
+        message.pop("function_call")
+    return {**choice, "message": {"role": "assistant", "content": None, **message}}
+
+
+@dataclass(frozen=True)
+class _RawCall:
+    name: Any
+    arguments: Any
+    id: Any = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _raw_calls(message: Any) -> list[_RawCall]:
+    """The calls as litellm gives them, also the one of before there were several."""
+    found = []
+    for raw in _field(message, "tool_calls") or ():
+        function = _field(raw, "function")
+        extras = {key: _field(raw, key) for key in ("provider_specific_fields", "extra_content") if _field(raw, key)}
+        if (signed := _SIGNED_ID.fullmatch(str(_field(raw, "id")))) is not None:
+            extras.setdefault("provider_specific_fields", {"thought_signature": signed["signature"]})
+        found.append(_RawCall(_field(function, "name"), _field(function, "arguments"), _field(raw, "id"), extras))
+    legacy = _field(message, "function_call")
+    if not found and legacy is not None:
+        found.append(_RawCall(_field(legacy, "name"), _field(legacy, "arguments")))
+    return found
+
+
+def _read_calls(
+    raw_calls: Sequence[_RawCall], offered: Collection[str], taken: set[str]
+) -> tuple[tuple[ToolCall, ...], dict[str, Mapping[str, Any]]]:
+    calls: list[ToolCall] = []
+    extras: dict[str, Mapping[str, Any]] = {}
+    for raw in raw_calls[:MAX_TOOL_CALLS]:
+        arguments, error = parse_arguments(_as_text(raw.arguments))
+        call_id = _clean_id(raw.id, taken | {call.id for call in calls})
+        calls.append(ToolCall(call_id, _name(raw.name, offered), arguments, error))
+        if raw.extras:
+            extras[call_id] = raw.extras
+    return tuple(calls), extras
+
+
+def _name(raw: object, offered: Collection[str]) -> str:
+    known = dialects.named(raw, offered)
+    if known is None and not raw and len(offered) == 1:  # nothing else can be meant
+        known = next(iter(offered))
+    return known or _BAD_IN_NAME.sub("_", str(raw or "unnamed"))[:64]
+
+
+def _extras(model: str, message: Any, calls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    own = _field(message, "provider_specific_fields") or {}
+    kept: dict[str, Any] = {}
+    if blocks := _field(message, "thinking_blocks"):
+        kept["thinking_blocks"] = blocks
+    elif named := {key: own[key] for key in ("reasoning", "reasoning_details") if own.get(key)}:
+        kept |= named
+    elif reasoning := _field(message, "reasoning_content"):
+        kept["reasoning_content"] = str(reasoning)[:MAX_WORDS]
+    if signatures := own.get("thought_signatures"):
+        kept["provider_specific_fields"] = {"thought_signatures": signatures}
+    parts = {key: value for key, value in (("message", kept), ("calls", dict(calls))) if value}
+    if not parts:
+        return {}
+    text = json.dumps(parts, default=str)
+    if len(text) > MAX_EXTRAS:
+        return {}
+    return {"model": model, **json.loads(_storable(text).replace("\\u0000", ""))}
+
+
+def _nothing(finish: object, refused: bool) -> Cause:
+    if refused or finish == "content_filter":
+        return Cause.FILTERED
+    return Cause.CUT if finish == "length" else Cause.EMPTY
 
 
 def _kept(call: ToolCall) -> dict[str, Any]:
@@ -94,30 +224,48 @@ def _call_ids(messages: Iterable[Mapping[str, Any]]) -> set[str]:
     return {str(call.get("id")) for message in messages for call in message.get("tool_calls") or ()}
 
 
-def _read_calls(raw_calls: Iterable[Any], taken: set[str]) -> tuple[ToolCall, ...]:
-    calls: list[ToolCall] = []
-    for raw in list(raw_calls)[:MAX_TOOL_CALLS]:
-        function = getattr(raw, "function", None)
-        name = _BAD_IN_NAME.sub("_", str(getattr(function, "name", None) or "unnamed"))[:64]
-        arguments, error = parse_arguments(_as_text(getattr(function, "arguments", None)))
-        call_id = _clean_id(getattr(raw, "id", None), taken | {call.id for call in calls})
-        calls.append(ToolCall(call_id, name, arguments, error))
-    return tuple(calls)
-
-
 def _clean_id(raw: object, taken: set[str]) -> str:
-    text = raw if isinstance(raw, str) else ""
-    usable = _GOOD_ID.fullmatch(text) or _SIGNED_ID.fullmatch(text)
-    return text if usable and text not in taken else f"call_{uuid.uuid4().hex[:24]}"
+    usable = isinstance(raw, str) and _GOOD_ID.fullmatch(raw) and raw not in taken
+    return str(raw) if usable else _new_id()
 
 
-def _clean_text(raw: object) -> str | None:
-    if isinstance(raw, list):  # some providers send parts
-        raw = "".join(part["text"] for part in raw if isinstance(part, dict) and isinstance(part.get("text"), str))
-    if not isinstance(raw, str):
-        return None
-    # Half of a surrogate pair cannot be sent as UTF-8, NUL cannot be stored in Postgres.
-    return raw.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8").strip()[:MAX_WORDS] or None
+def _new_id() -> str:
+    return uuid.uuid4().hex[:9]
+
+
+def _text(raw: object) -> str:
+    """The text of a content, which may be parts."""
+    match raw:
+        case str():
+            return raw
+        case list():
+            return "".join(_text(part) for part in raw if isinstance(part, str) or (_is_text(part)))
+        case dict():
+            return _text(raw.get("text", raw.get("value")))
+        case int() | float():
+            return str(raw)
+    return ""
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type", "text") in ("text", "output_text")
+
+
+def _dicts(values: object) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _clean(words: str) -> str | None:
+    return _storable(words).strip()[:MAX_WORDS] or None
+
+
+def _storable(text: str) -> str:
+    """Half of a surrogate pair cannot be sent as UTF-8, NUL cannot be stored in Postgres."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def _as_text(raw: object) -> str | None:
@@ -127,7 +275,3 @@ def _as_text(raw: object) -> str | None:
 def _count(usage: Any, field: str) -> int | None:
     value = getattr(usage, field, None)
     return value if isinstance(value, int) else None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -303,3 +303,25 @@ def test_what_is_needed_depends_on_the_kind() -> None:
     assert needed_by(["intake"]) == needed_by(["workflow"]) == ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
     assert needed_by(["agent"])[3:] == ("CJ_MODEL",)
     assert needed_by(["shopify"])[3:] == ("CJ_TOKEN_KEYS",)
+
+
+@pytest.mark.parametrize("written", ["sk-good\n", " sk-good ", '"sk-good"', "'sk-good'\n"])
+def test_a_key_is_meant_without_the_line_break_and_the_quotes_around_it(written: str) -> None:
+    settings = Settings.read({"OPENAI_API_KEY": written}, needed=())
+    assert settings.provider_secrets["OPENAI_API_KEY"].get_secret_value() == "sk-good"
+
+
+def test_a_key_that_stands_as_it_is_meant_stays_where_it_is() -> None:
+    assert Settings.read({"OPENAI_API_KEY": "sk-good"}, needed=()).provider_secrets == {}
+
+
+@pytest.mark.parametrize("written", ["sk-one\nsk-two", "sk good", "sk-gö", "sk-\u200bgood"])
+def test_what_cannot_be_a_key_is_refused_by_name(written: str) -> None:
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY holds a space, a line break") as caught:
+        Settings.read({"OPENAI_API_KEY": written}, needed=())
+    assert written not in str(caught.value)
+
+
+def test_certificates_that_are_not_there_are_a_warning() -> None:
+    [warning] = Settings.read({"SSL_CERT_FILE": "/nowhere/ca.pem"}, needed=()).warnings
+    assert "SSL_CERT_FILE is '/nowhere/ca.pem', which is not there" in warning

@@ -57,7 +57,7 @@ def test_the_demo_model_answers_in_words_when_no_tools_are_offered() -> None:
 def test_a_configured_model_is_never_replaced_by_the_demo() -> None:
     model = Model(["nonsense/x"])
     assert model.names == ("nonsense/x",)
-    with pytest.raises(ModelUnavailable, match="nonsense/x: unknown provider in litellm"):
+    with pytest.raises(ModelUnavailable, match=r"nonsense/x: .*unknown provider in litellm"):
         model.ask([{"role": "user", "content": "hi"}], None, timeout=5)
 
 
@@ -74,6 +74,13 @@ def test_a_model_of_openai_needs_a_key_or_another_address(monkeypatch: pytest.Mo
     assert "OPENAI_API_KEY" in problem
     monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
     assert Model(["openai/x"]).problems() == ()
+
+
+def test_a_way_to_a_model_that_drops_tools_is_refused_with_the_one_that_does_not() -> None:
+    (problem,) = Model(["ollama/llama3"]).problems()
+    assert "sends no tools to ollama" in problem
+    assert "write ollama_chat/llama3" in problem
+    assert Model(["ollama_chat/llama3"]).problems() == ()
 
 
 def test_a_call_may_name_other_models() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workers.model.errors import FailedCall, ModelRefused, classify
+from workers.model.errors import Cause, FailedCall, classify
 
 PROMPT = "The merchant's name is Aunt Agatha"
 
@@ -29,16 +29,13 @@ class APIConnectionError(Exception):
 
 
 def failure(error: Exception) -> FailedCall:
-    verdict = classify("openai/x", error)
-    assert isinstance(verdict, FailedCall)
-    return verdict
+    return classify("openai/x", error)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422, "400"])
 def test_these_are_the_requests_fault(status: object) -> None:
     verdict = classify("openai/x", ProviderError(status))
-    assert isinstance(verdict, ModelRefused)
-    assert verdict.code == "model_bad_request"
+    assert verdict.cause in (Cause.REFUSED, Cause.TOO_LONG)
     assert "openai/x" in str(verdict)
 
 
@@ -77,14 +74,12 @@ def test_only_the_status_counts_not_the_class() -> None:
 )
 def test_a_request_that_does_not_fit_is_marked(error: Exception) -> None:
     verdict = classify("openai/x", error)
-    assert isinstance(verdict, ModelRefused)
-    assert verdict.too_long
+    assert verdict.cause is Cause.TOO_LONG
 
 
 def test_other_refusals_are_not_marked_as_too_long() -> None:
     verdict = classify("openai/x", ProviderError(400, body={"code": "invalid_tool"}))
-    assert isinstance(verdict, ModelRefused)
-    assert not verdict.too_long
+    assert verdict.cause is not Cause.TOO_LONG
     assert "invalid_tool" in str(verdict)
 
 
@@ -98,10 +93,26 @@ def test_the_providers_code_is_told_its_message_never() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("2", 2.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None), ("nan", None), ("inf", None), ("", None)],
+    [
+        ("2", 2.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("21 Oct 99999", None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+    ],
 )
 def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
     assert failure(ProviderError(429, litellm_response_headers={"retry-after": value})).retry_after == seconds
+
+
+def test_a_wait_in_milliseconds_or_in_the_body() -> None:
+    headers = {"retry-after-ms": "1500", "retry-after": "2"}
+    assert failure(ProviderError(429, litellm_response_headers=headers)).retry_after == 1.5
+    assert failure(Told(429, '{"error": {"details": [{"retryDelay": "34.07s"}]}}')).retry_after == 34.07
 
 
 def test_retry_after_as_a_date() -> None:
@@ -149,23 +160,45 @@ class Told(ProviderError):
 )
 def test_providers_say_too_long_in_many_ways(status: int, words: str) -> None:
     verdict = classify("openai/x", Told(status, words))
-    assert isinstance(verdict, ModelRefused)
-    assert verdict.too_long
+    assert verdict.cause is Cause.TOO_LONG
     assert words not in str(verdict)
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "words", "cause"),
     [
-        (400, "Your credit balance is too low to access the Anthropic API."),
-        (400, "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."),
-        (400, "Invalid value: 'tools'."),
+        (400, "Your credit balance is too low to access the Anthropic API.", Cause.CREDIT),
+        (429, "You exceeded your current quota, please check your plan and billing details.", Cause.CREDIT),
+        (402, "Insufficient Balance", Cause.CREDIT),
+        (403, "This request requires more credits, or fewer max_tokens.", Cause.CREDIT),
+        (400, "filtered due to the prompt triggering Azure OpenAI's content management policy.", Cause.FILTERED),
+        (400, "Content Exists Risk", Cause.FILTERED),
+        (400, "<400> InternalError.Algo.DataInspectionFailed: Input data may contain it", Cause.FILTERED),
+        (403, "Your chosen model requires moderation and your input was flagged", Cause.FILTERED),
+        (400, "The model `llama-3.1-70b` has been decommissioned and is no longer supported.", Cause.GONE),
+        (400, "not-a-model is not a valid model ID", Cause.GONE),
+        (404, "The model `gpt-9` does not exist or you do not have access to it.", Cause.GONE),
+        (404, "No endpoints found that support tool use.", Cause.NO_TOOLS),
+        (400, "registry.ollama.ai/library/phi3:latest does not support tools", Cause.NO_TOOLS),
+        (400, '"auto" tool choice requires --enable-auto-tool-choice', Cause.NO_TOOLS),
+        (400, "API key not valid. Please pass a valid API key.", Cause.KEY),
+        (400, "User location is not supported for the API use.", Cause.ACCESS),
+        (400, "Unsupported value: 'temperature' does not support 0.2 with this model.", Cause.REFUSED),
+        (400, "The reasoning_content in the thinking mode must be passed back to the API.", Cause.REFUSED),
+        (400, "Invalid value: 'tools'.", Cause.REFUSED),
+        (400, "tool_use_failed: Failed to call a function. See 'failed_generation'.", Cause.EMPTY),
+        (500, "error parsing tool call: failed to parse tool call arguments", Cause.EMPTY),
+        (409, "Conflict", Cause.DOWN),
     ],
 )
-def test_other_refusals_are_not_about_the_length(status: int, words: str) -> None:
-    verdict = classify("openai/x", Told(status, words))
-    assert isinstance(verdict, ModelRefused)
-    assert not verdict.too_long
+def test_what_a_refusal_is_about(status: int, words: str, cause: Cause) -> None:
+    verdict = classify("openai/x", Told(status, f"{words} {PROMPT}"))
+    assert verdict.cause is cause
+    assert PROMPT not in str(verdict)
+
+
+def test_an_answer_that_cannot_be_read_is_the_providers_failure() -> None:
+    assert failure(Told(200, "Unable to get json response")).transient
 
 
 def test_a_limit_that_the_next_minute_lifts_is_not_about_the_length() -> None:

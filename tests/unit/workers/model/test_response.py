@@ -1,4 +1,5 @@
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.model.errors import Cause
 from workers.model.response import (
     MAX_ARGUMENTS,
     MAX_TOOL_CALLS,
@@ -14,10 +16,11 @@ from workers.model.response import (
     assistant_message,
     parse_arguments,
     read_answer,
+    repaired,
 )
 
 
-def call(name: object = "shopify_data", arguments: object = "{}", id: object = "call_1") -> SimpleNamespace:
+def call(name: object = "shopify_data", arguments: object = "{}", id: object = "call00001") -> SimpleNamespace:
     return SimpleNamespace(id=id, function=SimpleNamespace(name=name, arguments=arguments))
 
 
@@ -28,14 +31,14 @@ def response(content: object = None, *calls: SimpleNamespace, usage: object = No
 
 def read(content: object = None, *calls: SimpleNamespace) -> Answer:
     answer = read_answer(response(content, *calls), "m")
-    assert answer is not None
+    assert isinstance(answer, Answer)
     return answer
 
 
 def test_words_calls_and_tokens_are_read() -> None:
     usage = SimpleNamespace(prompt_tokens=11, completion_tokens=5)
     answer = read_answer(response("Hello", call(arguments='{"data_type": "counts"}'), usage=usage), "openai/x")
-    expected = ToolCall("call_1", "shopify_data", {"data_type": "counts"})
+    expected = ToolCall("call00001", "shopify_data", {"data_type": "counts"})
     assert answer == Answer("Hello", (expected,), "openai/x", 11, 5)
 
 
@@ -52,13 +55,13 @@ def test_words_calls_and_tokens_are_read() -> None:
         response("\x00"),
     ],
 )
-def test_an_answer_without_words_and_calls_is_none(empty: object) -> None:
-    assert read_answer(empty, "m") is None
+def test_an_answer_without_words_and_calls_is_empty(empty: object) -> None:
+    assert read_answer(empty, "m") is Cause.EMPTY
 
 
 @pytest.mark.parametrize(
     ("text", "arguments"),
-    [(None, {}), ("", {}), ("  ", {}), ("{}", {}), ('{"data_type":"counts"}', {"data_type": "counts"})],
+    [(None, {}), ("", {}), ("  ", {}), ("null", {}), ("{}", {}), ('{"data_type":"counts"}', {"data_type": "counts"})],
 )
 def test_arguments(text: str | None, arguments: dict[str, Any]) -> None:
     assert parse_arguments(text) == (arguments, None)
@@ -71,9 +74,8 @@ def test_arguments(text: str | None, arguments: dict[str, Any]) -> None:
         ("data_type=counts", "not valid JSON"),
         ('{"a": NaN}', "not valid JSON"),
         ("[" * 1_000, "not valid JSON"),
-        ('["counts"]', "not a JSON object"),
-        ('"counts"', "not a JSON object"),
-        ("null", "not a JSON object"),
+        ('["counts"]', "not valid JSON"),
+        ('"counts"', "not valid JSON"),
         ('{"a": "' + "x" * MAX_ARGUMENTS + '"}', "too long"),
     ],
 )
@@ -92,35 +94,37 @@ def test_arguments_that_came_as_an_object_are_taken() -> None:
 
 
 def test_no_more_calls_are_taken_than_the_cap() -> None:
-    calls = [call(id=f"call_{i}") for i in range(MAX_TOOL_CALLS + 3)]
+    calls = [call(id=f"call0000{i}") for i in range(MAX_TOOL_CALLS + 3)]
     answer = read("working on it", *calls)
-    assert [tool_call.id for tool_call in answer.tool_calls] == ["call_0", "call_1", "call_2", "call_3"]
+    assert [tool_call.id for tool_call in answer.tool_calls] == ["call00000", "call00001", "call00002", "call00003"]
     assert len(assistant_message(answer)["tool_calls"]) == MAX_TOOL_CALLS
 
 
-@pytest.mark.parametrize("bad", [None, "", "call:1.a|b", "x" * 41, 7])
+@pytest.mark.parametrize("bad", [None, "", "call:1.a|b", "x" * 41, 7, "call_0001", "call_1"])
 def test_a_call_id_some_provider_would_refuse_is_replaced(bad: object) -> None:
     (tool_call,) = read(None, call(id=bad)).tool_calls
-    assert tool_call.id.startswith("call_")
-    assert len(tool_call.id) <= 40
+    assert re.fullmatch("[a-z0-9]{9}", tool_call.id)
 
 
 def test_an_id_used_twice_is_made_unique_and_the_first_stays() -> None:
-    first, second = read(None, call(id="call_0"), call(id="call_0")).tool_calls
-    assert first.id == "call_0"
-    assert second.id != "call_0"
+    first, second = read(None, call(id="call00000"), call(id="call00000")).tool_calls
+    assert first.id == "call00000"
+    assert second.id != "call00000"
 
 
 def test_an_id_of_an_earlier_answer_is_not_used_again() -> None:
-    earlier = [{"role": "user", "content": "hi"}, assistant_message(read(None, call(id="call_0")))]
-    answer = read_answer(response(None, call(id="call_0")), "m", earlier)
-    assert answer is not None
-    assert answer.tool_calls[0].id != "call_0"
+    earlier = [{"role": "user", "content": "hi"}, assistant_message(read(None, call(id="call00000")))]
+    answer = read_answer(response(None, call(id="call00000")), "m", earlier)
+    assert isinstance(answer, Answer)
+    assert answer.tool_calls[0].id != "call00000"
 
 
-def test_an_id_with_a_thought_signature_stays_whole() -> None:
-    signed = "call_12ab__thought__" + "Q0lBQ0E9PQ+/" * 20
-    assert read(None, call(id=signed)).tool_calls[0].id == signed
+def test_a_thought_signature_in_an_id_is_kept_for_its_provider() -> None:
+    answer = read(None, call(id="call_12ab__thought__Q0lBQ0E9PQ+/"))
+    [made] = answer.tool_calls
+    assert "thought" not in made.id
+    fields = {"thought_signature": "Q0lBQ0E9PQ+/"}
+    assert answer.extras == {"model": "m", "calls": {made.id: {"provider_specific_fields": fields}}}
 
 
 @pytest.mark.parametrize(
@@ -155,9 +159,43 @@ def test_text_in_parts_is_joined() -> None:
 @given(st.text(alphabet=st.characters(codec=None), max_size=60), st.text(max_size=60))
 def test_whatever_came_can_be_stored_and_sent_on(text: str, arguments: str) -> None:
     answer = read_answer(response(text, call(arguments=arguments)), "m")
-    assert answer is not None
+    assert isinstance(answer, Answer)
     stored = json.dumps(assistant_message(answer), ensure_ascii=False)
     stored.encode("utf-8")
     assert "\x00" not in stored
     assert "\\u0000" not in str(assistant_message(answer)["content"])
     assert isinstance(json.loads(assistant_message(answer)["tool_calls"][0]["function"]["arguments"]), dict)
+
+
+CALL = {"id": "a", "function": {"name": "shopify_data", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("came", "becomes"),
+    [
+        (
+            {"content": [{"type": "text", "text": "Hello "}, {"type": "text", "text": "there"}]},
+            {"content": "Hello there"},
+        ),
+        ({"content": [{"type": "text", "text": {"value": "Hello"}}]}, {"content": "Hello"}),
+        ({"content": {"text": "Hello"}}, {"content": "Hello"}),
+        ({"content": 7}, {"content": "7"}),
+        (
+            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+            {"content": "", "reasoning_content": "hm"},
+        ),
+        ({"content": [{"type": "refusal", "refusal": "No."}]}, {"content": "", "refusal": "No."}),
+        ({"tool_calls": [None, {"id": "b", "function": None}, CALL]}, {"content": None, "tool_calls": [CALL]}),
+        ({"tool_calls": CALL}, {"content": None, "tool_calls": [CALL]}),
+        ({"tool_calls": [None]}, {"content": None, "tool_calls": None}),
+        (None, {"content": None}),
+    ],
+)
+def test_what_litellm_could_not_read_is_brought_into_form(came: object, becomes: dict[str, Any]) -> None:
+    [choice] = repaired({"id": "1", "choices": [{"index": 0, "message": came}, None]})["choices"]
+    assert choice == {"index": 0, "message": {"role": "assistant", **becomes}}
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"choices": None}, {"content": [{"type": "text"}]}])
+def test_what_is_no_chat_completion_stays(body: object) -> None:
+    assert repaired(body) == body

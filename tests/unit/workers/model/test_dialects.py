@@ -1,0 +1,228 @@
+"""Every dialect of tool calls and reasoning that models are known to write into their text."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.model import dialects
+from workers.model.dialects import Spoken, inner, named, read, read_object
+
+OFFERED = ["shopify_data"]
+ARGUMENTS = '{"data_type": "counts"}'
+CALL = f'{{"name": "shopify_data", "arguments": {ARGUMENTS}}}'
+TWICE = json.dumps(ARGUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"<tool_call>\n{CALL}\n</tool_call>", ""),
+        (f"Let me look.\n<tool_call>{CALL}", "Let me look."),
+        (f"Let me look.\n\n<tool_call>\n```json\n{CALL}\n```\n</tool_call>", "Let me look."),
+        (f"<|tool_call|>{CALL}<|/tool_call|>", ""),
+        (f"<tool_use>{CALL}</tool_use>", ""),
+        (f"<tool_calls>[{CALL}]</tool_calls>", ""),
+        ("<tool_call>shopify_data\n<arg_key>data_type</arg_key>\n<arg_value>counts</arg_value>\n</tool_call>", ""),
+        (f"<function=shopify_data>{ARGUMENTS}</function>", ""),
+        (
+            "<tool_call>\n<function=shopify_data>\n<parameter=data_type>\ncounts\n</parameter>\n</function>\n"
+            "</tool_call>",
+            "",
+        ),
+        (
+            '<function_calls>\n<invoke name="shopify_data">\n<parameter name="data_type">counts</parameter>\n'
+            "</invoke>\n</function_calls>",
+            "",
+        ),
+        (
+            '<minimax:tool_call>\n<invoke name="shopify_data">\n<parameter name="data_type">counts</parameter>\n'
+            "</invoke>\n</minimax:tool_call>",
+            "",
+        ),
+        (
+            '<｜DSML｜function_calls>\n<｜DSML｜invoke name="shopify_data">\n'
+            '<｜DSML｜parameter name="data_type" string="true">counts</｜DSML｜parameter>\n'
+            "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+            "",
+        ),
+        (f"[TOOL_CALLS][{CALL}]", ""),
+        (f"[TOOL_CALLS]shopify_data[ARGS]{ARGUMENTS}", ""),
+        (f"[TOOL_CALLS]shopify_data[CALL_ID]a1b2c3d4e[ARGS]{ARGUMENTS}", ""),
+        (
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.shopify_data:0"
+            f"<|tool_call_argument_begin|>{ARGUMENTS}<|tool_call_end|><|tool_calls_section_end|>",
+            "",
+        ),
+        (
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>shopify_data\n"
+            f"```json\n{ARGUMENTS}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜><｜end▁of▁sentence｜>",
+            "",
+        ),
+        (f"<｜tool▁call▁begin｜>shopify_data<｜tool▁sep｜>{ARGUMENTS}<｜tool▁call▁end｜>", ""),
+        (
+            "<|channel|>analysis<|message|>SECRET<|end|><|start|>assistant<|channel|>commentary "
+            f"to=functions.shopify_data <|constrain|>json<|message|>{ARGUMENTS}<|call|>",
+            "",
+        ),
+        (f"<|python_tag|>{CALL.replace('arguments', 'parameters')}", ""),
+        ('<|python_tag|>shopify_data(data_type="counts")', ""),
+        ('```tool_code\nprint(default_api.shopify_data(data_type="counts"))\n```', ""),
+        (CALL, ""),
+        (f"```json\n{CALL}\n```", ""),
+        (f"Let me look.\n\n{CALL}", "Let me look."),
+        (f"Let me look.\n```json\n{CALL}\n```", "Let me look."),
+        ('{"tool": "shopify_data", "tool_input": {"data_type": "counts"}}', ""),
+        (f'{{"tool_calls": [{{"type": "function", "function": {CALL}}}]}}', ""),
+        (f'{{"name": "shopify_data", "arguments": {TWICE}}}', ""),
+        ('shopify_data(data_type="counts")', ""),
+        ('[shopify_data(data_type="counts")]', ""),
+        (f"<shopify_data>{ARGUMENTS}</shopify_data>", ""),
+        ("<shopify_data>\n<data_type>counts</data_type>\n</shopify_data>", ""),
+        (f"Thought: I should look.\nAction: shopify_data\nAction Input: {ARGUMENTS}", ""),
+        (f"<think>SECRET\n<tool_call>{CALL}</tool_call>", ""),
+    ],
+)
+def test_a_call_in_the_text_is_taken_out_of_it(text: str, words: str) -> None:
+    spoken = read(text, OFFERED)
+    [(name, arguments)] = spoken.calls
+    assert name == "shopify_data"
+    assert (read_object(arguments) if isinstance(arguments, str) else arguments) == {"data_type": "counts"}
+    assert (spoken.text, spoken.broken) == (words, False)
+
+
+def test_several_calls() -> None:
+    other = CALL.replace("counts", "overview")
+    for text in (f"<tool_call>{CALL}</tool_call>\n<tool_call>{other}</tool_call>", f"<tool_call>{CALL}\n{other}"):
+        assert [arguments["data_type"] for _, arguments in read(text, OFFERED).calls] == ["counts", "overview"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<tool_call>{"name": "delete_everything", "arguments": {}}</tool_call>',
+        '<tool_call>{"name": "shopi',
+        "<tool_call>I would like the counts</tool_call>",
+        "[TOOL_CALLS]nonsense",
+    ],
+)
+def test_markup_that_is_no_call_is_not_shown_but_told(text: str) -> None:
+    assert read(f"One moment. {text}", OFFERED) == Spoken("One moment.", (), broken=True)
+
+
+def test_without_tools_there_are_no_calls_and_no_markup() -> None:
+    spoken = read(f"Here you are.<tool_call>{CALL}</tool_call>", [])
+    assert (spoken.text, spoken.calls) == ("Here you are.", ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SECRET</think>\n\nYou have 67.",
+        "<think>SECRET</think>\n\nYou have 67.",
+        "<think>\nSECRET</think><think></think>You have 67.",
+        "<thinking>SECRET</thinking>You have 67.",
+        "<seed:think>SECRET</seed:think>You have 67.",
+        "You have 67.<think>SECRET",
+        "[THINK]SECRET[/THINK]You have 67.",
+        "◁think▷SECRET◁/think▷You have 67.",
+        "<|START_THINKING|>SECRET<|END_THINKING|>You have 67.",
+        "<|channel|>analysis<|message|>SECRET<|end|><|start|>assistant<|channel|>final<|message|>You have 67.",
+        "analysisSECRET.assistantfinalYou have 67.",
+        "You have 67.<|im_end|>",
+        "You have 67.</s>",
+    ],
+)
+def test_reasoning_and_tokens_of_templates_are_not_shown(text: str) -> None:
+    assert read(text, OFFERED) == Spoken("You have 67.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You have 67 customers.",
+        "Your best customers {by orders} are:\n- Ann\n- Bob",
+        '{"customers": 67}',
+        "5 < 7 and 9 > 8, and [1] is a note.",
+        "I read it with shopify_data(counts), which took a second.",
+        "The tool shopify_data is what I use.",
+        "Action: call your customers!",
+        "analysis: sales grew",
+    ],
+)
+def test_words_stay_as_they_are(text: str) -> None:
+    assert read(text, OFFERED) == Spoken(text)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "functions.shopify_data",
+        "default_api.shopify_data",
+        "default_api:shopify_data",
+        "functions.shopify_data:0",
+        "shopify_data<|channel|>commentary",
+        "shopify_data()",
+        "Shopify-Data",
+        " shopify_data ",
+        "get_shopify_data",
+        "mcp__store__shopify_data",
+    ],
+)
+def test_a_name_that_can_mean_only_one_tool(raw: str) -> None:
+    assert named(raw, OFFERED) == "shopify_data"
+
+
+@pytest.mark.parametrize("raw", ["delete_everything", "shopify", "data", "", None, 7])
+def test_a_name_that_means_no_tool(raw: object) -> None:
+    assert named(raw, OFFERED) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ARGUMENTS,
+        TWICE,
+        json.dumps(TWICE),
+        f"```json\n{ARGUMENTS}\n```",
+        '{"data_type": "counts", // how many\n}',
+        '{/* how many */ "data_type": "counts",}',
+        "{'data_type': 'counts'}",
+        '{"data_type": "counts"',
+        ARGUMENTS + ARGUMENTS,
+        f"[{ARGUMENTS}]",
+        f'{{"arguments": {ARGUMENTS}}}',
+        f'{{"parameters": {TWICE}}}',
+        CALL,
+    ],
+)
+def test_arguments_with_one_meaning(text: str) -> None:
+    found = read_object(text)
+    assert found is not None
+    assert inner(found) == {"data_type": "counts"}
+
+
+@pytest.mark.parametrize("text", ['{"data_type": "cou', '{"a": NaN}', "7", "null", "counts", "{a: b()}", "[" * 5000])
+def test_arguments_without_a_meaning(text: str) -> None:
+    assert read_object(text) is None
+
+
+def test_comments_are_none_within_a_text() -> None:
+    assert read_object('{"a": "http://b", }') == {"a": "http://b"}
+
+
+PIECES = st.sampled_from(
+    [
+        *("<tool_call>", "</tool_call>", "<think>", "</think>", "<invoke name=", "<function=", "shopify_data", "x"),
+        *("[TOOL_CALLS]", "<|channel|>", "<|message|>", "```json\n", '{"name":', "Action:", "{", "(", ")", "\n", '"'),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=60).map("".join))
+def test_whatever_a_model_writes_is_read(text: str) -> None:
+    for offered in (OFFERED, []):
+        spoken = dialects.read(text, offered)
+        assert "<tool_call>" not in spoken.text
+        assert "<think>" not in spoken.text

@@ -1,0 +1,383 @@
+"""What models write into their text that does not belong there: reasoning, and tool calls in some template's dialect.
+
+Servers are supposed to take both out and often do not. A call is taken where its meaning is certain: the markup is
+known or the JSON has the shape of a call, and the name is that of an offered tool. Markup without such a call is
+removed all the same and counted as `broken`, so that the model can be told; no merchant sees it. Pure.
+
+    Hermes, Qwen        <tool_call>{"name": …, "arguments": {…}}</tool_call>, also without the end
+    GLM                 <tool_call>name<arg_key>key</arg_key><arg_value>value</arg_value></tool_call>
+    Llama, Qwen coder   <function=name>{…}</function>, <function=name><parameter=key>value</parameter></function>
+    Claude, MiniMax     <invoke name="name"><parameter name="key">value</parameter></invoke>
+    Mistral             [TOOL_CALLS][{"name": …}], [TOOL_CALLS]name[ARGS]{…}
+    Kimi                <|tool_call_begin|>functions.name:0<|tool_call_argument_begin|>{…}<|tool_call_end|>
+    DeepSeek            <｜tool▁call▁begin｜>function<｜tool▁sep｜>name … <｜tool▁call▁end｜>
+    gpt-oss (harmony)   <|channel|>commentary to=functions.name<|message|>{…}<|call|>
+    Llama 3, Gemini     <|python_tag|>name(key="value"), ```tool_code … ```
+    by hand             the JSON alone or fenced, name(key="value") alone, <name>{…}</name>, Action: … Action Input: …
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+RawCall = tuple[str, Any]
+"""A tool's name as offered, and its arguments as they came."""
+
+_ENCODINGS = 3
+"""How often arguments may be encoded into each other."""
+LONGEST_WORDS = 16_000
+"""Characters that are searched, once reasoning is gone; a hostile text of this length takes a tenth of a second."""
+LONGEST_CALL = 4000
+"""Characters of a call in a text that are looked at more than once."""
+PLACES = 20
+"""How many lines that begin as JSON are tried."""
+_NAMES = ("name", "tool", "tool_name", "function", "function_name", "action", "recipient_name")
+_ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input", "params", "kwargs")
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A text without markup. `broken`: some of it looked like a call and could not be read."""
+
+    text: str
+    calls: tuple[RawCall, ...] = ()
+    broken: bool = False
+
+
+def read(text: str, offered: Collection[str]) -> Spoken:
+    """The words of a text and the calls of `offered` tools in it."""
+    words = _without_reasoning(_harmony_words(text))[:LONGEST_WORDS]
+    calls: list[RawCall] = []
+    broken = False
+    for pattern, reader in _MARKUP:
+        rest: list[str] = []
+        end = 0
+        for found in pattern.finditer(words):
+            made = [(named(name, offered), arguments) for name, arguments in reader(found)]
+            known = [(name, arguments) for name, arguments in made if name is not None]
+            calls += known
+            broken |= not known and bool(found[0].strip()) and not _is_wrapper(found)
+            rest.append(words[end : found.start()])
+            end = found.end()
+        words = "".join([*rest, words[end:]])
+    words, by_hand = _by_hand(words, offered)
+    return Spoken(_TOKEN.sub("", words).strip(), (*calls, *by_hand), broken)
+
+
+def named(raw: object, offered: Collection[str]) -> str | None:
+    """The offered tool that is meant: `functions.name`, `default_api.name:0`, `Name()`; None if none is."""
+    text = raw.strip() if isinstance(raw, str) else ""
+    if text in offered:
+        return text
+    plain = text.partition("<|")[0].partition("(")[0].strip().strip("`'\"").replace("-", "_").lower()
+    for part in (plain, *reversed(re.split(r"[.:/\s]+|__", plain))):
+        for name in (part, re.sub(r"^(get|call|use|fetch|tool)_", "", part)):
+            if name in offered:
+                return name
+    return None
+
+
+def read_object(text: str) -> dict[str, Any] | None:
+    """The one JSON object that is meant by `text`, also fenced, commented, encoded twice or unclosed; else None."""
+    value: Any = text
+    for _ in range(_ENCODINGS):
+        if not isinstance(value, str):
+            break
+        value = _parsed(value)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, dict) else None
+
+
+def inner(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, if these are wrapped in a call: {"name": …, "arguments": {…}}, {"parameters": {…}}."""
+    keys = [key for key in _ARGUMENTS if key in arguments]
+    if len(keys) != 1 or set(arguments) - {keys[0], *_NAMES, "type", "id"}:
+        return arguments
+    value = arguments[keys[0]]
+    found = read_object(value) if isinstance(value, str) else value
+    return found if isinstance(found, dict) else arguments
+
+
+# --- JSON as models write it -------------------------------------------------------------------------------------
+
+_FENCE = re.compile(r"^\s*```[\w-]*\s*\n?(.*?)\n?\s*```\s*$", re.DOTALL)
+_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.{0,1000}?\*/', re.DOTALL)
+_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
+
+
+def _parsed(text: str) -> Any:
+    fenced = _FENCE.match(text)
+    text = (fenced[1] if fenced else text).strip()
+    tidy = _TRAILING_COMMA.sub(lambda found: found[1] or "", _COMMENT.sub(lambda found: found[1] or "", text)).strip()
+    for candidate in dict.fromkeys((text, tidy, tidy + "}")):
+        try:
+            return json.loads(candidate, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            continue
+    repeated = _repeated(tidy)
+    if repeated is not None:
+        return repeated
+    try:
+        return ast.literal_eval(tidy) if tidy.startswith("{") else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _repeated(text: str) -> Any:
+    """The object that stands there several times: {…}{…}."""
+    try:
+        found = list(_objects(text))
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found and all(one == found[0] for one in found) else None
+
+
+def _objects(text: str) -> Iterator[Any]:
+    decoder, place = json.JSONDecoder(parse_constant=_no_constant), 0
+    while place < len(text):
+        value, place = decoder.raw_decode(text, place)
+        yield value
+        place += len(text[place:]) - len(text[place:].lstrip(" \t\r\n,;"))
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+# --- reasoning -----------------------------------------------------------------------------------------------------
+
+_EDGE = re.compile(
+    r"<(?P<ends>/?)(?:think|thinking|thought|reasoning|reflection|scratchpad|seed:think|mm:think)>"
+    r"|\[(?P<ends_2>/?)THINK\]|◁(?P<ends_3>/?)think▷|<\|(?:START|(?P<ends_4>END))_THINKING\|>"
+    r"|<unused9(?:4|(?P<ends_5>5))>",
+    re.IGNORECASE,
+)
+_CALL_BEGINS = re.compile(r"<tool_call>|<function=|<invoke ")
+
+
+def _without_reasoning(text: str) -> str:
+    """Templates open the block themselves, so its beginning may be missing; cut answers miss its end."""
+    kept: list[str] = []
+    visible: int | None = 0
+    hidden = 0
+    for edge in _EDGE.finditer(text):
+        if any(edge.groups()):
+            if visible is not None:
+                kept.clear()
+            visible = edge.end()
+        elif visible is not None:
+            kept.append(text[visible : edge.start()])
+            visible, hidden = None, edge.end()
+    if visible is None:
+        begins = _CALL_BEGINS.search(text, hidden)
+        visible = begins.start() if begins else len(text)
+    return "".join([*kept, text[visible:]])
+
+
+_CHANNEL = re.compile(
+    r"(?:<\|start\|>[^<]*)?<\|channel\|>(?P<head>.{0,200}?)<\|message\|>(?P<body>.*?)"
+    r"(?:<\|(?:end|return)\|>|(?=<\|(?:call|start|channel)\|>)|\Z)",
+    re.DOTALL,
+)
+_CHANNELS_LOST = re.compile(r"^\s*analysis.*assistantfinal", re.DOTALL)
+
+
+def _harmony_words(text: str) -> str:
+    """What channels say to the user; calls keep their markup. https://cookbook.openai.com/articles/openai-harmony"""
+
+    def kept(found: re.Match[str]) -> str:
+        head = found["head"].strip()
+        if "to=" in head:
+            return found[0]
+        return "" if head.startswith("analysis") else found["body"]
+
+    return _CHANNELS_LOST.sub("", _CHANNEL.sub(kept, text))
+
+
+# --- calls ---------------------------------------------------------------------------------------------------------
+
+
+def _call_of(value: Any) -> Iterator[RawCall]:
+    """The calls in a JSON value."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _call_of(item)
+    if not isinstance(value, dict):
+        return
+    for key in ("tool_calls", "function_call", "tool_call", "function"):
+        if isinstance(value.get(key), (list, dict)):
+            yield from _call_of(value[key])
+            return
+    name = next((value[key] for key in _NAMES if isinstance(value.get(key), str)), None)
+    if name is not None:
+        yield name, next((value[key] for key in _ARGUMENTS if key in value), {})
+
+
+def _json_calls(text: str) -> list[RawCall]:
+    fenced = _FENCE.match(text)
+    try:
+        return list(_call_of(list(_objects((fenced[1] if fenced else text).strip()))))
+    except (ValueError, RecursionError):
+        return list(_call_of(read_object(text))) if len(text) <= LONGEST_CALL else []
+
+
+_PARAMETER = re.compile(
+    r"<(?:\w+:|｜DSML｜)?parameter(?:=|\s+name=)\"?(?P<key>[\w-]{1,80})\"?[^>]{0,100}>(?P<value>.*?)</(?:\w+:|｜DSML｜)?parameter>"
+    r"|<arg_key>(?P<glm_key>[^<]{0,80})</arg_key>\s*<arg_value>(?P<glm_value>.*?)</arg_value>"
+    r"|<(?P<tag>\w+)>(?P<inside>[^<]*)</(?P=tag)>",
+    re.DOTALL,
+)
+_EXPRESSION = re.compile(r"(?<![\w.])(?P<name>[A-Za-z_][\w.]{0,80})\((?P<inside>[^()]{0,1000})\)")
+
+
+def _parameters(text: str) -> Any:
+    """Arguments as JSON or as one element each."""
+    found = {
+        (one["key"] or one["glm_key"] or one["tag"]): (one["value"] or one["glm_value"] or one["inside"] or "").strip()
+        for one in _PARAMETER.finditer(text)
+    }
+    return found or text.strip()
+
+
+def _tagged(found: re.Match[str]) -> list[RawCall]:
+    body = found["body"]
+    if (glm := re.match(r"\s*([\w.:-]+)\s*(<arg_key>.*)", body, re.DOTALL)) is not None:
+        return [(glm[1], _parameters(glm[2]))]
+    return _json_calls(body) or _expressions(body)
+
+
+def _named_element(found: re.Match[str]) -> list[RawCall]:
+    return [(found["name"], _parameters(found["body"]))]
+
+
+_MISTRAL_PAIR = re.compile(
+    r"([\w.-]{1,80})(?:\[CALL_ID\][\w-]{0,80})?(?:\[ARGS\])?\s*(\{.{0,1000}?\})(?=\s*(?:[\w.-]{1,80}[\[{]|\Z))",
+    re.DOTALL,
+)
+
+
+def _mistral(found: re.Match[str]) -> list[RawCall]:
+    body = found["body"].strip()
+    if body.startswith(("[", "{")):
+        return _json_calls(body)
+    pairs = _MISTRAL_PAIR.finditer(body)
+    return [(one[1], one[2]) for one in pairs]
+
+
+def _code(found: re.Match[str]) -> list[RawCall]:
+    return _json_calls(found["body"]) or _expressions(found["body"])
+
+
+def _expressions(text: str) -> list[RawCall]:
+    """name(key="value"), as in Python."""
+    calls: list[RawCall] = []
+    for found in _EXPRESSION.finditer(text):
+        try:
+            call = ast.parse(found[0], mode="eval").body
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            continue
+        if isinstance(call, ast.Call) and all(isinstance(word.value, ast.Constant) for word in call.keywords):
+            calls.append((found["name"], {str(word.arg): word.value.value for word in call.keywords}))  # type: ignore[attr-defined]
+    return calls
+
+
+def _is_wrapper(found: re.Match[str]) -> bool:
+    """Whether nothing is left in this element: its calls were read by an earlier pattern."""
+    return not found.groupdict().get("body", "").strip()
+
+
+_ANY = re.DOTALL | re.IGNORECASE
+_MARKUP: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]], ...] = (
+    (
+        re.compile(
+            r"(?:<\|start\|>[^<]{0,100})?<\|channel\|>[^<]{0,100}?to=(?P<name>[\w.:-]{1,80})[^<]{0,100}"
+            r"(?:<\|constrain\|>[^<]{0,100})?<\|message\|>"
+            r"(?P<body>.*?)(?:<\|call\|>|(?=<\|(?:start|channel|end)\|>)|\Z)",
+            _ANY,
+        ),
+        _named_element,
+    ),
+    (
+        re.compile(
+            r"<(?:\w+:|｜DSML｜)?invoke\s+name=\"?(?P<name>[^\">]{1,80})\"?[^>]{0,100}>(?P<body>.*?)"
+            r"(?:</(?:\w+:|｜DSML｜)?invoke>|\Z)",
+            _ANY,
+        ),
+        _named_element,
+    ),
+    (re.compile(r"<function=(?P<name>[^>]{1,80})>(?P<body>.*?)(?:</function>|\Z)", _ANY), _named_element),
+    (
+        re.compile(
+            r"<[|｜]tool_call_begin[|｜]>\s*(?P<name>[^<\s]{1,80})\s*<[|｜]tool_call_argument_begin[|｜]>(?P<body>.*?)"
+            r"(?:<[|｜]tool_call_end[|｜]>|\Z)",
+            _ANY,
+        ),
+        _named_element,
+    ),
+    (
+        re.compile(
+            r"<[|｜]tool▁call▁begin[|｜]>(?:function<[|｜]tool▁sep[|｜]>)?(?P<name>[\w.:-]{1,80})(?:<[|｜]tool▁sep[|｜]>)?"
+            r"(?P<body>.*?)(?:<[|｜]tool▁call▁end[|｜]>|\Z)",
+            _ANY,
+        ),
+        _named_element,
+    ),
+    (
+        re.compile(
+            r"<\|?(?P<tag>(?:[\w-]+:|｜DSML｜)?(?:tool_calls?|function_calls?|tool_use|toolcall))\|?>(?P<body>.*?)"
+            r"(?:<[/|]{1,2}(?P=tag)\|?>|\Z)",
+            _ANY,
+        ),
+        _tagged,
+    ),
+    (re.compile(r"\[TOOL_CALLS\](?P<body>.*)", _ANY), _mistral),
+    (re.compile(r"<\|python_tag\|>(?P<body>.*)", _ANY), _code),
+    (re.compile(r"```(?:tool_code|tool_call|tool_calls|function_call)\s*\n(?P<body>.*?)(?:```|\Z)", _ANY), _code),
+)
+_TOKEN = re.compile(
+    r"<\|[a-z_]+\|>|<｜[^｜>]{1,40}｜>|</?(?:s|eos|bos|end_of_turn|start_of_turn)>|\[/?INST\]|</tool_calls?>"
+)
+_REACT = re.compile(
+    r"(?:^Thought:[^\n]*\s+)?^Action:\s*(?P<name>\S{1,80})[ \t]*\n\s*Action Input:\s*(?P<body>.*?)"
+    r"(?:\n\s*Observation:.*)?\Z",
+    re.MULTILINE | re.DOTALL,
+)
+_JSON_BEGINS = re.compile(r"^[ \t]*(?P<fence>```(?:json)?[ \t]*\n\s*)?(?=[\[{])", re.MULTILINE)
+_LINE_OF_CODE = re.compile(
+    r"^[ \t]*(?:print\()?\[?[ \t]*(?P<call>[A-Za-z_][\w.]{0,80}\([^()\n]{0,1000}\))[ \t]*\]?\)?[ \t]*$", re.MULTILINE
+)
+
+
+def _by_hand(text: str, offered: Collection[str]) -> tuple[str, list[RawCall]]:
+    """Calls without any markup: only whole lines that name an offered tool."""
+    if not any(name in text for name in offered):
+        return text, []
+    calls: list[RawCall] = []
+
+    def take(made: list[RawCall], found: str) -> str:
+        known = [(name, arguments) for raw, arguments in made if (name := named(raw, offered)) is not None]
+        calls.extend(known)
+        return "" if known else found
+
+    text = _REACT.sub(lambda found: take([(found["name"], found["body"])], found[0]), text)
+    text = _LINE_OF_CODE.sub(lambda found: take(_expressions(found["call"]), found[0]), text)
+    for name in offered:
+        element = rf"<(?P<name>{re.escape(name)})\s*(?:/>|>(?P<body>.*?)(?:</{re.escape(name)}>|\Z))"
+        text = re.sub(
+            element, lambda found: take([(found["name"], _parameters(found["body"] or ""))], found[0]), text, flags=_ANY
+        )
+    decoder = json.JSONDecoder(parse_constant=_no_constant)
+    places = {found.end(): found for found in reversed(list(_JSON_BEGINS.finditer(text)))}  # the fence's, if it has one
+    for begins in [*places.values()][:PLACES]:
+        try:
+            value, end = decoder.raw_decode(text, begins.end())
+        except (ValueError, RecursionError):
+            continue
+        if not take(list(_call_of(value)), "not a call"):
+            rest = re.sub(r"\A\s*```", "", text[end:]) if begins["fence"] else text[end:]
+            text = text[: begins.start()] + rest
+    return text, calls

@@ -1,0 +1,102 @@
+"""What a provider wants back with its own answers, and what it turned out to want otherwise.
+
+Reasoning models give more than words and calls (`reasoning_content`, thinking blocks, thought signatures), and some
+refuse the next request without it. So it is kept with the step (`EXTRAS`) and goes back to the model it came from, and
+to nobody else. Providers disagree about it, and about options: what one demands, another refuses with 400. The refusal
+says which, and is believed.
+"""
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+EXTRAS = "_extras"
+"""Key of a kept assistant message: `model`, and what it wants back in the message and, by id, in its tool calls."""
+
+Message = Mapping[str, Any]
+
+_BLANK = " "
+"""Stands for reasoning that was another model's; what DeepSeek takes at least."""
+_ANY_SIGNATURE = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+"""https://ai.google.dev/gemini-api/docs/thought-signatures"""
+_SUBJECT = re.compile(
+    r"reasoning|thinking|thought|signature|provider_specific|extra_content|extra[ _](inputs|fields|forbidden)"
+    r"|additional propert|unsupported propert|unrecognized (request argument|key|field)",
+    re.IGNORECASE,
+)
+_DEMAND = re.compile(r"must be|missing|required|expected|needs? to be|pass(ed)? back", re.IGNORECASE)
+_OPTIONS = {
+    "temperature": re.compile(r"temperature", re.IGNORECASE),
+    "max_tokens": re.compile(r"max_?(completion_|output_)?tokens", re.IGNORECASE),
+}
+
+
+@dataclass(frozen=True)
+class _Habit:
+    extras: Literal["own", "none", "filled"] = "own"
+    signatures: bool = False
+    without: frozenset[str] = frozenset()
+
+
+class Habits:
+    """What is known about each model. Shared by all threads of a process."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Habit] = {}
+        self._lock = threading.Lock()
+
+    def messages(self, name: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """The messages as the model `name` is sent them."""
+        return _fitted(name, messages, self._of(name))
+
+    def options(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options that the model `name` takes."""
+        return {option: value for option, value in options.items() if option not in self._of(name).without}
+
+    def learn(self, name: str, complaint: str, messages: Sequence[Message], options: Mapping[str, Any]) -> bool:
+        """Whether the complaint of the model `name` is about what can be sent otherwise; from now on it is."""
+        with self._lock:
+            known = self._known.get(name, _Habit())
+            changed = _changed(known, complaint, self.options(name, options) if known.without else options)
+            if changed == known:
+                return False
+            if changed.without == known.without and _fitted(name, messages, changed) == _fitted(name, messages, known):
+                return False
+            self._known[name] = changed
+            return True
+
+    def _of(self, name: str) -> _Habit:
+        return self._known.get(name, _Habit())
+
+
+def _changed(known: _Habit, complaint: str, options: Mapping[str, Any]) -> _Habit:
+    if _SUBJECT.search(complaint):
+        if _DEMAND.search(complaint) and known.extras != "filled":
+            return replace(known, extras="filled", signatures="signature" in complaint)
+        return replace(known, extras="none") if known.extras != "none" else known
+    named = {option for option in options if option in _OPTIONS and _OPTIONS[option].search(complaint)}
+    return replace(known, without=known.without | named)
+
+
+def _fitted(name: str, messages: Sequence[Message], habit: _Habit) -> list[dict[str, Any]]:
+    return [_one(name, message, habit) for message in messages]
+
+
+def _one(name: str, message: Message, habit: _Habit) -> dict[str, Any]:
+    sent = {key: value for key, value in message.items() if key != EXTRAS}
+    if message.get("role") != "assistant":
+        return sent
+    extras = message.get(EXTRAS) or {}
+    if habit.extras != "none" and extras.get("model") == name:
+        sent |= extras.get("message", {})
+        calls = extras.get("calls", {})
+        if calls:
+            sent["tool_calls"] = [{**call, **calls.get(call["id"], {})} for call in sent.get("tool_calls", ())]
+    if habit.extras == "filled":
+        if not any(sent.get(key) for key in ("reasoning_content", "reasoning", "reasoning_details")):
+            sent["reasoning_content"] = _BLANK
+        if habit.signatures and sent.get("tool_calls"):
+            sent["tool_calls"] = [{"extra_content": _ANY_SIGNATURE, **call} for call in sent["tool_calls"]]
+    return sent
