@@ -24,6 +24,7 @@ from workers.intake import accept
 from workers.intake.__main__ import consume
 from workers.workflow import runner
 from workers.workflow.handler import MESSAGE
+from workers.workflow.runner import OVER_LIMIT_PAUSE_SECONDS
 from workflows.loader import load_folder
 
 FLOOD = 20_100
@@ -56,11 +57,10 @@ class Told:
     def __init__(self, database: Database, **settings: Any) -> None:
         self.turns: list[int] = []
         self.keys: list[int] = []
+        self.pauses: list[float] = []
         self.replies: list[dict[str, Any]] = []
         self.fetches: list[Any] = []
-        wake_ups = SimpleNamespace(
-            run_turn=self.turns.append, fetch=self.fetches.append, handle_events=self.keys.extend
-        )
+        wake_ups = SimpleNamespace(run_turn=self.turns.append, fetch=self.fetches.append, handle_events=self._wakes)
         publisher = SimpleNamespace(publish=lambda replies: self.replies.extend(reply.body for reply in replies))
         cache = SimpleNamespace(drop=lambda merchant_id: None)
         self.resources = cast(
@@ -74,6 +74,10 @@ class Told:
                 settings=SimpleNamespace(**settings),
             ),
         )
+
+    def _wakes(self, keys: Sequence[int], after_seconds: float = 0.0) -> None:
+        self.keys.extend(keys)
+        self.pauses.append(after_seconds)
 
 
 def handle(database: Database, told: Told, kind: str, data: dict[str, Any], conversation: str | None = "c1") -> None:
@@ -136,6 +140,9 @@ def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Data
         AND b.event_key > a.event_key"""
     assert query(database, in_order) == [(True,)]
     assert sum(reply["data"]["type"] == "RUN_ERROR" for reply in told.replies) == 91
+    # Those he may send are handled at once, what is too much a few at a time.
+    assert sum(seconds > 0 for seconds in told.pauses) >= 80 / inbox.PER_MERCHANT
+    assert told.pauses.index(OVER_LIMIT_PAUSE_SECONDS) > 1
 
 
 def test_an_event_put_off_is_found_should_its_predecessors_be_lost(database: Database) -> None:
