@@ -6,16 +6,16 @@ complete flows. Both use the same disk, one after the other; compare figures fro
 
 import argparse
 import time
-from pathlib import Path
 
 from kombu import Producer
 
 from bench.burst import broker_named
-from bench.flow import Flows, Rows, StoreProcess, floor, idle, rate, saturated, unhurried_workflows
-from bench.ground import ground
+from bench.chain_app import floor
+from bench.figures import Machine, Rows, rate
+from bench.flow import Measure, cj, show
+from bench.ground import Ground, StubsProcess, ground
 from events import queues
 from events.broker.consumer import PlainConsumer
-from tests.stack import Stack
 
 BODY = b"x" * 300
 
@@ -42,35 +42,28 @@ def plain(broker_url: str, count: int) -> Rows:
     return [published, consumed]
 
 
-def flows(database_url: str, valkey_url: str, broker_url: str, folder: Path, seconds: float) -> Rows:
-    environ = {"CJ_WORKFLOWS": str(unhurried_workflows(folder)), "CJ_LEASE_SECONDS": "10", "CJ_LOG_LEVEL": "WARNING"}
-    store = StoreProcess()
-    try:
-        with Stack(
-            database_url,
-            valkey_url,
-            folder,
-            broker_url=broker_url,
-            environ=environ,
-            store=store.as_store(),
-        ) as stack:
-            found = Flows(stack)
-            return [*idle(stack, found, 30), saturated(found, seconds)]
-    finally:
-        store.stop()
+def flows(here: Ground, stubs: StubsProcess, broker_url: str, count: int) -> None:
+    """Complete flows, one after the other and many at a time."""
+    with cj(here, stubs, broker_url) as system:
+        machine = Machine(here.postgres, here.valkey, system.database_url, {**system.kinds(), "stubs": [stubs.pid]})
+        measure = Measure(system, machine, stubs)
+        show({"flows": measure.idle(30) | measure.saturated(16, count)}, details=False)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=2000)
-    parser.add_argument("--seconds", type=float, default=8.0, help="length of each saturated part")
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of the chains")
+    parser.add_argument("--flows", type=int, default=150, help="complete flows, 16 in flight")
     options = parser.parse_args()
+    stubs = StubsProcess()
     for broker in ("redis", "rabbitmq"):
         print(f"\n{broker}")
         with ground() as here, broker_named(broker, here.folder, here.valkey) as broker_url:
             plain(broker_url, options.messages)
             floor(broker_url, 40, options.seconds)
-            flows(here.database_url, here.valkey.url, broker_url, here.folder, options.seconds)
+            flows(here, stubs, broker_url, options.flows)
+    stubs.stop()
 
 
 if __name__ == "__main__":

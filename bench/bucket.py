@@ -24,7 +24,7 @@ from typing import Any
 import redis
 from pydantic import SecretStr
 
-from bench.flow import StoreProcess
+from bench.ground import StoreProcess
 from shopify.client import ShopifyClient
 from shopify.data import fetch
 from shopify.errors import Throttled

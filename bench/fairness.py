@@ -18,8 +18,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import text
 
-from bench.flow import StoreProcess, latency, unhurried_workflows
-from bench.ground import ground
+from bench.figures import latency
+from bench.ground import StoreProcess, ground, unhurried_workflows
 from storage import merchants
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until

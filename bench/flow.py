@@ -1,265 +1,358 @@
-"""Measures how long the flow takes: `make bench`, or `python -m bench.flow [--events N] [--seconds S] [--json FILE]`.
+"""What one flow costs, beside two others: `make bench`, or `python -m bench.flow [--only NAME…] [--json FILE]`.
 
-When idle, one event at a time: event published → first request at the store, → first reply, → first words; a cached
-tool read; then complete flows per second under saturation. The floor, from the same run and broker, is a chain of three
-empty Celery tasks. Model and store answer at once (the demo model, no pause between messages), all on loopback.
-Absolute figures depend on the machine: compare the ratios.
+One flow is a store that was connected: event → context → turn → 4 model calls over HTTP → 3 fetches → 3 texts. The
+same stubs, Postgres, Valkey and litellm serve `cj` (this project), `celery` (tasks that commit each step) and `bare` (a
+loop that keeps nothing; both in `bench.plain`). Systems take turns in `--rounds`, and medians are printed. Compare CPU
+and counts everywhere, times and rates only on a quiet machine. The load's own CPU stands apart.
 """
 
 import argparse
 import json
-import re
+import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from abc import ABC, abstractmethod
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol
 
-import httpx
-from celery import Celery
-from kombu import Connection, Consumer, Message, Queue
+import redis
+from sqlalchemy import text
 
-from bench.ground import ground
-from shopify.development_store.server import DevelopmentStore
-from storage.cache import Cache
-from storage.redis_server import RedisServer
-from storage.turns import Claim, TurnInput
+from bench import plain
+from bench.figures import Machine, Rows, percentile, table
+from bench.ground import Ground, StubsProcess, ground, unhurried_workflows
+from storage.database import Database
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
-from workers.agent.tools import Tools
-from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
-from workers.model.response import ToolCall
 
-Rows = list[dict[str, Any]]
-WINDOW = 16  # flows in flight when saturated
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+AGENTS = min(os.cpu_count() or 1, 2)
+IN_FLIGHT = (16, 64)
+COUNTED = 20
+"""Flows while Postgres logs each statement."""
 
 
-def latency(name: str, seconds: Sequence[float], aim: str = "") -> dict[str, Any]:
-    p50, p95 = 1000 * statistics.median(seconds), 1000 * percentile(seconds, 0.95)
-    print(f"{name:<46} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms   n {len(seconds):<4} {aim}", flush=True)
-    return {"name": name, "p50_ms": round(p50, 2), "p95_ms": round(p95, 2), "n": len(seconds)}
+class System(Protocol):
+    """Something that carries out flows, named by their merchants' numbers."""
+
+    database_url: str
+
+    def kinds(self) -> Mapping[str, Collection[int]]:
+        """Process ids by kind."""
+
+    def connect(self, number: int) -> None:
+        """Make the merchant known."""
+
+    def begin(self, number: int) -> None:
+        """Tell that the store was connected."""
+
+    def first_text(self, number: int) -> float:
+        """When the first text arrived (Unix time)."""
+
+    def ended(self, number: int) -> float | None:
+        """When the last reply arrived, if it did."""
 
 
-def rate(name: str, count: int, seconds: float) -> dict[str, Any]:
-    print(f"{name:<46} {count / seconds:7.1f} /s   ({count} in {seconds:.1f} s)", flush=True)
-    return {"name": name, "per_second": round(count / seconds, 2), "n": count}
+def shop(number: int) -> str:
+    return f"bench-{number}.myshopify.com"
 
 
-def unhurried_workflows(folder: Path) -> Path:
-    """The shipped workflows without the pause between messages."""
-    target = folder / "workflows"
-    target.mkdir()
-    for source in (ROOT / "workflows").glob("*.yaml"):
-        text = re.sub(r"(?m)^limits:\n", "limits:\n  pause_between_messages_seconds: 0\n", source.read_text())
-        if "pause_between_messages_seconds: 0\n" not in text:
-            text += "\nlimits:\n  pause_between_messages_seconds: 0\n"
-        (target / source.name).write_text(text)
-    return target
-
-
-class StoreProcess:
-    """The development store in its own process, so that it does not compete with this one's threads."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "shopify.development_store", "--port", "0"]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        self.admin_url = self._process.stdout.readline().strip().split("SHOPIFY_ADMIN_URL=")[1]
-        self._http = httpx.Client(base_url=self.admin_url.split("/{shop}")[0], trust_env=False)
-
-    def as_store(self) -> DevelopmentStore:
-        """Typed as a store, for callers that only need its address and `register`."""
-        return cast(DevelopmentStore, self)
-
-    def register(self, shop_domain: str, size: str, token: str, **settings: Any) -> None:
-        asked = {"shop_domain": shop_domain, "size": size, "token": token, **settings}
-        self._http.post("/_control/shops", json=asked).raise_for_status()
-
-    def requests(self) -> list[dict[str, Any]]:
-        return list(self._http.get("/_control/requests").json()["requests"])
-
-    def stop(self) -> None:
-        self._http.close()
-        self._process.terminate()
-        self._process.wait(10)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-
-
-class Flows:
-    """Merchants that connect a store, one at a time or many at once."""
+class Cj:
+    """This project, as `cj up` starts it."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._number = 0
-        self.published: dict[str, float] = {}
+        self.database_url = stack.database_url
 
-    def prepare(self) -> str:
-        """Create a merchant with a store, not yet announced; returns its conversation."""
-        self._number += 1
-        self._stack.connect(f"bench-{self._number}.myshopify.com", f"bench_{self._number}", size="tiny")
-        return f"flow_{self._number}"
+    def kinds(self) -> Mapping[str, Collection[int]]:
+        found: dict[str, list[int]] = defaultdict(list)
+        for name, pid in self._stack.supervisor.pids().items():
+            found[name.partition(".")[0]].append(pid)
+        return {**found, "fork servers": self._stack.supervisor.server_pids()}
 
-    def begin(self, conversation_id: str) -> None:
-        number = conversation_id.removeprefix("flow_")
-        self.published[conversation_id] = time.time()
-        self._stack.connected(f"bench_{number}", f"bench-{number}.myshopify.com", conversation_id)
+    def connect(self, number: int) -> None:
+        self._stack.connect(shop(number), f"bench_{number}")
 
-    def has_ended(self, conversation_id: str) -> bool:
-        return self._stack.gateway.ends(conversation_id) > 0
+    def begin(self, number: int) -> None:
+        self._stack.connected(f"bench_{number}", shop(number), f"flow_{number}")
 
+    def first_text(self, number: int) -> float:
+        said = [reply.id for reply in self._stack.gateway.of(f"flow_{number}") if reply.text]
+        return self._stack.gateway.arrived[said[0]]
 
-def idle(stack: Stack, flows: Flows, count: int) -> Rows:
-    conversations = [flows.prepare() for _ in range(count)]
-    for conversation in conversations:
-        flows.begin(conversation)
-        wait_until(lambda at=conversation: flows.has_ended(at), limit=30)  # type: ignore[misc]
-    first_request: dict[str, float] = {}
-    for seen in stack.store.requests():
-        conversation = "flow_" + re.sub(r"\D", "", seen["shop"])
-        first_request.setdefault(conversation, seen["received_at"])
-    first_reply, first_words, whole = [], [], []
-    for conversation in conversations:
-        at = flows.published[conversation]
-        replies = stack.gateway.of(conversation)
-        arrived = [stack.gateway.arrived[reply.id] - at for reply in replies]
-        first_reply.append(arrived[0])
-        first_words.append(next(t for t, reply in zip(arrived, replies, strict=True) if reply.text))
-        whole.append(arrived[-1])
-    warm = slice(3, None)  # the first few use cold connections
-    requests = [first_request[conversation] - flows.published[conversation] for conversation in conversations]
-    return [
-        latency("event published → first request at the store", requests[warm], "aim p95 ≤ 30"),
-        latency("event published → first reply on the queue", first_reply[warm], "aim p95 ≤ 100"),
-        latency("event published → first words on the queue", first_words[warm]),
-        latency("event published → turn ended", whole[warm]),
-    ]
+    def ended(self, number: int) -> float | None:
+        if not self._stack.gateway.ends(f"flow_{number}"):
+            return None
+        return self._stack.gateway.arrived[self._stack.gateway.of(f"flow_{number}")[-1].id]
 
 
-def saturated(flows: Flows, seconds: float) -> dict[str, Any]:
-    waiting = [flows.prepare() for _ in range(int(seconds * 40))]
-    running: list[str] = []
-    ended = 0
-    started = time.monotonic()
-    while time.monotonic() - started < seconds and (waiting or running):
-        while waiting and len(running) < WINDOW:
-            running.append(waiting.pop())
-            flows.begin(running[-1])
-        still = [conversation for conversation in running if not flows.has_ended(conversation)]
-        ended += len(running) - len(still)
-        running = still
-        time.sleep(0.002)
-    took = time.monotonic() - started
-    wait_until(lambda: all(flows.has_ended(conversation) for conversation in running), limit=60)
-    return rate(f"complete flows, {WINDOW} in flight", ended, took)
+@contextmanager
+def cj(here: Ground, stubs: StubsProcess, broker_url: str | None = None) -> Iterator[Cj]:
+    folder = here.folder / f"cj-{time.monotonic_ns()}"
+    folder.mkdir()
+    environ = {"CJ_WORKFLOWS": str(unhurried_workflows(folder)), "CJ_LEASE_SECONDS": "10", "CJ_LOG_LEVEL": "INFO"}
+    environ |= {"CJ_MODEL": "openai/stub", "OPENAI_API_BASE": f"{stubs.url}/v1"}
+    with here.postgres.migrated_database() as url:
+        stack = Stack(
+            url, here.valkey.url, folder, broker_url=broker_url, environ=environ, store=stubs.as_store(),
+            counts={"agent": AGENTS},
+        )  # fmt: skip
+        with stack:
+            yield Cj(stack)
 
 
-def cached_reads(stack: Stack, count: int) -> dict[str, Any]:
-    cache = Cache(RedisServer(stack.redis_url))
-    now = datetime.now(UTC)
-    claim = Claim(
-        turn_id=1, conversation_id="flow_1", merchant_id="bench_1", seq=1, attempt=1, failures=0, workflow=None,
-        workflow_hash=None, input=TurnInput("merchant", "x"), event_id="x", event_type="message_received",
-        event_received_at=now, traceparent=None, started_at=now, now=now, lease_seconds=10.0,
-    )  # fmt: skip
-    tools = Tools(stack.database, cache, WakeUps(sender(stack.broker_url), broker_breaker()))
-    call = ToolCall("c", "shopify_data", {"data_type": "counts"})
-    seconds = []
-    for _ in range(count):
-        started = time.perf_counter()
-        [result] = tools.run(claim, [call], allowed=None, seen=(), seconds=5.0)
-        seconds.append(time.perf_counter() - started)
-        if not result.get("cached"):
-            raise SystemExit(f"not from the cache: {result}")
-    return latency("cached tool read", seconds[10:], "aim p95 ≤ 15")
+class Plain(ABC):
+    """A program of `bench.plain`, in two processes."""
+
+    def __init__(self, here: Ground, stubs: StubsProcess, database_url: str, command: list[str]) -> None:
+        self.database_url = database_url
+        self._first: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+        environ = {"BROKER_URL": here.valkey.url, "DATABASE_URL": database_url, "STUBS": stubs.url}
+        self._broker = redis.Redis.from_url(here.valkey.url)
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", *command], cwd=ROOT, env={"PATH": "/usr/bin:/bin", **environ},
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )
+            for _ in range(AGENTS)
+        ]  # fmt: skip
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._take, daemon=True)
+        self._thread.start()
+
+    def kinds(self) -> Mapping[str, Collection[int]]:
+        return {"worker": [process.pid for process in self._processes]}
+
+    @abstractmethod
+    def connect(self, number: int) -> None: ...
+
+    @abstractmethod
+    def begin(self, number: int) -> None: ...
+
+    def first_text(self, number: int) -> float:
+        return self._first[str(number)]
+
+    def ended(self, number: int) -> float | None:
+        return self._last.get(str(number))
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait(20)
+
+    def _take(self) -> None:
+        while not self._stop.is_set():
+            found = self._broker.brpop([plain.REPLIES], timeout=1)
+            if found is None:
+                continue
+            reply = json.loads(found[1])
+            self._first.setdefault(reply["event"], time.time())
+            if reply["last"]:
+                self._last[reply["event"]] = time.time()
 
 
-def floor(broker_url: str, count: int, seconds: float) -> Rows:
-    workers = [_hop(broker_url, name) for name in ("hop1", "hop2", "hop3")]
+class Bare(Plain):
+    def connect(self, number: int) -> None:
+        pass
+
+    def begin(self, number: int) -> None:
+        self._broker.lpush(plain.EVENTS, json.dumps({"event": str(number), "shop": shop(number)}))
+
+
+class PlainCelery(Plain):
+    def connect(self, number: int) -> None:
+        with plain.engine().begin() as connection:
+            values = {"shop": shop(number)}
+            connection.execute(text("INSERT INTO plain_shops (shop, token) VALUES (:shop, 'shpat_plain')"), values)
+
+    def begin(self, number: int) -> None:
+        plain.app.send_task("plain.event", [str(number), shop(number)])
+
+
+@contextmanager
+def bare(here: Ground, stubs: StubsProcess) -> Iterator[Plain]:
+    system = Bare(here, stubs, here.database_url, ["bench.plain"])
     try:
-        app = Celery("chain", broker=broker_url)
-        with Connection(broker_url) as connection:
-            chained: list[float] = []
-            queue = Queue("chained", durable=True)
-
-            def note(message: Message) -> None:
-                chained.append(time.time())
-                message.ack()
-
-            with Consumer(connection.channel(), [queue], on_message=note):
-                idle_seconds = [_one(app, connection, chained) for _ in range(count + 10)][10:]
-                first = latency("floor: three empty Celery tasks", idle_seconds)
-                return [first, _many(app, connection, chained, seconds)]
+        yield system
     finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.wait(20)
+        system.stop()
 
 
-def _hop(broker_url: str, queue: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "celery", "-A", "bench.chain_app", "worker", "-Q", queue, "-P", "threads"]
-    command += ["-c", "8", "-n", f"{queue}@bench", "--without-gossip", "--without-mingle", "-l", "ERROR"]
-    environ = {"BROKER_URL": broker_url, "PATH": "/usr/bin:/bin"}
-    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@contextmanager
+def celery(here: Ground, stubs: StubsProcess) -> Iterator[Plain]:
+    command = ["celery", "-A", "bench.plain", "worker", "-P", "threads", "-c", str(plain.THREADS), "-l", "ERROR"]
+    with here.postgres.empty_database() as url:
+        os.environ.update(BROKER_URL=here.valkey.url, DATABASE_URL=url)
+        plain.app.conf.update(broker_url=here.valkey.url)
+        plain.engine.cache_clear()
+        database = Database(url)
+        with database.transaction() as session:
+            for statement in plain.SCHEMA.split(";"):
+                session.execute(text(statement))
+        database.dispose()
+        system = PlainCelery(here, stubs, url, command)
+        try:
+            yield system
+        finally:
+            system.stop()
+            plain.engine().dispose()
 
 
-def _one(app: Celery, connection: Connection, chained: list[float]) -> float:
-    chained.clear()
-    started = time.time()
-    app.send_task("chain.first", [1], queue="hop1")
-    while not chained:
-        connection.drain_events(timeout=30)
-    return chained[0] - started
+SYSTEMS: Mapping[str, Callable[[Ground, StubsProcess], AbstractContextManager[System]]] = {
+    "cj": cj,
+    "celery": celery,
+    "bare": bare,
+}
 
 
-def _many(app: Celery, connection: Connection, chained: list[float], seconds: float) -> dict[str, Any]:
-    chained.clear()
-    sent = 0
-    started = time.monotonic()
-    while time.monotonic() - started < seconds:
-        while sent - len(chained) < WINDOW:
-            app.send_task("chain.first", [sent], queue="hop1")
-            sent += 1
-        connection.drain_events(timeout=30)
-    return rate(f"floor: three empty Celery tasks, {WINDOW} in flight", len(chained), time.monotonic() - started)
+class Measure:
+    """One system, from its first flow to its last."""
+
+    _number = 0
+
+    def __init__(self, system: System, machine: Machine, stubs: StubsProcess) -> None:
+        self._system = system
+        self._machine = machine
+        self._stubs = stubs
+
+    def run(self, events: int, flows: int) -> dict[str, Any]:
+        """All figures by name."""
+        found: dict[str, Any] = self.idle(events)
+        for in_flight in IN_FLIGHT:
+            found |= self.saturated(in_flight, flows)
+        with self._machine.statements() as statements:
+            time.sleep(0.2)
+            self._many(self._prepared(COUNTED), 1)
+        found["statements"] = round(sum(statements.values()) / COUNTED, 1)
+        found["by_statement"] = {
+            sql: round(count / COUNTED, 2) for sql, count in statements.most_common(60) if count >= COUNTED / 2
+        }
+        return found
+
+    def _prepared(self, count: int) -> list[int]:
+        numbers = []
+        for _ in range(count):
+            Measure._number += 1
+            self._system.connect(Measure._number)
+            numbers.append(Measure._number)
+        return numbers
+
+    def idle(self, events: int) -> dict[str, Any]:
+        """Times of so many flows, one after the other, when everything is warm."""
+        self._many(self._prepared(8), 4)
+        numbers, began = self._prepared(events), {}
+        for number in numbers:
+            began[number] = time.time()
+            self._system.begin(number)
+            wait_until(lambda at=number: self._system.ended(at), limit=60)  # type: ignore[misc]
+        asked = self._stubs.first_requests()
+        times = {
+            "first_request": [asked[shop(number)] - began[number] for number in numbers],
+            "first_text": [self._system.first_text(number) - began[number] for number in numbers],
+            "end": [(self._system.ended(number) or 0.0) - began[number] for number in numbers],
+        }
+        found = {f"idle_{name}_p50_ms": round(1000 * statistics.median(each), 1) for name, each in times.items()}
+        return found | {"idle_first_request_p95_ms": round(1000 * percentile(times["first_request"], 0.95), 1)}
+
+    def saturated(self, in_flight: int, flows: int) -> dict[str, Any]:
+        """Rate, CPU and counts of so many flows, `in_flight` at a time."""
+        numbers = self._prepared(flows)
+        cpu, counted, own = self._machine.cpu(), self._machine.counted(), time.process_time()
+        seconds = self._many(numbers, in_flight)
+        own = time.process_time() - own
+        used, counts = _less(self._machine.cpu(), cpu), _less(self._machine.counted(), counted)
+        stubs = used.pop("stubs")
+        found: dict[str, Any] = {f"flows_per_second_{in_flight}": round(flows / seconds, 1)}
+        found[f"cpu_ms_{in_flight}"] = round(1000 * sum(used.values()) / flows, 1)
+        if in_flight == IN_FLIGHT[0]:
+            found |= {f"cpu_ms_{kind}": round(1000 * seconds / flows, 1) for kind, seconds in used.items()}
+            found |= {"load_cpu_ms": round(1000 * own / flows, 1), "stubs_cpu_ms": round(1000 * stubs / flows, 1)}
+            found["transactions"] = round(counts["transactions"] / flows, 1)
+            found["wal_kb"] = round(counts["wal_bytes"] / flows / 1000, 1)
+            asked = {name.removeprefix("redis "): n / flows for name, n in counts.items() if name.startswith("redis ")}
+            found["redis_round_trips"] = round(counts["redis_round_trips"] / flows, 1)
+            found["by_redis_command"] = {name: round(n, 1) for name, n in sorted(asked.items()) if n >= 0.3}
+            memory = self._machine.memory()
+            found |= {f"pss_mb_{kind}": mb for kind, mb in memory.items() if kind != "stubs"}
+            found["pss_mb"] = round(sum(memory.values()) - memory["stubs"], 1)
+        return found
+
+    def _many(self, numbers: list[int], in_flight: int) -> float:
+        """Seconds until all have ended, so many at a time."""
+        waiting, running = list(reversed(numbers)), set[int]()
+        started = time.monotonic()
+        while waiting or running:
+            while waiting and len(running) < in_flight:
+                running.add(waiting[-1])
+                self._system.begin(waiting.pop())
+            running = {number for number in running if self._system.ended(number) is None}
+            if time.monotonic() - started > 300:
+                raise SystemExit(f"not ended after 300 s: {sorted(running)[:5]}")
+            time.sleep(0.005)
+        return time.monotonic() - started
+
+
+def _less(after: Counter[str], before: Counter[str]) -> Counter[str]:
+    return Counter({name: after[name] - before[name] for name in after})
+
+
+def medians(rounds: Rows) -> dict[str, Any]:
+    """Of each figure the median; of what is no figure, the last."""
+    return {
+        name: statistics.median(found[name] for found in rounds) if isinstance(last, int | float) else last
+        for name, last in rounds[-1].items()
+    }
+
+
+def show(found: Mapping[str, Mapping[str, Any]], *, details: bool) -> None:
+    """One line for each figure, one column for each system."""
+    names = list(dict.fromkeys(name for figures in found.values() for name in figures))
+    print(f"\n{'':<28}" + "".join(f"{system:>10}" for system in found))
+    for name in names:
+        values = [figures.get(name) for figures in found.values()]
+        if not any(isinstance(value, dict) for value in values):
+            print(f"{name:<28}" + "".join(f"{'' if value is None else value:>10}" for value in values))
+    for system, figures in found.items() if details else ():
+        for what in ("by_redis_command", "by_statement"):
+            print(f"\n{system}, {what.replace('_', ' ')}, per flow")
+            for name, value in figures[what].items():
+                print(f"  {value:6.1f}  {name}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=60, help="events of the idle part")
-    parser.add_argument("--seconds", type=float, default=8.0, help="seconds of each saturated part")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--events", type=int, default=40, help="flows of the idle part, one at a time")
+    parser.add_argument("--flows", type=int, default=200, help="flows of each saturated part")
+    parser.add_argument("--details", action="store_true", help="also what is asked of Postgres and Redis, per flow")
+    parser.add_argument("--json", type=Path, help="also write the medians to this file")
     options = parser.parse_args()
-    with ground() as here:
-        rows = measure(here.database_url, here.valkey.url, here.folder, options.events, options.seconds)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
-
-
-def measure(database_url: str, valkey_url: str, folder: Path, events: int, seconds: float) -> Rows:
-    environ = {"CJ_WORKFLOWS": str(unhurried_workflows(folder)), "CJ_LEASE_SECONDS": "10", "CJ_LOG_LEVEL": "WARNING"}
-    store = StoreProcess()
+    measured: dict[str, Rows] = {name: [] for name in options.only}
+    stubs = StubsProcess()
     try:
-        with Stack(database_url, valkey_url, folder, environ=environ, store=store.as_store()) as stack:
-            flows = Flows(stack)
-            rows = idle(stack, flows, events)
-            rows.append(cached_reads(stack, 200))
-            rows.append(saturated(flows, seconds))
+        with ground() as here:
+            for _ in range(options.rounds):
+                for name in options.only:
+                    with SYSTEMS[name](here, stubs) as system:
+                        kinds = {**system.kinds(), "stubs": [stubs.pid]}
+                        machine = Machine(here.postgres, here.valkey, system.database_url, kinds)
+                        measured[name].append(Measure(system, machine, stubs).run(options.events, options.flows))
     finally:
-        store.stop()
-    rows += floor(valkey_url, events, seconds)
-    ratio = rows[0]["p50_ms"] / rows[-2]["p50_ms"]
-    print(f"first request at the store takes {ratio:.2f} x the floor of three empty tasks (p50)")
-    return [*rows, {"name": "first request / floor, p50", "ratio": round(ratio, 2)}]
+        stubs.stop()
+    found = {name: medians(rounds) for name, rounds in measured.items()}
+    show(found, details=options.details)
+    if options.json:
+        options.json.write_text(table([{"system": name, **figures} for name, figures in found.items()]))
 
 
 if __name__ == "__main__":

@@ -121,10 +121,12 @@ def _messages() -> dict[str, Any]:
 
 def _event_message(event_type: str) -> dict[str, Any]:
     data_class = CATALOG[event_type]
-    data = {
+    data: dict[str, Any] = {
         "type": "object",
         "properties": {"type": {"const": event_type}, "data": _reference("schemas", data_class.__name__)},
     }
+    if data_class.timed:
+        data["required"] = ["time"]
     example = {
         "specversion": "1.0",
         "id": f"{event_type}-1",

@@ -38,6 +38,8 @@ class EventData(BaseModel):
     private: ClassVar[Collection[str]] = ()
     #: Fields that no workflow sees, so that none gets into a prompt.
     personal: ClassVar[Collection[str]] = ()
+    #: Whether the envelope must say when it happened: what a former connection left must not harm the present one.
+    timed: ClassVar[bool] = False
     #: A payload of this type, for the documents.
     example: ClassVar[Mapping[str, Any]]
 
@@ -92,6 +94,7 @@ class OAuthComplete(EventData):
 class AppUninstalled(EventData):
     """The merchant removed the app: its token is dead."""
 
+    timed = True
     example = MappingProxyType(_SHOP)
 
     merchant_id: Identifier
@@ -159,6 +162,7 @@ class CustomersRedact(CustomerEvent):
 class ShopRedact(EventData):
     """Everything of this shop must be deleted."""
 
+    timed = True
     example = MappingProxyType(_SHOP)
 
     merchant_id: Identifier

@@ -147,6 +147,9 @@ def _valid_event(value: dict[str, Any], now: datetime) -> Event:
     except ValidationError as error:
         raise refusal(error) from None
     expected = data_class(envelope.type)
+    if envelope.time is None and expected.timed:
+        why = f"{envelope.type} needs the time at which it happened (Shopify's X-Shopify-Triggered-At)"
+        raise InvalidEvent("event.missing_field", f"time is missing: {why}")
     if envelope.time is not None and envelope.time - now > FUTURE_LIMIT:
         ahead = f"more than {FUTURE_LIMIT.days} day ahead of the clock"
         raise InvalidEvent("event.from_future", f"time {envelope.time.isoformat()} is {ahead}")

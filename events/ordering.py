@@ -6,10 +6,11 @@ final reply. So it is known what must come next, and a missing reply is waited f
 that, replies are shown without the missing one; if it still arrives it is shown late, which is better than never.
 """
 
-from bisect import insort
-from collections import OrderedDict
+from bisect import bisect_left, insort
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import Enum
+from heapq import heappop, heappush
 from typing import TypeVar
 
 from events.reply import Reply
@@ -32,7 +33,7 @@ class Offer(Enum):
 
 
 class ReplyOrder:
-    """Orders the replies of all conversations.
+    """Orders the replies of all conversations. What one reply costs does not depend on how many others wait.
 
     `remember` is how many shown replies, and how many conversations, are remembered. A conversation that is not
     remembered, as none is after a restart, may begin with any reply of sequence 1; before any other reply a gap is
@@ -49,26 +50,35 @@ class ReplyOrder:
         self._shown: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._positions: OrderedDict[str, _Position] = OrderedDict()
         self._waiting: dict[str, _Queue] = {}
+        self._ready: dict[str, None] = {}
+        """Conversations whose next reply is there."""
+        self._patience: list[tuple[float, str]] = []
+        """A heap of when conversations' patience ends. An entry that is not `_ends` of its conversation is outdated."""
+        self._ends: dict[str, float] = {}
 
     def offer(self, reply: Reply, now: float) -> Offer:
         """Take a reply that arrived at `now` (seconds of any steady clock)."""
         if identity(reply) in self._shown:
             self._shown.move_to_end(identity(reply))
             return Offer.SHOWN
-        return Offer.NEW if self._waiting.setdefault(reply.subject, _Queue()).add(reply, now) else Offer.WAITING
+        if not self._waiting.setdefault(reply.subject, _Queue()).add(reply, now):
+            return Offer.WAITING
+        self._look_at(reply.subject)
+        return Offer.NEW
 
     def due(self, now: float) -> Reply | None:
         """A reply to show now, or None. Call `shown` with it before asking again."""
-        for subject, waiting in self._waiting.items():
-            first = waiting.first
-            if self._may_come_next(subject, first.place) or self._patience(subject, waiting, now) <= 0:
-                return first
-        return None
+        subject = next(iter(self._ready), None)
+        if subject is None and (ends := self._next_end()) is not None and ends <= now:
+            subject = self._patience[0][1]
+        return None if subject is None else self._waiting[subject].first
 
     def seconds_to_wait(self, now: float) -> float | None:
         """Seconds until `due` names a reply even if none arrives; None if no reply waits."""
-        patience = (self._patience(subject, waiting, now) for subject, waiting in self._waiting.items())
-        return min((max(seconds, 0.0) for seconds in patience), default=None)
+        if self._ready:
+            return 0.0
+        ends = self._next_end()
+        return None if ends is None else max(ends - now, 0.0)
 
     def shown(self, reply: Reply) -> None:
         """The reply was shown: what waited for it is due, and repetitions of it are recognised."""
@@ -78,11 +88,17 @@ class ReplyOrder:
         position = _Position(reply.place, reply.final)
         if before is not None and before.place > reply.place:
             position = before  # this one came late
-        _remember(self._positions, reply.subject, position, self._remember)
+        forgotten = _remember(self._positions, reply.subject, position, self._remember)
+        self._look_at(reply.subject)
+        if forgotten is not None:
+            self._look_at(forgotten)
 
     def forget_waiting(self) -> None:
         """Drop the waiting replies: the broker will deliver them again."""
         self._waiting.clear()
+        self._ready.clear()
+        self._patience.clear()
+        self._ends.clear()
 
     def _may_come_next(self, subject: str, place: tuple[int, int]) -> bool:
         position = self._positions.get(subject)
@@ -90,10 +106,26 @@ class ReplyOrder:
             return position.leads_to(place)
         return place == (1, 1) if self._from_first_turn else place[1] == 1
 
-    def _patience(self, subject: str, waiting: "_Queue", now: float) -> float:
+    def _look_at(self, subject: str) -> None:
+        """What waits in this conversation has changed, or what was shown of it."""
+        self._ready.pop(subject, None)
+        waiting = self._waiting.get(subject)
+        if waiting is None:
+            self._ends.pop(subject, None)
+            return
+        if self._may_come_next(subject, waiting.first.place):
+            self._ready[subject] = None
         is_known = self._from_first_turn or subject in self._positions
-        seconds = self._gap_seconds if is_known else min(self._gap_seconds, ASSUMED_GAP_SECONDS)
-        return waiting.oldest + seconds - now
+        ends = waiting.oldest + (self._gap_seconds if is_known else min(self._gap_seconds, ASSUMED_GAP_SECONDS))
+        if self._ends.get(subject) != ends:
+            self._ends[subject] = ends
+            heappush(self._patience, (ends, subject))
+
+    def _next_end(self) -> float | None:
+        """When the patience with some conversation ends, the first of all; its entry is on top of the heap."""
+        while self._patience and self._ends.get(self._patience[0][1]) != self._patience[0][0]:
+            heappop(self._patience)
+        return self._patience[0][0] if self._patience else None
 
     def _stop_waiting(self, reply: Reply) -> None:
         waiting = self._waiting.get(reply.subject)
@@ -114,14 +146,19 @@ class _Waiting:
 
 
 class _Queue:
-    """The waiting replies of one conversation, never empty for long. Asked about at every reply that arrives, whosever
-    it is, so what one conversation lets wait must not cost the others: only adding and removing may."""
+    """The waiting replies of one conversation, never empty for long."""
 
     def __init__(self) -> None:
         self._items: list[_Waiting] = []
-        self._identities: set[tuple[str, str]] = set()
-        self.oldest = 0.0
+        self._arrived: dict[tuple[str, str], float] = {}
+        self._arrivals: deque[tuple[float, tuple[str, str]]] = deque()
+
+    @property
+    def oldest(self) -> float:
         """When the one that waits longest arrived."""
+        while self._arrived.get(self._arrivals[0][1]) != self._arrivals[0][0]:  # it waits no more
+            self._arrivals.popleft()
+        return self._arrivals[0][0]
 
     @property
     def first(self) -> Reply:
@@ -130,20 +167,21 @@ class _Queue:
 
     def add(self, reply: Reply, now: float) -> bool:
         """False if it waits already."""
-        if identity(reply) in self._identities:
+        if identity(reply) in self._arrived:
             return False
-        self.oldest = min(self.oldest, now) if self._items else now
-        self._identities.add(identity(reply))
+        self._arrived[identity(reply)] = now
+        self._arrivals.append((now, identity(reply)))
         insort(self._items, _Waiting(reply.place, now, reply))
         return True
 
     def remove(self, reply: Reply) -> bool:
         """Whether it was the last one."""
-        if identity(reply) in self._identities:
-            self._identities.remove(identity(reply))
-            place = next(n for n, item in enumerate(self._items) if identity(item.reply) == identity(reply))
+        arrived = self._arrived.pop(identity(reply), None)
+        if arrived is not None:
+            place = bisect_left(self._items, _Waiting(reply.place, arrived, reply))
+            while identity(self._items[place].reply) != identity(reply):
+                place += 1
             del self._items[place]
-            self.oldest = min((item.arrived for item in self._items), default=0.0)
         return not self._items
 
 
@@ -160,8 +198,8 @@ class _Position:
         return place <= (turn, sequence + 1) or (self.final and place == (turn + 1, 1))
 
 
-def _remember(memory: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
+def _remember(memory: OrderedDict[K, V], key: K, value: V, limit: int) -> K | None:
+    """Returns what was forgotten for it."""
     memory[key] = value
     memory.move_to_end(key)
-    if len(memory) > limit:
-        memory.popitem(last=False)
+    return memory.popitem(last=False)[0] if len(memory) > limit else None

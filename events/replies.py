@@ -63,7 +63,7 @@ class RepliesConsumer:
         for reply in shown or ():
             self._order.shown(reply)
         self._unacked: dict[tuple[str, str], list[Delivery]] = {}
-        self._told: list[Delivery] = []  # CJ has their ack, the broker not yet
+        self._shown: list[Reply] = []  # CJ and the broker do not have their ack yet
         self._busy = False
 
     def run(
@@ -98,7 +98,7 @@ class RepliesConsumer:
             self._plain.close()
             self._order.forget_waiting()
             self._unacked.clear()
-            self._told.clear()
+            self._shown.clear()
 
     def _timed_out(self) -> bool:
         problem: BrokerUnavailable | None = self._plain.problem
@@ -107,7 +107,7 @@ class RepliesConsumer:
         return False
 
     def _handle(self, batch: Sequence[Delivery], on_reply: OnReply, done: Callable[[], bool]) -> None:
-        """Take and show one after the other; the broker hears of all together."""
+        """Take and show one after the other; CJ and the broker hear of all together."""
         try:
             self._show_all_due(on_reply, done)  # what has waited long enough
             for delivery in batch:
@@ -116,9 +116,7 @@ class RepliesConsumer:
                 self._take(delivery)
                 self._show_all_due(on_reply, done)
         finally:
-            if self._told:
-                self._plain.ack(*self._told)
-                self._told.clear()
+            self._ack()
 
     def _receive(self, ends: float | None) -> list[Delivery]:
         now = time.monotonic()
@@ -144,21 +142,25 @@ class RepliesConsumer:
             return
         self._unacked.setdefault(identity(reply), []).append(delivery)
         if offer is Offer.SHOWN:
-            self._ack(reply)
+            self._shown.append(reply)
 
     def _show_all_due(self, on_reply: OnReply, done: Callable[[], bool]) -> None:
         while (reply := self._order.due(time.monotonic())) is not None:
             on_reply(reply)
             self._order.shown(reply)
-            self._ack(reply)
+            self._shown.append(reply)
             if done():
                 return
 
-    def _ack(self, reply: Reply) -> None:
-        """Tell CJ, then the broker. If CJ cannot be told, it sends the reply again and is told then."""
-        deliveries = self._unacked.pop(identity(reply), [])
-        if self._plain.publish(self._ack_queue, Ack(id=reply.id).encode(), "application/json"):
-            self._told += deliveries
+    def _ack(self) -> None:
+        """Tell CJ, then the broker. If CJ cannot be told, it sends the replies again and is told then."""
+        shown, self._shown = self._shown, []
+        if not shown:
+            return
+        deliveries = [delivery for reply in shown for delivery in self._unacked.pop(identity(reply), [])]
+        acks = (Ack(id=reply.id).encode() for reply in shown)
+        if self._plain.publish(self._ack_queue, *acks, content_type="application/json"):
+            self._plain.ack(*deliveries)
 
 
 def _read(delivery: Delivery) -> Reply:

@@ -4,7 +4,8 @@ May import only `events`. Knows nothing of Postgres, Redis or Celery.
 
 Start with `client` (ShopifyClient: one query within the rate limit, and what is tried again) and `data` (what is asked,
 and what comes of it). A request passes `rate_limit` and `transport` (gql over httpx, deadline, size cap); `response`
-and `graphql_errors` turn what comes back into data or one of the `errors`. `oauth` refreshes access tokens.
+and `refusals` turn what comes back into data or one of the `errors`, and `retries` says whether to ask again. `oauth`
+refreshes access tokens.
 `development_store` is a stand-in for Shopify, for tests and the demo.
 """
 

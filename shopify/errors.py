@@ -4,20 +4,24 @@ ShopifyError
 ├── Unauthorized        the access token is not accepted; only reconnecting (or a refreshed token) helps
 ├── Forbidden           this app or this address is refused; reconnecting does not help
 ├── StoreUnavailable    the store is frozen, locked, closed, marked fraudulent, or not there
-├── AccessDenied        a permission (scope) was not granted
+├── AccessDenied        a permission (scope) is missing
 ├── ProtectedData       Shopify has not approved this app, or this plan, for personal customer data
 ├── Throttled           the shop's rate limit is used up; `retry_after` says for how long
 ├── CostExceeded        one query costs more than Shopify allows; the same query never succeeds
-├── Temporary           no response in time, a broken connection, 5xx, an internal error at Shopify
+├── Temporary           no response in time, a broken connection, 5xx, and every refusal that nobody knows
 ├── BadAnswer           a response that cannot be understood
 └── BadDocument         Shopify does not accept our query: a bug of ours
 
 Each has a `code` for programs, a `merchant` sentence that may be told to the merchant, and an `operator` sentence
-(also `str(error)`) that says what is wrong, where, and what to do. Neither holds tokens or customer data.
+(also `str(error)`) that says what is wrong, where, and what to do. Neither holds tokens or customer data. BLAME, at the
+end, says for each cause who can mend it and what the merchant is told; `shopify.refusals` says how a cause is
+recognised, and `shopify.retries` whether it is taken for final.
 https://shopify.dev/docs/api/admin-graphql#status_and_error_codes
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -26,12 +30,31 @@ if TYPE_CHECKING:
 FieldPath = tuple[str | int, ...]
 
 
+class Remedy(StrEnum):
+    """Who can mend it."""
+
+    RECONNECT = "reconnect"
+    """The merchant, by connecting the store again."""
+    MERCHANT = "merchant"
+    """The merchant, in the Shopify admin or with Shopify's support."""
+    APP = "app"
+    """The makers of this app."""
+    WAIT = "wait"
+    """Nobody: it passes."""
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Who can mend a cause, and the sentence for the merchant."""
+
+    remedy: Remedy
+    sentence: str
+
+
 class ShopifyError(Exception):
-    """Base of all. `reason` is a short word for the kind within a class."""
+    """Base of all. `reason` is a short word for the cause within a class."""
 
     code: ClassVar[str] = "shopify.error"
-    sentences: ClassVar[dict[str, str]] = {}
-    sentence: ClassVar[str] = "Something went wrong with Shopify."
 
     def __init__(
         self,
@@ -57,61 +80,58 @@ class ShopifyError(Exception):
         self.scopes = tuple(scopes)
         """The missing permissions, as far as Shopify names them."""
 
+    @classmethod
+    def blame(cls, reason: str = "") -> Blame:
+        """The row of BLAME for a reason."""
+        return BLAME.get((cls, reason)) or BLAME[cls, ""]
+
+    @property
+    def remedy(self) -> Remedy:
+        """Who can mend it."""
+        return self.blame(self.reason).remedy
+
     @property
     def merchant(self) -> str:
         """What may be said to the merchant."""
-        return self.sentences.get(self.reason, self.sentence)
+        return self.blame(self.reason).sentence
 
 
 class Unauthorized(ShopifyError):
-    """Reasons: invalid_token (wrong, expired, revoked, or the app is uninstalled), non_expiring_token."""
+    """Reasons: invalid_token (wrong, expired, revoked, or the app is uninstalled), non_expiring_token, dead_grant."""
 
     code = "shopify.unauthorized"
-    sentence = "Shopify no longer accepts our access to your store. Please connect the store again."
 
 
 class Forbidden(ShopifyError):
-    """Reasons: ip_allowlist, security_rejection, forbidden."""
+    """Reasons: ip_allowlist, app_credentials, forbidden."""
 
     code = "shopify.forbidden"
-    sentence = "Shopify refuses our requests at the moment. That is for our team to repair, not for you."
 
 
 class StoreUnavailable(ShopifyError):
     """Reasons: frozen, locked, not_found, inactive, fraudulent, moved."""
 
     code = "shopify.store_unavailable"
-    sentence = "Shopify says that your store is not available."
-    sentences: ClassVar[dict[str, str]] = {
-        "frozen": "Shopify has frozen your store, as it does when a bill is open. Once paid, I can read it again.",
-        "locked": "Your store is locked at Shopify. Shopify support can say why.",
-        "not_found": "Shopify does not find a store at this address. Please check the store's address.",
-        "inactive": "Your store is not active at Shopify at the moment.",
-        "fraudulent": "Shopify has blocked this store. Shopify support can say why.",
-        "moved": "Shopify says that this store has moved to another address. Please connect it again there.",
-    }
 
 
 class AccessDenied(ShopifyError):
-    """A permission that the merchant did not grant, or the app did not ask for."""
+    """Reasons: scope (a permission that the merchant did not grant, or the app did not ask for), refused (Shopify names
+    none)."""
 
     code = "shopify.access_denied"
-    sentence = "The permission to read this was not granted when the store was connected."
 
     @property
     def merchant(self) -> str:
         """Names the permissions if Shopify did."""
-        return f"{self.sentence[:-1]}: {', '.join(self.scopes)}." if self.scopes else self.sentence
+        sentence = super().merchant
+        return f"{sentence[:-1]}: {', '.join(self.scopes)}." if self.scopes else sentence
 
 
 class ProtectedData(ShopifyError):
-    """Reasons: approval (the app lacks it), plan (the store's plan excludes it)."""
+    """Reasons: approval (the app lacks it), object (it lacks it for more than the customers), plan (the store's plan
+    excludes it)."""
 
     code = "shopify.protected_data"
-    sentence = "Shopify has not approved this app for personal data of customers, so I go on without it."
-    sentences: ClassVar[dict[str, str]] = {
-        "plan": "Your Shopify plan does not give apps personal data of customers, so I go on without it."
-    }
 
 
 class Throttled(ShopifyError):
@@ -119,32 +139,86 @@ class Throttled(ShopifyError):
     points until after the deadline). `retry_after` is always set."""
 
     code = "shopify.throttled"
-    sentence = "Shopify asks us to slow down for a moment."
 
 
 class CostExceeded(ShopifyError):
-    """Asking for less may succeed; asking for the same again never does."""
+    """Asking for less may succeed; asking for the same again never does. Reasons: query, bucket."""
 
     code = "shopify.max_cost_exceeded"
-    sentence = "That was too much data for one question to Shopify."
 
 
 class Temporary(ShopifyError):
-    """Reasons: deadline, timeout, connection, server_error, internal_error, query_timeout."""
+    """Reasons: deadline, timeout, connection, server_error, internal_error, query_timeout, challenge (a page of
+    something in front of Shopify), refused_at_first (a token that others used meanwhile), unknown."""
 
     code = "shopify.unavailable"
-    sentence = "Shopify does not answer at the moment."
 
 
 class BadAnswer(ShopifyError):
     """Reasons: not_json, too_large, encoding, shape, value, unexpected."""
 
     code = "shopify.bad_answer"
-    sentence = "Shopify sent an answer that I could not read."
 
 
 class BadDocument(ShopifyError):
     """Reasons: query, variable, search, request. Never retried: it is ours to fix."""
 
     code = "shopify.bad_document"
-    sentence = "I asked Shopify in a way it did not understand. That is our mistake and we will repair it."
+
+
+ACCESS_LOST = (Unauthorized, StoreUnavailable, AccessDenied, ProtectedData)
+"""After these the store must not be talked about any longer. Any other error leaves earlier data as good as it was."""
+
+BLAME: Mapping[tuple[type[ShopifyError], str], Blame] = {
+    (ShopifyError, ""): Blame(Remedy.APP, "Something went wrong with Shopify."),
+    (Unauthorized, ""): Blame(
+        Remedy.RECONNECT, "Shopify no longer accepts our access to your store. Please connect the store again."
+    ),
+    (Forbidden, ""): Blame(
+        Remedy.APP, "Shopify refuses our requests at the moment. That is for our team to repair, not for you."
+    ),
+    (StoreUnavailable, ""): Blame(Remedy.MERCHANT, "Shopify says that your store is not available."),
+    (StoreUnavailable, "frozen"): Blame(
+        Remedy.MERCHANT,
+        "Shopify has frozen your store, as it does when a bill is open. Once paid, I can read it again.",
+    ),
+    (StoreUnavailable, "locked"): Blame(
+        Remedy.MERCHANT, "Your store is locked at Shopify. Shopify support can say why."
+    ),
+    (StoreUnavailable, "not_found"): Blame(
+        Remedy.MERCHANT, "Shopify does not find a store at this address. Please check the store's address."
+    ),
+    (StoreUnavailable, "inactive"): Blame(Remedy.MERCHANT, "Your store is not active at Shopify at the moment."),
+    (StoreUnavailable, "fraudulent"): Blame(
+        Remedy.MERCHANT, "Shopify has blocked this store. Shopify support can say why."
+    ),
+    (StoreUnavailable, "moved"): Blame(
+        Remedy.RECONNECT,
+        "Shopify says that this store has moved to another address. Please connect it again there.",
+    ),
+    (AccessDenied, ""): Blame(
+        Remedy.RECONNECT, "The permission to read this was not granted when the store was connected."
+    ),
+    (AccessDenied, "refused"): Blame(
+        Remedy.APP, "Shopify does not let this app read that. That is for our team to look into, not for you."
+    ),
+    (ProtectedData, ""): Blame(
+        Remedy.APP, "Shopify has not approved this app for personal data of customers, so I go on without it."
+    ),
+    (ProtectedData, "object"): Blame(
+        Remedy.APP, "Shopify has not approved this app to read that. That is for our team to arrange, not for you."
+    ),
+    (ProtectedData, "plan"): Blame(
+        Remedy.MERCHANT,
+        "Your Shopify plan does not give apps personal data of customers, so I go on without it.",
+    ),
+    (Throttled, ""): Blame(Remedy.WAIT, "Shopify asks us to slow down for a moment."),
+    (CostExceeded, ""): Blame(Remedy.APP, "That was too much data for one question to Shopify."),
+    (Temporary, ""): Blame(Remedy.WAIT, "Shopify does not answer at the moment."),
+    (BadAnswer, ""): Blame(Remedy.WAIT, "Shopify sent an answer that I could not read."),
+    (BadDocument, ""): Blame(
+        Remedy.APP,
+        "I asked Shopify in a way it did not understand. That is our mistake and we will repair it.",
+    ),
+}
+"""By error and reason; "" stands for all other reasons."""

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from shopify import API_VERSION
 from shopify.client import ADMIN_URL, endpoint
 from shopify.errors import BadAnswer, Forbidden, ShopifyError, Temporary, Unauthorized
-from shopify.response import status_error
+from shopify.response import HttpResponse, refused
 from shopify.retries import Retries
 from shopify.transport import HEADERS, timeouts
 
@@ -29,7 +29,13 @@ ASSUMED_EXPIRES_IN = 3600
 """What Shopify documents. A response that does not say is never taken to mean "never": such a token would be used
 until it fails, and would not be refreshed any more."""
 
-_DEAD_GRANT = re.compile(r"active refresh_token", re.I)
+_DEAD_GRANTS = frozenset({"invalid_grant", "app_not_installed", "invalid_subject_token", "invalid_refresh_token"})
+_WRONG_APP = frozenset({"invalid_client", "unauthorized_client", "application_cannot_be_found"})
+_DEAD = re.compile(
+    r"(active|invalid|expired|revoked).{0,20}refresh.token|refresh.token.{0,30}(invalid|expired|revoked)", re.I
+)
+_PAGE = re.compile(rb"oauth error[\s:]+([a-z_]{3,60})", re.I)
+"""Some refusals come as an HTML page: <title>400 - Oauth error app_not_installed</title>."""
 _TOKEN = re.compile(r"[\x21-\x7e]{10,500}")
 
 
@@ -120,11 +126,9 @@ def _request(
 def parse(shop_domain: str, status: int, headers: Mapping[str, str], body: bytes) -> TokenPair:
     """The pair in a response. Raises ShopifyError; its text never comes from the body."""
     request_id = headers.get("x-request-id")
-    content = _json_object(body)
-    if status in (400, 401, 403):
-        raise _refused(shop_domain, status, headers, content, request_id)
     if status != 200:
-        raise status_error(shop_domain, status, headers, b"", request_id)
+        raise _refused(shop_domain, HttpResponse(status, headers, body), request_id)
+    content = _json_object(body)
     access = _token(content.get("access_token"))
     if access is None:
         raise BadAnswer(f"{shop_domain}: no access token in the answer to a token refresh", reason="shape")
@@ -138,21 +142,26 @@ def parse(shop_domain: str, status: int, headers: Mapping[str, str], body: bytes
     )
 
 
-def _refused(
-    shop_domain: str, status: int, headers: Mapping[str, str], content: Mapping[str, Any], request_id: str | None
-) -> ShopifyError:
-    code, described = content.get("error"), content.get("error_description")
-    dead = isinstance(described, str) and _DEAD_GRANT.search(described) is not None
-    if code == "invalid_grant" or (code == "invalid_request" and dead):
+def _refused(shop_domain: str, response: HttpResponse, request_id: str | None) -> ShopifyError:
+    """The grant is dead, or we are not who Shopify knows; everything else says nothing about the token."""
+    content = _json_object(response.body)
+    page = _PAGE.search(response.body[:10_000])
+    code = page[1].decode().lower() if page else str(content.get("error", "")).strip().lower()
+    described = str(content.get("error_description", ""))
+    if code in _DEAD_GRANTS or (400 <= response.status < 500 and _DEAD.search(described)):
         text = f"{shop_domain}: the refresh token is not accepted; the store must be connected again"
         return Unauthorized(text, reason="dead_grant", request_id=request_id)
-    if status == 403:
-        return status_error(shop_domain, status, headers, b"", request_id)
-    text = (
-        f"{shop_domain}: HTTP {status} to a token refresh, which says nothing about the token; "
-        "are SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET those of the app that was installed?"
-    )
-    return Forbidden(text, reason="app_credentials", request_id=request_id)
+    if code in _WRONG_APP:
+        text = (
+            f"{shop_domain}: HTTP {response.status} to a token refresh: Shopify does not know the app; "
+            "are SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET those of the app that was installed?"
+        )
+        return Forbidden(text, reason="app_credentials", request_id=request_id)
+    if response.status in (400, 401):
+        text = f"{shop_domain}: HTTP {response.status} to a token refresh, which says nothing about the token"
+        return Temporary(text, reason="unknown", request_id=request_id)
+    # Without its body: that may repeat the token.
+    return refused(shop_domain, HttpResponse(response.status, response.headers, b""), request_id)
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:

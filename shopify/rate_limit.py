@@ -22,8 +22,8 @@ MAX_QUERY_COST = 1000
 QUERY_COSTS: Mapping[str, int] = {
     "Access": 3,
     "Counts": 40,
-    "RecentOrders": 42,
-    "StoreOverview": 50,
+    "RecentOrders": 52,
+    "StoreOverview": 62,
     "WeekOrders": 110,
 }
 """Requested cost of our queries by operation, with every optional field and the default page size. The development

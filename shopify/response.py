@@ -1,8 +1,7 @@
 """What an HTTP response of Shopify means: data, or one of our errors. Pure.
 
-Shopify reports most failures with HTTP 200 and `errors` (`shopify.graphql_errors`). What fails before the GraphQL
-layer (token, shop state, overload) has a status and a text, JSON or HTML:
-https://shopify.dev/docs/api/admin-graphql#status_and_error_codes
+Shopify reports most failures with HTTP 200 and `errors`. What fails before the GraphQL layer (token, shop
+state, overload) has a status and a text, JSON or HTML. `shopify.refusals` says what each of them means.
 """
 
 import json
@@ -19,33 +18,18 @@ from shopify.errors import (
     Forbidden,
     ShopifyError,
     StoreUnavailable,
-    Temporary,
     Throttled,
     Unauthorized,
 )
-from shopify.graphql_errors import DEFAULT_WAIT_SECONDS, ResponseContext, field_error, most_severe
 from shopify.rate_limit import Throttle, read_throttle
+from shopify.refusals import Refusal, ResponseContext, field_error, most_severe, status_error, words_in
 from shopify.text import quoted
 
-FATAL = (Unauthorized, StoreUnavailable, BadDocument, CostExceeded, Throttled)
+FATAL = (Unauthorized, Forbidden, StoreUnavailable, BadDocument, CostExceeded, Throttled)
 """What makes a response useless even if it carries data."""
 MAX_RETRY_AFTER_SECONDS = 3600.0
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,80}")
-_NON_EXPIRING = re.compile(r"non-expiring access token", re.I)
-_FRAUDULENT = re.compile(r"fraud", re.I)
-_ADDRESS = re.compile(r"allow-?list|\bip\b|ip address", re.I)
-
-Meaning = tuple[type[ShopifyError], str, str]
-"""An error's class, reason, and text for operators."""
-
-_BY_STATUS: Mapping[int, Meaning] = {
-    401: (Unauthorized, "invalid_token", "the access token is not accepted (expired, revoked, or the app uninstalled)"),
-    402: (StoreUnavailable, "frozen", "the shop is frozen for an unpaid bill"),
-    404: (StoreUnavailable, "not_found", "there is no such shop; check the shop domain"),
-    423: (StoreUnavailable, "locked", "the shop is locked; Shopify support knows why"),
-    430: (Forbidden, "security_rejection", "refused as a security risk; ask Shopify support with the request id"),
-}
 
 
 @dataclass(frozen=True)
@@ -77,12 +61,12 @@ def parse(shop: str, response: HttpResponse) -> GraphQLResponse:
     request_id = response.headers.get("x-request-id")
     request_id = request_id if request_id and _REQUEST_ID.fullmatch(request_id) else None
     if response.status != 200:
-        raise status_error(shop, response.status, response.headers, response.body, request_id)
+        raise refused(shop, response, request_id)
     content = _json_object(shop, response, request_id)
     extensions = content.get("extensions")
     extensions = extensions if isinstance(extensions, dict) else {}
     context = ResponseContext(shop, request_id, read_throttle(extensions))
-    errors = _errors(content.get("errors"), context)
+    errors = _errors(content.get("errors", content.get("error")), context)
     _refuse_ignored_filters(extensions, context)
     data = content.get("data")
     if data is not None and not isinstance(data, dict):
@@ -95,46 +79,14 @@ def parse(shop: str, response: HttpResponse) -> GraphQLResponse:
     return GraphQLResponse(data, tuple(errors), extensions, request_id)
 
 
-def status_error(
-    shop: str, status: int, headers: Mapping[str, str], body: bytes, request_id: str | None
-) -> ShopifyError:
-    """The error for a status other than 200; `headers` with names in lower case."""
-    wait = _retry_after(headers.get("retry-after"))
-    if status == 429 and wait is None:
-        wait = DEFAULT_WAIT_SECONDS
-    kind, reason, text = _meaning(status, _message(body))
-    if kind not in (Throttled, Temporary):
-        wait = None
-    until = f"; again in {wait:g} s" if wait is not None else ""
-    return kind(f"{shop}: HTTP {status}: {text}{until}", reason=reason, retry_after=wait, request_id=request_id)
-
-
-def _meaning(status: int, message: str) -> Meaning:
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    if status == 403:
-        return _forbidden(message)
-    if status == 429:
-        return Throttled, "requests", "too many requests"
-    if status == 408 or status >= 500:
-        return Temporary, "server_error", "Shopify failed"
-    if 300 <= status < 400:
-        text = "a redirect, which is not followed (it would take the access token along)"
-        return StoreUnavailable, "moved", text
-    if status < 300:
-        return BadAnswer, "shape", "expected 200"
-    return BadDocument, "request", quoted(message)
-
-
-def _forbidden(message: str) -> Meaning:
-    if _NON_EXPIRING.search(message):
-        text = "a non-expiring token, which Shopify no longer takes from public apps; exchange it"
-        return Unauthorized, "non_expiring_token", text
-    if _FRAUDULENT.search(message):
-        return StoreUnavailable, "fraudulent", "the shop is marked fraudulent"
-    reason = "ip_allowlist" if _ADDRESS.search(message) else "forbidden"
-    text = f"{quoted(message)}; is this machine's address in the app's IP allowlist? Reconnecting won't help"
-    return Forbidden, reason, text
+def refused(shop: str, response: HttpResponse, request_id: str | None) -> ShopifyError:
+    """The error for a status other than 200."""
+    return status_error(
+        shop,
+        Refusal(response.status, words=_message(response.body)),
+        retry_after=_retry_after(response.headers.get("retry-after")),
+        request_id=request_id,
+    )
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -152,11 +104,7 @@ def _message(body: bytes) -> str:
         content = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    errors = content.get("errors", content.get("error")) if isinstance(content, dict) else None
-    if isinstance(errors, list) and errors:
-        errors = errors[0]
-    message = errors.get("message") if isinstance(errors, dict) else errors
-    return message if isinstance(message, str) else ""
+    return words_in(content.get("errors", content.get("error"))) if isinstance(content, dict) else ""
 
 
 def _json_object(shop: str, response: HttpResponse, request_id: str | None) -> dict[str, Any]:

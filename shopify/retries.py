@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shopify.errors import BadAnswer, ShopifyError, Temporary, Throttled
+from shopify.errors import BadAnswer, Forbidden, ShopifyError, StoreUnavailable, Temporary, Throttled, Unauthorized
 from shopify.rate_limit import MIN_REQUEST_SECONDS
 
 LONGEST_WAIT_SECONDS = 2.0
 BACKOFF_SECONDS = (0.1, 0.3)
 """Between these before the second try, twice as long before the third."""
+SECOND_LOOK_SECONDS = 1.0
+"""A refusal that looks final is looked at again after so long: the first requests after an installation, and one in
+thousands at any time, are refused and work at the next try."""
 THROTTLE_JITTER_SECONDS = 0.05
 """Added to a wait that Shopify named: those who wait for the same bucket should not all come back at once."""
 
@@ -28,9 +31,12 @@ class RetryPolicy:
     """A `retry_after` above this is not waited for here, but left to the caller."""
     then_needs: float = 0.0
     """Seconds that must remain after the wait."""
+    pause: float | None = None
+    """Seconds before the next try; None: BACKOFF_SECONDS."""
 
 
 NEVER = RetryPolicy(tries=0)
+SECOND_LOOK = RetryPolicy(1, "second look", pause=SECOND_LOOK_SECONDS)
 
 POLICIES: Mapping[tuple[type[ShopifyError], str], RetryPolicy] = {
     # THROTTLED: the points are back exactly then, so any wait within the deadline is worth it.
@@ -41,10 +47,17 @@ POLICIES: Mapping[tuple[type[ShopifyError], str], RetryPolicy] = {
     (Throttled, ""): RetryPolicy(2, "rate limit", then_needs=MIN_REQUEST_SECONDS),
     (Temporary, "internal_error"): RetryPolicy(2, "internal error"),
     (Temporary, "deadline"): NEVER,
+    # What stands in front of Shopify, and what nobody knows.
+    (Temporary, "challenge"): SECOND_LOOK,
+    (Temporary, "unknown"): SECOND_LOOK,
     # 5xx, no response in time, a broken connection; query_timeout is asked again for half as much.
     (Temporary, ""): RetryPolicy(1, "other"),
     # A response that cannot be read.
     (BadAnswer, ""): RetryPolicy(1, "other"),
+    (StoreUnavailable, ""): SECOND_LOOK,
+    (Forbidden, ""): SECOND_LOOK,
+    # A refresh token. A refused access token is looked at again by its keeper, which may have another one by then.
+    (Unauthorized, "dead_grant"): SECOND_LOOK,
 }
 """By error and reason; "" stands for all other reasons, and an error that is not here is final."""
 
@@ -77,5 +90,7 @@ class Retries:
     def _seconds(self, failure: ShopifyError, used: int) -> float:
         if failure.retry_after is not None:
             return failure.retry_after + self._dice.uniform(0, THROTTLE_JITTER_SECONDS)
+        if (pause := policy_for(failure).pause) is not None:
+            return pause + self._dice.uniform(0, THROTTLE_JITTER_SECONDS)
         low, high = BACKOFF_SECONDS
         return self._dice.uniform(low, high) * (1 << used)

@@ -1,8 +1,8 @@
 """Text from outside: a store's product titles and names, a server's error messages.
 
-Anyone who can place an order or name a product writes it. So invisible characters are removed (they may carry
-instructions for a model: https://embracethered.com/blog/posts/2024/hiding-and-finding-text-with-unicode-tags/) and
-the length is capped.
+Anyone who can place an order or name a product writes it. So what cannot be seen is removed (it may carry instructions
+for a model: https://embracethered.com/blog/posts/2024/hiding-and-finding-text-with-unicode-tags/), but for what
+Persian, Malayalam or an emoji is written with, and the length is capped.
 """
 
 import re
@@ -10,11 +10,38 @@ import unicodedata
 
 TITLE_CHARACTERS = 200
 
-_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+_NEVER = frozenset({"Cc", "Cs", "Co"})
+_IGNORABLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
 )
-"""Fillers, variation selectors and tag characters, whatever their category."""
+"""What shows nothing of its own: fillers, joiners, marks of direction, variation selectors, tags, noncharacters."""
+_VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+"""Of category Cf, and yet signs that are seen, such as the Arabic end of ayah."""
+_KEPT = re.compile(
+    # A joiner, in scripts where it changes the letters beside it: Arabic to N'Ko, those of India, Tibet, Burma, Khmer,
+    # Mongolian, and younger ones.
+    "(?<=[\u0620-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u18af\u1a20-\u1bff\ua840-\uabff\ufb50-\ufdcf\ufe70-\ufefc"
+    "\U00010a00-\U00011fff\U0001e900-\U0001e95f])[\u200c\u200d]"
+    # Between the parts of one emoji.
+    "|(?<=[\u2190-\u2bff\U0001f000-\U0001faff])\u200d(?=[\u2190-\u2bff\U0001f000-\U0001faff])"
+    # How a sign is shown: as text or as an emoji.
+    "|(?<=[#*0-9\u00a9\u00ae\u203c-\u32ff\U0001f000-\U0001faff])[\ufe0e\ufe0f]"
+    "(?:\u200d(?=[\u2190-\u2bff\U0001f000-\U0001faff]))?"
+    # Which form of an ideograph, in names; which form of a Mongolian letter.
+    "|(?<=[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
+    "|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]"
+    # Where a word ends in scripts without spaces.
+    "|(?<=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b(?=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])"
+    # The direction of what stands beside Hebrew or Arabic.
+    "|(?<=[\u0590-\u08ff\ufb1d-\ufefc])[\u061c\u200e\u200f]|[\u061c\u200e\u200f](?=[\u0590-\u08ff\ufb1d-\ufefc])"
+    # The flags of England, Scotland and Wales.
+    "|(?<=\U0001f3f4)\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
+    "|\U000e0077\U000e006c\U000e0073)\U000e007f"
+)
+_IGNORABLES = re.compile(f"{_IGNORABLE.pattern}+")
+"""What shows nothing of its own and yet belongs to what is written, one at a time."""
 _TOKEN = re.compile(r"\bshp[a-z]{2}_[0-9A-Za-z_]+")
 _SPACES = re.compile(r"\s+")
 
@@ -23,10 +50,26 @@ def clean(value: object, limit: int = TITLE_CHARACTERS) -> str | None:
     """The visible text on one line, at most `limit` characters; None if it is not text or nothing is left."""
     if not isinstance(value, str):
         return None
-    spaced = _SPACES.sub(" ", value[: limit * 20])
-    visible = "".join(c for c in spaced if unicodedata.category(c) not in _INVISIBLE_CATEGORIES)
-    text = _SPACES.sub(" ", _INVISIBLE.sub("", visible)).strip()
-    return (text if len(text) <= limit else text[: limit - 1].rstrip() + "…") or None
+    seen = "".join(c for c in _SPACES.sub(" ", value[: limit * 20]) if _may_be_seen(c))
+    # What stands between two signs that stay must itself be one that stays, so nothing hides behind another.
+    kept, end = [], 0
+    for found in _IGNORABLES.finditer(seen):
+        kept.append(seen[end : found.start()])
+        belongs = _KEPT.match(seen, found.start())
+        kept.append(belongs[0] if belongs else "")
+        end = found.end()
+    text = _SPACES.sub(" ", "".join([*kept, seen[end:]])).strip()
+    if len(text) > limit:
+        text = text[: limit - 1].rstrip().rstrip("\u200c\u200d") + "…"
+    return text or None
+
+
+def _may_be_seen(character: str) -> bool:
+    """What this Python's Unicode does not know yet (Cn) may well be seen."""
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return character in _VISIBLE_FORMATS or _IGNORABLE.match(character) is not None
+    return category not in _NEVER
 
 
 def quoted(value: object, limit: int = TITLE_CHARACTERS) -> str:

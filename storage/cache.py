@@ -8,6 +8,7 @@ Every key in Redis, {m} being the merchant's id (percent-encoded), {v} the token
     cj:waiters:{m}:{v}:{t}  set of request ids that wait for this flight's answer. Expires after 60 s.
     cj:answer:{request id}  list with one JSON object: the answer to one request. Expires after 60 s.
     cj:done:{request id}    string: the request was answered. Expires after 60 s.
+    cj:used:{m}:{v}         number: how often Shopify accepted this token lately. Expires a minute after the last time.
     cj:kept:{m}             set of the merchant's data, fresh and flight keys, to drop them all. Expires after a day.
 
 `get` and `join` find fresh data only; `stale` finds older data too, for when Shopify gives none. Anything else that
@@ -164,6 +165,21 @@ class Cache:
 
         return bool(self._do(drop, otherwise=False))
 
+    def note_success(self, merchant_id: str, token_version: int) -> None:
+        """Shopify has just accepted this token."""
+        key = _used_key(merchant_id, token_version)
+
+        def count() -> None:
+            with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.incr(key).expire(key, ANSWER_SECONDS).execute()
+
+        self._do(count, None)
+
+    def successes(self, merchant_id: str, token_version: int) -> int:
+        """A number that grows whenever Shopify accepts this token, and begins anew after a minute without."""
+        raw = self._do(lambda: self._redis.get(_used_key(merchant_id, token_version)), None)
+        return int(raw) if raw is not None and raw.isdigit() else 0
+
     def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined | Answered:
         """Join a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).
 
@@ -216,6 +232,10 @@ class Cache:
             if self._server.is_away:
                 time.sleep(min(left, AWAY_PAUSE_SECONDS))
         return None
+
+
+def _used_key(merchant_id: str, token_version: int) -> str:
+    return f"cj:used:{quote(merchant_id, safe='')}:{token_version}"
 
 
 def _keys(flight_key: str) -> list[str]:

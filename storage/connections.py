@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Row
-from sqlalchemy.orm import Session
 
 from events.catalog import OAuthComplete
 from events.fields import refusal
 from storage import inbox, sql
+from storage.database import Session
 from storage.errors import StorageRefused
 from storage.inbox import Accepted, NewEvent, Reused
 

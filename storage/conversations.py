@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from storage import sql
+from storage.database import Session
 from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
 from storage.sql import dump
 from storage.turns import AbsorbedTurn, StepRow, TurnInput

@@ -26,7 +26,6 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
@@ -71,6 +70,11 @@ UNDEFINED = ("42P01", "42703")
 NOT_ALLOWED = "42501"
 
 
+#: What statements run in: SQLAlchemy's connection, in a transaction or reading. Our SQL has no use for its ORM's
+#: session, which takes as long as all statements of a short transaction together.
+Session = Connection
+
+
 class Database:
     """One Postgres for one process; safe to share among its threads. Opened at the first use."""
 
@@ -82,7 +86,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session whose work is committed at the end of the block and rolled back if it raises."""
-        with _translating(), Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with _translating(), self._engine.begin() as session:
             yield session
 
     @contextmanager
@@ -90,9 +94,8 @@ class Database:
         """A session for reading without a transaction: two statements may see two states of the database."""
         with (
             _translating(),
-            self._engine.connect() as connection,
-            _autocommit(connection),
-            Session(connection, expire_on_commit=False) as session,
+            self._engine.connect() as session,
+            _autocommit(session),
         ):
             yield session
 
@@ -160,7 +163,7 @@ def revision(session: Session) -> str | None:
     return None if found is None else str(found)
 
 
-def encoding_problem(connection: Session | Connection) -> str | None:
+def encoding_problem(connection: Session) -> str | None:
     """Why words cannot be kept in this database, and what to do; None if they can."""
     found = connection.execute(text("SHOW server_encoding")).scalar()
     if found == SERVER_ENCODING:

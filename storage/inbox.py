@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from events.envelope import Event
 from storage import sql
+from storage.database import Session
 from storage.errors import StorageUnavailable
 from storage.sql import dump, storable_text
 

@@ -19,19 +19,28 @@ FROM (
 -- name: accept
 -- Events of a conversation beyond the :most unhandled ones of their merchant get no wake-up now (`wake_oldest` sends
 -- it): a merchant's thousand messages must not stand in the queue before everybody else's.
+WITH new AS (
+    SELECT *
+    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
+                CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:datas AS text[]),
+                CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:conversations AS text[]))
+         WITH ORDINALITY
+         AS new (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, place)
+), crowds AS MATERIALIZED (
+    -- Once for each merchant, not for each event.
+    SELECT new.merchant_id,
+           (SELECT count(*) FILTER (WHERE o.merchant_id = new.merchant_id) FROM {from_merchant} AS o) AS unhandled
+    FROM (SELECT DISTINCT merchant_id FROM new) AS new
+)
 INSERT INTO events (
     source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, hinted_at)
 SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, CAST(new.data AS jsonb),
        new.content_hash, new.merchant_id, new.conversation_id,
        CASE WHEN new.conversation_id IS NOT NULL
-                 AND row_number() OVER (PARTITION BY new.merchant_id ORDER BY new.place) + (
-                     SELECT count(*) FILTER (WHERE o.merchant_id = new.merchant_id) FROM {from_merchant} AS o) > :most
+                 AND row_number() OVER (PARTITION BY new.merchant_id ORDER BY new.place)
+                     + coalesce(crowds.unhandled, 0) > :most
             THEN clock_timestamp() + make_interval(secs => :put_off) END
-FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
-            CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:datas AS text[]),
-            CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:conversations AS text[]))
-     WITH ORDINALITY
-     AS new (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, place)
+FROM new LEFT JOIN crowds USING (merchant_id)
 ORDER BY new.place
 ON CONFLICT (source, id) WHERE status <> 'rejected' DO NOTHING
 RETURNING key, source, id, hinted_at IS NOT NULL AS is_put_off

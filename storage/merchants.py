@@ -29,13 +29,13 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from events.catalog import OAuthComplete
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
 from storage import connections, sql
 from storage.connections import Integration
+from storage.database import Session
 from storage.errors import InvalidShopDomain, MerchantNameTaken, ShopConnectedElsewhere, TokenUnreadable
 from storage.inbox import Accepted
 from storage.vault import Vault, binding, key_id_of
@@ -115,6 +115,11 @@ def add_merchant(session: Session, merchant_id: str, name: str | None = None) ->
 def merchant_exists(session: Session, merchant_id: str) -> bool:
     """Whether the merchant is known."""
     return bool(session.execute(SQL["merchant_exists"], {"merchant_id": merchant_id}).scalar_one())
+
+
+def lock(session: Session, merchant_id: str) -> str:
+    """Let nobody else connect or greet this merchant until the transaction ends; returns the merchant's name."""
+    return str(session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar_one())
 
 
 def connect_shop(
@@ -244,7 +249,7 @@ def _shop_domain(text: str) -> str:
 
 def _upsert_merchant(session: Session, merchant_id: str, name: str | None) -> None:
     add_merchant(session, merchant_id, name)
-    current = session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar_one()
+    current = lock(session, merchant_id)
     if name is None or name == current:
         return
     if session.execute(SQL["rename"], {"merchant_id": merchant_id, "name": name}).first() is None:

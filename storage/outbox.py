@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CursorResult
-from sqlalchemy.orm import Session
 
 from events import agui
 from events.reply import REPLY_TYPE
 from storage import sql, turns
+from storage.database import Session
 from storage.sql import dump, storable
 
 #: Seconds without an ack until a reply is published again: after the first publish, the second, …; then the last one.
@@ -62,7 +62,7 @@ def append(
     if not replies:
         return []
     last, now = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
-    known = _known(session, turn_id, replies)
+    known = _known(session, turn_id, replies) if last else {}
     new: list[tuple[int, NewReply, OutgoingReply]] = []
     for reply in replies:
         if reply.key in known:

@@ -22,9 +22,9 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Result, TextClause
-from sqlalchemy.orm import Session
 
 from storage import sql
+from storage.database import Session
 from storage.mentions import CONTACTS, Needles, Person
 from storage.sql import dump
 
@@ -49,7 +49,10 @@ NAMES, TALK, CONTENT, CLOSE, LEFTOVERS = "names", "conversations", "events", "cl
 MERCHANT, CUSTOMER, FORMER = "merchant", "customer", "former"
 """Kinds of tombstones; FORMER: what is older than the connection that was made then."""
 
-KEPT_CONTEXT = ("shop_domain", "shopify_connected", "merchant_id", "fetched", "turns", "last_error", "reconnect_asked")
+KEPT_CONTEXT = (
+    *("shop_domain", "shopify_connected", "merchant_id", "fetched", "turns", "last_error", "reconnect_asked"),
+    "greeted",
+)
 """Keys of a context that this code sets itself: no customer is in them."""
 REQUESTS = frozenset({"customers_data_request", "customers_redact", "shop_redact"})
 IDENTIFIERS = frozenset(

@@ -21,9 +21,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
-from sqlalchemy.orm import Session
 
 from storage import sql
+from storage.database import Session
 
 Grants = Mapping[str, str]
 """Table or view → privileges, as GRANT has them."""

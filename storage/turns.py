@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Row
-from sqlalchemy.orm import Session
 
 from storage import sql
+from storage.database import Session
 from storage.errors import LostTurn, UnknownConversation
 from storage.sql import dump, storable_text
 
@@ -278,22 +278,18 @@ def add_step(
     model: str | None = None,
     input_tokens: int | None = None,
     output_tokens: int | None = None,
-) -> None:
-    """Keep an answer of the model and extend the lease. Raises LostTurn.
+) -> StepRow:
+    """Keep an answer of the model and extend the lease; returns the step as it is kept. Raises LostTurn.
 
     An existing step stays as it is: an earlier commit may have succeeded without our knowing.
     """
-    _write(session, claim, "extend", lease_seconds=claim.lease_seconds)
     usage = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
-    values = {"turn_id": claim.turn_id, "step": step, "assistant": dump(assistant), **usage}
-    session.execute(SQL["add_step"], values)
+    return _write_step(session, claim, "add_step", step, assistant=dump(assistant), **usage)
 
 
-def add_results(session: Session, claim: Claim, step: int, results: Sequence[Mapping[str, Any]]) -> None:
-    """Keep the results of a step's tool calls, once, and extend the lease. Raises LostTurn."""
-    _write(session, claim, "extend", lease_seconds=claim.lease_seconds)
-    values = {"turn_id": claim.turn_id, "step": step, "results": dump(list(results))}
-    session.execute(SQL["add_results"], values)
+def add_results(session: Session, claim: Claim, step: int, results: Sequence[Mapping[str, Any]]) -> StepRow:
+    """Keep the results of a step's tool calls, once, and extend the lease; returns the step. Raises LostTurn."""
+    return _write_step(session, claim, "add_results", step, results=dump(list(results)))
 
 
 def steps_of(session: Session, turn_id: int) -> list[StepRow]:
@@ -301,9 +297,17 @@ def steps_of(session: Session, turn_id: int) -> list[StepRow]:
     return [StepRow(*row) for row in session.execute(SQL["steps_of"], {"turn_id": turn_id})]
 
 
-def count_call(session: Session, claim: Claim, *, prompt_limit: int | None) -> None:
-    """Note that a model is about to be asked, and how long its prompt may be. Raises LostTurn."""
-    _write(session, claim, "count_call", prompt_limit=prompt_limit)
+def count_call(session: Session, claim: Claim, *, prompt_limit: int | None, tokens_per_day: int = 0) -> bool:
+    """Note that a model is about to be asked, and how long its prompt may be. Raises LostTurn.
+
+    False, and nothing noted, if the merchant has used as many tokens today as `tokens_per_day`; 0 is no limit.
+    """
+    held = {"turn_id": claim.turn_id, "attempt": claim.attempt}
+    values = {"prompt_limit": prompt_limit, "tokens_per_day": tokens_per_day}
+    if session.execute(SQL["count_call"], {**held, **values}).first() is not None:
+        return True
+    fence(session, claim)
+    return False
 
 
 def newer_waiting(session: Session, claim: Claim, room: Room) -> bool:
@@ -393,6 +397,17 @@ def _write(session: Session, claim: Claim, statement: str, **values: Any) -> Non
     held = {"turn_id": claim.turn_id, "attempt": claim.attempt}
     if session.execute(SQL[statement], {**held, **values}).first() is None:
         raise LostTurn(claim.turn_id, claim.attempt)
+
+
+def _write_step(session: Session, claim: Claim, statement: str, step: int, **values: Any) -> StepRow:
+    """Run a statement that is its own fence, and returns the step if it wrote it."""
+    held = {"turn_id": claim.turn_id, "attempt": claim.attempt, "lease_seconds": claim.lease_seconds}
+    row = session.execute(SQL[statement], {**held, "step": step, **values}).one_or_none()
+    if row is None:
+        raise LostTurn(claim.turn_id, claim.attempt)
+    if row.step is None:
+        row = session.execute(SQL["step"], {"turn_id": claim.turn_id, "step": step}).one()
+    return StepRow(*row)
 
 
 def _absorbed(row: Row[Any]) -> AbsorbedTurn:

@@ -84,14 +84,22 @@ WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after > clock_timestamp(
 -- name: fence
 SELECT 1 FROM turns WHERE {held} FOR NO KEY UPDATE
 
--- name: extend
-UPDATE turns SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds) WHERE {held} RETURNING id
-
 -- name: extend_many
 UPDATE turns t SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
 FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, attempt)
 WHERE t.id = held.id AND t.attempt = held.attempt AND t.status = 'running'
 RETURNING t.id
+
+-- fragment: holding
+-- The fence of a statement that writes elsewhere. A lease with more than half of its time left stays as it is: to write
+-- it means a new entry in most indexes of the turn.
+held AS (
+    SELECT id, lease_until FROM turns WHERE {held} FOR NO KEY UPDATE
+), extended AS (
+    UPDATE turns SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
+    WHERE id = (
+        SELECT id FROM held WHERE lease_until < clock_timestamp() + make_interval(secs => :lease_seconds / 2))
+)
 
 -- name: set_workflow
 UPDATE turns SET workflow = :name, workflow_hash = :hash WHERE {held} RETURNING id
@@ -107,7 +115,12 @@ WHERE {held} RETURNING id
 UPDATE turns SET lease_until = clock_timestamp() WHERE {held} RETURNING id
 
 -- name: count_call
-UPDATE turns SET model_calls = model_calls + 1, prompt_limit = :prompt_limit WHERE {held} RETURNING id
+-- No row: the turn is lost, or its merchant's tokens of the day (:tokens_per_day; 0 is no limit) are used up.
+UPDATE turns SET model_calls = model_calls + 1, prompt_limit = :prompt_limit
+WHERE {held} AND (:tokens_per_day = 0 OR :tokens_per_day > (
+    SELECT coalesce(sum(u.input_tokens + u.output_tokens), 0) FROM usage u
+    WHERE u.merchant_id = turns.merchant_id AND u.day = CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date)))
+RETURNING id
 
 -- name: finish
 UPDATE turns SET
@@ -115,13 +128,27 @@ UPDATE turns SET
 WHERE {held} RETURNING id
 
 -- name: add_step
-INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens)
-VALUES (:turn_id, :step, CAST(:assistant AS jsonb), :model, :input_tokens, :output_tokens)
-ON CONFLICT (turn_id, step) DO NOTHING
+-- No row: the turn is lost. A row of nulls: the step was there before.
+WITH {holding}, written AS (
+    INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens)
+    SELECT id, :step, CAST(:assistant AS jsonb), :model, CAST(:input_tokens AS integer),
+           CAST(:output_tokens AS integer)
+    FROM held
+    ON CONFLICT (turn_id, step) DO NOTHING
+    RETURNING step, assistant, tool_results, created_at
+)
+SELECT w.step, w.assistant, w.tool_results, w.created_at FROM held LEFT JOIN written w ON true
 
 -- name: add_results
-UPDATE steps SET tool_results = CAST(:results AS jsonb), finished_at = clock_timestamp()
-WHERE turn_id = :turn_id AND step = :step AND tool_results IS NULL
+WITH {holding}, written AS (
+    UPDATE steps SET tool_results = CAST(:results AS jsonb), finished_at = clock_timestamp()
+    WHERE turn_id = (SELECT id FROM held) AND step = :step AND tool_results IS NULL
+    RETURNING step, assistant, tool_results, created_at
+)
+SELECT w.step, w.assistant, w.tool_results, w.created_at FROM held LEFT JOIN written w ON true
+
+-- name: step
+SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :turn_id AND step = :step
 
 -- name: steps_of
 SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :turn_id ORDER BY step

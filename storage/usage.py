@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy.orm import Session
-
 from storage import sql
+from storage.database import Session
 
 SQL = sql.load("usage")
 

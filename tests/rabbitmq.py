@@ -2,7 +2,6 @@
 
     with RabbitMQ(folder) as broker:
         …                    # BROKER_URL = broker.url
-        broker.restart()
 
 Where it is not installed, what needs it fails and says so.
 """
@@ -11,7 +10,6 @@ import base64
 import hashlib
 import json
 import shutil
-import signal
 import socket
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 from kombu import Connection
 
 from events import queues
+from tests import servers
 from workers.local.embedded_server import EmbeddedServer, EmbeddedServerError
 
 #: Debian's /usr/sbin/rabbitmq-server changes to another user; the script behind it runs as whoever starts it.
@@ -27,7 +26,7 @@ SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 
 class RabbitMQ(EmbeddedServer):
-    """One node on loopback; `restart` keeps its ports and its data."""
+    """One node on loopback; started again, it has the same ports and data."""
 
     name = "rabbitmq"
     stop_signal = "SIGTERM"
@@ -90,8 +89,7 @@ class RabbitMQ(EmbeddedServer):
         RabbitMQ 3.10 writes its list of quorum queues to the disk up to a second after it has said that a queue is
         declared, and a queue missing there has no leader ever after; so wait for `has_saved` first.
         """
-        self._end_by(signal.SIGKILL)
-        self._names.stop()
+        servers.kill(self)
 
     def has_saved(self, names: Collection[str]) -> bool:
         """Whether these quorum queues would be there again after a kill."""

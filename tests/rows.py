@@ -10,10 +10,9 @@ from itertools import count
 from typing import Any, TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from storage import connections, conversations, inbox, merchants, turns
-from storage.database import Database
+from storage.database import Database, Session
 from storage.inbox import Accepted, NewEvent
 from storage.turns import Claim, Room, TurnInput
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import psycopg2
 from psycopg2 import sql
 
 from workers.local.embedded import EmbeddedPostgres
+from workers.local.embedded_server import EmbeddedServer
 
 TEMPLATE = "template_migrated"
 #: Where files are memory: a new database takes 20 ms there, and up to half a second on a busy disk.
@@ -26,6 +28,37 @@ def fast_folder() -> Iterator[Path]:
     in_memory = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
     with tempfile.TemporaryDirectory(prefix="cj-test-", dir=MEMORY if in_memory else None) as folder:
         yield Path(folder)
+
+
+def crash(server: EmbeddedServer) -> None:
+    """Cut Postgres' clients off; the next start recovers from the log."""
+    _end(server, signal.SIGQUIT)
+
+
+def kill(server: EmbeddedServer) -> None:
+    """End a server at once."""
+    _end(server, signal.SIGKILL)
+
+
+def pause(server: EmbeddedServer) -> None:
+    """Make a server hang: new connections wait (Postgres' existing ones continue)."""
+    os.kill(pid(server), signal.SIGSTOP)
+
+
+def resume(server: EmbeddedServer) -> None:
+    """Let a paused server go on."""
+    os.kill(pid(server), signal.SIGCONT)
+
+
+def pid(server: EmbeddedServer) -> int:
+    """The process id of a server that runs."""
+    assert server.pid is not None
+    return server.pid
+
+
+def _end(server: EmbeddedServer, number: signal.Signals) -> None:
+    os.kill(pid(server), number)
+    server.stop()
 
 
 class PostgresForTests(EmbeddedPostgres):

@@ -22,7 +22,7 @@ MAY_IMPORT = {
 LITELLM = {"workers/model/litellm_call.py", "workers/model/demo.py"}
 #: litellm is configured by two variables that have to be set before it is imported; embedded servers need none.
 READS_ENVIRONMENT = {"workers/settings.py"}
-SETS_ENVIRONMENT = {"workers/model/litellm_call.py"}
+SETS_ENVIRONMENT = {"workers/model/litellm_call.py", "workers/local/fork_server.py"}
 
 
 def sources() -> list[Path]:

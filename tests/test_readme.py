@@ -17,8 +17,8 @@ import yaml
 from events import CATALOG, decode_ack, decode_reply, errors, fields, parse
 from storage.models import Base
 from workers.cli import cj
+from workers.cli.secrets import files
 from workers.local import procfile
-from workers.operations import secret_files
 from workers.settings import VARIABLES, is_secret
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +28,7 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text()
     for folder in ("events", "shopify", "storage", "tests", "workers", "workflows")
     for path in sorted((ROOT / folder).rglob("README.md"))
+    if "node_modules" not in path.parts
 } | {"README.md": README}
 CONTRACT = PAGES["events/README.md"]
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -265,7 +266,7 @@ def test_each_process_has_its_own_role_and_user() -> None:
 
 
 def test_a_secret_is_a_file_and_never_in_an_environment_or_a_command() -> None:
-    assert set(COMPOSE["secrets"]) == set(secret_files.FILES)
+    assert set(COMPOSE["secrets"]) == set(files())
     for name, options in COMPOSE["secrets"].items():
         assert options == {"file": f"./secrets/{name}"}
     for name, service in SERVICES.items():

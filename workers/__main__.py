@@ -3,7 +3,13 @@
 Publishing events needs fewer dependencies than running workers, so the package may be installed without those of `cj`.
 """
 
+import signal
 import sys
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 PARTS = ("click", "sqlalchemy", "celery", "yaml", "alembic", "structlog", "httpx", "psycopg2", "redis")
 NEEDS_MORE = "cj: {name} is not installed; `cj` needs the package hirecj[worker], not hirecj alone\n"
@@ -11,6 +17,7 @@ NEEDS_MORE = "cj: {name} is not installed; `cj` needs the package hirecj[worker]
 
 def main() -> None:
     """Run `cj`. Exits with 2 and a message if only the base package is installed."""
+    sys.unraisablehook = _interrupt_again
     try:
         from workers.cli import main as run
 
@@ -23,6 +30,14 @@ def main() -> None:
             raise
         sys.stderr.write(NEEDS_MORE.format(name=error.name))
         raise SystemExit(2) from None
+
+
+def _interrupt_again(lost: "UnraisableHookArgs") -> None:
+    """A Ctrl-C that arrives where Python ignores exceptions, as in the callbacks of an import's locks, comes again."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()  # once the callback is over
+    else:
+        sys.__unraisablehook__(lost)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ starts the process through its own module, which calls `listen` first.
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from sqlalchemy.orm import Session
-
-from storage.database import Database
+from storage.database import Database, Session
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Two fixes to kombu's Redis transport, applied once per process before anything connects.
+"""Three fixes to kombu's Redis transport, applied once per process before anything connects.
 
 1. *Broker restart with unacked messages.* Celery 5.7 closes the lost connection while kombu still has unacked
    messages to restore. `Channel._connparams` then dereferences a client that is already gone and raises
@@ -10,6 +10,8 @@
    a Celery worker drops and logs it, intake refuses it and keeps a row. Also, an item's delivery_info is replaced by
    the queue it was popped from, because that is where an unacked message is restored to; a hostile address would
    make every later restore fail.
+3. *A client for each command.* For every publish and ack, `Channel._create_client` builds a `redis.Redis` with a table
+   of 170 commands, which takes longer than the command. Here a channel keeps its client as long as its pool.
 """
 
 import base64
@@ -27,6 +29,7 @@ UNREADABLE = "application/x-unreadable"
 
 _connparams = transport.Channel._connparams
 _brpop_read = transport.Channel._brpop_read
+_create_client = transport.Channel._create_client
 _loads = transport.loads
 _bytes_to_str = transport.bytes_to_str
 
@@ -35,17 +38,19 @@ _popped = threading.local()  # .item: the next `loads` decodes an item just popp
 
 
 def install() -> None:
-    """Apply both fixes. Harmless when called again, and for other transports."""
+    """Apply the fixes. Harmless when called again, and for other transports."""
     transport.Channel._connparams = _guarded_connparams
     transport.Channel._brpop_read = _marked_brpop_read
+    transport.Channel._create_client = _kept_client
     transport.loads = _tolerant_loads
     transport.bytes_to_str = _tolerant_bytes_to_str
 
 
 def uninstall() -> None:
-    """Undo both fixes (for tests, which share their process)."""
+    """Undo the fixes (for tests, which share their process)."""
     transport.Channel._connparams = _connparams
     transport.Channel._brpop_read = _brpop_read
+    transport.Channel._create_client = _create_client
     transport.loads = _loads
     transport.bytes_to_str = _bytes_to_str
 
@@ -54,6 +59,15 @@ def _guarded_connparams(self: Any, asynchronous: bool = False) -> Any:
     if self.connection is None or self.connection.client is None:
         raise RedisConnectionError("the channel was closed when the broker connection was lost")
     return _connparams(self, asynchronous)
+
+
+def _kept_client(self: Any, asynchronous: bool = False) -> Any:
+    if asynchronous:  # kombu keeps these itself
+        return _create_client(self, asynchronous)
+    client = self.__dict__.get("cj_client")
+    if client is None or client.connection_pool is not self.pool:
+        client = self.__dict__["cj_client"] = _create_client(self)
+    return client
 
 
 def _marked_brpop_read(self: Any, **options: Any) -> Any:

@@ -1,7 +1,8 @@
 """What a rule can do: for each action one class for the YAML, and one for what a worker carries out.
 
 To add an action, write its two classes here, name them in the unions `Action` and `_ActionSection`, and carry it out in
-the workers. The checker, the schema, the editor's completion and `explain` follow from the classes.
+`workers.workflow.handler` (`_Handler._carry_out`). The checker, the editor's completion and `explain` follow from the
+classes; `python -m workflows.schema` writes the schema.
 """
 
 import re

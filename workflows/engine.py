@@ -1,66 +1,32 @@
 """What a workflow wants done: pure functions from (workflow, event or context) to actions for a worker.
 
     plan              an event came: the actions of the first rule that holds
-    initial_action    a conversation starts: what CJ begins with
     start_transition  a conversation starts: its requirements are already met
     next_transition   at the start and after each turn: what the context decides
     settle            the same, until nothing moves any more
-    explain           why a rule took an event, or why none did (explanation.py)
 
-None of them raises, whatever the event or the context holds, and each evaluates a few conditions at most.
+None of them raises, whatever the event or the context holds, and each evaluates a few conditions at most. Why a rule
+took an event, or none did, is for `explanation` to say.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
-from workflows.explanation import Explanation, explain
+from workflows.actions import Action, Transition
 from workflows.workflow import Workflow, WorkflowSet
-
-__all__ = [
-    "Action",
-    "Explanation",
-    "Plan",
-    "Prefetch",
-    "ProcessMessage",
-    "Transition",
-    "UpdateContext",
-    "explain",
-    "initial_action",
-    "next_transition",
-    "plan",
-    "settle",
-    "start_transition",
-]
 
 MAX_HOPS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do about an event: the actions of rule number `rule` (from 0), in order."""
-
-    rule: int
-    actions: tuple[Action, ...]
-
-
-def plan(
-    workflow: Workflow, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any] | None = None
-) -> Plan | None:
-    """The plan of the first rule that takes the event; None if none does.
+def plan(workflow: Workflow, event_type: str, data: Mapping[str, Any]) -> tuple[Action, ...] | None:
+    """The actions, in order, of the first rule that takes the event; None if none does.
 
     `data` is the event's validated payload. Conditions and templates see nothing else, the context neither.
     """
     for rule in workflow.rules.get(event_type, ()):
         if rule.condition.holds(data):
-            return Plan(rule.index, tuple(action.filled(data) for action in rule.actions))
+            return tuple(action.filled(data) for action in rule.actions)
     return None
-
-
-def initial_action(workflow: Workflow) -> ProcessMessage | None:
-    """What CJ begins a new conversation with; None if the merchant begins."""
-    return workflow.initial_action
 
 
 def start_transition(workflow: Workflow, met: Collection[str]) -> Transition | None:
@@ -75,16 +41,14 @@ def next_transition(workflow: Workflow, context: Mapping[str, Any]) -> Transitio
     return next((rule.transition for rule in workflow.transitions if rule.condition.holds(context)), None)
 
 
-def settle(
-    workflows: WorkflowSet, workflow: Workflow, context: Mapping[str, Any], max_hops: int = MAX_HOPS
-) -> list[Transition]:
+def settle(workflows: WorkflowSet, workflow: Workflow, context: Mapping[str, Any]) -> list[Transition]:
     """The transitions to take now, each from the workflow that the one before led to; `context` is not changed.
 
-    Ends after `max_hops`, and before it would return to a workflow that it left: it never goes round in a circle.
+    Ends after MAX_HOPS, and before it would return to a workflow that it left: it never goes round in a circle.
     """
     taken: list[Transition] = []
     left = {workflow.name}
-    while len(taken) < max_hops:
+    while len(taken) < MAX_HOPS:
         transition = next_transition(workflow, {**context, "workflow": workflow.name})
         if transition is None or transition.target_workflow in left or transition.target_workflow not in workflows:
             break

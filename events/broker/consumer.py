@@ -67,7 +67,7 @@ class _OpenConnection:
             self._channel = queues.open_channel(broker)
             for name in (queue, *others):
                 queues.declare(name, broker, self._channel)
-            self.producer = Producer(self._channel, auto_declare=False)
+            self.producer: Any = Producer(self._channel, auto_declare=False)  # its types lack `batch`
             consumer = Consumer(
                 self._channel,
                 [queues.plain_queue(queue)],
@@ -179,12 +179,14 @@ class PlainConsumer:
             return False
         return True
 
-    def publish(self, queue: str, body: bytes, content_type: str = queues.CONTENT_TYPE) -> bool:
-        """Publish on one of the queues named in `publishes`. False if the broker did not take it."""
+    def publish(self, queue: str, *bodies: bytes, content_type: str = queues.CONTENT_TYPE) -> bool:
+        """Publish on one of the queues named in `publishes`. False if the broker did not take all of them."""
         if self._current is None:
             return False
         try:
-            queues.put(self._current.producer, queue, body, content_type)
+            with self._current.producer.batch():
+                for body in bodies:
+                    queues.put(self._current.producer, queue, body, content_type)
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
             return False

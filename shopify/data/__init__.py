@@ -1,8 +1,14 @@
 """Store data: one module for each kind of data CJ talks about, with its GraphQL document beside it.
 
-Raw figures; what they mean is for the agent to say. To add a data type: name it in `events.data_types`, write its
-document (`query.NAMES`) and its module with a function like `fetch_counts`, enter that below, and its cost in
-`shopify.rate_limit.QUERY_COSTS`.
+Raw figures; what they mean is for the agent to say. To add a data type:
+
+    events.data_types           its name; `python -m workflows.schema` then tells editors
+    here                        its document (`query.NAMES`), a function like `fetch_counts`, a case below
+    shopify.rate_limit          its cost, in QUERY_COSTS
+    workers.shop.results        how long it stays fresh, in TTL_SECONDS
+    workers.agent.tools         what the model reads about it, in _DEFINITIONS
+    workers.scenario.observe    its GraphQL operation, in OPERATIONS
+    workers.model.demo          when the demo model asks for it; `demo_words`: what it then says
 """
 
 from collections.abc import Collection

@@ -1,16 +1,22 @@
-"""Orders: the shop's latest ones, and how any order is read from Shopify and shown, in full or compact."""
+"""Orders: the shop's latest ones, and how any order is read from Shopify and shown, in full or compact.
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+What is counted as sold is what stands now: without units that were refunded or removed, and without lines that are no
+product (`Item.kind`). README.md says which figure of the admin each one equals.
+"""
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
 from shopify.client import ShopifyClient
-from shopify.data.fetched import Fetched, cut_short, fitting
+from shopify.data.fetched import Fetched, counted, cut_short, fitting
 from shopify.data.query import CUSTOMER, ITEM_PRODUCT, ORDERS, DataQuery, Scopes
 from shopify.data.scalars import (
     Money,
     Problems,
+    decimal_text,
     identifier,
     integer,
     moment,
@@ -20,10 +26,22 @@ from shopify.data.scalars import (
     utc_text,
     word,
 )
+from shopify.errors import ACCESS_LOST, ShopifyError
 from shopify.text import clean
 
 NAME_CHARACTERS = 40
 SKU_CHARACTERS = 40
+LATEST = 10
+"""Orders that recent_orders tells of, beside test and cancelled ones."""
+MOST_PASSED_OVER = 10
+"""Test and cancelled orders among them that are listed, too."""
+MOST_PAGES = 4
+TOTAL_SECONDS = 8.0
+"""If the caller sets no deadline."""
+SECONDS_FOR_A_PAGE = 1.0
+"""With less than this left, no further page is begun."""
+TIPS = frozenset({"tip"})
+PRODUCT, TIP, GIFT_CARD = "product", "tip", "gift_card"
 
 
 @dataclass(frozen=True)
@@ -37,13 +55,24 @@ class Customer:
 
 @dataclass(frozen=True)
 class Item:
-    """One line of an order; `product` is None if the product was deleted or may not be read."""
+    """One line of an order; `product` is None if the product was deleted, never was one, or may not be read.
+
+    `quantity` is as ordered, `current_quantity` without units that were refunded or removed.
+    """
 
     title: str
     quantity: int
     sku: str | None
     unit_price: Money | None
     product: str | None
+    current_quantity: int
+    kind: str = PRODUCT
+    """product, tip or gift_card: the last two are money, not goods."""
+
+    @property
+    def key(self) -> str:
+        """What tells products apart: two may have one title. A deleted one is known by its title alone."""
+        return self.product or self.title
 
 
 @dataclass(frozen=True)
@@ -65,27 +94,90 @@ class Order:
     items: tuple[Item, ...]
     more_items: bool
 
+    @property
+    def is_real(self) -> bool:
+        """Whether it counts: no test, and not cancelled."""
+        return not self.test and not self.cancelled
+
+    @property
+    def sold(self) -> list[Item]:
+        """The lines that are goods, and of which something is left."""
+        return [item for item in self.items if item.kind == PRODUCT and item.current_quantity]
+
 
 def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
-    """`{orders: [...], more}`: the newest ten, newest first; `more` says whether the shop has older ones.
+    """`{orders: [...], more, orders_read, test_orders, cancelled_orders}`: the newest ten, newest first, and the test
+    and cancelled ones among them, which do not count among the ten; `more` says whether the shop has older ones.
 
-    An order: `{id, name, created_at, test, cancelled, financial_status, fulfillment_status, total, items}`, with
-    `current_total` if refunds or edits changed it; `customer` is null for a guest and absent if not readable.
+    `orders_read` is how many were looked at. An order: `{id, name, created_at, test, cancelled, financial_status,
+    fulfillment_status, total, items}`, with `current_total` if refunds or edits changed it; `customer` is null for a
+    guest and absent if not readable; `more_items` is true if it has more lines than are listed. An item: `{title,
+    quantity}`, with `current_quantity` if units were refunded or removed, `kind` if it is a tip or a gift card, and
+    `product` if two products have its title.
     """
+    ends = time.monotonic() + TOTAL_SECONDS if deadline is None else deadline
     query = DataQuery(client, "recent_orders", scopes, (CUSTOMER, ITEM_PRODUCT), needs=ORDERS)
-    connection = query.run_for("orders", deadline=deadline)
-    orders = read_orders(connection, query.problems, customers_complete=query.complete(CUSTOMER))
-    more = page(connection)[0]
+    orders, more, stopped = _read(query, ends)
+    listed = _latest(orders)
 
     def render(title_limit: int) -> dict[str, Any]:
-        return {"orders": [shown(order, title_limit) for order in orders], "more": more}
+        return {
+            "orders": shown_orders(listed, title_limit),
+            "more": more or len(listed) < len(orders),
+            "orders_read": len(orders),
+            "test_orders": sum(order.test for order in orders),
+            "cancelled_orders": sum(order.cancelled and not order.test for order in orders),
+        }
 
     data, dropped = fitting(render, "orders")
     missing = query.missing
+    if stopped is not None:
+        missing.append(stopped)
     if dropped:
         data["more"] = True
         missing.append(cut_short("orders", f"{dropped} of the latest orders did not fit in."))
     return Fetched(data, missing, scopes.data_window(now))
+
+
+def _read(query: DataQuery, ends: float) -> tuple[list[Order], bool, dict[str, Any] | None]:
+    """The newest orders until ten of them count; whether there are older ones; why it ended before, for `missing`."""
+    orders: list[Order] = []
+    cursor: str | None = None
+    why = ""
+    for number in range(MOST_PAGES):
+        if number and ends - time.monotonic() < SECONDS_FOR_A_PAGE:
+            why = ": there was no time for more"
+            break
+        try:
+            connection = query.run_for("orders", {"after": cursor} if cursor else None, deadline=ends)
+        except ShopifyError as error:
+            if not orders or isinstance(error, ACCESS_LOST):
+                raise
+            reason = f"I looked at the newest {counted(len(orders), 'order')} only. {error.merchant}"
+            return orders, True, {"part": "orders.older", "reason": reason, "code": error.code}
+        known = {order.id for order in orders if order.id}
+        found = read_orders(connection, query.problems, customers_complete=query.complete(CUSTOMER))
+        orders += [order for order in found if order.id not in known]
+        before, (more, cursor) = cursor, page(connection)
+        if not more or sum(order.is_real for order in orders) >= LATEST:
+            return orders, more, None
+        if cursor is None or cursor == before:
+            break
+    reason = f"I looked at the newest {counted(len(orders), 'order')} only{why}."
+    return orders, True, cut_short("orders.older", reason)
+
+
+def _latest(orders: Sequence[Order]) -> list[Order]:
+    """The newest ten that count, and as many of those between them that do not."""
+    listed: list[Order] = []
+    counts = passed_over = 0
+    for order in orders:
+        if counts == LATEST:
+            break
+        counts, passed_over = counts + order.is_real, passed_over + (not order.is_real)
+        if order.is_real or passed_over <= MOST_PASSED_OVER:
+            listed.append(order)
+    return listed
 
 
 def read_orders(
@@ -101,6 +193,11 @@ def _order(node: Mapping[str, Any], problems: Problems, customers_complete: bool
         problems.note(f"{part}.created_at")
     customer = _customer(node, problems, part)
     current = node.get("currentTotalPriceSet")
+    total = money(node.get("totalPriceSet"), problems, f"{part}.total")
+    current_total = money(current, problems, f"{part}.current_total") if current is not None else None
+    tips = node.get("totalTipReceivedSet")
+    tips = money(tips, problems, f"{part}.tips") if tips is not None else None
+    is_void = total is not None and current_total is not None and total.amount > 0 == current_total.amount
     lines = node.get("lineItems")
     return Order(
         id=identifier(node.get("id")),
@@ -111,11 +208,11 @@ def _order(node: Mapping[str, Any], problems: Problems, customers_complete: bool
         test=node.get("test") is True,
         financial_status=word(node.get("displayFinancialStatus")),
         fulfillment_status=word(node.get("displayFulfillmentStatus")),
-        total=money(node.get("totalPriceSet"), problems, f"{part}.total"),
-        current_total=money(current, problems, f"{part}.current_total") if current is not None else None,
+        total=total,
+        current_total=current_total,
         customer=customer,
         guest=False if customer is not None else (node.get("customer", ...) is None and customers_complete) or None,
-        items=tuple(_item(line, problems, part) for line in nodes(lines, problems, f"{part}.items")),
+        items=tuple(_item(line, problems, part, tips, is_void) for line in nodes(lines, problems, f"{part}.items")),
         more_items=page(lines)[0],
     )
 
@@ -133,21 +230,54 @@ def _customer(node: Mapping[str, Any], problems: Problems, part: str) -> Custome
     return Customer(identifier(raw.get("id")), clean(raw.get("displayName"), 100), orders)
 
 
-def _item(line: Mapping[str, Any], problems: Problems, part: str) -> Item:
+def _item(line: Mapping[str, Any], problems: Problems, part: str, tips: Money | None, is_void: bool) -> Item:
     quantity, title = integer(line.get("quantity")), clean(line.get("title"))
     if quantity is None or title is None:
         problems.note(f"{part}.items")
-    price, product = line.get("originalUnitPriceSet"), line.get("product")
-    return Item(
+    price, product, current = line.get("originalUnitPriceSet"), line.get("product"), line.get("currentQuantity")
+    unit_price = money(price, problems, f"{part}.items.unit_price") if price is not None else None
+    kept = integer(current)
+    if kept is None:
+        # Nothing is left of an order that comes to nothing any more.
+        kept = 0 if is_void else quantity or 0
+        if current is not None:
+            problems.note(f"{part}.items.current_quantity")
+    item = Item(
         title=title or "(no title)",
         quantity=quantity or 0,
         sku=clean(line.get("sku"), SKU_CHARACTERS),
-        unit_price=money(price, problems, f"{part}.items.unit_price") if price is not None else None,
+        unit_price=unit_price,
         product=identifier(product.get("id")) if isinstance(product, Mapping) else None,
+        current_quantity=kept,
     )
+    return replace(item, kind=GIFT_CARD if line.get("isGiftCard") is True else TIP if _is_tip(item, tips) else PRODUCT)
 
 
-def shown(order: Order, title_limit: int) -> dict[str, Any]:
+def _is_tip(item: Item, tips: Money | None) -> bool:
+    """A tip is a line without a product, in the words of the shop's language, over the amount of the order's tips."""
+    if item.product is not None or item.sku is not None:
+        return False
+    if item.title.casefold() in TIPS:
+        return True
+    price = item.unit_price
+    return tips is not None and price is not None and 0 < tips.amount == price.amount * item.quantity
+
+
+def shown_orders(orders: Sequence[Order], title_limit: int) -> list[dict[str, Any]]:
+    """Orders in full; an item whose title two products have names its product."""
+    ambiguous = shared_titles(item for order in orders for item in order.items)
+    return [shown(order, title_limit, ambiguous) for order in orders]
+
+
+def shared_titles(items: Iterable[Item]) -> frozenset[str]:
+    """The titles of more than one product."""
+    keys: dict[str, set[str]] = {}
+    for item in items:
+        keys.setdefault(item.title, set()).add(item.key)
+    return frozenset(title for title, found in keys.items() if len(found) > 1)
+
+
+def shown(order: Order, title_limit: int, ambiguous: Collection[str] = ()) -> dict[str, Any]:
     """One order in full, as a model and workflows see it. `customer` is null for a guest, absent if unknown."""
     data: dict[str, Any] = {
         "id": order.id,
@@ -165,14 +295,20 @@ def shown(order: Order, title_limit: int) -> dict[str, Any]:
         data["current_total"] = order.current_total.shown()
     if order.customer is not None or order.guest:
         data["customer"] = asdict(order.customer) if order.customer else None
-    data["items"] = [_item_shown(item, title_limit) for item in order.items]
+    data["items"] = [_item_shown(item, title_limit, item.title in ambiguous) for item in order.items]
     if order.more_items:
         data["more_items"] = True
     return data
 
 
-def _item_shown(item: Item, title_limit: int) -> dict[str, Any]:
+def _item_shown(item: Item, title_limit: int, is_ambiguous: bool) -> dict[str, Any]:
     data: dict[str, Any] = {"title": clean(item.title, title_limit), "quantity": item.quantity}
+    if item.current_quantity != item.quantity:
+        data["current_quantity"] = item.current_quantity
+    if item.kind != PRODUCT:
+        data["kind"] = item.kind
+    if is_ambiguous and item.product is not None:
+        data["product"] = item.product
     if item.sku is not None:
         data["sku"] = item.sku
     if item.unit_price is not None:
@@ -181,7 +317,8 @@ def _item_shown(item: Item, title_limit: int) -> dict[str, Any]:
 
 
 def compact(order: Order, zone: tzinfo) -> dict[str, Any]:
-    """One order in about 200 bytes, its time in the shop's zone; `test` and `cancelled` only where true."""
+    """One order in about 200 bytes, its time in the shop's zone; `current_amount` only where refunds or edits changed
+    the amount, flags only where true. `items` are units of goods that stand, of the lines that were read."""
     at = order.created_at.astimezone(zone).isoformat(timespec="minutes") if order.created_at else None
     data: dict[str, Any] = {
         "name": order.name,
@@ -189,8 +326,10 @@ def compact(order: Order, zone: tzinfo) -> dict[str, Any]:
         **(order.total.shown() if order.total else {"amount": None}),
         "financial_status": order.financial_status,
         "fulfillment_status": order.fulfillment_status,
-        "items": sum(item.quantity for item in order.items),
+        "items": sum(item.current_quantity for item in order.sold),
     }
+    if order.current_total is not None and order.current_total != order.total:
+        data["current_amount"] = decimal_text(order.current_total.amount, order.current_total.currency)
     if order.customer is not None and order.customer.orders is not None:
         data["customer_orders"] = order.customer.orders
-    return data | {flag: True for flag in ("test", "cancelled") if getattr(order, flag)}
+    return data | {flag: True for flag in ("test", "cancelled", "more_items") if getattr(order, flag)}

@@ -6,31 +6,38 @@ from typing import Any
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched, cut_short, fitting
-from shopify.data.orders import read_orders, shown
-from shopify.data.query import BEST_STOCKED, CUSTOMER, LATEST_ORDERS, DataQuery, Scopes
-from shopify.data.scalars import Problems, identifier, moment, money, nodes, time_zone, utc_text, word
+from shopify.data.orders import read_orders, shown_orders
+from shopify.data.query import BEST_STOCKED, CUSTOMER, ITEM_PRODUCT, LATEST_ORDERS, DataQuery, Scopes
+from shopify.data.scalars import Problems, identifier, moment, money, nodes, page, time_zone, utc_text, word
 from shopify.errors import BadAnswer
 from shopify.text import clean
 
 URL_CHARACTERS = 500
 SHORT_WORDS = ("title", "description")
+ACTIVE = "ACTIVE"
+LISTS = {field.name: field.field for field in (BEST_STOCKED, LATEST_ORDERS)}
 
 
 def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
-    """`{shop, best_stocked_products, recent_orders}`. A list that may not be read is empty, and `missing` says why.
+    """`{shop, best_stocked_products, recent_orders, more}`. A list that may not be read is empty, and `missing` says
+    why; `more` says of each list whether the shop has more than is in it. Products are active, and no gift cards.
 
     Shop: `{name, domain, website, currency, time_zone, created_at, plan, development_store}`. Products:
     `{id, title, description, status, inventory, price: {min, max}, image_url}`; `inventory` is null if not tracked.
     Orders as in recent_orders.
     """
-    query = DataQuery(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER))
+    query = DataQuery(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER, ITEM_PRODUCT))
     found = query.run(deadline=deadline).data
     if not isinstance(found.get("shop"), Mapping):
         raise BadAnswer(f"{client.shop_domain}: no shop in the answer", reason="shape")
     shop, products = _shop(found["shop"]), []
     if query.asks_for(BEST_STOCKED):
         raw = nodes(found.get("products"), query.problems, BEST_STOCKED.name)
-        products = [_product(product, query.problems) for product in raw]
+        products = [
+            _product(product, query.problems)
+            for product in raw
+            if product.get("status", ACTIVE) == ACTIVE and product.get("isGiftCard") is not True
+        ]
     orders = []
     if query.asks_for(LATEST_ORDERS):
         complete = query.complete(CUSTOMER)
@@ -40,12 +47,14 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
         return {
             "shop": shop,
             BEST_STOCKED.name: [_shortened(product, title_limit) for product in products],
-            LATEST_ORDERS.name: [shown(order, title_limit) for order in orders],
+            LATEST_ORDERS.name: shown_orders(orders, title_limit),
+            "more": {name: page(found.get(field))[0] for name, field in LISTS.items()},
         }
 
     data, dropped = fitting(render, LATEST_ORDERS.name)
     missing = query.missing
     if dropped:
+        data["more"][LATEST_ORDERS.name] = True
         missing.append(cut_short(LATEST_ORDERS.name, f"{dropped} of the latest orders did not fit in."))
     return Fetched(data, missing, scopes.data_window(now) if query.asks_for(LATEST_ORDERS) else None)
 

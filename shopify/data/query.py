@@ -155,7 +155,8 @@ class DataQuery:
     def run(self, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> GraphQLResponse:
         """Ask; once more for each optional field whose refusal left no data. Raises ShopifyError."""
         while True:
-            switches = {field.switch: self.asks_for(field) for field in self._optional}
+            switches = {field.switch: True for field in self._optional}
+            switches |= {field.switch: False for field in self._optional if not self.asks_for(field)}
             try:
                 response = self._client.execute(self._document, {**(variables or {}), **switches}, deadline=deadline)
             except (AccessDenied, ProtectedData) as refused:

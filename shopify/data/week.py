@@ -11,19 +11,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shopify.client import ShopifyClient
-from shopify.data.fetched import Fetched, counted, cut_short, fitting, missing_part
-from shopify.data.orders import Order, compact, read_orders
+from shopify.data.fetched import Fetched, counted, cut_short, fitting
+from shopify.data.orders import Item, Order, compact, read_orders, shared_titles
 from shopify.data.query import CUSTOMER, ITEM_PRODUCT, ORDERS, DataQuery, Scopes, fetch_access
 from shopify.data.scalars import decimal_text, page, utc_text
 from shopify.data.scalars import time_zone as zone_named
-from shopify.errors import (
-    AccessDenied,
-    Forbidden,
-    ProtectedData,
-    ShopifyError,
-    StoreUnavailable,
-    Unauthorized,
-)
+from shopify.errors import ACCESS_LOST, ShopifyError
 from shopify.text import clean
 
 DAYS = 7
@@ -36,8 +29,6 @@ SECONDS_FOR_A_PAGE = 1.0
 MOST_ORDERS_SHOWN = 50
 MOST_ITEMS_SHOWN = 10
 ITEM_TITLE_CHARACTERS = 100
-ACCESS_LOST = (Unauthorized, Forbidden, StoreUnavailable, AccessDenied, ProtectedData)
-"""What ends the whole fetch even if some pages were read: the store must not be talked about any longer."""
 
 
 def fetch_week_orders(
@@ -119,7 +110,10 @@ def _read(query: DataQuery, week: Week, ends: float) -> _Pages:
         except ShopifyError as error:
             if number == 0 or isinstance(error, ACCESS_LOST):
                 raise
-            pages.stopped = missing_part("orders", error)
+            reason = (
+                f"Of the week only the newest {counted(len(pages.orders), 'order')} could be read. {error.merchant}"
+            )
+            pages.stopped = {"part": "orders", "reason": reason, "code": error.code}
             return pages
         for order in read_orders(connection, query.problems, customers_complete=query.complete(CUSTOMER)):
             if week.day_of(order) is not None and (order.id is None or order.id not in known):
@@ -167,9 +161,10 @@ def summary(
     """The orders added up, without test and cancelled ones, which are only counted.
 
     `totals` are as ordered (`amount`) and after refunds and edits (`current_amount`, where it differs). If
-    `truncated`, orders are known back to `covered_from`, and `by_day` leaves out the days before it.
+    `truncated`, orders are known back to `covered_from`, and `by_day` leaves out the days before it. `top_items` are
+    goods by units that stand, without what was refunded or removed.
     """
-    real = [order for order in orders if not order.test and not order.cancelled]
+    real = [order for order in orders if order.is_real]
     covered = min((o.created_at for o in orders if o.created_at), default=None) if truncated else None
     data: dict[str, Any] = {
         "from": week.start.isoformat(timespec="minutes"),
@@ -224,26 +219,26 @@ def _by_day(week: Week, orders: Iterable[Order], covered: datetime | None) -> li
 
 
 def _day_totals(orders: Iterable[Order]) -> list[dict[str, Any]]:
-    return [{"amount": total["amount"], "currency": total["currency"]} for total in _totals(orders)]
+    return [{name: value for name, value in total.items() if name != "orders"} for total in _totals(orders)]
 
 
-def _top_items(orders: Iterable[Order], title_limit: int) -> list[dict[str, Any]]:
-    """By units sold. A product has its newest title; a deleted one is known by its title alone."""
-    titles: dict[str, str] = {}
+def _top_items(orders: Sequence[Order], title_limit: int) -> list[dict[str, Any]]:
+    """By units that stand. A product has its newest title, and its id where another product has the same."""
+    newest: dict[str, Item] = {}
     units: Counter[str] = Counter()
     in_orders: Counter[str] = Counter()
     for order in orders:
-        keys = set()
-        for item in order.items:
-            key = item.product or item.title
-            titles.setdefault(key, item.title)
-            units[key] += item.quantity
-            keys.add(key)
-        in_orders.update(keys)
-    return [
-        {"title": clean(titles[key], title_limit), "quantity": quantity, "orders": in_orders[key]}
-        for key, quantity in units.most_common(MOST_ITEMS_SHOWN)
-    ]
+        for item in order.sold:
+            newest.setdefault(item.key, item)
+            units[item.key] += item.current_quantity
+        in_orders.update({item.key for item in order.sold})
+    ambiguous = shared_titles(newest.values())
+    top = []
+    for key, quantity in units.most_common(MOST_ITEMS_SHOWN):
+        item = newest[key]
+        row = {"title": clean(item.title, title_limit), "quantity": quantity, "orders": in_orders[key]}
+        top.append(row | ({"product": item.product} if item.title in ambiguous and item.product else {}))
+    return top
 
 
 def _customers(orders: Iterable[Order]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -96,6 +96,9 @@ class LineItemRecord:
     sku: str | None
     unit_price: MoneyBag
     product: ProductRecord | None
+    current_quantity: int = 0
+    """Without units that were refunded or removed."""
+    is_gift_card: bool = False
 
 
 @dataclass
@@ -136,7 +139,13 @@ class OrderRecord:
         """The line items: mostly one to four, now and then a dozen."""
         draw = random.Random(self.seed)  # noqa: S311 (sample data, not a secret)
         how_many = draw.choices((1, 2, 3, 4, 12), (46, 28, 15, 9, 2))[0]
-        return tuple(self._line(draw, place) for place in range(how_many))
+        lines = [self._line(draw, place) for place in range(how_many)]
+        return tuple(replace(line, current_quantity=self._left_of(line, place)) for place, line in enumerate(lines))
+
+    @property
+    def tip(self) -> MoneyBag:
+        """What was given on top."""
+        return self._money(Decimal(0))
 
     @cached_property
     def total(self) -> MoneyBag:
@@ -166,6 +175,12 @@ class OrderRecord:
         sku = f"{product.number % 10_000:04d}-{draw.choice('ABC')}"
         price = self._money(in_currency(product.lowest_dollars, self.currency))
         return LineItemRecord(number, product.title, quantity, sku, price, product)
+
+    def _left_of(self, line: LineItemRecord, place: int) -> int:
+        """Units of a line that were neither refunded nor removed: a part that was refunded begins with the first."""
+        if self.cancelled_at is not None or self.financial_status in ("REFUNDED", "VOIDED"):
+            return 0
+        return line.quantity - (self.financial_status == "PARTIALLY_REFUNDED" and place == 0)
 
     def _money(self, amount: Decimal) -> MoneyBag:
         return MoneyBag(amount, self.currency, self.presentment_currency)

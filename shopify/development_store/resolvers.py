@@ -278,11 +278,14 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
         "presentmentCurrencyCode": lambda order, _info: order.presentment_currency,
         "totalPriceSet": lambda order, _info: order.total,
         "currentTotalPriceSet": lambda order, _info: order.current_total,
+        "totalTipReceivedSet": lambda order, _info: order.tip,
         "customer": _customer,
         "lineItems": _line_items,
     },
     "LineItem": {
         "id": lambda line, _info: gid("LineItem", line.number),
+        "currentQuantity": lambda line, _info: line.current_quantity,
+        "isGiftCard": lambda line, _info: line.is_gift_card,
         "originalUnitPriceSet": lambda line, _info: line.unit_price,
         "product": _line_product,
     },
@@ -300,6 +303,7 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
     "Product": {
         "id": lambda product, _info: gid("Product", product.number),
         "description": _description,
+        "isGiftCard": lambda _product, _info: False,
         "totalInventory": lambda product, _info: product.inventory,
         "tracksInventory": lambda product, _info: product.tracked,
         "priceRangeV2": _price_range,

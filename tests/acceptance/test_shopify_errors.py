@@ -75,33 +75,36 @@ DENIED: dict[str, Any] = {
     "says": r"permission to read this was not granted.*read_orders",
 }
 TROUBLES = [
-    # Refused before the query is parsed: one request, no retry.
-    Trouble("revoked", [always("unauthorized")], codes=code("unauthorized"), says=RECONNECT, asked=1),
-    Trouble("non_expiring", [always("non_expiring")], codes=code("unauthorized"), says=RECONNECT, asked=1),
+    # Refused before the query is parsed: once more a second later.
+    Trouble("revoked", [always("unauthorized")], codes=code("unauthorized"), says=RECONNECT, asked=2),
+    Trouble("non_expiring", [always("non_expiring")], codes=code("unauthorized"), says=RECONNECT, asked=2),
     Trouble(
         "allowlist",
         [always("ip_not_allowed")],
         codes=code("forbidden"),
         says=OURS_TO_REPAIR,
         never=RECONNECT,
-        asked=1,
+        asked=2,
     ),
     Trouble(
         "security",
         [always("status", status=430)],
-        codes=code("forbidden"),
-        says=OURS_TO_REPAIR,
+        codes=code("unavailable"),
+        says=BREATHLESS,
         never=RECONNECT,
-        asked=1,
+        asked=2,
     ),
-    Trouble("fraudulent", [always("fraudulent")], codes=code("forbidden"), says=OURS_TO_REPAIR, asked=1),
-    Trouble("frozen", [always("frozen")], codes=code("store_unavailable"), says=r"frozen your store", asked=1),
-    Trouble("locked", [always("locked")], codes=code("store_unavailable"), says=r"store is locked", asked=1),
+    Trouble("refused_once", [once("unauthorized")], asked=2),
+    Trouble("not_found_once", [once("not_found")], asked=2),
+    Trouble("challenged_once", [once("status", status=403)], asked=2),
+    Trouble("fraudulent", [always("fraudulent")], codes=code("forbidden"), says=OURS_TO_REPAIR, asked=2),
+    Trouble("frozen", [always("frozen")], codes=code("store_unavailable"), says=r"frozen your store", asked=2),
+    Trouble("locked", [always("locked")], codes=code("store_unavailable"), says=r"store is locked", asked=2),
     Trouble(
-        "not_found", [always("not_found")], codes=code("store_unavailable"), says=r"does not find a store", asked=1
+        "not_found", [always("not_found")], codes=code("store_unavailable"), says=r"does not find a store", asked=2
     ),
-    Trouble("inactive", [always("inactive")], codes=code("store_unavailable"), says=r"store is not active", asked=1),
-    Trouble("moved", [always("redirect")], codes=code("store_unavailable"), says=r"store has moved", asked=1),
+    Trouble("inactive", [always("inactive")], codes=code("store_unavailable"), says=r"store is not active", asked=2),
+    Trouble("moved", [always("redirect")], codes=code("store_unavailable"), says=r"store has moved", asked=2),
     # Permissions: permitted data is given, the rest is named.
     Trouble(
         "no_customers",

@@ -15,8 +15,11 @@ import psutil
 import pytest
 
 from shopify.development_store import token_for
+from storage.database import Database
+from tests import rows
 from tests.cj import Terminal
 from tests.waiting import wait_until
+from workers.local.embedded import EmbeddedPostgres
 from workflows.loader import SHIPPED
 
 SHOP = "dev-tiny.myshopify.com"
@@ -88,11 +91,10 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
         one.kill_if_running()
 
 
-def environ_of(running: Up, kind: str) -> dict[str, str]:
-    """The environment of a process of this kind."""
-    marks = {"intake": "workers.intake"}
-    found = [one for one in running.processes() if marks.get(kind, f"-n {kind}") in " ".join(one.cmdline())]
-    return found[0].environ()
+CONNECTED = """
+SELECT DISTINCT application_name, CAST(usename AS text) FROM pg_stat_activity WHERE application_name LIKE 'cj-%'
+ORDER BY 1
+"""
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:
@@ -124,17 +126,21 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     assert {"event", "claimed", "model", "tools", "reply"} <= {moment["kind"] for moment in moments}
 
     # Each process has a role of its own, and the keys to tokens only where tokens are opened.
-    given = {kind: environ_of(running, kind) for kind in ("intake", "workflow", "agent", "shopify", "ops")}
-    assert [kind for kind, environ in given.items() if "CJ_TOKEN_KEYS" in environ] == ["shopify", "ops"]
-    assert all(f"//cj_{kind}@" in environ["DATABASE_URL"] for kind, environ in given.items())
+    server = EmbeddedPostgres.running(tmp_path / ".cj" / "postgres")
+    assert server is not None
+    connected = rows.query(Database(server), CONNECTED)
+    assert connected == [(f"cj-{kind}", f"cj_{kind}") for kind in ("agent", "intake", "ops", "shopify", "workflow")]
+    assert "more rights than it needs" not in running.text
+    others = [one for one in running.processes() if one.name().startswith("cj-")]
+    assert not any("CJ_TOKEN_KEYS" in one.environ() for one in others)
 
     # A process that dies is restarted, and work continues.
-    victims = [one for one in running.processes() if "-n agent" in " ".join(one.cmdline())]
+    victims = [one for one in running.processes() if one.name().startswith("cj-agent")]
     assert len(victims) == 2
     for victim in victims:
         victim.kill()
     for name in ("agent.1", "agent.2"):
-        running.wait_for(f"{name} was killed by SIGKILL; restarting in 0.5 s")
+        running.wait_for(f"{name} was killed by SIGKILL; restarting in 0.2 s")
     assert "CJ: " in other("chat", "m1", "--conversation", "c1", typed="How many orders do I have?\n").stdout
 
     # Only one may run in a folder.
@@ -174,7 +180,7 @@ def test_with_real_servers_it_starts_none(up: Callable[..., Up], database_url: s
     named = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url, "CJ_TOKEN_KEYS": key}
     running = up("--only", "intake", **named)
     running.wait_for("all processes ready")
-    assert len(running.processes()) == 1
+    assert [one.name() for one in running.processes()] == ["cj-fork workers", "cj-intake"]
     assert f"BROKER_URL={valkey_url}" in running.text
     assert "plays Shopify" not in running.text
     assert "python -m shopify.development_store" in running.text
@@ -238,7 +244,10 @@ def test_ctrl_c_while_it_imports_is_a_sentence(tmp_path: Path) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             running.wait(pause)
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=60)
+        try:
+            _, errors = running.communicate(timeout=60)
+        finally:
+            running.kill()
         assert "Traceback" not in errors
         assert running.returncode in (0, 1), errors
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import redis
 
 from tests.chaos.plan import Fault
-from tests.servers import PostgresForTests
+from tests.servers import PostgresForTests, crash, kill
 from workers.local.embedded import EmbeddedValkey
 from workers.local.embedded_server import EmbeddedServer
 from workers.local.supervisor import Supervisor
@@ -77,27 +77,27 @@ class Chaos:
             redis.Redis.from_url(self._valkey.url, socket_timeout=2.0).flushall()
 
     def _valkey_loses_all(self, fault: Fault) -> None:
-        self._away("valkey", self._valkey, self._valkey.kill, fault.seconds, self._forget)
+        self._away("valkey", self._valkey, kill, fault.seconds, self._forget)
 
     def _forget(self) -> None:
         shutil.rmtree(self._valkey.folder / "appendonlydir", ignore_errors=True)
 
     def _valkey_keeps_its_log(self, fault: Fault) -> None:
-        self._away("valkey", self._valkey, self._valkey.kill, fault.seconds)
+        self._away("valkey", self._valkey, kill, fault.seconds)
 
     def _postgres_crash(self, fault: Fault) -> None:
-        self._away("postgres", self._postgres, self._postgres.crash, fault.seconds)
+        self._away("postgres", self._postgres, crash, fault.seconds)
 
     def _away(
         self,
         name: str,
         server: EmbeddedServer,
-        end: Callable[[], None],
+        end: Callable[[EmbeddedServer], None],
         seconds: float,
         meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         with self._server_locks[name]:
-            end()
+            end(server)
             meanwhile()
             time.sleep(seconds)
             server.start()

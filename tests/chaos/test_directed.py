@@ -24,9 +24,12 @@ HELD = """
 select lease_owner from turns
 where conversation_id like :prefix and status = 'running' and attempt = :attempt
 """
+NOTICED = ("taken over by another worker", "abandoned until its lease expires")
+"""What a zombie logs: its write was refused, or its connection had been cut."""
 IN_TRANSACTION = """
 select count(*) from pg_stat_activity
-where application_name = 'cj-agent' and (state <> 'idle' or state is null) and backend_type = 'client backend'
+where application_name = 'cj-agent' and backend_type = 'client backend'
+  and (state <> 'idle' or state is null or state_change > clock_timestamp() - interval '200 ms')
 """
 ENDED = "select count(*) from turns where conversation_id like :prefix and status = 'done'"
 HANDLED_TWICE = """
@@ -76,11 +79,17 @@ def stop_between_transactions(here: Ground, name: str, *, attempt: int) -> int:
     """SIGSTOP the process that runs a turn of this run in this attempt, outside of a transaction: inside, it would wake
     up with its connection cut and not be a zombie. Returns its pid."""
     deadline = time.monotonic() + 20.0
+
+    def between() -> bool:
+        return here.stack.rows(IN_TRANSACTION) == [(0,)]
+
     while time.monotonic() < deadline:
         pid = holder(here, name, attempt=attempt)
+        # Stopped again at once it would have no time to end its transaction, until its lease runs out.
+        wait_until(between, limit=5.0, what="an agent outside of a transaction")
         os.kill(pid, signal.SIGSTOP)
         try:
-            wait_until(lambda: here.stack.rows(IN_TRANSACTION) == [(0,)], limit=0.5)
+            wait_until(between, limit=1.0)
         except Late:
             os.kill(pid, signal.SIGCONT)
         else:
@@ -127,7 +136,7 @@ def test_a_zombie_writes_nothing(ready: Ground) -> None:
     assert ended_by(ready, "zombie")[0] > 2
     assert handled_twice(ready, "zombie") == 0
     wait_until(
-        lambda: sum("taken over by another worker" in line for line in ready.stack.lines[seen:]) >= 2,
+        lambda: sum(any(word in line for word in NOTICED) for line in ready.stack.lines[seen:]) >= 2,
         limit=30.0,
         what="both zombies to notice",
     )

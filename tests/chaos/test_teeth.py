@@ -77,7 +77,10 @@ def test_without_the_order_of_turns(here: Ground) -> None:
         for pid in agents:
             os.kill(pid, signal.SIGKILL)  # and with them the wake-ups on their sockets
         wait_until(lambda: not set(agents) & set(here.stack.supervisor.pids().values()), what="their end")
-        assert WakeUps(sender(here.valkey.url), broker_breaker()).run_turn(turns[-1][0])
+        last = turns[-1][0]
+        assert WakeUps(sender(here.valkey.url), broker_breaker()).run_turn(last)
+        begun = "select count(*) from turns where id = :id and status <> 'queued'"
+        here.stack.wait_row(begun, lambda rows: rows == [(1,)], id=last, limit=60.0)
 
     assert here.stack.supervisor.wait_ready(60)
     with mutant(here.orders, "no_lost_wake_up"), mutant(here.orders, "no_order"):

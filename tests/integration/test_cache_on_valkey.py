@@ -12,7 +12,7 @@ import redis
 from storage.cache import Answered, Cache, Hit, Joined, Lead
 from storage.redis_server import RedisServer
 from tests.rows import at_once
-from tests.servers import fast_folder
+from tests.servers import fast_folder, kill, pause, resume
 from tests.waiting import wait_until
 from workers.local.embedded import EmbeddedValkey
 
@@ -248,7 +248,7 @@ def test_everything_goes_on_without_redis(
 ) -> None:
     caplog.set_level(logging.INFO, "storage.redis_server")
     shaky.put("m1", 1, "counts", DATA, 900)
-    fragile.kill()
+    kill(fragile)
     for _ in range(3):
         assert shaky.get("m1", 1, "counts") is None
         assert isinstance(shaky.join(FLIGHT, "r1", lead_ttl_ms=1000), Lead)
@@ -273,7 +273,8 @@ def test_a_restart_between_two_calls_is_not_noticed(
     fragile: EmbeddedValkey, shaky: Cache, caplog: pytest.LogCaptureFixture
 ) -> None:
     shaky.join(FLIGHT, "r1", lead_ttl_ms=1000)  # scripts and a connection that the restart takes away
-    fragile.restart()
+    fragile.stop()
+    fragile.start()
     assert isinstance(shaky.join(FLIGHT, "r1", lead_ttl_ms=1000), Lead)
     assert isinstance(shaky.join(FLIGHT, "r2", lead_ttl_ms=1000), Joined)
     assert lines(caplog) == []
@@ -281,7 +282,7 @@ def test_a_restart_between_two_calls_is_not_noticed(
 
 def test_a_waiter_outlasts_a_restart(fragile: EmbeddedValkey, shaky: Cache) -> None:
     def come_back() -> None:
-        fragile.kill()
+        kill(fragile)
         fragile.start()
         server = RedisServer(fragile.url)
         Cache(server).answer("r1", ANSWER)
@@ -295,7 +296,7 @@ def test_a_waiter_outlasts_a_restart(fragile: EmbeddedValkey, shaky: Cache) -> N
 
 def test_a_redis_that_hangs_costs_a_moment_and_then_nothing(fragile: EmbeddedValkey, shaky: Cache) -> None:
     shaky.put("m1", 1, "counts", DATA, 900)
-    fragile.pause()
+    pause(fragile)
     try:
         began = time.monotonic()
         assert shaky.get("m1", 1, "counts") is None
@@ -305,7 +306,7 @@ def test_a_redis_that_hangs_costs_a_moment_and_then_nothing(fragile: EmbeddedVal
             assert shaky.get("m1", 1, "counts") is None
         assert time.monotonic() - began < 0.5
     finally:
-        fragile.resume()
+        resume(fragile)
 
 
 def test_a_full_redis_is_a_redis_that_is_away(

@@ -15,8 +15,9 @@ from sqlalchemy import text
 from storage import roles
 from storage.database import Database
 from tests.servers import PostgresForTests, fast_folder
+from workers.cli.secrets import files, write
 from workers.local.embedded import EmbeddedPostgres
-from workers.operations import migrations, secret_files
+from workers.operations import migrations
 from workers.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -135,7 +136,7 @@ def test_the_roles_of_compose_on_an_installation_that_the_superuser_migrated(
 ) -> None:
     own_server.execute(sql.SQL("CREATE ROLE cj_workers LOGIN"))
     migrations.upgrade(own_server.url)
-    list(secret_files.write(tmp_path / "secrets"))
+    list(write(tmp_path / "secrets"))
     for _ in range(2):
         done = run_roles(own_server.url, tmp_path / "secrets")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -173,10 +174,10 @@ def test_secrets_are_made_once_and_are_what_the_processes_read(tmp_path: Path) -
     folder = tmp_path / "secrets"
     folder.mkdir()
     (folder / "token_keys").write_text("")  # an operator's own, left alone
-    made = list(secret_files.write(folder))
-    assert set(made) == set(secret_files.FILES) - {"token_keys"}
+    made = list(write(folder))
+    assert set(made) == set(files()) - {"token_keys"}
     before = {path.name: path.read_text() for path in folder.iterdir()}
-    assert list(secret_files.write(folder)) == []
+    assert list(write(folder)) == []
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
     assert folder.stat().st_mode & 0o077 == 0
     for kind in (role.removeprefix("cj_") for role in roles.TABLES):

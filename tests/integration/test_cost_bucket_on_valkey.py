@@ -13,7 +13,7 @@ import redis
 from storage.cost_bucket import HELD_SECONDS, CostBucket
 from storage.redis_server import RedisServer
 from tests.rows import at_once
-from tests.servers import fast_folder
+from tests.servers import fast_folder, kill
 from tests.waiting import wait_until
 from workers.local.embedded import EmbeddedValkey
 
@@ -230,7 +230,7 @@ def test_without_redis_nobody_is_held_up() -> None:
         server = RedisServer(valkey.url)
         bucket = CostBucket(server)
         reserve(bucket, "a", 2000)
-        valkey.kill()
+        kill(valkey)
         started = time.monotonic()
         for n in range(100):
             assert reserve(bucket, f"r{n}", 2000) == 0.0

@@ -12,7 +12,7 @@ from storage import database as storage_database
 from storage.database import Database
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 from tests.rows import at_once, execute, query
-from tests.servers import fast_folder
+from tests.servers import crash, fast_folder
 from workers.local.embedded import EmbeddedPostgres
 
 SECRET = "shpat_SECRET_canary"
@@ -138,7 +138,7 @@ def test_after_a_crash_every_thread_goes_on(fragile: EmbeddedPostgres) -> None:
     database = Database(fragile.url, pool_size=4)
     execute(database, "CREATE TABLE kept (n integer)")
     at_once(lambda n: execute(database, "INSERT INTO kept VALUES (:n)", n=n), range(4))
-    fragile.crash()
+    crash(fragile)
     errors = at_once(lambda _: error_of(database), range(4))
     assert all(isinstance(error, StorageUnavailable) for error in errors), errors
     fragile.start()
@@ -161,7 +161,7 @@ def test_a_crash_in_the_middle_leaves_nothing_half_done(fragile: EmbeddedPostgre
     def crash_halfway() -> None:
         with database.transaction() as session:
             session.execute(text("INSERT INTO kept VALUES (1)"))
-            fragile.crash()
+            crash(fragile)
             session.execute(text("INSERT INTO kept VALUES (2)"))
 
     with pytest.raises(StorageUnavailable):
@@ -178,7 +178,7 @@ def test_a_crash_before_the_commit_is_reported(fragile: EmbeddedPostgres) -> Non
     def crash_at_the_end() -> None:
         with database.transaction() as session:
             session.execute(text("INSERT INTO kept VALUES (1)"))
-            fragile.crash()
+            crash(fragile)
 
     with pytest.raises(StorageUnavailable):
         crash_at_the_end()

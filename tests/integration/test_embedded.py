@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 import redis
 
+from tests.servers import crash, kill, pause
 from tests.waiting import wait_until
 from workers.local.embedded import EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
 from workers.local.embedded_keeper import become
@@ -137,7 +138,8 @@ def test_valkey_without_a_file_forgets(folder: Path) -> None:
         client = redis.Redis.from_url(server.url)
         client.set("kept", "7")
         client.close()
-        server.restart()
+        server.stop()
+        server.start()
         client = redis.Redis.from_url(server.url)
         assert client.get("kept") is None
         client.close()
@@ -164,7 +166,8 @@ def test_no_socket_folder_is_left(folder: Path) -> None:
 def test_a_restart_keeps_the_url(folder: Path, kind: Kind) -> None:
     with kind(folder) as server:
         before = server.url
-        assert server.restart() == before
+        server.stop()
+        assert server.start() == before
         assert type(server).running(folder) == before
 
 
@@ -172,7 +175,7 @@ def test_a_crash_loses_nothing_that_was_committed(folder: Path) -> None:
     with EmbeddedPostgres(folder, durable=False) as server:
         before = server.url
         run_sql(before, "CREATE TABLE kept AS SELECT 7 AS n")
-        server.crash()
+        crash(server)
         assert EmbeddedPostgres.running(folder) is None
         assert server.start() == before
         assert run_sql(before, "SELECT n FROM kept") == [(7,)]
@@ -185,7 +188,7 @@ def test_a_killed_valkey_comes_back_with_its_file(folder: Path) -> None:
         client.config_set("appendfsync", "always")
         client.set("kept", "8")
         client.close()
-        server.kill()
+        kill(server)
         server.start()
         client = redis.Redis.from_url(server.url)
         assert client.get("kept") == b"8"
@@ -196,7 +199,7 @@ def test_a_paused_server_answers_nobody_and_can_still_be_stopped(folder: Path) -
     with EmbeddedValkey(folder) as server:
         client = redis.Redis.from_url(server.url, socket_timeout=0.2, retry=None)
         client.ping()
-        server.pause()
+        pause(server)
         with pytest.raises(redis.TimeoutError):
             client.ping()
         client.close()
@@ -220,8 +223,6 @@ def test_what_is_not_running_says_so(folder: Path, kind: Kind) -> None:
     assert type(server).running(folder) is None
     with pytest.raises(EmbeddedServerError, match="no URL"):
         _ = server.url
-    with pytest.raises(EmbeddedServerError, match="not running"):
-        server.pause()
 
 
 def test_a_deep_folder_is_no_problem(folder: Path) -> None:

@@ -19,6 +19,7 @@ from kombu import Connection
 
 from events import BrokerUnavailable, RepliesConsumer, Reply, queues
 from events.broker.consumer import PlainConsumer
+from tests.servers import kill
 from tests.tcp import closed_port, silent_server
 from tests.waiting import wait_until
 from workers.local.embedded import EmbeddedValkey
@@ -463,7 +464,7 @@ def test_a_restart_of_the_broker_costs_two_lines_and_no_reply(
     with running(RepliesConsumer(server.url, gap_seconds=3), gateway):
         put(server.url, reply("1.1"), reply("1.3"))
         wait_until(lambda: left(server.url) == (0, 1))
-        server.kill()
+        kill(server)
         wait_until(lambda: "is away" in caplog.text)
         server.start()
         # 1.3 waits in memory all the time; nobody resends it here.
@@ -494,7 +495,7 @@ def test_an_ack_for_a_lost_connection_is_not_sent_over_the_new_one(server: Embed
     put(server.url, reply("1.1"))
     delivery = wait_until(lambda: consumer.receive(0.2))
     assert delivery is not None
-    server.kill()
+    kill(server)
     wait_until(lambda: consumer.receive(0.1) is None and not consumer.connected)
     server.start()
     wait_until(lambda: consumer.receive(0.1) is None and consumer.connected)
@@ -539,7 +540,7 @@ def test_the_error_of_the_handler_comes_out_though_the_broker_is_gone(server: Em
     put(server.url, reply("1.1"))
 
     def breaks(shown: Reply) -> None:
-        server.kill()
+        kill(server)
         raise Broken
 
     with pytest.raises(Broken):

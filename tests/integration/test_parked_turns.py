@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.orm import Session
 
 from storage import inbox, outbox, turns
-from storage.database import Database
+from storage.database import Database, Session
 from storage.outbox import NewReply
 from tests.rows import claim, execute, let_lease_run_out, new_event, query, queue
 from tests.waiting import wait_until
@@ -155,14 +154,14 @@ def explained(database: Database, run: Callable[[Session], object]) -> list[str]
         seen.append((statement, values))
 
     with database.transaction() as session:
-        engine = session.get_bind()
+        engine = session.engine
         event.listen(engine, "before_cursor_execute", note)
         try:
             run(session)
         finally:
             event.remove(engine, "before_cursor_execute", note)
     with database.transaction() as session:
-        driver: Any = session.connection().connection.dbapi_connection
+        driver: Any = session.connection.dbapi_connection
         for statement, values in seen:
             with driver.cursor() as cursor:
                 cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS OFF) {statement}", values)
@@ -185,7 +184,9 @@ def test_a_duty_reads_by_index_and_only_what_is_due(database: Database, duty: Ca
         for statement in BUSY.split(";"):
             session.execute(text(statement))
     with database.reading() as session:
+        session.execute(text("SET statement_timeout = '60s'"))
         session.execute(text("VACUUM ANALYZE"))
+        session.execute(text("RESET statement_timeout"))
     for plan in explained(database, duty):
         assert not re.search(r"Seq Scan on (turns|events|replies|steps)", plan), plan
         assert all(int(rows) <= 1000 for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan)), plan

@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from events import Envelope, InvalidEvent, Publisher, PublishFailed, parse, publish
+from tests.servers import kill, pause, resume
 from tests.tcp import closed_port, silent_server
 from workers.local.embedded import EmbeddedValkey
 
@@ -244,11 +245,11 @@ def test_nobody_answers_many_threads() -> None:
 def test_the_broker_hangs_in_the_middle_and_comes_back(server: EmbeddedValkey) -> None:
     with Publisher(server.url, timeout=1.0) as publisher:
         say(publisher, "before")
-        server.pause()
+        pause(server)
         try:
             assert "Timeout" in failure(publisher, within=1.5)
         finally:
-            server.resume()
+            resume(server)
         say(publisher, "after")
     assert {"before", "after"} <= set(texts(server.url))
 
@@ -256,7 +257,8 @@ def test_the_broker_hangs_in_the_middle_and_comes_back(server: EmbeddedValkey) -
 def test_a_restart_between_two_events_is_not_noticed(server: EmbeddedValkey) -> None:
     with Publisher(server.url, timeout=5.0) as publisher:
         say(publisher, "before")
-        server.restart()
+        server.stop()
+        server.start()
         say(publisher, "after")
     assert texts(server.url) == ["before", "after"]
 
@@ -264,7 +266,7 @@ def test_a_restart_between_two_events_is_not_noticed(server: EmbeddedValkey) -> 
 def test_a_broker_that_is_back_is_used_again(server: EmbeddedValkey) -> None:
     with Publisher(server.url, timeout=1.0) as publisher:
         say(publisher, "before")
-        server.kill()
+        kill(server)
         failure(publisher, within=1.3)
         server.start()
         say(publisher, "after")

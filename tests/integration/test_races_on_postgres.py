@@ -6,16 +6,20 @@ import time
 from collections import Counter, defaultdict
 
 import pytest
+from pydantic import SecretStr
 
-from storage import inbox, outbox, turns
+from storage import inbox, merchants, outbox, turns
 from storage.database import Database
 from storage.errors import LostTurn, StorageUnavailable
 from storage.inbox import Accepted, Reused
 from storage.outbox import NewReply
 from storage.turns import Claim, TurnInput
+from storage.vault import Vault, new_key_text
 from tests import rows
-from tests.rows import at_once, claim, new_event, open_conversation, query, queue, store_event
+from tests.rows import at_once, claim, execute, new_event, open_conversation, query, queue, store_event
 from tests.waiting import wait_until
+from workers.workflow.handler import handle
+from workflows.loader import load_folder
 
 WORKERS = 8
 LIMIT_SECONDS = 60.0
@@ -265,3 +269,59 @@ def test_a_lock_that_is_held_too_long_is_reported_not_waited_for(database: Datab
         with pytest.raises(StorageUnavailable, match="LockNotAvailable"), database.transaction() as session:
             turns.fence(session, claimed)
     assert time.monotonic() - began < 4
+
+
+@pytest.fixture(scope="module")
+def vault() -> Vault:
+    return Vault.from_text(new_key_text())
+
+
+def connect(database: Database, vault: Vault, token: str) -> int:
+    with database.transaction() as session:
+        connected = merchants.connect_shop(
+            session,
+            vault,
+            merchant_id="m1",
+            shop_domain="twice.myshopify.com",
+            access_token=SecretStr(token),
+            scopes=["read_orders"],
+        )
+    assert connected.event_key is not None
+    return connected.event_key
+
+
+def greetings(database: Database) -> list[tuple[str, int]]:
+    """How many turns of the workflow's own each conversation has."""
+    counted = "SELECT conversation_id, count(*) FROM turns WHERE input ->> 'sender' = 'system' GROUP BY 1 ORDER BY 1"
+    return [(str(row[0]), int(row[1])) for row in query(database, counted)]
+
+
+def handle_event(database: Database, event_key: int) -> None:
+    with database.transaction() as session:
+        assert handle(session, load_folder(), event_key) is not None
+
+
+def test_two_callbacks_of_one_connection_are_one_greeting_in_one_conversation(database: Database, vault: Vault) -> None:
+    for number in range(5):
+        keys = [connect(database, vault, f"shpat_token_{number}_{callback}") for callback in (1, 2)]
+        at_once(lambda key: handle_event(database, key), keys)
+        assert [number for _, number in greetings(database)] == [1]
+        execute(database, "DELETE FROM merchants")
+
+
+def test_another_connection_is_greeted_again(database: Database, vault: Vault) -> None:
+    handle_event(database, connect(database, vault, "shpat_the_first"))
+    gone = new_event(
+        type="app_uninstalled", conversation_id=None, data={"merchant_id": "m1", "shop_domain": "twice.myshopify.com"}
+    )
+    handle_event(database, store_event(database, gone))
+    handle_event(database, connect(database, vault, "shpat_the_second"))
+    assert [number for _, number in greetings(database)] in ([2], [3])  # with the one that says that the store is gone
+
+
+def test_much_later_a_connection_is_greeted_again(database: Database, vault: Vault) -> None:
+    handle_event(database, connect(database, vault, "shpat_the_first"))
+    later = connect(database, vault, "shpat_the_second")
+    execute(database, "UPDATE events SET received_at = received_at + interval '31 s' WHERE key = :key", key=later)
+    handle_event(database, later)
+    assert [number for _, number in greetings(database)] == [2]

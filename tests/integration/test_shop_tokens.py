@@ -1,7 +1,9 @@
 """Tokens are renewed in time, only once, and never lost: real Postgres, development store over HTTP."""
 
 import time
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +18,15 @@ from shopify.development_store.server import DevelopmentStore
 from shopify.errors import Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.oauth import ASSUMED_EXPIRES_IN, App, TokenPair
 from storage import connections, merchants
+from storage.cache import Cache
 from storage.connections import Integration
 from storage.database import Database
 from storage.merchants import AccessToken
+from storage.redis_server import RedisServer
 from storage.vault import Vault, new_key_text
 from tests.rows import at_once, execute, query
+from workers.shop.fetch import FetchRequest, ShopifyFetcher
+from workers.shop.reader import ShopReader
 from workers.shop.tokens import TokenKeeper
 
 SHOP = "acme.myshopify.com"
@@ -97,6 +103,13 @@ class World:
 
     def refreshes(self) -> int:
         return len(self.shopify.requests(SHOP, operation="refresh_token"))
+
+
+@pytest.fixture
+def server(valkey_url: str) -> Iterator[RedisServer]:
+    server = RedisServer(valkey_url)
+    yield server
+    server.close()
 
 
 @pytest.fixture
@@ -233,23 +246,74 @@ def test_a_dead_grant_is_marked_once_and_nobody_asks_again(world: World) -> None
             return error.merchant
 
     outcomes = at_once(outcome, list(range(8)))
-    assert outcomes.count(Unauthorized.sentence) == 1
-    assert world.refreshes() == 1
+    assert outcomes.count(Unauthorized.blame().sentence) == 1
+    assert world.refreshes() == 2  # the second one a second later
     assert (world.integration().status, world.integration().is_active) == ("needs_reauth", False)
     assert world.current() is None
-    assert world.refreshes() == 1
+    assert world.refreshes() == 2
 
 
-def test_a_refused_token_that_cannot_be_renewed_is_marked(world: World) -> None:
+def test_a_refused_token_that_cannot_be_renewed_is_tried_again_before_it_is_given_up(world: World) -> None:
     world.connect(None, refresh=False)
     token = world.current()
     assert token is not None
     world.shopify.store.tokens.revoke(SHOP)
-    assert world.after_refusal(token) is None
+    assert text(world.after_refusal(token)) == FIRST
+    assert world.integration().status == "active"
+    assert isinstance(world.keeper().give_up(token), Unauthorized)
     assert world.integration().status == "needs_reauth"
+    with pytest.raises(Unauthorized):
+        world.after_refusal(token)
     world.connect(None, refresh=False, token="shpat_of_a_new_connection")
     # A late refusal concerns the old token: the new one is tried, not marked.
     assert text(world.after_refusal(token)) == "shpat_of_a_new_connection"
+    world.keeper().give_up(token)
+    assert world.integration().status == "active"
+
+
+def fetched(world: World, cache: Cache, data_type: str = "counts") -> dict[str, Any]:
+    """The result of one fetch by a Shopify worker."""
+
+    def client_for(token: AccessToken) -> ShopifyClient:
+        return ShopifyClient(SHOP, token.secret, admin_url=world.shopify.admin_url, http=world.http)
+
+    fetcher = ShopifyFetcher(world.database, world.keeper(), cache, ShopReader(world.database, client_for))
+    request_id = str(uuid.uuid4())
+    fetcher.fetch(FetchRequest("m1", data_type, request_id))
+    found = cache.wait_answer(request_id, 1.0)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("refresh", [False, True])
+def test_one_refusal_of_a_new_token_is_not_final(world: World, server: RedisServer, refresh: bool) -> None:
+    world.connect(3600 if refresh else None, refresh=refresh)
+    world.shopify.fault(SHOP, "unauthorized", times=2 if refresh else 1, operation="Counts")  # the renewed one, too
+    assert fetched(world, Cache(server))["success"]
+    assert world.integration().status == "active"
+
+
+def test_a_token_that_is_refused_twice_is_given_up(world: World, server: RedisServer) -> None:
+    world.connect(None, refresh=False)
+    world.shopify.fault(SHOP, "unauthorized")
+    found = fetched(world, Cache(server))
+    assert (found["error_code"], found["remedy"]) == ("shopify.unauthorized", "reconnect")
+    assert world.integration().status == "needs_reauth"
+    asked = [entry["received_at"] for entry in world.shopify.requests(SHOP, operation="Counts")]
+    assert len(asked) == 2
+    assert asked[1] - asked[0] >= 1.0
+
+
+def test_a_token_that_others_use_meanwhile_is_not_given_up(world: World, server: RedisServer) -> None:
+    world.connect(None, refresh=False)
+    world.shopify.fault(SHOP, "unauthorized", operation="Counts")
+    cache = Cache(server)
+    with ThreadPoolExecutor(1) as pool:
+        refused = pool.submit(fetched, world, cache)
+        while not refused.done():
+            cache.drop("m1")
+            assert fetched(world, cache, "overview")["success"]
+    assert refused.result()["error_code"] == "shopify.unavailable"
     assert world.integration().status == "active"
 
 
@@ -259,7 +323,8 @@ def test_without_client_id_and_secret_a_token_is_used_to_its_end(world: World) -
     token = world.current(keeper)
     assert token is not None
     assert text(token) == FIRST
-    assert keeper.after_refusal(token, time.monotonic() + 1) is None
+    with pytest.raises(Forbidden):
+        keeper.after_refusal(token, time.monotonic() + 1)
     assert world.integration().status == "active"
     assert world.refreshes() == 0
 

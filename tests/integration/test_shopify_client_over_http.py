@@ -82,7 +82,7 @@ def test_the_token_follows_no_redirect(http: httpx.Client, status: int) -> None:
     assert isinstance(error, StoreUnavailable)
     assert error.reason == "moved"
     assert elsewhere.requests == []
-    assert len(shop.requests) == 1
+    assert len(shop.requests) == 2
 
 
 def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,9 @@ def test_counts_are_true(store: DevelopmentStore, http: httpx.Client, size: str,
 def test_latest_orders_are_the_latest(store: DevelopmentStore, http: httpx.Client, size: str) -> None:
     shop = Connected(store, http, "latest", size=size)
     data = shop.fetch("recent_orders").data
-    assert [order["name"] for order in data["orders"]] == shop.truth["latest_orders"]
+    assert [order["name"] for order in data["orders"]][:10] == shop.truth["latest_orders"]
+    real = [order for order in data["orders"] if not order["test"] and not order["cancelled"]]
+    assert len(real) == min(10, len(shop.truth["latest_orders"]))
     assert data["more"] == (shop.truth["orders"] > 10)
     assert all(Decimal(order["total"]["amount"]) >= 0 for order in data["orders"])
     overview = shop.fetch("overview").data["recent_orders"]

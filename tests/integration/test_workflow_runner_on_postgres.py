@@ -88,10 +88,10 @@ def test_an_event_that_cannot_be_handled_is_refused_at_last_and_the_next_one_goe
     bad, good = accept(database, "bad", "boom"), accept(database, "good", "hello")
     plan = engine.plan
 
-    def exploding(workflow: Any, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
+    def exploding(workflow: Any, event_type: str, data: Mapping[str, Any]) -> Any:
         if data["text"] == "boom":
             raise ZeroDivisionError("a defect nobody foresaw")
-        return plan(workflow, event_type, data, context)
+        return plan(workflow, event_type, data)
 
     monkeypatch.setattr(engine, "plan", exploding)
     for attempt in range(MAX_ATTEMPTS):

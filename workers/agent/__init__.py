@@ -2,5 +2,5 @@
 
 Start reading in `decide` (pure: the next move), then `runner` (carries it out), `transactions` (what is committed
 together), `state`, `prompt`, `tools`, `leases`. All time limits are in `time_limits`.
-May import workflows, storage, events, and within workers the root, `model`, `shop` and `delivery`.
+May import workflows, shopify's errors, storage, events, and within workers the root, `model`, `shop` and `delivery`.
 """

@@ -39,7 +39,7 @@ ROOM_FOR_THE_NOTE = 100
 """Bytes of the line that says what was left out."""
 SHORTEST_WORDS = 1000
 """Characters of CJ's own words that are always shown."""
-HIDDEN_CONTEXT = frozenset({"merchant_id", "fetched", "turns", "last_error"})
+HIDDEN_CONTEXT = frozenset({"merchant_id", "fetched", "turns", "last_error", "greeted"})
 
 
 @dataclass(frozen=True)

@@ -235,8 +235,8 @@ class TurnRunner:
                 self._close(state.claim, ended)
                 return Finished()
         else:
-            if not replies:  # no text, so no pause: the calls start with this commit
-                replies = _starts(step, new.assistant)
+            if not replies or not _pauses(state):  # the calls start with this commit
+                replies = [*replies, *_starts(step, new.assistant)]
             outgoing = self._transactions.add_step(state, new, replies, unless_newer=fence)
             if outgoing is not None:
                 self._reply_publisher.publish(outgoing)
@@ -248,7 +248,7 @@ class TurnRunner:
 
     def _run_tools(self, state: TurnState, step: int) -> None:
         assistant = state.steps[-1].assistant
-        if assistant.get("content"):
+        if assistant.get("content") and (_pauses(state) or state.claim.attempt > 1):
             self._reply_publisher.publish(self._transactions.add_replies(state, _starts(step, assistant)))
         calls = _calls(assistant)
         failpoint("tools.before")
@@ -319,6 +319,11 @@ def _calls(assistant: dict[str, Any]) -> list[ToolCall]:
         )
         for item in assistant["tool_calls"]
     ]
+
+
+def _pauses(state: TurnState) -> bool:
+    """Whether CJ pauses after a message, before it goes on."""
+    return state.workflow.limits.pause_between_messages_seconds > 0
 
 
 def _starts(step: int, assistant: dict[str, Any]) -> list[NewReply]:

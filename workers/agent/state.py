@@ -1,10 +1,12 @@
 """One claimed turn in memory: everything the agent loop needs, loaded once and kept in sync with the rows."""
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from storage.conversations import PastTurn
 from storage.turns import Claim, StepRow
@@ -56,7 +58,7 @@ class TurnState:
             self.claim.input,
             self.steps,
             self.absorbed,
-            now=self.now(),
+            now=self.now().astimezone(self._shop_zone()),
             max_history=self.workflow.limits.max_history_messages,
             most_bytes=most_bytes,
         )
@@ -73,12 +75,27 @@ class TurnState:
 
     def websites(self) -> frozenset[str]:
         """The hosts that Shopify named as the shop's website, in this turn or an earlier one."""
-        steps = [*self.steps, *(step for turn in self.history for step in turn.steps)]
-        contents = (result["content"] for step in steps for result in step.tool_results or ())
-        shops = (content["data"].get("shop") for content in contents if isinstance(content.get("data"), dict))
+        shops = (data.get("shop") for data in self._data())
         return frozenset(
             str(shop["website"]).lower() for shop in shops if isinstance(shop, dict) and shop.get("website")
         )
+
+    def _shop_zone(self) -> tzinfo:
+        """The time zone that Shopify named last: which day is today is decided by the shop's clock. UTC if none."""
+        zone: tzinfo = UTC
+        for data in self._data():
+            named = data.get("time_zone") or (data.get("shop") or {}).get("time_zone")
+            with contextlib.suppress(KeyError, ValueError, OSError, TypeError):
+                zone = ZoneInfo(named) if named else zone
+        return zone
+
+    def _data(self) -> Iterator[dict[str, Any]]:
+        """What the tools brought, in this turn last."""
+        for step in [*(step for turn in self.history for step in turn.steps), *self.steps]:
+            for result in step.tool_results or ():
+                data = result["content"].get("data")
+                if isinstance(data, dict):
+                    yield data
 
     def last_error(self) -> str | None:
         """The error code of the turn's last failed tool call, if any."""

@@ -1,6 +1,8 @@
 """The tools a model may call. The shop and the merchant always come from the turn, never from the model.
 
-`workers.shop.results` describes the shape of every result.
+`workers.shop.results` describes the shape of every result. To add a tool, describe it in `_DEFINITIONS`, check its
+arguments in `_refusal`, run it from `Tools._begin`, and name it in `workflows.definition.TOOLS`; then
+`python -m workflows.schema` tells editors.
 """
 
 import time
@@ -115,7 +117,7 @@ class Tools:
         found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
         if found is None:
             return failed(request.data_type, Temporary.code, NO_ANSWER)
-        return results.stale(request.data_type, found, failed(None, Temporary.code, Temporary.sentence))
+        return results.stale(request.data_type, found, failed(None, Temporary.code, Temporary.blame().sentence))
 
 
 def _known_name(call: ToolCall) -> str:

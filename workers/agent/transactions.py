@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_exponential
 
 from events import agui
 from shopify.errors import Unauthorized
 from storage import connections, conversations, outbox, turns, usage
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import RECONNECT_ASKED, Claim, NotDue, Room
+from storage.turns import RECONNECT_ASKED, Claim, NotDue, Room, StepRow
 from workers import logs
 from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
 from workers.agent.outgoing_text import CHARACTERS, OwnSites, outgoing
@@ -85,6 +84,8 @@ class TurnTransactions:
         self._lease_seconds = lease_seconds
         self._owner = owner
         self._reply_characters = reply_characters
+        self._remembered: set[str] = set()
+        """Hashes of workflows whose text is kept; none is ever deleted."""
 
     def open(self, turn_id: int) -> tuple[TurnState, Replies] | NotDue | None:
         """Claim the turn and load it; RUN_STARTED is committed with the first claim."""
@@ -93,7 +94,10 @@ class TurnTransactions:
             claimed = turns.claim(session, turn_id, lease_seconds=self._lease_seconds, owner=self._owner)
             return self._load(session, claimed) if isinstance(claimed, Claim) else claimed
 
-        return self._transact("claim", work)
+        opened = self._transact("claim", work)
+        if isinstance(opened, tuple):
+            self._remembered.add(opened[0].workflow.hash)
+        return opened
 
     def begin_call(self, state: TurnState, step: int, limits: CostLimits, room: Room | None) -> UsedUp | None:
         """Note that a model is about to be asked for `step`, or return the budget of the merchant that is used up.
@@ -106,19 +110,18 @@ class TurnTransactions:
 
         def work(session: Session) -> UsedUp | None:
             nonlocal tried
-            turns.fence(session, state.claim)
             # A commit that was tried before may have succeeded without our knowing.
             if room is not None and (turns.absorb(session, state.claim, room, at_step=step) or tried):
                 taken = turns.absorbed_by(session, state.claim.turn_id)
                 state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
             tried = True
-            merchant_id = state.claim.merchant_id
-            if limits.tokens_per_day and usage.tokens_today(session, merchant_id) >= limits.tokens_per_day:
+            if not turns.count_call(
+                session, state.claim, prompt_limit=state.prompt_limit, tokens_per_day=limits.tokens_per_day
+            ):
                 return OF_THE_DAY
             begins = state.model_calls == 0 and limits.turns_per_minute > 0
-            if begins and not usage.begin_turn(session, merchant_id, most=limits.turns_per_minute):
+            if begins and not usage.begin_turn(session, state.claim.merchant_id, most=limits.turns_per_minute):
                 return OF_THE_MINUTE
-            turns.count_call(session, state.claim, prompt_limit=state.prompt_limit)
             return None
 
         used_up = self._transact("absorb", work)
@@ -138,12 +141,10 @@ class TurnTransactions:
         """
 
         def work(session: Session) -> Replies | None:
-            turns.fence(session, state.claim)
-            self._spend(session, state.claim, answer.spent)
-            if unless_newer is not None and turns.newer_waiting(session, state.claim, unless_newer):
+            if self._is_outdated(session, state.claim, answer.spent, unless_newer):
                 return None
-            self._add(session, state.claim, answer)
-            state.steps = turns.steps_of(session, state.claim.turn_id)
+            step = self._add(session, state.claim, answer)
+            state.steps = [*state.steps[: answer.step], step]
             return self._append(session, state.claim, replies, state)
 
         return self._transact("step", work)
@@ -161,8 +162,7 @@ class TurnTransactions:
         """Commit the results of a step's tool calls."""
 
         def work(session: Session) -> Replies:
-            turns.add_results(session, state.claim, step, results)
-            state.steps = turns.steps_of(session, state.claim.turn_id)
+            state.steps = [*state.steps[:-1], turns.add_results(session, state.claim, step, results)]
             return self._append(session, state.claim, replies, state)
 
         return self._transact("results", work)
@@ -183,15 +183,16 @@ class TurnTransactions:
         """
 
         def work(session: Session) -> Ended | None:
-            turns.fence(session, state.claim)
-            self._spend(session, state.claim, answer.spent if answer else None)
-            if unless_newer is not None and turns.newer_waiting(session, state.claim, unless_newer):
+            if answer is None:
+                turns.fence(session, state.claim)
+            elif self._is_outdated(session, state.claim, answer.spent, unless_newer):
                 return None
-            if answer is not None:
+            else:
                 self._add(session, state.claim, answer)
             new = [*replies, *self._conclude(session, state, error)]
             committed = self._append(session, state.claim, new, state)
-            committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
+            if state.absorbed:
+                committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
             turns.finish(session, state.claim, error=error[0] if error else None)
             wake_ups = turns.next_to_wake(session, state.claim.conversation_id, state.claim.merchant_id)
             return Ended(committed, wake_ups)
@@ -212,7 +213,8 @@ class TurnTransactions:
             raise LookupError(f"conversation of turn {claim.turn_id} is gone")
         workflow = self._workflow(session, claim, conversation.workflow)
         if claim.workflow_hash is None:
-            conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
+            if workflow.hash not in self._remembered:
+                conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
             turns.set_workflow(session, claim, workflow.name, workflow.hash)
         committed: Replies = []
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
@@ -224,8 +226,9 @@ class TurnTransactions:
             before_seq=claim.seq,
             max_turns=workflow.limits.max_history_messages,
         )
-        steps = turns.steps_of(session, claim.turn_id)
-        taken = turns.absorbed_by(session, claim.turn_id)
+        again = claim.attempt > 1  # else nothing can be there
+        steps = turns.steps_of(session, claim.turn_id) if again else []
+        taken = turns.absorbed_by(session, claim.turn_id) if again else []
         absorbed = [Absorbed(item.at_step, item.input) for item in taken]
         context = {**conversation.context, "workflow": workflow.name}
         return TurnState(claim, workflow, context, history, steps, absorbed), committed
@@ -250,10 +253,22 @@ class TurnTransactions:
         if spent is not None:
             usage.add(session, claim.merchant_id, **vars(spent))
 
-    @staticmethod
-    def _add(session: Session, claim: Claim, answer: NewStep) -> None:
+    def _is_outdated(self, session: Session, claim: Claim, spent: Spent | None, room: Room | None) -> bool:
+        """Whether the merchant has written again, and there is room for it; then the answer is counted, not kept."""
+        if room is None:
+            return False
+        turns.fence(session, claim)
+        if not turns.newer_waiting(session, claim, room):
+            return False
+        self._spend(session, claim, spent)
+        return True
+
+    def _add(self, session: Session, claim: Claim, answer: NewStep) -> StepRow:
+        """Keep the answer, which is the write's fence, and count it."""
         spent = {} if answer.spent is None else vars(answer.spent)
-        turns.add_step(session, claim, answer.step, answer.assistant, **spent)
+        step = turns.add_step(session, claim, answer.step, answer.assistant, **spent)
+        self._spend(session, claim, answer.spent)
+        return step
 
     def _append(
         self, session: Session, claim: Claim, replies: Sequence[NewReply], state: TurnState | None = None

@@ -1,6 +1,6 @@
 """The command `cj`, one module per command. Heavy imports happen when a command runs, so that help is quick.
 
-Exit codes: 0 success, 1 problems found, 2 wrong usage or settings.
+Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import every other room.
 """
 
 from typing import Any

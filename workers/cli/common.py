@@ -12,7 +12,7 @@ from workers.local.home import Home, environment_here
 from workers.settings import SERVERS, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+    from storage.database import Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

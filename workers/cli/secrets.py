@@ -1,10 +1,14 @@
-"""`cj secrets`: the secret files of compose.yaml."""
+"""`cj secrets`: the secret files of compose.yaml, one each, made once and left alone afterwards."""
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from secrets import token_hex
 
 import click
 
 from workers.cli.common import CommandFailed, examples
+
+PASSWORD_BYTES = 24
 
 
 @click.command(short_help="Write the secrets that compose.yaml needs.", epilog=examples("cj secrets", "ls secrets"))
@@ -14,12 +18,55 @@ def secrets(folder: Path) -> None:
 
     Prints names, never what is in a file.
     """
-    from workers.operations import secret_files
-
     try:
-        made = list(secret_files.write(folder))
+        made = list(write(folder))
     except OSError as error:
         raise CommandFailed(f"cannot write to {folder} ({error.strerror})") from None
     for name in made:
         click.echo(f"{folder / name}")
-    click.echo(f"{len(made)} files made, {len(secret_files.FILES) - len(made)} were there")
+    click.echo(f"{len(made)} files made, {len(files()) - len(made)} were there")
+
+
+def write(folder: Path) -> Iterator[str]:
+    """Make what is missing in `folder`; yields the name of each file that was made. Raises OSError.
+
+    The folder is its owner's only. The files themselves can be read by all, because a container's user, who is another,
+    reads them where they are mounted.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for name, make in files().items():
+        path = folder / name
+        if not path.exists():
+            path.write_text(make())
+            path.chmod(0o644)
+            yield name
+
+
+def files() -> Mapping[str, Callable[[], str]]:
+    """What makes each file's content, by name."""
+    from storage.roles import TABLES
+    from storage.vault import new_key_text
+
+    return {
+        "postgres_password": _password,
+        **{f"database_url_{role.removeprefix('cj_')}": _database_url(role) for role in ("cj_owner", *TABLES)},
+        **{f"broker_url_{user}": _redis_url(user, 0) for user in ("auth", "gateway", "workers", "flower")},
+        "redis_url": _redis_url("cache", 1),
+        "token_keys": new_key_text,
+        "flower_basic_auth": lambda: f"cj:{_password()}",
+        # Whoever has them writes them in.
+        **dict.fromkeys(("shopify_client_secret", "openai_api_key", "anthropic_api_key"), str),
+    }
+
+
+def _password() -> str:
+    return token_hex(PASSWORD_BYTES)
+
+
+def _database_url(role: str) -> Callable[[], str]:
+    return lambda: f"postgresql://{role}:{_password()}@postgres/cj"
+
+
+def _redis_url(user: str, database: int) -> Callable[[], str]:
+    return lambda: f"redis://{user}:{_password()}@valkey:6379/{database}"

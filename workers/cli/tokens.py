@@ -51,21 +51,17 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
     from events.errors import InvalidEvent
     from events.shop_domain import normalize_shop_domain
     from storage import merchants
-    from storage.database import Database
-    from storage.vault import Vault
 
-    settings = settings_for("DATABASE_URL", "CJ_TOKEN_KEYS")
     try:
         shop_domain = normalize_shop_domain(shop)
     except InvalidEvent as error:
         raise WrongUse(f"SHOP {error.message}") from None
-    answer = read_answer(_from_standard_input())
-    database = Database(settings.database_url, application_name="cj-store-token")
-    try:
+    with _vault_and_database() as (vault, database):
+        answer = read_answer(_from_standard_input())
         with database.transaction() as session:
             connected = merchants.connect_shop(
                 session,
-                Vault.from_text(settings.token_keys or ""),
+                vault,
                 merchant_id=merchant_id or shop_domain.removesuffix(".myshopify.com"),
                 shop_domain=shop_domain,
                 access_token=answer.access_token,
@@ -75,8 +71,6 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
                 refresh_expires_in=answer.refresh_token_expires_in,
                 emit=emit,
             )
-    finally:
-        database.dispose()
     stored = connected.integration
     if as_json:
         shown = {"merchant_id": stored.merchant_id, "shop_domain": stored.shop_domain}

@@ -5,9 +5,11 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -21,8 +23,14 @@ from workers.local.supervisor import Supervisor
 from workers.logs import mask
 from workers.settings import SERVERS, Settings, environment, needed_by
 
+#: With two, nobody waits while a killed one is replaced.
+AGENTS = min(os.cpu_count() or 1, 2)
 #: Seconds until late processes are reported; `cj up` keeps running.
 READY_LIMIT = 60.0
+#: The kinds of process that read workflows.
+READ_WORKFLOWS = ("workflow", "agent")
+#: Milliseconds without a change after which an edit is complete: editors write in several steps.
+SETTLED = 200
 
 
 @click.command(
@@ -36,16 +44,22 @@ READY_LIMIT = 60.0
     ),
 )
 @click.option("--only", "kinds", multiple=True, metavar="KIND", help="Run only this kind; repeatable.")
-@click.option("--agents", type=click.IntRange(1, 64), metavar="N", help="Number of agent processes.")
+@click.option(
+    "--agents",
+    type=click.IntRange(1, 64),
+    default=AGENTS,
+    metavar="N",
+    help="Number of agent processes; by default two, or one on a machine with one core.",
+)
 @click.option("--reload", "reloads", is_flag=True, help="Reload workflow YAML whenever it changes; for development.")
 @click.option("--raw", is_flag=True, help="Show the processes' JSON log lines unformatted.")
-def up(kinds: tuple[str, ...], agents: int | None, reloads: bool, raw: bool) -> None:
+def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
     """Run the processes of the Procfile, restarting any that die, until Ctrl-C.
 
     Starts Postgres and Valkey under .cj/ where DATABASE_URL, BROKER_URL or REDIS_URL is not set, and a development
     store if none of them is. Ctrl-C lets running work finish; a second Ctrl-C kills it.
     """
-    wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents} if agents else None)
+    wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents})
     check_workflows()
     home = Home()
     with home.owned(), LocalServers(home, environment(), say, known_ports=True) as servers:
@@ -123,16 +137,68 @@ def say_where(servers: LocalServers) -> None:
 
 @contextmanager
 def reloading(supervisor: Supervisor, processes: Sequence[Process], settings: Settings) -> Iterator[None]:
-    """Reload edited workflows by restarting the processes that read them."""
-    from workers.local.reload import KINDS, Reloader
-
-    names = [process.name for process in processes if process.name.partition(".")[0] in KINDS]
+    """Take up workflows that are edited meanwhile."""
+    names = [process.name for process in processes if process.kind in READ_WORKFLOWS]
     reloader = Reloader(settings.workflows_folder, lambda: supervisor.restart(names), say)
     reloader.start()
     try:
         yield
     finally:
         reloader.stop()
+
+
+class Reloader:
+    """Loads edited workflows by restarting the processes that read them, which first finish their work. While the
+    workflows are invalid, every error is reported and the processes keep those they have."""
+
+    def __init__(self, folder: Path | None, restart: Callable[[], None], say: Callable[[str], None]) -> None:
+        """Calls `restart()` when the workflows have changed and are valid, `say(sentence)` to report to the user.
+        Without a folder: the shipped workflows."""
+        from workflows import loader
+
+        self._folder = folder or loader.SHIPPED
+        self._restart, self._say = restart, say
+        self._ended = threading.Event()
+        self._in_use = loader.load_folder(self._folder).fingerprint
+        self._thread = threading.Thread(target=self._watch, name="reload", daemon=True)
+
+    def start(self) -> None:
+        """Read the folder whenever something in it changes, on a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._ended.set()
+        self._thread.join()
+
+    def read(self) -> None:
+        """Load the workflows if they have changed and are valid."""
+        from workflows import loader, problems
+        from workflows.errors import InvalidWorkflows
+
+        try:
+            found = loader.load_folder(self._folder)
+        except InvalidWorkflows as error:
+            self._say(f"{problems.human(error.problems)}\nnot reloaded; the workflows stay as they were")
+            return
+        if found.fingerprint == self._in_use:
+            return
+        self._in_use = found.fingerprint
+        self._say(f"workflows changed: restarting {' and '.join(READ_WORKFLOWS)}")
+        self._restart()
+
+    def _watch(self) -> None:
+        from watchfiles import watch
+
+        for _ in watch(
+            self._folder,
+            watch_filter=lambda _change, path: path.endswith((".yaml", ".yml")),
+            step=SETTLED,
+            stop_event=self._ended,
+            recursive=False,
+            raise_interrupt=False,
+        ):
+            self.read()
 
 
 @contextmanager

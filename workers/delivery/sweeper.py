@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from events import agui
 from storage import inbox, outbox, privacy, turns, usage
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import Expired

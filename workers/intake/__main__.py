@@ -1,8 +1,8 @@
 """The intake process: `python -m workers.intake`.
 
 Plain queues are read in batches: whatever is waiting is taken together, up to a limit. A single message is handled at
-once; under load the batches grow by themselves, which saves commits. A batch is acked only after it was handled, so
-handlers must tolerate repeats.
+once; under load the batches grow by themselves, which saves commits. Acks of replies, for which nobody waits, are
+gathered for a moment. A batch is acked only after it was handled, so handlers must tolerate repeats.
 """
 
 import signal
@@ -17,28 +17,35 @@ from workers.celery import app
 from workers.intake.accept import Intake
 
 IDLE_SECONDS = 1.0
+ACKS_LINGER_SECONDS = 0.05
+"""How long acks are gathered: one commit for all that the gateway acks meanwhile, instead of one for each."""
+MAX_BATCH = 100
 
 Handler = Callable[[Sequence[Delivery]], bool]
 """Handles a batch; returns False to leave it unacked, because the process is stopping."""
 
 
-def consume(consumer: PlainConsumer, handle: Handler, stop: threading.Event, *, max_batch: int = 100) -> None:
-    """Pass batches to `handle` until `stop` is set. The consumer survives broker restarts by itself."""
-    busy = False
+def consume(consumer: PlainConsumer, handle: Handler, stop: threading.Event, *, linger: float = 0.0) -> None:
+    """Pass batches to `handle` until `stop` is set. The consumer survives broker restarts by itself.
+
+    A batch is gathered for `linger` seconds, unless the one before was full.
+    """
+    size = 0
     try:
         while not stop.is_set():
-            batch = _next_batch(consumer, max_batch if busy else 1)
-            if batch and not handle(batch):
+            first = consumer.receive(IDLE_SECONDS)
+            if first is None:
+                size = 0
+                continue
+            if linger and size < MAX_BATCH:
+                stop.wait(linger)
+            more = consumer.receive_more(MAX_BATCH - 1) if linger or size else []
+            if not handle([first, *more]):
                 return
-            consumer.ack(*batch)
-            busy = len(batch) > 1 or (bool(batch) and not busy)
+            consumer.ack(first, *more)
+            size = 1 + len(more) if more or not size else 0
     finally:
         consumer.close()
-
-
-def _next_batch(consumer: PlainConsumer, max_batch: int) -> list[Delivery]:
-    first = consumer.receive(IDLE_SECONDS)
-    return [] if first is None else [first, *consumer.receive_more(max_batch - 1)]
 
 
 def run(built: Resources, stop: threading.Event) -> None:
@@ -48,7 +55,7 @@ def run(built: Resources, stop: threading.Event) -> None:
 
     def consume_acks() -> None:
         try:
-            consume(PlainConsumer(broker_url, queues.ACKS), intake.acks, stop)
+            consume(PlainConsumer(broker_url, queues.ACKS), intake.acks, stop, linger=ACKS_LINGER_SECONDS)
         finally:
             stop.set()  # an intake without acks would be half of one: let it be started again
 

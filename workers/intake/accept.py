@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy.orm import Session
 from tenacity import (
     RetryCallState,
     RetryError,
@@ -29,7 +28,7 @@ from events.catalog import CATALOG
 from events.envelope import Event, parse
 from events.errors import InvalidEvent
 from storage import inbox, outbox
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import SchemaMissing, StorageError, StorageUnavailable
 from workers import logs, metrics
 from workers.delivery.wake_ups import WakeUps

@@ -21,11 +21,6 @@ class Child:
     """A running process. Call `lines()` to read its output whenever `pipe` is readable."""
 
     def __init__(self, process: Process, environ: Mapping[str, str], folder: Path) -> None:
-        self.process = process
-        self.started_at = time.monotonic()
-        self.ready = False
-        self.closed = False  # it has closed its output
-        self._rest = b""
         wrapper = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
         self._popen = subprocess.Popen(  # noqa: S603 - a line of the Procfile
             [*wrapper, "/bin/sh", "-c", process.command],
@@ -37,8 +32,16 @@ class Child:
             start_new_session=True,  # the terminal's Ctrl-C must reach only the supervisor
         )
         assert self._popen.stdout is not None
-        self.pipe = self._popen.stdout.fileno()
-        os.set_blocking(self.pipe, False)
+        self._begin(process, self._popen.stdout.fileno())
+
+    def _begin(self, process: Process, pipe: int) -> None:
+        """`process` has just been started, and writes to `pipe`."""
+        self.process, self.pipe = process, pipe
+        self.started_at = time.monotonic()
+        self.ready = False
+        self.closed = False  # it has closed its output
+        self._rest = b""
+        os.set_blocking(pipe, False)
 
     @property
     def pid(self) -> int:

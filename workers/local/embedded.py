@@ -5,7 +5,8 @@
 
 Both keep their data in `folder` across restarts; run as root or as an ordinary user; can be reached only by their user
 (Postgres) or from this machine (Valkey); survive the terminal's Ctrl-C until their owner stops them; and stop when
-their owner dies (see `embedded_keeper`). For failure tests they can crash, hang, and come back at the same URL.
+their owner dies (see `embedded_keeper`). The wheels' own server classes clean up at exit only: their servers outlive an
+owner that is killed. Started again, a server has the URL it had.
 
 Errors: EmbeddedServerError, with the end of the server's log.
 """
@@ -15,7 +16,6 @@ import os
 import platform
 import pwd
 import shutil
-import signal
 import socket
 import tempfile
 from collections.abc import Mapping
@@ -101,10 +101,6 @@ class EmbeddedPostgres(EmbeddedServer):
         _create_database(admin, DATABASE)
         return self.url
 
-    def crash(self) -> None:
-        """Simulate a crash: clients are cut off, and the next start recovers from the log."""
-        self._end_by(signal.SIGQUIT)
-
     def _initialise(self, binaries: Path, user: tuple[int, int] | None) -> None:
         # Use another name first, so that an interruption leaves no half-made data folder.
         draft = self.folder / "data.new"
@@ -167,10 +163,6 @@ class EmbeddedValkey(EmbeddedServer):
             raise
         (self.folder / "url").write_text(url)
         return url
-
-    def kill(self) -> None:
-        """Kill it at once with SIGKILL."""
-        self._end_by(signal.SIGKILL)
 
 
 def _service_user() -> tuple[int, int] | None:

@@ -1,8 +1,6 @@
 """The base class of embedded servers; `workers.local.embedded` has the kinds."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -61,20 +59,9 @@ class EmbeddedServer:
             return
         assert self._keeper.stdin is not None
         self._keeper.stdin.close()
-        self._gone()
-
-    def restart(self) -> str:
-        """Stop gracefully if it is running, and start again at the same URL."""
-        self.stop()
-        return self.start()
-
-    def pause(self) -> None:
-        """Make the server hang: new connections wait (Postgres' existing ones continue)."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Resume a paused server."""
-        self._signal(signal.SIGCONT)
+        self._keeper.wait(STOP_LIMIT + 5)
+        _close_pipes(self._keeper)
+        self._keeper = self.pid = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -84,21 +71,6 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self.pid is None:
-            raise EmbeddedServerError(f"{self.name} in {self.folder} is not running")
-        os.kill(self.pid, number)
-
-    def _end_by(self, number: signal.Signals) -> None:
-        self._signal(number)
-        self._gone()
-
-    def _gone(self) -> None:
-        assert self._keeper is not None
-        self._keeper.wait(STOP_LIMIT + 5)
-        _close_pipes(self._keeper)
-        self._keeper = self.pid = None
 
     def _prepare(self) -> None:
         """Create the folder, and refuse a second server on it: two would corrupt each other's data."""

@@ -1,53 +1,60 @@
-"""A worker process that is back at once: `python -m workers.local.fork_server FOLDER NAME MODULE [ARGS…]`.
+"""Workers that are ready at once: a server imports what workers need, seconds of it, and from then on only forks.
 
-A worker imports for seconds before it takes work (litellm alone needs two or more). Here one process imports what a
-worker of the kind NAME needs and then only forks: its child runs MODULE as `python -m MODULE ARGS…` would. When the
-child is killed the next one begins where the imports ended; when it ends in any other way, or before it took work, the
-server ends as it did. Before the fork there are no threads, sockets or pools.
+    server = ForkServer("agent", environ, folder)      # in the supervisor
+    if server.is_ready():
+        child = server.fork(process, environ)          # a `Child` like any other; the next one is as quick
 
-FOLDER/NAME.pid holds the child's process id while it takes work.
+The server has no thread, socket to anyone else or pool before it forks; what it imported is shared by its children's
+memory. A child is a process group of its own and dies with the server, the server with the supervisor.
+
+`ps -e` and `top` show a child by its name, `cj-agent.2`, and its server as `cj-fork agent`; the command line of both is
+the server's.
+
+The two talk over a socket, a line of JSON each: to the server what to run, with the pipe for its output; back the
+child's process id, and later how it ended.
 """
 
 import contextlib
 import gc
 import importlib
-import logging
+import json
 import os
 import re
 import runpy
+import selectors
+import shlex
 import signal
+import socket
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from workers.local import parent_death
-from workers.local.child import how_it_ended
+from workers.local.child import Child
 from workers.local.procfile import Process
 
 #: What `celery worker` imports late.
 _OF_CELERY = ("celery.bin.worker", "celery.apps.worker", "celery.concurrency.thread", "kombu.transport.redis")
 _INTAKE = "workers.intake.__main__"
-_PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>[\w.]+)")
+#: Commands that a server can run: our own modules, and Celery.
+_PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>celery|workers\.[\w.]+)(?P<arguments>\s.*)?")
+_LONGEST = 1024 * 1024
+
+
+def group_of(process: Process) -> str | None:
+    """Which server runs a process: agents have one of their own, for what litellm brings; None if none can."""
+    if _PROGRAM.fullmatch(process.command) is None:
+        return None
+    return "agent" if process.kind == "agent" else "workers"
 
 
 def run_through(module: str, process: Process, folder: Path) -> str:
-    """The command of a Procfile's process, run through `python -m MODULE FOLDER NAME …`."""
-    name = process.name.partition(".")[0]
-    return _PROGRAM.sub(f"exec python -m {module} '{folder}' {name} \\g<module>", process.command, count=1)
-
-
-def forked(process: Process, folder: Path) -> str:
-    """The command of a Procfile's process, run by a fork server."""
-    return run_through(__name__, process, folder)
-
-
-def pid_of(folder: Path, name: str) -> int | None:
-    """The process id of the child that takes work; None while there is none."""
-    try:
-        pid = int(_pid_file(folder, name).read_text())
-        os.kill(pid, 0)
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return pid
+    """The command of a Procfile's process, run through `python -m MODULE FOLDER KIND …`."""
+    found = _PROGRAM.fullmatch(process.command)
+    assert found is not None
+    return f"exec python -m {module} '{folder}' {process.kind} {found['module']}{found['arguments'] or ''}"
 
 
 def run_as_main(module: str, arguments: list[str]) -> None:
@@ -56,31 +63,114 @@ def run_as_main(module: str, arguments: list[str]) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _pid_file(folder: Path, name: str) -> Path:
-    return folder / f"{name}.pid"
+class ForkServer:
+    """A server and its children, as the supervisor sees them. For one thread."""
+
+    def __init__(self, group: str, environ: Mapping[str, str], folder: Path) -> None:
+        ours, theirs = socket.socketpair()
+        self._control, self._rest, self._ready = ours, b"", False
+        self._ended: dict[int, int] = {}
+        self._pids: list[int] = []
+        wrapper = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
+        with theirs:
+            self._popen = subprocess.Popen(  # noqa: S603 - our own module
+                [*wrapper, sys.executable, "-m", __name__, str(theirs.fileno()), group],
+                cwd=folder,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # as for its children
+            )
+
+    @property
+    def pid(self) -> int:
+        """The server's own process id."""
+        return self._popen.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the server is gone, and its children with it."""
+        return self._popen.poll() is not None
+
+    def is_ready(self) -> bool:
+        """Whether it has imported everything."""
+        self._listen(wait=False)
+        return self._ready
+
+    def fork(self, process: Process, environ: Mapping[str, str]) -> "ForkedChild":
+        """Start a process. Raises OSError if the server has just died."""
+        found = _PROGRAM.fullmatch(process.command)
+        assert found is not None
+        reading, writing = os.pipe()
+        arguments = shlex.split(found["arguments"] or "")
+        asked = {"name": process.name, "module": found["module"], "arguments": arguments, "environ": {**environ}}
+        try:
+            socket.send_fds(self._control, [json.dumps(asked).encode() + b"\n"], [writing])
+            while not self._pids:
+                self._listen(wait=True)
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        return ForkedChild(process, self._pids.pop(), reading, self)
+
+    def how_it_ended(self, pid: int) -> int | None:
+        """The exit code of a child, negative for a signal; None while it runs."""
+        with contextlib.suppress(OSError):
+            self._listen(wait=False)
+        return -signal.SIGKILL if pid not in self._ended and self.has_ended else self._ended.get(pid)
+
+    def close(self) -> None:
+        """End the server, and whatever child it has left."""
+        self._control.close()
+        self._popen.wait()
+
+    def _listen(self, *, wait: bool) -> None:
+        """Read what the server says. Raises OSError if it is gone and `wait` is for its answer."""
+        try:
+            data = self._control.recv(_LONGEST, 0 if wait else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        if not data and wait:
+            raise OSError("the fork server has died")
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for said in map(json.loads, lines):
+            self._ready = True
+            if "pid" in said:
+                self._pids.append(said["pid"])
+            if "ended" in said:
+                self._ended[said["ended"]] = said["code"]
 
 
-class _PidWriter(logging.Handler):
-    """Writes the process id when the worker says that it is ready."""
+class ForkedChild(Child):
+    """A child of the server."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__()
-        self._file = file
+    def __init__(self, process: Process, pid: int, pipe: int, server: ForkServer) -> None:
+        self._server, self._pid = server, pid
+        self._begin(process, pipe)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        written = self._file.with_suffix(".new")
-        written.write_text(str(os.getpid()))
-        written.rename(self._file)
+    @property
+    def pid(self) -> int:
+        return self._pid
+
+    def has_ended(self) -> bool:
+        return self._server.how_it_ended(self._pid) is not None
+
+    def reap(self) -> int:
+        """The server has reaped it, and killed what it left running; returns its exit code, negative for a signal."""
+        os.close(self.pipe)
+        return self._server.how_it_ended(self._pid) or 0
 
 
-def _import_all(name: str) -> None:
-    if name == "intake":
-        importlib.import_module(_INTAKE)
-        del sys.modules[_INTAKE]  # it is to run as __main__
-    else:
-        for late in (*_OF_CELERY, "workers.celery", "workers.tasks"):
-            importlib.import_module(late)
-    if name == "agent":
+# --- in the server ---------------------------------------------------------------------------------------------------
+
+
+def _import_all(group: str) -> None:
+    for late in (*_OF_CELERY, "workers.celery", "workers.tasks", _INTAKE):
+        importlib.import_module(late)
+    del sys.modules[_INTAKE]  # it is to run as __main__
+    if group == "agent":
         from workers.model import litellm_call
 
         litellm_call.load()
@@ -88,51 +178,102 @@ def _import_all(name: str) -> None:
     gc.freeze()
 
 
-def _serve(file: Path) -> None:
-    """Fork until a child ends by itself or before it took work, then end as it did; returns in every child.
+class _Server:
+    """Forks on demand, and tells how children ended."""
 
-    SIGTERM is for the child, which decides when it ends. A child gets it also when it comes just before the fork.
-    """
-    server, asked = os.getpid(), list[int]()
-    signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
-    status = -signal.SIGKILL
-    while status == -signal.SIGKILL and not asked:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._asked = b""
+        self._pipes: list[int] = []
+        self._children: set[int] = set()
+        self._woken, self._wakes = os.pipe()
+        self._selector = selectors.DefaultSelector()
+
+    def serve(self) -> dict[str, Any] | None:
+        """None when the supervisor is gone; in each child, what it is to run."""
+        for end in (self._woken, self._wakes):
+            os.set_blocking(end, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wakes)
+        self._selector.register(self._control, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._say()
+        while True:
+            for key, _ in self._selector.select():
+                if key.fd == self._woken:
+                    self._tell_who_ended()
+                    continue
+                data, pipes, _, _ = socket.recv_fds(self._control, _LONGEST, 1)
+                if not data:
+                    self._end()
+                    return None
+                self._asked += data
+                self._pipes += pipes
+                if self._asked.endswith(b"\n"):
+                    asked: dict[str, Any] = json.loads(self._asked)
+                    self._asked = b""
+                    if self._fork(self._pipes.pop()):
+                        return asked
+
+    def _fork(self, pipe: int) -> bool:
+        """Whether this is the child."""
+        server = os.getpid()
         pid = os.fork()
-        if pid == 0:
-            parent_death.die_with_parent(server)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-            return
-        if asked or signal.SIGTERM in signal.sigpending():
-            os.kill(pid, signal.SIGTERM)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if not file.exists():
-            break
-        file.unlink()
-        sys.stdout.write(f"process {pid} {how_it_ended(status)}\n")
-        sys.stdout.flush()
-    _end_as(status)
+        with contextlib.suppress(OSError):  # in both, so that it is done whichever goes on first
+            os.setpgid(pid, pid)
+        if pid:
+            os.close(pipe)
+            self._children.add(pid)
+            self._say(pid=pid)
+            return False
+        parent_death.die_with_parent(server)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._selector.close()
+        self._control.close()
+        for end in (self._woken, self._wakes):
+            os.close(end)
+        for output in (1, 2):
+            os.dup2(pipe, output)
+        os.close(pipe)
+        return True
 
+    def _tell_who_ended(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._woken, 4096)
+        for child in sorted(self._children):
+            # Its group is killed before it is reaped: as long as it is not, nobody else can have its number.
+            if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                self._kill(child)
+                self._children.remove(child)
+                self._say(ended=child, code=os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
-def _end_as(status: int) -> None:
-    if status < 0:
-        with contextlib.suppress(OSError, ValueError):  # SIGKILL has no handler
-            signal.signal(-status, signal.SIG_DFL)
-        os.kill(os.getpid(), -status)
-    sys.exit(status)
+    def _end(self) -> None:
+        for child in self._children:
+            self._kill(child)
+
+    @staticmethod
+    def _kill(child: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+
+    def _say(self, **what: int) -> None:
+        self._control.sendall(json.dumps(what).encode() + b"\n")
 
 
 def main() -> None:
-    """Import, then serve."""
-    folder, name, module, *arguments = sys.argv[1:]
-    file = _pid_file(Path(folder), name)
-    file.unlink(missing_ok=True)  # of a server that was killed
-    _import_all(name)
-    _serve(file)
-    logging.getLogger("workers.ready").addHandler(_PidWriter(file))
-    run_as_main(module, arguments)
+    """Import, then serve; in each child, run what was asked for."""
+    control, group = socket.socket(fileno=int(sys.argv[1])), sys.argv[2]
+    control.set_inheritable(False)
+    parent_death.rename(f"cj-fork {group}")
+    _import_all(group)
+    asked = _Server(control).serve()
+    if asked is not None:
+        parent_death.rename(f"cj-{asked['name']}")
+        os.environ.clear()
+        os.environ.update(asked["environ"])
+        # As a shell does: the Procfile names workers by their process ids.
+        run_as_main(asked["module"], [part.replace("$$", str(os.getpid())) for part in asked["arguments"]])
 
 
 if __name__ == "__main__":

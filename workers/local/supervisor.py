@@ -6,12 +6,14 @@
     …
     supervisor.stop()
 
-A child that ends is restarted after 0.5 s, doubling up to 10 s while it keeps dying. If it exits with code 2 before the
+Workers are forked by servers that have imported everything (`fork_server`), other commands run in a shell. A child that
+ends is restarted after 0.2 s, doubling up to 10 s while it keeps dying. If it exits with code 2 before the
 process was ever ready, it refuses to start (settings, migrations, workflows): everything is stopped, and `refused`
 names it. Once it was ready, the same code means that something is unavailable, and it is restarted. `restart` lets the
 named processes finish their work and restarts them at once, e.g. to read changed files.
 """
 
+import contextlib
 import math
 import os
 import selectors
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.local.child import REFUSED, Child, how_it_ended
+from workers.local.fork_server import ForkServer, group_of
 from workers.local.procfile import Process
 from workers.settings import environment_of
 
@@ -33,7 +36,7 @@ class Pace:
     """In seconds: the first and the longest pause before a restart, the lifetime after which a child counts as
     healthy, and the time children have to finish their work when stopped."""
 
-    first: float = 0.5
+    first: float = 0.2
     longest: float = 10.0
     healthy: float = 30.0
     grace: float = 20.0
@@ -62,6 +65,7 @@ class Supervisor:
         self._folder, self._show, self._say = folder, show, say
         self._pace = pace or Pace()
         self._slots = [_Slot(process, self._pace.first) for process in processes]
+        self._servers: dict[str, ForkServer] = {}
         self._selector = selectors.DefaultSelector()
         self._changed = threading.Condition()
         self._stopping = self._killing = False
@@ -91,6 +95,14 @@ class Supervisor:
     def pids(self) -> dict[str, int]:
         """Process ids of running children, by name."""
         return {slot.process.name: slot.child.pid for slot in self._slots if slot.child}
+
+    def server_pids(self) -> list[int]:
+        """Process ids of the servers that fork the children."""
+        return [server.pid for server in self._servers.values()]
+
+    def ready_pids(self) -> dict[str, int]:
+        """Process ids of the children that take work, by name."""
+        return {slot.process.name: slot.child.pid for slot in self._slots if slot.child and slot.child.ready}
 
     def restart(self, names: Collection[str]) -> None:
         """Let these processes finish their work, then restart them at once. Returns immediately."""
@@ -136,9 +148,28 @@ class Supervisor:
     def _start_what_is_due(self) -> None:
         for slot in self._slots:
             if slot.child is None and time.monotonic() >= slot.start_at:
-                slot.must_restart = False
-                slot.child = Child(slot.process, self._environ_of(slot.process.kind), self._folder)
-                self._selector.register(slot.child.pipe, selectors.EVENT_READ, slot)
+                slot.child = self._start(slot.process)
+                if slot.child is not None:
+                    slot.must_restart = False
+                    self._selector.register(slot.child.pipe, selectors.EVENT_READ, slot)
+
+    def _start(self, process: Process) -> Child | None:
+        """None while the server that forks it is not ready."""
+        group = group_of(process)
+        if group is None:
+            return Child(process, self._environ_of(process.kind), self._folder)
+        server = self._servers.get(group)
+        if server is not None and server.has_ended:
+            server.close()
+            server = None
+        if server is None:
+            # Secrets come with each child: the server of all kinds but one has none.
+            environ = self._environ_of("agent" if group == "agent" else "intake")
+            self._servers[group] = server = ForkServer(group, environ, self._folder)
+        with contextlib.suppress(OSError):  # it has just died: the next round starts another
+            if server.is_ready():
+                return server.fork(process, self._environ_of(process.kind))
+        return None
 
     def _environ_of(self, kind: str) -> dict[str, str]:
         return environment_of(kind, {**self._environ, **self._own.get(kind, {})})
@@ -146,7 +177,7 @@ class Supervisor:
     def _next_due(self) -> float:
         """Seconds to listen; short, because ended children are found by polling."""
         waits = [slot.start_at - time.monotonic() for slot in self._slots if slot.child is None]
-        return max(0.0, min([0.1, *waits]))
+        return max(0.01, min([0.1, *waits]))
 
     def _listen(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
@@ -208,6 +239,8 @@ class Supervisor:
         while self.pids():
             self._listen(0.1)
             self._reap_the_dead()
+        for server in self._servers.values():
+            server.close()
         with self._changed:
             self._changed.notify_all()
         self._selector.close()

@@ -2,5 +2,5 @@
 
 Start reading in `client`: which model is asked, for how long, and which next. `litellm_call` makes one call and is the
 only importer of litellm; `response` cleans the answer; `errors` classifies failures; `demo` is the offline model.
-May import nothing of ours but the workers' root.
+May import `shopify.transport` (its deadlines hold here, too), events and the workers' root.
 """

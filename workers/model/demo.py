@@ -78,13 +78,14 @@ class Turn:
     unspoken: list[str] = field(default_factory=list)
     """Data types whose results came after its last words."""
     earlier: dict[str, Result] = field(default_factory=dict)
+    now: datetime | None = None
 
 
 def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Script:
     """The next answer to a conversation of chat-completion messages."""
     turn, context = _current_turn(messages), _context(messages)
-    now, connected = moment(context.get("now")), context.get("shopify_connected", not context) is True
-    turn.earlier = {data_type: result for data_type, result in turn.earlier.items() if _is_fresh(result, now)}
+    turn.now, connected = moment(context.get("now")), context.get("shopify_connected", not context) is True
+    turn.earlier = {data_type: result for data_type, result in turn.earlier.items() if _is_fresh(result, turn.now)}
     onboarding = any(said.startswith(_SHOW_INSIGHTS) for said in turn.said_to_me)
     script = (_insights if onboarding else _answers)(turn, tools_offered, connected)
     return script if script.text or script.calls else Script(LATER)
@@ -111,7 +112,11 @@ def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
         if sentence := cut_off(result):
             return Script(sentence)
     heard = {reason for data_type in turn.results.keys() - turn.unspoken for reason in reasons(turn.results[data_type])}
-    text = tell({data_type: turn.results[data_type] for data_type in INSIGHTS if data_type in turn.unspoken}, heard)
+    text = tell(
+        {data_type: turn.results[data_type] for data_type in INSIGHTS if data_type in turn.unspoken},
+        heard,
+        now=turn.now,
+    )
     following = next((data_type for data_type in INSIGHTS if data_type not in turn.results), None)
     if following and tools_offered:
         return Script(text or None, (following,))
@@ -139,7 +144,7 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
         return Script(None, to_ask)
     text = " ".join(questions)
     days = [day for day in ("today", "yesterday") if day in text]
-    answer = tell({data_type: known[data_type] for data_type in wanted if data_type in known}, days=days)
+    answer = tell({data_type: known[data_type] for data_type in wanted if data_type in known}, days=days, now=turn.now)
     if questions:
         told.append(answer or (LATER if wanted else _small_talk(text, connected)))
     return Script(" ".join(told))

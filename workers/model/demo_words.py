@@ -6,9 +6,10 @@ What is absent is left out, and what is missing is named with its reason.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Result = Mapping[str, Any]
 
@@ -29,15 +30,21 @@ _CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "CA$",
 _DAY = timedelta(days=1)
 
 
-def tell(results: Mapping[str, Result], heard: Iterable[str] = (), days: Collection[str] = ()) -> str:
+def tell(
+    results: Mapping[str, Result],
+    heard: Iterable[str] = (),
+    days: Collection[str] = (),
+    now: datetime | None = None,
+) -> str:
     """All there is to say about results by data type.
 
     `heard` are the `reasons` that need not be told again. `days`: "today", "yesterday", where these were asked for.
+    `now` is when it is said; None: as soon as it was read.
     """
     said, heard = [], set(heard)
     for data_type, result in results.items():
         if result["success"]:
-            sentences = [*_about(data_type, result, days), *_missing(data_type, result, heard)]
+            sentences = [*_about(data_type, result, days, now), *_missing(data_type, result, heard)]
             said += [*_age(result), *(sentences or [f"I can't see {_SUBJECTS[data_type]}."])]
         elif sentence := cut_off(result):
             said.append(sentence)
@@ -90,19 +97,20 @@ def _missing(data_type: str, result: Result, heard: Collection[str]) -> Iterator
         yield f"I can't see the {_listed(names)} in your store. {reason}" if names else reason
 
 
-def _about(data_type: str, result: Result, days: Collection[str]) -> Iterable[str]:
-    data, now = result.get("data") or {}, moment(result.get("as_of"))
+def _about(data_type: str, result: Result, days: Collection[str], now: datetime | None) -> Iterable[str]:
+    data, read = result.get("data") or {}, moment(result.get("as_of"))
+    now = now or read
     missing = {entry["part"] for entry in result.get("missing", ())}
     match data_type:
         case "counts":
             start = moment((result.get("data_window") or {}).get("orders_from"))
-            return _counts(data, f" in the last {round((now - start) / _DAY)} days" if now and start else "")
+            return _counts(data, f" in the last {round((read - start) / _DAY)} days" if read and start else "")
         case "recent_orders" if data.get("orders") or (data and "orders" not in missing):
-            return _recent_orders(data["orders"], now)
+            return _recent_orders(data, now)
         case "overview" if data and "best_stocked_products" not in missing:
             return _overview(data["shop"]["name"], data["best_stocked_products"])
         case "week_orders" if data:
-            return _week_orders(data, days)
+            return _week_orders(data, days, now)
     return ()
 
 
@@ -125,8 +133,16 @@ def _counts(data: Result, window: str) -> Iterator[str]:
         yield f"{many['unfulfilled_orders'].capitalize()} {verb} waiting to be fulfilled{of_all}."
 
 
-def _recent_orders(listed: Sequence[Result], now: datetime | None) -> Iterator[str]:
+def _recent_orders(data: Result, now: datetime | None) -> Iterator[str]:
+    listed: Sequence[Result] = data["orders"]
     orders = [order for order in listed if not order["test"] and not order["cancelled"]]
+    tests = data.get("test_orders", sum(order["test"] for order in listed))
+    cancelled = data.get("cancelled_orders", len(listed) - len(orders) - tests)
+    if not orders and data.get("more") and listed:
+        number = data.get("orders_read", len(listed))
+        kinds = " or ".join([*(["tests"] if tests else []), *(["cancelled"] if cancelled else [])])
+        yield f"Your newest {_many(number, 'order')} {'is' if number == 1 else 'are'} all {kinds}."
+        return
     if not orders:
         yield "I see no recent activity in your store."
     else:
@@ -135,12 +151,18 @@ def _recent_orders(listed: Sequence[Result], now: datetime | None) -> Iterator[s
         which = f"order{name} comes" if one else f"{len(orders)} orders come"
         come_to = f"{which} to {total or 'a total I cannot read'}{_repeat_customers(orders)}"
         yield f"Looking at your recent activity: your latest {come_to}."
+        if any("current_total" in order for order in orders):
+            yield f"After refunds and changes that is {_money(_now(order) for order in orders)}."
         if now and newest["created_at"]:
             age = now - datetime.fromisoformat(newest["created_at"])
             yield f"{'It' if one else f'The newest{name}'} came in {_ago(age)}."
         yield from _best_seller(orders)
-    tests = sum(order["test"] for order in listed)
-    yield from _left_out(tests, len(listed) - len(orders) - tests)
+    yield from _left_out(tests, cancelled)
+
+
+def _now(order: Result) -> Result | None:
+    found: Result | None = order.get("current_total") or order["total"]
+    return found
 
 
 def _repeat_customers(orders: Sequence[Result]) -> str:
@@ -150,11 +172,11 @@ def _repeat_customers(orders: Sequence[Result]) -> str:
 
 
 def _best_seller(orders: Sequence[Result]) -> Iterator[str]:
-    """If one product stands out, and all of what was ordered is known."""
-    units: Counter[str] = Counter()
-    for item in (item for order in orders for item in order["items"]):
-        units[item["title"]] += item["quantity"]
-    (title, most), (_, second) = [*units.most_common(2), ("", 0), ("", 0)][:2]
+    """If one product stands out, and all of what was ordered is known: units that stand, of goods."""
+    units: Counter[tuple[str, str]] = Counter()
+    for item in (item for order in orders for item in order["items"] if "kind" not in item):
+        units[item["title"], item.get("product", "")] += item.get("current_quantity", item["quantity"])
+    ((title, _), most), (_, second) = [*units.most_common(2), (("", ""), 0), (("", ""), 0)][:2]
     if most > max(second, 1) and not any(order.get("more_items") for order in orders):
         yield f"“{title}” sold best: {_many(most, 'unit')}."
 
@@ -167,33 +189,53 @@ def _left_out(tests: int, cancelled: int) -> Iterator[str]:
 
 def _overview(shop: str | None, products: Sequence[Result]) -> Iterator[str]:
     place = f"at {shop}" if shop else "in your shop"
-    stocked = [product for product in products if (product["inventory"] or 0) > 0]
+    on_sale = [product for product in products if product.get("status", "ACTIVE") == "ACTIVE"]
+    stocked = [product for product in on_sale if (product["inventory"] or 0) > 0]
     for product in stocked[:1]:
         yield f"Best stocked {place} is “{product['title']}”, with {_many(product['inventory'], 'unit')}."
     if not stocked:
         yield f"I see products {place}, but no stock to count." if products else f"There are no products {place} yet."
 
 
-def _week_orders(data: Result, days: Collection[str]) -> Iterator[str]:
-    """The week ends with today, as the shop's clock counts days; `covered_from` is where an incomplete one begins."""
-    today = date.fromisoformat(data["to"][:10])
+def _week_orders(data: Result, days: Collection[str], now: datetime | None) -> Iterator[str]:
+    """Days are named from the shop's clock as it is now: the data may be of yesterday, and its last day was not over.
+
+    `covered_from` is where an incomplete week begins.
+    """
+    end = datetime.fromisoformat(data["to"])
+    today = (now or end).astimezone(_zone(data, end)).date()
     names = {today.isoformat(): "today so far", (today - _DAY).isoformat(): "yesterday"}
     for row in data["by_day"]:
-        name = names.get(row["date"], "")
+        name, last = names.get(row["date"], ""), row["date"] == end.date().isoformat()
         if name.startswith(tuple(days)):
+            so_far = f" until {end:%H:%M}" if last and name == "yesterday" else ""
             at_least = "at least " if data.get("covered_from", "").startswith(row["date"]) else ""
-            yield f"{name.capitalize()}: {at_least}{_many(row['orders'], 'order')}{_money(row['totals'], ' worth ')}."
+            number = _many(row["orders"], "order")
+            yield f"{name.capitalize()}{so_far}: {at_least}{number}{_money(row['totals'], ' worth ')}."
+    if "today" in days and end.date() < today:
+        yield "I have no figures of today yet."
     number, totals = data["orders_counted"], data["totals"]
-    there = f"there {'was' if number == 1 else 'were'}{' at least' if data.get('truncated') else ''}"
-    yield f"In the last seven days {there} {_many(number, 'order')}{_money(totals, ' worth ')}."
+    partly = bool(data.get("truncated"))
+    there = f"there {'was' if number == 1 else 'were'}{' at least' if partly else ''}"
+    which = "last seven days" if end.date() == today else f"seven days up to {end:%B} {end.day}"
+    yield f"In the {which} {there} {_many(number, 'order')}{_money(totals, ' worth ')}."
     if any("current_amount" in total for total in totals):
-        now = [{**total, "amount": total.get("current_amount", total["amount"])} for total in totals]
-        yield f"After refunds and changes that is {_money(now)}."
+        left = [{**total, "amount": total.get("current_amount", total["amount"])} for total in totals]
+        yield f"After refunds and changes that is {_money(left)}."
     for item in data["top_items"][:1]:
-        yield f"“{item['title']}” sold best: {_many(item['quantity'], 'unit')}."
+        of_these = " among these" if partly else ""
+        yield f"“{item['title']}” sold best{of_these}: {_many(item['quantity'], 'unit')}."
     if returning := data.get("customers", {}).get("returning"):
         yield f"Among the buyers: {_many(returning, 'returning customer')}."
     yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0))
+
+
+def _zone(data: Result, end: datetime) -> tzinfo | None:
+    """The shop's, by its name: on another day its clock may differ by an hour. Else the offset of the data's end."""
+    try:
+        return ZoneInfo(data.get("time_zone") or "")
+    except (KeyError, ValueError, OSError):
+        return end.tzinfo
 
 
 def _ago(age: timedelta) -> str:

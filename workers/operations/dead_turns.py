@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from storage import turns
+from storage.database import Session
 from storage.turns import TurnInput
 
 RETRY = 1000

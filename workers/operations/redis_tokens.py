@@ -191,11 +191,6 @@ class Migration:
 MIGRATED, PRESENT = "stored, read back and opened", "already in Postgres"
 
 
-def open_redis(url: str) -> redis.Redis:
-    """A client for the Redis that holds the old tokens."""
-    return redis_server.connect(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
-
-
 def migrate(
     redis_url: str,
     database: Database,
@@ -206,7 +201,7 @@ def migrate(
     watched: Callable[[list[bytes]], Iterable[bytes]] = lambda keys: keys,
 ) -> Report:
     """Import all tokens; `watched` wraps the keys, for a progress bar."""
-    client = open_redis(redis_url)
+    client = redis_server.connect(redis_url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
     try:
         migration = Migration(client, database, vault, dry_run=dry_run, delete=delete)
         return migration.run(watched(migration.keys()))

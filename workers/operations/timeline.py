@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, text
-from sqlalchemy.orm import Session
+
+from storage.database import Session
 
 CONVERSATION = text("SELECT id, merchant_id, workflow, status FROM conversations WHERE id = :conversation")
 EVENTS = text("""

@@ -4,7 +4,6 @@ Each batch is its own transaction and locks its rows only briefly, so a worker t
 milliseconds. Finished batches stay resealed: simply restart an interrupted run.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from storage import merchants
@@ -29,17 +28,14 @@ class Resealing:
         return self.keys_in_use <= {self.sealing_key}
 
 
-def reseal(
-    database: Database, vault: Vault, *, batch: int = BATCH, progress: Callable[[int], None] = lambda _count: None
-) -> Resealing:
-    """Reseal every token with the vault's first key. Calls `progress` after each batch with its number of rows."""
+def reseal(database: Database, vault: Vault, *, batch: int = BATCH) -> Resealing:
+    """Reseal every token with the vault's first key."""
     count, unreadable, after = 0, list[int](), 0
     while True:
         with database.transaction() as session:
             done = merchants.reseal(session, vault, after=after, limit=batch)
         count += done.count
         unreadable += done.unreadable
-        progress(done.count)
         if done.next is None:
             break
         after = done.next

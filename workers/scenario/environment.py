@@ -18,19 +18,18 @@ from pathlib import Path
 
 import redis
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from events import queues
 from shopify.development_store.server import DevelopmentStore
 from storage import redis_server, turns
 from storage.cache import FLIGHTS
+from storage.database import Session
 from storage.errors import StorageError
 from storage.models import Base
 from workers import bootstrap
 from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
-from workers.local import fork_server, procfile
+from workers.local import procfile
 from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
-from workers.local.procfile import Process
 from workers.local.stack import KINDS, LEASE_SECONDS, Late, ReplyCollector, Stack, wait_until
 from workers.local.supervisor import Pace
 from workers.operations import migrations
@@ -111,17 +110,13 @@ class Environment:
         if self._workflows_folder is not None:
             environ["CJ_WORKFLOWS"] = str(self._workflows_folder.absolute())
 
-        def command(process: Process) -> str:
-            through_killable = replace(process, command=killable(process, self.killer.folder))
-            return fork_server.forked(through_killable, self.killer.folder)
-
         processes = procfile.processes(procfile.read(), only=KINDS)
         return Stack(
             database_url,
             valkey_url,
             valkey_url.removesuffix("/0") + "/1",
             self._folder,
-            processes=[replace(process, command=command(process)) for process in processes],
+            processes=[replace(process, command=killable(process, self.killer.folder)) for process in processes],
             store=self.store,
             gateway=ReplyCollector(valkey_url),
             environ=environ,
@@ -207,8 +202,7 @@ class Environment:
 
     def _pids(self) -> dict[str, int]:
         """Process ids by kind, of the workers that take work."""
-        found = {kind: fork_server.pid_of(self.killer.folder, kind) for kind in KINDS}
-        return {kind: pid for kind, pid in found.items() if pid is not None}
+        return self.stack.supervisor.ready_pids()
 
     def _is_fetching(self) -> bool:
         """Whether a worker asks the store or waits until it may; for a moment also after that worker's death."""

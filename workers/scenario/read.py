@@ -35,14 +35,14 @@ from workers.scenario.language import (
     TransitionTo,
 )
 from workflows.actions import Section
-from workflows.check.sections import describe
-from workflows.definition import TOOLS
+from workflows.check.sections import describe, empty_values, name_of, path_of, value_at, wrong_value
+from workflows.definition import TOOLS, WorkflowDefinition
 from workflows.problems import Problem, render
 from workflows.source import Document
-from workflows.suggest import closest, did_you_mean, or_one_of
+from workflows.source import Path as KeyPath
+from workflows.suggest import closest, or_one_of
 from workflows.yaml_reader import line_and_col
 
-KeyPath = tuple[str | int, ...]
 #: A mistake's place, and what to say about it.
 Mistake = tuple[KeyPath, str]
 
@@ -54,15 +54,6 @@ _SECTIONS: Mapping[str, tuple[type[Section], str]] = {
     "limits": (TimeLimits, "'limits'"),
 }
 _NOUNS = {"action": "action", "expect": "expectation"}
-_KINDS = {
-    "string_type": "a text",
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "list_type": "a list",
-}
-_LIMITS = {"greater_than_equal": "at least {ge:g}", "greater_than": "more than {gt:g}"}
-_LIMITS |= {"less_than_equal": "at most {le:g}"}
 #: Below these keys a value may be anything, also empty.
 _FREE = frozenset({"data", "context", "values", "params", "result", "call"})
 
@@ -145,24 +136,15 @@ def _definition(document: Document) -> ScenarioDefinition | None:
     if "prompts" in data and "steps" not in data:
         document.at((), "this is a workflow, not a scenario: `cj workflows check` checks it; a scenario has 'steps'")
         return None
-    empty = set(_empty_values(data))
+    empty = set(empty_values(data, _FREE))
     for path in empty:
-        document.at(path, f"{path[-1]!r} is empty: fill it in or remove the line", key=True)
+        document.at(path, f"{name_of(path)} is empty: fill it in or remove the line", key=True)
     try:
         definition = ScenarioDefinition.model_validate(data)
     except ValidationError as error:
         _ScenarioReporter(document, empty).report(error.errors(include_url=False))
         return None
     return None if empty else definition
-
-
-def _empty_values(data: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in entries:
-        if value is None:
-            yield (*path, key)
-        elif key not in _FREE:
-            yield from _empty_values(value, (*path, key))
 
 
 class _ScenarioReporter:
@@ -175,43 +157,32 @@ class _ScenarioReporter:
     def report(self, errors: list[ErrorDetails]) -> None:
         """Unknown keys first: a key that one of them was meant to be is not missing as well."""
         for error in sorted(errors, key=lambda error: error["type"] != "extra_forbidden"):
-            path = _path(error["loc"], self._data)
-            place = (*path, error["loc"][-1]) if error["type"] == "missing" else path
-            if place not in self._told:
-                self._told.add(place)
+            location = error["loc"] if error["loc"][0] != "steps" else (*error["loc"][:2], *error["loc"][4:])
+            path = path_of(location, self._data, missing=error["type"] == "missing")
+            if path not in self._told:
+                self._told.add(path)
                 self._one(error, path)
 
     def _one(self, error: ErrorDetails, path: KeyPath) -> None:
-        problem, context, value = error["type"], error.get("ctx", {}), _at(self._data, path)
-        key = next((part for part in reversed(path) if isinstance(part, str)), "the scenario")
-        name = f"{key!r}" if path else key
-        if path[:1] == ("faults",) and key == "call":
+        kind = error["type"]
+        if path[:1] == ("faults",) and path[2:3] == ("call",):
             message = "'call' is the number of a request, from 1, or the word every"
-        elif problem == "extra_forbidden":
+        elif kind == "extra_forbidden":
             return self._unknown_key(path)
-        elif problem.startswith("union_tag"):
-            return self._unknown_step(path, value)
-        elif problem == "missing":
-            message = f"key {error['loc'][-1]!r} is missing in {_section(path, self._data)[1]}"
-        elif problem == "literal_error":
-            options = re.findall(r"\w+", context["expected"])
-            message = f"{name} cannot be {value!r}{or_one_of(value, options)}"
-        elif problem == "string_pattern_mismatch":
-            message = f"{str(value)!r} cannot be a name: small letters, digits and _"
-        elif problem in ("too_short", "string_too_short"):
-            message = f"{name} is empty"
-        elif problem in _LIMITS:
-            message = f"{name} is {value}, it must be {_LIMITS[problem].format(**context)}"
-        elif problem == "value_error":
-            message = f"{name} {context['error']}"
+        elif kind.startswith("union_tag"):
+            return self._unknown_step(path, value_at(self._data, path))
+        elif kind == "missing":
+            message = f"key {path[-1]!r} is missing in {_section(path[:-1], self._data)[1]}"
+        elif kind == "value_error":
+            message = f"{name_of(path)} {error['ctx']['error']}"
         else:
-            message = _wrong_kind(f"each item of {name}" if isinstance(path[-1], int) else name, value, problem)
+            message = wrong_value(error, path, WorkflowDefinition)
         return self._document.at(path, message)
 
     def _unknown_key(self, path: KeyPath) -> None:
         section, place = _section(path[:-1], self._data)
         keys = [field.alias or name for name, field in section.model_fields.items()]
-        near = closest(path[-1], set(keys) - _at(self._data, path[:-1]).keys())
+        near = closest(path[-1], set(keys) - value_at(self._data, path[:-1]).keys())
         if near is not None:
             self._told.add((*path[:-1], near))
             message = f"unknown key {path[-1]!r}, did you mean {near!r}?"
@@ -238,38 +209,13 @@ class _ScenarioReporter:
         return at(path, "a step begins with 'action: …' or 'expect: …'")
 
 
-def _path(location: tuple[int | str, ...], data: Any) -> KeyPath:
-    """The place in the file for pydantic's location, which also names branches of unions and keys that are missing."""
-    path: list[str | int] = []
-    for part in location if location[0] != "steps" else (*location[:2], *location[4:]):
-        is_there = part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
-        if is_there:
-            path.append(part)
-            data = data[part]
-    return tuple(path)
-
-
-def _at(data: Any, path: KeyPath) -> Any:
-    for part in path:
-        data = data[part]
-    return data
-
-
 def _section(path: KeyPath, data: Any) -> tuple[type[Section], str]:
     """The section at `path`, and what messages call it."""
     if path[:1] == ("steps",) and len(path) > 1:
-        step = _at(data, path[:2])
+        step = value_at(data, path[:2])
         [key] = [key for key in STEPS if key in step]
         return STEPS[key][step[key]], f"{'an' if step[key][0] in 'aeo' else 'a'} '{step[key]}' {_NOUNS[key]}"
     return _SECTIONS[str(path[0])] if path else (ScenarioDefinition, "the top level")
-
-
-def _wrong_kind(name: str, value: Any, problem: str) -> str:
-    wanted = "a map" if problem in ("dict_type", "model_type") else _KINDS.get(problem, "something else")
-    advice = ": put it in quotes" if problem == "string_type" and isinstance(value, int | float) else ""
-    if problem == "bool_type":
-        advice = did_you_mean({"yes": "true", "no": "false"}.get(str(value), value), ("true", "false"))
-    return f"{name} is {wanted}, this is {describe(value)}{advice}"
 
 
 # --- what could never happen, or never match --------------------------------------------------------------------

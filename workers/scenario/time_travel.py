@@ -16,11 +16,10 @@ from datetime import datetime
 
 import redis
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from storage import turns
 from storage.cache import FLIGHTS
-from storage.database import Database
+from storage.database import Database, Session
 from storage.turns import OpenTurn
 
 INSTALL = """

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from events.data_types import DATA_TYPES
-from shopify.errors import ShopifyError, Unauthorized
+from shopify.errors import ShopifyError, Temporary, Unauthorized
+from shopify.retries import SECOND_LOOK_SECONDS
 from storage import connections
 from storage.cache import Answered, Cache, Hit, Joined, Lead
 from storage.connections import Integration
@@ -118,11 +119,11 @@ class ShopifyFetcher:
         try:
             with self._staying_alive(flight):
                 failpoint("fetch.before")
-                result = self._ask_renewing(request, token, started + FETCH_SECONDS)
+                result = self._ask_patiently(request, token, started + FETCH_SECONDS)
         except Exception:
             # A bug of ours: answer those who wait; the next request may try again.
             log.exception("fetch failed", data_type=request.data_type)
-            result = results.failed(request.data_type, ShopifyError.code, ShopifyError.sentence)
+            result = results.failed(request.data_type, ShopifyError.code, ShopifyError.blame().sentence)
         kept, seconds = (results.kept(result), results.fresh_seconds(result)) if result["success"] else (None, 0)
         result = self._or_stale(result, request, token.integration)
         failpoint("fetch.after")
@@ -155,7 +156,7 @@ class ShopifyFetcher:
 
     def _or_stale(self, result: Result, request: FetchRequest, integration: Integration) -> Result:
         """`result`, or earlier data if this failure does not invalidate it."""
-        if result["success"] or result["error_code"] not in results.NOT_THE_STORE:
+        if result["success"] or result["error_code"] in results.THE_STORE:
             return result
         found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
         return result if found is None else results.stale(request.data_type, found, result)
@@ -166,21 +167,50 @@ class ShopifyFetcher:
             found = self._reader.read(token, request.data_type, now=now, deadline=deadline)
         except ShopifyError as error:
             metrics.shopify_error(error.code)
-            log.warning("Shopify refused", error_code=error.code, reason=error.operator, request_id=error.request_id)
+            # A refused token is looked at again; giving it up is what is worth a warning.
+            tell = log.info if isinstance(error, Unauthorized) else log.warning
+            tell("Shopify refused", error_code=error.code, reason=error.operator, request_id=error.request_id)
             return results.refused(request.data_type, error)
         return results.fetched(request.data_type, found, now)
 
-    def _ask_renewing(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
-        """Ask; once more with another token if this one is refused and another is available."""
-        result = self._ask_shopify(request, token, deadline)
-        if result.get("error_code") != Unauthorized.code:
-            return result
-        try:
-            other = self._keeper.after_refusal(token, deadline)
-        except (StorageError, ShopifyError) as error:
-            log.warning("no replacement for the refused access token", error_code=error.code)
-            return result if isinstance(error, StorageError) else results.refused(request.data_type, error)
-        return result if other is None else self._ask_shopify(request, other, deadline)
+    def _ask_patiently(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
+        """Ask; if the token is refused, with another one, or with the same one a second later.
+
+        A connection is given up only after that second refusal, and if no other request got an answer in between.
+        """
+        before: dict[int, int] = {}
+        while True:
+            result = self._ask_shopify(request, token, deadline)
+            if result["success"]:
+                self._cache.note_success(request.merchant_id, token.integration.token_version)
+            if result.get("error_code") != Unauthorized.code:
+                return result
+            try:
+                token = self._after_refusal(token, before, deadline)
+            except (StorageError, ShopifyError) as error:
+                log.warning("no replacement for the refused access token", error_code=error.code)
+                return result if isinstance(error, StorageError) else results.refused(request.data_type, error)
+
+    def _after_refusal(self, token: AccessToken, before: dict[int, int], deadline: float) -> AccessToken:
+        """The token to try next. Raises ShopifyError if there is none.
+
+        `before`: for each token refused so far, how often others had used it by then.
+        """
+        found = token.integration
+        version, shop = found.token_version, found.shop_domain
+        used = self._cache.successes(found.merchant_id, version)
+        if version in before:
+            if used != before[version]:
+                raise Temporary(f"{shop}: the token is refused, yet others use it", reason="refused_at_first")
+            raise self._keeper.give_up(token)
+        before[version] = used
+        # A token that was renewed just now is given time, not renewed again.
+        other = self._keeper.after_refusal(token, deadline, renew=len(before) == 1)
+        if other.integration.token_version == version:
+            if time.monotonic() + SECOND_LOOK_SECONDS >= deadline:
+                raise Temporary(f"{shop}: no time left to see whether it is refused again", reason="refused_at_first")
+            time.sleep(SECOND_LOOK_SECONDS)
+        return other
 
     def _without_token(self, request: FetchRequest, error: ShopifyError) -> Result:
         """The result when the token has expired and could not be renewed."""
@@ -194,7 +224,7 @@ class ShopifyFetcher:
     def _not_connected(self, request: FetchRequest) -> Result:
         found = self._integration(request)
         if found is not None and found.status == "needs_reauth":
-            return results.failed(request.data_type, Unauthorized.code, Unauthorized.sentence)
+            return results.failed(request.data_type, Unauthorized.code, Unauthorized.blame().sentence)
         return results.failed(request.data_type, "shopify.not_connected", NO_TOKEN)
 
     def _integration(self, request: FetchRequest) -> Integration | None:

@@ -5,13 +5,14 @@ are unknown, a day old, or when a permission turns out to be missing: merchants 
 reconnecting (https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from shopify import data as shopify_data
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched
 from shopify.errors import AccessDenied, Forbidden, ShopifyError, StoreUnavailable, Throttled, Unauthorized
+from shopify.refusals import SCOPE
 from storage import connections
 from storage.connections import Integration, ShopFacts
 from storage.database import Database
@@ -65,13 +66,15 @@ class _Reading:
             facts = self._ask(facts)
         try:
             fetched = self._fetch(facts)
-        except AccessDenied:
-            newer = self._after_denial(facts)
+        except AccessDenied as denied:
+            newer = self._after_denial(facts, denied.scopes)
             if newer is None:
                 raise
             return self._fetch(newer)
-        if any(part["code"] == AccessDenied.code for part in fetched.missing):
-            return self._fuller(fetched, self._after_denial(facts))
+        denials = [part for part in fetched.missing if part["code"] == AccessDenied.code]
+        if denials:
+            named = [scope for part in denials for scope in SCOPE.findall(part["reason"])]
+            return self._fuller(fetched, self._after_denial(facts, named))
         return fetched
 
     def _fuller(self, fetched: Fetched, newer: ShopFacts | None) -> Fetched:
@@ -105,16 +108,19 @@ class _Reading:
     def _must_ask(self, facts: ShopFacts | None) -> bool:
         return self._needs_facts if facts is None else facts.age_seconds > FACTS_SECONDS
 
-    def _after_denial(self, facts: ShopFacts | None) -> ShopFacts | None:
-        """New facts if the permissions have changed since the fetch began; None if not, or if that is unknown."""
+    def _after_denial(self, facts: ShopFacts | None, denied: Sequence[str]) -> ShopFacts | None:
+        """Facts to read again with: the permissions have changed since the fetch began, or the `denied` ones are
+        granted, Shopify itself says so. None if there are no such facts."""
         known = facts or self._known()
         if known is None or known.age_seconds > DENIED_AGAIN_SECONDS:
             try:
                 known = self._ask(known)
             except ShopifyError:
                 return None
-        if known is None or set(known.scopes) == set(self._scopes(facts) or ()):
+        if known is None:
             return None
+        if set(known.scopes) == set(self._scopes(facts) or ()):
+            return known if denied and set(denied) <= set(known.scopes) else None
         log.info("the shop's permissions have changed", scopes=list(known.scopes))
         return known
 

@@ -1,9 +1,10 @@
 """Results of the store data tool, as shown to a model. Pure.
 
-    {success, data_type, data | error, error_code, cached, as_of, missing?, data_window?, stale?, retry_after?}
+    {success, data_type, data | error, error_code, remedy?, cached, as_of, missing?, data_window?, stale?, retry_after?}
 
-`stale` is present if the data is outdated because Shopify gave nothing newer: `{code, reason, retry_after?}`; the
-reason may be shown to the merchant. `retry_after` is in seconds.
+`remedy` says who can mend a failure (`shopify.errors.Remedy`): "reconnect", "merchant", "app" or "wait". `stale` is
+present if the data is outdated because Shopify gave nothing newer: `{code, reason, retry_after?}`; the reason may be
+shown to the merchant. `retry_after` is in seconds.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from shopify.data.fetched import Fetched
-from shopify.errors import BadAnswer, BadDocument, CostExceeded, ShopifyError, Temporary, Throttled
+from shopify.errors import ACCESS_LOST, ShopifyError, Temporary, Throttled
 
 Result = dict[str, Any]
 
@@ -21,8 +22,8 @@ TTL_SECONDS: Mapping[str, int] = {"counts": 900, "recent_orders": 600, "overview
 INCOMPLETE_SECONDS = 30
 """How long data stays fresh if a missing part may be available on the next try."""
 TRANSIENT = frozenset({Temporary.code, Throttled.code})
-NOT_THE_STORE = frozenset({*TRANSIENT, BadAnswer.code, BadDocument.code, CostExceeded.code})
-"""Errors that do not invalidate earlier data. After any other error we no longer have access to the store."""
+THE_STORE = frozenset(error.code for error in ACCESS_LOST)
+"""Errors that invalidate earlier data: we no longer have access to the store."""
 
 
 def failed(data_type: Any, code: str, error: str, **more: Any) -> Result:
@@ -33,7 +34,7 @@ def failed(data_type: Any, code: str, error: str, **more: Any) -> Result:
 def refused(data_type: str, error: ShopifyError) -> Result:
     """A failure reported by Shopify."""
     more = {} if error.retry_after is None else {"retry_after": round(error.retry_after, 2)}
-    return failed(data_type, error.code, error.merchant, **more)
+    return failed(data_type, error.code, error.merchant, remedy=str(error.remedy), **more)
 
 
 def fetched(data_type: str, found: Fetched, as_of: datetime) -> Result:

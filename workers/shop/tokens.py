@@ -1,7 +1,8 @@
 """Valid access tokens: renewed before they expire, and once when Shopify refuses one.
 
     token = keeper.current(merchant_id, deadline)            # before a fetch
-    token = keeper.after_refusal(token, deadline)            # Shopify returned 401: the next one to try, or None
+    token = keeper.after_refusal(token, deadline)            # Shopify returned 401: the next one to try
+    raise keeper.give_up(token)                              # it was refused again a while later
 
 One process renews a token while the others keep using the old one, or wait for the new one if it has expired. A token
 known to be dead is marked `needs_reauth`; any other failure says nothing about the token and leaves it in place.
@@ -12,13 +13,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from pydantic import SecretStr
-from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from shopify.errors import ShopifyError, Temporary, Unauthorized
+from shopify.errors import Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.oauth import TokenPair
 from storage import connections, merchants
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import StorageError, StorageUnavailable
 from storage.merchants import AccessToken, Renewal
 from storage.vault import Vault
@@ -73,24 +73,29 @@ class TokenKeeper:
                     raise
         return token
 
-    def after_refusal(self, refused: AccessToken, deadline: float) -> AccessToken | None:
-        """A token other than the one Shopify refused; None, with the connection marked, if there is none.
+    def after_refusal(self, refused: AccessToken, deadline: float, *, renew: bool = True) -> AccessToken:
+        """Another token than the one Shopify refused, renewed if it can be; the same one if there is no other yet.
 
-        Raises TokenUnreadable, StorageUnavailable, and ShopifyError if this is still unknown by `deadline`.
+        Raises TokenUnreadable, StorageUnavailable, Unauthorized for a connection that has ended, Forbidden if this
+        installation cannot renew it, and another ShopifyError if this is still unknown by `deadline`.
         """
         token = self._read(refused.integration.merchant_id)
-        if token is None or _version(token) != _version(refused):
+        if token is None:
+            raise _ended(refused)
+        if _version(token) != _version(refused) or not (token.renewable and renew):
             return token
-        if not token.renewable:
-            self._mark(token)
-            return None
         if self._refresh is None:
             log.error("cannot renew the token: set SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET")
-            return None
-        try:
-            return self._renewed(token, deadline, refused=True)
-        except Unauthorized:
-            return None
+            raise Forbidden(f"{token.integration.shop_domain}: the token cannot be renewed", reason="app_credentials")
+        renewed = self._renewed(token, deadline, refused=True)
+        if renewed is None:
+            raise _ended(refused)
+        return renewed
+
+    def give_up(self, token: AccessToken) -> Unauthorized:
+        """Mark the connection of this token, which Shopify keeps refusing; returns the error that says so."""
+        self._mark(token)
+        return _ended(token)
 
     def _renewed(self, token: AccessToken, deadline: float, *, refused: bool = False) -> AccessToken | None:
         """A newer token, by renewing this one or waiting for whoever does; this one while it is still valid.
@@ -166,3 +171,8 @@ class TokenKeeper:
 
 def _version(token: AccessToken) -> int:
     return token.integration.token_version
+
+
+def _ended(token: AccessToken) -> Unauthorized:
+    shop = token.integration.shop_domain
+    return Unauthorized(f"{shop}: the access token is not accepted; the store must be connected again")

@@ -2,5 +2,5 @@
 
 Start reading in `handler`: the event's one transaction (conversation, context, turn rows, processed mark). `runner`
 calls it in conversation order and wakes other workers afterwards; `privacy` handles Shopify's privacy webhooks.
-May import workflows, storage, events, and within workers the root, `delivery` and `shop`.
+May import workflows, storage, events, and within workers the root and `shop`.
 """

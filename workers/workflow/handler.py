@@ -6,14 +6,14 @@ commit. Running it again for the same event finds the mark and does nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from sqlalchemy.orm import Session
+from datetime import datetime, timedelta
+from typing import Any, assert_never
 
 from events import agui
 from storage import connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
+from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import TurnInput
@@ -22,7 +22,7 @@ from workers.settings import MAX_WAITING_TURNS
 from workers.workflow import privacy
 from workers.workflow.privacy import Leftovers
 from workflows import engine, explanation
-from workflows.engine import Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.errors import UnknownWorkflow
 from workflows.loader import Workflow, WorkflowSet
 
@@ -31,6 +31,10 @@ log = logs.get(__name__)
 CONNECT_PATIENCE_SECONDS = 3.0
 """How long an `oauth_complete` may arrive ahead of the commit that stores its token."""
 POSTPONE_SECONDS = 0.5
+GREETED = "greeted"
+"""Key of the context: the connection that the merchant was greeted for last, {shop_domain, at}."""
+ONE_GREETING = timedelta(seconds=30)
+"""A browser may call the auth service back twice for one connection: within so long that is one greeting."""
 
 OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
 UNKNOWN_MERCHANT = "event.unknown_merchant"
@@ -164,10 +168,18 @@ class _Handler:
         if not self._core(merchant_id, integration):
             log.info("event is older than what is stored", event_type=self._row.type)
             return
+        if self._row.type == "oauth_complete":
+            # One after the other: the second of two at once finds the conversation that the first one opened.
+            merchants.lock(self._session, merchant_id)
         conversation, fresh = self._conversation(merchant_id, integration)
         if conversation is None:
             log.info("event belongs to no open conversation", event_type=self._row.type)
             return
+        if self._row.type == "oauth_complete" and self._data.get("success") and integration is not None:
+            if self._was_greeted(conversation, integration):
+                log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
+                return
+            conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._row.type == "oauth_complete":
             # Turns that waited for the merchant to reconnect resume, even if that failed, so that CJ can say so.
             restarted: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
@@ -183,9 +195,9 @@ class _Handler:
         if is_gone:
             conversation = self._replace_workflow(conversation, workflow)
         conversation, workflow = self._start(conversation, workflow, integration, fresh or is_gone)
-        plan = engine.plan(workflow, self._row.type, self._data, conversation.context)
-        if plan is not None:
-            conversation = self._carry_out(conversation, workflow, plan.actions)
+        actions = engine.plan(workflow, self._row.type, self._data)
+        if actions is not None:
+            conversation = self._carry_out(conversation, workflow, actions)
         else:
             self._default(conversation, workflow, fresh)
         if not self._effects.turn_ids:
@@ -260,6 +272,20 @@ class _Handler:
         )
         return opened, True
 
+    def _connection(self, integration: Integration) -> dict[str, str]:
+        return {"shop_domain": integration.shop_domain, "at": self._row.received_at.isoformat()}
+
+    def _was_greeted(self, conversation: Conversation, integration: Integration) -> bool:
+        """Whether this is the second event of one connection, which neither ended nor was refused meanwhile."""
+        greeted = conversation.context.get(GREETED)
+        if not isinstance(greeted, dict) or greeted.get("shop_domain") != integration.shop_domain:
+            return False
+        at = datetime.fromisoformat(greeted["at"])
+        if abs(self._row.received_at - at) > ONE_GREETING or conversation.context.get(turns.RECONNECT_ASKED):
+            return False
+        earlier = connections.former(self._session, integration.merchant_id)
+        return not any(former.uninstalled_at is not None and former.uninstalled_at >= at for former in earlier)
+
     def _first_workflow(self) -> Workflow:
         wanted = self._data.get("workflow")
         if wanted is not None:
@@ -292,9 +318,7 @@ class _Handler:
         said = hop.message if self._row.type == "conversation_started" else None
         return self._move(conversation, hop, said), self._workflows.get(hop.target_workflow)
 
-    def _carry_out(
-        self, conversation: Conversation, workflow: Workflow, actions: tuple[engine.Action, ...]
-    ) -> Conversation:
+    def _carry_out(self, conversation: Conversation, workflow: Workflow, actions: tuple[Action, ...]) -> Conversation:
         for action in actions:
             match action:
                 case UpdateContext(values=values):
@@ -307,17 +331,18 @@ class _Handler:
                 case Transition():
                     conversation = self._move(conversation, action, action.message)
                     workflow = self._workflows.get(action.target_workflow)
+                case _:
+                    assert_never(action)
         return conversation
 
     def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:
         """The default handling of an event that no rule of its workflow took."""
         self._explain(conversation, workflow)
+        first = workflow.initial_action
         if self._row.type == MESSAGE:
             self._queue(conversation, TurnInput("merchant", str(self._data["text"])), None)
-        elif self._row.type == "conversation_started" and not self._effects.turn_ids:
-            first = engine.initial_action(workflow)
-            if first is not None and fresh:
-                self._queue(conversation, _input(first), workflow.name)
+        elif self._row.type == "conversation_started" and fresh and first is not None and not self._effects.turn_ids:
+            self._queue(conversation, _input(first), workflow.name)
 
     def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
         """Say why no rule took the event, unless it was never meant to need one."""

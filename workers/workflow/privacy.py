@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from storage import connections, inbox, privacy
 from storage.connections import FormerConnection, Integration
+from storage.database import Session
 from storage.inbox import InboxRow
 from storage.mentions import Person
 from storage.privacy import FORMER, LEFTOVERS, MERCHANT, NAMES, TALK, Walk

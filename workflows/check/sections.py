@@ -41,7 +41,7 @@ _SECTIONS: Collection[type[Section]] = dict.fromkeys((*_FIXED.values(), Transiti
 _AT_VALUE = ("union_tag_invalid", "too_short")
 _QUOTED = re.compile(r"'(\w+)'")
 #: pydantic's types of error for a value of the wrong kind, and the kind that was wanted.
-KINDS = {
+_KINDS = {
     "string_type": "text",
     "bool_type": "true or false",
     "int_type": "a whole number",
@@ -52,7 +52,11 @@ KINDS = {
     "model_type": "a map",
 }
 #: The same for a number out of range.
-BOUNDS = {"greater_than_equal": "at least {ge:,g}", "less_than_equal": "at most {le:,g}"}
+_BOUNDS = {
+    "greater_than_equal": "at least {ge:,g}",
+    "greater_than": "more than {gt:,g}",
+    "less_than_equal": "at most {le:,g}",
+}
 
 
 def check_sections(document: Document) -> WorkflowDefinition | None:
@@ -68,7 +72,7 @@ def check_sections(document: Document) -> WorkflowDefinition | None:
     _check_events(document)
     empty = set(empty_values(data, _FREE))
     for path in empty:
-        document.at(path, f"{_name(path)} is empty: fill it in or remove the line", key=isinstance(path[-1], str))
+        document.at(path, f"{name_of(path)} is empty: fill it in or remove the line", key=isinstance(path[-1], str))
     while True:
         try:
             definition = WorkflowDefinition.model_validate(data)
@@ -97,7 +101,7 @@ class _SectionReporter:
 
     def __init__(self, document: Document, errors: list[ErrorDetails], empty: Collection[Path]) -> None:
         self.document, self.data = document, document.data
-        found = [(error, path_of(error, self.data)) for error in errors]
+        found = [(error, path_of(error["loc"], self.data, missing=error["type"] == "missing")) for error in errors]
         # What else an action of another type has is no mistake of its own.
         other = {path[:-1] for error, path in found if error["type"] == "literal_error" and path[-1] == "type"}
         known = [path for _, path in found if path in empty or (path[:-1] in other and path[-1] != "type")]
@@ -143,29 +147,18 @@ class _SectionReporter:
 
     def told(self, error: ErrorDetails, path: Path, kind: str) -> tuple[Path, str]:
         """Where to point, and what to say."""
-        value, context, section = error["input"], error.get("ctx", {}), self.section(path[:-1])
-        name = _name(path)
+        section = self.section(path[:-1])
         if kind == "extra_forbidden":
             return path, _unknown_key(str(path[-1]), section)
         if kind == "missing":
             where = "" if section is WorkflowDefinition else f" in {section.place}"
             return self.opening(path[:-1]), f"key {path[-1]!r} is missing{where}"
         if kind == "union_tag_invalid":
-            return (*path, "type"), f"unknown action type {context['tag']!r}{or_one_of(context['tag'], ACTIONS)}"
+            tag = error["ctx"]["tag"]
+            return (*path, "type"), f"unknown action type {tag!r}{or_one_of(tag, ACTIONS)}"
         if path[-2:-1] == ("actions",):
-            return self.opening(path), _no_action(value)
-        if kind == "literal_error":
-            shown = repr(value) if isinstance(value, str) else describe(value)
-            return path, f"{name} cannot be {shown}{or_one_of(value, _QUOTED.findall(context['expected']))}"
-        if kind in ("too_short", "string_too_short") or (isinstance(value, str) and not value.strip()):
-            return path, f"{name} is empty"
-        if _of_key(error) or kind == "string_pattern_mismatch":
-            return path, _bad_name(str(value))
-        if kind == "string_too_long":
-            return path, f"{name} is longer than {context['max_length']} characters"
-        if kind in BOUNDS:
-            return path, f"{name} must be {BOUNDS[kind].format(**context)}, not {value:,}"
-        return path, _wrong_kind(name, value, kind, self.section(path)) if path else _no_workflow(value)
+            return self.opening(path), _no_action(error["input"])
+        return path, wrong_value(error, path, self.section(path)) if path else _no_workflow(error["input"])
 
     def opening(self, path: Path) -> Path:
         """Where to point at a map that lacks a key: its own key, or its first one if it is an item or the file."""
@@ -183,13 +176,6 @@ class _SectionReporter:
             case ("system_events", _) | ("system_events", _, int()):
                 return RuleSection
         return _FIXED.get(path, WorkflowDefinition)
-
-
-def _name(path: Path) -> str:
-    """What messages call the value at a path: by its key, or by that of its list."""
-    keys = [part for part in path if isinstance(part, str)]
-    item = "an item of " if path and isinstance(path[-1], int) else ""
-    return f"{item}{keys[-1]!r}" if keys else "the file"
 
 
 def _of_key(error: ErrorDetails) -> bool:
@@ -228,6 +214,27 @@ def _no_workflow(value: Any) -> str:
     return f"a workflow is a map that begins with 'name: …', not {describe(value)}"
 
 
+# What scenarios are read with, too: plain data, where pydantic's errors are in it, and what to say about a value.
+
+
+def wrong_value(error: ErrorDetails, path: Path, here: type[Section]) -> str:
+    """What to say about a value that is of the wrong kind, out of range, empty or no name. `here`: the section that it
+    should be; WorkflowDefinition if it should be none."""
+    kind, value, context, name = error["type"], error["input"], error.get("ctx", {}), name_of(path)
+    if kind == "literal_error":
+        shown = repr(value) if isinstance(value, str) else describe(value)
+        return f"{name} cannot be {shown}{or_one_of(value, _QUOTED.findall(context['expected']))}"
+    if kind in ("too_short", "string_too_short") or (isinstance(value, str) and not value.strip()):
+        return f"{name} is empty"
+    if _of_key(error) or kind == "string_pattern_mismatch":
+        return _bad_name(str(value))
+    if kind == "string_too_long":
+        return f"{name} is longer than {context['max_length']} characters"
+    if kind in _BOUNDS:
+        return f"{name} must be {_BOUNDS[kind].format(**context)}, not {value:,}"
+    return _wrong_kind(name, value, kind, here)
+
+
 def _bad_name(written: str) -> str:
     tidy = "".join(c if c.isascii() and c.isalnum() else "_" for c in written.lower()).strip("_0123456789")
     advice = f", such as {tidy!r}" if tidy and tidy != written else ""
@@ -235,7 +242,7 @@ def _bad_name(written: str) -> str:
 
 
 def _wrong_kind(name: str, value: Any, kind: str, here: type[Section]) -> str:
-    wanted, advice, glued = KINDS.get(kind, "something else"), "", re.match(r"[a-z_]+:(?=\S)", str(value))
+    wanted, advice, glued = _KINDS.get(kind, "something else"), "", re.match(r"[a-z_]+:(?=\S)", str(value))
     if wanted == "text" and isinstance(value, int | float):
         advice = ": put it in quotes"
     elif wanted == "true or false":
@@ -254,12 +261,16 @@ def _wrong_kind(name: str, value: Any, kind: str, here: type[Section]) -> str:
     return f"{name} must be {wanted}, not {describe(value)}{advice}"
 
 
-# Plain data, and where pydantic's errors are in it; scenarios are read with the same helpers.
+def name_of(path: Path) -> str:
+    """What messages call the value at a path: by its key, or by that of its list."""
+    keys = [part for part in path if isinstance(part, str)]
+    item = "an item of " if path and isinstance(path[-1], int) else ""
+    return f"{item}{keys[-1]!r}" if keys else "the file"
 
 
-def path_of(error: ErrorDetails, data: Any) -> Path:
-    """The place of an error, without the steps that only pydantic sees, such as the types of actions."""
-    location, missing = error["loc"], error["type"] == "missing"
+def path_of(location: tuple[int | str, ...], data: Any, *, missing: bool) -> Path:
+    """The place that pydantic's location means, without the steps that only pydantic sees, such as the types of
+    actions. `missing`: the last step is a key that is not there."""
     path: list[str | int] = []
     for at, part in enumerate(location):
         is_there = part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))

@@ -154,6 +154,14 @@ def test_events_and_their_data_are_frozen() -> None:
         (envelope(specversion="0.3"), 'event.bad_value: specversion must be "1.0", got "0.3"'),
         (envelope(specversion=1.0), 'event.bad_value: specversion must be "1.0", got 1.0'),
         (envelope(data=ABSENT), "event.missing_field: data is missing"),
+        *(
+            (
+                envelope(type=kind, time=ABSENT, data={"merchant_id": "m1", "shop_domain": "a.myshopify.com"}),
+                f"event.missing_field: time is missing: {kind} needs the time at which it happened "
+                "(Shopify's X-Shopify-Triggered-At)",
+            )
+            for kind in ("app_uninstalled", "shop_redact")
+        ),
         (envelope(data=[1]), "event.bad_type: data must be an object, got a list"),
         (envelope(data=None), "event.bad_type: data must be an object, got null"),
         (envelope(data="{}"), 'event.bad_type: data must be an object, got "{}"'),

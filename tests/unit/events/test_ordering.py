@@ -1,6 +1,7 @@
 """Replies are written `turn.sequence`, and `turn.sequence!` when they end their turn."""
 
 import itertools
+import sys
 from collections.abc import Iterable
 
 import pytest
@@ -284,3 +285,32 @@ def test_every_order_of_a_short_conversation() -> None:
         gateway.take(*order)
         gateway.later(2.0)
         assert gateway.seen == places
+
+
+@pytest.mark.parametrize("where", ["in other conversations", "in the same conversation"])
+def test_what_waits_makes_no_reply_slower(where: str) -> None:
+    """Function calls are counted, not seconds: they are the same on every machine."""
+
+    def calls_of_a_turn(waiting: int) -> int:
+        gateway = Gateway(remember=20_000)
+        gateway.take("1.1!")
+        for number in range(waiting):
+            if where == "in the same conversation":
+                gateway.take(f"3.{number + 1}")
+            else:
+                gateway.take("2.2", conversation=f"other-{number}")
+        calls = 0
+
+        def count(_frame: object, event: str, _argument: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        sys.setprofile(count)
+        try:
+            assert gateway.take(*(f"2.{number}" for number in range(1, 50))) != []
+            assert gateway.order.seconds_to_wait(gateway.now) is not None or waiting == 0
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    assert calls_of_a_turn(5000) <= 2 * calls_of_a_turn(0)

@@ -46,11 +46,11 @@ def test_an_answer_says_where_it_is_from() -> None:
 
 
 def test_a_redirect_is_not_followed() -> None:
-    shop = Shop(answer(b"", 307, location="https://evil.example/admin"), ok({"shop": {}}))
+    shop = Shop(answer(b"", 307, location="https://evil.example/admin"))
     with pytest.raises(ShopifyError) as caught:
         shop.client().execute(ACCESS)
     assert caught.value.reason == "moved"
-    assert len(shop.requests) == 1
+    assert {request.url.host for request in shop.requests} == {SHOP}
 
 
 def test_throttled_waits_exactly_and_asks_again() -> None:
@@ -116,9 +116,29 @@ def test_trouble_on_the_way_is_tried_once_more(
     assert Shop(failure, ok({"shop": {}})).client().execute(ACCESS).data == {"shop": {}}
 
 
-@pytest.mark.parametrize("status", [401, 402, 403, 404, 423, 430])
-def test_what_is_final_is_asked_once(status: int) -> None:
-    shop = Shop(answer({"errors": "no"}, status))
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        *(answer({"errors": "no"}, status) for status in (402, 403, 404, 418, 423, 430)),
+        answer(b"<html>Just a moment...</html>", 403, content_type="text/html"),
+        answer({"errors": [{"message": "Too Many Requests", "extensions": {"code": "429"}}]}),
+        answer({"errors": "a text of next year"}),
+        answer({"errors": [{"message": "?", "extensions": {"code": "A_CODE_OF_NEXT_YEAR"}}]}),
+    ],
+)
+def test_one_refusal_is_not_taken_for_final(refusal: httpx.Response) -> None:
+    passing = Shop(refusal, ok({"shop": {}}))
+    assert passing.client().execute(ACCESS).data == {"shop": {}}
+    assert 1.0 <= sum(passing.waits) <= 1.05
+    lasting = Shop(refusal)
+    with pytest.raises(ShopifyError):
+        lasting.client().execute(ACCESS)
+    assert len(lasting.requests) in (2, 3)
+
+
+@pytest.mark.parametrize("refusal", [answer({"errors": "no"}, 401), answer({"errors": "no"}, 400)])
+def test_what_is_not_asked_again_here(refusal: httpx.Response) -> None:
+    shop = Shop(refusal, ok({"shop": {}}))
     with pytest.raises(ShopifyError):
         shop.client().execute(ACCESS)
     assert len(shop.requests) == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from shopify import errors
-from shopify.errors import ShopifyError, StoreUnavailable, Throttled
+from shopify.errors import Remedy, ShopifyError, Throttled
 
 KINDS = ShopifyError.__subclasses__()
 
@@ -19,15 +19,17 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     assert all(f"── {kind.__name__} " in errors.__doc__ for kind in KINDS)
 
 
+@pytest.mark.parametrize(("kind", "reason"), errors.BLAME)
+def test_every_cause_says_who_can_mend_it_and_what_the_merchant_hears(kind: type[ShopifyError], reason: str) -> None:
+    error = kind("x", reason=reason)
+    assert reason in (kind.__doc__ or "")
+    assert error.merchant == errors.BLAME[kind, reason].sentence
+    assert ("connect" in error.merchant) == (error.remedy == Remedy.RECONNECT)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_reason_with_a_sentence_is_documented(kind: type[ShopifyError]) -> None:
-    for reason, sentence in kind.sentences.items():
-        assert reason in (kind.__doc__ or "")
-        assert kind("x", reason=reason).merchant == sentence
-
-
-def test_an_unknown_reason_has_the_general_sentence() -> None:
-    assert StoreUnavailable("x", reason="elsewhere").merchant == StoreUnavailable.sentence
+def test_an_unknown_reason_has_the_general_sentence(kind: type[ShopifyError]) -> None:
+    assert kind("x", reason="elsewhere").merchant == errors.BLAME[kind, ""].sentence
 
 
 def test_the_operators_sentence_is_the_exceptions_text() -> None:

@@ -30,9 +30,7 @@ def waits(failure: ShopifyError, remaining: float = PLENTY) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize(
-    "kind", [Unauthorized, Forbidden, StoreUnavailable, AccessDenied, ProtectedData, CostExceeded, BadDocument]
-)
+@pytest.mark.parametrize("kind", [Unauthorized, AccessDenied, ProtectedData, CostExceeded, BadDocument])
 def test_what_is_final_is_never_tried_again(kind: type[ShopifyError]) -> None:
     assert waits(kind("x")) == []
 
@@ -53,6 +51,21 @@ def test_what_is_final_is_never_tried_again(kind: type[ShopifyError]) -> None:
 )
 def test_how_often(failure: ShopifyError, tries: int) -> None:
     assert len(waits(failure)) == tries
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        StoreUnavailable("x", reason="not_found"),
+        StoreUnavailable("x", reason="frozen"),
+        Forbidden("x", reason="forbidden"),
+        Temporary("x", reason="challenge"),
+        Temporary("x", reason="unknown"),
+        Unauthorized("x", reason="dead_grant"),
+    ],
+)
+def test_one_refusal_is_not_final(refusal: ShopifyError) -> None:
+    assert [1.0 <= wait <= 1.05 for wait in waits(refusal)] == [True]
 
 
 def test_a_throttled_query_waits_exactly_plus_a_breath() -> None:

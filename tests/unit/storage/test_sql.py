@@ -18,7 +18,7 @@ def test_there_are_statements() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_statement_is_used_and_every_use_has_one(name: str) -> None:
     used = set(re.findall(r'SQL\["(\w+)"', (FOLDER / f"{name}.py").read_text()))
-    used |= set(re.findall(r'_write\(\s*session, claim, "(\w+)"', (FOLDER / f"{name}.py").read_text()))
+    used |= set(re.findall(r'_write(?:_step)?\(\s*session, claim, "(\w+)"', (FOLDER / f"{name}.py").read_text()))
     used |= {"lock", "get"} if name == "conversations" else set()
     assert used == set(sql.load(name))
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.workflows.builders import folder, workflow
 from workflows import engine
-from workflows.engine import Plan, Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.actions import Prefetch, ProcessMessage, Transition, UpdateContext
 
 EVENT = {"provider": "shopify", "success": True, "shop_domain": "a.myshopify.com", "merchant_id": "m1"}
 ACTIONS = """
@@ -39,34 +39,31 @@ ACTIONS = """
 
 
 def test_the_first_rule_that_holds_gives_the_plan() -> None:
-    found = engine.plan(workflow(ACTIONS), "oauth_complete", {**EVENT, "scopes": ["a"]}, {})
-    assert found == Plan(
-        0,
-        (
-            UpdateContext(
-                {
-                    "shop_domain": "a.myshopify.com",
-                    "shopify_connected": True,
-                    "note": {"from": ["shopify", ["a"]]},
-                }
-            ),
-            Prefetch(("counts", "overview")),
-            ProcessMessage("connected a.myshopify.com", "system", False, {"scopes": ["a"], "plain": 1}),
-            Transition("elsewhere", "Bye m1"),
+    found = engine.plan(workflow(ACTIONS), "oauth_complete", {**EVENT, "scopes": ["a"]})
+    assert found == (
+        UpdateContext(
+            {
+                "shop_domain": "a.myshopify.com",
+                "shopify_connected": True,
+                "note": {"from": ["shopify", ["a"]]},
+            }
         ),
+        Prefetch(("counts", "overview")),
+        ProcessMessage("connected a.myshopify.com", "system", False, {"scopes": ["a"], "plain": 1}),
+        Transition("elsewhere", "Bye m1"),
     )
 
 
 def test_a_message_is_text_and_says_who_sends_it() -> None:
-    found = engine.plan(workflow(ACTIONS), "oauth_complete", {"success": False}, {})
-    assert found == Plan(1, (ProcessMessage("false", "merchant", True, {}),))
+    found = engine.plan(workflow(ACTIONS), "oauth_complete", {"success": False})
+    assert found == (ProcessMessage("false", "merchant", True, {}),)
 
 
 def test_without_a_rule_that_holds_there_is_no_plan() -> None:
-    assert engine.plan(workflow(ACTIONS), "oauth_complete", {}, {}) is None
-    assert engine.plan(workflow(ACTIONS), "oauth_complete", {"success": "true"}, {}) is None
-    assert engine.plan(workflow(ACTIONS), "message_received", {"text": "hello"}, {}) is None
-    assert engine.plan(workflow(), "no such event", {}, {}) is None
+    assert engine.plan(workflow(ACTIONS), "oauth_complete", {}) is None
+    assert engine.plan(workflow(ACTIONS), "oauth_complete", {"success": "true"}) is None
+    assert engine.plan(workflow(ACTIONS), "message_received", {"text": "hello"}) is None
+    assert engine.plan(workflow(), "no such event", {}) is None
 
 
 def test_one_rule_needs_no_list_and_no_condition() -> None:
@@ -80,8 +77,8 @@ def test_one_rule_needs_no_list_and_no_condition() -> None:
                 sender: merchant
         """
     )
-    assert engine.plan(single, "message_received", {"text": "hi {{text}}"}) == Plan(
-        0, (ProcessMessage("hi {{text}}", "merchant"),)
+    assert engine.plan(single, "message_received", {"text": "hi {{text}}"}) == (
+        ProcessMessage("hi {{text}}", "merchant"),
     )
 
 
@@ -91,7 +88,7 @@ def test_plans_share_nothing_with_each_other_or_with_the_workflow() -> None:
     for _ in range(2):
         plan = engine.plan(compiled, "oauth_complete", data)
         assert plan is not None
-        update, _, message, _ = plan.actions
+        update, _, message, _ = plan
         assert isinstance(update, UpdateContext)
         assert isinstance(message, ProcessMessage)
         assert update.values["note"] == {"from": ["shopify", ["a"]]}
@@ -99,21 +96,6 @@ def test_plans_share_nothing_with_each_other_or_with_the_workflow() -> None:
         update.values["note"]["from"].append("more")
         message.metadata["more"] = True
         message.metadata["scopes"].append("more")
-
-
-def test_events_do_not_see_the_context() -> None:
-    reads = workflow(
-        """
-        system_events:
-          oauth_complete:
-            condition: "error == null"
-            actions:
-              - type: update_context
-                data: {merchant_id: "{{merchant_id}}"}
-        """
-    )
-    plan = engine.plan(reads, "oauth_complete", {}, {"error": "x", "merchant_id": "from context"})
-    assert plan == Plan(0, (UpdateContext({"merchant_id": None}),))
 
 
 BEGINNING = """
@@ -138,9 +120,9 @@ BEGINNING = """
 
 def test_cj_begins_with_the_initial_action_only_if_it_is_to_begin() -> None:
     cj = workflow(BEGINNING.format(initiator="cj"))
-    assert engine.initial_action(cj) == ProcessMessage("hello", "merchant", True, {})
-    assert engine.initial_action(workflow(BEGINNING.format(initiator="merchant"))) is None
-    assert engine.initial_action(workflow()) is None
+    assert cj.initial_action == ProcessMessage("hello", "merchant", True, {})
+    assert workflow(BEGINNING.format(initiator="merchant")).initial_action is None
+    assert workflow().initial_action is None
 
 
 def test_a_start_with_all_requirements_met_leads_on() -> None:
@@ -196,9 +178,7 @@ def test_settling_goes_from_workflow_to_workflow(tmp_path: Path) -> None:
     hops = engine.settle(chain, chain.get("a"), context)
     assert [hop.target_workflow for hop in hops] == ["b", "c", "d"]
     assert context == {"turns": 1, "workflow": "a"}
-    assert [hop.target_workflow for hop in engine.settle(chain, chain.get("a"), context, max_hops=9)] == list("bcde")
     assert engine.settle(chain, chain.get("a"), {"turns": 2}) == []
-    assert engine.settle(chain, chain.get("a"), context, max_hops=0) == []
 
 
 def test_settling_does_not_come_back_to_where_it_was(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import json
 
 from tests.unit.workflows.builders import workflow
-from workflows.engine import UpdateContext, explain
+from workflows.actions import UpdateContext
+from workflows.explanation import explain
 from workflows.loader import load_folder
 
 RULES = """

@@ -7,7 +7,7 @@ import pytest
 from events.envelope import parse
 from tests.unit.workflows.builders import workflow
 from workflows import engine
-from workflows.actions import ACTIONS, Section
+from workflows.actions import ACTIONS, ProcessMessage, Section
 from workflows.check import check
 from workflows.definition import (
     EVENT_TYPES,
@@ -41,7 +41,7 @@ def test_the_example_is_sound_and_does_what_it_says() -> None:
     example = load_text(BLOCKS[0], file="README.md")
     plan = engine.plan(example, "oauth_complete", {"provider": "shopify", "success": True, "shop_domain": "a"})
     assert plan is not None
-    assert plan.actions[2] == engine.ProcessMessage("greet the merchant of a")
+    assert plan[2] == ProcessMessage("greet the merchant of a")
     document = Document("README.md", BLOCKS[0])
     check(document, None)
     assert document.problems == []

@@ -23,10 +23,10 @@ STORE = UpdateContext({"shop_domain": "test.myshopify.com", "shopify_connected":
 
 def test_the_specs_text_loads_by_itself_and_means_what_it_says() -> None:
     spec = load_text(SPEC.read_text(), file=SPEC.name)
-    plan = engine.plan(spec, "oauth_complete", CONNECTED, {})
-    assert plan == engine.Plan(0, (STORE, INSIGHTS))
-    assert engine.plan(spec, "oauth_complete", FAILED, {}) is None
-    assert engine.initial_action(spec) == ProcessMessage("Ready to connect your Shopify store", "merchant", True, {})
+    plan = engine.plan(spec, "oauth_complete", CONNECTED)
+    assert plan == (STORE, INSIGHTS)
+    assert engine.plan(spec, "oauth_complete", FAILED) is None
+    assert spec.initial_action == ProcessMessage("Ready to connect your Shopify store", "merchant", True, {})
     already = engine.start_transition(spec, {"shopify_oauth"})
     assert already is not None
     assert (already.target_workflow, already.message) == (
@@ -89,27 +89,27 @@ def test_the_shipped_workflows_are_sound() -> None:
 
 
 def test_onboarding_fetches_while_cj_still_thinks() -> None:
-    plan = engine.plan(load_folder().get("shopify_onboarding"), "oauth_complete", CONNECTED, {})
+    plan = engine.plan(load_folder().get("shopify_onboarding"), "oauth_complete", CONNECTED)
     assert plan is not None
-    assert plan.actions == (STORE, Prefetch(("counts", "recent_orders", "overview")), INSIGHTS)
+    assert plan == (STORE, Prefetch(("counts", "recent_orders", "overview")), INSIGHTS)
 
 
 def test_a_connection_that_failed_is_told() -> None:
-    for name, message in (("shopify_onboarding", 1), ("ad_hoc_support", 1)):
+    for name in ("shopify_onboarding", "ad_hoc_support"):
         workflow = load_folder().get(name)
-        plan = engine.plan(workflow, "oauth_complete", FAILED, {})
-        assert plan == engine.Plan(message, (ProcessMessage("store_connection_failed: access_denied", "system"),))
+        plan = engine.plan(workflow, "oauth_complete", FAILED)
+        assert plan == (ProcessMessage("store_connection_failed: access_denied", "system"),)
         del_error = {key: value for key, value in FAILED.items() if key != "error"}
-        plan = engine.plan(workflow, "oauth_complete", del_error, {})
+        plan = engine.plan(workflow, "oauth_complete", del_error)
         assert plan is not None
-        assert plan.actions == (ProcessMessage("store_connection_failed: unknown reason", "system"),)
+        assert plan == (ProcessMessage("store_connection_failed: unknown reason", "system"),)
         assert "store_connection_failed" in workflow.prompt
 
 
 def test_a_store_that_is_connected_again_is_told() -> None:
     support = load_folder().get("ad_hoc_support")
-    plan = engine.plan(support, "oauth_complete", CONNECTED, {})
-    assert plan == engine.Plan(0, (STORE, ProcessMessage("store_reconnected", "system")))
+    plan = engine.plan(support, "oauth_complete", CONNECTED)
+    assert plan == (STORE, ProcessMessage("store_reconnected", "system"))
     assert "store_reconnected" in support.prompt
 
 
@@ -129,8 +129,8 @@ def test_a_conversation_lives_through_insights_uninstall_and_reconnect() -> None
     assert settled("ad_hoc_support", shown) == []
     # Uninstalled, it goes back, and what was fetched before does not send it away again
     for workflow in (onboarding, support):
-        plan = engine.plan(workflow, "app_uninstalled", {"merchant_id": "m", "shop_domain": "s"}, {})
-        assert plan == engine.Plan(0, (UpdateContext({"shopify_connected": False}),))
+        plan = engine.plan(workflow, "app_uninstalled", {"merchant_id": "m", "shop_domain": "s"})
+        assert plan == (UpdateContext({"shopify_connected": False}),)
     gone = {**shown, "shopify_connected": False}
     assert settled("ad_hoc_support", gone) == ["shopify_onboarding"]
     assert settled("shopify_onboarding", gone) == []

@@ -9,7 +9,7 @@ import pytest
 from shopify.data import Fetched, fetch
 from shopify.data.fetched import LARGEST_BYTES
 from shopify.errors import AccessDenied, BadAnswer, ProtectedData
-from tests.shopify_answers import Shop, answer, bag, denied, item, not_approved, ok, order, orders
+from tests.shopify_answers import Shop, answer, bag, denied, item, not_approved, ok, order, orders, throttled
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CUSTOMER_PATH: list[str | int] = ["orders", "nodes", 0, "customer"]
@@ -52,6 +52,9 @@ def test_an_order() -> None:
             }
         ],
         "more": False,
+        "orders_read": 1,
+        "test_orders": 0,
+        "cancelled_orders": 0,
     }
     assert found.missing == []
     assert found.data_window is not None
@@ -60,12 +63,69 @@ def test_an_order() -> None:
 
 def test_a_new_store_has_no_orders() -> None:
     found = fetched(ok({"orders": orders()}))
-    assert found.data == {"orders": [], "more": False}
+    assert found.data == {"orders": [], "more": False, "orders_read": 0, "test_orders": 0, "cancelled_orders": 0}
     assert found.missing == []
 
 
 def test_there_may_be_more() -> None:
     assert fetched(ok({"orders": orders(order(), cursor="abc")})).data["more"] is True
+
+
+def test_tests_and_cancelled_orders_do_not_use_up_the_ten() -> None:
+    tests = [order(n, test=True) for n in range(1, 16)]
+    gone = [order(n, cancelledAt="2026-11-21T10:00:00Z") for n in range(16, 26)]
+    real = [order(n) for n in range(26, 40)]
+    shop = Shop(ok({"orders": orders(*tests, *gone[:5], cursor="c1")}), ok({"orders": orders(*gone[5:], *real)}))
+    found = fetch(shop.client(), "recent_orders", scopes=None, now=NOW)
+    assert [variables.get("after") for variables in shop.variables] == [None, "c1"]
+    names = [each["name"] for each in found.data["orders"] if not each["test"] and not each["cancelled"]]
+    assert names == [f"#{1000 + n}" for n in range(26, 36)]
+    assert len(found.data["orders"]) == 20
+    assert {key: value for key, value in found.data.items() if key != "orders"} == {
+        "more": True,
+        "orders_read": 39,
+        "test_orders": 15,
+        "cancelled_orders": 10,
+    }
+    assert found.missing == []
+
+
+@pytest.mark.parametrize("trouble", [answer(b"<html>", 503), throttled(500, 0, rate=1), None])
+def test_ten_that_could_not_be_found_are_not_claimed(trouble: Any) -> None:
+    numbers = iter(range(10_000))
+
+    def more_tests(_: dict[str, Any]) -> Any:
+        number = next(numbers)
+        return ok({"orders": orders(order(number, test=True), cursor=f"c{number}")})
+
+    found = fetched(more_tests, trouble) if trouble else fetched(more_tests)
+    assert found.data["more"] is True
+    assert found.data["orders_read"] == (1 if trouble else 4)
+    assert found.missing[0]["part"] == "orders.older"
+    assert found.missing[0]["reason"].startswith("I looked at the newest")
+
+
+def test_units_stand_without_what_was_refunded_or_removed() -> None:
+    lines = [item(quantity=6, currentQuantity=0), item("Socks", 2, 2, currentQuantity=2), item("Hat", 3, 3)]
+    shown = first(lineItems={"nodes": lines, "pageInfo": {}})["items"]
+    assert [(each["quantity"], each.get("current_quantity")) for each in shown] == [(6, 0), (2, None), (3, None)]
+
+
+def test_money_is_no_product() -> None:
+    tip = item("Trinkgeld", 1, None, sku=None, originalUnitPriceSet=bag("4.5"))
+    plain = item("Tip", 1, None, sku=None)
+    engraving = item("Gravur", 1, None, sku=None)
+    card = item("Gift card", 1, 5, isGiftCard=True)
+    tipping_jar = item("Tip", 1, 6)
+    lines = {"nodes": [tip, plain, engraving, card, tipping_jar], "pageInfo": {}}
+    shown = first(lineItems=lines, totalTipReceivedSet=bag("4.50"))["items"]
+    assert [each.get("kind") for each in shown] == ["tip", "tip", None, "gift_card", None]
+
+
+def test_products_of_one_title_are_told_apart() -> None:
+    lines = {"nodes": [item("Mug", 1, 1), item("Mug", 1, 2), item("Pot", 1, 3)], "pageInfo": {}}
+    shown = first(lineItems=lines)["items"]
+    assert [each.get("product") for each in shown] == ["gid://shopify/Product/1", "gid://shopify/Product/2", None]
 
 
 def test_a_guest_has_no_customer() -> None:

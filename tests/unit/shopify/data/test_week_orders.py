@@ -146,7 +146,8 @@ def test_no_page_is_begun_shortly_before_the_deadline() -> None:
         (answer(b"<html>", 503), "shopify.unavailable"),
         (answer(b"{"), "shopify.bad_answer"),
         (ok({"orders": None}), "shopify.bad_answer"),
-        (answer({"errors": [{"message": "Invalid cursor"}]}), "shopify.bad_document"),
+        (answer({"errors": [{"message": "Invalid cursor"}]}), "shopify.unavailable"),
+        (answer({"errors": "Forbidden"}, 403), "shopify.forbidden"),
     ],
 )
 def test_trouble_after_the_first_page_leaves_what_was_read(trouble: httpx.Response, code: str) -> None:

@@ -27,3 +27,26 @@ def test_any_other_missing_module_is_a_defect() -> None:
     ended = run_without("decimal")
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr
+
+
+LOST_INTERRUPT = """
+import signal, sys, threading, types, weakref
+from workers.__main__ import main
+
+class Lock:
+    pass
+
+def run():
+    lock = Lock()
+    reference = weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGINT))
+    del lock
+    threading.Event().wait(10)
+
+sys.modules["workers.cli"] = types.SimpleNamespace(main=run)
+main()
+"""
+
+
+def test_ctrl_c_is_not_lost_where_python_ignores_exceptions() -> None:
+    ended = subprocess.run([sys.executable, "-c", LOST_INTERRUPT], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "cj: interrupted\n")

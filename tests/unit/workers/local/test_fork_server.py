@@ -1,138 +1,149 @@
-"""A worker process that is back at once after a kill, and ends as its child does."""
+"""Workers that are forked: what the server may not have before, and how its children live and end."""
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from workers.local import fork_server, procfile
+from workers.local import procfile
+from workers.local.fork_server import ForkedChild, ForkServer, group_of
 from workers.local.procfile import Process
 from workers.local.stack import wait_until
 from workers.scenario.killable import Killer
 
 WORKER = """
-import os, signal, sys, time
-import logging
+import os, sys, time
 from workers.failpoints import failpoint
-print("begins with", *sys.argv[1:], flush=True)
-if sys.argv[1] == "dies young":
-    os.kill(os.getpid(), signal.SIGKILL)
-logging.getLogger("workers.ready").warning("ready")
+print("process", os.getpid(), "begins with", *sys.argv[1:], os.environ["WHOSE"], flush=True)
 while True:
     failpoint("model.before")
     time.sleep(0.01)
     if sys.argv[1] == "ends":
         sys.exit(3)
 """
+SECONDS = 60
+"""Until a server on a busy machine has imported everything."""
 
 
-class Server:
-    """A fork server for a program that says it is ready and goes on."""
+class Servers:
+    """Servers of both groups, started when first asked for."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.folder = folder / "orders"
-        self.folder.mkdir()
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         (folder / "walker.py").write_text("if __name__ == '__main__':" + WORKER.replace("\n", "\n    "))
-        self.output = folder / "output"
-        forked = [fork_server.__name__, str(self.folder), "workflow"]
-        killable = ["workers.scenario.killable", str(self.folder), "workflow"]
-        with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *forked, *killable, "walker", *arguments],
-                env={"PYTHONPATH": f"{folder}:{procfile.PROCFILE.parent}"},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self.running: dict[str, ForkServer] = {}
 
-    def worker(self, *, other_than: int = 0) -> int:
-        """The process id of a worker that is ready."""
+    def ready(self, group: str = "workers") -> ForkServer:
+        if group in self.running and self.running[group].has_ended:
+            self.running.pop(group).close()
+        if group not in self.running:
+            environ = {"PYTHONPATH": f"{self.folder}:{procfile.PROCFILE.parent}", "PATH": os.defpath}
+            self.running[group] = ForkServer(group, environ, self.folder)
+        wait_until(self.running[group].is_ready, limit=SECONDS, what="the server")
+        return self.running[group]
 
-        def ready() -> int:
-            pid = fork_server.pid_of(self.folder, "workflow")
-            return 0 if pid in (None, other_than) else int(pid or 0)
-
-        return wait_until(ready, limit=20, what="a worker")
+    def child(self, *arguments: str) -> ForkedChild:
+        """A child that has begun."""
+        program = f"exec python -m workers.scenario.killable '{self.folder}' workflow walker {' '.join(arguments)}"
+        child = self.ready().fork(Process("workflow", program), {"WHOSE": "mine", "PATH": os.defpath})
+        assert line_of(child) == f"process {child.pid} begins with {' '.join(arguments)} mine"
+        return child
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, "on")
-    yield server
-    if server.process.poll() is None:
-        os.killpg(server.process.pid, signal.SIGKILL)
-        server.process.wait()
+def line_of(child: ForkedChild) -> str:
+    return wait_until(lambda: next(child.lines(), ""), limit=SECONDS, what="a line")
 
 
-def test_a_killed_worker_is_replaced_by_another_of_the_same_server(server: Server) -> None:
-    first = server.worker()
-    os.kill(first, signal.SIGKILL)
-    second = server.worker(other_than=first)
-    assert psutil.Process(second).ppid() == server.process.pid
-    assert server.process.poll() is None
-    assert server.output.read_text().count("begins with on") == 2
-    assert f"process {first} was killed by SIGKILL" in server.output.read_text()
+def end_of(child: ForkedChild) -> int:
+    wait_until(child.has_ended, limit=SECONDS, what="its end")
+    return child.reap()
 
 
-def test_it_dies_at_a_point_when_it_is_ordered_to(server: Server) -> None:
-    first = server.worker()
-    killer = Killer(server.folder)
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    servers = Servers(tmp_path_factory.mktemp("servers"))
+    yield servers
+    for server in servers.running.values():
+        server.close()
+
+
+def server_of(child: ForkedChild) -> psutil.Process:
+    parent = psutil.Process(child.pid).parent()
+    assert parent is not None
+    return parent
+
+
+@pytest.mark.parametrize("group", ["workers", "agent"])
+def test_before_a_fork_there_is_no_thread_socket_or_pool(servers: Servers, group: str) -> None:
+    server = servers.ready(group)
+    found = psutil.Process(server.pid)
+    assert found.num_threads() == 1
+    assert found.net_connections(kind="inet") == []
+    assert len(found.net_connections(kind="unix")) == 1  # to the supervisor
+
+
+def test_a_killed_child_is_told_and_the_next_is_of_the_same_server(servers: Servers) -> None:
+    first = servers.child("on")
+    server = server_of(first)
+    os.kill(first.pid, signal.SIGKILL)
+    assert end_of(first) == -signal.SIGKILL
+    second = servers.child("on")
+    assert server_of(second) == server
+    second.signal(signal.SIGKILL)
+    end_of(second)
+
+
+def test_it_dies_at_a_point_when_it_is_ordered_to(servers: Servers) -> None:
+    child = servers.child("on")
+    killer = Killer(servers.folder)
     killer.order("workflow", "model.before")
-    assert server.worker(other_than=first) != first
+    assert end_of(child) == -signal.SIGKILL
     assert not killer.is_pending("workflow", "model.before")
 
 
-def test_no_worker_outlives_its_server(server: Server) -> None:
-    worker = psutil.Process(server.worker())
-    server.process.kill()
-    server.process.wait()
-    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, limit=5)
+@pytest.mark.parametrize(("argument", "number", "code"), [("ends", 0, 3), ("on", signal.SIGTERM, -signal.SIGTERM)])
+def test_how_a_child_ended_is_told(servers: Servers, argument: str, number: int, code: int) -> None:
+    child = servers.child(argument)
+    if number:
+        child.signal(signal.Signals(number))
+    assert end_of(child) == code
 
 
-def test_asked_to_end_the_worker_decides_and_the_server_ends_with_it(server: Server) -> None:
-    worker = server.worker()
-    os.killpg(server.process.pid, signal.SIGTERM)
-    assert server.process.wait(10) == -signal.SIGTERM
-    assert not psutil.pid_exists(worker)
-    assert fork_server.pid_of(server.folder, "workflow") is None
+def test_a_child_says_its_process_id_where_the_procfile_asks_a_shell_for_it(servers: Servers) -> None:
+    child = servers.child("on")
+    child.signal(signal.SIGKILL)
+    end_of(child)
+    named = Process("workflow", f"exec python -m workers.scenario.killable '{servers.folder}' workflow walker a-$$@b")
+    child = servers.ready().fork(named, {"WHOSE": "mine", "PATH": os.defpath})
+    assert line_of(child) == f"process {child.pid} begins with a-{child.pid}@b mine"
+    child.signal(signal.SIGKILL)
+    end_of(child)
 
 
-def test_asked_to_end_between_two_workers_it_ends(server: Server) -> None:
-    os.kill(server.worker(), signal.SIGKILL)
-    os.killpg(server.process.pid, signal.SIGTERM)
-    assert server.process.wait(10) in (-signal.SIGTERM, -signal.SIGKILL)
+@pytest.mark.parametrize("how", ["it is killed", "its supervisor leaves it"])
+def test_no_child_outlives_its_server(servers: Servers, how: str) -> None:
+    child = servers.child("on")
+    server, process = servers.ready(), psutil.Process(child.pid)
+    if how == "it is killed":
+        os.kill(server.pid, signal.SIGKILL)
+    else:
+        server.close()
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, limit=10)
+    assert end_of(child) == -signal.SIGKILL
+    assert server.has_ended
 
 
-def test_a_worker_that_is_killed_before_it_took_work_is_left_to_the_supervisor(tmp_path: Path) -> None:
-    server = Server(tmp_path, "dies young")
-    assert server.process.wait(20) == -signal.SIGKILL
-    assert server.output.read_text().count("begins with") == 1
-
-
-def test_a_process_id_is_that_of_a_living_worker(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    (tmp_path / "agent.pid").write_text(str(process.pid))
-    assert fork_server.pid_of(tmp_path, "agent") is None
-    (tmp_path / "agent.pid").write_text(str(os.getpid()))
-    assert fork_server.pid_of(tmp_path, "agent") == os.getpid()
-
-
-def test_a_worker_that_ends_by_itself_is_not_replaced(tmp_path: Path) -> None:
-    server = Server(tmp_path, "ends")
-    assert server.process.wait(20) == 3
-    assert server.output.read_text().count("begins with") == 1
-
-
-def test_every_process_of_the_procfile_can_be_started_so() -> None:
-    for process in procfile.processes(procfile.read()):
-        assert fork_server.forked(process, Path("/o")).startswith(
-            f"exec python -m workers.local.fork_server '/o' {process.name} "
-        )
-    agent = fork_server.forked(Process("agent.2", "exec celery -A workers worker"), Path("/o"))
-    assert agent == "exec python -m workers.local.fork_server '/o' agent celery -A workers worker"
+def test_what_a_server_runs() -> None:
+    groups = {process.name: group_of(process) for process in procfile.processes(procfile.read())}
+    assert groups == {
+        "intake": "workers",
+        "workflow": "workers",
+        "agent": "agent",
+        "shopify": "workers",
+        "ops": "workers",
+    }
+    assert group_of(Process("agent.2", "exec celery -A workers worker")) == "agent"
+    assert group_of(Process("web", "exec gunicorn site")) is None

@@ -363,3 +363,56 @@ def test_old_figures_are_told_as_old_and_why() -> None:
         "Shopify asks us to slow down for a moment. This is what I saw on November 22 at 07:40 UTC. You have 12"
     )
     assert about("counts", result(counts(12, 3), stale=None)).startswith("You have 12")
+
+
+def test_after_refunds_and_edits_both_sums_are_told() -> None:
+    refunded = order(1, "60.0", currentTotalPriceSet={"shopMoney": {"amount": "0.0", "currencyCode": "EUR"}})
+    assert "2 orders come to €80.00. After refunds and changes that is €20.00." in recent(
+        refunded, order(2, "20.0", currentTotalPriceSet={"shopMoney": {"amount": "20.0", "currencyCode": "EUR"}})
+    )
+
+
+def test_only_what_was_read_is_claimed() -> None:
+    tests = {
+        "orders": [
+            shown(one, 200)
+            for one in read_orders({"nodes": [order(1, test=True)]}, Problems(), customers_complete=True)
+        ]
+    }
+    told = about(
+        "recent_orders", result({**tests, "more": True, "orders_read": 80, "test_orders": 80, "cancelled_orders": 0})
+    )
+    assert told == "Your newest 80 orders are all tests."
+
+
+def week_of(now: str, *orders: dict[str, Any], truncated: bool = False) -> dict[str, Any]:
+    zone = ZoneInfo("America/New_York")
+    read = read_orders({"nodes": list(orders)}, Problems(), customers_complete=True)
+    span = Week.until(datetime.fromisoformat(now), zone)
+    return summary(span, read, truncated=truncated, customers_complete=True, title_limit=200)
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ("2026-11-28T04:55:00+00:00", "Today so far: 2 orders worth €100.00."),  # still the 27th there
+        ("2026-11-28T15:00:00+00:00", "Yesterday until 23:50: 2 orders worth €100.00. I have no figures of today yet."),
+        ("2026-11-29T15:00:00+00:00", "I have no figures of today yet."),
+    ],
+)
+def test_days_are_named_from_the_shops_clock_when_they_are_told(now: str, said: str) -> None:
+    sold = [order(n, createdAt="2026-11-27T22:00:00Z") for n in (1, 2)]
+    found = result(week_of("2026-11-28T04:50:00+00:00", *sold))
+    told = tell({"week_orders": found}, days=("today", "yesterday"), now=datetime.fromisoformat(now))
+    assert said in told
+    assert ("In the last seven days" in told) == said.startswith("Today")
+    assert ("In the seven days up to November 27" in told) != said.startswith("Today")
+
+
+def test_of_a_part_nothing_sold_best_of_all() -> None:
+    told = about(
+        "week_orders",
+        result(week_of("2026-11-28T04:50:00+00:00", order(1, createdAt="2026-11-27T22:00:00Z"), truncated=True)),
+    )
+    assert "at least 1 order" in told
+    assert "sold best among these" in told

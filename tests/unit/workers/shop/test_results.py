@@ -53,6 +53,7 @@ def test_a_refusal_says_when_to_ask_again_if_that_is_known() -> None:
         "data_type": "counts",
         "error_code": "shopify.unavailable",
         "error": "Shopify does not answer at the moment.",
+        "remedy": "wait",
     }
     assert results.refused("counts", Throttled("x", retry_after=12.3456))["retry_after"] == 12.35
     assert results.outcome(results.refused("counts", Temporary("x"))) == "error"
@@ -83,11 +84,11 @@ def test_whole_data_stays_fresh_longer_than_what_may_be_whole_at_the_next_try(da
     assert seconds(missing_part("customers", AccessDenied("x")), missing_part("orders", Throttled("x"))) == 30
 
 
-@pytest.mark.parametrize("error", [Temporary, Throttled, BadAnswer, BadDocument, CostExceeded])
+@pytest.mark.parametrize("error", [Temporary, Throttled, BadAnswer, BadDocument, CostExceeded, Forbidden])
 def test_trouble_that_says_nothing_against_what_was_read(error: type[ShopifyError]) -> None:
-    assert error.code in results.NOT_THE_STORE
+    assert error.code not in results.THE_STORE
 
 
-@pytest.mark.parametrize("error", [Unauthorized, Forbidden, StoreUnavailable, AccessDenied, ProtectedData])
+@pytest.mark.parametrize("error", [Unauthorized, StoreUnavailable, AccessDenied, ProtectedData])
 def test_trouble_after_which_the_store_is_not_ours_to_talk_about(error: type[ShopifyError]) -> None:
-    assert error.code not in results.NOT_THE_STORE
+    assert error.code in results.THE_STORE
