@@ -4,6 +4,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -173,8 +174,9 @@ def comes(intake: accept.Intake, *said: tuple[str, str, str | None]) -> None:
     for kind, merchant, conversation in said:
         where = {"shop_domain": "acme.myshopify.com"} if conversation is None else {"conversation_id": conversation}
         data = {"merchant_id": merchant, **where, **({"text": "hi"} if kind == MESSAGE else {})}
-        envelope = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/gateway", "type": kind, "data": data}
-        bodies.append(SimpleNamespace(body=json.dumps(envelope).encode()))
+        now = datetime.now(UTC).isoformat()
+        envelope = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/gateway", "type": kind, "time": now}
+        bodies.append(SimpleNamespace(body=json.dumps({**envelope, "data": data}).encode()))
     assert intake.events(cast(Sequence[Delivery], bodies))
 
 
