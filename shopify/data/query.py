@@ -155,15 +155,15 @@ class DataQuery:
     def run(self, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> GraphQLResponse:
         """Ask; once more for each optional field whose refusal left no data. Raises ShopifyError."""
         while True:
-            switches = {field.switch: True for field in self._optional}
-            switches |= {field.switch: False for field in self._optional if not self.asks_for(field)}
+            switches = {field.switch: self.asks_for(field) for field in self._optional}
             try:
                 response = self._client.execute(self._document, {**(variables or {}), **switches}, deadline=deadline)
             except (AccessDenied, ProtectedData) as refused:
                 field = self._field_on(refused.path)
                 if field is None or not self.asks_for(field):
                     raise
-                self._left_out |= {other: refused for other in self._optional if other.switch == field.switch}
+                shut = [other for other in self._optional if other.switch == field.switch]
+                self._left_out |= {other: refused for other in shut if self.asks_for(other)}
                 continue
             for error in response.errors:
                 self._note(error)

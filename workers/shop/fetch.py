@@ -167,9 +167,11 @@ class ShopifyFetcher:
             found = self._reader.read(token, request.data_type, now=now, deadline=deadline)
         except ShopifyError as error:
             metrics.shopify_error(error.code)
-            # A refused token is looked at again; giving it up is what is worth a warning.
-            tell = log.info if isinstance(error, Unauthorized) else log.warning
-            tell("Shopify refused", error_code=error.code, reason=error.operator, request_id=error.request_id)
+            details = {"error_code": error.code, "reason": error.operator, "request_id": error.request_id}
+            if isinstance(error, Unauthorized):  # it is tried again; giving it up is what is worth a warning
+                log.info("access token refused", **details)
+            else:
+                log.warning("Shopify refused", **details)
             return results.refused(request.data_type, error)
         return results.fetched(request.data_type, found, now)
 

@@ -117,17 +117,27 @@ def test_refused_orders_and_products_leave_the_shop() -> None:
     assert shop.variables[-1] == {"withOrders": False, "withProducts": False, "withCustomers": True}
 
 
-def test_products_refused_inside_an_order_are_refused_as_a_list_too() -> None:
-    """One switch leaves out both."""
-    found = fetched(
-        answer(
-            NULL | {"errors": [denied(["orders", "nodes", 0, "lineItems", "nodes", 0, "product"], "read_products")]}
-        ),
-        ok({"shop": shop_node(), "orders": {"nodes": [order()]}}),
-    )
+def test_a_product_that_is_refused_in_an_order_closes_the_list_of_products_too() -> None:
+    refusal = denied(["orders", "nodes", 0, "lineItems", "nodes", 0, "product"], "read_products")
+    shop = Shop(answer({**NULL, "errors": [refusal]}), ok({"shop": shop_node(), "orders": orders(order())}))
+    found = fetch(shop.client(), "overview", scopes=None, now=NOW)
+    assert [variables["withProducts"] for variables in shop.variables] == [True, False]
     assert [(entry["part"], entry["code"]) for entry in found.missing] == [
         ("best_stocked_products", "shopify.access_denied")
     ]
+
+
+def test_whether_a_list_is_whole_is_said() -> None:
+    draft, card = product(2, status="DRAFT"), product(3, isGiftCard=True)
+    products = {"nodes": [draft, product(1), card], "pageInfo": {"hasNextPage": True}}
+    found = fetch(
+        Shop(ok({"shop": shop_node(), "orders": orders(order()), "products": products})).client(),
+        "overview",
+        scopes=None,
+        now=NOW,
+    ).data
+    assert found["more"] == {"best_stocked_products": True, "recent_orders": False}
+    assert [each["id"] for each in found["best_stocked_products"]] == ["gid://shopify/Product/1"]
 
 
 def test_orders_protected_as_a_whole_leave_the_rest() -> None:
