@@ -18,7 +18,7 @@ from storage.sql import dump, storable_text
 #: Seconds before an event is woken again.
 WAKE_AGAIN_SECONDS = 5.0
 #: Unhandled events of one merchant that workflow workers are woken for at a time.
-PER_MERCHANT = 16
+PER_MERCHANT = 4
 #: Seconds for which the others are left out, should nobody come back to them before (`wake_oldest`).
 PUT_OFF_SECONDS = 60.0
 MESSAGE_LIMIT = 1000

@@ -8,24 +8,39 @@ FROM (
     ORDER BY lock
 ) AS locks
 
+-- fragment: from_merchant
+-- The oldest unhandled events of merchant new.merchant_id, and perhaps some of the next one. A range in the order of the
+-- index: an equality lets the planner take another way as soon as the statistics know one busy merchant, past all that
+-- was ever handled.
+(SELECT e.key, e.merchant_id, e.hinted_at FROM events e
+ WHERE e.status = 'received' AND (e.merchant_id, e.key) >= (new.merchant_id, 0)
+ ORDER BY e.merchant_id, e.key LIMIT :most)
+
 -- name: accept
 -- Events of a conversation beyond the :most unhandled ones of their merchant get no wake-up now (`wake_oldest` sends
 -- it): a merchant's thousand messages must not stand in the queue before everybody else's.
+WITH new AS (
+    SELECT *
+    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
+                CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:datas AS text[]),
+                CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:conversations AS text[]))
+         WITH ORDINALITY
+         AS new (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, place)
+), crowds AS MATERIALIZED (
+    -- Once for each merchant, not for each event.
+    SELECT new.merchant_id,
+           (SELECT count(*) FILTER (WHERE o.merchant_id = new.merchant_id) FROM {from_merchant} AS o) AS unhandled
+    FROM (SELECT DISTINCT merchant_id FROM new) AS new
+)
 INSERT INTO events (
     source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, hinted_at)
 SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, CAST(new.data AS jsonb),
        new.content_hash, new.merchant_id, new.conversation_id,
        CASE WHEN new.conversation_id IS NOT NULL
-                 AND row_number() OVER (PARTITION BY new.merchant_id ORDER BY new.place) + (
-                     SELECT count(*) FROM (
-                         SELECT 1 FROM events o WHERE o.merchant_id = new.merchant_id AND o.status = 'received'
-                         LIMIT :most) AS unhandled) > :most
+                 AND row_number() OVER (PARTITION BY new.merchant_id ORDER BY new.place)
+                     + coalesce(crowds.unhandled, 0) > :most
             THEN clock_timestamp() + make_interval(secs => :put_off) END
-FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
-            CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:datas AS text[]),
-            CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:conversations AS text[]))
-     WITH ORDINALITY
-     AS new (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, place)
+FROM new LEFT JOIN crowds USING (merchant_id)
 ORDER BY new.place
 ON CONFLICT (source, id) WHERE status <> 'rejected' DO NOTHING
 RETURNING key, source, id, hinted_at IS NOT NULL AS is_put_off
@@ -34,10 +49,8 @@ RETURNING key, source, id, hinted_at IS NOT NULL AS is_put_off
 -- The oldest unhandled events of each merchant, as far as they were put off. Whoever handled events of a merchant, or
 -- put some off, asks after the commit: the later of the two sees what the other did, so none is forgotten.
 WITH oldest AS (
-    SELECT e.key FROM unnest(CAST(:merchants AS text[])) AS m (id) CROSS JOIN LATERAL (
-        SELECT o.key, o.hinted_at FROM events o WHERE o.merchant_id = m.id AND o.status = 'received'
-        ORDER BY o.key LIMIT :most) AS e
-    WHERE e.hinted_at > clock_timestamp()
+    SELECT o.key FROM unnest(CAST(:merchants AS text[])) AS new (merchant_id) CROSS JOIN LATERAL {from_merchant} AS o
+    WHERE o.merchant_id = new.merchant_id AND o.hinted_at > clock_timestamp()
 ), free AS (
     SELECT key FROM events WHERE key = ANY (ARRAY (SELECT key FROM oldest)) AND status = 'received'
       AND hinted_at > clock_timestamp()
@@ -65,9 +78,10 @@ RETURNING key
 SELECT coalesce(first.key, e.key) AS key, coalesce(first.run_after, e.run_after) <= clock_timestamp() AS due
 FROM events e
 LEFT JOIN LATERAL (
+    -- A range, as in `from_merchant`; the event itself is one of them, so the first is of its conversation.
     SELECT o.key, o.run_after FROM events o
-    WHERE o.status = 'received' AND o.conversation_id = e.conversation_id AND o.key <= e.key
-    ORDER BY o.key LIMIT 1
+    WHERE o.status = 'received' AND (o.conversation_id, o.key) >= (e.conversation_id, 0)
+    ORDER BY o.conversation_id, o.key LIMIT 1
 ) AS first ON true
 WHERE e.key = :key AND e.status = 'received'
 

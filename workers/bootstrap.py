@@ -57,6 +57,9 @@ T = TypeVar("T")
 REFUSED = 2
 """Exit code of a process that must not start."""
 LONGEST_PAUSE_SECONDS = 5.0
+SWITCH_SECONDS = 0.001
+"""How long one thread computes while others want to. Threads here mostly wait for Postgres, and with Python's 5 ms each
+of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
 POOL_SIZE = 10
 """Postgres connections per process: for its threads, the sweeper and the leases."""
 USED_BY: Mapping[str, tuple[str, ...]] = {
@@ -234,6 +237,7 @@ class CannotStart(Exception):
 def start(app: Celery, kinds: Sequence[str]) -> Resources:
     """Build, check and install the resources of a process of these kinds. Exits with 2 if it could not do its work."""
     kind = "-".join(kinds)
+    sys.setswitchinterval(SWITCH_SECONDS)
     with refusing():
         settings = Settings.read(needed=needed_by(kinds))
         logs.configure(kind, level=settings.log_level)

@@ -81,8 +81,12 @@ def _transport_options(broker_url: str) -> dict[str, Any]:
         return {"confirm_publish": True, "max_retries": 0}
     return {
         # A taken message is not noted on Redis: a third of what a short task costs. A worker that is killed loses the
-        # wake-ups it had prefetched; the sweeper sends them again a second later, long before Redis would.
+        # wake-ups it had prefetched; the sweeper sends them again a second later, long before Redis would. `_start`
+        # turns it on for the operators' tasks, which nobody sends again.
         "ack_emulation": False,
+        "visibility_timeout": 60,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
         "health_check_interval": 10,
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
@@ -104,6 +108,8 @@ def _start(sender: Any, **_: Any) -> None:
     with bootstrap.refusing():
         _forget_others(sender)
         kinds = _kinds(sender)
+        if queues.OPS in kinds:
+            sender.app.conf.broker_transport_options["ack_emulation"] = True
         built = bootstrap.start(app, kinds)
         if "agent" in kinds:
             built.model.warm_up()

@@ -40,10 +40,10 @@ def _bad_header(headers: dict[str, Any]) -> str | None:
     pair = isinstance(limits, list | tuple) and len(limits) == 2
     if limits is not None and not (pair and all(x is None or isinstance(x, int | float) for x in limits)):
         return "timelimit is not a pair of numbers"
-    for name in ("eta", "expires"):
-        if headers.get(name) is not None and not isinstance(headers[name], str):
-            return f"{name} is not a time"
-    return None
+    if headers.get("expires") is not None and not isinstance(headers["expires"], str):
+        return "expires is not a time"
+    # A worker would keep it until then, and take more and more of its like.
+    return "eta is not supported" if headers.get("eta") is not None else None
 
 
 def _bad_body(message: Any) -> str | None:

@@ -449,7 +449,9 @@ def _absent_certificates(environ: Mapping[str, str]) -> Iterator[str]:
 def _unencrypted(environ: Mapping[str, str]) -> Iterator[str]:
     """Addresses of models (`OPENAI_API_BASE` and its like) that are plain http on another machine."""
     for name in sorted(environ):
-        if not re.fullmatch(r"[A-Z0-9_]+_(API_BASE|BASE_URL|API_URL)", name):
+        if not re.fullmatch(
+            r"[A-Z0-9_]+_(API_BASE|BASE_URL|API_URL)|[A-Z0-9_]*(OPENAI|BEDROCK)[A-Z0-9_]*_ENDPOINT", name
+        ):
             continue
         try:
             parts = urlsplit(environ[name].strip())

@@ -17,7 +17,7 @@ from workflows.expression.kinds import Choice, Kind
 
 # An event type added to the catalog is known here at once.
 EVENT_TYPES: tuple[str, ...] = tuple(CATALOG)
-TOOLS: tuple[str, ...] = ("shopify_data",)
+TOOLS: tuple[str, ...] = ("shopify_data", "calculate_metrics")
 
 REQUIREMENTS: tuple[str, ...] = ("shopify_oauth",)
 

@@ -163,7 +163,7 @@ class DataQuery:
                 field = self._field_on(refused.path)
                 if field is None or not self.asks_for(field):
                     raise
-                self._left_out[field] = refused
+                self._left_out |= {other: refused for other in self._optional if other.switch == field.switch}
                 continue
             for error in response.errors:
                 self._note(error)

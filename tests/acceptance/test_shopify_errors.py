@@ -274,7 +274,7 @@ def test_the_turn_ends_with_words_that_fit(trouble: Trouble, started: set[int], 
         assert case.asked() in (least, trouble.asked, 2 * trouble.asked)
     if not trouble.codes and not trouble.missing:  # the attempts of one fetch were enough
         noticed = [line for line in stack.lines if case.shop_domain in line and "Shopify refused" in line]
-        assert noticed == []
+        assert not any('"level": "warning"' in line for line in noticed), noticed
     assert pids(stack) == started
 
 

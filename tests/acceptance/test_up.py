@@ -97,6 +97,13 @@ ORDER BY 1
 """
 
 
+def name_of(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def all_gone(processes: list[psutil.Process]) -> bool:
     return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
 
@@ -131,7 +138,7 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     connected = rows.query(Database(server), CONNECTED)
     assert connected == [(f"cj-{kind}", f"cj_{kind}") for kind in ("agent", "intake", "ops", "shopify", "workflow")]
     assert "more rights than it needs" not in running.text
-    others = [one for one in running.processes() if one.name().startswith("cj-")]
+    others = [one for one in running.processes() if name_of(one).startswith("cj-")]
     assert not any("CJ_TOKEN_KEYS" in one.environ() for one in others)
 
     # A process that dies is restarted, and work continues.
@@ -270,7 +277,7 @@ def test_a_process_that_refuses_ends_it_with_2(up: Callable[..., Up]) -> None:
     refused = up("--only", "agent", "--only", "intake", CJ_MODEL="no-such-provider/model")
     assert refused.wait() == 2
     assert "no-such-provider" in refused.text
-    assert "cj: agent refused to start" in refused.text
+    assert re.search(r"^cj: agent(\.\d)? refused to start$", refused.text, re.M)
 
 
 def test_faulty_workflows_are_said_before_anything_starts(up: Callable[..., Up], tmp_path: Path) -> None:

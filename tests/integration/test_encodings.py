@@ -50,7 +50,7 @@ def said(id: str, words: str = WORDS, **attributes: Any) -> bytes:
 class Told:
     keys: Sequence[int] = ()
 
-    def handle_events(self, keys: Sequence[int]) -> None:
+    def handle_events(self, keys: Sequence[int], after_seconds: float = 0.0) -> None:
         self.keys = [*self.keys, *keys]
 
 

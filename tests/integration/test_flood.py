@@ -4,6 +4,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from workers.intake import accept
 from workers.intake.__main__ import consume
 from workers.workflow import runner
 from workers.workflow.handler import MESSAGE
+from workers.workflow.runner import OVER_LIMIT_PAUSE_SECONDS
 from workflows.loader import load_folder
 
 FLOOD = 20_100
@@ -56,11 +58,10 @@ class Told:
     def __init__(self, database: Database, **settings: Any) -> None:
         self.turns: list[int] = []
         self.keys: list[int] = []
+        self.pauses: list[float] = []
         self.replies: list[dict[str, Any]] = []
         self.fetches: list[Any] = []
-        wake_ups = SimpleNamespace(
-            run_turn=self.turns.append, fetch=self.fetches.append, handle_events=self.keys.extend
-        )
+        wake_ups = SimpleNamespace(run_turn=self.turns.append, fetch=self.fetches.append, handle_events=self._wakes)
         publisher = SimpleNamespace(publish=lambda replies: self.replies.extend(reply.body for reply in replies))
         cache = SimpleNamespace(drop=lambda merchant_id: None)
         self.resources = cast(
@@ -74,6 +75,10 @@ class Told:
                 settings=SimpleNamespace(**settings),
             ),
         )
+
+    def _wakes(self, keys: Sequence[int], after_seconds: float = 0.0) -> None:
+        self.keys.extend(keys)
+        self.pauses.append(after_seconds)
 
 
 def handle(database: Database, told: Told, kind: str, data: dict[str, Any], conversation: str | None = "c1") -> None:
@@ -136,6 +141,9 @@ def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Data
         AND b.event_key > a.event_key"""
     assert query(database, in_order) == [(True,)]
     assert sum(reply["data"]["type"] == "RUN_ERROR" for reply in told.replies) == 91
+    # Those he may send are handled at once, what is too much a few at a time.
+    assert sum(seconds > 0 for seconds in told.pauses) >= 80 / inbox.PER_MERCHANT
+    assert told.pauses.index(OVER_LIMIT_PAUSE_SECONDS) > 1
 
 
 def test_an_event_put_off_is_found_should_its_predecessors_be_lost(database: Database) -> None:
@@ -166,8 +174,9 @@ def comes(intake: accept.Intake, *said: tuple[str, str, str | None]) -> None:
     for kind, merchant, conversation in said:
         where = {"shop_domain": "acme.myshopify.com"} if conversation is None else {"conversation_id": conversation}
         data = {"merchant_id": merchant, **where, **({"text": "hi"} if kind == MESSAGE else {})}
-        envelope = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/gateway", "type": kind, "data": data}
-        bodies.append(SimpleNamespace(body=json.dumps(envelope).encode()))
+        now = datetime.now(UTC).isoformat()
+        envelope = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/gateway", "type": kind, "time": now}
+        bodies.append(SimpleNamespace(body=json.dumps({**envelope, "data": data}).encode()))
     assert intake.events(cast(Sequence[Delivery], bodies))
 
 

@@ -4,15 +4,16 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import event, text
 
-from storage import outbox, turns
+from storage import inbox, outbox, turns
 from storage.database import Database, Session
 from storage.outbox import NewReply
-from tests.rows import claim, execute, let_lease_run_out, query, queue
+from tests.rows import claim, execute, let_lease_run_out, new_event, query, queue
 from tests.waiting import wait_until
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.sweeper import Duties, Sweeper
@@ -72,7 +73,7 @@ class NoBroker:
         self.turns.add(turn_id)
         return True
 
-    def handle_events(self, keys: list[int]) -> bool:
+    def handle_events(self, keys: list[int], after_seconds: float = 0.0) -> bool:
         self.events |= set(keys)
         return True
 
@@ -190,6 +191,39 @@ def test_a_duty_reads_by_index_and_only_what_is_due(database: Database, duty: Ca
         assert not re.search(r"Seq Scan on (turns|events|replies|steps)", plan), plan
         assert all(int(rows) <= 1000 for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan)), plan
         assert all(int(rows) <= 1000 for rows in re.findall(r"Rows Removed by \w+: (\d+)", plan)), plan
+
+
+ONE_MERCHANT = """
+INSERT INTO events (source, id, type, content_hash, status, merchant_id, conversation_id, hinted_at, processed_at)
+SELECT '/b', 'b' || n, 'x', '', CASE WHEN n > 20000 THEN 'received' ELSE 'processed' END, 'm1', 'c1',
+       clock_timestamp() + interval '1 minute', CASE WHEN n <= 20000 THEN clock_timestamp() END
+FROM generate_series(1, 24000) AS n
+"""
+ANOTHER = new_event(id="new", merchant_id="m1", conversation_id="c1")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda session: inbox.accept(session, [ANOTHER, replace(ANOTHER, id="newer")]),
+        lambda session: inbox.wake_oldest(session, ["m1"]),
+        lambda session: inbox.take(session, 24_000),
+    ],
+    ids=["accept", "wake_oldest", "take"],
+)
+def test_one_merchants_flood_is_read_by_index_past_all_that_was_handled(
+    database: Database, work: Callable[[Session], object]
+) -> None:
+    """The statistics know that nearly everything is his: an equality would be read from the table's beginning."""
+    with database.transaction() as session:
+        session.execute(text("SET LOCAL statement_timeout = '60s'"))
+        session.execute(text(ONE_MERCHANT))
+    with database.reading() as session:
+        session.execute(text("VACUUM ANALYZE events"))
+    for plan in explained(database, work):
+        assert not re.search(r"Seq Scan on events", plan), plan
+        assert all(int(rows) <= 100 for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan)), plan
+        assert all(int(rows) <= 100 for rows in re.findall(r"Rows Removed by \w+: (\d+)", plan)), plan
 
 
 def test_a_claim_and_the_end_of_a_turn_do_not_feel_them(parked: Database) -> None:

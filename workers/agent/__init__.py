@@ -1,6 +1,7 @@
 """The agent worker: runs one turn from claim to final reply.
 
 Start reading in `decide` (pure: the next move), then `runner` (carries it out), `transactions` (what is committed
-together), `state`, `prompt`, `tools`, `leases`. All time limits are in `time_limits`.
+together), `state`, `prompt`, `leases`. `tool` says what a tool is, `tools` lists and runs them. All time limits are in
+`time_limits`.
 May import workflows, shopify's errors, storage, events, and within workers the root, `model`, `shop` and `delivery`.
 """

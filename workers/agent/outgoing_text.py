@@ -203,10 +203,10 @@ _HOST = r"(?<![\w@.-])(?:[\w-]+\.)"
 _ADDRESS = re.compile(
     rf"(?<![A-Za-z0-9+.%_-])[A-Za-z0-9+.%_-]*:[/\\]{{2}}{_IN_ADDRESS}*"
     rf"|[/\\]{{2,}}(?=\w){_IN_ADDRESS}*"
-    rf"|(?<![A-Za-z0-9])(?:https?|mailto|tel|sms|blob|file|filesystem|about|intent|view-source|cid):(?=\S){_IN_ADDRESS}*"
+    rf"|(?<![A-Za-z0-9])(?:https?|mailto|tel|sms|magnet|skype|callto|facetime|whatsapp|blob|file|filesystem|about|intent|view-source|cid):(?=\S){_IN_ADDRESS}*"
     rf"|(?<![A-Za-z0-9])data:(?:[\w.+-]+/[\w.+-]|[;,]){_IN_ADDRESS}*"
     rf"|{_HOST}+[^\W\d_]{{2,}}(?::[0-9]+)?[/?#]{_IN_ADDRESS}+"
-    rf"|(?<![0-9.])[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?::[0-9]+)?/{_IN_ADDRESS}*"
+    rf"|(?<![0-9.])[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?::[0-9]+)?[/?#]{_IN_ADDRESS}*"
     rf"|{_HOST}{{2,}}[^\W\d_]{{2,}}(?![\w-])",
     re.IGNORECASE,
 )

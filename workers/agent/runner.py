@@ -294,6 +294,7 @@ class TurnRunner:
             calls,
             allowed=state.workflow.tools,
             seen=state.fetched(),
+            results=state.results(),
             seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
         )
         failpoint("tools.after")

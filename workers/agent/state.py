@@ -64,15 +64,16 @@ class TurnState:
             most_bytes=most_bytes,
         )
 
+    def results(self) -> list[dict[str, Any]]:
+        """What this turn's tools have answered so far, in order."""
+        return [result["content"] for step in self.steps for result in step.tool_results or ()]
+
     def fetched(self) -> list[str]:
         """The data types this turn has fetched so far, in order."""
-        found: list[str] = []
-        for step in self.steps:
-            for result in step.tool_results or ():
-                content = result["content"]
-                if content.get("success") and content.get("data_type") not in found:
-                    found.append(content["data_type"])
-        return found
+        types = [
+            str(result["data_type"]) for result in self.results() if result.get("success") and result.get("data_type")
+        ]
+        return list(dict.fromkeys(types))
 
     def untold(self) -> dict[str, Any]:
         """The results that CJ has not spoken about, by data type: those that came with or after its last words."""
@@ -117,9 +118,4 @@ class TurnState:
 
     def errors(self) -> list[str | None]:
         """The error codes of the turn's failed tool calls, in order."""
-        return [
-            result["content"].get("error_code")
-            for step in self.steps
-            for result in step.tool_results or ()
-            if not result["content"].get("success")
-        ]
+        return [result.get("error_code") for result in self.results() if not result.get("success")]

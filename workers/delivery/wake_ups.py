@@ -62,8 +62,11 @@ class WakeUps:
         self._breaker = breaker
         self._delayed_calls = DelayedCalls()
 
-    def handle_events(self, event_keys: Sequence[int]) -> bool:
-        """Ask workflow workers to handle the events of these inbox rows, many per message."""
+    def handle_events(self, event_keys: Sequence[int], after_seconds: float = 0.0) -> bool:
+        """Ask workflow workers to handle the events of these inbox rows, many per message; `after_seconds` as below."""
+        if after_seconds > 0:
+            self._delayed_calls.call(after_seconds, lambda: self.handle_events(event_keys))
+            return True
         starts = range(0, len(event_keys), EVENTS_PER_WAKE_UP)
         parts = [list(event_keys[start : start + EVENTS_PER_WAKE_UP]) for start in starts]
         return all(self._send(HANDLE_EVENT, queues.WORKFLOW, part) for part in parts)

@@ -251,6 +251,7 @@ class _Server:
     def _end(self) -> None:
         for child in self._children:
             self._kill(child)
+        self._control.close()
 
     @staticmethod
     def _kill(child: int) -> None:

@@ -158,16 +158,20 @@ class _Handler:
                 return
             self._check_merchant(merchant_id, integration)
         if self._row.type in privacy.ENDS_HERE:
-            self._effects.is_deletion = True
-            self._effects.leftovers = privacy.carry_out(self._session, self._row, merchant_id)
-            return
-        if self._row.progress is not None:
-            self._effects.is_deletion = True
-            self._effects.leftovers = privacy.leave(self._session, self._row, merchant_id)
-            return
-        if not self._core(merchant_id, integration):
+            self._delete(privacy.carry_out(self._session, self._row, merchant_id))
+        elif self._row.progress is not None:  # an uninstallation, done but for its leftovers
+            self._delete(privacy.leave(self._session, self._row, merchant_id))
+        elif self._core(merchant_id, integration):
+            self._converse(merchant_id, integration)
+        else:
             log.info("event is older than what is stored", event_type=self._row.type)
-            return
+
+    def _delete(self, leftovers: Leftovers | None) -> None:
+        """The event is a deletion; `leftovers` is None as long as rows are left."""
+        self._effects.is_deletion, self._effects.leftovers = True, leftovers
+
+    def _converse(self, merchant_id: str, integration: Integration | None) -> None:
+        """Do what the event means in its conversation: what a rule of the workflow says, else the default."""
         if self._row.type == "oauth_complete":
             # One after the other: the second of two at once finds the conversation that the first one opened.
             merchants.lock(self._session, merchant_id)
@@ -181,12 +185,7 @@ class _Handler:
                 return
             conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._row.type == "oauth_complete":
-            # Turns that waited for the merchant to reconnect resume, even if that failed, so that CJ can say so.
-            restarted: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
-            forgotten = {**restarted, turns.RECONNECT_ASKED: None}
-            if any(conversation.context.get(key) for key in forgotten):
-                conversation = self._merge(conversation, forgotten)
-                turns.look_again(self._session, conversation.id)
+            conversation = self._resume_parked(conversation)
         if self._row.type == MESSAGE and self._has_no_room(merchant_id):
             self._decline(conversation, TurnInput("merchant", str(self._data["text"])), None)
             return
@@ -242,8 +241,7 @@ class _Handler:
         if self._row.type == "app_uninstalled" and integration is not None:
             if not connections.disconnect(self._session, self._row.key):
                 return False
-            self._effects.is_deletion = True
-            self._effects.leftovers = privacy.leave(self._session, self._row, merchant_id)
+            self._delete(privacy.leave(self._session, self._row, merchant_id))
         if self._row.type == "oauth_complete":
             self._effects.forget_cache_of.append(merchant_id)
         if self._row.type == privacy.DATA_REQUEST:
@@ -271,6 +269,15 @@ class _Handler:
             context=_first_context(merchant_id, integration),
         )
         return opened, True
+
+    def _resume_parked(self, conversation: Conversation) -> Conversation:
+        """Turns that waited for the merchant to reconnect resume, even if that failed, so that CJ can say so."""
+        restarted: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
+        forgotten = {**restarted, turns.RECONNECT_ASKED: None}
+        if any(conversation.context.get(key) for key in forgotten):
+            conversation = self._merge(conversation, forgotten)
+            turns.look_again(self._session, conversation.id)
+        return conversation
 
     def _connection(self, integration: Integration) -> dict[str, str]:
         return {"shop_domain": integration.shop_domain, "at": self._row.received_at.isoformat()}

@@ -21,22 +21,29 @@ log = logs.get(__name__)
 MAX_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 300.0
+OVER_LIMIT_PAUSE_SECONDS = 0.2
+"""Between a few messages that were too many and the next few of that merchant: refusing a flood as fast as it comes
+would take the processors from everybody else."""
 FAILED = "event.handling_failed"
 
 
 def run(tools: Resources, *event_keys: int) -> None:
     """Handle the events, each after those of its conversation that came before it; one that is done is left alone."""
     merchant_ids: set[str] = set()
+    over_limit: set[str] = set()
     for event_key in event_keys:
-        _run_one(tools, event_key, merchant_ids)
-    _wake_oldest(tools, merchant_ids)
+        _run_one(tools, event_key, merchant_ids, over_limit)
+    _wake_oldest(tools, merchant_ids - over_limit)
+    _wake_oldest(tools, over_limit, after_seconds=OVER_LIMIT_PAUSE_SECONDS)
 
 
-def _run_one(tools: Resources, event_key: int, merchant_ids: set[str]) -> None:
+def _run_one(tools: Resources, event_key: int, merchant_ids: set[str], over_limit: set[str]) -> None:
     try:
         while (effects := _next(tools, event_key)) is not None:
             if effects.merchant_id is not None:
                 merchant_ids.add(effects.merchant_id)
+                if effects.replies:
+                    over_limit.add(effects.merchant_id)
             if effects.postponed_seconds is not None:
                 return
     except StorageUnavailable:
@@ -71,14 +78,14 @@ def _next(tools: Resources, event_key: int) -> Effects | None:
     return effects
 
 
-def _wake_oldest(tools: Resources, merchant_ids: set[str]) -> None:
+def _wake_oldest(tools: Resources, merchant_ids: set[str], *, after_seconds: float = 0.0) -> None:
     """These merchants' next events, if they have so many that not all were woken at once."""
     if not merchant_ids:
         return
     with suppress(StorageError):  # then the sweeper comes back to them
         with tools.database.transaction() as session:
             keys = inbox.wake_oldest(session, merchant_ids)
-        tools.wake_ups.handle_events(keys)
+        tools.wake_ups.handle_events(keys, after_seconds)
 
 
 def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:

@@ -271,6 +271,8 @@ def test_a_secret_for_nothing_is_told() -> None:
         ("OPENAI_API_BASE", "http://models.example/v1", True),
         ("OPENAI_BASE_URL", "http://10.0.0.1:8000", True),
         ("ANTHROPIC_API_BASE", "HTTP://models.example", True),
+        ("AZURE_OPENAI_ENDPOINT", "http://models.example", True),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://traces.example", False),
         ("OPENAI_API_BASE", "http://127.0.0.1:8000/v1", False),
         ("OPENAI_API_BASE", "http://localhost:8000/v1", False),
         ("OPENAI_API_BASE", "http://[::1]:8000/v1", False),

@@ -117,6 +117,19 @@ def test_refused_orders_and_products_leave_the_shop() -> None:
     assert shop.variables[-1] == {"withOrders": False, "withProducts": False, "withCustomers": True}
 
 
+def test_products_refused_inside_an_order_are_refused_as_a_list_too() -> None:
+    """One switch leaves out both."""
+    found = fetched(
+        answer(
+            NULL | {"errors": [denied(["orders", "nodes", 0, "lineItems", "nodes", 0, "product"], "read_products")]}
+        ),
+        ok({"shop": shop_node(), "orders": {"nodes": [order()]}}),
+    )
+    assert [(entry["part"], entry["code"]) for entry in found.missing] == [
+        ("best_stocked_products", "shopify.access_denied")
+    ]
+
+
 def test_orders_protected_as_a_whole_leave_the_rest() -> None:
     shop = Shop(
         answer(NULL | {"errors": [not_approved(["orders"], "Order")]}),

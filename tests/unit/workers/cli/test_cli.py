@@ -66,8 +66,8 @@ def test_wrong_use_ends_with_2_and_says_what_is_right(terminal: Terminal, argume
         "BROKER_URL": "redis://127.0.0.1:1/0",
         "CJ_TOKEN_KEYS": "1:" + "A" * 43 + "=",
     }
-    event = '{"specversion":"1.0","id":"1","source":"/s","type":"shop_redact","data":{"merchant_id":"m",'
-    event += '"shop_domain":"a.myshopify.com"}}'
+    event = '{"specversion":"1.0","id":"1","source":"/s","type":"shop_redact","time":"2026-11-22T10:00:00Z",'
+    event += '"data":{"merchant_id":"m","shop_domain":"a.myshopify.com"}}'
     assert said in terminal(*arguments, typed=event, code=2, **environ).stderr
 
 

@@ -1,0 +1,261 @@
+"""Every figure of a week and of the latest orders against a second computation, over shops that hypothesis makes up.
+
+What is expected is computed from the made-up shop itself, in cents, with nothing of the product's.
+"""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shopify.data import fetch
+from tests.shopify_answers import Shop, answer, ok, orders
+from workers.agent.calculate_metrics import MetricsArguments, calculate
+
+EXAMPLES = int(os.environ.get("FIGURES_EXAMPLES", "40"))  # nightly: 500
+LATEST, RECENT_PAGES, WEEK_PAGES = 10, 4, 10
+
+
+@dataclass(frozen=True)
+class Line:
+    """`kind`: goods, a deleted product, a tip or a gift card."""
+
+    product: int
+    ordered: int
+    kept: int
+    cents: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Sold:
+    """One order of a made-up shop."""
+
+    number: int
+    at: datetime
+    currency: str
+    lines: tuple[Line, ...]
+    more_lines: bool
+    test: bool
+    cancelled: bool
+    customer: tuple[int, int] | None
+    refunded_cents: int
+
+    @property
+    def cents(self) -> int:
+        return sum(line.ordered * line.cents for line in self.lines) + 490
+
+    @property
+    def current_cents(self) -> int:
+        return max(0, self.cents - self.refunded_cents)
+
+    @property
+    def counts(self) -> bool:
+        return not self.test and not self.cancelled
+
+    @property
+    def goods(self) -> list[Line]:
+        return [line for line in self.lines if line.kind in ("goods", "deleted") and line.kept]
+
+    def node(self) -> dict[str, Any]:
+        """As Shopify sends it."""
+        tips = sum(line.cents * line.ordered for line in self.lines if line.kind == "tip")
+        customer = None
+        if self.customer is not None:
+            person, lifetime = self.customer
+            customer = {"id": f"gid://shopify/Customer/{person}", "displayName": "X", "numberOfOrders": str(lifetime)}
+        return {
+            "id": f"gid://shopify/Order/{self.number}",
+            "name": f"#{self.number}",
+            "createdAt": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "cancelledAt": "2026-11-28T00:00:00Z" if self.cancelled else None,
+            "test": self.test,
+            "displayFinancialStatus": "PAID",
+            "displayFulfillmentStatus": "UNFULFILLED",
+            "totalPriceSet": bag(self.cents, self.currency),
+            "currentTotalPriceSet": bag(self.current_cents, self.currency),
+            "totalTipReceivedSet": bag(tips, self.currency),
+            "customer": customer,
+            "lineItems": {
+                "nodes": [line_node(line, self.currency) for line in self.lines],
+                "pageInfo": {"hasNextPage": self.more_lines},
+            },
+        }
+
+
+def line_node(line: Line, currency: str) -> dict[str, Any]:
+    real = line.kind in ("goods", "gift card")
+    return {
+        "title": "Trinkgeld" if line.kind == "tip" else f"Title {line.product % 3}",  # products share titles
+        "quantity": line.ordered,
+        "currentQuantity": line.kept,
+        "isGiftCard": line.kind == "gift card",
+        "sku": f"sku-{line.product}" if line.kind == "deleted" else None,
+        "originalUnitPriceSet": bag(line.cents, currency),
+        "product": {"id": f"gid://shopify/Product/{line.product}"} if real else None,
+    }
+
+
+def bag(cents: int, currency: str) -> dict[str, Any]:
+    return {"shopMoney": {"amount": f"{cents // 100}.{cents % 100:02d}", "currencyCode": currency}}
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> tuple[Line, ...]:
+    kinds = draw(st.lists(st.sampled_from(["goods", "goods", "deleted", "gift card"]), min_size=1, max_size=4))
+    kinds += ["tip"] if draw(st.booleans()) else []
+    found = []
+    for kind in kinds:
+        ordered = 1 if kind == "tip" else draw(st.integers(1, 6))
+        kept = ordered - draw(st.integers(0, ordered))
+        found.append(Line(draw(st.integers(1, 6)), ordered, kept, draw(st.integers(1, 9_999)), kind))
+    return tuple(found)
+
+
+@st.composite
+def shops(draw: st.DrawFn) -> tuple[list[Sold], datetime, str, int, int | None]:
+    """Orders, newest first; now; the shop's time zone; how many a page has; the page that fails, if one does."""
+    zone = draw(st.sampled_from(["UTC", "America/New_York", "Europe/Berlin", "Pacific/Kiritimati", "Asia/Kathmandu"]))
+    # In the week of a change of clocks, on either side of the ocean, or any other.
+    day = draw(st.sampled_from(["2026-03-09", "2026-03-30", "2026-10-26", "2026-11-02", "2026-11-28"]))
+    now = datetime.fromisoformat(f"{day}T00:00:00+00:00") + timedelta(minutes=draw(st.integers(0, 24 * 60)))
+    ages = sorted(draw(st.lists(st.integers(0, 9 * 24 * 60), max_size=24, unique=True)))
+    sold = [
+        Sold(
+            number=1000 + place,
+            at=now - timedelta(minutes=age),
+            currency=draw(st.sampled_from(["USD", "USD", "EUR"])),
+            lines=draw(lines()),
+            more_lines=draw(st.integers(0, 9)) == 0,
+            test=draw(st.integers(0, 3)) == 0,
+            cancelled=draw(st.integers(0, 3)) == 0,
+            customer=draw(
+                st.none() | st.tuples(st.integers(1, 5), st.just(0)).map(lambda who: (who[0], who[0] % 3 + 1))
+            ),
+            refunded_cents=draw(st.sampled_from([0, 0, 250, 10**9])),
+        )
+        for place, age in enumerate(ages)
+    ]
+    return sold, now, zone, draw(st.integers(3, 8)), draw(st.none() | st.integers(2, 4))
+
+
+def serve(sold: list[Sold], size: int, failing: int | None) -> Shop:
+    def page(body: dict[str, Any]) -> httpx.Response:
+        start = int(body["variables"].get("after") or 0)
+        if failing is not None and start // size + 1 == failing:
+            return answer(b"<html>", 503)
+        end = start + size
+        cursor = str(end) if end < len(sold) else None
+        return ok({"orders": orders(*[order.node() for order in sold[start:end]], cursor=cursor)})
+
+    return Shop(page)
+
+
+def money(rows: list[dict[str, Any]], name: str) -> dict[str, int]:
+    found = {row["currency"]: Decimal(row.get(name, row["amount"])) * 100 for row in rows}
+    return {currency: int(amount) for currency, amount in found.items()}
+
+
+def sums(found: list[Sold], what: str) -> dict[str, int]:
+    expected: Counter[str] = Counter()
+    for order in found:
+        expected[order.currency] += getattr(order, what)
+    return dict(expected)
+
+
+def units(found: list[Sold]) -> Counter[str]:
+    """By product; a deleted one is known by its title."""
+    expected: Counter[str] = Counter()
+    for order in found:
+        for line in order.goods:
+            expected[f"product {line.product}" if line.kind == "goods" else f"title {line.product % 3}"] += line.kept
+    return expected
+
+
+@settings(max_examples=EXAMPLES)
+@given(shop=shops())
+def test_a_week(shop: tuple[list[Sold], datetime, str, int, int | None]) -> None:
+    sold, now, zone, size, failing = shop
+    found = fetch(serve(sold, size, failing).client(), "week_orders", scopes=None, now=now, time_zone=zone).data
+    today = now.astimezone(ZoneInfo(zone)).date()
+    days = [today - timedelta(days=ago) for ago in range(6, -1, -1)]
+    pages = -(-len(sold) // size) or 1
+    partly = failing is not None and failing <= pages
+    read = sold[: size * ((failing or 0) - 1)] if partly else sold[: size * WEEK_PAGES]
+    week = [order for order in read if order.at.astimezone(ZoneInfo(zone)).date() in days]
+    real = [order for order in week if order.counts]
+    assert found["truncated"] == partly
+    assert found["orders_counted"] == len(real)
+    assert found["test_orders"] == sum(order.test for order in week)
+    assert found["cancelled_orders"] == sum(order.cancelled and not order.test for order in week)
+    assert money(found["totals"], "amount") == sums(real, "cents")
+    assert money(found["totals"], "current_amount") == sums(real, "current_cents")
+    if not partly:
+        assert [row["date"] for row in found["by_day"]] == [day.isoformat() for day in days]
+    for row in found["by_day"]:
+        of_day = [order for order in real if order.at.astimezone(ZoneInfo(zone)).date().isoformat() == row["date"]]
+        assert row["orders"] == len(of_day)
+        assert money(row["totals"], "amount") == sums(of_day, "cents")
+        assert money(row["totals"], "current_amount") == sums(of_day, "current_cents")
+    assert [row["quantity"] for row in found["top_items"]] == [number for _, number in units(real).most_common(10)]
+    people = {order.customer[0]: order.customer[1] for order in real if order.customer is not None}
+    assert found["customers"] == {
+        "first_time": sum(lifetime == 1 for lifetime in people.values()),
+        "returning": sum(lifetime > 1 for lifetime in people.values()),
+        "guest_orders": sum(order.customer is None for order in real),
+    }
+    assert [row["items"] for row in found["orders"]] == [sum(line.kept for line in order.goods) for order in week]
+
+
+@settings(max_examples=EXAMPLES)
+@given(shop=shops())
+def test_the_latest(shop: tuple[list[Sold], datetime, str, int, int | None]) -> None:
+    sold, now, _, size, failing = shop
+    found = fetch(serve(sold, size, failing).client(), "recent_orders", scopes=None, now=now)
+    read: list[Sold] = []
+    pages = 0
+    while pages < RECENT_PAGES and len(read) < len(sold) and sum(order.counts for order in read) < LATEST:
+        if failing is not None and pages + 1 == failing:
+            break
+        pages, read = pages + 1, sold[: (pages + 1) * size]
+    latest = [order for order in read if order.counts][:LATEST]
+    shown = [row for row in found.data["orders"] if not row["test"] and not row["cancelled"]]
+    assert [row["name"] for row in shown] == [f"#{order.number}" for order in latest]
+    assert found.data["orders_read"] == len(read)
+    assert found.data["test_orders"] == sum(order.test for order in read)
+    assert found.data["more"] or len(read) == len(sold)
+    is_whole = len(latest) == LATEST or len(read) == len(sold)
+    assert [entry["part"] for entry in found.missing] == ([] if is_whole else ["orders.older"])
+    for row, order in zip(shown, latest, strict=True):
+        assert row["total"] == {"amount": f"{order.cents / 100:.2f}", "currency": order.currency}
+        now_worth = row.get("current_total", row["total"])
+        assert now_worth == {"amount": f"{order.current_cents / 100:.2f}", "currency": order.currency}
+        assert row.get("more_items", False) == order.more_lines
+        kinds = [
+            "tip" if line.kind == "tip" else "gift_card" if line.kind == "gift card" else None for line in order.lines
+        ]
+        assert [item.get("kind") for item in row["items"]] == kinds
+        assert [item.get("current_quantity", item["quantity"]) for item in row["items"]] == [
+            line.kept for line in order.lines
+        ]
+    result = {"success": True, "data_type": "recent_orders", "data": found.data, "missing": found.missing}
+    total = calculate(asked(rows="orders", metric="sum", of="current_total"), [result])["data"]
+    expected = sums(latest, "current_cents")
+    assert {row["currency"]: int(Decimal(row["value"]) * 100) for row in total["results"]} == expected
+    sold_most = calculate(asked(rows="items", metric="sum", of="current_quantity"), [result])
+    if any(order.more_lines for order in read if f"#{order.number}" in {row["name"] for row in found.data["orders"]}):
+        assert sold_most["error_code"] == "tool.partial_data"
+    elif latest and any(line.kind in ("goods", "deleted") for order in latest for line in order.lines):
+        [figure] = sold_most["data"]["results"]
+        assert int(figure["value"]) == sum(units(latest).values())
+
+
+def asked(**arguments: Any) -> MetricsArguments:
+    return MetricsArguments(data_type="recent_orders", **arguments)

@@ -1,0 +1,68 @@
+"""The registry of tools, what models are told of them, and what is refused before anything is done."""
+
+from typing import Any, cast
+
+import pytest
+
+from storage.cache import Cache
+from storage.database import Database
+from storage.turns import Claim
+from workers.agent.tools import REGISTRY, Tools, canonical, definitions
+from workers.delivery.wake_ups import WakeUps
+from workers.model.response import ToolCall
+from workflows.definition import TOOLS
+
+
+def refusal(name: str, arguments: dict[str, Any] | None) -> dict[str, Any]:
+    tools = Tools(cast(Database, None), cast(Cache, None), cast(WakeUps, None))
+    [result] = tools.run(
+        cast(Claim, None), [ToolCall("c", name, arguments)], allowed=None, seen=["counts"], seconds=1.0
+    )
+    assert result["success"] is False
+    return result
+
+
+def test_workflows_know_the_registry() -> None:
+    assert tuple(REGISTRY) == TOOLS
+    assert canonical("get_shopify_data") == "shopify_data"
+
+
+def test_a_model_is_told_plain_schemas() -> None:
+    for told in definitions(None):
+        function = told["function"]
+        assert told["type"] == "function"
+        assert function["description"]
+        assert function["parameters"]["additionalProperties"] is False
+        assert "anyOf" not in str(function)
+        assert "title" not in str(function["parameters"]["properties"].keys())
+    assert definitions(["shopify_data"])[0]["function"]["parameters"]["required"] == ["data_type"]
+    assert [tool["function"]["name"] for tool in definitions(["calculate_metrics"])] == ["calculate_metrics"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "code", "says"),
+    [
+        ("shop_data", {}, "tool.unknown", "the tools are: shopify_data, calculate_metrics"),
+        ("shopify_data", None, "tool.bad_arguments", "not a JSON object"),
+        ("shopify_data", {"shop": "x", "data_type": "counts"}, "tool.bad_arguments", "only data_type is taken"),
+        ("shopify_data", {"data_type": "profit"}, "tool.unknown_data_type", "use counts, recent_orders"),
+        ("get_shopify_data", {"data_type": "counts"}, "tool.already_fetched", "result above"),
+        ("calculate_metrics", {"data_type": "recent_orders"}, "tool.bad_arguments", "rows: Field required"),
+        (
+            "calculate_metrics",
+            {"data_type": "recent_orders", "rows": "orders", "metric": "total*2"},
+            "tool.bad_arguments",
+            "use sum, average",
+        ),
+        (
+            "calculate_metrics",
+            {"data_type": "recent_orders", "rows": "orders", "metric": "sum", "of": "total"},
+            "tool.nothing_fetched",
+            "call shopify_data first",
+        ),
+    ],
+)
+def test_what_is_refused(name: str, arguments: dict[str, Any] | None, code: str, says: str) -> None:
+    result = refusal(name, arguments)
+    assert result["error_code"] == code
+    assert says in result["error"]

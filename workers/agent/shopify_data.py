@@ -1,0 +1,82 @@
+"""The tool `shopify_data`: raw data of the merchant's own store, from the cache or from a Shopify worker.
+
+`workers.shop.results` describes the shape of its results.
+"""
+
+import time
+import uuid
+
+from pydantic import ConfigDict
+
+from events.data_types import DataType
+from shopify.errors import Temporary
+from storage import connections
+from storage.connections import Integration
+from storage.errors import StorageError
+from workers import metrics
+from workers.agent.tool import Arguments, Finish, Tool, ToolTurn, at_once
+from workers.shop import results
+from workers.shop.fetch import FetchRequest
+from workers.shop.results import Result, failed
+
+NOT_CONNECTED = "No Shopify store is connected. Suggest connecting the store first."
+NEEDS_REAUTH = "unauthorized: Shopify no longer accepts the store's connection. Suggest reconnecting the store."
+NO_ANSWER = "Shopify data did not arrive in time. Say so and go on with what is known."
+SEEN = "This was already fetched in this turn; use the result above."
+
+
+class ShopifyDataArguments(Arguments):
+    """Models name the type; one that does not is given the overview."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["data_type"]})
+
+    data_type: DataType = "overview"
+
+
+def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
+    data_type = arguments.data_type
+    if data_type in turn.seen:
+        return at_once(failed(data_type, "tool.already_fetched", SEEN))
+    merchant_id = turn.claim.merchant_id
+    try:
+        with turn.database.reading() as session:
+            integration = connections.integration_of(session, merchant_id)
+    except StorageError:
+        return at_once(failed(data_type, "tool.unavailable", NO_ANSWER))
+    if integration is None or integration.status == "uninstalled":
+        return at_once(failed(data_type, "shopify.not_connected", NOT_CONNECTED))
+    if integration.status == "needs_reauth":
+        return at_once(failed(data_type, "shopify.unauthorized", NEEDS_REAUTH))
+    kept = turn.cache.get(merchant_id, integration.token_version, data_type)
+    if kept is not None:
+        metrics.cache_read(data_type, "hit")
+        return at_once(results.cached(data_type, kept))
+    request = FetchRequest.for_turn(turn.claim, data_type, str(uuid.uuid4()))
+    turn.wake_ups.fetch(request.to_json())
+    return lambda deadline: _wait(turn, request, integration, deadline)
+
+
+def _wait(turn: ToolTurn, request: FetchRequest, integration: Integration, deadline: float) -> Result:
+    while (left := deadline - time.monotonic()) > 0:
+        answer = turn.cache.wait_answer(request.request_id or "", min(left, turn.ask_again_seconds))
+        if answer is not None:
+            return answer
+        if deadline - time.monotonic() > 0:
+            turn.wake_ups.fetch(request.to_json())
+    found = turn.cache.stale(request.merchant_id, integration.token_version, request.data_type)
+    if found is None:
+        return failed(request.data_type, Temporary.code, NO_ANSWER)
+    return results.stale(request.data_type, found, failed(None, Temporary.code, Temporary.blame().sentence))
+
+
+TOOL = Tool(
+    name="shopify_data",
+    description=(
+        "Get raw data of the merchant's own Shopify store. counts: customers, orders, open and unfulfilled "
+        "orders. recent_orders: the ten newest orders. overview: the shop, newest orders, best-stocked "
+        "products. week_orders: the last seven days. You do the analysis."
+    ),
+    arguments=ShopifyDataArguments,
+    begin=_begin,
+    aliases=("get_shopify_data",),  # the name the onboarding prompt uses
+)

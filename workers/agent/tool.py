@@ -1,0 +1,107 @@
+"""What a tool is: a name, a description, a model of its arguments, and a function over the turn.
+
+To add one: write a module beside `shopify_data` and `calculate_metrics`, enter its TOOL in `workers.agent.tools`, and
+its name in `workflows.definition.TOOLS`, from where the checker and editors know it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from storage.cache import Cache
+from storage.database import Database
+from storage.turns import Claim
+from workers.delivery.wake_ups import WakeUps
+from workers.shop.results import Result, failed
+
+Finish = Callable[[float], Result]
+"""Waits for a call's result until a moment (`time.monotonic()`)."""
+
+
+class Arguments(BaseModel):
+    """Base of all arguments: strict, nothing unknown, and every choice an enum."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class ToolTurn:
+    """What a tool may read. The shop and the merchant come from the claim, never from the model."""
+
+    claim: Claim
+    database: Database
+    cache: Cache
+    wake_ups: WakeUps
+    ask_again_seconds: float
+    results: Sequence[Result]
+    """What this turn's tools have answered so far; it grows while calls are finished, in their order."""
+    seen: Sequence[str] = ()
+    """The data types among them."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """`begin` may send requests, and returns at once; what it returns waits. `aliases` are names that models use."""
+
+    name: str
+    description: str
+    arguments: type[Arguments]
+    begin: Callable[[ToolTurn, Any], Finish]
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """As a model is told of it, in chat-completion format."""
+        schema = _plain(self.arguments.model_json_schema())
+        parameters = {"type": "object", "properties": schema["properties"], "additionalProperties": False}
+        if "required" in schema:
+            parameters["required"] = schema["required"]
+        return {
+            "type": "function",
+            "function": {"name": self.name, "description": self.description, "parameters": parameters},
+        }
+
+    def read(self, arguments: dict[str, Any]) -> Arguments | Result:
+        """The arguments, or what is wrong with them."""
+        try:
+            return self.arguments.model_validate(arguments)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            return self._refusal(first["type"], str(first["loc"][0]) if first["loc"] else "", arguments, first["msg"])
+
+    def _refusal(self, kind: str, field: str, arguments: dict[str, Any], message: str) -> Result:
+        if kind == "extra_forbidden":
+            taken = ", ".join(self.arguments.model_fields)
+            text = f"unknown argument {field[:80]!r}; only {taken} {'are' if ',' in taken else 'is'} taken"
+            return failed(None, "tool.bad_arguments", text)
+        if kind != "literal_error":
+            return failed(None, "tool.bad_arguments", f"{field or 'arguments'}: {message[:200]}")
+        schema = _plain(self.arguments.model_json_schema())["properties"][field]
+        known = [str(value) for value in schema.get("enum", ())]
+        text = f"unknown {field} {str(arguments[field])[:80]!r}; use {', '.join(known[:-1])} or {known[-1]}"
+        if field == "data_type":
+            return failed(None, "tool.unknown_data_type", text, available_types=known)
+        return failed(None, "tool.bad_arguments", text)
+
+
+def at_once(result: Result) -> Finish:
+    """A result that needs no waiting."""
+    return lambda _deadline: result
+
+
+def _plain(schema: Any) -> Any:
+    """Without titles, and with optional values as plain ones: some providers know no `anyOf`."""
+    match schema:
+        case dict():
+            found = {
+                key: _plain(value) for key, value in schema.items() if key != "title" or not isinstance(value, str)
+            }
+            kinds = [kind for kind in found.pop("anyOf", ()) if kind != {"type": "null"}]
+            if found.get("default", ...) is None:
+                del found["default"]
+            return {**found, **(kinds[0] if kinds else {})}
+        case list():
+            return [_plain(value) for value in schema]
+    return schema
