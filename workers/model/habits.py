@@ -6,6 +6,7 @@ to nobody else. Providers disagree about it, and about options: what one demands
 says which, and is believed.
 """
 
+import hashlib
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ _SUBJECT = re.compile(
     r"|additional propert|unsupported propert|unrecognized (request argument|key|field)",
     re.IGNORECASE,
 )
+_CALL_ID = re.compile(r"tool[ _]call[ _]?id\b", re.IGNORECASE)
 _DEMAND = re.compile(r"must be|missing|required|expected|needs? to be|pass(ed)? back", re.IGNORECASE)
 _OPTIONS = {
     "temperature": re.compile(r"temperature", re.IGNORECASE),
@@ -37,6 +39,7 @@ _OPTIONS = {
 class _Habit:
     extras: Literal["own", "none", "filled"] = "own"
     signatures: bool = False
+    short_ids: bool = False
     without: frozenset[str] = frozenset()
 
 
@@ -72,6 +75,8 @@ class Habits:
 
 
 def _changed(known: _Habit, complaint: str, options: Mapping[str, Any]) -> _Habit:
+    if _CALL_ID.search(complaint):
+        return replace(known, short_ids=True)
     if _SUBJECT.search(complaint):
         if _DEMAND.search(complaint) and known.extras != "filled":
             return replace(known, extras="filled", signatures="signature" in complaint)
@@ -81,7 +86,21 @@ def _changed(known: _Habit, complaint: str, options: Mapping[str, Any]) -> _Habi
 
 
 def _fitted(name: str, messages: Sequence[Message], habit: _Habit) -> list[dict[str, Any]]:
-    return [_one(name, message, habit) for message in messages]
+    fitted = [_one(name, message, habit) for message in messages]
+    return [_with_short_ids(message) for message in fitted] if habit.short_ids else fitted
+
+
+def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
+    """Ids of nine letters and digits, the same for a call and its result: all that Mistral's models take."""
+    if "tool_call_id" in message:
+        return {**message, "tool_call_id": _short(message["tool_call_id"])}
+    if not message.get("tool_calls"):
+        return message
+    return {**message, "tool_calls": [{**call, "id": _short(call["id"])} for call in message["tool_calls"]]}
+
+
+def _short(call_id: str) -> str:
+    return call_id if re.fullmatch("[a-zA-Z0-9]{9}", call_id) else hashlib.sha256(call_id.encode()).hexdigest()[:9]
 
 
 def _one(name: str, message: Message, habit: _Habit) -> dict[str, Any]:

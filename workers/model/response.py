@@ -2,8 +2,8 @@
 
 Providers differ in ways that would poison a conversation if stored unchanged. A call whose arguments are broken JSON
 makes some providers refuse every later request of that conversation, as does a tool name with a dot, or a call id that
-is not of nine letters and digits (Mistral) or was used before; Postgres refuses NUL characters. So an `Answer` is
-cleaned once, here, and can then be stored and sent to any provider.
+is longer than 40 characters or was used before; Postgres refuses NUL characters. So an `Answer` is cleaned once, here,
+and can then be stored and sent to any provider.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_TEXT = 64_000
 MAX_EXTRAS = 64_000
 
 _BAD_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-_GOOD_ID = re.compile(r"[a-zA-Z0-9]{9}")
+_GOOD_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _SIGNED_ID = re.compile(r".*?__thought__(?P<signature>\S+)", re.DOTALL)
 """litellm hides Gemini's thought signature in the id."""
 _NOT_JSON = "The arguments of this call are not valid JSON. Send one JSON object."
@@ -225,7 +225,7 @@ def _call_ids(messages: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def _clean_id(raw: object, taken: set[str]) -> str:
-    usable = isinstance(raw, str) and _GOOD_ID.fullmatch(raw) and raw not in taken
+    usable = isinstance(raw, str) and _GOOD_ID.fullmatch(raw) and "__thought__" not in raw and raw not in taken
     return str(raw) if usable else _new_id()
 
 

@@ -69,6 +69,20 @@ def test_an_option_that_is_refused_is_left_out(complaint: str, left: dict[str, A
     assert not habits.learn("a/x", complaint, [USER], OPTIONS)
 
 
+def test_ids_that_mistral_refuses_become_nine_characters_in_the_call_and_its_result() -> None:
+    habits = Habits()
+    call = {**CALL, "id": "call_1"}
+    talk = [USER, {**PLAIN, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "call_1", "content": "{}"}]
+    complaint = "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."
+    assert habits.messages("m/x", talk) == talk
+    assert habits.learn("m/x", complaint, talk, {})
+    _, said, result = habits.messages("m/x", talk)
+    assert said["tool_calls"][0]["id"] == result["tool_call_id"]
+    assert len(result["tool_call_id"]) == 9
+    assert result["tool_call_id"].isalnum()
+    assert not habits.learn("m/x", complaint, talk, {})
+
+
 def test_other_complaints_change_nothing() -> None:
     assert not Habits().learn("a/x", "Invalid value: 'tools'.", [USER, KEPT], OPTIONS)
     assert not Habits().learn("a/x", DEMAND, [USER], OPTIONS)

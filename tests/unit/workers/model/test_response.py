@@ -100,7 +100,7 @@ def test_no_more_calls_are_taken_than_the_cap() -> None:
     assert len(assistant_message(answer)["tool_calls"]) == MAX_TOOL_CALLS
 
 
-@pytest.mark.parametrize("bad", [None, "", "call:1.a|b", "x" * 41, 7, "call_0001", "call_1"])
+@pytest.mark.parametrize("bad", [None, "", "call:1.a|b", "x" * 41, 7])
 def test_a_call_id_some_provider_would_refuse_is_replaced(bad: object) -> None:
     (tool_call,) = read(None, call(id=bad)).tool_calls
     assert re.fullmatch("[a-z0-9]{9}", tool_call.id)
