@@ -57,8 +57,8 @@ class ReplyCollector:
 
     def __init__(self, broker_url: str) -> None:
         self.shown: list[Reply] = []
-        self._stop = threading.Event()
-        self._consumer = RepliesConsumer(broker_url)
+        self._broker_url = broker_url
+        self._stop, self._begin_anew = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
     def start(self) -> None:
@@ -71,12 +71,18 @@ class ReplyCollector:
         if self._thread.is_alive():
             self._thread.join(10)
 
+    def forget(self) -> None:
+        """Go on as another gateway, which has seen none of the conversations."""
+        self._begin_anew.set()
+
     def show(self, reply: Reply) -> None:
         """Called with each reply."""
         self.shown.append(reply)
 
     def _run(self) -> None:
-        self._consumer.run(self.show, stop=self._stop)
+        while not self._stop.is_set():
+            self._begin_anew.clear()
+            RepliesConsumer(self._broker_url).run(self.show, stop=self._stop, until=self._begin_anew.is_set)
 
 
 class Stack:

@@ -134,6 +134,7 @@ class Environment:
         self._end("agent", self._is_emptied, TURN_SECONDS, "a turn of the scenario before to end")
         self._end("shopify", lambda: not self._is_fetching(), FETCH_SECONDS, "a fetch of the scenario before to end")
         self.store.reset()
+        self.stack.gateway.forget()  # the next conversation has the same id
         for server in ("broker", "cache"):  # an unacked event of the scenario before would be new to an empty database
             self.redis(server).flushdb()
 
