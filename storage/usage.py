@@ -34,11 +34,6 @@ def add(session: Session, merchant_id: str, *, model: str, input_tokens: int, ou
     session.execute(SQL["add"], {"merchant_id": merchant_id, **values})
 
 
-def tokens_today(session: Session, merchant_id: str) -> int:
-    """The tokens the merchant has used since midnight UTC, read and written."""
-    return int(session.execute(SQL["tokens_today"], {"merchant_id": merchant_id}).scalar() or 0)
-
-
 def begin_turn(session: Session, merchant_id: str, *, most: int) -> bool:
     """Count a turn of the merchant's present minute; False, and nothing counted, if it has `most` already."""
     return session.execute(SQL["begin_turn"], {"merchant_id": merchant_id, "most": most}).first() is not None

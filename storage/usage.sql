@@ -7,10 +7,6 @@ ON CONFLICT (merchant_id, day, model) DO UPDATE SET
     calls = u.calls + 1, input_tokens = u.input_tokens + excluded.input_tokens,
     output_tokens = u.output_tokens + excluded.output_tokens
 
--- name: tokens_today
-SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM usage
-WHERE merchant_id = :merchant_id AND day = CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date)
-
 -- name: begin_turn
 -- A minute begins with the first turn after the last one. No row comes back when it is full.
 INSERT INTO turn_rates AS r (merchant_id, since, turns) VALUES (:merchant_id, clock_timestamp(), 1)

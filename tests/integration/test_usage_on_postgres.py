@@ -31,12 +31,6 @@ def run(database_url: str, *args: str) -> Result:
     return CliRunner(env={"DATABASE_URL": database_url}).invoke(cj, ["usage", *args])
 
 
-def test_tokens_of_a_day_add_up(used: Database) -> None:
-    with used.transaction() as session:
-        assert usage.tokens_today(session, "m1") == 3 * 1_001_000 + 10
-        assert usage.tokens_today(session, "m2") == usage.tokens_today(session, "nobody") == 0
-
-
 def test_figures_are_shown_by_day_merchant_and_model(used: Database, database_url: str) -> None:
     shown = json.loads(run(database_url, "--json").stdout)
     assert [(row["merchant_id"], row["model"], row["calls"]) for row in shown] == [

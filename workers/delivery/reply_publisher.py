@@ -64,10 +64,6 @@ class ReplyPublisher:
             self._breaker.failed(type(error).__name__)
             return None
 
-    def is_drained(self) -> bool:
-        """Whether no reply lies on the broker: all were taken by the gateway, or lost. False when nobody can say."""
-        return self.on_broker() == 0
-
     def purge(self) -> bool:
         """Remove every reply from the broker, since one of them holds what was erased; False if that failed.
 
