@@ -194,6 +194,13 @@ class _Server:
 
     def serve(self) -> dict[str, Any] | None:
         """None when the supervisor is gone; in each child, what it is to run."""
+        try:
+            return self._serve()
+        except ConnectionError:  # it went while it was being told something
+            self._end()
+            return None
+
+    def _serve(self) -> dict[str, Any] | None:
         for end in (self._woken, self._wakes):
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
