@@ -77,6 +77,8 @@ _WARM_UP = Request(
     [{"type": "function", "function": {"name": "warm_up", "parameters": {"type": "object"}}}],
     {"max_tokens": 1},
 )
+#: What litellm imports with its first call.
+_LATE = ("openai.resources", "litellm.litellm_core_utils.default_encoding", "litellm.proxy._types")
 _import_lock = threading.Lock()
 _habits = Habits()
 
@@ -128,7 +130,7 @@ def load() -> None:
     """Import litellm and what most of its calls need, and nothing more, so a process may fork afterwards."""
     with _growing_heap():
         _litellm()
-        for late in ("openai.resources", "litellm.litellm_core_utils.default_encoding"):
+        for late in _LATE:
             importlib.import_module(late)
 
 
