@@ -105,6 +105,19 @@ class RuleChecker:
             self.document.at(("behavior", "initiator"), message, severity="warning")
         for key, value in map_of(action).items():
             self.no_templates(("behavior", "initial_action", key), value)
+        self.opens_before(behavior)
+
+    def opens_before(self, behavior: dict[str, Any]) -> None:
+        path = ("behavior", "opens_before")
+        others = items_of(behavior.get("opens_before"))
+        if others and "opens" not in behavior:
+            message = "this needs 'opens' beside it: the events that open a conversation here, such as [oauth_complete]"
+            self.document.at(path, message, key=True)
+        for at, other in enumerate(others):
+            if other == self.data.get("name"):
+                self.document.at((*path, at), "a workflow cannot go before itself")
+            else:
+                self.target((*path, at), other)
 
     def transitions(self, transitions: dict[str, Any]) -> None:
         conditional: list[Path] = []

@@ -85,7 +85,7 @@ def test_the_shipped_workflows_are_sound() -> None:
         "'start_tier' has no effect: there are no tiers any more"
     ]
     assert all(workflow.tools == ("shopify_data",) for workflow in loaded)
-    assert loaded.starting_with("oauth_complete") is loaded.default
+    assert loaded.opener("oauth_complete", CONNECTED)[0] is loaded.default
 
 
 def test_onboarding_fetches_while_cj_still_thinks() -> None:
