@@ -31,6 +31,11 @@ OPENING_EVENTS: tuple[str, ...] = get_args(OpeningEvent)
 #: The transition taken when a conversation starts with all requirements met; it has no condition.
 ALREADY_AUTHENTICATED = "already_authenticated"
 
+#: Most tokens of one request to a model where neither the workflow nor the operator says otherwise, and how they are
+#: estimated.
+PROMPT_TOKENS = 40_000
+BYTES_PER_TOKEN = 3
+
 #: Context keys that the workers maintain, and why a workflow cannot set them.
 KEPT_BY_WORKERS: Mapping[str, str] = {
     "workflow": "a transition changes the conversation's workflow",

@@ -198,6 +198,9 @@ def test_publish_says_what_is_wrong(terminal: Terminal) -> None:
     assert said.startswith("cj: not published: ")
     assert "success" in said
     assert "did you mean oauth_complete?" in terminal("publish", "oauth_complet", code=2, **broker).stderr
+    # What is missing is what was misspelt.
+    said = terminal("publish", "shop_redact", "merchant_id=m", "shop_domian=a.myshopify.com", code=2, **broker).stderr
+    assert 'shop_domain is missing; shop_redact has no field "shop_domian" (did you mean shop_domain?)' in said
 
 
 def test_publish_without_a_broker_is_a_problem_not_a_traceback(terminal: Terminal) -> None:
