@@ -72,8 +72,9 @@ class Publisher:
         try:
             event = parse_object({name: value for name, value in attributes.items() if value is not None})
         except InvalidEvent as error:
-            if not (unknown := _no_such_fields(type, data)):
-                raise
+            unknown = _no_such_fields(type, data) if error.code == "event.missing_field" else ""
+            if not unknown:
+                raise  # else what is missing may be what was misspelt
             ids = {"source": error.source, "id": error.id, "type": error.type}
             raise InvalidEvent(error.code, f"{error.message}; {unknown}", **ids) from None
         _refuse_what_consumers_ignore(event, traceparent)

@@ -166,7 +166,8 @@ class _Checker:
     def side(self, node: parse.Node, other: parse.Node) -> Kind:
         """The kind of one side; a bare unknown word compared with a known field was probably meant as text."""
         known = self.fields.get(str(other.path[0]), _UNKNOWN) if isinstance(other, parse.Field) else _UNKNOWN
-        if known is not _UNKNOWN and isinstance(node, parse.Field) and len(node.path) == 1 and node.path[0] not in self.fields:
+        bare = isinstance(node, parse.Field) and len(node.path) == 1 and node.path[0] not in self.fields
+        if known is not _UNKNOWN and isinstance(node, parse.Field) and bare:
             name = str(node.path[0])
             meant = meant_boolean(name)
             if meant not in (None, name.lower()) and known == "boolean":
