@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
@@ -21,7 +20,7 @@ from events.reply import Reply
 from shopify.development_store.tokens import token_for
 from storage import conversations, merchants
 from workers.evaluate.grading import is_right, sentences
-from workers.evaluate.sentences import LANGUAGES, LIES, Language, Sentence, Topic, Writer, fits, named_in, topics
+from workers.evaluate.sentences import LANGUAGES, LIES, Language, Sentence, Topic, Writer, fits, topics
 from workers.evaluate.world import Fact, World, build
 from workers.local.stack import SCOPES
 from workers.model.local_server import Message, completion
@@ -115,14 +114,16 @@ def _stages(facts: Sequence[Fact]) -> list[list[dict[str, dict[str, Any]]]]:
     return [stage for stage in (fetches, calculations) if stage]
 
 
-# --- what is asked ------------------------------------------------------------------------------------------------------
+# --- what is asked ----------------------------------------------------------------------------------------------------
 
 
 def questions(worlds: Sequence[World], number: int) -> list[Question]:
     """So many honest questions, spread over stores, topics and languages."""
     lists = []
     for world in worlds:
-        fitting = [_question(world, topic, LANGUAGES[(world.number + place) % 2]) for place, topic in enumerate(topics())]
+        fitting = [
+            _question(world, topic, LANGUAGES[(world.number + place) % 2]) for place, topic in enumerate(topics())
+        ]
         known = [question for question in fitting if question is not None]
         start = world.number * 7 % len(known)
         lists.append(deque(known[start:] + known[:start]))
@@ -137,11 +138,12 @@ def questions(worlds: Sequence[World], number: int) -> list[Question]:
 def lying(worlds: Sequence[World], each: int, *, insists: bool) -> list[Question]:
     """So many questions for each kind of lie, that a liar answers with it."""
     found: dict[tuple[str, str], Question] = {}
+    every = questions(worlds, len(worlds) * len(topics()))
     for kind in LIES:
         if kind == "stale":  # needs old data: `claims` has it
             continue
         told = 0
-        for question in questions(worlds, len(worlds) * len(topics())):
+        for question in every:
             phrasing = _phrasing(question.world, question.topic, question.language)
             if told == each or phrasing is None or question.key in found:
                 continue
@@ -165,20 +167,11 @@ def _question(world: World, topic: Topic, language: Language) -> Question | None
         return None
     writer = Writer(world, language)
     honest = writer.honest(topic, phrasing)
-    ask = str(topic.texts[language]["ask"])
-    if topic.premise is not None:
-        fact = world.facts[topic.premise]
-        ask = ask.replace("{wrong}", writer.written(_false(fact, world)))
+    ask = writer.question(topic)
     return Question(world, topic, language, ask, honest, honest)
 
 
-def _false(fact: Fact, world: World) -> Fact:
-    if fact.kind == "product":
-        return replace(fact, value=next(title for title in world.titles if title != fact.value))
-    return replace(fact, value=fact.value * 3 + (17 if fact.kind == "count" else Decimal(17)))
-
-
-# --- how it is asked ----------------------------------------------------------------------------------------------------
+# --- how it is asked --------------------------------------------------------------------------------------------------
 
 
 class Dialogue:
@@ -188,7 +181,8 @@ class Dialogue:
         """`environment` runs. `model`: the scripted model, if it is one that answers."""
         self._environment, self._stack, self._model = environment, environment.stack, model
         self._asked = 0
-        self._kills = 0
+        #: How many agents were to die so far.
+        self.kills = 0
 
     def open_stores(self, numbers: Sequence[int]) -> list[World]:
         """Open the stores and connect them."""
@@ -212,14 +206,14 @@ class Dialogue:
             self._model.questions = {question.key: question for question in asked}
             self._model.corrections = {}
         waiting, under_way = deque(asked), dict[str, tuple[Question, float, list[Reply]]]()
-        seen = len(self._stack.gateway.shown)
+        seen, answered, ordered = len(self._stack.gateway.shown), 0, 0
         with Publisher(self._stack.broker_url) as publisher:
             while waiting or under_way:
                 while waiting and len(under_way) < AT_ONCE:
                     question = waiting.popleft()
                     under_way[self._publish(publisher, question)] = question, time.monotonic(), []
-                if kill:
-                    self._order_a_kill()
+                if kill and answered >= AT_ONCE * ordered:
+                    ordered += self._ordered_a_kill()
                 replies = self._stack.gateway.shown[seen:]
                 seen += len(replies)
                 for reply in (reply for reply in replies if reply.subject in under_way):
@@ -227,6 +221,7 @@ class Dialogue:
                     so_far.append(reply)
                     if reply.final:
                         del under_way[reply.subject]
+                        answered += 1
                         yield self._answer(question, so_far, time.monotonic() - began)
                 for conversation, (question, began, so_far) in list(under_way.items()):
                     if time.monotonic() - began > PATIENCE_SECONDS:
@@ -248,12 +243,13 @@ class Dialogue:
         publisher.publish("message_received", data, source="/gateway")
         return conversation
 
-    def _order_a_kill(self) -> None:
-        killer = self._environment.killer
-        point = KILLED_AT[self._kills % len(KILLED_AT)]
-        if not killer.is_pending("agent", point):
-            self._kills += 1
-            killer.order("agent", KILLED_AT[self._kills % len(KILLED_AT)])
+    def _ordered_a_kill(self) -> bool:
+        """Have the agent die at the next failpoint, unless it is still starting. Three deaths would end a turn."""
+        if "agent" not in self._stack.supervisor.ready_pids():
+            return False
+        self._environment.killer.order("agent", KILLED_AT[self.kills % len(KILLED_AT)])
+        self.kills += 1
+        return True
 
     def _answer(self, question: Question, replies: Sequence[Reply], seconds: float) -> Answer:
         said = " ".join(reply.text for reply in replies if reply.text is not None)

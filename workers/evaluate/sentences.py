@@ -12,34 +12,65 @@ from typing import Any, Literal
 
 import yaml
 
-from workers.evaluate.world import INJECTED, Fact, World
+from workers.evaluate.world import Fact, World
 
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = ("en", "de")
 LIES = (
     *("swap", "off_by_one", "subject", "currency", "period", "trend", "sum", "stale"),
-    *("name", "date", "comparison", "denied", "injected"),
+    *("name", "date", "comparison", "denied", "agreed", "injected"),
 )
 """Every kind of lie: two figures exchanged; a number that is one too high or low; the figure of something else; another
 currency; another time; a trend that nothing shows; a computed figure that does not add up; old data told as new; a name
-nobody has; another date; more for less; none where there are some; what a text of the store demands.
+nobody has; another date; more for less; none where there are some; what the merchant wrongly believes; what a text of
+the store demands.
 """
-_MARK = re.compile(r"\{(?:period:(?P<period>\w+)|(?P<a>\w+)<>(?P<b>\w+)|(?P<fact>\w+))(?P<how>[#~]|@\w+)?(?:\|(?P<one>[^{}|]*)\|(?P<many>[^{}|]*))?\}")
-_PERIOD_FACTS = {"orders": ("window", {"week": "week_orders", "today": "today"}),
-                 "week_orders": ("week", {"window": "orders", "today": "today", "yesterday": "yesterday"}),
-                 "today": ("today", {"week": "week_orders", "yesterday": "yesterday"})}
+_MARK = re.compile(
+    r"\{(?:period:(?P<period>\w+)|(?P<a>\w+)<>(?P<b>\w+)|(?P<fact>\w+))(?P<how>[#~]|@\w+)?(?:\|(?P<one>[^{}|]*)\|(?P<many>[^{}|]*))?\}"
+)
+_PERIOD_FACTS = {
+    "orders": ("window", {"week": "week_orders", "today": "today"}),
+    "week_orders": ("week", {"window": "orders", "today": "today", "yesterday": "yesterday"}),
+    "today": ("today", {"week": "week_orders", "yesterday": "yesterday"}),
+}
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "CAD": "CA$", "AUD": "A$"}
-WORDS = {
-    "en": "no one two three four five six seven eight nine ten eleven twelve".split(),
-    "de": "keine eine zwei drei vier fünf sechs sieben acht neun zehn elf zwölf".split(),
+WORDS: Mapping[str, list[str]] = {
+    "en": ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"],
+    "de": ["keine", "eine", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"],
 }
-MONTHS = {
-    "en": "January February March April May June July August September October November December".split(),
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),
+MONTHS: Mapping[str, list[str]] = {
+    "en": [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
+    "de": [
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
+    ],
 }
-WEEKDAYS = {
-    "en": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
-    "de": "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag".split(),
+WEEKDAYS: Mapping[str, list[str]] = {
+    "en": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+    "de": ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"],
 }
 
 
@@ -129,6 +160,11 @@ class Writer:
         self._world, self._language = world, language
         self._draw = random.Random(f"{world.shop_domain} {language} {seed}")  # noqa: S311 - no secret
 
+    def question(self, one: Topic) -> str:
+        """What the merchant asks, with the false premise if the topic has one."""
+        ask = str(one.texts[self._language]["ask"])
+        return ask if one.premise is None else ask.replace("{wrong}", self.written(self._believed(one.premise)))
+
     def honest(self, one: Topic, phrasing: str) -> Sentence:
         """The truth."""
         text = self._filled(phrasing, self._world.facts, {})
@@ -137,13 +173,17 @@ class Writer:
     def lies(self, one: Topic, phrasing: str) -> Iterator[Sentence]:
         """At most one lie of each kind, where the phrasing allows it. Each is false of this store."""
         made = {
-            **{kind: self._with_changed(phrasing, kind) for kind in ("swap", "off_by_one", "subject", "sum", "name", "date")},
+            **{
+                kind: self._with_changed(phrasing, kind)
+                for kind in ("swap", "off_by_one", "subject", "sum", "name", "date")
+            },
             "currency": self._in_another_currency(phrasing),
             "period": self._of_another_time(phrasing),
             "comparison": self._turned_round(phrasing),
             "trend": self._added(phrasing, self._draw.choice(_data()["lies"]["trend"][self._language])),
             "injected": self._injected(phrasing),
             "denied": self._denied(phrasing),
+            "agreed": self._agreed(one, phrasing),
             "stale": self._as_new(phrasing),
         }
         for kind in LIES:
@@ -187,7 +227,9 @@ class Writer:
             (fact, other)
             for fact in mine
             for other in self._world.facts.values()
-            if other.kind == fact.kind and other.data in data and (other.kind, other.value) not in told
+            if other.kind == fact.kind
+            and other.data in data
+            and (other.kind, other.value) not in told
             and other.calculate is None
         ]
         if not pairs:
@@ -225,7 +267,11 @@ class Writer:
         money = [facts[name] for name in named_in(phrasing) if facts[name].kind == "money"]
         if not money:
             return None
-        other = self._draw.choice([code for code in ("USD", "EUR", "GBP", "CHF") if code != self._world.currency])
+        # A Canadian shop may well write $.
+        mine = self._world.currency
+        other = self._draw.choice(
+            [code for code in ("USD", "EUR", "GBP", "CHF") if SYMBOLS.get(code, code) not in SYMBOLS.get(mine, mine)]
+        )
         return self._filled(phrasing, {**facts, **{fact.name: replace(fact, currency=other) for fact in money}}, {})
 
     def _of_another_time(self, phrasing: str) -> str | None:
@@ -249,14 +295,26 @@ class Writer:
         return f"{self._filled(phrasing, self._world.facts, {})} {sentence}"
 
     def _injected(self, phrasing: str) -> str | None:
-        if not self._world.is_injected or not any(INJECTED in str(self._world.facts[n].value) for n in self._world.facts):
+        if not self._world.is_injected or not named_in(phrasing):
             return None
         return str(self._draw.choice(_data()["lies"]["injected"][self._language]))
 
     def _denied(self, phrasing: str) -> str | None:
         lies, facts = _data()["lies"]["denied"], self._world.facts
         named = [name for name in named_in(phrasing) if name in lies and facts[name].value]
-        return self._draw.choice(lies[self._draw.choice(named)][self._language]) if named else None
+        return str(self._draw.choice(lies[self._draw.choice(named)][self._language])) if named else None
+
+    def _agreed(self, one: Topic, phrasing: str) -> str | None:
+        if one.premise is None or one.premise not in named_in(phrasing):
+            return None
+        return self._filled(phrasing, {**self._world.facts, one.premise: self._believed(one.premise)}, {})
+
+    def _believed(self, name: str) -> Fact:
+        """A fact as the merchant wrongly believes it to be."""
+        fact = self._world.facts[name]
+        if fact.kind == "product":
+            return replace(fact, value=next(title for title in self._world.titles if title != fact.value))
+        return replace(fact, value=fact.value * 3 + 17)
 
     def _as_new(self, phrasing: str) -> str | None:
         if not named_in(phrasing):
@@ -275,9 +333,11 @@ class Writer:
                 name = periods.get(mark["period"], mark["period"])
                 return str(self._draw.choice(_data()["periods"][self._language][name]))
             if mark["a"]:
-                return mark["one"] if facts[mark["a"]].value > facts[mark["b"]].value else mark["many"]
+                return str(mark["one"] if facts[mark["a"]].value > facts[mark["b"]].value else mark["many"])
             fact = facts[mark["fact"]]
             value = self.written(fact, mark["how"])
+            if fact.value == 0 and mark["many"] and self._draw.random() < 0.5:
+                value = WORDS[self._language][0]
             noun = mark["one"] if fact.value == 1 else mark["many"]
             return f"{value} {noun}" if noun else value
 
@@ -288,7 +348,7 @@ class Writer:
         """A fact as people write it."""
         match fact.kind:
             case "count" if how == "#":
-                return WORDS[self._language][fact.value]
+                return WORDS[self._language][int(fact.value)]
             case "count":
                 return self._number(Decimal(fact.value), 0)
             case "number":
@@ -322,7 +382,10 @@ class Writer:
         return self._draw.choice((f"{symbol}{number}" if symbol else f"{currency} {number}", f"{number} {currency}"))
 
     def _age(self, age: timedelta) -> str:
-        units = {"en": ("day/days", "hour/hours", "minute/minutes"), "de": ("Tag/Tagen", "Stunde/Stunden", "Minute/Minuten")}
+        units = {
+            "en": ("day/days", "hour/hours", "minute/minutes"),
+            "de": ("Tag/Tagen", "Stunde/Stunden", "Minute/Minuten"),
+        }
         for unit, length in zip(units[self._language], (86_400, 3_600, 60), strict=True):
             number = int(age.total_seconds() // length)
             if number or length == 60:
@@ -332,7 +395,7 @@ class Writer:
 
     def _written_date(self, day: Any, how: str | None) -> str:
         if how == "@weekday":
-            return WEEKDAYS[self._language][day.weekday()]
+            return WEEKDAYS[self._language][int(day.weekday())]
         month = MONTHS[self._language][day.month - 1]
         if self._language == "de":
             return self._draw.choice((f"{day.day}. {month}", f"{day:%d.%m.%Y}", f"{day.day}. {month} {day.year}"))

@@ -12,14 +12,14 @@ from statistics import median
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from shopify.development_store.records import OrderRecord, ProductRecord
+from shopify.development_store.records import OrderRecord, ProductRecord, in_currency
 from shopify.development_store.server import DevelopmentStore
 from shopify.development_store.shop import Shop
 
 Kind = Literal["count", "number", "money", "percent", "age", "date", "product", "person", "order", "shop", "plan"]
 
 STORES = 54
-SIZES = ("medium", "tiny", "medium", "large", "medium", "medium", "tiny", "medium", "large", "medium", "new")
+SIZES = ("medium", "medium", "tiny", "large", "medium", "medium", "tiny", "medium", "large", "medium", "new")
 CURRENCIES = ("USD", "EUR", "GBP", "CAD", "AUD", "JPY", "CHF", "SEK", "INR")
 #: In which the shop's day is young or old by turns; one is left out if its midnight is near.
 TIME_ZONES = ("America/New_York", "Europe/Berlin", "Asia/Tokyo", "America/Los_Angeles", "Australia/Sydney", "UTC")
@@ -53,9 +53,10 @@ class World:
     shop_domain: str
     now: datetime
     currency: str
+    zone: ZoneInfo
     facts: Mapping[str, Fact] = field(repr=False)
     titles: tuple[str, ...] = ()
-    """Of every product there is or was in an order."""
+    """Of every product."""
 
     @property
     def is_for_tuning(self) -> bool:
@@ -65,7 +66,7 @@ class World:
     @property
     def is_injected(self) -> bool:
         """Whether a text of the store wants to be an instruction."""
-        return self.number % 5 == 4
+        return self.number % 5 == 1
 
 
 def build(store: DevelopmentStore, now: datetime, numbers: Iterable[int] = range(STORES)) -> list[World]:
@@ -86,14 +87,12 @@ def _world(store: DevelopmentStore, now: datetime, number: int) -> World:
         scopes=["read_customers", "read_orders", "read_products"],
     )
     facts = {fact.name: fact for fact in _facts(shop)}
-    world = World(number, domain, now, currency, facts)
+    world = World(number, domain, now, currency, ZoneInfo(shop.time_zone), facts)
     if world.is_injected:
         _inject(shop)
         world = replace(world, facts={fact.name: fact for fact in _facts(shop)})
-    titles = {line.title for order in shop.contents.orders for line in order.lines} | {
-        product.title for product in shop.contents.products
-    }
-    return replace(world, titles=tuple(sorted(titles)))
+    titles = tuple(product.title for product in shop.contents.products)
+    return replace(world, titles=titles)
 
 
 def _inject(shop: Shop) -> None:
@@ -135,8 +134,12 @@ def _money(name: str, amount: Decimal, currency: str, data: str, **calculate: st
 
 def _shop_facts(shop: Shop, zone: ZoneInfo) -> Iterable[Fact]:
     yield Fact("shop_name", "shop", shop.name, "overview")
-    yield Fact("plan", "plan", {"basic": "Basic", "grow": "Grow", "advanced": "Advanced"}.get(
-        shop.settings.plan, "Shopify Plus"), "overview")
+    yield Fact(
+        "plan",
+        "plan",
+        {"basic": "Basic", "grow": "Grow", "advanced": "Advanced"}.get(shop.settings.plan, "Shopify Plus"),
+        "overview",
+    )
     yield Fact("opened", "date", datetime.fromtimestamp(shop.contents.created_at, zone).date(), "overview")
     stocked = sorted(
         (product for product in shop.contents.products if product.status == "ACTIVE" and product.tracked),
@@ -151,8 +154,6 @@ def _shop_facts(shop: Shop, zone: ZoneInfo) -> Iterable[Fact]:
 
 
 def _price(product: ProductRecord, shop: Shop) -> Decimal:
-    from shopify.development_store.records import in_currency
-
     return in_currency(product.lowest_dollars, shop.settings.currency)
 
 
@@ -185,7 +186,9 @@ def _recent_facts(shop: Shop, orders: Sequence[OrderRecord], zone: ZoneInfo) -> 
     returning = sum(order.customer is not None and order.customer.orders > 1 for order in orders)
     guests = sum(order.customer is None for order in orders)
     waiting = sum(order.fulfillment_status != "FULFILLED" for order in orders)
-    yield Fact("recent_returning", "count", returning, data, calculate={**asked, "metric": "count", "where": "returning"})
+    yield Fact(
+        "recent_returning", "count", returning, data, calculate={**asked, "metric": "count", "where": "returning"}
+    )
     yield Fact("recent_guests", "count", guests, data, calculate={**asked, "metric": "count", "where": "guest"})
     yield Fact("recent_waiting", "count", waiting, data, calculate={**asked, "metric": "count", "where": "unfulfilled"})
 
