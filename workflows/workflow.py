@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from workflows.actions import CompiledAction, ProcessMessage, Transition
 from workflows.definition import LimitsSection, ModelSection, WorkflowDefinition
@@ -65,6 +66,10 @@ class Workflow:
     @property
     def model(self) -> ModelSection:
         return self.definition.model
+
+    @property
+    def truth(self) -> Literal["strict", "report"]:
+        return self.definition.truth
 
     @property
     def requirements(self) -> frozenset[str]:
