@@ -288,7 +288,7 @@ class _Reader:
         entities = {f"order:{name.lstrip('#').upper()}"} if name else set()
         if isinstance(node.get("customer"), Mapping):
             entities |= self._named("customer", node["customer"].get("name"))
-        for item in node.get("items") or ():
+        for item in (node["items"] if isinstance(node.get("items"), list) else ()):
             if isinstance(item, Mapping):
                 entities |= self._named("product", item.get("title"))
         self._grounds.links.append(frozenset(entities))
@@ -433,7 +433,7 @@ class _Reader:
         lines = 0
         for row in rows:
             seen = set()
-            for item in row.get("items") or ():
+            for item in (row["items"] if isinstance(row.get("items"), list) else ()):
                 if "kind" in item or not isinstance(item.get("title"), str):
                     continue
                 lines += 1

@@ -33,6 +33,11 @@ WORKFLOW = "ad_hoc_support"
 AT_ONCE = 8
 PATIENCE_SECONDS = 90.0
 POLL_SECONDS = 0.01
+_CLAIMS = """
+SELECT assistant #>> '{_claims,then}' FROM steps JOIN turns ON turns.id = steps.turn_id
+WHERE turns.conversation_id = :conversation AND assistant ? '_claims'
+"""
+"""What became of the words in which the check found something."""
 #: Where agents are killed between and during the repetitions, by turns.
 KILLED_AT = ("model.after", "step.before_commit", "publish.before")
 
@@ -80,8 +85,6 @@ class EvaluatedModel(ScriptedModel):
     def __init__(self) -> None:
         super().__init__()
         self.questions: dict[tuple[str, str], Question] = {}
-        #: How often each was asked to say it again.
-        self.corrections: dict[tuple[str, str], int] = {}
 
     async def respond(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
         messages: Sequence[Message] = body.get("messages") or []
@@ -92,8 +95,6 @@ class EvaluatedModel(ScriptedModel):
         offered = {tool["function"]["name"] for tool in body.get("tools") or ()}
         if not is_correction and rounds < len(stages) and all(offered >= call.keys() for call in stages[rounds]):
             return completion(wire_message(ModelAnswer(call=stages[rounds]), rounds), body.get("model"))
-        if is_correction:
-            self.corrections[question.key] = self.corrections.get(question.key, 0) + 1
         words = question.told if question.insists or not is_correction else question.truth
         return completion(wire_message(ModelAnswer(say=words.text), rounds), body.get("model"))
 
@@ -204,7 +205,6 @@ class Dialogue:
         """Ask them all, several at a time, each in a conversation of its own; with `kill`, agents die on the way."""
         if self._model is not None:
             self._model.questions = {question.key: question for question in asked}
-            self._model.corrections = {}
         waiting, under_way = deque(asked), dict[str, tuple[Question, float, list[Reply]]]()
         seen, answered, ordered = len(self._stack.gateway.shown), 0, 0
         with Publisher(self._stack.broker_url) as publisher:
@@ -253,19 +253,29 @@ class Dialogue:
 
     def _answer(self, question: Question, replies: Sequence[Reply], seconds: float) -> Answer:
         said = " ".join(reply.text for reply in replies if reply.text is not None)
-        corrections = 0 if self._model is None else self._model.corrections.get(question.key, 0)
-        is_over = any(reply.final for reply in replies)
-        outcome, is_honest = _outcome(question, said) if is_over else "none", question.told is question.truth
-        changed = self._model is not None and is_honest and (said != question.truth.text or corrections > 0)
-        return Answer(question, said, seconds, outcome, corrections, changed)
+        if not any(reply.final for reply in replies):
+            return Answer(question, said, seconds, "none")
+        then = [row[0] for row in self._stack.rows(_CLAIMS, conversation=replies[0].subject)]
+        is_honest = question.told is question.truth
+        held_back = bool(then) or said != question.truth.text
+        return Answer(
+            question,
+            said,
+            seconds,
+            _outcome(question, said, is_checked=bool(then)),
+            corrections=then.count("withdrawn"),
+            is_false_alarm=self._model is not None and is_honest and held_back,
+        )
 
 
-def _outcome(question: Question, said: str) -> str:
+def _outcome(question: Question, said: str, *, is_checked: bool) -> str:
     if question.told is not question.truth:
         true = sentences(question.truth.text)
         lies = [sentence for sentence in sentences(question.told.text) if sentence not in true]
         return "said" if any(lie in said for lie in lies) else "caught"
-    return "right" if is_right(said, question.topic, question.world, question.expected) else "said"
+    if is_right(said, question.topic, question.world, question.expected):
+        return "right"
+    return "caught" if is_checked else "said"
 
 
 def _merchant(world: World) -> str:

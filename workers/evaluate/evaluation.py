@@ -162,16 +162,18 @@ def table(report: Report) -> str:
             "lies told to merchants", report["lies"], ("asked", "caught", "said", "none", "corrections", "seconds")
         )
     if "repeated" in report:
-        repeated = report["repeated"]
-        chances = ", ".join(f"pass^{k} {chance:.1%}" for k, chance in repeated["pass"].items())
-        lines += [
-            "",
-            f"{repeated['questions']} questions, {repeated['times']} times each, {repeated['kills']} agents killed: {chances}",
-        ]
+        lines += ["", repetitions(report["repeated"])]
     lines += ["", f"{report['tokens']:,} tokens for the questions"]
     if "check" in report:
         lines += ["", *mass.lines(report["check"])]
     return "\n".join(lines)
+
+
+def repetitions(repeated: Report) -> str:
+    """What came of asking the same again and again."""
+    chances = ", ".join(f"pass^{k} {chance:.1%}" for k, chance in repeated["pass"].items())
+    asked = f"{repeated['questions']} questions, {repeated['times']} times each"
+    return f"{asked}, while agents were killed {repeated['kills']} times: {chances}"
 
 
 def _table(title: str, rows: Mapping[str, Report], columns: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from workers.evaluate import mass
+from workers.evaluate.evaluation import repetitions
 
 STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
@@ -43,12 +44,7 @@ def page(report: Mapping[str, Any]) -> str:
     if "lies" in report:
         parts.append(_table("Lies of a scripted model", LIES, report["lies"]))
     if "repeated" in report:
-        repeated = report["repeated"]
-        chances = ", ".join(f"pass^{k} {chance:.1%}" for k, chance in repeated["pass"].items())
-        parts.append(
-            f"<p>{repeated['questions']} questions, {repeated['times']} times each, while agents were killed "
-            f"{repeated['kills']} times: {chances}.</p>"
-        )
+        parts.append(f"<p>{escape(repetitions(report['repeated']))}.</p>")
     if "check" in report:
         parts += [f"<h2>The check alone</h2><pre>{escape(chr(10).join(mass.lines(report['check'])))}</pre>"]
         parts += [_examples(report["check"]["reported"]["examples"])]
