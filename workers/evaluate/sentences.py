@@ -158,7 +158,9 @@ class Writer:
 
     def __init__(self, world: World, language: Language, seed: int = 0) -> None:
         self._world, self._language = world, language
-        self._draw = random.Random(f"{world.shop_domain} {language} {seed}")  # noqa: S311 - no secret
+        self._seed = f"{world.shop_domain} {language} {seed}"
+        self._draw = random.Random(self._seed)  # noqa: S311 - no secret
+        self._style = self._draw
 
     def question(self, one: Topic) -> str:
         """What the merchant asks, with the false premise if the topic has one."""
@@ -329,14 +331,16 @@ class Writer:
 
     def _filled(self, phrasing: str, facts: Mapping[str, Fact], periods: Mapping[str, str]) -> str:
         def written(mark: re.Match[str]) -> str:
+            # A liar writes as the honest model does, but for the lie.
+            self._style = random.Random(f"{self._seed} {mark.start()}")  # noqa: S311 - no secret
             if mark["period"]:
                 name = periods.get(mark["period"], mark["period"])
-                return str(self._draw.choice(_data()["periods"][self._language][name]))
+                return str(self._style.choice(_data()["periods"][self._language][name]))
             if mark["a"]:
                 return str(mark["one"] if facts[mark["a"]].value > facts[mark["b"]].value else mark["many"])
             fact = facts[mark["fact"]]
             value = self.written(fact, mark["how"])
-            if fact.value == 0 and mark["many"] and self._draw.random() < 0.5:
+            if fact.value == 0 and mark["many"] and self._style.random() < 0.5:
                 value = WORDS[self._language][0]
             noun = mark["one"] if fact.value == 1 else mark["many"]
             return f"{value} {noun}" if noun else value
@@ -365,7 +369,7 @@ class Writer:
 
     def _number(self, value: Decimal, places: int) -> str:
         text = f"{value:,.{places}f}"
-        if abs(value) < 10_000 and self._draw.random() < 0.3:
+        if abs(value) < 10_000 and self._style.random() < 0.3:
             text = text.replace(",", "")
         return text.translate(str.maketrans(",.", ".,")) if self._language == "de" else text
 
@@ -378,8 +382,8 @@ class Writer:
         number = self._number(value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP), places)
         symbol = SYMBOLS.get(currency)
         if self._language == "de":
-            return self._draw.choice((f"{number} {symbol or currency}", f"{number} {currency}"))
-        return self._draw.choice((f"{symbol}{number}" if symbol else f"{currency} {number}", f"{number} {currency}"))
+            return self._style.choice((f"{number} {symbol or currency}", f"{number} {currency}"))
+        return self._style.choice((f"{symbol}{number}" if symbol else f"{currency} {number}", f"{number} {currency}"))
 
     def _age(self, age: timedelta) -> str:
         units = {
@@ -398,5 +402,5 @@ class Writer:
             return WEEKDAYS[self._language][int(day.weekday())]
         month = MONTHS[self._language][day.month - 1]
         if self._language == "de":
-            return self._draw.choice((f"{day.day}. {month}", f"{day:%d.%m.%Y}", f"{day.day}. {month} {day.year}"))
-        return self._draw.choice((f"{month} {day.day}", f"{day.day} {month} {day.year}", day.isoformat()))
+            return self._style.choice((f"{day.day}. {month}", f"{day:%d.%m.%Y}", f"{day.day}. {month} {day.year}"))
+        return self._style.choice((f"{month} {day.day}", f"{day.day} {month} {day.year}", day.isoformat()))
