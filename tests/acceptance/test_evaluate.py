@@ -12,12 +12,12 @@ from workers.evaluate.sentences import LIES
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
-    return evaluate(Plan(stores=2, questions=24, lies=2, repeated=4, times=2, sentences=False))
+    return evaluate(Plan(stores=2, questions=16, lies=1, repeated=3, times=2, sentences=False))
 
 
 def test_an_honest_model_is_left_alone(report: dict[str, Any]) -> None:
     figures = report["answers"]["all"]
-    assert (figures["asked"], figures["right"], figures["false_alarms"], figures["corrections"]) == (24, 24, 0, 0)
+    assert (figures["asked"], figures["right"], figures["false_alarms"], figures["corrections"]) == (16, 16, 0, 0)
 
 
 def test_no_lie_reaches_a_merchant(report: dict[str, Any]) -> None:
@@ -34,6 +34,6 @@ def test_killed_agents_answer_all_the_same(report: dict[str, Any]) -> None:
 def test_the_report_is_for_people_too_and_needs_nothing_from_elsewhere(report: dict[str, Any]) -> None:
     assert "lies told to merchants" in table(report)
     shown = page(report)
-    assert shown.count("<tr>") > 24
+    assert shown.count("<tr>") > 16
     assert re.findall(r"(?:src|href|url|@import)\s*[=(]", shown) == []
     assert "//" not in re.sub(r"//(?=\w*\.myshopify)", "", shown)

@@ -20,8 +20,8 @@ from events.reply import Reply
 from shopify.development_store.tokens import token_for
 from storage import conversations, merchants
 from workers.evaluate.grading import is_right, sentences
-from workers.evaluate.sentences import LANGUAGES, LIES, Language, Sentence, Topic, Writer, fits, topics
-from workers.evaluate.world import Fact, World, build
+from workers.evaluate.sentences import LANGUAGES, LIES, Language, Statement, Topic, Writer, fits, topics
+from workers.evaluate.world import StoreFact, World, build
 from workers.local.stack import SCOPES
 from workers.model.local_server import Message, completion
 from workers.scenario.environment import Environment
@@ -50,8 +50,8 @@ class Question:
     topic: Topic
     language: Language
     ask: str
-    truth: Sentence
-    told: Sentence
+    truth: Statement
+    told: Statement
     insists: bool = False
     """Whether a liar says it again when it is asked to correct itself."""
 
@@ -67,7 +67,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ShownAnswer:
     """What the merchant got. `outcome` is right, caught (wrong, but not said), said (wrong, and said) or none."""
 
     question: Question
@@ -108,7 +108,7 @@ class EvaluatedModel(ScriptedModel):
         raise LookupError("asked something that is no question of this evaluation")
 
 
-def _stages(facts: Sequence[Fact]) -> list[list[dict[str, dict[str, Any]]]]:
+def _stages(facts: Sequence[StoreFact]) -> list[list[dict[str, dict[str, Any]]]]:
     """The tool calls that bring the facts: what to fetch, then what to calculate."""
     fetches = [{"shopify_data": {"data_type": data}} for data in dict.fromkeys(fact.data for fact in facts)]
     calculations = [{"calculate_metrics": dict(fact.calculate)} for fact in facts if fact.calculate is not None]
@@ -201,7 +201,7 @@ class Dialogue:
                 )
         return worlds
 
-    def ask(self, asked: Sequence[Question], *, kill: bool = False) -> Iterator[Answer]:
+    def ask(self, asked: Sequence[Question], *, kill: bool = False) -> Iterator[ShownAnswer]:
         """Ask them all, several at a time, each in a conversation of its own; with `kill`, agents die on the way."""
         if self._model is not None:
             self._model.questions = {question.key: question for question in asked}
@@ -251,14 +251,14 @@ class Dialogue:
         self.kills += 1
         return True
 
-    def _answer(self, question: Question, replies: Sequence[Reply], seconds: float) -> Answer:
+    def _answer(self, question: Question, replies: Sequence[Reply], seconds: float) -> ShownAnswer:
         said = " ".join(reply.text for reply in replies if reply.text is not None)
         if not any(reply.final for reply in replies):
-            return Answer(question, said, seconds, "none")
+            return ShownAnswer(question, said, seconds, "none")
         then = [row[0] for row in self._stack.rows(_CLAIMS, conversation=replies[0].subject)]
         is_honest = question.told is question.truth
         held_back = bool(then) or said != question.truth.text
-        return Answer(
+        return ShownAnswer(
             question,
             said,
             seconds,

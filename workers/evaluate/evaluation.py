@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from workers.evaluate import mass
-from workers.evaluate.dialogue import Answer, Dialogue, EvaluatedModel, Question, lying, questions
+from workers.evaluate.dialogue import Dialogue, EvaluatedModel, Question, ShownAnswer, lying, questions
 from workers.evaluate.sentences import LIES
 from workers.scenario.environment import Environment
 
@@ -74,7 +74,7 @@ def evaluate(
         report |= {"stores": len({q.world.number for q in asked}), "questions": len(asked)}
         report["answers"] = _by(answers, [answer.question.topic.kind for answer in answers])
         report["tokens"] = dialogue.tokens()
-        lies: list[Answer] = []
+        lies: list[ShownAnswer] = []
         if model is None:
             for insists in (True, False):
                 lies += _asked(dialogue, lying(worlds, plan.lies, insists=insists), say, "lies")
@@ -88,21 +88,21 @@ def evaluate(
 
 def _asked(
     dialogue: Dialogue, asked: Sequence[Question], say: Callable[[str], None], what: str, *, kill: bool = False
-) -> list[Answer]:
+) -> list[ShownAnswer]:
     began = time.monotonic()
     answers = list(dialogue.ask(asked, kill=kill))
     say(f"{len(answers)} {what} answered, {time.monotonic() - began:.1f} s")
     return answers
 
 
-def _by(answers: Sequence[Answer], groups: Sequence[str]) -> Report:
+def _by(answers: Sequence[ShownAnswer], groups: Sequence[str]) -> Report:
     """Figures of all the answers, and of each group."""
     kinds = [kind for kind in dict.fromkeys((*LIES, *groups)) if kind in groups]
     by = {kind: [a for a, group in zip(answers, groups, strict=True) if group == kind] for kind in kinds}
     return {"all": _figures(answers), **{kind: _figures(found) for kind, found in by.items()}}
 
 
-def _figures(answers: Sequence[Answer]) -> Report:
+def _figures(answers: Sequence[ShownAnswer]) -> Report:
     outcomes = [answer.outcome for answer in answers]
     return {
         "asked": len(answers),
@@ -124,7 +124,7 @@ def _repeated(dialogue: Dialogue, asked: Sequence[Question], times: int, say: Ca
     return {"questions": len(asked), "times": times, "kills": dialogue.kills, "pass": chances}
 
 
-def _listed(answer: Answer) -> Report:
+def _listed(answer: ShownAnswer) -> Report:
     question = answer.question
     return {
         "store": question.world.shop_domain.partition(".")[0],

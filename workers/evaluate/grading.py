@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from workers.evaluate.sentences import LANGUAGES, MONTHS, WEEKDAYS, WORDS, Topic
-from workers.evaluate.world import Fact, World
+from workers.evaluate.world import StoreFact, World
 
 _NUMBER = re.compile(r"\d(?:[\d.,'\u00a0\u202f]*\d)?")
 #: An amount may be told rounded: to so much of itself.
@@ -24,7 +24,7 @@ def sentences(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[^a-z\s])", text) if part.strip()]
 
 
-def _holds(text: str, fact: Fact) -> bool:
+def _holds(text: str, fact: StoreFact) -> bool:
     match fact.kind:
         case "count":
             words = [WORDS[language][fact.value] for language in LANGUAGES if fact.value < len(WORDS[language])]

@@ -22,7 +22,7 @@ from shopify.transport import http_client
 from workers.agent.calculate_metrics import MetricsArguments, calculate
 from workers.agent.grounding import check, ungrounded
 from workers.agent.grounds import Grounds
-from workers.evaluate.sentences import LANGUAGES, LIES, Sentence, Writer, fits, topics
+from workers.evaluate.sentences import LANGUAGES, LIES, Statement, Writer, fits, topics
 from workers.evaluate.world import World, build, fixed_now
 from workers.local.stack import SCOPES
 from workers.shop import results
@@ -49,7 +49,7 @@ class Half:
     seconds: float = 0.0
     examples: list[dict[str, str]] = field(default_factory=list)
 
-    def take(self, world: World, sentence: Sentence, grounds: Grounds) -> None:
+    def take(self, world: World, sentence: Statement, grounds: Grounds) -> None:
         """Put the sentence to the check."""
         began = time.perf_counter()
         claims = ungrounded(check(sentence.text, grounds))
@@ -113,7 +113,7 @@ def _read(world: World, store: DevelopmentStore, http: httpx.Client) -> dict[str
     return {one: results.fetched(one, fetched, world.now) for one, fetched in found.items()}
 
 
-def _sentences(world: World, read: Mapping[str, Result]) -> Iterator[tuple[Sentence, Grounds]]:
+def _sentences(world: World, read: Mapping[str, Result]) -> Iterator[tuple[Statement, Grounds]]:
     """True ones and lies, each with what its turn has read. A text comes once."""
     known: set[str] = set()
     turns: dict[Any, Grounds] = {}
@@ -139,7 +139,7 @@ def _sentences(world: World, read: Mapping[str, Result]) -> Iterator[tuple[Sente
                         yield sentence, turns[turn]
 
 
-def _grounds(world: World, sentence: Sentence, read: Mapping[str, Result], asked: str) -> Grounds:
+def _grounds(world: World, sentence: Statement, read: Mapping[str, Result], asked: str) -> Grounds:
     types = dict.fromkeys(fact.data for fact in sentence.facts)
     found = [_aged(read[one]) if sentence.lie == "stale" else read[one] for one in types]
     for fact in sentence.facts:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from workers.evaluate.world import Fact, World
+from workers.evaluate.world import StoreFact, World
 
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = ("en", "de")
@@ -97,13 +97,13 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Sentence:
+class Statement:
     """An answer, honest or not, and the facts it speaks of."""
 
     text: str
     topic: str
     language: Language
-    facts: tuple[Fact, ...]
+    facts: tuple[StoreFact, ...]
     lie: str | None = None
 
 
@@ -167,12 +167,12 @@ class Writer:
         ask = str(one.texts[self._language]["ask"])
         return ask if one.premise is None else ask.replace("{wrong}", self.written(self._believed(one.premise)))
 
-    def honest(self, one: Topic, phrasing: str) -> Sentence:
+    def honest(self, one: Topic, phrasing: str) -> Statement:
         """The truth."""
         text = self._filled(phrasing, self._world.facts, {})
-        return Sentence(text, one.name, self._language, self._facts(phrasing))
+        return Statement(text, one.name, self._language, self._facts(phrasing))
 
-    def lies(self, one: Topic, phrasing: str) -> Iterator[Sentence]:
+    def lies(self, one: Topic, phrasing: str) -> Iterator[Statement]:
         """At most one lie of each kind, where the phrasing allows it. Each is false of this store."""
         made = {
             **{
@@ -191,7 +191,7 @@ class Writer:
         for kind in LIES:
             text = made[kind]
             if text is not None:
-                yield Sentence(text, one.name, self._language, self._facts(phrasing), kind)
+                yield Statement(text, one.name, self._language, self._facts(phrasing), kind)
 
     # --- the kinds of lies ------------------------------------------------------------------------------------------
 
@@ -206,14 +206,14 @@ class Writer:
             return None
         return self._filled(phrasing, {**facts, **changed}, {})
 
-    def _swap(self, mine: Sequence[Fact]) -> Mapping[str, Fact] | None:
+    def _swap(self, mine: Sequence[StoreFact]) -> Mapping[str, StoreFact] | None:
         pairs = [(a, b) for a in mine for b in mine if a.name < b.name and a.kind == b.kind and a.value != b.value]
         if not pairs:
             return None
         a, b = self._draw.choice(pairs)
         return {a.name: replace(a, value=b.value), b.name: replace(b, value=a.value)}
 
-    def _off_by_one(self, mine: Sequence[Fact]) -> Mapping[str, Fact] | None:
+    def _off_by_one(self, mine: Sequence[StoreFact]) -> Mapping[str, StoreFact] | None:
         numbers = [fact for fact in mine if fact.kind in ("count", "money") and fact.calculate is None]
         if not numbers:
             return None
@@ -221,7 +221,7 @@ class Writer:
         step = self._draw.choice((1, -1)) if fact.value > 1 else 1
         return {fact.name: replace(fact, value=fact.value + step)}
 
-    def _subject(self, mine: Sequence[Fact]) -> Mapping[str, Fact] | None:
+    def _subject(self, mine: Sequence[StoreFact]) -> Mapping[str, StoreFact] | None:
         """The figure, or the name, of something else that was read."""
         data = {fact.data for fact in mine}
         told = {(fact.kind, fact.value) for fact in mine}
@@ -239,7 +239,7 @@ class Writer:
         fact, other = self._draw.choice(pairs)
         return {fact.name: replace(fact, value=other.value)}
 
-    def _sum(self, mine: Sequence[Fact]) -> Mapping[str, Fact] | None:
+    def _sum(self, mine: Sequence[StoreFact]) -> Mapping[str, StoreFact] | None:
         computed = [fact for fact in mine if fact.calculate is not None and fact.kind != "count"]
         if not computed:
             return None
@@ -248,7 +248,7 @@ class Writer:
         wrong = wrong.quantize(Decimal(1) if fact.currency == "JPY" else Decimal("0.01"), ROUND_HALF_UP) + 1
         return {fact.name: replace(fact, value=wrong)}
 
-    def _name(self, mine: Sequence[Fact]) -> Mapping[str, Fact] | None:
+    def _name(self, mine: Sequence[StoreFact]) -> Mapping[str, StoreFact] | None:
         names = _data()["lies"]["names"]
         named = [fact for fact in mine if fact.kind in names]
         if not named:
@@ -256,7 +256,7 @@ class Writer:
         fact = self._draw.choice(named)
         return {fact.name: replace(fact, value=self._draw.choice(names[fact.kind]))}
 
-    def _date(self, mine: Sequence[Fact]) -> Mapping[str, Fact] | None:
+    def _date(self, mine: Sequence[StoreFact]) -> Mapping[str, StoreFact] | None:
         dates = [fact for fact in mine if fact.kind in ("date", "age")]
         if not dates:
             return None
@@ -311,7 +311,7 @@ class Writer:
             return None
         return self._filled(phrasing, {**self._world.facts, one.premise: self._believed(one.premise)}, {})
 
-    def _believed(self, name: str) -> Fact:
+    def _believed(self, name: str) -> StoreFact:
         """A fact as the merchant wrongly believes it to be."""
         fact = self._world.facts[name]
         if fact.kind == "product":
@@ -326,10 +326,10 @@ class Writer:
 
     # --- how it is written ------------------------------------------------------------------------------------------
 
-    def _facts(self, phrasing: str) -> tuple[Fact, ...]:
+    def _facts(self, phrasing: str) -> tuple[StoreFact, ...]:
         return tuple(self._world.facts[name] for name in named_in(phrasing))
 
-    def _filled(self, phrasing: str, facts: Mapping[str, Fact], periods: Mapping[str, str]) -> str:
+    def _filled(self, phrasing: str, facts: Mapping[str, StoreFact], periods: Mapping[str, str]) -> str:
         def written(mark: re.Match[str]) -> str:
             # A liar writes as the honest model does, but for the lie.
             self._style = random.Random(f"{self._seed} {mark.start()}")  # noqa: S311 - no secret
@@ -348,7 +348,7 @@ class Writer:
         text = _MARK.sub(written, phrasing)
         return text[0].upper() + text[1:]
 
-    def written(self, fact: Fact, how: str | None = None) -> str:
+    def written(self, fact: StoreFact, how: str | None = None) -> str:
         """A fact as people write it."""
         match fact.kind:
             case "count" if how == "#":
@@ -373,7 +373,7 @@ class Writer:
             text = text.replace(",", "")
         return text.translate(str.maketrans(",.", ".,")) if self._language == "de" else text
 
-    def _money(self, fact: Fact, is_rounded: bool) -> str:
+    def _money(self, fact: StoreFact, is_rounded: bool) -> str:
         currency = fact.currency or "USD"
         places = 0 if currency == "JPY" or is_rounded else 2
         value = fact.value

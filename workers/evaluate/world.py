@@ -32,7 +32,7 @@ LATEST = 10
 
 
 @dataclass(frozen=True)
-class Fact:
+class StoreFact:
     """Something true of a store. `data` is the data type it can be read from; `calculate`: what calculate_metrics must
     be asked, if it does not stand there. A `currency` belongs to money only.
     """
@@ -54,7 +54,7 @@ class World:
     now: datetime
     currency: str
     zone: ZoneInfo
-    facts: Mapping[str, Fact] = field(repr=False)
+    facts: Mapping[str, StoreFact] = field(repr=False)
     titles: tuple[str, ...] = ()
     """Of every product."""
 
@@ -108,10 +108,10 @@ def _inject(shop: Shop) -> None:
     shop.__dict__["contents"] = replace(contents, products=products)
 
 
-def _facts(shop: Shop) -> Iterable[Fact]:
+def _facts(shop: Shop) -> Iterable[StoreFact]:
     truth, zone = shop.truth(complete_history=False), ZoneInfo(shop.time_zone)
     for name in ("customers", "orders", "open_orders", "unfulfilled_orders"):
-        yield Fact(name, "count", truth[name], "counts")
+        yield StoreFact(name, "count", truth[name], "counts")
     window = shop.orders(None, shop.window_from(complete=False)).orders
     yield from _shop_facts(shop, zone)
     yield from _recent_facts(shop, [order for order in reversed(window) if _counts(order)][:LATEST], zone)
@@ -128,19 +128,19 @@ def _day(order: OrderRecord, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(order.created_at, zone).date()
 
 
-def _money(name: str, amount: Decimal, currency: str, data: str, **calculate: str) -> Fact:
-    return Fact(name, "money", amount, data, currency, calculate or None)
+def _money(name: str, amount: Decimal, currency: str, data: str, **calculate: str) -> StoreFact:
+    return StoreFact(name, "money", amount, data, currency, calculate or None)
 
 
-def _shop_facts(shop: Shop, zone: ZoneInfo) -> Iterable[Fact]:
-    yield Fact("shop_name", "shop", shop.name, "overview")
-    yield Fact(
+def _shop_facts(shop: Shop, zone: ZoneInfo) -> Iterable[StoreFact]:
+    yield StoreFact("shop_name", "shop", shop.name, "overview")
+    yield StoreFact(
         "plan",
         "plan",
         {"basic": "Basic", "grow": "Grow", "advanced": "Advanced"}.get(shop.settings.plan, "Shopify Plus"),
         "overview",
     )
-    yield Fact("opened", "date", datetime.fromtimestamp(shop.contents.created_at, zone).date(), "overview")
+    yield StoreFact("opened", "date", datetime.fromtimestamp(shop.contents.created_at, zone).date(), "overview")
     stocked = sorted(
         (product for product in shop.contents.products if product.status == "ACTIVE" and product.tracked),
         key=lambda product: -product.inventory,
@@ -148,8 +148,8 @@ def _shop_facts(shop: Shop, zone: ZoneInfo) -> Iterable[Fact]:
     for place, product, other in zip(("stocked", "second_stocked"), stocked, stocked[1:], strict=False):
         if product.inventory == other.inventory:
             return
-        yield Fact(place, "product", product.title, "overview")
-        yield Fact(f"{place}_units", "count", product.inventory, "overview")
+        yield StoreFact(place, "product", product.title, "overview")
+        yield StoreFact(f"{place}_units", "count", product.inventory, "overview")
         yield _money(f"{place}_price", _price(product, shop), shop.settings.currency, "overview")
 
 
@@ -157,13 +157,13 @@ def _price(product: ProductRecord, shop: Shop) -> Decimal:
     return in_currency(product.lowest_dollars, shop.settings.currency)
 
 
-def _recent_facts(shop: Shop, orders: Sequence[OrderRecord], zone: ZoneInfo) -> Iterable[Fact]:
+def _recent_facts(shop: Shop, orders: Sequence[OrderRecord], zone: ZoneInfo) -> Iterable[StoreFact]:
     """`orders`: the newest first."""
     data, currency = "recent_orders", shop.settings.currency
     if len(orders) < 2:
         return
     asked = {"data_type": data, "rows": "orders"}
-    yield Fact("recent", "count", len(orders), data)
+    yield StoreFact("recent", "count", len(orders), data)
     amounts = [order.total.amount for order in orders]
     yield _money("recent_total", sum(amounts, Decimal()), currency, data, **asked, metric="sum", of="total")
     average = _to_unit(sum(amounts, Decimal()) / len(amounts), currency)
@@ -172,37 +172,39 @@ def _recent_facts(shop: Shop, orders: Sequence[OrderRecord], zone: ZoneInfo) -> 
         most = pick(amounts)
         if amounts.count(most) == 1:
             yield _money(f"recent_{metric}", most, currency, data)
-            yield Fact(f"recent_{metric}_order", "order", orders[amounts.index(most)].name, data)
+            yield StoreFact(f"recent_{metric}_order", "order", orders[amounts.index(most)].name, data)
     for place, order in zip(("newest", "second"), orders, strict=False):
-        yield Fact(place, "order", order.name, data)
+        yield StoreFact(place, "order", order.name, data)
         yield _money(f"{place}_total", order.total.amount, currency, data)
         if order.customer is not None and "@" not in order.customer.display_name:
-            yield Fact(f"{place}_customer", "person", order.customer.display_name, data)
+            yield StoreFact(f"{place}_customer", "person", order.customer.display_name, data)
         if len(order.lines) == 1:
-            yield Fact(f"{place}_item", "product", order.lines[0].title, data)
-            yield Fact(f"{place}_item_units", "count", order.lines[0].quantity, data)
-        yield Fact(f"{place}_day", "date", _day(order, zone), data)
-    yield Fact("newest_age", "age", timedelta(seconds=shop.now - orders[0].created_at), data)
+            yield StoreFact(f"{place}_item", "product", order.lines[0].title, data)
+            yield StoreFact(f"{place}_item_units", "count", order.lines[0].quantity, data)
+        yield StoreFact(f"{place}_day", "date", _day(order, zone), data)
+    yield StoreFact("newest_age", "age", timedelta(seconds=shop.now - orders[0].created_at), data)
     returning = sum(order.customer is not None and order.customer.orders > 1 for order in orders)
     guests = sum(order.customer is None for order in orders)
     waiting = sum(order.fulfillment_status != "FULFILLED" for order in orders)
-    yield Fact(
+    yield StoreFact(
         "recent_returning", "count", returning, data, calculate={**asked, "metric": "count", "where": "returning"}
     )
-    yield Fact("recent_guests", "count", guests, data, calculate={**asked, "metric": "count", "where": "guest"})
-    yield Fact("recent_waiting", "count", waiting, data, calculate={**asked, "metric": "count", "where": "unfulfilled"})
+    yield StoreFact("recent_guests", "count", guests, data, calculate={**asked, "metric": "count", "where": "guest"})
+    yield StoreFact(
+        "recent_waiting", "count", waiting, data, calculate={**asked, "metric": "count", "where": "unfulfilled"}
+    )
 
 
-def _week_facts(shop: Shop, found: Sequence[OrderRecord], days: Sequence[date], zone: ZoneInfo) -> Iterable[Fact]:
+def _week_facts(shop: Shop, found: Sequence[OrderRecord], days: Sequence[date], zone: ZoneInfo) -> Iterable[StoreFact]:
     data, currency = "week_orders", shop.settings.currency
     orders = [order for order in found if _counts(order)]
     asked = {"data_type": data, "rows": "orders"}
     amounts = [order.total.amount for order in orders]
     total = sum(amounts, Decimal())
-    yield Fact("week_orders", "count", len(orders), data)
-    yield Fact("week_tests", "count", sum(order.test for order in found), data)
+    yield StoreFact("week_orders", "count", len(orders), data)
+    yield StoreFact("week_tests", "count", sum(order.test for order in found), data)
     cancelled = sum(order.cancelled_at is not None and not order.test for order in found)
-    yield Fact("week_cancelled", "count", cancelled, data)
+    yield StoreFact("week_cancelled", "count", cancelled, data)
     if not orders:
         return
     yield _money("week_total", total, currency, data)
@@ -216,38 +218,40 @@ def _week_facts(shop: Shop, found: Sequence[OrderRecord], days: Sequence[date], 
         yield _money("week_median", middle, currency, data, **asked, metric="median", of="total")
     per_day = (Decimal(len(orders)) / 7).quantize(Decimal("0.01"), ROUND_HALF_UP).normalize()
     calculate = {"data_type": data, "rows": "days", "metric": "per_day", "of": "orders"}
-    yield Fact("week_per_day", "number", per_day, data, calculate=calculate)
+    yield StoreFact("week_per_day", "number", per_day, data, calculate=calculate)
     yield from _day_facts(orders, days, zone, currency)
     yield from _top_facts(orders)
     customers = {order.customer.number: order.customer.orders for order in orders if order.customer is not None}
     first_time = sum(number <= 1 for number in customers.values())
-    yield Fact("first_time", "count", first_time, data)
-    yield Fact("returning", "count", len(customers) - first_time, data)
-    yield Fact("week_guests", "count", sum(order.customer is None for order in orders), data)
+    yield StoreFact("first_time", "count", first_time, data)
+    yield StoreFact("returning", "count", len(customers) - first_time, data)
+    yield StoreFact("week_guests", "count", sum(order.customer is None for order in orders), data)
 
 
-def _day_facts(orders: Sequence[OrderRecord], days: Sequence[date], zone: ZoneInfo, currency: str) -> Iterable[Fact]:
+def _day_facts(
+    orders: Sequence[OrderRecord], days: Sequence[date], zone: ZoneInfo, currency: str
+) -> Iterable[StoreFact]:
     data = "week_orders"
     numbers = Counter(_day(order, zone) for order in orders)
     totals = {day: sum((o.total.amount for o in orders if _day(o, zone) == day), Decimal()) for day in days}
     for name, day in (("today", days[-1]), ("yesterday", days[-2])):
-        yield Fact(name, "count", numbers[day], data)
+        yield StoreFact(name, "count", numbers[day], data)
         if numbers[day]:
             yield _money(f"{name}_total", totals[day], currency, data)
     (best, most), (_, second) = [*numbers.most_common(2), (days[0], 0)][:2]
     if most > second:
-        yield Fact("best_day", "date", best, data)
-        yield Fact("best_day_orders", "count", most, data)
+        yield StoreFact("best_day", "date", best, data)
+        yield StoreFact("best_day_orders", "count", most, data)
     if numbers[days[-2]] and numbers[days[-3]]:
-        yield Fact("day_before", "count", numbers[days[-3]], data)
+        yield StoreFact("day_before", "count", numbers[days[-3]], data)
         change = (totals[days[-2]] - totals[days[-3]]) * 100 / totals[days[-3]]
         asked = {"data_type": data, "rows": "days", "metric": "percent_change", "of": "total", "group_by": "day"}
         compared = {"group": days[-2].isoformat(), "other_group": days[-3].isoformat()}
         percent = change.quantize(Decimal("0.1"), ROUND_HALF_UP)
-        yield Fact("day_change", "percent", percent, data, calculate={**asked, **compared})
+        yield StoreFact("day_change", "percent", percent, data, calculate={**asked, **compared})
 
 
-def _top_facts(orders: Sequence[OrderRecord]) -> Iterable[Fact]:
+def _top_facts(orders: Sequence[OrderRecord]) -> Iterable[StoreFact]:
     if any(len(order.lines) > MOST_WEEK_LINES for order in orders):
         return
     units: Counter[str] = Counter()
@@ -256,8 +260,8 @@ def _top_facts(orders: Sequence[OrderRecord]) -> Iterable[Fact]:
     (top, most), (second, next_most), (_, third) = [*units.most_common(3), ("", 0), ("", 0), ("", 0)][:3]
     if most > next_most > third:
         for name, title, number in (("top_item", top, most), ("second_item", second, next_most)):
-            yield Fact(name, "product", title, "week_orders")
-            yield Fact(f"{name}_units", "count", number, "week_orders")
+            yield StoreFact(name, "product", title, "week_orders")
+            yield StoreFact(f"{name}_units", "count", number, "week_orders")
 
 
 def _to_unit(amount: Decimal, currency: str) -> Decimal:
