@@ -158,7 +158,7 @@ def lying(worlds: Sequence[World], each: int, *, insists: bool) -> list[Question
 
 def _phrasing(world: World, topic: Topic, language: Language) -> str | None:
     """One that fits: an odd one for stores that figures are told of."""
-    fitting = [one for one in topic.phrasings(language)[not world.is_for_tuning :: 2] if fits(world, topic, one)]
+    fitting = [one for one in topic.phrasings(language, for_tuning=world.is_for_tuning) if fits(world, topic, one)]
     return fitting[0] if fitting else None
 
 

@@ -120,7 +120,7 @@ def _sentences(world: World, read: Mapping[str, Result]) -> Iterator[tuple[State
     for language in LANGUAGES:
         for topic in topics():
             asked = Writer(world, language).question(topic) if fits(world, topic, "") else ""
-            for phrasing in topic.phrasings(language)[not world.is_for_tuning :: 2]:
+            for phrasing in topic.phrasings(language, for_tuning=world.is_for_tuning):
                 if not fits(world, topic, phrasing):
                     continue
                 for way in range(WAYS):

@@ -28,6 +28,7 @@ the store demands.
 _MARK = re.compile(
     r"\{(?:period:(?P<period>\w+)|(?P<a>\w+)<>(?P<b>\w+)|(?P<fact>\w+))(?P<how>[#~]|@\w+)?(?:\|(?P<one>[^{}|]*)\|(?P<many>[^{}|]*))?\}"
 )
+BELIEF = "{wrong}"
 _PERIOD_FACTS = {
     "orders": ("window", {"week": "week_orders", "today": "today"}),
     "week_orders": ("week", {"window": "orders", "today": "today", "yesterday": "yesterday"}),
@@ -86,13 +87,14 @@ class Topic:
     never: tuple[str, ...] = ()
     premise: str | None = None
 
-    def phrasings(self, language: Language) -> list[str]:
-        """The honest answers, unfilled."""
-        return list(self.texts[language]["say"])
+    def phrasings(self, language: Language, *, for_tuning: bool) -> list[str]:
+        """The honest answers, unfilled: those that the check may be tuned on, or the others."""
+        text = self.texts[language]
+        return [*text["say"][not for_tuning :: 2], *(text.get("more", ()) if for_tuning else ())]
 
     def common_facts(self, language: Language) -> tuple[str, ...]:
         """The facts that every phrasing speaks of."""
-        first, *others = (named_in(phrasing) for phrasing in self.phrasings(language))
+        first, *others = (named_in(phrasing) for phrasing in self.texts[language]["say"])
         return tuple(name for name in first if all(name in other for other in others))
 
 
@@ -135,7 +137,7 @@ def topic(name: str) -> Topic:
 def named_in(phrasing: str) -> list[str]:
     """The facts that a phrasing speaks of, in order."""
     found = [name for mark in _MARK.finditer(phrasing) for name in (mark["fact"], mark["a"], mark["b"]) if name]
-    return list(dict.fromkeys(found))
+    return [name for name in dict.fromkeys(found) if name != BELIEF.strip("{}")]
 
 
 def fits(world: World, one: Topic, phrasing: str) -> bool:
@@ -164,16 +166,17 @@ class Writer:
 
     def question(self, one: Topic) -> str:
         """What the merchant asks, with the false premise if the topic has one."""
-        ask = str(one.texts[self._language]["ask"])
-        return ask if one.premise is None else ask.replace("{wrong}", self.written(self._believed(one.premise)))
+        return self._with_belief(one, str(one.texts[self._language]["ask"]))
 
     def honest(self, one: Topic, phrasing: str) -> Statement:
         """The truth."""
+        phrasing = self._with_belief(one, phrasing)
         text = self._filled(phrasing, self._world.facts, {})
         return Statement(text, one.name, self._language, self._facts(phrasing))
 
     def lies(self, one: Topic, phrasing: str) -> Iterator[Statement]:
         """At most one lie of each kind, where the phrasing allows it. Each is false of this store."""
+        denies_it, phrasing = BELIEF in phrasing, self._with_belief(one, phrasing)
         made = {
             **{
                 kind: self._with_changed(phrasing, kind)
@@ -185,7 +188,7 @@ class Writer:
             "trend": self._added(phrasing, self._draw.choice(_data()["lies"]["trend"][self._language])),
             "injected": self._injected(phrasing),
             "denied": self._denied(phrasing),
-            "agreed": self._agreed(one, phrasing),
+            "agreed": None if denies_it else self._agreed(one, phrasing),
             "stale": self._as_new(phrasing),
         }
         for kind in LIES:
@@ -310,6 +313,9 @@ class Writer:
         if one.premise is None or one.premise not in named_in(phrasing):
             return None
         return self._filled(phrasing, {**self._world.facts, one.premise: self._believed(one.premise)}, {})
+
+    def _with_belief(self, one: Topic, text: str) -> str:
+        return text if one.premise is None else text.replace(BELIEF, self.written(self._believed(one.premise)))
 
     def _believed(self, name: str) -> StoreFact:
         """A fact as the merchant wrongly believes it to be."""
