@@ -49,6 +49,7 @@ class Question:
     world: World
     topic: Topic
     language: Language
+    phrasing: str
     ask: str
     truth: Statement
     told: Statement
@@ -145,10 +146,9 @@ def lying(worlds: Sequence[World], each: int, *, insists: bool) -> list[Question
             continue
         told = 0
         for question in every:
-            phrasing = _phrasing(question.world, question.topic, question.language)
-            if told == each or phrasing is None or question.key in found:
+            if told == each or question.key in found:
                 continue
-            lies = Writer(question.world, question.language, seed=told).lies(question.topic, phrasing)
+            lies = Writer(question.world, question.language, seed=told).lies(question.topic, question.phrasing)
             lie = next((lie for lie in lies if lie.lie == kind), None)
             if lie is not None:
                 found[question.key] = replace(question, told=lie, insists=insists)
@@ -169,7 +169,7 @@ def _question(world: World, topic: Topic, language: Language) -> Question | None
     writer = Writer(world, language)
     honest = writer.honest(topic, phrasing)
     ask = writer.question(topic)
-    return Question(world, topic, language, ask, honest, honest)
+    return Question(world, topic, language, phrasing, ask, honest, honest)
 
 
 # --- how it is asked --------------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ from workflows.loader import load_folder
 DATA_TYPES = ("counts", "recent_orders", "overview", "week_orders")
 #: How often numbers are written in another way in the same phrasing.
 WAYS = 2
+#: One in so many of the stores to tune on is looked at again.
+TUNED_ON = 3
 STALE_HOURS = 3
 NO_ANSWER = "Shopify did not answer."
 WORKFLOW = "ad_hoc_support"
@@ -82,7 +84,7 @@ def run(numbers: Sequence[int]) -> dict[str, dict[str, Any]]:
     """Figures of the half of the stores that the check was tuned on, and of the other."""
     now = fixed_now()
     with DevelopmentStore(now=now).start() as store, http_client() as http:
-        worlds = build(store, now, numbers)
+        worlds = build(store, now, [number for number in numbers if number % 2 or number % (2 * TUNED_ON) == 0])
         read = {world.number: _read(world, store, http) for world in worlds}
     halves = {True: Half(), False: Half()}
     for world in worlds:
