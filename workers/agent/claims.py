@@ -155,7 +155,7 @@ _DIGITS = (
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,6})?"
 )
 _NUMBER = re.compile(
-    rf"(?:(?<![^\W\d_])(?P<before>{_CURRENCY}|(?:{_CODE})(?![^\W\d_])|(?i:kr|fr|sfr|rs)\b\.?)\s?)?"
+    rf"(?:(?<![^\W\d_])(?P<before>(?i:{_CURRENCY})|(?:{_CODE})(?![^\W\d_])|(?i:kr|fr|sfr|rs)\b\.?)\s?)?"
     rf"(?<![\w.,·])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
     r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
     r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?"
@@ -173,7 +173,8 @@ _OVER = (
 )
 _UNDER = r"(?:just )?under|less than|fewer than|below|up to|at most|no more than|unter|weniger als|höchstens|bis zu"
 _HOW = re.compile(
-    rf"(?:(?P<about>{_ABOUT})|(?P<over>{_OVER})|(?P<under>{_UNDER}))\s*(?:(?:a|an|the|der|den|die)\s)?$", re.IGNORECASE
+    rf"(?<!\w)(?:(?P<about>{_ABOUT})|(?P<over>{_OVER})|(?P<under>{_UNDER}))\s*(?:(?:a|an|the|der|den|die)\s)?$",
+    re.IGNORECASE,
 )
 
 
@@ -312,7 +313,7 @@ _PERIOD = re.compile(
     r"|this quarter|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|heute|gestern|vorgestern|jemals|(?:in )?diese[rnm]?s? (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
-    r"|\b(?P<since>since|seit|ab)\s(?:(?:the|dem|der)\s)?(?=\d|[A-Za-zÄ]{3,9}\.?\s\d)"
+    r"|\b(?P<since>since|seit|ab)\s(?:(?:the|dem|der)\s)?(?=·)"
     r"|\b(?:on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
     r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?)\b",
     re.IGNORECASE,
@@ -417,21 +418,22 @@ _TRAITS = re.compile(
     r"|\bwiederholt\w*|\bmehr als (?:einmal|eine)|\bmehrfach\w*|\bbestandskund\w*|\bwiederholungs\w*|\bcame back|\bloyal)"
     r"|(?P<stock>\bin stock|\binventory|\bstock(?:ed)?\b|\bon hand|\bavailable|\bauf lager|\b\w*lager\w*|\b\w*bestands?\b|\bbestände\w*|\bvorrätig\w*|\bverfügbar\w*)"
     r"|(?P<sold>\bsold\b|\bsell(?:s|ing|er|ers)?\b|\b\w*verkauf\w*|\bbestseller\w*|\babgesetzt)"
-    r"|(?P<average>\baverag\w*|\bavg\b|\bmean\b|\baov\b|\b\w*durchschnitt\w*|\bim (?:schnitt|mittel)\b|\bmittlere\w*|\bper order|\b(?:pro|je) bestellung|\ban? typical)"
-    r"|(?P<median>\bmedian\w*)"
+    r"|(?P<average>\baverag\w*|\bavg\b|\bmean\b|\baov\b|\b\w*durchschnitt\w*|\bim (?:schnitt|mittel)\b|\bmittlere\w*|\bapiece\b|\bper order|\b(?:pro|je) bestellung|\ban? typical)"
+    r"|(?P<median>\bmedian\w*|\bhalf (?:of )?(?:the |your |these )?orders|\b(?:die )?hälfte (?:der|ihrer|deiner) bestellungen|\bhälfte (?=bleibt|liegt|kostet|ist unter|unter))"
     r"|(?P<largest>\b(?:largest|biggest|highest|most expensive|most valuable|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\b)"
     r"|(?P<smallest>\b(?:smallest|lowest|cheapest|least expensive|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\b)"
-    r"|(?P<price>\bpric(?:es?|ed)\b|\bcosts?\b|\bcosting\b|\b\w*preise?s?n?\b|\bkoste[tn]\b)"
+    r"|(?P<price>\bstart(?:s|ing)? (?:at|from)\b|\bpric(?:es?|ed)\b|\bcosts?\b|\bcosting\b|\b\w*preise?s?n?\b|\bkoste[tn]\b)"
     r"|(?P<daily>\b(?:per|a|each|every) day\b|\bdaily\b|\b(?:pro|je|am) tag\b|\btäglich\w*)"
-    r"|(?P<revenue>\brevenue|\bsales\b|\bturnover|\bearn\w*|\bincome|\b(?:come|comes|came|adds?|added) (?:up )?to\b|\bin total\b|\btotal(?:l?ing|l?ed|s)?\b"
+    r"|(?P<revenue>\brevenue|\bsales\b|\bturnover|\bearn\w*|\bincome|\b(?:come|comes|came|adds?|added) (?:up )?to\b|\bin total\b|\bin all\b|\ball told\b|\btotal(?:l?ing|l?ed|s)?\b"
     r"|\bworth\b|\bmade\b|\b\w*umsatz\w*|\b\w*umsätze\w*|\berlös\w*|\beinnahmen|\bgesamt\w*|\binsgesamt|\bzusammen\b|\bsumme\b|\btogether\b|\bcombined\b|\bsum\b|\baltogether)"
+    r"|(?P<net>\bafter (?:\w+ )?(?:refunds|returns|changes|edits)|\bnach (?:\w+ )?(?:erstattungen|retouren|abzug|änderungen|rückgaben)|\bnetto|\bnet\b)"
     r"|(?P<recent>\b(?:latest|newest|recent(?:ly)?|last|most recent|these|those|them|listed|shown|following|of which|i (?:see|looked|read)"
     r"|neueste\w*|jüngste\w*|letzte\w*|diese[rnm]?|davon|darunter|folgende\w*|aktuellste\w*|zuletzt|ihnen|derer|gelistet\w*|gezeigt\w*)\b)",
     re.IGNORECASE,
 )
 _BREAK = re.compile(
-    r"[,;:](?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
-    r"|verglichen mit|gegenüber|out of|of which|davon|von denen|darunter|including)\b",
+    r";(?=\s)|,(?=\s)(?!\s(?-i:(?:die|der|das|den|who|which|that|whose) [a-zäöü]))|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
     re.IGNORECASE,
 )
 _URL = re.compile(
@@ -470,7 +472,9 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         for found in pattern.finditer(masked):
             if (meant := value(found)) is not None:
                 into: list[Mention] = getattr(sentence, f"{kind}s")
-                into.append(Mention(found.start(), found.end(), found[0].strip(), kind, meant))
+                into.append(
+                    Mention(found.start(), found.start() + len(found[0].rstrip()), found[0].strip(), kind, meant)
+                )
         if kind != "period" or sentence.periods:
             masked = _without(masked, getattr(sentence, f"{kind}s"))
     for pattern in (_PHONE, _LIST_MARK, _RANK):

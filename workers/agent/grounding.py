@@ -37,7 +37,7 @@ class Verdict:
 
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
-    judge = _Judge(grounds)
+    judge = _Judge(grounds, text)
     return [judge.sentence(parse(sentence, grounds.names)) for sentence in sentences(text)]
 
 
@@ -75,11 +75,13 @@ _HYPOTHETICAL = re.compile(
 _ADVICE = re.compile(
     r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps|usually|typically|often"
     r"|generally|industry|benchmark|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
-    r"|plan|use|add|set|send|run|test|start|create|give|reply|respond|answer|follow up"
+    r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
     r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|üblich\w*|meist|oft|in der regel|tipp|idee"
-    r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$",
+    r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
+    r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
     re.IGNORECASE,
 )
+_TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:", re.IGNORECASE)
 _OWNED = re.compile(
     r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
     re.IGNORECASE,
@@ -110,12 +112,15 @@ _NO_DATA = re.compile(
 )
 _ALL = re.compile(r"\b(?P<not>not |nicht )?(?:all|every|each|alle[nr]?|sämtliche[nr]?|jede[rns]?)\b", re.IGNORECASE)
 _CURRENT = re.compile(
-    r"\b(?:currently|right now|at the moment|as of now|at present|just now|up[- ]to[- ]date|live|today|now|real[- ]time|aktuell\w*|derzeit|momentan|im moment|gerade|jetzt|heute|zurzeit|live)\b",
+    r"\b(?:currently|right now|at (?:the|this) moment|as of (?:right |just )?(?:now|today|this)|at present|just now|this very (?:moment|second|minute)|up[- ]to[- ]date|live|today|now|real[- ]time|fresh(?:ly)?"
+    r"|just (?:read|fetched|checked|looked)|(?:a|one|\d+) (?:second|moment)s? ago|moments ago|current|newest figures|latest figures"
+    r"|aktuell\w*|derzeit|momentan|im moment|in diesem (?:moment|augenblick)|gerade|jetzt|heute|zurzeit|frisch\w*|soeben|(?:von )?dieser (?:sekunde|minute))\b",
     re.IGNORECASE,
 )
 _AGED_WORDS = re.compile(
-    r"\b(?:cached|stale|outdated|older|old|as of|earlier|last (?:saw|read|time|known|checked)|previous\w*|saw on|not current|when i (?:last )?(?:looked|checked|saw)|ago|read at|may have changed|from before"
-    r"|stand|veraltet\w*|älter\w*|zwischengespeichert\w*|vor \d|zuletzt|früher\w*|vorhin|damals|nicht (?:mehr )?aktuell|vom|von gestern|at \d)\b",
+    r"\b(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|earlier|last (?:saw|read|time|known|checked|updated)|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
+    r"|when i (?:last )?(?:looked|checked|saw)|(?:read|fetched|checked|saved|data is|figures are|from) (?:\w+ )?(?:\d+|an?|two|three|a few) (?:minutes?|hours?|days?) (?:ago|old)|hours? old|days? old|may have changed|from (?:before|yesterday)|could not be (?:read|reached)|(?:does not|doesn't|did not|didn't) (?:answer|respond)"
+    r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w*|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
@@ -123,8 +128,18 @@ _BEFORE = re.compile(
     re.IGNORECASE,
 )
 _QUOTING = re.compile(
-    r"\b(?:you (?:said|mentioned|asked|wrote|told|named|gave|have in mind|want)|your (?:goal|target|budget|figure|question|message|estimate)|instead of|rather than|not|n't|isn't"
-    r"|sie (?:sagten|erwähnten|schrieben|fragten|nannten)|du (?:sagtest|erwähntest|schriebst|hast)|ihr(?:e|em)? (?:ziel|budget|frage|zahl)|dein\w* (?:ziel|budget|frage)|statt|anstatt|nicht|genannte\w*)\b",
+    r"\b(?:you (?:said|mentioned|asked|wrote|told|named|gave|think|thought|expected|have in mind|want\w*)|your (?:goal|target|budget|figure|question|message|estimate|plan)\b|sie (?:sagten|erwähnten|schrieben|fragten|nannten|wollen)"
+    r"|du (?:sagtest|erwähntest|schriebst|fragtest|willst)|(?:ihr|dein)\w* (?:ziel|budget|frage|zahl)|genannte\w*)\b[^.;]*$"
+    r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
+    re.IGNORECASE,
+)
+_OF_THEM = re.compile(
+    r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b", re.IGNORECASE
+)
+_VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b", re.IGNORECASE)
+_PART_OF = re.compile(
+    r"\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
+    r"(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
     re.IGNORECASE,
 )
 _SELECTION = re.compile(
@@ -133,19 +148,24 @@ _SELECTION = re.compile(
     re.IGNORECASE,
 )
 _SINGLE = re.compile(
-    r"\b(?:best|top|most|one (?:customer|buyer|product)|bestseller|meist\w*|beste\w*|beliebteste\w*|ein(?:e|er)? (?:kund\w+|produkt))\b",
+    r"\b(?:best|top|most|customer|buyer|product|item|it|kunde|kundin|produkt|artikel|davon|es|bestseller|meist\w*|beste\w*|beliebteste\w*|ein(?:e|er)? (?:kund\w+|produkt))\b",
+    re.IGNORECASE,
+)
+_ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b", re.IGNORECASE)
+_SINGLE_ORDER = re.compile(
+    r"\b(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
     re.IGNORECASE,
 )
 _RECENT = frozenset({"recent"})
 _TREND = re.compile(
     r"\b(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
-    r"\s(?:\w+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
+    r"\s(?:[\w·]+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
     r"|gestiegen|steigt|steigen|gewachsen|wächst|wachsen|zugenommen|zugelegt|verdoppelt|nehmen zu|nimmt zu|gehen hoch|im plus|besser als))"
     r"|(?P<down>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
-    r"\s(?:\w+\s){0,6}?(?:fell|fallen|falling|dropp(?:ed|ing)|declin(?:ed|ing)|decreas(?:ed|ing)|down|shr[aiu]nk\w*|slow(?:ed|ing)(?: down)?|halved|plummet\w+|trending down\w*|slump\w+"
+    r"\s(?:[\w·]+\s){0,6}?(?:fell|fallen|falling|dropp(?:ed|ing)|declin(?:ed|ing)|decreas(?:ed|ing)|down|shr[aiu]nk\w*|slow(?:ed|ing)(?: down)?|halved|plummet\w+|trending down\w*|slump\w+"
     r"|gesunken|sinkt|sinken|gefallen|fällt|zurückgegangen|geschrumpft|schrumpft|abgenommen|eingebrochen|nehmen ab|nimmt ab|im minus|schlechter als|rückläufig))"
-    r"|(?P<more>(?:more|better|higher|stronger|mehr|besser|höher|stärker)\s(?:\w+\s){0,3}?(?:than|als)\s(?:in |the |usual|in der |im |am |the week )?(?:last|previous|prior|before|yesterday|usual|ever|letzte[nmrs]?|vorige[nmrs]?|gestern|vorwoche|vormonat|sonst|zuvor|üblich))"
-    r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:\w+\s){0,3}?(?:than|als)\s(?:in |the |usual|in der |im |am )?(?:last|previous|prior|before|yesterday|usual|ever|letzte[nmrs]?|vorige[nmrs]?|gestern|vorwoche|vormonat|sonst|zuvor|üblich))"
+    r"|(?P<more>(?:more|better|higher|stronger|mehr|besser|höher|stärker)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
+    r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
     r"|(?P<noun>(?:upward|downward|positive|negative|growing|rising|falling|clear|strong|steady)\s(?:\w+\s)?trend|(?:strong|steady|clear|healthy|solid) growth|growth of|(?:an?|the) (?:increase|rise|jump|drop|decline|decrease|growth|uptick|dip|fall) (?:of|in|from|compared)"
     r"|(?:aufwärts|abwärts)trend|wachstum von|(?:ein|einen|der) (?:anstieg|rückgang|zuwachs|einbruch) (?:von|um|bei|der)|(?:starkes|klares|solides|deutliches) wachstum))",
     re.IGNORECASE,
@@ -161,8 +181,8 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
         (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
         (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
         (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
-        (r"\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:\w+ ){0,2}(?:orders?|purchase|\w*bestellung|\w*bestellwert|auftrag)", ("order total",), "order", True),
-        (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:\w+ ){0,2}(?:orders?|purchase|\w*bestellung|\w*bestellwert|auftrag)", ("order total",), "order", False),
+        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war)\b", ("order total",), "order", True),
+        (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|·|#)", ("order total",), "order", False),
         (r"\b(?:newest|latest|most recent|last|neueste\w*|letzte|jüngste\w*)\s(?:order|purchase|one|bestellung)\b(?! (?:number )?\d)", ("newest",), "order", True),
         (r"\b(?:oldest|first|earliest|älteste\w*|erste|früheste\w*)\s(?:order|bestellung)\s(?:shown|listed|here|in the list|of these|in der liste)", ("newest",), "order", False),
         (r"\b(?:busiest|best|strongest|top|biggest)\s(?:\w+ )?day|\b(?:stärkste|beste|umsatzstärkste)\w* (?:\w*tag)|\bam meisten los|\bmost orders (?:came|were placed|on)|\bmeisten bestellungen", ("day orders", "day totals"), "date", True),
@@ -172,9 +192,13 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
 )  # fmt: skip
 _NAME = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’.&-]*(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*)"
 _NAMED = re.compile(
-    rf"(?P<role>\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.)\s)(?P<name>{_NAME}{{1,3}})"
+    rf"(?P<role>\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.|[Ii]t was|[Tt]hat was|[Tt]hat is|[Dd]as war|[Dd]as ist|[Ee]s war)\s)(?P<name>{_NAME}{{1,3}})"
     rf"|(?P<single>\b(?:customers?|buyers?|Kund(?:e|in)|Käufer(?:in)?)\s(?:named |called |namens )?(?!Support|Service|Care)[A-ZÄÖÜ][\w'’-]+)"
-    rf"|(?P<acts>{_NAME}{{1,3}})(?=\s(?:(?:has|have|had|just|is|was|hat|ist|war)\s)?(?:\w+\s)?(?:ordered|bought|purchased|placed|spent|bestellte?|gekauft|kaufte|bestellt|is your|is the|was your|was the|ist Ihr|ist dein|ist der|ist die|sold|sells|verkauft|returned|paid|has \d|hat \d))"
+    rf"|(?P<called>\b(?:called|named|namens|heißt|nennt sich)\s(?!in\b)[^\W\d_a-zäöüß][\w'’&-]*(?:\s(?:&\s)?[^\W\d_a-zäöüß][\w'’&-]*){{0,3}})"
+    rf"|(?P<plan>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})(?=[”“\"]?[\s-](?:plan|Tarif|Paket)\b)"
+    rf"|\b(?:Tarif|Paket|plan)\s[“„\"]?(?P<tariff>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})"
+    rf"|^(?P<label>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[\w'’&-]+){{1,4}})(?=:\s\D{{0,3}}\d+ (?:units|pieces|Stück|×|x\b))"
+    rf"|(?P<acts>{_NAME}{{1,3}})(?=\s(?:(?:has|have|had|just|is|was|hat|ist|war)\s)?(?:\w+\s)?(?:(?<=has )|(?<=have )|(?<=had )|(?<=hat )|ordered|bought|purchased|placed|spent|bestellte?|gekauft|kaufte|bestellt|is your|is the|was your|was the|ist Ihr|ist dein|ist der|ist die|sold|sells|verkauft|returned|paid|has \d|hat \d))"
     rf"|(?P<is>(?:best[- ]?seller|best[- ]selling (?:product|item)|top product|most popular (?:product|item)|best(?:er|e)? (?:customer|buyer|Kunde|Kundin)|top customer|Topseller|Bestseller|beliebteste\w* Produkt|meistverkaufte\w* (?:Produkt|Artikel))\s(?:\w+\s){{0,4}}?(?:is|was|are|ist|war|sind)\s(?:the |der |die |das |currently |aktuell )?)(?P<what>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,4}})"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
@@ -196,21 +220,21 @@ _RESULT_OF = re.compile(
 class _Judge:
     """Reads the sentences in order: a later one may go on about what an earlier one named."""
 
-    def __init__(self, grounds: Grounds) -> None:
+    def __init__(self, grounds: Grounds, text: str) -> None:
         self._grounds = grounds
         self._today = grounds.now.date()
         self._subjects: frozenset[str] = frozenset()
         self._spans: list[Range] = []
         for sentence in grounds.asked:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
-        self._age_is_told = False
+        self._age_is_told = _AGED_WORDS.search(text) is not None
+        self._is_current = _CURRENT.search(text) is not None
         self._kinds: set[str] = set()
         """Of whom the sentence before spoke."""
 
     def sentence(self, said: Sentence) -> Verdict:
         good, bad = 0, []
         sure: list[Number] = []
-        self._age_is_told |= _AGED_WORDS.search(said.text) is not None
         doubtful = []
         for number in said.numbers:
             if ok := self._number(said, number):
@@ -230,6 +254,8 @@ class _Judge:
             bad += [] if ok else [found]
         for period in said.periods:
             self._spans += self._ranges(period, said)
+        if good and self._is_current and not self._age_is_told and self._grounds.is_old:
+            bad.append((_CURRENT.search(said.text) or [said.text.strip()])[0])
         self._kinds = {key.partition(":")[0] for name in said.names for key in name.value or ()}  # type: ignore[attr-defined]
         return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
 
@@ -242,38 +268,29 @@ class _Judge:
         subjects = self._about(said, number, left, right)
         if not self._is_claim(said, number, before, after, subjects):
             return None
-        if (
-            not subjects
-            and number.currencies is None
-            and not number.percent
-            and re.match(
-                r"\s*(?:of (?:them|these|those)|(?:are|were|is|was|have)\b|davon|von ihnen|sind|waren)",
-                after,
-                re.IGNORECASE,
-            )
-        ):
+        is_count = number.currencies is None and not number.percent
+        if is_count and self._subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
             subjects = self._subjects
         if subjects - {"money", "foreign"}:
             self._subjects = subjects - {"money", "foreign"}
-        if number.currencies is None and not number.percent and _SELECTION.search(before + "|" + after):
-            return any(
-                f.value >= number.readings[0][0] for f in self._grounds.figures if self._same_kind(number, f, subjects)
-            )
+        if is_count and _SELECTION.search(before + "|" + after):
+            return self._is_selection(said, number, subjects) or self._was_written(said, number, subjects)
         if self._in_data(said, number, left, right, subjects):
             return True
         return self._was_written(said, number, subjects)
 
     def _is_claim(self, said: Sentence, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
-        about_store = bool(subjects)
+        _, right = self._around(said, number)
+        about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
         if number.word and not about_store and number.currencies is None and not number.percent:
-            return False
+            return len(said.text.split()) <= 4
         if number.percent and number.readings[0][0] == 100 and not subjects:
             return False
         owned = _OWNED.search(before) is not None or _STATED.search(before) is not None
         clause = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
         if _HYPOTHETICAL.search(clause):
             return owned and about_store
-        if _ADVICE.search(clause) or said.text.rstrip().endswith("?"):
+        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or said.text.rstrip().endswith("?"):
             return owned if number.currencies or number.percent or not about_store else True
         if not about_store and number.currencies is None and not number.percent:
             if _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after)):
@@ -284,23 +301,42 @@ class _Judge:
 
     def _around(self, said: Sentence, number: Number) -> tuple[int, int]:
         """Where what belongs to the number begins and ends: between its neighbours and the breaks of the sentence."""
-        left = max(
-            (
-                end
-                for end in (*said.breaks, *(n.end for n in said.numbers if n.end <= number.start))
-                if end <= number.start
-            ),
-            default=0,
-        )
-        right = min(
-            (
-                start
-                for start in (*said.breaks, *(n.start for n in said.numbers if n.start >= number.end))
-                if start >= number.end
-            ),
-            default=len(said.masked),
-        )
+        whole, part = self._of_which(said, number)
+        behind = whole.end if whole is not None else number.end
+        left = max((end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start), default=0)
+        rights = (start for start in (*said.breaks, *(n.start for n in said.numbers)) if start >= behind)
+        right = min(rights, default=len(said.masked))
+        if part is not None:  # what is said behind it is said of the part
+            nouns = [s.end for s in said.subjects if number.end <= s.start < right][:1]
+            right = nouns[0] if nouns else right
         return left, right
+
+    def _is_selection(self, said: Sentence, number: Number, subjects: frozenset[str]) -> bool:
+        """ "The latest 10 orders": as many as are listed; fewer only where nothing is computed of them."""
+        wanted = number.readings[0][0]
+        figures = [f for f in self._grounds.figures if self._same_kind(number, f, subjects) and not f.traits & STRICT]
+        listed = [
+            f.value
+            for f in figures
+            if f.derived and not f.entities and (f.period is None or f.period[0] != f.period[1])
+        ]
+        listed = listed or [f.value for f in figures]
+        if wanted in listed:
+            return True
+        others = [n for n in said.numbers if n is not number]
+        return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
+
+    def _of_which(self, said: Sentence, number: Number) -> tuple[Number | None, Number | None]:
+        """ "6 of your latest 10 orders": for 6 the 10, for 10 the 6."""
+        whole = part = None
+        place = said.numbers.index(number) if number in said.numbers else -1
+        if 0 <= place < len(said.numbers) - 1 and _PART_OF.fullmatch(
+            said.masked[number.end : said.numbers[place + 1].start]
+        ):
+            whole = said.numbers[place + 1]
+        if place > 0 and _PART_OF.fullmatch(said.masked[said.numbers[place - 1].end : number.start]):
+            part = said.numbers[place - 1]
+        return whole, part
 
     def _clause_start(self, said: Sentence, place: int) -> int:
         return max((b for b in said.breaks if b <= place and said.masked[b] in ",;:–—.(…"), default=0)
@@ -328,14 +364,13 @@ class _Judge:
         names, inherited = self._named(said, number, left, right)
         spans, weak = self._period(said, number, left, right)
         candidates = self._candidates(number)
-        is_current = _CURRENT.search(said.text) is not None
         for figure in candidates:
             if (
                 self._same_kind(number, figure, subjects)
                 and self._same_traits(figure, traits, needed, names | inherited)
                 and self._same_entity(said, figure, names, inherited)
                 and self._same_period(said, figure, spans, weak)
-                and self._is_fresh(said, figure, is_current)
+                and self._is_fresh(said, figure)
                 and (not figure.at_least or number.how == "over")
             ):
                 return True
@@ -383,8 +418,23 @@ class _Judge:
             re.IGNORECASE,
         )
         tail = frozenset(t.kind for t in here if t.end <= number.start and (label or number.start - t.end <= 2))
-        needed = (after | tail) if after or label else (after | before)
+        needed = (after | tail) if after - _RECENT or label else (after | before)
         allowed = after | before
+        first = min((n.start for n in said.numbers), default=0)
+        front = frozenset(t.kind for t in said.traits if t.end <= first)
+        if not before | after <= front and number.start != first:
+            front &= {"average", "median"}
+        allowed |= front
+        if (number.currencies is not None or number.readings[0][1] < 1) and not needed & {
+            "average",
+            "median",
+            "revenue",
+            "price",
+            "largest",
+            "smallest",
+            "net",
+        }:
+            needed |= front & {"average", "median"}
         if not after | before - _RECENT and not subjects:
             allowed |= frozenset(t.kind for t in said.traits)
         if "recent" not in allowed and any(t.kind == "recent" for t in said.traits):
@@ -394,9 +444,11 @@ class _Judge:
     def _same_traits(
         self, figure: Figure, allowed: frozenset[str], needed: frozenset[str], names: frozenset[str]
     ) -> bool:
-        if needed & STRICT - figure.traits:
+        if needed & STRICT - figure.traits - ({"average"} if "daily" in figure.traits else frozenset()):
             return False
-        if figure.traits & STRICT - allowed:
+        if "net" in needed and "net" not in figure.traits and figure.currency is not None:
+            return not any("net" in f.traits for f in self._grounds.figures)
+        if figure.traits & STRICT - allowed - ({"average"} if "daily" in allowed else frozenset()):
             return False
         asked = needed & ASKED - {"largest", "smallest"}
         if figure.currency is not None:
@@ -450,12 +502,10 @@ class _Judge:
         if figure.entities and figure.currency is None and not names | inherited:
             kinds = {name.partition(":")[0] for name in figure.entities}
             kinds = {"product", "unit", "item", "times"} if "product" in kinds else kinds - {"order"}
-            if (
-                kinds
-                and not kinds & ({"date"} | {s.kind for s in said.subjects} | self._kinds)
-                and not _SINGLE.search(said.text)
-            ):
+            if kinds and not kinds & ({"date"} | self._kinds) and not _SINGLE.search(said.text):
                 return False
+        if figure.currency is not None and not self._is_of_the_named(said, figure, names, inherited):
+            return False
         for kind in ("order", "customer", "product"):
             mine = {name for name in figure.entities if name.startswith(kind)}
             here = {name for name in names if name.startswith(kind)}
@@ -468,14 +518,29 @@ class _Judge:
                 return False
         return True
 
-    def _is_fresh(self, said: Sentence, figure: Figure, is_current: bool) -> bool:
+    def _is_of_the_named(
+        self, said: Sentence, figure: Figure, names: frozenset[str], inherited: frozenset[str]
+    ) -> bool:
+        """Money: an order's total needs an order that it is the total of, and an order that is named its own total."""
+        orders = {name for name in names | inherited if name.startswith("order:")}
+        mine = {name for name in figure.entities if name.startswith("order:")}
+        if mine and "order" in figure.subjects and not mine & orders:
+            if any(name.startswith("product:") for name in names | inherited) and not figure.entities & {
+                name for name in names | inherited if name.startswith("customer:")
+            }:
+                return False
+            return not _ORDERS.search(said.text) or _SINGLE_ORDER.search(said.text) is not None
+        buyers = {name for name in figure.entities if name.startswith("customer:")}
+        if buyers and figure.derived and not buyers & (names | inherited):
+            return False
+        return not (orders and not mine and figure.traits & {"largest", "smallest"})
+
+    def _is_fresh(self, said: Sentence, figure: Figure) -> bool:
         if figure.old == "earlier":
             return _BEFORE.search(said.text) is not None
-        if figure.old == "stale" or figure.aged:
-            if is_current and not _AGED_WORDS.search(said.text):
-                return False
-            return figure.old != "stale" or self._age_is_told
-        return True
+        if self._is_current and not self._age_is_told:
+            return figure.old != "stale" and not figure.aged
+        return figure.old != "stale" or self._age_is_told
 
     # periods
 
@@ -583,6 +648,9 @@ class _Judge:
     def _same_period(self, said: Sentence, figure: Figure, own: list[Range], front: list[Range]) -> bool:
         spans = own or front
         period = figure.period
+        days = [name.removeprefix("date:") for name in figure.entities if name.startswith("date:")]
+        if len(days) == 2:  # a change from one day to another
+            return not own or any(start.isoformat() in days for start, end in own if start == end)
         if period is None:
             current = (self._today, self._today)
             if not own or ("customer" not in figure.subjects and EVER in own) or current in own:
@@ -634,7 +702,8 @@ class _Judge:
                     theirs = {mention.kind for mention in sentence.subjects}
                     if subjects and not is_asked and not subjects & theirs:
                         continue
-                    if not is_asked or not self._is_decided(number, subjects) or _QUOTING.search(said.text):
+                    before = said.text[self._clause_start(said, number.start) : number.start]
+                    if not is_asked or not self._is_decided(number, subjects) or _QUOTING.search(before):
                         return True
         return False
 
@@ -684,7 +753,8 @@ class _Judge:
             written = when.text.lower() in self._grounds.texts or any(
                 other.value == when.value for sentence in self._grounds.written for other in sentence.dates
             )
-            dates = {m.at.date() for m in self._of(names)} | {d for period in self._grounds.windows for d in period}
+            dates = {m.at.date() for m in self._of(names)}
+            dates |= {day for period in self._grounds.windows for day in period} if not names else set()
             dates |= {figure.period[0] for figure in self._grounds.figures if figure.period} if not names else set()
             yield when.text, written or any(start <= day <= end for start, end in spans for day in dates)
         for age in said.ages:
@@ -692,7 +762,7 @@ class _Judge:
             lengths = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
             length = lengths.get(unit, 1)
             ages = [(self._grounds.now - m.at).total_seconds() / length for m in self._of(names) or moments]
-            yield age.text, any(number - 1 <= found < number + 1.05 for found in ages)
+            yield age.text, any(number - 0.5 <= found < number + 1.05 for found in ages)
         if said.times and (
             names
             or re.search(
@@ -773,6 +843,8 @@ class _Judge:
             name = (found["name"] or found["acts"] or found["what"] or "").strip()
             if found["single"]:
                 name = found["single"].split()[-1]
+            elif found["called"] or found["plan"] or found["label"] or found["tariff"]:
+                name = found["plan"] or found["label"] or found["tariff"] or found["called"].partition(" ")[2]
             if not name or _KNOWN_NAMES.match(name) or "·" in name:
                 continue
             if found["acts"] and found.start() == 0:
@@ -783,7 +855,12 @@ class _Judge:
             name = found[1].strip(" .,!?…")
             if re.fullmatch(r"[·\s.,!?]*", said.masked[found.start(1) : found.end(1)]):
                 continue
-            if _FACT.search(masked) and not advice and name[:1].isupper() and not self._is_known(name):
+            if (
+                (_FACT.search(masked) or said.numbers)
+                and not advice
+                and name[:1].isupper()
+                and not self._is_known(name)
+            ):
                 yield name, False
 
     def _is_known(self, name: str) -> bool:
@@ -804,11 +881,11 @@ class _Judge:
         for one, other in itertools.pairwise(mentions):
             between = said.masked[one.end : other.start]
             kinds = {key.partition(":")[0] for m in (one, other) for key in m.value if key in known}  # type: ignore[attr-defined]
-            if (
-                len(kinds) == 2
-                and len(between) < 40
-                and not re.search(r"[;.]|\b(?:and|und|but|aber|while|während)\b", between)
-            ):
+            if "," in between and re.match(r"\s*(?:is|was|from|by|ist|war|von|kam|came)\b", said.masked[other.end :]):
+                continue
+            if "product" not in kinds and re.search(r"\b(?:and|und)\b", between):
+                continue
+            if len(kinds) == 2 and len(between) < 60 and not re.search(r"[;.]|\b(?:but|aber|while|während)\b", between):
                 ok = any(link & one.value and link & other.value for link in self._grounds.links)  # type: ignore[operator]
                 yield f"{one.text} … {other.text}", ok
 
@@ -872,11 +949,14 @@ class _Judge:
                 )
             ):
                 continue
+            if re.search(r"\b(?:one|order|bestellung|die|der) (?:before|davor|zuvor)$", found[0], re.IGNORECASE):
+                continue
             sign = 1 if found["up"] or found["more"] else -1 if found["down"] or found["less"] else 0
             yield found[0], self._changed(said, sign)
 
     def _changed(self, said: Sentence, sign: int) -> bool:
-        if any(sign == 0 or change * sign > 0 for change in self._grounds.changes):
+        is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.text, re.IGNORECASE) is not None
+        if any((sign == 0 or change * sign > 0) and not (is_long and days) for change, days in self._grounds.changes):
             return True
         days = {
             f"date:{start.isoformat()}"
@@ -907,9 +987,18 @@ class _Judge:
         found = re.search(
             r"\b(?P<more>more|mehr|higher|höher)|\b(?P<less>fewer|less|weniger|lower)", said.masked, re.IGNORECASE
         )
-        than = re.search(r"\b(?:than|als)\b", said.masked, re.IGNORECASE)
+        than = re.search(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)", said.masked, re.IGNORECASE)
         if found is None or than is None or than.start() < found.start() or _UNSURE.search(said.text):
             return
+        pair = [n for n in said.numbers if n.how == "exact" and not n.percent]
+        if len(pair) == len(said.numbers) == 2 and (pair[0].currencies is None) == (pair[1].currencies is None):
+            beside = re.search(r"[\d\w·%]\s$", said.masked[: found.start()])
+            if pair[0].end != found.start() - 1 or beside is None:
+                one_value, other_value = pair[0].readings[0][0], pair[1].readings[0][0]
+                if one_value != other_value:
+                    ok = one_value > other_value if found["more"] else one_value < other_value
+                    yield said.text[found.start() : than.end()], ok
+                    return
         one = [s.kind for s in said.subjects if found.end() <= s.start < than.start()][:1]
         other = [s.kind for s in said.subjects if s.start >= than.end()][:1]
         direct = self._grounds.headline

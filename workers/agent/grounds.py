@@ -18,7 +18,7 @@ from workers.agent.claims import Number, Sentence, concepts, parse, sentences
 Range = tuple[date, date]
 NOTHING: frozenset[str] = frozenset()
 SKIPPED = frozenset(
-    "id sku image_url success data_type cached error_code retry_after description remedy code domain website plan orders_not_shown".split()
+    "id sku image_url success data_type cached error_code retry_after description remedy code domain website plan orders_not_shown customer_orders".split()
 )
 AN_HOUR = timedelta(hours=1)
 UNPAID = frozenset({"PENDING", "AUTHORIZED", "PARTIALLY_PAID", "EXPIRED"})
@@ -87,12 +87,14 @@ class Grounds:
     rankings: list[Ranking] = field(default_factory=list)
     windows: list[Range] = field(default_factory=list)
     complete_history: bool = False
+    is_old: bool = False
+    """Whether nothing that was read is current."""
     headline: dict[str, float] = field(default_factory=dict)
     """How many there are in all, by subject."""
     links: list[frozenset[str]] = field(default_factory=list)
     """Names that belong together: of an order, its customer and its products."""
-    changes: list[float] = field(default_factory=list)
-    """Differences and changes in percent that were calculated or read."""
+    changes: list[tuple[float, frozenset[str]]] = field(default_factory=list)
+    """Differences and changes in percent that were calculated, and the days between which they are."""
     written: list[Sentence] = field(default_factory=list)
     """What the merchant, an event and the workflow's prompt say."""
     asked: list[Sentence] = field(default_factory=list)
@@ -121,10 +123,11 @@ class Grounds:
         for place, (result, _) in enumerate(both):
             data_type = result.get("data_type")
             reader.result(result, superseded=data_type is not None and newest.get(data_type, place) != place)
+        grounds.is_old = bool(reader.old) and all(reader.old.values())
         if context:
             reader.walk(dict(context), _Place())
         words = [*reader.words]
-        for text in prompt:
+        for text in (*prompt, *dict.fromkeys(reader.reasons)):
             grounds.prompted += _read(text)
             words.append(text)
         for text in said:
@@ -163,16 +166,26 @@ class _Reader:
         self._grounds = grounds
         self._zone = grounds.now.tzinfo or UTC
         self.words: list[str] = []
+        self.reasons: list[str] = []
+        """Why something is missing, in sentences that may be said."""
+        self.old: dict[Any, str | bool] = {}
+        """Of each data type, why its newest result is not current."""
 
     def result(self, result: Mapping[str, Any], *, superseded: bool) -> None:
         """One tool result."""
         read = _moment(result.get("as_of"))
         aged = read is not None and self._grounds.now - read > AN_HOUR
         old = "earlier" if superseded else "stale" if result.get("stale") else ""
+        over = data.get("over") if isinstance(data := result.get("data"), Mapping) else None
+        if isinstance(over, Mapping):
+            old = old or str(self.old.get(over.get("data_type")) or "").replace("True", "")
+            read = _moment(over.get("as_of"))
+            aged = read is not None and self._grounds.now - read > AN_HOUR
+        elif isinstance(data, Mapping):
+            self.old[result.get("data_type")] = old or aged
         place = _Place(old=old, aged=aged)
         if read is not None:
             self._grounds.moments.append(Moment(read.astimezone(self._zone), frozenset({"read"}), dated=False))
-        data = result.get("data")
         window = result.get("data_window") or {}
         start = _moment(window.get("orders_from"))
         if start is not None:
@@ -183,10 +196,9 @@ class _Reader:
                 place = _replaced(place, period=span)
         place = _replaced(place, headline=result.get("data_type") == "counts" and not old)
         self._grounds.complete_history |= bool(window.get("complete_history"))
-        for entry in result.get("missing") or ():
-            self.words.append(str(entry.get("reason")))
-        for text in (result.get("error"), (result.get("stale") or {}).get("reason")):
-            self.words.append(str(text or ""))
+        reasons = [entry.get("reason") for entry in _objects(result.get("missing"))]
+        reasons += [result.get("error"), (result.get("stale") or {}).get("reason")]
+        self.reasons += [str(reason) for reason in reasons if reason]
         if not isinstance(data, Mapping):
             return
         if "metric" in data and "over" in data:
@@ -241,12 +253,13 @@ class _Reader:
             self._money(node, currency, place)
         for name, value in node.items():
             if name in SKIPPED:
-                if name == "description" and isinstance(value, str):
+                if name in ("description", "plan", "domain", "website") and isinstance(value, str):
                     self.words.append(value)
                 continue
             if name in ("amount", "current_amount") and isinstance(currency, str):
                 continue
             subjects, traits = concepts(name)
+            traits |= {"net"} if name == "current_total" else NOTHING
             below = _replaced(place, subjects=subjects or place.subjects, traits=place.traits | traits)
             self.walk(value, below, name, node)
 
@@ -254,9 +267,8 @@ class _Reader:
         for name in ("amount", "current_amount"):
             amount = _decimal(node.get(name))
             if amount is not None:
-                self._add(
-                    Figure(amount, place.subjects, place.traits, currency, False, place.entities, place.period), place
-                )
+                traits = place.traits | ({"net"} if name == "current_amount" else NOTHING)
+                self._add(Figure(amount, place.subjects, traits, currency, False, place.entities, place.period), place)
 
     def _inside(self, node: Mapping[str, Any], place: _Place, key: str) -> _Place:
         """The place of an object's values: whose it is, and of which period."""
@@ -265,6 +277,7 @@ class _Reader:
             entities = self._named("customer", node.get("name"))
             place = _replaced(place, traits=NOTHING, period=None)
         elif "title" in node:
+            entities = {name for name in entities if not name.startswith("product:")}
             entities |= self._named("product", node.get("title"))
         elif "name" in node and ("total" in node or "created_at" in node) and key != "shop":
             entities |= self._order(node)
@@ -288,9 +301,8 @@ class _Reader:
         entities = {f"order:{name.lstrip('#').upper()}"} if name else set()
         if isinstance(node.get("customer"), Mapping):
             entities |= self._named("customer", node["customer"].get("name"))
-        for item in (node["items"] if isinstance(node.get("items"), list) else ()):
-            if isinstance(item, Mapping):
-                entities |= self._named("product", item.get("title"))
+        for item in _objects(node.get("items")):
+            entities |= self._named("product", item.get("title"))
         self._grounds.links.append(frozenset(entities))
         return entities
 
@@ -305,17 +317,25 @@ class _Reader:
         return {key}
 
     def _list(self, rows: Sequence[Any], place: _Place, key: str, holder: Mapping[str, Any]) -> None:
-        objects = [row for row in rows if isinstance(row, Mapping)]
+        objects = _objects(rows)
         complete = _is_whole(key, holder)
         if objects and len(objects) == len(rows) and key in ("orders", "recent_orders") and "created_at" in objects[0]:
             self._orders(objects, _replaced(place, subjects=frozenset({"order"}), traits=NOTHING), complete)
         elif key not in ("at_least", "totals", "by_day"):
+            subjects = frozenset({"product"}) if key == "items" else place.subjects
             count = Figure(
-                len(rows), place.subjects, place.traits, None, False, place.entities, place.period, not complete, True
+                len(rows), subjects, place.traits, None, False, place.entities, place.period, not complete, True
             )
             self._add(count, place)
         if key == "top_items":
-            self._rank("units", ((f"product:{row['title'].lower()}", row["quantity"]) for row in objects))
+            self._rank(
+                "units",
+                (
+                    (f"product:{str(row.get('title')).lower()}", row["quantity"])
+                    for row in objects
+                    if row.get("quantity") is not None
+                ),
+            )
         if key == "best_stocked_products":
             stock = [
                 (f"product:{str(row.get('title')).lower()}", row["inventory"])
@@ -329,10 +349,18 @@ class _Reader:
             self.walk(row, place, key.removesuffix("s") if key == "customers" else key)
 
     def _days(self, days: Sequence[Mapping[str, Any]]) -> None:
-        self._rank("day orders", ((f"date:{day['date']}", day["orders"]) for day in days))
-        currencies = {total["currency"] for day in days for total in day.get("totals", ())}
+        self._rank(
+            "day orders",
+            ((f"date:{day.get('date')}", day["orders"]) for day in days if isinstance(day.get("orders"), int)),
+        )
+        currencies = {total.get("currency") for day in days for total in _objects(day.get("totals"))}
         if len(currencies) == 1:
-            sums = {f"date:{day['date']}": sum(float(total["amount"]) for total in day["totals"]) for day in days}
+            sums = {
+                f"date:{day.get('date')}": sum(
+                    _decimal(total.get("amount")) or 0.0 for total in _objects(day.get("totals"))
+                )
+                for day in days
+            }
             self._rank("day totals", sums.items())
 
     def _rank(self, what: str, values: Iterable[tuple[str, float]]) -> None:
@@ -355,7 +383,8 @@ class _Reader:
                 place,
             )
 
-        count(len(rows))
+        if len(rows) != len(real):
+            count(len(rows), "uncounted")
         count(len(real))
         for kind in KINDS:
             among = orders if kind in ("test", "cancelled") else real
@@ -413,6 +442,10 @@ class _Reader:
                 if amount is not None and currency is not None:
                     amounts[currency].append(amount)
             for currency, found in amounts.items():
+                if current and all(
+                    row.get("current_total") is None and row.get("current_amount") is None for row in rows
+                ):
+                    continue
                 figures = {"revenue": sum(found)}
                 if not only_sum:
                     figures |= {"average": sum(found) / len(found), "median": median(found)}
@@ -420,7 +453,7 @@ class _Reader:
                 for trait, value in figures.items():
                     self._add(
                         Figure(
-                            round(value, 6), frozenset({"order"}), frozenset({trait}), currency, False, entities,
+                            round(value, 6), frozenset({"order"}), frozenset({trait, *(("net",) if current else ())}), currency, False, entities,
                             period or place.period, partial, True,
                         ),
                         place,
@@ -433,7 +466,7 @@ class _Reader:
         lines = 0
         for row in rows:
             seen = set()
-            for item in (row["items"] if isinstance(row.get("items"), list) else ()):
+            for item in _objects(row.get("items")):
                 if "kind" in item or not isinstance(item.get("title"), str):
                     continue
                 lines += 1
@@ -490,6 +523,8 @@ class _Reader:
         trait = {"sum": "revenue", "average": "average", "median": "median", "minimum": "smallest", "maximum": "largest",
                  "per_day": "daily", "top": "revenue"}.get(metric)  # fmt: skip
         traits = frozenset(filter(None, (trait, data.get("where"))))
+        traits |= {"average"} if trait == "daily" else NOTHING
+        traits |= {"net"} if data.get("of") == "current_total" else NOTHING
         if data.get("of") in ("quantity", "current_quantity"):
             traits |= {"sold"}
         if data.get("of") == "inventory":
@@ -507,7 +542,7 @@ class _Reader:
                 )
         group_by = data.get("group_by")
         ranked: list[tuple[str, float]] = []
-        for row in data.get("results") or ():
+        for row in _objects(data.get("results")):
             value = _decimal(row.get("value"))
             if value is None:
                 continue
@@ -522,7 +557,9 @@ class _Reader:
                 more = frozenset({group.lower()}) & frozenset(KINDS)
             ranked += [(entity, value) for entity in entities]
             if metric in ("difference", "percent_change"):
-                self._grounds.changes.append(value)
+                compared = [str(data[name]) for name in ("group", "other_group") if name in data]
+                entities, span = frozenset(f"date:{name}" for name in compared if _moment(name)), None
+                self._grounds.changes.append((value, entities))
             percent = row.get("unit") == "%"
             figure = Figure(
                 value, subject, traits | more, row.get("currency") if not percent else None, percent, entities, span,
@@ -536,6 +573,11 @@ class _Reader:
         if isinstance(data.get("groups"), int):
             groups = frozenset({{"product": "product", "day": "day"}.get(str(group_by), "group")})
             self._add(Figure(data["groups"], groups, NOTHING, None, False, NOTHING, period, derived=True), place)
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects in a list; none if it is no list."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def _replaced(place: _Place, **changes: Any) -> _Place:
@@ -630,7 +672,7 @@ def fits(number: Number, value: float) -> bool:
     value = abs(value)
     for said, step in number.readings:
         near = abs(said - value)
-        match number.how:
+        match number.how if step >= 1 else "exact" if number.how != "about" else "about":
             case "exact":
                 fits = (
                     near < 1e-6
