@@ -57,7 +57,7 @@ class Figure:
 
 
 @dataclass(slots=True)
-class Moment:
+class Dated:
     """A time in the data, on the shop's clock, and whose it is."""
 
     at: datetime
@@ -80,7 +80,7 @@ class Grounds:
 
     now: datetime
     figures: list[Figure] = field(default_factory=list)
-    moments: list[Moment] = field(default_factory=list)
+    moments: list[Dated] = field(default_factory=list)
     names: dict[str, frozenset[str]] = field(default_factory=dict)
     """Names in lower case, with the entities that have them."""
     order_names: set[str] = field(default_factory=set)
@@ -185,13 +185,13 @@ class _Reader:
             self.old[result.get("data_type")] = old or aged
         place = _Place(old=old, aged=aged)
         if read is not None:
-            self._grounds.moments.append(Moment(read.astimezone(self._zone), frozenset({"read"}), dated=False))
+            self._grounds.moments.append(Dated(read.astimezone(self._zone), frozenset({"read"}), dated=False))
         window = result.get("data_window") or {}
         start = _moment(window.get("orders_from"))
         if start is not None:
             span = (start.astimezone(self._zone).date(), (read or self._grounds.now).astimezone(self._zone).date())
             self._grounds.windows.append(span)
-            self._grounds.moments.append(Moment(start.astimezone(self._zone), frozenset({"window"})))
+            self._grounds.moments.append(Dated(start.astimezone(self._zone), frozenset({"window"})))
             if result.get("data_type") == "counts":
                 place = _replaced(place, period=span)
         place = _replaced(place, headline=result.get("data_type") == "counts" and not old)
@@ -241,7 +241,7 @@ class _Reader:
             if at is not None:
                 dated = len(text) <= 10
                 shown = at if dated else at.astimezone(self._zone)
-                self._grounds.moments.append(Moment(shown, place.entities | {f"key:{key}"}, dated))
+                self._grounds.moments.append(Dated(shown, place.entities | {f"key:{key}"}, dated))
                 return
         if text.replace(".", "", 1).isdigit() and len(text) < 16:
             self._figure(float(text), place, key)
