@@ -293,7 +293,6 @@ class TurnRunner:
             state.claim,
             calls,
             allowed=state.workflow.tools,
-            seen=state.fetched(),
             results=state.results(),
             seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
         )
