@@ -694,7 +694,7 @@ def test_the_overview_describes_shop_and_products(api: Api, plan: str) -> None:
     assert data["shop"]["plan"]["publicDisplayName"]
     stock = [product["totalInventory"] for product in data["products"]["nodes"]]
     assert stock == sorted(stock, reverse=True)
-    assert len(stock) == 5
+    assert len(stock) == 7
 
 
 def test_the_index_lags_behind_the_list(api: Api) -> None:
