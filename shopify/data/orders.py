@@ -262,7 +262,9 @@ def _with_tips(items: Sequence[Item], tips: Money | None) -> tuple[Item, ...]:
     they come to: the order's tips. Where several lines fit, the fewest and the last: tips are given at the end."""
     unsure = [item for item in items if item.kind == PRODUCT and item.product is None and item.sku is None]
     found = [item for item in unsure if item.title.casefold() in TIPS]
-    others = [item for item in reversed(unsure) if not any(item is tip for tip in found) and item.unit_price is not None]
+    others = [
+        item for item in reversed(unsure) if not any(item is tip for tip in found) and item.unit_price is not None
+    ]
     given = tips.amount if tips is not None else Decimal(0)
     left = given - sum(map(_worth, found))
     if left < 0:  # what is called a tip is none

@@ -116,7 +116,9 @@ class Days:
             length = self.last - self.first + timedelta(days=1)
             return Days(self.first - length, self.last - length)
         if period in ("last_month", "last_year", "last_12_months"):  # whole months, however long each is
-            return Days(_months(self.first, -months), _months(self.last + timedelta(days=1), -months) - timedelta(days=1))
+            return Days(
+                _months(self.first, -months), _months(self.last + timedelta(days=1), -months) - timedelta(days=1)
+            )
         return Days(_months(self.first, -months), _months(self.last, -months))
 
     def query(self, api_version: str) -> str:

@@ -351,7 +351,7 @@ def _compared(asked: MetricsArguments, rows: Sequence[Row]) -> list[dict[str, An
             raise CannotCompute(UNFIT, f"no group {str(name)[:80]!r}; the groups are: {known}")
     one, other = (_by_currency(groups[name or ""], asked.of or "") for name in (asked.group, asked.other_group))
     currencies = set(one) | set(other)
-    if asked.rows == "periods" and set(one) != set(other):
+    if asked.rows == "periods" and (not one or set(one) != set(other)):
         raise CannotCompute(UNFIT, f"one of the periods has no {asked.of}")
     if len(currencies) > 1:
         raise CannotCompute(UNFIT, "the groups have amounts in several currencies, which cannot be compared")

@@ -254,8 +254,10 @@ def _span(figures: Result) -> str:
     """Like "On November 3" or "From November 1, 2025 to October 31, 2026"."""
     first, last = (date.fromisoformat(figures[day]) for day in ("from", "to"))
     year = f", {first.year}" if first.year != last.year else ""
-    return f"From {first:%B} {first.day}{year} to {last:%B} {last.day}, {last.year}" if first < last else (
-        f"On {first:%B} {first.day}, {first.year}"
+    return (
+        f"From {first:%B} {first.day}{year} to {last:%B} {last.day}, {last.year}"
+        if first < last
+        else (f"On {first:%B} {first.day}, {first.year}")
     )
 
 

@@ -43,7 +43,11 @@ def test_a_return_counts_on_the_day_it_was_processed() -> None:
         if order.financial_status == "REFUNDED" and order.updated_at - order.created_at > 86_400 and not order.test
     )
     day = datetime.fromtimestamp(late.updated_at, UTC).date().isoformat()
-    of_day = [order for order in medium.contents.orders if datetime.fromtimestamp(order.created_at, UTC).date().isoformat() == day]
+    of_day = [
+        order
+        for order in medium.contents.orders
+        if datetime.fromtimestamp(order.created_at, UTC).date().isoformat() == day
+    ]
     figures = row(medium, day, day)
     assert figures["orders"] == len([order for order in of_day if not order.test])
     assert (figures["sales_reversals"] or 0) <= -sum(line.unit_price.amount * line.quantity for line in late.lines)

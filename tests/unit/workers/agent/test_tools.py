@@ -13,7 +13,6 @@ from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
 from workflows.definition import TOOLS
 
-
 CLAIM = cast(Claim, SimpleNamespace(merchant_id="m1", conversation_id="c1", turn_id=1, event_id="e1"))
 SALES = {"period": "last_30_days", "compare_to": "previous_period"}
 FETCHED = [
@@ -52,7 +51,12 @@ def test_a_model_is_told_plain_schemas() -> None:
     [
         ("shop_data", {}, "tool.unknown", "the tools are: shopify_data, calculate_metrics"),
         ("shopify_data", None, "tool.bad_arguments", "not a JSON object"),
-        ("shopify_data", {"shop": "x", "data_type": "counts"}, "tool.bad_arguments", "only data_type, period, compare_to are taken"),
+        (
+            "shopify_data",
+            {"shop": "x", "data_type": "counts"},
+            "tool.bad_arguments",
+            "only data_type, period, compare_to are taken",
+        ),
         ("shopify_data", {"data_type": "profit"}, "tool.unknown_data_type", "use counts, recent_orders"),
         ("shopify_data", {"data_type": "sales", "period": "last week"}, "tool.bad_arguments", "use today, yesterday"),
         ("get_shopify_data", {"data_type": "counts"}, "tool.already_fetched", "result above"),
