@@ -106,7 +106,7 @@ def test_a_leap_day_is_part_of_its_month() -> None:
     [("2026-01", " returns,", False), ("2026-04", " sales_reversals,", False), ("2026-10", " sales_reversals,", True)],
 )
 def test_each_api_version_is_asked_in_its_own_words(version: str, column: str, warnings: bool) -> None:
-    returns = {"returns": "-5.0", "sales_reversals": ...} if version == "2026-01" else {}
+    returns: dict[str, Any] = {"returns": "-5.0", "sales_reversals": ...} if version == "2026-01" else {}
     shop = Shop(ok(table(report(**returns), report(**returns))))
     found = fetch(shop.client(api_version=version), "sales", scopes=SCOPES, now=NOW, time_zone=ZONE)
     assert found.data["current"]["returns"] == eur("5.00")
@@ -119,7 +119,7 @@ def test_each_api_version_is_asked_in_its_own_words(version: str, column: str, w
 @pytest.mark.parametrize("which", ["current", "previous"])
 def test_what_shopify_did_not_understand_is_an_error(said: dict[str, Any], which: str) -> None:
     with pytest.raises(BadDocument, match=r"did not understand our ShopifyQL: \".*'x'"):
-        asked(ok(table(**{which: report(**said)})))
+        asked(ok(table() | {which: report(**said)}))
 
 
 def test_without_the_permission_nothing_is_asked() -> None:
@@ -161,7 +161,7 @@ def test_a_time_zone_that_is_not_known_or_has_changed() -> None:
 
 
 def test_a_period_without_sales() -> None:
-    columns = dict.fromkeys(report()["tableData"]["rows"][0])
+    columns: dict[str, Any] = dict.fromkeys(report()["tableData"]["rows"][0])
     empty = report() | {"tableData": {"columns": [], "rows": []}}
     found = asked(ok(table(report(**columns), empty)))
     for name in ("current", "previous"):
