@@ -50,7 +50,7 @@ def test_what_is_there_in_time_is_in_the_first_prompt(clocked: Database, model: 
         waited.append(limits["seconds"])
         return [counts(calls[0]), failed("recent_orders", "shopify.unavailable", "not now")]
 
-    worker.run = run  # type: ignore[method-assign]
+    worker.run = run  # type: ignore[method-assign, assignment]
     turn_id = rows.queue(clocked, SAID)
     worker.ends(turn_id)
     assert waited == [PREFETCHED_SECONDS]

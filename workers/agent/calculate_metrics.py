@@ -124,7 +124,8 @@ def calculate(asked: MetricsArguments, results: Sequence[Result]) -> Result:
     }
     if asked.rows == "periods":
         over |= {name: {day: source["data"][name][day] for day in ("from", "to")} for name in _names(source["data"])}
-    choices = {name: value for name in ("of", "where", "group_by") if (value := getattr(asked, name)) is not None}
+    names = ("of", "where", "group_by", "group", "other_group")
+    choices = {name: value for name in names if (value := getattr(asked, name)) is not None}
     return {"success": True, "data_type": None, "data": {"metric": asked.metric, **choices, "over": over, **figures}}
 
 

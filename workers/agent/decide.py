@@ -8,7 +8,7 @@ resumes from its committed steps by the same rule.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from workers.agent.time_limits import (
     CLOSING_SECONDS,
@@ -21,6 +21,14 @@ PREFETCHED = "prefetched_"
 """How the ids of calls begin that no model made."""
 MAX_FRUITLESS_CALLS = 8
 """How often a turn asks in vain: no answer came, or it was refused, or outdated, or its worker died."""
+
+
+CLAIMS = "_claims"
+"""Key of a kept assistant message that holds its claims without a ground, and what became of them: `{ungrounded,
+then}`; not for the wire."""
+Then = Literal["withdrawn", "left_out", "said"]
+"""What becomes of words with claims that have no ground: the model is told and asked once more; the sentences with
+them are left out; or, where a workflow only wants a report, they are said."""
 
 
 class Limits(Protocol):
@@ -139,9 +147,10 @@ def next_move(
         if prefetched and limits.max_tool_rounds > 0 and seconds_left >= CLOSING_SECONDS:
             return TakePrefetched(tuple(prefetched))
         return _ask(0, limits.max_tool_rounds > 0, seconds_left, fruitless)
-    if not last.assistant.get("tool_calls"):
+    withdrawn = is_withdrawn(last)
+    if not withdrawn and not last.assistant.get("tool_calls"):
         return End()
-    if last.tool_results is None:
+    if not withdrawn and last.tool_results is None:
         return _pause(last, limits, now) or RunTools(last.step)
     rounds = sum(1 for step in steps if step.tool_results is not None and not is_prefetched(step))
     may_call = rounds < limits.max_tool_rounds and sum(map(_is_bad, steps)) < MAX_BAD_ROUNDS
@@ -151,6 +160,21 @@ def next_move(
 def is_prefetched(step: Step) -> bool:
     """Whether the turn began with this step, and no model made it."""
     return any(call["id"].startswith(PREFETCHED) for call in step.assistant.get("tool_calls") or ())
+
+
+def is_withdrawn(step: Step) -> bool:
+    """Whether the words of this step were never said, because the model was told to correct them."""
+    claims = step.assistant.get(CLAIMS)
+    return claims is not None and claims["then"] == "withdrawn"
+
+
+def about_ungrounded(steps: Sequence[Step], truth: Literal["strict", "report"], *, seconds_left: float) -> Then:
+    """What to do about words with claims that have no ground. A turn has one correction, if there is time for it."""
+    if truth == "report":
+        return "said"
+    if any(map(is_withdrawn, steps)) or seconds_left < CLOSING_SECONDS:
+        return "left_out"
+    return "withdrawn"
 
 
 def retry_pause(fruitless: int, retry_after: float | None, seconds_left: float) -> float | None:

@@ -90,7 +90,7 @@ def test_past_the_deadline_nothing_is_asked() -> None:
 
 
 def test_a_turn_begins_with_what_was_fetched_for_it() -> None:
-    def first(limits: Limits = Limits(), seconds_left: float = 60.0, *steps: Step) -> object:  # noqa: B008
+    def first(limits: Limits = Limits(), seconds_left: float = 60.0, *steps: Step) -> object:
         return next_move(steps, limits, now=NOW, seconds_left=seconds_left, prefetched=["counts"])
 
     assert first() == TakePrefetched(("counts",))
