@@ -51,7 +51,7 @@ def test_what_is_there_in_time_is_in_the_first_prompt(clocked: Database, model: 
         return [counts(calls[0]), failed("recent_orders", "shopify.unavailable", "not now")]
 
     worker.run = run  # type: ignore[method-assign, assignment]
-    turn_id = rows.queue(clocked, SAID)
+    turn_id = rows.queue(clocked, SAID, conversation_id="in time")
     worker.ends(turn_id)
     assert waited == [PREFETCHED_SECONDS]
     [asked] = model.asked
@@ -67,15 +67,17 @@ def test_what_is_there_in_time_is_in_the_first_prompt(clocked: Database, model: 
         "TEXT_MESSAGE_CHUNK",
         "RUN_FINISHED",
     ]
-    [(context,)] = rows.query(clocked, "SELECT context FROM conversations WHERE id = 'c1'")
+    [(context,)] = rows.query(clocked, "SELECT context FROM conversations WHERE id = 'in time'")
     assert context["fetched"] == ["counts"]
-    found = rows.query(clocked, "SELECT step, model, tool_results IS NULL FROM steps ORDER BY step")
+    found = rows.query(
+        clocked, "SELECT step, model, tool_results IS NULL FROM steps WHERE turn_id = :id ORDER BY step", id=turn_id
+    )
     assert found == [(0, None, False), (1, "openai/x", True)]
 
 
 def test_without_data_in_time_the_model_is_asked_as_ever(clocked: Database, model: Model) -> None:
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
     worker.results = lambda calls: [failed("counts", "shopify.unavailable", "not now") for _ in calls]
-    turn_id = rows.queue(clocked, SAID)
+    turn_id = rows.queue(clocked, SAID, conversation_id="late")
     worker.ends(turn_id)
     assert [message["role"] for message in model.asked[0]] == ["system", "user"]
