@@ -39,6 +39,7 @@ class NewEvent:
     time: datetime | None = None
     subject: str | None = None
     traceparent: str | None = None
+    correlation_id: str | None = None
     merchant_id: str | None = None
     conversation_id: str | None = None
 
@@ -55,6 +56,7 @@ class NewEvent:
             time=envelope.time,
             subject=envelope.subject,
             traceparent=envelope.traceparent,
+            correlation_id=envelope.correlationid,
             merchant_id=event.merchant_id,
             conversation_id=event.conversation_id,
         )
@@ -88,6 +90,7 @@ class InboxRow:
     time: datetime | None
     subject: str | None
     traceparent: str | None
+    correlation_id: str | None
     status: str
     attempts: int
     received_at: datetime
@@ -163,6 +166,7 @@ def _columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:
         "times": [event.time for event in events],
         "subjects": [event.subject for event in events],
         "traceparents": [event.traceparent for event in events],
+        "correlations": [event.correlation_id for event in events],
         "datas": [dump(dict(event.data)) for event in events],
         "hashes": [event.content_hash for event in events],
         "merchants": [event.merchant_id for event in events],
@@ -180,6 +184,7 @@ def reject(
     code: str,
     message: str,
     data: Mapping[str, Any] | None = None,
+    correlation_id: str | None = None,
 ) -> int:
     """Keep a refused message with the reason; a repetition only raises its count. Returns the row's key.
 
@@ -191,6 +196,7 @@ def reject(
         "type": storable_text(type or "", NAME_LIMIT),
         "data": dump(dict(data or {})),
         "content_hash": content_hash,
+        "correlation_id": correlation_id,
     }
     return int(session.execute(SQL["reject"], {**values, **_reason(code, message)}).scalar_one())
 
@@ -216,13 +222,14 @@ def processed(session: Session, key: int) -> None:
     session.execute(SQL["processed"], {"key": key})
 
 
-def refuse(session: Session, key: int, code: str, message: str) -> None:
-    """Mark a taken event as unusable. If the same one was refused before, only that row's count rises."""
+def refuse(session: Session, key: int, code: str, message: str) -> bool:
+    """Mark a taken event as unusable. False if the same one was refused before: then only that row's count rises."""
     values = {"key": key, **_reason(code, message)}
     if session.execute(SQL["refused_before"], values).first() is not None:
         session.execute(SQL["forget"], {"key": key})
-    else:
-        session.execute(SQL["refuse"], values)
+        return False
+    session.execute(SQL["refuse"], values)
+    return True
 
 
 def postpone(session: Session, key: int, seconds: float) -> None:

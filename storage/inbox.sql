@@ -22,10 +22,12 @@ FROM (
 WITH new AS (
     SELECT *
     FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
-                CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:datas AS text[]),
-                CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:conversations AS text[]))
+                CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:correlations AS text[]),
+                CAST(:datas AS text[]), CAST(:hashes AS bytea[]), CAST(:merchants AS text[]),
+                CAST(:conversations AS text[]))
          WITH ORDINALITY
-         AS new (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, place)
+         AS new (source, id, type, time, subject, traceparent, correlation_id, data, content_hash, merchant_id,
+                 conversation_id, place)
 ), crowds AS MATERIALIZED (
     -- Once for each merchant, not for each event.
     SELECT new.merchant_id,
@@ -33,9 +35,10 @@ WITH new AS (
     FROM (SELECT DISTINCT merchant_id FROM new) AS new
 )
 INSERT INTO events (
-    source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, hinted_at)
-SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, CAST(new.data AS jsonb),
-       new.content_hash, new.merchant_id, new.conversation_id,
+    source, id, type, time, subject, traceparent, correlation_id, data, content_hash, merchant_id, conversation_id,
+    hinted_at)
+SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, new.correlation_id,
+       CAST(new.data AS jsonb), new.content_hash, new.merchant_id, new.conversation_id,
        CASE WHEN new.conversation_id IS NOT NULL
                  AND row_number() OVER (PARTITION BY new.merchant_id ORDER BY new.place)
                      + coalesce(crowds.unhandled, 0) > :most
@@ -65,8 +68,10 @@ JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS wanted (source, i
 WHERE e.status <> 'rejected'
 
 -- name: reject
-INSERT INTO events (source, id, type, data, content_hash, status, error_code, error, processed_at)
-VALUES (:source, :id, :type, CAST(:data AS jsonb), :content_hash, 'rejected', :code, :message, clock_timestamp())
+INSERT INTO events (
+    source, id, type, data, content_hash, correlation_id, status, error_code, error, processed_at)
+VALUES (:source, :id, :type, CAST(:data AS jsonb), :content_hash, :correlation_id, 'rejected', :code, :message,
+        clock_timestamp())
 ON CONFLICT (source, id, content_hash) WHERE status = 'rejected' DO UPDATE SET
     times = events.times + 1, error_code = excluded.error_code, error = excluded.error,
     processed_at = excluded.processed_at
@@ -86,7 +91,7 @@ LEFT JOIN LATERAL (
 WHERE e.key = :key AND e.status = 'received'
 
 -- name: take
-SELECT key, source, id, type, data, time, subject, traceparent, status, attempts, received_at, merchant_id,
+SELECT key, source, id, type, data, time, subject, traceparent, correlation_id, status, attempts, received_at, merchant_id,
        conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds, progress
 FROM events WHERE key = :key AND status = 'received' FOR NO KEY UPDATE
 

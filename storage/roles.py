@@ -35,6 +35,7 @@ EVERYONE: Grants = {"integrations": "SELECT", "alembic_version": "SELECT"}
 _SWEEPER: Grants = {
     "turns": "SELECT, UPDATE, DELETE",
     "replies": "SELECT, INSERT, UPDATE",
+    "steps": "SELECT",
     "usage": "SELECT, DELETE",
     "turn_rates": "SELECT, DELETE",
 }
@@ -54,7 +55,9 @@ TABLES: Mapping[str, Grants] = {
         **EVERYONE,
         **_SWEEPER,
         "events": "SELECT, INSERT, UPDATE, DELETE",
-        "conversations": "SELECT",
+        # A refused message is answered in its conversation.
+        "conversations": "SELECT, UPDATE (last_turn, updated_at)",
+        "turns": "SELECT, INSERT, UPDATE, DELETE",
     },
     "cj_workflow": {
         **EVERYONE,

@@ -27,6 +27,7 @@ from tests import rows
 from tests.cj import Terminal
 from tests.rows import uninstall
 from tests.servers import PostgresForTests
+from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.intake.accept import Intake
 from workers.workflow.handler import handle
@@ -268,7 +269,9 @@ def case(merchants_known: Database, valkey_url: str, workflows: WorkflowSet) -> 
     rows.execute(database, "TRUNCATE events, conversations CASCADE")
     rows.open_conversation(database, "of_gone", "gone")
     with Celery("test", broker=valkey_url) as app:
-        yield Case(database, Intake(database, WakeUps(app, broker_breaker()), threading.Event()), workflows)
+        publisher = ReplyPublisher(app, database, broker_breaker())
+        intake = Intake(database, WakeUps(app, broker_breaker()), publisher, threading.Event())
+        yield Case(database, intake, workflows)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from events import queues
 from events.replies import Reply
-from storage import conversations, inbox, outbox, turns
+from storage import agui, conversations, inbox, outbox, turns
 from storage.database import Database
 from storage.outbox import NewReply
 from storage.turns import Claim, TurnInput
@@ -50,7 +50,7 @@ def messages(broker_url: str, queue: str) -> list[Any]:
 
 
 def put_reply(
-    broker_url: str, conversation_id: str, sequence: int, data: dict[str, Any], cause: str = "e1", turn: int = 1
+    broker_url: str, conversation_id: str, sequence: int, data: list[dict[str, Any]], cause: str = "e1", turn: int = 1
 ) -> None:
     reply = Reply(
         specversion="1.0",
@@ -58,6 +58,7 @@ def put_reply(
         source="/cj",
         type="cj.reply",
         subject=conversation_id,
+        merchantid="m1",
         time=datetime.now(UTC),
         turn=turn,
         sequence=f"{sequence:06}",
@@ -68,12 +69,12 @@ def put_reply(
         queues.put(connection.Producer(auto_declare=False), queues.REPLIES, reply.encode())
 
 
-def says(words: str) -> dict[str, Any]:
-    return {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m1", "role": "assistant", "delta": words}
+def says(words: str) -> list[dict[str, Any]]:
+    return agui.text("m1", words)
 
 
-MOVED = {"type": "CUSTOM", "name": "workflow_transition", "value": {"from": "a", "to": "b"}}
-END = {"type": "RUN_FINISHED", "threadId": "c1", "runId": "turn_1"}
+MOVED = agui.workflow_transition("a", "b")
+END = agui.run_finished("c1", "turn_1")
 
 
 def connect(terminal: Terminal, *options: str) -> Any:
@@ -297,15 +298,7 @@ def test_timeline_tells_the_whole_story_in_order(terminal: Terminal, database: D
         turns.add_step(session, claim, 1, {"role": "assistant", "content": None, "tool_calls": [call]}, model="demo")
         turns.add_results(session, claim, 1, [{"role": "tool", "tool_call_id": "k", "content": "{}"}])
     with database.transaction() as session:
-        outbox.append(
-            session,
-            turn_id=claim.turn_id,
-            conversation_id="c1",
-            turn_seq=1,
-            causation_id="e1",
-            traceparent=None,
-            replies=[NewReply("1:text", says("68 customers."))],
-        )
+        outbox.append(session, claim.turn_id, [NewReply("1:text", says("68 customers."))])
         turns.finish(session, claim)
     accept(database, "e2")
     found = terminal.json("timeline", "c1")

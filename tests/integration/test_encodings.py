@@ -25,6 +25,7 @@ from tests.rows import claim, execute, query, queue
 from tests.servers import PostgresForTests
 from workers import bootstrap
 from workers.cli import cj
+from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.intake.accept import Intake
 from workers.operations import migrations
@@ -50,13 +51,16 @@ def said(id: str, words: str = WORDS, **attributes: Any) -> bytes:
 class Told:
     keys: Sequence[int] = ()
 
+    def publish(self, replies: Sequence[Any]) -> int:
+        return len(replies)
+
     def handle_events(self, keys: Sequence[int], after_seconds: float = 0.0) -> None:
         self.keys = [*self.keys, *keys]
 
 
 @pytest.fixture
 def intake(database: Database) -> Intake:
-    return Intake(database, cast(WakeUps, Told()), threading.Event())
+    return Intake(database, cast(WakeUps, Told()), cast(ReplyPublisher, Told()), threading.Event())
 
 
 def comes(intake: Intake, *bodies: bytes) -> bool:
@@ -88,7 +92,7 @@ def test_a_database_or_role_set_to_another_encoding_does_not_matter(database: Da
     [(name,)] = query(database, "SELECT current_database()")
     execute(database, f"ALTER DATABASE {name} SET client_encoding = 'LATIN1'")
     database.dispose()
-    intake = Intake(database, cast(WakeUps, Told()), threading.Event())
+    intake = Intake(database, cast(WakeUps, Told()), cast(ReplyPublisher, Told()), threading.Event())
     assert comes(intake, said("one"), said("two", "plain"))
     assert query(database, "SELECT data ->> 'text' FROM events ORDER BY key") == [(WORDS,), ("plain",)]
 
@@ -216,9 +220,8 @@ def test_what_is_wrong_with_the_database_is_no_messages_fault(database: Database
 @pytest.mark.parametrize("id", ["turn_1:000001\x00", "turn_1:000001\ud800", "\x00", "turn_9:0x", "x" * 200, None, 7])
 def test_an_ack_that_names_nothing_of_ours_stops_no_other(database: Database, intake: Intake, id: object) -> None:
     claimed = claim(database, queue(database))
-    whose: dict[str, Any] = {"conversation_id": "c1", "turn_seq": 1, "causation_id": "e", "traceparent": None}
     with database.transaction() as session:
-        [reply] = outbox.append(session, turn_id=claimed.turn_id, **whose, replies=[NewReply("a", {})])
+        [reply] = outbox.append(session, claimed.turn_id, [NewReply("a", [{}])])
     acks = [json.dumps({"id": id}).encode(), json.dumps({"id": reply.id}).encode()]
     assert intake.acks(cast(Sequence[Delivery], [Message(ack) for ack in acks]))
     assert query(database, "SELECT acked_at IS NOT NULL FROM replies") == [(True,)]

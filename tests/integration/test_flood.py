@@ -102,7 +102,9 @@ def test_a_merchants_backlog_keeps_nobodys_events_on_the_broker(
     database: Database, valkey_url: str, stop: threading.Event
 ) -> None:
     flood(database, FLOOD)
-    handler = accept.Intake(database, WakeUps(sender(valkey_url), broker_breaker()), stop)
+    handler = accept.Intake(
+        database, WakeUps(sender(valkey_url), broker_breaker()), Told(database).resources.reply_publisher, stop
+    )
     consumer = PlainConsumer(valkey_url, queues.EVENTS, prefetch=2)
     thread = threading.Thread(target=consume, args=(consumer, handler.events, stop), daemon=True)
     thread.start()
@@ -120,7 +122,7 @@ def test_a_merchants_backlog_keeps_nobodys_events_on_the_broker(
 def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Database) -> None:
     """Of a flood only a few wake a worker at a time; each that is handled lets the next one in."""
     told = Told(database, max_waiting_turns=10)
-    intake = accept.Intake(database, told.resources.wake_ups, threading.Event())
+    intake = accept.Intake(database, told.resources.wake_ups, told.resources.reply_publisher, threading.Event())
     with database.transaction() as session:
         for merchant in ("m1", "m2"):
             merchants.add_merchant(session, merchant)
@@ -140,7 +142,7 @@ def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Data
     in_order = """SELECT bool_and(b.seq > a.seq) FROM turns a JOIN turns b ON b.conversation_id = a.conversation_id
         AND b.event_key > a.event_key"""
     assert query(database, in_order) == [(True,)]
-    assert sum(reply["data"]["type"] == "RUN_ERROR" for reply in told.replies) == 91
+    assert sum(reply["data"][-1]["type"] == "RUN_ERROR" for reply in told.replies) == 91
     # Those he may send are handled at once, what is too much a few at a time.
     assert sum(seconds > 0 for seconds in told.pauses) >= 80 / inbox.PER_MERCHANT
     assert told.pauses.index(OVER_LIMIT_PAUSE_SECONDS) > 1
@@ -148,7 +150,7 @@ def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Data
 
 def test_an_event_put_off_is_found_should_its_predecessors_be_lost(database: Database) -> None:
     told = Told(database, max_waiting_turns=100)
-    intake = accept.Intake(database, told.resources.wake_ups, threading.Event())
+    intake = accept.Intake(database, told.resources.wake_ups, told.resources.reply_publisher, threading.Event())
     with database.transaction() as session:
         merchants.add_merchant(session, "m1")
     comes(intake, *(("message_received", "m1", "c1") for _ in range(40)))
@@ -191,7 +193,7 @@ def test_above_the_limit_a_message_is_answered_with_a_sentence(database: Databas
     assert query(database, "SELECT status, error, seq FROM turns WHERE conversation_id = 'c1'") == [
         ("done", "too_many_waiting", 1)
     ]
-    assert [reply["data"]["type"] for reply in told.replies] == ["RUN_ERROR"]
+    assert [reply["data"][-1]["type"] for reply in told.replies] == ["RUN_ERROR"]
     end = told.replies[-1]
     assert (end["data"]["code"], end["turn"], end["sequence"]) == ("too_many_waiting", 1, "000001")
     assert "send it again" in end["data"]["message"]
@@ -242,7 +244,7 @@ def test_whatever_a_merchant_can_send_is_bounded(database: Database, kind: str) 
         handle(database, told, kind, data, f"n{number}")
     [(waiting,)] = query(database, "SELECT count(*) FROM turns WHERE status = 'queued'")
     assert waiting <= 10
-    assert sum(reply["data"]["type"] == "RUN_ERROR" for reply in told.replies) == 30 - waiting
+    assert sum(reply["data"][-1]["type"] == "RUN_ERROR" for reply in told.replies) == 30 - waiting
 
 
 def test_connecting_and_leaving_have_their_effect_whatever_waits(database: Database) -> None:

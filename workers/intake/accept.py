@@ -25,12 +25,15 @@ from tenacity import (
 
 from events.broker.consumer import Delivery
 from events.catalog import CATALOG
-from events.envelope import Event, parse
+from events.envelope import Event, parse, readable
 from events.errors import InvalidEvent
 from storage import inbox, outbox
 from storage.database import Database, Session
 from storage.errors import SchemaMissing, StorageError, StorageUnavailable
+from storage.outbox import OutgoingReply, Refused
 from workers import logs, metrics
+from workers.delivery import notices
+from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint, in_transaction
 from workers.kombu_patches import UNREADABLE
@@ -40,7 +43,9 @@ log = logs.get(__name__)
 T = TypeVar("T")
 
 MAX_ACK_BYTES = 4096
-REPLY_ID = re.compile(r"turn_[0-9]{1,19}:[0-9]{6,9}(:[0-9a-f]{16})?")
+MAX_READ_BYTES = 1_048_576
+"""Of a refused message that is too large: it is read only to see whom to tell."""
+REPLY_ID = re.compile(r"(?:turn|event)_[0-9]{1,19}:[0-9]{6,9}(:[0-9a-f]{16})?")
 """Of our replies (`storage.outbox`), those of the former version too; an ack of anything else cannot mean one."""
 
 
@@ -50,14 +55,19 @@ class Stored:
 
     keys: list[int] = field(default_factory=list)
     crowded: set[str] = field(default_factory=set)
+    replies: list[OutgoingReply] = field(default_factory=list)
+    """To those that were refused."""
 
 
 class Intake:
     """Turns batches of messages into rows."""
 
-    def __init__(self, database: Database, wake_ups: WakeUps, stop: threading.Event) -> None:
+    def __init__(
+        self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher, stop: threading.Event
+    ) -> None:
         self._database = database
         self._wake_ups = wake_ups
+        self._reply_publisher = reply_publisher
         self._stop = stop
 
     def events(self, deliveries: Sequence[Delivery]) -> bool:
@@ -73,6 +83,7 @@ class Intake:
         if stored is None:
             return False
         self._wake_ups.handle_events(stored.keys)
+        self._reply_publisher.publish(stored.replies)
         if stored.crowded:
             keys = self._retrying("T1w", lambda session: inbox.wake_oldest(session, stored.crowded))
             self._wake_ups.handle_events(keys or [])
@@ -96,6 +107,7 @@ class Intake:
                 return None
             together.keys += stored.keys
             together.crowded |= stored.crowded
+            together.replies += stored.replies
         return together
 
     def acks(self, deliveries: Sequence[Delivery]) -> bool:
@@ -113,19 +125,18 @@ class Intake:
         return True
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> Stored:
-        good: list[Event] = []
+        good: list[tuple[Event, bytes]] = []
+        refused: list[tuple[Refused | None, str]] = []
         for body in bodies:
             try:
-                good.append(parse(body))
+                good.append((parse(body), body))
             except InvalidEvent as error:
-                _reject(session, error, body)
+                refused.append(_reject(session, error, body))
         stored = Stored()
-        if not good:
-            return stored
-        answers = inbox.accept(session, [inbox.NewEvent.of(event) for event in good])
-        for event, answer in zip(good, answers, strict=True):
+        answers = inbox.accept(session, [inbox.NewEvent.of(event) for event, _ in good]) if good else []
+        for (event, body), answer in zip(good, answers, strict=True):
             if isinstance(answer, inbox.Reused):
-                _reject(session, _reused(event, answer), event.content_hash)
+                refused.append(_reject(session, _reused(event, answer), body, event.content_hash))
             elif answer.fresh:
                 if not answer.put_off:
                     stored.keys.append(answer.key)
@@ -134,6 +145,10 @@ class Intake:
                 metrics.event(event.type, "accepted")
             else:
                 metrics.event(event.type, "repeated")
+        # In one order in all processes, so that no two wait for each other's conversation.
+        told = [(who, code) for who, code in refused if who is not None]
+        for who, code in sorted(told, key=lambda one: (one[0].conversation_id, one[0].key)):
+            stored.replies += notices.refused(session, who, code)
         return stored
 
     def _retrying(self, step: str, work: Callable[[Session], T]) -> T | None:
@@ -186,21 +201,55 @@ def _set_aside(session: Session, error: InvalidEvent, body: bytes) -> Stored:
     return Stored()
 
 
-def _reject(session: Session, error: InvalidEvent, body: bytes) -> None:
-    """Keep the refusal with its reason."""
+def _reject(
+    session: Session, error: InvalidEvent, body: bytes, content_hash: bytes | None = None
+) -> tuple[Refused | None, str]:
+    """Keep the refusal with its reason; returns who is to be told, if that can be read, and the reason's code."""
     digest = hashlib.sha256(body).digest()
-    inbox.reject(
+    named = _named(body)
+    event_id = error.id or named.get("id") or f"sha256:{digest.hex()[:32]}"
+    key = inbox.reject(
         session,
-        source=error.source or "unknown",
-        id=error.id or f"sha256:{digest.hex()[:32]}",
-        type=error.type or "unknown",
-        content_hash=digest,
+        source=error.source or named.get("source") or "unknown",
+        id=event_id,
+        type=error.type or named.get("type") or "unknown",
+        content_hash=content_hash or digest,
         code=error.code,
         message=error.message,
+        correlation_id=named.get("correlationid"),
     )
     known = error.type if error.type and error.type in CATALOG else "unknown"
     metrics.event(known, "refused")
     log.warning("event refused", error_code=error.code, event_id=error.id)
+    merchant_id, conversation_id = named.get("merchant_id"), named.get("conversation_id")
+    if merchant_id is None or conversation_id is None:
+        return None, error.code
+    who = Refused(
+        key,
+        event_id,
+        merchant_id,
+        conversation_id,
+        correlation_id=named.get("correlationid"),
+        is_unreadable=known == "message_received" and error.code != "event.id_reused",
+    )
+    return who, error.code
+
+
+def _named(body: bytes) -> dict[str, str]:
+    """What a refused message says of itself and of whose conversation it is, as far as that can be used."""
+    if len(body) > MAX_READ_BYTES:
+        return {}
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    data = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(data, dict):
+        return {}
+    wanted = [(value, name) for name in ("id", "source", "type", "correlationid")]
+    wanted += [(data, name) for name in ("merchant_id", "conversation_id")]
+    found = {name: readable(place.get(name)) for place, name in wanted}
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def _acked(delivery: Delivery) -> str | None:
