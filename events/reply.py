@@ -31,6 +31,18 @@ CUSTOM: Mapping[str, str] = {
     "message_absorbed": "this run answers that message, too: `eventid`",
 }
 
+#: The codes of RUN_ERROR. `message` is the sentence for the merchant.
+ERROR_CODES: Mapping[str, str] = {
+    "turn_timeout": "the answer took longer than the workflow allows",
+    "turn_lost": "its worker died again and again",
+    "too_many_waiting": "more of the merchant's messages wait than may",
+    "budget_of_the_minute": "the merchant has begun as many turns in this minute as may",
+    "budget_of_the_day": "the merchant has used up the tokens of the day",
+    "model_unavailable": "no language model answered",
+    "model_bad_request": "the language model refused what it was asked",
+    "event.…": "the event was refused; the code says why, see errors.py and `cj events rejected`",
+}
+
 
 class Reply(Attributes):
     """One reply of a turn. Shown in the order of `place` within (merchantid, subject), once per (source, id)."""

@@ -25,6 +25,8 @@ BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 FRESH_SECONDS = 1.0
 
 SOURCE = "/cj"
+#: The key of the reply that announces a step's tool calls is the step's number and this.
+CALLS = ":calls"
 
 SQL = sql.load("outbox")
 
@@ -46,7 +48,7 @@ class OutgoingReply:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedEvent:
     """An event that was refused, as far as it could be read."""
 
     key: int
@@ -102,7 +104,7 @@ def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[
     return [known[key] for key in dict.fromkeys(reply.key for reply in replies)]
 
 
-def append_apart(session: Session, refused: Refused, code: str, sentence: str) -> list[OutgoingReply]:
+def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: str) -> list[OutgoingReply]:
     """Answer a refused event that has no conversation to be answered in: a run that errs, once for each event."""
     whose = (refused.conversation_id, refused.merchant_id, refused.id, refused.traceparent, refused.correlation_id)
     sent_by = _Origin(f"event_{refused.key}", APART, *whose)
@@ -136,7 +138,7 @@ def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[O
 
 def unanswered_calls(session: Session, turn_id: int) -> Events:
     """For each tool call that was announced and has no result: the result that it will never have one."""
-    announced = session.execute(SQL["unanswered_calls"], {"turn_id": turn_id}).scalar()
+    announced = session.execute(SQL["unanswered_calls"], {"turn_id": turn_id, "calls": CALLS}).scalar()
     starts = [event for event in announced or () if event["type"] == "TOOL_CALL_START"]
     return [event for start in starts for event in agui.tool_result(start["toolCallId"], agui.CANCELLED)]
 

@@ -30,7 +30,7 @@ RETURNING id
 -- Of the turn's last step.
 SELECT r.body -> 'data' FROM replies r
 WHERE r.turn_id = :turn_id AND r.key = (
-        SELECT max(s.step) || ':calls' FROM steps s WHERE s.turn_id = :turn_id AND s.tool_results IS NULL)
+        SELECT concat(max(s.step), CAST(:calls AS text)) FROM steps s WHERE s.turn_id = :turn_id AND s.tool_results IS NULL)
 
 -- name: mark_published
 UPDATE replies SET published_at = clock_timestamp(), publishes = publishes + 1

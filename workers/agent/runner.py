@@ -11,7 +11,7 @@ from events.data_types import DATA_TYPES
 from storage import agui
 from storage.agui import Events
 from storage.errors import LostTurn, StorageError
-from storage.outbox import NewReply
+from storage.outbox import CALLS, NewReply
 from storage.turns import FILTERED, Claim, NotDue, Room
 from workers import logs, metrics
 from workers.agent import prompt_size, tools
@@ -366,4 +366,4 @@ def _announced(claim: Claim, step: int, assistant: dict[str, Any]) -> NewReply:
         known = data_type if data_type in DATA_TYPES else None
         name = tools.known_name(call.name)
         told += agui.tool_call(_call_id(claim, step, number), name, _message_id(claim, step), known)
-    return NewReply(f"{step}:calls", told)
+    return NewReply(f"{step}{CALLS}", told)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from events.fields import MAX_TEXT
 from storage import agui, conversations, outbox, turns
 from storage.database import Session
-from storage.outbox import NewReply, OutgoingReply, Refused
+from storage.outbox import NewReply, OutgoingReply, RefusedEvent
 from storage.turns import TurnInput
 
 SENTENCES = {
@@ -21,7 +21,7 @@ OTHERWISE = "Sorry, something went wrong on our side, and I did not get that. Pl
 RECONNECT = "I'll answer this as soon as your store is connected again."
 
 
-def refused(session: Session, event: Refused, code: str) -> list[OutgoingReply]:
+def refused(session: Session, event: RefusedEvent, code: str) -> list[OutgoingReply]:
     """Answer a refused event, once: in its conversation, or apart where its merchant has no such conversation.
 
     The event's row is there, and stays.

@@ -30,13 +30,12 @@ from events.errors import InvalidEvent
 from storage import inbox, outbox
 from storage.database import Database, Session
 from storage.errors import SchemaMissing, StorageError, StorageUnavailable
-from storage.outbox import OutgoingReply, Refused
+from storage.outbox import OutgoingReply, RefusedEvent
 from workers import logs, metrics
 from workers.delivery import notices
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint, in_transaction
-from workers.kombu_patches import UNREADABLE
 
 log = logs.get(__name__)
 
@@ -126,7 +125,7 @@ class Intake:
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> Stored:
         good: list[tuple[Event, bytes]] = []
-        refused: list[tuple[Refused | None, str]] = []
+        refused: list[tuple[RefusedEvent | None, str]] = []
         for body in bodies:
             try:
                 good.append((parse(body), body))
@@ -203,7 +202,7 @@ def _set_aside(session: Session, error: InvalidEvent, body: bytes) -> Stored:
 
 def _reject(
     session: Session, error: InvalidEvent, body: bytes, content_hash: bytes | None = None
-) -> tuple[Refused | None, str]:
+) -> tuple[RefusedEvent | None, str]:
     """Keep the refusal with its reason; returns who is to be told, if that can be read, and the reason's code."""
     digest = hashlib.sha256(body).digest()
     named = _named(body)
@@ -224,7 +223,7 @@ def _reject(
     merchant_id, conversation_id = named.get("merchant_id"), named.get("conversation_id")
     if merchant_id is None or conversation_id is None:
         return None, error.code
-    who = Refused(
+    who = RefusedEvent(
         key,
         event_id,
         merchant_id,
@@ -254,11 +253,11 @@ def _named(body: bytes) -> dict[str, str]:
 
 def _acked(delivery: Delivery) -> str | None:
     body = _body(delivery)
-    if delivery.message.content_type == UNREADABLE or len(body) > MAX_ACK_BYTES:
+    if len(body) > MAX_ACK_BYTES:
         return None
     try:
         ack = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     reply_id = ack.get("id") if isinstance(ack, dict) else None
     return reply_id if isinstance(reply_id, str) and REPLY_ID.fullmatch(reply_id) else None

@@ -140,7 +140,7 @@ def refuse(session: Session, row: InboxRow, code: str, message: str) -> list[Out
     log.warning("event refused", error_code=code, event_type=row.type)
     if not is_new or row.merchant_id is None or row.conversation_id is None:
         return []
-    who = outbox.Refused(row.key, row.id, row.merchant_id, row.conversation_id, row.traceparent, row.correlation_id)
+    who = outbox.RefusedEvent(row.key, row.id, row.merchant_id, row.conversation_id, row.traceparent, row.correlation_id)
     return notices.refused(session, who, code)
 
 
