@@ -97,7 +97,7 @@ _KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {},
     ),
     "RUN_FINISHED": (
-        "The run ended well, or was stopped (outcome `cancelled`). `result.absorbedBy` is the run that answered instead.",
+        "The run ended well, or was stopped (outcome `cancelled`). `result.absorbedBy`: the run that answered instead.",
         {"threadId": _TEXT, "runId": _TEXT, "outcome": _object(type={"enum": ["success", "cancelled"]})},
         {"usage": _USAGE, "result": _object(absorbedBy=_TEXT)},
     ),

@@ -99,6 +99,9 @@ class InboxRow:
     age_seconds: float
     progress: dict[str, Any] | None
     """How far a handling in several transactions has come."""
+    error_code: str | None
+    error: str | None
+    """Why it is to be refused, if that is known already (`refuse_later`)."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,6 @@ def reject(
     code: str,
     message: str,
     data: Mapping[str, Any] | None = None,
-    correlation_id: str | None = None,
 ) -> int:
     """Keep a refused message with the reason; a repetition only raises its count. Returns the row's key.
 
@@ -196,9 +198,21 @@ def reject(
         "type": storable_text(type or "", NAME_LIMIT),
         "data": dump(dict(data or {})),
         "content_hash": content_hash,
-        "correlation_id": correlation_id,
     }
     return int(session.execute(SQL["reject"], {**values, **_reason(code, message)}).scalar_one())
+
+
+def refuse_later(
+    session: Session, named: Mapping[str, str], *, content_hash: bytes, code: str, message: str
+) -> int | None:
+    """Keep a message that is to be refused by whoever handles it, since its conversation has to be told.
+
+    `named` is what it says of itself: id, source, type, merchant_id, conversation_id and perhaps a correlationid.
+    Returns the row's key, or None if an event of the same identity was accepted.
+    """
+    values = {"correlationid": None, **named, "content_hash": content_hash, **_reason(code, message)}
+    found = session.execute(SQL["refuse_later"], values).scalar()
+    return None if found is None else int(found)
 
 
 def take(session: Session, key: int) -> InboxRow | None:

@@ -68,13 +68,17 @@ JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS wanted (source, i
 WHERE e.status <> 'rejected'
 
 -- name: reject
-INSERT INTO events (
-    source, id, type, data, content_hash, correlation_id, status, error_code, error, processed_at)
-VALUES (:source, :id, :type, CAST(:data AS jsonb), :content_hash, :correlation_id, 'rejected', :code, :message,
-        clock_timestamp())
+INSERT INTO events (source, id, type, data, content_hash, status, error_code, error, processed_at)
+VALUES (:source, :id, :type, CAST(:data AS jsonb), :content_hash, 'rejected', :code, :message, clock_timestamp())
 ON CONFLICT (source, id, content_hash) WHERE status = 'rejected' DO UPDATE SET
     times = events.times + 1, error_code = excluded.error_code, error = excluded.error,
     processed_at = excluded.processed_at
+RETURNING key
+
+-- name: refuse_later
+INSERT INTO events (source, id, type, content_hash, correlation_id, merchant_id, conversation_id, error_code, error)
+VALUES (:source, :id, :type, :content_hash, :correlationid, :merchant_id, :conversation_id, :code, :message)
+ON CONFLICT (source, id) WHERE status <> 'rejected' DO NOTHING
 RETURNING key
 
 -- name: first_in_line
@@ -92,7 +96,8 @@ WHERE e.key = :key AND e.status = 'received'
 
 -- name: take
 SELECT key, source, id, type, data, time, subject, traceparent, correlation_id, status, attempts, received_at, merchant_id,
-       conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds, progress
+       conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds, progress,
+       error_code, error
 FROM events WHERE key = :key AND status = 'received' FOR NO KEY UPDATE
 
 -- name: keep_progress

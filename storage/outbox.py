@@ -25,8 +25,8 @@ BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 FRESH_SECONDS = 1.0
 
 SOURCE = "/cj"
-#: The key of the reply that announces a step's tool calls is the step's number and this.
-CALLS = ":calls"
+#: The keys of the replies that announce a step's tool calls, and their results, are the step's number and these.
+CALLS, RESULTS = ":calls", ":results"
 
 SQL = sql.load("outbox")
 
@@ -138,7 +138,9 @@ def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[O
 
 def unanswered_calls(session: Session, turn_id: int) -> Events:
     """For each tool call that was announced and has no result: the result that it will never have one."""
-    announced = session.execute(SQL["unanswered_calls"], {"turn_id": turn_id, "calls": CALLS}).scalar()
+    announced = session.execute(
+        SQL["unanswered_calls"], {"turn_id": turn_id, "calls": CALLS, "results": RESULTS}
+    ).scalar()
     starts = [event for event in announced or () if event["type"] == "TOOL_CALL_START"]
     return [event for start in starts for event in agui.tool_result(start["toolCallId"], agui.CANCELLED)]
 

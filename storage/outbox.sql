@@ -27,10 +27,10 @@ ON CONFLICT (event_key) WHERE event_key IS NOT NULL DO NOTHING
 RETURNING id
 
 -- name: unanswered_calls
--- Of the turn's last step.
 SELECT r.body -> 'data' FROM replies r
-WHERE r.turn_id = :turn_id AND r.key = (
-        SELECT concat(max(s.step), CAST(:calls AS text)) FROM steps s WHERE s.turn_id = :turn_id AND s.tool_results IS NULL)
+WHERE r.turn_id = :turn_id AND right(r.key, length(:calls)) = :calls
+  AND NOT EXISTS (
+      SELECT 1 FROM replies a WHERE a.turn_id = r.turn_id AND a.key = replace(r.key, :calls, :results))
 
 -- name: mark_published
 UPDATE replies SET published_at = clock_timestamp(), publishes = publishes + 1

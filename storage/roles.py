@@ -35,7 +35,6 @@ EVERYONE: Grants = {"integrations": "SELECT", "alembic_version": "SELECT"}
 _SWEEPER: Grants = {
     "turns": "SELECT, UPDATE, DELETE",
     "replies": "SELECT, INSERT, UPDATE",
-    "steps": "SELECT",
     "usage": "SELECT, DELETE",
     "turn_rates": "SELECT, DELETE",
 }
@@ -55,9 +54,7 @@ TABLES: Mapping[str, Grants] = {
         **EVERYONE,
         **_SWEEPER,
         "events": "SELECT, INSERT, UPDATE, DELETE",
-        # A refused message is answered in its conversation.
-        "conversations": "SELECT, UPDATE (last_turn, updated_at)",
-        "turns": "SELECT, INSERT, UPDATE, DELETE",
+        "conversations": "SELECT",
     },
     "cj_workflow": {
         **EVERYONE,

@@ -27,7 +27,6 @@ from tests import rows
 from tests.cj import Terminal
 from tests.rows import uninstall
 from tests.servers import PostgresForTests
-from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.intake.accept import Intake
 from workers.workflow.handler import handle
@@ -269,9 +268,7 @@ def case(merchants_known: Database, valkey_url: str, workflows: WorkflowSet) -> 
     rows.execute(database, "TRUNCATE events, conversations CASCADE")
     rows.open_conversation(database, "of_gone", "gone")
     with Celery("test", broker=valkey_url) as app:
-        publisher = ReplyPublisher(app, database, broker_breaker())
-        intake = Intake(database, WakeUps(app, broker_breaker()), publisher, threading.Event())
-        yield Case(database, intake, workflows)
+        yield Case(database, Intake(database, WakeUps(app, broker_breaker()), threading.Event()), workflows)
 
 
 @pytest.fixture

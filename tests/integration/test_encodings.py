@@ -25,7 +25,6 @@ from tests.rows import claim, execute, query, queue
 from tests.servers import PostgresForTests
 from workers import bootstrap
 from workers.cli import cj
-from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.intake.accept import Intake
 from workers.operations import migrations
@@ -51,16 +50,13 @@ def said(id: str, words: str = WORDS, **attributes: Any) -> bytes:
 class Told:
     keys: Sequence[int] = ()
 
-    def publish(self, replies: Sequence[Any]) -> int:
-        return len(replies)
-
     def handle_events(self, keys: Sequence[int], after_seconds: float = 0.0) -> None:
         self.keys = [*self.keys, *keys]
 
 
 @pytest.fixture
 def intake(database: Database) -> Intake:
-    return Intake(database, cast(WakeUps, Told()), cast(ReplyPublisher, Told()), threading.Event())
+    return Intake(database, cast(WakeUps, Told()), threading.Event())
 
 
 def comes(intake: Intake, *bodies: bytes) -> bool:
@@ -92,7 +88,7 @@ def test_a_database_or_role_set_to_another_encoding_does_not_matter(database: Da
     [(name,)] = query(database, "SELECT current_database()")
     execute(database, f"ALTER DATABASE {name} SET client_encoding = 'LATIN1'")
     database.dispose()
-    intake = Intake(database, cast(WakeUps, Told()), cast(ReplyPublisher, Told()), threading.Event())
+    intake = Intake(database, cast(WakeUps, Told()), threading.Event())
     assert comes(intake, said("one"), said("two", "plain"))
     assert query(database, "SELECT data ->> 'text' FROM events ORDER BY key") == [(WORDS,), ("plain",)]
 

@@ -102,9 +102,7 @@ def test_a_merchants_backlog_keeps_nobodys_events_on_the_broker(
     database: Database, valkey_url: str, stop: threading.Event
 ) -> None:
     flood(database, FLOOD)
-    handler = accept.Intake(
-        database, WakeUps(sender(valkey_url), broker_breaker()), Told(database).resources.reply_publisher, stop
-    )
+    handler = accept.Intake(database, WakeUps(sender(valkey_url), broker_breaker()), stop)
     consumer = PlainConsumer(valkey_url, queues.EVENTS, prefetch=2)
     thread = threading.Thread(target=consume, args=(consumer, handler.events, stop), daemon=True)
     thread.start()
@@ -122,7 +120,7 @@ def test_a_merchants_backlog_keeps_nobodys_events_on_the_broker(
 def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Database) -> None:
     """Of a flood only a few wake a worker at a time; each that is handled lets the next one in."""
     told = Told(database, max_waiting_turns=10)
-    intake = accept.Intake(database, told.resources.wake_ups, told.resources.reply_publisher, threading.Event())
+    intake = accept.Intake(database, told.resources.wake_ups, threading.Event())
     with database.transaction() as session:
         for merchant in ("m1", "m2"):
             merchants.add_merchant(session, merchant)
@@ -150,7 +148,7 @@ def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Data
 
 def test_an_event_put_off_is_found_should_its_predecessors_be_lost(database: Database) -> None:
     told = Told(database, max_waiting_turns=100)
-    intake = accept.Intake(database, told.resources.wake_ups, told.resources.reply_publisher, threading.Event())
+    intake = accept.Intake(database, told.resources.wake_ups, threading.Event())
     with database.transaction() as session:
         merchants.add_merchant(session, "m1")
     comes(intake, *(("message_received", "m1", "c1") for _ in range(40)))

@@ -96,7 +96,7 @@ def test_keys_are_of_one_turn(database: Database, running: Claim) -> None:
 
 def test_words_of_a_model_that_jsonb_refuses_are_sent_without_the_refused(database: Database, running: Claim) -> None:
     (reply,) = append(database, running, NewReply("a", [{"delta": "x\x00y\ud800", "n": float("inf")}]))
-    assert reply.body["data"] == {"delta": "x\ufffdy\ufffd", "n": None}
+    assert reply.body["data"] == [{"delta": "x\ufffdy\ufffd", "n": None}]
     assert query(database, "SELECT body -> 'data' FROM replies") == [(reply.body["data"],)]
 
 

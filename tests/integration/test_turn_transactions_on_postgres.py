@@ -31,7 +31,7 @@ def test_a_turn_tells_once_that_it_has_begun(database: Database) -> None:
         opened = transactions.open(turn_id)
         assert isinstance(opened, tuple)
         state, replies = opened
-        told += [reply.body["data"]["type"] for reply in replies]
+        told += [event["type"] for reply in replies for event in reply.body["data"]]
         transactions.release(state.claim)
     assert told == ["RUN_STARTED"]
 

@@ -11,7 +11,7 @@ from events.data_types import DATA_TYPES
 from storage import agui
 from storage.agui import Events
 from storage.errors import LostTurn, StorageError
-from storage.outbox import CALLS, NewReply
+from storage.outbox import CALLS, RESULTS, NewReply
 from storage.turns import FILTERED, Claim, NotDue, Room
 from workers import logs, metrics
 from workers.agent import prompt_size, tools
@@ -297,7 +297,7 @@ class TurnRunner:
             for number, result in enumerate(results)
             for event in agui.tool_result(_call_id(state.claim, step, number), result.get("error_code"))
         ]
-        replies = [NewReply(f"{step}:results", told)]
+        replies = [NewReply(f"{step}{RESULTS}", told)]
         self._reply_publisher.publish(self._transactions.add_results(state, step, rows, replies))
 
     def _close(self, claim: Claim, ended: Ended | None) -> None:

@@ -106,9 +106,8 @@ class Duties:
 
 
 def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
-    spent = turns.usage_of(session, turn.turn_id)
     unanswered = outbox.unanswered_calls(session, turn.turn_id)
-    end = [*unanswered, *agui.run_error(f"turn_{turn.turn_id}", "turn_lost", LOST, spent)]
+    end = [*unanswered, *agui.run_error(f"turn_{turn.turn_id}", "turn_lost", LOST)]
     replies = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, end)])
     return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)
 

@@ -30,10 +30,7 @@ from events.errors import InvalidEvent
 from storage import inbox, outbox
 from storage.database import Database, Session
 from storage.errors import SchemaMissing, StorageError, StorageUnavailable
-from storage.outbox import OutgoingReply, RefusedEvent
 from workers import logs, metrics
-from workers.delivery import notices
-from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint, in_transaction
 
@@ -54,19 +51,14 @@ class Stored:
 
     keys: list[int] = field(default_factory=list)
     crowded: set[str] = field(default_factory=set)
-    replies: list[OutgoingReply] = field(default_factory=list)
-    """To those that were refused."""
 
 
 class Intake:
     """Turns batches of messages into rows."""
 
-    def __init__(
-        self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher, stop: threading.Event
-    ) -> None:
+    def __init__(self, database: Database, wake_ups: WakeUps, stop: threading.Event) -> None:
         self._database = database
         self._wake_ups = wake_ups
-        self._reply_publisher = reply_publisher
         self._stop = stop
 
     def events(self, deliveries: Sequence[Delivery]) -> bool:
@@ -82,7 +74,6 @@ class Intake:
         if stored is None:
             return False
         self._wake_ups.handle_events(stored.keys)
-        self._reply_publisher.publish(stored.replies)
         if stored.crowded:
             keys = self._retrying("T1w", lambda session: inbox.wake_oldest(session, stored.crowded))
             self._wake_ups.handle_events(keys or [])
@@ -106,7 +97,6 @@ class Intake:
                 return None
             together.keys += stored.keys
             together.crowded |= stored.crowded
-            together.replies += stored.replies
         return together
 
     def acks(self, deliveries: Sequence[Delivery]) -> bool:
@@ -124,18 +114,17 @@ class Intake:
         return True
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> Stored:
-        good: list[tuple[Event, bytes]] = []
-        refused: list[tuple[RefusedEvent | None, str]] = []
+        good: list[Event] = []
+        stored = Stored()
         for body in bodies:
             try:
-                good.append((parse(body), body))
+                good.append(parse(body))
             except InvalidEvent as error:
-                refused.append(_reject(session, error, body))
-        stored = Stored()
-        answers = inbox.accept(session, [inbox.NewEvent.of(event) for event, _ in good]) if good else []
-        for (event, body), answer in zip(good, answers, strict=True):
+                stored.keys += _refuse(session, error, body)
+        answers = inbox.accept(session, [inbox.NewEvent.of(event) for event in good]) if good else []
+        for event, answer in zip(good, answers, strict=True):
             if isinstance(answer, inbox.Reused):
-                refused.append(_reject(session, _reused(event, answer), body, event.content_hash))
+                _reject(session, _reused(event, answer), event.content_hash)
             elif answer.fresh:
                 if not answer.put_off:
                     stored.keys.append(answer.key)
@@ -144,10 +133,6 @@ class Intake:
                 metrics.event(event.type, "accepted")
             else:
                 metrics.event(event.type, "repeated")
-        # In one order in all processes, so that no two wait for each other's conversation.
-        told = [(who, code) for who, code in refused if who is not None]
-        for who, code in sorted(told, key=lambda one: (one[0].conversation_id, one[0].key)):
-            stored.replies += notices.refused(session, who, code)
         return stored
 
     def _retrying(self, step: str, work: Callable[[Session], T]) -> T | None:
@@ -196,42 +181,41 @@ def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
 
 def _set_aside(session: Session, error: InvalidEvent, body: bytes) -> Stored:
     """Keep the refusal; there is nothing to handle. Nothing of the message is in it, so it is always storable."""
-    _reject(session, error, body)
+    _reject(session, error, hashlib.sha256(body).digest())
     return Stored()
 
 
-def _reject(
-    session: Session, error: InvalidEvent, body: bytes, content_hash: bytes | None = None
-) -> tuple[RefusedEvent | None, str]:
-    """Keep the refusal with its reason; returns who is to be told, if that can be read, and the reason's code."""
+def _refuse(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
+    """Keep the refusal. If it can be read whose conversation waits for an answer, a workflow worker refuses the event
+    and tells it: then this is the key of its row."""
     digest = hashlib.sha256(body).digest()
-    named = _named(body)
-    event_id = error.id or named.get("id") or f"sha256:{digest.hex()[:32]}"
-    key = inbox.reject(
+    named = {"id": _made_up_id(digest), "source": "unknown", "type": "unknown", **_named(body)}
+    if named.keys() >= {"merchant_id", "conversation_id"}:
+        key = inbox.refuse_later(session, named, content_hash=digest, code=error.code, message=error.message)
+        if key is not None:
+            return [key]
+    _reject(session, error, digest)
+    return []
+
+
+def _made_up_id(digest: bytes) -> str:
+    return f"sha256:{digest.hex()[:32]}"
+
+
+def _reject(session: Session, error: InvalidEvent, digest: bytes) -> None:
+    """Keep the refusal with its reason."""
+    inbox.reject(
         session,
-        source=error.source or named.get("source") or "unknown",
-        id=event_id,
-        type=error.type or named.get("type") or "unknown",
-        content_hash=content_hash or digest,
+        source=error.source or "unknown",
+        id=error.id or _made_up_id(digest),
+        type=error.type or "unknown",
+        content_hash=digest,
         code=error.code,
         message=error.message,
-        correlation_id=named.get("correlationid"),
     )
     known = error.type if error.type and error.type in CATALOG else "unknown"
     metrics.event(known, "refused")
     log.warning("event refused", error_code=error.code, event_id=error.id)
-    merchant_id, conversation_id = named.get("merchant_id"), named.get("conversation_id")
-    if merchant_id is None or conversation_id is None:
-        return None, error.code
-    who = RefusedEvent(
-        key,
-        event_id,
-        merchant_id,
-        conversation_id,
-        correlation_id=named.get("correlationid"),
-        is_unreadable=known == "message_received" and error.code != "event.id_reused",
-    )
-    return who, error.code
 
 
 def _named(body: bytes) -> dict[str, str]:

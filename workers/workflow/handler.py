@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from events.catalog import CATALOG
 from storage import agui, connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
@@ -96,6 +97,8 @@ def handle(
 
 
 def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waiting: int) -> Effects:
+    if row.error_code is not None:
+        return Effects(row.merchant_id, replies=refuse(session, row, row.error_code, row.error or ""))
     effects = Effects(row.merchant_id)
     try:
         with session.begin_nested():
@@ -136,11 +139,20 @@ def settle(session: Session, event_key: int) -> Effects | None:
 def refuse(session: Session, row: InboxRow, code: str, message: str) -> list[OutgoingReply]:
     """Mark a taken event as unusable; the replies tell its conversation, if it names one."""
     is_new = inbox.refuse(session, row.key, code, message)
-    metrics.event(row.type, "refused")
-    log.warning("event refused", error_code=code, event_type=row.type)
+    known = row.type if row.type in CATALOG else "unknown"
+    metrics.event(known, "refused")
+    log.warning("event refused", error_code=code, event_type=known)
     if not is_new or row.merchant_id is None or row.conversation_id is None:
         return []
-    who = outbox.RefusedEvent(row.key, row.id, row.merchant_id, row.conversation_id, row.traceparent, row.correlation_id)
+    who = outbox.RefusedEvent(
+        row.key,
+        row.id,
+        row.merchant_id,
+        row.conversation_id,
+        row.traceparent,
+        row.correlation_id,
+        is_unreadable=row.error_code is not None and row.type == MESSAGE,
+    )
     return notices.refused(session, who, code)
 
 
