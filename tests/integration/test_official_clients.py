@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,15 +13,19 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from pydantic import SecretStr
 
-from events import asyncapi
+from events import asyncapi, decode_reply
+from events.broker.consumer import Delivery
 from storage import inbox, merchants
 from storage.database import Database
+from storage.vault import Vault, new_key_text
 from tests import npm, rows
 from tests.agent_turns import AgentWorker, Killed
 from tests.integration.test_turn_ends import Dies, Event, Fails, Nothing, Provider, Says
 from workers.agent import state as state_module
 from workers.bootstrap import Resources
+from workers.intake.accept import Intake
 from workers.model import litellm_call
 from workers.model.errors import Cause
 from workers.settings import Settings
@@ -224,6 +229,74 @@ def test_the_official_client_reads_every_run(official: None, build: Build) -> No
         assert found["ends"] == [[end, []] for end in ends], name
         words = history(found["messages"])
         assert [there if here != "?" else "?" for here, there in zip(read_as, words, strict=True)] == read_as, name
+
+
+def kinds(reply: dict[str, Any]) -> list[str]:
+    return [event["type"] for event in reply["data"]]
+
+
+def test_who_is_refused_or_waits_is_told(official: None, build: Build) -> None:
+    """Each event that names a conversation has one run, with an end."""
+    world = build(f"told {time.time()}", Says("Hello."))
+    conversation, database = world.conversation, world.worker.database
+    intake = Intake(database, world.tools.wake_ups, threading.Event())
+
+    def comes(merchant: str, text: str, id: str, conversation: str = conversation) -> list[dict[str, Any]]:
+        data = {"merchant_id": merchant, "conversation_id": conversation, "text": text}
+        frame = {"specversion": "1.0", "id": f"{conversation}-{id}", "source": "/g", "type": "message_received"}
+        body = json.dumps({**frame, "correlationid": f"of {id}", "data": data}).encode()
+        assert intake.events(cast(Sequence[Delivery], [SimpleNamespace(body=body)]))
+        for key in rows.query(database, "SELECT key FROM events WHERE status = 'received' ORDER BY key"):
+            runner.run(world.tools, *key)
+        found = rows.query(
+            database,
+            "SELECT r.body FROM replies r WHERE body ->> 'causationid' = :id ORDER BY sequence",
+            id=f"{conversation}-{id}",
+        )
+        return [body for (body,) in found]
+
+    world.says("hi")
+    whole = ["RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "RUN_ERROR"]
+    nowhere = f"{conversation} nowhere"
+    for merchant, text, where, turn, code in (
+        ("nobody", "hi", nowhere, 0, "event.unknown_merchant"),
+        ("other", "hi", conversation, 0, "event.conversation_merchant_mismatch"),
+        ("m1", "x" * 8001, nowhere, 0, "event.bad_value"),
+        ("m1", "x" * 8001, conversation, 2, "event.bad_value"),
+        ("m1", "x" * 70_000, conversation, 3, "event.too_large"),
+        ("m1", "\x00", conversation, 4, "event.bad_value"),
+    ):
+        id = f"{merchant} {len(text)} {where}"
+        for _ in range(2):  # sent twice, told once
+            [reply] = comes(merchant, text, id, where)
+        assert kinds(reply) == whole
+        assert (reply["turn"], reply["sequence"], reply["data"][-1]["code"]) == (turn, "000001", code)
+        assert (reply["subject"], reply["merchantid"], reply["correlationid"]) == (where, merchant, f"of {id}")
+        assert decode_reply(json.dumps(reply).encode()).text == reply["data"][-1]["message"]
+    rows.execute(
+        database, "UPDATE conversations SET context = '{\"reconnect_asked\": 7}' WHERE id = :id", id=conversation
+    )
+    with database.transaction() as session:
+        shop = {"merchant_id": "m1", "shop_domain": "told.myshopify.com"}
+        vault, token = Vault.from_text(new_key_text()), SecretStr("shpat_0123456789abcdef")
+        merchants.connect_shop(session, vault, **shop, access_token=token, scopes=[], emit=False)
+    rows.execute(
+        database, "UPDATE merchant_integrations SET status = 'needs_reauth', is_active = false, token_version = 7"
+    )
+    [started, waits] = comes("m1", "are you there?", "parked")
+    assert kinds(started) == ["RUN_STARTED"]
+    assert kinds(waits) == ["CUSTOM", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END"]
+    assert waits["data"][0]["value"] == {"eventid": f"{conversation}-parked", "reason": "reconnect"}
+    assert comes("m1", "hello?", "behind") == []
+    [_, _, behind] = comes("m1", "hello?", "parked")
+    assert behind["data"][0]["value"] == {"eventid": f"{conversation}-behind", "reason": "reconnect"}
+    rows.execute(database, "UPDATE merchant_integrations SET status = 'active', is_active = true")
+    world.says("again")
+    [found] = read([stream(world.replies())])
+    assert (found["problem"], found["unknown"], found["warnings"]) == (None, [], [])
+    assert [end for end, _ in found["ends"]] == [
+        "success", "event.bad_value", "event.too_large", "event.bad_value", "success", "success", "success",
+    ]  # fmt: skip
 
 
 def test_asyncapis_own_parser_has_nothing_to_say(official: None) -> None:
