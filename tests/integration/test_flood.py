@@ -193,8 +193,8 @@ def test_above_the_limit_a_message_is_answered_with_a_sentence(database: Databas
     ]
     assert [reply["data"][-1]["type"] for reply in told.replies] == ["RUN_ERROR"]
     end = told.replies[-1]
-    assert (end["data"]["code"], end["turn"], end["sequence"]) == ("too_many_waiting", 1, "000001")
-    assert "send it again" in end["data"]["message"]
+    assert (end["data"][-1]["code"], end["turn"], end["sequence"]) == ("too_many_waiting", 1, "000001")
+    assert "send it again" in end["data"][-1]["message"]
     assert query(database, "SELECT DISTINCT status FROM events") == [("processed",)]
     assert told.turns == []
     assert over_limit() == counted + 1
@@ -206,7 +206,8 @@ def test_below_it_and_for_others_nothing_changes(database: Database) -> None:
     handle(database, told, "message_received", {"text": "the fifth"})
     handle(database, told, "message_received", {"text": "hi", "merchant_id": "m2"}, "c2")
     assert query(database, "SELECT status FROM turns WHERE conversation_id IN ('c1', 'c2')") == [("queued",)] * 2
-    assert told.replies == []
+    assert [reply["data"][-1].get("value", {}).get("reason") for reply in told.replies] == [None, "limit"]
+    assert {reply["merchantid"] for reply in told.replies} == {"m1"}
 
 
 def test_handling_a_refused_message_again_changes_nothing(database: Database) -> None:
@@ -230,7 +231,7 @@ def test_parked_turns_are_counted_like_others(database: Database) -> None:
     execute(database, """UPDATE conversations SET context = jsonb_build_object('reconnect_asked', 1)""")
     told = Told(database, max_waiting_turns=5)
     handle(database, told, "message_received", {"text": "one more"}, "f1")
-    assert told.replies[-1]["data"]["code"] == "too_many_waiting"
+    assert told.replies[-1]["data"][-1]["code"] == "too_many_waiting"
 
 
 @pytest.mark.parametrize("kind", ["message_received", "conversation_started"])

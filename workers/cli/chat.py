@@ -97,8 +97,9 @@ class Gateway:
         if (reply.merchantid, reply.subject) != (self._merchant_id, self._conversation_id):
             self._print(f"(another conversation) {line(reply)}")
             return
-        if reply.text is not None or reply.error is not None:
-            self._print(said(reply))
+        if reply.text is not None:
+            failed = [_note(event) for event in reply.data if event["type"] == "RUN_ERROR"]
+            self._print(" ".join([plain(f"CJ: {reply.text}"), *(f"({note})" for note in failed)]))
         with self._changed:
             self._heard_at = time.monotonic()
             if reply.final and reply.causationid:
