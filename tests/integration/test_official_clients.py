@@ -277,7 +277,7 @@ def test_who_is_refused_or_waits_is_told(official: None, build: Build) -> None:
         database, "UPDATE conversations SET context = '{\"reconnect_asked\": 7}' WHERE id = :id", id=conversation
     )
     with database.transaction() as session:
-        shop = {"merchant_id": "m1", "shop_domain": "told.myshopify.com"}
+        shop: dict[str, Any] = {"merchant_id": "m1", "shop_domain": "told.myshopify.com"}
         vault, token = Vault.from_text(new_key_text()), SecretStr("shpat_0123456789abcdef")
         merchants.connect_shop(session, vault, **shop, access_token=token, scopes=[], emit=False)
     rows.execute(
