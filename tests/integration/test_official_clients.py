@@ -66,6 +66,7 @@ name: stays
 description: Stays
 behavior:
   initiator: merchant
+  opens: []
 prompts:
   cj:
     system: You are CJ.
