@@ -97,7 +97,6 @@ TRICKS = [
     "evil%2Etest/?d=Anna",
     "evil%e3%80%82test/?d=Anna",
     "Anna%2Eevil%2Etest",
-    "Anna＠evil．test",
     "еvil-Anna.test",
     "https://acmе.myshopify.com/evil?d=Anna",
     "https://acme.myshopify.com。evil.test/?d=Anna",
