@@ -110,7 +110,7 @@ class UnknownTokenKey(TokenUnreadable):
         names = ", ".join(map(str, known))
         super().__init__(
             f"a token was sealed with key {key_id}, but CJ_TOKEN_KEYS has only: {names}; "
-            f"add key {key_id} again, or reconnect the shop"
+            f"add key {key_id} again"
         )
         self.key_id = key_id
 

@@ -42,7 +42,7 @@ from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.sweeper import Sweeper
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.model.client import Model
-from workers.operations import migrations
+from workers.operations import migrations, token_keys
 from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, spare_secrets
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
@@ -309,13 +309,11 @@ def _check_vault(built: Resources) -> None:
 
 def _check_stored_keys(built: Resources) -> None:
     with built.database.transaction() as session:
-        unknown = sorted(merchants.key_ids_in_use(session) - set(built.vault.key_ids))
-    if unknown:
-        ids = ", ".join(map(str, unknown))
-        raise CannotStart(
-            f"CJ_TOKEN_KEYS lacks key {ids}, which seals stored tokens: append it to the list; "
-            "remove it once `cj tokens reseal` has resealed everything with the first key"
-        )
+        trials = merchants.try_keys(session, built.vault)
+    if problems := list(token_keys.problems(trials, built.vault)):
+        raise CannotStart("; ".join(problems))
+    for sentence in token_keys.warnings(trials, built.vault):
+        log.error("some stored tokens do not open", reason=sentence)
 
 
 def _once_postgres_answers(question: Callable[[], T]) -> T:

@@ -37,6 +37,10 @@ LEAD_TTL_MS = 3_000
 """How long after its last heartbeat the leader of a flight counts as dead, and the next request leads."""
 RENEW_SECONDS = 1.0
 """How often a leader sends a heartbeat."""
+OUR_FAULT = (
+    "Store data cannot be read right now. The fault is on CJ's side and is being repaired; the store need not be "
+    "connected again."
+)
 NO_TOKEN = "Unable to access store data. Suggest reconnecting the store."  # noqa: S105 - words, not a secret
 
 
@@ -94,8 +98,8 @@ class ShopifyFetcher:
             if token is None:
                 return self._answer(request, self._not_connected(request))
         except (TokenUnreadable, StorageUnavailable) as error:
-            log.error("cannot read the access token", error_code=error.code)
-            return self._answer(request, results.failed(request.data_type, "shopify.no_token", NO_TOKEN))
+            log.error("cannot read the access token", merchant_id=request.merchant_id, reason=str(error))
+            return self._answer(request, results.failed(request.data_type, "shopify.no_token", OUR_FAULT))
         except ShopifyError as error:
             log.warning("no access token", error_code=error.code, reason=error.operator)
             return self._answer(request, self._without_token(request, error))
