@@ -39,8 +39,9 @@ def database_url() -> str:
 def alone(engine: Engine) -> Iterator[None]:
     """Keep other migrations of this database out, by a lock that a transaction of its own holds: whatever becomes of
     this process, and whatever pools connections in between, it ends with that transaction. Raises CommandError."""
+    patience = context.config.attributes.get("patience_seconds") or PATIENCE_SECONDS
     with engine.connect() as holder:
-        holder.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE_SECONDS}s'"))
+        holder.execute(text(f"SET LOCAL lock_timeout = '{patience}s'"))
         holder.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         try:
             holder.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
@@ -48,9 +49,8 @@ def alone(engine: Engine) -> Iterator[None]:
             if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
                 raise
             raise CommandError(
-                f"another migration of this database has been running for over {PATIENCE_SECONDS} s: wait for it, or "
-                "find it with: SELECT pid, usename, xact_start FROM pg_stat_activity JOIN pg_locks USING (pid) "
-                f"WHERE locktype = 'advisory' AND objid = {MIGRATION_LOCK}"
+                f"another migration of this database has been running for over {patience} s: wait for it, or "
+                f"look for who holds the advisory lock {MIGRATION_LOCK} in pg_locks"
             ) from None
         yield
         holder.rollback()

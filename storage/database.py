@@ -42,10 +42,10 @@ SESSION_SETTINGS: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "5s",
     "TimeZone": "UTC",
 }
-SET_MISSING = "SELECT set_config(name, value, false) FROM (VALUES {}) AS wanted (name, value) {}".format(
-    ", ".join(f"('{name}', '{value}')" for name, value in SESSION_SETTINGS.items()),
-    "WHERE current_setting(name) <> value",
-)
+SET_MISSING = """
+SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
+WHERE current_setting(name) <> value
+"""
 
 #: Seconds after which an idle connection of the pool is checked before use.
 PING_AFTER_SECONDS = 0.5
@@ -176,6 +176,16 @@ def revision(session: Session) -> str | None:
     return None if found is None else str(found)
 
 
+def standby_problem(connection: Session) -> str | None:
+    """Why this server takes no writes, and what to do; None if it does."""
+    if not connection.execute(text("SELECT pg_is_in_recovery()")).scalar():
+        return None
+    return (
+        "DATABASE_URL names a standby, which takes no writes: name the primary, or all of them and the parameter "
+        "target_session_attrs=read-write"
+    )
+
+
 def encoding_problem(connection: Session) -> str | None:
     """Why words cannot be kept in this database, and what to do; None if they can."""
     found = connection.execute(text("SHOW server_encoding")).scalar()
@@ -231,7 +241,7 @@ def _name_of(state: str | None) -> str | None:
 def _set_up(connection: DBAPIConnection, _record: object) -> None:
     """Set what the role does not set already: behind PgBouncer what a session sets would stay for the next client."""
     cursor = connection.cursor()
-    cursor.execute(SET_MISSING)
+    cursor.execute(SET_MISSING, (list(SESSION_SETTINGS), list(SESSION_SETTINGS.values())))
     cursor.close()
     connection.commit()
 

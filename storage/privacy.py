@@ -91,6 +91,8 @@ class Pruned:
     turns: int
     events: int
     conversations: int = 0
+    is_cut_off: bool = False
+    """Whether a limit was met, so that there is probably more."""
 
 
 @dataclass(frozen=True)
@@ -272,10 +274,9 @@ def prune(session: Session, *, days: int = DAYS, limit: int = PRUNE_BATCH) -> Pr
     """Delete what ended over `days` ago, at most `limit` of each: turns with their steps and replies, events, and
     conversations in which nothing is left."""
     values = {"days": days, "limit": limit}
-    turns = _count(session.execute(SQL["prune_turns"], values)) + _count(session.execute(SQL["prune_waiting"], values))
-    events = session.execute(SQL["prune_events"], values)
-    conversations = session.execute(SQL["prune_conversations"], values)
-    return Pruned(turns, _count(events), _count(conversations))
+    names = ("prune_turns", "prune_waiting", "prune_events", "prune_conversations")
+    ended, waiting, events, conversations = counts = [_count(session.execute(SQL[name], values)) for name in names]
+    return Pruned(ended + waiting, events, conversations, is_cut_off=max(counts) >= limit)
 
 
 def _pages(

@@ -77,7 +77,7 @@ class Vault:
             plain = cipher.decrypt(blob[1 : 1 + NONCE_BYTES], blob[1 + NONCE_BYTES :], aad.encode())
         except InvalidTag:
             raise TokenUnreadable(
-                "a stored token does not open: another key stands under its id in CJ_TOKEN_KEYS, or its row was changed; "
+                "a stored token does not open: CJ_TOKEN_KEYS has another key under its id, or its row was changed; "
                 "`cj check` says which"
             ) from None
         return SecretStr(plain.decode())

@@ -80,7 +80,7 @@ def _scheme(text: str, schemes: Collection[str]) -> str:
 
 
 def _postgres(text: str) -> str:
-    """As libpq reads it, which takes several hosts, too. Its errors may quote the password, so only names are repeated."""
+    """As libpq reads it, which takes several hosts, too. Its errors may quote the password: only names are repeated."""
     import psycopg2
     from psycopg2.extensions import parse_dsn
 

@@ -48,11 +48,12 @@ class Found:
     events: list[int] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
     replies: list[OutgoingReply] = field(default_factory=list)
+    is_cut_off: bool = False
 
     @property
     def is_full(self) -> bool:
         """Whether there is probably more."""
-        return max(len(self.events), len(self.turns), len(self.replies)) >= BATCH
+        return self.is_cut_off or max(len(self.events), len(self.turns), len(self.replies)) >= BATCH
 
 
 class Duties:
@@ -103,7 +104,7 @@ class Duties:
         usage.prune(session)
         if pruned.turns or pruned.events:
             log.info("deleted what was kept long enough", turns=pruned.turns, events=pruned.events)
-        return Found()
+        return Found(is_cut_off=pruned.is_cut_off)
 
 
 def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
