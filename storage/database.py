@@ -84,8 +84,16 @@ Session = Connection
 class Database:
     """One Postgres for one process; safe to share among its threads. Opened at the first use."""
 
-    def __init__(self, url: str, *, pool_size: int = 8, application_name: str = "cj") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        application_name: str = "cj",
+        session_settings: Mapping[str, str] = SESSION_SETTINGS,
+    ) -> None:
         self._url = url
+        self._session_settings = session_settings
         self._pool_size = pool_size
         self._application_name = application_name
 
@@ -126,7 +134,7 @@ class Database:
                 **KEEPALIVES,
             },
         )
-        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "connect", partial(_set_up, self._session_settings))
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_ping_if_idle, engine))
         event.listen(engine, "handle_error", _leave_standby)
@@ -238,10 +246,10 @@ def _name_of(state: str | None) -> str | None:
         return f"SQLSTATE {state}"
 
 
-def _set_up(connection: DBAPIConnection, _record: object) -> None:
+def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, _record: object) -> None:
     """Set what the role does not set already: behind PgBouncer what a session sets would stay for the next client."""
     cursor = connection.cursor()
-    cursor.execute(SET_MISSING, (list(SESSION_SETTINGS), list(SESSION_SETTINGS.values())))
+    cursor.execute(SET_MISSING, (list(settings), list(settings.values())))
     cursor.close()
     connection.commit()
 

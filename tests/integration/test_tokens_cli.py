@@ -228,7 +228,7 @@ def test_keys_that_changed_under_one_id_are_seen_though_the_latest_tokens_open(d
 
 
 def test_a_new_key_gets_an_id_that_no_other_had(terminal: Terminal, database: Database) -> None:
-    def new_id(*arguments: str, **environ: str) -> str:
+    def new_id(*arguments: str, **environ: Any) -> str:
         return terminal("tokens", "new-key", *arguments, **environ).stdout.partition(":")[0]
 
     assert new_id() == "2"

@@ -54,8 +54,8 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
         findings = [check_worker(settings, worker)]
     else:
         asks_models = MODEL_KIND in kind.split("-") if kind is not None else settings.model is not None
-        checks = (*CHECKS, *((check_model,) if asks_models else ()))
-        findings = [found for one in checks if (found := one(settings)) is not None]
+        wanted = (*CHECKS, *((check_model,) if asks_models else ()))
+        findings = [found for one in wanted if (found := one(settings)) is not None]
         warnings += excess(settings, kind)
     ok = all(finding.ok for finding in findings)
     if as_json:

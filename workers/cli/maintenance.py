@@ -121,7 +121,7 @@ def retry_event(event_id: str, source: str | None) -> None:
     click.echo(f"retrying event {event_id}")
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType[float]):
     """A span of time: 90s, 15m, 2h, 3d."""
 
     name = "span"

@@ -62,7 +62,8 @@ def current(database_url: str) -> str | None:
 
 def _look(database_url: str) -> tuple[str | None, str | None]:
     """What is wrong with the database's encoding, and its revision."""
-    connection = Database(database_url, pool_size=1, application_name="cj-migrations")
+    # Through a pool, the migration may get the connection that this one leaves.
+    connection = Database(database_url, pool_size=1, application_name="cj-migrations", session_settings={})
     try:
         with connection.transaction() as session:
             return database.encoding_problem(session), database.revision(session)
