@@ -113,6 +113,11 @@ class Database:
         ):
             yield session
 
+    @property
+    def in_use(self) -> int:
+        """How many connections of the pool are in use."""
+        return int(self._engine.pool.checkedout()) if "_engine" in self.__dict__ else 0  # type: ignore[attr-defined]
+
     def dispose(self) -> None:
         """Close the pool's connections; the next transaction opens new ones."""
         if "_engine" in self.__dict__:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from importlib.metadata import version
 from typing import NoReturn, TypeVar
 
 import httpx
@@ -23,8 +24,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 from shopify import oauth
 from shopify.client import ShopifyClient
 from shopify.oauth import App, TokenPair
+from shopify.rate_limit import Throttle
 from shopify.transport import http_client
-from storage import merchants, roles
+from storage import backlog, merchants, roles
+from storage.backlog import Backlog
 from storage.cache import Cache
 from storage.cost_bucket import CostBucket
 from storage.database import Database
@@ -62,6 +65,9 @@ SWITCH_SECONDS = 0.001
 of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
 POOL_SIZE = 10
 """Postgres connections per process: for its threads, the sweeper and the leases."""
+VERSION = version("hirecj")
+READ_ALL_ROWS = {"intake", "workflow"}
+"""The kinds whose role reads what the gauges count."""
 USED_BY: Mapping[str, tuple[str, ...]] = {
     "intake": ("wake_ups", "sweeper"),
     "workflow": ("wake_ups", "sweeper", "cache"),
@@ -194,8 +200,27 @@ class Resources:
             admin_url=self.settings.shopify_admin_url,
             api_version=self.settings.shopify_api_version,
             http=self.shopify_http,
-            budget=self.cost_bucket,
+            budget=_Measured(self.cost_bucket),
         )
+
+    def backlog(self) -> Backlog | None:
+        """What waits in Postgres; None while it does not answer."""
+        try:
+            with self.database.reading() as session:
+                return backlog.read(session)
+        except StorageError:
+            return None
+
+    def queue_lengths(self) -> Mapping[str, int] | None:
+        """Messages on each queue; None while the broker does not answer."""
+        if self.breaker.is_open:
+            return None
+        try:
+            with self.app.producer_or_acquire() as producer:
+                return metrics.lengths(producer.channel)
+        except Exception as error:  # noqa: BLE001 - each transport fails in its own way
+            self.breaker.failed(type(error).__name__)
+            return None
 
     def close(self) -> None:
         """Close everything that was opened."""
@@ -249,8 +274,35 @@ def start(app: Celery, kinds: Sequence[str]) -> Resources:
             getattr(built, name)
         use(built)
         if settings.metrics_port is not None:
-            metrics.serve(settings.metrics_port, address=settings.metrics_address)
+            _measure(built, kinds)
+            metrics.serve(settings.metrics_port, kinds[0], address=settings.metrics_address)
     return built
+
+
+def _measure(built: Resources, kinds: Sequence[str]) -> None:
+    away = {"broker": lambda: built.breaker.is_open, "cache": lambda: built.redis_server.is_away}
+    metrics.of_process(built.kind, VERSION, away=away, in_use=lambda: built.database.in_use)
+    if READ_ALL_ROWS & set(kinds):
+        metrics.collect(metrics.RowsCollector(built.backlog, built.queue_lengths))
+
+
+class _Measured:
+    """The shops' buckets, with what they show noted."""
+
+    def __init__(self, bucket: CostBucket) -> None:
+        self._bucket = bucket
+
+    def reserve(self, shop_domain: str, reservation: str, points: float, *, longest_wait: float) -> float:
+        wait = self._bucket.reserve(shop_domain, reservation, points, longest_wait=longest_wait)
+        metrics.bucket(waited=wait)
+        return wait
+
+    def settle(
+        self, shop_domain: str, reservation: str, points: float, charged: float | None, reading: Throttle | None
+    ) -> None:
+        self._bucket.settle(shop_domain, reservation, points, charged, reading)
+        if reading is not None:
+            metrics.bucket(points_left=reading.available)
 
 
 @contextmanager

@@ -4,13 +4,14 @@ import contextlib
 import json
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from events import agui
 from storage.errors import LostTurn, StorageError
 from storage.outbox import NewReply
-from storage.turns import FILTERED, Claim, NotDue, Room
+from storage.turns import FILTERED, Claim, NotDue, Room, StepRow
 from workers import logs, metrics
 from workers.agent import prompt_size, tools
 from workers.agent.cost_limits import CostLimits
@@ -41,6 +42,7 @@ from workers.failpoints import failpoint
 from workers.model import demo_words
 from workers.model.client import Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.errors import Cause
+from workers.model.litellm_call import price
 from workers.model.response import Answer, ToolCall, assistant_message
 
 log = logs.get(__name__)
@@ -88,6 +90,9 @@ class TurnRunner:
             state, replies = opened
             claim = state.claim
             with logs.about(event_id=claim.event_id, conversation_id=claim.conversation_id, turn_id=claim.turn_id):
+                waited = max(claim.waited_seconds, 0.0)
+                metrics.turn_claimed(waited)
+                log.info("turn claimed", attempt=claim.attempt, waited_ms=round(waited * 1000))
                 self._reply_publisher.publish(replies)
                 self._hold(state)
 
@@ -114,7 +119,7 @@ class TurnRunner:
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
             case GiveUp(code=code, sentence=sentence):
                 log.warning("turn ended with an error", error_code=code)
-                self._close(state.claim, self._transactions.finish(state, error=(code, sentence)))
+                self._close(state, self._transactions.finish(state, error=(code, sentence)), code)
             case Finished():
                 pass
 
@@ -159,7 +164,9 @@ class TurnRunner:
         return self._end(state, replies)
 
     def _end(self, state: TurnState, replies: list[NewReply] | None = None) -> Outcome:
-        self._close(state.claim, self._transactions.finish(state, replies=replies or []))
+        before = Speech.of(state.steps)
+        self._close(state, self._transactions.finish(state, replies=replies or []))
+        _note_words(state, before, replies or [])
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
@@ -204,11 +211,14 @@ class TurnRunner:
                 names=names,
             )
         except ModelError as error:
-            metrics.model_call((names or self._model.names)[0], error.code)
+            seconds, name = time.monotonic() - started, (names or self._model.names)[0]
+            metrics.model_call(name, error.code, seconds)
+            log.warning("model failed", model=name, error_code=error.code, milliseconds=round(seconds * 1000))
             raise
-        metrics.model_call(answer.model, "ok")
+        seconds = time.monotonic() - started
+        metrics.model_call(answer.model, "ok", seconds)
         failpoint("model.after")
-        milliseconds = round((time.monotonic() - started) * 1000)
+        milliseconds = round(seconds * 1000)
         log.info("model answered", model=answer.model, milliseconds=milliseconds, tool_calls=len(answer.tool_calls))
         return answer
 
@@ -221,7 +231,8 @@ class TurnRunner:
         fenced: if the merchant wrote again while the model thought, the answer is dropped as stale and the model is
         asked again with both messages.
         """
-        metrics.model_tokens(spent.model, spent.input_tokens, spent.output_tokens)
+        dollars = price(spent.model, spent.input_tokens, spent.output_tokens)
+        metrics.model_tokens(spent.model, state.workflow.name, spent.input_tokens, spent.output_tokens, dollars)
         if answer.tool_calls and not may_call:
             log.warning("calls of tools that were not offered are dropped", model=answer.model)
             answer = replace(answer, tool_calls=())
@@ -231,10 +242,12 @@ class TurnRunner:
         replies = self._text(state.claim, step, answer.text)
         new = NewStep(step, _assistant(answer), spent)
         fence = room if replies else None
+        before = Speech.of(state.steps)
         if not answer.tool_calls:
             ended = self._transactions.finish(state, answer=new, replies=replies, unless_newer=fence)
             if ended is not None:
-                self._close(state.claim, ended)
+                self._close(state, ended)
+                _note_words(state, before, replies)
                 return Finished()
         else:
             if not replies or not _pauses(state):  # the calls start with this commit
@@ -242,6 +255,7 @@ class TurnRunner:
             outgoing = self._transactions.add_step(state, new, replies, unless_newer=fence)
             if outgoing is not None:
                 self._reply_publisher.publish(outgoing)
+                _note_words(state, before, replies)
         return None
 
     def _without_words(self, state: TurnState, step: int) -> Outcome:
@@ -272,11 +286,10 @@ class TurnRunner:
 
     def _end_with(self, state: TurnState, step: int, words: str, code: str) -> Outcome:
         """End the turn with a sentence of ours; `code` is for operators."""
-        answer = NewStep(step, {"role": "assistant", "content": words})
-        ended = self._transactions.finish(
-            state, answer=answer, replies=self._text(state.claim, step, words), ended_as=code
-        )
-        self._close(state.claim, ended)
+        answer, before = NewStep(step, {"role": "assistant", "content": words}), Speech.of(state.steps)
+        replies = self._text(state.claim, step, words)
+        self._close(state, self._transactions.finish(state, answer=answer, replies=replies, ended_as=code), code)
+        _note_words(state, before, replies)
         return Finished()
 
     @staticmethod
@@ -305,13 +318,50 @@ class TurnRunner:
         ends = [NewReply(f"{step}:call:{call.id}:end", agui.tool_call_end(call.id)) for call in calls]
         self._reply_publisher.publish(self._transactions.add_results(state, step, rows, ends))
 
-    def _close(self, claim: Claim, ended: Ended | None) -> None:
+    def _close(self, state: TurnState, ended: Ended | None, error: str | None = None) -> None:
         if ended is None:
             return
         self._reply_publisher.publish(ended.replies)
-        log.info("turn ended", attempt=claim.attempt)
+        seconds = _age(state)
+        metrics.turn_ended(state.workflow.name, error or "ok", seconds)
+        details = {"error_code": error} if error else {}
+        since_event = round(seconds * 1000)
+        log.info(
+            "turn ended", attempt=state.claim.attempt, **details, since_event_ms=since_event, calls=state.model_calls
+        )
         for turn_id in ended.next_turns:
             self._wake_ups.run_turn(turn_id)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What a turn has come to: it `spoke`, it `fetched` data of the store, it told an `insight`: words after data."""
+
+    spoke: bool = False
+    fetched: bool = False
+    insight: bool = False
+
+    @classmethod
+    def of(cls, steps: Sequence[StepRow]) -> "Speech":
+        spoke = fetched = insight = False
+        for step in steps:
+            if step.assistant.get("content"):
+                spoke, insight = True, insight or fetched
+            results = (result["content"] for result in step.tool_results or ())
+            fetched = fetched or any(result.get("success") and result.get("data_type") for result in results)
+        return cls(spoke, fetched, insight)
+
+
+def _note_words(state: TurnState, before: Speech, replies: Sequence[NewReply]) -> None:
+    """Measure how long the merchant waited, if these replies hold the first words, or the first insight."""
+    if any(reply.data.get("type") == "TEXT_MESSAGE_CHUNK" for reply in replies):
+        insight = before.fetched and not before.insight
+        metrics.words(state.workflow.name, _age(state), first=not before.spoke, insight=insight)
+
+
+def _age(state: TurnState) -> float:
+    """Seconds since the turn's event arrived, by the database's clock."""
+    return (state.now() - state.claim.event_received_at).total_seconds()
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:

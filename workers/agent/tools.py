@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from events.data_types import DATA_TYPES
 from storage.cache import Cache
 from storage.database import Database
 from storage.turns import Claim
@@ -55,7 +56,8 @@ class Tools:
         `seen` are the data types this turn already has; requesting one again is answered without a fetch. `results`
         are those of its earlier calls.
         """
-        deadline = time.monotonic() + seconds
+        started = time.monotonic()
+        deadline = started + seconds
         so_far = list(results)
         turn = ToolTurn(
             claim, self._database, self._cache, self._wake_ups, self._ask_again_seconds, so_far, tuple(seen)
@@ -66,7 +68,9 @@ class Tools:
             result = shrunk(finish(deadline))
             so_far.append(result)
             found.append(result)
-            metrics.tool_call(_known_name(call), _outcome(result))
+            seconds, data_type = time.monotonic() - started, result.get("data_type")
+            known = data_type if data_type in DATA_TYPES else ""
+            metrics.tool_call(_known_name(call), _outcome(result), data_type=known, seconds=seconds)
         return found
 
 

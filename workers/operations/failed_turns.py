@@ -12,9 +12,7 @@ from sqlalchemy import text
 
 from storage import turns
 from storage.database import Session
-from storage.turns import TurnInput
-
-RETRY = 1000
+from storage.turns import RETRY, TurnInput
 
 # finished_at and error: by the index turns_failed.
 FAILED = text("""

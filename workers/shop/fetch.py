@@ -13,6 +13,7 @@ from typing import Any
 
 from events.data_types import DATA_TYPES
 from shopify.errors import ShopifyError, Temporary, Unauthorized
+from shopify.rate_limit import OWN_BUCKET
 from shopify.retries import SECOND_LOOK_SECONDS
 from storage import connections
 from storage.cache import Answered, Cache, Hit, Joined, Lead
@@ -133,14 +134,15 @@ class ShopifyFetcher:
         failpoint("fetch.after")
         self._cache.land(flight, result, kept=kept, ttl_s=seconds)
         self._answer(request, result)
-        metrics.fetch(request.data_type, results.outcome(result))
-        log.info(
+        took, outcome = time.monotonic() - started, results.outcome(result)
+        metrics.fetch(request.data_type, outcome, took)
+        (log.info if outcome in ("ok", "partial") else log.warning)(
             "fetched from Shopify",
             data_type=request.data_type,
-            success=result["success"],
+            result=outcome,
             error_code=result.get("error_code"),
             stale=result.get("stale", {}).get("code"),
-            milliseconds=round((time.monotonic() - started) * 1000),
+            milliseconds=round(took * 1000),
         )
 
     @contextmanager
@@ -170,13 +172,16 @@ class ShopifyFetcher:
         try:
             found = self._reader.read(token, request.data_type, now=now, deadline=deadline)
         except ShopifyError as error:
-            metrics.shopify_error(error.code)
+            metrics.shopify_read(error.code)
             details = {"error_code": error.code, "reason": error.operator, "request_id": error.request_id}
             if isinstance(error, Unauthorized):  # it is tried again; giving it up is what is worth a warning
                 log.info("access token refused", **details)
+            elif error.reason == OWN_BUCKET:
+                log.warning("not asked: the shop's points are used up", **details)
             else:
                 log.warning("Shopify refused", **details)
             return results.refused(request.data_type, error)
+        metrics.shopify_read("ok")
         return results.fetched(request.data_type, found, now)
 
     def _ask_patiently(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
