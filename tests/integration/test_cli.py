@@ -83,13 +83,13 @@ def connect(terminal: Terminal, *options: str) -> Any:
 
 def test_check_says_all_is_well(terminal: Terminal) -> None:
     shown = terminal("check").stdout
-    assert shown.count("✓") == 7
+    assert shown.count("✓") == 8
     assert "✗" not in shown
     assert KEY not in shown
     found = terminal.json("check")
     assert found["ok"]
     assert [one["name"] for one in found["checks"]] == [
-        *("settings", "workflows", "database", "token keys", "broker", "redis", "model"),
+        *("settings", "workflows", "database", "token keys", "broker", "redis", "model", "backlog"),
     ]
 
 

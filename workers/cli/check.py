@@ -56,6 +56,9 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
         asks_models = MODEL_KIND in kind.split("-") if kind is not None else settings.model is not None
         wanted = (*CHECKS, *((check_model,) if asks_models else ()))
         findings = [found for one in wanted if (found := one(settings)) is not None]
+        if kind is None and all(finding.ok for finding in findings):
+            # Not for one kind: a container must not be started again because the gateway is away.
+            findings.append(check_backlog(settings))
         warnings += excess(settings, kind)
     ok = all(finding.ok for finding in findings)
     if as_json:
@@ -191,6 +194,15 @@ def check_redis(settings: Settings) -> Finding:
     finally:
         client.close()
     return Finding("redis", True, f"{shown} answers")
+
+
+def check_backlog(settings: Settings) -> Finding:
+    """Does anybody serve what is there?"""
+    from workers.operations import status
+
+    found = [problem for problem in status.problems(status.read_rows(settings)) if problem.alarming]
+    said = "\n".join(f"{problem.sentence}\n  {problem.command}" for problem in found)
+    return Finding("backlog", not found, said or "nothing waits for long")
 
 
 def check_model(settings: Settings) -> Finding:

@@ -1,4 +1,4 @@
-"""What operators ask and mend: `cj timeline`, `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
+"""What operators count and mend: `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,27 +17,6 @@ from workers.cli.common import (
 
 if TYPE_CHECKING:
     from storage.privacy import PrivacyRequest
-
-
-@click.command(
-    short_help="What happened in a conversation, and when.",
-    epilog=examples("cj timeline conv_1", "cj timeline conv_1 --json | jq '.events[0].moments'"),
-)
-@click.argument("conversation_id", metavar="CONVERSATION")
-@json_option
-def timeline(conversation_id: str, as_json: bool) -> None:
-    """Show CONVERSATION from each event to CJ's last reply, in milliseconds since the event was received."""
-    from workers.operations.timeline import read
-
-    with transaction() as session:
-        found = read(session, conversation_id)
-    if found is None:
-        raise CommandFailed(f"there is no conversation {conversation_id!r}")
-    if as_json:
-        print_json(found.to_json())
-    else:
-        for line in found.lines():
-            click.echo(plain(line))
 
 
 @click.command(

@@ -1,7 +1,7 @@
 """How the system is: what waits, how fast it is, who answers, and in words what is wrong.
 
-`read` asks Postgres, the broker and the workers; `problems` says what follows, with the command that shows more. Both are
-used by `cj status` and `cj check`; the gauges of `workers.metrics` are the same numbers.
+`read` asks Postgres, the broker and the workers; `problems` says what follows, with the command that shows more. Both
+are used by `cj status` and `cj check`; the gauges of `workers.metrics` are the same numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,6 +68,12 @@ def read(settings: Settings) -> Status:
     return Status(found, speeds, _queues(settings.broker_url), _workers(settings.broker_url))
 
 
+def read_rows(settings: Settings) -> Status:
+    """The same without the workers and the speeds, which take longer."""
+    found, _ = _rows(settings.database_url)
+    return Status(found, {}, _queues(settings.broker_url), None)
+
+
 def problems(status: Status) -> Iterator[Problem]:
     """What is wrong, the worst first."""
     if status.backlog is None:
@@ -76,7 +82,9 @@ def problems(status: Status) -> Iterator[Problem]:
         yield Problem("the broker does not answer: nothing is taken in, and workers find their work late", "cj check")
     yield from _absent_workers(status)
     if status.queues is not None and (count := status.queues[queues.EVENTS]) >= FULL_QUEUE:
-        yield Problem(f"{count:,} events are on the broker: intake is not running, or cannot write", "cj check --kind intake")
+        yield Problem(
+            f"events on the broker: {count:,}; intake is not running, or cannot write", "cj check --kind intake"
+        )
     if status.backlog is not None:
         yield from _waiting(status.backlog, status.queues or {})
         yield from _ended(status.backlog)
@@ -93,37 +101,43 @@ def _absent_workers(status: Status) -> Iterator[Problem]:
     for queue, kind in WORKERS.items():
         if not any(name.startswith(kind) for name in status.workers):
             count = status.queues[queue]
-            yield Problem(f"no {kind} worker answers; {count:,} wake-ups are on its queue", f"cj check --kind {kind}")
+            yield Problem(f"no {kind} worker answers; wake-ups on its queue: {count:,}", f"cj check --kind {kind}")
 
 
 def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Problem]:
     if found.events.oldest_seconds > WAITS_LONG_SECONDS:
-        what = f"{found.events.count:,} events are not handled, the oldest for {_span(found.events.oldest_seconds)}"
-        yield Problem(f"{what}: workflow workers do not keep up, or one event is put off again and again", "cj why MERCHANT")
+        what = f"unhandled events: {found.events.count:,}, the oldest for {_span(found.events.oldest_seconds)}"
+        yield Problem(
+            f"{what}; workflow workers do not keep up, or one event is put off again and again", "cj why MERCHANT"
+        )
     if found.turns.oldest_seconds > WAITS_LONG_SECONDS:
-        what = f"{found.turns.count:,} turns wait for an agent, the oldest for {_span(found.turns.oldest_seconds)}"
-        yield Problem(f"{what}: agents are away, or too few", "cj why CONVERSATION")
+        what = (
+            f"turns that wait for an agent: {found.turns.count:,}, the oldest for {_span(found.turns.oldest_seconds)}"
+        )
+        yield Problem(f"{what}; agents are away, or too few", "cj why CONVERSATION")
     if found.replies.oldest_seconds > WAITS_LONG_SECONDS:
-        what = f"{found.replies.count:,} replies are not acked, the oldest for {_span(found.replies.oldest_seconds)}"
+        what = f"unacked replies: {found.replies.count:,}, the oldest for {_span(found.replies.oldest_seconds)}"
         if lengths.get(queues.REPLIES):
             why = f"the chat gateway takes nothing off `replies` ({lengths[queues.REPLIES]:,} lie there)"
         else:
             why = "the chat gateway takes them off `replies` and does not ack, or they cannot be published"
-        yield Problem(f"{what}: {why}", "cj timeline CONVERSATION")
+        yield Problem(f"{what}; {why}", "cj timeline CONVERSATION")
     if found.overdue_seconds > OVERDUE_SECONDS:
-        yield Problem(f"what had to be deleted {_span(found.overdue_seconds)} ago is still there", "cj check --kind workflow")
+        yield Problem(
+            f"what had to be deleted {_span(found.overdue_seconds)} ago is still there", "cj check --kind workflow"
+        )
 
 
 def _ended(found: Backlog) -> Iterator[Problem]:
     if found.failed:
         dead = f", {found.dead:,} of them dead" if found.dead else ""
-        sentence = f"{found.failed:,} turns failed in the last hour{dead}: their merchants got no answer"
+        sentence = f"turns that failed in the last hour: {found.failed:,}{dead}; their merchants got no answer"
         yield Problem(sentence, "cj turns failed --since 1h")
     if found.refused:
-        sentence = f"{found.refused:,} events were refused in the last hour"
+        sentence = f"events refused in the last hour: {found.refused:,}"
         yield Problem(sentence, "cj events rejected", alarming=False)
     if found.parked:
-        sentence = f"{found.parked:,} turns wait until their merchants connect their stores again"
+        sentence = f"turns parked until their merchants connect their stores again: {found.parked:,}"
         yield Problem(sentence, "cj merchant SHOP", alarming=False)
 
 
@@ -140,7 +154,8 @@ def lines(status: Status) -> Iterator[str]:
         yield "waiting        rows    oldest"
         for what, one_kind in (("events", rows.events), ("turns", rows.turns), ("replies", rows.replies)):
             yield f"  {what:8} {one_kind.count:>8,}  {_span(one_kind.oldest_seconds) if one_kind.count else '-':>8}"
-        yield f"turns          {rows.running:,} running, {rows.parked:,} parked, {rows.failed:,} failed in the last hour"
+        states = f"{rows.running:,} running, {rows.parked:,} parked, {rows.failed:,} failed in the last hour"
+        yield f"turns          {states}"
         shops = ", ".join(f"{count:,} {name}" for name, count in rows.integrations.items())
         yield f"shops          {shops}"
     if status.queues is not None:
