@@ -3,6 +3,7 @@
 The SQL is in `backlog.sql`. Ages and spans are in seconds of the database's clock.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ class Backlog:
     integrations: Mapping[str, int]
     overdue_seconds: float
     """How long the oldest ended turn is past what retention allows; 0 if none is."""
+    clock_ahead_seconds: float = 0.0
+    """This process's clock, less the database's."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def read(session: Session) -> Backlog:
         refused=row.refused,
         integrations=statuses,
         overdue_seconds=max(row.overdue or 0.0, 0.0),
+        clock_ahead_seconds=time.time() - row.now,
     )
 
 

@@ -22,7 +22,7 @@ WITH parked AS (
       AND t.finished_at > (SELECT clock_timestamp()) - interval '1 hour'
       AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.event_key = t.event_key AND r.action = t.action + :retry)
 )
-SELECT received.number AS events, CAST(extract(epoch FROM clock_timestamp() - received.since) AS float) AS events_age,
+SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.number AS events, CAST(extract(epoch FROM clock_timestamp() - received.since) AS float) AS events_age,
        queued.number AS turns, CAST(extract(epoch FROM clock_timestamp() - queued.since) AS float) AS turns_age,
        unacked.number AS replies, CAST(extract(epoch FROM clock_timestamp() - unacked.since) AS float) AS replies_age,
        (SELECT count(*) FROM turns WHERE status = 'running') AS running,

@@ -51,6 +51,7 @@ most once in ten seconds, and absent while Postgres or the broker does not answe
 | cj_refused_events             |                      | events refused in the last hour                               |
 | cj_integrations               | status               | shops: active, needs_reauth, uninstalled                      |
 | cj_overdue_seconds            |                      | how long the oldest ended turn is past what retention allows  |
+| cj_clock_ahead_seconds        |                      | the process's own clock, less Postgres'; differs by process   |
 | cj_queue_messages             | queue                | messages on each queue of the broker                          |
 
 The hit rate is `hit + joined` of all reads. Prometheus' own process_* and python_* metrics are served too.
@@ -317,6 +318,7 @@ def _of_rows(found: Backlog) -> list[Metric]:
         GaugeMetricFamily("cj_refused_events", "Events refused in the last hour", value=found.refused),
         _family("cj_integrations", "Shops by status", "status", found.integrations),
         GaugeMetricFamily("cj_overdue_seconds", "Oldest row past retention", value=found.overdue_seconds),
+        GaugeMetricFamily("cj_clock_ahead_seconds", "Ahead of Postgres' clock", value=found.clock_ahead_seconds),
     ]
 
 

@@ -310,7 +310,7 @@ class Settings(BaseModel):
     metrics_port: Annotated[int, _PORT] | None = Field(
         None,
         alias="CJ_METRICS_PORT",
-        description="first port of the Prometheus pages, one for each process; absent: none",
+        description="first port of the Prometheus pages; each kind has its own, counted from it; absent: none",
     )
     metrics_address: Annotated[str, AfterValidator(_address)] = Field(
         "127.0.0.1",

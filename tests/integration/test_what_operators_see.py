@@ -131,7 +131,7 @@ def unpublished(database: Database) -> None:
     [
         (refuse, "was refused: event.unknown_merchant: there is no merchant m1"),
         (no_rule, "led to no turn: no rule of the workflow took it"),
-        (put_off, "1 events are not handled yet; the first, message_received, came 0 s ago, put off 1 times"),
+        (put_off, "unhandled events: 1; the first, message_received, came 0 s ago, put off once"),
         (behind, "turn 1 of c1 is running for 0 s on agent@host:7:abc"),
         (behind, "turn 2 of c1 waits behind turn 1 of its conversation"),
         (parked, "has not accepted the connection of acme.myshopify.com for 0 s: it must be made again"),
@@ -139,8 +139,8 @@ def unpublished(database: Database) -> None:
         (forgotten, "turn 1 of c1 could run for 5 min, and no agent claims it"),
         (silent, "is held by test, which is silent: another worker takes over"),
         (failed, "ended 0 s ago with model_unavailable: no model answered"),
-        (unacked, "1 replies of c1 are not acked by the chat gateway, the oldest for 0 s, published 1 times"),
-        (unpublished, "1 replies of c1 could not be published for 0 s: the broker is away"),
+        (unacked, "unacked replies of c1: 1, the oldest for 0 s, published once: the chat gateway is away"),
+        (unpublished, "unacked replies of c1: 1, which could not be published for 0 s: the broker is away"),
     ],
 )
 def test_why_cj_does_not_answer(database: Database, arrange: object, said: str) -> None:
@@ -154,8 +154,8 @@ def test_why_cj_does_not_answer(database: Database, arrange: object, said: str) 
 def test_a_merchant_is_found_by_conversation_id_shop_and_its_first_part(terminal: Terminal, database: Database) -> None:
     connect(database)
     rows.finish(database, rows.claim(database, rows.queue(database)))
-    for name in ("c1", "m1", SHOP, "acme", "https://ACME.myshopify.com"):
-        assert "turn 1 of c1, ended" in terminal("why", name).stdout or name.startswith("http"), name
+    for name in ("c1", "m1", SHOP, "acme"):
+        assert "turn 1 of c1, the last one, ended" in terminal("why", name).stdout, name
     shown = terminal("merchant", "acme").stdout
     assert "acme.myshopify.com, active, connected" in shown
     assert "talk     c1, ad_hoc_support" in shown
@@ -214,7 +214,7 @@ def test_the_timeline_says_what_came_and_what_did_not(terminal: Terminal, databa
 def test_status_says_in_words_what_is_wrong(terminal: Terminal, database: Database) -> None:
     """Gateway away, turns waiting, broker flushed: all was silent and green."""
     healthy = terminal("status", code=1).stdout  # no worker runs here
-    assert "✗ no agent worker answers; 0 wake-ups are on its queue" in healthy
+    assert "✗ no agent worker answers; wake-ups on its queue: 0" in healthy
     assert "cj check --kind agent" in healthy
     assert "✓ backlog" in terminal("check").stdout
     failed(database)
@@ -226,12 +226,12 @@ def test_status_says_in_words_what_is_wrong(terminal: Terminal, database: Databa
         earlier(database, table, column, "20 min")
     shown = terminal("status", code=1).stdout
     for said in (
-        "✗ 1 events are not handled, the oldest for 20 min",
-        "✗ 1 turns wait for an agent, the oldest for 20 min",
-        "✗ 1 replies are not acked, the oldest for 20 min: the chat gateway takes them off `replies` and does not ack",
-        "✗ 1 turns failed in the last hour",
+        "✗ unhandled events: 1, the oldest for 20 min",
+        "✗ turns that wait for an agent: 1, the oldest for 20 min",
+        "✗ unacked replies: 1, the oldest for 20 min; the chat gateway takes them off `replies` and does not ack",
+        "✗ turns that failed in the last hour: 1",
         "cj turns failed --since 1h",
-        "! 1 events were refused in the last hour",
+        "! events refused in the last hour: 1",
     ):
         assert said in shown, said
     assert len(shown.splitlines()) <= 40

@@ -24,6 +24,7 @@ WAITS_LONG_SECONDS = 60.0
 """What waits longer than this will probably not be served by itself."""
 FULL_QUEUE = 1000
 OVERDUE_SECONDS = 86_400.0
+CLOCK_SECONDS = 5.0
 
 PROMISES: Mapping[str, float] = {"event handled": 0.5, "turn claimed": 0.5, "first words": 10.0}
 """Seconds within which 95 of 100 shall be."""
@@ -122,6 +123,11 @@ def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Problem]:
         else:
             why = "the chat gateway takes them off `replies` and does not ack, or they cannot be published"
         yield Problem(f"{what}; {why}", "cj timeline CONVERSATION")
+    if abs(found.clock_ahead_seconds) > CLOCK_SECONDS:
+        sentence = f"this machine's clock differs from Postgres' by {_span(abs(found.clock_ahead_seconds))}"
+        yield Problem(
+            f"{sentence}; renewals of tokens and certificates go by it", "date; chronyc tracking", alarming=False
+        )
     if found.overdue_seconds > OVERDUE_SECONDS:
         yield Problem(
             f"what had to be deleted {_span(found.overdue_seconds)} ago is still there", "cj check --kind workflow"

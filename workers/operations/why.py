@@ -193,8 +193,8 @@ def reasons(case: Case) -> Iterator[Reason]:
 def standing(turn: Row, case: Case) -> str:
     """What an open turn does or waits for, after `turn 3 of conv_1`."""
     vain = turn["model_calls"] - turn["steps"]
-    tries = f"; {vain} calls of the model brought nothing" if vain > 0 and turn["status"] == "queued" else ""
-    died = f"; its worker died {turn['failures']} times" if turn["failures"] else ""
+    tries = f"; the model was asked {_times(vain)} in vain" if vain > 0 and turn["status"] == "queued" else ""
+    died = f"; its worker died {_times(turn['failures'])}" if turn["failures"] else ""
     if turn["status"] == "running":
         seconds = _ago(case.now, turn["started_at"])
         if turn["lease_until"] < case.now:
@@ -240,10 +240,10 @@ def _about_events(case: Case) -> Iterator[Reason]:
         first = case.unhandled[0]
         count = f"{len(case.unhandled)}{' or more' if len(case.unhandled) == LOOKS else ''}"
         put_off = (
-            f", put off {first['attempts']} times: the workflow workers' log says why" if first["attempts"] else ""
+            f", put off {_times(first['attempts'])}: the workflow workers' log says why" if first["attempts"] else ""
         )
         came = _ago(case.now, first["received_at"])
-        what = f"{count} events are not handled yet; the first, {first['type']}, came {came} ago"
+        what = f"unhandled events: {count}; the first, {first['type']}, came {came} ago"
         yield Reason(what + put_off, "cj status")
     latest = case.latest
     if latest is None:
@@ -263,20 +263,18 @@ def _about_events(case: Case) -> Iterator[Reason]:
 
 def _about_replies(case: Case) -> Iterator[Reason]:
     for row in case.unacked:
-        since, which = _ago(case.now, row["since"]), f"{row['number']} replies of {row['conversation_id']}"
+        since, which = _ago(case.now, row["since"]), f"unacked replies of {row['conversation_id']}: {row['number']}"
         if row["unpublished"] == row["number"]:
-            said = f"{which} could not be published for {since}: the broker is away"
+            said = f"{which}, which could not be published for {since}: the broker is away"
         else:
-            said = (
-                f"{which} are not acked by the chat gateway, the oldest for {since}, published {row['publishes']} times"
-            )
+            times = _times(row["publishes"])
+            said = f"{which}, the oldest for {since}, published {times}: the chat gateway is away, or does not ack"
         yield Reason(said, f"cj timeline {row['conversation_id']}")
 
 
 def _about_end(case: Case, turn: Row) -> Reason:
-    which = (
-        f"the last turn, {turn['seq']} of {turn['conversation_id']}, ended {_ago(case.now, turn['finished_at'])} ago"
-    )
+    since = _ago(case.now, turn["finished_at"])
+    which = f"turn {turn['seq']} of {turn['conversation_id']}, the last one, ended {since} ago"
     if turn["error"] is None:
         error = next((row["last_error"] for row in case.conversations if row["id"] == turn["conversation_id"]), None)
         lacked = f"; it lacked data: {error}" if error else ""
@@ -285,6 +283,10 @@ def _about_end(case: Case, turn: Row) -> Reason:
     meaning = ERRORS.get(turn["error"])
     said = f"{which} with {turn['error']}{dead}" + (f": {meaning}" if meaning else "")
     return Reason(said, f"cj turns retry {turn['id']}")
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _ago(now: datetime, at: datetime | None) -> str:
