@@ -274,9 +274,12 @@ def prune(session: Session, *, days: int = DAYS, limit: int = PRUNE_BATCH) -> Pr
     """Delete what ended over `days` ago, at most `limit` of each: turns with their steps and replies, events, and
     conversations in which nothing is left."""
     values = {"days": days, "limit": limit}
-    names = ("prune_turns", "prune_waiting", "prune_events", "prune_conversations")
-    ended, waiting, events, conversations = counts = [_count(session.execute(SQL[name], values)) for name in names]
-    return Pruned(ended + waiting, events, conversations, is_cut_off=max(counts) >= limit)
+    ended = _count(session.execute(SQL["prune_turns"], values))
+    waiting = _count(session.execute(SQL["prune_waiting"], values))
+    events = _count(session.execute(SQL["prune_events"], values))
+    conversations = _count(session.execute(SQL["prune_conversations"], values))
+    is_cut_off = max(ended, waiting, events, conversations) >= limit
+    return Pruned(ended + waiting, events, conversations, is_cut_off)
 
 
 def _pages(
