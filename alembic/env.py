@@ -5,15 +5,14 @@ The database URL comes from `workers.operations.migrations`, else from `-x url=â
 Never add an `__init__.py` to this folder: it would hide the library of the same name.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.config import fileConfig
 
 from alembic import context
 from alembic.util import CommandError
-from psycopg2.errorcodes import LOCK_NOT_AVAILABLE
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage import roles
@@ -24,6 +23,7 @@ from storage.models import Base
 MIGRATION_LOCK = 0x434A_4D49
 #: Seconds for which the second one waits.
 PATIENCE_SECONDS = 60
+POLL_SECONDS = 0.2
 
 
 def database_url() -> str:
@@ -40,18 +40,18 @@ def alone(engine: Engine) -> Iterator[None]:
     """Keep other migrations of this database out, by a lock that a transaction of its own holds: whatever becomes of
     this process, and whatever pools connections in between, it ends with that transaction. Raises CommandError."""
     patience = context.config.attributes.get("patience_seconds") or PATIENCE_SECONDS
+    until = time.monotonic() + patience
     with engine.connect() as holder:
-        holder.execute(text(f"SET LOCAL lock_timeout = '{patience}s'"))
+        # Asked again and again: whoever waits within a statement is waited for by CREATE INDEX CONCURRENTLY.
+        while not holder.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK}).scalar():
+            holder.rollback()
+            if time.monotonic() > until:
+                raise CommandError(
+                    f"another migration of this database has been running for over {patience} s: wait for it, or "
+                    f"look for who holds the advisory lock {MIGRATION_LOCK} in pg_locks"
+                )
+            time.sleep(POLL_SECONDS)
         holder.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        try:
-            holder.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        except OperationalError as error:
-            if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
-                raise
-            raise CommandError(
-                f"another migration of this database has been running for over {patience} s: wait for it, or "
-                f"look for who holds the advisory lock {MIGRATION_LOCK} in pg_locks"
-            ) from None
         yield
         holder.rollback()
 

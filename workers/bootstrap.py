@@ -17,16 +17,18 @@ from importlib.metadata import version
 from typing import NoReturn, TypeVar
 
 import httpx
+import redis
 from celery import Celery
 from pydantic import SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
+from events import queues
 from shopify import oauth
 from shopify.client import ShopifyClient
 from shopify.oauth import App, TokenPair
 from shopify.rate_limit import Throttle
 from shopify.transport import http_client
-from storage import backlog, merchants, roles
+from storage import backlog, merchants, redis_server, roles
 from storage.backlog import Backlog
 from storage.cache import Cache
 from storage.cost_bucket import CostBucket
@@ -64,7 +66,7 @@ SWITCH_SECONDS = 0.001
 """How long one thread computes while others want to. Threads here mostly wait for Postgres, and with Python's 5 ms each
 of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
 POOL_SIZE = 10
-"""Postgres connections per process: for its threads, the sweeper and the leases."""
+"""Least Postgres connections per process: for its threads, the sweeper and the leases."""
 VERSION = version("hirecj")
 READ_ALL_ROWS = {"intake", "workflow"}
 """The kinds whose role reads what the gauges count."""
@@ -85,8 +87,9 @@ def pid_of(owner: str) -> int:
 class Resources:
     """Resources are built on first use, so a process opens only what its kind needs."""
 
-    def __init__(self, settings: Settings, app: Celery, *, kind: str) -> None:
+    def __init__(self, settings: Settings, app: Celery, *, kind: str, threads: int = 0) -> None:
         self.settings = settings
+        self._pool_size = max(POOL_SIZE, threads + 2)
         self.app = app
         self.kind = kind
         self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -95,7 +98,7 @@ class Resources:
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.settings.database_url, pool_size=POOL_SIZE, application_name=f"cj-{self.kind}")
+        return Database(self.settings.database_url, pool_size=self._pool_size, application_name=f"cj-{self.kind}")
 
     @cached_property
     def redis_server(self) -> RedisServer:
@@ -219,7 +222,7 @@ class Resources:
             with self.app.producer_or_acquire() as producer:
                 return metrics.lengths(producer.channel)
         except Exception as error:  # noqa: BLE001 - each transport fails in its own way
-            self.breaker.failed(type(error).__name__)
+            self.breaker.failed(queues.cause(error))
             return None
 
     def close(self) -> None:
@@ -259,8 +262,11 @@ class CannotStart(Exception):
     """The process must not start; the message says what is wrong and what to do."""
 
 
-def start(app: Celery, kinds: Sequence[str]) -> Resources:
-    """Build, check and install the resources of a process of these kinds. Exits with 2 if it could not do its work."""
+def start(app: Celery, kinds: Sequence[str], *, threads: int = 0) -> Resources:
+    """Build, check and install the resources of a process of these kinds, which has so many threads that work.
+
+    Exits with 2 if it could not do its work.
+    """
     kind = "-".join(kinds)
     sys.setswitchinterval(SWITCH_SECONDS)
     with refusing():
@@ -268,7 +274,7 @@ def start(app: Celery, kinds: Sequence[str]) -> Resources:
         logs.configure(kind, level=settings.log_level)
         for warning in settings.warnings:
             log.warning(warning)
-        built = Resources(settings, app, kind=kind)
+        built = Resources(settings, app, kind=kind, threads=threads)
         _check(built, kinds)
         for name in {name for kind in kinds for name in USED_BY.get(kind, ())}:
             getattr(built, name)
@@ -341,6 +347,17 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
     if any(kind in TOKEN_KINDS for kind in kinds):
         _once_postgres_answers(lambda: _check_stored_keys(built))
     _warn_of_excess(built, kinds)
+    _warn_of_servers(built)
+
+
+def _warn_of_servers(built: Resources) -> None:
+    """Log what is wrong with the broker and the cache; that one is away is no news here."""
+    urls = {built.settings.redis_url: False, built.settings.broker_url.split(";")[0]: True}
+    for url, keeps_queues in urls.items():
+        if url.startswith(("redis", "unix")):
+            with suppress(redis.RedisError):
+                for sentence in redis_server.unfit(redis_server.info(url, seconds=2.0), keeps_queues=keeps_queues):
+                    log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
 
 
 def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:

@@ -112,7 +112,7 @@ def _start(sender: Any, **_: Any) -> None:
         kinds = _kinds(sender)
         if queues.OPS in kinds:
             sender.app.conf.broker_transport_options["ack_emulation"] = True
-        built = bootstrap.start(app, kinds)
+        built = bootstrap.start(app, kinds, threads=int(sender.concurrency or 0))
         if "agent" in kinds:
             built.model.warm_up()
         if "workflow" in kinds:

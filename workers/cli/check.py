@@ -174,26 +174,34 @@ def check_broker(settings: Settings) -> Finding:
 
     try:
         with queues.connection(settings.broker_url, timeout=LIMIT) as connection:
-            queues.open_channel(connection)
+            channel = queues.open_channel(connection)
+            for name in queues.ALL:
+                queues.declare(name, connection, channel)  # a user who may not, is refused now and not at night
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way
-        return Finding("broker", False, f"{queues.safe_url(settings.broker_url)}: {type(error).__name__}")
-    return Finding("broker", True, f"{queues.safe_url(settings.broker_url)} answers")
+        return Finding("broker", False, f"{queues.safe_url(settings.broker_url)}: {queues.cause(error)}")
+    first = settings.broker_url.split(";")[0]
+    return _redis(first, "broker", queues.safe_url(settings.broker_url), keeps_queues=True)
 
 
 def check_redis(settings: Settings) -> Finding:
+    shown, same = settings.shown()["REDIS_URL"], settings.redis_url == settings.broker_url
+    return _redis(settings.redis_url, "redis", shown, keeps_queues=same)
+
+
+def _redis(url: str, name: str, shown: str, *, keeps_queues: bool) -> Finding:
+    """Does the server answer, and is it of a kind that serves? A RabbitMQ has been asked already."""
     import redis
 
+    from events import queues
     from storage import redis_server
 
-    shown = settings.shown()["REDIS_URL"]
-    client = redis_server.connect(settings.redis_url, socket_timeout=LIMIT, socket_connect_timeout=LIMIT)
+    if not url.startswith(("redis", "unix")):
+        return Finding(name, True, f"{shown} answers")
     try:
-        client.ping()
+        wrong = list(redis_server.unfit(redis_server.info(url, seconds=LIMIT), keeps_queues=keeps_queues))
     except redis.RedisError as error:
-        return Finding("redis", False, f"{shown}: {type(error).__name__}")
-    finally:
-        client.close()
-    return Finding("redis", True, f"{shown} answers")
+        return Finding(name, False, f"{shown}: {queues.cause(error)}")
+    return Finding(name, not wrong, f"{shown} {'; '.join(wrong) or 'answers'}")
 
 
 def check_backlog(settings: Settings) -> Finding:

@@ -32,7 +32,7 @@ WORKERS: Mapping[str, str] = {queues.WORKFLOW: "workflow", queues.TURNS: "agent"
 
 
 @dataclass(frozen=True)
-class Problem:
+class Trouble:
     """What is wrong, and the command that shows more. `alarming`: merchants wait for it, or soon will."""
 
     sentence: str
@@ -75,15 +75,15 @@ def read_rows(settings: Settings) -> Status:
     return Status(found, {}, _queues(settings.broker_url), None)
 
 
-def problems(status: Status) -> Iterator[Problem]:
+def problems(status: Status) -> Iterator[Trouble]:
     """What is wrong, the worst first."""
     if status.backlog is None:
-        yield Problem("Postgres does not answer: nothing is taken in or answered until it does", "cj check")
+        yield Trouble("Postgres does not answer: nothing is taken in or answered until it does", "cj check")
     if status.queues is None:
-        yield Problem("the broker does not answer: nothing is taken in, and workers find their work late", "cj check")
+        yield Trouble("the broker does not answer: nothing is taken in, and workers find their work late", "cj check")
     yield from _absent_workers(status)
     if status.queues is not None and (count := status.queues[queues.EVENTS]) >= FULL_QUEUE:
-        yield Problem(
+        yield Trouble(
             f"events on the broker: {count:,}; intake is not running, or cannot write", "cj check --kind intake"
         )
     if status.backlog is not None:
@@ -93,58 +93,58 @@ def problems(status: Status) -> Iterator[Problem]:
         speed = status.speeds.get(what)
         if speed is not None and speed.p95 > promised:
             sentence = f"{what}: 95 of 100 took up to {_span(speed.p95)}, promised are {_span(promised)}"
-            yield Problem(sentence, "cj why CONVERSATION", alarming=False)
+            yield Trouble(sentence, "cj why CONVERSATION", alarming=False)
 
 
-def _absent_workers(status: Status) -> Iterator[Problem]:
+def _absent_workers(status: Status) -> Iterator[Trouble]:
     if status.workers is None or status.queues is None:
         return
     for queue, kind in WORKERS.items():
         if not any(name.startswith(kind) for name in status.workers):
             count = status.queues[queue]
-            yield Problem(f"no {kind} worker answers; wake-ups on its queue: {count:,}", f"cj check --kind {kind}")
+            yield Trouble(f"no {kind} worker answers; wake-ups on its queue: {count:,}", f"cj check --kind {kind}")
 
 
-def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Problem]:
+def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
     if found.events.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unhandled events: {found.events.count:,}, the oldest for {_span(found.events.oldest_seconds)}"
-        yield Problem(
+        yield Trouble(
             f"{what}; workflow workers do not keep up, or one event is put off again and again", "cj why MERCHANT"
         )
     if found.turns.oldest_seconds > WAITS_LONG_SECONDS:
         what = (
             f"turns that wait for an agent: {found.turns.count:,}, the oldest for {_span(found.turns.oldest_seconds)}"
         )
-        yield Problem(f"{what}; agents are away, or too few", "cj why CONVERSATION")
+        yield Trouble(f"{what}; agents are away, or too few", "cj why CONVERSATION")
     if found.replies.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unacked replies: {found.replies.count:,}, the oldest for {_span(found.replies.oldest_seconds)}"
         if lengths.get(queues.REPLIES):
             why = f"the chat gateway takes nothing off `replies` ({lengths[queues.REPLIES]:,} lie there)"
         else:
             why = "the chat gateway takes them off `replies` and does not ack, or they cannot be published"
-        yield Problem(f"{what}; {why}", "cj timeline CONVERSATION")
+        yield Trouble(f"{what}; {why}", "cj timeline CONVERSATION")
     if abs(found.clock_ahead_seconds) > CLOCK_SECONDS:
         sentence = f"this machine's clock differs from Postgres' by {_span(abs(found.clock_ahead_seconds))}"
-        yield Problem(
+        yield Trouble(
             f"{sentence}; renewals of tokens and certificates go by it", "date; chronyc tracking", alarming=False
         )
     if found.overdue_seconds > OVERDUE_SECONDS:
-        yield Problem(
+        yield Trouble(
             f"what had to be deleted {_span(found.overdue_seconds)} ago is still there", "cj check --kind workflow"
         )
 
 
-def _ended(found: Backlog) -> Iterator[Problem]:
+def _ended(found: Backlog) -> Iterator[Trouble]:
     if found.failed:
         dead = f", {found.dead:,} of them dead" if found.dead else ""
         sentence = f"turns that failed in the last hour: {found.failed:,}{dead}; their merchants got no answer"
-        yield Problem(sentence, "cj turns failed --since 1h")
+        yield Trouble(sentence, "cj turns failed --since 1h")
     if found.refused:
         sentence = f"events refused in the last hour: {found.refused:,}"
-        yield Problem(sentence, "cj events rejected", alarming=False)
+        yield Trouble(sentence, "cj events rejected", alarming=False)
     if found.parked:
         sentence = f"turns parked until their merchants connect their stores again: {found.parked:,}"
-        yield Problem(sentence, "cj merchant SHOP", alarming=False)
+        yield Trouble(sentence, "cj merchant SHOP", alarming=False)
 
 
 def lines(status: Status) -> Iterator[str]:
