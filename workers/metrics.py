@@ -29,6 +29,9 @@
 | cj_model_tokens_total         | model, workflow,     | tokens of language models: input, output                      |
 |                               | direction            |                                                               |
 | cj_model_cost_dollars_total   | model, workflow      | their price by litellm's list, for models that are on it      |
+| cj_claims_total               | result               | figures, names and dates in what CJ says: grounded, withdrawn |
+|                               |                      | (the model was told to correct them), left_out, said (without |
+|                               |                      | a ground, where a workflow has `truth: report`)               |
 | cj_budgets_used_up_total      | budget               | turns that ended because their merchant's budget of the day   |
 |                               |                      | or the minute was used up                                     |
 | cj_acks_total                 | result               | acks of the gateway: marked, in vain (repeated, or of no      |
@@ -114,6 +117,7 @@ _MODEL_CALLS = Counter("cj_model_calls", "Calls of language models", ["model", "
 _MODEL_CALL = Histogram("cj_model_call_seconds", "Calls of language models", ["model"], buckets=_SECONDS)
 _MODEL_TOKENS = Counter("cj_model_tokens", "Tokens of language models", ["model", "workflow", "direction"])
 _MODEL_COST = Counter("cj_model_cost_dollars", "Price of language models", ["model", "workflow"])
+_CLAIMS = Counter("cj_claims", "Claims in what CJ says", ["result"])
 _BUDGETS_USED_UP = Counter("cj_budgets_used_up", "Turns that met their merchant's budget", ["budget"])
 _ACKS = Counter("cj_acks", "Acks of replies", ["result"])
 _ACK = Histogram("cj_ack_seconds", "From a reply's commit to its ack", buckets=_SECONDS)
@@ -215,6 +219,11 @@ def model_tokens(
     _MODEL_TOKENS.labels(model, workflow, "output").inc(output_tokens)
     if dollars is not None:
         _MODEL_COST.labels(model, workflow).inc(dollars)
+
+
+def claims(result: str, count: int) -> None:
+    """So many claims of an answer were judged: one of the results in the table above."""
+    _CLAIMS.labels(result).inc(count)
 
 
 def budget_used_up(budget: str) -> None:

@@ -13,6 +13,7 @@ from workers.cli.common import CommandFailed, WrongUse, examples, explained
 from workers.cli.maintenance import events, migrate, privacy, turns, usage
 from workers.cli.operators import merchant, status, timeline, why
 from workers.cli.publish import publish
+from workers.cli.quality import evaluate
 from workers.cli.secrets import secrets
 from workers.cli.tokens import store_token, tokens
 from workers.cli.up import demo, up
@@ -89,6 +90,7 @@ for command in (
     timeline,
     usage,
     workflows,
+    evaluate,
     events,
     turns,
     tokens,
