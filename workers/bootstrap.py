@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from importlib.metadata import version
 from typing import NoReturn, TypeVar
 
 import httpx
@@ -67,7 +66,6 @@ SWITCH_SECONDS = 0.001
 of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
 POOL_SIZE = 10
 """Least Postgres connections per process: for its threads, the sweeper and the leases."""
-VERSION = version("hirecj")
 READ_ALL_ROWS = {"intake", "workflow"}
 """The kinds whose role reads what the gauges count."""
 USED_BY: Mapping[str, tuple[str, ...]] = {
@@ -287,7 +285,7 @@ def start(app: Celery, kinds: Sequence[str], *, threads: int = 0) -> Resources:
 
 def _measure(built: Resources, kinds: Sequence[str]) -> None:
     away = {"broker": lambda: built.breaker.is_open, "cache": lambda: built.redis_server.is_away}
-    metrics.of_process(built.kind, VERSION, away=away, in_use=lambda: built.database.in_use)
+    metrics.of_process(built.kind, logs.VERSION, away=away, in_use=lambda: built.database.in_use)
     if READ_ALL_ROWS & set(kinds):
         metrics.collect(metrics.RowsCollector(built.backlog, built.queue_lengths))
 

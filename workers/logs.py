@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -29,6 +29,11 @@ from structlog.types import EventDict, Processor, WrappedLogger
 from workers.masks import mask, masked
 
 __all__ = ["about", "adopt", "configure", "get", "mask", "own_celery", "ready"]
+
+try:
+    VERSION = version("cj-workers")
+except PackageNotFoundError:  # run from a folder, and not installed
+    VERSION = "unknown"
 
 #: Loggers that log every request or every task, which our own lines already cover.
 QUIET = (
@@ -152,7 +157,7 @@ def about(**ids: str | int | None) -> AbstractContextManager[Any]:
 def ready(**details: Any) -> None:
     """Log that this process now takes work; `cj up` waits for this line."""
     logging.getLogger("workers.ready").setLevel(logging.INFO)  # whatever the log level: others wait for it
-    get("workers.ready").info("ready", version=version("hirecj"), **details)
+    get("workers.ready").info("ready", version=VERSION, **details)
 
 
 def _adding_kind(kind: str) -> Processor:

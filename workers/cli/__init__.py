@@ -67,7 +67,7 @@ def _translated(error: Exception) -> Exception:
         "cj why m1                                   why does CJ not answer this merchant?",
     ),
 )
-@click.version_option(package_name="hirecj", prog_name="cj")
+@click.version_option(package_name="cj-workers", prog_name="cj")
 def cj() -> None:
     """CJ workers: Shopify events in, agent turns, replies out.
 
