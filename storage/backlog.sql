@@ -53,7 +53,7 @@ FROM (
     FROM turns t JOIN events e ON e.key = t.event_key
     CROSS JOIN LATERAL (
         SELECT min(r.created_at) AS at FROM replies r
-        WHERE r.turn_id = t.id AND r.body -> 'data' ->> 'type' = 'TEXT_MESSAGE_CHUNK') AS first
+        WHERE r.turn_id = t.id AND r.body @? '$.data[*].type ? (@ starts with "TEXT_MESSAGE")') AS first
     WHERE t.status = 'done' AND t.absorbed_by IS NULL
       AND t.finished_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
     UNION ALL

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from storage import backlog, connections, inbox, merchants, outbox, turns
+from storage import agui, backlog, connections, inbox, merchants, outbox, turns
+from storage.agui import Events
 from storage.backlog import Waiting
 from storage.database import Database
 from storage.outbox import NewReply
@@ -45,6 +46,10 @@ def connect(database: Database, *, needs_reauth: bool = False) -> None:
         if needs_reauth:
             version = connected.integration.token_version
             connections.mark_needs_reauth(session, "m1", token_version=version)
+
+
+def says(words: str) -> Events:
+    return agui.text("m0", words)
 
 
 def reasons(database: Database, name: str) -> str:
@@ -107,15 +112,7 @@ def failed(database: Database) -> None:
 def unacked(database: Database, *, published: bool = True) -> None:
     claimed = rows.claim(database, rows.queue(database))
     with database.transaction() as session:
-        [reply] = outbox.append(
-            session,
-            turn_id=claimed.turn_id,
-            conversation_id="c1",
-            turn_seq=1,
-            causation_id="e",
-            traceparent=None,
-            replies=[NewReply("0:text", {"type": "TEXT_MESSAGE_CHUNK", "delta": "68 customers."})],
-        )
+        [reply] = outbox.append(session, claimed.turn_id, [NewReply("0:text", says("68 customers."))])
         turns.finish(session, claimed)
     if published:
         with database.transaction() as session:
@@ -189,15 +186,7 @@ def test_the_timeline_says_what_came_and_what_did_not(terminal: Terminal, databa
     with database.transaction() as session:
         turns.add_step(session, claimed, 0, {"role": "assistant", "content": None, "tool_calls": calls})
         turns.add_results(session, claimed, 0, results)
-        outbox.append(
-            session,
-            turn_id=claimed.turn_id,
-            conversation_id="c1",
-            turn_seq=1,
-            causation_id="e",
-            traceparent=None,
-            replies=[NewReply("0:text", {"type": "TEXT_MESSAGE_CHUNK", "delta": "Hm."})],
-        )
+        outbox.append(session, claimed.turn_id, [NewReply("0:text", says("Hm."))])
     rows.queue(database)
     shown = terminal("timeline", "acme").stdout
     for said in (

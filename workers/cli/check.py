@@ -171,12 +171,12 @@ def check_keys(settings: Settings) -> Finding | None:
 
 def check_broker(settings: Settings) -> Finding:
     from events import queues
+    from events.errors import WrongQueue
 
     try:
-        with queues.connection(settings.broker_url, timeout=LIMIT) as connection:
-            channel = queues.open_channel(connection)
-            for name in queues.ALL:
-                queues.declare(name, connection, channel)  # a user who may not, is refused now and not at night
+        queues.check(settings.broker_url, timeout=LIMIT)
+    except WrongQueue as error:
+        return Finding("broker", False, error.message)
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way
         return Finding("broker", False, f"{queues.safe_url(settings.broker_url)}: {queues.cause(error)}")
     first = settings.broker_url.split(";")[0]
