@@ -5,11 +5,14 @@ The database URL comes from `workers.operations.migrations`, else from `-x url=â
 Never add an `__init__.py` to this folder: it would hide the library of the same name.
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from logging.config import fileConfig
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from storage import roles
@@ -18,6 +21,9 @@ from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
 MIGRATION_LOCK = 0x434A_4D49
+#: Seconds for which the second one waits.
+PATIENCE_SECONDS = 60
+POLL_SECONDS = 0.2
 
 
 def database_url() -> str:
@@ -29,15 +35,36 @@ def database_url() -> str:
     return sqlalchemy_url(named)
 
 
+@contextmanager
+def alone(engine: Engine) -> Iterator[None]:
+    """Keep other migrations of this database out, by a lock that a transaction of its own holds: whatever becomes of
+    this process, and whatever pools connections in between, it ends with that transaction. Raises CommandError."""
+    patience = context.config.attributes.get("patience_seconds") or PATIENCE_SECONDS
+    until = time.monotonic() + patience
+    with engine.connect() as holder:
+        # Asked again and again: whoever waits within a statement is waited for by CREATE INDEX CONCURRENTLY.
+        while not holder.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK}).scalar():
+            holder.rollback()
+            if time.monotonic() > until:
+                raise CommandError(
+                    f"another migration of this database has been running for over {patience} s: wait for it, or "
+                    f"look for who holds the advisory lock {MIGRATION_LOCK} in pg_locks"
+                )
+            time.sleep(POLL_SECONDS)
+        holder.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        yield
+        holder.rollback()
+
+
 def migrate_online() -> None:
     engine = create_engine(database_url(), poolclass=NullPool, hide_parameters=True, connect_args=CLIENT_ENCODING)
-    with engine.connect() as connection:
+    with alone(engine), engine.connect() as connection:
         if problem := encoding_problem(connection):
             raise CommandError(problem)
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        # Better a migration that fails and is repeated than one that blocks every worker.
-        connection.execute(text("SET lock_timeout = '5s'"))
         connection.commit()
+        # Better a migration that fails and is repeated than one that blocks every worker. For each transaction by
+        # itself: behind PgBouncer what a session sets would stay for the next client.
+        event.listen(connection, "begin", lambda begun: begun.execute(text("SET LOCAL lock_timeout = '5s'")))
         context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()

@@ -36,6 +36,20 @@ VISIBILITY_TIMEOUT = 5
 #: Seconds to wait for RabbitMQ to confirm a message; it withholds that while short of memory or disk.
 CONFIRM_SECONDS = 5.0
 
+#: What errors of the transports mean, the most telling first.
+_CAUSES = {
+    "SSLCertVerificationError": "its certificate is not trusted here: name its authority (ssl_ca_certs, SSL_CERT_FILE)",
+    "AuthenticationError": "wrong user or password",
+    "InvalidUsernameOrPasswordError": "wrong user or password",
+    "NoPermissionError": "its user may not do what is needed: see workers/users.acl",
+    "AccessRefused": "wrong user or password, or its user may not declare queues: see workers/README.md",
+    "NotAllowed": "its user may not use this virtual host",
+    "OutOfMemoryError": "it is full: raise its memory, or let the gateway take what is for it",
+    "ReadOnlyError": "it is a replica, which takes no writes",
+    "gaierror": "its name is not known here",
+    "ConnectionRefusedError": "nothing listens there",
+    "TimeoutError": "it does not answer in time",
+}
 _PERSISTENT = 2
 
 #: Of several consumers one gets all messages, and the next one when it leaves: https://www.rabbitmq.com/docs/consumers#single-active-consumer
@@ -158,6 +172,21 @@ def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT
         delivery_mode=_PERSISTENT,
         retry=False,
     )
+
+
+def cause(error: BaseException) -> str:
+    """Why a broker or a Redis cannot be used, in words for an operator; nothing of the error's own text, which may hold
+    what was sent. What a library wraps is looked through."""
+    chain: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in chain:
+        chain.append(found)
+        found = found.__cause__ or found.__context__
+    names = {type(one).__name__ for one in chain}
+    for known, words in _CAUSES.items():
+        if known in names:
+            return words
+    return type(chain[0]).__name__
 
 
 def safe_url(url: str) -> str:

@@ -29,6 +29,8 @@ QUERY_COSTS: Mapping[str, int] = {
 }
 """Requested cost of our queries by operation, with every optional field and the default page size. The development
 store computes them; a test compares."""
+OWN_BUCKET = "budget"
+"""Reason of a Throttled that Shopify had no part in: it was not asked, since the points are not there."""
 MIN_REQUEST_SECONDS = 0.5
 """Left for the request itself after a wait; a wait that would leave less is not begun."""
 
@@ -158,7 +160,7 @@ class RateLimiter:
         wait = self._budget.reserve(self._shop, reservation.name, points, longest_wait=longest)
         if wait > longest:
             text = f"{self._shop}: the points for this are free in {wait:.2f} s, after the fetch's deadline"
-            raise Throttled(text, reason="budget", retry_after=wait)
+            raise Throttled(text, reason=OWN_BUCKET, retry_after=wait)
         if wait > 0:
             self._sleep(wait)
         return reservation

@@ -15,14 +15,14 @@ Each kind of process connects with a role of its own; see `storage.roles`.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
 import psycopg2
 import psycopg2.errors
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -35,12 +35,16 @@ POOL_TIMEOUT = 2
 #: Seconds until a server that does not answer counts as away.
 CONNECT_TIMEOUT = 3
 
-# No lock is waited for long, no statement runs long, and a process that hangs in a transaction loses it.
-SESSION_SETTINGS = """
-SET lock_timeout = '2s';
-SET statement_timeout = '5s';
-SET idle_in_transaction_session_timeout = '5s';
-SET timezone = 'UTC'
+#: No lock is waited for long, no statement runs long, and a process that hangs in a transaction loses it.
+SESSION_SETTINGS: Mapping[str, str] = {
+    "lock_timeout": "2s",
+    "statement_timeout": "5s",
+    "idle_in_transaction_session_timeout": "5s",
+    "TimeZone": "UTC",
+}
+SET_MISSING = """
+SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
+WHERE current_setting(name) <> value
 """
 
 #: Seconds after which an idle connection of the pool is checked before use.
@@ -65,6 +69,8 @@ ABOUT_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
 #: "Program limit exceeded", e.g. a text longer than an index takes: psycopg2 counts it among the server's errors.
 TOO_LARGE = "54"
 UNDEFINED = ("42P01", "42703")
+#: "Read-only SQL transaction": a server that was the primary and is a standby now.
+READ_ONLY = "25006"
 
 #: "Insufficient privilege": its sentence names a table or function, and never a value.
 NOT_ALLOWED = "42501"
@@ -78,8 +84,16 @@ Session = Connection
 class Database:
     """One Postgres for one process; safe to share among its threads. Opened at the first use."""
 
-    def __init__(self, url: str, *, pool_size: int = 8, application_name: str = "cj") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        application_name: str = "cj",
+        session_settings: Mapping[str, str] = SESSION_SETTINGS,
+    ) -> None:
         self._url = url
+        self._session_settings = session_settings
         self._pool_size = pool_size
         self._application_name = application_name
 
@@ -98,6 +112,11 @@ class Database:
             _autocommit(session),
         ):
             yield session
+
+    @property
+    def in_use(self) -> int:
+        """How many connections of the pool are in use."""
+        return int(self._engine.pool.checkedout()) if "_engine" in self.__dict__ else 0  # type: ignore[attr-defined]
 
     def dispose(self) -> None:
         """Close the pool's connections; the next transaction opens new ones."""
@@ -120,9 +139,10 @@ class Database:
                 **KEEPALIVES,
             },
         )
-        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "connect", partial(_set_up, self._session_settings))
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_ping_if_idle, engine))
+        event.listen(engine, "handle_error", _leave_standby)
         return engine
 
 
@@ -148,10 +168,16 @@ def _translating() -> Iterator[None]:
 
 
 def sqlalchemy_url(url: str) -> str:
-    """`url` as SQLAlchemy wants it: `postgres://` is accepted, the driver is psycopg2."""
+    """`url` as SQLAlchemy wants it: `postgres://` and libpq's several hosts are accepted, the driver is psycopg2."""
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgres", "postgresql"):
         scheme = "postgresql+psycopg2"
+    address, slash, database = rest.partition("/")
+    user, at, hosts = address.rpartition("@")
+    if "," in hosts:
+        name, _, options = database.partition("?")
+        several = "&".join(f"host={host}" for host in hosts.split(","))
+        rest = f"{user}{at}{slash or '/'}{name}?{several}" + (f"&{options}" if options else "")
     return scheme + separator + rest
 
 
@@ -161,6 +187,16 @@ def revision(session: Session) -> str | None:
         return None
     found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return None if found is None else str(found)
+
+
+def standby_problem(connection: Session) -> str | None:
+    """Why this server takes no writes, and what to do; None if it does."""
+    if not connection.execute(text("SELECT pg_is_in_recovery()")).scalar():
+        return None
+    return (
+        "DATABASE_URL names a standby, which takes no writes: name the primary, or all of them and the parameter "
+        "target_session_attrs=read-write"
+    )
 
 
 def encoding_problem(connection: Session) -> str | None:
@@ -215,11 +251,19 @@ def _name_of(state: str | None) -> str | None:
         return f"SQLSTATE {state}"
 
 
-def _set_up(connection: DBAPIConnection, _record: object) -> None:
+def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, _record: object) -> None:
+    """Set what the role does not set already: behind PgBouncer what a session sets would stay for the next client."""
     cursor = connection.cursor()
-    cursor.execute(SESSION_SETTINGS)
+    cursor.execute(SET_MISSING, (list(settings), list(settings.values())))
     cursor.close()
     connection.commit()
+
+
+def _leave_standby(context: ExceptionContext) -> None:
+    """A server that takes no writes any more answers every statement of ours so, for ever: end the connection, and all
+    of the pool, so that the next one is to whoever is the primary now."""
+    if getattr(context.original_exception, "pgcode", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:

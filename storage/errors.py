@@ -109,8 +109,7 @@ class UnknownTokenKey(TokenUnreadable):
     def __init__(self, key_id: int, known: tuple[int, ...]) -> None:
         names = ", ".join(map(str, known))
         super().__init__(
-            f"a token was sealed with key {key_id}, but CJ_TOKEN_KEYS has only: {names}; "
-            f"add key {key_id} again, or reconnect the shop"
+            f"a token was sealed with key {key_id}, but CJ_TOKEN_KEYS has only: {names}; add key {key_id} again"
         )
         self.key_id = key_id
 

@@ -48,6 +48,8 @@ LEASE_SECONDS = 6.0
 over can still answer."""
 PAUSE_SECONDS = 2.0
 """Nobody tries again so soon after Shopify could not renew a token."""
+TRIED = 5
+"""How many of the oldest, and of the latest, tokens of a key are opened to see whether it is the right one."""
 
 SQL = sql.load("merchants")
 
@@ -88,6 +90,14 @@ class Renewal:
     token_version: int
     refresh_token: SecretStr
     lease: datetime = field(repr=False)
+
+
+@dataclass(frozen=True)
+class KeyTrial:
+    """Of so many tokens sealed with one key, so many were opened with the key that is configured under its id."""
+
+    tried: int
+    opened: int
 
 
 @dataclass(frozen=True)
@@ -235,9 +245,25 @@ def reseal(session: Session, vault: Vault, *, after: int = 0, limit: int = 100) 
     return Resealed(count, tuple(unreadable), int(rows[-1].id) if len(rows) == limit else None)
 
 
-def key_ids_in_use(session: Session) -> set[int]:
-    """The ids of all keys that stored tokens are sealed with: each must stay in CJ_TOKEN_KEYS."""
-    return {int(key_id) for key_id in session.execute(SQL["key_ids"]).scalars()}
+def try_keys(session: Session, vault: Vault, *, each: int = TRIED) -> dict[int, KeyTrial]:
+    """Open a few tokens of every key that stored tokens are sealed with, by the key's id.
+
+    The id alone says nothing: another key may have been configured under it.
+    """
+    found: dict[int, KeyTrial] = {}
+    for row in session.execute(SQL["some_of_each_key"], {"each": each}):
+        before = found.get(row.key_id, KeyTrial(0, 0))
+        opens = _opens(vault, row.sealed, binding(row.merchant_id, row.shop_domain, row.kind))
+        found[int(row.key_id)] = KeyTrial(before.tried + 1, before.opened + opens)
+    return found
+
+
+def _opens(vault: Vault, sealed: bytes, aad: str) -> bool:
+    try:
+        vault.open(sealed, aad=aad)
+    except TokenUnreadable:
+        return False
+    return True
 
 
 def _shop_domain(text: str) -> str:
@@ -313,12 +339,11 @@ def _sealed_refresh(vault: Vault, token: SecretStr | None, merchant_id: str, sho
 
 
 def _reseal_row(session: Session, vault: Vault, row: Row[Any]) -> bool:
-    """Reseal both tokens of a row unless the right key sealed them; returns whether it was needed."""
-    used = {key_id_of(sealed) for sealed in (row.api_key, row.refresh_token) if sealed is not None}
-    if used == {vault.sealing_id}:
-        return False
+    """Open both tokens of a row, and reseal them unless the right key sealed them; returns whether it was needed."""
     access = _resealed(vault, row.api_key, binding(row.merchant_id, row.shop_domain, "access"))
     refresh = _resealed(vault, row.refresh_token, binding(row.merchant_id, row.shop_domain, "refresh"))
+    if {key_id_of(sealed) for sealed in (row.api_key, row.refresh_token) if sealed is not None} == {vault.sealing_id}:
+        return False
     session.execute(SQL["store_resealed"], {"id": row.id, "api_key": access, "refresh_token": refresh})
     return True
 

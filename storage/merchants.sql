@@ -57,9 +57,18 @@ ORDER BY id LIMIT :limit FOR NO KEY UPDATE
 -- name: store_resealed
 UPDATE merchant_integrations SET api_key = :api_key, refresh_token = :refresh_token WHERE id = :id
 
--- name: key_ids
-SELECT DISTINCT get_byte(sealed, 0) FROM merchant_integrations
-CROSS JOIN LATERAL (VALUES (api_key), (refresh_token)) AS tokens (sealed) WHERE length(sealed) > 0
+-- name: some_of_each_key
+-- Of each key the oldest and the latest tokens: a key that was replaced by another one under the same id opens one half.
+WITH tokens AS (
+    SELECT get_byte(sealed, 0) AS key_id, merchant_id, shop_domain, kind, sealed,
+           row_number() OVER (PARTITION BY get_byte(sealed, 0) ORDER BY updated_at, id, kind) AS from_oldest,
+           row_number() OVER (PARTITION BY get_byte(sealed, 0) ORDER BY updated_at DESC, id DESC, kind) AS from_latest
+    FROM merchant_integrations
+    CROSS JOIN LATERAL (VALUES ('access', api_key), ('refresh', refresh_token)) AS tokens (kind, sealed)
+    WHERE length(sealed) > 0
+)
+SELECT key_id, merchant_id, shop_domain, kind, sealed FROM tokens WHERE from_oldest <= :each OR from_latest <= :each
+ORDER BY key_id
 
 -- name: begin_renewal
 -- One process at a time, and no transaction while Shopify is asked. One statement locks the row, reads it anew and takes the lease. Nothing if the token was replaced meanwhile, the

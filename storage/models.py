@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -157,6 +157,7 @@ class EventTable(Base):
         Index("events_of_merchant", "merchant_id", "key", postgresql_where=text("status = 'received'")),
         Index("events_in_order", "conversation_id", "key", postgresql_where=text("status = 'received'")),
         Index("events_refused", "received_at", postgresql_where=text("status = 'rejected'")),
+        Index("events_merchant", "merchant_id", "key"),
         Index("events_ended", "processed_at", postgresql_where=text("status IN ('processed', 'rejected')")),
         CheckConstraint("status IN ('received', 'processed', 'rejected')", name="status"),
         CheckConstraint("pg_column_size(data) < 131072", name="data"),
@@ -198,6 +199,7 @@ class ConversationTable(Base):
     __tablename__ = "conversations"
     __table_args__ = (
         Index("conversations_merchant", "merchant_id"),
+        Index("conversations_updated", "updated_at"),
         CheckConstraint("char_length(id) BETWEEN 1 AND 200", name="id"),
         CheckConstraint("status IN ('open', 'closed')", name="status"),
     )
@@ -241,6 +243,7 @@ class TurnTable(Base):
         Index("turns_merchant_running", "merchant_id", postgresql_where=text("status = 'running'")),
         Index("turns_merchant_waiting", "merchant_id", "run_after", "id", postgresql_where=text("status = 'queued'")),
         Index("turns_ended", "finished_at", postgresql_where=text("status IN ('done', 'dead')")),
+        Index("turns_failed", "finished_at", postgresql_where=text("status IN ('done', 'dead') AND error IS NOT NULL")),
         Index("turns_waiting_since", "created_at", postgresql_where=text("status = 'queued'")),
         CheckConstraint("status IN ('queued', 'running', 'done', 'dead')", name="status"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),

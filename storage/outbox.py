@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult
-
 from events.reply import APART, REPLY_TYPE
 from storage import agui, sql, turns
 from storage.agui import Events
@@ -150,11 +148,9 @@ def mark_published(session: Session, ids: Sequence[str]) -> None:
     session.execute(SQL["mark_published"], {"ids": sorted(ids)})
 
 
-def acknowledge(session: Session, ids: Sequence[str]) -> int:
-    """Note that the gateway has these replies; returns how many were unacked until now."""
-    result = session.execute(SQL["acknowledge"], {"ids": sorted(ids)})
-    assert isinstance(result, CursorResult)
-    return result.rowcount
+def acknowledge(session: Session, ids: Sequence[str]) -> list[float]:
+    """Note that the gateway has these replies; returns how many seconds old those are that were unacked until now."""
+    return list(session.execute(SQL["acknowledge"], {"ids": sorted(ids)}).scalars())
 
 
 def due(

@@ -91,6 +91,8 @@ class Pruned:
     turns: int
     events: int
     conversations: int = 0
+    is_cut_off: bool = False
+    """Whether a limit was met, so that there is probably more."""
 
 
 @dataclass(frozen=True)
@@ -272,10 +274,12 @@ def prune(session: Session, *, days: int = DAYS, limit: int = PRUNE_BATCH) -> Pr
     """Delete what ended over `days` ago, at most `limit` of each: turns with their steps and replies, events, and
     conversations in which nothing is left."""
     values = {"days": days, "limit": limit}
-    turns = _count(session.execute(SQL["prune_turns"], values)) + _count(session.execute(SQL["prune_waiting"], values))
-    events = session.execute(SQL["prune_events"], values)
-    conversations = session.execute(SQL["prune_conversations"], values)
-    return Pruned(turns, _count(events), _count(conversations))
+    ended = _count(session.execute(SQL["prune_turns"], values))
+    waiting = _count(session.execute(SQL["prune_waiting"], values))
+    events = _count(session.execute(SQL["prune_events"], values))
+    conversations = _count(session.execute(SQL["prune_conversations"], values))
+    is_cut_off = max(ended, waiting, events, conversations) >= limit
+    return Pruned(ended + waiting, events, conversations, is_cut_off)
 
 
 def _pages(

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import redis
@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 
 #: Seconds Redis is left alone after a failure, so that a hanging server costs only an occasional timeout.
 BREAK_SECONDS = 1.0
+#: A server that refuses commands says so once in so many seconds.
+WARN_AGAIN_SECONDS = 60.0
+#: A server that has used so much of its maxmemory will soon take no messages.
+NEARLY_FULL = 0.9
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 2.0
 
@@ -34,7 +38,7 @@ class RedisServer:
         self.clock = clock
         self._breaker = CircuitBreaker(BREAK_SECONDS, clock=clock, on_change=_log)
         self._lock = threading.Lock()
-        self._warned: set[str] = set()
+        self._warned: dict[str, float] = {}
 
     @property
     def is_away(self) -> bool:
@@ -48,8 +52,10 @@ class RedisServer:
         try:
             result = work()
         except (redis.RedisError, OSError) as error:
-            if type(error) is redis.ResponseError:
-                self._warn_once(str(error).partition(" ")[0])
+            if isinstance(error, redis.ReadOnlyError):  # it became a replica: the next connection is to the primary
+                self.client.connection_pool.disconnect()
+            if type(error) in (redis.ResponseError, redis.OutOfMemoryError):
+                self._warn_seldom(str(error).partition(" ")[0])
             else:
                 self._breaker.failed(type(error).__name__)  # no text of the error: it may hold data
             return otherwise
@@ -61,13 +67,17 @@ class RedisServer:
         if self._owned:
             self.client.close()
 
-    def _warn_once(self, kind: str) -> None:
-        """One key holds something foreign (WRONGTYPE), or the like: the server itself is fine."""
+    def _warn_seldom(self, kind: str) -> None:
+        """The server answers, and refuses one command: a key holds something foreign (WRONGTYPE), or it is full (OOM)
+        and still serves reads."""
+        now = self.clock()
         with self._lock:
-            is_known = kind in self._warned
-            self._warned.add(kind)
-        if not is_known:
-            log.warning("Redis refused a command (%s); foreign keys under cj: ?", kind[:40])
+            is_news = now - self._warned.get(kind, -WARN_AGAIN_SECONDS) >= WARN_AGAIN_SECONDS
+            if is_news:
+                self._warned[kind] = now
+        if is_news:
+            why = "it is full: raise its maxmemory" if kind == "OOM" else "foreign keys under cj: ?"
+            log.warning("Redis refused a command (%s); %s", kind[:40], why)
 
 
 def _log(problem: str | None) -> None:
@@ -75,6 +85,32 @@ def _log(problem: str | None) -> None:
         log.info("Redis is back")
     else:
         log.warning("Redis is away; going on without cache and shared rate limits (%s)", problem)
+
+
+def unfit(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
+    """What is wrong with a server by its INFO, and what to do: sentences for an operator."""
+    if info.get("cluster_enabled"):
+        yield "is a cluster, where neither Celery nor our scripts can work: name a single server, or a primary"
+    if info.get("role") == "slave":
+        yield "is a replica, which takes no writes: name the primary"
+    most, policy = int(info.get("maxmemory") or 0), str(info.get("maxmemory_policy", "noeviction"))
+    if keeps_queues and policy != "noeviction":
+        yield f"evicts messages when it is full (maxmemory-policy {policy}): set noeviction"
+    if most and int(info.get("used_memory") or 0) >= NEARLY_FULL * most:
+        yield f"has used {int(info['used_memory']) / most:.0%} of its maxmemory and will refuse what is sent: raise it"
+
+
+def info(url: str, *, seconds: float) -> Mapping[str, Any]:
+    """What the server says about itself; nothing if its user may not ask. Raises redis.RedisError."""
+    client = connect(url, socket_timeout=seconds, socket_connect_timeout=seconds)
+    try:
+        client.ping()
+        found: Any = client.info()
+        return dict(found)
+    except redis.exceptions.NoPermissionError:
+        return {}
+    finally:
+        client.close()
 
 
 def connect(url: str, **options: Any) -> redis.Redis:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from storage import sql
-from storage.database import Session
+from storage.database import SESSION_SETTINGS, Session
 
 Grants = Mapping[str, str]
 """Table or view → privileges, as GRANT has them."""
@@ -138,6 +138,8 @@ def create(connection: Connection) -> None:
     for role in TABLES:
         if role not in existing:
             connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+            for name, value in SESSION_SETTINGS.items():
+                connection.execute(text(f"ALTER ROLE {role} SET {name} = '{value}'"))
 
 
 def grant(connection: Connection) -> None:

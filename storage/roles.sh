@@ -22,6 +22,10 @@ for file in "$secrets"/database_url_*; do
 \getenv password PASSWORD
 SELECT format('CREATE ROLE %I', :'role') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
 ALTER ROLE :"role" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'password';
+-- storage.database.SESSION_SETTINGS: as the role's own they also hold behind PgBouncer. The owner's migrations take long.
+SELECT format('ALTER ROLE %I SET %s = %L', :'role', name, value) FROM (VALUES
+    ('lock_timeout', '2s'), ('statement_timeout', '5s'), ('idle_in_transaction_session_timeout', '5s'),
+    ('TimeZone', 'UTC')) AS settings (name, value) WHERE :'role' <> 'cj_owner' \gexec
 SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'role') \gexec
 SQL
 done

@@ -40,6 +40,8 @@ EXTRAS = "_extras"
 #: Leases that may run out before a turn is given up.
 MAX_FAILURES = 3
 BATCH = 100
+#: Added to the action of a failed turn: the action of the turn that an operator has its input tried again in.
+RETRY = 1000
 #: Key in a conversation's context: the version of the token for which the merchant was asked to reconnect.
 RECONNECT_ASKED = "reconnect_asked"
 
@@ -114,6 +116,8 @@ class Claim:
     started_at: datetime
     now: datetime
     lease_seconds: float
+    waited_seconds: float = 0.0
+    """Since it could run."""
     model_calls: int = 0
     """How often a model was asked for this turn."""
     prompt_limit: int | None = None

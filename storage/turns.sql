@@ -70,7 +70,8 @@ WITH claimed AS (
 )
 SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.failures, c.workflow, c.workflow_hash,
        c.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
-       c.started_at, c.model_calls, c.prompt_limit, clock_timestamp() AS now
+       c.started_at, c.model_calls, c.prompt_limit, clock_timestamp() AS now,
+       CAST(extract(epoch FROM clock_timestamp() - c.run_after) AS float) AS waited_seconds
 FROM claimed c JOIN events e ON e.key = c.event_key
 
 -- name: under_way

@@ -69,7 +69,7 @@ class Vault:
         """Open a sealed token. Raises UnknownTokenKey, or TokenUnreadable if it is not what was sealed for `aad`."""
         blob = bytes(blob)
         if len(blob) < 1 + NONCE_BYTES + TAG_BYTES:
-            raise TokenUnreadable("a stored token is too short to be a sealed one; reconnect the shop")
+            raise TokenUnreadable("a stored token is too short to be a sealed one; `cj tokens reseal` lists such rows")
         cipher = self._ciphers.get(blob[0])
         if cipher is None:
             raise UnknownTokenKey(blob[0], self.key_ids)
@@ -77,7 +77,8 @@ class Vault:
             plain = cipher.decrypt(blob[1 : 1 + NONCE_BYTES], blob[1 + NONCE_BYTES :], aad.encode())
         except InvalidTag:
             raise TokenUnreadable(
-                "a stored token was changed, or belongs to another row or key; reconnect the shop"
+                "a stored token does not open: CJ_TOKEN_KEYS has another key under its id, or its row was changed; "
+                "`cj check` says which"
             ) from None
         return SecretStr(plain.decode())
 

@@ -241,7 +241,8 @@ def test_only_the_agent_and_the_shopify_worker_reach_out() -> None:
 def test_the_networks_separate() -> None:
     """From outside, the auth service and the gateway meet Valkey alone, and only the auth service meets Postgres."""
     joinable = {name for name, options in COMPOSE["networks"].items() if (options or {}).get("name")}
-    assert joinable == {"auth", "edge"}
+    assert joinable == {"auth", "edge", "metrics"}
+    assert {name for name in SERVICES if "metrics" in networks(name)} == set(WORKERS)
     assert {name for name in SERVICES if "edge" in networks(name)} == {"valkey"}
     assert {name for name in SERVICES if "auth" in networks(name)} == {"postgres"}
     assert networks("flower") == {"broker", "operators"}

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import NoReturn, TypeVar
 
 import httpx
+import redis
 from celery import Celery
 from pydantic import SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
@@ -25,8 +26,10 @@ from events.errors import WrongQueue
 from shopify import oauth
 from shopify.client import ShopifyClient
 from shopify.oauth import App, TokenPair
+from shopify.rate_limit import Throttle
 from shopify.transport import http_client
-from storage import merchants, roles
+from storage import backlog, merchants, redis_server, roles
+from storage.backlog import Backlog
 from storage.cache import Cache
 from storage.cost_bucket import CostBucket
 from storage.database import Database
@@ -44,7 +47,7 @@ from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.sweeper import Duties, Sweeper
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.model.client import Model
-from workers.operations import migrations
+from workers.operations import migrations, token_keys
 from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, spare_secrets
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
@@ -63,7 +66,9 @@ SWITCH_SECONDS = 0.001
 """How long one thread computes while others want to. Threads here mostly wait for Postgres, and with Python's 5 ms each
 of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
 POOL_SIZE = 10
-"""Postgres connections per process: for its threads, the sweeper and the leases."""
+"""Least Postgres connections per process: for its threads, the sweeper and the leases."""
+READ_ALL_ROWS = {"intake", "workflow"}
+"""The kinds whose role reads what the gauges count."""
 USED_BY: Mapping[str, tuple[str, ...]] = {
     "intake": ("wake_ups", "sweeper"),
     "workflow": ("wake_ups", "sweeper", "cache"),
@@ -81,8 +86,9 @@ def pid_of(owner: str) -> int:
 class Resources:
     """Resources are built on first use, so a process opens only what its kind needs."""
 
-    def __init__(self, settings: Settings, app: Celery, *, kind: str) -> None:
+    def __init__(self, settings: Settings, app: Celery, *, kind: str, threads: int = 0) -> None:
         self.settings = settings
+        self._pool_size = max(POOL_SIZE, threads + 2)
         self.app = app
         self.kind = kind
         self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -91,7 +97,7 @@ class Resources:
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.settings.database_url, pool_size=POOL_SIZE, application_name=f"cj-{self.kind}")
+        return Database(self.settings.database_url, pool_size=self._pool_size, application_name=f"cj-{self.kind}")
 
     @cached_property
     def redis_server(self) -> RedisServer:
@@ -196,8 +202,27 @@ class Resources:
             admin_url=self.settings.shopify_admin_url,
             api_version=self.settings.shopify_api_version,
             http=self.shopify_http,
-            budget=self.cost_bucket,
+            budget=_Measured(self.cost_bucket),
         )
+
+    def backlog(self) -> Backlog | None:
+        """What waits in Postgres; None while it does not answer."""
+        try:
+            with self.database.reading() as session:
+                return backlog.read(session)
+        except StorageError:
+            return None
+
+    def queue_lengths(self) -> Mapping[str, int] | None:
+        """Messages on each queue; None while the broker does not answer."""
+        if self.breaker.is_open:
+            return None
+        try:
+            with self.app.producer_or_acquire() as producer:
+                return metrics.lengths(producer.channel)
+        except Exception as error:  # noqa: BLE001 - each transport fails in its own way
+            self.breaker.failed(queues.cause(error))
+            return None
 
     def close(self) -> None:
         """Close everything that was opened."""
@@ -236,8 +261,11 @@ class CannotStart(Exception):
     """The process must not start; the message says what is wrong and what to do."""
 
 
-def start(app: Celery, kinds: Sequence[str]) -> Resources:
-    """Build, check and install the resources of a process of these kinds. Exits with 2 if it could not do its work."""
+def start(app: Celery, kinds: Sequence[str], *, threads: int = 0) -> Resources:
+    """Build, check and install the resources of a process of these kinds, which has so many threads that work.
+
+    Exits with 2 if it could not do its work.
+    """
     kind = "-".join(kinds)
     sys.setswitchinterval(SWITCH_SECONDS)
     with refusing():
@@ -245,14 +273,41 @@ def start(app: Celery, kinds: Sequence[str]) -> Resources:
         logs.configure(kind, level=settings.log_level)
         for warning in settings.warnings:
             log.warning(warning)
-        built = Resources(settings, app, kind=kind)
+        built = Resources(settings, app, kind=kind, threads=threads)
         _check(built, kinds)
         for name in {name for kind in kinds for name in USED_BY.get(kind, ())}:
             getattr(built, name)
         use(built)
         if settings.metrics_port is not None:
-            metrics.serve(settings.metrics_port, address=settings.metrics_address)
+            _measure(built, kinds)
+            metrics.serve(settings.metrics_port, kinds[0], address=settings.metrics_address)
     return built
+
+
+def _measure(built: Resources, kinds: Sequence[str]) -> None:
+    away = {"broker": lambda: built.breaker.is_open, "cache": lambda: built.redis_server.is_away}
+    metrics.of_process(built.kind, logs.VERSION, away=away, in_use=lambda: built.database.in_use)
+    if READ_ALL_ROWS & set(kinds):
+        metrics.collect(metrics.RowsCollector(built.backlog, built.queue_lengths))
+
+
+class _Measured:
+    """The shops' buckets, with what they show noted."""
+
+    def __init__(self, bucket: CostBucket) -> None:
+        self._bucket = bucket
+
+    def reserve(self, shop_domain: str, reservation: str, points: float, *, longest_wait: float) -> float:
+        wait = self._bucket.reserve(shop_domain, reservation, points, longest_wait=longest_wait)
+        metrics.bucket(waited=wait)
+        return wait
+
+    def settle(
+        self, shop_domain: str, reservation: str, points: float, charged: float | None, reading: Throttle | None
+    ) -> None:
+        self._bucket.settle(shop_domain, reservation, points, charged, reading)
+        if reading is not None:
+            metrics.bucket(points_left=reading.available)
 
 
 @contextmanager
@@ -292,6 +347,17 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         _once_postgres_answers(lambda: _check_stored_keys(built))
     _check_queues(built.settings)
     _warn_of_excess(built, kinds)
+    _warn_of_servers(built)
+
+
+def _warn_of_servers(built: Resources) -> None:
+    """Log what is wrong with the broker and the cache; that one is away is no news here."""
+    urls = {built.settings.redis_url: False, built.settings.broker_url.split(";")[0]: True}
+    for url, keeps_queues in urls.items():
+        if url.startswith(("redis", "unix")):
+            with suppress(redis.RedisError):
+                for sentence in redis_server.unfit(redis_server.info(url, seconds=2.0), keeps_queues=keeps_queues):
+                    log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
 
 
 def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:
@@ -321,13 +387,11 @@ def _check_vault(built: Resources) -> None:
 
 def _check_stored_keys(built: Resources) -> None:
     with built.database.transaction() as session:
-        unknown = sorted(merchants.key_ids_in_use(session) - set(built.vault.key_ids))
-    if unknown:
-        ids = ", ".join(map(str, unknown))
-        raise CannotStart(
-            f"CJ_TOKEN_KEYS lacks key {ids}, which seals stored tokens: append it to the list; "
-            "remove it once `cj tokens reseal` has resealed everything with the first key"
-        )
+        trials = merchants.try_keys(session, built.vault)
+    if problems := list(token_keys.problems(trials, built.vault)):
+        raise CannotStart("; ".join(problems))
+    for sentence in token_keys.warnings(trials, built.vault):
+        log.error("some stored tokens do not open", reason=sentence)
 
 
 def _once_postgres_answers(question: Callable[[], T]) -> T:

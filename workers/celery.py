@@ -23,6 +23,8 @@ from workers.settings import Settings
 log = logs.get(__name__)
 
 # Celery warns about running as root, since a pickled message could then do anything; our messages are JSON only.
+# … and of an attribute of tasks that it reads itself.
+warnings.filterwarnings("ignore", "\\s*The 'queue' task attribute is deprecated")
 warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
 
 DRAIN_SECONDS = 15.0
@@ -110,7 +112,7 @@ def _start(sender: Any, **_: Any) -> None:
         kinds = _kinds(sender)
         if queues.OPS in kinds:
             sender.app.conf.broker_transport_options["ack_emulation"] = True
-        built = bootstrap.start(app, kinds)
+        built = bootstrap.start(app, kinds, threads=int(sender.concurrency or 0))
         if "agent" in kinds:
             built.model.warm_up()
         if "workflow" in kinds:

@@ -4,10 +4,12 @@ In production nothing listens, and no environment variable can change that; a fa
 starts the process through its own module, which calls `listen` first.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from storage.database import Database, Session
+from workers import metrics
 
 T = TypeVar("T")
 
@@ -44,11 +46,17 @@ def failpoint(name: str) -> None:
 
 
 def in_transaction(database: Database, step: str, work: Callable[[Session], T]) -> T:
-    """Run `work` in a transaction, with a failpoint on either side of its commit. Raises what `work` does, and
-    StorageError."""
-    with database.transaction() as session:
-        result = work(session)
-        failpoint(f"{step}.before_commit")
+    """Run `work` in a transaction, with a failpoint on either side of its commit, and measure how long it takes.
+
+    Raises what `work` does, and StorageError.
+    """
+    started = time.monotonic()
+    try:
+        with database.transaction() as session:
+            result = work(session)
+            failpoint(f"{step}.before_commit")
+    finally:
+        metrics.transaction(step, time.monotonic() - started)
     failpoint(f"{step}.after_commit")
     return result
 

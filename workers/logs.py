@@ -9,12 +9,17 @@ Each line has `{"time", "level", "kind", "event", "logger", …}`, plus event_id
 known. Tokens, keys and passwords are masked in every value (`masks`), however they got there.
 """
 
+import json
 import logging
+import os
 import re
 import sys
 import threading
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -24,6 +29,11 @@ from structlog.types import EventDict, Processor, WrappedLogger
 from workers.masks import mask, masked
 
 __all__ = ["about", "adopt", "configure", "get", "mask", "own_celery", "ready"]
+
+try:
+    VERSION = version("cj-workers")
+except PackageNotFoundError:  # run from a folder, and not installed
+    VERSION = "unknown"
 
 #: Loggers that log every request or every task, which our own lines already cover.
 QUIET = (
@@ -103,11 +113,14 @@ def own_celery(kind: str, *, level: str = "INFO") -> None:
     Celery replaces the root logger's handlers unless something is connected to its signal `setup_logging`:
     https://docs.celeryq.dev/en/stable/userguide/signals.html#setup-logging
     """
+    import celery.apps.worker
     from celery.signals import celeryd_init, setup_logging
 
     def configure_worker(sender: str, **_: Any) -> None:
         """Covers a worker's first log lines; the node name holds the kind: agent-17@host."""
-        configure(re.split("[-@]", sender)[0], level=level)
+        named = re.split("[-@]", sender)[0]
+        configure(named, level=level)
+        setattr(celery.apps.worker, "safe_say", partial(_say, named))  # noqa: B010 - not in its types
 
     def configure_ours(**_: Any) -> None:
         if not _is_configured():
@@ -115,6 +128,14 @@ def own_celery(kind: str, *, level: str = "INFO") -> None:
 
     celeryd_init.connect(configure_worker, weak=False, dispatch_uid="workers.logs")
     setup_logging.connect(configure_ours, weak=False, dispatch_uid="workers.logs")
+
+
+def _say(kind: str, message: str, _stream: object = None) -> None:
+    """What Celery prints by itself, as a line like all others. Signal handlers call it, so no lock may be taken."""
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    line = {"time": now, "level": "info", "kind": kind, "event": message, "logger": "celery"}
+    with suppress(OSError):
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, json.dumps(line).encode() + b"\n")
 
 
 def _is_configured() -> bool:
@@ -136,7 +157,7 @@ def about(**ids: str | int | None) -> AbstractContextManager[Any]:
 def ready(**details: Any) -> None:
     """Log that this process now takes work; `cj up` waits for this line."""
     logging.getLogger("workers.ready").setLevel(logging.INFO)  # whatever the log level: others wait for it
-    get("workers.ready").info("ready", **details)
+    get("workers.ready").info("ready", version=VERSION, **details)
 
 
 def _adding_kind(kind: str) -> Processor:

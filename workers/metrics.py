@@ -1,59 +1,137 @@
 """Prometheus metrics. Each process counts for itself and serves its own page.
 
-| metric                       | labels             | counts                                                           |
-|------------------------------|--------------------|------------------------------------------------------------------|
-| cj_events_total              | type, result       | events: accepted, repeated or refused by intake; handled,        |
-|                              |                    | postponed, refused or over_limit (answered with a sentence: too  |
-|                              |                    | many turns of the merchant wait) by a workflow worker            |
-| cj_events_without_rule_total | type, workflow     | events of a conversation that no rule of its workflow took       |
-| cj_acks_total                | result             | acks of the gateway: marked, in vain (repeated, or of no reply   |
-|                              |                    | that waits: somebody guesses), malformed                         |
-| cj_tool_calls_total          | tool, result       | tool calls of turns: ok, stale, or an error code                 |
-| cj_cache_reads_total         | data_type, result  | reads of store data: hit (fresh in the cache), joined (a fetch   |
-|                              |                    | under way), miss (Shopify is asked)                              |
-| cj_fetches_total             | data_type, result  | fetches after a miss: ok, partial, stale (old data), error       |
-| cj_shopify_errors_total      | code               | errors when reading from Shopify                                 |
-| cj_model_calls_total         | model, result      | calls of language models: ok, or an error code                   |
-| cj_model_tokens_total        | model, direction   | tokens of language models: input, output                         |
-| cj_claims_total              | result             | figures, names and dates in what CJ says: grounded, withdrawn    |
-|                              |                    | (the model was told to correct them), left_out, said (without a  |
-|                              |                    | ground, where a workflow has `truth: report`)                    |
-| cj_budgets_used_up_total     | budget             | turns that ended because their merchant's budget of the day or   |
-|                              |                    | the minute was used up                                           |
+| metric                        | labels               | says                                                          |
+|-------------------------------|----------------------|---------------------------------------------------------------|
+| cj_build_info                 | kind, version        | 1: which kind of process answers, and of which version        |
+| cj_events_total               | type, result         | events: accepted, repeated or refused by intake; handled,     |
+|                               |                      | postponed, refused or over_limit (answered with a sentence:   |
+|                               |                      | too many turns of the merchant wait) by a workflow worker     |
+| cj_events_without_rule_total  | type, workflow       | events of a conversation that no rule of its workflow took    |
+| cj_event_wait_seconds         |                      | from an event's arrival until it was handled                  |
+| cj_turn_wait_seconds          |                      | from when a turn could run until it was claimed               |
+| cj_first_words_seconds        | workflow             | from an event's arrival to the first words of CJ              |
+| cj_first_insight_seconds      | workflow             | … to the first words that follow data of the store            |
+| cj_turn_seconds               | workflow, result     | from an event's arrival to the end of its turn: ok, or the    |
+|                               |                      | error with which it ended                                     |
+| cj_leases_lost_total          |                      | leases that ran out: a worker died, or was silent             |
+| cj_tool_call_seconds          | tool, data_type      | tool calls of turns, as long as the turn waited for them      |
+| cj_tool_calls_total           | tool, result         | tool calls of turns: ok, stale, or an error code              |
+| cj_cache_reads_total          | data_type, result    | reads of store data: hit (fresh in the cache), joined (a      |
+|                               |                      | fetch under way), miss (Shopify is asked)                     |
+| cj_fetches_total              | data_type, result    | fetches after a miss: ok, partial, stale (old data), error    |
+| cj_fetch_seconds              | data_type            | fetches, all pages and retries                                |
+| cj_shopify_reads_total        | result               | readings of Shopify's API: ok, or an error code               |
+| cj_shopify_bucket_wait_seconds|                      | how long a request waited for points of its shop              |
+| cj_shopify_points_left        |                      | points left in the emptiest bucket of the last minute         |
+| cj_token_renewals_total       | result               | renewals of access tokens: ok, or an error code               |
+| cj_model_calls_total          | model, result        | calls of language models: ok, or an error code                |
+| cj_model_call_seconds         | model                | calls of language models, answered or not                     |
+| cj_model_tokens_total         | model, workflow,     | tokens of language models: input, output                      |
+|                               | direction            |                                                               |
+| cj_model_cost_dollars_total   | model, workflow      | their price by litellm's list, for models that are on it      |
+| cj_claims_total               | result               | figures, names and dates in what CJ says: grounded, withdrawn |
+|                               |                      | (the model was told to correct them), left_out, said (without |
+|                               |                      | a ground, where a workflow has `truth: report`)               |
+| cj_budgets_used_up_total      | budget               | turns that ended because their merchant's budget of the day   |
+|                               |                      | or the minute was used up                                     |
+| cj_acks_total                 | result               | acks of the gateway: marked, in vain (repeated, or of no      |
+|                               |                      | reply that waits: somebody guesses), malformed                |
+| cj_ack_seconds                |                      | from a reply's commit to the gateway's ack                    |
+| cj_replies_resent_total       |                      | replies that the sweeper sent again                           |
+| cj_transaction_seconds        | step                 | transactions, by what they commit                             |
+| cj_service_away               | service              | 1 while this process leaves broker or cache alone             |
+| cj_pool_in_use                |                      | connections to Postgres that are in use                       |
+
+From the rows and the broker, the same in every intake and workflow process: take `max()`, not `sum()`. They are read at
+most once in ten seconds, and absent while Postgres or the broker does not answer.
+
+| metric                        | labels               | says                                                          |
+|-------------------------------|----------------------|---------------------------------------------------------------|
+| cj_waiting                    | what                 | events not handled, turns not claimed, replies not acked      |
+| cj_oldest_waiting_seconds     | what                 | the age of the oldest of them; 0 if none waits                |
+| cj_turns                      | state                | running; parked (the merchant must reconnect the store);      |
+|                               |                      | failed, dead (of the last hour, and not retried)              |
+| cj_refused_events             |                      | events refused in the last hour                               |
+| cj_integrations               | status               | shops: active, needs_reauth, uninstalled                      |
+| cj_overdue_seconds            |                      | how long the oldest ended turn is past what retention allows  |
+| cj_clock_ahead_seconds        |                      | the process's own clock, less Postgres'; differs by process   |
+| cj_queue_messages             | queue                | messages on each queue of the broker                          |
 
 The hit rate is `hit + joined` of all reads. Prometheus' own process_* and python_* metrics are served too.
 
-With CJ_METRICS_PORT set, a process serves on that port or, if it is taken, on the next free one: four workers on one
-machine with CJ_METRICS_PORT=9464 serve on 9464 to 9467. Only this machine can read them, unless CJ_METRICS_ADDRESS says
-otherwise: a page names models, workflows and event types, and asks for no password.
+With CJ_METRICS_PORT=9464 each kind of process has a port of its own: intake 9464, workflow 9465, agent 9466, shopify
+9467, ops 9468; a second process of a kind serves five ports further on, and so on. Only this machine can read them,
+unless CJ_METRICS_ADDRESS says otherwise: a page names models, workflows and event types, and asks for no password. No
+label names a merchant, a shop or a conversation.
 """
 
 import errno
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from prometheus_client import Counter, disable_created_metrics, start_http_server
+from prometheus_client import (
+    REGISTRY,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from events import queues
+from storage.backlog import Backlog
 from workers import logs
 
 log = logs.get(__name__)
 
 PORTS_TRIED = 50
+#: In the order of their ports.
+KINDS = ("intake", "workflow", "agent", "shopify", "ops")
+#: Seconds for which what was read from the rows is good enough.
+FRESH_SECONDS = 10.0
 
+#: From a read of the cache to a merchant who waited for an hour.
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
+
+_BUILD = Gauge("cj_build_info", "The process that answers", ["kind", "version"])
 _EVENTS = Counter("cj_events", "Events by outcome", ["type", "result"])
 _WITHOUT_RULE = Counter("cj_events_without_rule", "Events that matched no rule of the workflow", ["type", "workflow"])
-_ACKS = Counter("cj_acks", "Acks of replies", ["result"])
+_EVENT_WAIT = Histogram("cj_event_wait_seconds", "From an event's arrival until it was handled", buckets=_SECONDS)
+_TURN_WAIT = Histogram("cj_turn_wait_seconds", "From when a turn could run until it was claimed", buckets=_SECONDS)
+_FIRST_WORDS = Histogram("cj_first_words_seconds", "Event to first words", ["workflow"], buckets=_SECONDS)
+_FIRST_INSIGHT = Histogram("cj_first_insight_seconds", "Event to first insight", ["workflow"], buckets=_SECONDS)
+_TURNS = Histogram("cj_turn_seconds", "Event to the end of its turn", ["workflow", "result"], buckets=_SECONDS)
+_LEASES_LOST = Counter("cj_leases_lost", "Leases of turns that ran out")
+_TOOL_CALL = Histogram("cj_tool_call_seconds", "Tool calls of turns", ["tool", "data_type"], buckets=_SECONDS)
 _TOOL_CALLS = Counter("cj_tool_calls", "Tool calls of turns", ["tool", "result"])
 _CACHE_READS = Counter("cj_cache_reads", "Reads of store data", ["data_type", "result"])
 _FETCHES = Counter("cj_fetches", "Fetches from Shopify", ["data_type", "result"])
-_SHOPIFY_ERRORS = Counter("cj_shopify_errors", "Errors when reading from Shopify", ["code"])
+_FETCH = Histogram("cj_fetch_seconds", "Fetches from Shopify", ["data_type"], buckets=_SECONDS)
+_SHOPIFY_READS = Counter("cj_shopify_reads", "Readings of Shopify's API", ["result"])
+_BUCKET_WAIT = Histogram("cj_shopify_bucket_wait_seconds", "Waiting for points of a shop", buckets=_SECONDS)
+_RENEWALS = Counter("cj_token_renewals", "Renewals of access tokens", ["result"])
 _MODEL_CALLS = Counter("cj_model_calls", "Calls of language models", ["model", "result"])
-_MODEL_TOKENS = Counter("cj_model_tokens", "Tokens of language models", ["model", "direction"])
+_MODEL_CALL = Histogram("cj_model_call_seconds", "Calls of language models", ["model"], buckets=_SECONDS)
+_MODEL_TOKENS = Counter("cj_model_tokens", "Tokens of language models", ["model", "workflow", "direction"])
+_MODEL_COST = Counter("cj_model_cost_dollars", "Price of language models", ["model", "workflow"])
 _CLAIMS = Counter("cj_claims", "Claims in what CJ says", ["result"])
 _BUDGETS_USED_UP = Counter("cj_budgets_used_up", "Turns that met their merchant's budget", ["budget"])
+_ACKS = Counter("cj_acks", "Acks of replies", ["result"])
+_ACK = Histogram("cj_ack_seconds", "From a reply's commit to its ack", buckets=_SECONDS)
+_RESENT = Counter("cj_replies_resent", "Replies sent again")
+_TRANSACTIONS = Histogram("cj_transaction_seconds", "Transactions", ["step"], buckets=_SECONDS)
+_AWAY = Gauge("cj_service_away", "Left alone because it does not answer", ["service"])
+_POOL = Gauge("cj_pool_in_use", "Connections to Postgres in use")
 
 
-def event(event_type: str, result: str) -> None:
+def event(event_type: str, result: str, *, age_seconds: float | None = None) -> None:
     """What became of an event: one of the results in the table above. `event_type` is one of the catalog's."""
     _EVENTS.labels(event_type, result).inc()
+    if age_seconds is not None:
+        _EVENT_WAIT.observe(age_seconds)
 
 
 def event_without_rule(event_type: str, workflow: str) -> None:
@@ -61,14 +139,49 @@ def event_without_rule(event_type: str, workflow: str) -> None:
     _WITHOUT_RULE.labels(event_type, workflow).inc()
 
 
+def turn_claimed(waited_seconds: float) -> None:
+    """A turn was claimed, so long after it could have run."""
+    _TURN_WAIT.observe(max(waited_seconds, 0.0))
+
+
+def words(workflow: str, seconds: float, *, first: bool, insight: bool) -> None:
+    """CJ spoke, so long after the event arrived: its `first` words of the turn, or the first that tell an `insight`."""
+    if first:
+        _FIRST_WORDS.labels(workflow).observe(seconds)
+    if insight:
+        _FIRST_INSIGHT.labels(workflow).observe(seconds)
+
+
+def turn_ended(workflow: str, result: str, seconds: float) -> None:
+    """A turn has ended, so long after its event arrived."""
+    _TURNS.labels(workflow, result).observe(seconds)
+
+
+def leases_lost(count: int) -> None:
+    """The sweeper found leases that had run out."""
+    _LEASES_LOST.inc(count)
+
+
 def acks(result: str, count: int) -> None:
     """So many acks came: marked, in vain or malformed."""
     _ACKS.labels(result).inc(count)
 
 
-def tool_call(tool: str, result: str) -> None:
+def acked(seconds: Iterable[float]) -> None:
+    """Replies were acked, so long after their commit."""
+    for one in seconds:
+        _ACK.observe(one)
+
+
+def replies_resent(count: int) -> None:
+    """The sweeper sent replies again."""
+    _RESENT.inc(count)
+
+
+def tool_call(tool: str, result: str, *, data_type: str = "", seconds: float = 0.0) -> None:
     """A tool call has ended."""
     _TOOL_CALLS.labels(tool, result).inc()
+    _TOOL_CALL.labels(tool, data_type).observe(seconds)
 
 
 def cache_read(data_type: str, result: str) -> None:
@@ -76,25 +189,36 @@ def cache_read(data_type: str, result: str) -> None:
     _CACHE_READS.labels(data_type, result).inc()
 
 
-def fetch(data_type: str, result: str) -> None:
+def fetch(data_type: str, result: str, seconds: float) -> None:
     """A fetch has ended: ok, partial, stale or error."""
     _FETCHES.labels(data_type, result).inc()
+    _FETCH.labels(data_type).observe(seconds)
 
 
-def shopify_error(code: str) -> None:
-    """Reading from Shopify failed with this error."""
-    _SHOPIFY_ERRORS.labels(code).inc()
+def shopify_read(result: str) -> None:
+    """Shopify was read: ok, or the error's code."""
+    _SHOPIFY_READS.labels(result).inc()
 
 
-def model_call(model: str, result: str) -> None:
+def token_renewal(result: str) -> None:
+    """A token was renewed: ok, or the error's code."""
+    _RENEWALS.labels(result).inc()
+
+
+def model_call(model: str, result: str, seconds: float) -> None:
     """A model answered or failed."""
     _MODEL_CALLS.labels(model, result).inc()
+    _MODEL_CALL.labels(model).observe(seconds)
 
 
-def model_tokens(model: str, input_tokens: int, output_tokens: int) -> None:
-    """A model has answered: tokens it read and wrote."""
-    _MODEL_TOKENS.labels(model, "input").inc(input_tokens)
-    _MODEL_TOKENS.labels(model, "output").inc(output_tokens)
+def model_tokens(
+    model: str, workflow: str, input_tokens: int, output_tokens: int, dollars: float | None = None
+) -> None:
+    """A model has answered: tokens it read and wrote, and their price if it is known."""
+    _MODEL_TOKENS.labels(model, workflow, "input").inc(input_tokens)
+    _MODEL_TOKENS.labels(model, workflow, "output").inc(output_tokens)
+    if dollars is not None:
+        _MODEL_COST.labels(model, workflow).inc(dollars)
 
 
 def claims(result: str, count: int) -> None:
@@ -107,13 +231,131 @@ def budget_used_up(budget: str) -> None:
     _BUDGETS_USED_UP.labels(budget).inc()
 
 
-def serve(port: int, *, address: str = "127.0.0.1") -> int | None:
-    """Serve the page on the first free port from `port` on, in a background thread; returns that port.
+def transaction(step: str, seconds: float) -> None:
+    """A transaction has ended, committed or not."""
+    _TRANSACTIONS.labels(step).observe(seconds)
+
+
+class Points:
+    """What is left in the buckets of the shops that were asked lately."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, seconds: float = 60.0) -> None:
+        self._clock, self._seconds = clock, seconds
+        self._least: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def note(self, points: float) -> None:
+        """A bucket has so many points left."""
+        now = int(self._clock())
+        with self._lock:
+            self._least[now] = min(points, self._least.get(now, points))
+            for old in [at for at in self._least if at < now - self._seconds]:
+                del self._least[old]
+
+    def least(self) -> float:
+        """In the emptiest one of the last minute; NaN if none was asked."""
+        now = self._clock()
+        with self._lock:
+            return min(
+                (points for at, points in self._least.items() if at >= now - self._seconds), default=float("nan")
+            )
+
+
+_POINTS = Points()
+Gauge("cj_shopify_points_left", "Points left in the emptiest bucket").set_function(_POINTS.least)
+
+
+def bucket(*, waited: float | None = None, points_left: float | None = None) -> None:
+    """A request waited so long for points of its shop; or Shopify said how many are left there."""
+    if waited is not None:
+        _BUCKET_WAIT.observe(waited)
+    if points_left is not None:
+        _POINTS.note(points_left)
+
+
+def of_process(kind: str, version: str, *, away: Mapping[str, Callable[[], float]], in_use: Callable[[], int]) -> None:
+    """What this process is, which services it may find away, and how many connections of its pool are in use."""
+    _BUILD.labels(kind, version).set(1)
+    for service, is_away in away.items():
+        _AWAY.labels(service).set_function(is_away)
+    _POOL.set_function(in_use)
+
+
+class RowsCollector(Collector):
+    """The gauges from the rows and the broker; see the second table."""
+
+    def __init__(
+        self,
+        backlog: Callable[[], Backlog | None],
+        lengths: Callable[[], Mapping[str, int] | None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Both answer None while nobody does; neither raises."""
+        self._read = (backlog, lengths)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._at: float | None = None
+        self._kept: tuple[Backlog | None, Mapping[str, int] | None] = (None, None)
+
+    def collect(self) -> Sequence[Metric]:
+        """The metrics as they are now, or were a few seconds ago."""
+        with self._lock:
+            if self._at is None or self._clock() - self._at > FRESH_SECONDS:
+                backlog, lengths = self._read
+                self._kept, self._at = (backlog(), lengths()), self._clock()
+            found, messages = self._kept
+        metrics = _of_rows(found) if found is not None else []
+        if messages is not None:
+            metrics.append(_family("cj_queue_messages", "Messages on the broker", "queue", messages))
+        return metrics
+
+    def describe(self) -> Sequence[Metric]:
+        """Nothing: registering must not ask Postgres."""
+        return []
+
+
+def _of_rows(found: Backlog) -> list[Metric]:
+    waiting = {"events": found.events, "turns": found.turns, "replies": found.replies}
+    counts = {what: one.count for what, one in waiting.items()}
+    ages = {what: one.oldest_seconds for what, one in waiting.items()}
+    states = {"running": found.running, "parked": found.parked, "failed": found.failed, "dead": found.dead}
+    return [
+        _family("cj_waiting", "Rows that wait", "what", counts),
+        _family("cj_oldest_waiting_seconds", "Age of the oldest row that waits", "what", ages),
+        _family("cj_turns", "Turns by state", "state", states),
+        GaugeMetricFamily("cj_refused_events", "Events refused in the last hour", value=found.refused),
+        _family("cj_integrations", "Shops by status", "status", found.integrations),
+        GaugeMetricFamily("cj_overdue_seconds", "Oldest row past retention", value=found.overdue_seconds),
+        GaugeMetricFamily("cj_clock_ahead_seconds", "Ahead of Postgres' clock", value=found.clock_ahead_seconds),
+    ]
+
+
+def _family(name: str, says: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, says, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family
+
+
+def collect(collector: Collector) -> None:
+    """Serve the gauges of `collector`, too."""
+    REGISTRY.register(collector)
+
+
+def lengths(channel: object) -> dict[str, int]:
+    """Messages on each queue. Raises the transport's errors."""
+    return {name: queues.length(name, channel) for name in queues.ALL}  # type: ignore[arg-type]
+
+
+def serve(port: int, kind: str, *, address: str = "127.0.0.1") -> int | None:
+    """Serve the page on the first free port of this kind from `port` on, in a background thread; returns that port.
 
     Returns None and logs a warning if no port is free: metrics must not stop a process from working.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    for candidate in range(port, min(port + PORTS_TRIED, 65_536)):
+    first = port + (KINDS.index(kind) if kind in KINDS else len(KINDS) - 1)
+    for candidate in range(first, min(first + PORTS_TRIED * len(KINDS), 65_536), len(KINDS)):
         try:
             start_http_server(candidate, address)
         except OSError as error:
@@ -123,5 +365,5 @@ def serve(port: int, *, address: str = "127.0.0.1") -> int | None:
         else:
             log.info("serving metrics", port=candidate)
             return candidate
-    log.warning("cannot serve metrics: no free port", first=port, tried=PORTS_TRIED)
+    log.warning("cannot serve metrics: no free port", first=first, tried=PORTS_TRIED)
     return None

@@ -59,19 +59,47 @@ class SettingsError(Exception):
 
 def _url(*schemes: str) -> AfterValidator:
     def check(text: str) -> str:
-        allowed = ", ".join(f"{scheme}://" for scheme in schemes)
-        if "://" not in text:
-            raise ValueError(f"is not a URL; it must begin with one of {allowed}")
+        _scheme(text, schemes)
         try:
-            parts = urlsplit(text)
-            _ = parts.port
+            _ = urlsplit(text).port
         except ValueError:
             raise ValueError("is not a URL: its host or port is invalid") from None
-        if parts.scheme not in schemes:
-            raise ValueError(f"begins with {parts.scheme}://; it must begin with one of {allowed}")
         return text
 
     return AfterValidator(check)
+
+
+def _scheme(text: str, schemes: Collection[str]) -> str:
+    allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        raise ValueError(f"is not a URL; it must begin with one of {allowed}")
+    if scheme not in schemes:
+        raise ValueError(f"begins with {scheme[:20]}://; it must begin with one of {allowed}")
+    return text
+
+
+def _postgres(text: str) -> str:
+    """As libpq reads it, which takes several hosts, too. Its errors may quote the password: only names are repeated."""
+    import psycopg2
+    from psycopg2.extensions import parse_dsn
+
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg2"):
+        return _scheme(text, ("postgresql", "postgres", "postgresql+psycopg2"))
+    try:
+        parse_dsn(f"postgresql://{rest}")
+    except psycopg2.Error as error:
+        if found := re.search(r'invalid URI query parameter: "(\w{1,40})"', str(error)):
+            raise ValueError(
+                f"has the parameter {found[1]}, which is another library's; remove it (Postgres' own are listed at "
+                "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS)"
+            ) from None
+        raise ValueError("is not a URL that Postgres takes, e.g. postgresql://cj:password@db.example/cj") from None
+    hosts = rest.split("?")[0].rpartition("@")[2].split("/")[0]
+    if any(not re.fullmatch("[0-9]{1,5}", port) for port in re.findall(r":([^:\]]*)(?=,|$)", hosts)):
+        raise ValueError("is not a URL: its host or port is invalid")
+    return text
 
 
 def _verified_tls(text: str) -> str:
@@ -158,7 +186,7 @@ def _number(kind: Callable[[str], float], least: float, most: float, advice: str
 
 
 _TLS = AfterValidator(_verified_tls)
-_DATABASE = _url("postgresql", "postgres", "postgresql+psycopg2")
+_DATABASE = AfterValidator(_postgres)
 _BROKER = _url("redis", "rediss", "amqp", "amqps")
 _REDIS = _url("redis", "rediss", "unix")
 _LEASE = _number(float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
@@ -299,7 +327,7 @@ class Settings(BaseModel):
     metrics_port: Annotated[int, _PORT] | None = Field(
         None,
         alias="CJ_METRICS_PORT",
-        description="first port of the Prometheus pages, one for each process; absent: none",
+        description="first port of the Prometheus pages; each kind has its own, counted from it; absent: none",
     )
     metrics_address: Annotated[str, AfterValidator(_address)] = Field(
         "127.0.0.1",
@@ -330,7 +358,7 @@ class Settings(BaseModel):
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
         for name in unread:  # what is wrong is the file, not that the variable is not set
             problems.pop(name.removesuffix(FILE), None)
-        unread |= unusable
+        unread |= unusable | _celerys_own(environ, given)
         if problems or unread:
             said = [f"{name} {problems[name]}" for name in VARIABLES if name in problems]
             raise SettingsError([*said, *(f"{name} {problem}" for name, problem in unread.items())])
@@ -445,6 +473,13 @@ def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
         missing = next(name for name in partners if name not in given)
         problems[missing] = "is not set though its partner is; set both, or neither"
     return problems
+
+
+def _celerys_own(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """What Celery would follow in place of BROKER_URL, while the intake and everything that publishes would not."""
+    names = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
+    advice = "would send Celery's half of the system to another broker; unset it, and set BROKER_URL alone"
+    return {name: advice for name in names if environ.get(name, "").strip() not in ("", given.get("BROKER_URL"))}
 
 
 def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ def fetch_shopify_data(request: dict[str, Any]) -> None:
     except (ValueError, TypeError, AttributeError):
         log.warning("dropped a task: not a fetch request")
         return
-    with logs.about(event_id=wanted.event_id, conversation_id=wanted.conversation_id, turn_id=wanted.turn_id):
+    ids = {"event_id": wanted.event_id, "conversation_id": wanted.conversation_id, "turn_id": wanted.turn_id}
+    with logs.about(merchant_id=wanted.merchant_id, **ids):
         bootstrap.current().shopify_fetcher.fetch(wanted)
 
 

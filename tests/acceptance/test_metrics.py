@@ -1,6 +1,7 @@
 """The Prometheus pages of running workers."""
 
 import json
+import math
 import re
 import urllib.request
 from collections import Counter
@@ -18,7 +19,7 @@ from workers.local.embedded import EmbeddedValkey
 
 FIRST_PORT = 19_464
 SHOP, MERCHANT, CONVERSATION = "metrics.myshopify.com", "metrics", "conv_metrics"
-LINE = re.compile(r"(?m)^(cj_\w+)\{(.*)\} (\S+)$")
+LINE = re.compile(r"(?m)^(cj_\w+)(?:\{(.*)\})? (\S+)$")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def counted(stack: Stack) -> Counter[str]:
     found: Counter[str] = Counter()
     for port in ports(stack):
         for name, labels, value in LINE.findall(read(port)):
-            found[f"{name}{{{labels}}}"] += round(float(value))
+            if not math.isnan(float(value)):
+                found[f"{name}{{{labels}}}" if labels else name] += round(float(value))
     return found
 
 
@@ -74,11 +76,36 @@ def test_every_process_has_a_page_and_counts_what_it_does(stack: Stack) -> None:
     assert sum(count for name, count in reads.items() if 'result="miss"' in name) == 5
     assert found['cj_fetches_total{data_type="counts",result="ok"}'] == 1
     assert found['cj_fetches_total{data_type="week_orders",result="error"}'] == 1
-    assert found['cj_shopify_errors_total{code="shopify.store_unavailable"}'] == 1
+    assert found['cj_shopify_reads_total{result="shopify.store_unavailable"}'] == 1
+    assert found['cj_shopify_reads_total{result="ok"}'] == 4
+    for name in ("first_words", "first_insight"):
+        assert found[f'cj_{name}_seconds_count{{workflow="shopify_onboarding"}}'] == 1
+    assert found['cj_turn_seconds_count{result="ok",workflow="shopify_onboarding"}'] == 1
+    assert found['cj_tool_call_seconds_count{data_type="counts",tool="shopify_data"}'] == 1
+    assert found["cj_event_wait_seconds_count"] == found["cj_turn_wait_seconds_count"] - 2 == 1  # a pause is no wait
     assert found['cj_model_calls_total{model="cj-demo/demo",result="ok"}'] >= 4
-    assert len(ports(stack)) == len(set(ports(stack))) == 4
+    assert ports(stack) == [FIRST_PORT, FIRST_PORT + 1, FIRST_PORT + 2, FIRST_PORT + 3]
+    kinds = [re.search(r'cj_build_info\{kind="(\w+)"', read(port)) for port in ports(stack)]
+    assert [kind and kind[1] for kind in kinds] == ["intake", "workflow", "agent", "shopify"]
     assert all("process_resident_memory_bytes" in read(port) for port in ports(stack))
     assert not re.search(r"shpat|myshopify|conv_|@", "".join(name for name in found))
+
+
+def test_the_rows_read_the_same_on_every_page_that_shows_them(stack: Stack) -> None:
+    """The gauges that a person on call looks at first."""
+    stack.publish("message_received", {"merchant_id": "nobody", "conversation_id": "c", "text": "hello"})
+
+    def pages() -> list[dict[str, float]]:
+        found = [
+            {name + (labels or ""): float(value) for name, labels, value in LINE.findall(read(p))} for p in ports(stack)
+        ]
+        return [page for page in found if "cj_refused_events" in page]
+
+    wait_until(lambda: [page["cj_refused_events"] for page in pages()] == [1, 1], limit=30)
+    for page in pages():
+        assert page['cj_waitingwhat="turns"'] == page['cj_oldest_waiting_secondswhat="turns"'] == 0
+        assert page['cj_integrationsstatus="active"'] == 2
+        assert page['cj_queue_messagesqueue="replies"'] == 0
 
 
 def test_only_this_machine_reads_them(stack: Stack) -> None:

@@ -16,7 +16,8 @@ from events.replies import Reply
 from storage import agui, conversations, inbox, outbox, turns
 from storage.database import Database
 from storage.outbox import NewReply
-from storage.turns import Claim, TurnInput
+from storage.turns import Claim, Sender, TurnInput
+from tests import rows
 from tests.cj import Terminal
 from tests.waiting import wait_until
 
@@ -83,12 +84,14 @@ def connect(terminal: Terminal, *options: str) -> Any:
 
 def test_check_says_all_is_well(terminal: Terminal) -> None:
     shown = terminal("check").stdout
-    assert shown.count("✓") == 6
+    assert shown.count("✓") == 8
     assert "✗" not in shown
     assert KEY not in shown
     found = terminal.json("check")
     assert found["ok"]
-    assert [one["name"] for one in found["checks"]] == ["settings", "workflows", "database", "broker", "redis", "model"]
+    assert [one["name"] for one in found["checks"]] == [
+        *("settings", "workflows", "database", "token keys", "broker", "redis", "model", "backlog"),
+    ]
 
 
 def test_check_finds_what_is_away(terminal: Terminal, tmp_path: Path) -> None:
@@ -272,12 +275,14 @@ def test_dead_turns_are_asked_again_as_new_turns(terminal: Terminal, database: D
     connect(terminal)
     claim = claimed_turn(database, accept(database, "e1"))
     assert terminal("turns", "dead").stdout == "no dead turns\n"
-    assert "not dead" in terminal("turns", "retry", str(claim.turn_id), code=1).stderr
+    assert "has not failed" in terminal("turns", "retry", str(claim.turn_id), code=1).stderr
     with database.transaction() as session:
         turns.finish(session, claim, status="dead", error="its worker fell silent 3 times")
     (dead,) = terminal.json("turns", "dead")
     assert (dead["id"], dead["conversation_id"], dead["seq"]) == (claim.turn_id, "c1", 1)
-    assert "turn 1 of c1: its worker fell silent 3 times" in terminal("turns", "dead").stdout
+    said = "turn 1 of c1 (message_received): its worker fell silent 3 times, dead"
+    assert said in terminal("turns", "dead").stdout
+    assert said in terminal("turns", "failed").stdout
     terminal("turns", "retry", str(claim.turn_id))
     with database.transaction() as session:
         rows = session.execute(text("SELECT seq, status, input ->> 'text', workflow FROM turns ORDER BY seq")).all()
@@ -285,6 +290,40 @@ def test_dead_turns_are_asked_again_as_new_turns(terminal: Terminal, database: D
     assert [tuple(row) for row in rows] == [(1, "dead", *asked), (2, "queued", *asked)]
     assert terminal.json("turns", "dead") == []
     assert "already retried" in terminal("turns", "retry", str(claim.turn_id), code=1).stderr
+
+
+def failed_turn(database: Database, sender: Sender, error: str, *, ago: str = "0 s", conversation: str = "c1") -> int:
+    """A turn that ended with an error so long ago."""
+    turn_id = rows.queue(database, TurnInput(sender, "say it"), conversation_id=conversation)
+    claimed = rows.claim(database, turn_id)
+    with database.transaction() as session:
+        turns.finish(session, claimed, error=error)
+    rows.execute(
+        database,
+        "UPDATE turns SET finished_at = finished_at - CAST(:ago AS interval) WHERE id = :id",
+        ago=ago,
+        id=turn_id,
+    )
+    return turn_id
+
+
+def test_what_an_outage_of_the_model_left_behind_is_retried_at_once(terminal: Terminal, database: Database) -> None:
+    """The turns ended with a sentence, so they are done; only their error tells them from answered ones."""
+    old = failed_turn(database, "system", "model_unavailable", ago="3 hours", conversation="c0")
+    owed = failed_turn(database, "system", "model_unavailable")
+    other = failed_turn(database, "system", "turn_timeout", conversation="c2")
+    asked = failed_turn(database, "merchant", "model_unavailable", conversation="c3")
+    again = failed_turn(database, "merchant", "turn_timeout", conversation="c3")  # the merchant asked again
+    assert {one["id"] for one in terminal.json("turns", "failed")} == {old, owed, other, asked, again}
+    which = ("--since", "2h", "--error", "model_unavailable")
+    assert {one["id"] for one in terminal.json("turns", "failed", *which)} == {owed, asked}
+    assert terminal("turns", "retry", "--all", *which).stdout.splitlines()[-1] == "1 turn retried"
+    assert terminal("turns", "retry", "--all", *which).stdout == "0 turns retried\n"
+    assert rows.query(database, "SELECT conversation_id, seq FROM turns WHERE status = 'queued'") == [("c1", 2)]
+    terminal("turns", "retry", str(asked))  # somebody insists, so there is something newer than `again`, too
+    assert terminal("turns", "retry", "--all", "--since", "30m").stdout.splitlines()[-1] == "1 turn retried"
+    assert "--all" in terminal("turns", "retry", code=2).stderr
+    assert "write e.g. 90s" in terminal("turns", "failed", "--since", "soon", code=2).stderr
 
 
 def test_timeline_tells_the_whole_story_in_order(terminal: Terminal, database: Database) -> None:

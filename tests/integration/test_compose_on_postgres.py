@@ -19,7 +19,7 @@ from workers.cli.secrets import files, write
 from workers.local.embedded import EmbeddedPostgres
 from workers.local.embedded_server import package_folder
 from workers.operations import migrations
-from workers.settings import Settings
+from workers.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).parent.parent.parent
 WORDS = "my-customer-Erika-Mustermann"
@@ -112,6 +112,29 @@ def test_nor_on_a_deadlock(server: EmbeddedPostgres) -> None:
     logged = server.log.read_text()[before:]
     assert "deadlock detected" in logged
     assert "Mustermann" not in logged
+
+
+#: Which kinds of processes read a variable; all others are everybody's.
+READ_BY = {
+    "CJ_TOKEN_KEYS": ("shopify", "ops"),
+    "SHOPIFY_CLIENT_ID": ("shopify",),
+    "SHOPIFY_CLIENT_SECRET": ("shopify",),
+    "SHOPIFY_API_VERSION": ("shopify",),
+    "SHOPIFY_ADMIN_URL": ("shopify",),
+    **{
+        name: ("agent",)
+        for name in VARIABLES
+        if name.startswith("CJ_MODEL") or name.endswith(("_TOKENS", "_MESSAGES", "_MINUTE", "_DAY"))
+    },
+}
+
+
+@pytest.mark.parametrize("kind", ["intake", "workflow", "agent", "shopify", "ops"])
+def test_every_setting_reaches_the_processes_that_read_it(kind: str) -> None:
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][kind]
+    given = {name.removesuffix("_FILE") for name in service["environment"]}
+    assert {name for name in VARIABLES if kind in READ_BY.get(name, (kind,))} - given == set()
+    assert "metrics" in service["networks"]
 
 
 # Roles

@@ -205,6 +205,20 @@ def test_a_server_without_a_free_connection_is_unavailable() -> None:
             second.dispose()
 
 
+def test_a_server_that_became_a_standby_is_left(database: Database) -> None:
+    """It answers everything else, so a pooled connection to it would be kept for ever."""
+    execute(database, "SELECT 1")
+    before = query(database, "SELECT pg_backend_pid()")
+    with pytest.raises(StorageUnavailable, match="ReadOnlySqlTransaction"):
+        execute(database, "SET TRANSACTION READ ONLY; INSERT INTO merchants (id, name) VALUES ('m1', 'm1')")
+    assert query(database, "SELECT pg_backend_pid()") != before
+
+
+def test_a_standby_is_named(database: Database) -> None:
+    with database.transaction() as session:
+        assert storage_database.standby_problem(session) is None
+
+
 def test_reading_is_no_transaction_and_leaves_none_behind(database: Database) -> None:
     alone = Database(database._url, pool_size=1)
     with alone.reading() as session:

@@ -35,7 +35,7 @@ def published(database: Database, *ids: str) -> None:
 
 def acknowledge(database: Database, *ids: str) -> int:
     with database.transaction() as session:
-        return outbox.acknowledge(session, ids)
+        return len(outbox.acknowledge(session, ids))
 
 
 def test_a_reply_is_a_whole_envelope(database: Database, running: Claim) -> None:

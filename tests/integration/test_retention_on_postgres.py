@@ -11,6 +11,7 @@ from storage.outbox import NewReply
 from storage.privacy import Pruned
 from storage.turns import Claim, TurnInput
 from tests import rows
+from workers.delivery.sweeper import Found
 
 
 @pytest.fixture
@@ -71,6 +72,29 @@ def test_what_ended_long_ago_goes_with_all_that_belongs_to_it(database: Database
     assert prune(database) == Pruned(turns=1, events=1)
     assert [count(database, table) for table in ("turns", "steps", "replies", "events")] == [0, 0, 0, 0]
     assert count(database, "conversations") == 1
+
+
+def test_a_backlog_of_what_is_old_is_deleted_without_pauses(database: Database) -> None:
+    """A batch every five minutes is three rows a second: what 10,000 merchants say in a month would stay for ever."""
+    for number in range(3):
+        claimed = rows.claim(database, rows.queue(database, conversation_id=f"c{number}"))
+        rows.finish(database, claimed)
+    age(database, 31)
+    with database.transaction() as session:
+        pruned = privacy.prune(session, limit=2)
+    assert (pruned.turns, pruned.is_cut_off) == (2, True)
+    assert Found(is_cut_off=pruned.is_cut_off).is_full
+    assert not prune(database).is_cut_off
+    assert count(database, "turns") == 0
+
+
+@pytest.mark.parametrize("name", ["prune_turns", "prune_waiting", "prune_events", "prune_conversations"])
+def test_what_is_old_is_found_by_index(database: Database, name: str) -> None:
+    with database.transaction() as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        explained = f"EXPLAIN {privacy.SQL[name].text}"
+        plan = "\n".join(session.execute(text(explained), {"days": 30, "limit": 10}).scalars())
+    assert "Index Cond: (" in plan.split("LockRows")[1].split("SubPlan")[0], plan
 
 
 def test_what_ended_lately_stays(database: Database, ended: int) -> None:

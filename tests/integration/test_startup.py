@@ -20,10 +20,11 @@ OLD, NEW = new_key_text(1), new_key_text(2)
 START = "from workers import bootstrap; from workers.celery import app; bootstrap.start(app, ['shopify'])"
 
 
-def test_a_key_that_stored_tokens_need_must_not_be_dropped(
+def test_a_key_that_stored_tokens_need_must_neither_be_dropped_nor_replaced(
     database: Database, database_url: str, valkey_url: str
 ) -> None:
-    environ = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url, "CJ_TOKEN_KEYS": NEW}
+    keys = f"{NEW},{new_key_text(1)}"
+    environ = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url, "CJ_TOKEN_KEYS": keys}
     with database.transaction() as session:
         merchants.connect_shop(
             session,
@@ -44,7 +45,8 @@ def test_a_key_that_stored_tokens_need_must_not_be_dropped(
         timeout=100,
     )
     assert refused.returncode == 2
-    assert "CJ_TOKEN_KEYS lacks key 1, which seals stored tokens" in refused.stderr
+    assert "CJ_TOKEN_KEYS has another key under the id 1 than the one that seals stored tokens" in refused.stderr
+    assert "none of 1 opens" in refused.stderr
 
 
 def warnings_of(kind: str, **environ: str) -> list[str]:

@@ -15,8 +15,11 @@ from storage.database import Database
 from storage.vault import Vault, new_key_text
 from tests.cj import Terminal
 from tests.rows import execute, new_event, query, store_event
+from workers.operations import token_keys
 
 OLD, NEW = new_key_text(1), new_key_text(2)
+#: Another key under the id of the first.
+SECOND = new_key_text(1)
 TOKEN = "shpat_0123456789abcdef"
 
 
@@ -189,7 +192,53 @@ def test_rows_that_do_not_open_are_named(terminal: Terminal, database: Database)
     shown = terminal("tokens", "reseal", code=1, CJ_TOKEN_KEYS=f"{NEW},{OLD}")
     assert "resealed 1 row with" in shown.stdout
     assert "keys still in use: 1, 2; keep them" in shown.stdout
-    assert f"no key opens these rows of merchant_integrations: {bad};" in shown.stderr
+    assert f"opens none of these rows of merchant_integrations: {bad};" in shown.stderr
+
+
+def test_another_key_under_the_id_of_the_right_one_is_found_out(terminal: Terminal, database: Database) -> None:
+    """The id of a key says nothing about the key: only a token that opens does."""
+    connect(database, "m1")
+    wrong = new_key_text(1)
+    done = terminal.json("tokens", "reseal", code=1, CJ_TOKEN_KEYS=wrong)
+    assert (done["complete"], len(done["unreadable"])) == (False, 1)
+    assert "can be removed" not in terminal("tokens", "reseal", code=1, CJ_TOKEN_KEYS=wrong).stdout
+    shown = terminal("check", code=1, CJ_TOKEN_KEYS=wrong, CJ_MODEL="demo").stdout
+    assert "CJ_TOKEN_KEYS has another key under the id 1 than the one that seals stored tokens" in shown
+    assert "CJ_TOKEN_KEYS lacks key 1" in terminal("check", code=1, CJ_TOKEN_KEYS=NEW, CJ_MODEL="demo").stdout
+    terminal("check", CJ_TOKEN_KEYS=OLD, CJ_MODEL="demo")
+
+
+def test_keys_that_changed_under_one_id_are_seen_though_the_latest_tokens_open(database: Database) -> None:
+    connect(database, "early")
+    with database.transaction() as session:
+        for number in range(12):
+            merchants.connect_shop(
+                session,
+                Vault.from_text(SECOND),
+                merchant_id=f"m{number}",
+                shop_domain=f"m{number}.myshopify.com",
+                access_token=SecretStr(TOKEN),
+                scopes=[],
+                emit=False,
+            )
+        trials = merchants.try_keys(session, Vault.from_text(SECOND))
+    assert list(token_keys.problems(trials, Vault.from_text(SECOND))) == []
+    [said] = token_keys.warnings(trials, Vault.from_text(SECOND))
+    assert said.startswith("2 of 10 tokens sealed with key 1 do not open")
+
+
+def test_a_new_key_gets_an_id_that_no_other_had(terminal: Terminal, database: Database) -> None:
+    def new_id(*arguments: str, **environ: Any) -> str:
+        return terminal("tokens", "new-key", *arguments, **environ).stdout.partition(":")[0]
+
+    assert new_id() == "2"
+    assert new_id(CJ_TOKEN_KEYS=f"{NEW},{OLD}") == "3"
+    connect(database, "m1")
+    assert new_id(CJ_TOKEN_KEYS="") == "2"  # the keys are lost, but not that key 1 sealed something
+    assert new_id(CJ_TOKEN_KEYS="", DATABASE_URL="") == "1"
+    refused = terminal("tokens", "new-key", "--id", "1", code=2).stderr
+    assert "key 1 exists already" in refused
+    terminal("tokens", "new-key", code=2, CJ_TOKEN_KEYS=new_key_text(255))
 
 
 # Customers' requests

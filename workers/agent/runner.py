@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from events.data_types import DATA_TYPES
@@ -13,7 +13,7 @@ from storage import agui
 from storage.agui import Events
 from storage.errors import LostTurn, StorageError
 from storage.outbox import CALLS, RESULTS, NewReply
-from storage.turns import FILTERED, Claim, NotDue, Room
+from storage.turns import FILTERED, Claim, NotDue, Room, StepRow
 from workers import logs, metrics
 from workers.agent import grounding, prompt_size, shopify_data, tools
 from workers.agent.cost_limits import CostLimits
@@ -33,6 +33,7 @@ from workers.agent.decide import (
     TakePrefetched,
     Then,
     about_ungrounded,
+    is_withdrawn,
     next_move,
     retry_pause,
 )
@@ -49,6 +50,7 @@ from workers.failpoints import failpoint
 from workers.model import demo_words
 from workers.model.client import Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.errors import Cause
+from workers.model.litellm_call import price
 from workers.model.response import Answer, ToolCall, assistant_message
 from workers.shop.results import Result
 
@@ -97,6 +99,9 @@ class TurnRunner:
             state, replies = opened
             claim = state.claim
             with logs.about(event_id=claim.event_id, conversation_id=claim.conversation_id, turn_id=claim.turn_id):
+                waited = max(claim.waited_seconds, 0.0)
+                metrics.turn_claimed(waited)
+                log.info("turn claimed", attempt=claim.attempt, waited_ms=round(waited * 1000))
                 self._reply_publisher.publish(replies)
                 self._hold(state)
 
@@ -125,7 +130,7 @@ class TurnRunner:
                 self._end_with(state, len(state.steps), "", code)
             case GiveUp(code=code, sentence=sentence):
                 log.warning("turn ended with an error", error_code=code)
-                self._close(state.claim, self._transactions.finish(state, error=(code, sentence)))
+                self._close(state, self._transactions.finish(state, error=(code, sentence)), code)
             case Finished():
                 pass
 
@@ -163,7 +168,7 @@ class TurnRunner:
                     return GiveUp(ModelUnavailable.code, ModelUnavailable.merchant)
 
     def _end(self, state: TurnState) -> Outcome:
-        self._close(state.claim, self._transactions.finish(state))
+        self._close(state, self._transactions.finish(state))
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
@@ -209,11 +214,14 @@ class TurnRunner:
                 names=names,
             )
         except ModelError as error:
-            metrics.model_call((names or self._model.names)[0], error.code)
+            seconds, name = time.monotonic() - started, (names or self._model.names)[0]
+            metrics.model_call(name, error.code, seconds)
+            log.warning("model failed", model=name, error_code=error.code, milliseconds=round(seconds * 1000))
             raise
-        metrics.model_call(answer.model, "ok")
+        seconds = time.monotonic() - started
+        metrics.model_call(answer.model, "ok", seconds)
         failpoint("model.after")
-        milliseconds = round((time.monotonic() - started) * 1000)
+        milliseconds = round(seconds * 1000)
         log.info("model answered", model=answer.model, milliseconds=milliseconds, tool_calls=len(answer.tool_calls))
         return answer
 
@@ -226,7 +234,8 @@ class TurnRunner:
         fenced: if the merchant wrote again while the model thought, the answer is dropped as stale and the model is
         asked again with both messages.
         """
-        metrics.model_tokens(spent.model, spent.input_tokens, spent.output_tokens)
+        dollars = price(spent.model, spent.input_tokens, spent.output_tokens)
+        metrics.model_tokens(spent.model, state.workflow.name, spent.input_tokens, spent.output_tokens, dollars)
         if answer.tool_calls and not may_call:
             log.warning("calls of tools that were not offered are dropped", model=answer.model)
             answer = replace(answer, tool_calls=())
@@ -245,10 +254,12 @@ class TurnRunner:
         said = _text(state.claim, step, answer.text)
         new = NewStep(step, {**_assistant(answer), **claims}, spent)
         fence = room if said else None
+        before = Speech.of(state.steps)
         if not answer.tool_calls:
             ended = self._transactions.finish(state, answer=new, said=said, unless_newer=fence)
             if ended is not None:
-                self._close(state.claim, ended)
+                self._close(state, ended)
+                _note_words(state, before, bool(said))
                 return Finished()
         else:
             replies = [NewReply(f"{step}:text", said)] if said else []
@@ -257,6 +268,7 @@ class TurnRunner:
             outgoing = self._transactions.add_step(state, new, replies, unless_newer=fence)
             if outgoing is not None:
                 self._reply_publisher.publish(outgoing)
+                _note_words(state, before, bool(said))
         return None
 
     def _checked(self, state: TurnState, text: str) -> tuple[Then, str, list[str]]:
@@ -309,10 +321,10 @@ class TurnRunner:
         """
         if (draft := state.draft()) is not None:
             words = grounding.without(grounding.check(draft, state.grounds()), self._instead(state, draft))
-        answer = NewStep(step, {"role": "assistant", "content": words})
+        answer, before = NewStep(step, {"role": "assistant", "content": words}), Speech.of(state.steps)
         said = _text(state.claim, step, words)
-        ended = self._transactions.finish(state, answer=answer, said=said, ended_as=code)
-        self._close(state.claim, ended)
+        self._close(state, self._transactions.finish(state, answer=answer, said=said, ended_as=code), code)
+        _note_words(state, before, bool(said))
         return Finished()
 
     def _run_tools(self, state: TurnState, step: int) -> None:
@@ -353,13 +365,50 @@ class TurnRunner:
             self._transactions.begin_with(state, NewStep(0, assistant), _rows(calls, results), replies)
         )
 
-    def _close(self, claim: Claim, ended: Ended | None) -> None:
+    def _close(self, state: TurnState, ended: Ended | None, error: str | None = None) -> None:
         if ended is None:
             return
         self._reply_publisher.publish(ended.replies)
-        log.info("turn ended", attempt=claim.attempt)
+        seconds = _age(state)
+        metrics.turn_ended(state.workflow.name, error or "ok", seconds)
+        details = {"error_code": error} if error else {}
+        since_event = round(seconds * 1000)
+        log.info(
+            "turn ended", attempt=state.claim.attempt, **details, since_event_ms=since_event, calls=state.model_calls
+        )
         for turn_id in ended.next_turns:
             self._wake_ups.run_turn(turn_id)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What a turn has come to: it `spoke`, it `fetched` data of the store, it told an `insight`: words after data."""
+
+    spoke: bool = False
+    fetched: bool = False
+    insight: bool = False
+
+    @classmethod
+    def of(cls, steps: Sequence[StepRow]) -> "Speech":
+        spoke = fetched = insight = False
+        for step in steps:
+            if step.assistant.get("content") and not is_withdrawn(step):
+                spoke, insight = True, insight or fetched
+            results = (result["content"] for result in step.tool_results or ())
+            fetched = fetched or any(result.get("success") and result.get("data_type") for result in results)
+        return cls(spoke, fetched, insight)
+
+
+def _note_words(state: TurnState, before: Speech, said: bool) -> None:
+    """Measure how long the merchant waited, if CJ `said` its first words now, or its first insight."""
+    if said:
+        insight = before.fetched and not before.insight
+        metrics.words(state.workflow.name, _age(state), first=not before.spoke, insight=insight)
+
+
+def _age(state: TurnState) -> float:
+    """Seconds since the turn's event arrived, by the database's clock."""
+    return (state.now() - state.claim.event_received_at).total_seconds()
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:

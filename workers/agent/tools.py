@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from events.data_types import DATA_TYPES
 from storage.cache import Cache
 from storage.database import Database
 from storage.turns import Claim
@@ -53,7 +54,8 @@ class Tools:
 
         `results` are those of the turn's earlier calls: requesting their data again is answered without a fetch.
         """
-        deadline = time.monotonic() + seconds
+        started = time.monotonic()
+        deadline = started + seconds
         so_far = list(results)
         turn = ToolTurn(claim, self._database, self._cache, self._wake_ups, self._ask_again_seconds, so_far)
         waiting = [_begin(turn, call, allowed) for call in calls]
@@ -62,7 +64,9 @@ class Tools:
             result = shrunk(finish(deadline))
             so_far.append(result)
             found.append(result)
-            metrics.tool_call(known_name(call.name), _outcome(result))
+            took, data_type = time.monotonic() - started, result.get("data_type")
+            known = data_type if data_type in DATA_TYPES else ""
+            metrics.tool_call(known_name(call.name), _outcome(result), data_type=known, seconds=took)
         return found
 
 

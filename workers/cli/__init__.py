@@ -10,7 +10,8 @@ import click
 from workers.cli.chat import chat, replies
 from workers.cli.check import check
 from workers.cli.common import CommandFailed, WrongUse, examples, explained
-from workers.cli.maintenance import events, migrate, privacy, timeline, turns, usage
+from workers.cli.maintenance import events, migrate, privacy, turns, usage
+from workers.cli.operators import merchant, status, timeline, why
 from workers.cli.publish import publish
 from workers.cli.quality import evaluate
 from workers.cli.secrets import secrets
@@ -62,10 +63,11 @@ def _translated(error: Exception) -> Exception:
         "cj demo                                     see the whole flow; nothing to configure",
         "cj up                                       run everything, until Ctrl-C",
         "cj check                                    is this environment ready to run?",
-        "cj timeline conv_1                          what happened in a conversation, and when",
+        "cj status                                   how is the system, and what is wrong?",
+        "cj why m1                                   why does CJ not answer this merchant?",
     ),
 )
-@click.version_option(package_name="hirecj", prog_name="cj")
+@click.version_option(package_name="cj-workers", prog_name="cj")
 def cj() -> None:
     """CJ workers: Shopify events in, agent turns, replies out.
 
@@ -82,6 +84,9 @@ for command in (
     publish,
     replies,
     store_token,
+    status,
+    why,
+    merchant,
     timeline,
     usage,
     workflows,

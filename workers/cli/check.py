@@ -1,14 +1,14 @@
 """`cj check`: is this environment ready to run?"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import click
 
 from workers.cli.common import WrongUse, examples, explained, json_option, print_json
 from workers.local.home import Home, environment_here
-from workers.settings import MODEL_KIND, NEEDED, Settings, SettingsError, needed_by, spare_secrets
+from workers.settings import MODEL_KIND, SERVERS, Settings, SettingsError, needed_by, spare_secrets
 
 #: Seconds a server has to answer.
 LIMIT = 3.0
@@ -39,7 +39,7 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
 
     Exit code 2 if the settings are invalid, 1 if anything else is wrong.
     """
-    needed = NEEDED if kind is None else needed_by([kind])
+    needed = SERVERS if kind is None else needed_by([kind])
     try:
         settings = Settings.read(environment_here(), needed=needed if worker is None else ("BROKER_URL",))
     except SettingsError as error:
@@ -48,11 +48,17 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
             raise SystemExit(2) from None
         raise WrongUse(explained(error)) from None
     warnings = list(settings.warnings)
+    if kind is None and worker is None:
+        warnings += [f"{name} is not set: {who} would not start here" for name, who in _absent(settings)]
     if worker is not None:
         findings = [check_worker(settings, worker)]
     else:
-        asks_models = kind is None or MODEL_KIND in kind.split("-")
-        findings = [one(settings) for one in (*CHECKS, *((check_model,) if asks_models else ()))]
+        asks_models = MODEL_KIND in kind.split("-") if kind is not None else settings.model is not None
+        wanted = (*CHECKS, *((check_model,) if asks_models else ()))
+        findings = [found for one in wanted if (found := one(settings)) is not None]
+        if kind is None and all(finding.ok for finding in findings):
+            # Not for one kind: a container must not be started again because the gateway is away.
+            findings.append(check_backlog(settings))
         warnings += excess(settings, kind)
     ok = all(finding.ok for finding in findings)
     if as_json:
@@ -89,6 +95,14 @@ def excess(settings: Settings, kind: str | None) -> list[str]:
         database.dispose()
 
 
+def _absent(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What only some kinds of processes need, and who would miss it: a container has what its own kind needs."""
+    if settings.token_keys is None:
+        yield "CJ_TOKEN_KEYS", "the Shopify worker"
+    if settings.model is None:
+        yield "CJ_MODEL", "an agent"
+
+
 def check_settings(settings: Settings) -> Finding:
     from storage.errors import StorageError
     from storage.vault import Vault
@@ -115,14 +129,44 @@ def check_workflows(settings: Settings) -> Finding:
 
 
 def check_database(settings: Settings) -> Finding:
+    from storage import database
+    from storage.database import Database
     from storage.errors import StorageError
     from workers.operations import migrations
 
+    opened = Database(settings.database_url, pool_size=1, application_name="cj-check")
     try:
         problem = migrations.problem(settings.database_url)
+        with opened.transaction() as session:
+            problem = problem or database.standby_problem(session)
     except StorageError as error:
         return Finding("database", False, str(error))
+    finally:
+        opened.dispose()
     return Finding("database", problem is None, problem or "migrations are up to date")
+
+
+def check_keys(settings: Settings) -> Finding | None:
+    """Do the keys open what is stored? None where there are no keys, or no right to read tokens."""
+    from storage import merchants
+    from storage.database import Database
+    from storage.errors import StorageError
+    from storage.vault import Vault
+    from workers.operations import token_keys
+
+    if settings.token_keys is None:
+        return None
+    vault = Vault.from_text(settings.token_keys)
+    opened = Database(settings.database_url, pool_size=1, application_name="cj-check")
+    try:
+        with opened.transaction() as session:
+            trials = merchants.try_keys(session, vault)
+    except StorageError:  # a finding of `check_database`, or another kind's container
+        return None
+    finally:
+        opened.dispose()
+    wrong = [*token_keys.problems(trials, vault), *token_keys.warnings(trials, vault)]
+    return Finding("token keys", not wrong, "\n".join(wrong) or "open what is stored")
 
 
 def check_broker(settings: Settings) -> Finding:
@@ -134,24 +178,39 @@ def check_broker(settings: Settings) -> Finding:
     except WrongQueue as error:
         return Finding("broker", False, error.message)
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way
-        return Finding("broker", False, f"{queues.safe_url(settings.broker_url)}: {type(error).__name__}")
-    return Finding("broker", True, f"{queues.safe_url(settings.broker_url)} answers")
+        return Finding("broker", False, f"{queues.safe_url(settings.broker_url)}: {queues.cause(error)}")
+    first = settings.broker_url.split(";")[0]
+    return _redis(first, "broker", queues.safe_url(settings.broker_url), keeps_queues=True)
 
 
 def check_redis(settings: Settings) -> Finding:
+    shown, same = settings.shown()["REDIS_URL"], settings.redis_url == settings.broker_url
+    return _redis(settings.redis_url, "redis", shown, keeps_queues=same)
+
+
+def _redis(url: str, name: str, shown: str, *, keeps_queues: bool) -> Finding:
+    """Does the server answer, and is it of a kind that serves? A RabbitMQ has been asked already."""
     import redis
 
+    from events import queues
     from storage import redis_server
 
-    shown = settings.shown()["REDIS_URL"]
-    client = redis_server.connect(settings.redis_url, socket_timeout=LIMIT, socket_connect_timeout=LIMIT)
+    if not url.startswith(("redis", "unix")):
+        return Finding(name, True, f"{shown} answers")
     try:
-        client.ping()
+        wrong = list(redis_server.unfit(redis_server.info(url, seconds=LIMIT), keeps_queues=keeps_queues))
     except redis.RedisError as error:
-        return Finding("redis", False, f"{shown}: {type(error).__name__}")
-    finally:
-        client.close()
-    return Finding("redis", True, f"{shown} answers")
+        return Finding(name, False, f"{shown}: {queues.cause(error)}")
+    return Finding(name, not wrong, f"{shown} {'; '.join(wrong) or 'answers'}")
+
+
+def check_backlog(settings: Settings) -> Finding:
+    """Does anybody serve what is there?"""
+    from workers.operations import status
+
+    found = [problem for problem in status.problems(status.read_rows(settings)) if problem.alarming]
+    said = "\n".join(f"{problem.sentence}\n  {problem.command}" for problem in found)
+    return Finding("backlog", not found, said or "nothing waits for long")
 
 
 def check_model(settings: Settings) -> Finding:
@@ -183,10 +242,11 @@ def check_worker(settings: Settings, name: str) -> Finding:
     return Finding("worker", True, f"{name} consumes {', '.join(consumed)}")
 
 
-CHECKS: tuple[Callable[[Settings], Finding], ...] = (
+CHECKS: tuple[Callable[[Settings], Finding | None], ...] = (
     check_settings,
     check_workflows,
     check_database,
+    check_keys,
     check_broker,
     check_redis,
 )

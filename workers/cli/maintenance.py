@@ -1,34 +1,22 @@
-"""What operators ask and mend: `cj timeline`, `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
+"""What operators count and mend: `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from workers.cli.common import CommandFailed, examples, json_option, plain, print_json, settings_for, transaction
+from workers.cli.common import (
+    CommandFailed,
+    WrongUse,
+    examples,
+    json_option,
+    plain,
+    print_json,
+    settings_for,
+    transaction,
+)
 
 if TYPE_CHECKING:
     from storage.privacy import PrivacyRequest
-
-
-@click.command(
-    short_help="What happened in a conversation, and when.",
-    epilog=examples("cj timeline conv_1", "cj timeline conv_1 --json | jq '.events[0].moments'"),
-)
-@click.argument("conversation_id", metavar="CONVERSATION")
-@json_option
-def timeline(conversation_id: str, as_json: bool) -> None:
-    """Show CONVERSATION from each event to CJ's last reply, in milliseconds since the event was received."""
-    from workers.operations.timeline import read
-
-    with transaction() as session:
-        found = read(session, conversation_id)
-    if found is None:
-        raise CommandFailed(f"there is no conversation {conversation_id!r}")
-    if as_json:
-        print_json(found.to_json())
-    else:
-        for line in found.lines():
-            click.echo(plain(line))
 
 
 @click.command(
@@ -112,41 +100,94 @@ def retry_event(event_id: str, source: str | None) -> None:
     click.echo(f"retrying event {event_id}")
 
 
-@click.group(short_help="List and retry dead turns.")
+class Seconds(click.ParamType[float]):
+    """A span of time: 90s, 15m, 2h, 3d."""
+
+    name = "span"
+    UNITS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number, unit = str(value)[:-1], str(value)[-1:]
+        if unit not in self.UNITS or not number.isdecimal():
+            self.fail(f"{value!r} is no span of time; write e.g. 90s, 15m, 2h or 3d", param, ctx)
+        return float(int(number) * self.UNITS[unit])
+
+
+SINCE = click.option("--since", type=Seconds(), metavar="SPAN", help="Only those that ended within, e.g. 15m, 2h, 3d.")
+ERROR = click.option("--error", metavar="CODE", help="Only those with this error, e.g. model_unavailable.")
+LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+
+
+@click.group(short_help="List and retry failed turns.")
 def turns() -> None:
-    """List and retry dead turns: those abandoned after repeated failures."""
+    """List and retry failed turns: they ended without an answer. A dead one was given up after its workers died."""
+
+
+@turns.command(epilog=examples("cj turns failed", "cj turns failed --since 2h --error model_unavailable --json"))
+@SINCE
+@ERROR
+@LIMIT
+@json_option
+def failed(since: float | None, error: str | None, limit: int, as_json: bool) -> None:
+    """List failed turns that were not retried, dead ones too, latest first."""
+    _list_turns(as_json, "no failed turns", since_seconds=since, error=error, limit=limit)
 
 
 @turns.command(epilog=examples("cj turns dead", "cj turns dead --json | jq '.[].id'"))
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@LIMIT
 @json_option
 def dead(limit: int, as_json: bool) -> None:
     """List dead turns that were not retried, latest first."""
-    from workers.operations import dead_turns
+    _list_turns(as_json, "no dead turns", only_dead=True, limit=limit)
+
+
+def _list_turns(as_json: bool, none: str, **which: Any) -> None:
+    from workers.operations import failed_turns
 
     with transaction() as session:
-        found = dead_turns.dead(session, limit=limit)
+        found = failed_turns.failed(session, **which)
     if as_json:
         print_json([turn.to_json() for turn in found])
         return
     for turn in found:
-        where = f"turn {turn.seq} of {turn.conversation_id}"
-        click.echo(f"{turn.id}  {turn.finished_at:%Y-%m-%d %H:%M:%S}  {where}: {turn.error or 'no error recorded'}")
+        where = f"turn {turn.seq} of {turn.conversation_id} ({turn.event})"
+        dead = ", dead" if turn.status == "dead" else ""
+        click.echo(plain(f"{turn.id}  {turn.finished_at:%Y-%m-%d %H:%M:%S}  {where}: {turn.error}{dead}"))
     if not found:
-        click.echo("no dead turns")
+        click.echo(none)
 
 
-@turns.command("retry", epilog=examples("cj turns retry 17"))
-@click.argument("turn_id", metavar="ID", type=int)
-def retry_turn(turn_id: int) -> None:
-    """Retry dead turn ID: queue its input as a new turn of the conversation."""
-    from workers.operations import dead_turns
+@turns.command(
+    "retry",
+    epilog=examples("cj turns retry 17", "cj turns retry --all --since 2h --error model_unavailable"),
+)
+@click.argument("turn_id", metavar="[ID]", type=int, required=False)
+@click.option("--all", "every", is_flag=True, help="All that `cj turns failed` lists with the same options.")
+@SINCE
+@ERROR
+@LIMIT
+def retry_turn(turn_id: int | None, every: bool, since: float | None, error: str | None, limit: int) -> None:
+    """Retry failed turn ID, or --all: queue its input as a new turn of the conversation, once.
 
+    With --all, messages of merchants who have written again since are left out.
+    """
+    from workers.operations import failed_turns
+
+    if every == (turn_id is not None):
+        raise WrongUse("name the ID of a failed turn, or --all")
     with transaction() as session:
-        queued = dead_turns.ask_again(session, turn_id)
-    if queued is None:
-        raise CommandFailed(f"turn {turn_id} is not dead or was already retried; see `cj turns dead`")
-    click.echo(f"queued as turn {queued}")
+        if turn_id is not None:
+            ids = [turn_id]
+        else:
+            found = failed_turns.failed(session, only_owed=True, since_seconds=since, error=error, limit=limit)
+            ids = [turn.id for turn in reversed(found)]  # in the order in which they failed
+        queued = {id: new for id in ids if (new := failed_turns.ask_again(session, id)) is not None}
+    if turn_id is not None and not queued:
+        raise CommandFailed(f"turn {turn_id} has not failed or was already retried; see `cj turns failed`")
+    for id, new in queued.items():
+        click.echo(f"turn {id} is queued as turn {new}")
+    if every:
+        click.echo(f"{len(queued)} {'turn' if len(queued) == 1 else 'turns'} retried")
 
 
 @click.group(short_help="Show privacy requests and answer those for stored data.")

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import SecretStr
 
-from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, print_json, settings_for
+from workers.cli.common import (
+    CommandFailed,
+    WrongUse,
+    examples,
+    explained,
+    json_option,
+    plain,
+    print_json,
+    settings_for,
+)
+from workers.local.home import environment_here
+from workers.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from storage.database import Database
@@ -134,16 +145,50 @@ def tokens() -> None:
 
 
 @tokens.command("new-key", epilog=examples("export CJ_TOKEN_KEYS=$(cj tokens new-key)"))
-@click.option("--id", "key_id", type=click.IntRange(1, 255), default=1, show_default=True)
-def new_key(key_id: int) -> None:
-    """Print a new key in CJ_TOKEN_KEYS format.
+@click.option(
+    "--id", "key_id", type=click.IntRange(1, 255), help="Default: above those of CJ_TOKEN_KEYS and of stored tokens."
+)
+def new_key(key_id: int | None) -> None:
+    """Print a new key in CJ_TOKEN_KEYS format. Needs no settings.
 
-    To rotate keys: put the new one, with a higher id, first (the first key seals, all open), restart the workers,
-    run `cj tokens reseal`, then remove the old key.
+    To rotate keys: put the new one first (the first key seals, all open), restart the workers,
+    run `cj tokens reseal`, then remove the old key. Never use an id twice: a token says only the id of its key.
     """
     from storage.vault import new_key_text
+    from workers.operations.token_keys import next_id
 
-    click.echo(new_key_text(key_id))
+    used = _ids_in_use()
+    if key_id in used:
+        raise WrongUse(f"key {key_id} exists already; tokens it sealed would not open any more: leave out --id")
+    try:
+        click.echo(new_key_text(key_id or next_id(used)))
+    except ValueError as error:
+        raise WrongUse(str(error)) from None
+
+
+def _ids_in_use() -> set[int]:
+    """Of the keys that are configured, and of those that seal stored tokens, as far as either can be seen."""
+    from storage import merchants
+    from storage.database import Database
+    from storage.errors import StorageError
+    from storage.vault import Vault, new_key_text
+
+    try:
+        settings = Settings.read(environment_here(), needed=())
+    except SettingsError as error:
+        raise WrongUse(explained(error)) from None
+    configured = set(Vault.from_text(settings.token_keys).key_ids) if settings.token_keys else set()
+    if not settings.database_url:
+        return configured
+    database = Database(settings.database_url, pool_size=1, application_name="cj-tokens")
+    try:
+        with database.transaction() as session:
+            return configured | set(merchants.try_keys(session, Vault.from_text(new_key_text()), each=1))
+    except StorageError as error:
+        click.echo(f"cj: which keys seal stored tokens cannot be seen: {error}", err=True)
+        return configured
+    finally:
+        database.dispose()
 
 
 @tokens.command(epilog=examples("CJ_TOKEN_KEYS=2:…,1:… cj tokens reseal", "cj tokens reseal --json | jq .complete"))
@@ -166,10 +211,13 @@ def reseal(batch: int, as_json: bool) -> None:
         if done.is_complete:
             click.echo("all other keys can be removed from CJ_TOKEN_KEYS")
         else:
-            click.echo(f"keys still in use: {', '.join(map(str, sorted(done.keys_in_use)))}; keep them")
+            click.echo(f"keys still in use: {', '.join(map(str, sorted(done.keys_in_use)))}; keep them all")
     if done.unreadable:
         rows = ", ".join(map(str, done.unreadable))
-        raise CommandFailed(f"no key opens these rows of merchant_integrations: {rows}; reconnect these shops")
+        raise CommandFailed(
+            f"CJ_TOKEN_KEYS opens none of these rows of merchant_integrations: {rows}; put the key that sealed them "
+            "back under its id, or, if it is lost, let these shops connect again"
+        )
 
 
 @tokens.command(

@@ -61,7 +61,7 @@ class ReplyPublisher:
             with self._app.producer_or_acquire() as producer:
                 return queues.length(queues.REPLIES, producer.channel)
         except Exception as error:  # noqa: BLE001 - as in publishing
-            self._breaker.failed(type(error).__name__)
+            self._breaker.failed(queues.cause(error))
             return None
 
     def purge(self) -> bool:
@@ -75,7 +75,7 @@ class ReplyPublisher:
             with self._app.producer_or_acquire() as producer:
                 queues.purge(queues.REPLIES, producer.channel)
         except Exception as error:  # noqa: BLE001 - as in publishing
-            self._breaker.failed(type(error).__name__)
+            self._breaker.failed(queues.cause(error))
             return False
         return True
 
@@ -100,7 +100,7 @@ class ReplyPublisher:
                 for reply in replies:
                     self._publish_one(producer, reply)
         except Exception as error:  # noqa: BLE001 - whatever the broker's client raises: try later
-            self._breaker.failed(type(error).__name__)
+            self._breaker.failed(queues.cause(error))
             return []
         self._breaker.worked()
         return [reply.id for reply in replies]

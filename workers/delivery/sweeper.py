@@ -19,7 +19,7 @@ from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import Expired
-from workers import logs
+from workers import logs, metrics
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 
@@ -47,11 +47,12 @@ class Found:
     events: list[int] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
     replies: list[OutgoingReply] = field(default_factory=list)
+    is_cut_off: bool = False
 
     @property
     def is_full(self) -> bool:
         """Whether there is probably more."""
-        return max(len(self.events), len(self.turns), len(self.replies)) >= BATCH
+        return self.is_cut_off or max(len(self.events), len(self.turns), len(self.replies)) >= BATCH
 
 
 class Duties:
@@ -67,6 +68,7 @@ class Duties:
     def expire_leases(self, session: Session) -> Found:
         """Turns whose worker fell silent run again, or are given up with an apology."""
         expired = turns.expire(session)
+        metrics.leases_lost(len(expired))
         found = Found()
         for turn in expired:
             log.warning("lease expired", turn_id=turn.turn_id, dead=turn.dead)
@@ -114,7 +116,7 @@ class Duties:
         usage.prune(session)
         if pruned.turns or pruned.events:
             log.info("deleted what was kept long enough", turns=pruned.turns, events=pruned.events)
-        return Found()
+        return Found(is_cut_off=pruned.is_cut_off)
 
 
 def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
@@ -174,7 +176,7 @@ class Sweeper:
                 is_away = False
             except StorageError as error:
                 if not is_away:
-                    log.warning("sweeper waits for Postgres", duty=name, error_code=error.code)
+                    log.warning("sweeper waits for Postgres", duty=name, reason=str(error))
                 is_away = True
             except Exception:
                 log.exception("sweep failed", duty=name)
@@ -191,7 +193,9 @@ class Sweeper:
         """False if the broker did not take all of it."""
         told = True
         if found.replies:
-            told = self._reply_publisher.publish(found.replies) == len(found.replies)
+            published = self._reply_publisher.publish(found.replies)
+            told = published == len(found.replies)
+            metrics.replies_resent(published)
             self._reply_publisher.note()  # else the next sweep would find them again
         wake_ups = [self._wake_ups.handle_events(found.events)]
         wake_ups += [self._wake_ups.run_turn(turn_id) for turn_id in found.turns]

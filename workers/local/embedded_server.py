@@ -76,7 +76,7 @@ class EmbeddedServer:
         """Create the folder, and refuse a second server on it: two would corrupt each other's data."""
         if self._keeper is not None:
             raise EmbeddedServerError(f"{self.name} in {self.folder} is already running")
-        # Private to its owner, though its content may belong to another user (see `embedded._service_user`).
+        # Private to its owner, though its content may belong to another user (see `embedded.service_user`).
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.unlink()

@@ -23,7 +23,10 @@ _SUBJECTS = {
 }
 _CONNECT = "No Shopify store is connected yet, so I can't look anything up. Shall we connect your store?"
 _RECONNECT = "Shopify no longer accepts my access to your store. Please reconnect the store, and I'll look again."
-_CUT_OFF = {"shopify.not_connected": _CONNECT, "shopify.unauthorized": _RECONNECT, "shopify.no_token": _RECONNECT}
+_OURS = (
+    "I can't read your store's data right now. That is a fault on our side, not your store's, and we are repairing it."
+)
+_CUT_OFF = {"shopify.not_connected": _CONNECT, "shopify.unauthorized": _RECONNECT, "shopify.no_token": _OURS}
 _WHY = {
     "shopify.throttled": "Shopify asks me to slow down, so I'll try again in a moment.",
     "shopify.unavailable": "Shopify does not answer at the moment.",

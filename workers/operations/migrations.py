@@ -26,14 +26,19 @@ class NoMigrations(Exception):
     """This is an installed package; the migrations exist only in a checkout."""
 
 
-def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate up to `revision`. Raises NoMigrations, and UnfitDatabase for one with another encoding than UTF8; else
-    the library's errors: a person reads them."""
+def upgrade(database_url: str, revision: str = "head", *, patience_seconds: float | None = None) -> None:
+    """Migrate up to `revision`, after another migration, if there is one, or `patience_seconds`.
+
+    Raises NoMigrations, and UnfitDatabase for one with another encoding than UTF8; else the library's errors: a person
+    reads them.
+    """
     from alembic import command  # a worker only asks for `problem` and need not pay for it
 
     if (unfit := _look(database_url)[0]) is not None:
         raise UnfitDatabase(unfit)
-    command.upgrade(_config(database_url), revision)
+    config = _config(database_url)
+    config.attributes["patience_seconds"] = patience_seconds
+    command.upgrade(config, revision)
 
 
 def make_roles(database_url: str) -> None:
@@ -57,7 +62,8 @@ def current(database_url: str) -> str | None:
 
 def _look(database_url: str) -> tuple[str | None, str | None]:
     """What is wrong with the database's encoding, and its revision."""
-    connection = Database(database_url, pool_size=1, application_name="cj-migrations")
+    # Through a pool, the migration may get the connection that this one leaves.
+    connection = Database(database_url, pool_size=1, application_name="cj-migrations", session_settings={})
     try:
         with connection.transaction() as session:
             return database.encoding_problem(session), database.revision(session)

@@ -1,6 +1,6 @@
 """The timeline of one conversation, from event to final reply, read from the rows alone.
 
-Milliseconds count from when the causing event was received. All times are from Postgres' clock.
+Milliseconds count from when the causing event was received. All times are Postgres', in UTC.
 """
 
 import json
@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 
 from storage.database import Session
+from workers.operations import why
 
 CONVERSATION = text("SELECT id, merchant_id, workflow, status FROM conversations WHERE id = :conversation")
 EVENTS = text("""
-    SELECT key, source, id, type, status, error, received_at, processed_at FROM events
+    SELECT key, source, id, type, status, error_code, error, attempts, received_at, processed_at, run_after FROM events
     WHERE key IN (SELECT event_key FROM turns WHERE conversation_id = :conversation)
-       OR (status = 'received' AND conversation_id = :conversation)
+       OR (merchant_id = :merchant AND conversation_id = :conversation)
     ORDER BY received_at, key
 """)
 TURNS = text("""
@@ -26,12 +27,12 @@ TURNS = text("""
     FROM turns WHERE conversation_id = :conversation ORDER BY seq
 """)
 STEPS = text("""
-    SELECT s.turn_id, s.step, s.assistant, s.model, s.created_at, s.finished_at
+    SELECT s.turn_id, s.step, s.assistant, s.tool_results, s.model, s.created_at, s.finished_at
     FROM steps s JOIN turns t ON t.id = s.turn_id
     WHERE t.conversation_id = :conversation ORDER BY s.turn_id, s.step
 """)
 REPLIES = text("""
-    SELECT turn_id, sequence, body, created_at, published_at, acked_at
+    SELECT turn_id, sequence, body, created_at, published_at, acked_at, publishes
     FROM replies WHERE conversation_id = :conversation ORDER BY turn_id, sequence
 """)
 
@@ -94,18 +95,23 @@ class Timeline:
         """The timeline as text."""
         yield f"{self.conversation_id}: merchant {self.merchant_id}, workflow {self.workflow}"
         for story in self.events:
-            yield f"{story.type} from {story.source}, id {story.id}"
+            yield f"{story.type} from {story.source}, id {story.id}, at {story.moments[0].at:%Y-%m-%d %H:%M:%S} UTC"
             for moment in story.moments:
                 turn = f"turn {moment.turn}" if moment.turn else ""
                 yield f"{moment.ms:9,.0f} ms  {turn:8} {moment.kind:9} {moment.text}".rstrip()
 
 
-def read(session: Session, conversation_id: str) -> Timeline | None:
-    """The conversation's timeline; None if there is no such conversation."""
-    parameters = {"conversation": conversation_id}
-    conversation = session.execute(CONVERSATION, parameters).mappings().one_or_none()
-    if conversation is None:
+def read(session: Session, name: str) -> Timeline | None:
+    """The timeline of a conversation: of that id, or the latest one of a merchant or shop; else None."""
+    target = why.resolve(session, name)
+    if target is None:
         return None
+    case = why.read(session, target)
+    if not case.conversations:
+        return None
+    parameters = {"conversation": case.conversations[0]["id"], "merchant": target.merchant_id}
+    conversation = session.execute(CONVERSATION, parameters).mappings().one()
+    waits = {turn["id"]: why.standing(turn, case) for turn in case.open_turns}
     steps = _by_turn(session.execute(STEPS, parameters).mappings().all())
     replies = _by_turn(session.execute(REPLIES, parameters).mappings().all())
     turns = session.execute(TURNS, parameters).mappings().all()
@@ -116,6 +122,8 @@ def read(session: Session, conversation_id: str) -> Timeline | None:
         moments.add_event(event, len(caused))
         for turn in caused:
             moments.add_turn(turn, steps.get(turn["id"], []), replies.get(turn["id"], []))
+            if turn["id"] in waits:
+                moments.add_standing(case.now, waits[turn["id"]], turn["seq"])
         stories.append(EventStory(event["id"], event["source"], event["type"], moments.in_order()))
     return Timeline(conversation["id"], conversation["merchant_id"], conversation["workflow"], tuple(stories))
 
@@ -132,7 +140,12 @@ class _Moments:
 
     def add_event(self, event: RowMapping, turns: int) -> None:
         self._add(event["received_at"], "event", "received")
-        self._add(event["processed_at"], "event", f"processed: {turns} turn{'' if turns == 1 else 's'} queued")
+        if event["status"] == "rejected":
+            self._add(event["processed_at"], "event", f"refused: {event['error_code']}: {event['error']}")
+        elif event["status"] == "received" and event["attempts"]:
+            self._add(event["run_after"], "event", f"put off {event['attempts']} times, until then")
+        else:
+            self._add(event["processed_at"], "event", f"processed: {turns} turn{'' if turns == 1 else 's'} queued")
 
     def add_turn(self, turn: RowMapping, steps: Sequence[RowMapping], replies: Sequence[RowMapping]) -> None:
         failures = turn["failures"]
@@ -149,11 +162,19 @@ class _Moments:
             if not prefetched:
                 self._add(step["created_at"], "model", answer, seq, {"model": step["model"], "step": step["step"]})
             if calls:
-                self._add(step["finished_at"], "tools", f"answered {', '.join(calls)}", seq)
+                came = {result.get("tool_call_id"): result.get("content") for result in step["tool_results"] or []}
+                told = [
+                    f"{_call(call)}: {_outcome(came.get(call.get('id')))}" for call in step["assistant"]["tool_calls"]
+                ]
+                self._add(step["finished_at"], "tools", "; ".join(told), seq)
         for reply in replies:
             self._add_reply(reply, seq)
         end = f"answered by turn id {turn['absorbed_by']}" if turn["absorbed_by"] else turn["error"] or ""
         self._add(turn["finished_at"], turn["status"], end, seq)
+
+    def add_standing(self, now: datetime, said: str, seq: int) -> None:
+        """What an open turn does or waits for now."""
+        self._add(now, "now", said, seq)
 
     def _add_reply(self, reply: RowMapping, seq: int) -> None:
         data = reply["body"].get("data", [])
@@ -171,7 +192,7 @@ class _Moments:
             "published_ms": self._ms(reply["published_at"]),
             "acked_ms": self._ms(reply["acked_at"]),
         }
-        self._add(reply["created_at"], kind, said, seq, details)
+        self._add(reply["created_at"], kind, f"{said}  ({_delivery(reply)})", seq, details)
 
     def _add(
         self,
@@ -213,6 +234,26 @@ def _call(call: Mapping[str, Any]) -> str:
         arguments = {}
     values = ", ".join(str(value) for value in arguments.values()) if isinstance(arguments, dict) else ""
     return f"{function.get('name')}({_shortened(values)})"
+
+
+def _outcome(content: Any) -> str:
+    """`ok`, or what was wrong: `shopify.unavailable, data of 10:00 used`."""
+    if not isinstance(content, Mapping) or "success" not in content:
+        return "answered"
+    if not content["success"]:
+        return str(content.get("error_code"))
+    if stale := content.get("stale"):
+        return f"old data of {content.get('as_of')}, for {stale.get('code')}"
+    missing = [str(part.get("code")) for part in content.get("missing") or []]
+    return "ok" + (", cached" if content.get("cached") else "") + (f", without {', '.join(missing)}" if missing else "")
+
+
+def _delivery(reply: RowMapping) -> str:
+    if reply["acked_at"] is not None:
+        return f"acked after {(reply['acked_at'] - reply['created_at']).total_seconds():.2f} s"
+    if reply["published_at"] is None:
+        return "not published"
+    return f"published {reply['publishes']} time{'' if reply['publishes'] == 1 else 's'}, not acked"
 
 
 def _shortened(said: str) -> str:

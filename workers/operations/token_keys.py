@@ -4,13 +4,16 @@ Each batch is its own transaction and locks its rows only briefly, so a worker t
 milliseconds. Finished batches stay resealed: simply restart an interrupted run.
 """
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from storage import merchants
 from storage.database import Database
+from storage.merchants import KeyTrial
 from storage.vault import Vault
 
 BATCH = 100
+LARGEST_ID = 255
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,41 @@ class Resealing:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all keys but the first can be removed."""
-        return self.keys_in_use <= {self.sealing_key}
+        """Whether all keys but the first can be removed: every token was opened, and that key seals all of them."""
+        return not self.unreadable and self.keys_in_use <= {self.sealing_key}
+
+
+def problems(trials: Mapping[int, KeyTrial], vault: Vault) -> Iterator[str]:
+    """What is wrong with the keys by a trial of them: sentences for an operator."""
+    for key_id, trial in sorted(trials.items()):
+        if key_id not in vault.key_ids:
+            yield (
+                f"CJ_TOKEN_KEYS lacks key {key_id}, which seals stored tokens: append it to the list; "
+                "remove it once `cj tokens reseal` has resealed everything with the first key"
+            )
+        elif trial.opened == 0:
+            yield (
+                f"CJ_TOKEN_KEYS has another key under the id {key_id} than the one that seals stored tokens: none of "
+                f"{trial.tried} opens; put the former key back, and give the new one an id of its own"
+            )
+
+
+def warnings(trials: Mapping[int, KeyTrial], vault: Vault) -> Iterator[str]:
+    """What is wrong with some tokens only."""
+    for key_id, trial in sorted(trials.items()):
+        if key_id in vault.key_ids and 0 < trial.opened < trial.tried:
+            yield (
+                f"{trial.tried - trial.opened} of {trial.tried} tokens sealed with key {key_id} do not open: another "
+                "key may have stood under its id for a while; `cj tokens reseal` lists the rows"
+            )
+
+
+def next_id(used: Collection[int]) -> int:
+    """An id for a new key that no other has had, as far as the ids in use tell. Raises ValueError if none is left."""
+    key_id = max(used, default=0) + 1
+    if key_id > LARGEST_ID:
+        raise ValueError(f"key ids end at {LARGEST_ID}; name a free one with --id")
+    return key_id
 
 
 def reseal(database: Database, vault: Vault, *, batch: int = BATCH) -> Resealing:
@@ -40,5 +76,5 @@ def reseal(database: Database, vault: Vault, *, batch: int = BATCH) -> Resealing
             break
         after = done.next
     with database.transaction() as session:
-        in_use = frozenset(merchants.key_ids_in_use(session))
+        in_use = frozenset(merchants.try_keys(session, vault))
     return Resealing(count, tuple(unreadable), in_use, vault.sealing_id)

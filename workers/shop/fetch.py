@@ -13,6 +13,7 @@ from typing import Any
 
 from events.data_types import COMPARISONS, DATA_TYPES, DEFAULT_COMPARISON, DEFAULT_PERIOD, PERIODS
 from shopify.errors import ShopifyError, Temporary, Unauthorized
+from shopify.rate_limit import OWN_BUCKET
 from shopify.retries import SECOND_LOOK_SECONDS
 from storage import connections
 from storage.cache import Answered, Cache, Hit, Joined, Lead
@@ -37,6 +38,10 @@ LEAD_TTL_MS = 3_000
 """How long after its last heartbeat the leader of a flight counts as dead, and the next request leads."""
 RENEW_SECONDS = 1.0
 """How often a leader sends a heartbeat."""
+OUR_FAULT = (
+    "Store data cannot be read right now. The fault is on CJ's side and is being repaired; the store need not be "
+    "connected again."
+)
 NO_TOKEN = "Unable to access store data. Suggest reconnecting the store."  # noqa: S105 - words, not a secret
 
 
@@ -113,8 +118,8 @@ class ShopifyFetcher:
             if token is None:
                 return self._answer(request, self._not_connected(request))
         except (TokenUnreadable, StorageUnavailable) as error:
-            log.error("cannot read the access token", error_code=error.code)
-            return self._answer(request, results.failed(request.data_type, "shopify.no_token", NO_TOKEN))
+            log.error("cannot read the access token", merchant_id=request.merchant_id, reason=str(error))
+            return self._answer(request, results.failed(request.data_type, "shopify.no_token", OUR_FAULT))
         except ShopifyError as error:
             log.warning("no access token", error_code=error.code, reason=error.operator)
             return self._answer(request, self._without_token(request, error))
@@ -147,14 +152,15 @@ class ShopifyFetcher:
         failpoint("fetch.after")
         self._cache.land(flight, result, kept=kept, ttl_s=seconds)
         self._answer(request, result)
-        metrics.fetch(request.data_type, results.outcome(result))
-        log.info(
+        took, outcome = time.monotonic() - started, results.outcome(result)
+        metrics.fetch(request.data_type, outcome, took)
+        (log.info if outcome in ("ok", "partial") else log.warning)(
             "fetched from Shopify",
             data_type=request.data_type,
-            success=result["success"],
+            result=outcome,
             error_code=result.get("error_code"),
             stale=result.get("stale", {}).get("code"),
-            milliseconds=round((time.monotonic() - started) * 1000),
+            milliseconds=round(took * 1000),
         )
 
     @contextmanager
@@ -185,13 +191,16 @@ class ShopifyFetcher:
             which = {"period": request.period, "compare_to": request.compare_to} if request.period else {}
             found = self._reader.read(token, request.data_type, now=now, deadline=deadline, **which)
         except ShopifyError as error:
-            metrics.shopify_error(error.code)
+            metrics.shopify_read(error.code)
             details = {"error_code": error.code, "reason": error.operator, "request_id": error.request_id}
             if isinstance(error, Unauthorized):  # it is tried again; giving it up is what is worth a warning
                 log.info("access token refused", **details)
+            elif error.reason == OWN_BUCKET:
+                log.warning("not asked: the shop's points are used up", **details)
             else:
                 log.warning("Shopify refused", **details)
             return results.refused(request.data_type, error)
+        metrics.shopify_read("ok")
         return results.fetched(request.data_type, found, now)
 
     def _ask_patiently(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:

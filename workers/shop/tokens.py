@@ -22,7 +22,7 @@ from storage.database import Database, Session
 from storage.errors import StorageError, StorageUnavailable
 from storage.merchants import AccessToken, Renewal
 from storage.vault import Vault
-from workers import logs
+from workers import logs, metrics
 from workers.failpoints import in_transaction
 
 log = logs.get(__name__)
@@ -122,14 +122,17 @@ class TokenKeeper:
         try:
             # Once sent, the refresh matters more than the fetch that needed it, so it gets at least a second.
             pair = self._refresh(renewal.shop_domain, renewal.refresh_token, max(deadline, time.monotonic() + 1.0))
-        except Unauthorized:
+        except Unauthorized as error:
+            metrics.token_renewal(error.code)
             self._mark(token)
             raise
         except ShopifyError as error:
+            metrics.token_renewal(error.code)
             log.warning("token could not be renewed", error_code=error.code, reason=error.operator)
             with suppress(StorageError), self._database.transaction() as session:
                 merchants.put_off_renewal(session, renewal)
             raise
+        metrics.token_renewal("ok")
         if self._keep(renewal, pair):
             log.info("token renewed", shop_domain=renewal.shop_domain, expires_in=pair.expires_in)
         else:

@@ -55,6 +55,7 @@ class Effects:
     """What to tell other workers once the transaction is committed."""
 
     merchant_id: str | None = None
+    event_id: str | None = None
     turn_ids: list[int] = field(default_factory=list)
     wake_ups: list[int] = field(default_factory=list)  # of these turns, those that may find room now
     replies: list[OutgoingReply] = field(default_factory=list)
@@ -105,7 +106,7 @@ def handle(
 def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waiting: int, at_a_time: int) -> Effects:
     if row.error_code is not None:
         return Effects(row.merchant_id, replies=refuse(session, row, row.error_code, row.error or ""))
-    effects = Effects(row.merchant_id)
+    effects = Effects(row.merchant_id, row.id)
     try:
         with session.begin_nested():
             _Handler(session, workflows, row, effects, max_waiting, at_a_time).run()
@@ -127,7 +128,10 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
     if row.type in privacy.ENDS_HERE:
         privacy.forget_contacts(session, row)  # the merchant's data is gone already
     inbox.processed(session, row.key)
-    metrics.event(row.type, "over_limit" if effects.is_over_limit else "handled")
+    result = "over_limit" if effects.is_over_limit else "handled"
+    metrics.event(row.type, result, age_seconds=row.age_seconds)
+    waited = round(row.age_seconds * 1000)
+    log.info("event handled", event_type=row.type, result=result, turns=len(effects.turn_ids), waited_ms=waited)
     return effects
 
 

@@ -46,8 +46,8 @@ def _run_one(tools: Resources, event_key: int, merchant_ids: set[str], over_limi
                     over_limit.add(effects.merchant_id)
             if effects.postponed_seconds is not None:
                 return
-    except StorageUnavailable:
-        log.warning("event waits for Postgres; the sweeper will retry it", event_key=event_key)
+    except StorageUnavailable as error:
+        log.warning("event waits for Postgres; the sweeper will retry it", event_key=event_key, reason=str(error))
         with suppress(StorageError):  # Postgres is away altogether
             _postpone(tools, event_key, refuse=False)
     except Exception:
@@ -113,7 +113,10 @@ def notify(tools: Resources, effects: Effects) -> None:
     and the turn starts before the other prefetches are sent."""
     for merchant_id in effects.forget_cache_of:
         tools.cache.drop(merchant_id)
-    fetches = [FetchRequest(merchant_id, data_type).to_json() for merchant_id, data_type in effects.prefetches]
+    fetches = [
+        FetchRequest(merchant_id, data_type, event_id=effects.event_id).to_json()
+        for merchant_id, data_type in effects.prefetches
+    ]
     for request in fetches[:1]:
         tools.wake_ups.fetch(request)
     for turn_id in effects.wake_ups:

@@ -99,6 +99,12 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("DATABASE_URL", "mysql://cj:leaked@db/cj", "begins with mysql://"),
         ("DATABASE_URL", "cj:leaked@db/cj", "is not a URL"),
         ("DATABASE_URL", "postgresql://cj:leaked@db:port/cj", "port is invalid"),
+        ("DATABASE_URL", "postgresql://cj:leaked@a:5432,b:port/cj", "port is invalid"),
+        ("DATABASE_URL", "postgresql://cj:leaked@db/cj?schema=leaked", "has the parameter schema"),
+        ("DATABASE_URL", "postgresql://cj:leaked@db/cj?pgbouncer=true", "has the parameter pgbouncer"),
+        ("DATABASE_URL", "postgresql://cj:leaked%zz@db/cj", "is not a URL that Postgres takes"),
+        ("CELERY_BROKER_URL", "redis://:leaked@other/0", "unset it"),
+        ("CELERY_BROKER_WRITE_URL", "redis://:leaked@other/0", "unset it"),
         ("BROKER_URL", "memory://", "redis://"),
         ("REDIS_URL", "amqp://mq", "redis://"),
         ("CJ_TOKEN_KEYS", "leaked", "cj tokens new-key"),
@@ -126,6 +132,13 @@ def test_wrong_value(variable: str, value: str, said: str) -> None:
     assert problem.startswith(variable + " ")
     assert said in problem
     assert "leaked" not in problem
+
+
+def test_several_servers_of_postgres() -> None:
+    several = "postgresql://cj:db-secret@a:5432,b:5433/cj?target_session_attrs=read-write"
+    settings = Settings.read({**GOOD, "DATABASE_URL": several, "CELERY_BROKER_URL": GOOD["BROKER_URL"]})
+    assert settings.database_url == several
+    assert "db-secret" not in settings.shown()["DATABASE_URL"]
 
 
 def test_values_that_belong_together() -> None:

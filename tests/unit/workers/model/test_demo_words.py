@@ -335,7 +335,7 @@ def test_the_same_failure_is_explained_once() -> None:
     [
         ("shopify.throttled", "Shopify asks us to slow down for a moment.", "I'll try again in a moment"),
         ("shopify.unauthorized", "unauthorized: …", "Please reconnect the store"),
-        ("shopify.no_token", "Unable to access store data.", "Please reconnect the store"),
+        ("shopify.no_token", "Unable to access store data.", "a fault on our side"),
         ("shopify.not_connected", "No Shopify store is connected. Suggest …", "Shall we connect your store?"),
         ("shopify.unavailable", "Say so and go on.", "Shopify does not answer at the moment."),
         ("shopify.store_unavailable", "Your store is frozen at Shopify.", "activity. Your store is frozen at Shopify."),

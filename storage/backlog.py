@@ -1,0 +1,78 @@
+"""What waits in Postgres, and since when: what `cj status` shows and the gauges count.
+
+The SQL is in `backlog.sql`. Ages and spans are in seconds of the database's clock.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from storage import sql
+from storage.database import Session
+from storage.privacy import DAYS
+from storage.turns import RETRY
+
+SQL = sql.load("backlog")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """So many rows wait, the oldest for so long; 0 if none does."""
+
+    count: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """`failed` and `dead` turns and `refused` events are those of the last hour, less those that were retried."""
+
+    events: Waiting
+    turns: Waiting
+    """Those that could run: neither parked nor before their time."""
+    replies: Waiting
+    """Those that the gateway has not acked."""
+    running: int
+    parked: int
+    failed: int
+    dead: int
+    refused: int
+    integrations: Mapping[str, int]
+    overdue_seconds: float
+    """How long the oldest ended turn is past what retention allows; 0 if none is."""
+    clock_ahead_seconds: float = 0.0
+    """This process's clock, less the database's."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How long something took lately, over so many cases."""
+
+    count: int
+    p50: float
+    p95: float
+
+
+def read(session: Session) -> Backlog:
+    """What waits now."""
+    row = session.execute(SQL["backlog"], {"retry": RETRY, "days": DAYS}).one()
+    statuses = {"active": 0, "needs_reauth": 0, "uninstalled": 0, **(row.integrations or {})}
+    return Backlog(
+        events=Waiting(row.events, max(row.events_age or 0.0, 0.0)),
+        turns=Waiting(row.turns, max(row.turns_age or 0.0, 0.0)),
+        replies=Waiting(row.replies, max(row.replies_age or 0.0, 0.0)),
+        running=row.running,
+        parked=row.parked,
+        failed=row.failed,
+        dead=row.dead,
+        refused=row.refused,
+        integrations=statuses,
+        overdue_seconds=max(row.overdue or 0.0, 0.0),
+        clock_ahead_seconds=time.time() - row.now,
+    )
+
+
+def speeds(session: Session, *, window_seconds: float) -> dict[str, Speed]:
+    """How long events, turns and CJ's first words took in the last `window_seconds`, by what was measured."""
+    rows = session.execute(SQL["speeds"], {"window": window_seconds})
+    return {row.what: Speed(row.number, row.p50, row.p95) for row in rows}

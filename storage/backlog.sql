@@ -1,0 +1,66 @@
+-- What waits, and since when: for `cj status` and for the gauges. Every part is a range of an index that holds only what
+-- waits, or what is young, so it costs nothing while all is well.
+
+-- name: backlog
+WITH parked AS (
+    -- As the fragment `parked` of turns.sql, from the side of the few merchants who must reconnect.
+    SELECT t.id FROM integrations i
+    JOIN conversations c ON c.merchant_id = i.merchant_id
+        AND c.context ->> 'reconnect_asked' = CAST(i.token_version AS text)
+    JOIN turns t ON t.conversation_id = c.id AND t.status = 'queued'
+    WHERE i.type = 'shopify' AND i.status = 'needs_reauth'
+), queued AS (
+    SELECT count(*) AS number, min(run_after) AS since FROM turns
+    WHERE status = 'queued' AND run_after <= clock_timestamp() AND id NOT IN (SELECT id FROM parked)
+), received AS (
+    SELECT count(*) AS number, min(received_at) AS since FROM events WHERE status = 'received'
+), unacked AS (
+    SELECT count(*) AS number, min(created_at) AS since FROM replies WHERE acked_at IS NULL
+), failures AS (
+    SELECT count(*) AS number, count(*) FILTER (WHERE t.status = 'dead') AS dead FROM turns t
+    WHERE t.status IN ('done', 'dead') AND t.error IS NOT NULL
+      AND t.finished_at > (SELECT clock_timestamp()) - interval '1 hour'
+      AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.event_key = t.event_key AND r.action = t.action + :retry)
+)
+SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.number AS events, CAST(extract(epoch FROM clock_timestamp() - received.since) AS float) AS events_age,
+       queued.number AS turns, CAST(extract(epoch FROM clock_timestamp() - queued.since) AS float) AS turns_age,
+       unacked.number AS replies, CAST(extract(epoch FROM clock_timestamp() - unacked.since) AS float) AS replies_age,
+       (SELECT count(*) FROM turns WHERE status = 'running') AS running,
+       (SELECT count(*) FROM parked) AS parked, failures.number AS failed, failures.dead,
+       (SELECT count(*) FROM events WHERE status = 'rejected'
+        AND processed_at > (SELECT clock_timestamp()) - interval '1 hour') AS refused,
+       (SELECT jsonb_object_agg(status, number) FROM (
+           SELECT status, count(*) AS number FROM integrations WHERE type = 'shopify' GROUP BY status) AS shops)
+           AS integrations,
+       CAST(extract(epoch FROM clock_timestamp() - make_interval(days => :days) - (
+           SELECT min(finished_at) FROM turns WHERE status IN ('done', 'dead'))) AS float) AS overdue
+FROM received, queued, unacked, failures
+
+-- name: speeds
+-- How long events waited and turns took lately, in seconds.
+SELECT what, count(*) AS number, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
+       percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95
+FROM (
+    SELECT 'event handled' AS what, CAST(extract(epoch FROM e.processed_at - e.received_at) AS float) AS seconds FROM events e
+    WHERE e.status IN ('processed', 'rejected')
+      AND e.processed_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+    UNION ALL
+    SELECT 'turn claimed', CAST(extract(epoch FROM t.started_at - t.created_at) AS float) FROM turns t
+    WHERE t.status IN ('done', 'dead') AND t.started_at IS NOT NULL AND t.absorbed_by IS NULL
+      AND t.finished_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+    UNION ALL
+    SELECT 'first words', CAST(extract(epoch FROM first.at - e.received_at) AS float)
+    FROM turns t JOIN events e ON e.key = t.event_key
+    CROSS JOIN LATERAL (
+        SELECT min(r.created_at) AS at FROM replies r
+        WHERE r.turn_id = t.id AND r.body @? '$.data[*].type ? (@ starts with "TEXT_MESSAGE")') AS first
+    WHERE t.status = 'done' AND t.absorbed_by IS NULL
+      AND t.finished_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+    UNION ALL
+    SELECT 'turn ended', CAST(extract(epoch FROM t.finished_at - e.received_at) AS float)
+    FROM turns t JOIN events e ON e.key = t.event_key
+    WHERE t.status IN ('done', 'dead') AND t.absorbed_by IS NULL
+      AND t.finished_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+) AS lately
+WHERE seconds IS NOT NULL
+GROUP BY what

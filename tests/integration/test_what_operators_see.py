@@ -1,0 +1,258 @@
+"""What `cj status`, `cj why`, `cj merchant`, `cj timeline` and the gauges say, on rows as the product leaves them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from storage import agui, backlog, connections, inbox, merchants, outbox, turns
+from storage.agui import Events
+from storage.backlog import Waiting
+from storage.database import Database
+from storage.outbox import NewReply
+from storage.vault import Vault, new_key_text
+from tests import rows
+from tests.cj import Terminal
+from workers.operations import status, why
+
+SHOP = "acme.myshopify.com"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, pool_size=2)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, valkey_url: str) -> Terminal:
+    environ = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url}
+    return Terminal(tmp_path, monkeypatch, {**environ, "CJ_MODEL": "demo"})
+
+
+def connect(database: Database, *, needs_reauth: bool = False) -> None:
+    with database.transaction() as session:
+        connected = merchants.connect_shop(
+            session,
+            Vault.from_text(new_key_text()),
+            merchant_id="m1",
+            shop_domain=SHOP,
+            access_token=SecretStr("shpat_0123456789abcdef"),
+            scopes=["read_orders"],
+            emit=False,
+        )
+        if needs_reauth:
+            version = connected.integration.token_version
+            connections.mark_needs_reauth(session, "m1", token_version=version)
+
+
+def says(words: str) -> Events:
+    return agui.text("m0", words)
+
+
+def reasons(database: Database, name: str) -> str:
+    with database.transaction() as session:
+        target = why.resolve(session, name)
+        assert target is not None
+        return "\n".join(reason.sentence for reason in why.reasons(why.read(session, target)))
+
+
+def earlier(database: Database, table: str, column: str, span: str) -> None:
+    rows.execute(database, f"UPDATE {table} SET {column} = {column} - interval '{span}'")
+
+
+def refuse(database: Database) -> None:
+    key = rows.store_event(database, rows.new_event())
+    with database.transaction() as session:
+        inbox.take(session, key)
+        inbox.refuse(session, key, "event.unknown_merchant", "there is no merchant m1")
+
+
+def no_rule(database: Database) -> None:
+    key = rows.store_event(database, rows.new_event())
+    with database.transaction() as session:
+        inbox.processed(session, key)
+
+
+def put_off(database: Database) -> None:
+    key = rows.store_event(database, rows.new_event())
+    with database.transaction() as session:
+        inbox.take(session, key)
+        inbox.postpone(session, key, 30.0)
+
+
+def behind(database: Database) -> None:
+    rows.claim(database, rows.queue(database), owner="agent@host:7:abc")
+    rows.queue(database)
+
+
+def parked(database: Database) -> None:
+    connect(database, needs_reauth=True)
+    rows.queue(database)
+    rows.execute(database, """UPDATE conversations SET context = '{"reconnect_asked": 1}'""")
+
+
+def forgotten(database: Database) -> None:
+    rows.queue(database)
+    earlier(database, "turns", "run_after", "5 min")
+
+
+def silent(database: Database) -> None:
+    rows.let_lease_run_out(database, rows.claim(database, rows.queue(database)).turn_id)
+
+
+def failed(database: Database) -> None:
+    claimed = rows.claim(database, rows.queue(database))
+    with database.transaction() as session:
+        turns.finish(session, claimed, error="model_unavailable")
+
+
+def unacked(database: Database, *, published: bool = True) -> None:
+    claimed = rows.claim(database, rows.queue(database))
+    with database.transaction() as session:
+        [reply] = outbox.append(session, claimed.turn_id, [NewReply("0:text", says("68 customers."))])
+        turns.finish(session, claimed)
+    if published:
+        with database.transaction() as session:
+            outbox.mark_published(session, [reply.id])
+
+
+def unpublished(database: Database) -> None:
+    unacked(database, published=False)
+
+
+@pytest.mark.parametrize(
+    ("arrange", "said"),
+    [
+        (refuse, "was refused: event.unknown_merchant: there is no merchant m1"),
+        (no_rule, "led to no turn: no rule of the workflow took it"),
+        (put_off, "unhandled events: 1; the first, message_received, came 0 s ago, put off once"),
+        (behind, "turn 1 of c1 is running for 0 s on agent@host:7:abc"),
+        (behind, "turn 2 of c1 waits behind turn 1 of its conversation"),
+        (parked, "has not accepted the connection of acme.myshopify.com for 0 s: it must be made again"),
+        (parked, "turn 1 of c1 is parked: the merchant was asked to connect the store again"),
+        (forgotten, "turn 1 of c1 could run for 5 min, and no agent claims it"),
+        (silent, "is held by test, which is silent: another worker takes over"),
+        (failed, "ended 0 s ago with model_unavailable: no model answered"),
+        (unacked, "unacked replies of c1: 1, the oldest for 0 s, published once: the chat gateway is away"),
+        (unpublished, "unacked replies of c1: 1, which could not be published for 0 s: the broker is away"),
+    ],
+)
+def test_why_cj_does_not_answer(database: Database, arrange: object, said: str) -> None:
+    assert callable(arrange)
+    with database.transaction() as session:
+        merchants.add_merchant(session, "m1")
+    arrange(database)
+    assert said in reasons(database, "m1")
+
+
+def test_a_merchant_is_found_by_conversation_id_shop_and_its_first_part(terminal: Terminal, database: Database) -> None:
+    connect(database)
+    rows.finish(database, rows.claim(database, rows.queue(database)))
+    for name in ("c1", "m1", SHOP, "acme"):
+        assert "turn 1 of c1, the last one, ended" in terminal("why", name).stdout, name
+    shown = terminal("merchant", "acme").stdout
+    assert "acme.myshopify.com, active, connected" in shown
+    assert "talk     c1, ad_hoc_support" in shown
+    assert terminal.json("merchant", "m1")["shop"]["scopes"] == ["read_orders"]
+    assert "shpat" not in str(terminal.json("merchant", "m1"))
+    assert "there is no conversation, merchant or shop 'nobody'" in terminal("why", "nobody", code=1).stderr
+
+
+def test_the_timeline_says_what_came_and_what_did_not(terminal: Terminal, database: Database) -> None:
+    """A 503 and a 401 are no answers; a reply nobody acked is not delivered; what waits says what for."""
+    connect(database)
+    claimed = rows.claim(database, rows.queue(database))
+    calls = [
+        {
+            "id": data_type,
+            "type": "function",
+            "function": {"name": "shopify_data", "arguments": f'{{"d":"{data_type}"}}'},
+        }
+        for data_type in ("counts", "overview", "week_orders")
+    ]
+    contents = [
+        {"success": False, "error_code": "shopify.unavailable", "error": "…"},
+        {"success": True, "cached": True, "as_of": "10:00", "stale": {"code": "shopify.throttled", "reason": "…"}},
+        {
+            "success": True,
+            "cached": True,
+            "missing": [{"part": "orders", "code": "shopify.access_denied", "reason": "…"}],
+        },
+    ]
+    results = [{"tool_call_id": call["id"], "content": content} for call, content in zip(calls, contents, strict=True)]
+    with database.transaction() as session:
+        turns.add_step(session, claimed, 0, {"role": "assistant", "content": None, "tool_calls": calls})
+        turns.add_results(session, claimed, 0, results)
+        outbox.append(session, claimed.turn_id, [NewReply("0:text", says("Hm."))])
+    rows.queue(database)
+    shown = terminal("timeline", "acme").stdout
+    for said in (
+        "shopify_data(counts): shopify.unavailable",
+        "shopify_data(overview): old data of 10:00, for shopify.throttled",
+        "shopify_data(week_orders): ok, cached, without shopify.access_denied",
+        "Hm.  (not published)",
+        "turn 2   now       waits behind turn 1 of its conversation",
+        " UTC\n",
+    ):
+        assert said in shown, said
+
+
+def test_status_says_in_words_what_is_wrong(terminal: Terminal, database: Database) -> None:
+    """Gateway away, turns waiting, broker flushed: all was silent and green."""
+    healthy = terminal("status", code=1).stdout  # no worker runs here
+    assert "✗ no agent worker answers; wake-ups on its queue: 0" in healthy
+    assert "cj check --kind agent" in healthy
+    assert "✓ backlog" in terminal("check").stdout
+    failed(database)
+    unacked(database)
+    rows.queue(database, conversation_id="c2")
+    rows.store_event(database, rows.new_event())
+    refuse(database)
+    for table, column in (("turns", "run_after"), ("replies", "created_at"), ("events", "received_at")):
+        earlier(database, table, column, "20 min")
+    shown = terminal("status", code=1).stdout
+    for said in (
+        "✗ unhandled events: 1, the oldest for 20 min",
+        "✗ turns that wait for an agent: 1, the oldest for 20 min",
+        "✗ unacked replies: 1, the oldest for 20 min; the chat gateway takes them off `replies` and does not ack",
+        "✗ turns that failed in the last hour: 1",
+        "cj turns failed --since 1h",
+        "! events refused in the last hour: 1",
+    ):
+        assert said in shown, said
+    assert len(shown.splitlines()) <= 40
+    found = terminal.json("status", code=1)
+    assert (found["ok"], found["waiting"]["turns"]["count"], found["queues"]["replies"]) == (False, 1, 0)
+    assert "✗ backlog" in terminal("check", code=1).stdout
+    assert "backlog" not in terminal("check", "--kind", "intake").stdout  # nobody restarts an intake for this
+
+
+def test_what_waits_is_counted_as_it_is(database: Database) -> None:
+    with database.transaction() as session:
+        assert backlog.read(session).turns == Waiting(0, 0.0)
+    parked(database)
+    rows.queue(database, conversation_id="c2", merchant_id="m2")
+    later = rows.claim(database, rows.queue(database, conversation_id="c3", merchant_id="m3"))
+    with database.transaction() as session:
+        turns.release(session, later, after_seconds=60.0)
+        found = backlog.read(session)
+    assert (found.turns.count, found.parked, found.running) == (1, 1, 0)
+    assert found.integrations == {"active": 0, "needs_reauth": 1, "uninstalled": 0}
+    rows.finish(database, rows.claim(database, rows.query(database, "SELECT max(id) - 1 FROM turns")[0][0]))
+    earlier(database, "turns", "finished_at", "33 days")
+    with database.transaction() as session:
+        assert round(backlog.read(session).overdue_seconds / 86_400) == 3
+
+
+def test_speeds_are_measured_from_the_rows(database: Database) -> None:
+    unacked(database)
+    with database.transaction() as session:
+        found = backlog.speeds(session, window_seconds=60.0)
+    assert {what: speed.count for what, speed in found.items()} == dict.fromkeys(
+        ("event handled", "turn claimed", "first words", "turn ended"), 1
+    )
+    slow = status.Status(None, {"first words": backlog.Speed(9, 3.0, 11.0)}, None, None)
+    assert "first words: 95 of 100 took up to 11 s, promised are 10 s" in "\n".join(status.lines(slow))

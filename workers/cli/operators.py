@@ -1,0 +1,136 @@
+"""What operators ask: `cj status`, `cj merchant`, `cj why`, `cj timeline`."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from workers.cli.common import CommandFailed, examples, json_option, plain, print_json, settings_for, transaction
+
+if TYPE_CHECKING:
+    from workers.operations.why import Case
+
+WATCH_SECONDS = 2.0
+NAME = click.argument("name", metavar="CONVERSATION|MERCHANT|SHOP")
+
+
+@click.command(
+    short_help="How is the system, and what is wrong?",
+    epilog=examples("cj status", "cj status --watch", "cj status --json | jq .problems"),
+)
+@click.option("--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
+@json_option
+def status(watch: bool, as_json: bool) -> None:
+    """Show what is wrong, what waits and for how long, who answers, and how fast the last 15 minutes were.
+
+    Exit code 1 if merchants wait for something that will not mend itself.
+    """
+    from workers.operations import status as operations
+
+    settings = settings_for("DATABASE_URL", "BROKER_URL")
+    while True:
+        found = operations.read(settings)
+        if watch:
+            click.clear()
+        if as_json:
+            print_json(found.to_json())
+        else:
+            for line in operations.lines(found):
+                click.echo(plain(line))
+        if not watch:
+            raise SystemExit(int(any(problem.alarming for problem in operations.problems(found))))
+        time.sleep(WATCH_SECONDS)
+
+
+@click.command(
+    short_help="Why does CJ not answer?",
+    epilog=examples("cj why conv_1", "cj why m1", "cj why acme.myshopify.com", "cj why m1 --json | jq .reasons"),
+)
+@NAME
+@json_option
+def why(name: str, as_json: bool) -> None:
+    """Say what became of the last events and turns: refused, no rule, waiting, parked, no model, not acked, …"""
+    case = _case(name)
+    if as_json:
+        print_json(case.to_json())
+        return
+    for line in _reasons(case):
+        click.echo(plain(line))
+
+
+@click.command(
+    short_help="A merchant's shop and conversations, and what is wrong.",
+    epilog=examples("cj merchant m1", "cj merchant acme.myshopify.com --json"),
+)
+@click.argument("name", metavar="MERCHANT|SHOP")
+@json_option
+def merchant(name: str, as_json: bool) -> None:
+    """Show the shop of a merchant, the latest conversations, what waits, and what is wrong."""
+    case = _case(name)
+    if as_json:
+        print_json(case.to_json())
+        return
+    for line in (*_shop(case), *_conversations(case), *_reasons(case)):
+        click.echo(plain(line))
+
+
+@click.command(
+    short_help="What happened in a conversation, and when.",
+    epilog=examples("cj timeline conv_1", "cj timeline m1", "cj timeline conv_1 --json | jq '.events[0].moments'"),
+)
+@NAME
+@json_option
+def timeline(name: str, as_json: bool) -> None:
+    """Show a conversation, or a merchant's latest, from each event to CJ's last reply, in ms since the event came."""
+    from workers.operations.timeline import read
+
+    with transaction() as session:
+        found = read(session, name)
+    if found is None:
+        raise CommandFailed(f"there is no conversation {name!r}, nor one of a merchant or shop of that name")
+    if as_json:
+        print_json(found.to_json())
+    else:
+        for line in found.lines():
+            click.echo(plain(line))
+
+
+def _case(name: str) -> "Case":
+    from workers.operations import why as operations
+
+    with transaction() as session:
+        target = operations.resolve(session, name)
+        if target is None:
+            raise CommandFailed(
+                f"there is no conversation, merchant or shop {name!r}: no event of theirs was accepted; "
+                "see `cj events rejected`"
+            )
+        return operations.read(session, target)
+
+
+def _reasons(case: "Case") -> Iterator[str]:
+    from workers.operations.why import reasons
+
+    for reason in reasons(case):
+        yield f"- {reason.sentence}"
+        if reason.command:
+            yield f"    {reason.command}"
+
+
+def _shop(case: "Case") -> Iterator[str]:
+    yield f"merchant {case.target.merchant_id}"
+    shop = case.integration
+    if shop is not None:
+        scopes, since = ", ".join(shop["scopes"]) or "unknown scopes", f"{shop['connected_at']:%Y-%m-%d %H:%M}"
+        yield f"shop     {shop['shop_domain']}, {shop['status']}, connected {since}, {scopes}"
+        if shop["access_expires_at"] is not None:
+            yield f"token    version {shop['token_version']}, expires {shop['access_expires_at']:%Y-%m-%d %H:%M}"
+
+
+def _conversations(case: "Case") -> Iterator[str]:
+    for row in case.conversations:
+        last = (
+            "no turn yet" if row["seq"] is None else f"turn {row['seq']} {row['status']} {row['error'] or ''}".rstrip()
+        )
+        yield f"talk     {row['id']}, {row['workflow']}, {row['updated_at']:%Y-%m-%d %H:%M}: {last}"

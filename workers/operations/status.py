@@ -1,0 +1,218 @@
+"""How the system is: what waits, how fast it is, who answers, and in words what is wrong.
+
+`read` asks Postgres, the broker and the workers; `problems` says what follows, with the command that shows more. Both
+are used by `cj status` and `cj check`; the gauges of `workers.metrics` are the same numbers.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from events import queues
+from storage import backlog
+from storage.backlog import Backlog, Speed
+from storage.database import Database
+from storage.errors import StorageError
+from workers import metrics
+from workers.settings import Settings
+
+LIMIT_SECONDS = 2.0
+"""How long the broker and the workers have to answer."""
+WINDOW_SECONDS = 900.0
+"""Speeds are those of so many last seconds."""
+WAITS_LONG_SECONDS = 60.0
+"""What waits longer than this will probably not be served by itself."""
+FULL_QUEUE = 1000
+OVERDUE_SECONDS = 86_400.0
+CLOCK_SECONDS = 5.0
+
+PROMISES: Mapping[str, float] = {"event handled": 0.5, "turn claimed": 0.5, "first words": 10.0}
+"""Seconds within which 95 of 100 shall be."""
+WORKERS: Mapping[str, str] = {queues.WORKFLOW: "workflow", queues.TURNS: "agent", queues.SHOPIFY: "shopify"}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong, and the command that shows more. `alarming`: merchants wait for it, or soon will."""
+
+    sentence: str
+    command: str
+    alarming: bool = True
+
+
+@dataclass(frozen=True)
+class Status:
+    """What was found; None where nobody answered."""
+
+    backlog: Backlog | None
+    speeds: Mapping[str, Speed]
+    queues: Mapping[str, int] | None
+    workers: Sequence[str] | None
+    """Celery's node names of the workers that answer. The intake is none of them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """With the problems, for programs."""
+        found = list(problems(self))
+        return {
+            "ok": not any(one.alarming for one in found),
+            "problems": [asdict(one) for one in found],
+            "waiting": None if self.backlog is None else asdict(self.backlog),
+            "speeds": {what: asdict(speed) for what, speed in self.speeds.items()},
+            "queues": self.queues,
+            "workers": self.workers,
+        }
+
+
+def read(settings: Settings) -> Status:
+    """Ask everybody. Never raises: who does not answer is part of the answer."""
+    found, speeds = _rows(settings.database_url)
+    return Status(found, speeds, _queues(settings.broker_url), _workers(settings.broker_url))
+
+
+def read_rows(settings: Settings) -> Status:
+    """The same without the workers and the speeds, which take longer."""
+    found, _ = _rows(settings.database_url)
+    return Status(found, {}, _queues(settings.broker_url), None)
+
+
+def problems(status: Status) -> Iterator[Trouble]:
+    """What is wrong, the worst first."""
+    if status.backlog is None:
+        yield Trouble("Postgres does not answer: nothing is taken in or answered until it does", "cj check")
+    if status.queues is None:
+        yield Trouble("the broker does not answer: nothing is taken in, and workers find their work late", "cj check")
+    yield from _absent_workers(status)
+    if status.queues is not None and (count := status.queues[queues.EVENTS]) >= FULL_QUEUE:
+        yield Trouble(
+            f"events on the broker: {count:,}; intake is not running, or cannot write", "cj check --kind intake"
+        )
+    if status.backlog is not None:
+        yield from _waiting(status.backlog, status.queues or {})
+        yield from _ended(status.backlog)
+    for what, promised in PROMISES.items():
+        speed = status.speeds.get(what)
+        if speed is not None and speed.p95 > promised:
+            sentence = f"{what}: 95 of 100 took up to {_span(speed.p95)}, promised are {_span(promised)}"
+            yield Trouble(sentence, "cj why CONVERSATION", alarming=False)
+
+
+def _absent_workers(status: Status) -> Iterator[Trouble]:
+    if status.workers is None or status.queues is None:
+        return
+    for queue, kind in WORKERS.items():
+        if not any(name.startswith(kind) for name in status.workers):
+            count = status.queues[queue]
+            yield Trouble(f"no {kind} worker answers; wake-ups on its queue: {count:,}", f"cj check --kind {kind}")
+
+
+def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
+    if found.events.oldest_seconds > WAITS_LONG_SECONDS:
+        what = f"unhandled events: {found.events.count:,}, the oldest for {_span(found.events.oldest_seconds)}"
+        yield Trouble(
+            f"{what}; workflow workers do not keep up, or one event is put off again and again", "cj why MERCHANT"
+        )
+    if found.turns.oldest_seconds > WAITS_LONG_SECONDS:
+        what = (
+            f"turns that wait for an agent: {found.turns.count:,}, the oldest for {_span(found.turns.oldest_seconds)}"
+        )
+        yield Trouble(f"{what}; agents are away, or too few", "cj why CONVERSATION")
+    if found.replies.oldest_seconds > WAITS_LONG_SECONDS:
+        what = f"unacked replies: {found.replies.count:,}, the oldest for {_span(found.replies.oldest_seconds)}"
+        if lengths.get(queues.REPLIES):
+            why = f"the chat gateway takes nothing off `replies` ({lengths[queues.REPLIES]:,} lie there)"
+        else:
+            why = "the chat gateway takes them off `replies` and does not ack, or they cannot be published"
+        yield Trouble(f"{what}; {why}", "cj timeline CONVERSATION")
+    if abs(found.clock_ahead_seconds) > CLOCK_SECONDS:
+        sentence = f"this machine's clock differs from Postgres' by {_span(abs(found.clock_ahead_seconds))}"
+        yield Trouble(
+            f"{sentence}; renewals of tokens and certificates go by it", "date; chronyc tracking", alarming=False
+        )
+    if found.overdue_seconds > OVERDUE_SECONDS:
+        yield Trouble(
+            f"what had to be deleted {_span(found.overdue_seconds)} ago is still there", "cj check --kind workflow"
+        )
+
+
+def _ended(found: Backlog) -> Iterator[Trouble]:
+    if found.failed:
+        dead = f", {found.dead:,} of them dead" if found.dead else ""
+        sentence = f"turns that failed in the last hour: {found.failed:,}{dead}; their merchants got no answer"
+        yield Trouble(sentence, "cj turns failed --since 1h")
+    if found.refused:
+        sentence = f"events refused in the last hour: {found.refused:,}"
+        yield Trouble(sentence, "cj events rejected", alarming=False)
+    if found.parked:
+        sentence = f"turns parked until their merchants connect their stores again: {found.parked:,}"
+        yield Trouble(sentence, "cj merchant SHOP", alarming=False)
+
+
+def lines(status: Status) -> Iterator[str]:
+    """One screen of text."""
+    found = list(problems(status))
+    for one in found:
+        yield f"{'✗' if one.alarming else '!'} {one.sentence}"
+        yield f"    {one.command}"
+    if not found:
+        yield "✓ nothing waits for long, and nothing failed in the last hour"
+    yield ""
+    if (rows := status.backlog) is not None:
+        yield "waiting        rows    oldest"
+        for what, one_kind in (("events", rows.events), ("turns", rows.turns), ("replies", rows.replies)):
+            yield f"  {what:8} {one_kind.count:>8,}  {_span(one_kind.oldest_seconds) if one_kind.count else '-':>8}"
+        states = f"{rows.running:,} running, {rows.parked:,} parked, {rows.failed:,} failed in the last hour"
+        yield f"turns          {states}"
+        shops = ", ".join(f"{count:,} {name}" for name, count in rows.integrations.items())
+        yield f"shops          {shops}"
+    if status.queues is not None:
+        yield "broker         " + ", ".join(f"{name} {count:,}" for name, count in status.queues.items())
+    if status.workers is not None:
+        yield "workers        " + (", ".join(sorted(status.workers)) or "none answers")
+    if status.speeds:
+        yield f"last {WINDOW_SECONDS / 60:.0f} min       cases      p50      p95  promised"
+        for what, speed in sorted(status.speeds.items()):
+            promised = _span(PROMISES[what]) if what in PROMISES else "-"
+            yield f"  {what:14} {speed.count:>8,} {_span(speed.p50):>8} {_span(speed.p95):>8}  {promised:>8}"
+
+
+def _span(seconds: float) -> str:
+    """`0.35 s`, `12 s`, `4 min`, `2.5 h`, `3.1 days`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
+
+
+def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed]]:
+    database = Database(database_url, pool_size=1, application_name="cj-status")
+    try:
+        with database.reading() as session:
+            return backlog.read(session), backlog.speeds(session, window_seconds=WINDOW_SECONDS)
+    except StorageError:
+        return None, {}
+    finally:
+        database.dispose()
+
+
+def _queues(broker_url: str) -> Mapping[str, int] | None:
+    try:
+        with queues.connection(broker_url, timeout=LIMIT_SECONDS) as connection:
+            return metrics.lengths(queues.open_channel(connection))
+    except Exception:  # noqa: BLE001 - each transport fails in its own way
+        return None
+
+
+def _workers(broker_url: str) -> Sequence[str] | None:
+    from workers.delivery.wake_ups import sender
+
+    app = sender(broker_url)
+    try:
+        answers = app.control.inspect(timeout=LIMIT_SECONDS / 2).ping()
+    except Exception:  # noqa: BLE001 - as above
+        return None
+    finally:
+        app.close()
+    return list(answers or {})

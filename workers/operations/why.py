@@ -1,0 +1,299 @@
+"""Why CJ says nothing: what became of a merchant's last events and turns, in sentences, from the rows alone.
+
+`resolve` finds whom a conversation's id, a merchant's id or a shop's domain means; `read` looks at the rows; `reasons`
+says what follows. Used by `cj why`, `cj merchant` and `cj timeline`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import TextClause, text
+
+from events.errors import InvalidEvent
+from events.shop_domain import normalize_shop_domain
+from storage import turns
+from storage.database import Session
+
+Row = dict[str, Any]
+
+#: Turns of a merchant that are looked at, the oldest first.
+LOOKS = 50
+#: Seconds after which a turn that could run has probably been forgotten, or nobody is there to run it.
+PATIENCE_SECONDS = 10.0
+#: What the error of a turn, or of the last data it asked for, means.
+ERRORS: Mapping[str, str] = {
+    "model_unavailable": "no model answered; the agents' log says why (`model failed`)",
+    "turn_timeout": "it took longer than its workflow allows",
+    "turn_lost": "its workers died or fell silent three times",
+    "too_many_waiting": "too many of the merchant's turns were waiting (CJ_MAX_WAITING_TURNS)",
+    "budget_of_the_day": "the merchant's tokens of the day are used up (CJ_TOKENS_PER_DAY)",
+    "budget_of_the_minute": "the merchant's turns of the minute are used up (CJ_TURNS_PER_MINUTE)",
+    "model_without_words": "the model answered without words",
+    "model_filtered": "the model's provider refused the words",
+}
+
+CONVERSATION = text("SELECT id, merchant_id FROM conversations WHERE id = :name")
+MERCHANT = text("SELECT id FROM merchants WHERE id = :name")
+SHOP = text("""
+    SELECT merchant_id FROM integrations WHERE type = 'shopify' AND shop_domain = :name
+    ORDER BY is_active DESC, updated_at DESC LIMIT 1
+""")
+NOW = text("SELECT clock_timestamp()")
+INTEGRATION = text("""
+    SELECT shop_domain, status, scopes, token_version, connected_at, updated_at, access_expires_at
+    FROM integrations WHERE merchant_id = :merchant AND type = 'shopify'
+""")
+CONVERSATIONS = text("""
+    SELECT c.id, c.workflow, c.updated_at, c.context ->> 'last_error' AS last_error,
+           t.seq, t.status, t.error, t.finished_at
+    FROM conversations c
+    LEFT JOIN LATERAL (
+        SELECT seq, status, error, finished_at FROM turns WHERE conversation_id = c.id ORDER BY seq DESC LIMIT 1
+    ) AS t ON true
+    WHERE c.merchant_id = :merchant AND (CAST(:conversation AS text) IS NULL OR c.id = :conversation)
+    ORDER BY c.updated_at DESC LIMIT 10
+""")
+UNHANDLED = text("""
+    SELECT id, type, attempts, received_at, run_after FROM events
+    WHERE status = 'received' AND merchant_id = :merchant
+      AND (CAST(:conversation AS text) IS NULL OR conversation_id IS NULL OR conversation_id = :conversation)
+    ORDER BY key LIMIT :looks
+""")
+LATEST = text("""
+    SELECT e.id, e.type, e.status, e.error_code, e.error, e.received_at, e.conversation_id,
+           EXISTS (SELECT 1 FROM turns t WHERE t.event_key = e.key) AS has_turns
+    FROM events e WHERE e.merchant_id = :merchant
+      AND (CAST(:conversation AS text) IS NULL OR e.conversation_id IS NULL OR e.conversation_id = :conversation)
+    ORDER BY e.key DESC LIMIT 1
+""")
+OPEN_TURNS = text("""
+    SELECT t.id, t.conversation_id, t.seq, t.status, t.run_after, t.started_at, t.lease_until, t.lease_owner,
+           t.failures, t.model_calls, (SELECT count(*) FROM steps s WHERE s.turn_id = t.id) AS steps,
+           (SELECT context ->> 'reconnect_asked' FROM conversations WHERE id = t.conversation_id) AS reconnect_asked,
+           (SELECT min(o.seq) FROM turns o WHERE o.conversation_id = t.conversation_id
+            AND o.status IN ('queued', 'running')) AS first_seq,
+           (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running') AS running
+    FROM turns t
+    WHERE t.merchant_id = :merchant AND t.status IN ('queued', 'running')
+      AND (CAST(:conversation AS text) IS NULL OR t.conversation_id = :conversation)
+    ORDER BY t.run_after, t.id LIMIT :looks
+""")
+ENDED = text("""
+    SELECT t.id, t.seq, t.conversation_id, t.status, t.error, t.finished_at FROM turns t
+    WHERE t.conversation_id = ANY (CAST(:conversations AS text[])) AND t.status IN ('done', 'dead')
+      AND t.absorbed_by IS NULL
+    ORDER BY t.id DESC LIMIT 1
+""")
+UNACKED = text("""
+    SELECT r.conversation_id, count(*) AS number, count(*) FILTER (WHERE r.published_at IS NULL) AS unpublished,
+           max(r.publishes) AS publishes, min(r.created_at) AS since
+    FROM replies r WHERE r.conversation_id = ANY (CAST(:conversations AS text[])) AND r.acked_at IS NULL
+    GROUP BY r.conversation_id ORDER BY since
+""")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whom a name means: a merchant, and one of the merchant's conversations if it was the conversation's id."""
+
+    merchant_id: str
+    conversation_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A sentence, and the command that shows more."""
+
+    sentence: str
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """The rows about a merchant, or one conversation, at the moment `now` of the database's clock."""
+
+    target: Target
+    now: datetime
+    integration: Row | None
+    conversations: Sequence[Row]
+    unhandled: Sequence[Row]
+    latest: Row | None
+    open_turns: Sequence[Row]
+    ended: Row | None
+    unacked: Sequence[Row]
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs; no words of the merchant's."""
+        shop = None if self.integration is None else dict(self.integration)
+        return {
+            "merchant_id": self.target.merchant_id,
+            "conversation_id": self.target.conversation_id,
+            "reasons": [vars(reason) for reason in reasons(self)],
+            "shop": shop,
+            "conversations": [dict(row) for row in self.conversations],
+            "open_turns": [dict(row) for row in self.open_turns],
+            "unhandled_events": [dict(row) for row in self.unhandled],
+        }
+
+
+def resolve(session: Session, name: str) -> Target | None:
+    """Whom `name` means: a conversation's id, else a merchant's, else a shop's domain or its first part."""
+    row = session.execute(CONVERSATION, {"name": name}).one_or_none()
+    if row is not None:
+        return Target(row.merchant_id, row.id)
+    if session.execute(MERCHANT, {"name": name}).first() is not None:
+        return Target(name)
+    try:
+        shop_domain = normalize_shop_domain(name if "." in name else f"{name}.myshopify.com")
+    except InvalidEvent:
+        return None
+    merchant_id = session.execute(SHOP, {"name": shop_domain}).scalar()
+    return None if merchant_id is None else Target(str(merchant_id))
+
+
+def read(session: Session, target: Target) -> Case:
+    """Look at the rows."""
+    whose = {"merchant": target.merchant_id, "conversation": target.conversation_id}
+    conversations = _all(session, CONVERSATIONS, whose)
+    ids = {"conversations": [row["id"] for row in conversations]}
+    return Case(
+        target,
+        session.execute(NOW).scalar_one(),
+        _one(session, INTEGRATION, whose),
+        conversations,
+        _all(session, UNHANDLED, whose | {"looks": LOOKS}),
+        _one(session, LATEST, whose),
+        _all(session, OPEN_TURNS, whose | {"looks": LOOKS}),
+        _one(session, ENDED, ids),
+        _all(session, UNACKED, ids),
+    )
+
+
+def _all(session: Session, query: TextClause, values: Row) -> list[Row]:
+    return [dict(row) for row in session.execute(query, values).mappings()]
+
+
+def _one(session: Session, query: TextClause, values: Row) -> Row | None:
+    return next(iter(_all(session, query, values)), None)
+
+
+def reasons(case: Case) -> Iterator[Reason]:
+    """What keeps CJ from answering, or what was answered last: what is closest to the merchant's last words first."""
+    yield from _about_shop(case)
+    yield from _about_events(case)
+    for turn in case.open_turns:
+        yield Reason(f"turn {turn['seq']} of {turn['conversation_id']} {standing(turn, case)}")
+    yield from _about_replies(case)
+    if case.ended is not None and not case.open_turns and not case.unhandled:
+        yield _about_end(case, case.ended)
+
+
+def standing(turn: Row, case: Case) -> str:
+    """What an open turn does or waits for, after `turn 3 of conv_1`."""
+    vain = turn["model_calls"] - turn["steps"]
+    tries = f"; the model was asked {_times(vain)} in vain" if vain > 0 and turn["status"] == "queued" else ""
+    died = f"; its worker died {_times(turn['failures'])}" if turn["failures"] else ""
+    if turn["status"] == "running":
+        seconds = _ago(case.now, turn["started_at"])
+        if turn["lease_until"] < case.now:
+            return f"is held by {turn['lease_owner']}, which is silent: another worker takes over in a moment{died}"
+        asking = ", a model is being asked" if vain > 0 else ""
+        return f"is running for {seconds} on {turn['lease_owner']}{asking}{died}"
+    if turn["seq"] != turn["first_seq"]:
+        return f"waits behind turn {turn['first_seq']} of its conversation"
+    if is_parked(turn, case):
+        return "is parked: the merchant was asked to connect the store again, and has not"
+    if turn["run_after"] > case.now:
+        return f"waits for its time, in {(turn['run_after'] - case.now).total_seconds():.1f} s{tries}{died}"
+    if turn["running"] >= turns.PER_MERCHANT:
+        return f"waits because {turn['running']} other turns of the merchant are running, which is the most{tries}"
+    waited = (case.now - turn["run_after"]).total_seconds()
+    if waited < PATIENCE_SECONDS:
+        return f"is about to be claimed{tries}{died}"
+    return f"could run for {_ago(case.now, turn['run_after'])}, and no agent claims it: see `cj status`{tries}{died}"
+
+
+def is_parked(turn: Row, case: Case) -> bool:
+    """Whether the turn waits for the merchant to connect the store again (`parked` in turns.sql)."""
+    shop = case.integration
+    is_ended = shop is not None and shop["status"] == "needs_reauth"
+    return is_ended and turn["reconnect_asked"] == str(shop["token_version"] if shop else None)
+
+
+def _about_shop(case: Case) -> Iterator[Reason]:
+    shop = case.integration
+    if shop is None:
+        yield Reason(f"no store is connected for merchant {case.target.merchant_id}")
+    elif shop["status"] == "needs_reauth":
+        since = _ago(case.now, shop["updated_at"])
+        yield Reason(
+            f"Shopify has not accepted the connection of {shop['shop_domain']} for {since}: it must be made again"
+        )
+    elif shop["status"] == "uninstalled":
+        yield Reason(f"{shop['shop_domain']} has uninstalled the app: it must be connected again")
+
+
+def _about_events(case: Case) -> Iterator[Reason]:
+    if case.unhandled:
+        first = case.unhandled[0]
+        count = f"{len(case.unhandled)}{' or more' if len(case.unhandled) == LOOKS else ''}"
+        put_off = (
+            f", put off {_times(first['attempts'])}: the workflow workers' log says why" if first["attempts"] else ""
+        )
+        came = _ago(case.now, first["received_at"])
+        what = f"unhandled events: {count}; the first, {first['type']}, came {came} ago"
+        yield Reason(what + put_off, "cj status")
+    latest = case.latest
+    if latest is None:
+        yield Reason("no event of this merchant is kept: nothing came in the last 30 days", "cj events rejected")
+    elif latest["status"] == "rejected":
+        came = _ago(case.now, latest["received_at"])
+        said = f"the last event, {latest['type']} of {came} ago, was refused: {latest['error_code']}: {latest['error']}"
+        yield Reason(said, f"cj events retry {latest['id']}")
+    elif latest["status"] == "processed" and not latest["has_turns"]:
+        came = _ago(case.now, latest["received_at"])
+        yield Reason(
+            f"the last event, {latest['type']} of {came} ago, led to no turn: no rule of the workflow took it, or it "
+            "was older than what is stored",
+            "cj workflows explain EVENT.json",
+        )
+
+
+def _about_replies(case: Case) -> Iterator[Reason]:
+    for row in case.unacked:
+        since, which = _ago(case.now, row["since"]), f"unacked replies of {row['conversation_id']}: {row['number']}"
+        if row["unpublished"] == row["number"]:
+            said = f"{which}, which could not be published for {since}: the broker is away"
+        else:
+            times = _times(row["publishes"])
+            said = f"{which}, the oldest for {since}, published {times}: the chat gateway is away, or does not ack"
+        yield Reason(said, f"cj timeline {row['conversation_id']}")
+
+
+def _about_end(case: Case, turn: Row) -> Reason:
+    since = _ago(case.now, turn["finished_at"])
+    which = f"turn {turn['seq']} of {turn['conversation_id']}, the last one, ended {since} ago"
+    if turn["error"] is None:
+        error = next((row["last_error"] for row in case.conversations if row["id"] == turn["conversation_id"]), None)
+        lacked = f"; it lacked data: {error}" if error else ""
+        return Reason(f"{which} and was answered{lacked}", f"cj timeline {turn['conversation_id']}")
+    dead = " (dead)" if turn["status"] == "dead" else ""
+    meaning = ERRORS.get(turn["error"])
+    said = f"{which} with {turn['error']}{dead}" + (f": {meaning}" if meaning else "")
+    return Reason(said, f"cj turns retry {turn['id']}")
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
+def _ago(now: datetime, at: datetime | None) -> str:
+    if at is None:
+        return "?"
+    seconds = max((now - at).total_seconds(), 0.0)
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
