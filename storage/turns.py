@@ -70,6 +70,8 @@ class TurnInput:
     """What the event moved before the turn; told at its beginning."""
     later_moves: tuple[Move, ...] = ()
     """What the event moved after it; told at its end."""
+    prefetched: tuple[str, ...] = ()
+    """Data types that are being fetched, and that the turn begins with if they are there in time."""
 
     def to_json(self) -> dict[str, Any]:
         moves = {"moves": self.moves, "later_moves": self.later_moves}
@@ -78,6 +80,7 @@ class TurnInput:
             "text": self.text,
             "cleanup_trigger": self.cleanup_trigger,
             "metadata": dict(self.metadata),
+            **({"prefetched": list(self.prefetched)} if self.prefetched else {}),
             **{name: [vars(move) for move in made] for name, made in moves.items() if made},
         }
 
@@ -88,7 +91,8 @@ class TurnInput:
         if value["sender"] == "cj" and "transition" in metadata:  # a turn of the former version
             hop = metadata["transition"]
             moves, text, metadata = (Move(hop["from"], hop["to"], text or None),), "", {}
-        return cls(value["sender"], text, value["cleanup_trigger"], metadata, moves, later_moves)
+        prefetched = tuple(value.get("prefetched", ()))
+        return cls(value["sender"], text, value["cleanup_trigger"], metadata, moves, later_moves, prefetched)
 
 
 @dataclass(frozen=True)
