@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from events import queues
-from events.catalog import CATALOG
+from events.catalog import CATALOG, Place
 from events.envelope import Envelope
 from events.reply import CUSTOM, ERROR_CODES, REPLY_TYPE, Ack, Reply
 
@@ -218,7 +218,7 @@ def _message(name: str, model: type[BaseModel], payload: dict[str, Any], example
 
 
 def _schemas() -> dict[str, Any]:
-    models: list[type[BaseModel]] = [Envelope, *CATALOG.values(), Reply, Ack]
+    models: list[type[BaseModel]] = [Envelope, *CATALOG.values(), Place, Reply, Ack]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models],
         ref_template="#/components/schemas/{model}",

@@ -122,6 +122,37 @@ class MessageReceived(EventData):
     text: MessageText
 
 
+class StopRequested(EventData):
+    """A merchant wants no answer any more. What was said stays said."""
+
+    example = MappingProxyType({"merchant_id": "test_123", "conversation_id": "conv_1"})
+
+    merchant_id: Identifier
+    conversation_id: Identifier
+    all: bool | None = Field(None, description="Also the messages that wait behind the one being answered.")
+
+
+class Place(BaseModel):
+    """A reply's place in its conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    turn: int = Field(ge=0)
+    sequence: int = Field(ge=0, description="As a number.")
+
+
+class RepliesRequested(EventData):
+    """A frontend came back and wants to see again what was said in a conversation."""
+
+    example = MappingProxyType(
+        {"merchant_id": "test_123", "conversation_id": "conv_1", "after": {"turn": 3, "sequence": 2}}
+    )
+
+    merchant_id: Identifier
+    conversation_id: Identifier
+    after: Place | None = Field(None, description="The last reply it has. Absent: from the beginning.")
+
+
 class CustomerEvent(EventData):
     """A customer of a shop: by id, e-mail address or phone number, at least one of them."""
 
@@ -176,11 +207,16 @@ CATALOG: Mapping[str, type[EventData]] = MappingProxyType(
         "app_uninstalled": AppUninstalled,
         "conversation_started": ConversationStarted,
         "message_received": MessageReceived,
+        "stop_requested": StopRequested,
+        "replies_requested": RepliesRequested,
         "customers_data_request": CustomersDataRequest,
         "customers_redact": CustomersRedact,
         "shop_redact": ShopRedact,
     }
 )
+
+#: What asks for something at once, and no workflow has a rule for.
+REQUESTS = ("stop_requested", "replies_requested")
 
 
 def fields(event_type: str, *, personal: bool = False) -> Mapping[str, Kind]:

@@ -4,7 +4,8 @@ A conversation is a merchant's: (merchantid, subject). Within it `turn` rises by
 gaps, and every turn ends with exactly one final reply. So it is known what must come next, and a missing reply is
 waited for. But no reply waits longer than `gap_seconds` behind a gap: by default a little longer than CJ needs to
 notice a lost reply and send it again. After that, replies are shown without the missing one; if it still arrives it is
-shown late, which is better than never. A reply of turn 0 is a whole run by itself and waits for nothing.
+shown late, which is better than never. A reply of turn 0 is a whole run by itself and waits for nothing, and so does
+one that was asked for again.
 """
 
 from bisect import bisect_left, insort
@@ -22,6 +23,8 @@ V = TypeVar("V")
 
 Conversation = tuple[str, str]
 """(merchantid, subject)"""
+Identity = tuple[str, str, str | None]
+"""(source, id, repeats)"""
 
 GAP_SECONDS = 10.0
 #: Behind a gap that is only assumed, because the conversation is not remembered: perhaps nothing is missing.
@@ -51,7 +54,7 @@ class ReplyOrder:
         self._gap_seconds = gap_seconds
         self._remember = remember
         self._from_first_turn = from_first_turn
-        self._shown: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._shown: OrderedDict[Identity, None] = OrderedDict()
         self._positions: OrderedDict[Conversation, _Position] = OrderedDict()
         self._waiting: dict[Conversation, _Queue] = {}
         self._ready: dict[Conversation, None] = {}
@@ -91,10 +94,10 @@ class ReplyOrder:
         whose = conversation(reply)
         before = self._positions.get(whose)
         position = _Position(reply.place, reply.final)
-        if before is not None and before.place > reply.place:
+        if before is not None and (_stands_apart(reply) or before.place > reply.place):
             position = before  # this one came late
         forgotten = None
-        if reply.turn != APART or before is not None:
+        if not _stands_apart(reply) or before is not None:
             forgotten = _remember(self._positions, whose, position, self._remember)
         self._look_at(whose)
         if forgotten is not None:
@@ -107,9 +110,9 @@ class ReplyOrder:
         self._patience.clear()
         self._ends.clear()
 
-    def _may_come_next(self, whose: Conversation, place: tuple[int, int]) -> bool:
-        position = self._positions.get(whose)
-        if place[0] == APART:
+    def _may_come_next(self, whose: Conversation, reply: Reply) -> bool:
+        position, place = self._positions.get(whose), reply.place
+        if _stands_apart(reply):
             return True
         if position is not None:
             return position.leads_to(place)
@@ -122,7 +125,7 @@ class ReplyOrder:
         if waiting is None:
             self._ends.pop(whose, None)
             return
-        if self._may_come_next(whose, waiting.first.place):
+        if self._may_come_next(whose, waiting.first):
             self._ready[whose] = None
         is_known = self._from_first_turn or whose in self._positions
         ends = waiting.oldest + (self._gap_seconds if is_known else min(self._gap_seconds, ASSUMED_GAP_SECONDS))
@@ -147,9 +150,14 @@ def conversation(reply: Reply) -> Conversation:
     return reply.merchantid, reply.subject
 
 
-def identity(reply: Reply) -> tuple[str, str]:
-    """(source, id): what makes two deliveries the same reply."""
-    return reply.source, reply.id
+def identity(reply: Reply) -> Identity:
+    """What makes two deliveries the same reply: (source, id), and which event asked for it again, if one did."""
+    return reply.source, reply.id, reply.repeats
+
+
+def _stands_apart(reply: Reply) -> bool:
+    """Whether it waits for nothing, and nothing waits for it."""
+    return reply.turn == APART or reply.repeats is not None
 
 
 @dataclass(frozen=True, order=True)
@@ -164,8 +172,8 @@ class _Queue:
 
     def __init__(self) -> None:
         self._items: list[_Waiting] = []
-        self._arrived: dict[tuple[str, str], float] = {}
-        self._arrivals: deque[tuple[float, tuple[str, str]]] = deque()
+        self._arrived: dict[Identity, float] = {}
+        self._arrivals: deque[tuple[float, Identity]] = deque()
 
     @property
     def oldest(self) -> float:

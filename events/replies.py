@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from events import queues
 from events.broker.consumer import Delivery, PlainConsumer
 from events.errors import BrokerUnavailable, InvalidEvent
-from events.ordering import GAP_SECONDS, Offer, ReplyOrder, identity
+from events.ordering import GAP_SECONDS, Identity, Offer, ReplyOrder, identity
 from events.reply import Ack, Reply, decode_reply
 
 __all__ = ["OnReply", "RepliesConsumer", "Reply"]
@@ -62,7 +62,7 @@ class RepliesConsumer:
         self._order = ReplyOrder(gap_seconds=gap_seconds, remember=remember, from_first_turn=shown is not None)
         for reply in shown or ():
             self._order.shown(reply)
-        self._unacked: dict[tuple[str, str], list[Delivery]] = {}
+        self._unacked: dict[Identity, list[Delivery]] = {}
         self._shown: list[Reply] = []  # CJ and the broker do not have their ack yet
         self._busy = False
 

@@ -57,6 +57,7 @@ class Reply(Attributes):
     sequence: Annotated[str, StringConstraints(pattern=r"^[0-9]{6,12}$")] = Field(
         description="Place within the turn: 000001, 000002, … without gaps."
     )
+    repeats: Identifier | None = Field(None, description="Id of the `replies_requested` that asked for it again.")
     data: list[dict[str, Any]] = Field(description="AG-UI events, in order.")
 
     @property

@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from ssl import SSLContext
+from threading import Event
 from typing import Any
 
 import httpcore
@@ -40,6 +41,10 @@ TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105 - the header's name
 SHORTEST_TOKEN_TO_MASK = 16
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+_given_up: ContextVar[Event | None] = ContextVar("given_up", default=None)
+LOOK_SECONDS = 0.25
+"""How soon a read notices that nobody wants its answer any more."""
 
 
 def http_client() -> httpx.Client:
@@ -146,6 +151,22 @@ def within(seconds: float) -> Iterator[None]:
         yield
     finally:
         _deadline.reset(before)
+
+
+@contextmanager
+def until(given_up: Event | None) -> Iterator[None]:
+    """What is read through a DeadlineBackend from here on also ends, with its connection, when `given_up` is set."""
+    before = _given_up.set(given_up)
+    try:
+        yield
+    finally:
+        _given_up.reset(before)
+
+
+def is_given_up() -> bool:
+    """Whether nobody wants the answer any more that this thread waits for."""
+    given_up = _given_up.get()
+    return given_up is not None and given_up.is_set()
 
 
 class BoundedTransport(httpx.BaseTransport):
@@ -259,7 +280,18 @@ class _DeadlineStream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _within_deadline(timeout, httpcore.ReadTimeout))
+        if _given_up.get() is None:
+            return self._stream.read(max_bytes, _within_deadline(timeout, httpcore.ReadTimeout))
+        ends = None if timeout is None else time.monotonic() + timeout
+        while not is_given_up():
+            left = None if ends is None else max(ends - time.monotonic(), 0.001)
+            limit = _within_deadline(left, httpcore.ReadTimeout)
+            try:
+                return self._stream.read(max_bytes, LOOK_SECONDS if limit is None else min(limit, LOOK_SECONDS))
+            except httpcore.ReadTimeout:
+                if limit is not None and limit <= LOOK_SECONDS:
+                    raise
+        raise httpcore.ReadError("given up")
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, _within_deadline(timeout, httpcore.WriteTimeout))

@@ -87,7 +87,7 @@ def move(session: Session, id: str, workflow: str) -> None:
 def history(session: Session, conversation_id: str, *, before_seq: int, max_turns: int) -> list[PastTurn]:
     """The last `max_turns` turns that ended before turn `before_seq`, oldest first.
 
-    A step whose tool results never came is left out: no model accepts a call without its result.
+    Tool calls whose results never came are left out: no model accepts a call without its result.
     """
     where = {"conversation_id": conversation_id, "before_seq": before_seq, "max_turns": max_turns}
     turns = session.execute(SQL["past_turns"], where).all()
@@ -96,6 +96,8 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
     which: dict[str, Any] = {"turn_ids": [turn.id for turn in turns], "conversation_id": conversation_id}
     steps: dict[int, list[StepRow]] = defaultdict(list)
     for turn_id, step, assistant, results, created_at in session.execute(SQL["steps_of_turns"], which):
+        if results is None and assistant.get("tool_calls") and assistant.get("content"):
+            assistant = {"role": "assistant", "content": assistant["content"]}
         if results is not None or not assistant.get("tool_calls"):
             steps[turn_id].append(StepRow(step, assistant, results, created_at))
     absorbed: dict[int, list[AbsorbedTurn]] = defaultdict(list)

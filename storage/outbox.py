@@ -134,6 +134,17 @@ def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[O
     return committed
 
 
+def after(session: Session, conversation_id: str, place: tuple[int, int], *, limit: int) -> list[OutgoingReply]:
+    """The replies of a conversation behind (turn, sequence) that are kept, in order, acked or not."""
+    values = {"conversation_id": conversation_id, "turn": place[0], "sequence": place[1], "limit": limit}
+    return [OutgoingReply(*row) for row in session.execute(SQL["after"], values)]
+
+
+def repeated(reply: OutgoingReply, request: str) -> OutgoingReply:
+    """The reply as event `request` asked for it again: the same, and `repeats` says that it is no mistake."""
+    return OutgoingReply(reply.id, {**reply.body, "repeats": request})
+
+
 def unanswered_calls(session: Session, turn_id: int) -> Events:
     """For each tool call that was announced and has no result: the result that it will never have one."""
     announced = session.execute(

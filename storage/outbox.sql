@@ -32,6 +32,11 @@ WHERE r.turn_id = :turn_id AND right(r.key, length(:calls)) = :calls
   AND NOT EXISTS (
       SELECT 1 FROM replies a WHERE a.turn_id = r.turn_id AND a.key = replace(r.key, :calls, :results))
 
+-- name: after
+SELECT r.id, r.body FROM turns t JOIN replies r ON r.turn_id = t.id
+WHERE t.conversation_id = :conversation_id AND (t.seq, r.sequence) > (:turn, :sequence)
+ORDER BY t.seq, r.sequence LIMIT :limit
+
 -- name: mark_published
 UPDATE replies SET published_at = clock_timestamp(), publishes = publishes + 1
 WHERE id = ANY (CAST(:ids AS text[])) AND acked_at IS NULL

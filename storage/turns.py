@@ -42,6 +42,7 @@ MAX_FAILURES = 3
 BATCH = 100
 #: Added to the action of a failed turn: the action of the turn that an operator has its input tried again in.
 RETRY = 1000
+STOP_AT_MOST = 1000
 #: Key in a conversation's context: the version of the token for which the merchant was asked to reconnect.
 RECONNECT_ASKED = "reconnect_asked"
 
@@ -197,6 +198,15 @@ class Expired:
     dead: bool
 
 
+@dataclass(frozen=True)
+class StoppedTurn:
+    """A turn that was stopped, and whether anything was told of it before."""
+
+    turn_id: int
+    has_begun: bool
+    input: TurnInput
+
+
 def queue_turn(
     session: Session,
     *,
@@ -303,6 +313,23 @@ def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_se
     ids, attempts = [turn_id for turn_id, _ in held], [attempt for _, attempt in held]
     values = {"ids": ids, "attempts": attempts, "lease_seconds": lease_seconds}
     return {int(turn_id) for turn_id in session.execute(SQL["extend_many"], values).scalars()}
+
+
+def still_held(session: Session, held: Sequence[tuple[int, int]]) -> set[int]:
+    """The ids of those (turn id, attempt) that are still held."""
+    values = {"ids": [turn_id for turn_id, _ in held], "attempts": [attempt for _, attempt in held]}
+    return {int(turn_id) for turn_id in session.execute(SQL["still_held"], values).scalars()}
+
+
+def stop(session: Session, conversation_id: str, *, everything: bool) -> list[StoppedTurn]:
+    """End the conversation's first unfinished turn, or `everything` that is unfinished in it; the caller tells of it.
+
+    A worker that runs such a turn loses it. To be asked before the conversation is locked.
+    """
+    values = {"conversation_id": conversation_id, "limit": STOP_AT_MOST if everything else 1}
+    found = session.execute(SQL["to_stop"], values).all()
+    session.execute(SQL["stop"], {"ids": [row.id for row in found]})
+    return [StoppedTurn(row.id, row.last_sequence > 0, TurnInput.from_json(row.input)) for row in found]
 
 
 def add_step(

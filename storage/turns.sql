@@ -91,6 +91,23 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, a
 WHERE t.id = held.id AND t.attempt = held.attempt AND t.status = 'running'
 RETURNING t.id
 
+-- name: still_held
+SELECT t.id FROM turns t JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, attempt)
+  ON t.id = held.id AND t.attempt = held.attempt
+WHERE t.status = 'running'
+
+-- name: to_stop
+SELECT id, last_sequence, input FROM turns
+WHERE conversation_id = :conversation_id AND status IN ('queued', 'running') ORDER BY seq LIMIT :limit
+FOR NO KEY UPDATE
+
+-- name: stop
+-- The attempt rises, so that whoever runs it writes nothing more.
+UPDATE turns SET
+    status = 'done', error = 'stopped', attempt = attempt + 1, started_at = coalesce(started_at, clock_timestamp()),
+    finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL
+WHERE id = ANY (CAST(:ids AS bigint[]))
+
 -- fragment: holding
 -- The fence of a statement that writes elsewhere. A lease with more than half of its time left stays as it is: to write
 -- it means a new entry in most indexes of the turn.

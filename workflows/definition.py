@@ -10,13 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from events.catalog import CATALOG, fields
+from events.catalog import CATALOG, REQUESTS, fields
 from events.data_types import DATA_TYPES
 from workflows.actions import ActionSections, Name, ProcessMessageAction, Section, Text
 from workflows.expression.kinds import Choice, Kind
 
 # An event type added to the catalog is known here at once.
-EVENT_TYPES: tuple[str, ...] = tuple(CATALOG)
+EVENT_TYPES: tuple[str, ...] = tuple(event for event in CATALOG if event not in REQUESTS)
 TOOLS: tuple[str, ...] = ("shopify_data", "calculate_metrics")
 
 REQUIREMENTS: tuple[str, ...] = ("shopify_oauth",)

@@ -1,6 +1,9 @@
 """The same processes with RabbitMQ as the broker, selected by `BROKER_URL` alone."""
 
+import json
 import os
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -8,12 +11,16 @@ from amqp.exceptions import PreconditionFailed
 from kombu import Connection, Queue
 
 from events import queues
+from events.errors import WrongQueue
+from events.replies import RepliesConsumer
 from tests.acceptance.conftest import Someone
 from tests.rabbitmq import SERVER, RabbitMQ
 from tests.servers import PostgresForTests, fast_folder
 from tests.stack import Stack
 from tests.waiting import wait_until
+from workers.cli.check import check_broker
 from workers.local.embedded import EmbeddedValkey
+from workers.settings import Settings
 
 QUEUES = (queues.EVENTS, queues.WORKFLOW, queues.TURNS, queues.SHOPIFY, queues.REPLIES, queues.ACKS)
 IN_FLIGHT = 6
@@ -99,3 +106,55 @@ def test_a_restart_in_the_middle_of_turns_loses_and_repeats_nothing(stack: Stack
         assert is_whole(stack, conversation), shown(stack, conversation)
     wait_until_acked(stack)
     assert stack.supervisor.pids() == before
+
+
+def test_a_queue_of_another_kind_is_named_with_what_to_do(broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Connection(broker.url) as connection:
+        Queue("classic", durable=True)(connection.channel()).declare()
+    monkeypatch.setattr(queues, "ALL", ("classic",))
+    with pytest.raises(WrongQueue, match="rabbitmqctl delete_queue classic"):
+        queues.check(broker.url)
+    with pytest.raises(WrongQueue):
+        RepliesConsumer(broker.url, source_queue="classic").run(lambda _reply: None, timeout=5.0)
+    assert "delete_queue classic" in check_broker(Settings(broker_url=broker.url)).detail
+
+
+def test_the_next_consumer_takes_over_from_one_that_leaves(broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two gateways at once, as in a rolling deploy: one shows everything, then the other does."""
+    shown: list[tuple[str, int]] = []
+    stops = {name: threading.Event() for name in ("first", "second")}
+    consumers = {
+        name: threading.Thread(
+            target=RepliesConsumer(broker.url, source_queue="for_two", ack_queue="acks_of_two").run,
+            args=(lambda reply, name=name: shown.append((name, int(reply.sequence))),),
+            kwargs={"stop": stop},
+        )
+        for name, stop in stops.items()
+    }
+    monkeypatch.setattr(queues, "REPLIES", "for_two")
+    with Connection(broker.url) as connection:
+        queue = queues.plain_queue("for_two")(connection.channel())
+        queue.declare()
+
+        def put(sequence: int) -> None:
+            body = {"specversion": "1.0", "id": f"r{sequence}", "source": "/cj", "type": "cj.reply", "subject": "c"}
+            place = {"merchantid": "m", "turn": 1, "sequence": f"{sequence:06}", "data": [{"type": "CUSTOM"}]}
+            queues.put(connection.Producer(auto_declare=False), "for_two", json.dumps({**body, **place}).encode())
+
+        consumers["first"].start()
+        put(1)
+        wait_until(lambda: shown, limit=20, what="the first reply")
+        consumers["second"].start()
+        for sequence in range(2, 20):
+            put(sequence)
+        wait_until(lambda: len(shown) == 19, limit=20, what="the others")
+        assert {name for name, _ in shown} == {"first"}
+        stops["first"].set()
+        consumers["first"].join(10)
+        began = time.monotonic()
+        put(20)
+        wait_until(lambda: ("second", 20) in shown, limit=10, what="the second consumer")
+        assert time.monotonic() - began < 5
+        stops["second"].set()
+        consumers["second"].join(10)
+    assert [sequence for _, sequence in shown] == list(range(1, 21))

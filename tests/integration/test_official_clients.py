@@ -17,11 +17,12 @@ from pydantic import SecretStr
 
 from events import asyncapi, decode_reply
 from events.broker.consumer import Delivery
+from events.ordering import ReplyOrder
 from storage import inbox, merchants
 from storage.database import Database
 from storage.vault import Vault, new_key_text
 from tests import npm, rows
-from tests.agent_turns import AgentWorker, Killed
+from tests.agent_turns import AgentWorker, Killed, counts
 from tests.integration.test_turn_ends import Dies, Event, Fails, Nothing, Provider, Says
 from workers.agent import state as state_module
 from workers.bootstrap import Resources
@@ -298,6 +299,95 @@ def test_who_is_refused_or_waits_is_told(official: None, build: Build) -> None:
     assert [end for end, _ in found["ends"]] == [
         "success", "event.bad_value", "event.too_large", "event.bad_value", "success", "success", "success",
     ]  # fmt: skip
+
+
+def asks(world: World, type: str, **data: Any) -> list[dict[str, Any]]:
+    """A request about the conversation; returns what was published."""
+    told: list[dict[str, Any]] = []
+    world.number += 1
+    event = inbox.NewEvent(
+        source="/gateway",
+        id=f"{world.conversation}-{world.number}",
+        type=type,
+        data={"merchant_id": "m1", "conversation_id": world.conversation, **data},
+        content_hash=str(world.number).encode(),
+        merchant_id="m1",
+        conversation_id=world.conversation,
+    )
+    tools = SimpleNamespace(**vars(world.tools))
+    tools.reply_publisher = SimpleNamespace(publish=lambda replies: told.extend(reply.body for reply in replies))
+    runner.run(cast(Resources, tools), rows.store_event(world.worker.database, event))
+    return told
+
+
+@pytest.mark.parametrize("when", ["while it thinks", "while it looks", "while it pauses"])
+def test_a_stop_ends_the_run_wherever_it_is(
+    official: None, build: Build, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    world = build(f"stopped {when} {time.time()}", Says("Let me look.", 1), Says("Too late."))
+    ask, stops = world.provider.call, []
+
+    def stop() -> None:
+        stops.append(asks(world, "stop_requested"))
+
+    def thinks(*call: Any) -> Any:
+        if when == "while it thinks" and world.provider.began:
+            stop()
+        return ask(*call)
+
+    def looks(calls: Any) -> Any:
+        if when == "while it looks":
+            stop()
+        return [counts(call) for call in calls]
+
+    def pauses(turn_id: int, after_seconds: float = 0.0) -> bool:
+        if when == "while it pauses" and not stops:
+            stop()
+        return True
+
+    monkeypatch.setattr(litellm_call, "call", thinks)
+    monkeypatch.setattr(world.worker, "run_turn", pauses)
+    world.worker.results = looks
+    world.says("hi")
+    assert [kind for reply in stops[0] for kind in kinds(reply)][-1] == "RUN_FINISHED"
+    assert asks(world, "stop_requested", all=True) == [], "it has ended already"
+    monkeypatch.setattr(litellm_call, "call", ask)
+    world.says("and now?")
+    [found] = read([stream(world.replies())])
+    assert (found["problem"], found["unknown"], found["warnings"]) == (None, [], [])
+    assert found["ends"] == [["cancelled", []], ["success", []]]
+    words = history(found["messages"])
+    assert words[0] == "Let me look."
+    assert words[-1] == "Too late."
+    assert words.count(CANCELLED) == (when == "while it looks")
+
+
+def test_what_waits_can_be_stopped_too(official: None, build: Build) -> None:
+    world = build(f"all {time.time()}", Says("Hello."))
+    for text in ("one", "two", "three"):
+        rows.queue(world.worker.database, text, conversation_id=world.conversation)
+    [only] = asks(world, "stop_requested")
+    assert kinds(only) == ["RUN_STARTED", "RUN_FINISHED"]
+    assert [reply["turn"] for reply in asks(world, "stop_requested", all=True)] == [2, 3]
+    [found] = read([stream(world.replies())])
+    assert (found["problem"], found["ends"]) == (None, [["cancelled", []]] * 3)
+
+
+def test_what_was_said_is_sent_again_in_order(build: Build) -> None:
+    world = build(f"again {time.time()}", Says("Let me look.", 1), Says("Seven."))
+    world.says("hi")
+    world.says("go")
+    said = world.replies()
+    order, shown = ReplyOrder(), []
+    for reply in [*said, *asks(world, "replies_requested")]:
+        order.offer(decode_reply(json.dumps(reply).encode()), 0.0)
+        while (due := order.due(0.0)) is not None:
+            order.shown(due)
+            shown.append((due.id, due.repeats is not None))
+    assert shown == [(reply["id"], again) for again in (False, True) for reply in said]
+    some = asks(world, "replies_requested", after={"turn": 1, "sequence": 2})
+    assert [reply["id"] for reply in some] == [reply["id"] for reply in said[2:]]
+    assert asks(world, "replies_requested", after={"turn": 9, "sequence": 1}) == []
 
 
 def test_asyncapis_own_parser_has_nothing_to_say(official: None) -> None:

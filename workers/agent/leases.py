@@ -6,6 +6,7 @@ turns to other workers.
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 
 from storage import turns
@@ -16,28 +17,33 @@ from workers import logs
 
 log = logs.get(__name__)
 
+LOOK_SECONDS = 0.4
+"""A stopped turn's call of a model is given up within a second."""
+
 
 class LeaseKeeper:
-    """One thread per process extends every held lease three times per lease period."""
+    """One thread per process extends every held lease three times per lease period, and looks more often for those that
+    were lost: of a turn that was stopped, or taken over."""
 
     def __init__(self, database: Database, lease_seconds: float) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
-        self._held: dict[int, Claim] = {}
+        self._held: dict[int, tuple[Claim, threading.Event]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def hold(self, claim: Claim) -> Iterator[None]:
-        """Extend the lease of `claim` while the block runs."""
+    def hold(self, claim: Claim) -> Iterator[threading.Event]:
+        """Extend the lease of `claim` while the block runs; the event is set soon after it is lost."""
+        lost = threading.Event()
         with self._lock:
-            self._held[claim.turn_id] = claim
+            self._held[claim.turn_id] = claim, lost
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
                 self._thread.start()
         try:
-            yield
+            yield lost
         finally:
             with self._lock:
                 self._forget(claim)
@@ -46,7 +52,7 @@ class LeaseKeeper:
         """Return every held turn to the queue, not counted as a failure. Threads still running one get LostTurn."""
         with self._lock:
             held = list(self._held.values())
-        for claim in held:
+        for claim, _ in held:
             with contextlib.suppress(StorageError), self._database.transaction() as session:
                 turns.release(session, claim)
         return len(held)
@@ -55,25 +61,33 @@ class LeaseKeeper:
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._lease_seconds / 3):
+        extend_at = 0.0
+        while not self._stop.wait(min(LOOK_SECONDS, self._lease_seconds / 3)):
             with self._lock:
                 held = list(self._held.values())
+            is_time = time.monotonic() >= extend_at
+            if is_time:
+                extend_at = time.monotonic() + self._lease_seconds / 3
             if held:
-                self._extend(held)
+                self._look(held, extend=is_time)
 
-    def _extend(self, held: list[Claim]) -> None:
-        attempts = [(claim.turn_id, claim.attempt) for claim in held]
+    def _look(self, held: list[tuple[Claim, threading.Event]], *, extend: bool) -> None:
+        attempts = [(claim.turn_id, claim.attempt) for claim, _ in held]
         try:
             with self._database.transaction() as session:
-                kept = turns.extend_leases(session, attempts, lease_seconds=self._lease_seconds)
+                if extend:
+                    kept = turns.extend_leases(session, attempts, lease_seconds=self._lease_seconds)
+                else:
+                    kept = turns.still_held(session, attempts)
         except StorageError:
             return  # the next round tries again; if a lease expires first, another worker takes over, as intended
-        for claim in held:
+        for claim, lost in held:
             if claim.turn_id not in kept:
+                lost.set()
                 with self._lock:
                     self._forget(claim)
                 log.info("lost the lease of a turn", turn_id=claim.turn_id)
 
     def _forget(self, claim: Claim) -> None:
-        if self._held.get(claim.turn_id) is claim:
+        if claim.turn_id in self._held and self._held[claim.turn_id][0] is claim:
             del self._held[claim.turn_id]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from events.data_types import DATA_TYPES
+from shopify.transport import until
 from storage import agui
 from storage.agui import Events
 from storage.errors import LostTurn, StorageError
@@ -49,7 +50,7 @@ from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint
 from workers.model import demo_words
 from workers.model.client import Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
-from workers.model.errors import Cause
+from workers.model.errors import Cause, GivenUp
 from workers.model.litellm_call import price
 from workers.model.response import Answer, ToolCall, assistant_message
 from workers.shop.results import Result
@@ -106,11 +107,11 @@ class TurnRunner:
                 self._hold(state)
 
     def _hold(self, state: TurnState) -> None:
-        with self._leases.hold(state.claim):
+        with self._leases.hold(state.claim) as lost, until(lost):
             try:
                 self._carry_out(state, self._work(state))
-            except LostTurn:
-                log.info("turn was taken over by another worker")
+            except (LostTurn, GivenUp):
+                log.info("turn was stopped, or taken over by another worker")
             except StorageError as error:
                 log.warning("turn abandoned until its lease expires", error_code=error.code)
             except Exception:

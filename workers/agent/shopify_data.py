@@ -10,11 +10,13 @@ from pydantic import ConfigDict, Field
 
 from events.data_types import DEFAULT_COMPARISON, DEFAULT_PERIOD, Comparison, DataType, Period
 from shopify.errors import Temporary
+from shopify.transport import LOOK_SECONDS, is_given_up
 from storage import connections
 from storage.connections import Integration
 from storage.errors import StorageError
 from workers import metrics
 from workers.agent.tool import Arguments, Finish, Tool, ToolTurn, at_once
+from workers.model.errors import GivenUp
 from workers.shop import results
 from workers.shop.fetch import FetchRequest
 from workers.shop.results import Result, failed
@@ -65,12 +67,16 @@ def _key(result: Result) -> str:
 
 
 def _wait(turn: ToolTurn, request: FetchRequest, integration: Integration, deadline: float) -> Result:
+    ask_again = time.monotonic() + turn.ask_again_seconds
     while (left := deadline - time.monotonic()) > 0:
-        answer = turn.cache.wait_answer(request.request_id or "", min(left, turn.ask_again_seconds))
+        answer = turn.cache.wait_answer(request.request_id or "", min(left, turn.ask_again_seconds, LOOK_SECONDS))
         if answer is not None:
             return answer
-        if deadline - time.monotonic() > 0:
+        if is_given_up():
+            raise GivenUp
+        if ask_again <= time.monotonic() < deadline:
             turn.wake_ups.fetch(request.to_json())
+            ask_again = time.monotonic() + turn.ask_again_seconds
     found = turn.cache.stale(request.merchant_id, integration.connection, request.key)
     if found is None:
         return failed(request.data_type, Temporary.code, NO_ANSWER)

@@ -252,7 +252,7 @@ class TurnTransactions:
             started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
             replies = [NewReply("started", started)]  # it may be known: the message had to wait, see `notices.waiting`
             if claim.input.moves:
-                replies.append(NewReply("moved", _told(claim.input.moves, f"{claim.run_id}-b")))
+                replies.append(NewReply("moved", notices.moved(claim.input.moves, f"{claim.run_id}-b")))
             committed = self._append(session, claim, replies)
         history = conversations.history(
             session,
@@ -349,7 +349,7 @@ class TurnTransactions:
         if hops:
             conversations.move(session, claim.conversation_id, source)
         spent = turns.usage_of(session, claim.turn_id) if state.model_calls else []
-        told = _told(moves, f"{claim.run_id}-t")
+        told = notices.moved(moves, f"{claim.run_id}-t")
         if error is not None:
             return False, [*told, *agui.run_error(claim.run_id, *error, spent)]
         end = agui.run_finished(claim.conversation_id, claim.run_id, spent)
@@ -365,13 +365,3 @@ class TurnTransactions:
 
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
         return WHILE_POSTGRES_IS_AWAY(lambda: in_transaction(self._database, step, work))
-
-
-def _told(moves: Sequence[Move], ids: str) -> Events:
-    """What the gateway is told of the conversation's moves; the messages' ids begin with `ids`."""
-    told: Events = []
-    for number, move in enumerate(moves):
-        told += agui.workflow_transition(move.source, move.target)
-        if move.said:
-            told += agui.text(f"{ids}{number}", move.said)
-    return told

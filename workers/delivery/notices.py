@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from events.fields import MAX_TEXT
 from storage import agui, conversations, outbox, turns
+from storage.agui import Events
 from storage.database import Session
 from storage.outbox import NewReply, OutgoingReply, RefusedEvent
-from storage.turns import TurnInput
+from storage.turns import Move, StoppedTurn, TurnInput
 
 SENTENCES = {
     "event.unknown_merchant": "I don't know this account yet. Please connect your store first.",
@@ -62,3 +63,24 @@ def waiting(
         words = agui.text(f"turn_{turn_id}-waiting", RECONNECT) if reason == "reconnect" and turn_id == first else []
         told.append(NewReply(f"waiting:{turn_id}", [*agui.message_waiting(event_id, reason), *words]))
     return outbox.append(session, first, told)
+
+
+def stopped(session: Session, conversation_id: str, workflow: str, turn: StoppedTurn) -> list[OutgoingReply]:
+    """The end of a turn that was stopped, and of those whose messages it had absorbed."""
+    run_id = f"turn_{turn.turn_id}"
+    run: Events = [] if turn.has_begun else agui.run_started(conversation_id, run_id, workflow)
+    run += [] if turn.has_begun else moved(turn.input.moves, f"{run_id}-b")
+    run += [*outbox.unanswered_calls(session, turn.turn_id), *moved(turn.input.later_moves, f"{run_id}-t")]
+    run += agui.run_finished(conversation_id, run_id, turns.usage_of(session, turn.turn_id), cancelled=True)
+    ended = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, run)])
+    return ended + outbox.end_absorbed(session, turn.turn_id, conversation_id)
+
+
+def moved(moves: Sequence[Move], ids: str) -> Events:
+    """What the gateway is told of the conversation's moves; the messages' ids begin with `ids`."""
+    told: Events = []
+    for number, move in enumerate(moves):
+        told += agui.workflow_transition(move.source, move.target)
+        if move.said:
+            told += agui.text(f"{ids}{number}", move.said)
+    return told

@@ -109,6 +109,10 @@ _UNREADABLE = re.compile(
 _ABOVE_A_LIMIT = re.compile(r"request too large|tokens must be reduced", re.IGNORECASE)
 
 
+class GivenUp(Exception):
+    """Nobody wants the answer any more: the turn was stopped, or taken over."""
+
+
 class ModelError(Exception):
     """`code` for programs, `merchant` is a sentence for the merchant, `str(error)` for operators; none has prompts."""
 

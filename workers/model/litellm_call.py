@@ -37,10 +37,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from shopify.transport import DeadlineBackend, within
+from shopify.transport import LOOK_SECONDS, DeadlineBackend, is_given_up, within
 from workers import logs, settings
 from workers.model.demo import DEMO
-from workers.model.errors import Cause, FailedCall, classify
+from workers.model.errors import Cause, FailedCall, GivenUp, classify
 from workers.model.habits import Habits
 from workers.model.response import Answer, read_answer, repaired
 
@@ -85,7 +85,7 @@ _habits = Habits()
 
 
 def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
-    """One attempt, ended after `seconds` whatever the provider does. Never raises.
+    """One attempt, ended after `seconds` whatever the provider does. Raises GivenUp, and nothing else.
 
     A provider that refuses what it can be sent otherwise (`Habits`) is asked again at once.
     """
@@ -112,8 +112,14 @@ def _attempt(
             return _complete(name, request, seconds, credentials)
 
     waited = _on_a_thread(complete)
-    if not futures.wait([waited], seconds).done:
-        return FailedCall(name, Cause.SLOW, 408)
+    ends = time.monotonic() + seconds
+    while not futures.wait([waited], max(min(ends - time.monotonic(), LOOK_SECONDS), 0.0)).done:
+        if is_given_up():
+            raise GivenUp
+        if time.monotonic() >= ends:
+            return FailedCall(name, Cause.SLOW, 408)
+    if is_given_up():
+        raise GivenUp
     error = waited.exception()
     if isinstance(error, Exception):
         return error

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from events.catalog import CATALOG
+from events.catalog import CATALOG, REQUESTS
 from storage import agui, connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
@@ -47,6 +47,8 @@ TOO_MANY_WAITING = (
     "You have sent me more messages than I can answer at once, so I did not take this one in. "
     "Please send it again once I have answered some of the others."
 )
+MOST_SENT_AGAIN = 10_000
+"""Replies at one request; the frontend asks for more with the last one it got."""
 SHOPIFY_REQUIREMENT = "shopify_oauth"
 
 
@@ -205,6 +207,8 @@ class _Handler:
             self._delete(privacy.carry_out(self._session, self._row, merchant_id))
         elif self._row.progress is not None:  # an uninstallation, done but for its leftovers
             self._delete(privacy.leave(self._session, self._row, merchant_id))
+        elif self._row.type in REQUESTS:
+            self._carry_out_request(merchant_id)
         elif self._core(merchant_id, integration):
             self._converse(merchant_id, integration)
         else:
@@ -213,6 +217,23 @@ class _Handler:
     def _delete(self, leftovers: Leftovers | None) -> None:
         """The event is a deletion; `leftovers` is None as long as rows are left."""
         self._effects.is_deletion, self._effects.leftovers = True, leftovers
+
+    def _carry_out_request(self, merchant_id: str) -> None:
+        """Stop turns, or send replies again. Both tell of other events' runs, and have none of their own."""
+        conversation = conversations.get(self._session, str(self._data["conversation_id"]))
+        if conversation is None:
+            return
+        if conversation.merchant_id != merchant_id:
+            raise Refused("event.conversation_merchant_mismatch", "conversation_id belongs to another merchant")
+        if self._row.type == "replies_requested":
+            after = self._data.get("after") or {"turn": 0, "sequence": 0}
+            place = after["turn"], after["sequence"]
+            found = outbox.after(self._session, conversation.id, place, limit=MOST_SENT_AGAIN)
+            self._effects.replies += [outbox.repeated(reply, self._row.id) for reply in found]
+            return
+        for turn in turns.stop(self._session, conversation.id, everything=bool(self._data.get("all"))):
+            self._effects.replies += notices.stopped(self._session, conversation.id, conversation.workflow, turn)
+        self._effects.wake_ups += turns.next_to_wake(self._session, conversation.id, merchant_id)
 
     def _converse(self, merchant_id: str, integration: Integration | None) -> None:
         """Do what the event means in its conversation, and queue the turns that it asks for.

@@ -33,6 +33,8 @@ VALID: dict[str, dict[str, Any]] = {
     "app_uninstalled": {"merchant_id": "m", "shop_domain": "a.myshopify.com"},
     "conversation_started": {"merchant_id": "m", "conversation_id": "c", "workflow": "ad_hoc_support"},
     "message_received": {"merchant_id": "m", "conversation_id": "c", "text": "How are sales?"},
+    "stop_requested": {"merchant_id": "m", "conversation_id": "c", "all": True},
+    "replies_requested": {"merchant_id": "m", "conversation_id": "c", "after": {"turn": 3, "sequence": 2}},
     "customers_data_request": CUSTOMER,
     "customers_redact": CUSTOMER,
     "shop_redact": {"merchant_id": "m", "shop_domain": "a.myshopify.com"},
