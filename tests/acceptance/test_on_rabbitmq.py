@@ -86,8 +86,8 @@ def test_a_store_is_connected_and_the_conversation_goes_on(stack: Stack, someone
 def test_every_queue_is_a_quorum_queue(stack: Stack, broker: RabbitMQ, name: str) -> None:
     with Connection(broker.url) as connection:
         queues.plain_queue(name)(connection.channel()).queue_declare(passive=True)
+        classic = {key: value for key, value in queues.arguments(name).items() if key == "x-single-active-consumer"}
         with pytest.raises(PreconditionFailed, match="x-queue-type"):
-            classic = {key: value for key, value in queues.arguments(name).items() if key == "x-single-active-consumer"}
             Queue(name, durable=True, queue_arguments=classic)(connection.channel()).queue_declare()
 
 
