@@ -86,8 +86,9 @@ def test_a_store_is_connected_and_the_conversation_goes_on(stack: Stack, someone
 def test_every_queue_is_a_quorum_queue(stack: Stack, broker: RabbitMQ, name: str) -> None:
     with Connection(broker.url) as connection:
         queues.plain_queue(name)(connection.channel()).queue_declare(passive=True)
+        classic = {key: value for key, value in queues.arguments(name).items() if key == "x-single-active-consumer"}
         with pytest.raises(PreconditionFailed, match="x-queue-type"):
-            Queue(name, durable=True)(connection.channel()).queue_declare()
+            Queue(name, durable=True, queue_arguments=classic)(connection.channel()).queue_declare()
 
 
 def test_a_restart_in_the_middle_of_turns_loses_and_repeats_nothing(stack: Stack, broker: RabbitMQ) -> None:
