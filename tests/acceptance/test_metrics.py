@@ -83,7 +83,7 @@ def test_every_process_has_a_page_and_counts_what_it_does(stack: Stack) -> None:
     assert found['cj_turn_seconds_count{result="ok",workflow="shopify_onboarding"}'] == 1
     assert found['cj_tool_call_seconds_count{data_type="counts",tool="shopify_data"}'] == 1
     assert found["cj_event_wait_seconds_count"] == found["cj_turn_wait_seconds_count"] - 2 == 1  # a pause is no wait
-    assert found['cj_model_calls_total{model="cj-demo/demo",result="ok"}'] >= 4
+    assert found['cj_model_calls_total{model="cj-demo/demo",result="ok"}'] >= 3  # the first step was prefetched
     assert ports(stack) == [FIRST_PORT, FIRST_PORT + 1, FIRST_PORT + 2, FIRST_PORT + 3]
     kinds = [re.search(r'cj_build_info\{kind="(\w+)"', read(port)) for port in ports(stack)]
     assert [kind and kind[1] for kind in kinds] == ["intake", "workflow", "agent", "shopify"]

@@ -51,7 +51,7 @@ from workers.failpoints import failpoint
 from workers.model import demo_words
 from workers.model.client import Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.errors import Cause, GivenUp
-from workers.model.litellm_call import price
+from workers.model.litellm_call import known_price
 from workers.model.response import Answer, ToolCall, assistant_message
 from workers.shop.results import Result
 
@@ -235,7 +235,7 @@ class TurnRunner:
         fenced: if the merchant wrote again while the model thought, the answer is dropped as stale and the model is
         asked again with both messages.
         """
-        dollars = price(spent.model, spent.input_tokens, spent.output_tokens)
+        dollars = known_price(spent.model, spent.input_tokens, spent.output_tokens)
         metrics.model_tokens(spent.model, state.workflow.name, spent.input_tokens, spent.output_tokens, dollars)
         if answer.tool_calls and not may_call:
             log.warning("calls of tools that were not offered are dropped", model=answer.model)

@@ -177,6 +177,11 @@ def price(name: str, input_tokens: int, output_tokens: int) -> float | None:
         return None
 
 
+def known_price(name: str, input_tokens: int, output_tokens: int) -> float | None:
+    """The same where litellm is there already: no turn waits for its import."""
+    return price(name, input_tokens, output_tokens) if _imported.cache_info().currsize else None
+
+
 def unusable() -> str | None:
     """Why no model at all can be asked from this process, or None."""
     try:

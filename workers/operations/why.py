@@ -208,7 +208,7 @@ def standing(turn: Row, case: Case) -> str:
     if turn["run_after"] > case.now:
         return f"waits for its time, in {(turn['run_after'] - case.now).total_seconds():.1f} s{tries}{died}"
     if turn["running"] >= turns.PER_MERCHANT:
-        return f"waits because {turn['running']} other turns of the merchant are running, which is the most{tries}"
+        return f"waits while {turn['running']} other turns of the merchant run (CJ_TURNS_AT_A_TIME is the most){tries}"
     waited = (case.now - turn["run_after"]).total_seconds()
     if waited < PATIENCE_SECONDS:
         return f"is about to be claimed{tries}{died}"
