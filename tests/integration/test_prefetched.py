@@ -1,5 +1,6 @@
 """A turn that begins with what was fetched for it: on real rows, the model scripted."""
 
+import json
 from typing import Any
 
 import pytest
@@ -73,6 +74,14 @@ def test_what_is_there_in_time_is_in_the_first_prompt(clocked: Database, model: 
         clocked, "SELECT step, model, tool_results IS NULL FROM steps WHERE turn_id = :id ORDER BY step", id=turn_id
     )
     assert found == [(0, None, False), (1, "openai/x", True)]
+
+
+def test_a_model_is_told_the_time_by_the_shops_clock(clocked: Database, model: Model) -> None:
+    worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
+    worker.results = lambda calls: [counts(call) | {"data": {"time_zone": "Asia/Tokyo"}} for call in calls]
+    worker.ends(rows.queue(clocked, SAID, conversation_id="in Tokyo"))
+    context = json.loads(model.asked[0][0]["content"].rpartition("\n")[2])
+    assert context["now"].endswith("+09:00")
 
 
 def test_without_data_in_time_the_model_is_asked_as_ever(clocked: Database, model: Model) -> None:

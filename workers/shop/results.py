@@ -85,6 +85,12 @@ def stale(data_type: str, found: Mapping[str, Any], instead_of: Result) -> Resul
     return cached(data_type, found) | {"stale": why}
 
 
+def key(result: Result) -> str:
+    """What was asked for: `workers.shop.fetch.FetchRequest.key`."""
+    data_type, data = result.get("data_type"), result.get("data") or {}
+    return f"sales.{data.get('period')}.{data.get('compare_to')}" if data_type == "sales" else str(data_type)
+
+
 def outcome(result: Result) -> str:
     """The metric's result label: ok, partial, stale or error."""
     if not result["success"]:
