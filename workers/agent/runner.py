@@ -121,6 +121,9 @@ class TurnRunner:
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
             case GiveUp(code=code) if state.draft() is not None:
                 self._end_with(state, len(state.steps), "", code)
+            case GiveUp(code=ModelUnavailable.code as code) if words := _plainly(state):
+                log.warning("no model answers; what was found is told in plain sentences")
+                self._end_with(state, len(state.steps), words, code)
             case GiveUp(code=code, sentence=sentence):
                 log.warning("turn ended with an error", error_code=code)
                 self._close(state.claim, self._transactions.finish(state, error=(code, sentence)))
@@ -370,6 +373,12 @@ class TurnRunner:
         log.info("turn ended", attempt=claim.attempt)
         for turn_id in ended.next_turns:
             self._wake_ups.run_turn(turn_id)
+
+
+def _plainly(state: TurnState) -> str:
+    """What was found and not told yet, in sentences of ours; empty if nothing was."""
+    found = state.untold()
+    return demo_words.tell(found) if any(result["success"] for result in found.values()) else ""
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
