@@ -359,7 +359,7 @@ class TurnRunner:
         if not there:
             log.info("prefetched data was not there in time", data_types=list(data_types))
             return
-        calls, results = [call for call, _ in there], [result for _, result in there]
+        calls, results = [call for call, _ in there], [{**result, "prefetched": True} for _, result in there]
         assistant = assistant_message(Answer(None, tuple(calls), model=""))
         replies = [*_starts(0, assistant), *_ends(0, calls)]
         self._reply_publisher.publish(

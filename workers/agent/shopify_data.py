@@ -39,7 +39,8 @@ def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
     data_type, merchant_id = arguments.data_type, turn.claim.merchant_id
     which = {"period": arguments.period, "compare_to": arguments.compare_to}
     request = FetchRequest.for_turn(turn.claim, data_type, str(uuid.uuid4()), **which)
-    if any(result.get("success") and results.key(result) == request.key for result in turn.results):
+    mine = (result for result in turn.results if result.get("success") and not result.get("prefetched"))
+    if any(results.key(result) == request.key for result in mine):
         return at_once(failed(data_type, "tool.already_fetched", SEEN))
     try:
         with turn.database.reading() as session:
