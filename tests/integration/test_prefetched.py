@@ -9,6 +9,7 @@ from storage.database import Database
 from storage.turns import TurnInput
 from tests import rows
 from tests.agent_turns import AgentWorker, counts
+from workers.agent.shopify_data import NO_ANSWER
 from workers.agent.time_limits import PREFETCHED_SECONDS
 from workers.model import litellm_call
 from workers.model.response import Answer
@@ -49,7 +50,7 @@ def test_what_is_there_in_time_is_in_the_first_prompt(clocked: Database, model: 
 
     def run(claim: Any, calls: Any, **limits: Any) -> list[dict[str, Any]]:
         waited.append(limits["seconds"])
-        return [counts(calls[0]), failed("recent_orders", "shopify.unavailable", "not now")]
+        return [counts(calls[0]), failed("recent_orders", "shopify.unavailable", NO_ANSWER)]
 
     worker.run = run  # type: ignore[method-assign, assignment]
     turn_id = rows.queue(clocked, SAID, conversation_id="in time")
@@ -76,6 +77,13 @@ def test_what_is_there_in_time_is_in_the_first_prompt(clocked: Database, model: 
     assert found == [(0, None, False), (1, "openai/x", True)]
 
 
+def test_a_refusal_of_shopifys_is_an_answer_too(clocked: Database, model: Model) -> None:
+    worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
+    worker.results = lambda calls: [failed("counts", "shopify.throttled", "slow down") for _ in calls]
+    worker.ends(rows.queue(clocked, SAID, conversation_id="refused"))
+    assert [message["role"] for message in model.asked[0]][-2:] == ["tool", "tool"]
+
+
 def test_a_model_is_told_the_time_by_the_shops_clock(clocked: Database, model: Model) -> None:
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
     worker.results = lambda calls: [counts(call) | {"data": {"time_zone": "Asia/Tokyo"}} for call in calls]
@@ -86,7 +94,7 @@ def test_a_model_is_told_the_time_by_the_shops_clock(clocked: Database, model: M
 
 def test_without_data_in_time_the_model_is_asked_as_ever(clocked: Database, model: Model) -> None:
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
-    worker.results = lambda calls: [failed("counts", "shopify.unavailable", "not now") for _ in calls]
+    worker.results = lambda calls: [failed("counts", "shopify.unavailable", NO_ANSWER) for _ in calls]
     turn_id = rows.queue(clocked, SAID, conversation_id="late")
     worker.ends(turn_id)
     assert [message["role"] for message in model.asked[0]] == ["system", "user"]

@@ -355,7 +355,7 @@ class TurnRunner:
             for call_id, data_type in zip(ids, data_types, strict=True)
         ]
         results = self._tools.run(state.claim, calls, allowed=state.workflow.tools, seconds=PREFETCHED_SECONDS)
-        there = [(call, result) for call, result in zip(calls, results, strict=True) if result["success"]]
+        there = [(call, result) for call, result in zip(calls, results, strict=True) if _has_come(result)]
         if not there:
             log.info("prefetched data was not there in time", data_types=list(data_types))
             return
@@ -373,6 +373,12 @@ class TurnRunner:
         log.info("turn ended", attempt=claim.attempt)
         for turn_id in ended.next_turns:
             self._wake_ups.run_turn(turn_id)
+
+
+def _has_come(result: Result) -> bool:
+    """Whether it is an answer, if only a refusal of Shopify's: to ask again at once would bring the same."""
+    code = str(result.get("error_code"))
+    return bool(result["success"]) or (code.startswith("shopify.") and result["error"] != shopify_data.NO_ANSWER)
 
 
 def _plainly(state: TurnState) -> str:
