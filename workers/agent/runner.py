@@ -40,7 +40,7 @@ from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
 from workers.agent.prompt_size import Message
 from workers.agent.state import TurnState
-from workers.agent.time_limits import MODEL_CALL_SECONDS, PREFETCHED_SECONDS, TOOL_SECONDS
+from workers.agent.time_limits import MODEL_CALL_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
 from workers.agent.transactions import Ended, NewStep, Spent, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
@@ -145,7 +145,7 @@ class TurnRunner:
                 now=state.now(),
                 seconds_left=state.seconds_left(),
                 fruitless=state.fruitless,
-                prefetched=state.prefetched,
+                prefetched=state.prefetched(),
             )
             match move:
                 case AskModel(step=step, with_tools=with_tools):
@@ -337,19 +337,15 @@ class TurnRunner:
         self._reply_publisher.publish(self._transactions.add_results(state, step, _rows(calls, results), told))
 
     def _take_prefetched(self, state: TurnState, data_types: tuple[str, ...]) -> None:
-        """Keep what is there in time as a step of the turn, with its results, in one commit."""
-        state.prefetched = ()
+        """Keep what comes of it as a step of the turn, as if the model had made these calls, in one commit."""
         ids = (f"{PREFETCHED}{state.claim.turn_id}_{number}" for number in range(len(data_types)))
         calls = [
             ToolCall(call_id, shopify_data.TOOL.name, {"data_type": data_type})
             for call_id, data_type in zip(ids, data_types, strict=True)
         ]
-        results = self._tools.run(state.claim, calls, allowed=state.workflow.tools, seconds=PREFETCHED_SECONDS)
-        there = [(call, result) for call, result in zip(calls, results, strict=True) if _has_come(result)]
-        if not there:
-            log.info("prefetched data was not there in time", data_types=list(data_types))
-            return
-        calls, results = [call for call, _ in there], [{**result, "prefetched": True} for _, result in there]
+        seconds = max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5)
+        found = self._tools.run(state.claim, calls, allowed=state.workflow.tools, seconds=seconds)
+        results = [{**result, "prefetched": True} for result in found]
         assistant = assistant_message(Answer(None, tuple(calls), model=""))
         replies = [_announced(state.claim, 0, assistant), _told(state.claim, 0, results)]
         self._reply_publisher.publish(
@@ -363,12 +359,6 @@ class TurnRunner:
         log.info("turn ended", attempt=claim.attempt)
         for turn_id in ended.next_turns:
             self._wake_ups.run_turn(turn_id)
-
-
-def _has_come(result: Result) -> bool:
-    """Whether it is an answer, if only a refusal of Shopify's: to ask again at once would bring the same."""
-    code = str(result.get("error_code"))
-    return bool(result["success"]) or (code.startswith("shopify.") and result["error"] != shopify_data.NO_ANSWER)
 
 
 def _plainly(state: TurnState) -> str:
