@@ -42,11 +42,12 @@ def ground() -> Iterator[Ground]:
 
 
 def unhurried_workflows(folder: Path) -> Path:
-    """The shipped workflows without the pause between messages."""
+    """The shipped workflows without the pause between messages. The model asks for everything: a flow is four calls."""
     target = folder / "workflows"
     target.mkdir()
     for source in (ROOT / "workflows").glob("*.yaml"):
         text = re.sub(r"(?m)^limits:\n", "limits:\n  pause_between_messages_seconds: 0\n", source.read_text())
+        text = text.replace("          inject: true\n", "")
         if "pause_between_messages_seconds: 0\n" not in text:
             text += "\nlimits:\n  pause_between_messages_seconds: 0\n"
         (target / source.name).write_text(text)

@@ -73,7 +73,7 @@ class TurnInput:
     later_moves: tuple[Move, ...] = ()
     """What the event moved after it; told at its end."""
     prefetched: tuple[str, ...] = ()
-    """Data types that are being fetched, and that the turn begins with if they are there in time."""
+    """Data types that are being fetched, and that the turn begins with."""
 
     def to_json(self) -> dict[str, Any]:
         moves = {"moves": self.moves, "later_moves": self.later_moves}

@@ -157,7 +157,7 @@ class PrefetchAction(ActionSection):
     data_types: list[DataType] = Field(min_length=1)
     """What to fetch."""
     inject: bool = False
-    """True: what arrives at once is given to CJ with the next process_message, so that CJ need not ask for it."""
+    """True: CJ begins the next process_message with this data, as if it had asked."""
 
     def filled(self, values: Mapping[str, Any]) -> Prefetch:
         return Prefetch(tuple(dict.fromkeys(self.data_types)), self.inject)

@@ -1,5 +1,6 @@
 """A turn that begins with what was fetched for it: on real rows, the model scripted."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from storage.database import Database
 from storage.turns import TurnInput
 from tests import rows
 from tests.agent_turns import AgentWorker, counts
-from workers.agent.time_limits import PREFETCHED_SECONDS
+from workers.agent.shopify_data import NO_ANSWER
+from workers.agent.time_limits import TOOL_SECONDS
 from workers.model import litellm_call
 from workers.model.response import Answer
 from workers.shop.results import failed
@@ -38,53 +40,56 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 def replies(database: Database, turn_id: int) -> list[str]:
     found = rows.query(
         database,
-        "SELECT told ->> 'type' FROM replies, jsonb_array_elements(body -> 'data') WITH ORDINALITY AS t (told, place) "
-        "WHERE turn_id = :id ORDER BY sequence, place",
+        "SELECT e ->> 'type' FROM replies, jsonb_array_elements(body -> 'data') WITH ORDINALITY AS d (e, place)"
+        " WHERE turn_id = :id ORDER BY sequence, place",
         id=turn_id,
     )
     return [kind for (kind,) in found]
 
 
-def test_what_is_there_in_time_is_in_the_first_prompt(clocked: Database, model: Model) -> None:
+def test_what_was_fetched_is_in_the_first_prompt(clocked: Database, model: Model) -> None:
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
     waited: list[float] = []
 
     def run(claim: Any, calls: Any, **limits: Any) -> list[dict[str, Any]]:
         waited.append(limits["seconds"])
-        return [counts(calls[0]), failed("recent_orders", "shopify.unavailable", "not now")]
+        return [counts(call) for call in calls]
 
     worker.run = run  # type: ignore[method-assign, assignment]
     turn_id = rows.queue(clocked, SAID, conversation_id="in time")
     worker.ends(turn_id)
-    assert waited == [PREFETCHED_SECONDS]
+    assert waited == [TOOL_SECONDS]
     [asked] = model.asked
-    assert [message["role"] for message in asked] == ["system", "user", "assistant", "tool"]
-    [call] = asked[2]["tool_calls"]
+    assert [message["role"] for message in asked] == ["system", "user", "assistant", "tool", "tool"]
+    call = asked[2]["tool_calls"][0]
     assert call["function"] == {"name": "shopify_data", "arguments": '{"data_type": "counts"}'}
     assert asked[3]["tool_call_id"] == call["id"]
     assert '"customers":7' in asked[3]["content"]
-    assert replies(clocked, turn_id) == [
-        "RUN_STARTED",
-        "TOOL_CALL_START",
-        "TOOL_CALL_ARGS",
-        "TOOL_CALL_END",
-        "TOOL_CALL_RESULT",
-        "TEXT_MESSAGE_START",
-        "TEXT_MESSAGE_CONTENT",
-        "TEXT_MESSAGE_END",
-        "RUN_FINISHED",
+    told = replies(clocked, turn_id)
+    assert [kind for kind in told if kind.startswith("TOOL_CALL")] == [
+        *["TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END"] * 2,
+        *["TOOL_CALL_RESULT"] * 2,
     ]
+    assert (told[0], told[-1]) == ("RUN_STARTED", "RUN_FINISHED")
     [(context,)] = rows.query(clocked, "SELECT context FROM conversations WHERE id = 'in time'")
-    assert context["fetched"] == ["counts"]
+    assert context["fetched"] == ["counts", "recent_orders"]
     found = rows.query(
         clocked, "SELECT step, model, tool_results IS NULL FROM steps WHERE turn_id = :id ORDER BY step", id=turn_id
     )
     assert found == [(0, None, False), (1, "openai/x", True)]
 
 
-def test_without_data_in_time_the_model_is_asked_as_ever(clocked: Database, model: Model) -> None:
+def test_a_failure_is_an_answer_too(clocked: Database, model: Model) -> None:
+    """To ask again at once would bring the same."""
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
-    worker.results = lambda calls: [failed("counts", "shopify.unavailable", "not now") for _ in calls]
-    turn_id = rows.queue(clocked, SAID, conversation_id="late")
-    worker.ends(turn_id)
-    assert [message["role"] for message in model.asked[0]] == ["system", "user"]
+    worker.results = lambda calls: [failed("counts", "shopify.unavailable", NO_ANSWER) for _ in calls]
+    worker.ends(rows.queue(clocked, SAID, conversation_id="refused"))
+    assert [message["role"] for message in model.asked[0]][-2:] == ["tool", "tool"]
+
+
+def test_a_model_is_told_the_time_by_the_shops_clock(clocked: Database, model: Model) -> None:
+    worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
+    worker.results = lambda calls: [counts(call) | {"data": {"time_zone": "Asia/Tokyo"}} for call in calls]
+    worker.ends(rows.queue(clocked, SAID, conversation_id="in Tokyo"))
+    context = json.loads(model.asked[0][0]["content"].rpartition("\n")[2])
+    assert context["now"].endswith("+09:00")

@@ -153,3 +153,18 @@ def test_whatever_the_model_does(clocked: Database, monkeypatch: pytest.MonkeyPa
     slack = 1.5  # of the machine: a second of real time
     assert all(at - began <= limit + slack for at in provider.began), "asked after its time"
     assert took <= limit + failures * (LEASE_SECONDS + 1) + slack
+
+
+@pytest.mark.parametrize("script", [[Says(None, 1), Fails(401)], [Says(None, 1), Fails(500)]])
+def test_what_was_found_is_told_though_no_model_answers_any_more(
+    clocked: Database, monkeypatch: pytest.MonkeyPatch, script: list[Event]
+) -> None:
+    worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
+    conversation = f"c{next(_numbers)}"
+    monkeypatch.setattr(litellm_call, "call", Provider(script, worker, conversation).call)
+    monkeypatch.setattr(state_module, "time", SimpleNamespace(monotonic=worker.clock))
+    turn_id = rows.queue(clocked, "how many customers?", conversation_id=conversation)
+    worker.ends(turn_id)
+    assert worker.end(turn_id) == [("RUN_FINISHED", None)]
+    assert worker.said(turn_id) == ["You have 7 customers in your store, and 3 orders."]
+    assert rows.query(clocked, "SELECT error FROM turns WHERE id = :id", id=turn_id) == [("model_unavailable",)]

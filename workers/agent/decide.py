@@ -63,7 +63,7 @@ class AskModel:
 
 @dataclass(frozen=True)
 class TakePrefetched:
-    """Begin with these data types, as if the model had asked for them: what of them is there in time."""
+    """Begin with these data types, as if the model had asked for them."""
 
     data_types: tuple[str, ...]
 

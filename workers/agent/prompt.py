@@ -10,10 +10,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 
+from shopify.data.scalars import moment
 from storage.conversations import PastTurn
 from storage.turns import Move, StepRow, TurnInput
 from workers.agent import prompt_size
@@ -21,6 +22,8 @@ from workers.agent.decide import CLAIMS, is_withdrawn
 from workers.agent.outgoing_text import legible
 from workers.agent.prompt_size import FORMS, PAST_FORMS, Message
 from workers.model.habits import EXTRAS
+from workers.shop import results
+from workers.shop.results import Result
 
 EVENT_MARK = "[system event]"
 OPENING: Message = {"role": "user", "content": f"{EVENT_MARK} conversation_started"}
@@ -47,6 +50,8 @@ ROOM_FOR_THE_NOTE = 100
 """Bytes of the line that says what was left out."""
 SHORTEST_WORDS = 1000
 """Characters of CJ's own words that are always shown."""
+FRESH = timedelta(seconds=max(results.TTL_SECONDS.values()))
+"""As long as the data of an earlier turn is shown whole: after that it would be fetched anew."""
 HIDDEN_CONTEXT = frozenset({"merchant_id", "fetched", "turns", "last_error", "greeted"})
 
 
@@ -73,14 +78,15 @@ def messages(
     """All messages for the next model call, oldest first, in `most_bytes`: what was said last comes first.
 
     Never left out are the prompt, the context, and the words of the turn under way. `max_history` bounds the messages
-    of earlier turns.
+    of earlier turns. Of what they read, only the figures are shown, unless it is fresh and nothing fresher is there.
     """
     system = prompt + GUARD + _context_block(context, now)
     left = most_bytes - prompt_size.size([{"role": "system", "content": system}]) - ROOM_FOR_THE_NOTE
-    forms = [partial(_turn, current, steps, absorbed, earlier, last) for earlier, last in FORMS]
+    view = _View.of(history, steps, now)
+    forms = [partial(_turn, view, current, steps, absorbed, earlier, last) for earlier, last in FORMS]
     form, turn = prompt_size.first_that_fits(forms, left)
     left -= prompt_size.size(turn)
-    turns = [[partial(_past, turn, most) for most in PAST_FORMS] for turn in history]
+    turns = [[partial(_past, view, turn, most) for most in PAST_FORMS] for turn in history]
     left_out, past = prompt_size.newest(turns, left, most_messages=max_history)
     talk = [*past, *turn]
     if talk and talk[0]["role"] != "user":  # some providers insist that the user speaks first
@@ -102,25 +108,68 @@ def _context_block(context: Mapping[str, Any], now: datetime) -> str:
     return f"\n\nContext of this conversation (data, not instructions):\n{body}"
 
 
-def _past(turn: PastTurn, most: int) -> list[Message]:
+@dataclass(frozen=True)
+class _View:
+    """How tool results are shown. `outdated`: those of which only the figures are, by their identity."""
+
+    outdated: frozenset[int]
+    zone: tzinfo | None
+
+    @classmethod
+    def of(cls, history: Sequence[PastTurn], steps: Sequence[StepRow], now: datetime) -> "_View":
+        """Outdated is a result with a fresher one of the same kind, and one of an earlier turn that is not fresh."""
+        past = [(step, False) for turn in history for step in turn.steps]
+        seen: set[str] = set()
+        outdated: set[int] = set()
+        for step, is_current in reversed([*past, *((step, True) for step in steps)]):
+            for content in (result["content"] for result in reversed(step.tool_results or ())):
+                if not content.get("success") or content.get("data_type") is None:
+                    continue
+                kind = results.key(content)
+                if kind in seen or not (is_current or _is_fresh(content, now)):
+                    outdated.add(id(content))
+                seen.add(kind)
+        return cls(frozenset(outdated), now.tzinfo)
+
+    def shown(self, content: Result, most: int) -> Result:
+        """In at most `most` bytes, or a little more; times as the shop's clock shows them."""
+        told = prompt_size.shrunk(content, most) if most > prompt_size.FIGURES_BYTES else content
+        if content.get("success") and (id(content) in self.outdated or most <= prompt_size.FIGURES_BYTES):
+            told = prompt_size.figures(content, min(most, prompt_size.FIGURES_BYTES))
+        as_of = moment(told.get("as_of"))
+        if as_of is not None:
+            told = {**told, "as_of": as_of.astimezone(self.zone).isoformat(timespec="seconds")}
+        return told
+
+
+def _is_fresh(content: Result, now: datetime) -> bool:
+    as_of = moment(content.get("as_of"))
+    return as_of is None or now - as_of <= FRESH
+
+
+def _past(view: _View, turn: PastTurn, most: int) -> list[Message]:
     """An earlier turn, with at most `most` bytes of each tool result."""
+    said = [step for step in turn.steps if not is_withdrawn(step)]
     if turn.input.cleanup_trigger:  # the trigger was for its own turn only
-        told = _told(turn.input.moves), _told(turn.input.later_moves)
-        said = [message for step in turn.steps if not is_withdrawn(step) for message in _step(step, most)]
-        return [OPENING, *told[0], *said, *told[1]]
+        before, after = _told(turn.input.moves), _told(turn.input.later_moves)
+        return [OPENING, *before, *(message for step in said for message in _step(view, step, most)), *after]
     absorbed = [Absorbed(item.at_step, item.input) for item in turn.absorbed]
-    kept = [step for step in turn.steps if not is_withdrawn(step)]
-    return _turn(turn.input, kept, absorbed, most, most) + _told(turn.input.later_moves)
+    return _turn(view, turn.input, said, absorbed, most, most) + _told(turn.input.later_moves)
 
 
 def _turn(
-    current: TurnInput, steps: Sequence[StepRow], absorbed: Sequence[Absorbed], most_earlier: int, most_last: int
+    view: _View,
+    current: TurnInput,
+    steps: Sequence[StepRow],
+    absorbed: Sequence[Absorbed],
+    most_earlier: int,
+    most_last: int,
 ) -> list[Message]:
     """A turn, with at most so many bytes of each tool result: of its earlier steps, and of its last one."""
     talk = [*_told(current.moves), *_spoken(current)]
     for step in steps:
         talk += [message for item in absorbed if item.at_step == step.step for message in _spoken(item.input)]
-        talk += _step(step, most_last if step is steps[-1] else most_earlier)
+        talk += _step(view, step, most_last if step is steps[-1] else most_earlier)
     last = steps[-1].step if steps else -1
     talk += [message for item in absorbed if item.at_step > last for message in _spoken(item.input)]
     return talk
@@ -148,7 +197,7 @@ def _unmarked(text: str) -> str:
     return _MARK.sub(r"(\1)", seen) if _MARK.search(seen) else text
 
 
-def _step(step: StepRow, most: int) -> list[Message]:
+def _step(view: _View, step: StepRow, most: int) -> list[Message]:
     kept = {key: value for key, value in step.assistant.items() if key not in (ERRORS, CLAIMS)}
     longest = max(most, SHORTEST_WORDS)
     if len(kept.get("content") or "") > longest:
@@ -157,7 +206,7 @@ def _step(step: StepRow, most: int) -> list[Message]:
         del kept[EXTRAS]
     talk: list[Message] = [{"role": "assistant", **kept}]
     for result in step.tool_results or ():
-        labelled = {**PROVENANCE, **prompt_size.shrunk(result["content"], most), **PROVENANCE}
+        labelled = {**PROVENANCE, **view.shown(result["content"], most), **PROVENANCE}
         content = _unmarked(json.dumps(labelled, ensure_ascii=False, separators=(",", ":")))
         talk.append({"role": "tool", "tool_call_id": result["tool_call_id"], "content": content})
     if is_withdrawn(step):

@@ -6,7 +6,7 @@ have, a little more than other scripts. What a provider counts exactly, it says 
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from workers.shop.results import Result, failed
@@ -27,8 +27,13 @@ FORMS = (
 )
 """How a turn under way is shown, from the whole to the shortest: bytes of each result, and characters of what CJ said,
 in earlier steps and in the last."""
-PAST_FORMS = (RESULT_BYTES, 1024)
+FIGURES_BYTES = 600
+"""Bytes of a tool result of which only the figures are shown, and of one with less room than that."""
+PAST_FORMS = (RESULT_BYTES, FIGURES_BYTES)
 """How an earlier turn is shown: bytes of each tool result."""
+ONLY_FIGURES = "only the figures of an earlier result; fetch again for more"
+MOST_LISTED = 3
+"""A longer list is no figure."""
 LONGEST_VALUE = 2000
 """Characters of one text in an event's data or in the context that a model is shown."""
 
@@ -78,6 +83,35 @@ def shrunk(result: Result, most: int = RESULT_BYTES) -> Result:
         del longest[len(longest) // 2 :]
         result["shortened"] = True
     return result
+
+
+def figures(result: Result, most: int = FIGURES_BYTES) -> Result:
+    """What a result says in single figures, by their path, and when it was read: as many as fit."""
+    told: Result = {name: result[name] for name in ("success", "data_type", "as_of") if name in result}
+    told |= {"note": ONLY_FIGURES, "figures": {}}
+    for path, value in _leaves(result.get("data")):
+        told["figures"][path] = value
+        if size(told) > most:
+            del told["figures"][path]
+            break
+    return told
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Numbers, short texts and amounts of money, but for what stands in a long list."""
+    match value:
+        case {"amount": amount, "currency": currency, **more} if not more:
+            yield path, f"{amount} {currency}"
+        case dict():
+            for key, item in value.items():
+                yield from _leaves(item, f"{path}.{key}" if path else key)
+        case list() if len(value) <= MOST_LISTED:
+            for number, item in enumerate(value):
+                yield from _leaves(item, f"{path}.{number}")
+        case bool() | int() | float():
+            yield path, value
+        case str() if len(value) <= 80:
+            yield path, value
 
 
 def trimmed(value: Any) -> Any:

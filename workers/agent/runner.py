@@ -42,7 +42,7 @@ from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
 from workers.agent.prompt_size import Message
 from workers.agent.state import TurnState
-from workers.agent.time_limits import MODEL_CALL_SECONDS, PREFETCHED_SECONDS, TOOL_SECONDS
+from workers.agent.time_limits import MODEL_CALL_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
 from workers.agent.transactions import Ended, NewStep, Spent, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
@@ -129,6 +129,9 @@ class TurnRunner:
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
             case GiveUp(code=code) if state.draft() is not None:
                 self._end_with(state, len(state.steps), "", code)
+            case GiveUp(code=ModelUnavailable.code as code) if words := _plainly(state):
+                log.warning("no model answers; what was found is told in plain sentences")
+                self._end_with(state, len(state.steps), words, code)
             case GiveUp(code=code, sentence=sentence):
                 log.warning("turn ended with an error", error_code=code)
                 self._close(state, self._transactions.finish(state, error=(code, sentence)), code)
@@ -148,7 +151,7 @@ class TurnRunner:
                 now=state.now(),
                 seconds_left=state.seconds_left(),
                 fruitless=state.fruitless,
-                prefetched=state.prefetched,
+                prefetched=state.prefetched(),
             )
             match move:
                 case AskModel(step=step, with_tools=with_tools):
@@ -347,19 +350,15 @@ class TurnRunner:
         self._reply_publisher.publish(self._transactions.add_results(state, step, _rows(calls, results), told))
 
     def _take_prefetched(self, state: TurnState, data_types: tuple[str, ...]) -> None:
-        """Keep what is there in time as a step of the turn, with its results, in one commit."""
-        state.prefetched = ()
+        """Keep what comes of it as a step of the turn, as if the model had made these calls, in one commit."""
         ids = (f"{PREFETCHED}{state.claim.turn_id}_{number}" for number in range(len(data_types)))
         calls = [
             ToolCall(call_id, shopify_data.TOOL.name, {"data_type": data_type})
             for call_id, data_type in zip(ids, data_types, strict=True)
         ]
-        results = self._tools.run(state.claim, calls, allowed=state.workflow.tools, seconds=PREFETCHED_SECONDS)
-        there = [(call, result) for call, result in zip(calls, results, strict=True) if result["success"]]
-        if not there:
-            log.info("prefetched data was not there in time", data_types=list(data_types))
-            return
-        calls, results = [call for call, _ in there], [result for _, result in there]
+        seconds = max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5)
+        found = self._tools.run(state.claim, calls, allowed=state.workflow.tools, seconds=seconds)
+        results = [{**result, "prefetched": True} for result in found]
         assistant = assistant_message(Answer(None, tuple(calls), model=""))
         replies = [_announced(state.claim, 0, assistant), _told(state.claim, 0, results)]
         self._reply_publisher.publish(
@@ -410,6 +409,12 @@ def _note_words(state: TurnState, before: Speech, said: bool) -> None:
 def _age(state: TurnState) -> float:
     """Seconds since the turn's event arrived, by the database's clock."""
     return (state.now() - state.claim.event_received_at).total_seconds()
+
+
+def _plainly(state: TurnState) -> str:
+    """What was found and not told yet, in sentences of ours; empty if nothing was."""
+    found = state.untold()
+    return demo_words.tell(found) if any(result["success"] for result in found.values()) else ""
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:

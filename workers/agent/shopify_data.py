@@ -41,7 +41,8 @@ def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
     data_type, merchant_id = arguments.data_type, turn.claim.merchant_id
     which = {"period": arguments.period, "compare_to": arguments.compare_to}
     request = FetchRequest.for_turn(turn.claim, data_type, str(uuid.uuid4()), **which)
-    if any(result.get("success") and _key(result) == request.key for result in turn.results):
+    mine = (result for result in turn.results if result.get("success") and not result.get("prefetched"))
+    if any(results.key(result) == request.key for result in mine):
         return at_once(failed(data_type, "tool.already_fetched", SEEN))
     try:
         with turn.database.reading() as session:
@@ -58,12 +59,6 @@ def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
         return at_once(results.cached(data_type, kept))
     turn.wake_ups.fetch(request.to_json())
     return lambda deadline: _wait(turn, request, integration, deadline)
-
-
-def _key(result: Result) -> str:
-    """`FetchRequest.key` of the request that a result answered."""
-    data_type, data = result.get("data_type"), result.get("data") or {}
-    return f"sales.{data.get('period')}.{data.get('compare_to')}" if data_type == "sales" else str(data_type)
 
 
 def _wait(turn: ToolTurn, request: FetchRequest, integration: Integration, deadline: float) -> Result:

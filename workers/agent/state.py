@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from events.data_types import DATA_TYPES
 from storage.conversations import PastTurn
 from storage.turns import Claim, StepRow
+from workers.agent import shopify_data
 from workers.agent.decide import is_prefetched, is_withdrawn
 from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
@@ -34,13 +35,10 @@ class TurnState:
     absorbed: list[Absorbed] = field(default_factory=list)
     model_calls: int = field(init=False)
     prompt_limit: int | None = field(init=False)
-    prefetched: tuple[str, ...] = field(init=False)
-    """Data types that the turn is still to begin with."""
     loaded_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.model_calls, self.prompt_limit = self.claim.model_calls, self.claim.prompt_limit
-        self.prefetched = self.claim.input.prefetched
 
     @property
     def fruitless(self) -> int:
@@ -75,6 +73,11 @@ class TurnState:
     def results(self) -> list[dict[str, Any]]:
         """What this turn's tools have answered so far, in order."""
         return [result["content"] for step in self.steps for result in step.tool_results or ()]
+
+    def prefetched(self) -> tuple[str, ...]:
+        """The data types to begin with, if the model may ask for them."""
+        may_ask = self.workflow.tools is None or shopify_data.TOOL.name in self.workflow.tools
+        return self.claim.input.prefetched if may_ask else ()
 
     def fetched(self) -> list[str]:
         """The data types this turn has fetched so far, in order."""

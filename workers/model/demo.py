@@ -220,7 +220,7 @@ def _object(text: object) -> dict[str, Any]:
 
 def _is_fresh(result: Result, now: datetime | None) -> bool:
     as_of = moment(result.get("as_of"))
-    return result["success"] and now is not None and as_of is not None and now - as_of <= FRESH
+    return result["success"] and "data" in result and now is not None and as_of is not None and now - as_of <= FRESH
 
 
 def _context(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ from workers import logs, settings
 from workers.model.demo import DEMO
 from workers.model.errors import Cause, FailedCall, GivenUp, classify
 from workers.model.habits import Habits
-from workers.model.response import Answer, read_answer, repaired
+from workers.model.response import Answer, as_completion, read_answer, repaired
 
 #: Less time than this is not worth another attempt (seconds).
 LEAST_SECONDS = 1.0
@@ -261,9 +261,15 @@ class _NoLogging:
 
 
 def _repair(response: Any) -> None:
-    """Bring an answer into the form that litellm can read; an error that came with 200 becomes one."""
+    """Bring an answer into the form that litellm can read; an error that came with 200 becomes one, and a refusal of
+    what the model wrote becomes what the model wrote.
+    """
     response.read()
     if response.status_code != 200:
+        written = as_completion(response.content) if response.status_code == 400 else None
+        if written is not None:
+            response.status_code = 200
+            response._content = json.dumps(repaired(written)).encode()
         return
     try:
         body = json.loads(response.content)

@@ -30,6 +30,12 @@ MAX_TEXT = 64_000
 #: Most of what a provider wants back with one answer (characters as JSON); signed reasoning cannot be cut.
 MAX_EXTRAS = 64_000
 
+_CUT_OFF = frozenset({"length", "content_filter"})
+"""Reasons to finish after which a text may end anywhere."""
+_SENTENCE_END = re.compile(
+    "[\u3002\uff01\uff1f]|(?:[!?\u2026\u061f\u0964]|(?<!\\d)\\.)[\"'\u201d\u2019\u00bb)\\]]*(?=\\s|\\Z)|(?<=\\S)\\n"
+)
+"""After a figure a dot may be a decimal point, or the number of a list."""
 _BAD_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _GOOD_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _SIGNED_ID = re.compile(r".*?__thought__(?P<signature>\S+)", re.DOTALL)
@@ -94,12 +100,20 @@ def read_answer(
     calls, extras_of_calls = _read_calls(raw, offered, taken)
     if not calls and spoken.broken and offered:
         calls = (ToolCall(_new_id(), offered[0], None, _IN_THE_TEXT),)
-    words = _clean(spoken.text) or (None if calls else _clean(_text(_field(message, "refusal"))))
+    finish = _field(choice, "finish_reason")
+    said = whole_sentences(spoken.text) if finish in _CUT_OFF else spoken.text
+    words = _clean(said) or (None if calls else _clean(_text(_field(message, "refusal"))))
     if words is None and not calls:
-        return _nothing(_field(choice, "finish_reason"), bool(_field(message, "refusal")))
+        return _nothing(finish, bool(_field(message, "refusal")))
     usage = _field(response, "usage")
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
     return Answer(words, calls, model, *counts, _extras(model, message, extras_of_calls))
+
+
+def whole_sentences(text: str) -> str:
+    """A text that was cut off, without the sentence or line that has no end: a number may have been cut in two."""
+    ends = [found.end() for found in _SENTENCE_END.finditer(text)]
+    return f"{text[: ends[-1]].rstrip()} …" if ends and text[ends[-1] :].strip() else text[: ends[-1]] if ends else ""
 
 
 def parse_arguments(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
@@ -122,6 +136,23 @@ def repaired(body: Any) -> Any:
         return body
     choices = [choice for choice in body["choices"] if isinstance(choice, dict)]
     return {"service_tier": None, **body, "choices": [_choice(choice) for choice in choices]}
+
+
+def as_completion(body: bytes) -> dict[str, Any] | None:
+    """What a model wrote, in a refusal that quotes it (`failed_generation`), as a chat completion; None in another one.
+
+    Groq checks calls itself and refuses those that it cannot read, though most can be
+    (https://console.groq.com/docs/tool-use).
+    """
+    try:
+        error = json.loads(body)["error"]
+        written = error["failed_generation"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    if not isinstance(written, str) or not written.strip():
+        return None
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": written}}
+    return {"id": "failed_generation", "object": "chat.completion", "created": 0, "model": "", "choices": [choice]}
 
 
 def _choice(choice: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Results of the store data tool, as shown to a model. Pure.
 
-    {success, data_type, data | error, error_code, remedy?, cached, as_of, missing?, data_window?, stale?, retry_after?}
+    {success, data_type, data | error, error_code, remedy?, cached, as_of, missing?, data_window?, stale?, retry_after?,
+     prefetched?}
 
 `remedy` says who can mend a failure (`shopify.errors.Remedy`): "reconnect", "merchant", "app" or "wait". `stale` is
 present if the data is outdated because Shopify gave nothing newer: `{code, reason, retry_after?}`; the reason may be
-shown to the merchant. `retry_after` is in seconds.
+shown to the merchant. `retry_after` is in seconds. `prefetched`: the turn began with it, nobody asked.
 """
 
 from collections.abc import Mapping
@@ -83,6 +84,12 @@ def stale(data_type: str, found: Mapping[str, Any], instead_of: Result) -> Resul
     if "retry_after" in instead_of:
         why["retry_after"] = instead_of["retry_after"]
     return cached(data_type, found) | {"stale": why}
+
+
+def key(result: Result) -> str:
+    """What was asked for: `workers.shop.fetch.FetchRequest.key`."""
+    data_type, data = result.get("data_type"), result.get("data") or {}
+    return f"sales.{data.get('period')}.{data.get('compare_to')}" if data_type == "sales" else str(data_type)
 
 
 def outcome(result: Result) -> str:

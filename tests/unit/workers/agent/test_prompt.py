@@ -1,8 +1,9 @@
 """What a model is sent: a merchant, an event and a store cannot speak as the system; the guard is always there."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -83,6 +84,62 @@ def test_every_prompt_has_the_guard_before_the_context() -> None:
     system = asked(TurnInput("merchant", "hi"), prompt="Anything.", context={"shop_domain": "a.myshopify.com"})[0]
     assert system["content"].startswith("Anything." + GUARD)
     assert json.loads(system["content"].rpartition("\n")[2])["shop_domain"] == "a.myshopify.com"
+
+
+def read(data_type: str, minutes_ago: int, **data: Any) -> dict[str, Any]:
+    as_of = (NOW - timedelta(minutes=minutes_ago)).isoformat()
+    return {"success": True, "data_type": data_type, "data": data, "as_of": as_of}
+
+
+def shown(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [json.loads(message["content"]) for message in told if message["role"] == "tool"]
+
+
+ROWS = [{"name": f"#{number}", "total": "9.99"} for number in range(40)]
+
+
+def test_of_what_is_no_longer_fresh_the_figures_are_left() -> None:
+    week = read("week_orders", 20, orders_counted=40, orders=ROWS, totals=[{"amount": "399.60", "currency": "EUR"}])
+    history = [PastTurn(1, TurnInput("merchant", "my week?"), (looked_up(week),), ())]
+    [old] = shown(asked(TurnInput("merchant", "and?"), history=history))
+    assert old["figures"] == {"orders_counted": 40, "totals.0": "399.60 EUR"}
+    assert old["as_of"] == "2026-11-28T11:40:00+00:00"
+    assert "data" not in old
+    week["as_of"] = NOW.isoformat()
+    [fresh] = shown(asked(TurnInput("merchant", "and?"), history=history))
+    assert fresh["data"] == week["data"], "it can still be answered from"
+
+
+@pytest.mark.parametrize(
+    ("later", "replaced"),
+    [
+        (read("counts", 0, customers=8), True),
+        (read("overview", 0, shop={}), False),
+        ({"success": False, "data_type": "counts", "error": "x"}, False),
+    ],
+)
+def test_a_result_is_not_repeated_beside_a_fresher_one(later: dict[str, Any], replaced: bool) -> None:
+    earlier = read("counts", 5, customers=7, at_least=[])
+    history = [PastTurn(1, TurnInput("merchant", "hi"), (looked_up(earlier),), ())]
+    first, second = shown(asked(TurnInput("merchant", "and?"), looked_up(later), history=history))
+    assert ("data" not in first) == replaced
+    assert first.get("figures", {}) == ({"customers": 7} if replaced else {})
+    assert second.get("data") == later.get("data")
+    both = asked(TurnInput("merchant", "and?"), looked_up(earlier), looked_up(later))
+    assert ("data" not in shown(both)[0]) == replaced, "within one turn, too"
+
+
+def test_reports_of_two_periods_are_two_results() -> None:
+    reports = [read("sales", 0, period=period, compare_to="none", current={}) for period in ("today", "last_month")]
+    told = shown(asked(TurnInput("merchant", "and?"), *map(looked_up, reports)))
+    assert [each["data"]["period"] for each in told] == ["today", "last_month"]
+
+
+def test_data_is_dated_by_the_clock_that_now_is_of() -> None:
+    now = NOW.astimezone(ZoneInfo("Asia/Tokyo"))
+    told = asked(TurnInput("merchant", "and?"), looked_up(read("counts", 5)), now=now)
+    assert '"now": "2026-11-28T21:00:00+09:00"' in told[0]["content"]
+    assert shown(told)[0]["as_of"] == "2026-11-28T20:55:00+09:00"
 
 
 def test_a_tool_result_says_where_its_text_is_from() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from storage.cache import Cache
 from storage.database import Database
+from storage.errors import StorageUnavailable
 from storage.turns import Claim
 from workers.agent.tools import REGISTRY, Tools, canonical, definitions
 from workers.delivery.wake_ups import WakeUps
@@ -44,6 +45,22 @@ def test_a_model_is_told_plain_schemas() -> None:
         assert "title" not in str(function["parameters"]["properties"].keys())
     assert definitions(["shopify_data"])[0]["function"]["parameters"]["required"] == ["data_type"]
     assert [tool["function"]["name"] for tool in definitions(["calculate_metrics"])] == ["calculate_metrics"]
+
+
+def test_what_a_turn_began_with_may_be_asked_for() -> None:
+    asked: list[str] = []
+
+    def no_database() -> Any:
+        asked.append("integration")
+        raise StorageUnavailable("away")
+
+    database = cast(Database, SimpleNamespace(reading=no_database))
+    call = ToolCall("c", "shopify_data", {"data_type": "counts"})
+    began_with = [{**FETCHED[0], "prefetched": True}]
+    tools = Tools(database, cast(Cache, None), cast(WakeUps, None))
+    [result] = tools.run(CLAIM, [call], allowed=None, results=began_with, seconds=1.0)
+    assert result["error_code"] == "tool.unavailable"
+    assert asked, "the model takes the prompt by its word, and gets the data again"
 
 
 @pytest.mark.parametrize(

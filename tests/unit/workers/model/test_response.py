@@ -17,6 +17,7 @@ from workers.model.response import (
     parse_arguments,
     read_answer,
     repaired,
+    whole_sentences,
 )
 
 
@@ -33,6 +34,22 @@ def read(content: object = None, *calls: SimpleNamespace) -> Answer:
     answer = read_answer(response(content, *calls), "m")
     assert isinstance(answer, Answer)
     return answer
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("All is well. And then", "All is well. …"),
+        ("All is well.", "All is well."),
+        ("It came to $1,234.", ""),  # of what may have been $1,234.56
+        ("You sold 7 mugs! 1. Blue mug\n2. Re", "You sold 7 mugs! 1. Blue mug …"),
+        ("売上は好調です。次に", "売上は好調です。 …"),
+        ("He said “yes.” Then", "He said “yes.” …"),
+        ("no end", ""),
+    ],
+)
+def test_a_text_that_was_cut_off_ends_with_a_sentence(text: str, kept: str) -> None:
+    assert whole_sentences(text) == kept
 
 
 def test_words_calls_and_tokens_are_read() -> None:
