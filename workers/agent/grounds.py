@@ -332,7 +332,7 @@ class _Reader:
         lowered = name.lower().rstrip("…")
         key = f"{kind}:{lowered}"
         names = self._grounds.names
-        for known in {lowered, *(_parts(name) if kind == "customer" else ())}:
+        for known in {lowered, *(_parts(name) if kind == "customer" else _noun(lowered))}:
             names[known] = names.get(known, NOTHING) | {key}
         return {key}
 
@@ -618,6 +618,14 @@ def _decimal(text: Any) -> float | None:
         return float(text) if isinstance(text, str | int | float) and not isinstance(text, bool) else None
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=4096)
+def _noun(title: str) -> tuple[str, ...]:
+    """What a product is called for short: the last word of its title."""
+    last = title.split()[-1] if " " in title else ""
+    is_word = len(last) < 4 or not last.isalpha() or any(concepts(last)) or last in _ALSO_WORDS
+    return () if is_word else (last,)
 
 
 def _parts(name: str) -> Iterator[str]:
