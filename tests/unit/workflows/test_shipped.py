@@ -85,13 +85,13 @@ def test_the_shipped_workflows_are_sound() -> None:
         "'start_tier' has no effect: there are no tiers any more"
     ]
     assert all(workflow.tools == ("shopify_data", "calculate_metrics") for workflow in loaded)
-    assert loaded.starting_with("oauth_complete") is loaded.default
+    assert loaded.opener("oauth_complete", CONNECTED)[0] is loaded.default
 
 
 def test_onboarding_fetches_while_cj_still_thinks() -> None:
     plan = engine.plan(load_folder().get("shopify_onboarding"), "oauth_complete", CONNECTED)
     assert plan is not None
-    assert plan == (STORE, Prefetch(("counts", "recent_orders", "overview")), INSIGHTS)
+    assert plan == (STORE, Prefetch(("counts",), inject=True), Prefetch(("recent_orders", "overview")), INSIGHTS)
 
 
 def test_a_connection_that_failed_is_told() -> None:
@@ -187,6 +187,10 @@ def test_an_editor_finds_the_schema_from_the_first_line() -> None:
 
 
 def test_names_made_elsewhere_are_the_same_there() -> None:
+    from workers.agent.prompt_size import BYTES_PER_TOKEN
+    from workers.settings import Settings
     from workers.workflow.privacy import ENDS_HERE
 
     assert definition.WITHOUT_CONVERSATION == ENDS_HERE
+    assert Settings.model_fields["prompt_tokens"].default == definition.PROMPT_TOKENS
+    assert definition.BYTES_PER_TOKEN == BYTES_PER_TOKEN
