@@ -398,6 +398,9 @@ def _clock(match: re.Match[str]) -> tuple[int, int | None]:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
+_DIGIT = re.compile(r"\d")
+_LIKE_URL = re.compile(r"://|@|\w\.\w")
+_RANK_WORD = re.compile(r"number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth")
 _TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])")
 _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
 _SUBJECTS = at_words(
@@ -477,8 +480,9 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     """One sentence. `names`: what is known by name in lower case, and its keys ("product:…", "customer:…")."""
     plain = lowered(text)
     sentence = Sentence(text, plain)
-    masked = _URL.sub(_mask, plain)
+    masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain
     masked = _named(sentence, masked, names)
+    has_digits = _DIGIT.search(masked) is not None
     for pattern, kind, value in (
         (_ORDER, "order", lambda found: (found["hash"] or found["bare"]).upper()),
         (_DATE, "date", _dates),
@@ -487,13 +491,16 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         (_PERIOD, "period", _period),
     ):
         into: list[Mention] = getattr(sentence, f"{kind}s")
+        if not has_digits and kind in ("order", "date", "time"):
+            continue
         for found in pattern.finditer(masked):
             if (meant := value(found)) is not None:
                 end = found.start() + len(found[0].rstrip())
                 into.append(Mention(found.start(), end, text[found.start() : end].strip(), kind, meant))
         masked = _without(masked, into)
-    for pattern in (_PHONE, _LIST_MARK, _RANK):
-        masked = pattern.sub(_mask, masked)
+    if has_digits or _RANK_WORD.search(masked):
+        for other in (_PHONE, _LIST_MARK, _RANK):
+            masked = other.sub(_mask, masked)
     sentence.masked = masked
     sentence.cased = text if masked == plain else "".join(map(_as_masked, text, masked))
     sentence.numbers = _numbers(sentence.cased)

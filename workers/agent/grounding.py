@@ -192,6 +192,7 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
         (r"\b(?:best|top|most loyal|most active|biggest|most frequent|most valuable)\s(?:\w+ )?(?:customer|buyer|shopper)|\b(?:beste|treueste|aktivste|größte|wichtigste)\w* (?:stamm)?kund\w+|\bordered (?:the )?most(?: often)?\b|\bam (?:häufigsten|meisten) bestellt hat|\bbestellt am (?:häufigsten|meisten)", ("customer orders", "order total"), "customer", True),
     )
 )  # fmt: skip
+_TOP = re.compile(r"best|most|least|top|worst|popular|est\b|last|first|fewest|meist|ste[nrsm]?\b|letzte|wenigsten")
 _NAME = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’.&-]*(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*)"
 _NAMED = re.compile(
     rf"(?P<role>(?:\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.|[Ii]t was|[Tt]hat was|[Tt]hat is|[Dd]as war|[Dd]as ist|[Ee]s war|is|ist|sell|sold|bought|ordered|opened|kaufte|bestellte|verkaufst|verkaufen|steht)|:)\s)(?P<name>{_NAME}{{1,3}})"
@@ -230,6 +231,7 @@ class _Judge:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
+        self._last_place: tuple[Number, tuple[int, int]] | None = None
         self._extremes: set[str] = set()
         self._net = False
         self._sure: list[Number] = []
@@ -315,6 +317,8 @@ class _Judge:
 
     def _around(self, said: Sentence, number: Number) -> tuple[int, int]:
         """Where what belongs to the number begins and ends: between its neighbours and the breaks of the sentence."""
+        if self._last_place is not None and self._last_place[0] is number:
+            return self._last_place[1]
         whole, part = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
         left = max((end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start), default=0)
@@ -323,6 +327,7 @@ class _Judge:
         if part is not None:  # what is said behind it is said of the part
             nouns = [s.end for s in said.subjects if number.end <= s.start < right][:1]
             right = nouns[0] if nouns else right
+        self._last_place = number, (left, right)
         return left, right
 
     def _is_selection(self, said: Sentence, number: Number, subjects: frozenset[str]) -> bool:
@@ -402,7 +407,9 @@ class _Judge:
                 found += self._grounds.by_value.get(round(abs(value), 4), ())
             if found and number.currencies is None and not number.percent:
                 return found
-        return found + [figure for figure in self._grounds.figures if fits(number, figure.value)]
+        kinds = ["money"] if number.currencies is not None else ["percent"] if number.percent else ["count", "money"]
+        among = (figure for kind in kinds for figure in self._grounds.by_kind.get(kind, ()))
+        return found + [figure for figure in among if fits(number, figure.value)]
 
     def _same_kind(self, number: Number, figure: Figure, subjects: frozenset[str]) -> bool:
         if number.percent != figure.percent:
@@ -947,6 +954,8 @@ class _Judge:
                 yield f"{one.text} … {other.text}", ok
 
     def _superlatives(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        if not _TOP.search(said.masked):
+            return
         for pattern, what, kind, most in _SUPERLATIVES:
             found = pattern.search(said.masked)
             if (
