@@ -7,7 +7,7 @@ each kind, and their totals' sum, average, median and extremes.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from statistics import median
@@ -100,9 +100,13 @@ class Grounds:
     asked: list[Sentence] = field(default_factory=list)
     """What the merchant wrote, of these."""
     prompted: list[Sentence] = field(default_factory=list)
+    reasons: list[Sentence] = field(default_factory=list)
+    """Why something could not be read."""
     texts: str = ""
     """All text in lower case."""
     by_value: dict[float, list[Figure]] = field(default_factory=dict)
+    by_kind: dict[str, list[Figure]] = field(default_factory=dict)
+    """Figures that are money, percent, or counts."""
 
     @classmethod
     def of(
@@ -127,7 +131,10 @@ class Grounds:
         if context:
             reader.walk(dict(context), _Place())
         words = [*reader.words]
-        for text in (*prompt, *dict.fromkeys(reader.reasons)):
+        for text in dict.fromkeys(reader.reasons):
+            grounds.reasons += _read(text)
+            words.append(text)
+        for text in prompt:
             grounds.prompted += _read(text)
             words.append(text)
         for text in said:
@@ -139,6 +146,8 @@ class Grounds:
             grounds.order_names |= {str(order.value) for order in sentence.orders}
         for figure in grounds.figures:
             grounds.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
+            kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
+            grounds.by_kind.setdefault(kind, []).append(figure)
         return grounds
 
 
@@ -147,9 +156,9 @@ def _read(text: str) -> tuple[Sentence, ...]:
     return tuple(parse(sentence, {}) for sentence in sentences(text))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Place:
-    """Where in a result a value stands."""
+    """Where in a result a value stands. Never changed: `replace` makes another one."""
 
     subjects: frozenset[str] = NOTHING
     traits: frozenset[str] = NOTHING
@@ -160,11 +169,24 @@ class _Place:
     at_least: frozenset[str] = NOTHING
     headline: bool = False
 
+    def about(self, subjects: frozenset[str], traits: frozenset[str]) -> "_Place":
+        """The same place, below a key that names these."""
+        if not subjects and not traits:
+            return self
+        found = subjects or self.subjects, self.traits | traits
+        return _Place(*found, self.entities, self.period, self.old, self.aged, self.at_least, self.headline)
+
+    def of(self, entities: frozenset[str], period: Range | None) -> "_Place":
+        """The same place, in an object of these entities and this period."""
+        found = self.subjects, self.traits, entities, period
+        return _Place(*found, self.old, self.aged, self.at_least, self.headline)
+
 
 class _Reader:
     def __init__(self, grounds: Grounds) -> None:
         self._grounds = grounds
         self._zone = grounds.now.tzinfo or UTC
+        self._derived: set[object] = set()
         self.words: list[str] = []
         self.reasons: list[str] = []
         """Why something is missing, in sentences that may be said."""
@@ -193,8 +215,8 @@ class _Reader:
             self._grounds.windows.append(span)
             self._grounds.moments.append(Dated(start.astimezone(self._zone), frozenset({"window"})))
             if result.get("data_type") == "counts":
-                place = _replaced(place, period=span)
-        place = _replaced(place, headline=result.get("data_type") == "counts" and not old)
+                place = replace(place, period=span)
+        place = replace(place, headline=result.get("data_type") == "counts" and not old)
         self._grounds.complete_history |= bool(window.get("complete_history"))
         reasons = [entry.get("reason") for entry in _objects(result.get("missing"))]
         reasons += [result.get("error"), (result.get("stale") or {}).get("reason")]
@@ -204,28 +226,28 @@ class _Reader:
         if "metric" in data and "over" in data:
             self._metric(data, place)
             return
-        place = _replaced(place, at_least=frozenset(data.get("at_least") or ()))
+        place = replace(place, at_least=frozenset(data.get("at_least") or ()))
         self.walk(data, place)
 
     def walk(self, node: Any, place: _Place, key: str = "", holder: Mapping[str, Any] | None = None) -> None:
         """Every leaf below `node`."""
-        match node:
-            case bool() | None:
-                return
-            case int() | float():
-                self._figure(float(node), place, key)
-            case str():
-                self._text(node, place, key)
-            case Mapping():
-                self._object(node, place, key)
-            case list() | tuple():
-                self._list(node, place, key, holder or {})
+        kind = type(node)  # JSON has no others
+        if kind is str:
+            self._text(node, place, key)
+        elif kind is dict:
+            self._object(node, place, key)
+        elif kind is list:
+            self._list(node, place, key, holder or {})
+        elif kind is int or kind is float:
+            self._figure(float(node), place, key)
 
     def _figure(self, value: float, place: _Place, key: str) -> None:
         bounded = key in place.at_least
         period = place.period if key != "customers" else None
         figure = Figure(value, place.subjects, place.traits, None, False, place.entities, period, at_least=bounded)
-        figure.partial = figure.derived = key == "orders_read"
+        if key == "orders_read":
+            figure.partial = figure.derived = True
+            figure.traits |= {"uncounted"}
         self._add(figure, place)
         if place.headline and len(place.subjects) == 1 and not place.traits:
             self._grounds.headline[next(iter(place.subjects))] = value
@@ -258,10 +280,9 @@ class _Reader:
                 continue
             if name in ("amount", "current_amount") and isinstance(currency, str):
                 continue
-            subjects, traits = concepts(name)
-            traits |= {"net"} if name == "current_total" else NOTHING
-            below = _replaced(place, subjects=subjects or place.subjects, traits=place.traits | traits)
-            self.walk(value, below, name, node)
+            if value is None or isinstance(value, bool):
+                continue
+            self.walk(value, place.about(*concepts(name)), name, node)
 
     def _money(self, node: Mapping[str, Any], currency: str, place: _Place) -> None:
         for name in ("amount", "current_amount"):
@@ -275,7 +296,7 @@ class _Reader:
         entities = set(place.entities)
         if key == "customer" or ("orders" in node and "name" in node and "total" not in node):
             entities = self._named("customer", node.get("name"))
-            place = _replaced(place, traits=NOTHING, period=None)
+            place = replace(place, traits=NOTHING, period=None)
         elif "title" in node:
             entities = {name for name in entities if not name.startswith("product:")}
             entities |= self._named("product", node.get("title"))
@@ -292,14 +313,16 @@ class _Reader:
         if day:
             period = (day.date(), day.date())
             entities.add(f"date:{day.date().isoformat()}")
-        return _replaced(place, entities=frozenset(entities), period=period)
+        if period is place.period and entities == place.entities:
+            return place
+        return place.of(frozenset(entities), period)
 
     def _order(self, node: Mapping[str, Any]) -> set[str]:
         name = str(node.get("name") or "")
         if name:
             self._grounds.order_names.add(name.lstrip("#").upper())
         entities = {f"order:{name.lstrip('#').upper()}"} if name else set()
-        if isinstance(node.get("customer"), Mapping):
+        if isinstance(node.get("customer"), dict):
             entities |= self._named("customer", node["customer"].get("name"))
         for item in _objects(node.get("items")):
             entities |= self._named("product", item.get("title"))
@@ -312,7 +335,7 @@ class _Reader:
         lowered = name.lower().rstrip("…")
         key = f"{kind}:{lowered}"
         names = self._grounds.names
-        for known in {lowered, *(_parts(name) if kind == "customer" else ())}:
+        for known in {lowered, *(_parts(name) if kind == "customer" else _noun(lowered))}:
             names[known] = names.get(known, NOTHING) | {key}
         return {key}
 
@@ -320,8 +343,8 @@ class _Reader:
         objects = _objects(rows)
         complete = _is_whole(key, holder)
         if objects and len(objects) == len(rows) and key in ("orders", "recent_orders") and "created_at" in objects[0]:
-            self._orders(objects, _replaced(place, subjects=frozenset({"order"}), traits=NOTHING), complete)
-        elif key not in ("at_least", "totals", "by_day"):
+            self._orders(objects, replace(place, subjects=frozenset({"order"}), traits=NOTHING), complete)
+        elif key not in ("at_least", "totals", "by_day", "top_items", "fetched"):
             subjects = frozenset({"product"}) if key == "items" else place.subjects
             count = Figure(
                 len(rows), subjects, place.traits, None, False, place.entities, place.period, not complete, True
@@ -370,7 +393,11 @@ class _Reader:
         self._grounds.rankings.append(Ranking(what, found))
 
     def _orders(self, rows: Sequence[Mapping[str, Any]], place: _Place, whole: bool) -> None:
-        """What follows from a list of orders."""
+        """What follows from a list of orders; the same may be in two results."""
+        which = tuple(str(row.get("id")) for row in rows), place.period, place.old
+        if which in self._derived:
+            return
+        self._derived.add(which)
         orders = [(row, _kinds(row)) for row in rows]
         real = [(row, kinds) for row, kinds in orders if not kinds & {"test", "cancelled"}]
         partial = not whole
@@ -386,14 +413,14 @@ class _Reader:
         if len(rows) != len(real):
             count(len(rows), "uncounted")
         count(len(real))
-        for kind in KINDS:
+        for kind in _decidable(rows):
             among = orders if kind in ("test", "cancelled") else real
             count(sum(kind in kinds for _, kinds in among), kind)
         buyers: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         kinds_of: dict[str, frozenset[str]] = {}
         for row, kinds in real:
             customer = row.get("customer")
-            if isinstance(customer, Mapping) and customer.get("name"):
+            if isinstance(customer, dict) and customer.get("name"):
                 name = f"customer:{customer['name'].lower()}"
                 buyers[name].append(row)
                 kinds_of[name] = kinds
@@ -567,7 +594,7 @@ class _Reader:
             )  # fmt: skip
             self._add(figure, place)
             if row.get("days"):
-                self.walk(row["days"], _replaced(place, subjects=frozenset({"day"})), "days")
+                self.walk(row["days"], replace(place, subjects=frozenset({"day"})), "days")
         if ranked:
             self._rank({"product": "units", "day": "day totals"}.get(str(group_by), ""), ranked)
         if isinstance(data.get("groups"), int):
@@ -577,12 +604,7 @@ class _Reader:
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects in a list; none if it is no list."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
-
-
-def _replaced(place: _Place, **changes: Any) -> _Place:
-    values = {name: getattr(place, name) for name in _Place.__slots__}
-    return _Place(**(values | changes))
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 @lru_cache(maxsize=2048)
@@ -603,6 +625,14 @@ def _decimal(text: Any) -> float | None:
         return float(text) if isinstance(text, str | int | float) and not isinstance(text, bool) else None
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=4096)
+def _noun(title: str) -> tuple[str, ...]:
+    """What a product is called for short: the last word of its title."""
+    last = title.split()[-1] if " " in title else ""
+    is_word = len(last) < 4 or not last.isalpha() or any(concepts(last)) or last in _ALSO_WORDS
+    return () if is_word else (last,)
 
 
 def _parts(name: str) -> Iterator[str]:
@@ -632,10 +662,22 @@ def _total(row: Mapping[str, Any], *, current: bool = False) -> tuple[float | No
     total = row.get("total")
     if current:
         total = row.get("current_total") or total
-    if isinstance(total, Mapping):
+    if isinstance(total, dict):
         return _decimal(total.get("amount")), total.get("currency")
     amount = row.get("current_amount") if current and row.get("current_amount") is not None else row.get("amount")
     return _decimal(amount), row.get("currency")
+
+
+def _decidable(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The kinds of which every one of these orders says whether it is one."""
+    told = {
+        **dict.fromkeys(("test", "cancelled"), ("test",)),
+        **dict.fromkeys(("paid", "unpaid", "refunded"), ("financial_status",)),
+        **dict.fromkeys(("fulfilled", "unfulfilled"), ("fulfillment_status",)),
+        "guest": ("customer",),
+        **dict.fromkeys(("first_time", "returning"), ("customer", "customer_orders")),
+    }
+    return (kind for kind in KINDS if all(any(name in row for name in told[kind]) for row in rows))
 
 
 def _kinds(row: Mapping[str, Any]) -> frozenset[str]:
@@ -646,7 +688,7 @@ def _kinds(row: Mapping[str, Any]) -> frozenset[str]:
     kinds |= {"fulfilled"} if sent == "FULFILLED" else {"unfulfilled"} if sent else set()
     if "customer" in row:
         customer = row["customer"]
-        number = customer.get("orders") if isinstance(customer, Mapping) else None
+        number = customer.get("orders") if isinstance(customer, dict) else None
         kinds |= {"guest"} if customer is None else set()
     else:
         number = row.get("customer_orders")
@@ -658,7 +700,7 @@ def _kinds(row: Mapping[str, Any]) -> frozenset[str]:
 def _entities(row: Mapping[str, Any]) -> Iterator[str]:
     if row.get("name"):
         yield f"order:{str(row['name']).lstrip('#').upper()}"
-    if isinstance(row.get("customer"), Mapping) and row["customer"].get("name"):
+    if isinstance(row.get("customer"), dict) and row["customer"].get("name"):
         yield f"customer:{row['customer']['name'].lower()}"
 
 
