@@ -281,14 +281,22 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         raise CannotStart(str(error)) from error
     if any(kind in TOKEN_KINDS for kind in kinds):
         _check_vault(built)
-    if "agent" in kinds and (problems := built.model.problems()):
-        raise CannotStart("; ".join(problems))
+    if "agent" in kinds:
+        _check_models(built)
     problem = _once_postgres_answers(lambda: migrations.problem(built.settings.database_url))
     if problem is not None:
         raise CannotStart(problem)
     if any(kind in TOKEN_KINDS for kind in kinds):
         _once_postgres_answers(lambda: _check_stored_keys(built))
     _warn_of_excess(built, kinds)
+
+
+def _check_models(built: Resources) -> None:
+    named = built.workflows.models
+    if problems := built.model.problems(named):
+        raise CannotStart("; ".join(problems))
+    for sentence in built.model.missing_keys(named):
+        log.warning("a model cannot be asked: its key is missing", reason=sentence)
 
 
 def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:

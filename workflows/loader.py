@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from workflows.actions import ProcessMessage, Transition
-from workflows.check import check, check_circles
+from workflows.check import ModelProblem, check, check_circles, check_models
 from workflows.check.openings import check_openings
 from workflows.definition import ALREADY_AUTHENTICATED, RuleSection, WorkflowDefinition
 from workflows.errors import InvalidWorkflows
@@ -45,18 +45,20 @@ def load_text(text: str, *, file: str = "workflow.yaml") -> Workflow:
     return _compiled(document, definition)
 
 
-def check_paths(paths: Iterable[Path | str]) -> list[Problem]:
+def check_paths(paths: Iterable[Path | str], model_problem: ModelProblem | None = None) -> list[Problem]:
     """Every problem of some files and folders, in order; no paths mean the shipped folder.
+
+    `model_problem` says what is wrong with the name of a model, None for nothing; without it names are not looked at.
 
     A folder is checked as a worker would load it. A single file may lead to the workflows beside it and to the shipped
     ones, so that a copy can be checked before it is moved to its folder.
     """
     found = _paths(paths)
     files = dict.fromkeys(path for path in found if not path.is_dir())
-    problems = _check([_read(path) for path in files], _names_around(files))[1]
+    problems = _check([_read(path) for path in files], _names_around(files), model_problem)[1]
     for folder in found:
         if folder.is_dir():
-            problems += _check(_read_folder(folder))[1]
+            problems += _check(_read_folder(folder), (), model_problem)[1]
     return sorted(set(problems), key=lambda problem: problem.place)
 
 
@@ -118,7 +120,9 @@ def _names_around(files: Iterable[Path]) -> set[str]:
     return {found[1].decode() for path in paths if (found := _NAME_LINE.search(_bytes(path)))}
 
 
-def _check(documents: Sequence[Document], further: Iterable[str] = ()) -> tuple[list[Workflow], list[Problem]]:
+def _check(
+    documents: Sequence[Document], further: Iterable[str] = (), model_problem: ModelProblem | None = None
+) -> tuple[list[Workflow], list[Problem]]:
     """Check documents one by one and against each other. Returns the sound workflows and all problems, in order."""
     first: dict[str, Document] = {}
     for document in documents:
@@ -135,6 +139,8 @@ def _check(documents: Sequence[Document], further: Iterable[str] = ()) -> tuple[
             document.at(("name",), f"workflow {name!r} is already defined in {place}: give this one another name")
         elif definition is not None:
             workflows.append(_compiled(document, definition))
+            if model_problem is not None:
+                check_models(document, definition, model_problem)
     check_circles(first, {each.name: each.transitions for each in workflows})
     check_openings(first, {each.name: each for each in workflows})
     problems = [problem for document in documents for problem in document.problems]

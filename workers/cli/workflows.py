@@ -35,7 +35,7 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
 
     folder = settings_for().workflows_folder
     asked = paths or ([folder] if folder else [])
-    found = loader.check_paths(asked)
+    found = loader.check_paths(asked, _model_problem)
     if as_json or github:
         click.echo(plain((problems.as_json if as_json else problems.github)(found)))
     else:
@@ -45,6 +45,14 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
             if each.is_dir():
                 click.echo(plain(f"\n{openings_table(loader.load_folder(each))}"))
     raise SystemExit(problems.exit_code(found))
+
+
+def _model_problem(name: str) -> str | None:
+    """What is wrong with a model that a workflow names. Seconds of imports, for workflows that name one."""
+    from workers.model import litellm_call
+    from workers.model.demo import DEMO, DEMO_SHORT
+
+    return None if name in (DEMO, DEMO_SHORT) else next(litellm_call.problems(name), None)
 
 
 @workflows.command(epilog=examples("cj workflows schema > workflow.schema.json"))

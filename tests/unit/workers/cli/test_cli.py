@@ -131,6 +131,17 @@ def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
     assert {"file", "line", "col", "severity", "message"} <= problems[0].keys()
 
 
+def test_workflows_check_looks_at_the_models_that_workflows_name(terminal: Terminal, tmp_path: Path) -> None:
+    model = "model: {name: opnai/gpt-5, fallbacks: [anthropic/y, nonsense]}\n"
+    text = f"name: greeting\ndescription: d\n{model}prompts: {{cj: {{system: Hi.}}}}\n"
+    (tmp_path / "greeting.yaml").write_text(text)
+    found = terminal.json("workflows", "check", str(tmp_path), code=1)
+    assert [(one["col"], one["message"].split(";")[0]) for one in found] == [
+        (15, "model 'opnai/gpt-5': unknown provider"),
+        (53, "model 'nonsense': unknown provider"),
+    ]
+
+
 def test_workflows_schema_is_json(terminal: Terminal) -> None:
     assert json.loads(terminal("workflows", "schema").stdout)["type"] == "object"
 
