@@ -2,7 +2,8 @@
 
 load_folder()               the shipped workflows; a worker does this when it starts
 load_folder(path)           those of a folder: every *.yaml in it
-load_text(text, file=...)   one on its own, such as the text that a turn began with
+load_text(text, file=...)   one on its own
+load_again(text, file=...)  the text that a turn began with
 check_paths(paths)          the problems of files and folders, for people
 """
 
@@ -13,15 +14,17 @@ from pathlib import Path
 from workflows.actions import ProcessMessage, Transition
 from workflows.check import ModelProblem, check, check_circles, check_models
 from workflows.check.openings import check_openings
+from workflows.check.rules import context_keys
+from workflows.check.sections import check_sections
 from workflows.definition import ALREADY_AUTHENTICATED, RuleSection, WorkflowDefinition
-from workflows.errors import InvalidWorkflows
+from workflows.errors import InvalidExpression, InvalidWorkflows
 from workflows.expression.evaluate import condition
 from workflows.problems import Problem
 from workflows.source import MAX_BYTES, Document
 from workflows.workflow import Rule, TransitionRule, Workflow, WorkflowSet
 from workflows.yaml_reader import line_and_col
 
-__all__ = ["SHIPPED", "Workflow", "WorkflowSet", "check_paths", "count_files", "load_folder", "load_text"]
+__all__ = ["SHIPPED", "Workflow", "WorkflowSet", "check_paths", "count_files", "load_again", "load_folder", "load_text"]
 
 SHIPPED = Path(__file__).parent
 _NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  # in files that are not parsed
@@ -43,6 +46,19 @@ def load_text(text: str, *, file: str = "workflow.yaml") -> Workflow:
     if definition is None:
         raise InvalidWorkflows(sorted(document.problems, key=lambda problem: problem.place))
     return _compiled(document, definition)
+
+
+def load_again(text: str, *, file: str) -> Workflow:
+    """A text that was checked with its folder before, such as the one a turn began with. Raises InvalidWorkflows if
+    this version of the code does not understand it."""
+    document = Document(file, text)
+    definition = check_sections(document) if document.root is not None else None
+    if definition is None:
+        raise InvalidWorkflows(document.problems)
+    try:
+        return _compiled(document, definition)
+    except InvalidExpression as error:
+        raise InvalidWorkflows([Problem(file, 1, 1, error.message)]) from None
 
 
 def check_paths(paths: Iterable[Path | str], model_problem: ModelProblem | None = None) -> list[Problem]:
@@ -130,8 +146,10 @@ def _check(
             first.setdefault(name, document)
     names = {*first, *further}
     workflows: list[Workflow] = []
+    keys = {document.file: context_keys(document.data) for document in documents}
     for document in documents:
-        definition = check(document, names)
+        elsewhere = set().union(*(found for file, found in keys.items() if file != document.file))
+        definition = check(document, names, elsewhere)
         name = _name_of(document)
         other = first.get(name, document)
         if other is not document:

@@ -40,7 +40,9 @@ ROOM_FOR_THE_NOTE = 100
 """Bytes of the line that says what was left out."""
 SHORTEST_WORDS = 1000
 """Characters of CJ's own words that are always shown."""
-HIDDEN_CONTEXT = frozenset({"merchant_id", "fetched", "turns", "last_error", "greeted"})
+HIDDEN_CONTEXT = frozenset(
+    {"merchant_id", "fetched", "turns", "last_error", "greeted", "connection", "scopes", "connected_at"}
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -86,6 +87,7 @@ def explain(event_file: BinaryIO, name: str | None, everywhere: bool, context: s
     """
     from events.envelope import parse
     from events.errors import InvalidEvent
+    from workflows.engine import seen
     from workflows.errors import UnknownWorkflow
     from workflows.explanation import explain as explained
     from workflows.explanation import opening
@@ -97,10 +99,11 @@ def explain(event_file: BinaryIO, name: str | None, everywhere: bool, context: s
         raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
     known = load_folder(settings_for().workflows_folder)
     met = _context(context)
+    data = seen(event.payload, met, time=event.envelope.time, now=datetime.now(UTC))
     try:
-        opened, sentence = opening(known, event.type, event.payload)
+        opened, sentence = opening(known, event.type, data)
         wanted = [name] if name else [opened] if opened and not (everywhere or as_json) else known.names
-        found = [explained(known.get(each), event.type, event.payload, met) for each in wanted]
+        found = [explained(known.get(each), event.type, data, met) for each in wanted]
     except UnknownWorkflow as error:
         raise WrongUse(str(error)) from None
     if as_json:

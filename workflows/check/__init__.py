@@ -24,17 +24,19 @@ from workflows.workflow import TransitionRule
 ModelProblem = Callable[[str], str | None]
 
 
-def check(document: Document, workflow_names: Collection[str] | None) -> WorkflowDefinition | None:
+def check(
+    document: Document, workflow_names: Collection[str] | None, set_elsewhere: Collection[str] = ()
+) -> WorkflowDefinition | None:
     """Add every problem of a document to it, and return its definition unless one of them is an error.
 
     `workflow_names`: all that are loaded along with this one; None if that is not known, and then the targets of
-    transitions are not looked up.
+    transitions are not looked up. `set_elsewhere`: keys of the context that the others set.
     """
     if document.root is None:
         return None
     definition = check_sections(document)
     if isinstance(document.data, dict):
-        RuleChecker(document, workflow_names).check()
+        RuleChecker(document, workflow_names, set_elsewhere).check()
         _check_names(document, document.data)
     return None if document.has_errors else definition
 
