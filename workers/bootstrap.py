@@ -6,6 +6,7 @@ Postgres is back.
 """
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -57,6 +58,10 @@ T = TypeVar("T")
 REFUSED = 2
 """Exit code of a process that must not start."""
 LONGEST_PAUSE_SECONDS = 5.0
+RELOAD = signal.SIGUSR2
+"""Tells a process that reads workflows to read them anew."""
+TAKEN_UP = "workflows taken up"
+"""What its log says then."""
 SWITCH_SECONDS = 0.001
 """How long one thread computes while others want to. Threads here mostly wait for Postgres, and with Python's 5 ms each
 of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
@@ -197,6 +202,19 @@ class Resources:
             budget=self.cost_bucket,
         )
 
+    def take_up_workflows(self) -> None:
+        """Read the workflows anew, for every turn that begins from now on. Invalid ones change nothing."""
+        try:
+            found = load_folder(self.settings.workflows_folder)
+        except InvalidWorkflows as error:
+            log.warning("workflows not taken up: they are invalid", problems=len(error.problems))
+            return
+        if self.kind == "agent" and (problems := self.model.problems(found.models)):
+            log.warning("workflows not taken up: a model cannot be asked", reason="; ".join(problems))
+            return
+        self.workflows.take_up(found)
+        log.info(TAKEN_UP, workflows=", ".join(found.names))
+
     def close(self) -> None:
         """Close everything that was opened."""
         built = self.__dict__
@@ -248,6 +266,8 @@ def start(app: Celery, kinds: Sequence[str]) -> Resources:
         for name in {name for kind in kinds for name in USED_BY.get(kind, ())}:
             getattr(built, name)
         use(built)
+        if {"workflow", "agent"} & set(kinds) and threading.current_thread() is threading.main_thread():
+            signal.signal(RELOAD, lambda *_: threading.Thread(target=built.take_up_workflows, name="reload").start())
         if settings.metrics_port is not None:
             metrics.serve(settings.metrics_port, address=settings.metrics_address)
     return built

@@ -59,8 +59,14 @@ def test_the_context_says_what_is_so_of_the_connection(database: Database, tmp_p
     def connect(*scopes: str) -> None:
         with database.transaction() as session:
             merchants.connect_shop(
-                session, vault, **SHOP, access_token=SecretStr("shpat_0"), scopes=scopes, emit=False
-            )  # fmt: skip
+                session,
+                vault,
+                merchant_id="m",
+                shop_domain="a.myshopify.com",
+                access_token=SecretStr("shpat_0"),
+                scopes=scopes,
+                emit=False,
+            )
 
     # Given a store that was connected while two conversations are open
     connect("read_orders")

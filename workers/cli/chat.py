@@ -6,11 +6,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
-from events.replies import Reply
 from workers.cli.common import CommandFailed, examples, json_option, plain, settings_for
+
+if TYPE_CHECKING:
+    from events.replies import Reply
 
 PROMPT = "you> "
 #: Seconds of silence after which the user is told where to look.
@@ -94,7 +97,7 @@ class Gateway:
 
         RepliesConsumer(self._broker_url).run(self._show, stop=self._stop, until=self._remind)
 
-    def _show(self, reply: Reply) -> None:
+    def _show(self, reply: "Reply") -> None:
         if reply.subject != self._conversation_id:
             self._print(f"(another conversation) {line(reply)}")
             return
@@ -106,7 +109,7 @@ class Gateway:
                 self._open.discard(reply.causationid)
             self._changed.notify_all()
 
-    def _is_answer(self, reply: Reply) -> bool:
+    def _is_answer(self, reply: "Reply") -> bool:
         """Does this reply end the turn that answers? A message that opens a conversation may first cause a turn that
         only announces the workflow it starts in."""
         if reply.kind == "CUSTOM":
@@ -154,7 +157,7 @@ def replies(count: int | None, as_json: bool) -> None:
     broker_url = settings_for("BROKER_URL").broker_url
     seen = 0
 
-    def show(reply: Reply) -> None:
+    def show(reply: "Reply") -> None:
         nonlocal seen
         click.echo(json.dumps(json.loads(reply.encode())) if as_json else line(reply))
         seen += 1
@@ -165,12 +168,12 @@ def replies(count: int | None, as_json: bool) -> None:
         click.echo(err=True)
 
 
-def line(reply: Reply) -> str:
+def line(reply: "Reply") -> str:
     """One reply for people: conversation, turn, content."""
     return f"{reply.subject} turn {reply.turn}: {said(reply)}"
 
 
-def said(reply: Reply) -> str:
+def said(reply: "Reply") -> str:
     """What a reply says, in one line."""
     data = reply.data
     if reply.text is not None:
