@@ -247,6 +247,9 @@ class WorkflowDefinition(Section):
     """Which language model CJ uses."""
     limits: LimitsSection = Field(default_factory=LimitsSection)
     """Bounds of one turn."""
+    truth: Literal["strict", "report"] = "strict"
+    """What becomes of a figure, name or date that nothing CJ has read supports. strict: the model corrects it once,
+    then its sentence is left out. report: it is said, and counted."""
     config: dict[str, Any] | None = None
     """Accepted but never read."""
     prompts: PromptsSection

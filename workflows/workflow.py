@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from workflows.actions import CompiledAction, ProcessMessage, Transition
 from workflows.definition import LimitsSection, ModelSection, WorkflowDefinition
@@ -84,6 +84,10 @@ class Workflow:
     def opens_any(self, event_type: str) -> bool:
         """Whether this event may open a conversation here although no rule takes it."""
         return self.opens is None or (event_type in self.opens and event_type not in self.rules)
+
+    @property
+    def truth(self) -> Literal["strict", "report"]:
+        return self.definition.truth
 
     @property
     def requirements(self) -> frozenset[str]:

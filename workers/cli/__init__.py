@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "timeline": ("maintenance", "What happened in a conversation, and when."),
     "usage": ("maintenance", "What merchants used of language models."),
     "workflows": ("workflows", "Check, explain and test workflow YAML."),
+    "evaluate": ("quality", "Ask CJ hundreds of questions, and see which answers are true."),
     "events": ("maintenance", "List and retry refused events."),
     "turns": ("maintenance", "List and retry dead turns."),
     "tokens": ("tokens", "Manage token keys; import tokens from Redis."),
@@ -61,19 +62,31 @@ class CommandGroup(click.Group):
         except Exception as error:
             raise _translated(error) from error
 
+    @property
+    def commands(self) -> dict[str, click.Command]:
+        """All of them, imported."""
+        return {name: _imported(name) for name in COMMANDS}
+
+    @commands.setter
+    def commands(self, _: object) -> None:
+        """click sets its own, empty."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"workers.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
-        return command
+        return _imported(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
+
+
+def _imported(name: str) -> click.Command:
+    command: click.Command = getattr(
+        importlib.import_module(f"workers.cli.{COMMANDS[name][0]}"), name.replace("-", "_")
+    )
+    return command
 
 
 def _translated(error: Exception) -> Exception:

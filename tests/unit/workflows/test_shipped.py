@@ -84,7 +84,7 @@ def test_the_shipped_workflows_are_sound() -> None:
     assert [warning.message for warning in loaded.warnings] == [
         "'start_tier' has no effect: there are no tiers any more"
     ]
-    assert all(workflow.tools == ("shopify_data",) for workflow in loaded)
+    assert all(workflow.tools == ("shopify_data", "calculate_metrics") for workflow in loaded)
     assert loaded.opener("oauth_complete", CONNECTED)[0] is loaded.default
 
 

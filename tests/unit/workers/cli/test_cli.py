@@ -1,6 +1,7 @@
 """The command line itself: help, suggestions, exit codes, and what needs no server."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 
 from events.errors import InvalidEvent
 from tests.cj import Terminal
-from workers.cli import cj
+from workers.cli import COMMANDS, cj
 from workers.cli.common import WrongUse
 from workers.cli.publish import data_of
 from workers.cli.tokens import read_answer
@@ -111,6 +112,39 @@ def test_check_as_one_kind_needs_only_what_that_kind_needs(terminal: Terminal) -
     every = [problem.split()[0] for problem in terminal.json("check", code=2)["problems"]]
     intake = [problem.split()[0] for problem in terminal.json("check", "--kind", "intake", code=2)["problems"]]
     assert set(every) - set(intake) == {"CJ_TOKEN_KEYS", "CJ_MODEL"}
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_the_help_says_of_each_command_what_the_command_says(name: str) -> None:
+    command = cj.get_command(click.Context(cj), name)
+    assert command is not None
+    assert (command.name, command.get_short_help_str(100)) == (name, COMMANDS[name][1])
+
+
+QUICK = (
+    "import sys; from click.testing import CliRunner; from workers.cli import cj;"
+    "print(CliRunner().invoke(cj, sys.argv[1:]).exit_code, *sorted({'pydantic', 'kombu', 'sqlalchemy', 'celery',"
+    "'structlog', 'alembic', 'litellm'} & set(sys.modules)))"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--help"], "0"),
+        (["timeline", "c1"], "2 pydantic"),
+        (["store-token", "a.myshopify.com"], "2 pydantic"),
+        (["publish", "shop_redact"], "2 pydantic"),
+        (["workflows", "check"], "0 pydantic"),
+    ],
+)
+def test_a_command_without_work_imports_what_it_needs_to_say_so(
+    tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[4])}
+    command = [sys.executable, "-c", QUICK, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == told
 
 
 def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
