@@ -24,7 +24,17 @@ from workflows.source import MAX_BYTES, Document
 from workflows.workflow import Rule, TransitionRule, Workflow, WorkflowSet
 from workflows.yaml_reader import line_and_col
 
-__all__ = ["SHIPPED", "Workflow", "WorkflowSet", "check_paths", "count_files", "load_again", "load_folder", "load_text"]
+__all__ = [
+    "SHIPPED",
+    "Workflow",
+    "WorkflowSet",
+    "check_paths",
+    "count_files",
+    "load_again",
+    "load_folder",
+    "load_text",
+    "names_in",
+]
 
 SHIPPED = Path(__file__).parent
 _NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  # in files that are not parsed
@@ -132,7 +142,12 @@ def _refused(path: Path, message: str, line: int = 1, col: int = 1) -> Document:
 def _names_around(files: Iterable[Path]) -> set[str]:
     """Workflows that single files may lead to although they are not checked along with them."""
     folders = {SHIPPED, *(path.parent for path in files)}
-    paths = (path for folder in folders for path in _yaml_files(folder) if path.suffix == ".yaml" and path.is_file())
+    return {name for folder in folders for name in names_in(folder)}
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names of the workflows in a folder, also of faulty ones."""
+    paths = (path for path in _yaml_files(folder) if path.suffix == ".yaml" and path.is_file())
     return {found[1].decode() for path in paths if (found := _NAME_LINE.search(_bytes(path)))}
 
 

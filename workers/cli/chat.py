@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.common import CommandFailed, examples, json_option, plain, settings_for
+from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, settings_for
 
 if TYPE_CHECKING:
     from events.replies import Reply
@@ -27,16 +27,20 @@ LIMIT = 120.0
     epilog=examples(
         "cj chat m1                                  start a conversation as merchant m1",
         "cj chat m1 --conversation conv_1            continue one",
+        "cj chat m1 --workflow weekly_review         start one in a workflow",
         "echo 'How was my week?' | cj chat m1        ask one question from a script",
     ),
 )
 @click.argument("merchant_id", metavar="MERCHANT")
 @click.option("--conversation", "conversation_id", metavar="ID", help="Conversation to continue; default: a new one.")
-def chat(merchant_id: str, conversation_id: str | None) -> None:
+@click.option("--workflow", metavar="NAME", help="Start the new conversation in this workflow, as the gateway can.")
+def chat(merchant_id: str, conversation_id: str | None, workflow: str | None) -> None:
     """Talk with CJ as MERCHANT, until Ctrl-D.
 
     Publishes message_received and shows the replies. The merchant must exist (`cj store-token` creates one).
     """
+    if workflow is not None and conversation_id is not None:
+        raise WrongUse("--workflow starts a new conversation, --conversation continues one: give one of them")
     settings = settings_for("BROKER_URL")
     conversation_id = conversation_id or f"chat-{uuid.uuid4().hex[:8]}"
     click.echo(f"conversation {conversation_id}; press Ctrl-D to end", err=True)
@@ -44,6 +48,8 @@ def chat(merchant_id: str, conversation_id: str | None) -> None:
     gateway = Gateway(settings.broker_url, merchant_id, conversation_id, PROMPT if terminal else "")
     gateway.start()
     try:
+        if workflow is not None:
+            gateway.begin(workflow)
         for text in _typed(terminal):
             gateway.say(text)
         if not terminal and not gateway.wait(LIMIT):
@@ -73,6 +79,11 @@ class Gateway:
 
     def start(self) -> None:
         self._consumer.start()
+
+    def begin(self, workflow: str) -> None:
+        """Start the conversation in this workflow; what CJ begins with, if anything, comes as any reply."""
+        data = {"merchant_id": self._merchant_id, "conversation_id": self._conversation_id, "workflow": workflow}
+        self._publisher.publish("conversation_started", data, source="/chat")
 
     def say(self, text: str) -> None:
         data = {"merchant_id": self._merchant_id, "conversation_id": self._conversation_id, "text": text}

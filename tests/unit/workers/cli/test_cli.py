@@ -180,6 +180,23 @@ def test_workflows_schema_is_json(terminal: Terminal) -> None:
     assert json.loads(terminal("workflows", "schema").stdout)["type"] == "object"
 
 
+def test_workflows_schema_has_the_names_of_the_folder_and_an_old_copy_is_noticed(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    for name in ("second", "third"):
+        behavior = "behavior: {opens: []}\n" if name == "third" else ""
+        text = f"name: {name}\ndescription: d\n{behavior}prompts: {{cj: {{system: Hi.}}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    made = terminal("workflows", "schema", CJ_WORKFLOWS=str(tmp_path)).stdout
+    targets = json.loads(made)["$defs"]["TransitionSection"]["properties"]["target_workflow"]["enum"]
+    assert targets == ["second", "third"]
+    copy = tmp_path / "workflow.schema.json"
+    copy.write_text(made)
+    assert "out of date" not in terminal("workflows", "check", str(tmp_path)).stdout
+    copy.write_text(made.replace("third", "fourth"))
+    assert f"cj workflows schema > {copy}" in terminal("workflows", "check", str(tmp_path)).stdout
+
+
 def test_workflows_explain(terminal: Terminal) -> None:
     event = {"specversion": "1.0", "id": "1", "source": "/auth", "type": "oauth_complete"}
     data = {"provider": "shopify", "success": True, "shop_domain": "a.myshopify.com", "merchant_id": "m"}
@@ -209,6 +226,33 @@ def test_workflows_explain_begins_with_who_opens_a_conversation(terminal: Termin
     shown = terminal("workflows", "explain", "-", typed=json.dumps(moved)).stdout
     assert shown.startswith("app_uninstalled opens no conversation: it reaches the merchant's latest open one")
     assert "in workflow ad_hoc_support" in shown
+
+
+def test_workflows_prompt_shows_what_a_model_is_sent(terminal: Terminal, tmp_path: Path) -> None:
+    data = {"provider": "shopify", "success": True, "shop_domain": "a.myshopify.com", "merchant_id": "m"}
+    event = {"specversion": "1.0", "id": "1", "source": "/auth", "type": "oauth_complete", "data": data}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    sent = terminal.json("workflows", "prompt", "shopify_onboarding", "--event", str(tmp_path / "event.json"))
+    system, asked = sent["messages"]
+    assert system["content"].startswith("You are CJ, a customer support AI assistant helping a merchant connect")
+    assert '"shop_domain": "a.myshopify.com"' in system["content"]
+    assert asked["content"].startswith("[system event] show_shopify_insights")
+    assert sent["tools"][0]["function"]["name"] == "shopify_data"
+    context = json.dumps({"turns": 3, "plan": "plus"})
+    shown = terminal("workflows", "prompt", "ad_hoc_support", "--text", "How was my week?", "--context", context).stdout
+    assert '"plan": "plus"' in shown
+    assert "How was my week?" in shown
+    assert "tokens in all; of the context the model is not shown: turns" in shown
+    assert (
+        terminal("workflows", "prompt", "shopify_onboarding").stdout.count("Ready to connect your Shopify store") == 1
+    )
+    assert "no rule queues a message" in terminal("workflows", "prompt", "ad_hoc_support", code=2).stderr
+    assert "did you mean" in terminal("workflows", "prompt", "onboarding", code=2).stderr
+
+
+def test_chat_begins_a_conversation_or_continues_one(terminal: Terminal) -> None:
+    both = terminal("chat", "m1", "--workflow", "a", "--conversation", "c", code=2).stderr
+    assert "--workflow starts a new conversation, --conversation continues one" in both
 
 
 def test_values_are_read_as_their_fields_want_them() -> None:
