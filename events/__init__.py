@@ -8,14 +8,35 @@ several packages share, such as a shop's domain and the circuit breaker.
 Start with `catalog` (what each event says), then `envelope` (the frame, and reading it); README.md is for users.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from events.catalog import CATALOG, EventData, fields
 from events.envelope import Envelope, Event, decode, parse, parse_object
 from events.errors import BrokerUnavailable, EventError, InvalidEvent, PublishFailed
-from events.publisher import Publisher, publish
-from events.queues import ACKS, CONTENT_TYPE, EVENTS, OPS, REPLIES, SHOPIFY, TURNS, WORKFLOW
-from events.replies import RepliesConsumer
 from events.reply import Ack, Reply, decode_ack, decode_reply
 from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
+
+if TYPE_CHECKING:
+    from events.publisher import Publisher, publish
+    from events.queues import ACKS, CONTENT_TYPE, EVENTS, OPS, REPLIES, SHOPIFY, TURNS, WORKFLOW
+    from events.replies import RepliesConsumer
+
+#: What needs kombu, and where it is: imported when it is used, because most of our programs only read events.
+_ON_DEMAND = {
+    **dict.fromkeys(("Publisher", "publish"), "events.publisher"),
+    **dict.fromkeys(
+        ("ACKS", "CONTENT_TYPE", "EVENTS", "OPS", "REPLIES", "SHOPIFY", "TURNS", "WORKFLOW"), "events.queues"
+    ),
+    "RepliesConsumer": "events.replies",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_ON_DEMAND[name]), name)
+
 
 __all__ = [
     "ACKS",

@@ -52,7 +52,7 @@ MERCHANT, CUSTOMER, FORMER = "merchant", "customer", "former"
 
 KEPT_CONTEXT = (
     *("shop_domain", "shopify_connected", "merchant_id", "fetched", "turns", "last_error", "reconnect_asked"),
-    "greeted",
+    *("greeted", "connection", "scopes", "connected_at"),
 )
 """Keys of a context that this code sets itself: no customer is in them."""
 REQUESTS = frozenset({"customers_data_request", "customers_redact", "shop_redact"})

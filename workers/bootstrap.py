@@ -6,6 +6,7 @@ Postgres is back.
 """
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -62,6 +63,10 @@ T = TypeVar("T")
 REFUSED = 2
 """Exit code of a process that must not start."""
 LONGEST_PAUSE_SECONDS = 5.0
+RELOAD = signal.SIGUSR2
+"""Tells a process that reads workflows to read them anew."""
+TAKEN_UP = "workflows taken up"
+"""What its log says then."""
 SWITCH_SECONDS = 0.001
 """How long one thread computes while others want to. Threads here mostly wait for Postgres, and with Python's 5 ms each
 of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
@@ -224,6 +229,19 @@ class Resources:
             self.breaker.failed(queues.cause(error))
             return None
 
+    def take_up_workflows(self) -> None:
+        """Read the workflows anew, for every turn that begins from now on. Invalid ones change nothing."""
+        try:
+            found = load_folder(self.settings.workflows_folder)
+        except InvalidWorkflows as error:
+            log.warning("workflows not taken up: they are invalid", problems=len(error.problems))
+            return
+        if self.kind == "agent" and (problems := self.model.problems(found.models)):
+            log.warning("workflows not taken up: a model cannot be asked", reason="; ".join(problems))
+            return
+        self.workflows.take_up(found)
+        log.info(TAKEN_UP, workflows=", ".join(found.names))
+
     def close(self) -> None:
         """Close everything that was opened."""
         built = self.__dict__
@@ -278,6 +296,8 @@ def start(app: Celery, kinds: Sequence[str], *, threads: int = 0) -> Resources:
         for name in {name for kind in kinds for name in USED_BY.get(kind, ())}:
             getattr(built, name)
         use(built)
+        if {"workflow", "agent"} & set(kinds) and threading.current_thread() is threading.main_thread():
+            signal.signal(RELOAD, lambda *_: threading.Thread(target=built.take_up_workflows, name="reload").start())
         if settings.metrics_port is not None:
             _measure(built, kinds)
             metrics.serve(settings.metrics_port, kinds[0], address=settings.metrics_address)
@@ -338,8 +358,8 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         raise CannotStart(str(error)) from error
     if any(kind in TOKEN_KINDS for kind in kinds):
         _check_vault(built)
-    if "agent" in kinds and (problems := built.model.problems()):
-        raise CannotStart("; ".join(problems))
+    if "agent" in kinds:
+        _check_models(built)
     problem = _once_postgres_answers(lambda: migrations.problem(built.settings.database_url))
     if problem is not None:
         raise CannotStart(problem)
@@ -358,6 +378,14 @@ def _warn_of_servers(built: Resources) -> None:
             with suppress(redis.RedisError):
                 for sentence in redis_server.unfit(redis_server.info(url, seconds=2.0), keeps_queues=keeps_queues):
                     log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
+
+
+def _check_models(built: Resources) -> None:
+    named = built.workflows.models
+    if problems := built.model.problems(named):
+        raise CannotStart("; ".join(problems))
+    for sentence in built.model.missing_keys(named):
+        log.warning("a model cannot be asked: its key is missing", reason=sentence)
 
 
 def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:

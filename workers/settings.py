@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from shopify import API_VERSION
-from workers.logs import mask
+from workers.masks import mask
 
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS", "CJ_MODEL")

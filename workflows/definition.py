@@ -12,8 +12,10 @@ from pydantic import BeforeValidator, Field
 
 from events.catalog import CATALOG, REQUESTS, fields
 from events.data_types import DATA_TYPES
+from events.shop_domain import is_shop_domain
 from workflows.actions import ActionSections, Name, ProcessMessageAction, Section, Text
-from workflows.expression.kinds import Choice, Kind
+from workflows.expression.kinds import Choice, Kind, Shaped
+from workflows.suggest import closest
 
 # An event type added to the catalog is known here at once.
 EVENT_TYPES: tuple[str, ...] = tuple(event for event in CATALOG if event not in REQUESTS)
@@ -42,20 +44,70 @@ KEPT_BY_WORKERS: Mapping[str, str] = {
     "turns": "the workers count the turns",
     "fetched": "the workers record what was fetched",
     "last_error": "the workers record the last error",
+    "now": "it is the present time",
 }
+
+#: Permissions that a Shopify app may have: of these a similar word is a typo.
+#: https://shopify.dev/docs/api/usage/access-scopes
+_SCOPES = tuple(
+    f"{access}_{what}"
+    for access in ("read", "write")
+    for what in (
+        *("all_orders", "assigned_fulfillment_orders", "checkouts", "customers", "discounts", "draft_orders", "files"),
+        *("fulfillments", "gift_cards", "inventory", "legal_policies", "locales", "locations", "marketing_events"),
+        *("markets", "merchant_managed_fulfillment_orders", "metaobjects", "online_store_pages", "order_edits"),
+        *("orders", "payment_terms", "price_rules", "product_listings", "products", "publications", "purchase_options"),
+        *("reports", "returns", "script_tags", "shipping", "themes", "translations"),
+    )
+)
 
 
 @cache
 def event_fields(event_type: str) -> Mapping[str, Kind]:
     """The data fields of an event type in EVENT_TYPES."""
-    return fields(event_type)
+    return {name: _SHAPES.get(name, kind) for name, kind in fields(event_type).items()}
+
+
+def rule_fields(event_type: str, context: Mapping[str, Kind]) -> Mapping[str, Kind]:
+    """What a rule reads: the event's fields, its `time`, and the `context` as it was before the event."""
+    return {**event_fields(event_type), "time": "string", "context": context}
+
+
+def _shop_domain(written: str) -> str | None:
+    if is_shop_domain(written):
+        return None
+    lower = written.lower() if is_shop_domain(written.lower()) else ""
+    return f"no shop is called {written!r}: a shop_domain " + (
+        f"is in lower case; write {lower!r}" if lower else "is <name>.myshopify.com, in lower case"
+    )
+
+
+def _provider(written: str) -> str | None:
+    """Other providers may come; what is nearly Shopify's name will not."""
+    near = closest(written, ["shopify"])
+    return f"unknown provider {written!r}, did you mean {near!r}?" if near not in (None, written) else None
+
+
+def _scope(written: str) -> str | None:
+    near = closest(written, _SCOPES, cutoff=0.8) if written not in _SCOPES else None
+    return f"unknown scope {written!r}, did you mean {near!r}?" if near is not None else None
+
+
+#: Fields of which more is known than their kind.
+_SHAPES: Mapping[str, Kind] = {
+    "shop_domain": Shaped("string", _shop_domain),
+    "provider": Shaped("string", _provider),
+    "scopes": Shaped("list", _scope),
+}
 
 
 def context_fields(workflow_names: Collection[str] | None) -> dict[str, Kind]:
     """The context that transitions read. `workflow_names`: every loaded workflow, or None if that is not known."""
     return {
-        "shop_domain": "string",
+        "shop_domain": _SHAPES["shop_domain"],
         "shopify_connected": "boolean",
+        "scopes": _SHAPES["scopes"],
+        "connected_at": "string",
         "merchant_id": "string",
         "workflow": "string" if workflow_names is None else Choice("string", workflow_names, "workflow"),
         "turns": "number",
@@ -70,7 +122,8 @@ class RuleSection(Section):
     place: ClassVar = "a rule under 'system_events.<event>'"
 
     condition: Text = "true"
-    """A question about the event's fields: == != < <= > >= in and or not. Without it the rule takes every event."""
+    """A question about the event's fields, its time and the context (context.turns): == != < <= > >= in, older than,
+    and or not. Without it the rule takes every event."""
     actions: list[ActionSections] = Field(min_length=1)
     """What to do, in order."""
 
@@ -97,8 +150,8 @@ class TransitionSection(Section):
     message: Text | None = None
     """What the merchant is told."""
     condition: Text | None = None
-    """A question about the conversation's context: shop_domain, shopify_connected, merchant_id, workflow, turns,
-    fetched, last_error, and whatever update_context sets."""
+    """A question about the conversation's context: shop_domain, shopify_connected, scopes, connected_at, merchant_id,
+    workflow, turns, fetched, last_error, and whatever update_context sets in any workflow."""
 
 
 class BehaviorSection(Section):

@@ -1,5 +1,6 @@
 """What a workflow wants done: pure functions from (workflow, event or context) to actions for a worker.
 
+    seen              what a rule's condition and templates see of an event
     plan              an event came: the actions of the first rule that holds
     start_transition  a conversation starts: its requirements are already met
     next_transition   at the start and after each turn: what the context decides
@@ -10,6 +11,7 @@ took an event, or none did, is for `explanation` to say.
 """
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from workflows.actions import Action, Transition
@@ -18,10 +20,19 @@ from workflows.workflow import Workflow, WorkflowSet
 MAX_HOPS = 3
 
 
+def seen(
+    data: Mapping[str, Any], context: Mapping[str, Any], *, time: datetime | None, now: datetime
+) -> dict[str, Any]:
+    """What rules see: the fields of the event's validated payload, its `time`, and the conversation's `context` before
+    the event. `now` is what ages are measured from."""
+    when = None if time is None else time.isoformat()
+    return {**data, "time": when, "context": context, "now": now.isoformat()}
+
+
 def plan(workflow: Workflow, event_type: str, data: Mapping[str, Any]) -> tuple[Action, ...] | None:
     """The actions, in order, of the first rule that takes the event; None if none does.
 
-    `data` is the event's validated payload. Conditions and templates see nothing else, the context neither.
+    `data` is what is `seen` of the event: conditions and templates see nothing else.
     """
     for rule in workflow.rules.get(event_type, ()):
         if rule.condition.holds(data):
@@ -37,7 +48,7 @@ def start_transition(workflow: Workflow, met: Collection[str]) -> Transition | N
 
 
 def next_transition(workflow: Workflow, context: Mapping[str, Any]) -> Transition | None:
-    """The first transition whose condition holds in this context."""
+    """The first transition whose condition holds in this context, in which `now` is what ages are measured from."""
     return next((rule.transition for rule in workflow.transitions if rule.condition.holds(context)), None)
 
 

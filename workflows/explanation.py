@@ -100,7 +100,8 @@ class Explanation:
 def explain(
     workflow: Workflow, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any] | None = None
 ) -> Explanation:
-    """What `plan` would do about this event, and why. With a context, also which transition would follow.
+    """What `plan` would do about an event, as `engine.seen` gives it, and why. With a context, also which transition
+    would follow.
 
     Never raises, whatever the data."""
     rules: list[RuleExplanation] = []
@@ -112,7 +113,7 @@ def explain(
         rules.append(RuleExplanation(rule.index, rule.line, rule.condition.source, holds, taken is None, parts))
         if holds and taken is None:
             taken, actions = rule.index, tuple(action.filled(data) for action in rule.actions)
-    transitions = () if context is None else _transitions(workflow, _after(workflow, context, actions))
+    transitions = () if context is None else _transitions(workflow, _after(workflow, context, actions, data.get("now")))
     return Explanation(workflow.name, event_type, tuple(rules), taken, actions, transitions)
 
 
@@ -163,9 +164,9 @@ def _opened(one: Opening, found: list[Opening]) -> str:
     return f"{when}, then {moves.target_workflow} if {met} is met" if moves and met else when
 
 
-def _after(workflow: Workflow, context: Mapping[str, Any], actions: tuple[Action, ...]) -> dict[str, Any]:
+def _after(workflow: Workflow, context: Mapping[str, Any], actions: tuple[Action, ...], now: object) -> dict[str, Any]:
     """The context after the actions."""
-    then = {**context, "workflow": workflow.name}
+    then = {**context, "workflow": workflow.name, "now": now}
     for action in actions:
         if isinstance(action, UpdateContext):
             then |= action.values

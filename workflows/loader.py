@@ -2,7 +2,8 @@
 
 load_folder()               the shipped workflows; a worker does this when it starts
 load_folder(path)           those of a folder: every *.yaml in it
-load_text(text, file=...)   one on its own, such as the text that a turn began with
+load_text(text, file=...)   one on its own
+load_again(text, file=...)  the text that a turn began with
 check_paths(paths)          the problems of files and folders, for people
 """
 
@@ -11,17 +12,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from workflows.actions import ProcessMessage, Transition
-from workflows.check import check, check_circles
+from workflows.check import ModelProblem, check, check_circles, check_models
 from workflows.check.openings import check_openings
+from workflows.check.rules import context_keys
+from workflows.check.sections import check_sections
 from workflows.definition import ALREADY_AUTHENTICATED, RuleSection, WorkflowDefinition
-from workflows.errors import InvalidWorkflows
+from workflows.errors import InvalidExpression, InvalidWorkflows
 from workflows.expression.evaluate import condition
 from workflows.problems import Problem
 from workflows.source import MAX_BYTES, Document
 from workflows.workflow import Rule, TransitionRule, Workflow, WorkflowSet
 from workflows.yaml_reader import line_and_col
 
-__all__ = ["SHIPPED", "Workflow", "WorkflowSet", "check_paths", "count_files", "load_folder", "load_text"]
+__all__ = [
+    "SHIPPED",
+    "Workflow",
+    "WorkflowSet",
+    "check_paths",
+    "count_files",
+    "load_again",
+    "load_folder",
+    "load_text",
+    "names_in",
+]
 
 SHIPPED = Path(__file__).parent
 _NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  # in files that are not parsed
@@ -45,18 +58,33 @@ def load_text(text: str, *, file: str = "workflow.yaml") -> Workflow:
     return _compiled(document, definition)
 
 
-def check_paths(paths: Iterable[Path | str]) -> list[Problem]:
+def load_again(text: str, *, file: str) -> Workflow:
+    """A text that was checked with its folder before, such as the one a turn began with. Raises InvalidWorkflows if
+    this version of the code does not understand it."""
+    document = Document(file, text)
+    definition = check_sections(document) if document.root is not None else None
+    if definition is None:
+        raise InvalidWorkflows(document.problems)
+    try:
+        return _compiled(document, definition)
+    except InvalidExpression as error:
+        raise InvalidWorkflows([Problem(file, 1, 1, error.message)]) from None
+
+
+def check_paths(paths: Iterable[Path | str], model_problem: ModelProblem | None = None) -> list[Problem]:
     """Every problem of some files and folders, in order; no paths mean the shipped folder.
+
+    `model_problem` says what is wrong with the name of a model, None for nothing; without it names are not looked at.
 
     A folder is checked as a worker would load it. A single file may lead to the workflows beside it and to the shipped
     ones, so that a copy can be checked before it is moved to its folder.
     """
     found = _paths(paths)
     files = dict.fromkeys(path for path in found if not path.is_dir())
-    problems = _check([_read(path) for path in files], _names_around(files))[1]
+    problems = _check([_read(path) for path in files], _names_around(files), model_problem)[1]
     for folder in found:
         if folder.is_dir():
-            problems += _check(_read_folder(folder))[1]
+            problems += _check(_read_folder(folder), (), model_problem)[1]
     return sorted(set(problems), key=lambda problem: problem.place)
 
 
@@ -114,11 +142,18 @@ def _refused(path: Path, message: str, line: int = 1, col: int = 1) -> Document:
 def _names_around(files: Iterable[Path]) -> set[str]:
     """Workflows that single files may lead to although they are not checked along with them."""
     folders = {SHIPPED, *(path.parent for path in files)}
-    paths = (path for folder in folders for path in _yaml_files(folder) if path.suffix == ".yaml" and path.is_file())
+    return {name for folder in folders for name in names_in(folder)}
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names of the workflows in a folder, also of faulty ones."""
+    paths = (path for path in _yaml_files(folder) if path.suffix == ".yaml" and path.is_file())
     return {found[1].decode() for path in paths if (found := _NAME_LINE.search(_bytes(path)))}
 
 
-def _check(documents: Sequence[Document], further: Iterable[str] = ()) -> tuple[list[Workflow], list[Problem]]:
+def _check(
+    documents: Sequence[Document], further: Iterable[str] = (), model_problem: ModelProblem | None = None
+) -> tuple[list[Workflow], list[Problem]]:
     """Check documents one by one and against each other. Returns the sound workflows and all problems, in order."""
     first: dict[str, Document] = {}
     for document in documents:
@@ -126,8 +161,10 @@ def _check(documents: Sequence[Document], further: Iterable[str] = ()) -> tuple[
             first.setdefault(name, document)
     names = {*first, *further}
     workflows: list[Workflow] = []
+    keys = {document.file: context_keys(document.data) for document in documents}
     for document in documents:
-        definition = check(document, names)
+        elsewhere = set().union(*(found for file, found in keys.items() if file != document.file))
+        definition = check(document, names, elsewhere)
         name = _name_of(document)
         other = first.get(name, document)
         if other is not document:
@@ -135,6 +172,8 @@ def _check(documents: Sequence[Document], further: Iterable[str] = ()) -> tuple[
             document.at(("name",), f"workflow {name!r} is already defined in {place}: give this one another name")
         elif definition is not None:
             workflows.append(_compiled(document, definition))
+            if model_problem is not None:
+                check_models(document, definition, model_problem)
     check_circles(first, {each.name: each.transitions for each in workflows})
     check_openings(first, {each.name: each for each in workflows})
     problems = [problem for document in documents for problem in document.problems]

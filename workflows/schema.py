@@ -7,6 +7,7 @@ yaml-language-server finds it through the first line of a workflow:
 """
 
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,27 @@ from workflows.definition import (
 )
 from workflows.expression.kinds import WORDS, base
 
+#: What is in the data that `prefetch` asks for.
+_DATA_TYPES = {
+    "counts": "how many customers, and orders of the last 60 days, open and unfulfilled ones",
+    "recent_orders": "the ten latest orders: amounts, what was bought, who came again",
+    "overview": "the shop (name, currency, time zone), its latest orders, best-stocked products",
+    "week_orders": "every order of the last seven days: totals by day, best sellers",
+}
+_RULE = {
+    "condition": "${1:success == true}",
+    "actions": [{"type": "process_message", "message": "${2:what CJ is to act on}"}],
+}
+_TRANSITION = {"condition": "${1:shopify_connected == true}", "target_workflow": "${2:ad_hoc_support}"}
+
 FILE = Path(__file__).with_name("workflow.schema.json")
 
 
-def schema() -> dict[str, Any]:
-    """The schema, made from the same classes that check a workflow, and from the event catalog."""
+def schema(names: Collection[str] = ()) -> dict[str, Any]:
+    """The schema, made from the same classes that check a workflow, and from the event catalog.
+
+    `names`: the workflows that a transition may lead to, which an editor then offers.
+    """
     made: dict[str, Any] = _tidy(WorkflowDefinition.model_json_schema())
     properties, definitions = made["properties"], made["$defs"]
     (rules,) = properties["system_events"].pop("patternProperties").values()
@@ -44,6 +61,16 @@ def schema() -> dict[str, Any]:
         }
     }
     transitions["additionalProperties"] = False
+    if names:
+        target = {"enum": sorted(names)}
+        for section in ("TransitionSection", "TransitionAction"):
+            definitions[section]["properties"]["target_workflow"] |= target
+        definitions["BehaviorSection"]["properties"]["opens_before"]["items"] = target
+    definitions["PrefetchAction"]["properties"]["data_types"]["items"] |= {
+        "enumDescriptions": list(_DATA_TYPES.values())
+    }
+    definitions["RuleSection"]["defaultSnippets"] = [_snippet("rule", _RULE)]
+    definitions["TransitionSection"]["defaultSnippets"] = [_snippet("transition", _TRANSITION)]
     for tag, action in ACTIONS.items():  # an editor offers an action by its title, and shows what is said of its type
         section = definitions[action.__name__]
         section["title"] = tag
@@ -51,9 +78,14 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "CJ workflow", **made}
 
 
-def schema_text() -> str:
+def schema_text(names: Collection[str] = ()) -> str:
     """The schema as it is written to the file."""
-    return json.dumps(schema(), indent=2) + "\n"
+    return json.dumps(schema(names), indent=2) + "\n"
+
+
+def _snippet(label: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What an editor with yaml-language-server inserts; ${1:…} are the places to fill in, one after the other."""
+    return {"label": label, "description": f"a whole {label}", "body": body}
 
 
 def _tidy(value: Any, *, names: bool = False) -> Any:

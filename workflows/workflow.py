@@ -143,6 +143,17 @@ class WorkflowSet:
                 return each, rule
         return next((each for each in openers if each.opens_any(event_type)), self.default), None
 
+    def take_up(self, other: "WorkflowSet") -> None:
+        """Hold the workflows of another set from now on. Who works with one of those before keeps it."""
+        self._workflows, self.warnings = other._workflows, other.warnings
+        self.__dict__.pop("fingerprint", None)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The models that workflows name, each with the first workflow that does."""
+        named = [(name, each.name) for each in self for name in (each.model.name, *each.model.fallbacks) if name]
+        return dict(reversed(named))
+
     @cached_property
     def fingerprint(self) -> str:
         """Changes when the text of any workflow does."""

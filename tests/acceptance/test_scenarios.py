@@ -233,12 +233,18 @@ def test_somebody_elses_workflows_are_tested_without_pytest(folder: Path) -> Non
         "  - expect: nothing\n    kind: cj_tool_call\n    for: 0.2\n"
     )
     (folder / "misspelt.yaml").write_text(MISSPELT)
-    done = run(*CJ_TEST, "quiet.yaml", "misspelt.yaml", "--workflows", "flows", "--json", cwd=folder)
+    # And beside it the workflows that the documentation has to copy from
+    examples = ROOT / "workflows" / "examples"
+    for path in examples.glob("*.yaml"):
+        shutil.copy(path, flows)
+    shutil.copytree(examples / "scenarios", folder / "shown")
+    done = run(*CJ_TEST, "quiet.yaml", "misspelt.yaml", "shown", "--workflows", "flows", "--json", cwd=folder)
     assert done.stdout, done.stderr
     assert done.returncode == 1
-    wrong, right = json.loads(done.stdout)
+    wrong, *right = json.loads(done.stdout)
     assert wrong["problem"].startswith("misspelt.yaml:4:13: unknown expectation")
-    assert (right["name"], right["problem"]) == ("quiet", None)
+    named = ["quiet", "not_vip", "vip_onboarding", "weekly_review", "win_back"]
+    assert [(one["name"], one["problem"]) for one in right] == [(name, None) for name in named]
     assert left_behind(folder) == []
 
 

@@ -52,7 +52,9 @@ SHORTEST_WORDS = 1000
 """Characters of CJ's own words that are always shown."""
 FRESH = timedelta(seconds=max(results.TTL_SECONDS.values()))
 """As long as the data of an earlier turn is shown whole: after that it would be fetched anew."""
-HIDDEN_CONTEXT = frozenset({"merchant_id", "fetched", "turns", "last_error", "greeted"})
+HIDDEN_CONTEXT = frozenset(
+    {"merchant_id", "fetched", "turns", "last_error", "greeted", "connection", "scopes", "connected_at"}
+)
 
 
 @dataclass(frozen=True)

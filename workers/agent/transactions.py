@@ -26,7 +26,7 @@ from workers.delivery import notices
 from workers.failpoints import in_transaction
 from workflows import engine
 from workflows.errors import InvalidWorkflows
-from workflows.loader import Workflow, WorkflowSet, load_text
+from workflows.loader import Workflow, WorkflowSet, load_again
 
 log = logs.get(__name__)
 
@@ -277,7 +277,7 @@ class TurnTransactions:
         if text is None:
             return workflow
         try:
-            return load_text(text, file=f"{name}@{(claim.workflow_hash or '')[:12]}")
+            return load_again(text, file=f"{name}@{(claim.workflow_hash or '')[:12]}")
         except InvalidWorkflows as error:  # a later version of this code may be stricter
             log.warning("turn continues with a newer version of its workflow", workflow=name, reason=str(error))
             return workflow
@@ -340,7 +340,8 @@ class TurnTransactions:
             values |= self._reconnect_asked(session, claim.merchant_id)
         context = conversations.merge_context(session, claim.conversation_id, values)
         current = self._workflows.or_default(conversation.workflow)
-        hops = engine.settle(self._workflows, current, {**context, "workflow": current.name})
+        now = {"now": state.now().isoformat(), "workflow": current.name}
+        hops = engine.settle(self._workflows, current, {**context, **now})
         moves = list(claim.input.later_moves)
         source = current.name
         for hop in hops:

@@ -1,59 +1,120 @@
-"""The command `cj`, one module per command. Heavy imports happen when a command runs, so that help is quick.
+"""The command `cj`, one module per command. A command's module is imported when it is used, and what the command needs
+when it runs: most of what people type ends with a sentence, and that must not take seconds.
 
 Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import every other room.
 """
 
+import importlib
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from workers.cli.chat import chat, replies
-from workers.cli.check import check
-from workers.cli.common import CommandFailed, WrongUse, examples, explained
-from workers.cli.maintenance import events, migrate, privacy, turns, usage
-from workers.cli.operators import merchant, status, timeline, why
-from workers.cli.publish import publish
-from workers.cli.quality import evaluate
-from workers.cli.secrets import secrets
-from workers.cli.tokens import store_token, tokens
-from workers.cli.up import demo, up
-from workers.cli.workflows import workflows
-from workers.settings import SettingsError
+#: By name, in the order in which a newcomer needs them: the module beside this one, and what `cj --help` says.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("up", "See the whole flow; nothing to configure."),
+    "up": ("up", "Run every process, until Ctrl-C."),
+    "check": ("check", "Is this environment ready to run?"),
+    "chat": ("chat", "Talk with CJ in the terminal."),
+    "publish": ("publish", "Put an event on the broker."),
+    "replies": ("chat", "Take replies off the broker."),
+    "store-token": ("tokens", "Store a shop's access token, sealed."),
+    "status": ("operators", "How is the system, and what is wrong?"),
+    "why": ("operators", "Why does CJ not answer?"),
+    "merchant": ("operators", "A merchant's shop and conversations, and what is wrong."),
+    "timeline": ("operators", "What happened in a conversation, and when."),
+    "usage": ("maintenance", "What merchants used of language models."),
+    "workflows": ("workflows", "Check, explain and test workflow YAML."),
+    "evaluate": ("quality", "Ask CJ hundreds of questions, and see which answers are true."),
+    "events": ("maintenance", "List and retry refused events."),
+    "turns": ("maintenance", "List and retry failed turns."),
+    "tokens": ("tokens", "Manage token keys; import tokens from Redis."),
+    "privacy": ("maintenance", "Show privacy requests and answer those for stored data."),
+    "migrate": ("maintenance", "Migrate the database to the latest schema."),
+    "secrets": ("secrets", "Write the secrets that compose.yaml needs."),
+}
+#: Our own errors, by the module that raises them: those of wrong use or settings, and the others.
+_OF_USE = {
+    "workers.settings": ("SettingsError",),
+    "workers.local.home": ("HomeInUse", "HomeNotWritable"),
+    "workers.local.procfile": ("ProcfileError",),
+    "workers.local.servers": ("DatabaseNotReady",),
+    "workers.operations.migrations": ("NoMigrations",),
+}
+_OTHERS = {
+    "events.errors": ("EventError",),
+    "storage.errors": ("StorageError",),
+    "workflows.errors": ("WorkflowError",),
+    "workers.local.embedded_server": ("EmbeddedServerError",),
+}
 
 
 class CommandGroup(click.Group):
-    """Shows our own errors as one message instead of a traceback."""
+    """Imports a command when it is used, and shows our own errors as one message instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
+            from workers.cli.common import CommandFailed
+
             raise CommandFailed("interrupted") from None
-        except SettingsError as error:
-            raise WrongUse(explained(error)) from None
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
         except Exception as error:
             raise _translated(error) from error
 
+    @property
+    def commands(self) -> dict[str, click.Command]:
+        """All of them, imported."""
+        return {name: _imported(name) for name in COMMANDS}
+
+    @commands.setter
+    def commands(self, _: object) -> None:
+        """click sets its own, empty."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order a newcomer needs them, not alphabetically
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _imported(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
+
+
+def _imported(name: str) -> click.Command:
+    command: click.Command = getattr(
+        importlib.import_module(f"workers.cli.{COMMANDS[name][0]}"), name.replace("-", "_")
+    )
+    return command
 
 
 def _translated(error: Exception) -> Exception:
     """Our errors as click's. Anything else is a bug and keeps its traceback."""
-    from events.errors import EventError
-    from storage.errors import StorageError
-    from workers.local.embedded_server import EmbeddedServerError
-    from workers.local.home import HomeInUse, HomeNotWritable
-    from workers.local.procfile import ProcfileError
-    from workers.local.servers import DatabaseNotReady
-    from workers.operations.migrations import NoMigrations
-    from workflows.errors import WorkflowError
+    from workers.cli.common import CommandFailed, WrongUse, explained
+    from workers.settings import SettingsError
 
-    if isinstance(error, HomeInUse | HomeNotWritable | ProcfileError | DatabaseNotReady | NoMigrations):
-        return WrongUse(str(error))
-    if isinstance(error, EventError | StorageError | WorkflowError | EmbeddedServerError):
-        return CommandFailed(str(error))
-    return error
+    if _is_one(error, _OF_USE):
+        return WrongUse(explained(error) if isinstance(error, SettingsError) else str(error))
+    return CommandFailed(str(error)) if _is_one(error, _OTHERS) else error
+
+
+def _is_one(error: Exception, classes: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether it is of one of these classes: a module that nobody has imported has raised nothing."""
+    return any(
+        isinstance(error, getattr(sys.modules[module], name))
+        for module, names in classes.items()
+        if module in sys.modules
+        for name in names
+    )
+
+
+def examples(*lines: str) -> str:
+    """The epilog of a command's help; lines are not rewrapped."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 @click.group(
@@ -74,31 +135,6 @@ def cj() -> None:
     Servers come from the environment (DATABASE_URL, BROKER_URL, REDIS_URL), or else from the `cj up`
     running in this folder. Exit codes: 0 success, 1 problems found, 2 wrong usage or settings.
     """
-
-
-for command in (
-    demo,
-    up,
-    check,
-    chat,
-    publish,
-    replies,
-    store_token,
-    status,
-    why,
-    merchant,
-    timeline,
-    usage,
-    workflows,
-    evaluate,
-    events,
-    turns,
-    tokens,
-    privacy,
-    migrate,
-    secrets,
-):
-    cj.add_command(command)
 
 
 def main() -> None:

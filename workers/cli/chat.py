@@ -6,12 +6,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from events.replies import Reply
-from workers.cli.common import CommandFailed, examples, json_option, plain, settings_for
+from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, settings_for
+
+if TYPE_CHECKING:
+    from events.replies import Reply
 
 PROMPT = "you> "
 #: Seconds of silence after which the user is told where to look.
@@ -25,16 +27,20 @@ LIMIT = 120.0
     epilog=examples(
         "cj chat m1                                  start a conversation as merchant m1",
         "cj chat m1 --conversation conv_1            continue one",
+        "cj chat m1 --workflow weekly_review         start one in a workflow",
         "echo 'How was my week?' | cj chat m1        ask one question from a script",
     ),
 )
 @click.argument("merchant_id", metavar="MERCHANT")
 @click.option("--conversation", "conversation_id", metavar="ID", help="Conversation to continue; default: a new one.")
-def chat(merchant_id: str, conversation_id: str | None) -> None:
+@click.option("--workflow", metavar="NAME", help="Start the new conversation in this workflow, as the gateway can.")
+def chat(merchant_id: str, conversation_id: str | None, workflow: str | None) -> None:
     """Talk with CJ as MERCHANT, until Ctrl-D.
 
     Publishes message_received and shows the replies. The merchant must exist (`cj store-token` creates one).
     """
+    if workflow is not None and conversation_id is not None:
+        raise WrongUse("--workflow starts a new conversation, --conversation continues one: give one of them")
     settings = settings_for("BROKER_URL")
     conversation_id = conversation_id or f"chat-{uuid.uuid4().hex[:8]}"
     click.echo(f"conversation {conversation_id}; press Ctrl-D to end", err=True)
@@ -42,6 +48,8 @@ def chat(merchant_id: str, conversation_id: str | None) -> None:
     gateway = Gateway(settings.broker_url, merchant_id, conversation_id, PROMPT if terminal else "")
     gateway.start()
     try:
+        if workflow is not None:
+            gateway.begin(workflow)
         for text in _typed(terminal):
             gateway.say(text)
         if not terminal and not gateway.wait(LIMIT):
@@ -70,6 +78,11 @@ class Gateway:
     def start(self) -> None:
         self._consumer.start()
 
+    def begin(self, workflow: str) -> None:
+        """Start the conversation in this workflow; what CJ begins with, if anything, comes as any reply."""
+        data = {"merchant_id": self._merchant_id, "conversation_id": self._conversation_id, "workflow": workflow}
+        self._publisher.publish("conversation_started", data, source="/chat")
+
     def say(self, text: str) -> None:
         data = {"merchant_id": self._merchant_id, "conversation_id": self._conversation_id, "text": text}
         event_id = str(uuid.uuid4())
@@ -93,7 +106,7 @@ class Gateway:
 
         RepliesConsumer(self._broker_url).run(self._show, stop=self._stop, until=self._remind)
 
-    def _show(self, reply: Reply) -> None:
+    def _show(self, reply: "Reply") -> None:
         if (reply.merchantid, reply.subject) != (self._merchant_id, self._conversation_id):
             self._print(f"(another conversation) {line(reply)}")
             return
@@ -145,7 +158,7 @@ def replies(count: int | None, as_json: bool) -> None:
     broker_url = settings_for("BROKER_URL").broker_url
     seen = 0
 
-    def show(reply: Reply) -> None:
+    def show(reply: "Reply") -> None:
         nonlocal seen
         click.echo(json.dumps(json.loads(reply.encode())) if as_json else line(reply))
         seen += 1
@@ -156,12 +169,12 @@ def replies(count: int | None, as_json: bool) -> None:
         click.echo(err=True)
 
 
-def line(reply: Reply) -> str:
+def line(reply: "Reply") -> str:
     """One reply for people: conversation, turn, content."""
     return f"{reply.subject} turn {reply.turn}: {said(reply)}"
 
 
-def said(reply: Reply) -> str:
+def said(reply: "Reply") -> str:
     """What a reply says, in one line, or one paragraph for each message."""
     parts = [] if reply.text is None else [plain(f"CJ: {reply.text}")]
     return " ".join([*parts, *(f"({note})" for note in map(_note, reply.data) if note)])

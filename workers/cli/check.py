@@ -215,10 +215,17 @@ def check_backlog(settings: Settings) -> Finding:
 
 def check_model(settings: Settings) -> Finding:
     from workers.model.client import Model
+    from workflows.errors import InvalidWorkflows
+    from workflows.loader import load_folder
 
     names = [name for name in (settings.model, *settings.model_fallbacks) if name]
-    problems = Model(names, secrets=settings.provider_secrets).problems()
-    return Finding("model", not problems, "\n".join(problems) or f"{', '.join(names)}: not asked, but known")
+    try:
+        named = load_folder(settings.workflows_folder).models
+    except InvalidWorkflows:  # a finding of `check_workflows`
+        named = {}
+    model = Model(names, secrets=settings.provider_secrets)
+    problems = [*(found := model.problems(named)), *(told for told in model.missing_keys(named) if told not in found)]
+    return Finding("model", not problems, "\n".join(problems) or f"{', '.join([*names, *named])}: not asked, but known")
 
 
 def check_worker(settings: Settings, name: str) -> Finding:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from workers.cli import examples
 from workers.local.home import Home, environment_here
 from workers.settings import SERVERS, Settings, SettingsError
 
 if TYPE_CHECKING:
     from storage.database import Session
+
+__all__ = ["examples"]  # which `cj` itself needs before anything is imported
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,11 +40,6 @@ def json_option(function: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
-def examples(*lines: str) -> str:
-    """The epilog of a command's help; lines are not rewrapped."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, default=_json_value, ensure_ascii=False))
 
@@ -56,10 +54,12 @@ def settings_for(*needed: str) -> Settings:
 
 @contextmanager
 def transaction() -> "Iterator[Session]":
-    """One transaction on this command's database."""
+    """One transaction on this command's database. What the command needs in it is imported inside: without a database
+    it is told so at once."""
+    database_url = settings_for("DATABASE_URL").database_url
     from storage.database import Database
 
-    database = Database(settings_for("DATABASE_URL").database_url, pool_size=1, application_name="cj-cli")
+    database = Database(database_url, pool_size=1, application_name="cj-cli")
     try:
         with database.transaction() as session:
             yield session

@@ -33,10 +33,13 @@ def usage(merchant_id: str | None, days: int, limit: int, as_json: bool) -> None
     The price is an estimate in US dollars by litellm's list, for models that are on it.
     """
     from storage import usage as stored
-    from workers.model.litellm_call import price
 
     with transaction() as session:
+        from workers.model.litellm_call import price
+
         found = list(stored.of_days(session, days=days, limit=limit, merchant_id=merchant_id))
+    from workers.model.litellm_call import price
+
     costs = [price(used.model, used.input_tokens, used.output_tokens) for used in found]
     if as_json:
         print_json([vars(used) | {"cost_usd": cost} for used, cost in zip(found, costs, strict=True)])
@@ -63,9 +66,9 @@ def events() -> None:
 @json_option
 def rejected(limit: int, as_json: bool) -> None:
     """List refused events, latest first, with the error of each."""
-    from storage import inbox
-
     with transaction() as session:
+        from storage import inbox
+
         rows = inbox.rejected(session, limit)
     if as_json:
         names = ("id", "source", "type", "error_code", "error", "received_at")
@@ -86,9 +89,9 @@ def retry_event(event_id: str, source: str | None) -> None:
 
     Only well-formed events can be retried; one that could not be parsed has to be published again.
     """
-    from storage import inbox
-
     with transaction() as session:
+        from storage import inbox
+
         keys = {
             row.key for row in inbox.rejected(session, SEARCHED) if row.id == event_id and source in (None, row.source)
         }
@@ -206,9 +209,9 @@ def list_requests(limit: int, as_json: bool) -> None:
 
     A deletion that waits was put off as often as it says: the workflow workers' log says why.
     """
-    from storage import privacy as stored
-
     with transaction() as session:
+        from storage import privacy as stored
+
         found = stored.requests(session, limit=limit)
     if as_json:
         print_json([_request_json(one) for one in found])
@@ -240,9 +243,9 @@ def export(request_id: str) -> None:
 
     Changes nothing. Data fetched from Shopify also stays in the cache for at most a day.
     """
-    from storage import privacy as stored
-
     with transaction() as session:
+        from storage import privacy as stored
+
         request = stored.request(session, request_id)
         found = None if request is None else stored.find(session, request.person)
     if request is None or found is None:
@@ -258,9 +261,9 @@ def export(request_id: str) -> None:
 @click.option("--check", "check_only", is_flag=True, help="Change nothing; exit code 1 if the schema is out of date.")
 def migrate(check_only: bool) -> None:
     """Migrate the database at DATABASE_URL to the latest schema (alembic upgrade head)."""
+    database_url = settings_for("DATABASE_URL").database_url
     from workers.operations import migrations
 
-    database_url = settings_for("DATABASE_URL").database_url
     if not check_only:
         migrations.upgrade(database_url)
     if problem := migrations.problem(database_url):

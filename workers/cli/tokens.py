@@ -61,13 +61,14 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
     """Store SHOP's access token, read from standard input: the bare token, or Shopify's whole JSON response."""
     from events.errors import InvalidEvent
     from events.shop_domain import normalize_shop_domain
-    from storage import merchants
 
     try:
         shop_domain = normalize_shop_domain(shop)
     except InvalidEvent as error:
         raise WrongUse(f"SHOP {error.message}") from None
     with _vault_and_database() as (vault, database):
+        from storage import merchants
+
         answer = read_answer(_from_standard_input())
         with database.transaction() as session:
             connected = merchants.connect_shop(
@@ -270,10 +271,10 @@ def _watched(keys: list[bytes]) -> Iterable[bytes]:
 
 @contextmanager
 def _vault_and_database() -> "Iterator[tuple[Vault, Database]]":
+    settings = settings_for("DATABASE_URL", "CJ_TOKEN_KEYS")
     from storage.database import Database
     from storage.vault import Vault
 
-    settings = settings_for("DATABASE_URL", "CJ_TOKEN_KEYS")
     vault = Vault.from_text(settings.token_keys or "")
     database = Database(settings.database_url, pool_size=2, application_name="cj-tokens")
     try:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
+from typing import Self
 
 import click
 
 from workers.cli.common import CommandFailed, WrongUse, examples, settings_for
 from workers.local import procfile
 from workers.local.home import Home
-from workers.local.procfile import Process
 from workers.local.servers import LocalServers
 from workers.local.supervisor import Supervisor
 from workers.logs import mask
@@ -27,6 +27,8 @@ from workers.settings import SERVERS, Settings, environment, needed_by
 AGENTS = min(os.cpu_count() or 1, 2)
 #: Seconds until late processes are reported; `cj up` keeps running.
 READY_LIMIT = 60.0
+#: What the log of a process says that has read the workflows anew (`workers.bootstrap`, too heavy to import here).
+TAKEN_UP = '"workflows taken up"'
 #: The kinds of process that read workflows.
 READ_WORKFLOWS = ("workflow", "agent")
 #: Milliseconds without a change after which an edit is complete: editors write in several steps.
@@ -64,7 +66,11 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
     home = Home()
     width = max(len(process.name) for process in wanted)
 
+    reloader: Reloader | None = None
+
     def show(name: str, line: str) -> None:
+        if reloader is not None:
+            reloader.heard(name, line)
         if line:
             click.echo(f"{name:{width}} | {mask(line) if raw else readable(line)}")
 
@@ -75,7 +81,10 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
             kinds_run = {process.name.partition(".")[0] for process in wanted}
             settings = Settings.read(servers.environ, needed=needed_by(kinds_run))
             home.announce(servers.environ)
-            with stopped_by_signals(supervisor), reloading(supervisor, wanted, settings) if reloads else nullcontext():
+            if reloads:
+                names = [process.name for process in wanted if process.kind in READ_WORKFLOWS]
+                reloader = Reloader(settings.workflows_folder, lambda: tell(supervisor, names), say, names)
+            with stopped_by_signals(supervisor), reloader or nullcontext():
                 run(supervisor, servers, with_folder(servers.environ, settings))
     if supervisor.refused:
         raise WrongUse(f"{supervisor.refused} refused to start")
@@ -130,32 +139,36 @@ def say_where(servers: LocalServers) -> None:
         say("  python -m shopify.development_store      prints the SHOPIFY_ADMIN_URL to set and how to get a token")
 
 
-@contextmanager
-def reloading(supervisor: Supervisor, processes: Sequence[Process], settings: Settings) -> Iterator[None]:
-    """Take up workflows that are edited meanwhile."""
-    names = [process.name for process in processes if process.kind in READ_WORKFLOWS]
-    reloader = Reloader(settings.workflows_folder, lambda: supervisor.restart(names), say)
-    reloader.start()
-    try:
-        yield
-    finally:
-        reloader.stop()
+def tell(supervisor: Supervisor, names: Sequence[str]) -> None:
+    """Have these processes read the workflows anew."""
+    supervisor.tell(names, signal.SIGUSR2)
 
 
 class Reloader:
-    """Loads edited workflows by restarting the processes that read them, which first finish their work. While the
-    workflows are invalid, every error is reported and the processes keep those they have."""
+    """Has edited workflows taken up, in place, by the processes that read them; turns under way end with the text they
+    began with. While the workflows are invalid, every error is reported and the processes keep those they have."""
 
-    def __init__(self, folder: Path | None, restart: Callable[[], None], say: Callable[[str], None]) -> None:
-        """Calls `restart()` when the workflows have changed and are valid, `say(sentence)` to report to the user.
-        Without a folder: the shipped workflows."""
+    def __init__(
+        self, folder: Path | None, tell: Callable[[], None], say: Callable[[str], None], names: Sequence[str] = ()
+    ) -> None:
+        """Calls `tell()` when the workflows have changed and are valid, `say(sentence)` to report to the user, also
+        when the processes called `names` were `heard` to have taken them up. Without a folder: the shipped ones."""
         from workflows import loader
 
         self._folder = folder or loader.SHIPPED
-        self._restart, self._say = restart, say
+        self._tell, self._say, self._names = tell, say, names
+        self._waits_for: set[str] = set()
+        self._began = 0.0
         self._ended = threading.Event()
         self._in_use = loader.load_folder(self._folder).fingerprint
         self._thread = threading.Thread(target=self._watch, name="reload", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Read the folder whenever something in it changes, on a thread of its own."""
@@ -165,6 +178,14 @@ class Reloader:
         """Stop watching."""
         self._ended.set()
         self._thread.join()
+
+    def heard(self, name: str, line: str) -> None:
+        """A process has written a line."""
+        if name in self._waits_for and TAKEN_UP in line:
+            self._waits_for.discard(name)
+            if not self._waits_for:
+                seconds = time.monotonic() - self._began
+                self._say(f"workflows taken up by {', '.join(self._names)}, {seconds:.1f} s after the change")
 
     def read(self) -> None:
         """Load the workflows if they have changed and are valid."""
@@ -179,8 +200,9 @@ class Reloader:
         if found.fingerprint == self._in_use:
             return
         self._in_use = found.fingerprint
-        self._say(f"workflows changed: restarting {' and '.join(READ_WORKFLOWS)}")
-        self._restart()
+        self._waits_for, self._began = set(self._names), time.monotonic() - SETTLED / 1000
+        self._say("workflows changed")
+        self._tell()
 
     def _watch(self) -> None:
         from watchfiles import watch

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,7 +13,9 @@ import click
 from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, print_json, settings_for
 
 if TYPE_CHECKING:
+    from storage.turns import TurnInput
     from workers.scenario.run import ScenarioResult
+    from workflows.workflow import Workflow
 
 
 @click.group(short_help="Check, explain and test workflow YAML.")
@@ -35,7 +38,7 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
 
     folder = settings_for().workflows_folder
     asked = paths or ([folder] if folder else [])
-    found = loader.check_paths(asked)
+    found = loader.check_paths(asked, _model_problem)
     if as_json or github:
         click.echo(plain((problems.as_json if as_json else problems.github)(found)))
     else:
@@ -43,16 +46,39 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
         click.echo(plain(problems.human(found, files=loader.count_files(asked)) + shipped))
         for each in [] if problems.exit_code(found) else (asked or [loader.SHIPPED]):
             if each.is_dir():
+                if stale := _stale_schema(each):
+                    click.echo(plain(f"\n{stale}"))
                 click.echo(plain(f"\n{openings_table(loader.load_folder(each))}"))
     raise SystemExit(problems.exit_code(found))
 
 
+def _model_problem(name: str) -> str | None:
+    """What is wrong with a model that a workflow names. Seconds of imports, for workflows that name one."""
+    from workers.model import litellm_call
+    from workers.model.demo import DEMO, DEMO_SHORT
+
+    return None if name in (DEMO, DEMO_SHORT) else next(litellm_call.problems(name), None)
+
+
 @workflows.command(epilog=examples("cj workflows schema > workflow.schema.json"))
 def schema() -> None:
-    """Print the JSON Schema of workflow YAML, for editors."""
+    """Print the JSON Schema of workflow YAML, for editors, with the names of the workflows in CJ_WORKFLOWS."""
+    from workflows.loader import SHIPPED, names_in
     from workflows.schema import schema_text
 
-    click.echo(schema_text(), nl=False)
+    folder = settings_for().workflows_folder
+    click.echo(schema_text(names_in(folder or SHIPPED)), nl=False)
+
+
+def _stale_schema(folder: Path) -> str | None:
+    """A sentence if the copy of the schema beside the workflows is another version's."""
+    from workflows.loader import names_in
+    from workflows.schema import FILE, schema_text
+
+    copy = folder / FILE.name
+    if not copy.is_file() or copy.read_text(errors="replace") in (schema_text(), schema_text(names_in(folder))):
+        return None
+    return f"{copy} is out of date, and editors go by it: `cj workflows schema > {copy}` writes it anew"
 
 
 @workflows.command(
@@ -78,6 +104,7 @@ def explain(event_file: BinaryIO, name: str | None, everywhere: bool, context: s
     """
     from events.envelope import parse
     from events.errors import InvalidEvent
+    from workflows.engine import seen
     from workflows.errors import UnknownWorkflow
     from workflows.explanation import explain as explained
     from workflows.explanation import opening
@@ -89,10 +116,11 @@ def explain(event_file: BinaryIO, name: str | None, everywhere: bool, context: s
         raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
     known = load_folder(settings_for().workflows_folder)
     met = _context(context)
+    data = seen(event.payload, met, time=event.envelope.time, now=datetime.now(UTC))
     try:
-        opened, sentence = opening(known, event.type, event.payload)
+        opened, sentence = opening(known, event.type, data)
         wanted = [name] if name else [opened] if opened and not (everywhere or as_json) else known.names
-        found = [explained(known.get(each), event.type, event.payload, met) for each in wanted]
+        found = [explained(known.get(each), event.type, data, met) for each in wanted]
     except UnknownWorkflow as error:
         raise WrongUse(str(error)) from None
     if as_json:
@@ -100,6 +128,96 @@ def explain(event_file: BinaryIO, name: str | None, everywhere: bool, context: s
     else:
         told = [f"{event.type} {sentence}", *(one.render() for one in found)]
         click.echo(plain("\n\n".join(told)))
+
+
+@workflows.command(
+    epilog=examples(
+        "cj workflows prompt shopify_onboarding                          as CJ begins a conversation",
+        "cj workflows prompt shopify_onboarding --event event.json       as a rule's message is answered",
+        "cj workflows prompt ad_hoc_support --text 'How was my week?'    as the merchant is answered",
+    )
+)
+@click.argument("name", metavar="NAME")
+@click.option("--event", "event_file", metavar="EVENT.json", type=click.File("rb"), help="The event that is answered.")
+@click.option("--text", metavar="TEXT", help="The merchant's words that are answered.")
+@click.option("--context", metavar="JSON", default="{}", help="The conversation's context.")
+@json_option
+def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: str, as_json: bool) -> None:
+    """Show exactly what a model is sent in workflow NAME, in a conversation without earlier turns: the system text with
+    the context below it, the messages, the tools, and how many tokens each has, estimated.
+
+    What is answered is --text, else the first message of the rule that takes --event, else the initial_action.
+    """
+    from workers.agent import prompt as made
+    from workers.agent import prompt_size
+    from workers.agent.tools import definitions
+    from workflows.errors import UnknownWorkflow
+    from workflows.loader import load_folder
+
+    settings = settings_for()
+    try:
+        workflow = load_folder(settings.workflows_folder).get(name)
+    except UnknownWorkflow as error:
+        raise WrongUse(str(error)) from None
+    said, values = _answered(workflow, event_file, text, _context(context))
+    limits = workflow.limits
+    messages = made.messages(
+        workflow.prompt,
+        values,
+        [],
+        said,
+        [],
+        now=datetime.now(UTC),
+        max_history=limits.max_history_messages,
+        most_bytes=(limits.prompt_tokens or settings.prompt_tokens) * prompt_size.BYTES_PER_TOKEN,
+    )
+    tools = definitions(workflow.tools)
+    if as_json:
+        return print_json({"messages": messages, "tools": tools})
+    for message in messages:
+        click.echo(plain(f"--- {message['role']}, {_tokens(message)}\n{message['content']}\n"))
+    for tool in tools:
+        click.echo(plain(f"--- tool {tool['function']['name']}, {_tokens(tool)}\n{json.dumps(tool, indent=2)}\n"))
+    hidden = ", ".join(sorted(values.keys() & made.HIDDEN_CONTEXT)) or "nothing"
+    click.echo(plain(f"{_tokens([messages, tools])} in all; of the context the model is not shown: {hidden}"))
+    return None
+
+
+def _tokens(value: object) -> str:
+    from workers.agent import prompt_size
+
+    return f"about {len(json.dumps(value, ensure_ascii=False).encode()) // prompt_size.BYTES_PER_TOKEN:,} tokens"
+
+
+def _answered(
+    workflow: "Workflow", event_file: BinaryIO | None, text: str | None, context: dict[str, object]
+) -> "tuple[TurnInput, dict[str, object]]":
+    """What a turn answers, and the context then."""
+    from events.envelope import parse
+    from events.errors import InvalidEvent
+    from storage.turns import TurnInput
+    from workflows import engine
+    from workflows.actions import ProcessMessage, UpdateContext
+
+    first = workflow.initial_action
+    if text is not None:
+        return TurnInput("merchant", text), context
+    if event_file is not None:
+        try:
+            event = parse(event_file.read())
+        except InvalidEvent as error:
+            raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
+        now = datetime.now(UTC)
+        seen = engine.seen(event.payload, context, time=event.envelope.time, now=now)
+        actions = engine.plan(workflow, event.type, seen) or ()
+        for action in actions:
+            context = {**context, **action.values} if isinstance(action, UpdateContext) else context
+        first = next((action for action in actions if isinstance(action, ProcessMessage)), None)
+        if first is None and event.type == "message_received":
+            return TurnInput("merchant", str(event.payload["text"])), context
+    if first is None:
+        raise WrongUse("nothing is answered: no rule queues a message; give the merchant's words with --text")
+    return TurnInput(first.sender, first.text, first.cleanup_trigger, dict(first.metadata)), context
 
 
 def _context(text: str) -> dict[str, object]:

@@ -10,12 +10,10 @@
 Workers are forked by servers that have imported everything (`fork_server`), other commands run in a shell. A child that
 ends is restarted after 0.2 s, doubling up to 10 s while it keeps dying. If it exits with code 2 before the
 process was ever ready, it refuses to start (settings, migrations, workflows): everything is stopped, and `refused`
-names it. Once it was ready, the same code means that something is unavailable, and it is restarted. `restart` lets the
-named processes finish their work and restarts them at once, e.g. to read changed files.
+names it. Once it was ready, the same code means that something is unavailable, and it is restarted.
 """
 
 import contextlib
-import math
 import os
 import selectors
 import signal
@@ -111,11 +109,11 @@ class Supervisor:
         """Process ids of the children that take work, by name."""
         return {slot.process.name: slot.child.pid for slot in self._slots if slot.child and slot.child.ready}
 
-    def restart(self, names: Collection[str]) -> None:
-        """Let these processes finish their work, then restart them at once. Returns immediately."""
+    def tell(self, names: Collection[str], number: signal.Signals) -> None:
+        """Send these processes a signal as soon as they are ready; returns immediately."""
         for slot in self._slots:
             if slot.process.name in names:
-                slot.must_restart = True
+                slot.to_tell = number
 
     def ask_to_stop(self) -> None:
         """Begin to stop and return immediately (safe in a signal handler). A second call kills."""
@@ -136,7 +134,7 @@ class Supervisor:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                self._end_what_must_restart()
+                self._tell_who_is_ready()
                 self._start_what_is_due()
                 self._listen(self._next_due())
                 self._reap_the_dead()
@@ -144,20 +142,17 @@ class Supervisor:
         finally:
             self._end()
 
-    def _end_what_must_restart(self) -> None:
+    def _tell_who_is_ready(self) -> None:
         for slot in self._slots:
-            if slot.child and slot.must_restart:
-                slot.must_restart, slot.kill_at = False, time.monotonic() + self._pace.grace
-                slot.child.signal(signal.SIGTERM)
-            elif slot.child and time.monotonic() >= slot.kill_at:
-                slot.child.signal(signal.SIGKILL)
+            if slot.to_tell is not None and slot.child and slot.child.ready:
+                slot.child.signal(slot.to_tell)
+                slot.to_tell = None
 
     def _start_what_is_due(self) -> None:
         for slot in self._slots:
             if slot.child is None and time.monotonic() >= slot.start_at:
                 slot.child = self._start(slot.process)
                 if slot.child is not None:
-                    slot.must_restart = False
                     self._selector.register(slot.child.pipe, selectors.EVENT_READ, slot)
 
     def _start(self, process: Process) -> Child | None:
@@ -223,9 +218,6 @@ class Supervisor:
         slot.child, code = None, child.reap()
         if self._stopping:
             return
-        if slot.kill_at < math.inf:
-            slot.kill_at, slot.start_at = math.inf, 0.0
-            return
         if code == REFUSED and not slot.was_ready:
             self.refused, self._stopping = name, True
             self._say(f"{name} refuses to start (exit code 2), see its output above; stopping everything")
@@ -277,8 +269,7 @@ class _Slot:
         self.process = process
         self.child: Child | None = None
         self.start_at = 0.0
-        self.must_restart = False
-        self.kill_at = math.inf  # when to kill a child that was asked to end for a restart
+        self.to_tell: signal.Signals | None = None
         self.was_ready = False
         self._next_pause = first_pause
 

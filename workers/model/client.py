@@ -119,12 +119,29 @@ class Model:
         if names := self._of_providers():
             litellm_call.warm_up(names)
 
-    def problems(self) -> tuple[str, ...]:
-        """What is wrong with the configured names, as far as can be known without a call."""
-        names = self._of_providers()
-        if names and (unusable := litellm_call.unusable()):
+    def problems(self, of_workflows: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
+        """What is wrong with the models' names, as far as can be known without a call.
+
+        `of_workflows`: models that workflows name, each with one of these workflows.
+        """
+        names, of_workflows = self._of_providers(), _without_demo(of_workflows)
+        if (names or of_workflows) and (unusable := litellm_call.unusable()):
             return (unusable,)
-        return tuple(problem for name in names for problem in litellm_call.problems(name))
+        found = [problem for name in names for problem in litellm_call.problems(name)]
+        keys = (litellm_call.missing_key(name) for name in names if litellm_call.is_of_openai(name))
+        told = (
+            f"workflow {workflow!r}: {problem}"
+            for name, workflow in of_workflows.items()
+            for problem in litellm_call.problems(name)
+        )
+        return (*found, *filter(None, keys), *told)
+
+    def missing_keys(self, of_workflows: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
+        """The models that cannot answer as the environment is, unless their key comes from where nobody looks here."""
+        own = (litellm_call.missing_key(name) for name in self._of_providers() if not litellm_call.is_of_openai(name))
+        named = _without_demo(of_workflows).items()
+        keys = ((workflow, litellm_call.missing_key(name)) for name, workflow in named)
+        return (*filter(None, own), *(f"workflow {workflow!r}: {told}" for workflow, told in keys if told))
 
     def _of_providers(self) -> tuple[str, ...]:
         return tuple(name for name in self.names if name != DEMO)
@@ -171,6 +188,10 @@ def _of_demo(request: Request) -> Answer | FailedCall:
 
 def _full(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(DEMO if name == DEMO_SHORT else name for name in names)
+
+
+def _without_demo(named: Mapping[str, str]) -> dict[str, str]:
+    return {name: workflow for name, workflow in named.items() if name not in (DEMO, DEMO_SHORT)}
 
 
 def _longest(place: int, candidates: Sequence[str]) -> float:

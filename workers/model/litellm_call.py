@@ -159,8 +159,23 @@ def problems(name: str) -> Iterator[str]:
     elif not _takes_tools(name, provider):
         hint = f"; write ollama_chat/{name.partition('/')[2]}" if provider == "ollama" else ""
         yield f"model {name!r}: litellm sends no tools to {provider}, and CJ reads the store by a tool{hint}"
-    if provider == "openai" and not any(map(_is_set, ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"))):
-        yield f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for your own server"
+
+
+def missing_key(name: str) -> str | None:
+    """What to set so that the model `name` can be asked, as far as litellm knows what its provider needs."""
+    if is_of_openai(name):
+        if any(map(_is_set, ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"))):
+            return None
+        return f"model {name!r}: set OPENAI_API_KEY, or OPENAI_API_BASE for your own server"
+    keys = list(_litellm().validate_environment(model=name)["missing_keys"]) if _provider(name) else []
+    if not keys or not all(key.endswith("_API_KEY") for key in keys) or any(map(_is_set, keys)):
+        return None  # what is no key may come from elsewhere: a role of the machine, a default address
+    return f"model {name!r}: set {' or '.join(keys)}"
+
+
+def is_of_openai(name: str) -> bool:
+    """Whether the model is asked for as OpenAI does it, there or at a server of one's own."""
+    return _provider(name) == "openai"
 
 
 def price(name: str, input_tokens: int, output_tokens: int) -> float | None:

@@ -34,6 +34,8 @@ log = logs.get(__name__)
 CONNECT_PATIENCE_SECONDS = 3.0
 """How long an `oauth_complete` may arrive ahead of the commit that stores its token."""
 POSTPONE_SECONDS = 0.5
+CONNECTION = "connection"
+"""Key of the context: the facts of the merchant's connection as they were put into it last."""
 GREETED = "greeted"
 """Key of the context: the connection that the merchant was greeted for last, {shop_domain, at}."""
 ONE_GREETING = timedelta(seconds=30)
@@ -210,6 +212,8 @@ class _Handler:
         elif self._row.type in REQUESTS:
             self._carry_out_request(merchant_id)
         elif self._core(merchant_id, integration):
+            if self._row.type == "app_uninstalled":
+                integration = connections.integration_of(self._session, merchant_id)
             self._converse(merchant_id, integration)
         else:
             log.info("event is older than what is stored", event_type=self._row.type)
@@ -255,6 +259,7 @@ class _Handler:
         if conversation is None:
             log.info("event belongs to no open conversation", event_type=self._row.type)
             return None
+        conversation = self._keep_connection(conversation, integration)
         if self._row.type == "oauth_complete" and self._data.get("success") and integration is not None:
             if self._was_greeted(conversation, integration):
                 log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
@@ -270,7 +275,7 @@ class _Handler:
         if is_gone:
             conversation = self._replace_workflow(conversation, workflow)
         conversation, workflow = self._start(conversation, workflow, integration, fresh or is_gone)
-        actions = engine.plan(workflow, self._row.type, self._data)
+        actions = engine.plan(workflow, self._row.type, self._seen(conversation))
         if actions is not None:
             conversation = self._carry_out(conversation, workflow, actions)
         else:
@@ -338,14 +343,37 @@ class _Handler:
             found = conversations.latest_open(self._session, merchant_id, lock=True)
         if found is not None or self._row.type not in OPENING_EVENTS:
             return found, False
+        facts = _connection_facts(integration)
+        context = {**facts, CONNECTION: facts} if facts else {}
         opened = conversations.open(
             self._session,
             id=str(wanted) if wanted is not None else f"cj-{uuid.uuid4()}",
             merchant_id=merchant_id,
-            workflow=self._first_workflow().name,
-            context=_first_context(merchant_id, integration),
+            workflow=self._first_workflow(context).name,
+            context=context,
         )
         return opened, True
+
+    def _seen(self, conversation: Conversation) -> dict[str, Any]:
+        """What rules see of the event in this conversation."""
+        context = {**conversation.context, "workflow": conversation.workflow}
+        return engine.seen(self._data, context, time=self._happened_at, now=self._now)
+
+    @property
+    def _happened_at(self) -> datetime:
+        return privacy.happened_at(self._row)
+
+    @property
+    def _now(self) -> datetime:
+        return self._row.received_at + timedelta(seconds=self._row.age_seconds)
+
+    def _keep_connection(self, conversation: Conversation, integration: Integration | None) -> Conversation:
+        """Bring the connection's facts in the context up to date; what a rule has put in their place since stays."""
+        facts = _connection_facts(integration)
+        known = conversation.context.get(CONNECTION)
+        before = known if isinstance(known, dict) else {}
+        changed = {key: value for key, value in facts.items() if before.get(key) != value}
+        return self._merge(conversation, {**changed, CONNECTION: facts}) if changed else conversation
 
     def _resume_parked(self, conversation: Conversation) -> Conversation:
         """Turns that waited for the merchant to reconnect resume, even if that failed, so that CJ can say so."""
@@ -370,14 +398,15 @@ class _Handler:
         earlier = connections.former(self._session, integration.merchant_id)
         return not any(former.uninstalled_at is not None and former.uninstalled_at >= at for former in earlier)
 
-    def _first_workflow(self) -> Workflow:
+    def _first_workflow(self, context: Mapping[str, Any]) -> Workflow:
         wanted = self._data.get("workflow")
         if wanted is not None:
             try:
                 return self._workflows.get(str(wanted))
             except UnknownWorkflow as error:
                 raise Refused("event.unknown_workflow", str(error)) from None
-        return self._workflows.opener(self._row.type, self._data)[0]
+        seen = engine.seen(self._data, context, time=self._happened_at, now=self._now)
+        return self._workflows.opener(self._row.type, seen)[0]
 
     def _replace_workflow(self, conversation: Conversation, workflow: Workflow) -> Conversation:
         """The file of the conversation's workflow was renamed or removed: continue in the default workflow."""
@@ -435,14 +464,14 @@ class _Handler:
         """Say why no rule took the event, unless it was never meant to need one."""
         if self._row.type in explanation.BUILT_IN and not workflow.rules.get(self._row.type):
             return
-        why = explanation.explain(workflow, self._row.type, self._data)
+        why = explanation.explain(workflow, self._row.type, self._seen(conversation))
         metrics.event_without_rule(self._row.type, workflow.name)
         log.info(NO_RULE, why=why.line(), conversation_id=conversation.id)
 
     def _settle(self, conversation: Conversation) -> None:
         """Make the transitions that are due, when no queued turn will make them at its end."""
         current = self._workflows.get(conversation.workflow)
-        context = {**conversation.context, "workflow": current.name}
+        context = {**conversation.context, "workflow": current.name, "now": self._now.isoformat()}
         for hop in engine.settle(self._workflows, current, context):
             conversation = self._move(conversation, hop, hop.message)
             current = self._workflows.get(hop.target_workflow)
@@ -540,10 +569,20 @@ def _input(action: ProcessMessage) -> TurnInput:
     )
 
 
-def _first_context(merchant_id: str, integration: Integration | None) -> dict[str, Any]:
-    if integration is None or not integration.is_active:
+def _connection_facts(integration: Integration | None) -> dict[str, Any]:
+    """What a context says of the merchant's connection. A token that Shopify refuses changes nothing here: the merchant
+    is asked to reconnect, see `turns.RECONNECT_ASKED`."""
+    if integration is None or integration.status == "needs_reauth":
         return {}
-    return {"shop_domain": integration.shop_domain, "shopify_connected": True, "merchant_id": merchant_id}
+    if integration.status == "uninstalled":
+        return {"shopify_connected": False, "scopes": []}
+    return {
+        "merchant_id": integration.merchant_id,
+        "shop_domain": integration.shop_domain,
+        "shopify_connected": True,
+        "scopes": list(integration.scopes),
+        "connected_at": integration.connected_at.isoformat(),
+    }
 
 
 def _mismatch(shop: Any) -> str:

@@ -188,6 +188,11 @@ def _comparison(node: parse.Compare, source: str, *, truth: bool) -> Fact:
     op, written = node.op if truth else _OPPOSITES[node.op], _written(node, source)
     shown = written if truth else f"not ({written})"
     left, right = node.left, node.right
+    if op in parse.AGES and isinstance(right, parse.Literal):
+        seconds = parse.seconds_of(str(right.value))
+        return Fact(
+            f"age of {_written(left, source)}", ">" if op == "older than" else "<=", repr(seconds), seconds, shown
+        )
     if isinstance(left, parse.Literal) and "in" not in op:
         left, right, op = right, left, _MIRRORED.get(op, op)
     values = _values(right) if "in" in op else [right.value] if isinstance(right, parse.Literal) else None

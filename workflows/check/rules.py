@@ -14,6 +14,7 @@ from workflows.definition import (
     WITHOUT_CONVERSATION,
     context_fields,
     event_fields,
+    rule_fields,
 )
 from workflows.errors import InvalidExpression
 from workflows.expression import evaluate
@@ -30,24 +31,34 @@ _NO_EVENT = "nothing is filled in here: there is no event to take fields from"
 class RuleChecker:
     """Adds problems with rules, transitions and their texts to a document.
 
-    `workflow_names`: those that a transition may lead to; None if that is not known. What is wrong with keys and kinds
-    of value is passed over: sections.py reports it.
+    `workflow_names`: those that a transition may lead to; None if that is not known. `set_elsewhere`: keys of the
+    context that other workflows set. What is wrong with keys and kinds of value is passed over: sections.py reports it.
     """
 
-    def __init__(self, document: Document, workflow_names: Collection[str] | None) -> None:
+    def __init__(
+        self, document: Document, workflow_names: Collection[str] | None, set_elsewhere: Collection[str] = ()
+    ) -> None:
         self.document = document
         self.data = map_of(document.data)
         self.workflow_names = workflow_names
         self.known = context_fields(workflow_names)
-        self.context: dict[str, Kind] = dict(self.known)  # and what the actions put into it
+        # And what the actions put into it: here, or, of any kind, elsewhere.
+        self.context: dict[str, Kind] = {**dict.fromkeys(set_elsewhere), **self.known}
 
     def check(self) -> None:
         events = map_of(self.data.get("system_events"))
-        for event, rules in events.items():
+        actions = [
+            (event, (*path, "actions", at), map_of(action))
+            for event, rules in events.items()
+            for path, rule in _rules(event, rules)
+            for at, action in enumerate(items_of(rule.get("actions")))
+        ]
+        for event, path, action in actions:
             fields = event_fields(event) if event in EVENT_TYPES else None
-            for path, rule in _rules(event, rules):
-                for at, action in enumerate(items_of(rule.get("actions"))):
-                    self.action((*path, "actions", at), map_of(action), event, fields)
+            for key, value in updates_of(action).items():
+                self.update((*path, "data", key), key, value, fields)
+        for event, path, action in actions:
+            self.action(path, action, event, rule_fields(event, self.context) if event in EVENT_TYPES else None)
         for event in events.keys() & EVENT_TYPES:
             self.event(event, [path for path, _ in _rules(event, events[event])])
         behavior = map_of(self.data.get("behavior"))
@@ -75,17 +86,13 @@ class RuleChecker:
         if event in WITHOUT_CONVERSATION:
             message = f"this has no effect: {event} deletes what is stored and reaches no conversation"
             self.document.at(("system_events", event), message, key=True, severity="warning")
-        fields = event_fields(event)
-        advice = f"that is in the context; a rule reads the fields of {event}: {', '.join(fields)}"
-        self.conditions("rule", paths, fields, dict.fromkeys(self.context, advice))
+        advice = {key: f"that is in the context: write context.{key}" for key in self.context}
+        self.conditions("rule", paths, rule_fields(event, self.context), advice)
 
     def action(self, path: Path, action: dict[str, Any], event: str, fields: Fields | None) -> None:
         section = ACTIONS.get(str(action.get("type")))
         for key in section.templated if section else ("message", "data", "metadata"):
             self.templates((*path, key), action.get(key), fields, event)
-        if action.get("type") == "update_context":
-            for key, value in map_of(action.get("data")).items():
-                self.update((*path, "data", key), key, value, fields)
         self.target((*path, "target_workflow"), action.get("target_workflow"))
         if "start_tier" in map_of(action.get("metadata")):
             message = "'start_tier' has no effect: there are no tiers any more"
@@ -248,6 +255,19 @@ def map_of(value: Any) -> dict[str, Any]:
 def items_of(value: Any) -> list[Any]:
     """The value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
+
+
+def updates_of(action: dict[str, Any]) -> dict[str, Any]:
+    """What an action puts into the context."""
+    return map_of(action.get("data")) if action.get("type") == "update_context" else {}
+
+
+def context_keys(data: Any) -> set[str]:
+    """The keys of the context that a workflow sets, as far as its data is sound."""
+    events = map_of(map_of(data).get("system_events"))
+    rules = (rule for event, rules in events.items() for _, rule in _rules(event, rules))
+    actions = (map_of(action) for rule in rules for action in items_of(rule.get("actions")))
+    return {key for action in actions for key in updates_of(action) if key not in KEPT_BY_WORKERS}
 
 
 def _rules(event: str, rules: Any) -> Iterator[tuple[Path, dict[str, Any]]]:

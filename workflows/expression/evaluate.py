@@ -15,6 +15,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from workflows.expression import parse
@@ -149,6 +150,8 @@ def _compare(node: parse.Compare) -> Run:
             return lambda data, budget: left(data, budget) == literal
         if literal is None or type(literal) is bool:
             return lambda data, budget: left(data, budget) is literal
+    if op in parse.AGES and isinstance(node.right, parse.Literal):
+        return _age(op, left, parse.seconds_of(str(node.right.value)) or 0)
     right = compile_node(node.right)
     if op == "==":
         return lambda data, budget: same(left(data, budget), right(data, budget), budget)
@@ -169,6 +172,30 @@ def _order(op: str, left: Run, right: Run) -> Run:
         return ordered(a, b) and bool(test(a, b))
 
     return run
+
+
+def _age(op: str, left: Run, seconds: int) -> Run:
+    """How long before `now` a time was; false if either is no time."""
+    is_older = op == "older than"
+
+    def run(data: Data, budget: Budget) -> bool:
+        then, now = moment(left(data, budget)), moment(data.get("now"))
+        if then is None or now is None:
+            return False
+        return ((now - then).total_seconds() > seconds) is is_older
+
+    return run
+
+
+def moment(value: Any) -> datetime | None:
+    """A time as it stands in events and contexts, such as 2026-11-22T10:00:00Z; None for anything else."""
+    if type(value) is not str or not 20 <= len(value) <= 40:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 # JSON values: compared, searched, copied and turned into text, in bounded time.

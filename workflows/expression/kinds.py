@@ -8,8 +8,8 @@ of further fields, or None for "could be anything". `Choice` narrows a text or a
 """
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workflows.errors import InvalidExpression
@@ -38,6 +38,14 @@ class Choice:
     kind: str
     values: Collection[str]
     noun: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A text, or a list of texts. `wrong` says why one can never be there; None if it may."""
+
+    kind: str
+    wrong: Callable[[str], str | None]
 
 
 def condition_errors(
@@ -71,7 +79,7 @@ def kind_of_value(value: object) -> str:
 
 def base(kind: Kind) -> str | None:
     """A kind without its details: one of the keys of WORDS, or None."""
-    if isinstance(kind, Choice):
+    if isinstance(kind, Choice | Shaped):
         return kind.kind
     return "object" if isinstance(kind, Mapping) else kind
 
@@ -116,7 +124,7 @@ class _Checker:
             if isinstance(kind, Mapping):
                 kind = kind[part]
             else:
-                kind = Choice("string", kind.values, kind.noun) if isinstance(kind, Choice) else None
+                kind = replace(kind, kind="string") if isinstance(kind, Choice | Shaped) else None
         return kind
 
     def unknown(self, node: parse.Field, part: str | int, inside: Kind) -> str | None:
@@ -160,6 +168,11 @@ class _Checker:
             self.membership(node, left, right)
         elif node.op in ("==", "!="):
             self.equality(node, left, right)
+        elif node.op in parse.AGES:
+            if base(left) not in (None, "string"):
+                self.error(
+                    node.left, f"this is {WORDS[str(base(left))]}, not a time: '{node.op}' compares a time with an age"
+                )
         else:
             self.order(node, left, right)
 
@@ -223,6 +236,8 @@ class _Checker:
         written = node.value if isinstance(node, parse.Literal) else None
         if isinstance(kind, Choice) and kind.kind == of and isinstance(written, str) and written not in kind.values:
             self.error(node, f"unknown {kind.noun} {written!r}{or_one_of(written, kind.values)}")
+        if isinstance(kind, Shaped) and kind.kind == of and isinstance(written, str) and (why := kind.wrong(written)):
+            self.error(node, why)
 
 
 def _question(node: parse.Node, kind: str, before: parse.Node | None) -> str:

@@ -3,11 +3,14 @@
     expression = and-list { "or" and-list }
     and-list   = negation { "and" negation }
     negation   = "not" negation | comparison
-    comparison = operand [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in" ) operand ]
+    comparison = operand [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in" ) operand
+                         | ( "older" | "newer" ) "than" age ]
+    age        = a text such as '7d' or '7 days': a whole number of minutes, hours, days or weeks
     operand    = literal | field | "[" [ expression { "," expression } ] "]" | "(" expression ")"
     field      = name { "." name | "[" text-or-whole-number "]" }
 
-Nothing can call, loop or compute, so evaluating an expression needs no protection from it.
+The age of a time is measured from `now`, which whoever evaluates puts beside the fields. Nothing else computes, and
+nothing can call or loop, so evaluating an expression needs no protection from it.
 
 Our own tokens rather than Python's `ast`: a key may be any word (`shop.class`), and the place of a syntax error in
 Python is rarely that of the author's mistake, nor the same in every version.
@@ -37,6 +40,10 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _ESCAPES = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "t": "\t"}
+#: Comparisons of a time with an age.
+AGES = frozenset({"older than", "newer than"})
+_AGE = re.compile(r"(\d{1,6}) ?(m(?:inutes?)?|h(?:ours?)?|d(?:ays?)?|w(?:eeks?)?)")
+_UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _NO_ARITHMETIC = "there is no arithmetic: conditions compare, templates copy"
 _NO_BRACES = "this is already an expression, remove the {{ }}"
 _CURLY = "this is a curly quote; use a straight one: '"
@@ -150,6 +157,12 @@ def parse(source: str) -> Node:
     if len(source) > MAX_LENGTH:
         raise InvalidExpression(f"an expression has at most {MAX_LENGTH} characters, this one has {len(source)}", 0, 1)
     return _Parser(source).whole()
+
+
+def seconds_of(age: str) -> int | None:
+    """The seconds of an age such as '7d'; None if it is none."""
+    found = _AGE.fullmatch(age)
+    return None if found is None else int(found[1]) * _UNIT_SECONDS[found[2][0]]
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -292,14 +305,25 @@ class _Parser:
         op = self.comparison_word()
         if op is None:
             return left
-        right = self.operand()
+        right = self.operand() if op not in AGES else self.age()
         end, again = self.end, self.token
         if self.comparison_word() is not None:
             message = "a comparison has two sides; join two comparisons with 'and'"
             raise InvalidExpression(message, again.start, again.end)
         return Compare(start, end, op, left, right)
 
+    def age(self) -> Node:
+        token = self.token
+        self.at += token.kind != "end"
+        if token.kind != "literal" or type(token.value) is not str or seconds_of(token.value) is None:
+            message = "an age is a whole number with minutes, hours, days or weeks, in quotes: '7d' or '7 days'"
+            raise InvalidExpression(message, token.start, token.end)
+        return Literal(token.start, token.end, token.value)
+
     def comparison_word(self) -> str | None:
+        if f"{self.token.text} {self.tokens[min(self.at + 1, len(self.tokens) - 1)].text}" in AGES:
+            self.at += 2
+            return f"{self.tokens[self.at - 2].text} than"
         if self.token.text == "not" and self.tokens[self.at + 1].text == "in":
             self.at += 2
             return "not in"
@@ -346,6 +370,8 @@ class _Parser:
                 raise InvalidExpression("this '[' is never closed", opening.start, opening.end)
         if self.token.text == "(":
             message = "nothing can be called here: an expression has fields, texts, numbers and comparisons"
+            if first.text == "age":
+                message = "there is no age(): write connected_at older than '7d', or newer than"
             raise InvalidExpression(message, first.start, self.token.end)
         return Field(first.start, self.end, tuple(path), tuple(spans))
 

@@ -1,5 +1,6 @@
 """From events and contexts to what is to be done."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from tests.unit.workflows.builders import folder, workflow
 from workflows import engine
 from workflows.actions import Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.errors import InvalidWorkflows
+from workflows.loader import load_again
 
 EVENT = {"provider": "shopify", "success": True, "shop_domain": "a.myshopify.com", "merchant_id": "m1"}
 ACTIONS = """
@@ -201,3 +204,60 @@ def test_settling_stays_when_the_target_is_not_loaded(tmp_path: Path) -> None:
 def test_odd_contexts_settle_nowhere(tmp_path: Path, context: dict[str, Any]) -> None:
     loaded = folder(tmp_path, a=way("b", "shopify_connected == true and 'overview' in fetched"), b="")
     assert engine.settle(loaded, loaded.get("a"), context) == []
+
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("context.turns > 2 and text == 'hi'", True),
+        ("context.plan == 'vip'", True),
+        ("context.absent == null", True),
+        ("context.since older than '7d'", True),
+        ("context.since older than '8d'", False),
+        ("context.since newer than '192h'", True),
+        ("not (context.since newer than '1w')", True),
+        ("time newer than '30m'", True),
+        ("time older than '30m'", False),
+        ("context.plan older than '1m' or context.plan newer than '1m'", False),
+        ("context.absent older than '1m' or context.naive newer than '9w'", False),
+        ("'x' in context.absent", False),
+        ("'x' not in context.absent", True),
+    ],
+)
+def test_rules_read_the_context_and_the_time(condition: str, holds: bool) -> None:
+    keys = "{plan: vip, absent: null, since: '{{time}}', naive: a}"
+    rules = workflow(
+        f"""
+        system_events:
+          app_uninstalled:
+            actions: [{{type: update_context, data: {keys}}}]
+          message_received:
+            condition: "{condition}"
+            actions: [{{type: process_message, message: "{{{{context.plan}}}} at {{{{time}}}}"}}]
+        """
+    )
+    context = {"turns": 3, "plan": "vip", "since": "2026-11-14T12:00:00Z", "naive": "2026-11-22T11:00:00"}
+    seen = engine.seen({"text": "hi"}, context, time=NOW - timedelta(minutes=20), now=NOW)
+    plan = engine.plan(rules, "message_received", seen)
+    assert plan == ((ProcessMessage("vip at 2026-11-22T11:40:00+00:00"),) if holds else None)
+
+
+def test_transitions_read_ages_and_what_other_workflows_set(tmp_path: Path) -> None:
+    other = """
+        behavior: {opens: []}
+        system_events:
+          app_uninstalled:
+            actions: [{type: update_context, data: {left_at: "{{time}}"}}]
+        """
+    both = folder(tmp_path, a=way("b", "left_at older than '2d' and connected_at newer than '9w'"), b=other)
+    context = {"left_at": "2026-11-20T11:59:00Z", "connected_at": "2026-11-01T00:00:00+00:00", "now": NOW.isoformat()}
+    assert [hop.target_workflow for hop in engine.settle(both, both.get("a"), context)] == ["b"]
+    assert engine.settle(both, both.get("a"), {**context, "left_at": "2026-11-20T12:01:00Z"}) == []
+    # A key that no file sets is a typo all the same
+    with pytest.raises(InvalidWorkflows, match="unknown field 'left', did you mean 'left_at'"):
+        folder(tmp_path, a=way("b", "left older than '2d'"), b=other)
+    # And a turn that began with such a text ends with it, whatever the folder holds by then
+    assert load_again(both.get("a").text, file="a").transitions[0].condition.holds(context)

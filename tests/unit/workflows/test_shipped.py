@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
@@ -134,6 +135,25 @@ def test_a_conversation_lives_through_insights_uninstall_and_reconnect() -> None
     gone = {**shown, "shopify_connected": False}
     assert settled("ad_hoc_support", gone) == ["shopify_onboarding"]
     assert settled("shopify_onboarding", gone) == []
+
+
+@pytest.mark.parametrize("names", [["win_back"], ["weekly_review"], ["vip_onboarding"], None])
+def test_the_examples_are_sound_beside_the_shipped_and_take_nothing_from_them(
+    tmp_path: Path, names: list[str] | None
+) -> None:
+    added = [SHIPPED / "examples" / f"{name}.yaml" for name in names or ("win_back", "weekly_review", "vip_onboarding")]
+    for path in (*SHIPPED.glob("*.yaml"), *added):
+        (tmp_path / path.name).write_text(path.read_text())
+    loaded = load_folder(tmp_path)
+    assert [warning.message for warning in loaded.warnings] == [
+        "'start_tier' has no effect: there are no tiers any more"
+    ]
+    for event, data in (("oauth_complete", CONNECTED), ("oauth_complete", FAILED), ("message_received", {})):
+        assert loaded.opener(event, data)[0].name == "shopify_onboarding"
+    vip = {**CONNECTED, "shop_domain": "acme.myshopify.com"}
+    assert loaded.opener("oauth_complete", vip)[0].name == (
+        "vip_onboarding" if "vip_onboarding" in loaded else "shopify_onboarding"
+    )
 
 
 def test_the_committed_schema_is_current() -> None:

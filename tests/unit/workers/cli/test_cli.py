@@ -1,6 +1,7 @@
 """The command line itself: help, suggestions, exit codes, and what needs no server."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 
 from events.errors import InvalidEvent
 from tests.cj import Terminal
-from workers.cli import cj
+from workers.cli import COMMANDS, cj
 from workers.cli.common import WrongUse
 from workers.cli.publish import data_of
 from workers.cli.tokens import read_answer
@@ -116,6 +117,39 @@ def test_check_as_one_kind_needs_only_what_that_kind_needs(terminal: Terminal) -
     assert needed("--kind", "agent") - needed() == {"CJ_MODEL"}
 
 
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_the_help_says_of_each_command_what_the_command_says(name: str) -> None:
+    command = cj.get_command(click.Context(cj), name)
+    assert command is not None
+    assert (command.name, command.get_short_help_str(100)) == (name, COMMANDS[name][1])
+
+
+QUICK = (
+    "import sys; from click.testing import CliRunner; from workers.cli import cj;"
+    "print(CliRunner().invoke(cj, sys.argv[1:]).exit_code, *sorted({'pydantic', 'kombu', 'sqlalchemy', 'celery',"
+    "'structlog', 'alembic', 'litellm'} & set(sys.modules)))"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--help"], "0"),
+        (["timeline", "c1"], "2 pydantic"),
+        (["store-token", "a.myshopify.com"], "2 pydantic"),
+        (["publish", "shop_redact"], "2 pydantic"),
+        (["workflows", "check"], "0 pydantic"),
+    ],
+)
+def test_a_command_without_work_imports_what_it_needs_to_say_so(
+    tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[4])}
+    command = [sys.executable, "-c", QUICK, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == told
+
+
 def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
     # The specification's own start_tier, and a hint that the checked files may not be the intended ones.
     last = "1 warning in 2 files, the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
@@ -134,8 +168,36 @@ def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
     assert {"file", "line", "col", "severity", "message"} <= problems[0].keys()
 
 
+def test_workflows_check_looks_at_the_models_that_workflows_name(terminal: Terminal, tmp_path: Path) -> None:
+    model = "model: {name: opnai/gpt-5, fallbacks: [anthropic/y, nonsense]}\n"
+    text = f"name: greeting\ndescription: d\n{model}prompts: {{cj: {{system: Hi.}}}}\n"
+    (tmp_path / "greeting.yaml").write_text(text)
+    found = terminal.json("workflows", "check", str(tmp_path), code=1)
+    assert [(one["col"], one["message"].split(";")[0]) for one in found] == [
+        (15, "model 'opnai/gpt-5': unknown provider"),
+        (53, "model 'nonsense': unknown provider"),
+    ]
+
+
 def test_workflows_schema_is_json(terminal: Terminal) -> None:
     assert json.loads(terminal("workflows", "schema").stdout)["type"] == "object"
+
+
+def test_workflows_schema_has_the_names_of_the_folder_and_an_old_copy_is_noticed(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    for name in ("second", "third"):
+        behavior = "behavior: {opens: []}\n" if name == "third" else ""
+        text = f"name: {name}\ndescription: d\n{behavior}prompts: {{cj: {{system: Hi.}}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    made = terminal("workflows", "schema", CJ_WORKFLOWS=str(tmp_path)).stdout
+    targets = json.loads(made)["$defs"]["TransitionSection"]["properties"]["target_workflow"]["enum"]
+    assert targets == ["second", "third"]
+    copy = tmp_path / "workflow.schema.json"
+    copy.write_text(made)
+    assert "out of date" not in terminal("workflows", "check", str(tmp_path)).stdout
+    copy.write_text(made.replace("third", "fourth"))
+    assert f"cj workflows schema > {copy}" in terminal("workflows", "check", str(tmp_path)).stdout
 
 
 def test_workflows_explain(terminal: Terminal) -> None:
@@ -167,6 +229,33 @@ def test_workflows_explain_begins_with_who_opens_a_conversation(terminal: Termin
     shown = terminal("workflows", "explain", "-", typed=json.dumps(moved)).stdout
     assert shown.startswith("app_uninstalled opens no conversation: it reaches the merchant's latest open one")
     assert "in workflow ad_hoc_support" in shown
+
+
+def test_workflows_prompt_shows_what_a_model_is_sent(terminal: Terminal, tmp_path: Path) -> None:
+    data = {"provider": "shopify", "success": True, "shop_domain": "a.myshopify.com", "merchant_id": "m"}
+    event = {"specversion": "1.0", "id": "1", "source": "/auth", "type": "oauth_complete", "data": data}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    sent = terminal.json("workflows", "prompt", "shopify_onboarding", "--event", str(tmp_path / "event.json"))
+    system, asked = sent["messages"]
+    assert system["content"].startswith("You are CJ, a customer support AI assistant helping a merchant connect")
+    assert '"shop_domain": "a.myshopify.com"' in system["content"]
+    assert asked["content"].startswith("[system event] show_shopify_insights")
+    assert sent["tools"][0]["function"]["name"] == "shopify_data"
+    context = json.dumps({"turns": 3, "plan": "plus"})
+    shown = terminal("workflows", "prompt", "ad_hoc_support", "--text", "How was my week?", "--context", context).stdout
+    assert '"plan": "plus"' in shown
+    assert "How was my week?" in shown
+    assert "tokens in all; of the context the model is not shown: turns" in shown
+    assert (
+        terminal("workflows", "prompt", "shopify_onboarding").stdout.count("Ready to connect your Shopify store") == 1
+    )
+    assert "no rule queues a message" in terminal("workflows", "prompt", "ad_hoc_support", code=2).stderr
+    assert "did you mean" in terminal("workflows", "prompt", "onboarding", code=2).stderr
+
+
+def test_chat_begins_a_conversation_or_continues_one(terminal: Terminal) -> None:
+    both = terminal("chat", "m1", "--workflow", "a", "--conversation", "c", code=2).stderr
+    assert "--workflow starts a new conversation, --conversation continues one" in both
 
 
 def test_values_are_read_as_their_fields_want_them() -> None:

@@ -1,6 +1,8 @@
 """Edited workflows: reloaded when valid and complete, reported when not."""
 
+import json
 import math
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_until
+from workers import bootstrap
 from workers.cli.up import SETTLED, Reloader
 from workflows.loader import SHIPPED
 
@@ -48,7 +51,21 @@ def test_an_edit_is_taken_up_once(folder: Folder) -> None:
     folder.reloader.read()
     folder.reloader.read()
     assert folder.taken_up == 1
-    assert folder.said == ["workflows changed: restarting workflow and agent"]
+    assert folder.said == ["workflows changed"]
+
+
+def test_it_is_said_when_every_process_has_taken_the_edit_up(folder: Folder) -> None:
+    said: list[str] = []
+    reloader = Reloader(folder.path, lambda: None, said.append, ["workflow", "agent.1"])
+    line = json.dumps({"event": bootstrap.TAKEN_UP})
+    reloader.heard("agent.1", line)  # nothing was asked of it
+    folder.edit("Never", "Not ever")
+    reloader.read()
+    reloader.heard("intake", line)
+    reloader.heard("agent.1", line)
+    assert said == ["workflows changed"]
+    reloader.heard("workflow", line)
+    assert re.fullmatch(r"workflows taken up by workflow, agent.1, 0.\d s after the change", said[1])
 
 
 def test_a_file_that_was_only_touched_is_not_taken_up(folder: Folder) -> None:

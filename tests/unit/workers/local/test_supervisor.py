@@ -159,36 +159,22 @@ def test_stopping_lets_children_finish(stage: Stage) -> None:
 
 
 #: The signal may arrive while the main program still prints, so the handler bypasses Python's buffers.
-POLITE = f"""
+LISTENING = f"""
 import os, signal, sys, time
-def finish(*_):
-    os.write(1, b"finished\\n"); sys.exit(0)
-signal.signal(signal.SIGTERM, finish)
+signal.signal(signal.SIGUSR2, lambda *_: os.write(1, b"heard\\n"))
 {READY}
 time.sleep(60)
 """
 
 
-def test_a_restart_lets_a_child_finish_and_starts_it_again_at_once(stage: Stage) -> None:
-    supervisor = stage.run(Pace(first=60, longest=60), a=POLITE, b=POLITE)
+def test_whoever_is_told_goes_on(stage: Stage) -> None:
+    supervisor = stage.run(a=LISTENING, b=LISTENING)
+    supervisor.tell(["a"], signal.SIGUSR2)  # before it is ready: it would not be listening yet
     assert supervisor.wait_ready(20)
     before = supervisor.pids()
-    supervisor.restart(["a"])
-    wait_until(lambda: supervisor.pids().get("a", before["a"]) != before["a"])
-    assert supervisor.wait_ready(20)
-    assert supervisor.pids()["b"] == before["b"]
-    assert [name for name, line in stage.lines if line == "finished"] == ["a"]
+    wait_until(lambda: [name for name, line in stage.lines if line == "heard"] == ["a"])
+    assert supervisor.pids() == before
     assert stage.said == []
-    os.kill(supervisor.pids()["a"], signal.SIGKILL)  # a later end is none that was asked for
-    wait_until(lambda: stage.said == ["a was killed by SIGKILL; restarting in 60 s"])
-
-
-def test_a_child_that_does_not_end_for_a_restart_is_killed(stage: Stage) -> None:
-    supervisor = stage.run(Pace(first=60, longest=60, grace=0.3), a=STUBBORN)
-    assert supervisor.wait_ready(20)
-    before = supervisor.pids()["a"]
-    supervisor.restart(["a"])
-    wait_until(lambda: supervisor.pids().get("a", before) != before)
 
 
 STUBBORN = f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {READY}; time.sleep(60)"

@@ -76,6 +76,23 @@ def test_a_model_of_openai_needs_a_key_or_another_address(monkeypatch: pytest.Mo
     assert Model(["openai/x"]).problems() == ()
 
 
+def test_a_model_that_a_workflow_names_is_looked_at_like_the_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    operators = Model([DEMO])
+    assert operators.problems({"demo": "a", "anthropic/y": "b"}) == ()
+    (problem,) = operators.problems({"opnai/gpt": "a"})
+    assert problem.startswith("workflow 'a': model 'opnai/gpt': unknown provider")
+    # Without a key a worker may start, but whoever starts it is told.
+    assert operators.missing_keys({"demo": "a", "anthropic/y": "b", "openai/x": "c", "ollama_chat/z": "d"}) == (
+        "workflow 'b': model 'anthropic/y': set ANTHROPIC_API_KEY",
+        "workflow 'c': model 'openai/x': set OPENAI_API_KEY, or OPENAI_API_BASE for your own server",
+    )
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-x")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    assert operators.missing_keys({"anthropic/y": "b", "openai/x": "c"}) == ()
+
+
 def test_a_way_to_a_model_that_drops_tools_is_refused_with_the_one_that_does_not() -> None:
     (problem,) = Model(["ollama/llama3"]).problems()
     assert "sends no tools to ollama" in problem

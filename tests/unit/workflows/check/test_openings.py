@@ -86,9 +86,11 @@ def test_whom_the_event_names_needs_no_word_about_opening(tmp_path: Path) -> Non
     [
         ("success == true", "success == false", False),
         ("success == true", "provider == 'shopify'", True),
-        ("shop_domain in ['a', 'b']", "shop_domain == 'c'", False),
-        ("shop_domain in ['a', 'b']", "shop_domain in ['c', 'b']", True),
-        ("shop_domain == 'a' or shop_domain == 'b'", "shop_domain not in ['a', 'b', 'c']", False),
+        ("merchant_id in ['a', 'b']", "merchant_id == 'c'", False),
+        ("merchant_id in ['a', 'b']", "merchant_id in ['c', 'b']", True),
+        ("merchant_id == 'a' or merchant_id == 'b'", "merchant_id not in ['a', 'b', 'c']", False),
+        ("context.connected_at older than '7d'", "context.connected_at newer than '1w'", False),
+        ("context.connected_at older than '7d'", "context.connected_at older than '14d'", True),
         ("'read_orders' in scopes", "not ('read_orders' in scopes)", False),
     ],
 )
