@@ -76,7 +76,12 @@ class Sentence:
     """One sentence as it stands, its line break included, and what is in it, each list in order."""
 
     text: str
+    plain: str = ""
+    """In lower case."""
     masked: str = ""
+    """In lower case, with · in place of names, dates and the like."""
+    cased: str = ""
+    """The same in the case it was written in."""
     numbers: list[Number] = field(default_factory=list)
     names: list[Mention] = field(default_factory=list)
     periods: list[Mention] = field(default_factory=list)
@@ -99,19 +104,31 @@ _ABBREVIATION = re.compile(
 _END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]]*\s+(?=[\W\d]*[^\W\d_a-zäöü]|[\W_]*\d)|(?<=[。！？])")
 
 
+_ENDS_WITH_NUMBER = re.compile(
+    r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?<=\w|[:=])\s\d{1,2}\.$", re.IGNORECASE
+)
+_MONTH_FOLLOWS = re.compile(r"(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
+
+
 def sentences(text: str) -> list[str]:
     """The text in pieces that make it up again; a line of a list is one piece, with its number or bullet."""
     pieces, start = [], 0
     for found in _END.finditer(text):
         before = text[start : found.start()]
         if "\n" not in found[0] and _ABBREVIATION.search(before.rstrip("\"”“»’')]")):
-            continue
+            if not _ENDS_WITH_NUMBER.search(before) or _MONTH_FOLLOWS.match(text, found.end()):
+                continue
         if before.strip():
             pieces.append(text[start : found.end()])
             start = found.end()
     if start < len(text):
         pieces.append(text[start:])
     return pieces
+
+
+def at_words(pattern: str) -> re.Pattern[str]:
+    """To be found at the beginnings of words in a text in lower case: ten times as fast as one that ignores case."""
+    return re.compile(rf"(?<!\w)(?=\w)(?:{pattern})")
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -286,42 +303,38 @@ _MONTHS = (
 _MONTH_NUMBERS = {"jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8,
                   "sep": 9, "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12}  # fmt: skip
 _DATE = re.compile(
-    rf"(?P<iso>\b(?P<iy>\d{{4}})-(?P<im>\d\d)-(?P<id>\d\d)(?:[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?)"
+    rf"(?P<iso>\b(?P<iy>\d{{4}})-(?P<im>\d\d)-(?P<id>\d\d)(?:[t ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:z|[+-]\d\d:?\d\d)?)?)"
     rf"|\b(?P<md_m>{_MONTHS})\.?\s(?P<md_d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<md_y>(?:19|20)\d\d))?(?![\d.,]*\d)"
     rf"|\b(?P<dm_d>\d{{1,2}})(?:\.|st|nd|rd|th)?\s(?:of\s)?(?P<dm_m>{_MONTHS})\b\.?(?:,?\s(?P<dm_y>(?:19|20)\d\d))?"
     r"|(?<![\d.,/$€£])(?P<n1>[0-3]?\d)(?P<nm>[./])(?P<n2>[01]?\d)(?P=nm)(?P<ny>(?:19|20)?\d\d)(?![\d/])"
     r"|\b(?:am|vom|bis|zum|seit|ab|und|der|den)\s(?P<d1>[0-3]?\d)\.(?P<d2>[01]?\d)\.(?!\d)"
     rf"|\b(?P<my_m>{_MONTHS})\.?\s(?P<my_y>(?:19|20)\d\d)\b",
-    re.IGNORECASE,
 )
 _TIME = re.compile(
-    r"(?<![\d:.,])(?P<h>[01]?\d|2[0-4])(?:(?::(?P<m>[0-5]\d)(?::[0-5]\d)?)\s?(?P<ap>[ap]\.?m\.?)?(?:\s?(?:Uhr|UTC|h)\b)?"
-    r"|\s?(?P<ap2>[ap]\.?m\.?)(?!\w)|(?:\.(?P<m2>[0-5]\d))?\s?(?:Uhr|o'clock)\b)",
-    re.IGNORECASE,
+    r"(?<![\d:.,])(?P<h>[01]?\d|2[0-4])(?:(?::(?P<m>[0-5]\d)(?::[0-5]\d)?)\s?(?P<ap>[ap]\.?m\.?)?(?:\s?(?:uhr|utc|h)\b)?"
+    r"|\s?(?P<ap2>[ap]\.?m\.?)(?!\w)|(?:\.(?P<m2>[0-5]\d))?\s?(?:uhr|o'clock)\b)",
 )
 _COUNTED = r"(?P<n{0}>\d{{1,3}}|[a-zäöüß]+(?:-[a-z]+)?)"
 _UNIT = (
     r"(?P<u{0}>minutes?|mins?|hours?|days?|weeks?|months?|years?|minuten?|stunden?|tage?n?|wochen?|monate?n?|jahre?n?)"
 )
-_PERIOD = re.compile(
-    r"\b(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus)\s)?(?:the\s|den\s|der\s|die\s)?"
+_PERIOD = at_words(
+    r"(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus)\s)?(?:the\s|den\s|der\s|die\s)?"
     r"(?:last|past|previous|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
-    + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r"\b"
-    r"|\b(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range))\b"
-    r"|\b(?P<word>as of (?:today|now)|today so far|today|yesterday|(?:this|the current|the) (?:week|month|year)"
+    + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r""
+    r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range))\b"
+    r"|(?P<word>as of (?:today|now)|today so far|today|yesterday|(?:this|the current|the) (?:week|month|year)"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|heute|gestern|vorgestern|jemals|(?:in )?diese[rnm]?s? (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
-    r"|\b(?P<since>since|seit|ab)\s(?:(?:the|dem|der)\s)?(?=·)"
-    r"|\b(?:on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
+    r"|(?P<since>since|seit|ab)\s(?:(?:the|dem|der)\s)?(?=·)"
+    r"|(?:on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
     r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?)\b",
-    re.IGNORECASE,
 )  # fmt: skip
 _AGO = re.compile(
     r"(?P<english>\b" + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r"\s(?:ago|old|earlier)\b)"
     r"|\b(?:vor)\s(?:etwa\s|rund\s|gut\s|knapp\s)?" + _COUNTED.format(2) + r"\s" + _UNIT.format(2) + r"\b",
-    re.IGNORECASE,
 )
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WOCHENTAGE = {"mo": 0, "di": 1, "mi": 2, "do": 3, "fr": 4, "sa": 5, "so": 6}
@@ -379,10 +392,13 @@ def _clock(match: re.Match[str]) -> tuple[int, int | None]:
 
 # -- words -------------------------------------------------------------------------------------------------------------
 
-_SUBJECTS = re.compile(
-    r"\b(?:(?P<order>orders?|purchases?|\w*bestellung(?:en)?|\w*auftr[aä]ge?n?|\w*k[aä]ufe?n?(?![\w])|commandes?|pedidos?|ordin[ei]"
+
+_TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])")
+_RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
+_SUBJECTS = at_words(
+    r"(?:(?P<order>(?<=guest )checkouts?|orders?|purchases?|\w*bestellung(?:en)?|\w*auftr[aä]ge?n?|\w*k[aä]ufe?n?(?![\w])|commandes?|pedidos?|ordin[ei]"
     r"|bestelling(?:en)?)"
-    r"|(?P<customer>customers?|buyers?|clients?|shoppers?|\w*kund(?:e|en|in|innen|:innen|\*innen|schaft)|\w*käufer(?:n|in|innen)?"
+    r"|(?P<customer>customers?|buyers?|clients?|shoppers?|people|persons?|personen|leute|\w*kund(?:e|en|in|innen|:innen|\*innen|schaft)|\w*käufer(?:n|in|innen)?"
     r"|clientes?|clienti|klanten)"
     r"|(?P<product>products?|\w*produkte?n?|produits?|productos?|prodott[io]|producten)"
     r"|(?P<item>items?|\w*artikeln?|lines?|articles?|goods|ware)"
@@ -394,73 +410,67 @@ _SUBJECTS = re.compile(
     r"|abonnent\w*|besucher\w*|bewertung\w*|lieferant\w*|mitarbeiter\w*|nutzer\w*|rezension\w*|mitglieder\w*|warenk[oö]rbe?\w*"
     r"|beschwerden|retouren|collections?|variants?|varianten|kollektionen|gift cards?|gutscheine?|stores|locations|filialen"
     r"|countries|länder\w*|cities|städte\w*))\b"
-    r"|(?P<times>(?<=\d)\s?[×x](?![a-z]))",
-    re.IGNORECASE,
 )
-_TRAITS = re.compile(
-    r"(?P<unfulfilled>\bunfulfilled|\bunshipped|\bnot (?:yet )?(?:been )?(?:fulfilled|shipped|sent)"
-    r"|\b(?:to|awaiting|pending|for|need|needs) (?:be )?(?:fulfil(?!led in)\w*|ship(?:ped|ment|ping)?|sent)\b|\b(?:need|left|still|have|has) to (?:be )?(?:fulfil\w*|ship\w*)"
-    r"|\bunerfüllt\w*|\bunversandt\w*|\bnicht (?:\w+ )?(?:versandt?|versendet|verschickt|erfüllt|ausgeführt|bearbeitet)\w*"
-    r"|\b(?:auf|zum|für den|vor dem) (?:den |ihren |die )?versand\b|\bzu (?:versenden|verschicken|erfüllen)|\bversandbereit\w*"
-    r"|\bversand (?:steht|stehen)|\bausstehend\w*|\bunbearbeitet\w*)"
-    r"|(?P<fulfilled>\b(?:fulfilled|shipped|delivered|versandt\w*|versendet\w*|verschickt\w*|ausgeliefert\w*|geliefert\w*|erfüllt\w*))"
-    r"|(?P<open>\b(?:open|offene?[nrsm]?)\b)"
-    r"|(?P<unpaid>\bunpaid|\bpayment (?:is |are )?(?:still )?pending|\bpending(?: payment)?|\bnot (?:yet )?(?:been )?paid|\bawaiting payment"
-    r"|\bunbezahlt\w*|\bnicht bezahlt\w*)"
-    r"|(?P<paid>\b(?:paid|bezahlt\w*)\b)"
-    r"|(?P<refunded>\brefunded|\berstattet\w*|\brückerstattet\w*|\bzurückerstattet\w*|\bretourniert\w*)"
-    r"|(?P<cancelled>\bcancel(?:l?ed|lations?)?\b|\bstorniert\w*|\bstornierung\w*)"
-    r"|(?P<test>\btests?\b|\btestbestell\w*)"
-    r"|(?P<guest>\bguests?\b|\bgast\w*|\bgäste\w*)"
-    r"|(?P<first_time>\bfirst[- ]time\w*|\bnew (?:customers?|buyers?|clients?|shoppers?)|\bneukund\w*|\bneue?[nr]?(?= (?:kund|käufer))"
-    r"|\berstkäufer\w*|\berstbesteller\w*|\berstmals|\bzum ersten mal|\bordered (?:only )?once\b|\bfor the first time)"
-    r"|(?P<returning>\breturning|\brepeat\w*|\bmore than (?:once|one order)|\bordered (?:again|before)|\bstammkund\w*|\bwiederkehrend\w*"
-    r"|\bwiederholt\w*|\bmehr als (?:einmal|eine)|\bmehrfach\w*|\bbestandskund\w*|\bwiederholungs\w*|\bcame back|\bloyal)"
-    r"|(?P<stock>\bin stock|\binventory|\bstock(?:ed)?\b|\bon hand|\bavailable|\bauf lager|\b\w*lager\w*|\b\w*bestands?\b|\bbestände\w*|\bvorrätig\w*|\bverfügbar\w*)"
-    r"|(?P<sold>\bsold\b|\bsell(?:s|ing|er|ers)?\b|\b\w*verkauf\w*|\bbestseller\w*|\babgesetzt)"
-    r"|(?P<average>\baverag\w*|\bavg\b|\bmean\b|\baov\b|\b\w*durchschnitt\w*|\bim (?:schnitt|mittel)\b|\bmittlere\w*|\bapiece\b|\bper order|\b(?:pro|je) bestellung|\ban? typical)"
-    r"|(?P<median>\bmedian\w*|\bhalf (?:of )?(?:the |your |these )?orders|\b(?:die )?hälfte (?:der|ihrer|deiner) bestellungen|\bhälfte (?=bleibt|liegt|kostet|ist unter|unter))"
-    r"|(?P<largest>\b(?:largest|biggest|highest|most expensive|most valuable|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\b)"
-    r"|(?P<smallest>\b(?:smallest|lowest|cheapest|least expensive|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\b)"
-    r"|(?P<price>\bstart(?:s|ing)? (?:at|from)\b|\bpric(?:es?|ed)\b|\bcosts?\b|\bcosting\b|\b\w*preise?s?n?\b|\bkoste[tn]\b)"
-    r"|(?P<daily>\b(?:per|a|each|every) day\b|\bdaily\b|\b(?:pro|je|am) tag\b|\btäglich\w*)"
-    r"|(?P<revenue>\brevenue|\bsales\b|\bturnover|\bearn\w*|\bincome|\b(?:come|comes|came|adds?|added) (?:up )?to\b|\bin total\b|\bin all\b|\ball told\b|\btotal(?:l?ing|l?ed|s)?\b"
-    r"|\bworth\b|\bmade\b|\b\w*umsatz\w*|\b\w*umsätze\w*|\berlös\w*|\beinnahmen|\bgesamt\w*|\binsgesamt|\bzusammen\b|\bsumme\b|\btogether\b|\bcombined\b|\bsum\b|\baltogether)"
-    r"|(?P<net>\bafter (?:\w+ )?(?:refunds|returns|changes|edits)|\bnach (?:\w+ )?(?:erstattungen|retouren|abzug|änderungen|rückgaben)|\bnetto|\bnet\b)"
-    r"|(?P<recent>\b(?:latest|newest|recent(?:ly)?|last|most recent|these|those|them|listed|shown|following|of which|i (?:see|looked|read)"
+_TRAITS = at_words(
+    r"(?P<unfulfilled>unfulfilled|unshipped|not (?:yet )?(?:been )?(?:fulfilled|shipped|sent)"
+    r"|(?:to|awaiting|pending|for|need|needs) (?:be )?(?:fulfil(?!led in)\w*|ship(?:ped|ment|ping)?|sent)\b|(?:need|left|still|have|has) to (?:be )?(?:fulfil\w*|ship\w*)"
+    r"|unerfüllt\w*|unversandt\w*|nicht (?:\w+ )?(?:versandt?|versendet|verschickt|erfüllt|ausgeführt|bearbeitet)\w*"
+    r"|(?:auf|zum|für den|vor dem) (?:den |ihren |die )?versand\b|zu (?:versenden|verschicken|erfüllen)|versandbereit\w*"
+    r"|versand (?:steht|stehen)|ausstehend\w*|unbearbeitet\w*)"
+    r"|(?P<fulfilled>(?:fulfilled|shipped|delivered|versandt\w*|versendet\w*|verschickt\w*|ausgeliefert\w*|geliefert\w*|erfüllt\w*))"
+    r"|(?P<open>(?:open|offene?[nrsm]?)\b)"
+    r"|(?P<unpaid>unpaid|payment (?:is |are )?(?:still )?pending|pending(?: payment)?|not (?:yet )?(?:been )?paid|awaiting payment"
+    r"|unbezahlt\w*|nicht bezahlt\w*)"
+    r"|(?P<paid>(?:paid|bezahlt\w*)\b)"
+    r"|(?P<refunded>refunded|erstattet\w*|rückerstattet\w*|zurückerstattet\w*|retourniert\w*)"
+    r"|(?P<cancelled>cancel(?:l?ed|lations?)?\b|storniert\w*|stornierung\w*)"
+    r"|(?P<test>tests?\b|testbestell\w*)"
+    r"|(?P<guest>guests?\b|gast\w*|gäste\w*)"
+    r"|(?P<first_time>first[- ]time\w*|new (?:customers?|buyers?|clients?|shoppers?)|(?:was|were|are|is) new\b|(?:war|waren|ist|sind) neu\b|neukund\w*|neue?[nr]?(?= (?:kund|käufer))"
+    r"|erstkäufer\w*|erstbesteller\w*|erstmals|zum ersten mal|ordered (?:only )?once\b|for the first time)"
+    r"|(?P<returning>returning|repeat\w*|more than (?:once|one order)|ordered (?:again|before)|stammkund\w*|wiederkehrend\w*"
+    r"|wiederholt\w*|mehr als (?:einmal|eine)|mehrfach\w*|bestandskund\w*|wiederholungs\w*|came back|loyal)"
+    r"|(?P<stock>in stock|inventory|stock(?:ed)?\b|on hand|available|auf lager|\w*lager\w*|\w*bestands?\b|bestände\w*|vorrätig\w*|verfügbar\w*)"
+    r"|(?P<sold>sold\b|sell(?:s|ing|er|ers)?\b|\w*verkauf\w*|bestseller\w*|abgesetzt)"
+    r"|(?P<average>averag\w*|avg\b|mean\b|aov\b|\w*durchschnitt\w*|im (?:schnitt|mittel)\b|mittlere\w*|apiece\b|per order|(?:pro|je) bestellung|an? typical)"
+    r"|(?P<median>median\w*|in the middle\b|half (?:of )?(?:the |your |these )?orders|(?:die )?hälfte (?:der|ihrer|deiner) bestellungen|hälfte (?=bleibt|liegt|kostet|ist unter|unter))"
+    r"|(?P<largest>(?:(?:top|record|peak)(?= order| purchase)|maximum|largest|biggest|highest|most expensive|most valuable|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\b)"
+    r"|(?P<smallest>(?:smallest|lowest|cheapest|least expensive|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\b)"
+    r"|(?P<price>start(?:s|ing)? (?:at|from)\b|pric(?:es?|ed)\b|costs?\b|costing\b|\w*preise?s?n?\b|koste[tn]\b)"
+    r"|(?P<daily>(?:per|a|each|every) day\b|daily\b|(?:pro|je|am) tag\b|täglich\w*)"
+    r"|(?P<revenue>revenue|sales\b|turnover|earn\w*|income|(?:come|comes|came|adds?|added|amounts?) (?:up )?to\b|brought in\b|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen )?auf\b|belaufen|summieren|in total\b|in all\b|all told\b|total(?:l?ing|l?ed|s)?\b"
+    r"|worth\b|made\b|\w*umsatz\w*|\w*umsätze\w*|erlös\w*|einnahmen|gesamt\w*|insgesamt|zusammen\b|summe\b|together\b|combined\b|sum\b|altogether)"
+    r"|(?P<net>after (?:\w+ )?(?:refunds|returns|changes|edits)|nach (?:\w+ )?(?:erstattungen|retouren|abzug|änderungen|rückgaben)|netto|net\b)"
+    r"|(?P<recent>(?:latest|newest|recent(?:ly)?|last|most recent|these|those|them|listed|shown|following|of which|i (?:see|looked|read)"
     r"|neueste\w*|jüngste\w*|letzte\w*|diese[rnm]?|davon|darunter|folgende\w*|aktuellste\w*|zuletzt|ihnen|derer|gelistet\w*|gezeigt\w*)\b)",
-    re.IGNORECASE,
 )
 _BREAK = re.compile(
-    r";(?=\s)|,(?=\s)(?!\s(?-i:(?:die|der|das|den|who|which|that|whose) [a-zäöü]))|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r";(?=\s)|,(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
     r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
-    re.IGNORECASE,
 )
 _URL = re.compile(
     r"https?://\S+|www\.\S+|\b[\w.+-]+@[\w-]+\.\w[\w.]*|\b[\w-]+(?:\.[\w-]+)*\.(?:com|de|net|org|io|shop|store|co|ch|at)\b\S*",
-    re.IGNORECASE,
 )
 _PHONE = re.compile(
     r"(?<![\w$€£.,])(?:\+\d{1,3}[\s/-]?)(?:\(?\d{1,5}\)?[\s/-]?){2,5}\d{2,}|(?<![\w#])0\d{2,5}[\s/-]\d{3,}[\d\s/-]*\d|\b\d{3}[-.]\d{3}[-.]\d{4}\b"
 )
 _ORDER = re.compile(
-    r"(?<![\w&])#\s?(?P<hash>[A-Za-z]{0,6}-?\d{2,}[\w-]*|\d)"
-    r"|\b(?:orders?|bestellungen|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
-    r"(?P<bare>[A-Z]{0,6}-?\d{3,}[\w-]*)(?!\s?(?:orders|[€$£%]|EUR|USD|CHF))(?![.,]\d)",
-    re.IGNORECASE,
+    r"(?<![\w&])#\s?(?P<hash>[a-z]{0,6}-?\d{2,}[\w-]*|\d)"
+    r"|\b(?:order|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
+    r"(?P<bare>[a-z]{0,6}-?\d{3,}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£%]|eur|usd|chf))(?![.,]\d)",
 )
-_LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])\s", re.MULTILINE)
+_LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 _RANK = re.compile(
     r"\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
-    r"|\b24/7\b|\b[a-z]+\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
-    re.IGNORECASE,
+    r"|\b24/7\b|\b[a-z]+\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 
 
 def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     """One sentence. `names`: what is known by name in lower case, and its keys ("product:…", "customer:…")."""
-    sentence = Sentence(text)
-    masked = _masked(text, _URL)
+    plain = lowered(text)
+    sentence = Sentence(text, plain)
+    masked = _URL.sub(_mask, plain)
     masked = _named(sentence, masked, names)
     for pattern, kind, value in (
         (_ORDER, "order", lambda found: (found["hash"] or found["bare"]).upper()),
@@ -469,37 +479,53 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         (_AGO, "age", _age),
         (_PERIOD, "period", _period),
     ):
+        into: list[Mention] = getattr(sentence, f"{kind}s")
         for found in pattern.finditer(masked):
             if (meant := value(found)) is not None:
-                into: list[Mention] = getattr(sentence, f"{kind}s")
-                into.append(
-                    Mention(found.start(), found.start() + len(found[0].rstrip()), found[0].strip(), kind, meant)
-                )
-        if kind != "period" or sentence.periods:
-            masked = _without(masked, getattr(sentence, f"{kind}s"))
+                end = found.start() + len(found[0].rstrip())
+                into.append(Mention(found.start(), end, text[found.start() : end].strip(), kind, meant))
+        masked = _without(masked, into)
     for pattern in (_PHONE, _LIST_MARK, _RANK):
-        masked = _masked(masked, pattern)
+        masked = pattern.sub(_mask, masked)
     sentence.masked = masked
-    sentence.numbers = _numbers(masked)
+    sentence.cased = text if masked == plain else "".join(map(_as_masked, text, masked))
+    sentence.numbers = _numbers(sentence.cased)
     sentence.subjects = [Mention(m.start(), m.end(), m[0], m.lastgroup or "") for m in _SUBJECTS.finditer(masked)]
+    if any(sign in masked for sign in "×x"):
+        sentence.subjects += [Mention(m.start(), m.end(), m[0], "unit") for m in _TIMES.finditer(masked)]
+        sentence.subjects.sort(key=lambda mention: mention.start)
     sentence.traits = [Mention(m.start(), m.end(), m[0], m.lastgroup or "") for m in _TRAITS.finditer(masked)]
-    sentence.breaks = [m.start() for m in _BREAK.finditer(masked)]
+    breaks = (m.start() for m in _BREAK.finditer(masked))
+    sentence.breaks = [place for place in breaks if not _RELATIVE.match(sentence.cased, place)]
     return sentence
 
 
+def lowered(text: str) -> str:
+    """In lower case, letter for letter: some letters become two otherwise."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+
+
+def _mask(found: re.Match[str]) -> str:
+    return "·" * len(found[0])
+
+
+def _as_masked(letter: str, masked: str) -> str:
+    return masked if masked == "·" else letter
+
+
 def _named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) -> str:
-    lowered = masked.lower()
     for name, keys in names.items():
-        start = lowered.find(name)
+        start = masked.find(name)
         while start >= 0:
             end = start + len(name)
             if (
-                not (lowered[start - 1 : start].isalnum() and name[0].isalnum())
-                and not (lowered[end : end + 1].isalnum() and name[-1].isalnum())
+                not (masked[start - 1 : start].isalnum() and name[0].isalnum())
+                and not (masked[end : end + 1].isalnum() and name[-1].isalnum())
                 and (not keys or not _overlaps(sentence.names, start, end))
             ):
                 sentence.names.append(Mention(start, end, sentence.text[start:end], "name", keys))
-            start = lowered.find(name, end)
+            start = masked.find(name, end)
     sentence.names.sort(key=lambda mention: mention.start)
     return _without(masked, sentence.names)
 
@@ -528,10 +554,6 @@ def _period(found: re.Match[str]) -> tuple[str, object] | None:
     return "word", found["word"].lower()
 
 
-def _masked(text: str, pattern: re.Pattern[str]) -> str:
-    return pattern.sub(lambda found: "·" * len(found[0]), text)
-
-
 def _without(text: str, mentions: list[Mention]) -> str:
     for mention in mentions:
         text = text[: mention.start] + "·" * (mention.end - mention.start) + text[mention.end :]
@@ -542,11 +564,13 @@ def _without(text: str, mentions: list[Mention]) -> str:
 def concepts(key: str) -> tuple[frozenset[str], frozenset[str]]:
     """Subjects and traits that a key of tool results names: "unfulfilled_orders" is about orders, unfulfilled."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key)
-    subjects = {found.lastgroup or "" for found in _SUBJECTS.finditer(words)}
-    traits = {found.lastgroup or "" for found in _TRAITS.finditer(words)}
+    subjects = {found.lastgroup or "" for found in _SUBJECTS.finditer(words.lower())}
+    traits = {found.lastgroup or "" for found in _TRAITS.finditer(words.lower())}
     if "quantity" in words:
         subjects.add("unit")
         traits.add("sold")
     if "inventory" in words:
         subjects.add("unit")
+    if key == "current_total":
+        traits.add("net")
     return frozenset(subjects), frozenset(traits)

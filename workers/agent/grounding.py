@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from typing import Any
 
-from workers.agent.claims import Mention, Number, Sentence, parse, sentences
+from workers.agent.claims import Mention, Number, Sentence, at_words, lowered, parse, sentences
 from workers.agent.grounds import Figure, Grounds, Range, fits
 
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
-                    "first_time", "returning", "average", "median"})  # fmt: skip
+                    "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
 """What changes a figure's meaning: it must be said of the number where it is true of the figure, and only there."""
 ASKED = frozenset({"stock", "sold", "price", "daily", "largest", "smallest", "revenue"})
 """What is held against a figure only where the text says it."""
@@ -67,10 +67,9 @@ _GERMAN = re.compile(
     r"\b(?:Sie|Ihre?[nmrs]?|und|der|die|das|haben|ist|sind|nicht|eine?|deine?|dein)\b.*\b(?:und|der|die|das|haben|hatten|ist|sind|war|waren|nicht|eine?|Bestellung\w*|Kund\w+|Umsatz)\b|Bestellung|Kunden|Umsatz",
     re.DOTALL,
 )
-_HYPOTHETICAL = re.compile(
-    r"\b(?:if|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you|when you|as soon as"
-    r"|wenn|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
-    re.IGNORECASE,
+_HYPOTHETICAL = at_words(
+    r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you|when you|as soon as"
+    r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
 )
 _ADVICE = re.compile(
     r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps|usually|typically|often"
@@ -79,86 +78,79 @@ _ADVICE = re.compile(
     r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|üblich\w*|meist|oft|in der regel|tipp|idee"
     r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
     r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
-    re.IGNORECASE,
 )
-_TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:", re.IGNORECASE)
+_TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
 _OWNED = re.compile(
     r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
-    re.IGNORECASE,
 )
 _STATED = re.compile(
     r"\b(?:have|had|has|got|received|are|were|is|was|see|sold|made|there(?:'s|'re)|you've|haben|hatten|habe|hast|hattest|hat|hatte|sind|waren"
     r"|gibt es|gab es|sehe|verkauft|beträgt|betrug|liegt bei|lag bei)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
-    re.IGNORECASE,
 )
 _TALK = re.compile(
     r"^[\s-]*(?:[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
     r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?"
-    r"|images?|pictures?|people|persons?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
+    r"|images?|pictures?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
     r"|figures|numbers|metrics|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
-    r"|sekunden?|sterne?n?|beispiele?n?|vorschläge?n?|wörter|sätze?n?|klicks?|kanäle|bereiche|ziele?|versuche|nachrichten|mails?|beiträge|fotos|bilder|personen|menschen"
+    r"|sekunden?|sterne?n?|beispiele?n?|vorschläge?n?|wörter|sätze?n?|klicks?|kanäle|bereiche|ziele?|versuche|nachrichten|mails?|beiträge|fotos|bilder"
     r"|monate?n?|wochen?|jahre?n?|tage?n?|werktage?n?|probleme?|themen|erkenntnisse?|beobachtungen|zahlen|kennzahlen|fakten|kategorien|gruppen|währungen"
     r"|grams?|g|kg|ml|l|cm|mm|m|inch(?:es)?|oz|lbs?|gramm|liter|meter|°c?|uhr)\b",
-    re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
     r"\b(?P<word>no|zero|keine?[nmrs]?|keinerlei|not any|n't (?:\w+ ){0,3}any|without any|not a single|nicht (?:ein|eine) einzige[rns]?)\s"
     r"(?P<between>(?:(?:new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|neue[nr]?|offene[nr]?|bezahlten?|stornierten?|unerfüllten?|wiederkehrenden?|first-time|recent|aktuellen?)\s){0,2})$",
-    re.IGNORECASE,
 )
 _NO_DATA = re.compile(
     r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
-    re.IGNORECASE,
 )
-_ALL = re.compile(r"\b(?P<not>not |nicht )?(?:all|every|each|alle[nr]?|sämtliche[nr]?|jede[rns]?)\b", re.IGNORECASE)
-_CURRENT = re.compile(
-    r"\b(?:currently|right now|at (?:the|this) moment|as of (?:right |just )?(?:now|today|this)|at present|just now|this very (?:moment|second|minute)|up[- ]to[- ]date|live|today|now|real[- ]time|fresh(?:ly)?"
+_ALL = re.compile(r"\b(?P<not>not |nicht )?(?:all|every|each|alle[nr]?|sämtliche[nr]?|jede[rns]?)\b")
+_CURRENT = at_words(
+    r"(?:currently|right now|at (?:the|this) moment|as of (?:right |just )?(?:now|today|this)|at present|just now|this very (?:moment|second|minute)|up[- ]to[- ]date|live|today|now|real[- ]time|fresh(?:ly)?"
     r"|just (?:read|fetched|checked|looked)|(?:a|one|\d+) (?:second|moment)s? ago|moments ago|current|newest figures|latest figures"
     r"|aktuell\w*|derzeit|momentan|im moment|in diesem (?:moment|augenblick)|gerade|jetzt|heute|zurzeit|frisch\w*|soeben|(?:von )?dieser (?:sekunde|minute))\b",
-    re.IGNORECASE,
 )
-_AGED_WORDS = re.compile(
-    r"\b(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|earlier|last (?:saw|read|time|known|checked|updated)|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
+_AGED_WORDS = at_words(
+    r"(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|earlier|last (?:saw|read|time|known|checked|updated)|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
     r"|when i (?:last )?(?:looked|checked|saw)|(?:read|fetched|checked|saved|data is|figures are|from) (?:\w+ )?(?:\d+|an?|two|three|a few) (?:minutes?|hours?|days?) (?:ago|old)|hours? old|days? old|may have changed|from (?:before|yesterday)|could not be (?:read|reached)|(?:does not|doesn't|did not|didn't) (?:answer|respond)"
     r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w*|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
-    re.IGNORECASE,
 )
-_BEFORE = re.compile(
-    r"\b(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
-    re.IGNORECASE,
+_BEFORE = at_words(
+    r"(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
 )
 _QUOTING = re.compile(
     r"\b(?:you (?:said|mentioned|asked|wrote|told|named|gave|think|thought|expected|have in mind|want\w*)|your (?:goal|target|budget|figure|question|message|estimate|plan)\b|sie (?:sagten|erwähnten|schrieben|fragten|nannten|wollen)"
     r"|du (?:sagtest|erwähntest|schriebst|fragtest|willst)|(?:ihr|dein)\w* (?:ziel|budget|frage|zahl)|genannte\w*)\b[^.;]*$"
     r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
-    re.IGNORECASE,
 )
-_OF_THEM = re.compile(
-    r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b", re.IGNORECASE
+_RANGE = re.compile(r"\b(?:from|between|von|zwischen|range|ranged)\b")
+_OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b")
+_VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
+_AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„«»\"]?")
+_BETWEEN = re.compile(
+    r"\b(?:comes?|came|are|were|is|was|have|had|has|from|by|for|at|placed|sind|waren|war|kamen|kommen|haben|hat|stammen|von|wurden|für|bei)\b"
 )
-_VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b", re.IGNORECASE)
+_ACTS = re.compile(
+    r"\b(?:bought|ordered|placed|made|spent|purchased|holds|contains|kaufte|gekauft|bestellte|bestellt|enthält|gab)\b"
+)
+_READ = re.compile(r"\b(?:read|looked|missing|access|fits?|gelesen|angesehen|fehl\w*|zugriff)\b")
 _PART_OF = re.compile(
     r"\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
     r"(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
-    re.IGNORECASE,
 )
 _SELECTION = re.compile(
     r"\b(?:latest|last|newest|recent|top|first|neuesten|letzten|jüngsten|ersten)\s\|"
-    r"|\b(?:the|your|these|those|die|der|den|ihre[nr]?|diese[nr]?)\s\|\s(?:latest|last|newest|most recent|recent|neuesten|letzten|jüngsten)\b",
-    re.IGNORECASE,
+    r"|\b(?:the|your|these|those|die|der|den|ihre[nrm]?|deine[nrm]?|diese[nrm]?)\s\|\s(?:latest|last|newest|most recent|recent|neuesten|letzten|jüngsten)\b",
 )
-_SINGLE = re.compile(
-    r"\b(?:best|top|most|customer|buyer|product|item|it|kunde|kundin|produkt|artikel|davon|es|bestseller|meist\w*|beste\w*|beliebteste\w*|ein(?:e|er)? (?:kund\w+|produkt))\b",
-    re.IGNORECASE,
+_SINGLE = at_words(
+    r"(?:best|top|most|customer|buyer|product|item|it|kunde|kundin|produkt|artikel|davon|es|bestseller|meist\w*|beste[nrsm]?\b|beliebteste\w*|ein(?:e|er)? (?:kund\w+|produkt))\b",
 )
-_ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b", re.IGNORECASE)
-_SINGLE_ORDER = re.compile(
-    r"\b(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
-    re.IGNORECASE,
+_ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b")
+_SINGLE_ORDER = at_words(
+    r"(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
 )
 _RECENT = frozenset({"recent"})
-_TREND = re.compile(
-    r"\b(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
+_TREND = at_words(
+    r"(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
     r"\s(?:[\w·]+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
     r"|gestiegen|steigt|steigen|gewachsen|wächst|wachsen|zugenommen|zugelegt|verdoppelt|nehmen zu|nimmt zu|gehen hoch|im plus|besser als))"
     r"|(?P<down>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
@@ -168,14 +160,12 @@ _TREND = re.compile(
     r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
     r"|(?P<noun>(?:upward|downward|positive|negative|growing|rising|falling|clear|strong|steady)\s(?:\w+\s)?trend|(?:strong|steady|clear|healthy|solid) growth|growth of|(?:an?|the) (?:increase|rise|jump|drop|decline|decrease|growth|uptick|dip|fall) (?:of|in|from|compared)"
     r"|(?:aufwärts|abwärts)trend|wachstum von|(?:ein|einen|der) (?:anstieg|rückgang|zuwachs|einbruch) (?:von|um|bei|der)|(?:starkes|klares|solides|deutliches) wachstum))",
-    re.IGNORECASE,
 )
 _UNSURE = re.compile(
     r"\b(?:can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b|\?\s*$",
-    re.IGNORECASE,
 )
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), rankings, kind, most)
+    (re.compile(pattern), rankings, kind, most)
     for pattern, rankings, kind, most in (
         (r"\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
         (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
@@ -192,7 +182,7 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
 )  # fmt: skip
 _NAME = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’.&-]*(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*)"
 _NAMED = re.compile(
-    rf"(?P<role>\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.|[Ii]t was|[Tt]hat was|[Tt]hat is|[Dd]as war|[Dd]as ist|[Ee]s war)\s)(?P<name>{_NAME}{{1,3}})"
+    rf"(?P<role>\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.|[Ii]t was|[Tt]hat was|[Tt]hat is|[Dd]as war|[Dd]as ist|[Ee]s war|is|ist|sell|sold|bought|ordered|opened|kaufte|bestellte|verkaufst|verkaufen|steht|:)\s)(?P<name>{_NAME}{{1,3}})"
     rf"|(?P<single>\b(?:customers?|buyers?|Kund(?:e|in)|Käufer(?:in)?)\s(?:named |called |namens )?(?!Support|Service|Care)[A-ZÄÖÜ][\w'’-]+)"
     rf"|(?P<called>\b(?:called|named|namens|heißt|nennt sich)\s(?!in\b)[^\W\d_a-zäöüß][\w'’&-]*(?:\s(?:&\s)?[^\W\d_a-zäöüß][\w'’&-]*){{0,3}})"
     rf"|(?P<plan>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})(?=[”“\"]?[\s-](?:plan|Tarif|Paket)\b)"
@@ -202,18 +192,16 @@ _NAMED = re.compile(
     rf"|(?P<is>(?:best[- ]?seller|best[- ]selling (?:product|item)|top product|most popular (?:product|item)|best(?:er|e)? (?:customer|buyer|Kunde|Kundin)|top customer|Topseller|Bestseller|beliebteste\w* Produkt|meistverkaufte\w* (?:Produkt|Artikel))\s(?:\w+\s){{0,4}}?(?:is|was|are|ist|war|sind)\s(?:the |der |die |das |currently |aktuell )?)(?P<what>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,4}})"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
-_FACT = re.compile(
-    r"\b(?:sold|sells?|best|stock\w*|orders?|ordered|bought|customers?|products?|units?|verkauf\w*|bestell\w*|gekauft|lager\w*|kund\w*|produkte?|stück|artikel|price\w*|preis\w*|kostet|costs?)\b",
-    re.IGNORECASE,
+_FACT = at_words(
+    r"(?:sold|sells?|best|stock\w*|orders?|ordered|bought|customers?|products?|units?|verkauf\w*|bestell\w*|gekauft|lager\w*|kund\w*|produkte?|stück|artikel|price\w*|preis\w*|kostet|costs?)\b",
 )
 _KNOWN_NAMES = re.compile(
     r"^(?:Shopify|Google|Facebook|Instagram|Tiktok|TikTok|Black|Cyber|Meta|Pinterest|Amazon|Ebay|Etsy|Klaviyo|Mailchimp|PayPal|Stripe|Klarna|Zendesk|Gorgias|Intercom|New York|United|Germany|Customer|Customers|Order|Orders|Products|Admin|Settings|Christmas|CJ|I|The|Your|You|We|Our|This|That|These|It|If|In|On|At|For|From|And|But|Since|Because|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
     r"|January|February|March|April|May|June|July|August|September|October|November|December|Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag|Januar|Februar|März|Mai|Juni|Juli|Oktober|Dezember|Ihr|Ihre|Ihren|Ihrem|Sie|Der|Die|Das|Kunden|Kundinnen|Bestellungen)\b"
 )
-_RESULT_OF = re.compile(
-    r"\b(?:leaves?|leaving|remain\w*|left|together|in total|combined|altogether|sum|difference|differ\w*|more than|fewer than|less than|more|fewer|less|which is|that is|that's|i\.e\.|makes?|of them|of these|of which|share|per ?cent|out of|the (?:other|rest)|other|rest"
-    r"|zusammen|insgesamt|summe|bleib\w*|übrig\w*|differenz|unterschied|mehr|weniger|das sind|davon|also|anteil|andere\w*|restliche\w*|der rest|von ihnen)\b|%",
-    re.IGNORECASE,
+_SUM_OF = re.compile(
+    r"\b(?:leaves?|leaving|remain\w*|left|together|in total|combined|altogether|sum|difference|rest|other"
+    r"|zusammen|insgesamt|summe|bleib\w*|übrig\w*|differenz|unterschied|andere\w*|restliche\w*)\b"
 )
 
 
@@ -227,13 +215,16 @@ class _Judge:
         self._spans: list[Range] = []
         for sentence in grounds.asked:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
-        self._age_is_told = _AGED_WORDS.search(text) is not None
-        self._is_current = _CURRENT.search(text) is not None
+        self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
+        self._is_current = _CURRENT.search(lowered(text)) is not None
+        self._extremes: set[str] = set()
         self._kinds: set[str] = set()
         """Of whom the sentence before spoke."""
 
     def sentence(self, said: Sentence) -> Verdict:
         good, bad = 0, []
+        extremes = {trait.kind for trait in said.traits if trait.kind in ("largest", "smallest")}
+        self._extremes = extremes or ({"largest", "smallest"} if _RANGE.search(said.masked) else set())
         sure: list[Number] = []
         doubtful = []
         for number in said.numbers:
@@ -255,7 +246,7 @@ class _Judge:
         for period in said.periods:
             self._spans += self._ranges(period, said)
         if good and self._is_current and not self._age_is_told and self._grounds.is_old:
-            bad.append((_CURRENT.search(said.text) or [said.text.strip()])[0])
+            bad.append((_CURRENT.search(said.plain) or [said.text.strip()])[0])
         self._kinds = {key.partition(":")[0] for name in said.names for key in name.value or ()}  # type: ignore[attr-defined]
         return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
 
@@ -283,14 +274,14 @@ class _Judge:
         _, right = self._around(said, number)
         about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
         if number.word and not about_store and number.currencies is None and not number.percent:
-            return len(said.text.split()) <= 4
+            return len(said.plain.split()) <= 4
         if number.percent and number.readings[0][0] == 100 and not subjects:
             return False
         owned = _OWNED.search(before) is not None or _STATED.search(before) is not None
         clause = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
         if _HYPOTHETICAL.search(clause):
             return owned and about_store
-        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or said.text.rstrip().endswith("?"):
+        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or said.plain.rstrip().endswith("?"):
             return owned if number.currencies or number.percent or not about_store else True
         if not about_store and number.currencies is None and not number.percent:
             if _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after)):
@@ -314,6 +305,7 @@ class _Judge:
     def _is_selection(self, said: Sentence, number: Number, subjects: frozenset[str]) -> bool:
         """ "The latest 10 orders": as many as are listed; fewer only where nothing is computed of them."""
         wanted = number.readings[0][0]
+        subjects = subjects or self._subjects or frozenset({"order"})
         figures = [f for f in self._grounds.figures if self._same_kind(number, f, subjects) and not f.traits & STRICT]
         listed = [
             f.value
@@ -346,18 +338,22 @@ class _Judge:
 
     def _about(self, said: Sentence, number: Number, left: int, right: int) -> frozenset[str]:
         """The noun after the number, else the one before it."""
-        after = [
-            s
-            for s in said.subjects
-            if number.end <= s.start < right and said.masked[number.end : s.start].count(" ") <= 5
-        ]
-        if after:
-            first = after[0]
-            if first.kind == "item":
-                return frozenset({"item"})
-            return frozenset({first.kind if first.kind != "times" else "unit"})
+        whole, _ = self._of_which(said, number)
+        behind = whole.end if whole is not None else number.end
+        for name in said.names:
+            if behind <= name.start < right and any(str(key).startswith("product:") for key in name.value or ()):  # type: ignore[attr-defined]
+                if _AMOUNT_OF.fullmatch(said.masked[behind : name.start]):
+                    return frozenset({"unit"})
+        for subject in said.subjects:
+            if behind <= subject.start < right:
+                between = said.masked[behind : subject.start]
+                if between.count(" ") <= 6 and not _BETWEEN.search(between):
+                    return _kinds(subject)
+                break
         before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
-        return frozenset({"unit" if before[-1].kind == "times" else before[-1].kind}) if before else frozenset()
+        if before and not _ACTS.search(said.masked[before[-1].end : number.start]):
+            return _kinds(before[-1])
+        return frozenset()
 
     def _in_data(self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]) -> bool:
         traits, needed = self._traits(said, number, left, right, subjects)
@@ -415,8 +411,8 @@ class _Judge:
         label = re.search(
             r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$",
             said.masked[left : number.start],
-            re.IGNORECASE,
         )
+        label = label if not after & STRICT else None
         tail = frozenset(t.kind for t in here if t.end <= number.start and (label or number.start - t.end <= 2))
         needed = (after | tail) if after - _RECENT or label else (after | before)
         allowed = after | before
@@ -450,8 +446,12 @@ class _Judge:
             return not any("net" in f.traits for f in self._grounds.figures)
         if figure.traits & STRICT - allowed - ({"average"} if "daily" in allowed else frozenset()):
             return False
+        if "sold" in needed and "sold" not in figure.traits and "order" in figure.subjects and figure.currency is None:
+            return not any(name.startswith("product:") for name in figure.entities)
         asked = needed & ASKED - {"largest", "smallest"}
         if figure.currency is not None:
+            if figure.derived and figure.traits & {"largest", "smallest"} - allowed - self._extremes:
+                return False
             if "price" in asked and "price" not in figure.traits:
                 return False
             if "revenue" in asked and not figure.traits & {"revenue"} and figure.derived:
@@ -496,14 +496,25 @@ class _Judge:
                 earlier = {
                     key for key in earlier if key.partition(":")[0] not in {k.partition(":")[0] for k in keys}
                 } | set(keys)
+        if (
+            number.currencies is not None
+            and len(said.orders) == 1
+            and not any(key.startswith("order:") for key in here | earlier)
+        ) and sum(n.currencies is not None for n in said.numbers) == 1:
+            earlier |= {f"order:{said.orders[0].value}"}
         return frozenset(here), frozenset(earlier)
 
     def _same_entity(self, said: Sentence, figure: Figure, names: frozenset[str], inherited: frozenset[str]) -> bool:
         if figure.entities and figure.currency is None and not names | inherited:
             kinds = {name.partition(":")[0] for name in figure.entities}
-            kinds = {"product", "unit", "item", "times"} if "product" in kinds else kinds - {"order"}
-            if kinds and not kinds & ({"date"} | self._kinds) and not _SINGLE.search(said.text):
+            if "order" in figure.subjects and "product" in kinds and "product" not in self._kinds:
                 return False
+            kinds = {"product", "unit", "item", "times"} if "product" in kinds else kinds
+            if kinds and not kinds & ({"date"} | self._kinds) and not _SINGLE.search(said.plain):
+                return False
+        ordered = {name for name in figure.entities if name.startswith("order:")}
+        if ordered and len(said.orders) == 1 and f"order:{said.orders[0].value}" not in ordered:
+            return False
         if figure.currency is not None and not self._is_of_the_named(said, figure, names, inherited):
             return False
         for kind in ("order", "customer", "product"):
@@ -529,7 +540,7 @@ class _Judge:
                 name for name in names | inherited if name.startswith("customer:")
             }:
                 return False
-            return not _ORDERS.search(said.text) or _SINGLE_ORDER.search(said.text) is not None
+            return "order" in self._kinds or _SINGLE_ORDER.search(said.plain) is not None
         buyers = {name for name in figure.entities if name.startswith("customer:")}
         if buyers and figure.derived and not buyers & (names | inherited):
             return False
@@ -537,7 +548,7 @@ class _Judge:
 
     def _is_fresh(self, said: Sentence, figure: Figure) -> bool:
         if figure.old == "earlier":
-            return _BEFORE.search(said.text) is not None
+            return _BEFORE.search(said.plain) is not None
         if self._is_current and not self._age_is_told:
             return figure.old != "stale" and not figure.aged
         return figure.old != "stale" or self._age_is_told
@@ -654,7 +665,7 @@ class _Judge:
         if period is None:
             current = (self._today, self._today)
             if not own or ("customer" not in figure.subjects and EVER in own) or current in own:
-                return not figure.derived or not spans or bool(said.dates) or current in own
+                return not figure.derived or not spans or current in own
             if EVER in own:
                 return True
             return (
@@ -676,7 +687,7 @@ class _Judge:
         return False
 
     def _day_word(self, said: Sentence) -> bool:
-        return re.search(r"\b(?:day|\w*tag)\b", said.text, re.IGNORECASE) is not None
+        return re.search(r"\b(?:day|\w*tag)\b", said.plain) is not None
 
     def _is_of_the_week(self, figure: Figure) -> bool:
         return figure.period is not None and (figure.period[1] - figure.period[0]).days <= 8
@@ -694,7 +705,8 @@ class _Judge:
 
     def _was_written(self, said: Sentence, number: Number, subjects: frozenset[str]) -> bool:
         """By the operator; or by the merchant, unless the data says otherwise or the words are the merchant's own."""
-        for sentences_, is_asked in ((self._grounds.prompted, False), (self._grounds.asked, True)):
+        told = self._grounds.prompted + (self._grounds.reasons if _READ.search(said.plain) else [])
+        for sentences_, is_asked in ((told, False), (self._grounds.asked, True)):
             for sentence in sentences_:
                 for other in sentence.numbers:
                     if not _same_number(number, other):
@@ -702,7 +714,7 @@ class _Judge:
                     theirs = {mention.kind for mention in sentence.subjects}
                     if subjects and not is_asked and not subjects & theirs:
                         continue
-                    before = said.text[self._clause_start(said, number.start) : number.start]
+                    before = said.plain[self._clause_start(said, number.start) : number.start]
                     if not is_asked or not self._is_decided(number, subjects) or _QUOTING.search(before):
                         return True
         return False
@@ -715,7 +727,8 @@ class _Judge:
 
     def _follows(self, said: Sentence, number: Number, sure: Sequence[Number]) -> bool:
         """Whether it is the sum, difference or share of grounded numbers of the same sentence."""
-        if not sure or not _RESULT_OF.search(said.text):
+        left, right = self._around(said, number)
+        if not sure or not (number.percent or _SUM_OF.search(said.masked[left:right])):
             return False
         values = [
             other.readings[0][0]
@@ -736,15 +749,15 @@ class _Judge:
             name = str(order.value)
             if len(name) <= 2 and name.isdigit() and name not in known:
                 continue
-            if _HYPOTHETICAL.search(said.text) and name not in known:
+            if _HYPOTHETICAL.search(said.plain) and name not in known:
                 continue
             ok = name in known or any(each.endswith(name) and not each[: -len(name)][-1:].isdigit() for each in known)
             yield order.text, ok or name.lower() in self._grounds.texts
 
     def _moments(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         moments = self._grounds.moments
-        names, _ = self._named(said, Number(0, 0, "", ()), 0, len(said.text))
-        if _ADVICE.search(said.text) and not names:
+        names, _ = self._named(said, Number(0, 0, "", ()), 0, len(said.plain))
+        if _ADVICE.search(said.plain) and not names:
             return
         for when in said.dates:
             spans = self._ranges(when, said)
@@ -767,8 +780,7 @@ class _Judge:
             names
             or re.search(
                 r"\b(?:order|bestell|came in|as of|stand|saw|placed|ordered|einging|eingegangen)\w*",
-                said.text,
-                re.IGNORECASE,
+                said.plain,
             )
         ):
             for time in said.times:
@@ -785,7 +797,7 @@ class _Judge:
         return found or ([] if names else list(self._grounds.moments))
 
     def _nones(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        if said.text.rstrip().endswith("?"):
+        if said.plain.rstrip().endswith("?"):
             return
         for subject in said.subjects:
             if subject.kind not in ("order", "customer", "product", "unit", "item"):
@@ -803,7 +815,7 @@ class _Judge:
     def _alls(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         """ "All orders are paid": where the data decides it, and it has both numbers."""
         for found in _ALL.finditer(said.masked):
-            if found["not"] or _UNSURE.search(said.text) or _HYPOTHETICAL.search(said.text):
+            if found["not"] or _UNSURE.search(said.plain) or _HYPOTHETICAL.search(said.plain):
                 continue
             right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
             subjects = {s.kind for s in said.subjects if found.end() <= s.start < right} or set(self._subjects)
@@ -837,9 +849,8 @@ class _Judge:
         return any(value == total and total > 0 for value in those for total in totals)
 
     def _names(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        advice = _ADVICE.search(said.text) or _HYPOTHETICAL.search(said.text)
         masked = said.masked
-        for found in _NAMED.finditer(masked):
+        for found in _NAMED.finditer(said.cased):
             name = (found["name"] or found["acts"] or found["what"] or "").strip()
             if found["single"]:
                 name = found["single"].split()[-1]
@@ -849,7 +860,7 @@ class _Judge:
                 continue
             if found["acts"] and found.start() == 0:
                 name = name if " " in name else ""
-            if name and not self._is_known(name) and not advice:
+            if name and not self._is_known(name) and not self._is_advice(said, found):
                 yield name, False
         for found in _QUOTED.finditer(said.text):
             name = found[1].strip(" .,!?…")
@@ -857,11 +868,15 @@ class _Judge:
                 continue
             if (
                 (_FACT.search(masked) or said.numbers)
-                and not advice
+                and not self._is_advice(said, found)
                 and name[:1].isupper()
                 and not self._is_known(name)
             ):
                 yield name, False
+
+    def _is_advice(self, said: Sentence, found: re.Match[str]) -> bool:
+        here = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+        return _ADVICE.search(here) is not None or _HYPOTHETICAL.search(here) is not None
 
     def _is_known(self, name: str) -> bool:
         lowered = name.lower().rstrip(".'s’")
@@ -875,7 +890,7 @@ class _Judge:
         ]
         known = frozenset().union(*self._grounds.links)
         mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
-        if len(mentions) < 2 or _ADVICE.search(said.text):
+        if len(mentions) < 2 or _ADVICE.search(said.plain):
             return
         mentions.sort(key=lambda mention: mention.start)
         for one, other in itertools.pairwise(mentions):
@@ -894,8 +909,8 @@ class _Judge:
             found = pattern.search(said.masked)
             if (
                 found is None
-                or said.text.rstrip().endswith("?")
-                or re.search(r"\b(?:one of|among|eine[rs]? (?:der|ihrer|deiner))\b", said.text, re.IGNORECASE)
+                or said.plain.rstrip().endswith("?")
+                or re.search(r"\b(?:one of|among|eine[rs]? (?:der|ihrer|deiner))\b", said.plain)
             ):
                 continue
             entities = self._nearest(said, found, kind, any_kind=kind in ("order",))
@@ -945,17 +960,16 @@ class _Judge:
                 or re.search(
                     r"\b(?:set|sign|signed|catch|follow|back|look|add|end|pick|bring|show|come|came|comes)\w* up\b|\bup (?:to|and running|next)\b",
                     found[0] + said.masked[found.end() : found.end() + 8],
-                    re.IGNORECASE,
                 )
             ):
                 continue
-            if re.search(r"\b(?:one|order|bestellung|die|der) (?:before|davor|zuvor)$", found[0], re.IGNORECASE):
+            if re.search(r"\b(?:one|order|bestellung|die|der) (?:before|davor|zuvor)$", found[0]):
                 continue
             sign = 1 if found["up"] or found["more"] else -1 if found["down"] or found["less"] else 0
             yield found[0], self._changed(said, sign)
 
     def _changed(self, said: Sentence, sign: int) -> bool:
-        is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.text, re.IGNORECASE) is not None
+        is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
         if any((sign == 0 or change * sign > 0) and not (is_long and days) for change, days in self._grounds.changes):
             return True
         days = {
@@ -985,10 +999,11 @@ class _Judge:
     def _comparisons(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         """ "More customers than orders", "Anna ordered more than Ben": where both are known."""
         found = re.search(
-            r"\b(?P<more>more|mehr|higher|höher)|\b(?P<less>fewer|less|weniger|lower)", said.masked, re.IGNORECASE
+            r"\b(?P<more>more|mehr|higher|höher|larger|bigger|greater|größer)|\b(?P<less>fewer|less|weniger|lower|smaller|kleiner|niedriger)",
+            said.masked,
         )
-        than = re.search(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)", said.masked, re.IGNORECASE)
-        if found is None or than is None or than.start() < found.start() or _UNSURE.search(said.text):
+        than = re.search(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)", said.masked)
+        if found is None or than is None or than.start() < found.start() or _UNSURE.search(said.plain):
             return
         pair = [n for n in said.numbers if n.how == "exact" and not n.percent]
         if len(pair) == len(said.numbers) == 2 and (pair[0].currencies is None) == (pair[1].currencies is None):
@@ -1017,6 +1032,13 @@ class _Judge:
                     decided.append(max(mine) > max(theirs) if found["more"] else max(mine) < max(theirs))
             if decided:
                 yield said.text[found.start() : after[0].end], any(decided)
+
+
+def _kinds(subject: Mention) -> frozenset[str]:
+    """What the noun may stand for."""
+    if subject.kind == "unit" and subject.text.endswith(("mal", "times", "twice")):
+        return frozenset({"unit", "order"})
+    return frozenset({subject.kind})
 
 
 def _near(span: Range, period: Range) -> bool:

@@ -7,7 +7,7 @@ each kind, and their totals' sum, average, median and extremes.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from statistics import median
@@ -100,6 +100,8 @@ class Grounds:
     asked: list[Sentence] = field(default_factory=list)
     """What the merchant wrote, of these."""
     prompted: list[Sentence] = field(default_factory=list)
+    reasons: list[Sentence] = field(default_factory=list)
+    """Why something could not be read."""
     texts: str = ""
     """All text in lower case."""
     by_value: dict[float, list[Figure]] = field(default_factory=dict)
@@ -127,7 +129,10 @@ class Grounds:
         if context:
             reader.walk(dict(context), _Place())
         words = [*reader.words]
-        for text in (*prompt, *dict.fromkeys(reader.reasons)):
+        for text in dict.fromkeys(reader.reasons):
+            grounds.reasons += _read(text)
+            words.append(text)
+        for text in prompt:
             grounds.prompted += _read(text)
             words.append(text)
         for text in said:
@@ -147,9 +152,9 @@ def _read(text: str) -> tuple[Sentence, ...]:
     return tuple(parse(sentence, {}) for sentence in sentences(text))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Place:
-    """Where in a result a value stands."""
+    """Where in a result a value stands. Never changed: `replace` makes another one."""
 
     subjects: frozenset[str] = NOTHING
     traits: frozenset[str] = NOTHING
@@ -159,6 +164,18 @@ class _Place:
     aged: bool = False
     at_least: frozenset[str] = NOTHING
     headline: bool = False
+
+    def about(self, subjects: frozenset[str], traits: frozenset[str]) -> "_Place":
+        """The same place, below a key that names these."""
+        if not subjects and not traits:
+            return self
+        found = subjects or self.subjects, self.traits | traits
+        return _Place(*found, self.entities, self.period, self.old, self.aged, self.at_least, self.headline)
+
+    def of(self, entities: frozenset[str], period: Range | None) -> "_Place":
+        """The same place, in an object of these entities and this period."""
+        found = self.subjects, self.traits, entities, period
+        return _Place(*found, self.old, self.aged, self.at_least, self.headline)
 
 
 class _Reader:
@@ -193,8 +210,8 @@ class _Reader:
             self._grounds.windows.append(span)
             self._grounds.moments.append(Dated(start.astimezone(self._zone), frozenset({"window"})))
             if result.get("data_type") == "counts":
-                place = _replaced(place, period=span)
-        place = _replaced(place, headline=result.get("data_type") == "counts" and not old)
+                place = replace(place, period=span)
+        place = replace(place, headline=result.get("data_type") == "counts" and not old)
         self._grounds.complete_history |= bool(window.get("complete_history"))
         reasons = [entry.get("reason") for entry in _objects(result.get("missing"))]
         reasons += [result.get("error"), (result.get("stale") or {}).get("reason")]
@@ -204,7 +221,7 @@ class _Reader:
         if "metric" in data and "over" in data:
             self._metric(data, place)
             return
-        place = _replaced(place, at_least=frozenset(data.get("at_least") or ()))
+        place = replace(place, at_least=frozenset(data.get("at_least") or ()))
         self.walk(data, place)
 
     def walk(self, node: Any, place: _Place, key: str = "", holder: Mapping[str, Any] | None = None) -> None:
@@ -225,7 +242,9 @@ class _Reader:
         bounded = key in place.at_least
         period = place.period if key != "customers" else None
         figure = Figure(value, place.subjects, place.traits, None, False, place.entities, period, at_least=bounded)
-        figure.partial = figure.derived = key == "orders_read"
+        if key == "orders_read":
+            figure.partial = figure.derived = True
+            figure.traits |= {"uncounted"}
         self._add(figure, place)
         if place.headline and len(place.subjects) == 1 and not place.traits:
             self._grounds.headline[next(iter(place.subjects))] = value
@@ -258,10 +277,9 @@ class _Reader:
                 continue
             if name in ("amount", "current_amount") and isinstance(currency, str):
                 continue
-            subjects, traits = concepts(name)
-            traits |= {"net"} if name == "current_total" else NOTHING
-            below = _replaced(place, subjects=subjects or place.subjects, traits=place.traits | traits)
-            self.walk(value, below, name, node)
+            if value is None or isinstance(value, bool):
+                continue
+            self.walk(value, place.about(*concepts(name)), name, node)
 
     def _money(self, node: Mapping[str, Any], currency: str, place: _Place) -> None:
         for name in ("amount", "current_amount"):
@@ -275,7 +293,7 @@ class _Reader:
         entities = set(place.entities)
         if key == "customer" or ("orders" in node and "name" in node and "total" not in node):
             entities = self._named("customer", node.get("name"))
-            place = _replaced(place, traits=NOTHING, period=None)
+            place = replace(place, traits=NOTHING, period=None)
         elif "title" in node:
             entities = {name for name in entities if not name.startswith("product:")}
             entities |= self._named("product", node.get("title"))
@@ -292,7 +310,9 @@ class _Reader:
         if day:
             period = (day.date(), day.date())
             entities.add(f"date:{day.date().isoformat()}")
-        return _replaced(place, entities=frozenset(entities), period=period)
+        if period is place.period and entities == place.entities:
+            return place
+        return place.of(frozenset(entities), period)
 
     def _order(self, node: Mapping[str, Any]) -> set[str]:
         name = str(node.get("name") or "")
@@ -320,8 +340,8 @@ class _Reader:
         objects = _objects(rows)
         complete = _is_whole(key, holder)
         if objects and len(objects) == len(rows) and key in ("orders", "recent_orders") and "created_at" in objects[0]:
-            self._orders(objects, _replaced(place, subjects=frozenset({"order"}), traits=NOTHING), complete)
-        elif key not in ("at_least", "totals", "by_day"):
+            self._orders(objects, replace(place, subjects=frozenset({"order"}), traits=NOTHING), complete)
+        elif key not in ("at_least", "totals", "by_day", "top_items", "fetched"):
             subjects = frozenset({"product"}) if key == "items" else place.subjects
             count = Figure(
                 len(rows), subjects, place.traits, None, False, place.entities, place.period, not complete, True
@@ -386,7 +406,7 @@ class _Reader:
         if len(rows) != len(real):
             count(len(rows), "uncounted")
         count(len(real))
-        for kind in KINDS:
+        for kind in _decidable(rows):
             among = orders if kind in ("test", "cancelled") else real
             count(sum(kind in kinds for _, kinds in among), kind)
         buyers: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -567,7 +587,7 @@ class _Reader:
             )  # fmt: skip
             self._add(figure, place)
             if row.get("days"):
-                self.walk(row["days"], _replaced(place, subjects=frozenset({"day"})), "days")
+                self.walk(row["days"], replace(place, subjects=frozenset({"day"})), "days")
         if ranked:
             self._rank({"product": "units", "day": "day totals"}.get(str(group_by), ""), ranked)
         if isinstance(data.get("groups"), int):
@@ -578,11 +598,6 @@ class _Reader:
 def _objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects in a list; none if it is no list."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
-
-
-def _replaced(place: _Place, **changes: Any) -> _Place:
-    values = {name: getattr(place, name) for name in _Place.__slots__}
-    return _Place(**(values | changes))
 
 
 @lru_cache(maxsize=2048)
@@ -636,6 +651,18 @@ def _total(row: Mapping[str, Any], *, current: bool = False) -> tuple[float | No
         return _decimal(total.get("amount")), total.get("currency")
     amount = row.get("current_amount") if current and row.get("current_amount") is not None else row.get("amount")
     return _decimal(amount), row.get("currency")
+
+
+def _decidable(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The kinds of which every one of these orders says whether it is one."""
+    told = {
+        **dict.fromkeys(("test", "cancelled"), ("test",)),
+        **dict.fromkeys(("paid", "unpaid", "refunded"), ("financial_status",)),
+        **dict.fromkeys(("fulfilled", "unfulfilled"), ("fulfillment_status",)),
+        "guest": ("customer",),
+        **dict.fromkeys(("first_time", "returning"), ("customer", "customer_orders")),
+    }
+    return (kind for kind in KINDS if all(any(name in row for name in told[kind]) for row in rows))
 
 
 def _kinds(row: Mapping[str, Any]) -> frozenset[str]:
