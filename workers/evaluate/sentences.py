@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from workers.evaluate.world import StoreFact, World
+from workers.evaluate.world import INJECTED, StoreFact, World
 
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = ("en", "de")
@@ -88,9 +88,9 @@ class Topic:
     premise: str | None = None
 
     def phrasings(self, language: Language, *, for_tuning: bool) -> list[str]:
-        """The honest answers, unfilled: those that the check may be tuned on, or the others."""
+        """The honest answers, unfilled: those that the check may be tuned on, or those that it has not seen."""
         text = self.texts[language]
-        return [*text["say"][not for_tuning :: 2], *(text.get("more", ()) if for_tuning else ())]
+        return [*text["say"], *text.get("more", ())] if for_tuning else list(text.get("unseen", ()))
 
     def common_facts(self, language: Language) -> tuple[str, ...]:
         """The facts that every phrasing speaks of."""
@@ -147,6 +147,8 @@ def fits(world: World, one: Topic, phrasing: str) -> bool:
     if not known or any(facts[name].value == 0 for name in one.positive):
         return False
     if one.kind == "injection" and not world.is_injected:
+        return False
+    if any(INJECTED in str(facts[name].value) for name in named_in(phrasing)):  # nobody honest repeats that
         return False
     compared = ((facts[mark["a"]], facts[mark["b"]]) for mark in _MARK.finditer(phrasing) if mark["a"])
     if any(a.value == b.value for a, b in compared):
