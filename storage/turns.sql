@@ -153,6 +153,19 @@ SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :tur
 -- name: steps_of
 SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :turn_id ORDER BY step
 
+-- name: usage_of
+SELECT model, sum(coalesce(input_tokens, 0)), sum(coalesce(output_tokens, 0)) FROM steps
+WHERE turn_id = :turn_id AND model IS NOT NULL GROUP BY model ORDER BY model
+
+-- name: first_open
+SELECT t.id FROM turns t WHERE t.conversation_id = :conversation_id AND t.status = 'queued' AND {first_in_conversation}
+FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: messages_waiting
+SELECT t.id, e.id FROM turns t JOIN events e ON e.key = t.event_key
+WHERE t.conversation_id = :conversation_id AND t.status = 'queued' AND t.input ->> 'sender' = 'merchant'
+ORDER BY t.seq LIMIT :limit
+
 -- name: lock_conversation
 SELECT 1 FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE
 

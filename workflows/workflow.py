@@ -68,10 +68,6 @@ class Workflow:
         return self.definition.model
 
     @property
-    def truth(self) -> Literal["strict", "report"]:
-        return self.definition.truth
-
-    @property
     def opens(self) -> Collection[str] | None:
         """The events that may open a conversation here; None for every one."""
         return self.definition.behavior.opens
@@ -88,6 +84,10 @@ class Workflow:
     def opens_any(self, event_type: str) -> bool:
         """Whether this event may open a conversation here although no rule takes it."""
         return self.opens is None or (event_type in self.opens and event_type not in self.rules)
+
+    @property
+    def truth(self) -> Literal["strict", "report"]:
+        return self.definition.truth
 
     @property
     def requirements(self) -> frozenset[str]:

@@ -4,18 +4,22 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from events import agui
+from events.data_types import DATA_TYPES
+from storage import agui
+from storage.agui import Events
 from storage.errors import LostTurn, StorageError
-from storage.outbox import NewReply
+from storage.outbox import CALLS, RESULTS, NewReply
 from storage.turns import FILTERED, Claim, NotDue, Room
 from workers import logs, metrics
-from workers.agent import grounding, prompt_size, tools
+from workers.agent import grounding, prompt_size, shopify_data, tools
 from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
     CLAIMS,
+    PREFETCHED,
     AskModel,
     End,
     Finished,
@@ -26,6 +30,7 @@ from workers.agent.decide import (
     Pause,
     RetryLater,
     RunTools,
+    TakePrefetched,
     Then,
     about_ungrounded,
     next_move,
@@ -35,7 +40,7 @@ from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
 from workers.agent.prompt_size import Message
 from workers.agent.state import TurnState
-from workers.agent.time_limits import MODEL_CALL_SECONDS, TOOL_SECONDS
+from workers.agent.time_limits import MODEL_CALL_SECONDS, PREFETCHED_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
 from workers.agent.transactions import Ended, NewStep, Spent, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
@@ -45,6 +50,7 @@ from workers.model import demo_words
 from workers.model.client import Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.errors import Cause
 from workers.model.response import Answer, ToolCall, assistant_message
+from workers.shop.results import Result
 
 log = logs.get(__name__)
 
@@ -125,8 +131,8 @@ class TurnRunner:
 
     def _work(self, state: TurnState) -> Outcome:
         said = state.claim.input
-        if said.sender == "cj":
-            return self._say(state, said.text)
+        if said.sender == "cj":  # it tells of moves, and nobody is asked
+            return self._end(state)
         while True:
             if self._draining.is_set():
                 return RetryLater(0.0)
@@ -136,12 +142,15 @@ class TurnRunner:
                 now=state.now(),
                 seconds_left=state.seconds_left(),
                 fruitless=state.fruitless,
+                prefetched=state.prefetched,
             )
             match move:
                 case AskModel(step=step, with_tools=with_tools):
                     outcome = self._ask(state, step, with_tools)
                     if outcome is not None:
                         return outcome
+                case TakePrefetched(data_types=data_types):
+                    self._take_prefetched(state, data_types)
                 case RunTools(step=step):
                     self._run_tools(state, step)
                 case Pause(seconds=seconds):
@@ -153,23 +162,14 @@ class TurnRunner:
                 case NoAnswer():
                     return GiveUp(ModelUnavailable.code, ModelUnavailable.merchant)
 
-    def _say(self, state: TurnState, words: str) -> Outcome:
-        """Send text (and a transition) decided by the workflow, without a model."""
-        replies = []
-        hop = state.claim.input.metadata.get("transition")
-        if hop:
-            replies.append(NewReply("moved", agui.workflow_transition(hop["from"], hop["to"])))
-        if words:
-            replies.append(NewReply("said", agui.text(f"{state.claim.run_id}-m0", words)))
-        return self._end(state, replies)
-
-    def _end(self, state: TurnState, replies: list[NewReply] | None = None) -> Outcome:
-        self._close(state.claim, self._transactions.finish(state, replies=replies or []))
+    def _end(self, state: TurnState) -> Outcome:
+        self._close(state.claim, self._transactions.finish(state))
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
         limits = self._cost_limits.within(state.workflow)
-        used_up = self._transactions.begin_call(state, step, limits, self._room(state, limits))
+        used_up, told = self._transactions.begin_call(state, step, limits, self._room(state, limits))
+        self._reply_publisher.publish(told)
         if used_up is not None:
             metrics.budget_used_up(used_up.code)
             return GiveUp(used_up.code, used_up.sentence)
@@ -242,17 +242,18 @@ class TurnRunner:
                 self._transactions.add_step(state, NewStep(step, draft, spent), [], unless_newer=None)
                 return None
             answer = replace(answer, text=words or (None if answer.tool_calls else self._instead(state, answer.text)))
-        replies = self._text(state.claim, step, answer.text)
+        said = _text(state.claim, step, answer.text)
         new = NewStep(step, {**_assistant(answer), **claims}, spent)
-        fence = room if replies else None
+        fence = room if said else None
         if not answer.tool_calls:
-            ended = self._transactions.finish(state, answer=new, replies=replies, unless_newer=fence)
+            ended = self._transactions.finish(state, answer=new, said=said, unless_newer=fence)
             if ended is not None:
                 self._close(state.claim, ended)
                 return Finished()
         else:
-            if not replies or not _pauses(state):  # the calls start with this commit
-                replies = [*replies, *_starts(step, new.assistant)]
+            replies = [NewReply(f"{step}:text", said)] if said else []
+            if not said or not _pauses(state):  # the calls start with this commit
+                replies.append(_announced(state.claim, step, new.assistant))
             outgoing = self._transactions.add_step(state, new, replies, unless_newer=fence)
             if outgoing is not None:
                 self._reply_publisher.publish(outgoing)
@@ -309,37 +310,48 @@ class TurnRunner:
         if (draft := state.draft()) is not None:
             words = grounding.without(grounding.check(draft, state.grounds()), self._instead(state, draft))
         answer = NewStep(step, {"role": "assistant", "content": words})
-        ended = self._transactions.finish(
-            state, answer=answer, replies=self._text(state.claim, step, words), ended_as=code
-        )
+        said = _text(state.claim, step, words)
+        ended = self._transactions.finish(state, answer=answer, said=said, ended_as=code)
         self._close(state.claim, ended)
         return Finished()
-
-    @staticmethod
-    def _text(claim: Claim, step: int, words: str | None) -> list[NewReply]:
-        return [NewReply(f"{step}:text", agui.text(f"{claim.run_id}-m{step}", words))] if words else []
 
     def _run_tools(self, state: TurnState, step: int) -> None:
         assistant = state.steps[-1].assistant
         if assistant.get("content") and (_pauses(state) or state.claim.attempt > 1):
-            self._reply_publisher.publish(self._transactions.add_replies(state, _starts(step, assistant)))
+            announced = _announced(state.claim, step, assistant)
+            self._reply_publisher.publish(self._transactions.add_replies(state, [announced]))
         calls = _calls(assistant)
         failpoint("tools.before")
         results = self._tools.run(
             state.claim,
             calls,
             allowed=state.workflow.tools,
-            seen=state.fetched(),
             results=state.results(),
             seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
         )
         failpoint("tools.after")
-        rows = [
-            {"tool_call_id": call.id, "name": call.name, "content": result}
-            for call, result in zip(calls, results, strict=True)
+        told = [_told(state.claim, step, results)]
+        self._reply_publisher.publish(self._transactions.add_results(state, step, _rows(calls, results), told))
+
+    def _take_prefetched(self, state: TurnState, data_types: tuple[str, ...]) -> None:
+        """Keep what is there in time as a step of the turn, with its results, in one commit."""
+        state.prefetched = ()
+        ids = (f"{PREFETCHED}{state.claim.turn_id}_{number}" for number in range(len(data_types)))
+        calls = [
+            ToolCall(call_id, shopify_data.TOOL.name, {"data_type": data_type})
+            for call_id, data_type in zip(ids, data_types, strict=True)
         ]
-        ends = [NewReply(f"{step}:call:{call.id}:end", agui.tool_call_end(call.id)) for call in calls]
-        self._reply_publisher.publish(self._transactions.add_results(state, step, rows, ends))
+        results = self._tools.run(state.claim, calls, allowed=state.workflow.tools, seconds=PREFETCHED_SECONDS)
+        there = [(call, result) for call, result in zip(calls, results, strict=True) if result["success"]]
+        if not there:
+            log.info("prefetched data was not there in time", data_types=list(data_types))
+            return
+        calls, results = [call for call, _ in there], [result for _, result in there]
+        assistant = assistant_message(Answer(None, tuple(calls), model=""))
+        replies = [_announced(state.claim, 0, assistant), _told(state.claim, 0, results)]
+        self._reply_publisher.publish(
+            self._transactions.begin_with(state, NewStep(0, assistant), _rows(calls, results), replies)
+        )
 
     def _close(self, claim: Claim, ended: Ended | None) -> None:
         if ended is None:
@@ -381,16 +393,45 @@ def _calls(assistant: dict[str, Any]) -> list[ToolCall]:
     ]
 
 
+def _rows(calls: Sequence[ToolCall], results: Sequence[Result]) -> list[dict[str, Any]]:
+    return [
+        {"tool_call_id": call.id, "name": call.name, "content": result}
+        for call, result in zip(calls, results, strict=True)
+    ]
+
+
+def _told(claim: Claim, step: int, results: Sequence[Result]) -> NewReply:
+    """Whether the tool calls of a step worked."""
+    told: Events = []
+    for number, result in enumerate(results):
+        told += agui.tool_result(_call_id(claim, step, number), result.get("error_code"))
+    return NewReply(f"{step}{RESULTS}", told)
+
+
 def _pauses(state: TurnState) -> bool:
     """Whether CJ pauses after a message, before it goes on."""
     return state.workflow.limits.pause_between_messages_seconds > 0
 
 
-def _starts(step: int, assistant: dict[str, Any]) -> list[NewReply]:
-    return [
-        NewReply(
-            f"{step}:call:{item['id']}:start",
-            agui.tool_call_start(item["id"], tools.canonical(item["function"]["name"])),
-        )
-        for item in assistant["tool_calls"]
-    ]
+def _text(claim: Claim, step: int, words: str | None) -> Events:
+    return agui.text(_message_id(claim, step), words) if words else []
+
+
+def _message_id(claim: Claim, step: int) -> str:
+    return f"{claim.run_id}-m{step}"
+
+
+def _call_id(claim: Claim, step: int, number: int) -> str:
+    """Not the model's: some begin anew with `call_0` in every answer, and some hide kilobytes in it."""
+    return f"{_message_id(claim, step)}-c{number}"
+
+
+def _announced(claim: Claim, step: int, assistant: dict[str, Any]) -> NewReply:
+    """The tool calls of a step, begun."""
+    told: Events = []
+    for number, call in enumerate(_calls(assistant)):
+        data_type = (call.arguments or {}).get("data_type")
+        known = data_type if data_type in DATA_TYPES else None
+        name = tools.known_name(call.name)
+        told += agui.tool_call(_call_id(claim, step, number), name, _message_id(claim, step), known)
+    return NewReply(f"{step}{CALLS}", told)

@@ -8,6 +8,7 @@
         └── no model answered        asked again after MODEL_RETRY_SECONDS, then twice as long each time, or the wait
                                      it named, while LONGEST_MODEL_RETRY_SECONDS remain and no more than
                                      `decide.MAX_FRUITLESS_CALLS` brought nothing; then "Sorry, I can't think straight"
+    prefetched data to begin with    PREFETCHED_SECONDS; then the model asks for it itself
     the tool calls of one step       TOOL_SECONDS; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
     Postgres away                    TRANSACTION_SECONDS; then the turn is left to its lease
     its worker dies                  CJ_LEASE_SECONDS until another takes over; after `storage.turns.MAX_FAILURES`
@@ -24,6 +25,8 @@ LONGEST_MODEL_RETRY_SECONDS = 10.0
 """A waiting turn blocks its conversation, so no pause is longer."""
 TOOL_SECONDS = 12.0
 """Longest wait for the tool calls of one step."""
+PREFETCHED_SECONDS = 2.0
+"""How long a turn that is to begin with prefetched data waits for it: about what a model takes to ask for it."""
 ASK_AGAIN_SECONDS = 1.5
 """A request without an answer is resent after this long: its message or its worker may be lost."""
 CLOSING_SECONDS = 8.0

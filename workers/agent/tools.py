@@ -46,27 +46,23 @@ class Tools:
         calls: Sequence[ToolCall],
         *,
         allowed: Collection[str] | None,
-        seen: Collection[str],
         seconds: float,
         results: Sequence[Result] = (),
     ) -> list[Result]:
         """The results of `calls`, in order, within `seconds`. All requests are sent before waiting for any.
 
-        `seen` are the data types this turn already has; requesting one again is answered without a fetch. `results`
-        are those of its earlier calls.
+        `results` are those of the turn's earlier calls: requesting their data again is answered without a fetch.
         """
         deadline = time.monotonic() + seconds
         so_far = list(results)
-        turn = ToolTurn(
-            claim, self._database, self._cache, self._wake_ups, self._ask_again_seconds, so_far, tuple(seen)
-        )
+        turn = ToolTurn(claim, self._database, self._cache, self._wake_ups, self._ask_again_seconds, so_far)
         waiting = [_begin(turn, call, allowed) for call in calls]
         found = []
         for call, finish in zip(calls, waiting, strict=True):
             result = shrunk(finish(deadline))
             so_far.append(result)
             found.append(result)
-            metrics.tool_call(_known_name(call), _outcome(result))
+            metrics.tool_call(known_name(call.name), _outcome(result))
         return found
 
 
@@ -82,9 +78,9 @@ def _begin(turn: ToolTurn, call: ToolCall, allowed: Collection[str] | None) -> C
     return tool.begin(turn, arguments) if isinstance(arguments, Arguments) else at_once(arguments)
 
 
-def _known_name(call: ToolCall) -> str:
-    name = canonical(call.name)
-    return name if name in REGISTRY else "unknown"
+def known_name(name: str) -> str:
+    """The tool's own name; "unknown" for what a model made up."""
+    return canonical(name) if canonical(name) in REGISTRY else "unknown"
 
 
 def _outcome(result: Result) -> str:

@@ -14,8 +14,7 @@ from functools import partial
 
 from sqlalchemy import text
 
-from events import agui
-from storage import inbox, outbox, privacy, turns, usage
+from storage import agui, inbox, outbox, privacy, turns, usage
 from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
@@ -107,20 +106,10 @@ class Duties:
 
 
 def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
-    replies = _append(session, turn, NewReply(agui.END_KEY, agui.run_error("turn_lost", LOST)))
+    unanswered = outbox.unanswered_calls(session, turn.turn_id)
+    end = [*unanswered, *agui.run_error(f"turn_{turn.turn_id}", "turn_lost", LOST)]
+    replies = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, end)])
     return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)
-
-
-def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingReply]:
-    return outbox.append(
-        session,
-        turn_id=turn.turn_id,
-        conversation_id=turn.conversation_id,
-        turn_seq=turn.seq,
-        causation_id=turn.event_id,
-        traceparent=turn.traceparent,
-        replies=[reply],
-    )
 
 
 class Sweeper:
