@@ -1,7 +1,6 @@
 """Puts thousands of sentences, true and false, to the check alone (`workers.agent.grounding`), without the workers.
 
-The even stores, and the phrasings `say` and `more`, are those that the check was tuned on; what counts are the odd
-stores
+The check was tuned on the even stores with the phrasings `say` and `more`; the figures that count are of the odd stores
 with the phrasings `unseen`.
 """
 

@@ -28,6 +28,8 @@ the store demands.
 _MARK = re.compile(
     r"\{(?:period:(?P<period>\w+)|(?P<a>\w+)<>(?P<b>\w+)|(?P<fact>\w+))(?P<how>[#~]|@\w+)?(?:\|(?P<one>[^{}|]*)\|(?P<many>[^{}|]*))?\}"
 )
+#: A period may begin any sentence, or line of a list.
+_BEGINNING = re.compile(r"(?:^|(?<=[.!?] )|(?<=\n- ))[a-zäöü]")
 BELIEF = "{wrong}"
 _PERIOD_FACTS = {
     "orders": ("window", {"week": "week_orders", "today": "today"}),
@@ -354,7 +356,7 @@ class Writer:
             return f"{value} {noun}" if noun else value
 
         text = _MARK.sub(written, phrasing)
-        return text[0].upper() + text[1:]
+        return _BEGINNING.sub(lambda found: found[0].upper(), text)
 
     def written(self, fact: StoreFact, how: str | None = None) -> str:
         """A fact as people write it."""
