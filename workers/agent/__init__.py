@@ -2,6 +2,6 @@
 
 Start reading in `decide` (pure: the next move), then `runner` (carries it out), `transactions` (what is committed
 together), `state`, `prompt`, `leases`. `tool` says what a tool is, `tools` lists and runs them. All time limits are in
-`time_limits`.
+`time_limits`. `grounding` checks what is said: against `grounds`, what was read; `claims` reads the text.
 May import workflows, shopify's errors, storage, events, and within workers the root, `model`, `shop` and `delivery`.
 """

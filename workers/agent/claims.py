@@ -115,9 +115,9 @@ def sentences(text: str) -> list[str]:
     pieces, start = [], 0
     for found in _END.finditer(text):
         before = text[start : found.start()]
-        if "\n" not in found[0] and _ABBREVIATION.search(before.rstrip("\"”“»’')]")):
-            if not _ENDS_WITH_NUMBER.search(before) or _MONTH_FOLLOWS.match(text, found.end()):
-                continue
+        is_number = _ENDS_WITH_NUMBER.search(before) is not None and not _MONTH_FOLLOWS.match(text, found.end())
+        if "\n" not in found[0] and not is_number and _ABBREVIATION.search(before.rstrip("\"”“»’')]")):
+            continue
         if before.strip():
             pieces.append(text[start : found.end()])
             start = found.end()
@@ -323,7 +323,7 @@ _PERIOD = at_words(
     r"(?:last|past|previous|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r""
     r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range))\b"
-    r"|(?P<word>as of (?:today|now)|today so far|today|yesterday|(?:this|the current|the) (?:week|month|year)"
+    r"|(?P<word>as of (?:today|now)|(?:your|the past|ihre|deine|die|der) (?:week|woche)(?! (?:before|davor))|today so far|today|yesterday|(?:this|the current|the) (?:week|month|year)"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|heute|gestern|vorgestern|jemals|(?:in )?diese[rnm]?s? (?:woche|monats?|jahre?s?|quartals?)"
@@ -363,23 +363,28 @@ def _month(word: str) -> int:
     return _MONTH_NUMBERS[word.lower()[:3]]
 
 
-def _dates(match: re.Match[str]) -> frozenset[tuple[int | None, int, int | None]]:
-    """(year, month, day) as it may be meant; None where it is not said."""
+def _dates(match: re.Match[str]) -> frozenset[tuple[int | None, int, int | None]] | None:
+    """(year, month, day) as it may be meant, None where it is not said; None if it is no date at all."""
+
+    def number(name: str) -> int | None:
+        return int(match[name]) if match[name] else None
+
     if match["iso"]:
-        return frozenset({(int(match["iy"]), int(match["im"]), int(match["id"]))})
-    if match["md_m"]:
-        return frozenset({(int(match["md_y"]) if match["md_y"] else None, _month(match["md_m"]), int(match["md_d"]))})
-    if match["dm_m"]:
-        return frozenset({(int(match["dm_y"]) if match["dm_y"] else None, _month(match["dm_m"]), int(match["dm_d"]))})
-    if match["my_m"]:
-        return frozenset({(int(match["my_y"]), _month(match["my_m"]), None)})
-    if match["d1"]:
-        return frozenset({(None, int(match["d2"]), int(match["d1"]))} if 1 <= int(match["d2"]) <= 12 else ())
-    one, two = int(match["n1"]), int(match["n2"])
-    year = int(match["ny"]) if match["ny"] else None
-    year = year + 2000 if year is not None and year < 100 else year
-    pairs = {(two, one)} | ({(one, two)} if match["nm"] == "/" else set())
-    return frozenset((year, month, day) for month, day in pairs if 1 <= month <= 12 and 1 <= day <= 31)
+        found = {(number("iy"), int(match["im"]), number("id"))}
+    elif match["md_m"]:
+        found = {(number("md_y"), _month(match["md_m"]), number("md_d"))}
+    elif match["dm_m"]:
+        found = {(number("dm_y"), _month(match["dm_m"]), number("dm_d"))}
+    elif match["my_m"]:
+        found = {(number("my_y"), _month(match["my_m"]), None)}
+    elif match["d1"]:
+        found = {(None, int(match["d2"]), number("d1"))}
+    else:
+        one, two, year = int(match["n1"]), int(match["n2"]), number("ny")
+        year = year + 2000 if year is not None and year < 100 else year
+        found = {(year, two, one)} | ({(year, one, two)} if match["nm"] == "/" else set())
+    found = {(year, month, day) for year, month, day in found if 1 <= month <= 12 and 1 <= (day or 1) <= 31}
+    return frozenset(found) or None
 
 
 def _clock(match: re.Match[str]) -> tuple[int, int | None]:
@@ -393,6 +398,9 @@ def _clock(match: re.Match[str]) -> tuple[int, int | None]:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
+_DIGIT = re.compile(r"\d")
+_LIKE_URL = re.compile(r"://|@|\w\.\w")
+_RANK_WORD = re.compile(r"number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth")
 _TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])")
 _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
 _SUBJECTS = at_words(
@@ -412,10 +420,10 @@ _SUBJECTS = at_words(
     r"|countries|länder\w*|cities|städte\w*))\b"
 )
 _TRAITS = at_words(
-    r"(?P<unfulfilled>unfulfilled|unshipped|not (?:yet )?(?:been )?(?:fulfilled|shipped|sent)"
+    r"(?P<unfulfilled>unfulfilled|(?:haven't|hasn't|have not|has not|aren't|isn't|weren't|not) (?:yet )?(?:been )?(?:fulfilled|shipped|sent)|unshipped|not (?:yet )?(?:been )?(?:fulfilled|shipped|sent)"
     r"|(?:to|awaiting|pending|for|need|needs) (?:be )?(?:fulfil(?!led in)\w*|ship(?:ped|ment|ping)?|sent)\b|(?:need|left|still|have|has) to (?:be )?(?:fulfil\w*|ship\w*)"
     r"|unerfüllt\w*|unversandt\w*|nicht (?:\w+ )?(?:versandt?|versendet|verschickt|erfüllt|ausgeführt|bearbeitet)\w*"
-    r"|(?:auf|zum|für den|vor dem) (?:den |ihren |die )?versand\b|zu (?:versenden|verschicken|erfüllen)|versandbereit\w*"
+    r"|(?:auf|zum|für den|vor dem) (?:den |ihren |die )?versand\b|noch (?:verschickt|versendet|versandt|erfüllt) werden|noch (?:zu )?(?:verschicken|versenden)|zu (?:versenden|verschicken|erfüllen)|versandbereit\w*"
     r"|versand (?:steht|stehen)|ausstehend\w*|unbearbeitet\w*)"
     r"|(?P<fulfilled>(?:fulfilled|shipped|delivered|versandt\w*|versendet\w*|verschickt\w*|ausgeliefert\w*|geliefert\w*|erfüllt\w*))"
     r"|(?P<open>(?:open|offene?[nrsm]?)\b)"
@@ -426,26 +434,28 @@ _TRAITS = at_words(
     r"|(?P<cancelled>cancel(?:l?ed|lations?)?\b|storniert\w*|stornierung\w*)"
     r"|(?P<test>tests?\b|testbestell\w*)"
     r"|(?P<guest>guests?\b|gast\w*|gäste\w*)"
-    r"|(?P<first_time>first[- ]time\w*|new (?:customers?|buyers?|clients?|shoppers?)|(?:was|were|are|is) new\b|(?:war|waren|ist|sind) neu\b|neukund\w*|neue?[nr]?(?= (?:kund|käufer))"
+    r"|(?P<first_time>first[- ]time\w*|new (?:customers?|buyers?|clients?|shoppers?)|(?:was|were|are|is) new\b|(?:war|waren|ist|sind) neu\b|neu(?=[,.;]|$)|neukund\w*|neue?[nr]?(?= (?:kund|käufer))"
     r"|erstkäufer\w*|erstbesteller\w*|erstmals|zum ersten mal|ordered (?:only )?once\b|for the first time)"
     r"|(?P<returning>returning|repeat\w*|more than (?:once|one order)|ordered (?:again|before)|stammkund\w*|wiederkehrend\w*"
-    r"|wiederholt\w*|mehr als (?:einmal|eine)|mehrfach\w*|bestandskund\w*|wiederholungs\w*|came back|loyal)"
+    r"|wiederholt\w*|mehr als (?:einmal|eine)|mehrfach\w*|bestandskund\w*|wiederholungs\w*|came back|(?:kamen|kommen|kam) wieder|loyal)"
     r"|(?P<stock>in stock|inventory|stock(?:ed)?\b|on hand|available|auf lager|\w*lager\w*|\w*bestands?\b|bestände\w*|vorrätig\w*|verfügbar\w*)"
     r"|(?P<sold>sold\b|sell(?:s|ing|er|ers)?\b|\w*verkauf\w*|bestseller\w*|abgesetzt)"
-    r"|(?P<average>averag\w*|avg\b|mean\b|aov\b|\w*durchschnitt\w*|im (?:schnitt|mittel)\b|mittlere\w*|apiece\b|per order|(?:pro|je) bestellung|an? typical)"
-    r"|(?P<median>median\w*|in the middle\b|half (?:of )?(?:the |your |these )?orders|(?:die )?hälfte (?:der|ihrer|deiner) bestellungen|hälfte (?=bleibt|liegt|kostet|ist unter|unter))"
+    r"|(?P<average>averag\w*|avg\b|mean\b|aov\b|\w*durchschnitt\w*|mittelwert\w*|im (?:schnitt|mittel)\b|mittlere\w* (?:bestell|auftrag)\w*|apiece\b|per order|(?:pro|je) bestellung|an? typical)"
+    r"|(?P<median>median\w*|mittlere\w* (?!bestell|auftrag)|in the middle\b|half (?:of )?(?:the |your |these )?orders|(?:die )?hälfte (?:der|ihrer|deiner) bestellungen|hälfte (?=bleibt|liegt|kostet|ist unter|unter))"
     r"|(?P<largest>(?:(?:top|record|peak)(?= order| purchase)|maximum|largest|biggest|highest|most expensive|most valuable|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\b)"
     r"|(?P<smallest>(?:smallest|lowest|cheapest|least expensive|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\b)"
     r"|(?P<price>start(?:s|ing)? (?:at|from)\b|pric(?:es?|ed)\b|costs?\b|costing\b|\w*preise?s?n?\b|koste[tn]\b)"
     r"|(?P<daily>(?:per|a|each|every) day\b|daily\b|(?:pro|je|am) tag\b|täglich\w*)"
     r"|(?P<revenue>revenue|sales\b|turnover|earn\w*|income|(?:come|comes|came|adds?|added|amounts?) (?:up )?to\b|brought in\b|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen )?auf\b|belaufen|summieren|in total\b|in all\b|all told\b|total(?:l?ing|l?ed|s)?\b"
     r"|worth\b|made\b|\w*umsatz\w*|\w*umsätze\w*|erlös\w*|einnahmen|gesamt\w*|insgesamt|zusammen\b|summe\b|together\b|combined\b|sum\b|altogether)"
-    r"|(?P<net>after (?:\w+ )?(?:refunds|returns|changes|edits)|nach (?:\w+ )?(?:erstattungen|retouren|abzug|änderungen|rückgaben)|netto|net\b)"
-    r"|(?P<recent>(?:latest|newest|recent(?:ly)?|last|most recent|these|those|them|listed|shown|following|of which|i (?:see|looked|read)"
+    r"|(?P<loose>(?:wait(?:s|ing|ed)?|awaiting|needs?|needing|must|left|still|pack(?:ed|ing)?|go out|outstanding|pending|unterwegs|on (?:its|their) way"
+    r"|wart(?:en|et|end\w*)|müssen|musst?|noch|liegen|verschick\w*|versend\w*|ship(?:ping|ped)?|send|raus)\b)"
+    r"|(?P<net>(?:abzüglich|less|minus|net of) (?:\w+ )?(?:refunds|returns|erstattungen|retouren)|after (?:\w+ )?(?:refunds|returns|changes|edits)|nach (?:\w+ )?(?:erstattungen|retouren|abzug|änderungen|rückgaben)|netto|net\b)"
+    r"|(?P<recent>(?:cases|fällen?|latest|newest|recent(?:ly)?|last|most recent|these|those|them|listed|shown|following|of which|i (?:see|looked|read)"
     r"|neueste\w*|jüngste\w*|letzte\w*|diese[rnm]?|davon|darunter|folgende\w*|aktuellste\w*|zuletzt|ihnen|derer|gelistet\w*|gezeigt\w*)\b)",
 )
 _BREAK = re.compile(
-    r";(?=\s)|,(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r";(?=\s)|,(?=\s)|(?<=[\d€$£%]):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
     r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
 )
 _URL = re.compile(
@@ -462,7 +472,7 @@ _ORDER = re.compile(
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 _RANK = re.compile(
     r"\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
-    r"|\b24/7\b|\b[a-z]+\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
+    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b[\w.]+ times (?:what|as|more|the|that)\b|\b\w+mal so\b|\b24/7\b|\b[a-z]+\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 
 
@@ -470,8 +480,9 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     """One sentence. `names`: what is known by name in lower case, and its keys ("product:…", "customer:…")."""
     plain = lowered(text)
     sentence = Sentence(text, plain)
-    masked = _URL.sub(_mask, plain)
+    masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain
     masked = _named(sentence, masked, names)
+    has_digits = _DIGIT.search(masked) is not None
     for pattern, kind, value in (
         (_ORDER, "order", lambda found: (found["hash"] or found["bare"]).upper()),
         (_DATE, "date", _dates),
@@ -480,13 +491,16 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         (_PERIOD, "period", _period),
     ):
         into: list[Mention] = getattr(sentence, f"{kind}s")
+        if not has_digits and kind in ("order", "date", "time"):
+            continue
         for found in pattern.finditer(masked):
             if (meant := value(found)) is not None:
                 end = found.start() + len(found[0].rstrip())
                 into.append(Mention(found.start(), end, text[found.start() : end].strip(), kind, meant))
         masked = _without(masked, into)
-    for pattern in (_PHONE, _LIST_MARK, _RANK):
-        masked = pattern.sub(_mask, masked)
+    if has_digits or _RANK_WORD.search(masked):
+        for other in (_PHONE, _LIST_MARK, _RANK):
+            masked = other.sub(_mask, masked)
     sentence.masked = masked
     sentence.cased = text if masked == plain else "".join(map(_as_masked, text, masked))
     sentence.numbers = _numbers(sentence.cased)
@@ -519,6 +533,7 @@ def _named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]])
         start = masked.find(name)
         while start >= 0:
             end = start + len(name)
+            end += masked[end : end + 1] == "s"  # several of them
             if (
                 not (masked[start - 1 : start].isalnum() and name[0].isalnum())
                 and not (masked[end : end + 1].isalnum() and name[-1].isalnum())

@@ -12,9 +12,21 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from functools import lru_cache
 from typing import Any
 
-from workers.agent.claims import Mention, Number, Sentence, at_words, lowered, parse, sentences
+from workers.agent.claims import (
+    SYMBOLS,
+    WORDS,
+    Mention,
+    Number,
+    Sentence,
+    at_words,
+    concepts,
+    lowered,
+    parse,
+    sentences,
+)
 from workers.agent.grounds import Figure, Grounds, Range, fits
 
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
@@ -73,7 +85,7 @@ _HYPOTHETICAL = at_words(
 )
 _ADVICE = re.compile(
     r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps|usually|typically|often"
-    r"|generally|industry|benchmark|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
+    r"|generally|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
     r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
     r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|üblich\w*|meist|oft|in der regel|tipp|idee"
     r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
@@ -127,7 +139,7 @@ _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|d
 _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
 _AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„«»\"]?")
 _BETWEEN = re.compile(
-    r"\b(?:comes?|came|are|were|is|was|have|had|has|from|by|for|at|placed|sind|waren|war|kamen|kommen|haben|hat|stammen|von|wurden|für|bei)\b"
+    r"\b(?:cases|fällen?|comes?|came|are|were|is|was|have|had|has|from|by|for|at|placed|sind|waren|war|kamen|kommen|haben|hat|stammen|von|wurden|für|bei)\b"
 )
 _ACTS = re.compile(
     r"\b(?:bought|ordered|placed|made|spent|purchased|holds|contains|kaufte|gekauft|bestellte|bestellt|enthält|gab)\b"
@@ -158,7 +170,7 @@ _TREND = at_words(
     r"|gesunken|sinkt|sinken|gefallen|fällt|zurückgegangen|geschrumpft|schrumpft|abgenommen|eingebrochen|nehmen ab|nimmt ab|im minus|schlechter als|rückläufig))"
     r"|(?P<more>(?:more|better|higher|stronger|mehr|besser|höher|stärker)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
     r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
-    r"|(?P<noun>(?:upward|downward|positive|negative|growing|rising|falling|clear|strong|steady)\s(?:\w+\s)?trend|(?:strong|steady|clear|healthy|solid) growth|growth of|(?:an?|the) (?:increase|rise|jump|drop|decline|decrease|growth|uptick|dip|fall) (?:of|in|from|compared)"
+    r"|(?P<noun>(?:is|are|was|were) (?:up|down) (?:by )?(?:about |roughly )?\d|(?:upward|downward|positive|negative|growing|rising|falling|clear|strong|steady)\s(?:\w+\s)?trend|(?:strong|steady|clear|healthy|solid) growth|growth of|(?:an?|the) (?:increase|rise|jump|drop|decline|decrease|growth|uptick|dip|fall) (?:of|in|from|compared)"
     r"|(?:aufwärts|abwärts)trend|wachstum von|(?:ein|einen|der) (?:anstieg|rückgang|zuwachs|einbruch) (?:von|um|bei|der)|(?:starkes|klares|solides|deutliches) wachstum))",
 )
 _UNSURE = re.compile(
@@ -171,7 +183,7 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
         (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
         (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
         (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
-        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war)\b", ("order total",), "order", True),
+        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|·)", ("order total",), "order", True),
         (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|·|#)", ("order total",), "order", False),
         (r"\b(?:newest|latest|most recent|last|neueste\w*|letzte|jüngste\w*)\s(?:order|purchase|one|bestellung)\b(?! (?:number )?\d)", ("newest",), "order", True),
         (r"\b(?:oldest|first|earliest|älteste\w*|erste|früheste\w*)\s(?:order|bestellung)\s(?:shown|listed|here|in the list|of these|in der liste)", ("newest",), "order", False),
@@ -180,15 +192,17 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
         (r"\b(?:best|top|most loyal|most active|biggest|most frequent|most valuable)\s(?:\w+ )?(?:customer|buyer|shopper)|\b(?:beste|treueste|aktivste|größte|wichtigste)\w* (?:stamm)?kund\w+|\bordered (?:the )?most(?: often)?\b|\bam (?:häufigsten|meisten) bestellt hat|\bbestellt am (?:häufigsten|meisten)", ("customer orders", "order total"), "customer", True),
     )
 )  # fmt: skip
+_TOP = re.compile(r"best|most|least|top|worst|popular|est\b|last|first|fewest|meist|ste[nrsm]?\b|letzte|wenigsten")
 _NAME = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’.&-]*(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*)"
 _NAMED = re.compile(
-    rf"(?P<role>\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.|[Ii]t was|[Tt]hat was|[Tt]hat is|[Dd]as war|[Dd]as ist|[Ee]s war|is|ist|sell|sold|bought|ordered|opened|kaufte|bestellte|verkaufst|verkaufen|steht|:)\s)(?P<name>{_NAME}{{1,3}})"
+    rf"(?P<role>(?:\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.|[Ii]t was|[Tt]hat was|[Tt]hat is|[Dd]as war|[Dd]as ist|[Ee]s war|is|ist|sell|sold|bought|ordered|opened|kaufte|bestellte|verkaufst|verkaufen|steht)|:)\s)(?P<name>{_NAME}{{1,3}})"
     rf"|(?P<single>\b(?:customers?|buyers?|Kund(?:e|in)|Käufer(?:in)?)\s(?:named |called |namens )?(?!Support|Service|Care)[A-ZÄÖÜ][\w'’-]+)"
     rf"|(?P<called>\b(?:called|named|namens|heißt|nennt sich)\s(?!in\b)[^\W\d_a-zäöüß][\w'’&-]*(?:\s(?:&\s)?[^\W\d_a-zäöüß][\w'’&-]*){{0,3}})"
     rf"|(?P<plan>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})(?=[”“\"]?[\s-](?:plan|Tarif|Paket)\b)"
     rf"|\b(?:Tarif|Paket|plan)\s[“„\"]?(?P<tariff>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})"
     rf"|^(?P<label>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[\w'’&-]+){{1,4}})(?=:\s\D{{0,3}}\d+ (?:units|pieces|Stück|×|x\b))"
     rf"|(?P<acts>{_NAME}{{1,3}})(?=\s(?:(?:has|have|had|just|is|was|hat|ist|war)\s)?(?:\w+\s)?(?:(?<=has )|(?<=have )|(?<=had )|(?<=hat )|ordered|bought|purchased|placed|spent|bestellte?|gekauft|kaufte|bestellt|is your|is the|was your|was the|ist Ihr|ist dein|ist der|ist die|sold|sells|verkauft|returned|paid|has \d|hat \d))"
+    rf"|(?<=[\w·,“„\"(]\s)(?P<amid>{_NAME}{{1,4}})|^(?P<first>{_NAME}{{1,4}})(?=\s(?:is|has|costs?|kostet|ist|hat|war|was|leads|starts|stands|steht|führt|sells?)\b)"
     rf"|(?P<is>(?:best[- ]?seller|best[- ]selling (?:product|item)|top product|most popular (?:product|item)|best(?:er|e)? (?:customer|buyer|Kunde|Kundin)|top customer|Topseller|Bestseller|beliebteste\w* Produkt|meistverkaufte\w* (?:Produkt|Artikel))\s(?:\w+\s){{0,4}}?(?:is|was|are|ist|war|sind)\s(?:the |der |die |das |currently |aktuell )?)(?P<what>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,4}})"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
@@ -217,12 +231,17 @@ class _Judge:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
+        self._last_place: tuple[Number, tuple[int, int]] | None = None
         self._extremes: set[str] = set()
+        self._net = False
+        self._sure: list[Number] = []
+        """Grounded numbers of the sentence before."""
         self._kinds: set[str] = set()
         """Of whom the sentence before spoke."""
 
     def sentence(self, said: Sentence) -> Verdict:
         good, bad = 0, []
+        self._net = any(trait.kind == "net" for trait in said.traits)
         extremes = {trait.kind for trait in said.traits if trait.kind in ("largest", "smallest")}
         self._extremes = extremes or ({"largest", "smallest"} if _RANGE.search(said.masked) else set())
         sure: list[Number] = []
@@ -233,6 +252,7 @@ class _Judge:
             elif ok is False:
                 doubtful.append(number)
         good += len(sure)
+        sure += self._sure
         for number in doubtful:
             if self._follows(said, number, sure):
                 good += 1
@@ -247,6 +267,7 @@ class _Judge:
             self._spans += self._ranges(period, said)
         if good and self._is_current and not self._age_is_told and self._grounds.is_old:
             bad.append((_CURRENT.search(said.plain) or [said.text.strip()])[0])
+        self._sure = [number for number in sure if number in said.numbers]
         self._kinds = {key.partition(":")[0] for name in said.names for key in name.value or ()}  # type: ignore[attr-defined]
         return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
 
@@ -264,6 +285,8 @@ class _Judge:
             subjects = self._subjects
         if subjects - {"money", "foreign"}:
             self._subjects = subjects - {"money", "foreign"}
+        if is_count and said.plain.rstrip().endswith("?") and _SELECTION.search(before + "|" + after):
+            return None
         if is_count and _SELECTION.search(before + "|" + after):
             return self._is_selection(said, number, subjects) or self._was_written(said, number, subjects)
         if self._in_data(said, number, left, right, subjects):
@@ -277,21 +300,25 @@ class _Judge:
             return len(said.plain.split()) <= 4
         if number.percent and number.readings[0][0] == 100 and not subjects:
             return False
+        talk = _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after))
+        is_count = number.currencies is None and not number.percent
+        if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
+            return False
         owned = _OWNED.search(before) is not None or _STATED.search(before) is not None
         clause = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
         if _HYPOTHETICAL.search(clause):
-            return owned and about_store
+            return _OWNED.search(before) is not None and about_store
         if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or said.plain.rstrip().endswith("?"):
             return owned if number.currencies or number.percent or not about_store else True
-        if not about_store and number.currencies is None and not number.percent:
-            if _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after)):
-                return False
-            if after[:1].isalpha() or before[-1:].isalpha():
-                return False
-        return True
+        is_stated = owned or re.search(r"[:=]\s*$", before) is not None
+        if not is_count and not is_stated and (_ADVICE.search(said.masked) or _HYPOTHETICAL.search(said.masked)):
+            return False
+        return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
 
     def _around(self, said: Sentence, number: Number) -> tuple[int, int]:
         """Where what belongs to the number begins and ends: between its neighbours and the breaks of the sentence."""
+        if self._last_place is not None and self._last_place[0] is number:
+            return self._last_place[1]
         whole, part = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
         left = max((end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start), default=0)
@@ -300,6 +327,7 @@ class _Judge:
         if part is not None:  # what is said behind it is said of the part
             nouns = [s.end for s in said.subjects if number.end <= s.start < right][:1]
             right = nouns[0] if nouns else right
+        self._last_place = number, (left, right)
         return left, right
 
     def _is_selection(self, said: Sentence, number: Number, subjects: frozenset[str]) -> bool:
@@ -341,9 +369,9 @@ class _Judge:
         whole, _ = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
         for name in said.names:
-            if behind <= name.start < right and any(str(key).startswith("product:") for key in name.value or ()):  # type: ignore[attr-defined]
-                if _AMOUNT_OF.fullmatch(said.masked[behind : name.start]):
-                    return frozenset({"unit"})
+            is_product = any(key.startswith("product:") for key in _keys(name))
+            if is_product and behind <= name.start < right and _AMOUNT_OF.fullmatch(said.masked[behind : name.start]):
+                return frozenset({"unit"})
         for subject in said.subjects:
             if behind <= subject.start < right:
                 between = said.masked[behind : subject.start]
@@ -379,7 +407,9 @@ class _Judge:
                 found += self._grounds.by_value.get(round(abs(value), 4), ())
             if found and number.currencies is None and not number.percent:
                 return found
-        return found + [figure for figure in self._grounds.figures if fits(number, figure.value)]
+        kinds = ["money"] if number.currencies is not None else ["percent"] if number.percent else ["count", "money"]
+        among = (figure for kind in kinds for figure in self._grounds.by_kind.get(kind, ()))
+        return found + [figure for figure in among if fits(number, figure.value)]
 
     def _same_kind(self, number: Number, figure: Figure, subjects: frozenset[str]) -> bool:
         if number.percent != figure.percent:
@@ -444,12 +474,17 @@ class _Judge:
             return False
         if "net" in needed and "net" not in figure.traits and figure.currency is not None:
             return not any("net" in f.traits for f in self._grounds.figures)
+        unsaid = figure.traits & STRICT - allowed
+        if "loose" in allowed and unsaid and unsaid <= {"open", "unfulfilled"}:
+            allowed |= unsaid
         if figure.traits & STRICT - allowed - ({"average"} if "daily" in allowed else frozenset()):
             return False
         if "sold" in needed and "sold" not in figure.traits and "order" in figure.subjects and figure.currency is None:
             return not any(name.startswith("product:") for name in figure.entities)
         asked = needed & ASKED - {"largest", "smallest"}
         if figure.currency is not None:
+            if "net" in figure.traits and "net" not in allowed and not self._net and not names:
+                return False
             if figure.derived and figure.traits & {"largest", "smallest"} - allowed - self._extremes:
                 return False
             if "price" in asked and "price" not in figure.traits:
@@ -515,6 +550,8 @@ class _Judge:
         ordered = {name for name in figure.entities if name.startswith("order:")}
         if ordered and len(said.orders) == 1 and f"order:{said.orders[0].value}" not in ordered:
             return False
+        if len(said.orders) == 1 and not ordered and figure.derived and "unit" in figure.subjects and figure.entities:
+            return False
         if figure.currency is not None and not self._is_of_the_named(said, figure, names, inherited):
             return False
         for kind in ("order", "customer", "product"):
@@ -536,9 +573,10 @@ class _Judge:
         orders = {name for name in names | inherited if name.startswith("order:")}
         mine = {name for name in figure.entities if name.startswith("order:")}
         if mine and "order" in figure.subjects and not mine & orders:
-            if any(name.startswith("product:") for name in names | inherited) and not figure.entities & {
-                name for name in names | inherited if name.startswith("customer:")
-            }:
+            buyers = {name for name in names | inherited if name.startswith("customer:")}
+            if buyers & figure.entities:
+                return True
+            if any(name.startswith("product:") for name in names | inherited):
                 return False
             return "order" in self._kinds or _SINGLE_ORDER.search(said.plain) is not None
         buyers = {name for name in figure.entities if name.startswith("customer:")}
@@ -730,6 +768,8 @@ class _Judge:
         left, right = self._around(said, number)
         if not sure or not (number.percent or _SUM_OF.search(said.masked[left:right])):
             return False
+        if number.percent:
+            sure = [other for other in sure if other in said.numbers]
         values = [
             other.readings[0][0]
             for other in sure
@@ -851,12 +891,21 @@ class _Judge:
     def _names(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         masked = said.masked
         for found in _NAMED.finditer(said.cased):
-            name = (found["name"] or found["acts"] or found["what"] or "").strip()
+            name = (found["name"] or found["acts"] or found["what"] or found["first"] or "").strip()
+            if found["amid"] and (said.numbers or said.orders):
+                name = found["amid"]
             if found["single"]:
                 name = found["single"].split()[-1]
             elif found["called"] or found["plan"] or found["label"] or found["tariff"]:
                 name = found["plan"] or found["label"] or found["tariff"] or found["called"].partition(" ")[2]
-            if not name or _KNOWN_NAMES.match(name) or "·" in name:
+            words = name.split()
+            while words and _FUNCTION_WORDS.fullmatch(words[0].lower()):
+                del words[0]
+            if len(words) < len(name.split()):
+                name = " ".join(words) if len(words) > 1 else ""
+            if {"Sie", "Ihr", "Ihre", "Ihnen", "Ihrem", "Ihren", "Du", "You", "Your"} & set(words):
+                continue
+            if not name or _KNOWN_NAMES.match(name) or "·" in name or any(map(_is_word, name.split())):
                 continue
             if found["acts"] and found.start() == 0:
                 name = name if " " in name else ""
@@ -905,6 +954,8 @@ class _Judge:
                 yield f"{one.text} … {other.text}", ok
 
     def _superlatives(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        if not _TOP.search(said.masked):
+            return
         for pattern, what, kind, most in _SUPERLATIVES:
             found = pattern.search(said.masked)
             if (
@@ -1034,11 +1085,42 @@ class _Judge:
                 yield said.text[found.start() : after[0].end], any(decided)
 
 
+@lru_cache(maxsize=1024)
+def _is_word(word: str) -> bool:
+    """Whether a word is one of the trade's, and so no part of a name: German writes all nouns with a capital."""
+    word = word.lower()
+    subjects, traits = concepts(word)
+    return (
+        bool(subjects or traits)
+        or word in WORDS
+        or word.rstrip("s") in SYMBOLS
+        or _OTHER_WORDS.fullmatch(word) is not None
+    )
+
+
+_FUNCTION_WORDS = re.compile(
+    r"the|a|an|your|our|my|his|her|its|their|this|that|these|those|in|on|at|by|for|from|of|to|with|and|or|but|so|as|if|when|while|after|before|since|because"
+    r"|you|we|i|it|they|he|she|there|here|yes|no|hi|hello|hey|dear|then|also|only|just|now|today|yesterday|overall|total|average|most|top|best|new|next|great|good|ok|okay|sure|thanks"
+    r"|der|die|das|den|dem|des|ein|eine[nmrs]?|im|in|am|an|auf|aus|bei|bis|für|mit|nach|seit|von|vom|vor|zu|zum|zur|über|unter|um|und|oder|aber|wenn|als|wie|da|dann|so|auch|nur"
+    r"|ich|du|sie|er|es|wir|ihr|ihre[nmrs]?|dein|deine[nmrs]?|mein|meine[nmrs]?|unser|unsere[nmrs]?|diese[nmrs]?|jede[nmrs]?|alle[nmrs]?|ja|nein|hallo|guten|gute|lieber?|danke|heute|gestern|insgesamt|aktuell|derzeit|neue[nmrs]?|beste[nmrs]?"
+)
+_OTHER_WORDS = re.compile(
+    r"prozent|uhr|shop\w*|store|january|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
+    r"|juli|oktober|dezember|\w+tag\w*|\w+day|woche\w*|monat\w*|jahr\w*|week|month|year|zeit\w*|wert\w*|rabatt\w*|angebot\w*|daten\w*|zahl\w*|data|usd|eur|chf|gbp|jpy|sku|faq|utc"
+    r"|admin|plan|tarif|name|nummer|platz|anzahl|betrag|rest|hälfte|viertel|drittel|mal|stück|euro|cent|us|eu|ad|ads|email|e-mail|newsletter|versand|lieferung\w*"
+)
+
+
 def _kinds(subject: Mention) -> frozenset[str]:
     """What the noun may stand for."""
     if subject.kind == "unit" and subject.text.endswith(("mal", "times", "twice")):
         return frozenset({"unit", "order"})
     return frozenset({subject.kind})
+
+
+def _keys(mention: Mention) -> frozenset[str]:
+    """Whom a name may mean."""
+    return mention.value if isinstance(mention.value, frozenset) else frozenset()
 
 
 def _near(span: Range, period: Range) -> bool:

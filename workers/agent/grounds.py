@@ -105,6 +105,8 @@ class Grounds:
     texts: str = ""
     """All text in lower case."""
     by_value: dict[float, list[Figure]] = field(default_factory=dict)
+    by_kind: dict[str, list[Figure]] = field(default_factory=dict)
+    """Figures that are money, percent, or counts."""
 
     @classmethod
     def of(
@@ -144,6 +146,8 @@ class Grounds:
             grounds.order_names |= {str(order.value) for order in sentence.orders}
         for figure in grounds.figures:
             grounds.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
+            kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
+            grounds.by_kind.setdefault(kind, []).append(figure)
         return grounds
 
 
@@ -182,6 +186,7 @@ class _Reader:
     def __init__(self, grounds: Grounds) -> None:
         self._grounds = grounds
         self._zone = grounds.now.tzinfo or UTC
+        self._derived: set[object] = set()
         self.words: list[str] = []
         self.reasons: list[str] = []
         """Why something is missing, in sentences that may be said."""
@@ -226,17 +231,15 @@ class _Reader:
 
     def walk(self, node: Any, place: _Place, key: str = "", holder: Mapping[str, Any] | None = None) -> None:
         """Every leaf below `node`."""
-        match node:
-            case bool() | None:
-                return
-            case int() | float():
-                self._figure(float(node), place, key)
-            case str():
-                self._text(node, place, key)
-            case Mapping():
-                self._object(node, place, key)
-            case list() | tuple():
-                self._list(node, place, key, holder or {})
+        kind = type(node)  # JSON has no others
+        if kind is str:
+            self._text(node, place, key)
+        elif kind is dict:
+            self._object(node, place, key)
+        elif kind is list:
+            self._list(node, place, key, holder or {})
+        elif kind is int or kind is float:
+            self._figure(float(node), place, key)
 
     def _figure(self, value: float, place: _Place, key: str) -> None:
         bounded = key in place.at_least
@@ -319,7 +322,7 @@ class _Reader:
         if name:
             self._grounds.order_names.add(name.lstrip("#").upper())
         entities = {f"order:{name.lstrip('#').upper()}"} if name else set()
-        if isinstance(node.get("customer"), Mapping):
+        if isinstance(node.get("customer"), dict):
             entities |= self._named("customer", node["customer"].get("name"))
         for item in _objects(node.get("items")):
             entities |= self._named("product", item.get("title"))
@@ -332,7 +335,7 @@ class _Reader:
         lowered = name.lower().rstrip("…")
         key = f"{kind}:{lowered}"
         names = self._grounds.names
-        for known in {lowered, *(_parts(name) if kind == "customer" else ())}:
+        for known in {lowered, *(_parts(name) if kind == "customer" else _noun(lowered))}:
             names[known] = names.get(known, NOTHING) | {key}
         return {key}
 
@@ -390,7 +393,11 @@ class _Reader:
         self._grounds.rankings.append(Ranking(what, found))
 
     def _orders(self, rows: Sequence[Mapping[str, Any]], place: _Place, whole: bool) -> None:
-        """What follows from a list of orders."""
+        """What follows from a list of orders; the same may be in two results."""
+        which = tuple(str(row.get("id")) for row in rows), place.period, place.old
+        if which in self._derived:
+            return
+        self._derived.add(which)
         orders = [(row, _kinds(row)) for row in rows]
         real = [(row, kinds) for row, kinds in orders if not kinds & {"test", "cancelled"}]
         partial = not whole
@@ -413,7 +420,7 @@ class _Reader:
         kinds_of: dict[str, frozenset[str]] = {}
         for row, kinds in real:
             customer = row.get("customer")
-            if isinstance(customer, Mapping) and customer.get("name"):
+            if isinstance(customer, dict) and customer.get("name"):
                 name = f"customer:{customer['name'].lower()}"
                 buyers[name].append(row)
                 kinds_of[name] = kinds
@@ -597,7 +604,7 @@ class _Reader:
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects in a list; none if it is no list."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 @lru_cache(maxsize=2048)
@@ -618,6 +625,14 @@ def _decimal(text: Any) -> float | None:
         return float(text) if isinstance(text, str | int | float) and not isinstance(text, bool) else None
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=4096)
+def _noun(title: str) -> tuple[str, ...]:
+    """What a product is called for short: the last word of its title."""
+    last = title.split()[-1] if " " in title else ""
+    is_word = len(last) < 4 or not last.isalpha() or any(concepts(last)) or last in _ALSO_WORDS
+    return () if is_word else (last,)
 
 
 def _parts(name: str) -> Iterator[str]:
@@ -647,7 +662,7 @@ def _total(row: Mapping[str, Any], *, current: bool = False) -> tuple[float | No
     total = row.get("total")
     if current:
         total = row.get("current_total") or total
-    if isinstance(total, Mapping):
+    if isinstance(total, dict):
         return _decimal(total.get("amount")), total.get("currency")
     amount = row.get("current_amount") if current and row.get("current_amount") is not None else row.get("amount")
     return _decimal(amount), row.get("currency")
@@ -673,7 +688,7 @@ def _kinds(row: Mapping[str, Any]) -> frozenset[str]:
     kinds |= {"fulfilled"} if sent == "FULFILLED" else {"unfulfilled"} if sent else set()
     if "customer" in row:
         customer = row["customer"]
-        number = customer.get("orders") if isinstance(customer, Mapping) else None
+        number = customer.get("orders") if isinstance(customer, dict) else None
         kinds |= {"guest"} if customer is None else set()
     else:
         number = row.get("customer_orders")
@@ -685,7 +700,7 @@ def _kinds(row: Mapping[str, Any]) -> frozenset[str]:
 def _entities(row: Mapping[str, Any]) -> Iterator[str]:
     if row.get("name"):
         yield f"order:{str(row['name']).lstrip('#').upper()}"
-    if isinstance(row.get("customer"), Mapping) and row["customer"].get("name"):
+    if isinstance(row.get("customer"), dict) and row["customer"].get("name"):
         yield f"customer:{row['customer']['name'].lower()}"
 
 
