@@ -9,6 +9,7 @@ from workers.evaluate.evaluation import Plan, evaluate, table
 from workers.evaluate.page import page
 from workers.evaluate.sentences import LIES
 
+pytestmark = pytest.mark.timeout(300)  # the first test does the work of all
 FEW = 2
 """The stores are as old as the moment: what `make evaluate` finds over thousands of sentences may happen in these."""
 
