@@ -119,7 +119,7 @@ class RejectedRow:
     times: int
 
 
-def accept(session: Session, new: Sequence[NewEvent]) -> list[Accepted | Reused]:
+def accept(session: Session, new: Sequence[NewEvent], *, per_merchant: int = PER_MERCHANT) -> list[Accepted | Reused]:
     """Store a batch of events, each once; returns the answers in the order of the batch.
 
     At most three round trips: one, one more for a batch of several, one more if some were stored before.
@@ -127,14 +127,14 @@ def accept(session: Session, new: Sequence[NewEvent]) -> list[Accepted | Reused]
     answers: dict[int, Accepted | Reused] = {}
     left = list(enumerate(new))
     for _ in range(3):
-        answers |= _accept(session, left)
+        answers |= _accept(session, left, per_merchant)
         left = [(place, event) for place, event in left if place not in answers]
         if not left:
             return [answers[place] for place in range(len(new))]
     raise StorageUnavailable("an event with the same identity is being refused again and again; try later")
 
 
-def _accept(session: Session, left: Sequence[tuple[int, NewEvent]]) -> dict[int, Accepted | Reused]:
+def _accept(session: Session, left: Sequence[tuple[int, NewEvent]], per_merchant: int) -> dict[int, Accepted | Reused]:
     """One attempt. The row in the way may be refused a moment later: then the event has no answer yet."""
     first: dict[tuple[str, str], tuple[int, NewEvent]] = {}
     for place, event in left:
@@ -143,7 +143,7 @@ def _accept(session: Session, left: Sequence[tuple[int, NewEvent]]) -> dict[int,
     if len(identities) > 1:  # two batches with the same events in different orders must not deadlock
         session.execute(SQL["line_up"], {"identities": [f"{source} {event_id}" for source, event_id in identities]})
     # In the order of arrival: keys rise in it, and events of one conversation are handled in it.
-    bounds = {"most": PER_MERCHANT, "put_off": PUT_OFF_SECONDS}
+    bounds = {"most": per_merchant, "put_off": PUT_OFF_SECONDS}
     rows = session.execute(SQL["accept"], {**_columns([event for _, event in first.values()]), **bounds})
     answers: dict[int, Accepted | Reused] = {
         first[row.source, row.id][0]: Accepted(int(row.key), fresh=True, put_off=row.is_put_off) for row in rows
@@ -266,13 +266,13 @@ def unprocessed(session: Session, *, older_than_seconds: float, limit: int, fact
     return sorted(int(key) for key in session.execute(SQL["unprocessed"], values).scalars())
 
 
-def wake_oldest(session: Session, merchant_ids: Collection[str]) -> list[int]:
+def wake_oldest(session: Session, merchant_ids: Collection[str], *, per_merchant: int = PER_MERCHANT) -> list[int]:
     """Events of these merchants that were put off and are now among their oldest unhandled ones.
 
     Marks them as woken; the caller sends the wake-ups after the commit. To be asked after events of a merchant were
     handled, or put off, in a transaction of its own.
     """
-    values = {"merchants": sorted(merchant_ids), "most": PER_MERCHANT}
+    values = {"merchants": sorted(merchant_ids), "most": per_merchant}
     return sorted(int(key) for key in session.execute(SQL["wake_oldest"], values).scalars())
 
 

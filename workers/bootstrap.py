@@ -41,7 +41,7 @@ from workers.agent.runner import TurnRunner
 from workers.agent.tools import Tools
 from workers.agent.transactions import TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
-from workers.delivery.sweeper import Sweeper
+from workers.delivery.sweeper import Duties, Sweeper
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.model.client import Model
 from workers.operations import migrations
@@ -138,6 +138,7 @@ class Resources:
             lease_seconds=self.settings.lease_seconds,
             owner=self.owner,
             reply_characters=self.settings.reply_characters,
+            per_merchant=self.settings.turns_at_a_time,
         )
         return TurnRunner(
             transactions=transactions,
@@ -185,9 +186,8 @@ class Resources:
 
     @cached_property
     def sweeper(self) -> Sweeper:
-        return Sweeper(
-            self.database, self.wake_ups, self.reply_publisher, recovery_factor=self.settings.recovery_factor
-        )
+        duties = Duties(recovery_factor=self.settings.recovery_factor, per_merchant=self.settings.turns_at_a_time)
+        return Sweeper(self.database, self.wake_ups, self.reply_publisher, duties)
 
     def _client_for(self, token: AccessToken) -> ShopifyClient:
         return ShopifyClient(

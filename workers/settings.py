@@ -168,6 +168,8 @@ _OUTPUT = _number(int, 100, 100_000, "write tokens from 100 to 100000, e.g. 4000
 _ABSORBED = _number(int, 0, 1000, "write a number from 0 to 1000, e.g. 20")
 _RATE = _number(int, 0, 10_000, "write a number from 0 (no limit) to 10000, e.g. 60")
 _DAILY = _number(int, 0, 10**12, "write tokens, e.g. 5000000; 0 is no limit")
+_AT_A_TIME = _number(int, 1, 1000, "write a number from 1 to 1000")
+_DECLINED = _number(int, 1, 10_000, "write messages from 1 to 10000, e.g. 20")
 _WAITING = _number(int, 1, 1_000_000, "write a number of turns from 1 to 1000000, e.g. 300")
 # 100,000 characters are 600,000 bytes of JSON at most; the contract allows a reply 1 MiB.
 _REPLY = _number(int, 500, 100_000, "write characters from 500 to 100000, e.g. 16000")
@@ -270,6 +272,21 @@ class Settings(BaseModel):
         MAX_WAITING_TURNS,
         alias="CJ_MAX_WAITING_TURNS",
         description=f"turns of one merchant that may wait; a message above it is declined; default {MAX_WAITING_TURNS}",
+    )
+    turns_at_a_time: Annotated[int, _AT_A_TIME] = Field(
+        2,
+        alias="CJ_TURNS_AT_A_TIME",
+        description="turns of one merchant that may run at the same time; default 2",
+    )
+    events_at_a_time: Annotated[int, _AT_A_TIME] = Field(
+        4,
+        alias="CJ_EVENTS_AT_A_TIME",
+        description="events of one merchant that wake workers at the same time; default 4",
+    )
+    declined_per_second: Annotated[int, _DECLINED] = Field(
+        20,
+        alias="CJ_DECLINED_PER_SECOND",
+        description="messages of one merchant above CJ_MAX_WAITING_TURNS that are answered in a second; default 20",
     )
     reply_characters: Annotated[int, _REPLY] = Field(
         16_000,

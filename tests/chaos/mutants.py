@@ -110,10 +110,10 @@ def _silence(module: Any, name: str, is_off: Callable[[], bool]) -> None:
 def _accept_under_new_names(is_off: Callable[[], bool]) -> None:
     guard = storage.inbox.accept
 
-    def switched(session: Any, new: Sequence[storage.inbox.NewEvent]) -> Any:
+    def switched(session: Any, new: Sequence[storage.inbox.NewEvent], **options: Any) -> Any:
         if is_off():
             new = [dataclasses.replace(event, id=f"{event.id}#{uuid.uuid4().hex[:8]}") for event in new]
-        return guard(session, new)
+        return guard(session, new, **options)
 
     storage.inbox.accept = switched
 

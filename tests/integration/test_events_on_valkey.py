@@ -59,7 +59,7 @@ def reply(place: str, conversation: str = "c", **attributes: Any) -> bytes:
         "merchantid": "m1",
         "turn": int(turn),
         "sequence": sequence.zfill(6),
-        "data": kind,
+        "data": [kind],
         **attributes,
     }
     return json.dumps(body).encode()

@@ -19,13 +19,15 @@ from storage import conversations, inbox, merchants
 from storage.database import Database
 from tests.rows import execute, new_event, open_conversation, query, store_event
 from tests.waiting import wait_until
+from workers.agent.transactions import TurnTransactions
 from workers.bootstrap import Resources
+from workers.delivery.sweeper import Duties
 from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.intake import accept
 from workers.intake.__main__ import consume
+from workers.settings import Settings
 from workers.workflow import runner
 from workers.workflow.handler import MESSAGE
-from workers.workflow.runner import OVER_LIMIT_PAUSE_SECONDS
 from workflows.loader import load_folder
 
 FLOOD = 20_100
@@ -72,7 +74,7 @@ class Told:
                 wake_ups=wake_ups,
                 reply_publisher=publisher,
                 cache=cache,
-                settings=SimpleNamespace(**settings),
+                settings=Settings(**settings),
             ),
         )
 
@@ -143,7 +145,33 @@ def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Data
     assert sum(reply["data"][-1]["type"] == "RUN_ERROR" for reply in told.replies) == 91
     # Those he may send are handled at once, what is too much a few at a time.
     assert sum(seconds > 0 for seconds in told.pauses) >= 80 / inbox.PER_MERCHANT
-    assert told.pauses.index(OVER_LIMIT_PAUSE_SECONDS) > 1
+    assert told.pauses.index(4 / 20) > 1, "twenty a second"
+
+
+def test_how_much_one_merchant_may_do_at_a_time_is_a_setting(database: Database) -> None:
+    told = Told(database, max_waiting_turns=4, turns_at_a_time=3, events_at_a_time=2, declined_per_second=10)
+    settings = told.resources.settings
+    intake = accept.Intake(database, told.resources.wake_ups, threading.Event(), per_merchant=settings.events_at_a_time)
+    with database.transaction() as session:
+        merchants.add_merchant(session, "m1")
+    comes(intake, *(("message_received", "m1", f"c{number}") for number in range(8)))
+    assert len(told.keys) == 2
+    while told.keys:
+        keys = told.keys[:]
+        told.keys.clear()
+        runner.run(told.resources, *keys)
+        assert len(told.keys) <= 2
+    assert 2 / 10 in told.pauses, "four are declined, two at a time"
+    transactions = TurnTransactions(
+        database, WORKFLOWS, lease_seconds=60.0, owner="test", per_merchant=settings.turns_at_a_time
+    )
+    assert len(told.turns) == 4
+    running = [transactions.open(turn_id) for turn_id in told.turns]
+    assert [isinstance(opened, tuple) for opened in running] == [True, True, True, False]
+    duties = Duties(per_merchant=5)
+    execute(database, "UPDATE turns SET wake_at = clock_timestamp() - interval '10 s'")
+    with database.transaction() as session:
+        assert duties.wake_turns(session).turns == told.turns[-1:]
 
 
 def test_an_event_put_off_is_found_should_its_predecessors_be_lost(database: Database) -> None:

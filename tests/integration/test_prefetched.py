@@ -37,7 +37,10 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 
 def replies(database: Database, turn_id: int) -> list[str]:
     found = rows.query(
-        database, "SELECT body -> 'data' ->> 'type' FROM replies WHERE turn_id = :id ORDER BY sequence", id=turn_id
+        database,
+        "SELECT told ->> 'type' FROM replies, jsonb_array_elements(body -> 'data') WITH ORDINALITY AS t (told, place) "
+        "WHERE turn_id = :id ORDER BY sequence, place",
+        id=turn_id,
     )
     return [kind for (kind,) in found]
 
@@ -63,8 +66,12 @@ def test_what_is_there_in_time_is_in_the_first_prompt(clocked: Database, model: 
     assert replies(clocked, turn_id) == [
         "RUN_STARTED",
         "TOOL_CALL_START",
+        "TOOL_CALL_ARGS",
         "TOOL_CALL_END",
-        "TEXT_MESSAGE_CHUNK",
+        "TOOL_CALL_RESULT",
+        "TEXT_MESSAGE_START",
+        "TEXT_MESSAGE_CONTENT",
+        "TEXT_MESSAGE_END",
         "RUN_FINISHED",
     ]
     [(context,)] = rows.query(clocked, "SELECT context FROM conversations WHERE id = 'in time'")

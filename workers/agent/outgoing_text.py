@@ -11,7 +11,12 @@ a gateway may render Markdown or HTML although the contract says plain text. `pl
     control, bidi and invisible characters                but joiners where a script or an emoji needs them
 
 Addresses of the shop itself (`OwnSites`) stay, written out. So does a bare name of two labels ("Acme.com", "Node.js"):
-it is an ordinary word in a catalogue, and its labels can carry no data that their owner did not register.
+it is an ordinary word in a catalogue, and its labels can carry no data that their owner did not register. One that is
+written to be taken for another (xn--…, Latin letters among Cyrillic or Greek ones) does not stay.
+
+Browsers take some characters for a dot (https://www.unicode.org/reports/tr46/), and so does this module in what may be
+an address; percent-encoded ones, too. Beside other scripts an ideographic full stop ends a sentence: a space after it
+keeps a name from growing there.
 """
 
 import html
@@ -109,7 +114,9 @@ def _cleaned(text: str, own: OwnSites) -> str:
     text = _LINK.sub(lambda found: _linked(found, own), text)
     text = _IMAGE_BEGINS.sub("", text).replace("](", "] (")
     text = _SCRIPT.sub(lambda found: LINK_REMOVED if found["rest"] else found["scheme"], text)
-    return _ADDRESS.sub(lambda found: _address(found[0], own), text)
+    text = _DOTTED.sub(lambda found: _with_dots(found[0]), text)
+    text = _ADDRESS.sub(lambda found: _address(found, own), text)
+    return _NAME_GROWS.sub(r"\g<0> ", text)
 
 
 def _linked(found: re.Match[str], own: OwnSites) -> str:
@@ -123,7 +130,16 @@ def _linked(found: re.Match[str], own: OwnSites) -> str:
     return target if label in ("", target) else f"{label} ({target})"
 
 
-def _address(token: str, own: OwnSites) -> str:
+def _with_dots(token: str) -> str:
+    """What may be an address, with dots for what a browser takes for one; two sentences without a space stay."""
+    dotted, count = _DOT.subn(".", token)
+    return dotted if count and (dotted.count(".") > 1 or any(sign in dotted for sign in "/?#@\ufe6b\uff20:")) else token
+
+
+def _address(found: re.Match[str], own: OwnSites) -> str:
+    token = found[0]
+    if found["mail"]:  # some customers are known by nothing else, and a client does not fetch it
+        return token
     address = token.rstrip(".,;:!?)*_~")
     return token if own.have(address) else LINK_REMOVED + token[len(address) :]
 
@@ -197,6 +213,14 @@ _DEFINITION = re.compile(r"\[((?:\\[\[\]]|[^\[\]])+)\]:")
 _LINK = re.compile(r"(?P<image>!?)\[(?P<label>[^\[\]]*)\]\((?P<inside>[^()]*(?:\([^()]*\)[^()]*)*)\)")
 _IMAGE_BEGINS = re.compile(r"!(?=\[)")
 
+#: What browsers take for a dot, as it is or percent-encoded; between these letters it is surely meant so.
+_LIKE_DOT, _LETTER = "\u2024\u3002\ufe52\uff0e\uff61", "A-Za-z0-9\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"
+_DOT = re.compile(
+    rf"(?<=[{_LETTER}])(?:[{_LIKE_DOT}]|%2e|%e3%80%82|%ef%bc%8e|%ef%bd%a1)(?=[{_LETTER}])",
+    re.IGNORECASE,
+)
+_DOTTED = re.compile(rf"[{_LETTER}{_LIKE_DOT}._%@\ufe6b\uff20:/?#&=+~-]+")
+_NAME_GROWS = re.compile(rf"\.[\w-]+[{_LIKE_DOT}](?=\w)|(?<=\w)[{_LIKE_DOT}](?=[\w-]+\.\w)")
 _IN_ADDRESS = r"[^\s<>\[\]{}\"'`|^，。、！？；：（）「」『』《》【】]"  # noqa: RUF001 - punctuation that ends an address
 _JAVASCRIPT = r"[\t\n]*".join("javascript")  # browsers skip tabs and newlines in an address
 _SCRIPT = re.compile(
@@ -204,18 +228,22 @@ _SCRIPT = re.compile(
     re.IGNORECASE,
 )
 _HOST = r"(?<![\w@.-])(?:[\w-]+\.)"
+_LATIN, _LIKE_LATIN = "A-Za-z", "\u0370-\u058f\u13a0-\u13ff\u1c80-\u1c8f\u1f00-\u1fff\ua640-\ua69f\uab70-\uabbf"
 _ADDRESS = re.compile(
     rf"(?<![A-Za-z0-9+.%_-])[A-Za-z0-9+.%_-]*:[/\\]{{2}}{_IN_ADDRESS}*"
     rf"|[/\\]{{2,}}(?=\w){_IN_ADDRESS}*"
     rf"|(?<![A-Za-z0-9])(?:https?|mailto|tel|sms|magnet|skype|callto|facetime|whatsapp|blob|file|filesystem|about|intent|view-source|cid):(?=\S){_IN_ADDRESS}*"
     rf"|(?<![A-Za-z0-9])data:(?:[\w.+-]+/[\w.+-]|[;,]){_IN_ADDRESS}*"
+    rf"|(?<![\w.+%'-])[\w.+%'-]+(?:@|%40|[\ufe6b\uff20])(?P<mail>(?:[\w-]+\.)+[^\W\d_]{{2,}}(?![\w-]))"
     rf"|{_HOST}+[^\W\d_]{{2,}}(?::[0-9]+)?[/?#]{_IN_ADDRESS}+"
     rf"|(?<![0-9.])[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?::[0-9]+)?[/?#]{_IN_ADDRESS}*"
-    rf"|{_HOST}{{2,}}[^\W\d_]{{2,}}(?![\w-])",
+    rf"|{_HOST}{{2,}}[^\W\d_]{{2,}}(?![\w-])"
+    rf"|(?<![\w@.-])xn--[\w-]+\.[^\W\d_]{{2,}}(?![\w-])"
+    rf"|(?<![\w@.-])(?=[\w-]*[{_LIKE_LATIN}])(?=[\w.-]*[{_LATIN}])[\w-]+\.[^\W\d_]{{2,}}(?![\w-])",
     re.IGNORECASE,
 )
 _OWN_FORM = re.compile(
     r"(?:https?://)?(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?P<rest>[/?#][a-z0-9/?#&=%._~:!$*+,;@-]*)?", re.IGNORECASE
 )
 #: All that any of the syntaxes above is made of.
-_SYNTAX = re.compile(r"[<>\[\]&\\/:%!]|(?<=\w)\.(?=\w)")
+_SYNTAX = re.compile(rf"[<>\[\]&\\/:%!@]|(?<=\w)[.{_LIKE_DOT}](?=\w)")

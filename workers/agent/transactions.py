@@ -79,12 +79,14 @@ class TurnTransactions:
         lease_seconds: float,
         owner: str,
         reply_characters: int = CHARACTERS,
+        per_merchant: int = turns.PER_MERCHANT,
     ) -> None:
         self._database = database
         self._workflows = workflows
         self._lease_seconds = lease_seconds
         self._owner = owner
         self._reply_characters = reply_characters
+        self._per_merchant = per_merchant
         self._remembered: set[str] = set()
         """Hashes of workflows whose text is kept; none is ever deleted."""
 
@@ -92,7 +94,13 @@ class TurnTransactions:
         """Claim the turn and load it; RUN_STARTED is committed with the first claim."""
 
         def work(session: Session) -> tuple[TurnState, Replies] | NotDue | None:
-            claimed = turns.claim(session, turn_id, lease_seconds=self._lease_seconds, owner=self._owner)
+            claimed = turns.claim(
+                session,
+                turn_id,
+                lease_seconds=self._lease_seconds,
+                owner=self._owner,
+                per_merchant=self._per_merchant,
+            )
             return self._load(session, claimed) if isinstance(claimed, Claim) else claimed
 
         opened = self._transact("claim", work)
@@ -213,10 +221,11 @@ class TurnTransactions:
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
             turns.finish(session, state.claim, error=error[0] if error else ended_as)
+            where = state.claim.conversation_id, state.workflow.name
             if is_parked and (left := turns.messages_waiting(session, state.claim.conversation_id)):
-                where = state.claim.conversation_id, state.workflow.name
                 committed += notices.waiting(session, *where, left, "reconnect")
-            wake_ups = turns.next_to_wake(session, state.claim.conversation_id, state.claim.merchant_id)
+            ours = state.claim.conversation_id, state.claim.merchant_id
+            wake_ups = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant)
             return Ended(committed, wake_ups)
 
         return self._transact("end", work)

@@ -55,10 +55,14 @@ class Found:
 
 
 class Duties:
-    """What the sweeper does, each inside the caller's transaction. All pauses are scaled."""
+    """What the sweeper does, each inside the caller's transaction. All pauses are scaled.
 
-    def __init__(self, *, recovery_factor: float = 1.0) -> None:
-        self._factor = recovery_factor
+    `per_merchant`: turns of one merchant that may run at a time.
+    """
+
+    def __init__(self, *, recovery_factor: float = 1.0, per_merchant: int = turns.PER_MERCHANT) -> None:
+        self.factor = recovery_factor
+        self._per_merchant = per_merchant
 
     def expire_leases(self, session: Session) -> Found:
         """Turns whose worker fell silent run again, or are given up with an apology."""
@@ -68,20 +72,28 @@ class Duties:
             log.warning("lease expired", turn_id=turn.turn_id, dead=turn.dead)
             if turn.dead:
                 found.replies.extend(_apologise(session, turn))
-                found.turns.extend(turns.next_to_wake(session, turn.conversation_id, turn.merchant_id))
+                where = turn.conversation_id, turn.merchant_id
+                found.turns.extend(turns.next_to_wake(session, *where, per_merchant=self._per_merchant))
             else:
                 found.turns.append(turn.turn_id)
         return found
 
     def wake_turns(self, session: Session) -> Found:
         """Turns that could run and were not claimed."""
-        older_than = HINT_AFTER_SECONDS * self._factor
-        return Found(turns=turns.waiting(session, older_than_seconds=older_than, limit=BATCH, factor=self._factor))
+        older_than = HINT_AFTER_SECONDS * self.factor
+        found = turns.waiting(
+            session,
+            older_than_seconds=older_than,
+            limit=BATCH,
+            per_merchant=self._per_merchant,
+            factor=self.factor,
+        )
+        return Found(turns=found)
 
     def wake_events(self, session: Session) -> Found:
         """Events that nobody has handled."""
-        older_than = HINT_AFTER_SECONDS * self._factor
-        found = inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, factor=self._factor)
+        older_than = HINT_AFTER_SECONDS * self.factor
+        found = inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, factor=self.factor)
         return Found(events=found)
 
     def resend_replies(self, session: Session, *, on_broker: int | None = None) -> Found:
@@ -93,7 +105,7 @@ class Duties:
         """
         longest = DRAINED_RESEND_SECONDS if on_broker == 0 else outbox.BACKOFF_SECONDS[-1]
         again = on_broker is None or on_broker < BEHIND
-        found = outbox.due(session, limit=BATCH, longest_seconds=longest, factor=self._factor, again=again)
+        found = outbox.due(session, limit=BATCH, longest_seconds=longest, factor=self.factor, again=again)
         return Found(replies=found)
 
     def prune(self, session: Session) -> Found:
@@ -116,14 +128,14 @@ class Sweeper:
     """A thread for each duty. It survives whatever a duty meets, and tries again after the period."""
 
     def __init__(
-        self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher, *, recovery_factor: float = 1.0
+        self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher, duties: Duties | None = None
     ) -> None:
         self._database = database
         self._wake_ups = wake_ups
         self._reply_publisher = reply_publisher
-        self._duties = duties = Duties(recovery_factor=recovery_factor)
+        self._duties = duties = duties or Duties()
         self._stop = threading.Event()
-        period = PERIOD_SECONDS * recovery_factor
+        period = PERIOD_SECONDS * duties.factor
         self._threads = [
             self._thread("expire leases", lambda: duties.expire_leases, period),
             self._thread("wake turns", lambda: duties.wake_turns, period),

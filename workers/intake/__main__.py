@@ -50,7 +50,7 @@ def consume(consumer: PlainConsumer, handle: Handler, stop: threading.Event, *, 
 
 def run(built: Resources, stop: threading.Event) -> None:
     """Consume `events` and `acks`, and sweep, until `stop` is set."""
-    intake = Intake(built.database, built.wake_ups, stop)
+    intake = Intake(built.database, built.wake_ups, stop, per_merchant=built.settings.events_at_a_time)
     broker_url = built.settings.broker_url
 
     def consume_acks() -> None:

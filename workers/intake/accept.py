@@ -56,10 +56,14 @@ class Stored:
 class Intake:
     """Turns batches of messages into rows."""
 
-    def __init__(self, database: Database, wake_ups: WakeUps, stop: threading.Event) -> None:
+    def __init__(
+        self, database: Database, wake_ups: WakeUps, stop: threading.Event, *, per_merchant: int = inbox.PER_MERCHANT
+    ) -> None:
+        """`per_merchant`: unhandled events of one merchant that wake workers at a time."""
         self._database = database
         self._wake_ups = wake_ups
         self._stop = stop
+        self._per_merchant = per_merchant
 
     def events(self, deliveries: Sequence[Delivery]) -> bool:
         """Store a batch of events, then tell the workflow workers. False when the process stops before it could."""
@@ -75,7 +79,8 @@ class Intake:
             return False
         self._wake_ups.handle_events(stored.keys)
         if stored.crowded:
-            keys = self._retrying("T1w", lambda session: inbox.wake_oldest(session, stored.crowded))
+            most = self._per_merchant
+            keys = self._retrying("T1w", lambda session: inbox.wake_oldest(session, stored.crowded, per_merchant=most))
             self._wake_ups.handle_events(keys or [])
         failpoint("T1.after_hint")
         return True
@@ -121,7 +126,8 @@ class Intake:
                 good.append(parse(body))
             except InvalidEvent as error:
                 stored.keys += _refuse(session, error, body)
-        answers = inbox.accept(session, [inbox.NewEvent.of(event) for event in good]) if good else []
+        new = [inbox.NewEvent.of(event) for event in good]
+        answers = inbox.accept(session, new, per_merchant=self._per_merchant) if good else []
         for event, answer in zip(good, answers, strict=True):
             if isinstance(answer, inbox.Reused):
                 _reject(session, _reused(event, answer), event.content_hash)

@@ -83,26 +83,32 @@ class TooEarly(Refused):
 
 
 def handle(
-    session: Session, workflows: WorkflowSet, event_key: int, *, max_waiting: int = MAX_WAITING_TURNS
+    session: Session,
+    workflows: WorkflowSet,
+    event_key: int,
+    *,
+    max_waiting: int = MAX_WAITING_TURNS,
+    at_a_time: int = turns.PER_MERCHANT,
 ) -> Effects | None:
     """Handle the inbox row `event_key`; None if there is nothing left to do for it.
 
-    `max_waiting`: turns of its merchant that may wait; a message above it is answered with a sentence.
+    `max_waiting`: turns of its merchant that may wait; a message above it is answered with a sentence. `at_a_time`:
+    those that may run.
     """
     row = inbox.take(session, event_key)
     if row is None:
         return None
     with logs.about(event_id=row.id, conversation_id=row.conversation_id):
-        return _handled(session, workflows, row, max_waiting)
+        return _handled(session, workflows, row, max_waiting, at_a_time)
 
 
-def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waiting: int) -> Effects:
+def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waiting: int, at_a_time: int) -> Effects:
     if row.error_code is not None:
         return Effects(row.merchant_id, replies=refuse(session, row, row.error_code, row.error or ""))
     effects = Effects(row.merchant_id)
     try:
         with session.begin_nested():
-            _Handler(session, workflows, row, effects, max_waiting).run()
+            _Handler(session, workflows, row, effects, max_waiting, at_a_time).run()
     except TooEarly as early:
         if row.age_seconds < CONNECT_PATIENCE_SECONDS:
             inbox.postpone(session, row.key, POSTPONE_SECONDS)
@@ -158,10 +164,17 @@ def refuse(session: Session, row: InboxRow, code: str, message: str) -> list[Out
 
 class _Handler:
     def __init__(
-        self, session: Session, workflows: WorkflowSet, row: InboxRow, effects: Effects, max_waiting: int
+        self,
+        session: Session,
+        workflows: WorkflowSet,
+        row: InboxRow,
+        effects: Effects,
+        max_waiting: int,
+        at_a_time: int,
     ) -> None:
         self._session = session
         # Messages leave room for what is to be said about a connection.
+        self._at_a_time = at_a_time
         self._max_waiting = max_waiting if row.type == MESSAGE else 2 * max_waiting
         self._workflows = workflows
         self._row = row
@@ -441,7 +454,7 @@ class _Handler:
         if turn_id is None:
             return
         self._effects.turn_ids.append(turn_id)
-        is_crowded = turns.is_crowded(self._session, conversation.merchant_id)
+        is_crowded = turns.is_crowded(self._session, conversation.merchant_id, per_merchant=self._at_a_time)
         if not is_crowded:
             self._effects.wake_ups.append(turn_id)
         asked = conversation.context.get(turns.RECONNECT_ASKED)

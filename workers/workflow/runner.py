@@ -22,9 +22,6 @@ log = logs.get(__name__)
 MAX_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 300.0
-OVER_LIMIT_PAUSE_SECONDS = 0.2
-"""Between a few messages that were too many and the next few of that merchant: refusing a flood as fast as it comes
-would take the processors from everybody else."""
 FAILED = "event.handling_failed"
 
 
@@ -35,7 +32,9 @@ def run(tools: Resources, *event_keys: int) -> None:
     for event_key in event_keys:
         _run_one(tools, event_key, merchant_ids, over_limit)
     _wake_oldest(tools, merchant_ids - over_limit)
-    _wake_oldest(tools, over_limit, after_seconds=OVER_LIMIT_PAUSE_SECONDS)
+    # Declining a flood as fast as it comes would take the processors from everybody else.
+    pause = tools.settings.events_at_a_time / tools.settings.declined_per_second
+    _wake_oldest(tools, over_limit, after_seconds=pause)
 
 
 def _run_one(tools: Resources, event_key: int, merchant_ids: set[str], over_limit: set[str]) -> None:
@@ -59,9 +58,10 @@ def _run_one(tools: Resources, event_key: int, merchant_ids: set[str], over_limi
 
 def _next(tools: Resources, event_key: int) -> Effects | None:
     """Handle one event on the way to `event_key`; None when there is nothing left to do."""
-    most = tools.settings.max_waiting_turns
+    settings = tools.settings
+    limits = {"max_waiting": settings.max_waiting_turns, "at_a_time": settings.turns_at_a_time}
     effects = in_transaction(
-        tools.database, "handle", lambda session: handle(session, tools.workflows, event_key, max_waiting=most)
+        tools.database, "handle", lambda session: handle(session, tools.workflows, event_key, **limits)
     )
     if effects is None:
         return None
@@ -85,7 +85,7 @@ def _wake_oldest(tools: Resources, merchant_ids: set[str], *, after_seconds: flo
         return
     with suppress(StorageError):  # then the sweeper comes back to them
         with tools.database.transaction() as session:
-            keys = inbox.wake_oldest(session, merchant_ids)
+            keys = inbox.wake_oldest(session, merchant_ids, per_merchant=tools.settings.events_at_a_time)
         tools.wake_ups.handle_events(keys, after_seconds)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from shopify import API_VERSION
+from storage import inbox, turns
 from workers.settings import (
     VARIABLES,
     Settings,
@@ -39,6 +40,7 @@ def test_defaults() -> None:
     assert (settings.lease_seconds, settings.log_level) == (10.0, "INFO")
     assert settings.shopify_api_version == API_VERSION
     assert settings.shopify_admin_url == "https://{shop}/admin"
+    assert (settings.turns_at_a_time, settings.events_at_a_time) == (turns.PER_MERCHANT, inbox.PER_MERCHANT)
     assert settings.metrics_address == "127.0.0.1", "others do not read metrics unless somebody says so"
     assert settings.warnings == ()
 

