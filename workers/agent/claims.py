@@ -437,7 +437,7 @@ _TRAITS = at_words(
     r"|(?P<first_time>first[- ]time\w*|new (?:customers?|buyers?|clients?|shoppers?)|(?:was|were|are|is) new\b|(?:war|waren|ist|sind) neu\b|neu(?=[,.;]|$)|neukund\w*|neue?[nr]?(?= (?:kund|käufer))"
     r"|erstkäufer\w*|erstbesteller\w*|erstmals|zum ersten mal|ordered (?:only )?once\b|for the first time)"
     r"|(?P<returning>returning|repeat\w*|more than (?:once|one order)|ordered (?:again|before)|stammkund\w*|wiederkehrend\w*"
-    r"|wiederholt\w*|mehr als (?:einmal|eine)|mehrfach\w*|bestandskund\w*|wiederholungs\w*|came back|(?:kamen|kommen|kam) wieder|loyal)"
+    r"|wiederholt\w*|mehr als (?:einmal|eine)|mehrfach\w*|bestandskund\w*|wiederholungs\w*|(?:bought|purchased) before|(?:schon|bereits) (?:früher|vorher|einmal)|came back|(?:kamen|kommen|kam) wieder|loyal)"
     r"|(?P<stock>in stock|inventory|stock(?:ed)?\b|on hand|available|auf lager|\w*lager\w*|\w*bestands?\b|bestände\w*|vorrätig\w*|verfügbar\w*)"
     r"|(?P<sold>sold\b|sell(?:s|ing|er|ers)?\b|\w*verkauf\w*|bestseller\w*|abgesetzt)"
     r"|(?P<average>averag\w*|avg\b|mean\b|aov\b|\w*durchschnitt\w*|mittelwert\w*|im (?:schnitt|mittel)\b|mittlere\w* (?:bestell|auftrag)\w*|apiece\b|per order|(?:pro|je) bestellung|an? typical)"
@@ -455,7 +455,7 @@ _TRAITS = at_words(
     r"|neueste\w*|jüngste\w*|letzte\w*|diese[rnm]?|davon|darunter|folgende\w*|aktuellste\w*|zuletzt|ihnen|derer|gelistet\w*|gezeigt\w*)\b)",
 )
 _BREAK = re.compile(
-    r";(?=\s)|,(?=\s)|(?<=[\d€$£%]):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r";(?=\s)|,(?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
     r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
 )
 _URL = re.compile(

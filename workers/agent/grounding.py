@@ -214,8 +214,8 @@ _KNOWN_NAMES = re.compile(
     r"|January|February|March|April|May|June|July|August|September|October|November|December|Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag|Januar|Februar|März|Mai|Juni|Juli|Oktober|Dezember|Ihr|Ihre|Ihren|Ihrem|Sie|Der|Die|Das|Kunden|Kundinnen|Bestellungen)\b"
 )
 _SUM_OF = re.compile(
-    r"\b(?:leaves?|leaving|remain\w*|left|together|in total|combined|altogether|sum|difference|rest|other"
-    r"|zusammen|insgesamt|summe|bleib\w*|übrig\w*|differenz|unterschied|andere\w*|restliche\w*)\b"
+    r"\b(?:leaves?|leaving|remain\w*|left|together|combined|sum|difference|rest|other"
+    r"|zusammen|summe|bleib\w*|übrig\w*|differenz|unterschied|andere\w*|restliche\w*)\b"
 )
 
 
@@ -233,7 +233,7 @@ class _Judge:
         self._is_current = _CURRENT.search(lowered(text)) is not None
         self._last_place: tuple[Number, tuple[int, int]] | None = None
         self._extremes: set[str] = set()
-        self._net = False
+        self._net = self._ships = False
         self._sure: list[Number] = []
         """Grounded numbers of the sentence before."""
         self._kinds: set[str] = set()
@@ -241,6 +241,7 @@ class _Judge:
 
     def sentence(self, said: Sentence) -> Verdict:
         good, bad = 0, []
+        self._ships = re.search(r"ship|send|pack|versen|verschick", said.masked) is not None
         self._net = any(trait.kind == "net" for trait in said.traits)
         extremes = {trait.kind for trait in said.traits if trait.kind in ("largest", "smallest")}
         self._extremes = extremes or ({"largest", "smallest"} if _RANGE.search(said.masked) else set())
@@ -436,6 +437,10 @@ class _Judge:
     ) -> tuple[frozenset[str], frozenset[str]]:
         """What may be said of the number, and what is."""
         here = [t for t in said.traits if left <= t.start and t.end <= right]
+        whole, _ = self._of_which(said, number)
+        if whole is not None:  # what stands before the noun is said of the whole
+            nouns = [s.start for s in said.subjects if whole.end <= s.start < right][:1]
+            here = [t for t in here if not nouns or not whole.end <= t.start < nouns[0]]
         after = frozenset(t.kind for t in here if t.start >= number.end)
         before = frozenset(t.kind for t in here if t.end <= number.start)
         label = re.search(
@@ -475,7 +480,7 @@ class _Judge:
         if "net" in needed and "net" not in figure.traits and figure.currency is not None:
             return not any("net" in f.traits for f in self._grounds.figures)
         unsaid = figure.traits & STRICT - allowed
-        if "loose" in allowed and unsaid and unsaid <= {"open", "unfulfilled"}:
+        if "loose" in allowed and unsaid and unsaid <= {"unfulfilled"} | (frozenset() if self._ships else {"open"}):
             allowed |= unsaid
         if figure.traits & STRICT - allowed - ({"average"} if "daily" in allowed else frozenset()):
             return False
@@ -537,6 +542,15 @@ class _Judge:
             and not any(key.startswith("order:") for key in here | earlier)
         ) and sum(n.currencies is not None for n in said.numbers) == 1:
             earlier |= {f"order:{said.orders[0].value}"}
+        beside = re.match(r"\s*\(\W*", said.masked[number.end :].replace("·", "x", 1)) if number.text else None
+        for mention in mentions if beside else ():
+            if mention.start in range(number.end, number.end + 4):
+                kinds = {key.partition(":")[0] for key in _keys(mention)}
+                earlier = {key for key in earlier if key.partition(":")[0] not in kinds}
+                here |= _keys(mention)
+        products = {key for mention in said.names for key in _keys(mention) if key.startswith("product:")}
+        if len(products) == 1 and not any(key.startswith("product:") for key in here | earlier):
+            earlier |= products
         return frozenset(here), frozenset(earlier)
 
     def _same_entity(self, said: Sentence, figure: Figure, names: frozenset[str], inherited: frozenset[str]) -> bool:
@@ -550,6 +564,13 @@ class _Judge:
         ordered = {name for name in figure.entities if name.startswith("order:")}
         if ordered and len(said.orders) == 1 and f"order:{said.orders[0].value}" not in ordered:
             return False
+        known = names | inherited
+        if figure.currency is None and figure.subjects & {"unit", "item"}:
+            about = {name for name in known if name.startswith("product:")}
+            if about and not about & figure.entities:
+                return False
+            if figure.entities and figure.entities <= ordered and not ordered & known and "order" not in self._kinds:
+                return False
         if len(said.orders) == 1 and not ordered and figure.derived and "unit" in figure.subjects and figure.entities:
             return False
         if figure.currency is not None and not self._is_of_the_named(said, figure, names, inherited):
@@ -949,7 +970,11 @@ class _Judge:
                 continue
             if "product" not in kinds and re.search(r"\b(?:and|und)\b", between):
                 continue
-            if len(kinds) == 2 and len(between) < 60 and not re.search(r"[;.]|\b(?:but|aber|while|während)\b", between):
+            if (
+                len(kinds) == 2
+                and len(between) < 60
+                and not re.search(r"[;.]|\b(?:but|aber|while|während|then|dann)\b|\)", between)
+            ):
                 ok = any(link & one.value and link & other.value for link in self._grounds.links)  # type: ignore[operator]
                 yield f"{one.text} … {other.text}", ok
 

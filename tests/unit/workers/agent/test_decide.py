@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from workers.agent.decide import (
+    CLAIMS,
     MAX_FRUITLESS_CALLS,
     PREFETCHED,
     AskModel,
@@ -121,3 +122,21 @@ def test_pauses_between_calls_in_vain_grow_and_honour_a_named_wait() -> None:
     assert retry_pause(1, 30.0, 60.0) == 10.0
     assert retry_pause(1, 3600.0, 60.0) is None, "nobody waits a minute for what takes an hour"
     assert retry_pause(1, None, 12.0) is None, "no time would be left to answer"
+
+
+WITHDRAWN = {"role": "assistant", "content": "You have 8.", CLAIMS: {"ungrounded": ["8"], "then": "withdrawn"}}
+
+
+def test_a_withdrawn_answer_is_asked_for_again() -> None:
+    assert move(Step(0, WITHDRAWN)) == AskModel(1, with_tools=True)
+    assert move(Step(0, WITHDRAWN), seconds_left=0.5) == OutOfTime()
+    left_out = {**WITHDRAWN, CLAIMS: {"ungrounded": ["8"], "then": "left_out"}}
+    assert move(Step(0, left_out)) == End()
+
+
+def test_a_turn_has_one_correction_if_there_is_time_for_it() -> None:
+    withdrawn = Step(0, WITHDRAWN)
+    assert about_ungrounded([], "strict", seconds_left=60.0) == "withdrawn"
+    assert about_ungrounded([withdrawn], "strict", seconds_left=60.0) == "left_out"
+    assert about_ungrounded([], "strict", seconds_left=5.0) == "left_out"
+    assert about_ungrounded([withdrawn], "report", seconds_left=60.0) == "said"
