@@ -22,8 +22,9 @@ def report() -> dict[str, Any]:
 def test_an_honest_model_is_left_alone(report: dict[str, Any]) -> None:
     figures = report["answers"]["all"]
     assert figures["asked"] == 16
-    assert figures["said"] == figures["none"] == 0
-    assert figures["false_alarms"] <= FEW, [one for one in report["list"] if one["false_alarm"]]
+    assert figures["none"] == 0
+    changed = [one for one in report["list"] if not one["lie"] and (one["false_alarm"] or one["outcome"] != "right")]
+    assert len(changed) <= FEW, changed
 
 
 def test_hardly_a_lie_reaches_a_merchant(report: dict[str, Any]) -> None:

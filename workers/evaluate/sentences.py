@@ -96,7 +96,7 @@ class Topic:
 
     def common_facts(self, language: Language) -> tuple[str, ...]:
         """The facts that every phrasing speaks of."""
-        first, *others = (named_in(phrasing) for phrasing in self.texts[language]["say"])
+        first, *others = (named_in(one) for way in (True, False) for one in self.phrasings(language, for_tuning=way))
         return tuple(name for name in first if all(name in other for other in others))
 
 
