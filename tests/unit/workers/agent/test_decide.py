@@ -17,6 +17,7 @@ from workers.agent.decide import (
     Pause,
     RunTools,
     TakePrefetched,
+    about_ungrounded,
     next_move,
     retry_pause,
 )
