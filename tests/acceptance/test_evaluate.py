@@ -9,6 +9,7 @@ from workers.evaluate.evaluation import Plan, evaluate, table
 from workers.evaluate.page import page
 from workers.evaluate.sentences import LIES
 
+pytestmark = pytest.mark.timeout(300)  # the first test does the work of all
 FEW = 2
 """The stores are as old as the moment: what `make evaluate` finds over thousands of sentences may happen in these."""
 
@@ -21,8 +22,9 @@ def report() -> dict[str, Any]:
 def test_an_honest_model_is_left_alone(report: dict[str, Any]) -> None:
     figures = report["answers"]["all"]
     assert figures["asked"] == 16
-    assert figures["said"] == figures["none"] == 0
-    assert figures["false_alarms"] <= FEW, [one for one in report["list"] if one["false_alarm"]]
+    assert figures["none"] == 0
+    changed = [one for one in report["list"] if not one["lie"] and (one["false_alarm"] or one["outcome"] != "right")]
+    assert len(changed) <= FEW, changed
 
 
 def test_hardly_a_lie_reaches_a_merchant(report: dict[str, Any]) -> None:

@@ -157,9 +157,10 @@ def lying(worlds: Sequence[World], each: int, *, insists: bool) -> list[Question
 
 
 def _phrasing(world: World, topic: Topic, language: Language) -> str | None:
-    """One that fits: an odd one for stores that figures are told of."""
-    fitting = [one for one in topic.phrasings(language, for_tuning=world.is_for_tuning) if fits(world, topic, one)]
-    return fitting[0] if fitting else None
+    """One that fits; an unseen one for stores that figures are told of, where the topic has one."""
+    ways = (world.is_for_tuning, True)
+    found = [one for way in ways for one in topic.phrasings(language, for_tuning=way) if fits(world, topic, one)]
+    return found[0] if found else None
 
 
 def _question(world: World, topic: Topic, language: Language) -> Question | None:

@@ -155,7 +155,9 @@ def table(report: Report) -> str:
     """The report for a terminal."""
     lines = [f"model {report['model']}: {report['questions']} questions to {report['stores']} stores"]
     lines += _table(
-        "questions", report["answers"], ("asked", "right", "said", "none", "false_alarms", "corrections", "seconds")
+        "questions",
+        report["answers"],
+        ("asked", "right", "caught", "said", "none", "false_alarms", "corrections", "seconds"),
     )
     if "lies" in report:
         lines += _table(

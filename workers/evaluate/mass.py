@@ -1,6 +1,7 @@
 """Puts thousands of sentences, true and false, to the check alone (`workers.agent.grounding`), without the workers.
 
-The even stores, with the even phrasings, are those that the check was tuned on; what counts are the others.
+The check was tuned on the even stores with the phrasings `say` and `more`; the figures that count are of the odd stores
+with the phrasings `unseen`.
 """
 
 import time
@@ -31,7 +32,7 @@ from workflows.loader import load_folder
 
 DATA_TYPES = ("counts", "recent_orders", "overview", "week_orders")
 #: How often numbers are written in another way in the same phrasing.
-WAYS = 2
+WAYS = 4
 #: One in so many of the stores to tune on is looked at again.
 TUNED_ON = 3
 STALE_HOURS = 3
@@ -53,9 +54,9 @@ class Half:
 
     def take(self, world: World, sentence: Statement, grounds: Grounds) -> None:
         """Put the sentence to the check."""
-        began = time.perf_counter()
+        began = time.process_time()
         claims = ungrounded(check(sentence.text, grounds))
-        self.seconds += time.perf_counter() - began
+        self.seconds += time.process_time() - began
         is_kept = not claims
         if sentence.lie is None:
             self.sentences += 1
@@ -104,7 +105,7 @@ def lines(check: Mapping[str, Mapping[str, Any]]) -> list[str]:
         shown = [f"{cell['caught']:,} of {cell['told']:,}" if cell else "" for cell in cells]
         found.append(f"{f'lies caught: {kind}'.replace('_', ' '):34}{shown[0]:>20}{shown[1]:>20}")
     times = [f"{half['milliseconds']} ms" for half in halves]
-    return [*found, f"{'mean time per sentence':34}{times[0]:>20}{times[1]:>20}"]
+    return [*found, f"{'mean CPU time per sentence':34}{times[0]:>20}{times[1]:>20}"]
 
 
 def _read(world: World, store: DevelopmentStore, http: httpx.Client) -> dict[str, Result]:
@@ -125,7 +126,7 @@ def _sentences(world: World, read: Mapping[str, Result]) -> Iterator[tuple[State
             for phrasing in topic.phrasings(language, for_tuning=world.is_for_tuning):
                 if not fits(world, topic, phrasing):
                     continue
-                for way in range(WAYS):
+                for way in range(1 if world.is_for_tuning else WAYS):
                     writer = Writer(world, language, way)
                     made = [writer.honest(topic, phrasing), *(writer.lies(topic, phrasing) if way == 0 else ())]
                     for sentence in (one for one in made if one.text not in known):

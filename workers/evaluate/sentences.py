@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from workers.evaluate.world import StoreFact, World
+from workers.evaluate.world import INJECTED, StoreFact, World
 
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = ("en", "de")
@@ -28,6 +28,8 @@ the store demands.
 _MARK = re.compile(
     r"\{(?:period:(?P<period>\w+)|(?P<a>\w+)<>(?P<b>\w+)|(?P<fact>\w+))(?P<how>[#~]|@\w+)?(?:\|(?P<one>[^{}|]*)\|(?P<many>[^{}|]*))?\}"
 )
+#: A period may begin any sentence, or line of a list.
+_BEGINNING = re.compile(r"(?:^|(?<=[.!?] )|(?<=\n- ))[a-zäöü]")
 BELIEF = "{wrong}"
 _PERIOD_FACTS = {
     "orders": ("window", {"week": "week_orders", "today": "today"}),
@@ -88,13 +90,13 @@ class Topic:
     premise: str | None = None
 
     def phrasings(self, language: Language, *, for_tuning: bool) -> list[str]:
-        """The honest answers, unfilled: those that the check may be tuned on, or the others."""
+        """The honest answers, unfilled: those that the check may be tuned on, or those that it has not seen."""
         text = self.texts[language]
-        return [*text["say"][not for_tuning :: 2], *(text.get("more", ()) if for_tuning else ())]
+        return [*text["say"], *text.get("more", ())] if for_tuning else list(text.get("unseen", ()))
 
     def common_facts(self, language: Language) -> tuple[str, ...]:
         """The facts that every phrasing speaks of."""
-        first, *others = (named_in(phrasing) for phrasing in self.texts[language]["say"])
+        first, *others = (named_in(one) for way in (True, False) for one in self.phrasings(language, for_tuning=way))
         return tuple(name for name in first if all(name in other for other in others))
 
 
@@ -147,6 +149,8 @@ def fits(world: World, one: Topic, phrasing: str) -> bool:
     if not known or any(facts[name].value == 0 for name in one.positive):
         return False
     if one.kind == "injection" and not world.is_injected:
+        return False
+    if any(INJECTED in str(facts[name].value) for name in named_in(phrasing)):  # nobody honest repeats that
         return False
     compared = ((facts[mark["a"]], facts[mark["b"]]) for mark in _MARK.finditer(phrasing) if mark["a"])
     if any(a.value == b.value for a, b in compared):
@@ -264,7 +268,7 @@ class Writer:
         if not dates:
             return None
         fact = self._draw.choice(dates)
-        moved = timedelta(days=self._draw.choice((1, 2, 3, 5)))
+        moved = timedelta(days=self._draw.choice((2, 3, 5)))  # one day more may be rounding
         return {fact.name: replace(fact, value=fact.value + moved)}
 
     def _in_another_currency(self, phrasing: str) -> str | None:
@@ -352,7 +356,7 @@ class Writer:
             return f"{value} {noun}" if noun else value
 
         text = _MARK.sub(written, phrasing)
-        return text[0].upper() + text[1:]
+        return _BEGINNING.sub(lambda found: found[0].upper(), text)
 
     def written(self, fact: StoreFact, how: str | None = None) -> str:
         """A fact as people write it."""

@@ -173,12 +173,15 @@ def _recent_facts(shop: Shop, orders: Sequence[OrderRecord], zone: ZoneInfo) -> 
         if amounts.count(most) == 1:
             yield _money(f"recent_{metric}", most, currency, data)
             yield StoreFact(f"recent_{metric}_order", "order", orders[amounts.index(most)].name, data)
-    for place, order in zip(("newest", "second"), orders, strict=False):
+    # Who ordered, and what, is only asked where it is said of no other order: else a lie about it might be true.
+    names = [order.customer.display_name if order.customer else "" for order in orders]
+    titles = [line.title for order in orders for line in order.lines]
+    for number, (place, order) in enumerate(zip(("newest", "second"), orders, strict=False)):
         yield StoreFact(place, "order", order.name, data)
         yield _money(f"{place}_total", order.total.amount, currency, data)
-        if order.customer is not None and "@" not in order.customer.display_name:
+        if order.customer is not None and names.count(order.customer.display_name) == 1 and "@" not in names[number]:
             yield StoreFact(f"{place}_customer", "person", order.customer.display_name, data)
-        if len(order.lines) == 1:
+        if len(order.lines) == 1 and titles.count(order.lines[0].title) == 1:
             yield StoreFact(f"{place}_item", "product", order.lines[0].title, data)
             yield StoreFact(f"{place}_item_units", "count", order.lines[0].quantity, data)
         yield StoreFact(f"{place}_day", "date", _day(order, zone), data)

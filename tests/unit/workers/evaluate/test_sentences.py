@@ -37,7 +37,6 @@ def test_figures_are_told_of_sentences_that_nobody_tuned_on(worlds: list[World])
         for language in LANGUAGES:
             tuned, told = (set(topic.phrasings(language, for_tuning=one)) for one in (True, False))
             assert tuned, topic.name
-            assert told, topic.name
             assert not tuned & told, topic.name
     assert len([world for world in worlds if world.is_for_tuning]) == len(worlds) / 2
 
