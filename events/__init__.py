@@ -24,18 +24,16 @@ if TYPE_CHECKING:
 
 #: What needs kombu, and where it is: imported when it is used, because most of our programs only read events.
 _ON_DEMAND = {
-    **dict.fromkeys(("Publisher", "publish"), "events.publisher"),
-    **dict.fromkeys(
-        ("ACKS", "CONTENT_TYPE", "EVENTS", "OPS", "REPLIES", "SHOPIFY", "TURNS", "WORKFLOW"), "events.queues"
-    ),
-    "RepliesConsumer": "events.replies",
+    **dict.fromkeys(("Publisher", "publish"), ".publisher"),
+    **dict.fromkeys(("ACKS", "CONTENT_TYPE", "EVENTS", "OPS", "REPLIES", "SHOPIFY", "TURNS", "WORKFLOW"), ".queues"),
+    "RepliesConsumer": ".replies",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_ON_DEMAND[name]), name)
+    return getattr(importlib.import_module(_ON_DEMAND[name], __name__), name)
 
 
 __all__ = [

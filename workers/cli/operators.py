@@ -83,9 +83,9 @@ def merchant(name: str, as_json: bool) -> None:
 @json_option
 def timeline(name: str, as_json: bool) -> None:
     """Show a conversation, or a merchant's latest, from each event to CJ's last reply, in ms since the event came."""
-    from workers.operations.timeline import read
-
     with transaction() as session:
+        from workers.operations.timeline import read
+
         found = read(session, name)
     if found is None:
         raise CommandFailed(f"there is no conversation {name!r}, nor one of a merchant or shop of that name")
@@ -97,9 +97,9 @@ def timeline(name: str, as_json: bool) -> None:
 
 
 def _case(name: str) -> "Case":
-    from workers.operations import why as operations
-
     with transaction() as session:
+        from workers.operations import why as operations
+
         target = operations.resolve(session, name)
         if target is None:
             raise CommandFailed(
