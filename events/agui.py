@@ -10,6 +10,8 @@ from typing import Any
 
 AgUi = dict[str, Any]
 
+STARTED_KEY = "started"
+"""Outbox key of RUN_STARTED."""
 END_KEY = "end"
 """Outbox key shared by RUN_FINISHED and RUN_ERROR: a turn has exactly one of them."""
 

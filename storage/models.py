@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -241,6 +241,15 @@ class TurnTable(Base):
         Index("turns_ended", "finished_at", postgresql_where=text("status IN ('done', 'dead')")),
         Index("turns_waiting_since", "created_at", postgresql_where=text("status = 'queued'")),
         CheckConstraint("status IN ('queued', 'running', 'done', 'dead')", name="status"),
+        Index("turns_silent", "words_due", postgresql_where=text("words_due IS NOT NULL")),
+        Index("turns_promises", "run_after", postgresql_where=text("status = 'done' AND waits_for IS NOT NULL")),
+        Index(
+            "turns_owed",
+            "merchant_id",
+            "id",
+            postgresql_where=text("status = 'done' AND waits_for IS NOT NULL"),
+        ),
+        CheckConstraint("waits_for IN ('model', 'store', 'data')", name="waits_for"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("(status IN ('done', 'dead')) = (finished_at IS NOT NULL)", name="finished"),
         OFTEN_VACUUMED,
@@ -281,6 +290,11 @@ class TurnTable(Base):
     model_calls: Mapped[int] = mapped_column(server_default=NONE_YET)
     #: Most bytes of its prompts since a model refused one; absent: the settings'.
     prompt_limit: Mapped[int | None]
+    #: What it cannot go on without (queued: a model), or what the merchant was promised words about (done: the store
+    #: is connected again, Shopify gives the data). `run_after` says when to look.
+    waits_for: Mapped[str | None]
+    #: When the merchant must have heard something of it; absent: nothing more is due.
+    words_due: Mapped[datetime | None]
 
 
 class StepTable(Base):
@@ -428,26 +442,24 @@ REVOKE ALL ON FUNCTION disconnect_shop(text, text, timestamptz) FROM PUBLIC
 """
 
 
-#: Turns that were parked are looked at at once, whoever reconnects the shop. The auth service may not touch turns.
-WAKE_PARKED_TRIGGER = """
-CREATE FUNCTION wake_parked_turns() RETURNS trigger
+#: What waits for the store is looked at soon, whoever reconnects the shop: the auth service may not touch turns. Not at
+#: once: the event of the connection comes right behind, and what it says is said first.
+STORE_IS_BACK_TRIGGER = """
+CREATE FUNCTION store_is_back() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    UPDATE turns t SET wake_at = clock_timestamp()
-    WHERE t.merchant_id = NEW.merchant_id AND t.status = 'queued' AND t.wake_at > clock_timestamp()
-      AND t.seq = (
-          SELECT o.seq FROM turns o WHERE o.conversation_id = t.conversation_id AND o.status IN ('queued', 'running')
-          ORDER BY o.seq LIMIT 1);
+    UPDATE turns SET run_after = clock_timestamp() + interval '5 seconds'
+    WHERE merchant_id = NEW.merchant_id AND status = 'done' AND waits_for = 'store';
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER wake_parked_turns AFTER UPDATE OF status, token_version ON merchant_integrations
-FOR EACH ROW WHEN (OLD.status = 'needs_reauth' AND (NEW.status <> OLD.status OR NEW.token_version <> OLD.token_version))
-EXECUTE FUNCTION wake_parked_turns()
+CREATE TRIGGER store_is_back AFTER UPDATE OF status ON merchant_integrations
+FOR EACH ROW WHEN (NEW.status = 'active' AND OLD.status <> 'active' AND NEW.type = 'shopify')
+EXECUTE FUNCTION store_is_back()
 """
 
 
 @event.listens_for(Base.metadata, "after_create")
 def _create_view_and_functions(_metadata: MetaData, connection: Connection, **_options: object) -> None:
-    for statements in (INTEGRATIONS_VIEW, DISCONNECT_FUNCTION, EVENT_FUNCTIONS, WAKE_PARKED_TRIGGER):
+    for statements in (INTEGRATIONS_VIEW, DISCONNECT_FUNCTION, EVENT_FUNCTIONS, STORE_IS_BACK_TRIGGER):
         connection.execute(text(statements))

@@ -96,7 +96,7 @@ def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[O
             causation_id=absorbed.event_id,
             traceparent=None,
             replies=[
-                NewReply("started", agui.run_started(conversation_id, run_id)),
+                NewReply(agui.STARTED_KEY, agui.run_started(conversation_id, run_id)),
                 NewReply(agui.END_KEY, agui.run_finished(conversation_id, run_id)),
             ],
         )

@@ -47,6 +47,7 @@ from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, sp
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
 from workers.shop.tokens import Refresh, TokenKeeper
+from workers.workflow.promises import PromiseKeeper
 from workflows.errors import InvalidWorkflows
 from workflows.loader import WorkflowSet, load_folder
 
@@ -64,7 +65,7 @@ POOL_SIZE = 10
 """Postgres connections per process: for its threads, the sweeper and the leases."""
 USED_BY: Mapping[str, tuple[str, ...]] = {
     "intake": ("wake_ups", "sweeper"),
-    "workflow": ("wake_ups", "sweeper", "cache"),
+    "workflow": ("wake_ups", "sweeper", "cache", "promise_keeper"),
     "agent": ("turn_runner",),
     "shopify": ("shopify_fetcher", "shopify_http"),
 }
@@ -140,13 +141,21 @@ class Resources:
         return TurnRunner(
             transactions=transactions,
             model=self.model,
-            tools=Tools(self.database, self.cache, self.wake_ups, recovery_factor=self.settings.recovery_factor),
+            tools=self.tools,
             reply_publisher=self.reply_publisher,
             wake_ups=self.wake_ups,
             leases=self.leases,
             draining=self.draining,
             cost_limits=CostLimits.of(self.settings),
         )
+
+    @cached_property
+    def tools(self) -> Tools:
+        return Tools(self.database, self.cache, self.wake_ups, recovery_factor=self.settings.recovery_factor)
+
+    @cached_property
+    def promise_keeper(self) -> PromiseKeeper:
+        return PromiseKeeper(self.database, self.tools, self.wake_ups)
 
     @cached_property
     def shopify_http(self) -> httpx.Client:

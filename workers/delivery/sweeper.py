@@ -19,7 +19,7 @@ from storage import inbox, outbox, privacy, turns, usage
 from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import Expired
+from storage.turns import Expired, Silent
 from workers import logs
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
@@ -38,6 +38,11 @@ DRAINED_RESEND_SECONDS = 15.0
 """Longest pause before resending to a gateway that has taken everything off the broker."""
 PRUNE_EVERY_SECONDS = 300.0
 
+CONNECTED = "Your store is connected. Give me a moment to look at it."
+CONNECTED_WAITING = "I'm connected to your store and waiting for Shopify."
+WAITING = "I'm waiting for Shopify, one moment."
+THINKING = "One moment, I'm thinking about it."
+NOTED = "I have noted that, too."
 LOST = "Sorry, I lost my train of thought. Please ask again."
 
 
@@ -47,12 +52,13 @@ class Found:
 
     events: list[int] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
+    promises: list[int] = field(default_factory=list)
     replies: list[OutgoingReply] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
         """Whether there is probably more."""
-        return max(len(self.events), len(self.turns), len(self.replies)) >= BATCH
+        return max(len(self.events), len(self.turns), len(self.promises), len(self.replies)) >= BATCH
 
 
 class Duties:
@@ -78,6 +84,21 @@ class Duties:
         """Turns that could run and were not claimed."""
         older_than = HINT_AFTER_SECONDS * self._factor
         return Found(turns=turns.waiting(session, older_than_seconds=older_than, limit=BATCH, factor=self._factor))
+
+    def say_first_words(self, session: Session) -> Found:
+        """Turns of which the merchant has heard nothing for too long, whatever they wait for."""
+        found = Found()
+        for turn in turns.silent(session):
+            if turn.waits:
+                reply = NewReply(f"noted:{turn.last_turn}", agui.text(f"turn_{turn.turn_id}-n{turn.last_turn}", NOTED))
+            else:
+                reply = NewReply("meanwhile", agui.text(f"turn_{turn.turn_id}-w", _meanwhile(turn)))
+            found.replies.extend(_append(session, turn, _started(turn), reply))
+        return found
+
+    def look_at_promises(self, session: Session) -> Found:
+        """Ended turns whose merchant is owed words: perhaps they can be said now."""
+        return Found(promises=turns.promises(session, factor=self._factor))
 
     def wake_events(self, session: Session) -> Found:
         """Events that nobody has handled."""
@@ -111,7 +132,18 @@ def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
     return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)
 
 
-def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingReply]:
+def _meanwhile(turn: Silent) -> str:
+    if turn.connected:
+        return CONNECTED_WAITING if turn.asks else CONNECTED
+    return WAITING if turn.asks else THINKING
+
+
+def _started(turn: Silent) -> NewReply:
+    """As whoever claims the turn says it, if nobody has claimed it yet."""
+    return NewReply(agui.STARTED_KEY, agui.run_started(turn.conversation_id, f"turn_{turn.turn_id}"))
+
+
+def _append(session: Session, turn: Expired | Silent, *replies: NewReply) -> list[OutgoingReply]:
     return outbox.append(
         session,
         turn_id=turn.turn_id,
@@ -119,7 +151,7 @@ def _append(session: Session, turn: Expired, reply: NewReply) -> list[OutgoingRe
         turn_seq=turn.seq,
         causation_id=turn.event_id,
         traceparent=turn.traceparent,
-        replies=[reply],
+        replies=replies,
     )
 
 
@@ -138,6 +170,8 @@ class Sweeper:
         self._threads = [
             self._thread("expire leases", lambda: duties.expire_leases, period),
             self._thread("wake turns", lambda: duties.wake_turns, period),
+            self._thread("say first words", lambda: duties.say_first_words, period),
+            self._thread("look at promises", lambda: duties.look_at_promises, period),
             self._thread("wake events", lambda: duties.wake_events, period),
             self._thread("resend replies", self._resend_replies, period),
             self._thread("prune", lambda: duties.prune, PRUNE_EVERY_SECONDS),
@@ -194,4 +228,5 @@ class Sweeper:
             self._reply_publisher.note()  # else the next sweep would find them again
         wake_ups = [self._wake_ups.handle_events(found.events)]
         wake_ups += [self._wake_ups.run_turn(turn_id) for turn_id in found.turns]
+        wake_ups += [self._wake_ups.keep_promise(turn_id) for turn_id in found.promises]
         return told and all(wake_ups)

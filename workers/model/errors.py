@@ -123,7 +123,7 @@ class ModelUnavailable(ModelError):
     """
 
     code = "model_unavailable"
-    merchant = "Sorry, I can't think straight right now. Please try again in a few minutes."
+    merchant = "I can't think straight at the moment. I'll answer as soon as I can; you need not ask again."
 
     def __init__(self, message: str, retry_after: float | None = None, *, lasting: bool = False) -> None:
         super().__init__(message)

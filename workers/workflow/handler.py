@@ -149,6 +149,7 @@ class _Handler:
         self._data: Mapping[str, Any] = row.data
         self._effects = effects
         self._action = 0
+        self._is_reconnection = False
 
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
@@ -185,7 +186,7 @@ class _Handler:
                 return
             conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._row.type == "oauth_complete":
-            conversation = self._resume_parked(conversation)
+            conversation = self._begin_anew(conversation)
         if self._row.type == MESSAGE and self._has_no_room(merchant_id):
             self._decline(conversation, TurnInput("merchant", str(self._data["text"])), None)
             return
@@ -199,6 +200,8 @@ class _Handler:
             conversation = self._carry_out(conversation, workflow, actions)
         else:
             self._default(conversation, workflow, fresh)
+        if self._row.type == "oauth_complete" and integration is not None and integration.is_active:
+            self._ask_again(conversation)
         if not self._effects.turn_ids:
             self._settle(conversation)
 
@@ -241,6 +244,7 @@ class _Handler:
         if self._row.type == "app_uninstalled" and integration is not None:
             if not connections.disconnect(self._session, self._row.key):
                 return False
+            turns.break_promises(self._session, merchant_id)
             self._delete(privacy.leave(self._session, self._row, merchant_id))
         if self._row.type == "oauth_complete":
             self._effects.forget_cache_of.append(merchant_id)
@@ -270,14 +274,29 @@ class _Handler:
         )
         return opened, True
 
-    def _resume_parked(self, conversation: Conversation) -> Conversation:
-        """Turns that waited for the merchant to reconnect resume, even if that failed, so that CJ can say so."""
-        restarted: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
-        forgotten = {**restarted, turns.RECONNECT_ASKED: None}
+    def _begin_anew(self, conversation: Conversation) -> Conversation:
+        """Forget what a new connection ends: that the merchant was asked for it, and what is known of the store."""
+        if not self._data.get("success"):
+            return conversation
+        self._is_reconnection = conversation.context.get(turns.RECONNECT_ASKED) is not None
+        forgotten: dict[str, Any] = {"fetched": [], "last_error": None, turns.RECONNECT_ASKED: None}
         if any(conversation.context.get(key) for key in forgotten):
             conversation = self._merge(conversation, forgotten)
-            turns.look_again(self._session, conversation.id)
         return conversation
+
+    def _ask_again(self, conversation: Conversation) -> None:
+        """What the merchant asked while the store could not be read is asked again now, behind the actions: the turn
+        that tells of the connection takes it in. In other conversations the agent comes to it by itself."""
+        owed = turns.owed(self._session, conversation.merchant_id)
+        here = [(turn_id, text) for turn_id, conversation_id, text in owed if conversation_id == conversation.id]
+        elsewhere = [turn_id for turn_id, conversation_id, _ in owed if conversation_id != conversation.id]
+        if elsewhere:
+            turns.put_off_promises(self._session, elsewhere, after_seconds=0.0)
+        if here:
+            kept = turns.keep_promises(self._session, [turn_id for turn_id, _ in here])
+            for turn_id, text in here:
+                if turn_id in kept:
+                    self._queue(conversation, TurnInput("merchant", text, metadata={"again": True}), None)
 
     def _connection(self, integration: Integration) -> dict[str, str]:
         return {"shop_domain": integration.shop_domain, "at": self._row.received_at.isoformat()}
@@ -331,7 +350,7 @@ class _Handler:
                 case UpdateContext(values=values):
                     conversation = self._merge(conversation, values)
                 case ProcessMessage():
-                    self._queue(conversation, _input(action), workflow.name)
+                    self._queue(conversation, self._input(action), workflow.name)
                 case Prefetch(data_types=data_types):
                     merchant_id = conversation.merchant_id
                     self._effects.prefetches += [(merchant_id, data_type) for data_type in data_types]
@@ -342,6 +361,15 @@ class _Handler:
                     assert_never(action)
         return conversation
 
+    def _input(self, action: ProcessMessage) -> TurnInput:
+        again = {"reconnected": True} if self._is_reconnection and action.sender == "system" else {}
+        return TurnInput(
+            sender=action.sender,
+            text=action.text,
+            cleanup_trigger=action.cleanup_trigger,
+            metadata={**action.metadata, **again},
+        )
+
     def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:
         """The default handling of an event that no rule of its workflow took."""
         self._explain(conversation, workflow)
@@ -349,7 +377,7 @@ class _Handler:
         if self._row.type == MESSAGE:
             self._queue(conversation, TurnInput("merchant", str(self._data["text"])), None)
         elif self._row.type == "conversation_started" and fresh and first is not None and not self._effects.turn_ids:
-            self._queue(conversation, _input(first), workflow.name)
+            self._queue(conversation, self._input(first), workflow.name)
 
     def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
         """Say why no rule took the event, unless it was never meant to need one."""
@@ -382,7 +410,13 @@ class _Handler:
         if self._has_no_room(conversation.merchant_id):
             self._decline(conversation, said, workflow)
             return
-        turn_id = turns.queue_turn(self._session, **self._next_turn(conversation), input=said, workflow=workflow)
+        turn_id = turns.queue_turn(
+            self._session,
+            **self._next_turn(conversation),
+            input=said,
+            workflow=workflow,
+            words_within=_words_within(self._row, said),
+        )
         if turn_id is not None:
             self._effects.turn_ids.append(turn_id)
             if not turns.is_crowded(self._session, conversation.merchant_id):
@@ -429,13 +463,11 @@ class _Handler:
         }
 
 
-def _input(action: ProcessMessage) -> TurnInput:
-    return TurnInput(
-        sender=action.sender,
-        text=action.text,
-        cleanup_trigger=action.cleanup_trigger,
-        metadata=dict(action.metadata),
-    )
+def _words_within(row: InboxRow, said: TurnInput) -> float | None:
+    """Seconds until the merchant must have heard something; None if the turn says what it has to say at once."""
+    if said.sender == "cj":
+        return None
+    return turns.CONNECTED_WORDS_SECONDS if row.type == "oauth_complete" else turns.WORDS_SECONDS
 
 
 def _first_context(merchant_id: str, integration: Integration | None) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""What a merchant is owed: a turn waits for a model, a promise for the store or for data, and words are due."""
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+STORE_IS_BACK = """
+CREATE FUNCTION store_is_back() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE turns SET run_after = clock_timestamp() + interval '5 seconds'
+    WHERE merchant_id = NEW.merchant_id AND status = 'done' AND waits_for = 'store';
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER store_is_back AFTER UPDATE OF status ON merchant_integrations
+FOR EACH ROW WHEN (NEW.status = 'active' AND OLD.status <> 'active' AND NEW.type = 'shopify')
+EXECUTE FUNCTION store_is_back()
+"""
+
+#: As in 0003: what workers of the former version park.
+WAKE_PARKED = """
+CREATE FUNCTION wake_parked_turns() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE turns t SET wake_at = clock_timestamp()
+    WHERE t.merchant_id = NEW.merchant_id AND t.status = 'queued' AND t.wake_at > clock_timestamp()
+      AND t.seq = (
+          SELECT o.seq FROM turns o WHERE o.conversation_id = t.conversation_id AND o.status IN ('queued', 'running')
+          ORDER BY o.seq LIMIT 1);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER wake_parked_turns AFTER UPDATE OF status, token_version ON merchant_integrations
+FOR EACH ROW WHEN (OLD.status = 'needs_reauth' AND (NEW.status <> OLD.status OR NEW.token_version <> OLD.token_version))
+EXECUTE FUNCTION wake_parked_turns()
+"""
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE turns ADD COLUMN waits_for text, ADD COLUMN words_due timestamptz")
+    op.execute("""
+        ALTER TABLE turns ADD CONSTRAINT turns_waits_for_check
+            CHECK (waits_for IN ('model', 'store', 'data')) NOT VALID;
+        ALTER TABLE turns VALIDATE CONSTRAINT turns_waits_for_check
+        """)
+    op.execute("CREATE INDEX turns_silent ON turns (words_due) WHERE words_due IS NOT NULL")
+    op.execute("CREATE INDEX turns_promises ON turns (run_after) WHERE status = 'done' AND waits_for IS NOT NULL")
+    op.execute("CREATE INDEX turns_owed ON turns (merchant_id, id) WHERE status = 'done' AND waits_for IS NOT NULL")
+    op.execute("DROP TRIGGER wake_parked_turns ON merchant_integrations")
+    op.execute("DROP FUNCTION wake_parked_turns")
+    op.execute(STORE_IS_BACK)
+    # What the former version parked waits no more: it is answered, or promised.
+    op.execute("UPDATE turns SET wake_at = clock_timestamp() WHERE status = 'queued' AND wake_at > clock_timestamp()")
+
+
+def downgrade() -> None:
+    op.execute("DROP TRIGGER store_is_back ON merchant_integrations")
+    op.execute("DROP FUNCTION store_is_back")
+    op.execute(WAKE_PARKED)
+    op.execute("DROP INDEX turns_owed, turns_promises, turns_silent")
+    op.execute("ALTER TABLE turns DROP COLUMN words_due, DROP COLUMN waits_for")
