@@ -124,6 +124,7 @@ WHERE {held} RETURNING id
 -- Until a model answers again. The turn keeps its steps, and begins anew with its time and its calls.
 UPDATE turns SET
     status = 'queued', lease_until = NULL, lease_owner = NULL, waits_for = 'model', started_at = NULL,
+    words_due = NULL,
     run_after = clock_timestamp() + make_interval(secs => :after_seconds),
     wake_at = clock_timestamp() + make_interval(secs => :after_seconds),
     model_calls = (SELECT count(*) FROM steps s WHERE s.turn_id = turns.id)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.agent_turns import Hire
 from tests.openai_server import Answer, Call, Received, Recorded, Say, Serve, Status
-from workers.model.client import Model
+from workers.model.client import Model, ModelUnavailable
 
 COUNTS = Say(None, [Call("shopify_data", {"data_type": "counts"})])
 TOLD = "You have 7 customers in your store, and 3 orders."
@@ -105,7 +105,9 @@ def test_what_was_said_before_the_filter_came_is_left_out(serve: Serve, hire: Hi
 
 
 def test_what_only_the_operator_can_mend_is_told_at_once_and_waited_for(serve: Serve, hire: Hire) -> None:
-    server = serve([Status(400, message="Your credit balance is too low to access the API.")])
+    broke: Answer = Status(400, message="Your credit balance is too low to access the API.")
+    answers = [broke]
+    server = serve(lambda _request: answers[-1])
     merchant = hire()
     worker, before, turn_id = merchant.worker, merchant.worker.clock(), merchant.say()
     worker.runner.run(turn_id)
@@ -113,7 +115,7 @@ def test_what_only_the_operator_can_mend_is_told_at_once_and_waited_for(serve: S
     assert worker.said(turn_id) == [ModelUnavailable.merchant]
     assert worker.status(turn_id) == "queued"
     assert len(server.requests) == 1
-    server.answers = [Say("Back again.")]  # somebody paid
+    answers.append(Say("Back again."))  # somebody paid
     worker.advance(worker.woken[turn_id])
     worker.ends(turn_id)
     assert worker.said(turn_id) == [ModelUnavailable.merchant, "Back again."]

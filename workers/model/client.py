@@ -143,6 +143,7 @@ class Model:
 
     def _error(self, wanted: Sequence[str], failures: Sequence[FailedCall], *, time_is_up: bool) -> ModelError:
         wait = self._breaker.wait(wanted)
+        is_named = not failures or any(failure.retry_after is not None for failure in failures)
         not_asked = "no time left to ask" if time_is_up else "failed before, not asked this time"
         told = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
         causes = {failure.cause for failure in failures}
@@ -153,7 +154,9 @@ class Model:
             return ModelSilent(told)
         hint = "" if wait is None else f". Next attempt in {wait:.0f} s"
         lasting = self._broken.issuperset(wanted)
-        return ModelUnavailable(f"No language model answered. {told}{hint}", wait, lasting=lasting)
+        return ModelUnavailable(
+            f"No language model answered. {told}{hint}", wait if is_named else None, lasting=lasting
+        )
 
 
 def _full(names: Sequence[str]) -> tuple[str, ...]:

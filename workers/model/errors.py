@@ -117,7 +117,7 @@ class ModelError(Exception):
 
 
 class ModelUnavailable(ModelError):
-    """No model answered. `retry_after`: seconds after which asking again makes sense, if known.
+    """No model answered. `retry_after`: seconds for which asking again makes no sense, if known.
 
     `lasting`: somebody has to do something first (a key, credit, a model's name).
     """
