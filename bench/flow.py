@@ -92,12 +92,20 @@ class Cj:
 
 
 @contextmanager
-def cj(here: Ground, stubs: StubsProcess, broker_url: str | None = None) -> Iterator[Cj]:
+def cj(
+    here: Ground,
+    stubs: StubsProcess,
+    broker_url: str | None = None,
+    *,
+    prepare: Callable[[str], None] = lambda _url: None,
+) -> Iterator[Cj]:
+    """`prepare` is called with the database's URL before the workers start."""
     folder = here.folder / f"cj-{time.monotonic_ns()}"
     folder.mkdir()
     environ = {"CJ_WORKFLOWS": str(unhurried_workflows(folder)), "CJ_LEASE_SECONDS": "10", "CJ_LOG_LEVEL": "INFO"}
     environ |= {"CJ_MODEL": "openai/stub", "OPENAI_API_BASE": f"{stubs.url}/v1"}
     with here.postgres.migrated_database() as url:
+        prepare(url)
         stack = Stack(
             url, here.valkey.url, folder, broker_url=broker_url, environ=environ, store=stubs.as_store(),
             counts={"agent": AGENTS},

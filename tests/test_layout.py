@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "workflows": {"events"},
     "workers": {"events", "shopify", "storage", "workflows"},
 }
-LITELLM = {"workers/model/litellm_call.py", "workers/model/demo.py"}
+LITELLM = {"workers/model/litellm_call.py"}
 #: litellm is configured by two variables that have to be set before it is imported; embedded servers need none.
 READS_ENVIRONMENT = {"workers/settings.py"}
 SETS_ENVIRONMENT = {"workers/model/litellm_call.py", "workers/local/fork_server.py"}

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.chaos import mutants
-from tests.chaos import quick as quick_pace
 from tests.chaos.record import Record
 from tests.proxy import Proxy
 from tests.servers import PostgresForTests
@@ -44,7 +43,7 @@ class Ground:
 def ground(
     folder: Path, *, quick: bool, lease_seconds: float, counts: Mapping[str, int] = COUNTS, durable: bool = True
 ) -> Iterator[Ground]:
-    """With `quick`, everything runs at the pace of `tests.chaos.quick`; otherwise exactly what `cj up` runs.
+    """With `quick`, everything runs at a fifth of production's pauses; otherwise exactly what `cj up` runs.
 
     With `quick`, the second process of each kind also has its clock an hour ahead.
     """
@@ -55,7 +54,7 @@ def ground(
     environ = {
         "CJ_WORKFLOWS": str(unhurried_workflows(folder)),
         "CJ_LEASE_SECONDS": f"{lease_seconds:g}",
-        "CJ_RECOVERY_FACTOR": f"{quick_pace.FACTOR if quick else 1:g}",
+        "CJ_RECOVERY_FACTOR": f"{mutants.QUICK_FACTOR if quick else 1:g}",
     }
     with (
         PostgresForTests(folder / "postgres", durable=durable) as postgres,

@@ -181,7 +181,7 @@ def test_the_health_check_sees_a_worker_that_no_longer_consumes(environ: dict[st
     assert (nobody.returncode, "does not answer" in nobody.stdout) == (1, True), nobody
 
 
-PROXY = {"ALL_PROXY": "socks://127.0.0.1:1080"}
+PROXY = {"ALL_PROXY": "socks://127.0.0.1:1080", "CJ_MODEL": "openai/x", "OPENAI_API_KEY": "k"}
 
 
 def test_a_worker_whose_model_cannot_be_asked_is_none(environ: dict[str, str]) -> None:

@@ -62,26 +62,21 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
     wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents})
     check_workflows()
     home = Home()
-    with home.owned(), LocalServers(home, environment(), say, known_ports=True) as servers:
-        kinds_run = {process.name.partition(".")[0] for process in wanted}
-        settings = Settings.read(servers.environ, needed=needed_by(kinds_run))
-        home.announce(servers.environ)
-        width = max(len(process.name) for process in wanted)
+    width = max(len(process.name) for process in wanted)
 
-        def show(name: str, line: str) -> None:
-            if line:
-                click.echo(f"{name:{width}} | {mask(line) if raw else readable(line)}")
+    def show(name: str, line: str) -> None:
+        if line:
+            click.echo(f"{name:{width}} | {mask(line) if raw else readable(line)}")
 
-        supervisor = Supervisor(
-            wanted,
-            environ=with_folder(servers.environ, settings),
-            own=servers.own,
-            folder=procfile.PROCFILE.parent,
-            show=show,
-            say=say,
-        )
-        with stopped_by_signals(supervisor), reloading(supervisor, wanted, settings) if reloads else nullcontext():
-            run(supervisor, servers)
+    supervisor = Supervisor(wanted, folder=procfile.PROCFILE.parent, show=show, say=say)
+    with home.owned():
+        supervisor.preload(environment())
+        with LocalServers(home, environment(), say, known_ports=True) as servers:
+            kinds_run = {process.name.partition(".")[0] for process in wanted}
+            settings = Settings.read(servers.environ, needed=needed_by(kinds_run))
+            home.announce(servers.environ)
+            with stopped_by_signals(supervisor), reloading(supervisor, wanted, settings) if reloads else nullcontext():
+                run(supervisor, servers, with_folder(servers.environ, settings))
     if supervisor.refused:
         raise WrongUse(f"{supervisor.refused} refused to start")
 
@@ -103,11 +98,11 @@ def check_workflows() -> None:
         raise WrongUse(f"the workflows are invalid:\n{error}") from None
 
 
-def run(supervisor: Supervisor, servers: LocalServers) -> None:
+def run(supervisor: Supervisor, servers: LocalServers, environ: Mapping[str, str]) -> None:
     """Start, print what other terminals need, and wait until everything has ended."""
     began = time.monotonic()
     say(f"starting {', '.join(supervisor.not_ready())} …")
-    supervisor.start()
+    supervisor.start(environ, servers.own)
     if supervisor.wait_ready(READY_LIMIT):
         say(f"all processes ready, {time.monotonic() - began:.1f} s")
         say_where(servers)

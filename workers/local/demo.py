@@ -81,11 +81,21 @@ class Demo:
     def _run(self, home: Home) -> None:
         self._say_step("A merchant connects a Shopify store, and CJ tells them something true about it.")
         inherited = {name: value for name, value in environment().items() if name not in VARIABLES}
-        with (
-            LocalServers(home, inherited, self._say_indented) as servers,
-            self._processes(servers) as supervisor,
-            ExitStack() as stack,
-        ):
+        with self._log.open("a", buffering=1) as log, ExitStack() as stack:
+
+            def show(name: str, line: str) -> None:
+                log.write(f"{name} | {mask(line)}\n")
+
+            supervisor = Supervisor(
+                procfile.processes(procfile.read()),
+                folder=procfile.PROCFILE.parent,
+                show=show,
+                say=lambda sentence: show("supervisor", sentence),
+                pace=Pace(grace=1.0),  # nobody needs what they would still do
+            )
+            supervisor.preload(inherited)
+            servers = stack.enter_context(LocalServers(home, inherited, self._say_indented))
+            stack.enter_context(self._processes(supervisor, servers))
             database = Database(servers.environ["DATABASE_URL"], pool_size=1, application_name="cj-demo")
             stack.callback(database.dispose)
             assert servers.store is not None
@@ -94,33 +104,17 @@ class Demo:
             self._play(servers.environ["BROKER_URL"], database, supervisor)
 
     @contextmanager
-    def _processes(self, servers: LocalServers) -> Iterator[Supervisor]:
+    def _processes(self, supervisor: Supervisor, servers: LocalServers) -> Iterator[None]:
         began = time.monotonic()
-        processes = procfile.processes(procfile.read())
-        with self._log.open("a", buffering=1) as log:
-
-            def show(name: str, line: str) -> None:
-                log.write(f"{name} | {mask(line)}\n")
-
-            supervisor = Supervisor(
-                processes,
-                environ=servers.environ,
-                own=servers.own,
-                folder=procfile.PROCFILE.parent,
-                show=show,
-                say=lambda sentence: show("supervisor", sentence),
-                pace=Pace(grace=1.0),  # nobody needs what they would still do
-            )
-            names = ", ".join(process.name for process in processes)
-            self._say_indented(f"starting {names} …")
-            supervisor.start()
-            try:
-                if not supervisor.wait_ready(READY_LIMIT):
-                    raise DemoFailed(self._why_not_ready(supervisor))
-                self._say_indented(f"all processes ready, {time.monotonic() - began:.1f} s")
-                yield supervisor
-            finally:
-                supervisor.stop()
+        self._say_indented(f"starting {', '.join(supervisor.not_ready())} …")
+        supervisor.start(servers.environ, servers.own)
+        try:
+            if not supervisor.wait_ready(READY_LIMIT):
+                raise DemoFailed(self._why_not_ready(supervisor))
+            self._say_indented(f"all processes ready, {time.monotonic() - began:.1f} s")
+            yield
+        finally:
+            supervisor.stop()
 
     def _why_not_ready(self, supervisor: Supervisor) -> str:
         if supervisor.refused:

@@ -34,6 +34,7 @@ from typing import Any
 from workers.local import parent_death
 from workers.local.child import Child
 from workers.local.procfile import Process
+from workers.model.demo import DEMO, DEMO_SHORT
 
 #: What `celery worker` imports late.
 _OF_CELERY = ("celery.bin.worker", "celery.apps.worker", "celery.concurrency.thread", "kombu.transport.redis")
@@ -43,11 +44,13 @@ _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>celery|workers\.[\w.]+)(?
 _LONGEST = 1024 * 1024
 
 
-def group_of(process: Process) -> str | None:
-    """Which server runs a process: agents have one of their own, for what litellm brings; None if none can."""
+def group_of(process: Process, environ: Mapping[str, str]) -> str | None:
+    """Which server runs a process: agents that ask providers have one of their own, for what litellm brings; None if
+    none can."""
     if _PROGRAM.fullmatch(process.command) is None:
         return None
-    return "agent" if process.kind == "agent" else "workers"
+    only_demo = environ.get("CJ_MODEL", DEMO_SHORT) in (DEMO, DEMO_SHORT) and not environ.get("CJ_MODEL_FALLBACKS")
+    return "agent" if process.kind == "agent" and not only_demo else "workers"
 
 
 def run_through(module: str, process: Process, folder: Path) -> str:
@@ -191,6 +194,13 @@ class _Server:
 
     def serve(self) -> dict[str, Any] | None:
         """None when the supervisor is gone; in each child, what it is to run."""
+        try:
+            return self._serve()
+        except ConnectionError:  # it went while it was being told something
+            self._end()
+            return None
+
+    def _serve(self) -> dict[str, Any] | None:
         for end in (self._woken, self._wakes):
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -133,13 +133,12 @@ class Stack:
         """Start everything and wait until it is ready. Raises StackFailed."""
         self.supervisor = Supervisor(
             self._processes,
-            environ=self.environ(),
             folder=procfile.PROCFILE.parent,
             show=self._note,
             say=lambda sentence: self._note("supervisor", sentence),
             pace=self._pace,
         )
-        self.supervisor.start()
+        self.supervisor.start(self.environ())
         self.gateway.start()
         if not self.supervisor.wait_ready(READY_SECONDS):
             late = ", ".join(self.supervisor.not_ready())

@@ -1,7 +1,8 @@
 """Runs processes as children and restarts those that die.
 
-    supervisor = Supervisor(processes, environ=…, folder=…, show=print_line, say=print)
-    supervisor.start()
+    supervisor = Supervisor(processes, folder=…, show=print_line, say=print)
+    supervisor.preload(environ)      # optional: what workers import takes as long as a database's start
+    supervisor.start(environ)
     supervisor.wait_ready(30)
     …
     supervisor.stop()
@@ -24,6 +25,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from workers.local.child import REFUSED, Child, how_it_ended
 from workers.local.fork_server import ForkServer, group_of
@@ -49,19 +51,14 @@ class Supervisor:
         self,
         processes: Sequence[Process],
         *,
-        environ: Mapping[str, str],
-        own: Mapping[str, Mapping[str, str]] | None = None,
         folder: Path,
         show: Callable[[str, str], None],
         say: Callable[[str], None],
         pace: Pace | None = None,
     ) -> None:
-        """`show(name, line)` receives every output line, `say(sentence)` what happens to the children.
-
-        `environ` is for all, but a kind gets no other's secrets; `own` are further variables, by kind.
-        """
-        own_programs = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
-        self._environ, self._own = {**environ, "PATH": own_programs}, own or {}
+        """`show(name, line)` receives every output line, `say(sentence)` what happens to the children."""
+        self._environ: Mapping[str, str] = {}
+        self._own: Mapping[str, Mapping[str, str]] = {}
         self._folder, self._show, self._say = folder, show, say
         self._pace = pace or Pace()
         self._slots = [_Slot(process, self._pace.first) for process in processes]
@@ -73,8 +70,18 @@ class Supervisor:
         #: Name of the process that refused to start (exit code 2), if any.
         self.refused: str | None = None
 
-    def start(self) -> None:
-        """Start every process; returns at once."""
+    def preload(self, environ: Mapping[str, str]) -> None:
+        """Let the servers import what workers need while `environ` is not complete. Returns at once."""
+        self._environ = _with_own_programs(environ)
+        for slot in self._slots:
+            self._server_of(slot.process)
+
+    def start(self, environ: Mapping[str, str], own: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> None:
+        """Start every process; returns at once.
+
+        `environ` is for all, but a kind gets no other's secrets; `own` are further variables, by kind.
+        """
+        self._environ, self._own = _with_own_programs(environ), own
         self._thread.start()
 
     def wait_ready(self, timeout: float) -> bool:
@@ -155,9 +162,19 @@ class Supervisor:
 
     def _start(self, process: Process) -> Child | None:
         """None while the server that forks it is not ready."""
-        group = group_of(process)
-        if group is None:
+        server = self._server_of(process)
+        if server is None:
             return Child(process, self._environ_of(process.kind), self._folder)
+        with contextlib.suppress(OSError):  # it has just died: the next round starts another
+            if server.is_ready():
+                return server.fork(process, self._environ_of(process.kind))
+        return None
+
+    def _server_of(self, process: Process) -> ForkServer | None:
+        """The running server that forks it, started if need be; None if none can."""
+        group = group_of(process, self._environ)
+        if group is None:
+            return None
         server = self._servers.get(group)
         if server is not None and server.has_ended:
             server.close()
@@ -166,10 +183,7 @@ class Supervisor:
             # Secrets come with each child: the server of all kinds but one has none.
             environ = self._environ_of("agent" if group == "agent" else "intake")
             self._servers[group] = server = ForkServer(group, environ, self._folder)
-        with contextlib.suppress(OSError):  # it has just died: the next round starts another
-            if server.is_ready():
-                return server.fork(process, self._environ_of(process.kind))
-        return None
+        return server
 
     def _environ_of(self, kind: str) -> dict[str, str]:
         return environment_of(kind, {**self._environ, **self._own.get(kind, {})})
@@ -249,6 +263,11 @@ class Supervisor:
         for slot in self._slots:
             if slot.child:
                 slot.child.signal(number)
+
+
+def _with_own_programs(environ: Mapping[str, str]) -> dict[str, str]:
+    own_programs = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
+    return {**environ, "PATH": own_programs}
 
 
 class _Slot:

@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
-from workers.model import litellm_call
+from workers.model import demo, litellm_call
 from workers.model.breaker import ModelBreaker
+from workers.model.demo import DEMO, DEMO_SHORT
 from workers.model.errors import (
     FOR_THE_OPERATOR,
     OF_THE_MODEL,
@@ -21,8 +22,8 @@ from workers.model.errors import (
     ModelSilent,
     ModelUnavailable,
 )
-from workers.model.litellm_call import DEMO, DEMO_SHORT, LEAST_SECONDS, Messages, Request, Tools
-from workers.model.response import Answer, ToolCall, assistant_message
+from workers.model.litellm_call import LEAST_SECONDS, Messages, Request, Tools
+from workers.model.response import Answer, ToolCall, assistant_message, read_answer
 
 __all__ = [
     "DEMO",
@@ -109,22 +110,28 @@ class Model:
         raise self._error(wanted, failures, time_is_up=bool(candidates))
 
     def warm_up(self) -> None:
-        """Import litellm and run its call path once, which saves the first real call about a second.
+        """Import litellm, unless only the demo model is asked, and run its call path once, which saves the first real
+        call about a second.
 
         Call it in the process that will ask, before it takes work; nothing leaves the machine. Never call it before
         a fork: the child would inherit litellm's thread pool without its threads.
         """
-        litellm_call.warm_up(self.names)
+        if names := self._of_providers():
+            litellm_call.warm_up(names)
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the configured names, as far as can be known without a call."""
-        if unusable := litellm_call.unusable():
+        names = self._of_providers()
+        if names and (unusable := litellm_call.unusable()):
             return (unusable,)
-        return tuple(problem for name in self.names for problem in litellm_call.problems(name))
+        return tuple(problem for name in names for problem in litellm_call.problems(name))
+
+    def _of_providers(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name != DEMO)
 
     def _try(self, name: str, request: Request, seconds: float) -> Answer | FailedCall:
         started = self._clock()
-        outcome = litellm_call.call(name, request, seconds)
+        outcome = _of_demo(request) if name == DEMO else litellm_call.call(name, request, seconds)
         if isinstance(outcome, FailedCall):
             facts = {"model": name, "status": outcome.status, "reason": outcome.reason}
             milliseconds = round((self._clock() - started) * 1000)
@@ -157,6 +164,12 @@ class Model:
         return ModelUnavailable(
             f"No language model answered. {told}{hint}", wait if is_named else None, lasting=lasting
         )
+
+
+def _of_demo(request: Request) -> Answer | FailedCall:
+    message = demo.wire_message(demo.reply_to(request.messages, bool(request.tools)))
+    answer = read_answer({"choices": [{"message": message}]}, DEMO, request.messages, request.tools or ())
+    return answer if isinstance(answer, Answer) else FailedCall(DEMO, answer)
 
 
 def _full(names: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The demo model: plays CJ offline, from the tool results it really finds in the messages. Pure.
 
-It answers when no model is configured. Its words are canned, its figures are never: without a tool result there is no
-figure. It works from the messages alone, as a real model does, so a resumed turn goes on where it was.
+It answers where it is named (`CJ_MODEL=demo`), without litellm. Its words are canned, its figures are never: without a
+tool result there is no figure. It works from the messages alone, as a real model does, so a resumed turn goes on where
+it was.
 """
 
 import json
@@ -14,6 +15,9 @@ from typing import Any
 
 from workers.model.demo_words import CUT_OFF, Result, cut_off, moment, reasons, subjects, tell
 
+DEMO = "cj-demo/demo"
+DEMO_SHORT = "demo"
+"""The name it has to be asked for by, and its short form."""
 TOOL = "shopify_data"
 INSIGHTS = ("counts", "recent_orders", "overview")
 """What it looks at, in this order, when a store has just been connected."""

@@ -39,14 +39,10 @@ from pydantic import SecretStr
 
 from shopify.transport import DeadlineBackend, within
 from workers import logs, settings
-from workers.model import demo
 from workers.model.errors import Cause, FailedCall, classify
 from workers.model.habits import Habits
 from workers.model.response import Answer, read_answer, repaired
 
-#: Offline, without a key, answering from tool results alone. It has to be asked for by this name or the short one.
-DEMO = "cj-demo/demo"
-DEMO_SHORT = "demo"
 #: Less time than this is not worth another attempt (seconds).
 LEAST_SECONDS = 1.0
 #: How many times as many tokens an answer may have after one that ended before its first word.
@@ -56,8 +52,6 @@ WARM_UP_SECONDS = 30.0
 
 Messages = Sequence[Mapping[str, Any]]
 Tools = Sequence[Mapping[str, Any]]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,13 +71,14 @@ class Request:
         return self
 
 
-_DEMO_PROVIDER = DEMO.partition("/")[0]
 _NO_KEY = "none"
 _WARM_UP = Request(
     [{"role": "user", "content": "warm-up"}],
     [{"type": "function", "function": {"name": "warm_up", "parameters": {"type": "object"}}}],
     {"max_tokens": 1},
 )
+#: What litellm imports with its first call.
+_LATE = ("openai.resources", "litellm.litellm_core_utils.default_encoding", "litellm.proxy._types")
 _import_lock = threading.Lock()
 _habits = Habits()
 
@@ -135,17 +130,15 @@ def load() -> None:
     """Import litellm and what most of its calls need, and nothing more, so a process may fork afterwards."""
     with _growing_heap():
         _litellm()
-        for late in ("openai.resources", "litellm.litellm_core_utils.default_encoding"):
+        for late in _LATE:
             importlib.import_module(late)
 
 
 def warm_up(names: Sequence[str]) -> None:
     """Import litellm and run the call paths of the models `names` once; nothing leaves the machine."""
     with _growing_heap():
-        call(DEMO, _WARM_UP, WARM_UP_SECONDS)
         for name in names:
-            if name != DEMO:
-                _refused_call(name)
+            _refused_call(name)
 
 
 def problems(name: str) -> Iterator[str]:
@@ -241,8 +234,6 @@ def _imported() -> Any:
     litellm.turn_off_message_logging = True
     litellm.utils.executor = _NoLogging()
     litellm.modify_params = True  # adds the dummy tool Bedrock requires with past tool calls, and fills gaps
-    litellm.custom_provider_map = [{"provider": _DEMO_PROVIDER, "custom_handler": _demo_handler(litellm)}]
-    litellm.utils.custom_llm_setup()
     logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug would have it log requests
     return litellm
 
@@ -272,18 +263,6 @@ def _repair(response: Any) -> None:
         code = str((error if isinstance(error, dict) else body).get("code"))
         response.status_code = int(code) if re.fullmatch("[45][0-9]{2}", code) else 502
     response._content = json.dumps(repaired(body)).encode()  # there is no public way to replace what was read
-
-
-def _demo_handler(litellm: Any) -> Any:
-    def completion(_handler: object, **call: Any) -> Any:
-        try:
-            script = demo.reply_to(call["messages"], bool(call["optional_params"].get("tools")))
-        except Exception:
-            log.exception("bug in the demo model")  # litellm would report a broken connection
-            raise
-        return litellm.ModelResponse(model=call["model"], choices=[{"message": demo.wire_message(script)}])
-
-    return type("DemoModel", (litellm.CustomLLM,), {"completion": completion})()
 
 
 def _complete(name: str, request: Request, seconds: float, extra: Mapping[str, Any]) -> Any:

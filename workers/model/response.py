@@ -82,12 +82,13 @@ def assistant_message(answer: Answer) -> dict[str, Any]:
 def read_answer(
     response: Any, model: str, messages: Iterable[Mapping[str, Any]] = (), tools: Iterable[Mapping[str, Any]] = ()
 ) -> Answer | Cause:
-    """Parse a litellm response to `messages` with `tools`; what is wrong with it if it says nothing."""
-    choices = getattr(response, "choices", None)
+    """Parse a chat completion, litellm's or as JSON, to `messages` with `tools`; what is wrong with it if it says
+    nothing."""
+    choices = _field(response, "choices")
     choice = choices[0] if choices else None
-    message = getattr(choice, "message", None)
+    message = _field(choice, "message")
     offered = [str(tool["function"]["name"]) for tool in tools]
-    spoken = dialects.read(_text(getattr(message, "content", None))[:MAX_TEXT], offered)
+    spoken = dialects.read(_text(_field(message, "content"))[:MAX_TEXT], offered)
     raw = _raw_calls(message) or [_RawCall(name, arguments) for name, arguments in spoken.calls]
     taken = _call_ids(messages)
     calls, extras_of_calls = _read_calls(raw, offered, taken)
@@ -95,8 +96,8 @@ def read_answer(
         calls = (ToolCall(_new_id(), offered[0], None, _IN_THE_TEXT),)
     words = _clean(spoken.text) or (None if calls else _clean(_text(_field(message, "refusal"))))
     if words is None and not calls:
-        return _nothing(getattr(choice, "finish_reason", None), bool(_field(message, "refusal")))
-    usage = getattr(response, "usage", None)
+        return _nothing(_field(choice, "finish_reason"), bool(_field(message, "refusal")))
+    usage = _field(response, "usage")
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
     return Answer(words, calls, model, *counts, _extras(model, message, extras_of_calls))
 
@@ -273,5 +274,5 @@ def _as_text(raw: object) -> str | None:
 
 
 def _count(usage: Any, field: str) -> int | None:
-    value = getattr(usage, field, None)
+    value = _field(usage, field)
     return value if isinstance(value, int) else None

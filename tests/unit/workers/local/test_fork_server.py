@@ -136,14 +136,21 @@ def test_no_child_outlives_its_server(servers: Servers, how: str) -> None:
     assert server.has_ended
 
 
-def test_what_a_server_runs() -> None:
-    groups = {process.name: group_of(process) for process in procfile.processes(procfile.read())}
-    assert groups == {
-        "intake": "workers",
-        "workflow": "workers",
-        "agent": "agent",
-        "shopify": "workers",
-        "ops": "workers",
-    }
-    assert group_of(Process("agent.2", "exec celery -A workers worker")) == "agent"
-    assert group_of(Process("web", "exec gunicorn site")) is None
+DEMO = {"CJ_MODEL": "demo"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "group"),
+    [
+        (DEMO, "workers"),
+        ({}, "workers"),
+        ({"CJ_MODEL": "openai/x"}, "agent"),
+        (DEMO | {"CJ_MODEL_FALLBACKS": "x/y"}, "agent"),
+    ],
+)
+def test_agents_that_ask_a_provider_have_a_server_of_their_own(environ: dict[str, str], group: str) -> None:
+    groups = {process.name: group_of(process, environ) for process in procfile.processes(procfile.read())}
+    others = dict.fromkeys(("intake", "workflow", "shopify", "ops"), "workers")
+    assert groups == others | {"agent": group}
+    assert group_of(Process("agent.2", "exec celery -A workers worker"), environ) == group
+    assert group_of(Process("web", "exec gunicorn site"), environ) is None

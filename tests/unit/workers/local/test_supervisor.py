@@ -33,14 +33,13 @@ class Stage:
     def run(self, pace: Pace = PACE, **programs: str) -> Supervisor:
         supervisor = Supervisor(
             [Process(name, self.command(name, program)) for name, program in programs.items()],
-            environ=environment(),
             folder=self.folder,
             show=lambda name, line: self.lines.append((name, line)),
             say=self.said.append,
             pace=pace,
         )
         self.supervisors.append(supervisor)
-        supervisor.start()
+        supervisor.start(environment())
         return supervisor
 
     def command(self, name: str, program: str) -> str:
@@ -248,12 +247,11 @@ def test_children_do_not_outlive_a_supervisor_killed_with_9(stage: Stage) -> Non
     from workers.local.supervisor import Supervisor
     supervisor = Supervisor(
         [Process("child", "exec python child.py")],
-        environ=environment(),
         folder=Path(FOLDER),
         show=lambda name, line: print(line, flush=True),
         say=print,
     )
-    supervisor.start()
+    supervisor.start(environment())
     supervisor.wait()
     """.replace("FOLDER", repr(str(stage.folder)))
     boss = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True)
