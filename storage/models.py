@@ -449,7 +449,9 @@ CREATE FUNCTION store_is_back() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     UPDATE turns SET run_after = clock_timestamp() + interval '5 seconds'
-    WHERE merchant_id = NEW.merchant_id AND status = 'done' AND waits_for = 'store';
+    WHERE id IN (
+        SELECT id FROM turns WHERE merchant_id = NEW.merchant_id AND status = 'done' AND waits_for = 'store'
+        ORDER BY id LIMIT 100);
     RETURN NULL;
 END
 $$;

@@ -125,7 +125,7 @@ class NotDue:
 
 @dataclass(frozen=True)
 class OpenTurn:
-    """A turn that is running or will be: the first unfinished one of its conversation."""
+    """A turn that is running or will be, the first unfinished one of its conversation; or one that promised data."""
 
     turn_id: int
     attempt: int
@@ -415,7 +415,7 @@ def waiting(
 
 
 def under_way(session: Session) -> list[OpenTurn]:
-    """What is being run or waits for its time. What waits for an earlier turn, or for the merchant, is not in it."""
+    """What is being run, waits for its time, or is promised. What waits for an earlier turn or the merchant is not."""
     return [
         OpenTurn(turn_id, attempt, owner, float(seconds))
         for turn_id, attempt, owner, seconds in session.execute(SQL["under_way"])
@@ -449,7 +449,7 @@ def promises(session: Session, *, factor: float = 1.0) -> list[int]:
 def promised(session: Session, turn_id: int) -> list[Promise]:
     """What the turn's conversation is owed, waiting for the same as this turn, in order; empty if it owes nothing."""
     found = []
-    for row in session.execute(SQL["promised"], {"turn_id": turn_id}).mappings():
+    for row in session.execute(SQL["promised"], {"turn_id": turn_id, "limit": MOST_OWED}).mappings():
         values: dict[str, Any] = {**row, "input": TurnInput.from_json(row["input"])}
         of_promise = {name: values.pop(name) for name in ("event_key", "action", "waits_for", "age", "asked")}
         of_promise["asked"] = tuple(of_promise["asked"])

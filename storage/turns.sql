@@ -85,6 +85,9 @@ FROM claimed c JOIN events e ON e.key = c.event_key
 -- name: under_way
 SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM coalesce(t.lease_until, t.run_after) - clock_timestamp())
 FROM turns t WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
+UNION ALL
+SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM t.run_after - clock_timestamp())
+FROM turns t WHERE t.status = 'done' AND t.waits_for = 'data'
 
 -- name: due_in
 SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
@@ -194,7 +197,7 @@ FROM turns o
 JOIN turns t ON t.merchant_id = o.merchant_id AND t.status = 'done' AND t.waits_for = o.waits_for
             AND t.conversation_id = o.conversation_id
 JOIN events e ON e.key = t.event_key
-WHERE o.id = :turn_id AND o.status = 'done' ORDER BY t.seq
+WHERE o.id = :turn_id AND o.status = 'done' ORDER BY t.seq LIMIT :limit
 
 -- name: owed
 -- What a merchant asked that waits for the store, in order.

@@ -14,7 +14,7 @@ from tests import rows
 from tests.agent_turns import LEASE_SECONDS, AgentWorker, Killed
 from workers.agent import decide
 from workers.agent import state as state_module
-from workers.agent.time_limits import GRACE_SECONDS
+from workers.agent.time_limits import GRACE_SECONDS, LONGEST_OUTAGE_PAUSE_SECONDS
 from workers.model import litellm_call
 from workers.model.errors import Cause, FailedCall, ModelUnavailable
 from workers.model.response import Answer, ToolCall

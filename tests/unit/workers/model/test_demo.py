@@ -155,8 +155,9 @@ def test_what_could_not_be_kept_is_said_without_another_promise() -> None:
 
 
 def test_after_reconnecting_it_begins_with_that() -> None:
-    _, first, *_ = Talk(user('[system event] show_shopify_insights {"reconnected": true}')).to_the_end()
-    assert str(first.text).startswith("Your store is connected again. You have ")
+    first, second, *_ = Talk(user('[system event] show_shopify_insights {"reconnected": true}')).to_the_end()
+    assert (first.text, first.calls) == ("Your store is connected again.", ("counts",))
+    assert str(second.text).startswith("You have ")
 
 
 @pytest.mark.parametrize("failing", ["counts", "recent_orders", "overview"])
