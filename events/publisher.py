@@ -69,7 +69,14 @@ class Publisher:
             "correlationid": correlationid,
             "data": dict(data),
         }
-        event = parse_object({name: value for name, value in attributes.items() if value is not None})
+        try:
+            event = parse_object({name: value for name, value in attributes.items() if value is not None})
+        except InvalidEvent as error:
+            unknown = _no_such_fields(type, data) if error.code == "event.missing_field" else ""
+            if not unknown:
+                raise  # else what is missing may be what was misspelt
+            ids = {"source": error.source, "id": error.id, "type": error.type}
+            raise InvalidEvent(error.code, f"{error.message}; {unknown}", **ids) from None
         _refuse_what_consumers_ignore(event, traceparent)
         self._send(event.envelope.encode())
         return event.envelope
@@ -149,7 +156,14 @@ def _refuse_what_consumers_ignore(event: Event, traceparent: str | None) -> None
     if traceparent != event.envelope.traceparent:
         shown = quoted(traceparent)
         raise InvalidEvent("event.bad_value", f"traceparent must be one of W3C Trace Context, got {shown}")
-    if event.ignored:
-        known = catalog.fields(event.type)
-        named = ", ".join(f"{quoted(name)}{catalog.did_you_mean(name, known)}" for name in event.ignored)
-        raise InvalidEvent("event.unknown_field", f"{event.type} has no field {named}")
+    unknown = _no_such_fields(event.type, event.envelope.data)
+    if unknown:
+        raise InvalidEvent("event.unknown_field", unknown)
+
+
+def _no_such_fields(event_type: str, data: Mapping[str, Any]) -> str:
+    """A sentence about fields that a type does not have; empty if there are none, or no such type."""
+    known = catalog.CATALOG[event_type].model_fields if event_type in catalog.CATALOG else data
+    unknown = sorted(str(name) for name in data if name not in known)
+    named = ", ".join(f"{quoted(name)}{catalog.did_you_mean(name, known)}" for name in unknown)
+    return f"{event_type} has no field {named}" if named else ""

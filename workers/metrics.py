@@ -15,6 +15,9 @@
 | cj_shopify_errors_total      | code               | errors when reading from Shopify                                 |
 | cj_model_calls_total         | model, result      | calls of language models: ok, or an error code                   |
 | cj_model_tokens_total        | model, direction   | tokens of language models: input, output                         |
+| cj_claims_total              | result             | figures, names and dates in what CJ says: grounded, withdrawn    |
+|                              |                    | (the model was told to correct them), left_out, said (without a  |
+|                              |                    | ground, where a workflow has `truth: report`)                    |
 | cj_budgets_used_up_total     | budget             | turns that ended because their merchant's budget of the day or   |
 |                              |                    | the minute was used up                                           |
 
@@ -44,6 +47,7 @@ _FETCHES = Counter("cj_fetches", "Fetches from Shopify", ["data_type", "result"]
 _SHOPIFY_ERRORS = Counter("cj_shopify_errors", "Errors when reading from Shopify", ["code"])
 _MODEL_CALLS = Counter("cj_model_calls", "Calls of language models", ["model", "result"])
 _MODEL_TOKENS = Counter("cj_model_tokens", "Tokens of language models", ["model", "direction"])
+_CLAIMS = Counter("cj_claims", "Claims in what CJ says", ["result"])
 _BUDGETS_USED_UP = Counter("cj_budgets_used_up", "Turns that met their merchant's budget", ["budget"])
 
 
@@ -91,6 +95,11 @@ def model_tokens(model: str, input_tokens: int, output_tokens: int) -> None:
     """A model has answered: tokens it read and wrote."""
     _MODEL_TOKENS.labels(model, "input").inc(input_tokens)
     _MODEL_TOKENS.labels(model, "output").inc(output_tokens)
+
+
+def claims(result: str, count: int) -> None:
+    """So many claims of an answer were judged: one of the results in the table above."""
+    _CLAIMS.labels(result).inc(count)
 
 
 def budget_used_up(budget: str) -> None:

@@ -6,7 +6,7 @@ shows on hover; a key without a default is required.
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -24,8 +24,17 @@ REQUIREMENTS: tuple[str, ...] = ("shopify_oauth",)
 #: Events that the workers handle on their own; they never reach a conversation.
 WITHOUT_CONVERSATION = frozenset({"customers_redact", "shop_redact"})
 
+#: Events that open a conversation if there is none.
+OpeningEvent = Literal["oauth_complete", "conversation_started", "message_received"]
+OPENING_EVENTS: tuple[str, ...] = get_args(OpeningEvent)
+
 #: The transition taken when a conversation starts with all requirements met; it has no condition.
 ALREADY_AUTHENTICATED = "already_authenticated"
+
+#: Most tokens of one request to a model where neither the workflow nor the operator says otherwise, and how they are
+#: estimated.
+PROMPT_TOKENS = 40_000
+BYTES_PER_TOKEN = 3
 
 #: Context keys that the workers maintain, and why a workflow cannot set them.
 KEPT_BY_WORKERS: Mapping[str, str] = {
@@ -101,6 +110,10 @@ class BehaviorSection(Section):
     """Who speaks first in a new conversation."""
     initial_action: ProcessMessageAction | None = None
     """What CJ acts on when it begins."""
+    opens: list[OpeningEvent] | None = None
+    """The events that may open a conversation here, [] for none; without it every event may."""
+    opens_before: list[Name] = Field(default_factory=list)
+    """The workflows that this one goes before where both could open a conversation."""
     transitions: dict[Name, TransitionSection] = Field(default_factory=dict)
     """Ways to other workflows. The first whose condition holds is taken; already_authenticated has none: it is taken
     at the start of a conversation whose requirements are all met."""
@@ -181,6 +194,9 @@ class WorkflowDefinition(Section):
     """Which language model CJ uses."""
     limits: LimitsSection = Field(default_factory=LimitsSection)
     """Bounds of one turn."""
+    truth: Literal["strict", "report"] = "strict"
+    """What becomes of a figure, name or date that nothing CJ has read supports. strict: the model corrects it once,
+    then its sentence is left out. report: it is said, and counted."""
     config: dict[str, Any] | None = None
     """Accepted but never read."""
     prompts: PromptsSection

@@ -13,6 +13,16 @@ from collections.abc import Iterable, Sequence
 from workflows.problems import Problem, render
 from workflows.suggest import or_one_of
 
+#: Signs that word processors, chats and web pages put in place of quotes and spaces.
+CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
+STRANGE_SPACES = "\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff"
+
+
+def strange_space(char: str) -> str:
+    """The message for a space that only looks like one."""
+    noun = {"\u00a0": "a no-break space", "\u200b": "an invisible space"}.get(char, "an unusual space")
+    return f"this is {noun} (U+{ord(char):04X}), which only looks like a space: type a space instead"
+
 
 class WorkflowError(Exception):
     """Something is wrong with a workflow. `str()` is a sentence for the operator."""

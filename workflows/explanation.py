@@ -3,6 +3,8 @@
 Explanation.line()     one line for the log; it shows how conditions came out, but no value from the event
 Explanation.render()   for a person at a terminal
 Explanation.to_json()  for a program
+opening()              in which workflow an event opens a conversation, and why
+openings_table()       the same for every event, as a table
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,9 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from workflows.actions import Action, UpdateContext
+from workflows.check.openings import Opening, Openings
+from workflows.definition import OPENING_EVENTS, WITHOUT_CONVERSATION
 from workflows.expression import parse
 from workflows.expression.evaluate import Condition, Value, compile_node, preview
-from workflows.workflow import Workflow
+from workflows.workflow import Workflow, WorkflowSet
 
 #: What an event does in a workflow that has no rule for it.
 BUILT_IN: Mapping[str, str] = {
@@ -110,6 +114,53 @@ def explain(
             taken, actions = rule.index, tuple(action.filled(data) for action in rule.actions)
     transitions = () if context is None else _transitions(workflow, _after(workflow, context, actions))
     return Explanation(workflow.name, event_type, tuple(rules), taken, actions, transitions)
+
+
+def opening(workflows: WorkflowSet, event_type: str, data: Mapping[str, Any]) -> tuple[str | None, str]:
+    """The workflow in which an event opens a conversation, None if it opens none, and a sentence that says why.
+
+    Raises UnknownWorkflow if the event names a workflow that is none.
+    """
+    if event_type in WITHOUT_CONVERSATION:
+        return None, "reaches no conversation: it deletes what is stored"
+    if event_type not in OPENING_EVENTS:
+        return None, "opens no conversation: it reaches the merchant's latest open one, in whichever workflow that is"
+    wanted = data.get("workflow") if event_type == "conversation_started" else None
+    if wanted is not None:
+        return workflows.get(str(wanted)).name, f"opens a conversation in {wanted}, because the event names it"
+    workflow, rule = workflows.opener(event_type, data)
+    if rule is None:
+        why = "no rule takes the event, and this workflow is the first that may open one without"
+    else:
+        why = f"its rule {rule.index + 1} (line {rule.line}) holds: {' '.join(rule.condition.source.split())}"
+    return workflow.name, f"opens a conversation in {workflow.name}, because {why}"
+
+
+def openings_table(workflows: WorkflowSet) -> str:
+    """Who opens a new conversation, by event, in the order in which they are tried."""
+    found = list(Openings({each.name: each for each in workflows}).table())
+    rows = [(one.event, one.workflow.name, _opened(one, found)) for one in found]
+    rows.insert(
+        next((at for at, one in enumerate(found) if one.event == "conversation_started"), len(rows)),
+        ("conversation_started", "the one it names", "if it names one"),
+    )
+    wide, wider = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
+    shown = [f"  {event:{wide}}  {name:{wider}}  {when}" for event, name, when in rows]
+    return "\n".join(["who opens a new conversation (the first that fits):", *shown])
+
+
+def _opened(one: Opening, found: list[Opening]) -> str:
+    if one.rule is not None:
+        return (
+            f"when {' '.join(one.rule.condition.source.split())}" if one.rule.condition.source != "true" else "always"
+        )
+    is_only = one.event != "conversation_started" and not any(o.event == one.event and o.rule for o in found)
+    when = "always" if is_only else "otherwise"
+    moves = one.workflow.already_authenticated
+    if one.event == "oauth_complete":
+        return f"{when}; CJ says nothing"
+    met = " and ".join(sorted(one.workflow.requirements))
+    return f"{when}, then {moves.target_workflow} if {met} is met" if moves and met else when
 
 
 def _after(workflow: Workflow, context: Mapping[str, Any], actions: tuple[Action, ...]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workflows.actions import ProcessMessage, Transition
 from workflows.check import check, check_circles
+from workflows.check.openings import check_openings
 from workflows.definition import ALREADY_AUTHENTICATED, RuleSection, WorkflowDefinition
 from workflows.errors import InvalidWorkflows
 from workflows.expression.evaluate import condition
@@ -135,6 +136,7 @@ def _check(documents: Sequence[Document], further: Iterable[str] = ()) -> tuple[
         elif definition is not None:
             workflows.append(_compiled(document, definition))
     check_circles(first, {each.name: each.transitions for each in workflows})
+    check_openings(first, {each.name: each for each in workflows})
     problems = [problem for document in documents for problem in document.problems]
     return workflows, sorted(problems, key=lambda problem: problem.place)
 

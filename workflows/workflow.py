@@ -1,9 +1,10 @@
 """A workflow that is checked and compiled, and the set of those that a worker has loaded."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, Literal
 
 from workflows.actions import CompiledAction, ProcessMessage, Transition
 from workflows.definition import LimitsSection, ModelSection, WorkflowDefinition
@@ -67,6 +68,28 @@ class Workflow:
         return self.definition.model
 
     @property
+    def opens(self) -> Collection[str] | None:
+        """The events that may open a conversation here; None for every one."""
+        return self.definition.behavior.opens
+
+    @property
+    def opens_before(self) -> Collection[str]:
+        """The workflows that this one goes before where both could open a conversation."""
+        return self.definition.behavior.opens_before
+
+    def may_open(self, event_type: str) -> bool:
+        """Whether this event may open a conversation here."""
+        return self.opens is None or event_type in self.opens
+
+    def opens_any(self, event_type: str) -> bool:
+        """Whether this event may open a conversation here although no rule takes it."""
+        return self.opens is None or (event_type in self.opens and event_type not in self.rules)
+
+    @property
+    def truth(self) -> Literal["strict", "report"]:
+        return self.definition.truth
+
+    @property
     def requirements(self) -> frozenset[str]:
         """What must be met when a conversation starts for `already_authenticated` to be taken."""
         listed = self.definition.requirements
@@ -74,14 +97,10 @@ class Workflow:
 
 
 class WorkflowSet:
-    """The loaded workflows: first those in which CJ begins, then the others, each by name."""
+    """The loaded workflows, in the order in which they may open a conversation."""
 
     def __init__(self, workflows: Iterable[Workflow], warnings: Iterable[Problem] = ()) -> None:
-        def order(workflow: Workflow) -> tuple[bool, str]:
-            return workflow.definition.behavior.initiator != "cj", workflow.name
-
-        ordered = sorted(workflows, key=order)
-        self._workflows = {workflow.name: workflow for workflow in ordered}
+        self._workflows = {workflow.name: workflow for workflow in in_order(workflows)}
         self.warnings = tuple(warnings)
 
     @property
@@ -91,7 +110,7 @@ class WorkflowSet:
     @property
     def default(self) -> Workflow:
         """The workflow of a conversation when nothing else decides it."""
-        return next(iter(self._workflows.values()))
+        return next((each for each in self if each.opens is None), next(iter(self)))
 
     def get(self, name: str) -> Workflow:
         """The workflow of that name; raises UnknownWorkflow."""
@@ -112,11 +131,49 @@ class WorkflowSet:
     def __len__(self) -> int:
         return len(self._workflows)
 
-    def starting_with(self, event_type: str) -> Workflow | None:
-        """The first workflow with a rule for the event, or None."""
-        return next((workflow for workflow in self._workflows.values() if event_type in workflow.rules), None)
+    def opener(self, event_type: str, data: Mapping[str, Any]) -> tuple[Workflow, Rule | None]:
+        """The workflow in which this event opens a conversation, and the rule that decides it: the first that holds.
+
+        If none does, the first workflow that takes the event without a rule, and no rule.
+        """
+        openers = [each for each in self if each.may_open(event_type)]
+        for each in openers:
+            rule = next((rule for rule in each.rules.get(event_type, ()) if rule.condition.holds(data)), None)
+            if rule is not None:
+                return each, rule
+        return next((each for each in openers if each.opens_any(event_type)), self.default), None
 
     @cached_property
     def fingerprint(self) -> str:
         """Changes when the text of any workflow does."""
         return hashlib.sha256("".join(workflow.hash for workflow in self._workflows.values()).encode()).hexdigest()
+
+
+def in_order(workflows: Iterable[Workflow]) -> list[Workflow]:
+    """The order in which workflows may open a conversation: before those that `opens_before` names, first those in
+    which CJ begins, then by name."""
+    known = {workflow.name: workflow for workflow in workflows}
+    ranks = {name: rank(name, known) for name in known}
+    left = sorted(known.values(), key=lambda each: (ranks[each.name], each.name))
+    ordered: list[Workflow] = []
+    while left:
+        free = (each for each in left if not any(each.name in other.opens_before for other in left))
+        ordered.append(next(free, left[0]))  # in a circle, which the check reports, nobody is free
+        left.remove(ordered[-1])
+    return ordered
+
+
+def after(name: str, workflows: Mapping[str, Workflow]) -> set[str]:
+    """The workflows that the one of this name goes before, because it says so or one of them does."""
+    found: set[str] = set()
+    new = {name}
+    while new:
+        new = {other for each in new & workflows.keys() for other in workflows[each].opens_before} - found
+        found |= new
+    return found
+
+
+def rank(name: str, workflows: Mapping[str, Workflow]) -> int:
+    """0 if CJ begins in this workflow, or in one that it goes before, else 1: the lower goes first."""
+    group = {name, *after(name, workflows)} & workflows.keys()
+    return min(int(workflows[each].definition.behavior.initiator != "cj") for each in group)

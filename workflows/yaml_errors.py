@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 import yaml
 
+from workflows.errors import CURLY_QUOTES, STRANGE_SPACES, strange_space
+
 _VALUE = re.compile(r"\s*(?:- +)*(?:(?:[\w.-]+|'[^']*'|\"[^\"]*\")\s*:[ \t]+|- +)(?P<value>\S.*)$")
 _BARE_KEY = re.compile(r"\s*(?:- +)*[\w.-]+\s*$")
 _NO_SPACE = re.compile(r"\s*(?:- +)*(?P<key>[A-Za-z_]\w*):\S.*$")
 _TEMPLATE = re.compile(r"(?:^|[\s:\[,-])(\{\{.*?\}\}|\{\{)")
+_CONFLICT = re.compile(r"^[ \t]*(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
+_STRANGE_SPACE = re.compile(rf"[ \t]*(?:-[ \t]+)*(?:[\w.-]+[ \t]*:?)?[ \t]*(?P<space>[{STRANGE_SPACES}]+)")
 Explained = tuple[int, int, str]  # offsets into the text, and the message
 
 
@@ -22,6 +26,22 @@ def explain_yaml_error(error: yaml.MarkedYAMLError, text: str) -> Explained:
     at = min(mark.index, len(text)) if mark else 0
     stuck = _Stuck(text, at, context.index if context else at, str(error.problem or ""), *_line(text, at))
     return next(found for explain in _EXPLANATIONS if (found := explain(stuck)))
+
+
+def merge_conflict(text: str) -> Explained | None:
+    """Where two versions of a text were left to be merged, and what to do."""
+    found = _CONFLICT.search(text)
+    if found is None:
+        return None
+    message = (
+        "a merge conflict is left here: keep one of the two versions, and remove the lines <<<<<<<, ======= and >>>>>>>"
+    )
+    return found.start(), found.end(), message
+
+
+def curly_quotes(quote: str) -> str:
+    """The message for a value in quotes that a word processor made."""
+    return f"{quote} is a curly quote, which is a letter like others to YAML: put the value in straight quotes"
 
 
 def cannot_begin(sign: str) -> str:
@@ -67,6 +87,55 @@ class _Stuck(NamedTuple):
 def _tab(stuck: _Stuck) -> Explained | None:
     tab = stuck.text.find("\t", stuck.start, stuck.first)
     return (tab, tab + 1, "this line is indented with a tab; YAML needs spaces") if tab >= 0 else None
+
+
+def _no_space_at_all(stuck: _Stuck) -> Explained | None:
+    """A space that only looks like one, on the line itself or on the one where the trouble began."""
+    for start, line in (_line(stuck.text, stuck.begun), _line(stuck.text, max(stuck.start - 1, 0)), stuck[4:]):
+        found = _STRANGE_SPACE.match(line)
+        if found is not None:
+            at = start + found.start("space")
+            return at, at + 1, strange_space(stuck.text[at])
+    return None
+
+
+def _curly_quote(stuck: _Stuck) -> Explained | None:
+    """A value in curly quotes, or one that begins with a straight quote and ends with a curly one."""
+    if stuck.value is not None and stuck.text[stuck.value] in CURLY_QUOTES:
+        return stuck.value, stuck.end, curly_quotes(stuck.text[stuck.value])
+    for start, line in (_line(stuck.text, stuck.begun), stuck[4:]):
+        found = _VALUE.match(line)
+        quote, last = (found["value"][0], line.rstrip()[-1:]) if found else ("", "")
+        if quote in ("'", '"') and last in CURLY_QUOTES:
+            at = start + len(line.rstrip()) - 1
+            return at, at + 1, f"{last} is a curly quote and does not close the text that begins with {quote}"
+    return None
+
+
+def _text_beside_bar(stuck: _Stuck) -> Explained | None:
+    """`system: | You are CJ`."""
+    sign = "" if stuck.value is None else stuck.text[stuck.value]
+    if sign not in ("|", ">") or "comment or" not in stuck.problem:
+        return None
+    message = f"the text begins on the line below the {sign}, indented; nothing stands beside the {sign}"
+    return stuck.at, stuck.end, message
+
+
+def _comment_ends_text(stuck: _Stuck) -> Explained | None:
+    """A comment that stands further left than the text around it ends the text, to everybody's surprise."""
+    indent, at = stuck.first - stuck.start, stuck.start
+    found: Explained | None = None
+    while at > 0:
+        at, line = _line(stuck.text, at - 1)
+        here = len(line) - len(line.lstrip())
+        if line.strip() and not (line.lstrip().startswith("#") and here < indent):
+            return found if here >= indent and not _VALUE.match(line) else None
+        if line.strip():
+            message = (
+                "this comment ends the text above it, because it stands further left: indent it, and it is part of "
+            )
+            found = (at + here, at + len(line.rstrip()), f"{message}the text; or move it above the text's key")
+    return None
 
 
 def _quote_never_closed(stuck: _Stuck) -> Explained | None:
@@ -163,6 +232,10 @@ def _indentation(stuck: _Stuck) -> Explained:
 
 _EXPLANATIONS = (
     _tab,
+    _no_space_at_all,
+    _curly_quote,
+    _text_beside_bar,
+    _comment_ends_text,
     _quote_never_closed,
     _escape,
     _template,

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from workflows.errors import CURLY_QUOTES
 from workflows.problems import Severity
-from workflows.yaml_errors import cannot_begin, explain_yaml_error
+from workflows.yaml_errors import cannot_begin, curly_quotes, explain_yaml_error, merge_conflict
 
 MAX_DEPTH = 40
 
@@ -84,6 +85,9 @@ class _Builder:
             message = f"the character U+{ord(strange[0]):04X} is not allowed in YAML: remove it"
             self.note(strange.start(), strange.end(), message)
             return None
+        if (conflict := merge_conflict(self.text)) is not None:
+            self.note(*conflict)
+            return None
         self.events = _PARSER(self.text)
         try:
             return self.root()
@@ -144,6 +148,9 @@ class _Builder:
         if event.value and hidden:  # `Order #1 is ready` without quotes is the text `Order`
             message = "this is a comment, not part of the text; if it should be, put the text in quotes"
             self.note(hidden.start(1), hidden.end(), message, "warning")
+        if len(event.value) > 1 and event.value[0] in CURLY_QUOTES and event.value[-1] in CURLY_QUOTES:
+            self.note(start, end, curly_quotes(event.value[0]))
+            return Node(start, end, event.value[1:-1] or None)  # checked on as what was meant
         # `!connected` is checked on as the text that it looks like.
         return Node(start, end, _resolved(event.value) if event.tag is None else self.text[start:end])
 

@@ -42,7 +42,7 @@ def test_the_turn_goes_through_the_configured_model(configured: Stack, provider:
     assert f"{truth['customers']:,} customers in your store" in configured.gateway.texts(CONVERSATION)[0]
     first = provider.requests[0]
     assert first.body["model"] == "test-model"
-    assert first.tool_names == ["shopify_data"]
+    assert first.tool_names == ["shopify_data", "calculate_metrics"]
     assert first.messages[0]["role"] == "system"
     assert "You are CJ" in first.messages[0]["content"]
     assert first.messages[1]["content"].startswith("[system event] show_shopify_insights")

@@ -37,6 +37,17 @@ steps:
     contains: "Seventy-eight."
     within: 0.5
 """
+EARLY = LATE.replace("late", "early").replace(
+    """contains: "Let me look."
+  - expect: cj_message
+    contains: "Seventy-eight."
+    within: 0.5
+""",
+    """contains: "Seventy-eight."
+  - expect: cj_message
+    contains: "Let me look."
+""",
+)
 SHORT = """\
 name: short
 given: {connected: true, workflow: ad_hoc_support}
@@ -154,17 +165,19 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_failing_scenario_tells_where_what_and_the_timed_log(folder: Path) -> None:
     files = {"late": LATE, "missed": MISSED, "repeated": REPEATED, "right": RIGHT, "short": SHORT, "survived": SURVIVED}
-    for name, text in (files | {"hurried": HURRIED}).items():
+    for name, text in (files | {"hurried": HURRIED, "early": EARLY}).items():
         (folder / "scenarios" / f"{name}.yaml").write_text(text)
     done = run(*PLUGIN, "scenarios", cwd=folder)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "6 failed, 1 passed" in done.stdout
+    assert "7 failed, 1 passed" in done.stdout
     told = done.stdout
     assert "scenarios/late.yaml:12: cj_message came 1." in told
     assert " s after the step before, expected at most 0.50 s\n  12 | - expect: cj_message\n  13 |   contains: " in told
     assert "  *    0." in told
     assert 'cj_tool_call    shopify_data {"data_type": "counts"} succeeded, ' in told
     assert "scenarios/short.yaml:8: cj_message did not come: the model was asked once more, but 'model' has one" in told
+    assert "scenarios/early.yaml:12: cj_message did not come, and nothing is under way any more" in told
+    assert "^ this is what was wanted, but it came before what the step above waited for: expect it earlier" in told
     assert "scenarios/repeated.yaml:6: cj_message came, nothing was to come" in told
     assert "scenarios/missed.yaml:10: cj_message came, nothing was to come" in told
     assert "scenarios/survived.yaml:5: no agent worker got to tools.before: nobody was killed" in told
@@ -211,6 +224,7 @@ def test_somebody_elses_workflows_are_tested_without_pytest(folder: Path) -> Non
     text = (flows / "shopify_onboarding.yaml").read_text()
     changed = text.replace("name: shopify_onboarding", "name: quiet_onboarding")
     changed = changed.replace("provider == 'shopify' and success == true", "success == true and provider != 'x'")
+    changed = changed.replace("behavior:\n", "behavior:\n  opens: []\n")
     changed = changed.replace('message: "show_shopify_insights"', 'message: "store_reconnected"')
     (flows / "quiet_onboarding.yaml").write_text(changed)
     (folder / "quiet.yaml").write_text(

@@ -2,8 +2,9 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
@@ -13,6 +14,8 @@ from shopify.client import ShopifyClient
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import ShopifyError
 from shopify.transport import http_client
+from workers.agent import grounding
+from workers.agent.grounds import Grounds
 from workers.model.demo import reply_to, wire_message
 
 INSIGHTS = "[system event] show_shopify_insights"
@@ -26,6 +29,8 @@ class Reader:
         self.http = http_client()
         self.client = ShopifyClient(shop, secret, http=self.http, admin_url=store.admin_url)
         self.read: dict[str, Any] = {}
+        self.results: list[dict[str, Any]] = []
+        self.zone: tzinfo = UTC
 
     def result(self, data_type: str) -> str:
         now = datetime.now(UTC)
@@ -36,17 +41,22 @@ class Reader:
             return json.dumps(result | {"success": False, "error_code": error.code, "error": error.merchant})
         self.read[data_type] = fetched.data
         parts = {"missing": fetched.missing, "data_window": fetched.data_window}
-        return json.dumps(result | {"success": True, "data": fetched.data} | parts)
+        if zone := fetched.data.get("time_zone") or fetched.data.get("shop", {}).get("time_zone"):
+            self.zone = ZoneInfo(zone)
+        self.results.append(result | {"success": True, "data": fetched.data} | parts)
+        return json.dumps(self.results[-1])
 
 
 def texts(reader: Reader, *said: str) -> list[str]:
-    """The demo model's texts until its turn ends."""
+    """The demo model's texts until its turn ends. Each says nothing that was not read."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": text} for text in said]
     spoken: list[str] = []
     try:
         while True:
             script = reply_to(messages, True)
             spoken += [script.text] if script.text else []
+            grounds = Grounds.of(reader.results, now=datetime.now(reader.zone), said=said)
+            assert grounding.ungrounded(grounding.check(script.text or "", grounds)) == []
             messages.append(wire_message(script))
             if not script.calls:
                 return spoken

@@ -94,7 +94,7 @@ def test_what_was_said_last_is_in_the_prompt_and_what_is_left_out_is_said(serve:
     for number in range(8):
         merchant.asks(f"message {number} " + "x" * 2000)
     last = server.requests[-1]
-    assert size(last) <= 12_000 + 2_000
+    assert size(last) <= 12_000 + 3_000  # the tools are beside the prompt
     said = [message["content"].split(" x")[0] for message in last.messages if message["role"] == "user"]
     assert said == [f"message {number}" for number in range(8 - len(said), 8)]
     assert 2 <= len(said) < 8
@@ -167,7 +167,7 @@ def test_calls_that_were_not_offered_are_not_carried_out(serve: Serve, hire: Hir
 
 def test_a_workflow_without_tools_runs_none(serve: Serve, hire: Hire, tmp_path: Path) -> None:
     server = serve([Say("Let me look.", [Call("shopify_data", {"data_type": "counts"})])])
-    merchant = hire(shipped_with(tmp_path, "tools: [shopify_data]", "tools: []"))
+    merchant = hire(shipped_with(tmp_path, "tools: [shopify_data, calculate_metrics]", "tools: []"))
     assert merchant.asks() == (FINISHED, ["Let me look."])
     assert (len(server.requests), merchant.worker.ran) == (1, [])
 

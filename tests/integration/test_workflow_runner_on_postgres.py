@@ -17,7 +17,7 @@ from workers.bootstrap import Resources
 from workers.settings import Settings
 from workers.workflow import runner
 from workers.workflow.runner import FAILED, MAX_ATTEMPTS
-from workflows import engine
+from workflows import engine, loader
 from workflows.loader import WorkflowSet, load_folder
 
 SUPPORT = """\
@@ -142,3 +142,15 @@ def test_when_no_rule_takes_an_event_one_line_says_why_and_no_value_of_the_event
     ]
     assert without_rule() == before + 1
     assert rows(database, "select input ->> 'text' from turns") == [("secret words",)]
+
+
+@pytest.mark.parametrize(("said", "opened"), [("hello", "shopify_onboarding"), ("stop", "support")])
+def test_a_workflow_opens_only_conversations_that_its_rule_takes(
+    database: Database, tmp_path: Path, said: str, opened: str
+) -> None:
+    # Given a further workflow with a rule for the event, as somebody adds it to the shipped ones
+    for file in loader.SHIPPED.glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text())
+    (tmp_path / "a_support.yaml").write_text(SUPPORT)
+    runner.run(silent(database, load_folder(tmp_path)), accept(database, "one", said))
+    assert rows(database, "select workflow from conversations") == [(opened,)]

@@ -99,7 +99,8 @@ def calculate(asked: MetricsArguments, results: Sequence[Result]) -> Result:
         "as_of": source.get("as_of"),
         "left_out": len(rows) - len(chosen),
     }
-    choices = {name: value for name in ("of", "where", "group_by") if (value := getattr(asked, name)) is not None}
+    names = ("of", "where", "group_by", "group", "other_group")
+    choices = {name: value for name in names if (value := getattr(asked, name)) is not None}
     return {"success": True, "data_type": None, "data": {"metric": asked.metric, **choices, "over": over, **figures}}
 
 

@@ -8,7 +8,7 @@ resumes from its committed steps by the same rule.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from workers.agent.time_limits import (
     CLOSING_SECONDS,
@@ -22,6 +22,14 @@ from workers.agent.time_limits import (
 
 MAX_FRUITLESS_CALLS = 8
 """How often a turn asks in vain: no answer came, or it was refused, or outdated, or its worker died."""
+
+
+CLAIMS = "_claims"
+"""Key of a kept assistant message that holds its claims without a ground, and what became of them: `{ungrounded,
+then}`; not for the wire."""
+Then = Literal["withdrawn", "left_out", "said"]
+"""What becomes of words with claims that have no ground: the model is told and asked once more; the sentences with
+them are left out; or, where a workflow only wants a report, they are said."""
 
 
 class Limits(Protocol):
@@ -130,13 +138,29 @@ def next_move(steps: Sequence[Step], limits: Limits, *, now: datetime, seconds_l
     last = steps[-1] if steps else None
     if last is None:
         return _ask(0, limits.max_tool_rounds > 0, seconds_left, fruitless)
-    if not last.assistant.get("tool_calls"):
+    withdrawn = is_withdrawn(last)
+    if not withdrawn and not last.assistant.get("tool_calls"):
         return End()
-    if last.tool_results is None:
+    if not withdrawn and last.tool_results is None:
         return _pause(last, limits, now) or RunTools(last.step)
     rounds = sum(1 for step in steps if step.tool_results is not None)
     may_call = rounds < limits.max_tool_rounds and sum(map(_is_bad, steps)) < MAX_BAD_ROUNDS
     return _ask(last.step + 1, may_call, seconds_left, fruitless)
+
+
+def is_withdrawn(step: Step) -> bool:
+    """Whether the words of this step were never said, because the model was told to correct them."""
+    claims = step.assistant.get(CLAIMS)
+    return claims is not None and claims["then"] == "withdrawn"
+
+
+def about_ungrounded(steps: Sequence[Step], truth: Literal["strict", "report"], *, seconds_left: float) -> Then:
+    """What to do about words with claims that have no ground. A turn has one correction, if there is time for it."""
+    if truth == "report":
+        return "said"
+    if any(map(is_withdrawn, steps)) or seconds_left < CLOSING_SECONDS:
+        return "left_out"
+    return "withdrawn"
 
 
 def after_outage(

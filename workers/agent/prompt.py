@@ -17,6 +17,7 @@ from typing import Any
 from storage.conversations import PastTurn
 from storage.turns import RECONNECT_ASKED, StepRow, TurnInput
 from workers.agent import prompt_size
+from workers.agent.decide import CLAIMS, is_withdrawn
 from workers.agent.outgoing_text import legible
 from workers.agent.prompt_size import FORMS, PAST_FORMS, Message
 from workers.model.habits import EXTRAS
@@ -37,6 +38,12 @@ _MARK = re.compile(
 )
 ERRORS = "_errors"
 """Key of a kept assistant message that holds what was wrong with its calls' arguments; not for the wire."""
+CORRECTION = (
+    f"{EVENT_MARK} claims_without_ground: your last message was not sent. Nothing that was read supports: {{claims}}. "
+    "Answer again, in the merchant's language, with figures, names, dates and currencies exactly as the tool results "
+    "have them, and of the period that they are of. Compute with calculate_metrics, fetch what is missing with "
+    "shopify_data, and leave out what you cannot support. Do not mention this message."
+)
 ROOM_FOR_THE_NOTE = 100
 """Bytes of the line that says what was left out."""
 SHORTEST_WORDS = 1000
@@ -99,9 +106,10 @@ def _context_block(context: Mapping[str, Any], now: datetime) -> str:
 def _past(turn: PastTurn, most: int) -> list[Message]:
     """An earlier turn, with at most `most` bytes of each tool result."""
     if turn.input.cleanup_trigger:  # the trigger was for its own turn only
-        return [OPENING, *(message for step in turn.steps for message in _step(step, most))]
+        return [OPENING, *(message for step in turn.steps if not is_withdrawn(step) for message in _step(step, most))]
     absorbed = [Absorbed(item.at_step, item.input) for item in turn.absorbed]
-    return _turn(turn.input, turn.steps, absorbed, most, most)
+    said = [step for step in turn.steps if not is_withdrawn(step)]
+    return _turn(turn.input, said, absorbed, most, most)
 
 
 def _turn(
@@ -136,7 +144,7 @@ def _unmarked(text: str) -> str:
 
 
 def _step(step: StepRow, most: int) -> list[Message]:
-    kept = {key: value for key, value in step.assistant.items() if key != ERRORS}
+    kept = {key: value for key, value in step.assistant.items() if key not in (ERRORS, CLAIMS)}
     longest = max(most, SHORTEST_WORDS)
     if len(kept.get("content") or "") > longest:
         kept["content"] = kept["content"][:longest] + "…"
@@ -147,4 +155,7 @@ def _step(step: StepRow, most: int) -> list[Message]:
         labelled = {**PROVENANCE, **prompt_size.shrunk(result["content"], most), **PROVENANCE}
         content = _unmarked(json.dumps(labelled, ensure_ascii=False, separators=(",", ":")))
         talk.append({"role": "tool", "tool_call_id": result["tool_call_id"], "content": content})
+    if is_withdrawn(step):
+        claims = "; ".join(legible(claim).replace("\n", " ") for claim in step.assistant[CLAIMS]["ungrounded"])
+        talk.append({"role": "user", "content": CORRECTION.format(claims=_unmarked(claims))})
     return talk

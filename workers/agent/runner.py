@@ -12,9 +12,10 @@ from storage.errors import LostTurn, StorageError
 from storage.outbox import NewReply
 from storage.turns import FILTERED, Claim, NotDue, Room
 from workers import logs, metrics
-from workers.agent import prompt_size, tools
+from workers.agent import grounding, prompt_size, tools
 from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
+    CLAIMS,
     AskModel,
     End,
     Finished,
@@ -25,7 +26,9 @@ from workers.agent.decide import (
     Pause,
     RetryLater,
     RunTools,
+    Then,
     WaitForModel,
+    about_ungrounded,
     after_outage,
     next_move,
 )
@@ -119,6 +122,8 @@ class TurnRunner:
                 words = ModelUnavailable.merchant
                 self._reply_publisher.publish(self._transactions.wait_for_model(state, words, seconds))
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
+            case GiveUp(code=code) if state.draft() is not None:
+                self._end_with(state, len(state.steps), "", code)
             case GiveUp(code=code, sentence=sentence):
                 log.warning("turn ended with an error", error_code=code)
                 self._close(state.claim, self._transactions.finish(state, error=(code, sentence)))
@@ -235,8 +240,17 @@ class TurnRunner:
             if answer.text is None:
                 self._transactions.spend(state, spent)
                 return self._without_words(state, step)
+        claims: dict[str, Any] = {}
+        if answer.text:
+            then, words, ungrounded = self._checked(state, answer.text)
+            claims = {CLAIMS: {"ungrounded": ungrounded, "then": then}} if ungrounded else {}
+            if then == "withdrawn":
+                draft = {"role": "assistant", "content": answer.text, **claims}
+                self._transactions.add_step(state, NewStep(step, draft, spent), [], unless_newer=None)
+                return None
+            answer = replace(answer, text=words or (None if answer.tool_calls else self._instead(state, answer.text)))
         replies = self._text(state.claim, step, answer.text)
-        new = NewStep(step, _assistant(answer), spent)
+        new = NewStep(step, {**_assistant(answer), **claims}, spent)
         fence = room if replies else None
         if not answer.tool_calls:
             ended = self._transactions.finish(state, answer=new, replies=replies, unless_newer=fence)
@@ -250,6 +264,24 @@ class TurnRunner:
             if outgoing is not None:
                 self._reply_publisher.publish(outgoing)
         return None
+
+    def _checked(self, state: TurnState, text: str) -> tuple[Then, str, list[str]]:
+        """What becomes of words of the model, what is left of them, and their claims without a ground."""
+        verdicts = grounding.check(text, state.grounds())
+        metrics.claims("grounded", sum(verdict.grounded for verdict in verdicts))
+        ungrounded = grounding.ungrounded(verdicts)
+        if not ungrounded:
+            return "said", text, []
+        then = about_ungrounded(state.steps, state.workflow.truth, seconds_left=state.seconds_left())
+        metrics.claims(then, len(ungrounded))
+        log.warning("the model said what nothing supports", claims=len(ungrounded), then=then)
+        return then, text if then == "said" else grounding.without(verdicts, self._instead(state, text)), ungrounded
+
+    @staticmethod
+    def _instead(state: TurnState, text: str) -> str:
+        """A plain sentence in place of one that has no ground."""
+        found = state.untold()
+        return grounding.plain(text, demo_words.tell(found) if found else "")
 
     def _without_words(self, state: TurnState, step: int) -> Outcome:
         """The model says nothing: then what was found is told in plain sentences."""
@@ -278,7 +310,11 @@ class TurnRunner:
         return GiveUp(error.code, SORRY_LENGTH if too_long else error.merchant)
 
     def _end_with(self, state: TurnState, step: int, words: str, code: str) -> Outcome:
-        """End the turn with a sentence of ours; `code` is for operators."""
+        """End the turn with a sentence of ours, or what can be said of words that were to be corrected; `code` is for
+        operators.
+        """
+        if (draft := state.draft()) is not None:
+            words = grounding.without(grounding.check(draft, state.grounds()), self._instead(state, draft))
         answer = NewStep(step, {"role": "assistant", "content": words})
         ended = self._transactions.finish(
             state, answer=answer, replies=self._text(state.claim, step, words), ended_as=code
@@ -330,6 +366,8 @@ def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
         silent=state.silent_seconds(),
         waited=state.waited_seconds(),
     )
+    if state.draft() is not None and isinstance(outcome, WaitForModel):
+        return GiveUp(error.code, NO_MODEL)  # only a correction is missing: the rest is said
     return GiveUp(error.code, NO_MODEL) if outcome is None else outcome
 
 

@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 from events.data_types import DATA_TYPES
 from storage.conversations import PastTurn
 from storage.turns import Claim, Promised, StepRow
-from workers.agent.prompt import Absorbed, messages
+from workers.agent.decide import is_withdrawn
+from workers.agent.grounds import Grounds
+from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
 from workers.agent.prompt_size import Message
 from workers.agent.time_limits import GRACE_SECONDS
 from workers.shop.results import AWAITED, awaited
@@ -19,6 +21,8 @@ from workflows.loader import Workflow
 
 FOLLOW_UP = "follow_up"
 """How the text of a turn begins that keeps a promise."""
+EARLIER_RESULTS = 2
+"""How many results of one data type, of earlier turns, still count as read."""
 
 
 @dataclass
@@ -96,9 +100,39 @@ class TurnState:
                 data_type = content.get("data_type")
                 if data_type in DATA_TYPES and (data_type not in found or not found[data_type]["success"]):
                     found[data_type] = content
-            if step.assistant.get("content"):
+            if step.assistant.get("content") and not is_withdrawn(step):
                 break
         return found
+
+    def draft(self) -> str | None:
+        """The words that the model was told to correct, if it has not answered since."""
+        last = self.steps[-1] if self.steps else None
+        return str(last.assistant["content"]) if last is not None and is_withdrawn(last) else None
+
+    def grounds(self) -> Grounds:
+        """All that what CJ says next may rest on."""
+        heard = [said for turn in self.history for said in (turn.input, *(item.input for item in turn.absorbed))]
+        heard += [self.claim.input, *(item.input for item in self.absorbed)]
+        earlier: dict[str | None, list[dict[str, Any]]] = {}
+        for result in (
+            result["content"] for turn in self.history for step in turn.steps for result in step.tool_results or ()
+        ):
+            earlier.setdefault(result.get("data_type"), []).append(result)
+        return Grounds.of(
+            self.results(),
+            now=self.now().astimezone(self._shop_zone()),
+            earlier=[result for results in earlier.values() for result in results[-EARLIER_RESULTS:]],
+            context={key: value for key, value in self.context.items() if key not in HIDDEN_CONTEXT},
+            said=[said.text for said in heard if said.sender == "merchant"],
+            prompt=[
+                self.workflow.prompt,
+                *(
+                    " ".join([said.text, *map(str, said.metadata.values())])
+                    for said in heard
+                    if said.sender != "merchant"
+                ),
+            ],
+        )
 
     def websites(self) -> frozenset[str]:
         """The hosts that Shopify named as the shop's website, in this turn or an earlier one."""

@@ -27,9 +27,11 @@ def workflows() -> None:
 def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     """Check files and folders of workflow YAML; default: CJ_WORKFLOWS, else the shipped ones.
 
-    Reports every problem with file, line and column. Warnings alone leave the exit code at 0.
+    Reports every problem with file, line and column, and which workflow opens a conversation. Warnings alone leave the
+    exit code at 0.
     """
     from workflows import loader, problems
+    from workflows.explanation import openings_table
 
     folder = settings_for().workflows_folder
     asked = paths or ([folder] if folder else [])
@@ -39,6 +41,9 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     else:
         shipped = "" if asked else ", the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
         click.echo(plain(problems.human(found, files=loader.count_files(asked)) + shipped))
+        for each in [] if problems.exit_code(found) else (asked or [loader.SHIPPED]):
+            if each.is_dir():
+                click.echo(plain(f"\n{openings_table(loader.load_folder(each))}"))
     raise SystemExit(problems.exit_code(found))
 
 
@@ -54,14 +59,16 @@ def schema() -> None:
     epilog=examples("cj workflows explain event.json", "cj workflows explain - --workflow ad_hoc_support")
 )
 @click.argument("event_file", metavar="EVENT.json", type=click.File("rb"))
-@click.option("--workflow", "name", metavar="NAME", help="Explain only this workflow; default: all.")
+@click.option("--workflow", "name", metavar="NAME", help="Explain this workflow; default: the one that it opens.")
+@click.option("--all", "everywhere", is_flag=True, help="Explain every workflow.")
 @click.option("--context", metavar="JSON", default="{}", help="The conversation's context.")
 @json_option
-def explain(event_file: BinaryIO, name: str | None, context: str, as_json: bool) -> None:
-    """Show what each workflow would do with an event, and why: every rule and every part of its condition.
+def explain(event_file: BinaryIO, name: str | None, everywhere: bool, context: str, as_json: bool) -> None:
+    """Show in which workflow an event opens a conversation, and what it does there: every rule and every part of its
+    condition.
 
-    An event is handled by its conversation's workflow. An event that opens a conversation is handled by the first
-    workflow shown that has rules for it.
+    In a conversation that is open already, its own workflow decides: --workflow names it, --all shows every one. An
+    event that opens none is explained in every workflow.
 
     \b
     EVENT.json is the whole event, as published:
@@ -71,7 +78,9 @@ def explain(event_file: BinaryIO, name: str | None, context: str, as_json: bool)
     """
     from events.envelope import parse
     from events.errors import InvalidEvent
+    from workflows.errors import UnknownWorkflow
     from workflows.explanation import explain as explained
+    from workflows.explanation import opening
     from workflows.loader import load_folder
 
     try:
@@ -80,11 +89,17 @@ def explain(event_file: BinaryIO, name: str | None, context: str, as_json: bool)
         raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
     known = load_folder(settings_for().workflows_folder)
     met = _context(context)
-    found = [explained(known.get(each), event.type, event.payload, met) for each in ([name] if name else known.names)]
+    try:
+        opened, sentence = opening(known, event.type, event.payload)
+        wanted = [name] if name else [opened] if opened and not (everywhere or as_json) else known.names
+        found = [explained(known.get(each), event.type, event.payload, met) for each in wanted]
+    except UnknownWorkflow as error:
+        raise WrongUse(str(error)) from None
     if as_json:
-        print_json([one.to_json() for one in found])
+        print_json([{**one.to_json(), "opens_conversation": one.workflow == opened} for one in found])
     else:
-        click.echo(plain("\n\n".join(one.render() for one in found)))
+        told = [f"{event.type} {sentence}", *(one.render() for one in found)]
+        click.echo(plain("\n\n".join(told)))
 
 
 def _context(text: str) -> dict[str, object]:

@@ -144,6 +144,7 @@ class _Moments:
         for step in steps:
             calls = [_call(call) for call in step["assistant"].get("tool_calls") or []]
             answer = f"asks {', '.join(calls)}" if calls else "answers"
+            answer += _claims(step["assistant"].get("_claims"))
             self._add(step["created_at"], "model", answer, seq, {"model": step["model"], "step": step["step"]})
             if calls:
                 self._add(step["finished_at"], "tools", f"answered {', '.join(calls)}", seq)
@@ -190,6 +191,14 @@ def _by_turn(rows: Sequence[RowMapping]) -> dict[int, list[RowMapping]]:
     for row in rows:
         found.setdefault(row["turn_id"], []).append(row)
     return found
+
+
+def _claims(claims: Mapping[str, Any] | None) -> str:
+    """What nothing supported in an answer, and what became of it."""
+    if not claims:
+        return ""
+    then = {"withdrawn": "asked again", "left_out": "left out", "said": "said all the same"}.get(claims["then"])
+    return f"; without a ground, {then}: {_shortened('; '.join(map(str, claims['ungrounded'])))}"
 
 
 def _call(call: Mapping[str, Any]) -> str:

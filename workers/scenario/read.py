@@ -23,10 +23,12 @@ from workers.scenario.language import (
     STEPS,
     CjMessage,
     CjToolCall,
+    ContextUpdate,
     ErrorCode,
     Expectation,
     Given,
     Kill,
+    MerchantMessage,
     ModelAnswer,
     PlannedFault,
     PublishEvent,
@@ -153,6 +155,7 @@ class _ScenarioReporter:
     def __init__(self, document: Document, told: set[KeyPath]) -> None:
         self._document, self._data = document, document.data
         self._told = told
+        self._calls: set[KeyPath] = set()  # those with a mistake: one is told of each
 
     def report(self, errors: list[ErrorDetails]) -> None:
         """Unknown keys first: a key that one of them was meant to be is not missing as well."""
@@ -177,6 +180,11 @@ class _ScenarioReporter:
             message = f"{name_of(path)} {error['ctx']['error']}"
         else:
             message = wrong_value(error, path, WorkflowDefinition)
+        if path[:1] == ("model",) and path[2:3] == ("call",):
+            if path[:3] in self._calls:
+                return None
+            self._calls.add(path[:3])
+            message += "; a call names the tool, then its arguments: {shopify_data: {data_type: counts}}"
         return self._document.at(path, message)
 
     def _unknown_key(self, path: KeyPath) -> None:
@@ -224,10 +232,13 @@ def _section(path: KeyPath, data: Any) -> tuple[type[Section], str]:
 def _contradictions(definition: ScenarioDefinition, workflows: Collection[str] | None) -> Iterator[Mistake]:
     yield from _faults(definition)
     for number, answer in enumerate(definition.model or ()):
+        yield from _literal(("model", number, "say"), answer.say)
         if answer.say is None and not answer.call:
             yield ("model", number), "an answer says something or calls a tool: 'say', 'call' or both"
     if "expect" in type(definition.steps[0]).model_fields:
         yield ("steps", 0), "the first step is an action: nothing happens before it"
+    if not any("expect" in type(step).model_fields for step in definition.steps) and definition.limits == TimeLimits():
+        yield ("steps",), "nothing is expected: without an 'expect' step a scenario passes whatever happens"
     yield from _workflow(("given", "workflow"), definition.given.workflow, workflows)
     for number, step in enumerate(definition.steps):
         at: KeyPath = ("steps", number)
@@ -246,8 +257,13 @@ def _contradictions(definition: ScenarioDefinition, workflows: Collection[str] |
             case CjMessage():
                 yield from _facts((*at, "contains"), step.contains)
                 yield from _facts((*at, "excludes"), step.excludes)
+                yield from _literal((*at, "matches"), step.matches)
             case TransitionTo(to=name):
                 yield from _workflow((*at, "to"), name, workflows)
+            case MerchantMessage(text=text):
+                yield from _literal((*at, "text"), text)
+            case ContextUpdate(values=values):
+                yield from _literal((*at, "values"), values)
 
 
 def _faults(definition: ScenarioDefinition) -> Iterator[Mistake]:
@@ -263,6 +279,8 @@ def _faults(definition: ScenarioDefinition) -> Iterator[Mistake]:
 
 def _tool_call(at: KeyPath, step: CjToolCall, definition: ScenarioDefinition) -> Iterator[Mistake]:
     """A scripted model may call what does not exist."""
+    yield from _literal((*at, "params"), step.params)
+    yield from _literal((*at, "result"), step.result)
     scripted = [called for answer in definition.model or () for call in answer.call for called in call.items()]
     if step.tool not in (*TOOLS, *(name for name, _ in scripted)):
         yield (*at, "tool"), f"unknown tool {step.tool!r}{or_one_of(step.tool, TOOLS)}"
@@ -277,6 +295,15 @@ def _facts(at: KeyPath, texts: Collection[str]) -> Iterator[Mistake]:
         if named is None or named[1] not in FACTS:
             written = found[1].strip().removeprefix("store.")
             yield at, f"unknown fact {found[0]}{or_one_of(f'store.{written}', [f'store.{name}' for name in FACTS])}"
+
+
+def _literal(at: KeyPath, value: Any) -> Iterator[Mistake]:
+    """A fact where none is filled in."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _literal((*at, key), inner)
+    elif isinstance(value, str) and (found := re.search(r"\{\{ *store\b.*?\}\}", value)) is not None:
+        yield at, f"{found[0]} is filled in only in 'contains' and 'excludes' of a cj_message"
 
 
 def _workflow(at: KeyPath, name: str | None, workflows: Collection[str] | None) -> Iterator[Mistake]:

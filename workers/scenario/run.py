@@ -50,8 +50,11 @@ class ScenarioResult:
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
-    """The scenario files: each path itself, or every *.yaml in and under it if it is a folder."""
-    found = [sorted(path.rglob("*.yaml")) if path.is_dir() else [path] for path in paths]
+    """The scenario files: each path itself, or every *.yaml and *.yml in and under it if it is a folder."""
+    found = [
+        sorted(each for each in path.rglob("*") if each.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
+        for path in paths
+    ]
     return list(dict.fromkeys(path for part in found for path in part))
 
 
@@ -140,8 +143,23 @@ class Run:
                 case Unmatched(differs=differs):
                     reason = self._why_never(step, is_quiet=is_quiet, is_over=is_over)
                     if reason is not None:
-                        return self._failure(passage, f"{step.expect} did not come{reason}", differs)
+                        told = {**differs, **self._came_before(step, truth)}
+                        return self._failure(passage, f"{step.expect} did not come{reason}", told)
             time.sleep(POLL_SECONDS)
+
+    def _came_before(self, step: Expected, truth: Truth) -> Mapping[int, str]:
+        """What is wanted, but came too early, or was taken by a step before: expectations are met in order."""
+        any_time: Expected = step.model_copy(update={"min_delay": None, "within": None})
+        passed = [entry for entry in self._log if entry.place <= self._place]
+        free = [entry for entry in passed if entry.number not in self._matched]
+        for entries, why in (
+            (free, "this is what was wanted, but it came before what the step above waited for: expect it earlier"),
+            (passed, "this is what was wanted, but a step above has it already"),
+        ):
+            match find(any_time, entries, since=0.0, truth=truth):
+                case Matched(entry=entry):
+                    return {entry.number: why}
+        return {}
 
     def _why_never(self, step: Expectation, *, is_quiet: bool, is_over: bool) -> str | None:
         """Why it will not come any more; None if it may."""

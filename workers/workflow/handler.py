@@ -23,6 +23,7 @@ from workers.workflow import privacy
 from workers.workflow.privacy import Leftovers
 from workflows import engine, explanation
 from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.definition import OPENING_EVENTS
 from workflows.errors import UnknownWorkflow
 from workflows.loader import Workflow, WorkflowSet
 
@@ -36,7 +37,6 @@ GREETED = "greeted"
 ONE_GREETING = timedelta(seconds=30)
 """A browser may call the auth service back twice for one connection: within so long that is one greeting."""
 
-OPENS_CONVERSATION = frozenset({"oauth_complete", "conversation_started", "message_received"})
 UNKNOWN_MERCHANT = "event.unknown_merchant"
 NO_RULE = "no rule took the event"
 """How the log line begins that says why."""
@@ -263,7 +263,7 @@ class _Handler:
                 raise Refused("event.conversation_merchant_mismatch", reason)
         else:
             found = conversations.latest_open(self._session, merchant_id, lock=True)
-        if found is not None or self._row.type not in OPENS_CONVERSATION:
+        if found is not None or self._row.type not in OPENING_EVENTS:
             return found, False
         opened = conversations.open(
             self._session,
@@ -319,7 +319,7 @@ class _Handler:
                 return self._workflows.get(str(wanted))
             except UnknownWorkflow as error:
                 raise Refused("event.unknown_workflow", str(error)) from None
-        return self._workflows.starting_with(self._row.type) or self._workflows.default
+        return self._workflows.opener(self._row.type, self._data)[0]
 
     def _replace_workflow(self, conversation: Conversation, workflow: Workflow) -> Conversation:
         """The file of the conversation's workflow was renamed or removed: continue in the default workflow."""

@@ -1,7 +1,7 @@
 """Rules and transitions that can never be taken, and workflows that lead to each other.
 
 A condition is taken apart at its `and`s into facts, and conditions are compared fact by fact. So "never" is always
-true, and what would take more thought (an `or`, two conditions that add up to everything) is not reported.
+true, and what would take more thought (most an `or`, two conditions that add up to everything) is not reported.
 """
 
 import operator
@@ -24,7 +24,8 @@ _OPPOSITES = {"==": "!=", "!=": "==", "in": "not in", "not in": "in"}
 class Fact:
     """Something that must be so for a condition to hold.
 
-    `subject` is a field that compares by `op` with `value`; or, with the op "is", a question answered by true or false.
+    `subject` is a field that compares by `op` with `value`, which is a list with the ops "in" and "not in"; or, with
+    the op "is", a question answered by true or false.
     """
 
     subject: str
@@ -39,9 +40,12 @@ class Fact:
             return True
         if self.subject != other.subject or "is" in (self.op, other.op):
             return False
-        if self.op == "==":
-            return other.satisfied_by(self.value)
-        if self.op[0] != other.op[0] or self.op not in _ORDERS or not ordered(self.value, other.value):
+        if self.op == "in":
+            return all(other.satisfied_by(value) for value in self.value)
+        if self.op == "not in" or other.op == "not in":
+            # "None of these" says that it is none of some of these; an order, with any number, says nothing of it.
+            return self.op == other.op and not any(self.satisfied_by(value) for value in other.value)
+        if self.op[0] != other.op[0] or not ordered(self.value, other.value):
             return False
         as_strict = self.op == other.op or len(other.op) == 2
         return bool(_ORDERS[self.op[0]](self.value, other.value)) or (as_strict and self.value == other.value)
@@ -52,10 +56,10 @@ class Fact:
             return False
         if "is" in (self.op, other.op):
             return self.op == other.op and self.key != other.key
-        if "==" in (self.op, other.op):
-            exact, loose = (self, other) if self.op == "==" else (other, self)
-            return not loose.satisfied_by(exact.value)
-        if "!=" in (self.op, other.op) or self.op[0] == other.op[0]:
+        if "in" in (self.op, other.op):
+            exact, loose = (self, other) if self.op == "in" else (other, self)
+            return not any(loose.satisfied_by(value) for value in exact.value)
+        if "not in" in (self.op, other.op) or self.op[0] == other.op[0]:
             return False
         touch = len(self.op) == len(other.op) == 2 and self.value == other.value
         return not (ordered(self.value, other.value) and (_ORDERS[self.op[0]](other.value, self.value) or touch))
@@ -64,7 +68,7 @@ class Fact:
         """Whether a field with this value makes it so."""
         if self.op in _ORDERS:
             return ordered(value, self.value) and bool(_ORDERS[self.op](value, self.value))
-        return same(value, self.value, [BUDGET]) is (self.op == "==")
+        return any(same(value, each, [BUDGET]) for each in self.value) is (self.op == "in")
 
 
 Facts = frozenset[Fact]
@@ -78,7 +82,8 @@ def facts_of(condition: Condition) -> Facts:
 
 def impossible(facts: Facts) -> bool:
     """Whether they cannot all be so at once."""
-    return _NEVER in facts or any(one.excludes(other) for one, other in combinations(facts, 2))
+    empty = any(fact.op == "in" and not fact.value for fact in facts)
+    return empty or _NEVER in facts or any(one.excludes(other) for one, other in combinations(facts, 2))
 
 
 def covers(earlier: Facts, later: Facts) -> bool:
@@ -165,6 +170,8 @@ def _facts(node: parse.Node, source: str, *, truth: bool) -> Iterator[Fact]:
         case parse.Logic() if (node.word == "and") is truth:
             for part in node.parts:
                 yield from _facts(part, source, truth=truth)
+        case parse.Logic():
+            yield _any_of(node, source, truth=truth)
         case parse.Negation():
             yield from _facts(node.operand, source, truth=not truth)
         case parse.Literal():
@@ -183,11 +190,34 @@ def _comparison(node: parse.Compare, source: str, *, truth: bool) -> Fact:
     left, right = node.left, node.right
     if isinstance(left, parse.Literal) and "in" not in op:
         left, right, op = right, left, _MIRRORED.get(op, op)
-    if isinstance(left, parse.Field) and isinstance(right, parse.Literal) and "in" not in op:
-        return Fact(left.name, op, repr(right.value), right.value, shown)
+    values = _values(right) if "in" in op else [right.value] if isinstance(right, parse.Literal) else None
+    if isinstance(left, parse.Field) and values is not None:
+        op = {"==": "in", "!=": "not in"}.get(op, op)
+        listed = "in" in op
+        return Fact(left.name, op, repr(values), values if listed else values[0], shown)
     positive = _OPPOSITES[op] if op in ("!=", "not in") else op
     subject = f"{_written(left, source)} {positive} {_written(right, source)}"
     return Fact(subject, "is", str(op == positive), None, shown)
+
+
+def _values(node: parse.Node) -> list[Any] | None:
+    """The values of a list of fixed values."""
+    if not isinstance(node, parse.ListOf):
+        return None
+    values = [item.value for item in node.items if isinstance(item, parse.Literal)]
+    return values if len(values) == len(node.items) else None
+
+
+def _any_of(node: parse.Logic, source: str, *, truth: bool) -> Fact:
+    """`a == 1 or a == 2` is one fact about `a`; any other choice is a question of its own."""
+    written = _written(node, source)
+    shown = written if truth else f"not ({written})"
+    found = [list(_facts(part, source, truth=truth)) for part in node.parts]
+    alone = [facts[0] for facts in found if len(facts) == 1 and facts[0].op == "in"]
+    if len(alone) == len(node.parts) and len({fact.subject for fact in alone}) == 1:
+        values = [value for fact in alone for value in fact.value]
+        return Fact(alone[0].subject, "in", repr(values), values, shown)
+    return Fact(written, "is", str(truth), None, shown)
 
 
 def _written(node: parse.Node, source: str) -> str:

@@ -7,8 +7,10 @@ from workflows.actions import ACTIONS, is_name
 from workflows.check.reach import never_taken
 from workflows.definition import (
     ALREADY_AUTHENTICATED,
+    BYTES_PER_TOKEN,
     EVENT_TYPES,
     KEPT_BY_WORKERS,
+    PROMPT_TOKENS,
     WITHOUT_CONVERSATION,
     context_fields,
     event_fields,
@@ -54,6 +56,18 @@ class RuleChecker:
         for agent, prompt in map_of(self.data.get("prompts")).items():
             why = "a prompt is sent as it is, nothing is filled in; CJ sees the context below the prompt"
             self.no_templates(("prompts", agent, "system"), map_of(prompt).get("system"), why, severity="warning")
+            self.size(("prompts", agent, "system"), map_of(prompt).get("system"))
+
+    def size(self, path: Path, prompt: Any) -> None:
+        """A prompt beside which too little else fits into a request to a model."""
+        tokens = len(prompt.encode()) // BYTES_PER_TOKEN if isinstance(prompt, str) else 0
+        limit = map_of(self.data.get("limits")).get("prompt_tokens") or PROMPT_TOKENS
+        if type(limit) is int and tokens * 2 > limit:
+            message = (
+                f"this prompt has about {tokens:,} tokens, and a request, with data and earlier messages, may have "
+                f"{limit:,}: shorten it, or let 'limits.prompt_tokens' say how many a request may have"
+            )
+            self.document.at(path, message, key=True, severity="error" if tokens > limit else "warning")
 
     # Rules and their actions.
 
@@ -103,8 +117,27 @@ class RuleChecker:
         if begins and "initial_action" not in behavior:
             message = "CJ is to begin, but there is no 'initial_action' to begin with"
             self.document.at(("behavior", "initiator"), message, severity="warning")
+        started = map_of(self.data.get("system_events")).get("conversation_started")
+        taken = [path for path, rule in _rules("conversation_started", started) if _takes_all(rule)]
+        if begins and action and taken:
+            line = self.document.line_of(taken[0])
+            message = f"this is never used: the rule on line {line} takes every conversation_started"
+            self.document.at(("behavior", "initial_action"), message, key=True, severity="warning")
         for key, value in map_of(action).items():
             self.no_templates(("behavior", "initial_action", key), value)
+        self.opens_before(behavior)
+
+    def opens_before(self, behavior: dict[str, Any]) -> None:
+        path = ("behavior", "opens_before")
+        others = items_of(behavior.get("opens_before"))
+        if others and "opens" not in behavior:
+            message = "this needs 'opens' beside it: the events that open a conversation here, such as [oauth_complete]"
+            self.document.at(path, message, key=True)
+        for at, other in enumerate(others):
+            if other == self.data.get("name"):
+                self.document.at((*path, at), "a workflow cannot go before itself")
+            else:
+                self.target((*path, at), other)
 
     def transitions(self, transitions: dict[str, Any]) -> None:
         conditional: list[Path] = []
@@ -225,6 +258,11 @@ def _rules(event: str, rules: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
     for at, rule in enumerate(items_of(rules)):
         if isinstance(rule, dict):
             yield (*path, at), rule
+
+
+def _takes_all(rule: dict[str, Any]) -> bool:
+    """Whether a rule takes every event."""
+    return str(rule.get("condition", "true")).strip() == "true"
 
 
 def _event_fields_advice(context: Collection[str]) -> dict[str, str]:

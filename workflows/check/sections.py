@@ -5,6 +5,7 @@ unknown key 'cleanup_triger', did you mean 'cleanup_trigger'?
 """
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -40,6 +41,10 @@ _UNDER_EVENTS: tuple[type[Section], ...] = (RuleSection, *ACTIONS.values())
 _SECTIONS: Collection[type[Section]] = dict.fromkeys((*_FIXED.values(), TransitionSection, *_UNDER_EVENTS))
 _AT_VALUE = ("union_tag_invalid", "too_short")
 _QUOTED = re.compile(r"'(\w+)'")
+#: Letters that are spelt with two where they do not exist.
+_SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"})
+#: What a number with a unit means in the unit of its key.
+_UNITS = {"s": 1, "sec": 1, "seconds": 1, "m": 60, "min": 60, "minutes": 60, "h": 3600, "k": 1000}
 #: pydantic's types of error for a value of the wrong kind, and the kind that was wanted.
 _KINDS = {
     "string_type": "text",
@@ -236,9 +241,23 @@ def wrong_value(error: ErrorDetails, path: Path, here: type[Section]) -> str:
 
 
 def _bad_name(written: str) -> str:
-    tidy = "".join(c if c.isascii() and c.isalnum() else "_" for c in written.lower()).strip("_0123456789")
+    spelt = unicodedata.normalize("NFKD", written.lower().translate(_SPELT))
+    bare = "".join(c for c in spelt if not unicodedata.combining(c))
+    tidy = re.sub(r"[^a-z0-9]+", "_", bare).strip("_0123456789")
     advice = f", such as {tidy!r}" if tidy and tidy != written else ""
     return f"{written!r} cannot be a name: a name has lowercase letters, digits and _{advice}"
+
+
+def _number_meant(written: str, *, whole: bool) -> str:
+    """What to write instead of a text that was meant to be a number."""
+    found = re.fullmatch(r"(-?\d[\d_ ]*(?:[.,]\d+)?) *([a-z]*)\.?", written.strip().lower())
+    if found is None or found[2] not in ("", *_UNITS):
+        return ""
+    digits = re.sub(r"[_ ]", "", found[1]).replace(",", ".")
+    if digits == written.strip():
+        return ": remove the quotes"
+    number = float(digits) * _UNITS.get(found[2], 1)
+    return f": write {number:.10g}" if number.is_integer() or not whole else ""
 
 
 def _wrong_kind(name: str, value: Any, kind: str, here: type[Section]) -> str:
@@ -248,8 +267,8 @@ def _wrong_kind(name: str, value: Any, kind: str, here: type[Section]) -> str:
     elif wanted == "true or false":
         meant = meant_boolean(value)
         advice = f": write {meant}" if meant else did_you_mean(value, ("true", "false"))
-    elif "number" in wanted and isinstance(value, str) and value.strip().replace(".", "", 1).isdigit():
-        advice = ": remove the quotes"
+    elif "number" in wanted and isinstance(value, str):
+        advice = _number_meant(value, whole="whole" in wanted)
     elif wanted == "a list":
         advice = ": begin each item with '- '"
     elif wanted == "a map" and isinstance(value, list):

@@ -27,6 +27,7 @@ WORDS = {
     "object": "a group of fields",
     "null": "null",
 }
+_UNKNOWN: Any = object()  # the kind of a field that does not exist
 _SCALARS = ("string", "boolean", "number")
 
 
@@ -164,9 +165,14 @@ class _Checker:
 
     def side(self, node: parse.Node, other: parse.Node) -> Kind:
         """The kind of one side; a bare unknown word compared with a known field was probably meant as text."""
-        known = isinstance(other, parse.Field) and other.path[0] in self.fields
-        if known and isinstance(node, parse.Field) and len(node.path) == 1 and node.path[0] not in self.fields:
+        known = self.fields.get(str(other.path[0]), _UNKNOWN) if isinstance(other, parse.Field) else _UNKNOWN
+        bare = isinstance(node, parse.Field) and len(node.path) == 1 and node.path[0] not in self.fields
+        if known is not _UNKNOWN and isinstance(node, parse.Field) and bare:
             name = str(node.path[0])
+            meant = meant_boolean(name)
+            if meant not in (None, name.lower()) and known == "boolean":
+                self.error(node, f"unknown field {name!r}: write {meant}")
+                return None
             typo = closest(name, [*self.fields, "true", "false", "null"], cutoff=0.8)
             if typo is None and name not in self.elsewhere:
                 self.error(node, f"unknown field {name!r}; put text in quotes: '{name}'")

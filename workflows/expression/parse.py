@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from workflows.errors import InvalidExpression
+from workflows.errors import CURLY_QUOTES, STRANGE_SPACES, InvalidExpression, strange_space
 
 MAX_LENGTH = 1000
 MAX_TOKENS = 300
@@ -57,7 +57,7 @@ _FOREIGN_SIGNS = {
     "$": "write the field without '$'",
     "-": "there is no arithmetic, and a field name has '_', not '-'",
     **dict.fromkeys("+*/%", _NO_ARITHMETIC),
-    **dict.fromkeys("\u2018\u2019\u201a\u201c\u201d\u201e", _CURLY),
+    **dict.fromkeys(CURLY_QUOTES, _CURLY),
 }
 #: Words from other languages, where an operator should be.
 _FOREIGN_WORDS = {
@@ -216,7 +216,14 @@ def _no_token(source: str, at: int) -> InvalidExpression:
         if source.startswith(sign, at):
             return InvalidExpression(advice, at, at + len(sign))
     char = source[at]
-    if char in "'\"":
+    curly = next((place for place in range(at + 1, len(source)) if source[place] in CURLY_QUOTES), None)
+    if char in "'\"" and curly is not None:
+        return InvalidExpression(
+            f"this is a curly quote; use a straight one, to close the text: {char}", curly, curly + 1
+        )
+    if re.match(f"[{STRANGE_SPACES}]", char):
+        message = strange_space(char)
+    elif char in "'\"":
         message = f"this text has no closing {char}"
     elif char.isalpha():
         message = "a field name has only the letters a-z, digits and _"

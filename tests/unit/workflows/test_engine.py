@@ -162,7 +162,8 @@ def test_the_first_transition_that_holds_is_taken() -> None:
 
 
 def way(target: str, condition: str) -> str:
-    return f'behavior: {{transitions: {{on: {{condition: "{condition}", target_workflow: {target}}}}}}}\n'
+    way = f'on: {{condition: "{condition}", target_workflow: {target}}}'
+    return f"behavior: {{opens: [], transitions: {{{way}}}}}\n"
 
 
 def test_settling_goes_from_workflow_to_workflow(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ CJ_BEGINS = """
         type: process_message
         message: hello
     """
+NO_OPENING = "behavior: {opens: []}\n"
 RULE = """
     system_events:
       oauth_complete:
@@ -63,12 +64,11 @@ def test_the_hash_is_that_of_the_text_and_survives_a_round_trip() -> None:
 
 
 def test_those_that_cj_begins_come_first_then_by_name(tmp_path: Path) -> None:
-    loaded = folder(tmp_path, b=CJ_BEGINS, a=RULE, d=CJ_BEGINS + RULE.replace("hello", "hi"), c="")
+    alone = "\n      opens: []"
+    loaded = folder(tmp_path, b=CJ_BEGINS, a=RULE, d=CJ_BEGINS + alone + RULE.replace("hello", "hi"), c=NO_OPENING)
     assert loaded.names == ("b", "d", "a", "c")
     assert [each.name for each in loaded] == ["b", "d", "a", "c"]
     assert loaded.default.name == "b"
-    assert loaded.starting_with("oauth_complete") is loaded.get("d")
-    assert loaded.starting_with("app_uninstalled") is None
     assert "a" in loaded
     assert "x" not in loaded
     assert len(loaded) == 4
@@ -165,9 +165,9 @@ def test_what_an_editor_leaves_behind_is_not_read(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_changes_with_any_text(tmp_path: Path) -> None:
-    before = folder(tmp_path, a="", b="").fingerprint
+    before = folder(tmp_path, a="", b=NO_OPENING).fingerprint
     assert load_folder(tmp_path).fingerprint == before
-    assert folder(tmp_path, b="tools: [shopify_data]\n").fingerprint != before
+    assert folder(tmp_path, b=NO_OPENING + "tools: [shopify_data]\n").fingerprint != before
 
 
 def test_checking_a_file_takes_far_less_than_a_tenth_of_a_second(tmp_path: Path) -> None:

@@ -84,8 +84,8 @@ def test_the_shipped_workflows_are_sound() -> None:
     assert [warning.message for warning in loaded.warnings] == [
         "'start_tier' has no effect: there are no tiers any more"
     ]
-    assert all(workflow.tools == ("shopify_data",) for workflow in loaded)
-    assert loaded.starting_with("oauth_complete") is loaded.default
+    assert all(workflow.tools == ("shopify_data", "calculate_metrics") for workflow in loaded)
+    assert loaded.opener("oauth_complete", CONNECTED)[0] is loaded.default
 
 
 def test_onboarding_fetches_while_cj_still_thinks() -> None:
@@ -187,6 +187,10 @@ def test_an_editor_finds_the_schema_from_the_first_line() -> None:
 
 
 def test_names_made_elsewhere_are_the_same_there() -> None:
+    from workers.agent.prompt_size import BYTES_PER_TOKEN
+    from workers.settings import Settings
     from workers.workflow.privacy import ENDS_HERE
 
     assert definition.WITHOUT_CONVERSATION == ENDS_HERE
+    assert Settings.model_fields["prompt_tokens"].default == definition.PROMPT_TOKENS
+    assert definition.BYTES_PER_TOKEN == BYTES_PER_TOKEN

@@ -116,10 +116,12 @@ def test_check_as_one_kind_needs_only_what_that_kind_needs(terminal: Terminal) -
 def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
     # The specification's own start_tier, and a hint that the checked files may not be the intended ones.
     last = "1 warning in 2 files, the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
-    assert terminal("workflows", "check").stdout.splitlines()[-1] == last
+    shown = terminal("workflows", "check").stdout
+    assert f"\n{last}\n\nwho opens a new conversation" in shown
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "greeting.yaml").write_text("name: greeting\ndescription: d\nprompts: {cj: {system: Hi.}}\n")
-    assert terminal("workflows", "check", CJ_WORKFLOWS=str(tmp_path / "mine")).stdout == "0 errors in 1 file\n"
+    mine = terminal("workflows", "check", CJ_WORKFLOWS=str(tmp_path / "mine")).stdout
+    assert mine.startswith("0 errors in 1 file\n\nwho opens a new conversation")
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: broken\nbehaviour: {}\n")
     shown = terminal("workflows", "check", str(broken), code=1).stdout
@@ -146,9 +148,22 @@ def test_workflows_explain(terminal: Terminal) -> None:
     assert "  no rule takes it\n" in terminal(*one, typed=failed).stdout
     refused = terminal(*one, typed=typed.replace("true", '"true"'), code=2).stderr
     assert "event." in refused
-    assert (
-        "no workflow" in terminal("workflows", "explain", "-", "--workflow", "onboarding", typed=typed, code=1).stderr
-    )
+    unknown = terminal("workflows", "explain", "-", "--workflow", "onboarding", typed=typed, code=2).stderr
+    assert "no workflow is named 'onboarding'" in unknown
+
+
+def test_workflows_explain_begins_with_who_opens_a_conversation(terminal: Terminal) -> None:
+    data = {"provider": "shopify", "success": True, "shop_domain": "a.myshopify.com", "merchant_id": "m"}
+    event = {"specversion": "1.0", "id": "1", "source": "/auth", "type": "oauth_complete", "data": data}
+    alone = terminal("workflows", "explain", "-", typed=json.dumps(event)).stdout
+    assert alone.startswith("oauth_complete opens a conversation in shopify_onboarding, because its rule 1 (line 30)")
+    assert "ad_hoc_support\n" not in alone
+    everywhere = terminal("workflows", "explain", "-", "--all", typed=json.dumps(event)).stdout
+    assert "oauth_complete in workflow ad_hoc_support\n" in everywhere
+    moved = {**event, "type": "app_uninstalled", "time": "2026-11-22T10:00:00Z"}
+    shown = terminal("workflows", "explain", "-", typed=json.dumps(moved)).stdout
+    assert shown.startswith("app_uninstalled opens no conversation: it reaches the merchant's latest open one")
+    assert "in workflow ad_hoc_support" in shown
 
 
 def test_values_are_read_as_their_fields_want_them() -> None:
@@ -183,6 +198,9 @@ def test_publish_says_what_is_wrong(terminal: Terminal) -> None:
     assert said.startswith("cj: not published: ")
     assert "success" in said
     assert "did you mean oauth_complete?" in terminal("publish", "oauth_complet", code=2, **broker).stderr
+    # What is missing is what was misspelt.
+    said = terminal("publish", "shop_redact", "merchant_id=m", "shop_domian=a.myshopify.com", code=2, **broker).stderr
+    assert 'shop_domain is missing; shop_redact has no field "shop_domian" (did you mean shop_domain?)' in said
 
 
 def test_publish_without_a_broker_is_a_problem_not_a_traceback(terminal: Terminal) -> None:

@@ -23,7 +23,7 @@ from workers.scenario.run import files
 
 
 def ids(steps: str) -> Ids:
-    return Ids.of(read_text(f"name: x\nsteps:\n{steps}", file="x.yaml").definition)
+    return Ids.of(read_text(f"name: x\nsteps:\n{steps}  - expect: error\n", file="x.yaml").definition)
 
 
 def test_who_is_not_named_is_who_the_specification_names() -> None:
@@ -127,9 +127,10 @@ def test_a_process_dies_at_the_point_it_was_ordered_to(tmp_path: Path) -> None:
 
 
 def test_files_are_found_in_folders_and_once(tmp_path: Path) -> None:
-    for name in ("b.yaml", "a.yaml", "x.txt"):
+    for name in ("b.yaml", "a.yaml", "c.yml", "x.txt"):
         (tmp_path / name).touch()
-    assert files([tmp_path / "b.yaml", tmp_path]) == [tmp_path / "b.yaml", tmp_path / "a.yaml"]
+    found = files([tmp_path / "b.yaml", tmp_path])
+    assert [path.name for path in found] == ["b.yaml", "a.yaml", "c.yml"]
 
 
 def test_waiting_ends() -> None:

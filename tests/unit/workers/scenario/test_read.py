@@ -123,6 +123,31 @@ def test_every_scenario_that_is_shipped_is_right() -> None:
             "5:11: unknown event type 'oauth_completed', did",
         ),
         (with_step("action: advance_clock", "seconds: 0"), "5:14: 'seconds' must be more than 0, not 0"),
+        (
+            "name: x\nsteps:\n  - action: flush\n",
+            "3:3: nothing is expected: without an 'expect' step a scenario passes",
+        ),
+        (
+            with_step("expect: cj_message", 'matches: "{{store.orders}} orders"'),
+            "5:14: {{store.orders}} is filled in only",
+        ),
+        (
+            with_step("expect: cj_tool_call", 'params: {n: "{{store.orders}}"}'),
+            "5:17: {{store.orders}} is filled in only",
+        ),
+        (
+            with_step("action: merchant_message", 'text: "I have {{ store.orders }}"'),
+            "5:11: {{ store.orders }} is filled",
+        ),
+        (GOOD + 'model: [{say: "{{store.orders}}"}]\n', "6:15: {{store.orders}} is filled in only in 'contains'"),
+        (
+            GOOD + "model: [{call: shopify_data}]\n",
+            "6:16: 'call' must be a map, not the text 'shopify_data'; a call names",
+        ),
+        (
+            GOOD + "model: [{call: {data_type: counts}}]\n",
+            "6:28: 'data_type' must be a map, not the text 'counts'; a call names",
+        ),
         ("name: x\nname: y\n", "2:1: key 'name' is repeated; it is already on line 1"),
         ("name: x\nsteps:\n\t- a\n", "3:1: this line is indented with a tab; YAML needs spaces"),
     ],

@@ -262,3 +262,16 @@ def test_what_a_colleague_would_say(body: str, line: int, col: int, message: str
     (problem,) = problems(body)
     assert message in problem.message
     assert (problem.line, problem.col) == (line, col)
+
+
+@pytest.mark.parametrize(
+    ("kilobytes", "limits", "severity"),
+    [(200, "", "error"), (80, "", "warning"), (200, "limits: {prompt_tokens: 200000}\n", None), (50, "", None)],
+)
+def test_a_prompt_that_leaves_no_room_is_told(kilobytes: int, limits: str, severity: str | None) -> None:
+    document = Document("test.yaml", text(limits).replace("You are CJ.", "word " * (200 * kilobytes)))
+    check(document, None)
+    assert [problem.severity for problem in document.problems] == ([severity] if severity else [])
+    if kilobytes == 200 and severity:
+        assert "this prompt has about 66,666 tokens" in document.problems[0].message
+        assert "may have 40,000: shorten it, or let 'limits.prompt_tokens' say" in document.problems[0].message

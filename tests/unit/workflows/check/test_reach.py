@@ -38,6 +38,10 @@ def never(*sources: str) -> list[tuple[int, int | None]]:
         "shop.plan == 'a' and shop.plan == 'b'",
         "provider == null and provider != null",
         "anything == 1 and anything == true",
+        "provider in ['a'] and provider in ['b']",
+        "provider in []",
+        "(provider == 'a' or 'b' == provider) and provider == 'c'",
+        "provider in ['a', 'b'] and provider not in ['b', 'a', 'c']",
     ],
 )
 def test_what_never_holds(source: str) -> None:
@@ -66,7 +70,7 @@ def test_what_never_holds(source: str) -> None:
         "provider < 'b' and provider > 'a'",
         "not (turns > 3) and not (turns <= 3)",  # turns is null
         "shop == null and shop.plan == 'a'",  # false, but that would take more thought
-        "provider in ['a'] and provider in ['b']",
+        "provider in ['a', 'b'] and provider in ['b'] and provider not in ['a']",
         "(success == true or turns > 1) and success == false and turns == 0",
     ],
 )

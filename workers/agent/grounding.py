@@ -1,0 +1,1036 @@
+"""Whether what CJ says follows from what was read: every figure, name, date and comparison of a text. Pure.
+
+A number must be in the grounds as it is said: with its currency, about the same thing (customers are no orders, open
+orders no orders in all), of the same period, and of whoever it is said of. Rounding is fine where the words admit it.
+Advice, small talk, and numbers that are about nothing in the store ("3 steps", "within 24 hours") are not judged.
+
+It cannot see tone, whether advice is good, or whether a cause is the cause; nor what a sentence leaves out.
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+from typing import Any
+
+from workers.agent.claims import Mention, Number, Sentence, parse, sentences
+from workers.agent.grounds import Figure, Grounds, Range, fits
+
+STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
+                    "first_time", "returning", "average", "median"})  # fmt: skip
+"""What changes a figure's meaning: it must be said of the number where it is true of the figure, and only there."""
+ASKED = frozenset({"stock", "sold", "price", "daily", "largest", "smallest", "revenue"})
+"""What is held against a figure only where the text says it."""
+EVER = (date.min, date.max)
+_UTC = UTC
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One sentence as it stands, how many claims in it have a ground, and those that have none."""
+
+    sentence: str
+    grounded: int
+    ungrounded: tuple[str, ...]
+
+
+def check(text: str, grounds: Grounds) -> list[Verdict]:
+    """The text's sentences, which make it up again, each with its verdict."""
+    judge = _Judge(grounds, text)
+    return [judge.sentence(parse(sentence, grounds.names)) for sentence in sentences(text)]
+
+
+def ungrounded(verdicts: Iterable[Verdict]) -> list[str]:
+    """The claims without a ground, in order."""
+    return list(dict.fromkeys(claim for verdict in verdicts for claim in verdict.ungrounded))
+
+
+def without(verdicts: Sequence[Verdict], instead: str) -> str:
+    """The text without the sentences that have a claim without a ground; `instead` of the first, if nothing else told
+    of the store."""
+    kept = [verdict.sentence if not verdict.ungrounded else "" for verdict in verdicts]
+    if not any(verdict.grounded and not verdict.ungrounded for verdict in verdicts):
+        place = next(place for place, verdict in enumerate(verdicts) if verdict.ungrounded)
+        kept[place] = instead + (re.search(r"\s*$", verdicts[place].sentence) or [""])[0]
+    return "".join(kept).strip()
+
+
+def plain(text: str, told: str) -> str:
+    """What to say in place of an ungrounded `text`: what the data tells, or that it does not."""
+    if _GERMAN.search(text):
+        return "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
+    return told or "I don't see that in your store's data."
+
+
+_GERMAN = re.compile(
+    r"\b(?:Sie|Ihre?[nmrs]?|und|der|die|das|haben|ist|sind|nicht|eine?|deine?|dein)\b.*\b(?:und|der|die|das|haben|hatten|ist|sind|war|waren|nicht|eine?|Bestellung\w*|Kund\w+|Umsatz)\b|Bestellung|Kunden|Umsatz",
+    re.DOTALL,
+)
+_HYPOTHETICAL = re.compile(
+    r"\b(?:if|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you|when you|as soon as"
+    r"|wenn|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
+    re.IGNORECASE,
+)
+_ADVICE = re.compile(
+    r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps|usually|typically|often"
+    r"|generally|industry|benchmark|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
+    r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
+    r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|üblich\w*|meist|oft|in der regel|tipp|idee"
+    r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
+    r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
+    re.IGNORECASE,
+)
+_TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:", re.IGNORECASE)
+_OWNED = re.compile(
+    r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
+    re.IGNORECASE,
+)
+_STATED = re.compile(
+    r"\b(?:have|had|has|got|received|are|were|is|was|see|sold|made|there(?:'s|'re)|you've|haben|hatten|habe|hast|hattest|hat|hatte|sind|waren"
+    r"|gibt es|gab es|sehe|verkauft|beträgt|betrug|liegt bei|lag bei)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
+    re.IGNORECASE,
+)
+_TALK = re.compile(
+    r"^[\s-]*(?:[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
+    r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?"
+    r"|images?|pictures?|people|persons?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
+    r"|figures|numbers|metrics|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
+    r"|sekunden?|sterne?n?|beispiele?n?|vorschläge?n?|wörter|sätze?n?|klicks?|kanäle|bereiche|ziele?|versuche|nachrichten|mails?|beiträge|fotos|bilder|personen|menschen"
+    r"|monate?n?|wochen?|jahre?n?|tage?n?|werktage?n?|probleme?|themen|erkenntnisse?|beobachtungen|zahlen|kennzahlen|fakten|kategorien|gruppen|währungen"
+    r"|grams?|g|kg|ml|l|cm|mm|m|inch(?:es)?|oz|lbs?|gramm|liter|meter|°c?|uhr)\b",
+    re.IGNORECASE,
+)
+_NEGATIVE = re.compile(
+    r"\b(?P<word>no|zero|keine?[nmrs]?|keinerlei|not any|n't (?:\w+ ){0,3}any|without any|not a single|nicht (?:ein|eine) einzige[rns]?)\s"
+    r"(?P<between>(?:(?:new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|neue[nr]?|offene[nr]?|bezahlten?|stornierten?|unerfüllten?|wiederkehrenden?|first-time|recent|aktuellen?)\s){0,2})$",
+    re.IGNORECASE,
+)
+_NO_DATA = re.compile(
+    r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
+    re.IGNORECASE,
+)
+_ALL = re.compile(r"\b(?P<not>not |nicht )?(?:all|every|each|alle[nr]?|sämtliche[nr]?|jede[rns]?)\b", re.IGNORECASE)
+_CURRENT = re.compile(
+    r"\b(?:currently|right now|at (?:the|this) moment|as of (?:right |just )?(?:now|today|this)|at present|just now|this very (?:moment|second|minute)|up[- ]to[- ]date|live|today|now|real[- ]time|fresh(?:ly)?"
+    r"|just (?:read|fetched|checked|looked)|(?:a|one|\d+) (?:second|moment)s? ago|moments ago|current|newest figures|latest figures"
+    r"|aktuell\w*|derzeit|momentan|im moment|in diesem (?:moment|augenblick)|gerade|jetzt|heute|zurzeit|frisch\w*|soeben|(?:von )?dieser (?:sekunde|minute))\b",
+    re.IGNORECASE,
+)
+_AGED_WORDS = re.compile(
+    r"\b(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|earlier|last (?:saw|read|time|known|checked|updated)|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
+    r"|when i (?:last )?(?:looked|checked|saw)|(?:read|fetched|checked|saved|data is|figures are|from) (?:\w+ )?(?:\d+|an?|two|three|a few) (?:minutes?|hours?|days?) (?:ago|old)|hours? old|days? old|may have changed|from (?:before|yesterday)|could not be (?:read|reached)|(?:does not|doesn't|did not|didn't) (?:answer|respond)"
+    r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w*|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(
+    r"\b(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
+    re.IGNORECASE,
+)
+_QUOTING = re.compile(
+    r"\b(?:you (?:said|mentioned|asked|wrote|told|named|gave|think|thought|expected|have in mind|want\w*)|your (?:goal|target|budget|figure|question|message|estimate|plan)\b|sie (?:sagten|erwähnten|schrieben|fragten|nannten|wollen)"
+    r"|du (?:sagtest|erwähntest|schriebst|fragtest|willst)|(?:ihr|dein)\w* (?:ziel|budget|frage|zahl)|genannte\w*)\b[^.;]*$"
+    r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
+    re.IGNORECASE,
+)
+_OF_THEM = re.compile(
+    r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b", re.IGNORECASE
+)
+_VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b", re.IGNORECASE)
+_PART_OF = re.compile(
+    r"\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
+    r"(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
+    re.IGNORECASE,
+)
+_SELECTION = re.compile(
+    r"\b(?:latest|last|newest|recent|top|first|neuesten|letzten|jüngsten|ersten)\s\|"
+    r"|\b(?:the|your|these|those|die|der|den|ihre[nr]?|diese[nr]?)\s\|\s(?:latest|last|newest|most recent|recent|neuesten|letzten|jüngsten)\b",
+    re.IGNORECASE,
+)
+_SINGLE = re.compile(
+    r"\b(?:best|top|most|customer|buyer|product|item|it|kunde|kundin|produkt|artikel|davon|es|bestseller|meist\w*|beste\w*|beliebteste\w*|ein(?:e|er)? (?:kund\w+|produkt))\b",
+    re.IGNORECASE,
+)
+_ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b", re.IGNORECASE)
+_SINGLE_ORDER = re.compile(
+    r"\b(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
+    re.IGNORECASE,
+)
+_RECENT = frozenset({"recent"})
+_TREND = re.compile(
+    r"\b(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
+    r"\s(?:[\w·]+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
+    r"|gestiegen|steigt|steigen|gewachsen|wächst|wachsen|zugenommen|zugelegt|verdoppelt|nehmen zu|nimmt zu|gehen hoch|im plus|besser als))"
+    r"|(?P<down>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
+    r"\s(?:[\w·]+\s){0,6}?(?:fell|fallen|falling|dropp(?:ed|ing)|declin(?:ed|ing)|decreas(?:ed|ing)|down|shr[aiu]nk\w*|slow(?:ed|ing)(?: down)?|halved|plummet\w+|trending down\w*|slump\w+"
+    r"|gesunken|sinkt|sinken|gefallen|fällt|zurückgegangen|geschrumpft|schrumpft|abgenommen|eingebrochen|nehmen ab|nimmt ab|im minus|schlechter als|rückläufig))"
+    r"|(?P<more>(?:more|better|higher|stronger|mehr|besser|höher|stärker)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
+    r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
+    r"|(?P<noun>(?:upward|downward|positive|negative|growing|rising|falling|clear|strong|steady)\s(?:\w+\s)?trend|(?:strong|steady|clear|healthy|solid) growth|growth of|(?:an?|the) (?:increase|rise|jump|drop|decline|decrease|growth|uptick|dip|fall) (?:of|in|from|compared)"
+    r"|(?:aufwärts|abwärts)trend|wachstum von|(?:ein|einen|der) (?:anstieg|rückgang|zuwachs|einbruch) (?:von|um|bei|der)|(?:starkes|klares|solides|deutliches) wachstum))",
+    re.IGNORECASE,
+)
+_UNSURE = re.compile(
+    r"\b(?:can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b|\?\s*$",
+    re.IGNORECASE,
+)
+_SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), rankings, kind, most)
+    for pattern, rankings, kind, most in (
+        (r"\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
+        (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
+        (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
+        (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
+        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war)\b", ("order total",), "order", True),
+        (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|·|#)", ("order total",), "order", False),
+        (r"\b(?:newest|latest|most recent|last|neueste\w*|letzte|jüngste\w*)\s(?:order|purchase|one|bestellung)\b(?! (?:number )?\d)", ("newest",), "order", True),
+        (r"\b(?:oldest|first|earliest|älteste\w*|erste|früheste\w*)\s(?:order|bestellung)\s(?:shown|listed|here|in the list|of these|in der liste)", ("newest",), "order", False),
+        (r"\b(?:busiest|best|strongest|top|biggest)\s(?:\w+ )?day|\b(?:stärkste|beste|umsatzstärkste)\w* (?:\w*tag)|\bam meisten los|\bmost orders (?:came|were placed|on)|\bmeisten bestellungen", ("day orders", "day totals"), "date", True),
+        (r"\b(?:slowest|weakest|worst|quietest)\s(?:\w+ )?day|\b(?:schwächste|schlechteste|ruhigste)\w* (?:\w*tag)|\bwenigsten bestellungen|\bfewest orders", ("day orders", "day totals"), "date", False),
+        (r"\b(?:best|top|most loyal|most active|biggest|most frequent|most valuable)\s(?:\w+ )?(?:customer|buyer|shopper)|\b(?:beste|treueste|aktivste|größte|wichtigste)\w* (?:stamm)?kund\w+|\bordered (?:the )?most(?: often)?\b|\bam (?:häufigsten|meisten) bestellt hat|\bbestellt am (?:häufigsten|meisten)", ("customer orders", "order total"), "customer", True),
+    )
+)  # fmt: skip
+_NAME = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’.&-]*(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*)"
+_NAMED = re.compile(
+    rf"(?P<role>\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.|[Ii]t was|[Tt]hat was|[Tt]hat is|[Dd]as war|[Dd]as ist|[Ee]s war)\s)(?P<name>{_NAME}{{1,3}})"
+    rf"|(?P<single>\b(?:customers?|buyers?|Kund(?:e|in)|Käufer(?:in)?)\s(?:named |called |namens )?(?!Support|Service|Care)[A-ZÄÖÜ][\w'’-]+)"
+    rf"|(?P<called>\b(?:called|named|namens|heißt|nennt sich)\s(?!in\b)[^\W\d_a-zäöüß][\w'’&-]*(?:\s(?:&\s)?[^\W\d_a-zäöüß][\w'’&-]*){{0,3}})"
+    rf"|(?P<plan>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})(?=[”“\"]?[\s-](?:plan|Tarif|Paket)\b)"
+    rf"|\b(?:Tarif|Paket|plan)\s[“„\"]?(?P<tariff>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})"
+    rf"|^(?P<label>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[\w'’&-]+){{1,4}})(?=:\s\D{{0,3}}\d+ (?:units|pieces|Stück|×|x\b))"
+    rf"|(?P<acts>{_NAME}{{1,3}})(?=\s(?:(?:has|have|had|just|is|was|hat|ist|war)\s)?(?:\w+\s)?(?:(?<=has )|(?<=have )|(?<=had )|(?<=hat )|ordered|bought|purchased|placed|spent|bestellte?|gekauft|kaufte|bestellt|is your|is the|was your|was the|ist Ihr|ist dein|ist der|ist die|sold|sells|verkauft|returned|paid|has \d|hat \d))"
+    rf"|(?P<is>(?:best[- ]?seller|best[- ]selling (?:product|item)|top product|most popular (?:product|item)|best(?:er|e)? (?:customer|buyer|Kunde|Kundin)|top customer|Topseller|Bestseller|beliebteste\w* Produkt|meistverkaufte\w* (?:Produkt|Artikel))\s(?:\w+\s){{0,4}}?(?:is|was|are|ist|war|sind)\s(?:the |der |die |das |currently |aktuell )?)(?P<what>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,4}})"
+)
+_QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
+_FACT = re.compile(
+    r"\b(?:sold|sells?|best|stock\w*|orders?|ordered|bought|customers?|products?|units?|verkauf\w*|bestell\w*|gekauft|lager\w*|kund\w*|produkte?|stück|artikel|price\w*|preis\w*|kostet|costs?)\b",
+    re.IGNORECASE,
+)
+_KNOWN_NAMES = re.compile(
+    r"^(?:Shopify|Google|Facebook|Instagram|Tiktok|TikTok|Black|Cyber|Meta|Pinterest|Amazon|Ebay|Etsy|Klaviyo|Mailchimp|PayPal|Stripe|Klarna|Zendesk|Gorgias|Intercom|New York|United|Germany|Customer|Customers|Order|Orders|Products|Admin|Settings|Christmas|CJ|I|The|Your|You|We|Our|This|That|These|It|If|In|On|At|For|From|And|But|Since|Because|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
+    r"|January|February|March|April|May|June|July|August|September|October|November|December|Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag|Januar|Februar|März|Mai|Juni|Juli|Oktober|Dezember|Ihr|Ihre|Ihren|Ihrem|Sie|Der|Die|Das|Kunden|Kundinnen|Bestellungen)\b"
+)
+_RESULT_OF = re.compile(
+    r"\b(?:leaves?|leaving|remain\w*|left|together|in total|combined|altogether|sum|difference|differ\w*|more than|fewer than|less than|more|fewer|less|which is|that is|that's|i\.e\.|makes?|of them|of these|of which|share|per ?cent|out of|the (?:other|rest)|other|rest"
+    r"|zusammen|insgesamt|summe|bleib\w*|übrig\w*|differenz|unterschied|mehr|weniger|das sind|davon|also|anteil|andere\w*|restliche\w*|der rest|von ihnen)\b|%",
+    re.IGNORECASE,
+)
+
+
+class _Judge:
+    """Reads the sentences in order: a later one may go on about what an earlier one named."""
+
+    def __init__(self, grounds: Grounds, text: str) -> None:
+        self._grounds = grounds
+        self._today = grounds.now.date()
+        self._subjects: frozenset[str] = frozenset()
+        self._spans: list[Range] = []
+        for sentence in grounds.asked:
+            self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
+        self._age_is_told = _AGED_WORDS.search(text) is not None
+        self._is_current = _CURRENT.search(text) is not None
+        self._kinds: set[str] = set()
+        """Of whom the sentence before spoke."""
+
+    def sentence(self, said: Sentence) -> Verdict:
+        good, bad = 0, []
+        sure: list[Number] = []
+        doubtful = []
+        for number in said.numbers:
+            if ok := self._number(said, number):
+                sure.append(number)
+            elif ok is False:
+                doubtful.append(number)
+        good += len(sure)
+        for number in doubtful:
+            if self._follows(said, number, sure):
+                good += 1
+            else:
+                bad.append(number.text)
+        for found, ok in (*self._orders(said), *self._moments(said), *self._nones(said), *self._alls(said),
+                          *self._names(said), *self._superlatives(said), *self._trends(said), *self._comparisons(said),
+                          *self._relations(said)):  # fmt: skip
+            good += ok
+            bad += [] if ok else [found]
+        for period in said.periods:
+            self._spans += self._ranges(period, said)
+        if good and self._is_current and not self._age_is_told and self._grounds.is_old:
+            bad.append((_CURRENT.search(said.text) or [said.text.strip()])[0])
+        self._kinds = {key.partition(":")[0] for name in said.names for key in name.value or ()}  # type: ignore[attr-defined]
+        return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
+
+    # numbers
+
+    def _number(self, said: Sentence, number: Number) -> bool | None:
+        """True: grounded; False: not; None: no claim."""
+        left, right = self._around(said, number)
+        before, after = said.masked[left : number.start], said.masked[number.end : right]
+        subjects = self._about(said, number, left, right)
+        if not self._is_claim(said, number, before, after, subjects):
+            return None
+        is_count = number.currencies is None and not number.percent
+        if is_count and self._subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
+            subjects = self._subjects
+        if subjects - {"money", "foreign"}:
+            self._subjects = subjects - {"money", "foreign"}
+        if is_count and _SELECTION.search(before + "|" + after):
+            return self._is_selection(said, number, subjects) or self._was_written(said, number, subjects)
+        if self._in_data(said, number, left, right, subjects):
+            return True
+        return self._was_written(said, number, subjects)
+
+    def _is_claim(self, said: Sentence, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
+        _, right = self._around(said, number)
+        about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
+        if number.word and not about_store and number.currencies is None and not number.percent:
+            return len(said.text.split()) <= 4
+        if number.percent and number.readings[0][0] == 100 and not subjects:
+            return False
+        owned = _OWNED.search(before) is not None or _STATED.search(before) is not None
+        clause = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
+        if _HYPOTHETICAL.search(clause):
+            return owned and about_store
+        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or said.text.rstrip().endswith("?"):
+            return owned if number.currencies or number.percent or not about_store else True
+        if not about_store and number.currencies is None and not number.percent:
+            if _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after)):
+                return False
+            if after[:1].isalpha() or before[-1:].isalpha():
+                return False
+        return True
+
+    def _around(self, said: Sentence, number: Number) -> tuple[int, int]:
+        """Where what belongs to the number begins and ends: between its neighbours and the breaks of the sentence."""
+        whole, part = self._of_which(said, number)
+        behind = whole.end if whole is not None else number.end
+        left = max((end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start), default=0)
+        rights = (start for start in (*said.breaks, *(n.start for n in said.numbers)) if start >= behind)
+        right = min(rights, default=len(said.masked))
+        if part is not None:  # what is said behind it is said of the part
+            nouns = [s.end for s in said.subjects if number.end <= s.start < right][:1]
+            right = nouns[0] if nouns else right
+        return left, right
+
+    def _is_selection(self, said: Sentence, number: Number, subjects: frozenset[str]) -> bool:
+        """ "The latest 10 orders": as many as are listed; fewer only where nothing is computed of them."""
+        wanted = number.readings[0][0]
+        figures = [f for f in self._grounds.figures if self._same_kind(number, f, subjects) and not f.traits & STRICT]
+        listed = [
+            f.value
+            for f in figures
+            if f.derived and not f.entities and (f.period is None or f.period[0] != f.period[1])
+        ]
+        listed = listed or [f.value for f in figures]
+        if wanted in listed:
+            return True
+        others = [n for n in said.numbers if n is not number]
+        return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
+
+    def _of_which(self, said: Sentence, number: Number) -> tuple[Number | None, Number | None]:
+        """ "6 of your latest 10 orders": for 6 the 10, for 10 the 6."""
+        whole = part = None
+        place = said.numbers.index(number) if number in said.numbers else -1
+        if 0 <= place < len(said.numbers) - 1 and _PART_OF.fullmatch(
+            said.masked[number.end : said.numbers[place + 1].start]
+        ):
+            whole = said.numbers[place + 1]
+        if place > 0 and _PART_OF.fullmatch(said.masked[said.numbers[place - 1].end : number.start]):
+            part = said.numbers[place - 1]
+        return whole, part
+
+    def _clause_start(self, said: Sentence, place: int) -> int:
+        return max((b for b in said.breaks if b <= place and said.masked[b] in ",;:–—.(…"), default=0)
+
+    def _clause_end(self, said: Sentence, place: int) -> int:
+        return min((b for b in said.breaks if b >= place and said.masked[b] in ",;–—.)…"), default=len(said.masked))
+
+    def _about(self, said: Sentence, number: Number, left: int, right: int) -> frozenset[str]:
+        """The noun after the number, else the one before it."""
+        after = [
+            s
+            for s in said.subjects
+            if number.end <= s.start < right and said.masked[number.end : s.start].count(" ") <= 5
+        ]
+        if after:
+            first = after[0]
+            if first.kind == "item":
+                return frozenset({"item"})
+            return frozenset({first.kind if first.kind != "times" else "unit"})
+        before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
+        return frozenset({"unit" if before[-1].kind == "times" else before[-1].kind}) if before else frozenset()
+
+    def _in_data(self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]) -> bool:
+        traits, needed = self._traits(said, number, left, right, subjects)
+        names, inherited = self._named(said, number, left, right)
+        spans, weak = self._period(said, number, left, right)
+        candidates = self._candidates(number)
+        for figure in candidates:
+            if (
+                self._same_kind(number, figure, subjects)
+                and self._same_traits(figure, traits, needed, names | inherited)
+                and self._same_entity(said, figure, names, inherited)
+                and self._same_period(said, figure, spans, weak)
+                and self._is_fresh(said, figure)
+                and (not figure.at_least or number.how == "over")
+            ):
+                return True
+        return False
+
+    def _candidates(self, number: Number) -> Iterable[Figure]:
+        found: list[Figure] = []
+        if number.how == "exact":
+            for value, _ in number.readings:
+                found += self._grounds.by_value.get(round(abs(value), 4), ())
+            if found and number.currencies is None and not number.percent:
+                return found
+        return found + [figure for figure in self._grounds.figures if fits(number, figure.value)]
+
+    def _same_kind(self, number: Number, figure: Figure, subjects: frozenset[str]) -> bool:
+        if number.percent != figure.percent:
+            return False
+        if number.currencies is not None:
+            return figure.currency in number.currencies
+        if figure.currency is not None:
+            return not subjects or "money" in subjects
+        if number.percent:
+            return True
+        if not subjects:
+            return True
+        subjects = subjects | ({"unit", "product"} if "item" in subjects else set())
+        if figure.subjects & {"item"}:
+            return bool(subjects & {"item", "unit", "product"})
+        if "money" in subjects:
+            subjects = subjects | {"order", "unit"}
+        if "unit" in subjects and number.word:
+            subjects = subjects | {"order"}
+        return bool(subjects & figure.subjects)
+
+    def _traits(
+        self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """What may be said of the number, and what is."""
+        here = [t for t in said.traits if left <= t.start and t.end <= right]
+        after = frozenset(t.kind for t in here if t.start >= number.end)
+        before = frozenset(t.kind for t in here if t.end <= number.start)
+        label = re.search(
+            r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$",
+            said.masked[left : number.start],
+            re.IGNORECASE,
+        )
+        tail = frozenset(t.kind for t in here if t.end <= number.start and (label or number.start - t.end <= 2))
+        needed = (after | tail) if after - _RECENT or label else (after | before)
+        allowed = after | before
+        first = min((n.start for n in said.numbers), default=0)
+        front = frozenset(t.kind for t in said.traits if t.end <= first)
+        if not before | after <= front and number.start != first:
+            front &= {"average", "median"}
+        allowed |= front
+        if (number.currencies is not None or number.readings[0][1] < 1) and not needed & {
+            "average",
+            "median",
+            "revenue",
+            "price",
+            "largest",
+            "smallest",
+            "net",
+        }:
+            needed |= front & {"average", "median"}
+        if not after | before - _RECENT and not subjects:
+            allowed |= frozenset(t.kind for t in said.traits)
+        if "recent" not in allowed and any(t.kind == "recent" for t in said.traits):
+            allowed |= _RECENT
+        return allowed, needed
+
+    def _same_traits(
+        self, figure: Figure, allowed: frozenset[str], needed: frozenset[str], names: frozenset[str]
+    ) -> bool:
+        if needed & STRICT - figure.traits - ({"average"} if "daily" in figure.traits else frozenset()):
+            return False
+        if "net" in needed and "net" not in figure.traits and figure.currency is not None:
+            return not any("net" in f.traits for f in self._grounds.figures)
+        if figure.traits & STRICT - allowed - ({"average"} if "daily" in allowed else frozenset()):
+            return False
+        asked = needed & ASKED - {"largest", "smallest"}
+        if figure.currency is not None:
+            if "price" in asked and "price" not in figure.traits:
+                return False
+            if "revenue" in asked and not figure.traits & {"revenue"} and figure.derived:
+                return False
+            if "revenue" in asked and any(name.startswith("order:") for name in figure.entities) and not names:
+                return False
+        else:
+            for one, other in (("stock", "sold"), ("sold", "stock")):
+                if one in asked and one not in figure.traits and other in figure.traits:
+                    return False
+        if figure.partial and not allowed & _RECENT:
+            return not self._is_ambiguous(figure, names)
+        return True
+
+    def _is_ambiguous(self, figure: Figure, names: frozenset[str]) -> bool:
+        """Whether a figure of a part of the data could be taken for one of the whole."""
+        if figure.entities and figure.entities & names:
+            return False
+        strict = figure.traits & STRICT
+        if not strict and figure.currency is None and figure.derived and "order" in figure.subjects:
+            return True
+        return any(
+            not other.derived and other.currency == figure.currency and other.subjects == figure.subjects
+            and other.traits & STRICT == strict and not other.entities and other.value != figure.value
+            for other in self._grounds.figures
+        )  # fmt: skip
+
+    def _named(self, said: Sentence, number: Number, left: int, right: int) -> tuple[frozenset[str], frozenset[str]]:
+        """Who the number is said of, here, and who was named before in the sentence."""
+        start = left
+        mentions = [
+            *said.names,
+            *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
+        ]
+        here: set[str] = set()
+        earlier: set[str] = set()
+        for mention in sorted(mentions, key=lambda each: each.start):
+            keys = mention.value if isinstance(mention.value, frozenset) else frozenset()
+            if start <= mention.start and mention.end <= right:
+                here |= keys
+            elif mention.end <= start:
+                earlier = {
+                    key for key in earlier if key.partition(":")[0] not in {k.partition(":")[0] for k in keys}
+                } | set(keys)
+        return frozenset(here), frozenset(earlier)
+
+    def _same_entity(self, said: Sentence, figure: Figure, names: frozenset[str], inherited: frozenset[str]) -> bool:
+        if figure.entities and figure.currency is None and not names | inherited:
+            kinds = {name.partition(":")[0] for name in figure.entities}
+            kinds = {"product", "unit", "item", "times"} if "product" in kinds else kinds - {"order"}
+            if kinds and not kinds & ({"date"} | self._kinds) and not _SINGLE.search(said.text):
+                return False
+        if figure.currency is not None and not self._is_of_the_named(said, figure, names, inherited):
+            return False
+        for kind in ("order", "customer", "product"):
+            mine = {name for name in figure.entities if name.startswith(kind)}
+            here = {name for name in names if name.startswith(kind)}
+            if here:
+                if not mine & here:
+                    return False
+                continue
+            before = {name for name in inherited if name.startswith(kind)}
+            if before and mine and not mine & before:
+                return False
+        return True
+
+    def _is_of_the_named(
+        self, said: Sentence, figure: Figure, names: frozenset[str], inherited: frozenset[str]
+    ) -> bool:
+        """Money: an order's total needs an order that it is the total of, and an order that is named its own total."""
+        orders = {name for name in names | inherited if name.startswith("order:")}
+        mine = {name for name in figure.entities if name.startswith("order:")}
+        if mine and "order" in figure.subjects and not mine & orders:
+            if any(name.startswith("product:") for name in names | inherited) and not figure.entities & {
+                name for name in names | inherited if name.startswith("customer:")
+            }:
+                return False
+            return not _ORDERS.search(said.text) or _SINGLE_ORDER.search(said.text) is not None
+        buyers = {name for name in figure.entities if name.startswith("customer:")}
+        if buyers and figure.derived and not buyers & (names | inherited):
+            return False
+        return not (orders and not mine and figure.traits & {"largest", "smallest"})
+
+    def _is_fresh(self, said: Sentence, figure: Figure) -> bool:
+        if figure.old == "earlier":
+            return _BEFORE.search(said.text) is not None
+        if self._is_current and not self._age_is_told:
+            return figure.old != "stale" and not figure.aged
+        return figure.old != "stale" or self._age_is_told
+
+    # periods
+
+    def _period(self, said: Sentence, number: Number, left: int, right: int) -> tuple[list[Range], list[Range]]:
+        """What the number is said of, and what the sentence began with."""
+        own: list[Range] = []
+        front: list[Range] = []
+        first = said.numbers[0].start if said.numbers else 0
+        for period in (*said.periods, *said.dates):
+            spans = self._ranges(period, said)
+            if left <= period.start and period.end <= right:
+                own += spans
+            elif (
+                period.end <= first
+                or not any(n.start < period.end for n in said.numbers if n is not number)
+                or not any(
+                    left_ <= n.start < right_ for n in said.numbers for left_, right_ in [self._piece(said, period)]
+                )
+            ):
+                front += spans
+        return own, front
+
+    def _piece(self, said: Sentence, period: Mention) -> tuple[int, int]:
+        left = max((b for b in said.breaks if b <= period.start), default=0)
+        return left, min((b for b in said.breaks if b >= period.end), default=len(said.masked))
+
+    def _ranges(self, period: Mention, said: Sentence) -> list[Range]:
+        """The days that a period may mean."""
+        today, day = self._today, timedelta(days=1)
+        value: Any = period.value
+        if period.kind == "date":
+            return [span for meant in value for span in self._date_ranges(meant)]
+        kind, which = value
+        monday = today - today.weekday() * day
+        match kind:
+            case "day":
+                return [
+                    (today - which * day, today),
+                    (today - (which - 1) * day, today),
+                    (today - which * day, today - day),
+                ]
+            case "week":
+                return [(today - 7 * which * day, today), (today - (7 * which - 1) * day, today)]
+            case "month":
+                return [(today - round(30.4 * which) * day, today), (today - 30 * which * day, today)]
+            case "year":
+                return [(today - 365 * which * day, today)]
+            case "hour" | "minute":
+                return [(today, today)]
+            case "weekday":
+                back = (today.weekday() - which) % 7
+                return [(today - (back + more) * day, today - (back + more) * day) for more in (0, 7)]
+            case "since":
+                following = [date_ for date_ in said.dates if date_.start >= period.end - 1][:1]
+                return [(start, today) for date_ in following for start, _ in self._ranges(date_, said)]
+        word = str(which)
+        if re.search(r"ever|all|lifetime|jemals", word):
+            return [EVER]
+        if re.search(r"vorgestern", word):
+            return [(today - 2 * day, today - 2 * day)]
+        if re.search(r"yesterday|gestern|last night", word):
+            return [(today - day, today - day)]
+        if re.search(r"week(?!end)|woche(?!nende)", word):
+            spans = [(today - 7 * day, today), (today - 6 * day, today), (monday, today)]
+            return (
+                spans
+                if re.search(r"this|current|diese|the week", word) and "last" not in word
+                else [*spans[:2], (monday - 7 * day, monday - day)]
+            )
+        if re.search(r"weekend|wochenende", word):
+            return [(monday - 2 * day, monday - day)]
+        first = today.replace(day=1)
+        if re.search(r"month|monat", word):
+            last = first - day
+            return (
+                [(first, today)]
+                if re.search(r"this|current|diese", word)
+                else [(last.replace(day=1), last), (today - 30 * day, today)]
+            )
+        if re.search(r"year|jahr", word):
+            year = today.replace(month=1, day=1)
+            return (
+                [(year, today)]
+                if re.search(r"this|current|diese", word)
+                else [(year.replace(year=year.year - 1), year - day), (today - 365 * day, today)]
+            )
+        if re.search(r"quarter|quartal", word):
+            return [(today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1), today)]
+        return [(today, today)]
+
+    def _date_ranges(self, meant: tuple[int | None, int, int | None]) -> list[Range]:
+        year, month, day = meant
+        found = []
+        for each in (year,) if year is not None else (self._today.year, self._today.year - 1):
+            try:
+                if day is None:
+                    start = date(each, month, 1)
+                    found.append((start, (start + timedelta(days=32)).replace(day=1) - timedelta(days=1)))
+                else:
+                    found.append((date(each, month, day), date(each, month, day)))
+            except ValueError:
+                continue
+        return found
+
+    def _same_period(self, said: Sentence, figure: Figure, own: list[Range], front: list[Range]) -> bool:
+        spans = own or front
+        period = figure.period
+        days = [name.removeprefix("date:") for name in figure.entities if name.startswith("date:")]
+        if len(days) == 2:  # a change from one day to another
+            return not own or any(start.isoformat() in days for start, end in own if start == end)
+        if period is None:
+            current = (self._today, self._today)
+            if not own or ("customer" not in figure.subjects and EVER in own) or current in own:
+                return not figure.derived or not spans or bool(said.dates) or current in own
+            if EVER in own:
+                return True
+            return (
+                "order" in figure.subjects
+                and bool(figure.traits & {"open", "unfulfilled"})
+                and any(_near(span, window) for span in own for window in self._grounds.windows)
+            ) or (bool(figure.entities) and bool(said.dates))
+        if not spans:
+            if period[0] != period[1]:
+                return not self._is_of_the_week(figure) or bool(self._spans) or not self._has_rival(figure)
+            return any(_near(span, period) for span in self._spans) or (bool(figure.entities) and self._day_word(said))
+        if any(_near(span, period) for span in spans):
+            return True
+        if EVER in spans:
+            return self._grounds.complete_history
+        if len(spans) == 2 * len(said.dates) or len(said.dates) == 2:  # from … to …
+            edges = [span for date_ in said.dates for span in self._ranges(date_, said)]
+            return period[0] in {start for start, _ in edges} and period[1] in {end for _, end in edges}
+        return False
+
+    def _day_word(self, said: Sentence) -> bool:
+        return re.search(r"\b(?:day|\w*tag)\b", said.text, re.IGNORECASE) is not None
+
+    def _is_of_the_week(self, figure: Figure) -> bool:
+        return figure.period is not None and (figure.period[1] - figure.period[0]).days <= 8
+
+    def _has_rival(self, figure: Figure) -> bool:
+        """Whether the same is known of another period, so that leaving the period out misleads."""
+        return any(
+            other.period != figure.period and not other.derived and other.subjects == figure.subjects
+            and other.currency == figure.currency and other.traits & STRICT == figure.traits & STRICT
+            and not other.entities and other.value != figure.value
+            for other in self._grounds.figures
+        )  # fmt: skip
+
+    # what was written, and what follows from other numbers
+
+    def _was_written(self, said: Sentence, number: Number, subjects: frozenset[str]) -> bool:
+        """By the operator; or by the merchant, unless the data says otherwise or the words are the merchant's own."""
+        for sentences_, is_asked in ((self._grounds.prompted, False), (self._grounds.asked, True)):
+            for sentence in sentences_:
+                for other in sentence.numbers:
+                    if not _same_number(number, other):
+                        continue
+                    theirs = {mention.kind for mention in sentence.subjects}
+                    if subjects and not is_asked and not subjects & theirs:
+                        continue
+                    before = said.text[self._clause_start(said, number.start) : number.start]
+                    if not is_asked or not self._is_decided(number, subjects) or _QUOTING.search(before):
+                        return True
+        return False
+
+    def _is_decided(self, number: Number, subjects: frozenset[str]) -> bool:
+        """Whether the data has figures of this kind."""
+        return any(self._same_kind(number, figure, subjects) for figure in self._grounds.figures) and (
+            bool(subjects) or number.currencies is not None
+        )
+
+    def _follows(self, said: Sentence, number: Number, sure: Sequence[Number]) -> bool:
+        """Whether it is the sum, difference or share of grounded numbers of the same sentence."""
+        if not sure or not _RESULT_OF.search(said.text):
+            return False
+        values = [
+            other.readings[0][0]
+            for other in sure
+            if not other.percent and (number.percent or (other.currencies is None) == (number.currencies is None))
+        ]
+        if number.percent:
+            return any(fits(number, one * 100 / other) for one in values for other in values if other and one <= other)
+        results = [sum(values)] if len(values) > 1 else []
+        results += [abs(one - other) for place, one in enumerate(values) for other in values[place + 1 :]]
+        return any(fits(number, value) for value in results)
+
+    # names, dates and words
+
+    def _orders(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        known = self._grounds.order_names
+        for order in said.orders:
+            name = str(order.value)
+            if len(name) <= 2 and name.isdigit() and name not in known:
+                continue
+            if _HYPOTHETICAL.search(said.text) and name not in known:
+                continue
+            ok = name in known or any(each.endswith(name) and not each[: -len(name)][-1:].isdigit() for each in known)
+            yield order.text, ok or name.lower() in self._grounds.texts
+
+    def _moments(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        moments = self._grounds.moments
+        names, _ = self._named(said, Number(0, 0, "", ()), 0, len(said.text))
+        if _ADVICE.search(said.text) and not names:
+            return
+        for when in said.dates:
+            spans = self._ranges(when, said)
+            if any((start <= self._today <= end) or start > self._today for start, end in spans) and not names:
+                continue
+            written = when.text.lower() in self._grounds.texts or any(
+                other.value == when.value for sentence in self._grounds.written for other in sentence.dates
+            )
+            dates = {m.at.date() for m in self._of(names)}
+            dates |= {day for period in self._grounds.windows for day in period} if not names else set()
+            dates |= {figure.period[0] for figure in self._grounds.figures if figure.period} if not names else set()
+            yield when.text, written or any(start <= day <= end for start, end in spans for day in dates)
+        for age in said.ages:
+            number, unit = age.value if isinstance(age.value, tuple) else (0, "")
+            lengths = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
+            length = lengths.get(unit, 1)
+            ages = [(self._grounds.now - m.at).total_seconds() / length for m in self._of(names) or moments]
+            yield age.text, any(number - 0.5 <= found < number + 1.05 for found in ages)
+        if said.times and (
+            names
+            or re.search(
+                r"\b(?:order|bestell|came in|as of|stand|saw|placed|ordered|einging|eingegangen)\w*",
+                said.text,
+                re.IGNORECASE,
+            )
+        ):
+            for time in said.times:
+                hour, minute = time.value if isinstance(time.value, tuple) else (0, 0)
+                clocks = {
+                    (at.hour, at.minute) for m in self._of(names) or moments for at in (m.at, m.at.astimezone(_UTC))
+                }
+                now = self._grounds.now
+                clocks |= {(now.hour, now.minute)}
+                yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
+
+    def _of(self, names: frozenset[str]) -> list[Any]:
+        found = [m for m in self._grounds.moments if m.entities & names] if names else list(self._grounds.moments)
+        return found or ([] if names else list(self._grounds.moments))
+
+    def _nones(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        if said.text.rstrip().endswith("?"):
+            return
+        for subject in said.subjects:
+            if subject.kind not in ("order", "customer", "product", "unit", "item"):
+                continue
+            found = _NEGATIVE.search(said.masked[: subject.start])
+            if found is None or _NO_DATA.match(said.masked[subject.end :]):
+                continue
+            clause = said.masked[self._clause_start(said, subject.start) : self._clause_end(said, subject.end)]
+            if _UNSURE.search(clause) or _HYPOTHETICAL.search(clause):
+                continue
+            number = Number(found.start(), subject.start, said.text[found.start() : subject.end], ((0.0, 1.0),))
+            left, right = self._around(said, number)
+            yield number.text, self._in_data(said, number, left, max(right, subject.end), frozenset({subject.kind}))
+
+    def _alls(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "All orders are paid": where the data decides it, and it has both numbers."""
+        for found in _ALL.finditer(said.masked):
+            if found["not"] or _UNSURE.search(said.text) or _HYPOTHETICAL.search(said.text):
+                continue
+            right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
+            subjects = {s.kind for s in said.subjects if found.end() <= s.start < right} or set(self._subjects)
+            traits = {t.kind for t in said.traits if found.end() <= t.start < right} & STRICT - {"average", "median"}
+            if len(traits) != 1 or not subjects & {"order", "customer"}:
+                continue
+            [trait] = traits
+            ok = self._all_are(trait, "order" if "order" in subjects else "customer")
+            if ok is not None:
+                yield f"{found[0]} … {trait.replace('_', ' ')}", ok
+
+    def _all_are(self, trait: str, subject: str) -> bool | None:
+        direct = {frozenset(f.traits & STRICT): f.value for f in self._grounds.figures
+                  if subject in f.subjects and not f.derived and not f.entities and f.currency is None and not f.old}  # fmt: skip
+        opened = direct.get(frozenset({"open"}))
+        unfulfilled = direct.get(frozenset({"unfulfilled"}))
+        if trait == "fulfilled" and unfulfilled is not None:
+            return unfulfilled == 0
+        if trait == "unfulfilled" and unfulfilled is not None and opened is not None:
+            return unfulfilled == opened
+        derived = [
+            f
+            for f in self._grounds.figures
+            if (f.derived and subject in f.subjects and not f.entities and f.currency is None and f.period is None)
+            or (f.derived and subject in f.subjects and not f.entities and f.currency is None)
+        ]
+        totals = [f.value for f in derived if not f.traits & STRICT]
+        those = [f.value for f in derived if f.traits & STRICT == {trait}]
+        if not totals or not those:
+            return None
+        return any(value == total and total > 0 for value in those for total in totals)
+
+    def _names(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        advice = _ADVICE.search(said.text) or _HYPOTHETICAL.search(said.text)
+        masked = said.masked
+        for found in _NAMED.finditer(masked):
+            name = (found["name"] or found["acts"] or found["what"] or "").strip()
+            if found["single"]:
+                name = found["single"].split()[-1]
+            elif found["called"] or found["plan"] or found["label"] or found["tariff"]:
+                name = found["plan"] or found["label"] or found["tariff"] or found["called"].partition(" ")[2]
+            if not name or _KNOWN_NAMES.match(name) or "·" in name:
+                continue
+            if found["acts"] and found.start() == 0:
+                name = name if " " in name else ""
+            if name and not self._is_known(name) and not advice:
+                yield name, False
+        for found in _QUOTED.finditer(said.text):
+            name = found[1].strip(" .,!?…")
+            if re.fullmatch(r"[·\s.,!?]*", said.masked[found.start(1) : found.end(1)]):
+                continue
+            if (
+                (_FACT.search(masked) or said.numbers)
+                and not advice
+                and name[:1].isupper()
+                and not self._is_known(name)
+            ):
+                yield name, False
+
+    def _is_known(self, name: str) -> bool:
+        lowered = name.lower().rstrip(".'s’")
+        return lowered in self._grounds.texts or name.lower() in self._grounds.names
+
+    def _relations(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "Order #1120 is from Anna Schmidt": names that stand together must belong together."""
+        mentions = [
+            *said.names,
+            *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
+        ]
+        known = frozenset().union(*self._grounds.links)
+        mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
+        if len(mentions) < 2 or _ADVICE.search(said.text):
+            return
+        mentions.sort(key=lambda mention: mention.start)
+        for one, other in itertools.pairwise(mentions):
+            between = said.masked[one.end : other.start]
+            kinds = {key.partition(":")[0] for m in (one, other) for key in m.value if key in known}  # type: ignore[attr-defined]
+            if "," in between and re.match(r"\s*(?:is|was|from|by|ist|war|von|kam|came)\b", said.masked[other.end :]):
+                continue
+            if "product" not in kinds and re.search(r"\b(?:and|und)\b", between):
+                continue
+            if len(kinds) == 2 and len(between) < 60 and not re.search(r"[;.]|\b(?:but|aber|while|während)\b", between):
+                ok = any(link & one.value and link & other.value for link in self._grounds.links)  # type: ignore[operator]
+                yield f"{one.text} … {other.text}", ok
+
+    def _superlatives(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        for pattern, what, kind, most in _SUPERLATIVES:
+            found = pattern.search(said.masked)
+            if (
+                found is None
+                or said.text.rstrip().endswith("?")
+                or re.search(r"\b(?:one of|among|eine[rs]? (?:der|ihrer|deiner))\b", said.text, re.IGNORECASE)
+            ):
+                continue
+            entities = self._nearest(said, found, kind, any_kind=kind in ("order",))
+            if not entities:
+                continue
+            decided = [
+                self._is_top(ranking.values, entities, most)
+                for ranking in self._grounds.rankings
+                if ranking.what in what
+            ]
+            known = [ok for ok in decided if ok is not None]
+            if known:
+                yield f"{found[0]}: {', '.join(sorted(e.partition(':')[2] for e in entities))}", any(known)
+
+    def _nearest(self, said: Sentence, found: re.Match[str], kind: str, *, any_kind: bool) -> frozenset[str]:
+        if kind == "date":
+            spans = [span for period in (*said.periods, *said.dates) for span in self._ranges(period, said)]
+            return frozenset(f"date:{start.isoformat()}" for start, end in spans if start == end)
+        mentions = [(m.start, m.value) for m in said.names if isinstance(m.value, frozenset)]
+        mentions += [(o.start, frozenset({f"order:{o.value}"})) for o in said.orders]
+        kinds = (kind, "customer") if any_kind else (kind,)
+        fitting = [
+            (abs(start - found.start()), keys) for start, keys in mentions if any(key.startswith(kinds) for key in keys)
+        ]
+        if not fitting:
+            return frozenset()
+        _, keys = min(fitting, key=lambda each: each[0])
+        return frozenset(key for key in keys if key.startswith(kinds))
+
+    @staticmethod
+    def _is_top(values: dict[str, float], entities: frozenset[str], most: bool) -> bool | None:
+        theirs = [value for entity, value in values.items() if entity in entities]
+        if not values or (
+            not theirs
+            and not any(entity.partition(":")[0] in {e.partition(":")[0] for e in values} for entity in entities)
+        ):
+            return None
+        best = max(values.values()) if most else min(values.values())
+        return best in theirs
+
+    def _trends(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        for found in _TREND.finditer(said.masked):
+            clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+            if (
+                _UNSURE.search(clause)
+                or _ADVICE.search(clause)
+                or re.search(
+                    r"\b(?:set|sign|signed|catch|follow|back|look|add|end|pick|bring|show|come|came|comes)\w* up\b|\bup (?:to|and running|next)\b",
+                    found[0] + said.masked[found.end() : found.end() + 8],
+                    re.IGNORECASE,
+                )
+            ):
+                continue
+            if re.search(r"\b(?:one|order|bestellung|die|der) (?:before|davor|zuvor)$", found[0], re.IGNORECASE):
+                continue
+            sign = 1 if found["up"] or found["more"] else -1 if found["down"] or found["less"] else 0
+            yield found[0], self._changed(said, sign)
+
+    def _changed(self, said: Sentence, sign: int) -> bool:
+        is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.text, re.IGNORECASE) is not None
+        if any((sign == 0 or change * sign > 0) and not (is_long and days) for change, days in self._grounds.changes):
+            return True
+        days = {
+            f"date:{start.isoformat()}"
+            for period in (*said.periods, *said.dates)
+            for start, end in self._ranges(period, said)
+            if start == end
+        }
+        today = f"date:{self._today.isoformat()}"
+        for ranking in self._grounds.rankings:
+            known = {
+                day: ranking.values[day]
+                for day in days | {today}
+                if ranking.what in ("day orders", "day totals") and day in ranking.values
+            }
+            if len(known) >= 2 and days & set(known):
+                newest = max(known)
+                others = [value for day, value in known.items() if day != newest]
+                if (sign > 0 and known[newest] > min(others)) or (sign < 0 and known[newest] < max(others)):
+                    return True
+        numbers = [number.readings[0][0] for number in said.numbers]
+        earlier = [
+            f for f in self._grounds.figures if f.old == "earlier" and any(abs(f.value - n) < 1e-6 for n in numbers)
+        ]
+        return bool(earlier) and len(numbers) >= 2
+
+    def _comparisons(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "More customers than orders", "Anna ordered more than Ben": where both are known."""
+        found = re.search(
+            r"\b(?P<more>more|mehr|higher|höher)|\b(?P<less>fewer|less|weniger|lower)", said.masked, re.IGNORECASE
+        )
+        than = re.search(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)", said.masked, re.IGNORECASE)
+        if found is None or than is None or than.start() < found.start() or _UNSURE.search(said.text):
+            return
+        pair = [n for n in said.numbers if n.how == "exact" and not n.percent]
+        if len(pair) == len(said.numbers) == 2 and (pair[0].currencies is None) == (pair[1].currencies is None):
+            beside = re.search(r"[\d\w·%]\s$", said.masked[: found.start()])
+            if pair[0].end != found.start() - 1 or beside is None:
+                one_value, other_value = pair[0].readings[0][0], pair[1].readings[0][0]
+                if one_value != other_value:
+                    ok = one_value > other_value if found["more"] else one_value < other_value
+                    yield said.text[found.start() : than.end()], ok
+                    return
+        one = [s.kind for s in said.subjects if found.end() <= s.start < than.start()][:1]
+        other = [s.kind for s in said.subjects if s.start >= than.end()][:1]
+        direct = self._grounds.headline
+        if one and other and one != other and one[0] in direct and other[0] in direct and not said.names:
+            difference = direct[one[0]] - direct[other[0]]
+            yield said.text[found.start() : than.end()], difference > 0 if found["more"] else difference < 0
+            return
+        before = [m for m in said.names if m.end <= than.start() and isinstance(m.value, frozenset)]
+        after = [m for m in said.names if m.start >= than.end() and isinstance(m.value, frozenset)]
+        if before and after:
+            decided = []
+            for ranking in self._grounds.rankings:
+                mine = [ranking.values[key] for key in before[-1].value if key in ranking.values]  # type: ignore[attr-defined]
+                theirs = [ranking.values[key] for key in after[0].value if key in ranking.values]  # type: ignore[attr-defined]
+                if mine and theirs and ranking.what != "newest":
+                    decided.append(max(mine) > max(theirs) if found["more"] else max(mine) < max(theirs))
+            if decided:
+                yield said.text[found.start() : after[0].end], any(decided)
+
+
+def _near(span: Range, period: Range) -> bool:
+    """Whether both are the same days; long spans may differ by one at each end."""
+    if EVER in (span, period):
+        return span == period
+    slack = 1 if (period[1] - period[0]).days >= 6 else 0
+    slack = 2 if (period[1] - period[0]).days >= 28 else slack
+    return abs((span[0] - period[0]).days) <= slack and abs((span[1] - period[1]).days) <= slack
+
+
+def _same_number(one: Number, other: Number) -> bool:
+    if one.percent != other.percent:
+        return False
+    if one.currencies is not None and other.currencies is not None and not one.currencies & other.currencies:
+        return False
+    return any(abs(a - b) < 1e-6 for a, _ in one.readings for b, _ in other.readings)

@@ -1,0 +1,130 @@
+"""Who opens a conversation: decided by the files, checked for conflicts, and shown as a table.
+
+A rule opens one where it holds; what no rule takes goes to the first workflow that may open a conversation. Two
+workflows that could both be meant need to say which goes first.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from workflows.check.reach import Facts, covers, facts_of, impossible
+from workflows.definition import OPENING_EVENTS
+from workflows.source import Document
+from workflows.workflow import Rule, Workflow, after, in_order, rank
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An event opens a conversation in a workflow: where the rule holds, or, without one, wherever no rule does."""
+
+    event: str
+    workflow: Workflow
+    rule: Rule | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A rule, and what must be so for it to hold."""
+
+    workflow: Workflow
+    rule: Rule
+    facts: Facts
+
+
+class Openings:
+    """What opens a conversation in which of these workflows."""
+
+    def __init__(self, workflows: Mapping[str, Workflow]) -> None:
+        self._known = {each.name: each for each in in_order(workflows.values())}
+
+    def table(self) -> Iterator[Opening]:
+        """By event, in the order in which they are tried, without what can never be."""
+        for event in OPENING_EVENTS:
+            claims = self._claims(event)
+            for at, claim in enumerate(claims):
+                if not any(covers(earlier.facts, claim.facts) for earlier in claims[:at]):
+                    yield Opening(event, claim.workflow, claim.rule)
+            if rest := self._rest(event):
+                yield Opening(event, rest[0], None)
+
+    def conflicts(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Two workflows in which the same event could open a conversation, and these events."""
+        for one, other in combinations(self._known, 2):
+            if not self._is_decided(one, other):
+                events = [event for event in OPENING_EVENTS if self._is_contested(event, one, other)]
+                if events:
+                    yield one, other, events
+
+    def _claims(self, event: str) -> list[_Claim]:
+        claims = (
+            _Claim(each, rule, facts_of(rule.condition))
+            for each in self._known.values()
+            if each.may_open(event)
+            for rule in each.rules.get(event, ())
+        )
+        return [claim for claim in claims if not impossible(claim.facts)]
+
+    def _rest(self, event: str) -> list[Workflow]:
+        return [each for each in self._known.values() if each.opens_any(event)]
+
+    def _is_decided(self, one: str, other: str) -> bool:
+        """Whether the files say which of two goes first."""
+        says = other in after(one, self._known) or one in after(other, self._known)
+        return says or rank(one, self._known) != rank(other, self._known)
+
+    def _is_contested(self, event: str, one: str, other: str) -> bool:
+        rest = [each.name for each in self._rest(event)]
+        if event != "oauth_complete" and rest[:1] in ([one], [other]) and {one, other} <= set(rest):
+            return True  # without a rule, oauth_complete does nothing
+        claims = self._claims(event)
+        mine = [claim for claim in claims if claim.workflow.name == one]
+        theirs = [claim for claim in claims if claim.workflow.name == other]
+        return any(self._both(claims, a, b) for a in mine for b in theirs)
+
+    def _both(self, claims: list[_Claim], a: _Claim, b: _Claim) -> bool:
+        """Whether both could take one event that nobody before them takes."""
+        facts = a.facts | b.facts
+        return not impossible(facts) and not any(
+            covers(claim.facts, facts)
+            for claim in claims
+            if all(self._is_before(claim.workflow.name, each.workflow.name) for each in (a, b))
+        )
+
+    def _is_before(self, one: str, other: str) -> bool:
+        names = list(self._known)
+        return self._is_decided(one, other) and names.index(one) < names.index(other)
+
+
+def check_openings(documents: Mapping[str, Document], workflows: Mapping[str, Workflow]) -> None:
+    """Add a problem where the files do not say who opens a conversation, or cannot mean what they say."""
+    openings = Openings(workflows)
+    for one, other, events in openings.conflicts():
+        document = documents[one]
+        place = f"{document.file}:{document.line_of(('name',))}"
+        message = (
+            f"{' and '.join(events)} could open a conversation here or in {one!r} ({place}): say under 'behavior' "
+            f"which events open one ('opens: […]', [] for none) or who goes first ('opens_before: [{one}]')"
+        )
+        documents[other].at(("name",), message)
+    opened = {(opening.workflow.name, opening.event) for opening in openings.table()}
+    for name, workflow in workflows.items():
+        _check_order(documents[name], workflow, workflows)
+        _check_events(documents[name], workflow, {event for other, event in opened if other == name})
+
+
+def _check_order(document: Document, workflow: Workflow, workflows: Mapping[str, Workflow]) -> None:
+    for at, other in enumerate(workflow.opens_before):
+        if workflow.name in after(other, workflows) and workflow.name < other:
+            message = f"{other!r} says that it goes before this one: only one of them can"
+            document.at(("behavior", "opens_before", at), message)
+
+
+def _check_events(document: Document, workflow: Workflow, opened: set[str]) -> None:
+    for at, event in enumerate(workflow.opens or ()):
+        path = ("behavior", "opens", at)
+        if event == "oauth_complete" and event not in workflow.rules:
+            document.at(path, "there is no rule for oauth_complete here, so CJ would say nothing", severity="warning")
+        elif event not in opened:
+            advice = "name whom to go before with 'opens_before'"
+            document.at(path, f"{event} never opens a conversation here, others take it first: {advice}")
