@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo up test check bench chaos
+.PHONY: help .venv demo up test check bench chaos evaluate
 
 help:
 	@echo "make demo [STORE=new|tiny|medium|large|huge] [FAULT=NAME]   watch the whole flow"
@@ -11,6 +11,7 @@ help:
 	@echo "make check                 lint, types, import direction, migrations"
 	@echo "make chaos [SECONDS=60] [SEED=…]  kill workers and servers at random; was anything lost?"
 	@echo "make bench                 measure how fast the flow is here"
+	@echo "make evaluate [ARGS=…]     honest and lying models, some minutes: does anything untrue reach a merchant?"
 
 # The stamp is newer than the files .venv was made from, so this runs once, and again when they change.
 .venv: .venv/.made
@@ -38,3 +39,7 @@ bench: .venv/.made
 
 chaos: .venv/.made
 	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+evaluate: .venv/.made
+	@mkdir -p .cj
+	@$(BIN)/cj evaluate --scripted --page .cj/evaluation.html $(ARGS)

@@ -1,8 +1,10 @@
 """Fixtures for all tests. Nothing starts before a test asks for it."""
 
 import os
+import runpy
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -81,3 +83,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in WITH_WORKERS:
             item.add_marker(pytest.mark.xdist_group("workers"))
+
+
+@pytest.fixture(scope="session")
+def client_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package `hirecj` as services install it."""
+    folder = tmp_path_factory.mktemp("client") / "hirecj"
+    runpy.run_path(str(Path(__file__).parents[1] / "client" / "setup.py"))["make"](folder)
+    return folder

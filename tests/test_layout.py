@@ -185,7 +185,7 @@ def test_nothing_names_a_registry_or_a_machine() -> None:
 
 def test_no_file_on_the_path_runs_code_at_every_start() -> None:
     """A .pth file can import anything into every interpreter; only installed tools of known kind may."""
-    known = re.compile(r"__editable__\.hirecj|distutils-precedence|_virtualenv|coverage|pytest-")
+    known = re.compile(r"__editable__\.cj_workers|distutils-precedence|_virtualenv|coverage|pytest-")
     site = Path(sysconfig.get_paths()["purelib"])
     unknown = [path.name for path in site.glob("*.pth") if not known.match(path.name)]
     assert unknown == []

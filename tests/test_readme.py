@@ -79,7 +79,10 @@ def test_json_examples_of_the_contract_are_what_they_claim() -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_python_examples_compile_and_import_what_exists(name: str) -> None:
+def test_python_examples_compile_and_import_what_exists(
+    name: str, client_package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(client_package.parent)
     for block in blocks("python", PAGES[name]):
         tree = ast.parse(block)
         compile(tree, name, "exec")

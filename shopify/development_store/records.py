@@ -14,6 +14,9 @@ PER_DOLLAR = {
     "CAD": Decimal("1.4"),
     "AUD": Decimal("1.5"),
     "JPY": Decimal(150),
+    "CHF": Decimal("0.85"),
+    "SEK": Decimal("10.5"),
+    "INR": Decimal(88),
 }
 """Fixed exchange rates of the development store, and the currencies a shop can be registered in."""
 

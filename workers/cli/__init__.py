@@ -12,6 +12,7 @@ from workers.cli.check import check
 from workers.cli.common import CommandFailed, WrongUse, examples, explained
 from workers.cli.maintenance import events, migrate, privacy, timeline, turns, usage
 from workers.cli.publish import publish
+from workers.cli.quality import evaluate
 from workers.cli.secrets import secrets
 from workers.cli.tokens import store_token, tokens
 from workers.cli.up import demo, up
@@ -84,6 +85,7 @@ for command in (
     timeline,
     usage,
     workflows,
+    evaluate,
     events,
     turns,
     tokens,

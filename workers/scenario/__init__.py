@@ -8,5 +8,6 @@ compares the log with what was expected; `report` shows a failure. `time_travel`
 for, `scripted_model` is the language model, `killable` lets workers die at failpoints. Servers and processes are those
 of `workers.local`.
 
-May import every other room; only `workers.cli` imports it. Never imports pytest.
+May import every other room; only `workers.cli` and `workers.evaluate` import it. Never imports
+pytest.
 """

@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -58,15 +58,24 @@ class Environment:
 
     stack: Stack
 
-    def __init__(self, *, workflows: Path | None = None) -> None:
-        """`workflows`: the folder of workflow YAML; None: the shipped ones. Raises InvalidWorkflows."""
+    def __init__(
+        self,
+        *,
+        workflows: Path | None = None,
+        model: ScriptedModel | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """`workflows`: the folder of workflow YAML; None: the shipped ones. `environ` is added to the workers' own: it
+        may name another model than the scripted one. Raises InvalidWorkflows.
+        """
         self.workflows: WorkflowSet = load_folder(workflows)
         self._workflows_folder = workflows
         self._folder = Path(tempfile.mkdtemp(prefix="cj-scenarios-", dir=_fast_folder()))
         self._running = ExitStack()
         self._running.callback(shutil.rmtree, self._folder, ignore_errors=True)
         self._redis: dict[str, redis.Redis] = {}
-        self.model = ScriptedModel()
+        self.model = model or ScriptedModel()
+        self._environ = dict(environ or {})
         self.store = DevelopmentStore()
         self.killer = Killer(self._folder / "orders")
         #: The highest number of a turn of earlier scenarios: replies of those are not for this one.
@@ -106,6 +115,7 @@ class Environment:
             "CJ_MODEL": MODEL,
             "OPENAI_API_BASE": self.model.base_url,
             "CJ_RECOVERY_FACTOR": f"{RECOVERY_FACTOR:g}",
+            **self._environ,
         }
         if self._workflows_folder is not None:
             environ["CJ_WORKFLOWS"] = str(self._workflows_folder.absolute())

@@ -1,0 +1,79 @@
+"""`cj evaluate`: how true CJ's answers are."""
+
+import time
+from pathlib import Path
+
+import click
+
+from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, print_json, settings_for
+
+
+@click.command(
+    short_help="Ask CJ hundreds of questions, and see which answers are true.",
+    epilog=examples(
+        "CJ_MODEL=openai/gpt-5-mini cj evaluate --page answers.html      a real model",
+        "cj evaluate --scripted                                          an honest model, and liars of every kind",
+        "cj evaluate --scripted --stores 4 --questions 20 --lies 2       a small one",
+    ),
+)
+@click.option("--scripted", is_flag=True, help="Ask scripted models, offline: an honest one, and liars.")
+@click.option("--stores", type=click.IntRange(1, 54), default=54, show_default=True, help="Generated stores.")
+@click.option("--questions", type=click.IntRange(1, 5000), default=270, show_default=True, help="Questions to them.")
+@click.option(
+    "--lies", type=click.IntRange(0, 500), default=20, show_default=True, help="Lies of each kind, if scripted."
+)
+@click.option(
+    "--repeated", type=click.IntRange(0, 500), default=10, show_default=True, help="Questions asked again and again."
+)
+@click.option("--times", type=click.IntRange(1, 50), default=3, show_default=True, help="How often these are asked.")
+@click.option(
+    "--sentences/--no-sentences", default=True, help="Put thousands of sentences to the check alone, if scripted."
+)
+@click.option(
+    "--page", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write the report as HTML."
+)
+@json_option
+def evaluate(
+    scripted: bool,
+    stores: int,
+    questions: int,
+    lies: int,
+    repeated: int,
+    times: int,
+    sentences: bool,
+    page: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask the model in CJ_MODEL, or scripted ones, about generated stores whose answers are known.
+
+    Everything runs on servers and workers of its own; nothing already running is used or touched. A real model costs
+    what its provider charges for the questions. Exit code 1: something untrue reached a merchant, or something true
+    did not.
+    """
+    from workers.evaluate import evaluation
+    from workers.evaluate.page import page as rendered
+    from workers.local.stack import Late
+    from workers.settings import environment
+
+    settings = settings_for()
+    if not scripted and (settings.model or "demo") == "demo":
+        raise WrongUse("CJ_MODEL names no model; set it and its provider's key, or pass --scripted")
+    plan = evaluation.Plan(stores, questions, lies, repeated, times, sentences)
+    began = time.monotonic()
+    try:
+        report = evaluation.evaluate(
+            plan,
+            model=None if scripted else environment(),
+            workflows=settings.workflows_folder,
+            say=lambda line: click.echo(f"  {line}", err=True),
+        )
+    except Late as error:
+        raise CommandFailed(plain(str(error))) from None
+    if page is not None:
+        page.write_text(rendered(report), "utf-8")
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(plain(evaluation.table(report)))
+        click.echo(f"\n{time.monotonic() - began:.0f} s{f'; the page: {page}' if page else ''}")
+    raise SystemExit(0 if report["is_good"] else 1)
