@@ -82,7 +82,7 @@ class MerchantTable(Base):
 
 
 class IntegrationTable(Base):
-    """A merchant's connection to a shop. Only `storage.merchants` reads and writes the two sealed columns."""
+    """A merchant's connection to a provider, mostly a shop. Only `storage.merchants` touches the sealed columns."""
 
     __tablename__ = "merchant_integrations"
     __table_args__ = (
@@ -95,10 +95,11 @@ class IntegrationTable(Base):
             unique=True,
             postgresql_where=text("is_active"),
         ),
+        CheckConstraint("type <> 'shopify' OR shop_domain IS NOT NULL", name="shop"),
         CheckConstraint(f"type <> 'shopify' OR shop_domain ~ '{SHOP_DOMAIN}'", name="shop_domain"),
         CheckConstraint("status IN ('active', 'needs_reauth', 'uninstalled')", name="status"),
         CheckConstraint("is_active = (status = 'active')", name="is_active"),
-        CheckConstraint("status <> 'active' OR api_key IS NOT NULL", name="active_has_token"),
+        CheckConstraint("type <> 'shopify' OR status <> 'active' OR api_key IS NOT NULL", name="active_has_token"),
         CheckConstraint(
             "status <> 'uninstalled' OR (api_key IS NULL AND refresh_token IS NULL)",
             name="uninstalled_has_none",
@@ -107,8 +108,9 @@ class IntegrationTable(Base):
 
     id: Mapped[int] = _id()
     merchant_id: Mapped[str] = mapped_column(_cascade("merchants.id"))
+    #: The provider. Only a shop has a domain and a token here.
     type: Mapped[str]
-    shop_domain: Mapped[str]
+    shop_domain: Mapped[str | None]
     #: Sealed access token, see `storage.vault`.
     api_key: Mapped[bytes | None]
     refresh_token: Mapped[bytes | None]
@@ -416,6 +418,16 @@ BEGIN ATOMIC
       AND i.connected_at <= coalesce(e.time, e.received_at)
     RETURNING true;
 END;
+CREATE FUNCTION connect_account(event bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    INSERT INTO merchant_integrations (merchant_id, type, connected_at)
+    SELECT e.merchant_id, e.data ->> 'provider', coalesce(e.time, e.received_at) FROM events e
+    WHERE e.key = event AND e.type = 'oauth_complete' AND e.status = 'received' AND e.data ->> 'provider' <> 'shopify'
+      AND e.data ->> 'success' = 'true'
+    ON CONFLICT (merchant_id, type) DO UPDATE SET
+        status = 'active', is_active = true, connected_at = excluded.connected_at, updated_at = clock_timestamp();
+END;
 CREATE FUNCTION erase_merchant(event bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 BEGIN ATOMIC
@@ -423,7 +435,7 @@ BEGIN ATOMIC
     WHERE e.key = event AND e.type = 'shop_redact' AND e.status = 'received' AND m.id = e.merchant_id
     RETURNING true;
 END;
-REVOKE ALL ON FUNCTION disconnect_shop(bigint), erase_merchant(bigint) FROM PUBLIC
+REVOKE ALL ON FUNCTION disconnect_shop(bigint), erase_merchant(bigint), connect_account(bigint) FROM PUBLIC
 """
 
 #: What workers of an earlier version call.

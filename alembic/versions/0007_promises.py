@@ -42,7 +42,31 @@ EXECUTE FUNCTION wake_parked_turns()
 """
 
 
+CONNECT_ACCOUNT = """
+CREATE FUNCTION connect_account(event bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    INSERT INTO merchant_integrations (merchant_id, type, connected_at)
+    SELECT e.merchant_id, e.data ->> 'provider', coalesce(e.time, e.received_at) FROM events e
+    WHERE e.key = event AND e.type = 'oauth_complete' AND e.status = 'received' AND e.data ->> 'provider' <> 'shopify'
+      AND e.data ->> 'success' = 'true'
+    ON CONFLICT (merchant_id, type) DO UPDATE SET
+        status = 'active', is_active = true, connected_at = excluded.connected_at, updated_at = clock_timestamp();
+END;
+REVOKE ALL ON FUNCTION connect_account(bigint) FROM PUBLIC
+"""
+
+
 def upgrade() -> None:
+    op.execute("""
+        ALTER TABLE merchant_integrations ALTER COLUMN shop_domain DROP NOT NULL;
+        ALTER TABLE merchant_integrations DROP CONSTRAINT merchant_integrations_active_has_token_check;
+        ALTER TABLE merchant_integrations ADD CONSTRAINT merchant_integrations_active_has_token_check
+            CHECK (type <> 'shopify' OR status <> 'active' OR api_key IS NOT NULL);
+        ALTER TABLE merchant_integrations ADD CONSTRAINT merchant_integrations_shop_check
+            CHECK (type <> 'shopify' OR shop_domain IS NOT NULL)
+        """)
+    op.execute(CONNECT_ACCOUNT)
     op.execute("ALTER TABLE turns ADD COLUMN waits_for text, ADD COLUMN words_due timestamptz")
     op.execute("""
         ALTER TABLE turns ADD CONSTRAINT turns_waits_for_check
@@ -60,6 +84,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP FUNCTION connect_account")
+    op.execute("DELETE FROM merchant_integrations WHERE shop_domain IS NULL")
+    op.execute("""
+        ALTER TABLE merchant_integrations DROP CONSTRAINT merchant_integrations_shop_check;
+        ALTER TABLE merchant_integrations DROP CONSTRAINT merchant_integrations_active_has_token_check;
+        ALTER TABLE merchant_integrations ADD CONSTRAINT merchant_integrations_active_has_token_check
+            CHECK (status <> 'active' OR api_key IS NOT NULL);
+        ALTER TABLE merchant_integrations ALTER COLUMN shop_domain SET NOT NULL
+        """)
     op.execute("DROP TRIGGER store_is_back ON merchant_integrations")
     op.execute("DROP FUNCTION store_is_back")
     op.execute(WAKE_PARKED)

@@ -1,6 +1,7 @@
 """What a merchant is owed: questions that wait for the store, data that Shopify did not give, words in time."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -21,12 +22,28 @@ from workers.shop import results
 from workers.shop.results import Result
 from workers.workflow.handler import handle
 from workers.workflow.promises import FOUND, NOT_FOUND, PromiseKeeper
-from workflows.loader import load_folder
+from workflows.loader import WorkflowSet, load_folder
 
 SHOP = "acme.myshopify.com"
 LOST = results.failed("counts", "shopify.unauthorized", "…")
 SLOW = results.failed("counts", "shopify.throttled", "…", retry_after=7.0)
 COUNTS: Result = {"success": True, "data_type": "counts", "data": {"customers": 7}, "cached": False}
+
+
+PLANS = """\
+name: ad_hoc_support
+description: Notices who pays
+system_events:
+  custom:
+    condition: "name == 'plan_changed' and data.plan == 'pro'"
+    actions:
+      - type: "process_message"
+        message: "plan_changed to {{data.plan}}"
+prompts:
+  cj:
+    system: |
+      You are CJ.
+"""
 
 
 def answers(request: Received) -> Answer:
@@ -57,14 +74,14 @@ def lose(merchant: Merchant) -> None:
         connections.mark_needs_reauth(session, merchant.id, token_version=found.token_version)
 
 
-def happens(merchant: Merchant, kind: str, data: dict[str, Any]) -> None:
+def happens(merchant: Merchant, kind: str, data: dict[str, Any], workflows: WorkflowSet | None = None) -> None:
     database = merchant.worker.database
     known = {"merchant_id": merchant.id, "conversation_id": merchant.conversation, **data}
     key = store_event(
         database, new_event(type=kind, merchant_id=merchant.id, conversation_id=merchant.conversation, data=known)
     )
     with database.transaction() as session:
-        assert handle(session, load_folder(), key) is not None
+        assert handle(session, workflows or load_folder(), key) is not None
 
 
 def reconnect(merchant: Merchant) -> None:
@@ -209,3 +226,32 @@ def test_who_writes_while_a_turn_waits_for_a_model_hears_that_it_was_noted(merch
     execute(database, "UPDATE turns SET waits_for = 'model', words_due = NULL WHERE status = 'queued'")
     merchant.say("two")
     assert first_words(merchant)[-1] == sweeper.NOTED
+
+
+# What happens beside the shop
+
+
+@pytest.mark.parametrize(
+    ("success", "said"), [(True, "account_connected: zendesk"), (False, "account_connection_failed: zendesk")]
+)
+def test_another_providers_connection_is_a_row_of_its_own_and_reaches_the_workflow(
+    merchant: Merchant, success: bool, said: str
+) -> None:
+    connect(merchant)
+    for _ in range(2):
+        happens(merchant, "oauth_complete", {"provider": "zendesk", "success": success})
+    assert queued(merchant)[-2:] == [("system", said)] * 2
+    with merchant.worker.database.transaction() as session:
+        assert connections.accounts(session, merchant.id) == (["zendesk"] if success else [])
+        shop = connections.integration_of(session, merchant.id)
+        assert shop is not None
+        assert shop.is_active
+
+
+def test_a_rule_may_take_an_event_of_its_own(merchant: Merchant, tmp_path: Path) -> None:
+    (tmp_path / "ad_hoc_support.yaml").write_text(PLANS)
+    workflows = load_folder(tmp_path)
+    merchant.say()
+    for plan in ("free", "pro"):
+        happens(merchant, "custom", {"name": "plan_changed", "data": {"plan": plan}}, workflows)
+    assert queued(merchant)[1:] == [("system", "plan_changed to pro")]

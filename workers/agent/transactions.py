@@ -363,6 +363,6 @@ class TurnTransactions:
 def _store(session: Session, claim: Claim) -> dict[str, Any]:
     """What a model must know of a store that cannot be read, whatever was said in this conversation."""
     found = connections.integration_of(session, claim.merchant_id)
-    if found is not None and found.status == "needs_reauth":
-        return {"store": LOST}
-    return {}
+    known: dict[str, Any] = {"store": LOST} if found is not None and found.status == "needs_reauth" else {}
+    others = connections.accounts(session, claim.merchant_id)
+    return {**known, "also_connected": others} if others else known

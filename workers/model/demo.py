@@ -49,6 +49,8 @@ _SCRIPTED = {
     "Once it is connected, I'll tell you what I see in it.",
     f"{_EVENT} conversation_started": f"Hi, I'm CJ. {ABILITIES}",
     f"{_EVENT} store_reconnected": RECONNECTED,
+    f"{_EVENT} account_connected": "That is connected, thank you.",
+    f"{_EVENT} account_connection_failed": "That connection did not work. Shall we try again?",
     f"{_EVENT} store_connection_failed": "Connecting your store did not work. Shall we try again?",
     _SHOW_INSIGHTS: "",
     _EVENT: "I've taken note of that.",

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from events import agui
+from events.catalog import SHOPIFY
 from storage import connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
@@ -171,6 +172,11 @@ class _Handler:
         """The event is a deletion; `leftovers` is None as long as rows are left."""
         self._effects.is_deletion, self._effects.leftovers = True, leftovers
 
+    @property
+    def _is_of_the_shop(self) -> bool:
+        """Whether the event says how connecting a store went; another provider's connection changes nothing there."""
+        return self._row.type == "oauth_complete" and self._data.get("provider") == SHOPIFY
+
     def _converse(self, merchant_id: str, integration: Integration | None) -> None:
         """Do what the event means in its conversation: what a rule of the workflow says, else the default."""
         if self._row.type == "oauth_complete":
@@ -180,12 +186,12 @@ class _Handler:
         if conversation is None:
             log.info("event belongs to no open conversation", event_type=self._row.type)
             return
-        if self._row.type == "oauth_complete" and self._data.get("success") and integration is not None:
+        if self._is_of_the_shop and self._data.get("success") and integration is not None:
             if self._was_greeted(conversation, integration):
                 log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
                 return
             conversation = self._merge(conversation, {GREETED: self._connection(integration)})
-        if self._row.type == "oauth_complete":
+        if self._is_of_the_shop:
             conversation = self._begin_anew(conversation)
         if self._row.type == MESSAGE and self._has_no_room(merchant_id):
             self._decline(conversation, TurnInput("merchant", str(self._data["text"])), None)
@@ -200,7 +206,7 @@ class _Handler:
             conversation = self._carry_out(conversation, workflow, actions)
         else:
             self._default(conversation, workflow, fresh)
-        if self._row.type == "oauth_complete" and integration is not None and integration.is_active:
+        if self._is_of_the_shop and integration is not None and integration.is_active:
             self._ask_again(conversation)
         if not self._effects.turn_ids:
             self._settle(conversation)
@@ -221,7 +227,9 @@ class _Handler:
         if kind == "conversation_started":
             merchants.add_merchant(self._session, merchant_id)
             return
-        waits = kind == "oauth_complete" and bool(self._data.get("success"))
+        waits = self._is_of_the_shop and bool(self._data.get("success"))
+        if kind == "oauth_complete" and not self._is_of_the_shop:
+            shop = None  # not ours to check
         if waits and shop is not None and integration is None:
             other = connections.integration_by_shop(self._session, str(shop))
             if other is not None and other.merchant_id != merchant_id:
@@ -246,8 +254,10 @@ class _Handler:
                 return False
             turns.break_promises(self._session, merchant_id)
             self._delete(privacy.leave(self._session, self._row, merchant_id))
-        if self._row.type == "oauth_complete":
+        if self._is_of_the_shop:
             self._effects.forget_cache_of.append(merchant_id)
+        elif self._row.type == "oauth_complete" and self._data.get("success"):
+            connections.connect_account(self._session, self._row.key)
         if self._row.type == privacy.DATA_REQUEST:
             log.warning("a customer requested their data; answer with: cj privacy export", event_id=self._row.id)
         return True
@@ -467,7 +477,8 @@ def _words_within(row: InboxRow, said: TurnInput) -> float | None:
     """Seconds until the merchant must have heard something; None if the turn says what it has to say at once."""
     if said.sender == "cj":
         return None
-    return turns.CONNECTED_WORDS_SECONDS if row.type == "oauth_complete" else turns.WORDS_SECONDS
+    is_of_the_shop = row.type == "oauth_complete" and row.data.get("provider") == SHOPIFY
+    return turns.CONNECTED_WORDS_SECONDS if is_of_the_shop else turns.WORDS_SECONDS
 
 
 def _first_context(merchant_id: str, integration: Integration | None) -> dict[str, Any]:
