@@ -1,15 +1,16 @@
 """The cache, with one fetch for all who ask at the same time. Everything in it may vanish at any instant.
 
-Every key in Redis, {m} being the merchant's id (percent-encoded), {v} the token's version, {t} the data type:
+Every key in Redis, {m} being the merchant's id (percent-encoded), {c} the connection, {t} the data type, of sales with
+the period and what it is compared to, {v} the token's version:
 
-    cj:data:{m}:{v}:{t}     string, JSON object: fetched data. Expires after a day.
-    cj:fresh:{m}:{v}:{t}    string: that data is still fresh. Expires after the data's TTL.
-    cj:flight:{m}:{v}:{t}   string: somebody is fetching this. Expires when the leader must be dead.
-    cj:waiters:{m}:{v}:{t}  set of request ids that wait for this flight's answer. Expires after 60 s.
+    cj:data:{m}:{c}:{t}     string, JSON object: fetched data. Expires after a day.
+    cj:fresh:{m}:{c}:{t}    string: that data is still fresh. Expires after the data's TTL.
+    cj:flight:{m}:{c}:{t}   string: somebody is fetching this. Expires when the leader must be dead.
+    cj:waiters:{m}:{c}:{t}  set of request ids that wait for this flight's answer. Expires after 60 s.
     cj:answer:{request id}  list with one JSON object: the answer to one request. Expires after 60 s.
     cj:done:{request id}    string: the request was answered. Expires after 60 s.
     cj:used:{m}:{v}         number: how often Shopify accepted this token lately. Expires a minute after the last time.
-    cj:failed:{m}:{v}       string, JSON object: why Shopify gave nothing a moment ago. Expires after seconds.
+    cj:failed:{m}:{c}       string, JSON object: why Shopify gave nothing a moment ago. Expires after seconds.
     cj:kept:{m}             set of the merchant's data, fresh and flight keys, to drop them all. Expires after a day.
 
 `get` and `join` find fresh data only; `stale` finds older data too, for when Shopify gives none. Anything else that
@@ -137,24 +138,25 @@ class Cache:
         self._join, self._land, self._put, self._drop = map(self._redis.register_script, (JOIN, LAND, PUT, DROP))
 
     @staticmethod
-    def flight_key(merchant_id: str, token_version: int, data_type: str) -> str:
-        """What a flight fetches; its keys end with this."""
-        return f"{quote(merchant_id, safe='')}:{token_version}:{data_type}"
+    def flight_key(merchant_id: str, connection: int, data_type: str) -> str:
+        """What a flight fetches; its keys end with this. A renewed token belongs to the same connection
+        (`storage.connections.Integration.connection`)."""
+        return f"{quote(merchant_id, safe='')}:{connection}:{data_type}"
 
-    def get(self, merchant_id: str, token_version: int, data_type: str) -> Value | None:
+    def get(self, merchant_id: str, connection: int, data_type: str) -> Value | None:
         """The kept data while it is fresh; None if there is none, or none that can be read."""
-        data, *_, fresh = _keys(self.flight_key(merchant_id, token_version, data_type))
+        data, *_, fresh = _keys(self.flight_key(merchant_id, connection, data_type))
         found = self._do(lambda: self._redis.mget(data, fresh), (None, None))
         return None if found[1] is None else _parsed(found[0])
 
-    def stale(self, merchant_id: str, token_version: int, data_type: str) -> Value | None:
+    def stale(self, merchant_id: str, connection: int, data_type: str) -> Value | None:
         """The kept data, fresh or not: at most a day old."""
-        data, *_ = _keys(self.flight_key(merchant_id, token_version, data_type))
+        data, *_ = _keys(self.flight_key(merchant_id, connection, data_type))
         return _parsed(self._do(lambda: self._redis.mget(data), (None,))[0])
 
-    def put(self, merchant_id: str, token_version: int, data_type: str, value: Mapping[str, Any], ttl: int) -> None:
+    def put(self, merchant_id: str, connection: int, data_type: str, value: Mapping[str, Any], ttl: int) -> None:
         """Keep data; it is fresh for `ttl` seconds."""
-        data, _, _, kept, fresh = _keys(self.flight_key(merchant_id, token_version, data_type))
+        data, _, _, kept, fresh = _keys(self.flight_key(merchant_id, connection, data_type))
         self._do(lambda: self._put(keys=[data, fresh, kept], args=[dump(dict(value)), ttl, KEPT_SECONDS]), None)
 
     def drop(self, merchant_id: str) -> bool:
@@ -181,15 +183,14 @@ class Cache:
         raw = self._do(lambda: self._redis.get(_used_key(merchant_id, token_version)), None)
         return int(raw) if raw is not None and raw.isdigit() else 0
 
-    def note_failure(self, merchant_id: str, token_version: int, why: Mapping[str, Any], seconds: float) -> None:
+    def note_failure(self, merchant_id: str, connection: int, why: Mapping[str, Any], seconds: float) -> None:
         """Shopify gives nothing of this shop at the moment: for so long nobody need ask again."""
-        key = f"cj:failed:{quote(merchant_id, safe='')}:{token_version}"
+        key = _failed_key(merchant_id, connection)
         self._do(lambda: self._redis.set(key, dump(dict(why)), px=round(seconds * 1000)), None)
 
-    def failure(self, merchant_id: str, token_version: int) -> Value | None:
+    def failure(self, merchant_id: str, connection: int) -> Value | None:
         """Why Shopify gave nothing of this shop a moment ago."""
-        key = f"cj:failed:{quote(merchant_id, safe='')}:{token_version}"
-        return _parsed(self._do(lambda: self._redis.get(key), None))
+        return _parsed(self._do(lambda: self._redis.get(_failed_key(merchant_id, connection)), None))
 
     def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined | Answered:
         """Join a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).
@@ -247,6 +248,10 @@ class Cache:
 
 def _used_key(merchant_id: str, token_version: int) -> str:
     return f"cj:used:{quote(merchant_id, safe='')}:{token_version}"
+
+
+def _failed_key(merchant_id: str, connection: int) -> str:
+    return f"cj:failed:{quote(merchant_id, safe='')}:{connection}"
 
 
 def _keys(flight_key: str) -> list[str]:

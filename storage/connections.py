@@ -41,6 +41,11 @@ class Integration:
     access_expires_at: datetime | None
     connected_at: datetime
 
+    @property
+    def connection(self) -> int:
+        """Tells this connection from the merchant's earlier ones; the same after its token was renewed."""
+        return int(self.connected_at.timestamp() * 1000)
+
     @classmethod
     def from_row(cls, row: Row[Any] | Sequence[Any]) -> "Integration":
         """From the columns of the fragment `public`, in their order."""

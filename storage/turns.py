@@ -62,6 +62,8 @@ class TurnInput:
     text: str
     cleanup_trigger: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    prefetched: tuple[str, ...] = ()
+    """Data types that are being fetched, and that the turn begins with if they are there in time."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -69,11 +71,13 @@ class TurnInput:
             "text": self.text,
             "cleanup_trigger": self.cleanup_trigger,
             "metadata": dict(self.metadata),
+            **({"prefetched": list(self.prefetched)} if self.prefetched else {}),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TurnInput":
-        return cls(value["sender"], value["text"], value["cleanup_trigger"], value["metadata"])
+        said = value["sender"], value["text"], value["cleanup_trigger"], value["metadata"]
+        return cls(*said, tuple(value.get("prefetched", ())))
 
 
 @dataclass(frozen=True)

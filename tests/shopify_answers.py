@@ -153,3 +153,22 @@ def shop_access(*scopes: str, zone: str = "Europe/Berlin") -> dict[str, Any]:
         "currentAppInstallation": {"accessScopes": [{"handle": scope} for scope in scopes]},
         "shop": {"currencyCode": "EUR", "ianaTimezone": zone},
     }
+
+
+def report(*, errors: Sequence[str] = (), warnings: Sequence[str] = (), **changes: Any) -> dict[str, Any]:
+    """The answer of `shopifyqlQuery`: a sales report of one row; a change to `...` leaves the column out."""
+    row = {
+        "total_sales": "117.0",
+        "net_sales": "85.0",
+        "gross_sales": "100.0",
+        "discounts": "-10.0",
+        "sales_reversals": "-5.0",
+        "taxes": "22.0",
+        "shipping_charges": "10.0",
+        "average_order_value": "45.0",
+        "orders": "2",
+        **changes,
+    }
+    row = {name: value for name, value in row.items() if value is not ...}
+    table = {"columns": [{"name": name} for name in row], "rows": [row]}
+    return {"tableData": table, "parseErrors": list(errors), "parseWarnings": list(warnings)}

@@ -44,7 +44,7 @@ class ToolCalls:
             lease_seconds=10.0,
         )
         call = ToolCall("call", "shopify_data", {"data_type": data_type})
-        [result] = self._tools.run(claim, [call], allowed=None, seen=(), seconds=seconds)
+        [result] = self._tools.run(claim, [call], allowed=None, seconds=seconds)
         return result
 
     def __enter__(self) -> Self:

@@ -58,14 +58,16 @@ class ProcessMessage:
 
 @dataclass(frozen=True, slots=True)
 class Prefetch:
-    """Ask Shopify for these data types now, so that they are there when the turn needs them."""
+    """Ask Shopify for these data types now, so that they are there when the turn needs them. `inject`: the turns that
+    the rule's further actions begin start with them, as if CJ had asked."""
 
     type: ClassVar = "prefetch"
     data_types: tuple[str, ...]
+    inject: bool = False
 
     def describe(self) -> str:
         """In words, for `explain`."""
-        return f"fetch ahead: {', '.join(self.data_types)}"
+        return f"fetch ahead{' and begin with' if self.inject else ''}: {', '.join(self.data_types)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +156,11 @@ class PrefetchAction(ActionSection):
     type: Literal["prefetch"]
     data_types: list[DataType] = Field(min_length=1)
     """What to fetch."""
+    inject: bool = False
+    """True: what arrives at once is given to CJ with the next process_message, so that CJ need not ask for it."""
 
     def filled(self, values: Mapping[str, Any]) -> Prefetch:
-        return Prefetch(tuple(dict.fromkeys(self.data_types)))
+        return Prefetch(tuple(dict.fromkeys(self.data_types)), self.inject)
 
 
 class TransitionAction(ActionSection):

@@ -8,6 +8,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, tzinfo
+from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
 from shopify.client import ShopifyClient
@@ -118,7 +120,7 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
     ends = time.monotonic() + TOTAL_SECONDS if deadline is None else deadline
     query = DataQuery(client, "recent_orders", scopes, (CUSTOMER, ITEM_PRODUCT), needs=ORDERS)
     orders, more, stopped = _read(query, ends)
-    listed = _latest(orders)
+    listed = latest(orders)
 
     def render(title_limit: int) -> dict[str, Any]:
         return {
@@ -167,7 +169,7 @@ def _read(query: DataQuery, ends: float) -> tuple[list[Order], bool, dict[str, A
     return orders, True, cut_short("orders.older", reason)
 
 
-def _latest(orders: Sequence[Order]) -> list[Order]:
+def latest(orders: Sequence[Order]) -> list[Order]:
     """The newest ten that count, and as many of those between them that do not."""
     listed: list[Order] = []
     counts = passed_over = 0
@@ -212,7 +214,9 @@ def _order(node: Mapping[str, Any], problems: Problems, customers_complete: bool
         current_total=current_total,
         customer=customer,
         guest=False if customer is not None else (node.get("customer", ...) is None and customers_complete) or None,
-        items=tuple(_item(line, problems, part, tips, is_void) for line in nodes(lines, problems, f"{part}.items")),
+        items=_with_tips(
+            [_item(line, problems, part, is_void) for line in nodes(lines, problems, f"{part}.items")], tips
+        ),
         more_items=page(lines)[0],
     )
 
@@ -230,7 +234,7 @@ def _customer(node: Mapping[str, Any], problems: Problems, part: str) -> Custome
     return Customer(identifier(raw.get("id")), clean(raw.get("displayName"), 100), orders)
 
 
-def _item(line: Mapping[str, Any], problems: Problems, part: str, tips: Money | None, is_void: bool) -> Item:
+def _item(line: Mapping[str, Any], problems: Problems, part: str, is_void: bool) -> Item:
     quantity, title = integer(line.get("quantity")), clean(line.get("title"))
     if quantity is None or title is None:
         problems.note(f"{part}.items")
@@ -242,25 +246,37 @@ def _item(line: Mapping[str, Any], problems: Problems, part: str, tips: Money | 
         kept = 0 if is_void else quantity or 0
         if current is not None:
             problems.note(f"{part}.items.current_quantity")
-    item = Item(
+    return Item(
         title=title or "(no title)",
         quantity=quantity or 0,
         sku=clean(line.get("sku"), SKU_CHARACTERS),
         unit_price=unit_price,
         product=identifier(product.get("id")) if isinstance(product, Mapping) else None,
         current_quantity=kept,
+        kind=GIFT_CARD if line.get("isGiftCard") is True else PRODUCT,
     )
-    return replace(item, kind=GIFT_CARD if line.get("isGiftCard") is True else TIP if _is_tip(item, tips) else PRODUCT)
 
 
-def _is_tip(item: Item, tips: Money | None) -> bool:
-    """A tip is a line without a product, in the words of the shop's language, over the amount of the order's tips."""
-    if item.product is not None or item.sku is not None:
-        return False
-    if item.title.casefold() in TIPS:
-        return True
-    price = item.unit_price
-    return tips is not None and price is not None and 0 < tips.amount == price.amount * item.quantity
+def _with_tips(items: Sequence[Item], tips: Money | None) -> tuple[Item, ...]:
+    """Tips are lines without a product, titled in the words of the shop or of who gave them. So they are known by what
+    they come to: the order's tips. Where several lines fit, the fewest and the last: tips are given at the end."""
+    unsure = [item for item in items if item.kind == PRODUCT and item.product is None and item.sku is None]
+    found = [item for item in unsure if item.title.casefold() in TIPS]
+    others = [
+        item for item in reversed(unsure) if not any(item is tip for tip in found) and item.unit_price is not None
+    ]
+    given = tips.amount if tips is not None else Decimal(0)
+    left = given - sum(map(_worth, found))
+    if left < 0:  # what is called a tip is none
+        left = given
+    fewest = (each for size in range(1, len(others) + 1) for each in combinations(others, size)) if left > 0 else ()
+    found += next((each for each in fewest if sum(map(_worth, each)) == left), ())
+    chosen = {id(item) for item in found}
+    return tuple(replace(item, kind=TIP) if id(item) in chosen else item for item in items)
+
+
+def _worth(item: Item) -> Decimal:
+    return item.unit_price.amount * item.quantity if item.unit_price is not None else Decimal(0)
 
 
 def shown_orders(orders: Sequence[Order], title_limit: int) -> list[dict[str, Any]]:

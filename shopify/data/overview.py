@@ -6,7 +6,7 @@ from typing import Any
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched, cut_short, fitting
-from shopify.data.orders import read_orders, shown_orders
+from shopify.data.orders import latest, read_orders, shown_orders
 from shopify.data.query import BEST_STOCKED, CUSTOMER, ITEM_PRODUCT, LATEST_ORDERS, DataQuery, Scopes
 from shopify.data.scalars import Problems, identifier, moment, money, nodes, page, time_zone, utc_text, word
 from shopify.errors import BadAnswer
@@ -15,16 +15,16 @@ from shopify.text import clean
 URL_CHARACTERS = 500
 SHORT_WORDS = ("title", "description")
 ACTIVE = "ACTIVE"
-LISTS = {field.name: field.field for field in (BEST_STOCKED, LATEST_ORDERS)}
+MOST_PRODUCTS = 5
 
 
 def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
     """`{shop, best_stocked_products, recent_orders, more}`. A list that may not be read is empty, and `missing` says
-    why; `more` says of each list whether the shop has more than is in it. Products are active, and no gift cards.
+    why; `more` says of each list whether the shop has more than is in it. Products are the best stocked five that are
+    active and no gift cards; orders the latest ten, as in recent_orders, of the newest twenty.
 
     Shop: `{name, domain, website, currency, time_zone, created_at, plan, development_store}`. Products:
     `{id, title, description, status, inventory, price: {min, max}, image_url}`; `inventory` is null if not tracked.
-    Orders as in recent_orders.
     """
     query = DataQuery(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER, ITEM_PRODUCT))
     found = query.run(deadline=deadline).data
@@ -43,12 +43,18 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
         complete = query.complete(CUSTOMER)
         orders = read_orders(found.get("orders"), query.problems, customers_complete=complete, part=LATEST_ORDERS.name)
 
+    listed = latest(orders)
+    more = {
+        BEST_STOCKED.name: page(found.get(BEST_STOCKED.field))[0] or len(products) > MOST_PRODUCTS,
+        LATEST_ORDERS.name: page(found.get(LATEST_ORDERS.field))[0] or len(listed) < len(orders),
+    }
+
     def render(title_limit: int) -> dict[str, Any]:
         return {
             "shop": shop,
-            BEST_STOCKED.name: [_shortened(product, title_limit) for product in products],
-            LATEST_ORDERS.name: shown_orders(orders, title_limit),
-            "more": {name: page(found.get(field))[0] for name, field in LISTS.items()},
+            BEST_STOCKED.name: [_shortened(product, title_limit) for product in products[:MOST_PRODUCTS]],
+            LATEST_ORDERS.name: shown_orders(listed, title_limit),
+            "more": more,
         }
 
     data, dropped = fitting(render, LATEST_ORDERS.name)

@@ -14,6 +14,7 @@ from typing import Any
 from graphql import DocumentNode
 from graphql import parse as parse_graphql
 
+from shopify import API_VERSION
 from shopify.client import ShopifyClient
 from shopify.data.fetched import missing_part
 from shopify.data.scalars import Problems, time_zone, utc_text
@@ -21,22 +22,26 @@ from shopify.errors import AccessDenied, BadAnswer, FieldPath, ProtectedData, Sh
 from shopify.response import GraphQLResponse
 from shopify.text import clean
 
-ORDERS, CUSTOMERS, PRODUCTS = "read_orders", "read_customers", "read_products"
+ORDERS, CUSTOMERS, PRODUCTS, REPORTS = "read_orders", "read_customers", "read_products", "read_reports"
 ALL_ORDERS = "read_all_orders"
 ORDER_HISTORY = timedelta(days=60)
 """Without `read_all_orders` Shopify silently leaves out older orders, in lists and in counts
 (https://shopify.dev/docs/api/usage/access-scopes#orders-permissions)."""
 
 FOLDER = Path(__file__).parent
-NAMES = ("access", "counts", "overview", "recent_orders", "week_orders")
+NAMES = ("access", "counts", "overview", "recent_orders", "sales", "week_orders")
+NEW_FIELDS: Mapping[str, str] = {"parseWarnings": "2026-10"}
+"""Fields of our documents that earlier API versions lack: since when they exist."""
 
 
 @cache
-def load_document(name: str) -> DocumentNode:
-    """The parsed document of that name. Raises KeyError for a name that is not one of NAMES."""
+def load_document(name: str, api_version: str = API_VERSION) -> DocumentNode:
+    """The parsed document of that name, without what the version lacks. Raises KeyError for a name not in NAMES."""
     if name not in NAMES:
         raise KeyError(f"no document {name!r}; there are {', '.join(NAMES)}")
-    return parse_graphql((FOLDER / f"{name}.graphql").read_text(encoding="utf-8"))
+    lines = (FOLDER / f"{name}.graphql").read_text(encoding="utf-8").splitlines(keepends=True)
+    lacking = {field for field, since in NEW_FIELDS.items() if api_version < since}
+    return parse_graphql("".join(line for line in lines if line.strip() not in lacking))
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ class DataQuery:
             raise _not_granted(client.shop_domain, needs)
         self.problems = Problems()
         self._client = client
-        self._document = load_document(document)
+        self._document = load_document(document, client.api_version)
         self._optional = optional
         self._left_out: dict[OptionalField, ShopifyError] = {
             field: _not_granted(client.shop_domain, field.scope) for field in optional if not scopes.allow(field.scope)

@@ -22,6 +22,7 @@ from shopify.development_store.records import (
 )
 from shopify.development_store.responses import field_error
 from shopify.development_store.shop import ORDER_SORTS, PLANS, Shop
+from shopify.development_store.shopifyql import answer_shopifyql
 
 PRUNED = Path(__file__).parent / "admin.graphql"
 EXTRA = Path(__file__).parent / "extra.graphql"
@@ -145,6 +146,17 @@ def _installation(_root: Any, info: Info) -> dict[str, Any]:
     return {"accessScopes": [{"handle": scope} for scope in info.context.granted]}
 
 
+def _shopifyql(_root: Any, info: Info, **arguments: Any) -> dict[str, Any]:
+    viewer = _require(info, "read_reports")
+    if not viewer.protected_customer_data:
+        raise field_error(
+            f"This app is not approved to access the shopifyqlQuery field. See {PROTECTED_PAGE} for more details.",
+            "ACCESS_DENIED",
+            documentation=PROTECTED_PAGE,
+        )
+    return answer_shopifyql(viewer.shop, arguments["query"])
+
+
 def _sort(sorts: Mapping[str, SortKey], name: str) -> SortKey:
     if name not in sorts:
         raise field_error(f"The development store has no sort key {name}.", "NOT_IMPLEMENTED")
@@ -261,6 +273,7 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
         "ordersCount": _orders_count,
         "products": _products,
         "shop": _shop,
+        "shopifyqlQuery": _shopifyql,
     },
     "OrderConnection": _CONNECTION,
     "ProductConnection": _CONNECTION,

@@ -21,7 +21,7 @@ from shopify.development_store.responses import StoreResponse
 ACCESS_SECONDS = 3_600
 REFRESH_SECONDS = 7_776_000
 
-DEFAULT_SCOPES = ("read_customers", "read_orders", "read_products")
+DEFAULT_SCOPES = ("read_customers", "read_orders", "read_products", "read_reports")
 
 CUSTOM, PUBLIC = "custom", "public"
 APP_KINDS = (CUSTOM, PUBLIC)

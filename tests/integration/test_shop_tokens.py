@@ -95,6 +95,9 @@ class World:
             return False
         return True
 
+    def client(self, token: AccessToken) -> ShopifyClient:
+        return ShopifyClient(SHOP, token.secret, admin_url=self.shopify.admin_url, http=self.http)
+
     def integration(self) -> Integration:
         with self.database.transaction() as session:
             found = connections.integration_of(session, "m1")
@@ -273,11 +276,7 @@ def test_a_refused_token_that_cannot_be_renewed_is_tried_again_before_it_is_give
 
 def fetched(world: World, cache: Cache, data_type: str = "counts") -> dict[str, Any]:
     """The result of one fetch by a Shopify worker."""
-
-    def client_for(token: AccessToken) -> ShopifyClient:
-        return ShopifyClient(SHOP, token.secret, admin_url=world.shopify.admin_url, http=world.http)
-
-    fetcher = ShopifyFetcher(world.database, world.keeper(), cache, ShopReader(world.database, client_for))
+    fetcher = ShopifyFetcher(world.database, world.keeper(), cache, ShopReader(world.database, world.client))
     request_id = str(uuid.uuid4())
     fetcher.fetch(FetchRequest("m1", data_type, request_id))
     found = cache.wait_answer(request_id, 1.0)
@@ -350,3 +349,22 @@ def test_the_next_renewal_uses_the_new_refresh_token(world: World) -> None:
     assert world.refreshes() == 4
     assert world.works(world.current())
     assert query(world.database, "SELECT token_version, renewing_until FROM merchant_integrations") == [(6, None)]
+
+
+def test_what_was_read_outlives_the_token_it_was_read_with(world: World, server: RedisServer) -> None:
+    """A renewed token belongs to the same connection; a new connection starts with nothing."""
+    world.connect(60)
+    cache = Cache(server)
+    fetcher = ShopifyFetcher(world.database, world.keeper(), cache, ShopReader(world.database, world.client))
+    fetcher.fetch(FetchRequest("m1", "recent_orders"))
+    before = world.integration()
+    assert before.token_version == 2
+    assert cache.get("m1", before.connection, "recent_orders") is not None
+    world.expire()
+    fetcher.fetch(FetchRequest("m1", "recent_orders", request_id="again"))
+    assert world.integration().token_version == 3
+    answer = cache.wait_answer("again", 5.0)
+    assert answer is not None
+    assert answer["cached"] is True
+    world.connect(60)
+    assert cache.stale("m1", world.integration().connection, "recent_orders") is None

@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +24,7 @@ from shopify.errors import (
     BadDocument,
     CostExceeded,
     Forbidden,
+    ProtectedData,
     ShopifyError,
     StoreUnavailable,
     Temporary,
@@ -33,7 +34,7 @@ from shopify.errors import (
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 SIZES = {"new": 0, "tiny": 7, "medium": 120, "large": 1_500, "huge": 12_000}
-SCOPES = ("read_customers", "read_orders", "read_products")
+SCOPES = ("read_customers", "read_orders", "read_products", "read_reports")
 ALL_SCOPES = (*SCOPES, "read_all_orders")
 
 
@@ -87,11 +88,12 @@ def test_every_kind_from_every_size(store: DevelopmentStore, http: httpx.Client,
     found = shop.fetch(data_type)
     assert {entry["code"] for entry in found.missing} <= {"shopify.truncated"}
     assert len(json.dumps(found.data, allow_nan=False)) <= LARGEST_BYTES
-    assert found.data_window == {
+    window = {
         "orders_from": "2026-09-23T15:00:00Z",
         "complete_history": False,
         "reason": "read_all_orders not granted",
     }
+    assert found.data_window == (None if data_type == "sales" else window)
     assert {request["status"] for request in shop.requests} == {200}
 
 
@@ -106,6 +108,41 @@ def test_counts_are_true(store: DevelopmentStore, http: httpx.Client, size: str,
     assert ("orders" in data["at_least"]) == (size == "huge")
 
 
+@pytest.mark.parametrize(("size", "currency"), [("tiny", "EUR"), ("medium", "JPY"), ("large", "USD")])
+def test_sales_are_those_of_the_days(store: DevelopmentStore, http: httpx.Client, size: str, currency: str) -> None:
+    """Of all orders, however far back the app may see them, by the shop's clock."""
+    shop = Connected(store, http, "sold", size=size, currency=currency)
+    found = shop.fetch("sales", period="last_90_days", compare_to="previous_year").data
+    zone = ZoneInfo(shop.truth["time_zone"])
+    orders = [order for order in store.store.shop(shop.domain).contents.orders if not order.test]
+    today = NOW.astimezone(zone).date()
+    for name, last in (("current", today - timedelta(days=1)), ("previous", date(2025, 11, 21))):
+        days = {last - timedelta(days=ago) for ago in range(90)}
+        placed = [order for order in orders if datetime.fromtimestamp(order.created_at, zone).date() in days]
+        ended = [order for order in orders if datetime.fromtimestamp(order.updated_at, zone).date() in days]
+        gross = sum(line.unit_price.amount * line.quantity for order in placed for line in order.lines)
+        net_and_shipping = sum(order.total.amount for order in placed) - sum(
+            order.total.amount - order.current_total.amount for order in ended
+        )
+        shown = found[name]
+        assert shown["orders"] == len(placed)
+        assert Decimal(shown["gross_sales"]["amount"]) == gross
+        assert Decimal(shown["total_sales"]["amount"]) == net_and_shipping
+        assert shown["total_sales"]["currency"] == currency
+
+
+def test_without_the_permission_for_reports_the_rest_is_as_ever(store: DevelopmentStore, http: httpx.Client) -> None:
+    shop = Connected(store, http, "shut", scopes=ALL_SCOPES[:3])
+    with pytest.raises(AccessDenied, match="read_reports"):
+        shop.fetch("sales")
+    with pytest.raises(AccessDenied, match="read_reports"):
+        shop.fetch("sales", known=False)
+    assert shop.fetch("counts").data["orders"] == shop.truth["orders"]
+    shop = Connected(store, http, "unapproved", protected_customer_data=False)
+    with pytest.raises(ProtectedData):
+        shop.fetch("sales")
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_latest_orders_are_the_latest(store: DevelopmentStore, http: httpx.Client, size: str) -> None:
     shop = Connected(store, http, "latest", size=size)
@@ -116,7 +153,7 @@ def test_latest_orders_are_the_latest(store: DevelopmentStore, http: httpx.Clien
     assert data["more"] == (shop.truth["orders"] > 10)
     assert all(Decimal(order["total"]["amount"]) >= 0 for order in data["orders"])
     overview = shop.fetch("overview").data["recent_orders"]
-    assert [order["name"] for order in overview] == shop.truth["latest_orders"]
+    assert [order["name"] for order in overview] == [order["name"] for order in data["orders"]]
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "Pacific/Kiritimati"])
@@ -171,7 +208,7 @@ def test_yen_and_a_change_of_currency(store: DevelopmentStore, http: httpx.Clien
 @pytest.mark.parametrize("known", [True, False])
 def test_without_the_scope_for_customers(store: DevelopmentStore, http: httpx.Client, known: bool) -> None:
     shop = Connected(store, http, "shy", scopes=("read_orders", "read_products"))
-    for data_type in DATA_TYPES:
+    for data_type in set(DATA_TYPES) - {"sales"}:
         found = shop.fetch(data_type, known=known)
         assert [(entry["part"], entry["code"]) for entry in found.missing if entry["code"] != "shopify.truncated"] == [
             ("customers", "shopify.access_denied")

@@ -15,30 +15,46 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from shopify.data.sales import AMOUNTS, AVERAGE
 from shopify.data.scalars import decimal_text
 from workers.agent.tool import Arguments, Finish, Tool, ToolTurn
 from workers.shop.results import Result, failed
 
 PARTIAL, NOTHING, UNFIT = "tool.partial_data", "tool.nothing_fetched", "tool.bad_arguments"
-SOURCES = ("recent_orders", "week_orders", "overview")
 MOST_GROUPS = 50
 PERCENT = Decimal("0.1")
 
-Rows = Literal["orders", "items", "days", "products"]
+Rows = Literal["orders", "items", "days", "products", "periods"]
 Metric = Literal[
     "sum", "average", "median", "count", "minimum", "maximum", "difference", "percent_change", "share", "per_day", "top"
 ]
-Of = Literal["total", "current_total", "quantity", "current_quantity", "orders", "inventory"]
+Of = Literal[
+    "total",
+    "current_total",
+    "quantity",
+    "current_quantity",
+    "orders",
+    "inventory",
+    "total_sales",
+    "net_sales",
+    "gross_sales",
+    "discounts",
+    "returns",
+    "taxes",
+    "shipping_charges",
+    "average_order_value",
+]
 Where = Literal[
     "test", "cancelled", "unfulfilled", "fulfilled", "unpaid", "refunded", "guest", "first_time", "returning"
 ]
-GroupBy = Literal["day", "product", "customer_kind", "financial_status", "fulfillment_status"]
+GroupBy = Literal["day", "product", "customer_kind", "financial_status", "fulfillment_status", "period"]
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "orders": ("total", "current_total"),
     "items": ("quantity", "current_quantity", "total", "current_total"),
     "days": ("orders", "total", "current_total"),
     "products": ("inventory",),
+    "periods": (*AMOUNTS, AVERAGE, "orders"),
 }
 """What can be computed of each kind of rows. An item's totals are unit price times units, before discounts."""
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -46,6 +62,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "items": ("orders", "recent_orders"),
     "days": ("orders",),
     "products": ("best_stocked_products",),
+    "periods": ("current", "previous"),
 }
 """The entries of `missing` that make each kind of rows partial."""
 
@@ -53,8 +70,13 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 class MetricsArguments(Arguments):
     """What to compute, of which rows of which data."""
 
-    data_type: Literal["recent_orders", "week_orders", "overview"] = Field(description="Fetched in this turn.")
-    rows: Rows = Field(description="orders, items (lines of orders), days (week_orders) or products (overview).")
+    data_type: Literal["recent_orders", "week_orders", "overview", "sales"] = Field(
+        description="Fetched in this turn; of sales, what was fetched last."
+    )
+    rows: Rows = Field(
+        description="orders, items (lines of orders), days (week_orders), products (overview) or periods (sales: "
+        "their difference and percent_change)."
+    )
     metric: Metric = Field(description="difference and percent_change compare `group` with `other_group`.")
     of: Of | None = Field(None, description="What is added up; not needed for count and share of rows.")
     where: Where | None = Field(None, description="Only these orders. Test and cancelled ones never count otherwise.")
@@ -85,6 +107,7 @@ class CannotCompute(Exception):
 def calculate(asked: MetricsArguments, results: Sequence[Result]) -> Result:
     """The result of one call over the turn's results so far."""
     try:
+        asked = _of_periods(asked) if asked.rows == "periods" else asked
         source = _source(asked, results)
         rows, days = _rows(asked, source)
         whole = [row for row in rows if asked.where in ("test", "cancelled") or not row.traits & {"test", "cancelled"}]
@@ -99,9 +122,19 @@ def calculate(asked: MetricsArguments, results: Sequence[Result]) -> Result:
         "as_of": source.get("as_of"),
         "left_out": len(rows) - len(chosen),
     }
+    if asked.rows == "periods":
+        over |= {name: {day: source["data"][name][day] for day in ("from", "to")} for name in _names(source["data"])}
     names = ("of", "where", "group_by", "group", "other_group")
     choices = {name: value for name in names if (value := getattr(asked, name)) is not None}
     return {"success": True, "data_type": None, "data": {"metric": asked.metric, **choices, "over": over, **figures}}
+
+
+def _of_periods(asked: MetricsArguments) -> MetricsArguments:
+    """Two periods are compared, nothing else: by default the one asked for with the one before."""
+    if asked.metric not in ("difference", "percent_change"):
+        raise CannotCompute(UNFIT, "periods are compared: use difference or percent_change")
+    groups = {"group": asked.group or "current", "other_group": asked.other_group or "previous"}
+    return asked.model_copy(update={"group_by": "period", **groups})
 
 
 def _source(asked: MetricsArguments, results: Sequence[Result]) -> Result:
@@ -111,6 +144,8 @@ def _source(asked: MetricsArguments, results: Sequence[Result]) -> Result:
     source, data = found[-1], found[-1]["data"]
     parts = [entry["part"] for entry in source.get("missing", ())]
     lost = [part for part in parts if part.split(".")[0] in PARTS[asked.rows] and part != "orders.older"]
+    if asked.rows == "periods":  # each of their figures is there or not
+        lost = [part for part in lost if part.endswith(f".{asked.of}")]
     if asked.group_by == "customer_kind" or asked.where in ("guest", "first_time", "returning"):
         lost += [part for part in parts if part == "customers"]
     if asked.rows in ("orders", "items") and data.get("orders_not_shown"):
@@ -142,6 +177,8 @@ def _rows(asked: MetricsArguments, source: Result) -> tuple[list[Row], int | Non
             return [row for day in data["by_day"] for row in _day(day)], days
         case "products" if asked.data_type == "overview":
             return [_product(product) for product in data["best_stocked_products"]], None
+        case "periods" if asked.data_type == "sales":
+            return [_period(data[name], name) for name in _names(data)], None
     raise CannotCompute(UNFIT, f"{asked.data_type} has no {asked.rows}")
 
 
@@ -191,6 +228,18 @@ def _product(product: Result) -> Row:
     stock: int | None = product.get("inventory")
     groups = {"product": product.get("title") or "(no title)"}
     return Row({} if stock is None else {"inventory": (Decimal(stock), None)}, groups=groups)
+
+
+def _names(sales: Result) -> list[str]:
+    return [name for name in ("current", "previous") if name in sales]
+
+
+def _period(figures: Result, name: str) -> Row:
+    values = _money(**{of: figures.get(of) for of in (*AMOUNTS, AVERAGE)})
+    number: dict[str, tuple[Decimal, str | None]] = {}
+    if figures.get("orders") is not None:
+        number["orders"] = (Decimal(figures["orders"]), None)
+    return Row(values | number, groups={"period": name})
 
 
 def _customer_kind(order: Result) -> str | None:
@@ -303,6 +352,8 @@ def _compared(asked: MetricsArguments, rows: Sequence[Row]) -> list[dict[str, An
             raise CannotCompute(UNFIT, f"no group {str(name)[:80]!r}; the groups are: {known}")
     one, other = (_by_currency(groups[name or ""], asked.of or "") for name in (asked.group, asked.other_group))
     currencies = set(one) | set(other)
+    if asked.rows == "periods" and (not one or set(one) != set(other)):
+        raise CannotCompute(UNFIT, f"one of the periods has no {asked.of}")
     if len(currencies) > 1:
         raise CannotCompute(UNFIT, "the groups have amounts in several currencies, which cannot be compared")
     results = []

@@ -20,6 +20,8 @@ from workers.agent.time_limits import (
     SILENCE_SECONDS,
 )
 
+PREFETCHED = "prefetched_"
+"""How the ids of calls begin that no model made."""
 MAX_FRUITLESS_CALLS = 8
 """How often a turn asks in vain: no answer came, or it was refused, or outdated, or its worker died."""
 
@@ -63,6 +65,13 @@ class AskModel:
 
 
 @dataclass(frozen=True)
+class TakePrefetched:
+    """Begin with these data types, as if the model had asked for them: what of them is there in time."""
+
+    data_types: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunTools:
     """Run the tool calls of the last step."""
 
@@ -96,7 +105,7 @@ BAD_CALLS = frozenset({"tool.unknown", "tool.bad_arguments", "tool.unknown_data_
 MAX_BAD_ROUNDS = 2
 """A model is told once what is wrong with its calls; then it has to do without."""
 
-Move = AskModel | RunTools | Pause | End | OutOfTime | NoAnswer
+Move = AskModel | TakePrefetched | RunTools | Pause | End | OutOfTime | NoAnswer
 
 
 @dataclass(frozen=True)
@@ -129,23 +138,38 @@ class GiveUp:
 Outcome = Finished | RetryLater | WaitForModel | GiveUp
 
 
-def next_move(steps: Sequence[Step], limits: Limits, *, now: datetime, seconds_left: float, fruitless: int = 0) -> Move:
+def next_move(
+    steps: Sequence[Step],
+    limits: Limits,
+    *,
+    now: datetime,
+    seconds_left: float,
+    fruitless: int = 0,
+    prefetched: Sequence[str] = (),
+) -> Move:
     """The next thing to do for a turn with these committed `steps`.
 
     `now` is the database's clock, as are the steps' times; `seconds_left` counts to the turn's deadline; `fruitless`
-    is the number of calls of a model that brought no step.
+    is the number of calls of a model that brought no step; `prefetched` are the data types to begin with.
     """
     last = steps[-1] if steps else None
     if last is None:
+        if prefetched and limits.max_tool_rounds > 0 and seconds_left >= CLOSING_SECONDS:
+            return TakePrefetched(tuple(prefetched))
         return _ask(0, limits.max_tool_rounds > 0, seconds_left, fruitless)
     withdrawn = is_withdrawn(last)
     if not withdrawn and not last.assistant.get("tool_calls"):
         return End()
     if not withdrawn and last.tool_results is None:
         return _pause(last, limits, now) or RunTools(last.step)
-    rounds = sum(1 for step in steps if step.tool_results is not None)
+    rounds = sum(1 for step in steps if step.tool_results is not None and not is_prefetched(step))
     may_call = rounds < limits.max_tool_rounds and sum(map(_is_bad, steps)) < MAX_BAD_ROUNDS
     return _ask(last.step + 1, may_call, seconds_left, fruitless)
+
+
+def is_prefetched(step: Step) -> bool:
+    """Whether the turn began with this step, and no model made it."""
+    return any(call["id"].startswith(PREFETCHED) for call in step.assistant.get("tool_calls") or ())
 
 
 def is_withdrawn(step: Step) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +13,11 @@ from storage.errors import LostTurn, StorageError
 from storage.outbox import NewReply
 from storage.turns import FILTERED, Claim, NotDue, Room
 from workers import logs, metrics
-from workers.agent import grounding, prompt_size, tools
+from workers.agent import grounding, prompt_size, shopify_data, tools
 from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
     CLAIMS,
+    PREFETCHED,
     AskModel,
     End,
     Finished,
@@ -26,6 +28,7 @@ from workers.agent.decide import (
     Pause,
     RetryLater,
     RunTools,
+    TakePrefetched,
     Then,
     WaitForModel,
     about_ungrounded,
@@ -36,7 +39,7 @@ from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
 from workers.agent.prompt_size import Message
 from workers.agent.state import TurnState
-from workers.agent.time_limits import MODEL_CALL_SECONDS, TOOL_SECONDS
+from workers.agent.time_limits import MODEL_CALL_SECONDS, PREFETCHED_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
 from workers.agent.transactions import Ended, NewStep, Spent, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
@@ -46,6 +49,7 @@ from workers.model import demo_words
 from workers.model.client import Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.errors import Cause
 from workers.model.response import Answer, ToolCall, assistant_message
+from workers.shop.results import Result
 
 log = logs.get(__name__)
 
@@ -143,12 +147,15 @@ class TurnRunner:
                 now=state.now(),
                 seconds_left=state.seconds_left(),
                 fruitless=state.fruitless,
+                prefetched=state.prefetched,
             )
             match move:
                 case AskModel(step=step, with_tools=with_tools):
                     outcome = self._ask(state, step, with_tools)
                     if outcome is not None:
                         return outcome
+                case TakePrefetched(data_types=data_types):
+                    self._take_prefetched(state, data_types)
                 case RunTools(step=step):
                     self._run_tools(state, step)
                 case Pause(seconds=seconds):
@@ -336,17 +343,32 @@ class TurnRunner:
             state.claim,
             calls,
             allowed=state.workflow.tools,
-            seen=state.fetched(),
             results=state.results(),
             seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
         )
         failpoint("tools.after")
-        rows = [
-            {"tool_call_id": call.id, "name": call.name, "content": result}
-            for call, result in zip(calls, results, strict=True)
+        rows = _rows(calls, results)
+        self._reply_publisher.publish(self._transactions.add_results(state, step, rows, _ends(step, calls)))
+
+    def _take_prefetched(self, state: TurnState, data_types: tuple[str, ...]) -> None:
+        """Keep what is there in time as a step of the turn, with its results, in one commit."""
+        state.prefetched = ()
+        ids = (f"{PREFETCHED}{state.claim.turn_id}_{number}" for number in range(len(data_types)))
+        calls = [
+            ToolCall(call_id, shopify_data.TOOL.name, {"data_type": data_type})
+            for call_id, data_type in zip(ids, data_types, strict=True)
         ]
-        ends = [NewReply(f"{step}:call:{call.id}:end", agui.tool_call_end(call.id)) for call in calls]
-        self._reply_publisher.publish(self._transactions.add_results(state, step, rows, ends))
+        results = self._tools.run(state.claim, calls, allowed=state.workflow.tools, seconds=PREFETCHED_SECONDS)
+        there = [(call, result) for call, result in zip(calls, results, strict=True) if result["success"]]
+        if not there:
+            log.info("prefetched data was not there in time", data_types=list(data_types))
+            return
+        calls, results = [call for call, _ in there], [result for _, result in there]
+        assistant = assistant_message(Answer(None, tuple(calls), model=""))
+        replies = [*_starts(0, assistant), *_ends(0, calls)]
+        self._reply_publisher.publish(
+            self._transactions.begin_with(state, NewStep(0, assistant), _rows(calls, results), replies)
+        )
 
     def _close(self, claim: Claim, ended: Ended | None) -> None:
         if ended is None:
@@ -395,6 +417,17 @@ def _calls(assistant: dict[str, Any]) -> list[ToolCall]:
         )
         for item in assistant["tool_calls"]
     ]
+
+
+def _rows(calls: Sequence[ToolCall], results: Sequence[Result]) -> list[dict[str, Any]]:
+    return [
+        {"tool_call_id": call.id, "name": call.name, "content": result}
+        for call, result in zip(calls, results, strict=True)
+    ]
+
+
+def _ends(step: int, calls: Sequence[ToolCall]) -> list[NewReply]:
+    return [NewReply(f"{step}:call:{call.id}:end", agui.tool_call_end(call.id)) for call in calls]
 
 
 def _pauses(state: TurnState) -> bool:

@@ -6,9 +6,9 @@
 import time
 import uuid
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from events.data_types import DataType
+from events.data_types import DEFAULT_COMPARISON, DEFAULT_PERIOD, Comparison, DataType, Period
 from shopify.errors import Temporary
 from storage import connections
 from storage.connections import Integration
@@ -35,13 +35,16 @@ class ShopifyDataArguments(Arguments):
     model_config = ConfigDict(json_schema_extra={"required": ["data_type"]})
 
     data_type: DataType = "overview"
+    period: Period | None = Field(None, description=f"For sales; default {DEFAULT_PERIOD}.")
+    compare_to: Comparison | None = Field(None, description=f"For sales; default {DEFAULT_COMPARISON}.")
 
 
 def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
-    data_type = arguments.data_type
-    if data_type in turn.seen:
+    data_type, merchant_id = arguments.data_type, turn.claim.merchant_id
+    which = {"period": arguments.period, "compare_to": arguments.compare_to}
+    request = FetchRequest.for_turn(turn.claim, data_type, str(uuid.uuid4()), **which)
+    if any(result.get("success") and _key(result) == request.key for result in turn.results):
         return at_once(failed(data_type, "tool.already_fetched", SEEN))
-    merchant_id = turn.claim.merchant_id
     try:
         with turn.database.reading() as session:
             integration = connections.integration_of(session, merchant_id)
@@ -51,13 +54,18 @@ def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
         return at_once(failed(data_type, "shopify.not_connected", NOT_CONNECTED))
     if integration.status == "needs_reauth":
         return at_once(failed(data_type, "shopify.unauthorized", NEEDS_REAUTH))
-    kept = turn.cache.get(merchant_id, integration.token_version, data_type)
+    kept = turn.cache.get(merchant_id, integration.connection, request.key)
     if kept is not None:
         metrics.cache_read(data_type, "hit")
         return at_once(results.cached(data_type, kept))
-    request = FetchRequest.for_turn(turn.claim, data_type, str(uuid.uuid4()))
     turn.wake_ups.fetch(request.to_json())
     return lambda deadline: _wait(turn, request, integration, deadline)
+
+
+def _key(result: Result) -> str:
+    """`FetchRequest.key` of the request that a result answered."""
+    data_type, data = result.get("data_type"), result.get("data") or {}
+    return f"sales.{data.get('period')}.{data.get('compare_to')}" if data_type == "sales" else str(data_type)
 
 
 def _wait(turn: ToolTurn, request: FetchRequest, integration: Integration, deadline: float) -> Result:
@@ -67,7 +75,7 @@ def _wait(turn: ToolTurn, request: FetchRequest, integration: Integration, deadl
             return answer
         if deadline - time.monotonic() > 0:
             turn.wake_ups.fetch(request.to_json())
-    found = turn.cache.stale(request.merchant_id, integration.token_version, request.data_type)
+    found = turn.cache.stale(request.merchant_id, integration.connection, request.key)
     if found is None:
         return failed(request.data_type, Temporary.code, NO_ANSWER)
     return results.stale(request.data_type, found, failed(None, Temporary.code, Temporary.blame().sentence))
@@ -78,7 +86,9 @@ TOOL = Tool(
     description=(
         "Get raw data of the merchant's own Shopify store. counts: customers, orders, open and unfulfilled "
         "orders. recent_orders: the ten newest orders. overview: the shop, newest orders, best-stocked "
-        "products. week_orders: the last seven days. You do the analysis."
+        "products. week_orders: the last seven days. sales: total, net and gross sales, returns, orders and average "
+        "order value of a period and of the one before, as the merchant's own reports count them, further back than "
+        "orders reach. You do the analysis."
     ),
     arguments=ShopifyDataArguments,
     begin=_begin,

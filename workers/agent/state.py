@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from events.data_types import DATA_TYPES
 from storage.conversations import PastTurn
 from storage.turns import Claim, Promised, StepRow
-from workers.agent.decide import is_withdrawn
+from workers.agent.decide import is_prefetched, is_withdrawn
 from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
 from workers.agent.prompt_size import Message
@@ -37,15 +37,18 @@ class TurnState:
     absorbed: list[Absorbed] = field(default_factory=list)
     model_calls: int = field(init=False)
     prompt_limit: int | None = field(init=False)
+    prefetched: tuple[str, ...] = field(init=False)
+    """Data types that the turn is still to begin with."""
     loaded_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.model_calls, self.prompt_limit = self.claim.model_calls, self.claim.prompt_limit
+        self.prefetched = self.claim.input.prefetched
 
     @property
     def fruitless(self) -> int:
         """How many calls of a model brought no step."""
-        return self.model_calls - len(self.steps)
+        return self.model_calls - sum(not is_prefetched(step) for step in self.steps)
 
     def now(self) -> datetime:
         """The database's clock, advanced by this process's."""

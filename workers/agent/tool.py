@@ -37,8 +37,6 @@ class ToolTurn:
     ask_again_seconds: float
     results: Sequence[Result]
     """What this turn's tools have answered so far; it grows while calls are finished, in their order."""
-    seen: Sequence[str] = ()
-    """The data types among them."""
 
 
 @dataclass(frozen=True)

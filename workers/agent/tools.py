@@ -46,20 +46,16 @@ class Tools:
         calls: Sequence[ToolCall],
         *,
         allowed: Collection[str] | None,
-        seen: Collection[str],
         seconds: float,
         results: Sequence[Result] = (),
     ) -> list[Result]:
         """The results of `calls`, in order, within `seconds`. All requests are sent before waiting for any.
 
-        `seen` are the data types this turn already has; requesting one again is answered without a fetch. `results`
-        are those of its earlier calls.
+        `results` are those of the turn's earlier calls: requesting their data again is answered without a fetch.
         """
         deadline = time.monotonic() + seconds
         so_far = list(results)
-        turn = ToolTurn(
-            claim, self._database, self._cache, self._wake_ups, self._ask_again_seconds, so_far, tuple(seen)
-        )
+        turn = ToolTurn(claim, self._database, self._cache, self._wake_ups, self._ask_again_seconds, so_far)
         waiting = [_begin(turn, call, allowed) for call in calls]
         found = []
         for call, finish in zip(calls, waiting, strict=True):

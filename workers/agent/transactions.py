@@ -169,6 +169,18 @@ class TurnTransactions:
 
         return self._transact("results", work)
 
+    def begin_with(
+        self, state: TurnState, step: NewStep, results: list[dict[str, Any]], replies: Sequence[NewReply]
+    ) -> Replies:
+        """Commit a step that no model made, with its results."""
+
+        def work(session: Session) -> Replies:
+            self._add(session, state.claim, step)
+            state.steps = [turns.add_results(session, state.claim, step.step, results)]
+            return self._append(session, state.claim, replies, state)
+
+        return self._transact("prefetched", work)
+
     def finish(
         self,
         state: TurnState,

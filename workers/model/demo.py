@@ -55,6 +55,17 @@ _SCRIPTED = {
     _SHOW_INSIGHTS: "",
     _EVENT: "I've taken note of that.",
 }
+#: The periods of `sales` as merchants name them. A report of another period is another result.
+_PERIODS = {
+    "last_30_days": r"\b(30|thirty) days\b",
+    "last_60_days": r"\b(60|sixty) days\b",
+    "last_90_days": r"\b(90|ninety) days\b|\bquarter\b",
+    "last_month": r"\blast month\b",
+    "this_month": r"\bmonth\b",
+    "last_12_months": r"\b(12|twelve) months\b",
+    "last_year": r"\blast year\b",
+    "this_year": r"\byear\b",
+}
 #: A message is about every subject it names; only if it names none, about the first of the vague ones that fits.
 _SUBJECTS = {
     "week_orders": r"\b(today|yesterday|week\w*|(7|seven) days|revenue|sales|turnover|sold|sell\w*)\b",
@@ -85,6 +96,8 @@ class Script:
 
     text: str | None
     calls: tuple[str, ...] = ()
+    period: str | None = None
+    """Of sales."""
 
 
 @dataclass
@@ -129,11 +142,15 @@ def wire_message(script: Script) -> dict[str, Any]:
             {
                 "id": f"call_{uuid.uuid4().hex[:24]}",
                 "type": "function",
-                "function": {"name": TOOL, "arguments": json.dumps({"data_type": data_type})},
+                "function": {"name": TOOL, "arguments": json.dumps(_arguments(data_type, script.period))},
             }
             for data_type in script.calls
         ]
     return message
+
+
+def _arguments(data_type: str, period: str | None) -> dict[str, str]:
+    return {"data_type": data_type} | ({"period": period} if data_type == "sales" and period else {})
 
 
 def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
@@ -189,13 +206,18 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
             questions.append(said.lower())
         elif scripted:
             told.append(scripted)
+    text = " ".join(questions)
+    period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
     wanted = dict.fromkeys(data_type for question in questions for data_type in _subjects(question))
+    if period:  # the week's orders say nothing of it
+        wanted = {"sales": None} | {data_type: None for data_type in wanted if data_type != "week_orders"}
     known = turn.earlier | turn.results
+    if known.get("sales", {}).get("data", {}).get("period", period) != period:
+        del known["sales"]
     wanted = {data_type: None for data_type in wanted if data_type not in turn.spoken}
     to_ask = tuple(data_type for data_type in wanted if data_type not in known)
     if to_ask and tools_offered:
-        return Script(None, to_ask)
-    text = " ".join(questions)
+        return Script(None, to_ask, period)
     days = [day for day in ("today", "yesterday") if day in text]
     answer = tell({data_type: known[data_type] for data_type in wanted if data_type in known}, days=days, now=turn.now)
     if turn.asked_to_connect and any(cut_off(known[data_type]) for data_type in wanted if data_type in known):

@@ -7,7 +7,7 @@ What is absent is left out, and what is missing is named with its reason.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ _SUBJECTS = {
     "recent_orders": "your recent activity",
     "overview": "your products",
     "week_orders": "the orders of the last seven days",
+    "sales": "your sales reports",
 }
 _CONNECT = "No Shopify store is connected yet, so I can't look anything up. Shall we connect your store?"
 _RECONNECT = "Shopify no longer accepts my access to your store. Please reconnect the store, and I'll look again."
@@ -120,6 +121,8 @@ def _about(data_type: str, result: Result, days: Collection[str], now: datetime 
             return _overview(data["shop"]["name"], data["best_stocked_products"])
         case "week_orders" if data:
             return _week_orders(data, days, now)
+        case "sales" if data:
+            return _sales(data)
     return ()
 
 
@@ -237,6 +240,33 @@ def _week_orders(data: Result, days: Collection[str], now: datetime | None) -> I
     if returning := data.get("customers", {}).get("returning"):
         yield f"Among the buyers: {_many(returning, 'returning customer')}."
     yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0))
+
+
+def _sales(data: Result) -> Iterator[str]:
+    """The period asked for, then the one it is held against."""
+    current, before = data["current"], data.get("previous")
+    total, number = _money([current["total_sales"]]), current["orders"]
+    so_far = " so far" if current["so_far"] else ""
+    of = f", from {_many(number, 'order')}" if number is not None else ""
+    yield f"{_span(current)} your total sales{so_far} are {total or 'a figure I cannot read'}{of}."
+    if returns := current["returns"]:
+        taken = f" after {_money([returns])} of returns" if Decimal(returns["amount"]) else ""
+        yield f"Net sales are {_money([current['net_sales']])}{taken}."
+    if average := _money([current["average_order_value"]]):
+        yield f"An average order is worth {average}."
+    if before and (earlier := _money([before["total_sales"]])):
+        yield f"{_span(before)} total sales were {earlier}."
+
+
+def _span(figures: Result) -> str:
+    """Like "On November 3" or "From November 1, 2025 to October 31, 2026"."""
+    first, last = (date.fromisoformat(figures[day]) for day in ("from", "to"))
+    year = f", {first.year}" if first.year != last.year else ""
+    return (
+        f"From {first:%B} {first.day}{year} to {last:%B} {last.day}, {last.year}"
+        if first < last
+        else (f"On {first:%B} {first.day}, {first.year}")
+    )
 
 
 def _zone(data: Result, end: datetime) -> tzinfo | None:

@@ -145,7 +145,9 @@ class _Moments:
             calls = [_call(call) for call in step["assistant"].get("tool_calls") or []]
             answer = f"asks {', '.join(calls)}" if calls else "answers"
             answer += _claims(step["assistant"].get("_claims"))
-            self._add(step["created_at"], "model", answer, seq, {"model": step["model"], "step": step["step"]})
+            prefetched = calls and step["model"] is None
+            if not prefetched:
+                self._add(step["created_at"], "model", answer, seq, {"model": step["model"], "step": step["step"]})
             if calls:
                 self._add(step["finished_at"], "tools", f"answered {', '.join(calls)}", seq)
         for reply in replies:

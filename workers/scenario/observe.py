@@ -46,6 +46,7 @@ OPERATIONS: Mapping[str, str] = {
     "recent_orders": "RecentOrders",
     "overview": "StoreOverview",
     "week_orders": "WeekOrders",
+    "sales": "Sales",
 }
 #: Replies tell their time in whole milliseconds, the rest cut off.
 REPLIES_CUT = 0.001

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from events.data_types import DATA_TYPES
+from events.data_types import COMPARISONS, DATA_TYPES, DEFAULT_COMPARISON, DEFAULT_PERIOD, PERIODS
 from shopify.errors import ShopifyError, Temporary, Throttled, Unauthorized
 from shopify.retries import SECOND_LOOK_SECONDS
 from storage import connections
@@ -47,7 +47,10 @@ NO_TOKEN = "Unable to access store data. Suggest reconnecting the store."  # noq
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """A message to the Shopify worker: ids only. `request_id` says where the answer goes; None for a prefetch."""
+    """A message to the Shopify worker: ids only. `request_id` says where the answer goes; None for a prefetch.
+
+    `period` and `compare_to` are of sales, which have a default for each; None for the other data types.
+    """
 
     merchant_id: str
     data_type: str
@@ -55,18 +58,34 @@ class FetchRequest:
     conversation_id: str | None = None
     turn_id: int | None = None
     event_id: str | None = None
+    period: str | None = None
+    compare_to: str | None = None
+
+    def __post_init__(self) -> None:
+        of_sales = self.data_type == "sales"
+        object.__setattr__(self, "period", (self.period or DEFAULT_PERIOD) if of_sales else None)
+        object.__setattr__(self, "compare_to", (self.compare_to or DEFAULT_COMPARISON) if of_sales else None)
 
     @classmethod
-    def for_turn(cls, claim: Claim, data_type: str, request_id: str) -> "FetchRequest":
-        return cls(claim.merchant_id, data_type, request_id, claim.conversation_id, claim.turn_id, claim.event_id)
+    def for_turn(cls, claim: Claim, data_type: str, request_id: str, **which: str | None) -> "FetchRequest":
+        return cls(
+            claim.merchant_id, data_type, request_id, claim.conversation_id, claim.turn_id, claim.event_id, **which
+        )
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "FetchRequest":
-        """Raises ValueError for anything that is not a request of a known data type."""
+        """Raises ValueError for anything that is not a request of a known data type, period and comparison."""
         known = {name: value.get(name) for name in cls.__dataclass_fields__}
         if not isinstance(known["merchant_id"], str) or known["data_type"] not in DATA_TYPES:
             raise ValueError("not a fetch request")
+        if known["period"] not in (None, *PERIODS) or known["compare_to"] not in (None, *COMPARISONS):
+            raise ValueError("not a fetch request: unknown period or comparison")
         return cls(**known)  # type: ignore[arg-type]
+
+    @property
+    def key(self) -> str:
+        """What is fetched: the data type, of sales with its period and comparison."""
+        return ".".join(filter(None, (self.data_type, self.period, self.compare_to)))
 
     def to_json(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -104,8 +123,7 @@ class ShopifyFetcher:
         except ShopifyError as error:
             log.warning("no access token", error_code=error.code, reason=error.operator)
             return self._answer(request, self._without_token(request, error))
-        version = token.integration.token_version
-        flight = self._cache.flight_key(request.merchant_id, version, request.data_type)
+        flight = self._cache.flight_key(request.merchant_id, token.integration.connection, request.key)
         match self._cache.join(flight, request.request_id, lead_ttl_ms=self._lead_ttl_ms):
             case Hit(value=kept):
                 metrics.cache_read(request.data_type, "hit")
@@ -165,13 +183,14 @@ class ShopifyFetcher:
         """`result`, or earlier data if this failure does not invalidate it."""
         if result["success"] or result["error_code"] in results.THE_STORE:
             return result
-        found = self._cache.stale(request.merchant_id, integration.token_version, request.data_type)
+        found = self._cache.stale(request.merchant_id, integration.connection, request.key)
         return result if found is None else results.stale(request.data_type, found, result)
 
     def _ask_shopify(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
         now = token.read_at
         try:
-            found = self._reader.read(token, request.data_type, now=now, deadline=deadline)
+            which = {"period": request.period, "compare_to": request.compare_to} if request.period else {}
+            found = self._reader.read(token, request.data_type, now=now, deadline=deadline, **which)
         except ShopifyError as error:
             metrics.shopify_error(error.code)
             details = {"error_code": error.code, "reason": error.operator, "request_id": error.request_id}
@@ -250,4 +269,4 @@ class ShopifyFetcher:
 
 
 def _whose(token: AccessToken) -> tuple[str, int]:
-    return token.integration.merchant_id, token.integration.token_version
+    return token.integration.merchant_id, token.integration.connection

@@ -5,8 +5,9 @@ are unknown, a day old, or when a permission turns out to be missing: merchants 
 reconnecting (https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from shopify import data as shopify_data
 from shopify.client import ShopifyClient
@@ -38,9 +39,13 @@ class ShopReader:
         self._database = database
         self._client_for = client_for
 
-    def read(self, token: AccessToken, data_type: str, *, now: datetime, deadline: float) -> Fetched:
-        """Read one of `events.data_types.DATA_TYPES` by `deadline` (`time.monotonic()`). Raises ShopifyError."""
-        return _Reading(self._database, self._client_for(token), token.integration, data_type, now, deadline).run()
+    def read(self, token: AccessToken, data_type: str, *, now: datetime, deadline: float, **which: Any) -> Fetched:
+        """Read one of `events.data_types.DATA_TYPES` by `deadline` (`time.monotonic()`). Raises ShopifyError.
+
+        `which` are the period and comparison of sales, as `shopify.data.fetch` takes them.
+        """
+        client = self._client_for(token)
+        return _Reading(self._database, client, token.integration, data_type, now, deadline, which).run()
 
 
 class _Reading:
@@ -52,7 +57,9 @@ class _Reading:
         data_type: str,
         now: datetime,
         deadline: float,
+        which: Mapping[str, Any],
     ) -> None:
+        self._which = which
         self._database = database
         self._client = client
         self._integration = integration
@@ -94,6 +101,7 @@ class _Reading:
             now=self._now,
             deadline=self._deadline,
             time_zone=facts.time_zone if facts else None,
+            **self._which,
         )
 
     def _scopes(self, facts: ShopFacts | None) -> tuple[str, ...] | None:
@@ -103,7 +111,7 @@ class _Reading:
     @property
     def _needs_facts(self) -> bool:
         """Permissions alone may also be known from the connection."""
-        return self._data_type == "week_orders" or not self._integration.scopes
+        return self._data_type in ("week_orders", "sales") or not self._integration.scopes
 
     def _must_ask(self, facts: ShopFacts | None) -> bool:
         return self._needs_facts if facts is None else facts.age_seconds > FACTS_SECONDS

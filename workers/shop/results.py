@@ -8,16 +8,23 @@ shown to the merchant. `retry_after` is in seconds.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from shopify.data.fetched import Fetched
+from shopify.data.scalars import time_zone
 from shopify.errors import ACCESS_LOST, ShopifyError, Temporary, Throttled, Unauthorized
 
 Result = dict[str, Any]
 
 KEPT = ("data", "missing", "data_window", "as_of")
-TTL_SECONDS: Mapping[str, int] = {"counts": 900, "recent_orders": 600, "overview": 600, "week_orders": 300}
+TTL_SECONDS: Mapping[str, int] = {
+    "counts": 900,
+    "recent_orders": 600,
+    "overview": 600,
+    "week_orders": 300,
+    "sales": 600,
+}
 """How long each data type stays fresh."""
 INCOMPLETE_SECONDS = 30
 """How long data stays fresh if a missing part may be available on the next try."""
@@ -71,8 +78,13 @@ def kept(result: Result) -> dict[str, Any]:
 
 
 def fresh_seconds(result: Result) -> int:
-    """How long a result stays fresh."""
+    """How long a result stays fresh. Days of a shop (`week_orders`, `sales`) are others after its midnight."""
     whole = TTL_SECONDS[result["data_type"]]
+    zone = time_zone(result["data"].get("time_zone"))
+    if zone is not None:
+        now = datetime.fromisoformat(result["as_of"]).astimezone(zone)
+        midnight = datetime.combine(now.date() + timedelta(days=1), time.min, zone)
+        whole = max(1, min(whole, int(midnight.timestamp() - now.timestamp())))
     transient = any(part.get("code") in TRANSIENT for part in result.get("missing", ()))
     return min(whole, INCOMPLETE_SECONDS) if transient else whole
 

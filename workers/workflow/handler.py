@@ -355,15 +355,18 @@ class _Handler:
         return self._move(conversation, hop, said), self._workflows.get(hop.target_workflow)
 
     def _carry_out(self, conversation: Conversation, workflow: Workflow, actions: tuple[Action, ...]) -> Conversation:
+        prefetched: tuple[str, ...] = ()
         for action in actions:
             match action:
                 case UpdateContext(values=values):
                     conversation = self._merge(conversation, values)
                 case ProcessMessage():
-                    self._queue(conversation, self._input(action), workflow.name)
-                case Prefetch(data_types=data_types):
+                    self._queue(conversation, replace(self._input(action), prefetched=prefetched), workflow.name)
+                    prefetched = ()
+                case Prefetch(data_types=data_types, inject=inject):
                     merchant_id = conversation.merchant_id
                     self._effects.prefetches += [(merchant_id, data_type) for data_type in data_types]
+                    prefetched += data_types if inject else ()
                 case Transition():
                     conversation = self._move(conversation, action, action.message)
                     workflow = self._workflows.get(action.target_workflow)

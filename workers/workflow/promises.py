@@ -83,7 +83,7 @@ class PromiseKeeper:
 
     def _look(self, promise: Promise, data_types: Sequence[str]) -> list[dict[str, Any]]:
         calls = [ToolCall(data_type, "shopify_data", {"data_type": data_type}) for data_type in data_types]
-        return self._tools.run(promise.turn, calls, allowed=None, seen=(), seconds=LOOK_SECONDS)
+        return self._tools.run(promise.turn, calls, allowed=None, seconds=LOOK_SECONDS)
 
     def _queue(self, promises: Sequence[Promise], said: Sequence[TurnInput]) -> list[int]:
         """End the promises, and queue the turns that tell what they were about; nothing if that was done meanwhile."""

@@ -91,7 +91,7 @@ def test_the_shipped_workflows_are_sound() -> None:
 def test_onboarding_fetches_while_cj_still_thinks() -> None:
     plan = engine.plan(load_folder().get("shopify_onboarding"), "oauth_complete", CONNECTED)
     assert plan is not None
-    assert plan == (STORE, Prefetch(("counts", "recent_orders", "overview")), INSIGHTS)
+    assert plan == (STORE, Prefetch(("counts",), inject=True), Prefetch(("recent_orders", "overview")), INSIGHTS)
 
 
 def test_a_connection_that_failed_is_told() -> None:

@@ -1,4 +1,4 @@
-"""Every figure of a week and of the latest orders against a second computation, over shops that hypothesis makes up.
+"""Every figure of every data type against a second computation, over shops that hypothesis makes up.
 
 What is expected is computed from the made-up shop itself, in cents, with nothing of the product's.
 """
@@ -6,17 +6,21 @@ What is expected is computed from the made-up shop itself, in cents, with nothin
 import os
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopify.data import fetch
-from tests.shopify_answers import Shop, answer, ok, orders
+from shopify.data.counts import ALIASES
+from shopify.data.sales import AMOUNTS
+from shopify.errors import ShopifyError
+from tests.shopify_answers import SHOP, Shop, answer, denied, ok, orders, report
 from workers.agent.calculate_metrics import MetricsArguments, calculate
 
 EXAMPLES = int(os.environ.get("FIGURES_EXAMPLES", "40"))  # nightly: 500
@@ -179,7 +183,7 @@ def units(found: list[Sold]) -> Counter[str]:
     return expected
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(shop=shops())
 def test_a_week(shop: tuple[list[Sold], datetime, str, int, int | None]) -> None:
     sold, now, zone, size, failing = shop
@@ -214,7 +218,7 @@ def test_a_week(shop: tuple[list[Sold], datetime, str, int, int | None]) -> None
     assert [row["items"] for row in found["orders"]] == [sum(line.kept for line in order.goods) for order in week]
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(shop=shops())
 def test_the_latest(shop: tuple[list[Sold], datetime, str, int, int | None]) -> None:
     sold, now, _, size, failing = shop
@@ -259,6 +263,159 @@ def test_the_latest(shop: tuple[list[Sold], datetime, str, int, int | None]) -> 
     elif latest and any(line.kind in ("goods", "deleted") for order in latest for line in order.lines):
         [figure] = sold_most["data"]["results"]
         assert int(figure["value"]) == sum(units(latest).values())
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    numbers=st.dictionaries(st.sampled_from(list(ALIASES)), st.integers(0, 12_000), max_size=4),
+    complete=st.booleans(),
+)
+def test_counts(numbers: dict[str, int], complete: bool) -> None:
+    """An alias without a number was refused."""
+    shown = {
+        alias: {"count": min(number, 10_000), "precision": "AT_LEAST" if number >= 10_000 else "EXACT"}
+        for alias, number in numbers.items()
+    }
+    refused = [denied([alias], "read_orders") for alias in ALIASES if alias not in numbers]
+    scopes = ["read_orders", "read_customers", *(["read_all_orders"] if complete else [])]
+    shop = Shop(ok({alias: shown.get(alias) for alias in ALIASES}, errors=refused))
+    if not numbers:
+        with pytest.raises(ShopifyError):
+            fetch(shop.client(), "counts", scopes=scopes, now=datetime(2026, 11, 28, tzinfo=UTC))
+        return
+    found = fetch(shop.client(), "counts", scopes=scopes, now=datetime(2026, 11, 28, tzinfo=UTC))
+    for alias, part in ALIASES.items():
+        assert found.data[part] == (min(numbers[alias], 10_000) if alias in numbers else None)
+        assert (part in found.data["at_least"]) == (numbers.get(alias, 0) >= 10_000)
+        assert (part in {entry["part"] for entry in found.missing}) == (alias not in numbers)
+    window = found.data_window or {}
+    assert window["orders_from"] == (None if complete else "2026-09-29T00:00:00Z")
+
+
+@dataclass(frozen=True)
+class Stocked:
+    """A product of a made-up shop."""
+
+    number: int
+    status: str
+    gift_card: bool
+    stock: int | None
+    cents: int
+
+    def node(self) -> dict[str, Any]:
+        price = bag(self.cents, "USD")["shopMoney"]
+        return {
+            "id": f"gid://shopify/Product/{self.number}",
+            "title": f"Title {self.number % 3}",
+            "description": "x",
+            "status": self.status,
+            "isGiftCard": self.gift_card,
+            "totalInventory": self.stock or 0,
+            "tracksInventory": self.stock is not None,
+            "priceRangeV2": {"minVariantPrice": price, "maxVariantPrice": price},
+            "featuredMedia": None,
+        }
+
+
+stocked = st.lists(
+    st.builds(
+        Stocked,
+        st.integers(1, 99),
+        st.sampled_from(["ACTIVE", "ACTIVE", "ACTIVE", "ARCHIVED"]),
+        st.integers(0, 5).map(lambda number: number == 0),
+        st.none() | st.integers(-3, 500),
+        st.integers(0, 99_999),
+    ),
+    max_size=7,
+    unique_by=lambda product: product.number,
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(shop=shops(), products=stocked, more=st.booleans())
+def test_an_overview(
+    shop: tuple[list[Sold], datetime, str, int, int | None], products: list[Stocked], more: bool
+) -> None:
+    sold, now, zone, _, _ = shop
+    node = {"name": "X", "myshopifyDomain": SHOP, "currencyCode": "USD", "ianaTimezone": zone}
+    read = sold[:20]
+    body = {
+        "shop": node,
+        "orders": orders(*[order.node() for order in read], cursor="c" if len(sold) > 20 else None),
+        "products": {"nodes": [product.node() for product in products], "pageInfo": {"hasNextPage": more}},
+    }
+    found = fetch(Shop(ok(body)).client(), "overview", scopes=None, now=now).data
+    sellable = [product for product in products if product.status == "ACTIVE" and not product.gift_card]
+    assert [(row["id"], row["inventory"], row["price"]["min"]["amount"]) for row in found["best_stocked_products"]] == [
+        (f"gid://shopify/Product/{product.number}", product.stock, f"{product.cents / 100:.2f}")
+        for product in sellable[:5]
+    ]
+    assert found["more"]["best_stocked_products"] == (more or len(sellable) > 5)
+    latest = [order for order in read if order.counts][:LATEST]
+    shown = [row for row in found["recent_orders"] if not row["test"] and not row["cancelled"]]
+    assert [row["name"] for row in shown] == [f"#{order.number}" for order in latest]
+    for row, order in zip(shown, latest, strict=True):
+        assert row["total"] == {"amount": f"{order.cents / 100:.2f}", "currency": order.currency}
+        assert row.get("current_total", row["total"])["amount"] == f"{order.current_cents / 100:.2f}"
+    assert found["more"]["recent_orders"] or len(found["recent_orders"]) == len(sold)
+
+
+def in_report(sold: list[Sold], zone: str, first: date, last: date) -> dict[str, int]:
+    """In cents. A tenth was off, a fifth came on top as tax; what was refunded went back two days later."""
+    found: Counter[str] = Counter()
+    for order in sold:
+        if order.test:
+            continue
+        day = order.at.astimezone(ZoneInfo(zone)).date()
+        goods = order.cents - 490
+        if first <= day <= last:
+            found["orders"] += 1
+            found["gross_sales"] += goods
+            found["discounts"] += goods // 10
+            found["taxes"] += goods // 5
+            found["shipping_charges"] += 490
+        if first <= day + timedelta(days=2) <= last:
+            found["returns"] += min(order.refunded_cents, goods)
+    found["net_sales"] = found["gross_sales"] - found["discounts"] - found["returns"]
+    found["total_sales"] = found["net_sales"] + found["taxes"] + found["shipping_charges"]
+    return dict(found)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(shop=shops(), sign=st.sampled_from(["-", ""]), of=st.sampled_from(["today", "yesterday", "last_7_days"]))
+def test_sales(shop: tuple[list[Sold], datetime, str, int, int | None], sign: str, of: str) -> None:
+    sold, now, zone, _, _ = shop
+
+    def reported(text: str) -> dict[str, Any]:
+        *_, since, _, until = text.split()
+        cents = in_report(sold, zone, date.fromisoformat(since), date.fromisoformat(until))
+        amounts = {name: f"{cents.get(name, 0) / 100:.2f}" for name in AMOUNTS}
+        taken = {"discounts": f"{sign}{amounts['discounts']}", "sales_reversals": f"{sign}{amounts.pop('returns')}"}
+        return report(**{**amounts, **taken}, orders=str(cents.get("orders", 0)), average_order_value=None)
+
+    def page(body: dict[str, Any]) -> httpx.Response:
+        reports = {name: reported(body["variables"][name]) for name in ("current", "previous")}
+        return ok({"shop": {"currencyCode": "USD", "ianaTimezone": zone}, **reports})
+
+    found = fetch(Shop(page).client(), "sales", scopes=["read_reports"], now=now, time_zone=zone, period=of)
+    today = now.astimezone(ZoneInfo(zone)).date()
+    length = 7 if of == "last_7_days" else 1
+    last = today if of == "today" else today - timedelta(days=1)
+    for name, end in (("current", last), ("previous", last - timedelta(days=length))):
+        expected = in_report(sold, zone, end - timedelta(days=length - 1), end)
+        shown = found.data[name]
+        assert shown["orders"] == expected.get("orders", 0)
+        assert {what: int(Decimal(shown[what]["amount"]) * 100) for what in AMOUNTS} == {
+            what: expected.get(what, 0) for what in AMOUNTS
+        }
+    result = {"success": True, "data_type": "sales", "data": found.data, "missing": found.missing}
+    change = MetricsArguments(data_type="sales", rows="periods", metric="difference", of="net_sales")
+    [figure] = calculate(change, [result])["data"]["results"]
+    expected = {
+        name: in_report(sold, zone, *(date.fromisoformat(found.data[name][day]) for day in ("from", "to")))["net_sales"]
+        for name in ("current", "previous")
+    }
+    assert int(Decimal(figure["value"]) * 100) == expected["current"] - expected["previous"]
 
 
 def asked(**arguments: Any) -> MetricsArguments:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from events.data_types import DATA_TYPES
 from shopify.data import fetch
 from shopify.errors import ShopifyError
-from tests.shopify_answers import SHOP, Shop, bag, item, ok, order, orders, shop_access
+from tests.shopify_answers import SHOP, Shop, bag, item, ok, order, orders, report, shop_access
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PRODUCT = {
@@ -40,6 +40,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "recent_orders": {"orders": ORDERS},
     "overview": {"shop": SHOP_NODE, "orders": ORDERS, "products": {"nodes": [PRODUCT]}},
     "week_orders": {"orders": ORDERS},
+    "sales": {"shop": SHOP_NODE, "current": report(), "previous": report(orders="0", average_order_value=None)},
 }
 
 odd: st.SearchStrategy[Any] = (

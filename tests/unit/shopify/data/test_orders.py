@@ -122,6 +122,29 @@ def test_money_is_no_product() -> None:
     assert [each.get("kind") for each in shown] == ["tip", "tip", None, "gift_card", None]
 
 
+@pytest.mark.parametrize(
+    ("lines", "tips", "kinds"),
+    [
+        # Two tips in any words; a deleted product beside them stays one.
+        ([("Merci", 1, "5.0"), ("Gravur", 1, "20.0"), ("Für euch", 1, "3.0")], "8.00", ["tip", None, "tip"]),
+        ([("Tip", 1, "5.0"), ("Für euch", 1, "3.0")], "8.00", ["tip", "tip"]),
+        ([("Merci", 2, "4.0")], "8.00", ["tip"]),
+        # Either could be it: the last is, and only one of them.
+        ([("Old mug", 1, "5.0"), ("Merci", 1, "5.0")], "5.00", [None, "tip"]),
+        ([("Old mug", 1, "3.0"), ("Old cup", 1, "2.0"), ("Merci", 1, "5.0")], "5.00", [None, None, "tip"]),
+        # Nothing fits (the tip is on a line that was not read), or there was none.
+        ([("Old mug", 1, "3.0")], "5.00", [None]),
+        ([("Old mug", 1, "3.0")], "0.00", [None]),
+    ],
+)
+def test_tips_are_the_lines_that_come_to_the_orders_tips(
+    lines: list[tuple[str, int, str]], tips: str, kinds: list[str | None]
+) -> None:
+    nodes = [item(title, units, None, sku=None, originalUnitPriceSet=bag(price)) for title, units, price in lines]
+    shown = first(lineItems={"nodes": nodes, "pageInfo": {}}, totalTipReceivedSet=bag(tips))["items"]
+    assert [each.get("kind") for each in shown] == kinds
+
+
 def test_products_of_one_title_are_told_apart() -> None:
     lines = {"nodes": [item("Mug", 1, 1), item("Mug", 1, 2), item("Pot", 1, 3)], "pageInfo": {}}
     shown = first(lineItems=lines)["items"]

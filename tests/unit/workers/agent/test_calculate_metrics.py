@@ -190,3 +190,46 @@ def test_thousands_of_cents_add_up_exactly() -> None:
     cents = recent(*[order("0.10") for _ in range(1000)])
     [figure] = figures(cents, metric="sum", of="total")
     assert Decimal(figure["value"]) == 100
+
+
+def sales(current: dict[str, Any], previous: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
+    days = {"from": "2026-11-01", "to": "2026-11-07"}
+    data = {"current": days | current} | ({"previous": days | previous} if previous is not None else {})
+    return {"success": True, "data_type": "sales", "data": data} | more
+
+
+def eur(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "EUR"}
+
+
+BOTH = sales({"net_sales": eur("150.00"), "orders": 3, "taxes": None}, {"net_sales": eur("120.00"), "orders": 4})
+
+
+def test_two_periods_are_compared() -> None:
+    compared = {"rows": "periods", "metric": "percent_change"}
+    result = ask(BOTH, **compared, of="net_sales")["data"]
+    assert result["results"] == [{"value": "25.0", "unit": "%"}]
+    assert result["over"]["previous"] == {"from": "2026-11-01", "to": "2026-11-07"}
+    assert figures(BOTH, **compared, of="orders") == [{"value": "-25.0", "unit": "%"}]
+    assert figures(BOTH, rows="periods", metric="difference", of="net_sales") == [{"value": "30.00", "currency": "EUR"}]
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments", "says"),
+    [
+        (BOTH, {"metric": "sum", "of": "net_sales"}, "use difference or percent_change"),
+        (BOTH, {"metric": "difference", "of": "taxes"}, "no taxes"),
+        (sales({"taxes": eur("1")}, {"taxes": None}), {"metric": "difference", "of": "taxes"}, "no taxes"),
+        (sales({"orders": 1}, None), {"metric": "difference", "of": "orders"}, "the groups are: current"),
+        (BOTH, {"metric": "difference", "of": "inventory"}, "periods have no inventory"),
+        (
+            BOTH | {"missing": [{"part": "previous.orders", "reason": "x", "code": "y"}]},
+            {"metric": "difference", "of": "orders"},
+            "is not whole (previous.orders)",
+        ),
+    ],
+)
+def test_what_of_periods_is_refused(source: dict[str, Any], arguments: dict[str, Any], says: str) -> None:
+    result = ask(source, rows="periods", **arguments)
+    assert not result["success"]
+    assert says in result["error"]

@@ -8,6 +8,7 @@ import pytest
 
 from workers.agent.decide import (
     MAX_FRUITLESS_CALLS,
+    PREFETCHED,
     AskModel,
     End,
     NoAnswer,
@@ -15,6 +16,7 @@ from workers.agent.decide import (
     Pause,
     RetryLater,
     RunTools,
+    TakePrefetched,
     WaitForModel,
     after_outage,
     next_move,
@@ -87,6 +89,18 @@ def test_near_the_deadline_the_model_comes_to_an_end_without_tools() -> None:
 
 def test_past_the_deadline_nothing_is_asked() -> None:
     assert move(calling(0, done=True), seconds_left=0.5) == OutOfTime()
+
+
+def test_a_turn_begins_with_what_was_fetched_for_it() -> None:
+    def first(limits: Limits = Limits(), seconds_left: float = 60.0, *steps: Step) -> object:
+        return next_move(steps, limits, now=NOW, seconds_left=seconds_left, prefetched=["counts"])
+
+    assert first() == TakePrefetched(("counts",))
+    assert first(seconds_left=5.0) == AskModel(0, with_tools=False)
+    assert first(Limits(max_tool_rounds=0)) == AskModel(0, with_tools=False)
+    call = {"id": f"{PREFETCHED}1_0", "function": {"name": "shopify_data", "arguments": "{}"}}
+    taken = Step(0, {"content": None, "tool_calls": [call]}, [{"content": {"success": True}}])
+    assert first(Limits(max_tool_rounds=1), 60.0, taken) == AskModel(1, with_tools=True), "no round of the model's"
 
 
 def test_so_many_calls_in_vain_are_the_last() -> None:

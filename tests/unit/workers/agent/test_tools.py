@@ -1,5 +1,6 @@
 """The registry of tools, what models are told of them, and what is refused before anything is done."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,12 +13,18 @@ from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
 from workflows.definition import TOOLS
 
+CLAIM = cast(Claim, SimpleNamespace(merchant_id="m1", conversation_id="c1", turn_id=1, event_id="e1"))
+SALES = {"period": "last_30_days", "compare_to": "previous_period"}
+FETCHED = [
+    {"success": True, "data_type": "counts", "data": {}},
+    {"success": True, "data_type": "sales", "data": SALES},
+    {"success": False, "data_type": "overview"},
+]
+
 
 def refusal(name: str, arguments: dict[str, Any] | None) -> dict[str, Any]:
     tools = Tools(cast(Database, None), cast(Cache, None), cast(WakeUps, None))
-    [result] = tools.run(
-        cast(Claim, None), [ToolCall("c", name, arguments)], allowed=None, seen=["counts"], seconds=1.0
-    )
+    [result] = tools.run(CLAIM, [ToolCall("c", name, arguments)], allowed=None, results=FETCHED, seconds=1.0)
     assert result["success"] is False
     return result
 
@@ -44,9 +51,17 @@ def test_a_model_is_told_plain_schemas() -> None:
     [
         ("shop_data", {}, "tool.unknown", "the tools are: shopify_data, calculate_metrics"),
         ("shopify_data", None, "tool.bad_arguments", "not a JSON object"),
-        ("shopify_data", {"shop": "x", "data_type": "counts"}, "tool.bad_arguments", "only data_type is taken"),
+        (
+            "shopify_data",
+            {"shop": "x", "data_type": "counts"},
+            "tool.bad_arguments",
+            "only data_type, period, compare_to are taken",
+        ),
         ("shopify_data", {"data_type": "profit"}, "tool.unknown_data_type", "use counts, recent_orders"),
+        ("shopify_data", {"data_type": "sales", "period": "last week"}, "tool.bad_arguments", "use today, yesterday"),
         ("get_shopify_data", {"data_type": "counts"}, "tool.already_fetched", "result above"),
+        ("shopify_data", {"data_type": "sales"}, "tool.already_fetched", "result above"),
+        ("shopify_data", {"data_type": "counts", "period": "today"}, "tool.already_fetched", "result above"),
         ("calculate_metrics", {"data_type": "recent_orders"}, "tool.bad_arguments", "rows: Field required"),
         (
             "calculate_metrics",

@@ -394,3 +394,18 @@ def test_the_wire_message_has_unique_ids_and_no_calls_if_there_are_none() -> Non
         {"data_type": "overview"},
     ]
     assert wire_message(Script("Hi")) == {"role": "assistant", "content": "Hi"}
+
+
+@pytest.mark.parametrize(
+    ("question", "period"),
+    [
+        ("How were sales last month?", "last_month"),
+        ("And over the last 90 days?", "last_90_days"),
+        ("What did I sell last year", "last_year"),
+    ],
+)
+def test_a_longer_period_is_read_from_the_reports(question: str, period: str) -> None:
+    script = reply_to([system(), user(question)], tools_offered=True)
+    assert wire_message(script)["tool_calls"][0]["function"]["arguments"] == json.dumps(
+        {"data_type": "sales", "period": period}
+    )

@@ -416,3 +416,30 @@ def test_of_a_part_nothing_sold_best_of_all() -> None:
     )
     assert "at least 1 order" in told
     assert "sold best among these" in told
+
+
+def test_sales_and_what_they_are_held_against() -> None:
+    current = {
+        "from": "2026-10-01",
+        "to": "2026-10-31",
+        "so_far": False,
+        "orders": 34,
+        "total_sales": {"amount": "1512.30", "currency": "EUR"},
+        "net_sales": {"amount": "1400.00", "currency": "EUR"},
+        "returns": {"amount": "50.00", "currency": "EUR"},
+        "average_order_value": {"amount": "44.48", "currency": "EUR"},
+    }
+    previous = current | {
+        "from": "2026-09-01",
+        "to": "2026-09-30",
+        "total_sales": {"amount": "900.00", "currency": "EUR"},
+    }
+    sales = {"success": True, "data_type": "sales", "data": {"current": current, "previous": previous}}
+    assert tell({"sales": sales}) == (
+        "From October 1 to October 31, 2026 your total sales are €1,512.30, from 34 orders. Net sales are €1,400.00"
+        " after €50.00 of returns. An average order is worth €44.48. From September 1 to September 30, 2026 total sales"
+        " were €900.00."
+    )
+    today = {**dict.fromkeys(current), "from": "2026-11-28", "to": "2026-11-28", "so_far": True}
+    words = tell({"sales": sales | {"data": {"current": today}}})
+    assert words == "On November 28, 2026 your total sales so far are a figure I cannot read."

@@ -92,3 +92,9 @@ def test_trouble_that_says_nothing_against_what_was_read(error: type[ShopifyErro
 @pytest.mark.parametrize("error", [Unauthorized, StoreUnavailable, AccessDenied, ProtectedData])
 def test_trouble_after_which_the_store_is_not_ours_to_talk_about(error: type[ShopifyError]) -> None:
     assert error.code in results.THE_STORE
+
+
+@pytest.mark.parametrize(("at", "seconds"), [("2026-11-22T04:55:00", 300), ("2026-11-22T05:00:00", 600)])
+def test_days_of_a_shop_end_at_its_midnight(at: str, seconds: int) -> None:
+    read = Fetched({"time_zone": "America/New_York"})
+    assert results.fresh_seconds(results.fetched("sales", read, datetime.fromisoformat(f"{at}+00:00"))) == seconds
