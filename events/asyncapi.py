@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from events import queues
 from events.catalog import CATALOG
 from events.envelope import Envelope
-from events.reply import REPLY_TYPE, Ack, Reply
+from events.reply import CUSTOM, ERROR_CODES, REPLY_TYPE, Ack, Reply
 
 PATH = Path(__file__).with_name("asyncapi.yaml")
 
@@ -30,9 +30,12 @@ event, and a pair that comes back with other content is refused. Unknown attribu
 ignored. An event has at most 65536 bytes, 20 levels and 200 keys; NUL, lone surrogates, NaN and duplicate keys are
 refused; a time more than a day ahead is refused.
 
-A reply's data is an AG-UI 1.0 event. The gateway shows replies in the order of (turn, sequence) within a
-conversation (subject), each (source, id) once, and then acks by id; what is not acked is sent again. Every turn ends
-with exactly one RUN_FINISHED or RUN_ERROR. Words (delta of TEXT_MESSAGE_CHUNK, message of RUN_ERROR) are plain text,
+A reply's data is a list of AG-UI 1.0 events that belong together, in order: hand them to an AG-UI client one after the
+other. The gateway shows replies in the order of (turn, sequence) within a merchant's conversation (merchantid,
+subject), each (source, id) once, and then acks by id; what is not acked is sent again. A turn is a run: it begins with
+one RUN_STARTED and ends with exactly one RUN_FINISHED or RUN_ERROR, and so does every event that names a conversation,
+also one that is refused. A reply of turn 0 is a whole run by itself, outside of the order: it answers a refused event
+whose merchant has no such conversation. Words (delta of TEXT_MESSAGE_CONTENT, message of RUN_ERROR) are plain text,
 never Markdown or HTML: show them as text. The only addresses in them are those of the shop's own admin and storefront.
 """
 
@@ -43,17 +46,68 @@ _REPLY_EXAMPLE = {
     "type": REPLY_TYPE,
     "time": "2026-11-22T10:00:02Z",
     "subject": "conv_1",
+    "merchantid": "m1",
     "causationid": "oauth-7c1e",
     "sequence": "000003",
     "turn": 4,
-    "data": {
-        "type": "TEXT_MESSAGE_CHUNK",
-        "threadId": "conv_1",
-        "runId": "turn_9",
-        "messageId": "turn_9-m1",
-        "role": "assistant",
-        "delta": "You have 42 customers in your store",
-    },
+    "data": [
+        {"type": "TEXT_MESSAGE_START", "messageId": "turn_9-m1", "role": "assistant"},
+        {"type": "TEXT_MESSAGE_CONTENT", "messageId": "turn_9-m1", "delta": "You have 42 customers in your store"},
+        {"type": "TEXT_MESSAGE_END", "messageId": "turn_9-m1"},
+    ],
+}
+
+_TEXT: dict[str, Any] = {"type": "string"}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+_USAGE = {"type": "array", "items": {"type": "object"}, "description": "Tokens, by provider and model."}
+#: Each kind of AG-UI event that a reply may hold: when it comes, what it always has, what it may have.
+_KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "RUN_STARTED": (
+        "A turn begins; the first event of a run.",
+        {"threadId": _TEXT, "runId": _TEXT, "protocolVersion": {"const": "1.0"}},
+        {"metadata": {"type": "object", "properties": {"workflow": _TEXT}}},
+    ),
+    "TEXT_MESSAGE_START": ("CJ says something.", {"messageId": _TEXT, "role": {"const": "assistant"}}, {}),
+    "TEXT_MESSAGE_CONTENT": ("Its words, plain text.", {"messageId": _TEXT, "delta": _TEXT}, {}),
+    "TEXT_MESSAGE_END": ("It is said.", {"messageId": _TEXT}, {}),
+    "TOOL_CALL_START": (
+        "CJ looks something up.",
+        {"toolCallId": _TEXT, "toolCallName": _TEXT, "parentMessageId": _TEXT},
+        {},
+    ),
+    "TOOL_CALL_ARGS": (
+        "Which data type, as JSON; nothing else of the arguments.",
+        {"toolCallId": _TEXT, "delta": _TEXT},
+        {},
+    ),
+    "TOOL_CALL_END": ("The call is made.", {"toolCallId": _TEXT}, {}),
+    "TOOL_CALL_RESULT": (
+        "Whether it worked, as JSON: `success`, and `error_code` if not; nothing of what was found.",
+        {"messageId": _TEXT, "toolCallId": _TEXT, "content": _TEXT},
+        {},
+    ),
+    "CUSTOM": (
+        "; ".join(f"`{name}`: {value}" for name, value in CUSTOM.items()) + ".",
+        {"name": {"enum": list(CUSTOM)}, "value": {"type": "object"}},
+        {},
+    ),
+    "RUN_FINISHED": (
+        "The run ended well, or was stopped (outcome `cancelled`). `result.absorbedBy`: the run that answered instead.",
+        {"threadId": _TEXT, "runId": _TEXT, "outcome": _object(type={"enum": ["success", "cancelled"]})},
+        {"usage": _USAGE, "result": _object(absorbedBy=_TEXT)},
+    ),
+    "RUN_ERROR": (
+        "The run failed; before it the sentence comes as a message, too. Codes: "
+        + "; ".join(f"`{code}`: {meaning}" for code, meaning in ERROR_CODES.items())
+        + ".",
+        {"message": _TEXT, "code": _TEXT},
+        {"usage": _USAGE},
+    ),
 }
 
 
@@ -69,9 +123,9 @@ def document() -> dict[str, Any]:
             queues.ACKS: _channel(queues.ACKS, "What the gateway has shown; CJ reads it.", ["ack"]),
         },
         "operations": {
-            "receiveEvent": _operation("receive", queues.EVENTS),
-            "sendReply": _operation("send", queues.REPLIES),
-            "receiveAck": _operation("receive", queues.ACKS),
+            "receiveEvent": _operation("receive", queues.EVENTS, "CJ reads what happened"),
+            "sendReply": _operation("send", queues.REPLIES, "CJ speaks"),
+            "receiveAck": _operation("receive", queues.ACKS, "CJ reads what was shown"),
         },
         "components": {"messages": _messages(), "schemas": _schemas()},
     }
@@ -102,13 +156,27 @@ class _WithoutTitles(GenerateJsonSchema):
 def _channel(queue: str, summary: str, messages: list[str]) -> dict[str, Any]:
     return {
         "address": queue,
+        "title": f"Queue {queue}",
         "summary": summary,
         "messages": {name: _reference("messages", name) for name in messages},
+        "bindings": {
+            "amqp": {
+                "bindingVersion": "0.3.0",
+                "is": "queue",
+                "queue": {"name": queue, "durable": True, "exclusive": False, "autoDelete": False, "vhost": "/"},
+                "x-arguments": queues.arguments(queue),
+            }
+        },
     }
 
 
-def _operation(action: str, queue: str) -> dict[str, Any]:
-    return {"action": action, "channel": {"$ref": f"#/channels/{queue}"}}
+def _operation(action: str, queue: str, title: str) -> dict[str, Any]:
+    return {
+        "action": action,
+        "title": title,
+        "channel": {"$ref": f"#/channels/{queue}"},
+        "bindings": {"amqp": {"bindingVersion": "0.3.0", "deliveryMode": 2}},
+    }
 
 
 def _messages() -> dict[str, Any]:
@@ -142,9 +210,10 @@ def _event_message(event_type: str) -> dict[str, Any]:
 def _message(name: str, model: type[BaseModel], payload: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
+        "title": name.replace("_", " ").replace(".", " ").capitalize(),
         "summary": inspect.getdoc(model),
         "payload": payload,
-        "examples": [{"payload": example}],
+        "examples": [{"name": name, "payload": example}],
     }
 
 
@@ -156,7 +225,24 @@ def _schemas() -> dict[str, Any]:
         schema_generator=_WithoutTitles,
     )
     schemas: dict[str, Any] = definitions["$defs"]
-    return {model.__name__: schemas[model.__name__] for model in models}
+    found = {model.__name__: schemas[model.__name__] for model in models}
+    found["Reply"]["properties"]["data"] = {
+        "type": "array",
+        "minItems": 1,
+        "description": "AG-UI 1.0 events, in order.",
+        "items": {"oneOf": [_reference("schemas", _schema_name(kind)) for kind in _KINDS]},
+    }
+    return found | {_schema_name(kind): _ag_ui(kind, *parts) for kind, parts in _KINDS.items()}
+
+
+def _schema_name(kind: str) -> str:
+    return "AgUi" + kind.title().replace("_", "")
+
+
+def _ag_ui(kind: str, when: str, always: dict[str, Any], sometimes: dict[str, Any]) -> dict[str, Any]:
+    return {**_object(type={"const": kind}, **always), "title": kind, "description": when} | {
+        "properties": {"type": {"const": kind}, **always, **sometimes}
+    }
 
 
 def _reference(section: str, name: str) -> dict[str, str]:

@@ -26,8 +26,8 @@ from events.fields import MAX_ID, EventId, Identifier, Time, Traceparent, refusa
 FUTURE_LIMIT = timedelta(days=1)
 
 
-class Envelope(BaseModel):
-    """One event or reply. (source, id) is its identity: the same pair twice is the same event."""
+class Attributes(BaseModel):
+    """What an event and a reply have in common. (source, id) is the identity: the same pair twice is the same one."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -39,19 +39,26 @@ class Envelope(BaseModel):
     subject: Identifier | None = Field(None, description="What it is about; for a reply the conversation.")
     datacontenttype: Identifier | None = None
     traceparent: Traceparent = Field(None, description="W3C trace context; a malformed one is ignored.")
-    correlationid: Identifier | None = Field(None, description="Shared by all that one event set off.")
+    correlationid: Identifier | None = Field(
+        None, description="Of the producer's choice; comes back on every reply that the event sets off."
+    )
     causationid: Identifier | None = Field(None, description="Id of the event that caused this one.")
     sequence: Identifier | None = Field(None, description="Place within the turn, zero-padded.")
     turn: int | None = Field(None, ge=1, description="Number of the turn within its conversation.")
-    data: dict[str, Any]
 
     def to_object(self) -> dict[str, Any]:
         """The envelope as a JSON object, absent attributes left out."""
-        return {**self.model_dump(mode="json", exclude_none=True, exclude={"data"}), "data": self.data}
+        return self.model_dump(mode="json", exclude_none=True, exclude={"data"}) | {"data": getattr(self, "data", {})}
 
     def encode(self) -> bytes:
         """The envelope as compact JSON."""
         return strict_json.dumps(self.to_object())
+
+
+class Envelope(Attributes):
+    """One event."""
+
+    data: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -163,10 +170,11 @@ def _valid_event(value: dict[str, Any], now: datetime) -> Event:
 def _identified(error: InvalidEvent, value: object) -> InvalidEvent:
     """`error` with as much of the event's identity as can be read."""
     for name in ("source", "id", "type"):
-        setattr(error, name, _readable(value.get(name)) if isinstance(value, dict) else None)
+        setattr(error, name, readable(value.get(name)) if isinstance(value, dict) else None)
     return error
 
 
-def _readable(value: object) -> str | None:
+def readable(value: object) -> str | None:
+    """`value` if it can be an id, however the rest of its message looks; else None."""
     usable = isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isprintable()
     return typing.cast(str, value) if usable else None

@@ -3,7 +3,8 @@
 EventError                  code, message (str(error) is the message)
 ├── InvalidEvent            event.*: refused input; nothing was sent, or what came is put aside
 ├── PublishFailed           event.broker_unavailable: the broker did not take an event in time
-└── BrokerUnavailable       event.broker_unavailable: no connection to consume from
+├── BrokerUnavailable       event.broker_unavailable: no connection to consume from
+└── WrongQueue              broker.wrong_queue: RabbitMQ has the queue, but as another kind of queue
 
 Codes of InvalidEvent. Shown with their message as `code: message`.
 
@@ -70,6 +71,18 @@ class BrokerUnavailable(EventError):
 
     def __init__(self, message: str) -> None:
         super().__init__(BROKER_UNAVAILABLE, message)
+
+
+class WrongQueue(EventError):
+    """A queue exists on RabbitMQ that was declared with other arguments. Trying again is no use."""
+
+    def __init__(self, name: str, broker: str) -> None:
+        super().__init__(
+            "broker.wrong_queue",
+            f"queue {name!r} on {broker} exists as another kind of queue (a classic one, or an earlier version's): "
+            f"delete it with `rabbitmqctl delete_queue {name}`; what was on queues other than `events` and `acks` is "
+            "sent again from Postgres",
+        )
 
 
 #: Characters of a text that are shown.

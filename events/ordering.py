@@ -1,9 +1,10 @@
 """The order in which a gateway shows replies, and what it has already shown. Pure: the time is an argument.
 
-Within a conversation `turn` rises by one, `sequence` counts from 1 without gaps, and every turn ends with exactly one
-final reply. So it is known what must come next, and a missing reply is waited for. But no reply waits longer than
-`gap_seconds` behind a gap: by default a little longer than CJ needs to notice a lost reply and send it again. After
-that, replies are shown without the missing one; if it still arrives it is shown late, which is better than never.
+A conversation is a merchant's: (merchantid, subject). Within it `turn` rises by one, `sequence` counts from 1 without
+gaps, and every turn ends with exactly one final reply. So it is known what must come next, and a missing reply is
+waited for. But no reply waits longer than `gap_seconds` behind a gap: by default a little longer than CJ needs to
+notice a lost reply and send it again. After that, replies are shown without the missing one; if it still arrives it is
+shown late, which is better than never. A reply of turn 0 is a whole run by itself and waits for nothing.
 """
 
 from bisect import bisect_left, insort
@@ -13,11 +14,14 @@ from enum import Enum
 from heapq import heappop, heappush
 from typing import TypeVar
 
-from events.reply import Reply
+from events.reply import APART, Reply
 
 K = TypeVar("K")
 V = TypeVar("V")
 
+
+Conversation = tuple[str, str]
+"""(merchantid, subject)"""
 
 GAP_SECONDS = 10.0
 #: Behind a gap that is only assumed, because the conversation is not remembered: perhaps nothing is missing.
@@ -48,30 +52,30 @@ class ReplyOrder:
         self._remember = remember
         self._from_first_turn = from_first_turn
         self._shown: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._positions: OrderedDict[str, _Position] = OrderedDict()
-        self._waiting: dict[str, _Queue] = {}
-        self._ready: dict[str, None] = {}
+        self._positions: OrderedDict[Conversation, _Position] = OrderedDict()
+        self._waiting: dict[Conversation, _Queue] = {}
+        self._ready: dict[Conversation, None] = {}
         """Conversations whose next reply is there."""
-        self._patience: list[tuple[float, str]] = []
+        self._patience: list[tuple[float, Conversation]] = []
         """A heap of when conversations' patience ends. An entry that is not `_ends` of its conversation is outdated."""
-        self._ends: dict[str, float] = {}
+        self._ends: dict[Conversation, float] = {}
 
     def offer(self, reply: Reply, now: float) -> Offer:
         """Take a reply that arrived at `now` (seconds of any steady clock)."""
         if identity(reply) in self._shown:
             self._shown.move_to_end(identity(reply))
             return Offer.SHOWN
-        if not self._waiting.setdefault(reply.subject, _Queue()).add(reply, now):
+        if not self._waiting.setdefault(conversation(reply), _Queue()).add(reply, now):
             return Offer.WAITING
-        self._look_at(reply.subject)
+        self._look_at(conversation(reply))
         return Offer.NEW
 
     def due(self, now: float) -> Reply | None:
         """A reply to show now, or None. Call `shown` with it before asking again."""
-        subject = next(iter(self._ready), None)
-        if subject is None and (ends := self._next_end()) is not None and ends <= now:
-            subject = self._patience[0][1]
-        return None if subject is None else self._waiting[subject].first
+        whose = next(iter(self._ready), None)
+        if whose is None and (ends := self._next_end()) is not None and ends <= now:
+            whose = self._patience[0][1]
+        return None if whose is None else self._waiting[whose].first
 
     def seconds_to_wait(self, now: float) -> float | None:
         """Seconds until `due` names a reply even if none arrives; None if no reply waits."""
@@ -84,12 +88,15 @@ class ReplyOrder:
         """The reply was shown: what waited for it is due, and repetitions of it are recognised."""
         self._stop_waiting(reply)
         _remember(self._shown, identity(reply), None, self._remember)
-        before = self._positions.get(reply.subject)
+        whose = conversation(reply)
+        before = self._positions.get(whose)
         position = _Position(reply.place, reply.final)
         if before is not None and before.place > reply.place:
             position = before  # this one came late
-        forgotten = _remember(self._positions, reply.subject, position, self._remember)
-        self._look_at(reply.subject)
+        forgotten = None
+        if reply.turn != APART or before is not None:
+            forgotten = _remember(self._positions, whose, position, self._remember)
+        self._look_at(whose)
         if forgotten is not None:
             self._look_at(forgotten)
 
@@ -100,26 +107,28 @@ class ReplyOrder:
         self._patience.clear()
         self._ends.clear()
 
-    def _may_come_next(self, subject: str, place: tuple[int, int]) -> bool:
-        position = self._positions.get(subject)
+    def _may_come_next(self, whose: Conversation, place: tuple[int, int]) -> bool:
+        position = self._positions.get(whose)
+        if place[0] == APART:
+            return True
         if position is not None:
             return position.leads_to(place)
         return place == (1, 1) if self._from_first_turn else place[1] == 1
 
-    def _look_at(self, subject: str) -> None:
+    def _look_at(self, whose: Conversation) -> None:
         """What waits in this conversation has changed, or what was shown of it."""
-        self._ready.pop(subject, None)
-        waiting = self._waiting.get(subject)
+        self._ready.pop(whose, None)
+        waiting = self._waiting.get(whose)
         if waiting is None:
-            self._ends.pop(subject, None)
+            self._ends.pop(whose, None)
             return
-        if self._may_come_next(subject, waiting.first.place):
-            self._ready[subject] = None
-        is_known = self._from_first_turn or subject in self._positions
+        if self._may_come_next(whose, waiting.first.place):
+            self._ready[whose] = None
+        is_known = self._from_first_turn or whose in self._positions
         ends = waiting.oldest + (self._gap_seconds if is_known else min(self._gap_seconds, ASSUMED_GAP_SECONDS))
-        if self._ends.get(subject) != ends:
-            self._ends[subject] = ends
-            heappush(self._patience, (ends, subject))
+        if self._ends.get(whose) != ends:
+            self._ends[whose] = ends
+            heappush(self._patience, (ends, whose))
 
     def _next_end(self) -> float | None:
         """When the patience with some conversation ends, the first of all; its entry is on top of the heap."""
@@ -128,9 +137,14 @@ class ReplyOrder:
         return self._patience[0][0] if self._patience else None
 
     def _stop_waiting(self, reply: Reply) -> None:
-        waiting = self._waiting.get(reply.subject)
+        waiting = self._waiting.get(conversation(reply))
         if waiting is not None and waiting.remove(reply):
-            del self._waiting[reply.subject]
+            del self._waiting[conversation(reply)]
+
+
+def conversation(reply: Reply) -> Conversation:
+    """Whose replies have one order. Two merchants may name the same conversation: one of them is refused, and told."""
+    return reply.merchantid, reply.subject
 
 
 def identity(reply: Reply) -> tuple[str, str]:

@@ -5,12 +5,15 @@ a set of bindings beside the queues: after a flush it is gone, and publishing to
 """
 
 import re
+from contextlib import suppress
 from typing import Any
 
+from amqp.exceptions import AccessRefused, PreconditionFailed
 from kombu import Connection, Exchange, Producer, Queue
 from kombu.transport.base import StdChannel
 
 from events import tls
+from events.errors import WrongQueue
 from events.tls import UnsafeTls
 
 #: Plain queues: events in, replies out, the gateway's acks of replies.
@@ -35,6 +38,9 @@ CONFIRM_SECONDS = 5.0
 
 _PERSISTENT = 2
 
+#: Of several consumers one gets all messages, and the next one when it leaves: https://www.rabbitmq.com/docs/consumers#single-active-consumer
+_ONE_AT_A_TIME = {"x-single-active-consumer": True}
+
 #: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues
 #: RabbitMQ 4 drops a message after 20 dead consumers; here rows count failures, and no message may be dropped.
 #: Everyone who declares the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
@@ -42,9 +48,14 @@ _RABBITMQ = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?:/.*)?")
 
 
+def arguments(name: str) -> dict[str, Any]:
+    """The arguments with which a plain queue is declared on RabbitMQ."""
+    return {**_RABBITMQ, **(_ONE_AT_A_TIME if name == REPLIES else {})}
+
+
 def plain_queue(name: str) -> Queue:
     """A durable queue that the default exchange feeds."""
-    return Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=dict(_RABBITMQ))
+    return Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=arguments(name))
 
 
 class VerifiedConnection(Connection):
@@ -84,9 +95,24 @@ def open_channel(broker: Connection) -> StdChannel:
 
 
 def declare(name: str, broker: Connection, channel: StdChannel) -> None:
-    """Make sure that the plain queue exists. On Redis there is nothing to do: the first message creates it."""
-    if broker.transport.driver_type != "redis":
+    """Make sure that the plain queue exists. On Redis there is nothing to do: the first message creates it.
+
+    Raises WrongQueue, and the transport's errors.
+    """
+    if broker.transport.driver_type == "redis":
+        return
+    try:
         plain_queue(name)(channel).declare()
+    except PreconditionFailed:
+        raise WrongQueue(name, safe_url(broker.as_uri())) from None
+
+
+def check(broker_url: str, *, timeout: float = 5.0) -> None:
+    """Make sure that every queue exists as it has to. Raises WrongQueue, and the transport's errors."""
+    with connection(broker_url, timeout=timeout) as broker:
+        for name in ALL:
+            with open_channel(broker) as channel, suppress(AccessRefused):  # then it is not ours to use
+                declare(name, broker, channel)
 
 
 def length(name: str, channel: StdChannel) -> int:

@@ -76,8 +76,8 @@ class RepliesConsumer:
     ) -> bool:
         """Consume until `stop` is set or `until()` is true (returns True) or for `timeout` seconds (returns False).
 
-        Waits for a broker that goes away. Raises BrokerUnavailable if it is away at the end of `timeout`, and whatever
-        `on_reply` raises.
+        Waits for a broker that goes away. Raises BrokerUnavailable if it is away at the end of `timeout`, WrongQueue,
+        and whatever `on_reply` raises.
         """
         ends = None if timeout is None else time.monotonic() + timeout
 

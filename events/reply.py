@@ -1,37 +1,63 @@
-"""A reply: what CJ tells the chat gateway. An AG-UI 1.0 event in the envelope that events use.
+"""A reply: what CJ tells the chat gateway. AG-UI 1.0 events in the envelope that events use.
 
-https://docs.ag-ui.com/concepts/events
+What was committed together is one reply: a message with its start, content and end, a call with its arguments. So
+nothing arrives in halves, and one ack is enough. https://docs.ag-ui.com/concepts/events
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from events import strict_json
-from events.envelope import Envelope, decode_json
+from events.envelope import Attributes, decode_json
 from events.errors import InvalidEvent, kind
 from events.fields import EventId, Identifier, refusal
 
 REPLY_TYPE = "cj.reply"
-#: A reply may hold a long text, in which every character may take six bytes.
+#: A reply may hold long texts, in which every character may take six bytes.
 MAX_REPLY_BYTES = 1_048_576
 MAX_ACK_BYTES = 4096
 
 #: The AG-UI events that end a turn: exactly one of them per turn, always.
 FINAL_KINDS = frozenset({"RUN_FINISHED", "RUN_ERROR"})
-_TEXT_KIND = "TEXT_MESSAGE_CHUNK"
+#: The turn of a reply that is a whole run by itself, outside of its conversation's order.
+APART = 0
+
+#: What the events of type CUSTOM are named, and what `value` holds.
+CUSTOM: Mapping[str, str] = {
+    "workflow_transition": "the conversation moved: `from`, `to`",
+    "message_waiting": "a message cannot be answered yet: `eventid`, `reason` (`reconnect` or `limit`)",
+    "message_absorbed": "this run answers that message, too: `eventid`",
+}
+
+#: The codes of RUN_ERROR. `message` is the sentence for the merchant.
+ERROR_CODES: Mapping[str, str] = {
+    "turn_timeout": "the answer took longer than the workflow allows",
+    "turn_lost": "its worker died again and again",
+    "too_many_waiting": "more of the merchant's messages wait than may",
+    "budget_of_the_minute": "the merchant has begun as many turns in this minute as may",
+    "budget_of_the_day": "the merchant has used up the tokens of the day",
+    "model_unavailable": "no language model answered",
+    "model_bad_request": "the language model refused what it was asked",
+    "event.…": "the event was refused; the code says why, see errors.py and `cj events rejected`",
+}
 
 
-class Reply(Envelope):
-    """One reply of a turn. Shown in the order of `place`, once per (source, id)."""
+class Reply(Attributes):
+    """One reply of a turn. Shown in the order of `place` within (merchantid, subject), once per (source, id)."""
 
     type: Literal["cj.reply"]
     subject: Identifier = Field(description="The conversation.")
-    turn: int = Field(ge=1, description="Number of the turn within its conversation, rising.")
+    merchantid: Identifier = Field(description="The merchant whose conversation it is.")
+    turn: int = Field(
+        ge=APART,
+        description="Number of the turn within its conversation, rising. 0: a whole run by itself, outside the order.",
+    )
     sequence: Annotated[str, StringConstraints(pattern=r"^[0-9]{6,12}$")] = Field(
         description="Place within the turn: 000001, 000002, … without gaps."
     )
-    data: dict[str, Any] = Field(description="An AG-UI event.")
+    data: list[dict[str, Any]] = Field(description="AG-UI events, in order.")
 
     @property
     def place(self) -> tuple[int, int]:
@@ -39,28 +65,29 @@ class Reply(Envelope):
         return self.turn, int(self.sequence)
 
     @property
-    def kind(self) -> str:
-        """The AG-UI event type, such as TEXT_MESSAGE_CHUNK."""
-        return str(self.data["type"])
+    def kinds(self) -> tuple[str, ...]:
+        """The types of its AG-UI events, such as TEXT_MESSAGE_START."""
+        return tuple(str(event["type"]) for event in self.data)
 
     @property
     def text(self) -> str | None:
-        """What CJ says to the merchant, as plain text, for a message; else None."""
-        return self._words("delta") if self.kind == _TEXT_KIND else None
+        """What CJ says to the merchant, as plain text, or None. Between two messages is an empty line."""
+        messages: dict[Any, str] = {}
+        for event in self.data:
+            if str(event["type"]).startswith("TEXT_MESSAGE_") and isinstance(event.get("delta"), str):
+                messages[event.get("messageId")] = messages.get(event.get("messageId"), "") + event["delta"]
+        return "\n\n".join(messages.values()) if messages else None
 
     @property
     def error(self) -> str | None:
-        """Why the turn failed, in words fit for the merchant, for a RUN_ERROR; else None."""
-        return self._words("message") if self.kind == "RUN_ERROR" else None
+        """Why the turn failed, in words fit for the merchant, or None. `text` holds them, too."""
+        found = [event.get("message") for event in self.data if event["type"] == "RUN_ERROR"]
+        return found[0] if found and isinstance(found[0], str) else None
 
     @property
     def final(self) -> bool:
         """Whether it ends its turn."""
-        return self.kind in FINAL_KINDS
-
-    def _words(self, name: str) -> str | None:
-        words = self.data.get(name)
-        return words if isinstance(words, str) else None
+        return not FINAL_KINDS.isdisjoint(self.kinds)
 
 
 class Ack(BaseModel):
@@ -95,6 +122,6 @@ def decode_reply(body: object) -> Reply:
         reply = Reply.model_validate(value)
     except ValidationError as error:
         raise refusal(error, private=("data",)) from None
-    if not isinstance(reply.data.get("type"), str):
-        raise InvalidEvent("event.missing_field", "data.type is missing: a reply's data is an AG-UI event")
+    if not all(isinstance(event.get("type"), str) for event in reply.data):
+        raise InvalidEvent("event.missing_field", "data[].type is missing: data are AG-UI events")
     return reply

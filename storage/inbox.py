@@ -39,6 +39,7 @@ class NewEvent:
     time: datetime | None = None
     subject: str | None = None
     traceparent: str | None = None
+    correlation_id: str | None = None
     merchant_id: str | None = None
     conversation_id: str | None = None
 
@@ -55,6 +56,7 @@ class NewEvent:
             time=envelope.time,
             subject=envelope.subject,
             traceparent=envelope.traceparent,
+            correlation_id=envelope.correlationid,
             merchant_id=event.merchant_id,
             conversation_id=event.conversation_id,
         )
@@ -88,6 +90,7 @@ class InboxRow:
     time: datetime | None
     subject: str | None
     traceparent: str | None
+    correlation_id: str | None
     status: str
     attempts: int
     received_at: datetime
@@ -96,6 +99,9 @@ class InboxRow:
     age_seconds: float
     progress: dict[str, Any] | None
     """How far a handling in several transactions has come."""
+    error_code: str | None
+    error: str | None
+    """Why it is to be refused, if that is known already (`refuse_later`)."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,7 @@ def _columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:
         "times": [event.time for event in events],
         "subjects": [event.subject for event in events],
         "traceparents": [event.traceparent for event in events],
+        "correlations": [event.correlation_id for event in events],
         "datas": [dump(dict(event.data)) for event in events],
         "hashes": [event.content_hash for event in events],
         "merchants": [event.merchant_id for event in events],
@@ -195,6 +202,19 @@ def reject(
     return int(session.execute(SQL["reject"], {**values, **_reason(code, message)}).scalar_one())
 
 
+def refuse_later(
+    session: Session, named: Mapping[str, str], *, content_hash: bytes, code: str, message: str
+) -> int | None:
+    """Keep a message that is to be refused by whoever handles it, since its conversation has to be told.
+
+    `named` is what it says of itself: id, source, type, merchant_id, conversation_id and perhaps a correlationid.
+    Returns the row's key, or None if an event of the same identity was accepted.
+    """
+    values = {"correlationid": None, **named, "content_hash": content_hash, **_reason(code, message)}
+    found = session.execute(SQL["refuse_later"], values).scalar()
+    return None if found is None else int(found)
+
+
 def take(session: Session, key: int) -> InboxRow | None:
     """The event to handle next on the way to event `key`, locked until the end of the transaction.
 
@@ -216,13 +236,14 @@ def processed(session: Session, key: int) -> None:
     session.execute(SQL["processed"], {"key": key})
 
 
-def refuse(session: Session, key: int, code: str, message: str) -> None:
-    """Mark a taken event as unusable. If the same one was refused before, only that row's count rises."""
+def refuse(session: Session, key: int, code: str, message: str) -> bool:
+    """Mark a taken event as unusable. False if the same one was refused before: then only that row's count rises."""
     values = {"key": key, **_reason(code, message)}
     if session.execute(SQL["refused_before"], values).first() is not None:
         session.execute(SQL["forget"], {"key": key})
-    else:
-        session.execute(SQL["refuse"], values)
+        return False
+    session.execute(SQL["refuse"], values)
+    return True
 
 
 def postpone(session: Session, key: int, seconds: float) -> None:

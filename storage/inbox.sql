@@ -22,10 +22,12 @@ FROM (
 WITH new AS (
     SELECT *
     FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
-                CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:datas AS text[]),
-                CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:conversations AS text[]))
+                CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:correlations AS text[]),
+                CAST(:datas AS text[]), CAST(:hashes AS bytea[]), CAST(:merchants AS text[]),
+                CAST(:conversations AS text[]))
          WITH ORDINALITY
-         AS new (source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, place)
+         AS new (source, id, type, time, subject, traceparent, correlation_id, data, content_hash, merchant_id,
+                 conversation_id, place)
 ), crowds AS MATERIALIZED (
     -- Once for each merchant, not for each event.
     SELECT new.merchant_id,
@@ -33,9 +35,10 @@ WITH new AS (
     FROM (SELECT DISTINCT merchant_id FROM new) AS new
 )
 INSERT INTO events (
-    source, id, type, time, subject, traceparent, data, content_hash, merchant_id, conversation_id, hinted_at)
-SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, CAST(new.data AS jsonb),
-       new.content_hash, new.merchant_id, new.conversation_id,
+    source, id, type, time, subject, traceparent, correlation_id, data, content_hash, merchant_id, conversation_id,
+    hinted_at)
+SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, new.correlation_id,
+       CAST(new.data AS jsonb), new.content_hash, new.merchant_id, new.conversation_id,
        CASE WHEN new.conversation_id IS NOT NULL
                  AND row_number() OVER (PARTITION BY new.merchant_id ORDER BY new.place)
                      + coalesce(crowds.unhandled, 0) > :most
@@ -72,6 +75,12 @@ ON CONFLICT (source, id, content_hash) WHERE status = 'rejected' DO UPDATE SET
     processed_at = excluded.processed_at
 RETURNING key
 
+-- name: refuse_later
+INSERT INTO events (source, id, type, content_hash, correlation_id, merchant_id, conversation_id, error_code, error)
+VALUES (:source, :id, :type, :content_hash, :correlationid, :merchant_id, :conversation_id, :code, :message)
+ON CONFLICT (source, id) WHERE status <> 'rejected' DO NOTHING
+RETURNING key
+
 -- name: first_in_line
 -- The event to handle before event :key, or that event itself: those of one conversation are handled in the order of
 -- arrival, whichever wake-up comes first.
@@ -86,8 +95,9 @@ LEFT JOIN LATERAL (
 WHERE e.key = :key AND e.status = 'received'
 
 -- name: take
-SELECT key, source, id, type, data, time, subject, traceparent, status, attempts, received_at, merchant_id,
-       conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds, progress
+SELECT key, source, id, type, data, time, subject, traceparent, correlation_id, status, attempts, received_at, merchant_id,
+       conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds, progress,
+       error_code, error
 FROM events WHERE key = :key AND status = 'received' FOR NO KEY UPDATE
 
 -- name: keep_progress

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0008"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -172,6 +172,8 @@ class EventTable(Base):
     time: Mapped[datetime | None]
     subject: Mapped[str | None]
     traceparent: Mapped[str | None]
+    #: Of the producer's choice; every reply that the event sets off repeats it.
+    correlation_id: Mapped[str | None]
     data: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     #: sha256 over type and data: the same id with other content is refused.
     content_hash: Mapped[bytes]
@@ -347,6 +349,7 @@ class ReplyTable(Base):
         UniqueConstraint("turn_id", "sequence"),
         UniqueConstraint("turn_id", "key"),
         Index("replies_conversation", "conversation_id"),
+        Index("replies_apart", "event_key", unique=True, postgresql_where=text("event_key IS NOT NULL")),
         Index(
             "replies_due",
             text("LEAST(publishes, 7)"),  # the steps of outbox.BACKOFF_SECONDS
@@ -356,10 +359,12 @@ class ReplyTable(Base):
         OFTEN_VACUUMED,
     )
 
-    #: "turn_<turn id>:<sequence, six digits>:<16 random hexadecimal digits>"
+    #: "turn_<turn id>:<sequence, six digits>:<16 random hexadecimal digits>", or "event_<key>:000001:…"
     id: Mapped[str] = mapped_column(primary_key=True)
-    conversation_id: Mapped[str] = mapped_column(_cascade("conversations.id"))
-    turn_id: Mapped[int] = mapped_column(BigInteger, _cascade("turns.id"))
+    conversation_id: Mapped[str | None] = mapped_column(_cascade("conversations.id"))
+    turn_id: Mapped[int | None] = mapped_column(BigInteger, _cascade("turns.id"))
+    #: Instead of conversation and turn: the refused event that it answers, where there is no conversation to do it in.
+    event_key: Mapped[int | None] = mapped_column(BigInteger, _cascade("events.key"))
     sequence: Mapped[int]
     #: Makes a repeated append harmless, e.g. "2:text".
     key: Mapped[str]

@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import CursorResult
 
-from events import agui
-from events.reply import REPLY_TYPE
-from storage import sql, turns
+from events.reply import APART, REPLY_TYPE
+from storage import agui, sql, turns
+from storage.agui import Events
 from storage.database import Session
 from storage.sql import dump, storable
 
@@ -25,16 +25,18 @@ BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 FRESH_SECONDS = 1.0
 
 SOURCE = "/cj"
+#: The keys of the replies that announce a step's tool calls, and their results, are the step's number and these.
+CALLS, RESULTS = ":calls", ":results"
 
 SQL = sql.load("outbox")
 
 
 @dataclass(frozen=True)
 class NewReply:
-    """An AG-UI event to send; `key` is unique within the turn."""
+    """AG-UI events to send together; `key` is unique within the turn."""
 
     key: str
-    data: dict[str, Any]
+    data: Events
 
 
 @dataclass(frozen=True)
@@ -45,30 +47,49 @@ class OutgoingReply:
     body: dict[str, Any]
 
 
-def append(
-    session: Session,
-    *,
-    turn_id: int,
-    conversation_id: str,
-    turn_seq: int,
-    causation_id: str,
-    traceparent: str | None,
-    replies: Sequence[NewReply],
-) -> list[OutgoingReply]:
+@dataclass(frozen=True)
+class RefusedEvent:
+    """An event that was refused, as far as it could be read."""
+
+    key: int
+    id: str
+    merchant_id: str
+    conversation_id: str
+    traceparent: str | None = None
+    correlation_id: str | None = None
+    is_unreadable: bool = False
+    """Its content could not be read, so the same event will never do."""
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What the replies of a turn have in common."""
+
+    run_id: str
+    turn: int
+    conversation_id: str
+    merchant_id: str
+    event_id: str
+    traceparent: str | None
+    correlation_id: str | None
+
+
+def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[OutgoingReply]:
     """Add replies to a turn, in order; one whose key the turn already has is returned as it was committed.
 
     Sequences run from 000001 without gaps. The caller holds the turn (`turns.fence`, or `turns.expire` ended it).
     """
     if not replies:
         return []
-    last, now = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
+    last, now, *origin = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
+    sent_by = _Origin(f"turn_{turn_id}", *origin)
     known = _known(session, turn_id, replies) if last else {}
     new: list[tuple[int, NewReply, OutgoingReply]] = []
     for reply in replies:
         if reply.key in known:
             continue
         sequence = last + len(new) + 1
-        body = _envelope(turn_id, sequence, reply, now, conversation_id, turn_seq, causation_id, traceparent)
+        body = _envelope(sent_by, sequence, reply.data, now)
         known[reply.key] = OutgoingReply(body["id"], body)
         new.append((sequence, reply, known[reply.key]))
     if new:
@@ -78,9 +99,30 @@ def append(
             "keys": [reply.key for _, reply, _ in new],
             "bodies": [dump(outgoing.body) for _, _, outgoing in new],
         }
-        owner = {"turn_id": turn_id, "conversation_id": conversation_id}
+        owner = {"turn_id": turn_id, "conversation_id": sent_by.conversation_id}
         session.execute(SQL["append"], {**values, **owner, "now": now, "last_sequence": last + len(new)})
     return [known[key] for key in dict.fromkeys(reply.key for reply in replies)]
+
+
+def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: str) -> list[OutgoingReply]:
+    """Answer a refused event that has no conversation to be answered in: a run that errs, once for each event."""
+    whose = (refused.conversation_id, refused.merchant_id, refused.id, refused.traceparent, refused.correlation_id)
+    sent_by = _Origin(f"event_{refused.key}", APART, *whose)
+    events = [
+        *agui.run_started(refused.conversation_id, sent_by.run_id),
+        *agui.run_error(sent_by.run_id, code, sentence),
+    ]
+    body = _envelope(sent_by, 1, events, session.execute(SQL["now"]).scalar_one())
+    values = {"id": body["id"], "event_key": refused.key, "key": agui.END_KEY, "body": dump(body)}
+    is_new = session.execute(SQL["append_apart"], values).first() is not None
+    return [OutgoingReply(body["id"], body)] if is_new else []
+
+
+def tell_absorbed(session: Session, turn_id: int) -> list[OutgoingReply]:
+    """Say at once which later messages this turn answers, too."""
+    absorbed = turns.absorbed_by(session, turn_id)
+    told = [NewReply(f"absorbed:{item.turn_id}", agui.message_absorbed(item.event_id)) for item in absorbed]
+    return append(session, turn_id, told)
 
 
 def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[OutgoingReply]:
@@ -88,19 +130,19 @@ def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[O
     committed: list[OutgoingReply] = []
     for absorbed in turns.absorbed_by(session, turn_id):
         run_id = f"turn_{absorbed.turn_id}"
-        committed += append(
-            session,
-            turn_id=absorbed.turn_id,
-            conversation_id=conversation_id,
-            turn_seq=absorbed.seq,
-            causation_id=absorbed.event_id,
-            traceparent=None,
-            replies=[
-                NewReply(agui.STARTED_KEY, agui.run_started(conversation_id, run_id)),
-                NewReply(agui.END_KEY, agui.run_finished(conversation_id, run_id)),
-            ],
-        )
+        ended = agui.run_finished(conversation_id, run_id, absorbed_by=f"turn_{turn_id}")
+        run = [*agui.run_started(conversation_id, run_id), *ended]
+        committed += append(session, absorbed.turn_id, [NewReply(agui.END_KEY, run)])
     return committed
+
+
+def unanswered_calls(session: Session, turn_id: int) -> Events:
+    """For each tool call that was announced and has no result: the result that it will never have one."""
+    announced = session.execute(
+        SQL["unanswered_calls"], {"turn_id": turn_id, "calls": CALLS, "results": RESULTS}
+    ).scalar()
+    starts = [event for event in announced or () if event["type"] == "TOOL_CALL_START"]
+    return [event for start in starts for event in agui.tool_result(start["toolCallId"], agui.CANCELLED)]
 
 
 def mark_published(session: Session, ids: Sequence[str]) -> None:
@@ -138,29 +180,21 @@ def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> dict[
     return {key: OutgoingReply(reply_id, body) for key, reply_id, body in rows}
 
 
-def _envelope(
-    turn_id: int,
-    sequence: int,
-    reply: NewReply,
-    now: datetime,
-    conversation_id: str,
-    turn_seq: int,
-    causation_id: str,
-    traceparent: str | None,
-) -> dict[str, Any]:
+def _envelope(sent_by: _Origin, sequence: int, events: Events, now: datetime) -> dict[str, Any]:
     number = f"{sequence:06d}"
-    trace = {} if traceparent is None else {"traceparent": traceparent}
+    optional = {"correlationid": sent_by.correlation_id, "traceparent": sent_by.traceparent}
     return {
         "specversion": "1.0",
         # Not to be guessed: an ack is believed because only who has read the reply can name it.
-        "id": f"turn_{turn_id}:{number}:{secrets.token_hex(8)}",
+        "id": f"{sent_by.run_id}:{number}:{secrets.token_hex(8)}",
         "source": SOURCE,
         "type": REPLY_TYPE,
-        "subject": conversation_id,
+        "subject": sent_by.conversation_id,
         "time": now.isoformat(timespec="milliseconds"),
-        "turn": turn_seq,
+        "merchantid": sent_by.merchant_id,
+        "turn": sent_by.turn,
         "sequence": number,
-        "causationid": causation_id,
-        **trace,
-        "data": storable(reply.data),
+        "causationid": sent_by.event_id,
+        **{name: value for name, value in optional.items() if value is not None},
+        "data": storable(events),
     }

@@ -2,7 +2,9 @@
 
 -- name: lock_turn
 -- Appends to one turn queue up, so that its sequence has no gaps and no doubles.
-SELECT last_sequence, clock_timestamp() AS now FROM turns WHERE id = :turn_id FOR NO KEY UPDATE
+SELECT t.last_sequence, clock_timestamp() AS now, t.seq, t.conversation_id, t.merchant_id, e.id, e.traceparent,
+       e.correlation_id
+FROM turns t JOIN events e ON e.key = t.event_key WHERE t.id = :turn_id FOR NO KEY UPDATE OF t
 
 -- name: known
 SELECT key, id, body FROM replies WHERE turn_id = :turn_id AND key = ANY (CAST(:keys AS text[]))
@@ -15,6 +17,20 @@ INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, created_
 SELECT new.id, :conversation_id, :turn_id, new.sequence, new.key, CAST(new.body AS jsonb), :now
 FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS integer[]), CAST(:keys AS text[]), CAST(:bodies AS text[]))
      AS new (id, sequence, key, body)
+
+-- name: now
+SELECT clock_timestamp()
+
+-- name: append_apart
+INSERT INTO replies (id, event_key, sequence, key, body) VALUES (:id, :event_key, 1, :key, CAST(:body AS jsonb))
+ON CONFLICT (event_key) WHERE event_key IS NOT NULL DO NOTHING
+RETURNING id
+
+-- name: unanswered_calls
+SELECT r.body -> 'data' FROM replies r
+WHERE r.turn_id = :turn_id AND right(r.key, length(:calls)) = :calls
+  AND NOT EXISTS (
+      SELECT 1 FROM replies a WHERE a.turn_id = r.turn_id AND a.key = replace(r.key, :calls, :results))
 
 -- name: mark_published
 UPDATE replies SET published_at = clock_timestamp(), publishes = publishes + 1
@@ -36,5 +52,9 @@ WITH due AS (
         ORDER BY coalesce(published_at, created_at), turn_id, sequence LIMIT :limit) AS r
     ORDER BY r.created_at, r.turn_id, r.sequence LIMIT :limit
 )
-SELECT id, body FROM replies WHERE id = ANY (ARRAY (SELECT id FROM due)) AND acked_at IS NULL
-ORDER BY created_at, turn_id, sequence
+-- What the former version wrote leaves in the present form.
+SELECT r.id, CASE WHEN jsonb_typeof(r.body -> 'data') = 'array' THEN r.body ELSE r.body || jsonb_build_object(
+           'merchantid', t.merchant_id, 'data', jsonb_build_array(r.body -> 'data')) END
+FROM replies r LEFT JOIN turns t ON t.id = r.turn_id
+WHERE r.id = ANY (ARRAY (SELECT id FROM due)) AND r.acked_at IS NULL
+ORDER BY r.created_at, r.turn_id, r.sequence

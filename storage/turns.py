@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row
 
-from storage import sql
+from storage import agui, sql
 from storage.database import Session
 from storage.errors import LostTurn, UnknownConversation
 from storage.sql import dump, storable_text
@@ -29,6 +29,10 @@ LOOKS = 500
 PER_MERCHANT = 2
 #: Error code of a turn that was declined because too many of the merchant's turns waited.
 TOO_MANY_WAITING = "too_many_waiting"
+#: Of a turn that was over at once, because its event asked for no answer.
+NOTHING_TO_SAY = "nothing_to_say"
+#: The action of an event's turn that says the event was refused. The others count from 0.
+REFUSAL = -1
 #: Error code of a turn that a provider's filter refused: it is left out of later prompts, which would be refused, too.
 FILTERED = "model_filtered"
 #: Key of a kept assistant message: what the model's provider wants back with it (workers/model/habits.py).
@@ -55,29 +59,49 @@ Promised = Literal["store", "data"]
 
 
 @dataclass(frozen=True)
+class Move:
+    """A move of the conversation to another workflow, and what CJ says about it, if anything."""
+
+    source: str
+    target: str
+    said: str | None = None
+
+
+@dataclass(frozen=True)
 class TurnInput:
-    """What a turn answers."""
+    """What a turn answers. A turn of CJ's own only tells of `moves`."""
 
     sender: Sender
     text: str
     cleanup_trigger: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    moves: tuple[Move, ...] = ()
+    """What the event moved before the turn; told at its beginning."""
+    later_moves: tuple[Move, ...] = ()
+    """What the event moved after it; told at its end."""
     prefetched: tuple[str, ...] = ()
     """Data types that are being fetched, and that the turn begins with if they are there in time."""
 
     def to_json(self) -> dict[str, Any]:
+        moves = {"moves": self.moves, "later_moves": self.later_moves}
         return {
             "sender": self.sender,
             "text": self.text,
             "cleanup_trigger": self.cleanup_trigger,
             "metadata": dict(self.metadata),
             **({"prefetched": list(self.prefetched)} if self.prefetched else {}),
+            **{name: [vars(move) for move in made] for name, made in moves.items() if made},
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TurnInput":
-        said = value["sender"], value["text"], value["cleanup_trigger"], value["metadata"]
-        return cls(*said, tuple(value.get("prefetched", ())))
+        moves, later_moves = (tuple(Move(**move) for move in value.get(name, ())) for name in ("moves", "later_moves"))
+        text, metadata = value["text"], value["metadata"]
+        if value["sender"] == "cj" and "transition" in metadata:  # a turn of the former version
+            hop = metadata["transition"]
+            moves, text, metadata = (Move(hop["from"], hop["to"], text or None),), "", {}
+        prefetched = tuple(value.get("prefetched", ()))
+        return cls(value["sender"], text, value["cleanup_trigger"], metadata, moves, later_moves, prefetched)
 
 
 @dataclass(frozen=True)
@@ -173,9 +197,7 @@ class Silent:
 
     turn_id: int
     conversation_id: str
-    seq: int
-    event_id: str
-    traceparent: str | None
+    workflow: str
     connected: bool
     """Whether a store has just been connected, and the turn is about that."""
     waits: bool | None
@@ -359,6 +381,17 @@ def add_results(session: Session, claim: Claim, step: int, results: Sequence[Map
 def steps_of(session: Session, turn_id: int) -> list[StepRow]:
     """The committed steps of a turn, in order."""
     return [StepRow(*row) for row in session.execute(SQL["steps_of"], {"turn_id": turn_id})]
+
+
+def usage_of(session: Session, turn_id: int) -> list[agui.Usage]:
+    """What the kept answers of a turn cost, by model."""
+    return [agui.usage(*row) for row in session.execute(SQL["usage_of"], {"turn_id": turn_id})]
+
+
+def first_open(session: Session, conversation_id: str) -> int | None:
+    """The conversation's first unfinished turn, locked, if it waits; None if it runs, or is just being claimed."""
+    found = session.execute(SQL["first_open"], {"conversation_id": conversation_id}).scalar()
+    return None if found is None else int(found)
 
 
 def count_call(session: Session, claim: Claim, *, prompt_limit: int | None, tokens_per_day: int = 0) -> bool:

@@ -163,17 +163,16 @@ WITH due AS (
 ), noted AS (
     UPDATE turns SET words_due = NULL WHERE id = ANY (ARRAY (SELECT id FROM due)) RETURNING *
 )
-SELECT t.id, t.conversation_id, t.seq, e.id AS event_id, e.traceparent,
+SELECT t.id, t.conversation_id, coalesce(t.workflow, c.workflow) AS workflow,
        e.type = 'oauth_complete' AND e.data @> '{{"success": true, "provider": "shopify"}}' AS connected,
        t.waits_for = 'model' AS waits,
-       (SELECT count(*) FILTER (WHERE r.body #>> '{{data,type}}' = 'TOOL_CALL_START')
-               > count(*) FILTER (WHERE r.body #>> '{{data,type}}' = 'TOOL_CALL_END')
+       (SELECT count(*) FILTER (WHERE r.key LIKE '%calls') > count(*) FILTER (WHERE r.key LIKE '%results')
         FROM replies r WHERE r.turn_id = t.id) AS asks,
-       (SELECT c.last_turn FROM conversations c WHERE c.id = t.conversation_id) AS last_turn
-FROM noted t JOIN events e ON e.key = t.event_key
+       c.last_turn
+FROM noted t JOIN events e ON e.key = t.event_key JOIN conversations c ON c.id = t.conversation_id
 WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
   AND (t.waits_for = 'model' OR NOT EXISTS (
-      SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.body #>> '{{data,type}}' LIKE 'TEXT%'))
+      SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.body -> 'data' @> '[{{"type": "TEXT_MESSAGE_START"}}]'))
 ORDER BY t.id
 
 -- name: promises
@@ -251,6 +250,14 @@ SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :tur
 
 -- name: steps_of
 SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :turn_id ORDER BY step
+
+-- name: usage_of
+SELECT model, sum(coalesce(input_tokens, 0)), sum(coalesce(output_tokens, 0)) FROM steps
+WHERE turn_id = :turn_id AND model IS NOT NULL GROUP BY model ORDER BY model
+
+-- name: first_open
+SELECT t.id FROM turns t WHERE t.conversation_id = :conversation_id AND t.status = 'queued' AND {first_in_conversation}
+FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: lock_conversation
 SELECT 1 FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE

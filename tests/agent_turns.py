@@ -121,8 +121,8 @@ class AgentWorker:
         """The words of a turn: what CJ said, and the sentence of an error."""
         found = rows.query(
             self.database,
-            "SELECT coalesce(body -> 'data' ->> 'delta', body -> 'data' ->> 'message') FROM replies"
-            " WHERE turn_id = :id ORDER BY sequence",
+            "SELECT e ->> 'delta' FROM replies, jsonb_array_elements(body -> 'data') WITH ORDINALITY AS d (e, place)"
+            " WHERE turn_id = :id AND e ->> 'type' = 'TEXT_MESSAGE_CONTENT' ORDER BY sequence, place",
             id=turn_id,
         )
         return [words for (words,) in found if words]
@@ -133,7 +133,7 @@ class AgentWorker:
             (kind, code)
             for kind, code in rows.query(
                 self.database,
-                "SELECT body -> 'data' ->> 'type', body -> 'data' ->> 'code' FROM replies"
+                "SELECT body -> 'data' -> -1 ->> 'type', body -> 'data' -> -1 ->> 'code' FROM replies"
                 " WHERE turn_id = :id AND key = 'end'",
                 id=turn_id,
             )

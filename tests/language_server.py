@@ -5,14 +5,11 @@
         assert document.marks == []
         assert "prefetch" in document.completions(line, column)
 
-What it is stands in tests/editor/package-lock.json, with a hash of every package; npm brings it at the first use, and
-nothing else is loaded from anywhere.
+What it is stands in tests/editor/package-lock.json.
 """
 
-import fcntl
 import json
 import queue
-import shutil
 import subprocess
 import threading
 import time
@@ -22,29 +19,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from tests import npm
+
 FOLDER = Path(__file__).with_name("editor")
 LOCK = FOLDER / "package-lock.json"
-INSTALL_SECONDS = 90.0
 ANSWER_SECONDS = 20.0
 #: Without these the server would ask the internet for a catalogue of schemas.
 SETTINGS = {"yaml": {"schemaStore": {"enable": False}, "kubernetesCRDStore": {"enable": False}}}
 
 
 def installed() -> Path:
-    """The server's script, installed if it is not there as the lock names it. One process at a time does that."""
-    if shutil.which("npm") is None:
-        raise RuntimeError("npm is not installed: apt-get install npm")
-    made = FOLDER / "node_modules" / ".made"  # `npm ci` begins with removing its folder
-    with LOCK.open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = lock.read()
-        if not made.exists() or made.read_text() != wanted:
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_SECONDS)
-            if done.returncode != 0:
-                raise RuntimeError(f"npm ci failed in {FOLDER}:\n{done.stderr}")
-            made.write_text(wanted)
-    return FOLDER / "node_modules" / "yaml-language-server" / "bin" / "yaml-language-server"
+    """The server's script."""
+    return npm.installed(FOLDER) / "yaml-language-server" / "bin" / "yaml-language-server"
 
 
 @dataclass(frozen=True)

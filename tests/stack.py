@@ -47,7 +47,7 @@ class Gateway(ReplyCollector):
 
     def kinds(self, conversation_id: str) -> list[str]:
         """The AG-UI types of a conversation's replies."""
-        return [reply.kind for reply in self.of(conversation_id)]
+        return [kind for reply in self.of(conversation_id) for kind in reply.kinds]
 
     def ends(self, conversation_id: str) -> int:
         """How many turns of a conversation have ended."""

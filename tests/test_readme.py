@@ -69,12 +69,12 @@ def kind_of(block: str) -> str:
     """What a JSON example turns out to be. Raises InvalidEvent when it is nothing of the contract."""
     value = json.loads(block)
     if value.get("source") == "/cj":
-        return decode_reply(block.encode()).kind
+        return decode_reply(block.encode()).kinds[0]
     return parse(block.encode()).type if "type" in value else decode_ack(block.encode()).id
 
 
 def test_json_examples_of_the_contract_are_what_they_claim() -> None:
-    kinds = ["oauth_complete", "message_received", "TEXT_MESSAGE_CHUNK", "turn_9:000003:5f0c19d2a7b3e846"]
+    kinds = ["oauth_complete", "message_received", "TEXT_MESSAGE_START", "turn_9:000003:5f0c19d2a7b3e846"]
     assert [kind_of(block) for block in blocks("json", CONTRACT)] == kinds
 
 

@@ -20,6 +20,8 @@ from celery import Celery
 from pydantic import SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
+from events import queues
+from events.errors import WrongQueue
 from shopify import oauth
 from shopify.client import ShopifyClient
 from shopify.oauth import App, TokenPair
@@ -283,7 +285,7 @@ def refuse(problem: str) -> NoReturn:
 
 
 def _check(built: Resources, kinds: Sequence[str]) -> None:
-    """Check workflows, keys, model names and the database schema. Raises CannotStart."""
+    """Check workflows, keys, model names, the database schema and the queues. Raises CannotStart."""
     try:
         built.workflows  # noqa: B018 - loading is the check
     except InvalidWorkflows as error:
@@ -297,6 +299,7 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         raise CannotStart(problem)
     if any(kind in TOKEN_KINDS for kind in kinds):
         _once_postgres_answers(lambda: _check_stored_keys(built))
+    _check_queues(built.settings)
     _warn_of_excess(built, kinds)
 
 
@@ -307,6 +310,15 @@ def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:
         sentences += roles.excess(roles.standing(session), kinds)
     for sentence in sentences:
         log.warning("this process has more rights than it needs", reason=sentence)
+
+
+def _check_queues(settings: Settings) -> None:
+    try:
+        queues.check(settings.broker_url)
+    except WrongQueue as error:
+        raise CannotStart(error.message) from error
+    except Exception as error:  # noqa: BLE001 - a broker that is away is waited for, as later
+        log.warning("the queues could not be checked", reason=type(error).__name__)
 
 
 def _check_vault(built: Resources) -> None:

@@ -30,7 +30,7 @@ from kombu.message import Message
 
 from events import queues
 from events.broker.redis_queue import RedisQueue
-from events.errors import BrokerUnavailable, reason
+from events.errors import BrokerUnavailable, WrongQueue, reason
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class PlainConsumer:
         return self._current is not None
 
     def receive(self, seconds: float) -> Delivery | None:
-        """The next delivery, waited for at most `seconds` (plus what one try to connect may take)."""
+        """The next delivery, waited for at most `seconds` (plus what one try to connect takes). Raises WrongQueue."""
         link = self._current or self._open(seconds)
         if link is None:
             return None
@@ -205,6 +205,8 @@ class PlainConsumer:
             return None
         try:
             link = _OpenConnection(self._broker, self.queue, self._publishes, self._prefetch)
+        except WrongQueue:
+            raise
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
             return None

@@ -92,7 +92,7 @@ def turns_of(stack: Stack, conversation_id: str) -> list[list[Reply]]:
 
 def assert_each_ends_once(stack: Stack, conversation_id: str) -> None:
     for turn in turns_of(stack, conversation_id):
-        assert [reply.kind for reply in turn].count("RUN_STARTED") == 1
+        assert [kind for reply in turn for kind in reply.kinds].count("RUN_STARTED") == 1
         assert [reply.final for reply in turn] == [False] * (len(turn) - 1) + [True]
 
 

@@ -46,7 +46,8 @@ def test_an_event_put_by_kombu_alone_is_answered_as_the_contract_says(stack: Sta
         assert reply.source == "/cj"
         assert reply.type == "cj.reply"
         assert reply.causationid == sent["id"]
-        TypeAdapter(AgUiEvent).validate_python(reply.data)
+        for found in reply.data:
+            TypeAdapter(AgUiEvent).validate_python(found)
     stack.wait_row(
         "select count(*) from replies where conversation_id = :id and acked_at is null",
         lambda rows: rows == [(0,)],

@@ -69,8 +69,8 @@ def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, poi
     wait_until(lambda: not killer.is_pending(kind, point), limit=20, what=f"{kind} to reach {point}")
     replies = stack.gateway.wait_for_ends(someone.conversation_id, limit=40)
     assert [reply.sequence for reply in replies] == [f"{n:06d}" for n in range(1, len(replies) + 1)]
-    assert [reply.kind for reply in replies].count("RUN_STARTED") == 1
-    assert replies[-1].kind == "RUN_FINISHED"
+    assert [kind for reply in replies for kind in reply.kinds].count("RUN_STARTED") == 1
+    assert replies[-1].kinds[-1] == "RUN_FINISHED"
     said = stack.gateway.texts(someone.conversation_id)
     assert len(said) == len(set(said))
     assert [words for words in said if "customers in your store" in words] == said[:1]
@@ -114,12 +114,12 @@ def test_a_turn_that_kills_every_worker_ends_with_an_apology_and_the_conversatio
             stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
         wait_until(lambda: not killer.is_pending("agent", "model.before"), limit=40, what=f"death {death}")
     replies = stack.gateway.wait_for_ends(someone.conversation_id, limit=40)
-    assert replies[-1].kind == "RUN_ERROR"
-    assert replies[-1].data["code"] == "turn_lost"
+    assert replies[-1].kinds[-1] == "RUN_ERROR"
+    assert replies[-1].data[-1]["code"] == "turn_lost"
     [(status, failures)] = stack.rows(
         "select status, failures from turns where conversation_id = :id", id=someone.conversation_id
     )
     assert (status, failures) == ("dead", 3)
     stack.say(someone.merchant_id, someone.conversation_id, "How many customers do I have?")
     replies = stack.gateway.wait_for_ends(someone.conversation_id, 2, limit=40)
-    assert replies[-1].kind == "RUN_FINISHED"
+    assert replies[-1].kinds[-1] == "RUN_FINISHED"

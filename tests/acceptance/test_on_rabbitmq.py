@@ -56,9 +56,9 @@ def is_whole(stack: Stack, conversation_id: str) -> bool:
     )
 
 
-def shown(stack: Stack, conversation_id: str) -> list[tuple[int, str, str, bool]]:
+def shown(stack: Stack, conversation_id: str) -> list[tuple[int, str, tuple[str, ...], bool]]:
     """What a conversation was shown, for failure messages."""
-    return [(reply.turn, reply.sequence, reply.kind, reply.final) for reply in stack.gateway.of(conversation_id)]
+    return [(reply.turn, reply.sequence, reply.kinds, reply.final) for reply in stack.gateway.of(conversation_id)]
 
 
 def wait_until_acked(stack: Stack) -> None:

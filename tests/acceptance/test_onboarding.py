@@ -25,8 +25,8 @@ def test_the_first_words_are_true_and_come_one_by_one(stack: Stack, someone: Som
     assert counts.time is not None
     assert (recent.time - counts.time).total_seconds() >= 1.0
     assert "support system" in (said[-1].text or "")
-    assert replies[0].kind == "RUN_STARTED"
-    assert replies[-1].kind == "RUN_FINISHED"
+    assert replies[0].kinds[0] == "RUN_STARTED"
+    assert replies[-1].kinds[-1] == "RUN_FINISHED"
     assert [reply.sequence for reply in replies] == [f"{n:06d}" for n in range(1, len(replies) + 1)]
 
 
@@ -46,7 +46,7 @@ def test_stores_of_every_size_read_naturally(stack: Stack, someone: Someone, siz
 def test_after_the_insights_the_conversation_is_open_ended(stack: Stack, someone: Someone) -> None:
     connect(stack, someone)
     replies = stack.gateway.wait_for_ends(someone.conversation_id)
-    moves = [reply.data["value"] for reply in replies if reply.kind == "CUSTOM"]
+    moves = [event["value"] for reply in replies for event in reply.data if event["type"] == "CUSTOM"]
     assert moves == [{"from": "shopify_onboarding", "to": "ad_hoc_support"}]
     [(workflow,)] = stack.rows("select workflow from conversations where id = :id", id=someone.conversation_id)
     assert workflow == "ad_hoc_support"
@@ -60,7 +60,9 @@ def test_the_merchant_is_answered_with_the_history(stack: Stack, someone: Someon
     truth = stack.store.truth(someone.shop_domain)
     assert f"{truth['customers']:,}" in stack.gateway.texts(someone.conversation_id)[-1]
     second = [reply for reply in stack.gateway.of(someone.conversation_id) if reply.turn == 2]
-    assert "TOOL_CALL_START" not in [reply.kind for reply in second]  # the counts are in the history already
+    assert "TOOL_CALL_START" not in [
+        kind for reply in second for kind in reply.kinds
+    ]  # the counts are in the history already
     [(workflow,)] = stack.rows(
         "select workflow from turns where conversation_id = :id and seq = 2", id=someone.conversation_id
     )
@@ -96,7 +98,7 @@ def test_a_connected_merchant_begins_in_support(stack: Stack, someone: Someone) 
     stack.publish("conversation_started", started, source="/gateway")
     replies = stack.gateway.wait_for_ends(someone.conversation_id)
     assert "already connected" in stack.gateway.texts(someone.conversation_id)[0]
-    assert any(reply.data.get("name") == "workflow_transition" for reply in replies)
+    assert any(event.get("name") == "workflow_transition" for reply in replies for event in reply.data)
 
 
 def test_a_disconnected_store_leads_back_to_onboarding_and_a_new_connection_out_again(

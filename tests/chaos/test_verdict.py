@@ -21,7 +21,7 @@ def shown(turn: int, sequence: int) -> Shown:
     data = (
         {"type": "RUN_FINISHED"}
         if sequence == 2
-        else {"type": "TEXT_MESSAGE_CHUNK", "messageId": f"turn_{turn}-m1", "delta": "Hello"}
+        else {"type": "TEXT_MESSAGE_START", "messageId": f"turn_{turn}-m1", "delta": "Hello"}
     )
     return Shown(
         0.0,
@@ -31,9 +31,10 @@ def shown(turn: int, sequence: int) -> Shown:
             source="/cj",
             type="cj.reply",
             subject="c",
+            merchantid="m1",
             turn=turn,
             sequence=f"{sequence:06d}",
-            data=data,
+            data=[data],
         ),
     )
 

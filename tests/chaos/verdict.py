@@ -86,7 +86,9 @@ def _judge_events(
 
 def _judge_replies(verdict: Verdict, replies: Sequence[ReplyRow], shown: Sequence[Shown]) -> None:
     times = Counter(item.reply.id for item in shown)
-    messages = Counter(str(item.reply.data["messageId"]) for item in shown if item.reply.text is not None)
+    messages = Counter(
+        str(event["messageId"]) for item in shown for event in item.reply.data if event["type"] == "TEXT_MESSAGE_START"
+    )
     committed = {row.id for row in replies}
     verdict.lost += [f"reply {row.id} was never shown" for row in replies if not times[row.id]]
     verdict.lost += [f"reply {row.id} was never acked" for row in replies if not row.acked]

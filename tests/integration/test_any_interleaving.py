@@ -21,10 +21,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from events import agui, decode_reply
+from events import decode_reply
 from events.ordering import Offer, ReplyOrder
 from events.reply import Reply
-from storage import inbox, merchants, outbox
+from storage import agui, inbox, merchants, outbox
 from storage.database import Database
 from storage.errors import LostTurn
 from storage.inbox import Accepted, NewEvent
@@ -268,8 +268,8 @@ class System(RuleBasedStateMachine):
     def last_step(self, state: TurnState) -> list[OutgoingReply] | None:
         number = len(state.steps)
         answer = NewStep(number, {"role": "assistant", "content": "that is it"})
-        said = [NewReply(f"{number}:text", agui.text(f"m{number}", "that is it"))]
-        ended = self.transactions(state).finish(state, answer=answer, replies=said, unless_newer=rows.ROOM)
+        said = agui.text(f"m{number}", "that is it")
+        ended = self.transactions(state).finish(state, answer=answer, said=said, unless_newer=rows.ROOM)
         return None if ended is None else ended.replies
 
     def fenced(self, state: TurnState, work: Callable[[], Any], is_told: bool = True) -> None:
@@ -324,18 +324,19 @@ class System(RuleBasedStateMachine):
 
     @invariant()
     def replies_have_no_holes_and_turns_one_end(self) -> None:
-        for turn_id, status, parent, last, sequences, kinds in rows.query(
+        for turn_id, status, parent, last, sequences, replies in rows.query(
             self.database,
             """SELECT t.id, t.status, p.status, t.last_sequence,
                 array(SELECT sequence FROM replies r WHERE r.turn_id = t.id ORDER BY sequence),
-                array(SELECT body -> 'data' ->> 'type' FROM replies r WHERE r.turn_id = t.id ORDER BY sequence)
+                (SELECT jsonb_agg(body -> 'data' ORDER BY sequence) FROM replies r WHERE r.turn_id = t.id)
                 FROM turns t LEFT JOIN turns p ON p.id = t.absorbed_by""",
         ):
             assert sequences == list(range(1, last + 1)), turn_id
             has_ended = status in ("done", "dead") and parent in (None, "done", "dead")
-            ends = [place for place, kind in enumerate(kinds, 1) if kind in ("RUN_FINISHED", "RUN_ERROR")]
-            assert ends == ([last] if has_ended else []), (turn_id, status, kinds)
-            assert kinds.count("RUN_STARTED") == (1 if kinds else 0)
+            found = [(place, event["type"]) for place, data in enumerate(replies or (), 1) for event in data]
+            ends = [place for place, kind in found if kind in ("RUN_FINISHED", "RUN_ERROR")]
+            assert ends == ([last] if has_ended else []), (turn_id, status, found)
+            assert [kind for _, kind in found].count("RUN_STARTED") == (1 if found else 0)
 
     @invariant()
     def a_done_turn_has_all_its_steps(self) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from events import queues
 from events.replies import Reply
-from storage import conversations, inbox, outbox, turns
+from storage import agui, conversations, inbox, outbox, turns
 from storage.database import Database
 from storage.outbox import NewReply
 from storage.turns import Claim, TurnInput
@@ -50,7 +50,7 @@ def messages(broker_url: str, queue: str) -> list[Any]:
 
 
 def put_reply(
-    broker_url: str, conversation_id: str, sequence: int, data: dict[str, Any], cause: str = "e1", turn: int = 1
+    broker_url: str, conversation_id: str, sequence: int, data: list[dict[str, Any]], cause: str = "e1", turn: int = 1
 ) -> None:
     reply = Reply(
         specversion="1.0",
@@ -58,6 +58,7 @@ def put_reply(
         source="/cj",
         type="cj.reply",
         subject=conversation_id,
+        merchantid="m1",
         time=datetime.now(UTC),
         turn=turn,
         sequence=f"{sequence:06}",
@@ -68,12 +69,12 @@ def put_reply(
         queues.put(connection.Producer(auto_declare=False), queues.REPLIES, reply.encode())
 
 
-def says(words: str) -> dict[str, Any]:
-    return {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m1", "role": "assistant", "delta": words}
+def says(words: str) -> list[dict[str, Any]]:
+    return agui.text("m1", words)
 
 
-MOVED = {"type": "CUSTOM", "name": "workflow_transition", "value": {"from": "a", "to": "b"}}
-END = {"type": "RUN_FINISHED", "threadId": "c1", "runId": "turn_1"}
+MOVED = agui.workflow_transition("a", "b")
+END = agui.run_finished("c1", "turn_1")
 
 
 def connect(terminal: Terminal, *options: str) -> Any:
@@ -141,7 +142,7 @@ def test_replies_are_shown_and_acked(terminal: Terminal, valkey_url: str) -> Non
 def test_replies_as_json(terminal: Terminal, valkey_url: str) -> None:
     put_reply(valkey_url, "c1", 1, says("Hello"))
     shown = json.loads(terminal("replies", "--once", "1", "--json").stdout)
-    assert (shown["subject"], shown["data"]["delta"]) == ("c1", "Hello")
+    assert (shown["subject"], shown["data"][1]["delta"]) == ("c1", "Hello")
 
 
 def test_chat_publishes_what_is_typed_and_shows_the_answer(terminal: Terminal, valkey_url: str) -> None:
@@ -163,17 +164,14 @@ def test_chat_publishes_what_is_typed_and_shows_the_answer(terminal: Terminal, v
     assert "(another conversation) another turn 1: CJ: not for you" in shown
 
 
-def test_a_scripted_chat_does_not_take_the_first_move_for_the_answer(terminal: Terminal, valkey_url: str) -> None:
-    """A connected merchant's new conversation starts in another workflow, which a separate turn announces."""
+def test_a_scripted_chat_waits_for_the_end_of_the_run(terminal: Terminal, valkey_url: str) -> None:
+    """A connected merchant's new conversation starts in another workflow, of which the run tells first."""
 
     def answer() -> None:
         (heard,) = wait_until(lambda: messages(valkey_url, queues.EVENTS), what="the merchant's message")
         put_reply(valkey_url, "c1", 1, MOVED, cause=heard["id"])
-        put_reply(valkey_url, "c1", 2, END, cause=heard["id"])
         wait_until(lambda: len(messages(valkey_url, queues.ACKS)) >= 1, what="the gateway's ack")
-        put_reply(valkey_url, "c1", 1, says("Quiet, 3 orders."), cause=heard["id"], turn=2)
-        put_reply(valkey_url, "c1", 2, MOVED, cause=heard["id"], turn=2)
-        put_reply(valkey_url, "c1", 3, END, cause=heard["id"], turn=2)
+        put_reply(valkey_url, "c1", 2, [*says("Quiet, 3 orders."), *MOVED, *END], cause=heard["id"])
 
     cj = threading.Thread(target=answer)
     cj.start()
@@ -297,15 +295,7 @@ def test_timeline_tells_the_whole_story_in_order(terminal: Terminal, database: D
         turns.add_step(session, claim, 1, {"role": "assistant", "content": None, "tool_calls": [call]}, model="demo")
         turns.add_results(session, claim, 1, [{"role": "tool", "tool_call_id": "k", "content": "{}"}])
     with database.transaction() as session:
-        outbox.append(
-            session,
-            turn_id=claim.turn_id,
-            conversation_id="c1",
-            turn_seq=1,
-            causation_id="e1",
-            traceparent=None,
-            replies=[NewReply("1:text", says("68 customers."))],
-        )
+        outbox.append(session, claim.turn_id, [NewReply("1:text", says("68 customers."))])
         turns.finish(session, claim)
     accept(database, "e2")
     found = terminal.json("timeline", "c1")

@@ -216,9 +216,8 @@ def test_what_is_wrong_with_the_database_is_no_messages_fault(database: Database
 @pytest.mark.parametrize("id", ["turn_1:000001\x00", "turn_1:000001\ud800", "\x00", "turn_9:0x", "x" * 200, None, 7])
 def test_an_ack_that_names_nothing_of_ours_stops_no_other(database: Database, intake: Intake, id: object) -> None:
     claimed = claim(database, queue(database))
-    whose: dict[str, Any] = {"conversation_id": "c1", "turn_seq": 1, "causation_id": "e", "traceparent": None}
     with database.transaction() as session:
-        [reply] = outbox.append(session, turn_id=claimed.turn_id, **whose, replies=[NewReply("a", {})])
+        [reply] = outbox.append(session, claimed.turn_id, [NewReply("a", [{}])])
     acks = [json.dumps({"id": id}).encode(), json.dumps({"id": reply.id}).encode()]
     assert intake.acks(cast(Sequence[Delivery], [Message(ack) for ack in acks]))
     assert query(database, "SELECT acked_at IS NOT NULL FROM replies") == [(True,)]

@@ -49,13 +49,14 @@ def a_process_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 def reply(place: str, conversation: str = "c", **attributes: Any) -> bytes:
     """A reply `turn.sequence`, with `!` when it ends the turn."""
     turn, sequence = place.rstrip("!").split(".")
-    kind = {"type": "RUN_FINISHED"} if place.endswith("!") else {"type": "TEXT_MESSAGE_CHUNK", "delta": place}
+    kind = {"type": "RUN_FINISHED"} if place.endswith("!") else {"type": "TEXT_MESSAGE_CONTENT", "delta": place}
     body = {
         "specversion": "1.0",
         "id": f"{conversation}:{place}",
         "source": "/cj",
         "type": "cj.reply",
         "subject": conversation,
+        "merchantid": "m1",
         "turn": int(turn),
         "sequence": sequence.zfill(6),
         "data": kind,

@@ -39,9 +39,10 @@ def reply(number: int) -> bytes:
         "source": "/cj",
         "type": "cj.reply",
         "subject": "c",
+        "merchantid": "m1",
         "turn": 1,
         "sequence": f"{number:06}",
-        "data": {"type": "TEXT_MESSAGE_CHUNK", "delta": "…"},
+        "data": [{"type": "TEXT_MESSAGE_CONTENT", "delta": "…"}],
     }
     return json.dumps(body).encode()
 

@@ -140,7 +140,7 @@ def test_a_merchants_messages_do_not_stand_before_everybody_elses(database: Data
     in_order = """SELECT bool_and(b.seq > a.seq) FROM turns a JOIN turns b ON b.conversation_id = a.conversation_id
         AND b.event_key > a.event_key"""
     assert query(database, in_order) == [(True,)]
-    assert sum(reply["data"]["type"] == "RUN_ERROR" for reply in told.replies) == 91
+    assert sum(reply["data"][-1]["type"] == "RUN_ERROR" for reply in told.replies) == 91
     # Those he may send are handled at once, what is too much a few at a time.
     assert sum(seconds > 0 for seconds in told.pauses) >= 80 / inbox.PER_MERCHANT
     assert told.pauses.index(OVER_LIMIT_PAUSE_SECONDS) > 1
@@ -191,10 +191,10 @@ def test_above_the_limit_a_message_is_answered_with_a_sentence(database: Databas
     assert query(database, "SELECT status, error, seq FROM turns WHERE conversation_id = 'c1'") == [
         ("done", "too_many_waiting", 1)
     ]
-    assert [reply["data"]["type"] for reply in told.replies] == ["RUN_ERROR"]
+    assert [reply["data"][-1]["type"] for reply in told.replies] == ["RUN_ERROR"]
     end = told.replies[-1]
-    assert (end["data"]["code"], end["turn"], end["sequence"]) == ("too_many_waiting", 1, "000001")
-    assert "send it again" in end["data"]["message"]
+    assert (end["data"][-1]["code"], end["turn"], end["sequence"]) == ("too_many_waiting", 1, "000001")
+    assert "send it again" in end["data"][-1]["message"]
     assert query(database, "SELECT DISTINCT status FROM events") == [("processed",)]
     assert told.turns == []
     assert over_limit() == counted + 1
@@ -206,7 +206,8 @@ def test_below_it_and_for_others_nothing_changes(database: Database) -> None:
     handle(database, told, "message_received", {"text": "the fifth"})
     handle(database, told, "message_received", {"text": "hi", "merchant_id": "m2"}, "c2")
     assert query(database, "SELECT status FROM turns WHERE conversation_id IN ('c1', 'c2')") == [("queued",)] * 2
-    assert told.replies == []
+    assert [reply["data"][-1].get("value", {}).get("reason") for reply in told.replies] == [None, "limit"]
+    assert {reply["merchantid"] for reply in told.replies} == {"m1"}
 
 
 def test_handling_a_refused_message_again_changes_nothing(database: Database) -> None:
@@ -229,7 +230,7 @@ def test_whatever_a_merchant_can_send_is_bounded(database: Database, kind: str) 
         handle(database, told, kind, data, f"n{number}")
     [(waiting,)] = query(database, "SELECT count(*) FROM turns WHERE status = 'queued'")
     assert waiting <= 10
-    assert sum(reply["data"]["type"] == "RUN_ERROR" for reply in told.replies) == 30 - waiting
+    assert sum(reply["data"][-1]["type"] == "RUN_ERROR" for reply in told.replies) == 30 - waiting
 
 
 def test_connecting_and_leaving_have_their_effect_whatever_waits(database: Database) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from events import agui
-from storage import merchants, outbox, privacy, turns
+from storage import agui, merchants, outbox, privacy, turns
 from storage.database import Database
 from storage.errors import LostTurn, StorageUnavailable
 from storage.mentions import Person
@@ -53,15 +52,7 @@ def turn(
         turns.add_step(session, claimed, 0, {"role": "assistant", "content": said, "tool_calls": [{"id": "x"}]})
         content = {"success": True, "data_type": "recent_orders", "data": {"orders": orders or []}}
         turns.add_results(session, claimed, 0, [{"tool_call_id": "x", "name": "shopify_data", "content": content}])
-        outbox.append(
-            session,
-            turn_id=claimed.turn_id,
-            conversation_id=claimed.conversation_id,
-            turn_seq=claimed.seq,
-            causation_id=claimed.event_id,
-            traceparent=None,
-            replies=[NewReply("said", agui.text("m0", said))],
-        )
+        outbox.append(session, claimed.turn_id, [NewReply("said", agui.text("m0", said))])
     return claimed
 
 

@@ -107,15 +107,7 @@ def test_workers_that_oversleep_their_lease_say_nothing_twice(database: Database
     def say(claimed: Claim, key: str) -> None:
         with database.transaction() as session:
             turns.fence(session, claimed)
-            outbox.append(
-                session,
-                turn_id=claimed.turn_id,
-                conversation_id=claimed.conversation_id,
-                turn_seq=claimed.seq,
-                causation_id=claimed.event_id,
-                traceparent=None,
-                replies=[NewReply(key, {"attempt": claimed.attempt})],
-            )
+            outbox.append(session, claimed.turn_id, [NewReply(key, [{"attempt": claimed.attempt}])])
             if key == "end":
                 turns.finish(session, claimed)
 
@@ -148,17 +140,9 @@ def test_replies_appended_at_once_get_sequences_without_gaps(database: Database)
     claimed = claim(database, queue(database))
 
     def append(number: int) -> None:
-        replies = [NewReply(f"{number % 5}:{part}", {"type": "X"}) for part in range(3)]
+        replies = [NewReply(f"{number % 5}:{part}", [{"type": "X"}]) for part in range(3)]
         with database.transaction() as session:
-            outbox.append(
-                session,
-                turn_id=claimed.turn_id,
-                conversation_id="c1",
-                turn_seq=1,
-                causation_id="e",
-                traceparent=None,
-                replies=replies,
-            )
+            outbox.append(session, claimed.turn_id, replies)
 
     at_once(append, range(10))
     rows = query(database, "SELECT sequence FROM replies ORDER BY sequence")

@@ -16,8 +16,7 @@ import redis
 from celery import Celery
 from prometheus_client import REGISTRY
 
-from events import agui
-from storage import inbox, outbox, privacy, turns
+from storage import agui, inbox, outbox, privacy, turns
 from storage.cache import Cache
 from storage.database import Database
 from storage.errors import LostTurn, StorageUnavailable
@@ -86,15 +85,7 @@ def told(database: Database, *, conversation_id: str = "c_m1", ack: bool = False
     with database.transaction() as session:
         turns.add_step(session, held, 0, {"role": "assistant", "content": said, "tool_calls": [call]})
         turns.add_results(session, held, 0, [{"tool_call_id": "x", "name": "f", "content": bought()}])
-        [reply] = outbox.append(
-            session,
-            turn_id=held.turn_id,
-            conversation_id=conversation_id,
-            turn_seq=held.seq,
-            causation_id=held.event_id,
-            traceparent=None,
-            replies=[NewReply("said", agui.text("m0", said))],
-        )
+        [reply] = outbox.append(session, held.turn_id, [NewReply("said", agui.text("m0", said))])
         if ack:
             outbox.acknowledge(session, [reply.id])
     finish(database, held)

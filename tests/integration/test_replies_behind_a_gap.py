@@ -17,9 +17,10 @@ def reply(sequence: int) -> Reply:
         source="/cj",
         type="cj.reply",
         subject="c",
+        merchantid="m1",
         turn=1,
         sequence=f"{sequence:06d}",
-        data={"type": "TEXT_MESSAGE_CHUNK", "messageId": f"m{sequence}", "delta": "x"},
+        data=[{"type": "TEXT_MESSAGE_CONTENT", "messageId": f"m{sequence}", "delta": "x"}],
     )
 
 

@@ -44,15 +44,7 @@ def ended(database: Database) -> int:
         claim = turns.claim(session, turn_id, lease_seconds=10, owner="me")
         assert isinstance(claim, Claim)
         turns.add_step(session, claim, 0, {"role": "assistant", "content": "hi"})
-        replies = outbox.append(
-            session,
-            turn_id=turn_id,
-            conversation_id="c",
-            turn_seq=1,
-            causation_id="1",
-            traceparent=None,
-            replies=[NewReply("end", {"type": "RUN_FINISHED"})],
-        )
+        replies = outbox.append(session, turn_id, [NewReply("end", [{"type": "RUN_FINISHED"}])])
         turns.finish(session, claim)
         outbox.acknowledge(session, [reply.id for reply in replies])
     return turn_id

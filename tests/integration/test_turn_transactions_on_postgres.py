@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from events import agui
-from storage import merchants
+from storage import agui, merchants
 from storage.database import Database
 from storage.outbox import NewReply
 from storage.vault import Vault, new_key_text
@@ -32,7 +31,7 @@ def test_a_turn_tells_once_that_it_has_begun(database: Database) -> None:
         opened = transactions.open(turn_id)
         assert isinstance(opened, tuple)
         state, replies = opened
-        told += [reply.body["data"]["type"] for reply in replies]
+        told += [event["type"] for reply in replies for event in reply.body["data"]]
         transactions.release(state.claim)
     assert told == ["RUN_STARTED"]
 
@@ -45,8 +44,9 @@ def connect(database: Database) -> None:
 
 
 def said(database: Database) -> list[str]:
-    found = rows.query(database, "SELECT body #>> '{data,delta}', body #>> '{data,message}' FROM replies ORDER BY id")
-    return [str(words) for row in found for words in row if words is not None]
+    events = "SELECT e ->> 'delta' FROM replies, jsonb_array_elements(body -> 'data') AS e ORDER BY turn_id, sequence"
+    found = rows.query(database, events)
+    return [str(words) for (words,) in found if words is not None]
 
 
 def test_whoever_wrote_them_words_leave_as_plain_text(database: Database) -> None:
@@ -65,7 +65,7 @@ def test_whoever_wrote_them_words_leave_as_plain_text(database: Database) -> Non
         elif way == "replies":
             transactions.add_replies(state, [reply])
         error = ("some.code", evil) if way == "error" else None
-        transactions.finish(state, replies=[reply] if way in ("answer", "long") else [], error=error)
+        transactions.finish(state, said=reply.data if way in ("answer", "long") else [], error=error)
     words = said(database)
     assert words[:4] == ["x orders (https://admin.shopify.com/store/acme/orders) hi"] * 4
     assert len(words[4]) <= 500
@@ -83,5 +83,5 @@ def test_the_shops_own_website_is_known_from_its_data(database: Database) -> Non
     content = {"success": True, "data_type": "overview", "data": {"shop": {"website": "www.acme.example"}}}
     transactions.add_results(state, 0, [{"tool_call_id": "c", "name": "shopify_data", "content": content}], [])
     words = "Yours is www.acme.example/sale, not www.evil.example/sale."
-    transactions.finish(state, replies=[NewReply("text", agui.text("m", words))])
+    transactions.finish(state, said=agui.text("m", words))
     assert said(database) == ["Yours is www.acme.example/sale, not (link removed)."]

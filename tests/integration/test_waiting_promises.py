@@ -106,15 +106,7 @@ def reply_of(database: Database) -> tuple[int, str]:
     """A running turn whose lease has run out, with a reply that was never published."""
     claimed = claim(database, queue(database, conversation_id="o1", merchant_id="o1"))
     with database.transaction() as session:
-        [reply] = outbox.append(
-            session,
-            turn_id=claimed.turn_id,
-            conversation_id="o1",
-            turn_seq=1,
-            causation_id="e",
-            traceparent=None,
-            replies=[NewReply("a", {})],
-        )
+        [reply] = outbox.append(session, claimed.turn_id, [NewReply("a", [{}])])
     execute(database, "UPDATE replies SET created_at = clock_timestamp() - interval '2 s'")
     let_lease_run_out(database, claimed.turn_id)
     return claimed.turn_id, reply.id

@@ -48,7 +48,14 @@ def silent(database: Database, workflows: WorkflowSet) -> Resources:
     nobody = Silent()
     return cast(
         Resources,
-        SimpleNamespace(database=database, workflows=workflows, wake_ups=nobody, cache=nobody, settings=Settings()),
+        SimpleNamespace(
+            database=database,
+            workflows=workflows,
+            wake_ups=nobody,
+            cache=nobody,
+            reply_publisher=nobody,
+            settings=Settings(),
+        ),
     )
 
 

@@ -17,7 +17,7 @@ it is an ordinary word in a catalogue, and its labels can carry no data that the
 import html
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,6 @@ IMAGE_REMOVED = "(image removed)"
 NOTHING_LEFT = "Sorry, I can't show that answer."
 CHARACTERS = 16_000
 """Most characters of one message; in JSON each may take six bytes of the contract's 1 MiB."""
-CALL_ID_CHARACTERS = 64
 
 ADMIN_HOST = "admin.shopify.com"
 SHOP_SUFFIX = ".myshopify.com"
@@ -60,14 +59,19 @@ class OwnSites:
 NOBODYS = OwnSites()
 
 
-def outgoing(data: Mapping[str, Any], own: OwnSites = NOBODYS, *, limit: int = CHARACTERS) -> dict[str, Any]:
-    """An AG-UI event with its words as `plain` text. Ids of tool calls are cut: some models hide kilobytes in them."""
-    cleaned = dict(data)
-    for name in ("delta", "message"):
-        if isinstance(data.get(name), str):
-            cleaned[name] = plain(data[name], own, limit=limit)
-    if isinstance(data.get("toolCallId"), str):
-        cleaned["toolCallId"] = data["toolCallId"].partition("__thought__")[0][:CALL_ID_CHARACTERS]
+WORDS = {"TEXT_MESSAGE_CONTENT": "delta", "RUN_ERROR": "message"}
+"""The field that holds words, of each type of AG-UI event that has any."""
+
+
+def outgoing(
+    events: Sequence[Mapping[str, Any]], own: OwnSites = NOBODYS, *, limit: int = CHARACTERS
+) -> list[dict[str, Any]]:
+    """AG-UI events with their words as `plain` text."""
+    cleaned = [dict(event) for event in events]
+    for event in cleaned:
+        field = WORDS.get(event["type"])
+        if field is not None:
+            event[field] = plain(event[field], own, limit=limit)
     return cleaned
 
 

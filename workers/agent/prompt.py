@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from storage.conversations import PastTurn
-from storage.turns import RECONNECT_ASKED, StepRow, TurnInput
+from storage.turns import RECONNECT_ASKED, Move, StepRow, TurnInput
 from workers.agent import prompt_size
 from workers.agent.decide import CLAIMS, is_withdrawn
 from workers.agent.outgoing_text import legible
@@ -106,10 +106,12 @@ def _context_block(context: Mapping[str, Any], now: datetime) -> str:
 def _past(turn: PastTurn, most: int) -> list[Message]:
     """An earlier turn, with at most `most` bytes of each tool result."""
     if turn.input.cleanup_trigger:  # the trigger was for its own turn only
-        return [OPENING, *(message for step in turn.steps if not is_withdrawn(step) for message in _step(step, most))]
+        told = _told(turn.input.moves), _told(turn.input.later_moves)
+        said = [message for step in turn.steps if not is_withdrawn(step) for message in _step(step, most)]
+        return [OPENING, *told[0], *said, *told[1]]
     absorbed = [Absorbed(item.at_step, item.input) for item in turn.absorbed]
-    said = [step for step in turn.steps if not is_withdrawn(step)]
-    return _turn(turn.input, said, absorbed, most, most)
+    kept = [step for step in turn.steps if not is_withdrawn(step)]
+    return _turn(turn.input, kept, absorbed, most, most) + _told(turn.input.later_moves)
 
 
 def _turn(
@@ -117,13 +119,18 @@ def _turn(
 ) -> list[Message]:
     """A turn, with at most so many bytes of each tool result: of its earlier steps, and of its last one."""
     talk = [RECONNECTED] if current.metadata.get("again") else []
-    talk += _spoken(current)
+    talk += [*_told(current.moves), *_spoken(current)]
     for step in steps:
         talk += [message for item in absorbed if item.at_step == step.step for message in _spoken(item.input)]
         talk += _step(step, most_last if step is steps[-1] else most_earlier)
     last = steps[-1].step if steps else -1
     talk += [message for item in absorbed if item.at_step > last for message in _spoken(item.input)]
     return talk
+
+
+def _told(moves: Sequence[Move]) -> list[Message]:
+    """What CJ said when the conversation moved."""
+    return [{"role": "assistant", "content": move.said} for move in moves if move.said]
 
 
 def _spoken(said: TurnInput) -> list[Message]:

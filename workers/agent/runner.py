@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from events import agui
+from events.data_types import DATA_TYPES
+from storage import agui
+from storage.agui import Events
 from storage.errors import LostTurn, StorageError
-from storage.outbox import NewReply
+from storage.outbox import CALLS, RESULTS, NewReply
 from storage.turns import FILTERED, Claim, NotDue, Room
 from workers import logs, metrics
 from workers.agent import grounding, prompt_size, shopify_data, tools
@@ -136,8 +138,8 @@ class TurnRunner:
 
     def _work(self, state: TurnState) -> Outcome:
         said = state.claim.input
-        if said.sender == "cj":
-            return self._say(state, said.text)
+        if said.sender == "cj":  # it tells of moves, and nobody is asked
+            return self._end(state)
         while True:
             if self._draining.is_set():
                 return RetryLater(0.0)
@@ -167,23 +169,14 @@ class TurnRunner:
                 case NoAnswer():
                     return GiveUp(ModelUnavailable.code, NO_MODEL)
 
-    def _say(self, state: TurnState, words: str) -> Outcome:
-        """Send text (and a transition) decided by the workflow, without a model."""
-        replies = []
-        hop = state.claim.input.metadata.get("transition")
-        if hop:
-            replies.append(NewReply("moved", agui.workflow_transition(hop["from"], hop["to"])))
-        if words:
-            replies.append(NewReply("said", agui.text(f"{state.claim.run_id}-m0", words)))
-        return self._end(state, replies)
-
-    def _end(self, state: TurnState, replies: list[NewReply] | None = None) -> Outcome:
-        self._close(state.claim, self._transactions.finish(state, replies=replies or []))
+    def _end(self, state: TurnState) -> Outcome:
+        self._close(state.claim, self._transactions.finish(state))
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
         limits = self._cost_limits.within(state.workflow)
-        used_up = self._transactions.begin_call(state, step, limits, self._room(state, limits))
+        used_up, told = self._transactions.begin_call(state, step, limits, self._room(state, limits))
+        self._reply_publisher.publish(told)
         if used_up is not None:
             metrics.budget_used_up(used_up.code)
             return GiveUp(used_up.code, used_up.sentence)
@@ -256,17 +249,18 @@ class TurnRunner:
                 self._transactions.add_step(state, NewStep(step, draft, spent), [], unless_newer=None)
                 return None
             answer = replace(answer, text=words or (None if answer.tool_calls else self._instead(state, answer.text)))
-        replies = self._text(state.claim, step, answer.text)
+        said = _text(state.claim, step, answer.text)
         new = NewStep(step, {**_assistant(answer), **claims}, spent)
-        fence = room if replies else None
+        fence = room if said else None
         if not answer.tool_calls:
-            ended = self._transactions.finish(state, answer=new, replies=replies, unless_newer=fence)
+            ended = self._transactions.finish(state, answer=new, said=said, unless_newer=fence)
             if ended is not None:
                 self._close(state.claim, ended)
                 return Finished()
         else:
-            if not replies or not _pauses(state):  # the calls start with this commit
-                replies = [*replies, *_starts(step, new.assistant)]
+            replies = [NewReply(f"{step}:text", said)] if said else []
+            if not said or not _pauses(state):  # the calls start with this commit
+                replies.append(_announced(state.claim, step, new.assistant))
             outgoing = self._transactions.add_step(state, new, replies, unless_newer=fence)
             if outgoing is not None:
                 self._reply_publisher.publish(outgoing)
@@ -323,20 +317,16 @@ class TurnRunner:
         if (draft := state.draft()) is not None:
             words = grounding.without(grounding.check(draft, state.grounds()), self._instead(state, draft))
         answer = NewStep(step, {"role": "assistant", "content": words})
-        ended = self._transactions.finish(
-            state, answer=answer, replies=self._text(state.claim, step, words), ended_as=code
-        )
+        said = _text(state.claim, step, words)
+        ended = self._transactions.finish(state, answer=answer, said=said, ended_as=code)
         self._close(state.claim, ended)
         return Finished()
-
-    @staticmethod
-    def _text(claim: Claim, step: int, words: str | None) -> list[NewReply]:
-        return [NewReply(f"{step}:text", agui.text(f"{claim.run_id}-m{step}", words))] if words else []
 
     def _run_tools(self, state: TurnState, step: int) -> None:
         assistant = state.steps[-1].assistant
         if assistant.get("content") and (_pauses(state) or state.claim.attempt > 1):
-            self._reply_publisher.publish(self._transactions.add_replies(state, _starts(step, assistant)))
+            announced = _announced(state.claim, step, assistant)
+            self._reply_publisher.publish(self._transactions.add_replies(state, [announced]))
         calls = _calls(assistant)
         failpoint("tools.before")
         results = self._tools.run(
@@ -347,8 +337,8 @@ class TurnRunner:
             seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
         )
         failpoint("tools.after")
-        rows = _rows(calls, results)
-        self._reply_publisher.publish(self._transactions.add_results(state, step, rows, _ends(step, calls)))
+        told = [_told(state.claim, step, results)]
+        self._reply_publisher.publish(self._transactions.add_results(state, step, _rows(calls, results), told))
 
     def _take_prefetched(self, state: TurnState, data_types: tuple[str, ...]) -> None:
         """Keep what is there in time as a step of the turn, with its results, in one commit."""
@@ -365,7 +355,7 @@ class TurnRunner:
             return
         calls, results = [call for call, _ in there], [result for _, result in there]
         assistant = assistant_message(Answer(None, tuple(calls), model=""))
-        replies = [*_starts(0, assistant), *_ends(0, calls)]
+        replies = [_announced(state.claim, 0, assistant), _told(state.claim, 0, results)]
         self._reply_publisher.publish(
             self._transactions.begin_with(state, NewStep(0, assistant), _rows(calls, results), replies)
         )
@@ -426,8 +416,12 @@ def _rows(calls: Sequence[ToolCall], results: Sequence[Result]) -> list[dict[str
     ]
 
 
-def _ends(step: int, calls: Sequence[ToolCall]) -> list[NewReply]:
-    return [NewReply(f"{step}:call:{call.id}:end", agui.tool_call_end(call.id)) for call in calls]
+def _told(claim: Claim, step: int, results: Sequence[Result]) -> NewReply:
+    """Whether the tool calls of a step worked."""
+    told: Events = []
+    for number, result in enumerate(results):
+        told += agui.tool_result(_call_id(claim, step, number), result.get("error_code"))
+    return NewReply(f"{step}{RESULTS}", told)
 
 
 def _pauses(state: TurnState) -> bool:
@@ -435,11 +429,25 @@ def _pauses(state: TurnState) -> bool:
     return state.workflow.limits.pause_between_messages_seconds > 0
 
 
-def _starts(step: int, assistant: dict[str, Any]) -> list[NewReply]:
-    return [
-        NewReply(
-            f"{step}:call:{item['id']}:start",
-            agui.tool_call_start(item["id"], tools.canonical(item["function"]["name"])),
-        )
-        for item in assistant["tool_calls"]
-    ]
+def _text(claim: Claim, step: int, words: str | None) -> Events:
+    return agui.text(_message_id(claim, step), words) if words else []
+
+
+def _message_id(claim: Claim, step: int) -> str:
+    return f"{claim.run_id}-m{step}"
+
+
+def _call_id(claim: Claim, step: int, number: int) -> str:
+    """Not the model's: some begin anew with `call_0` in every answer, and some hide kilobytes in it."""
+    return f"{_message_id(claim, step)}-c{number}"
+
+
+def _announced(claim: Claim, step: int, assistant: dict[str, Any]) -> NewReply:
+    """The tool calls of a step, begun."""
+    told: Events = []
+    for number, call in enumerate(_calls(assistant)):
+        data_type = (call.arguments or {}).get("data_type")
+        known = data_type if data_type in DATA_TYPES else None
+        name = tools.known_name(call.name)
+        told += agui.tool_call(_call_id(claim, step, number), name, _message_id(claim, step), known)
+    return NewReply(f"{step}{CALLS}", told)

@@ -62,7 +62,7 @@ class Tools:
             result = shrunk(finish(deadline))
             so_far.append(result)
             found.append(result)
-            metrics.tool_call(_known_name(call), _outcome(result))
+            metrics.tool_call(known_name(call.name), _outcome(result))
         return found
 
 
@@ -78,9 +78,9 @@ def _begin(turn: ToolTurn, call: ToolCall, allowed: Collection[str] | None) -> C
     return tool.begin(turn, arguments) if isinstance(arguments, Arguments) else at_once(arguments)
 
 
-def _known_name(call: ToolCall) -> str:
-    name = canonical(call.name)
-    return name if name in REGISTRY else "unknown"
+def known_name(name: str) -> str:
+    """The tool's own name; "unknown" for what a model made up."""
+    return canonical(name) if canonical(name) in REGISTRY else "unknown"
 
 
 def _outcome(result: Result) -> str:

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_exponential
 
-from events import agui
 from shopify.errors import Unauthorized
-from storage import connections, conversations, outbox, turns, usage
+from storage import agui, connections, conversations, outbox, turns, usage
+from storage.agui import Events
 from storage.database import Database, Session
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import RECONNECT_ASKED, Claim, NotDue, Room, StepRow
+from storage.turns import RECONNECT_ASKED, Claim, Move, NotDue, Room, StepRow
 from workers import logs
 from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
 from workers.agent.outgoing_text import CHARACTERS, OwnSites, outgoing
@@ -101,34 +101,38 @@ class TurnTransactions:
             self._remembered.add(opened[0].workflow.hash)
         return opened
 
-    def begin_call(self, state: TurnState, step: int, limits: CostLimits, room: Room | None) -> UsedUp | None:
+    def begin_call(
+        self, state: TurnState, step: int, limits: CostLimits, room: Room | None
+    ) -> tuple[UsedUp | None, Replies]:
         """Note that a model is about to be asked for `step`, or return the budget of the merchant that is used up.
 
         Takes later messages of the merchant into the turn first, as many as have `room`, so that one sentence answers
-        them all if it comes to that.
+        them all if it comes to that; the replies say which.
         """
 
         tried = False
 
-        def work(session: Session) -> UsedUp | None:
+        def work(session: Session) -> tuple[UsedUp | None, Replies]:
             nonlocal tried
+            told: Replies = []
             # A commit that was tried before may have succeeded without our knowing.
             if room is not None and (turns.absorb(session, state.claim, room, at_step=step) or tried):
                 taken = turns.absorbed_by(session, state.claim.turn_id)
                 state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
+                told = outbox.tell_absorbed(session, state.claim.turn_id)
             tried = True
             if not turns.count_call(
                 session, state.claim, prompt_limit=state.prompt_limit, tokens_per_day=limits.tokens_per_day
             ):
-                return OF_THE_DAY
+                return OF_THE_DAY, told
             begins = state.model_calls == 0 and limits.turns_per_minute > 0
             if begins and not usage.begin_turn(session, state.claim.merchant_id, most=limits.turns_per_minute):
-                return OF_THE_MINUTE
-            return None
+                return OF_THE_MINUTE, told
+            return None, told
 
-        used_up = self._transact("absorb", work)
+        used_up, told = self._transact("absorb", work)
         state.model_calls += used_up is None
-        return used_up
+        return used_up, told
 
     def spend(self, state: TurnState, spent: Spent) -> None:
         """Count an answer that is not kept."""
@@ -186,12 +190,12 @@ class TurnTransactions:
         state: TurnState,
         *,
         answer: NewStep | None = None,
-        replies: Sequence[NewReply] = (),
+        said: Sequence[dict[str, Any]] = (),
         error: tuple[str, str] | None = None,
         ended_as: str | None = None,
         unless_newer: Room | None = None,
     ) -> Ended | None:
-        """End the turn: last answer, context, transitions and RUN_FINISHED (or RUN_ERROR) in one commit.
+        """End the turn: last answer, context, transitions and RUN_FINISHED (or RUN_ERROR) in one commit, and one reply.
 
         `error` is (code, sentence for the merchant); `ended_as` a code for operators only. None, and the answer is
         counted but not kept, if the merchant has written again and there is room for it.
@@ -204,8 +208,8 @@ class TurnTransactions:
                 return None
             else:
                 self._add(session, state.claim, answer)
-            new = [*replies, *self._conclude(session, state, error)]
-            committed = self._append(session, state.claim, new, state)
+            end = NewReply(agui.END_KEY, [*said, *self._conclude(session, state, error)])
+            committed = self._append(session, state.claim, [end], state)
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
             code, promised = (error[0], None) if error else (ended_as, state.promised())
@@ -248,8 +252,13 @@ class TurnTransactions:
             turns.set_workflow(session, claim, workflow.name, workflow.hash)
         committed: Replies = []
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
-            run_started = agui.run_started(claim.conversation_id, claim.run_id)
-            committed = self._append(session, claim, [NewReply(agui.STARTED_KEY, run_started)])
+            started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
+            replies = [
+                NewReply("started", started)
+            ]  # it may be known: of a message that had to wait, or of first words
+            if claim.input.moves:
+                replies.append(NewReply("moved", _told(claim.input.moves, f"{claim.run_id}-b")))
+            committed = self._append(session, claim, replies)
         history = conversations.history(
             session,
             claim.conversation_id,
@@ -305,15 +314,7 @@ class TurnTransactions:
     ) -> Replies:
         """Where words become replies: whoever wrote them, they leave as plain text."""
         replies = [self._plain(session, claim, reply, state) for reply in replies]
-        return outbox.append(
-            session,
-            turn_id=claim.turn_id,
-            conversation_id=claim.conversation_id,
-            turn_seq=claim.seq,
-            causation_id=claim.event_id,
-            traceparent=claim.traceparent,
-            replies=replies,
-        )
+        return outbox.append(session, claim.turn_id, replies)
 
     def _plain(self, session: Session, claim: Claim, reply: NewReply, state: TurnState | None) -> NewReply:
         cleaned = outgoing(reply.data, limit=self._reply_characters)
@@ -323,8 +324,8 @@ class TurnTransactions:
             cleaned = outgoing(reply.data, own, limit=self._reply_characters)
         return NewReply(reply.key, cleaned)
 
-    def _conclude(self, session: Session, state: TurnState, error: tuple[str, str] | None) -> list[NewReply]:
-        """Apply the turn's effects to the conversation; returns the replies that report them."""
+    def _conclude(self, session: Session, state: TurnState, error: tuple[str, str] | None) -> Events:
+        """Apply the turn's effects to the conversation; returns the events that report them, and the run's end."""
         claim = state.claim
         conversation = conversations.get(session, claim.conversation_id, lock=True)
         if conversation is None:
@@ -341,18 +342,18 @@ class TurnTransactions:
         context = conversations.merge_context(session, claim.conversation_id, values)
         current = self._workflows.or_default(conversation.workflow)
         hops = engine.settle(self._workflows, current, {**context, "workflow": current.name})
-        replies: list[NewReply] = []
+        moves = list(claim.input.later_moves)
         source = current.name
-        for number, hop in enumerate(hops):
-            moved = agui.workflow_transition(source, hop.target_workflow)
-            replies.append(NewReply(f"transition:{number}", moved))
-            if hop.message:
-                message_id = f"{claim.run_id}-t{number}"
-                replies.append(NewReply(f"transition:{number}:text", agui.text(message_id, hop.message)))
+        for hop in hops:
+            moves.append(Move(source, hop.target_workflow, hop.message))
             source = hop.target_workflow
         if hops:
             conversations.move(session, claim.conversation_id, source)
-        return [*replies, NewReply(agui.END_KEY, self._end(claim, error))]
+        spent = turns.usage_of(session, claim.turn_id) if state.model_calls else []
+        told = _told(moves, f"{claim.run_id}-t")
+        if error is not None:
+            return [*told, *agui.run_error(claim.run_id, *error, spent)]
+        return [*told, *agui.run_finished(claim.conversation_id, claim.run_id, spent)]
 
     @staticmethod
     def _reconnect_asked(session: Session, merchant_id: str) -> dict[str, Any]:
@@ -361,12 +362,6 @@ class TurnTransactions:
         if found is None or found.status != "needs_reauth":
             return {}
         return {RECONNECT_ASKED: found.token_version}
-
-    @staticmethod
-    def _end(claim: Claim, error: tuple[str, str] | None) -> dict[str, Any]:
-        if error is not None:
-            return agui.run_error(*error)
-        return agui.run_finished(claim.conversation_id, claim.run_id)
 
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
         return WHILE_POSTGRES_IS_AWAY(lambda: in_transaction(self._database, step, work))
@@ -378,3 +373,13 @@ def _store(session: Session, claim: Claim) -> dict[str, Any]:
     known: dict[str, Any] = {"store": LOST} if found is not None and found.status == "needs_reauth" else {}
     others = connections.accounts(session, claim.merchant_id)
     return {**known, "also_connected": others} if others else known
+
+
+def _told(moves: Sequence[Move], ids: str) -> Events:
+    """What the gateway is told of the conversation's moves; the messages' ids begin with `ids`."""
+    told: Events = []
+    for number, move in enumerate(moves):
+        told += agui.workflow_transition(move.source, move.target)
+        if move.said:
+            told += agui.text(f"{ids}{number}", move.said)
+    return told

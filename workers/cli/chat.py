@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -63,8 +64,6 @@ class Gateway:
         self._stop = threading.Event()
         self._changed = threading.Condition()
         self._open: set[str] = set()  # ids of messages not answered yet
-        self._moved: set[int] = set()  # turns that announced a move to another workflow
-        self._spoke: set[int] = set()  # turns that said something to the merchant
         self._heard_at = time.monotonic()
         self._consumer = threading.Thread(target=self._consume, name="replies", daemon=True)
 
@@ -95,25 +94,17 @@ class Gateway:
         RepliesConsumer(self._broker_url).run(self._show, stop=self._stop, until=self._remind)
 
     def _show(self, reply: Reply) -> None:
-        if reply.subject != self._conversation_id:
+        if (reply.merchantid, reply.subject) != (self._merchant_id, self._conversation_id):
             self._print(f"(another conversation) {line(reply)}")
             return
-        if reply.text is not None or reply.kind == "RUN_ERROR":
-            self._print(said(reply))
+        if reply.text is not None:
+            failed = [_note(event) for event in reply.data if event["type"] == "RUN_ERROR"]
+            self._print(" ".join([plain(f"CJ: {reply.text}"), *(f"({note})" for note in failed)]))
         with self._changed:
             self._heard_at = time.monotonic()
-            if self._is_answer(reply) and reply.causationid:
+            if reply.final and reply.causationid:
                 self._open.discard(reply.causationid)
             self._changed.notify_all()
-
-    def _is_answer(self, reply: Reply) -> bool:
-        """Does this reply end the turn that answers? A message that opens a conversation may first cause a turn that
-        only announces the workflow it starts in."""
-        if reply.kind == "CUSTOM":
-            self._moved.add(reply.turn)
-        elif reply.text is not None or reply.kind == "RUN_ERROR":
-            self._spoke.add(reply.turn)
-        return reply.final and (reply.turn in self._spoke or reply.turn not in self._moved)
 
     def _remind(self) -> bool:
         """Called regularly by the consumer: prints a hint after a long silence."""
@@ -171,14 +162,24 @@ def line(reply: Reply) -> str:
 
 
 def said(reply: Reply) -> str:
-    """What a reply says, in one line."""
-    data = reply.data
-    if reply.text is not None:
-        return plain(f"CJ: {reply.text}")
-    if reply.kind == "TOOL_CALL_START":
-        return f"({data.get('toolCallName')} …)"
-    if reply.kind == "RUN_ERROR":
-        return plain(f"(failed, {data.get('code')}: {reply.error})")
-    if reply.kind == "CUSTOM":
-        return f"({data.get('name')} {json.dumps(data.get('value'))})"
-    return f"({reply.kind.lower().replace('_', ' ')})"
+    """What a reply says, in one line, or one paragraph for each message."""
+    parts = [] if reply.text is None else [plain(f"CJ: {reply.text}")]
+    return " ".join([*parts, *(f"({note})" for note in map(_note, reply.data) if note)])
+
+
+def _note(event: dict[str, Any]) -> str:
+    """What an AG-UI event says beside the words."""
+    match event["type"]:
+        case "TOOL_CALL_START":
+            return f"{event.get('toolCallName')} …"
+        case "TOOL_CALL_RESULT":
+            result = json.loads(event["content"])
+            return "found" if result.get("success") else f"failed, {result.get('error_code')}"
+        case "RUN_ERROR":
+            return f"failed, {event.get('code')}"
+        case "CUSTOM":
+            return f"{event.get('name')} {json.dumps(event.get('value'))}"
+        case "RUN_STARTED" | "RUN_FINISHED" as kind:
+            cancelled = (event.get("outcome") or {}).get("type") == "cancelled"
+            return "run cancelled" if cancelled else str(kind).lower().replace("_", " ")
+    return ""

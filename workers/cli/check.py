@@ -127,10 +127,12 @@ def check_database(settings: Settings) -> Finding:
 
 def check_broker(settings: Settings) -> Finding:
     from events import queues
+    from events.errors import WrongQueue
 
     try:
-        with queues.connection(settings.broker_url, timeout=LIMIT) as connection:
-            queues.open_channel(connection)
+        queues.check(settings.broker_url, timeout=LIMIT)
+    except WrongQueue as error:
+        return Finding("broker", False, error.message)
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way
         return Finding("broker", False, f"{queues.safe_url(settings.broker_url)}: {type(error).__name__}")
     return Finding("broker", True, f"{queues.safe_url(settings.broker_url)} answers")

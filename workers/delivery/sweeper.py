@@ -14,8 +14,7 @@ from functools import partial
 
 from sqlalchemy import text
 
-from events import agui
-from storage import inbox, outbox, privacy, turns, usage
+from storage import agui, inbox, outbox, privacy, turns, usage
 from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
@@ -89,11 +88,13 @@ class Duties:
         """Turns of which the merchant has heard nothing for too long, whatever they wait for."""
         found = Found()
         for turn in turns.silent(session):
+            started = agui.run_started(turn.conversation_id, f"turn_{turn.turn_id}", turn.workflow)
             if turn.waits:
-                reply = NewReply(f"noted:{turn.last_turn}", agui.text(f"turn_{turn.turn_id}-n{turn.last_turn}", NOTED))
+                said = NewReply(f"noted:{turn.last_turn}", agui.text(f"turn_{turn.turn_id}-n{turn.last_turn}", NOTED))
             else:
-                reply = NewReply("meanwhile", agui.text(f"turn_{turn.turn_id}-w", _meanwhile(turn)))
-            found.replies.extend(_append(session, turn, _started(turn), reply))
+                said = NewReply("meanwhile", agui.text(f"turn_{turn.turn_id}-w", _meanwhile(turn)))
+            # As whoever claims the turn says it, if nobody has claimed it yet.
+            found.replies.extend(outbox.append(session, turn.turn_id, [NewReply("started", started), said]))
         return found
 
     def look_at_promises(self, session: Session) -> Found:
@@ -128,7 +129,9 @@ class Duties:
 
 
 def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
-    replies = _append(session, turn, NewReply(agui.END_KEY, agui.run_error("turn_lost", LOST)))
+    unanswered = outbox.unanswered_calls(session, turn.turn_id)
+    end = [*unanswered, *agui.run_error(f"turn_{turn.turn_id}", "turn_lost", LOST)]
+    replies = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, end)])
     return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)
 
 
@@ -136,23 +139,6 @@ def _meanwhile(turn: Silent) -> str:
     if turn.connected:
         return CONNECTED_WAITING if turn.asks else CONNECTED
     return WAITING if turn.asks else THINKING
-
-
-def _started(turn: Silent) -> NewReply:
-    """As whoever claims the turn says it, if nobody has claimed it yet."""
-    return NewReply(agui.STARTED_KEY, agui.run_started(turn.conversation_id, f"turn_{turn.turn_id}"))
-
-
-def _append(session: Session, turn: Expired | Silent, *replies: NewReply) -> list[OutgoingReply]:
-    return outbox.append(
-        session,
-        turn_id=turn.turn_id,
-        conversation_id=turn.conversation_id,
-        turn_seq=turn.seq,
-        causation_id=turn.event_id,
-        traceparent=turn.traceparent,
-        replies=replies,
-    )
 
 
 class Sweeper:

@@ -25,7 +25,7 @@ from tenacity import (
 
 from events.broker.consumer import Delivery
 from events.catalog import CATALOG
-from events.envelope import Event, parse
+from events.envelope import Event, parse, readable
 from events.errors import InvalidEvent
 from storage import inbox, outbox
 from storage.database import Database, Session
@@ -33,14 +33,15 @@ from storage.errors import SchemaMissing, StorageError, StorageUnavailable
 from workers import logs, metrics
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint, in_transaction
-from workers.kombu_patches import UNREADABLE
 
 log = logs.get(__name__)
 
 T = TypeVar("T")
 
 MAX_ACK_BYTES = 4096
-REPLY_ID = re.compile(r"turn_[0-9]{1,19}:[0-9]{6,9}(:[0-9a-f]{16})?")
+MAX_READ_BYTES = 1_048_576
+"""Of a refused message that is too large: it is read only to see whom to tell."""
+REPLY_ID = re.compile(r"(?:turn|event)_[0-9]{1,19}:[0-9]{6,9}(:[0-9a-f]{16})?")
 """Of our replies (`storage.outbox`), those of the former version too; an ack of anything else cannot mean one."""
 
 
@@ -114,15 +115,13 @@ class Intake:
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> Stored:
         good: list[Event] = []
+        stored = Stored()
         for body in bodies:
             try:
                 good.append(parse(body))
             except InvalidEvent as error:
-                _reject(session, error, body)
-        stored = Stored()
-        if not good:
-            return stored
-        answers = inbox.accept(session, [inbox.NewEvent.of(event) for event in good])
+                stored.keys += _refuse(session, error, body)
+        answers = inbox.accept(session, [inbox.NewEvent.of(event) for event in good]) if good else []
         for event, answer in zip(good, answers, strict=True):
             if isinstance(answer, inbox.Reused):
                 _reject(session, _reused(event, answer), event.content_hash)
@@ -182,17 +181,33 @@ def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
 
 def _set_aside(session: Session, error: InvalidEvent, body: bytes) -> Stored:
     """Keep the refusal; there is nothing to handle. Nothing of the message is in it, so it is always storable."""
-    _reject(session, error, body)
+    _reject(session, error, hashlib.sha256(body).digest())
     return Stored()
 
 
-def _reject(session: Session, error: InvalidEvent, body: bytes) -> None:
-    """Keep the refusal with its reason."""
+def _refuse(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
+    """Keep the refusal. If it can be read whose conversation waits for an answer, a workflow worker refuses the event
+    and tells it: then this is the key of its row."""
     digest = hashlib.sha256(body).digest()
+    named = {"id": _made_up_id(digest), "source": "unknown", "type": "unknown", **_named(body)}
+    if named.keys() >= {"merchant_id", "conversation_id"}:
+        key = inbox.refuse_later(session, named, content_hash=digest, code=error.code, message=error.message)
+        if key is not None:
+            return [key]
+    _reject(session, error, digest)
+    return []
+
+
+def _made_up_id(digest: bytes) -> str:
+    return f"sha256:{digest.hex()[:32]}"
+
+
+def _reject(session: Session, error: InvalidEvent, digest: bytes) -> None:
+    """Keep the refusal with its reason."""
     inbox.reject(
         session,
         source=error.source or "unknown",
-        id=error.id or f"sha256:{digest.hex()[:32]}",
+        id=error.id or _made_up_id(digest),
         type=error.type or "unknown",
         content_hash=digest,
         code=error.code,
@@ -203,13 +218,30 @@ def _reject(session: Session, error: InvalidEvent, body: bytes) -> None:
     log.warning("event refused", error_code=error.code, event_id=error.id)
 
 
+def _named(body: bytes) -> dict[str, str]:
+    """What a refused message says of itself and of whose conversation it is, as far as that can be used."""
+    if len(body) > MAX_READ_BYTES:
+        return {}
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    data = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(data, dict):
+        return {}
+    wanted = [(value, name) for name in ("id", "source", "type", "correlationid")]
+    wanted += [(data, name) for name in ("merchant_id", "conversation_id")]
+    found = {name: readable(place.get(name)) for place, name in wanted}
+    return {name: text for name, text in found.items() if text is not None}
+
+
 def _acked(delivery: Delivery) -> str | None:
     body = _body(delivery)
-    if delivery.message.content_type == UNREADABLE or len(body) > MAX_ACK_BYTES:
+    if len(body) > MAX_ACK_BYTES:
         return None
     try:
         ack = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     reply_id = ack.get("id") if isinstance(ack, dict) else None
     return reply_id if isinstance(reply_id, str) and REPLY_ID.fullmatch(reply_id) else None

@@ -182,8 +182,9 @@ class Demo:
         after = f"{time.monotonic() - self._published_at:7.2f} s  "
         if reply.text is not None:
             self._say(after + _wrapped(reply.text, len(after)))
-        elif reply.kind == "CUSTOM" and reply.data.get("name") == "workflow_transition":
-            self._say(f"{after}(the conversation moves on to {reply.data['value'].get('to')})")
+        for event in reply.data:
+            if event.get("name") == "workflow_transition":
+                self._say(f"{after}(the conversation moves on to {event['value'].get('to')})")
         if reply.final:
             self._ended.set()
 
@@ -201,7 +202,7 @@ class Demo:
             return int(session.execute(OPEN_TURNS, {"conversation": CONVERSATION}).scalar_one()) == 0
 
     def _check_outcome(self) -> None:
-        errors = [reply.error for reply in self._replies if reply.kind == "RUN_ERROR"]
+        errors = [reply.error for reply in self._replies if reply.error is not None]
         if errors:
             raise DemoFailed(f"CJ gave up: {errors[0]}")
         if not any(reply.text for reply in self._replies):

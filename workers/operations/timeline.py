@@ -156,15 +156,16 @@ class _Moments:
         self._add(turn["finished_at"], turn["status"], end, seq)
 
     def _add_reply(self, reply: RowMapping, seq: int) -> None:
-        data = reply["body"].get("data", {})
-        if data.get("type") == "TEXT_MESSAGE_CHUNK":
-            kind, said = "reply", _shortened(str(data.get("delta", "")))
-        elif data.get("type") == "CUSTOM":
-            kind, said = "reply", f"{data.get('name')} {json.dumps(data.get('value'))}"
-        elif data.get("type") == "RUN_ERROR":
-            kind, said = "failed", f"{data.get('code')}: {data.get('message')}"
-        else:
-            return
+        data = reply["body"].get("data", [])
+        for event in data if isinstance(data, list) else [data]:  # one event: the former version's
+            if event.get("type") in ("TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_CHUNK"):
+                self._add_told(reply, seq, "reply", _shortened(str(event.get("delta", ""))))
+            elif event.get("type") == "CUSTOM":
+                self._add_told(reply, seq, "reply", f"{event.get('name')} {json.dumps(event.get('value'))}")
+            elif event.get("type") == "RUN_ERROR":
+                self._add_told(reply, seq, "failed", f"{event.get('code')}: {event.get('message')}")
+
+    def _add_told(self, reply: RowMapping, seq: int, kind: str, said: str) -> None:
         details = {
             "reply_id": reply["body"].get("id"),
             "published_ms": self._ms(reply["published_at"]),

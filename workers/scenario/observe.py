@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from events.reply import Reply
+from events.reply import APART, Reply
 from shopify.development_store.store import LoggedRequest
-from workers.agent.tools import canonical
 from workers.local.stack import Stack
 from workers.model.response import parse_arguments
 from workers.scenario.match import TURN, LogEntry, ScenarioLog
@@ -38,7 +37,7 @@ FROM scenario.context_updates GROUP BY made_by, conversation_id ORDER BY max(at)
 _REFUSED_EVENTS = """
 SELECT key, coalesce(processed_at, received_at), type, error_code, error FROM events WHERE status = 'rejected'
 """
-_STEPS = "SELECT turn_id, assistant, tool_results FROM steps WHERE turn_id = ANY (:turn_ids)"
+_STEPS = "SELECT turn_id, step, assistant, tool_results FROM steps WHERE turn_id = ANY (:turn_ids)"
 
 #: The GraphQL operation with which each data type is fetched.
 OPERATIONS: Mapping[str, str] = {
@@ -62,8 +61,8 @@ class Observer:
         self._after_turn = after_turn
         self._seen = len(stack.gateway.shown)
         self._replies: list[Reply] = []
-        self._open_calls: dict[tuple[int, str], Reply] = {}
-        self._ended_calls: dict[tuple[int, str], Reply] = {}
+        self._open_calls: dict[str, tuple[str, Reply]] = {}
+        self._ended_calls: dict[str, Reply] = {}
 
     @property
     def shown(self) -> int:
@@ -75,7 +74,7 @@ class Observer:
         shown = self._stack.gateway.shown[self._seen :]
         self._seen += len(shown)
         for reply in shown:
-            if turn_of(reply) > self._after_turn:
+            if reply.turn == APART or turn_of(reply) > self._after_turn:
                 self._replies.append(reply)
                 self._add_reply(reply)
         self._add_calls()
@@ -84,55 +83,64 @@ class Observer:
         self._add_requests(self._stack.store.store.request_log.requests())
 
     def _add_reply(self, reply: Reply) -> None:
-        data, turn = reply.data, turn_of(reply)
+        turn = turn_of(reply)
         if reply.text is not None or reply.final:
             self._add_messages(turn)
-        match reply.kind:
-            case "RUN_STARTED":
-                self._add(reply, TURN, f"turn {reply.turn} began")
-            case "TOOL_CALL_START":
-                self._open_calls[turn, data["toolCallId"]] = reply
-            case "TOOL_CALL_END":
-                self._ended_calls[turn, data["toolCallId"]] = reply
-            case "CUSTOM":
-                value = data["value"]
-                self._add(reply, "transition", f"{value['from']} → {value['to']}", to=value["to"])
-            case "RUN_ERROR":
-                self._add(reply, "error", f"{data['code']}: {data['message']}", code=data["code"])
-            case "RUN_FINISHED":
-                self._add(reply, TURN, f"turn {reply.turn} ended")
+        for place, event in enumerate(reply.data):
+            match event["type"]:
+                case "RUN_STARTED":
+                    self._add(reply, place, TURN, f"turn {reply.turn} began")
+                case "TOOL_CALL_START":
+                    self._open_calls[event["toolCallId"]] = event["toolCallName"], reply
+                case "TOOL_CALL_RESULT":
+                    self._ended_calls[event["toolCallId"]] = reply
+                case "CUSTOM" if event["name"] == "workflow_transition":
+                    value = event["value"]
+                    self._add(reply, place, "transition", f"{value['from']} → {value['to']}", to=value["to"])
+                case "RUN_ERROR":
+                    code = event["code"]
+                    self._add(reply, place, "error", f"{code}: {event['message']}", code=code)
+                case "RUN_FINISHED":
+                    self._add(reply, place, TURN, f"turn {reply.turn} ended")
 
-    def _add(self, reply: Reply, kind: str, said: str, *, is_open: bool = False, **body: Any) -> None:
-        self._log.add(reply.id, LogEntry(self._clock.of_workers(reply.time), kind, said, body, is_open=is_open))
+    def _add(self, reply: Reply, place: int | str, kind: str, said: str, *, is_open: bool = False, **body: Any) -> None:
+        entry = LogEntry(self._clock.of_workers(reply.time), kind, said, body, is_open=is_open)
+        self._log.add((reply.id, place), entry)
 
     def _add_messages(self, turn: int) -> None:
-        """The messages of a turn: the last one is final once the turn has ended, until then it may be."""
+        """The messages of a turn: the last one is final once the turn has ended, until then it may be.
+
+        The sentence of an error is none: the error is in the log."""
         replies = [reply for reply in self._replies if turn_of(reply) == turn]
-        messages = [reply for reply in replies if reply.text is not None]
+        messages = [
+            (reply, place, event["delta"])
+            for reply in replies
+            for place, event in enumerate(reply.data)
+            if event["type"] == "TEXT_MESSAGE_CONTENT" and not event["messageId"].endswith("-error")
+        ]
         ended = any(reply.final for reply in replies)
-        for reply in messages:
-            last = reply is messages[-1]
-            self._add(reply, "cj_message", reply.text or "", is_open=last and not ended, text=reply.text, final=last)
+        for number, (reply, place, words) in enumerate(messages, 1):
+            last = number == len(messages)
+            self._add(reply, place, "cj_message", words, is_open=last and not ended, text=words, final=last)
 
     def _add_calls(self) -> None:
         if not self._open_calls:
             return
-        calls = _calls(self._stack.rows(_STEPS, turn_ids=sorted({turn for turn, _ in self._open_calls})))
+        calls = _calls(self._stack.rows(_STEPS, turn_ids=sorted({turn_of(r) for _, r in self._open_calls.values()})))
         for key in [key for key in self._open_calls if key in calls]:
-            started, ended, (params, result) = self._open_calls[key], self._ended_calls.get(key), calls[key]
-            tool = canonical(started.data["toolCallName"])
+            (tool, started), ended, (params, result) = self._open_calls[key], self._ended_calls.get(key), calls[key]
             text = f"{tool} {_json(params)}"
             if ended is None or result is None:
-                self._add(started, "cj_tool_call", text, is_open=True, tool=tool, params=params, result=None)
+                self._add(started, key, "cj_tool_call", text, is_open=True, tool=tool, params=params, result=None)
                 continue
             del self._open_calls[key]
             took = max(self._clock.of_workers(ended.time) - self._clock.of_workers(started.time), 0.0)
             outcome = "succeeded" if result.get("success") else "failed"
             text += f" {outcome}{', from the cache' if result.get('cached') else ''}, {took:.3f} s"
-            self._add(started, "cj_tool_call", text, tool=tool, params=params, result=result, seconds=took)
+            self._add(started, key, "cj_tool_call", text, tool=tool, params=params, result=result, seconds=took)
             if not result.get("success"):
                 code = result.get("error_code")
-                self._add(ended, "error", f"{code}: {result.get('error')}", code=code)
+                self._add(ended, key, "error", f"{code}: {result.get('error')}", code=code)
 
     def _add_context_updates(self, rows: Sequence[Sequence[Any]]) -> None:
         for made_by, conversation_id, moment, before, context in rows:
@@ -163,16 +171,18 @@ def _json(value: Any) -> str:
 
 
 def turn_of(reply: Reply) -> int:
-    """The turn's number in the database: a reply's id is turn_<number>:<sequence>."""
-    return int(reply.id.removeprefix("turn_").partition(":")[0])
+    """The turn's number in the database: a reply's id is turn_<number>:<sequence>:…. Negative for one apart."""
+    kind, _, number = reply.id.partition(":")[0].partition("_")
+    return int(number) if kind == "turn" else -int(number)
 
 
-def _calls(rows: Sequence[Sequence[Any]]) -> dict[tuple[int, str], tuple[Any, dict[str, Any] | None]]:
-    """Arguments and result of every tool call, by turn and call id."""
+def _calls(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[Any, dict[str, Any] | None]]:
+    """Arguments and result of every tool call, by the id that it has for gateways."""
     found = {}
-    for turn_id, assistant, tool_results in rows:
-        results = {result["tool_call_id"]: result["content"] for result in tool_results or ()}
-        for call in assistant.get("tool_calls") or ():
+    for turn_id, step, assistant, tool_results in rows:
+        results = [result["content"] for result in tool_results or ()]
+        for number, call in enumerate(assistant.get("tool_calls") or ()):
             arguments, _ = parse_arguments(call["function"].get("arguments"))
-            found[turn_id, call["id"]] = arguments or {}, results.get(call["id"])
+            result = results[number] if number < len(results) else None
+            found[f"turn_{turn_id}-m{step}-c{number}"] = arguments or {}, result
     return found

@@ -4,21 +4,22 @@
 commit. Running it again for the same event finds the mark and does nothing.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from events import agui
-from events.catalog import SHOPIFY
-from storage import connections, conversations, inbox, merchants, outbox, turns
+from events.catalog import CATALOG, SHOPIFY
+from storage import agui, connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
 from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import TurnInput
+from storage.turns import Move, TurnInput
 from workers import logs, metrics
+from workers.delivery import notices
 from workers.settings import MAX_WAITING_TURNS
 from workers.workflow import privacy
 from workers.workflow.privacy import Leftovers
@@ -57,7 +58,9 @@ class Effects:
     turn_ids: list[int] = field(default_factory=list)
     wake_ups: list[int] = field(default_factory=list)  # of these turns, those that may find room now
     replies: list[OutgoingReply] = field(default_factory=list)
-    """To messages that were too many."""
+    """To events that no turn answers, and to messages that wait."""
+    is_over_limit: bool = False
+    """The message was one too many."""
     prefetches: list[tuple[str, str]] = field(default_factory=list)
     forget_cache_of: list[str] = field(default_factory=list)
     is_deletion: bool = False
@@ -94,6 +97,8 @@ def handle(
 
 
 def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waiting: int) -> Effects:
+    if row.error_code is not None:
+        return Effects(row.merchant_id, replies=refuse(session, row, row.error_code, row.error or ""))
     effects = Effects(row.merchant_id)
     try:
         with session.begin_nested():
@@ -103,21 +108,20 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
             inbox.postpone(session, row.key, POSTPONE_SECONDS)
             metrics.event(row.type, "postponed")
             return Effects(row.merchant_id, postponed_seconds=POSTPONE_SECONDS)
-        _refuse(session, row, early.code, early.message)
-        return Effects(row.merchant_id)
+        return Effects(row.merchant_id, replies=refuse(session, row, early.code, early.message))
     except Refused as refused:
-        _refuse(session, row, refused.code, refused.message)
+        replies = refuse(session, row, refused.code, refused.message)
         if refused.code == privacy.ERASED:
             privacy.forget(session, row)
         elif row.type in privacy.ENDS_HERE and refused.code == UNKNOWN_MERCHANT:
             privacy.forget_contacts(session, row)
-        return Effects(row.merchant_id)
+        return Effects(row.merchant_id, replies=replies)
     if effects.is_deletion:
         return effects  # the event is done when its leftovers are cleared, see `settle`
     if row.type in privacy.ENDS_HERE:
         privacy.forget_contacts(session, row)  # the merchant's data is gone already
     inbox.processed(session, row.key)
-    metrics.event(row.type, "over_limit" if effects.replies else "handled")
+    metrics.event(row.type, "over_limit" if effects.is_over_limit else "handled")
     return effects
 
 
@@ -132,10 +136,24 @@ def settle(session: Session, event_key: int) -> Effects | None:
     return Effects(leftovers=left)
 
 
-def _refuse(session: Session, row: InboxRow, code: str, message: str) -> None:
-    inbox.refuse(session, row.key, code, message)
-    metrics.event(row.type, "refused")
-    log.warning("event refused", error_code=code, event_type=row.type)
+def refuse(session: Session, row: InboxRow, code: str, message: str) -> list[OutgoingReply]:
+    """Mark a taken event as unusable; the replies tell its conversation, if it names one."""
+    is_new = inbox.refuse(session, row.key, code, message)
+    known = row.type if row.type in CATALOG else "unknown"
+    metrics.event(known, "refused")
+    log.warning("event refused", error_code=code, event_type=known)
+    if not is_new or row.merchant_id is None or row.conversation_id is None:
+        return []
+    who = outbox.RefusedEvent(
+        row.key,
+        row.id,
+        row.merchant_id,
+        row.conversation_id,
+        row.traceparent,
+        row.correlation_id,
+        is_unreadable=row.error_code is not None and row.type == MESSAGE,
+    )
+    return notices.refused(session, who, code)
 
 
 class _Handler:
@@ -151,6 +169,12 @@ class _Handler:
         self._effects = effects
         self._action = 0
         self._is_reconnection = False
+        self._asked_again: list[TurnInput] = []
+        """Behind the planned turns: the one that tells of the connection takes them in."""
+        self._planned: list[tuple[TurnInput, str | None]] = []
+        """The turns to queue, with the workflow each is planned in."""
+        self._moves: list[Move] = []
+        """Those that no planned turn tells of yet."""
 
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
@@ -178,24 +202,35 @@ class _Handler:
         return self._row.type == "oauth_complete" and self._data.get("provider") == SHOPIFY
 
     def _converse(self, merchant_id: str, integration: Integration | None) -> None:
-        """Do what the event means in its conversation: what a rule of the workflow says, else the default."""
+        """Do what the event means in its conversation, and queue the turns that it asks for.
+
+        Each event that names a conversation has a run there, with an end, even if nothing is to be said."""
+        conversation = self._plan(merchant_id, integration)
+        if conversation is None:
+            return
+        self._queue_planned(conversation)
+        if self._action == 0 and self._row.conversation_id is not None:
+            self._decline(conversation, TurnInput("system", self._row.type), None, turns.NOTHING_TO_SAY)
+
+    def _plan(self, merchant_id: str, integration: Integration | None) -> Conversation | None:
+        """What a rule of the workflow says, else the default; returns the conversation, if there is one."""
         if self._row.type == "oauth_complete":
             # One after the other: the second of two at once finds the conversation that the first one opened.
             merchants.lock(self._session, merchant_id)
         conversation, fresh = self._conversation(merchant_id, integration)
         if conversation is None:
             log.info("event belongs to no open conversation", event_type=self._row.type)
-            return
+            return None
         if self._is_of_the_shop and self._data.get("success") and integration is not None:
             if self._was_greeted(conversation, integration):
                 log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
-                return
+                return conversation
             conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._is_of_the_shop:
             conversation = self._begin_anew(conversation)
         if self._row.type == MESSAGE and self._has_no_room(merchant_id):
-            self._decline(conversation, TurnInput("merchant", str(self._data["text"])), None)
-            return
+            self._decline(conversation, TurnInput("merchant", str(self._data["text"])), None, turns.TOO_MANY_WAITING)
+            return conversation
         workflow = self._workflows.or_default(conversation.workflow)
         is_gone = workflow.name != conversation.workflow
         if is_gone:
@@ -208,8 +243,9 @@ class _Handler:
             self._default(conversation, workflow, fresh)
         if self._is_of_the_shop and integration is not None and integration.is_active:
             self._ask_again(conversation)
-        if not self._effects.turn_ids:
+        if not self._planned and not self._moves:
             self._settle(conversation)
+        return conversation
 
     def _is_erased(self, merchant_id: str) -> bool:
         """Whether there is nothing to do because all the merchant's data was erased after the event."""
@@ -277,7 +313,7 @@ class _Handler:
             return found, False
         opened = conversations.open(
             self._session,
-            id=str(wanted) if wanted is not None else f"conv_{self._row.key}",
+            id=str(wanted) if wanted is not None else f"cj-{uuid.uuid4()}",
             merchant_id=merchant_id,
             workflow=self._first_workflow().name,
             context=_first_context(merchant_id, integration),
@@ -306,7 +342,7 @@ class _Handler:
             kept = turns.keep_promises(self._session, [turn_id for turn_id, _ in here])
             for turn_id, text in here:
                 if turn_id in kept:
-                    self._queue(conversation, TurnInput("merchant", text, metadata={"again": True}), None)
+                    self._asked_again.append(TurnInput("merchant", text, metadata={"again": True}))
 
     def _connection(self, integration: Integration) -> dict[str, str]:
         return {"shop_domain": integration.shop_domain, "at": self._row.received_at.isoformat()}
@@ -361,7 +397,7 @@ class _Handler:
                 case UpdateContext(values=values):
                     conversation = self._merge(conversation, values)
                 case ProcessMessage():
-                    self._queue(conversation, replace(self._input(action), prefetched=prefetched), workflow.name)
+                    self._queue(replace(self._input(action), prefetched=prefetched), workflow.name)
                     prefetched = ()
                 case Prefetch(data_types=data_types, inject=inject):
                     merchant_id = conversation.merchant_id
@@ -388,9 +424,9 @@ class _Handler:
         self._explain(conversation, workflow)
         first = workflow.initial_action
         if self._row.type == MESSAGE:
-            self._queue(conversation, TurnInput("merchant", str(self._data["text"])), None)
-        elif self._row.type == "conversation_started" and fresh and first is not None and not self._effects.turn_ids:
-            self._queue(conversation, self._input(first), workflow.name)
+            self._queue(TurnInput("merchant", str(self._data["text"])), None)
+        elif self._row.type == "conversation_started" and fresh and first is not None and not self._moves:
+            self._queue(self._input(first), workflow.name)
 
     def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
         """Say why no rule took the event, unless it was never meant to need one."""
@@ -409,20 +445,34 @@ class _Handler:
             current = self._workflows.get(hop.target_workflow)
 
     def _move(self, conversation: Conversation, hop: Transition, said: str | None) -> Conversation:
-        """Move the conversation and queue the turn that tells the gateway, with CJ's text if there is any."""
+        """Move the conversation. The event's turn tells the gateway, with CJ's text if there is any."""
         conversations.move(self._session, conversation.id, hop.target_workflow)
-        metadata = {"transition": {"from": conversation.workflow, "to": hop.target_workflow}}
-        self._queue(conversation, TurnInput("cj", said or "", metadata=metadata), hop.target_workflow)
+        self._moves.append(Move(conversation.workflow, hop.target_workflow, said))
         return replace(conversation, workflow=hop.target_workflow)
 
     def _merge(self, conversation: Conversation, values: Mapping[str, Any]) -> Conversation:
         context = conversations.merge_context(self._session, conversation.id, values)
         return replace(conversation, context=context)
 
-    def _queue(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
-        if self._has_no_room(conversation.merchant_id):
-            self._decline(conversation, said, workflow)
-            return
+    def _queue(self, said: TurnInput, workflow: str | None) -> None:
+        """Plan a turn; it tells of the moves before it."""
+        self._planned.append((replace(said, moves=tuple(self._moves)), workflow))
+        self._moves.clear()
+
+    def _queue_planned(self, conversation: Conversation) -> None:
+        if self._moves and self._planned:
+            said, workflow = self._planned[-1]
+            self._planned[-1] = (replace(said, later_moves=tuple(self._moves)), workflow)
+        elif self._moves:
+            self._planned.append((TurnInput("cj", "", moves=tuple(self._moves)), self._moves[-1].target))
+        self._planned += [(said, None) for said in self._asked_again]
+        for said, workflow in self._planned:
+            if self._has_no_room(conversation.merchant_id):
+                self._decline(conversation, said, workflow, turns.TOO_MANY_WAITING)
+            else:
+                self._queue_one(conversation, said, workflow)
+
+    def _queue_one(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
         turn_id = turns.queue_turn(
             self._session,
             **self._next_turn(conversation),
@@ -430,40 +480,46 @@ class _Handler:
             workflow=workflow,
             words_within=_words_within(self._row, said),
         )
-        if turn_id is not None:
-            self._effects.turn_ids.append(turn_id)
-            if not turns.is_crowded(self._session, conversation.merchant_id):
-                self._effects.wake_ups.append(turn_id)
+        if turn_id is None:
+            return
+        self._effects.turn_ids.append(turn_id)
+        is_crowded = turns.is_crowded(self._session, conversation.merchant_id)
+        if not is_crowded:
+            self._effects.wake_ups.append(turn_id)
+        elif said.sender == "merchant" and turns.first_open(self._session, conversation.id) == turn_id:
+            message = turn_id, self._row.id
+            self._effects.replies += notices.waiting(
+                self._session, conversation.id, conversation.workflow, [message], "limit"
+            )
 
     def _has_no_room(self, merchant_id: str) -> bool:
         """Whether as many of the merchant's turns wait as may."""
         limit = self._max_waiting
         return turns.waiting_of_merchant(self._session, merchant_id, limit=limit) >= limit
 
-    def _decline(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
-        """The turn ends at once, with a sentence: nothing waits, no model is asked. It never began, so there is no
-        RUN_STARTED: the fewer replies answer a flood, the less the others' wait behind them."""
+    def _decline(self, conversation: Conversation, said: TurnInput, workflow: str | None, code: str) -> None:
+        """The turn ends at once: nothing waits, no model is asked. One reply is its whole run: the fewer replies answer
+        a flood, the less the others' wait behind them."""
         turn = turns.decline_turn(
             self._session,
             **self._next_turn(conversation),
             input=said,
             workflow=workflow,
-            error=turns.TOO_MANY_WAITING,
+            error=code,
         )
         if turn is None:
             return
         self._effects.turn_ids.append(turn.turn_id)
-        hop = said.metadata.get("transition")
-        moved = [NewReply("moved", agui.workflow_transition(hop["from"], hop["to"]))] if hop else []
-        self._effects.replies += outbox.append(
-            self._session,
-            turn_id=turn.turn_id,
-            conversation_id=conversation.id,
-            turn_seq=turn.seq,
-            causation_id=self._row.id,
-            traceparent=self._row.traceparent,
-            replies=[*moved, NewReply(agui.END_KEY, agui.run_error(turns.TOO_MANY_WAITING, TOO_MANY_WAITING))],
-        )
+        self._effects.is_over_limit = code == turns.TOO_MANY_WAITING
+        run_id = f"turn_{turn.turn_id}"
+        run = agui.run_started(conversation.id, run_id, conversation.workflow)
+        for move in (*said.moves, *said.later_moves):
+            run += agui.workflow_transition(move.source, move.target)
+        if self._effects.is_over_limit:
+            run += agui.run_error(run_id, code, TOO_MANY_WAITING)
+        else:
+            run += agui.run_finished(conversation.id, run_id)
+        self._effects.replies += outbox.append(self._session, turn.turn_id, [NewReply(agui.END_KEY, run)])
 
     def _next_turn(self, conversation: Conversation) -> dict[str, Any]:
         """Whose the event's next turn is, and which of the event's."""

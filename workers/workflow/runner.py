@@ -9,11 +9,12 @@ from contextlib import suppress
 
 from storage import inbox
 from storage.errors import StorageError, StorageUnavailable
+from storage.outbox import OutgoingReply
 from workers import logs, metrics
 from workers.bootstrap import Resources
 from workers.failpoints import failpoint, in_transaction
 from workers.shop.fetch import FetchRequest
-from workers.workflow import privacy
+from workers.workflow import handler, privacy
 from workers.workflow.handler import Effects, handle, settle
 
 log = logs.get(__name__)
@@ -42,7 +43,7 @@ def _run_one(tools: Resources, event_key: int, merchant_ids: set[str], over_limi
         while (effects := _next(tools, event_key)) is not None:
             if effects.merchant_id is not None:
                 merchant_ids.add(effects.merchant_id)
-                if effects.replies:
+                if effects.is_over_limit:
                     over_limit.add(effects.merchant_id)
             if effects.postponed_seconds is not None:
                 return
@@ -89,6 +90,7 @@ def _wake_oldest(tools: Resources, merchant_ids: set[str], *, after_seconds: flo
 
 
 def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
+    replies: list[OutgoingReply] = []
     with tools.database.transaction() as session:
         row = inbox.take(session, event_key)
         if row is None:
@@ -102,7 +104,8 @@ def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
         else:
             log.error("event refused: every attempt failed", **ids, error_code=FAILED)
             reason = f"handling it failed {MAX_ATTEMPTS} times; the workflow worker's log says why"
-            inbox.refuse(session, row.key, FAILED, reason)
+            replies = handler.refuse(session, row, FAILED, reason)
+    tools.reply_publisher.publish(replies)
 
 
 def notify(tools: Resources, effects: Effects) -> None:

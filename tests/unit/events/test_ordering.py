@@ -20,9 +20,10 @@ def reply(place: str, conversation: str = "c", *, id: str | None = None) -> Repl
         source="/cj",
         type="cj.reply",
         subject=conversation,
+        merchantid="m1",
         turn=int(turn),
         sequence=sequence.zfill(6),
-        data={"type": "RUN_FINISHED" if place.endswith("!") else "TEXT_MESSAGE_CHUNK"},
+        data=[{"type": "RUN_FINISHED" if place.endswith("!") else "TEXT_MESSAGE_START"}],
     )
 
 

@@ -3,16 +3,10 @@ from typing import Any
 
 import pytest
 
-from events import Envelope, InvalidEvent, decode_reply
+from events import InvalidEvent, decode_reply
 
-DATA = {
-    "type": "TEXT_MESSAGE_CHUNK",
-    "threadId": "conv_1",
-    "runId": "turn_9",
-    "messageId": "turn_9-m1",
-    "role": "assistant",
-    "delta": "You have 42 customers in your store",
-}
+SAID = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "turn_9-m1", "delta": "You have 42 customers in your store"}
+DATA = [{"type": "TEXT_MESSAGE_START", "messageId": "turn_9-m1", "role": "assistant"}, SAID]
 
 
 def body(**attributes: Any) -> dict[str, Any]:
@@ -22,6 +16,7 @@ def body(**attributes: Any) -> dict[str, Any]:
         "source": "/cj",
         "type": "cj.reply",
         "subject": "conv_1",
+        "merchantid": "m1",
         "time": "2026-11-22T10:00:00Z",
         "sequence": "000003",
         "turn": 4,
@@ -35,11 +30,10 @@ def body(**attributes: Any) -> dict[str, Any]:
 def test_the_example_of_the_contract() -> None:
     reply = decode_reply(json.dumps(body()).encode())
     assert reply.place == (4, 3)
-    assert reply.kind == "TEXT_MESSAGE_CHUNK"
+    assert reply.kinds == ("TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT")
     assert reply.text == "You have 42 customers in your store"
     assert reply.error is None
     assert not reply.final
-    assert isinstance(reply, Envelope)
     assert json.loads(reply.encode()) == body()
 
 
@@ -48,8 +42,9 @@ def test_the_example_of_the_contract() -> None:
     [
         ({"type": "RUN_STARTED"}, None, None, False),
         ({"type": "TOOL_CALL_START", "toolCallName": "shopify_data"}, None, None, False),
-        ({"type": "TEXT_MESSAGE_CHUNK"}, None, None, False),
-        ({"type": "TEXT_MESSAGE_CHUNK", "delta": 5}, None, None, False),
+        ({"type": "TEXT_MESSAGE_CONTENT"}, None, None, False),
+        ({"type": "TEXT_MESSAGE_CONTENT", "delta": 5}, None, None, False),
+        ({"type": "TOOL_CALL_ARGS", "delta": "{}"}, None, None, False),
         ({"type": "CUSTOM", "name": "workflow_transition", "delta": "x"}, None, None, False),
         ({"type": "RUN_FINISHED"}, None, None, True),
         ({"type": "RUN_ERROR", "message": "Sorry", "code": "turn_lost"}, None, "Sorry", True),
@@ -57,8 +52,13 @@ def test_the_example_of_the_contract() -> None:
     ],
 )
 def test_kinds(data: dict[str, Any], text: str | None, error: str | None, final: bool) -> None:
-    reply = decode_reply(body(data=data))
-    assert (reply.kind, reply.text, reply.error, reply.final) == (data["type"], text, error, final)
+    reply = decode_reply(body(data=[data]))
+    assert (reply.kinds, reply.text, reply.error, reply.final) == ((data["type"],), text, error, final)
+
+
+def test_the_words_of_several_messages_stand_apart() -> None:
+    said = [{"type": "TEXT_MESSAGE_CONTENT", "messageId": id, "delta": words} for id, words in ("a1", "a2", "b3")]
+    assert decode_reply(body(data=said)).text == "12\n\n3"
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,15 @@ def test_kinds(data: dict[str, Any], text: str | None, error: str | None, final:
         (body(subject=...), "event.missing_field: subject is missing"),
         (body(turn=...), "event.missing_field: turn is missing"),
         (body(turn="4"), 'event.bad_type: turn must be a whole number, got "4"'),
-        (body(turn=0), "event.bad_value: turn must be greater than or equal to 1, got 0"),
+        (body(turn=-1), "event.bad_value: turn must be greater than or equal to 0, got -1"),
         (body(sequence=...), "event.missing_field: sequence is missing"),
         (body(sequence=3), "event.bad_type: sequence must be text, got 3"),
         (body(sequence="3"), 'event.bad_value: sequence must match pattern "^[0-9]{6,12}$", got "3"'),
-        (body(data={"text": "secret"}), "event.missing_field: data.type is missing: a reply's data is an AG-UI event"),
-        (body(data="secret"), "event.bad_type: data must be an object, got string"),
+        (
+            body(data=[{"text": "secret"}]),
+            "event.missing_field: data[].type is missing: data are AG-UI events",
+        ),
+        (body(data="secret"), "event.bad_type: data must be a list, got string"),
     ],
 )
 def test_refusals(value: object, error: str) -> None:
@@ -85,7 +88,7 @@ def test_refusals(value: object, error: str) -> None:
 
 
 def test_a_reply_may_be_longer_than_an_event() -> None:
-    long = decode_reply(body(data={**DATA, "delta": "ä" * 100_000}))
+    long = decode_reply(body(data=[{**SAID, "delta": "ä" * 100_000}]))
     assert len(long.text or "") == 100_000
     with pytest.raises(InvalidEvent, match="limit 1048576"):
-        decode_reply(body(data={**DATA, "delta": "x" * 1_100_000}))
+        decode_reply(body(data=[{**SAID, "delta": "x" * 1_100_000}]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from events import agui
+from storage import agui
 from workers.agent.outgoing_text import IMAGE_REMOVED, LINK_REMOVED, NOTHING_LEFT, OwnSites, outgoing, plain
 
 OWN = OwnSites("acme.myshopify.com", frozenset({"fellandfern.example"}))
@@ -167,8 +167,9 @@ def test_a_long_text_is_cut_at_a_word() -> None:
 def test_only_the_words_of_an_event_change() -> None:
     event = agui.text("m1", "[x](https://evil.test)")
     assert outgoing(event, OWN) == agui.text("m1", "x")
-    assert outgoing(agui.run_error("code", "<b>Sorry</b>"), OWN) == agui.run_error("code", "Sorry")
-    assert outgoing(agui.tool_call_end("call_1__thought__" + "x" * 99_999)) == agui.tool_call_end("call_1")
+    assert outgoing(agui.run_error("r", "code", "<b>Sorry</b>"), OWN) == agui.run_error("r", "code", "Sorry")
+    call = agui.tool_call("c", "shopify_data", "m1", "counts")
+    assert outgoing(call) == call
     assert outgoing(agui.run_started("c", "r")) == agui.run_started("c", "r")
 
 

@@ -30,9 +30,10 @@ class Gateway:
                     "type": "cj.reply",
                     "time": datetime.fromtimestamp(unix, UTC).isoformat(),
                     "subject": "conv_1",
+                    "merchantid": "m1",
                     "turn": 1,
                     "sequence": f"{number:06d}",
-                    "data": data,
+                    "data": [data],
                 }
             )
         )
@@ -45,7 +46,7 @@ def test_a_message_that_is_told_again_after_a_jump_stays_where_it_was(monkeypatc
     store = SimpleNamespace(store=SimpleNamespace(request_log=SimpleNamespace(requests=list)))
     stack = SimpleNamespace(gateway=gateway, store=store, rows=lambda *_, **__: [])
     observer = Observer(cast(Stack, stack), clock, log, after_turn=0)
-    gateway.show(BEGAN + 0.1, {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m1", "delta": "Hello."})
+    gateway.show(BEGAN + 0.1, {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m1", "delta": "Hello."})
     observer.look()
     clock.jumped(0.9, at=BEGAN + 1.3)
     gateway.show(BEGAN + 0.9 + 1.5, {"type": "RUN_FINISHED", "threadId": "conv_1", "runId": "turn_7"})

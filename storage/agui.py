@@ -1,0 +1,131 @@
+"""The AG-UI 1.0 events that replies carry, built from the protocol's own models in one place.
+
+https://docs.ag-ui.com/concepts/events. Each function returns what belongs together, in order. Of a tool call a gateway
+sees its name, the data type, and whether it worked; what else it was asked, and what it found, stays inside. Ids come
+from the run and the place in it, so a repeated commit builds the same events.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ag_ui.core import (
+    PROTOCOL_VERSION,
+    BaseEvent,
+    CustomEvent,
+    RunErrorEvent,
+    RunFinishedCancelledOutcome,
+    RunFinishedEvent,
+    RunFinishedSuccessOutcome,
+    RunStartedEvent,
+    TextMessageContentEvent,
+    TextMessageEndEvent,
+    TextMessageStartEvent,
+    TokenUsage,
+    ToolCallArgsEvent,
+    ToolCallEndEvent,
+    ToolCallResultEvent,
+    ToolCallStartEvent,
+)
+
+Events = list[dict[str, Any]]
+Usage = TokenUsage
+
+END_KEY = "end"
+"""Outbox key of the reply that holds RUN_FINISHED or RUN_ERROR: a turn has exactly one of them."""
+CANCELLED = "cancelled"
+"""Error code of a tool call whose run ended before its result came."""
+
+
+def run_started(conversation_id: str, run_id: str, workflow: str | None = None) -> Events:
+    return _events(
+        RunStartedEvent(
+            thread_id=conversation_id,
+            run_id=run_id,
+            protocol_version=PROTOCOL_VERSION,
+            metadata=None if workflow is None else {"workflow": workflow},
+        )
+    )
+
+
+def run_finished(
+    conversation_id: str,
+    run_id: str,
+    usage: Sequence[Usage] = (),
+    *,
+    cancelled: bool = False,
+    absorbed_by: str | None = None,
+) -> Events:
+    """The end of a run that did not fail. `absorbed_by`: the run that answered its message."""
+    return _events(
+        RunFinishedEvent(
+            thread_id=conversation_id,
+            run_id=run_id,
+            outcome=RunFinishedCancelledOutcome() if cancelled else RunFinishedSuccessOutcome(),
+            result=None if absorbed_by is None else {"absorbedBy": absorbed_by},
+            usage=list(usage) or None,
+        )
+    )
+
+
+def run_error(run_id: str, code: str, sentence: str, usage: Sequence[Usage] = ()) -> Events:
+    """The end of a run that failed. The sentence is a message, too: many frontends show nothing else."""
+    error = RunErrorEvent(message=sentence, code=code, usage=list(usage) or None)
+    return [*text(f"{run_id}-error", sentence), *_events(error)]
+
+
+def text(message_id: str, words: str) -> Events:
+    """One whole message of CJ."""
+    return _events(
+        TextMessageStartEvent(message_id=message_id, role="assistant"),
+        TextMessageContentEvent(message_id=message_id, delta=words),
+        TextMessageEndEvent(message_id=message_id),
+    )
+
+
+def tool_call(call_id: str, name: str, message_id: str, data_type: str | None) -> Events:
+    """A call made by the message `message_id`."""
+    arguments = {} if data_type is None else {"data_type": data_type}
+    return _events(
+        ToolCallStartEvent(tool_call_id=call_id, tool_call_name=name, parent_message_id=message_id),
+        ToolCallArgsEvent(tool_call_id=call_id, delta=json.dumps(arguments)),
+        ToolCallEndEvent(tool_call_id=call_id),
+    )
+
+
+def tool_result(call_id: str, error_code: str | None) -> Events:
+    """Whether a call worked."""
+    failed = {} if error_code is None else {"error_code": error_code}
+    content = json.dumps({"success": error_code is None, **failed})
+    return _events(ToolCallResultEvent(message_id=f"{call_id}-result", tool_call_id=call_id, content=content))
+
+
+def usage(model: str, input_tokens: int, output_tokens: int) -> Usage:
+    """What a run cost with one model. The provider is what litellm puts before the model's name."""
+    provider, _, name = model.rpartition("/")
+    return TokenUsage(
+        provider=provider.partition("/")[0] or None,
+        model=name,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
+    )
+
+
+def workflow_transition(source: str, target: str) -> Events:
+    """The conversation moved from workflow `source` to workflow `target`."""
+    return _events(CustomEvent(name="workflow_transition", value={"from": source, "to": target}))
+
+
+def message_waiting(event_id: str, reason: str) -> Events:
+    """The message of event `event_id` cannot be answered yet."""
+    return _events(CustomEvent(name="message_waiting", value={"eventid": event_id, "reason": reason}))
+
+
+def message_absorbed(event_id: str) -> Events:
+    """The run answers the message of event `event_id`, too."""
+    return _events(CustomEvent(name="message_absorbed", value={"eventid": event_id}))
+
+
+def _events(*events: BaseEvent) -> Events:
+    return [event.model_dump(mode="json", by_alias=True, exclude_none=True) for event in events]

@@ -1,0 +1,306 @@
+"""Whole runs through the official AG-UI client, and the contract's document through AsyncAPI's own parser."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from events import asyncapi, decode_reply
+from events.broker.consumer import Delivery
+from storage import inbox, merchants
+from storage.database import Database
+from storage.vault import Vault, new_key_text
+from tests import npm, rows
+from tests.agent_turns import AgentWorker, Killed
+from tests.integration.test_turn_ends import Dies, Event, Fails, Nothing, Provider, Says
+from workers.agent import state as state_module
+from workers.bootstrap import Resources
+from workers.intake.accept import Intake
+from workers.model import litellm_call
+from workers.model.errors import Cause
+from workers.settings import Settings
+from workers.workflow import runner
+from workflows.loader import load_folder
+
+OFFICIAL = Path(__file__).parent.parent / "official"
+
+MOVES = """\
+name: moves
+description: Moves before and after an answer
+behavior:
+  initiator: merchant
+  transitions:
+    enough:
+      condition: "rested == true"
+      target_workflow: stays
+      message: "Let us rest."
+system_events:
+  message_received:
+    - condition: "text == 'go'"
+      actions:
+        - {type: transition, target_workflow: stays, message: "Off we go."}
+        - {type: process_message, sender: system, message: "go"}
+        - {type: transition, target_workflow: ends, message: "Back again."}
+    - condition: "text == 'rest'"
+      actions:
+        - {type: update_context, data: {rested: true}}
+    - condition: "text == 'hush'"
+      actions:
+        - {type: update_context, data: {hushed: true}}
+prompts:
+  cj:
+    system: You are CJ.
+"""
+STAYS = """\
+name: stays
+description: Stays
+behavior:
+  initiator: merchant
+  opens: []
+prompts:
+  cj:
+    system: You are CJ.
+"""
+
+
+def node(script: str, *arguments: str, typed: str = "") -> Any:
+    npm.installed(OFFICIAL)
+    done = subprocess.run(["node", script, *arguments], cwd=OFFICIAL, input=typed, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def read(streams: Sequence[Sequence[dict[str, Any]]]) -> list[Any]:
+    """What the official client makes of each stream of AG-UI events."""
+    found: list[Any] = node("read.mjs", typed=json.dumps(streams))
+    return found
+
+
+@dataclass
+class World:
+    """One merchant, one conversation, one worker of each kind."""
+
+    worker: AgentWorker
+    provider: Provider
+    tools: Resources
+    number: int = 0
+
+    @property
+    def conversation(self) -> str:
+        return self.provider.conversation
+
+    def says(self, text: str, *, merchant: str = "m1") -> None:
+        """The merchant says something, and every turn that can run does."""
+        self.number += 1
+        new = inbox.NewEvent(
+            source="/gateway",
+            id=f"{self.conversation}-{self.number}",
+            type="message_received",
+            data={"merchant_id": merchant, "conversation_id": self.conversation, "text": text},
+            content_hash=str(self.number).encode(),
+            correlation_id="shared",
+            merchant_id=merchant,
+            conversation_id=self.conversation,
+        )
+        runner.run(self.tools, rows.store_event(self.worker.database, new))
+        waiting = "SELECT id FROM turns WHERE conversation_id = :id AND status = 'queued' ORDER BY seq LIMIT 1"
+        while found := self.query(waiting):
+            self.worker.ends(found[0][0])
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        return rows.query(self.worker.database, statement, id=self.conversation)
+
+    def replies(self) -> list[dict[str, Any]]:
+        """The conversation's replies as a gateway shows them."""
+        bodies = """SELECT r.body FROM replies r JOIN turns t ON t.id = r.turn_id
+            WHERE t.conversation_id = :id ORDER BY t.seq, r.sequence"""
+        return [body for (body,) in self.query(bodies)]
+
+
+def stream(replies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event for reply in replies for event in reply["data"]]
+
+
+def history(messages: Sequence[dict[str, Any]]) -> list[str]:
+    """What a person reads: words, calls and what came of them."""
+    found = []
+    for message in messages:
+        if message.get("content"):
+            found.append(str(message["content"]))
+        found += [
+            f"{call['function']['name']} {call['function']['arguments']}" for call in message.get("toolCalls", ())
+        ]
+    return found
+
+
+Build = Callable[..., World]
+
+
+@pytest.fixture
+def build(clocked: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Build:
+    (tmp_path / "moves.yaml").write_text(MOVES)
+    for name in ("stays", "ends"):
+        (tmp_path / f"{name}.yaml").write_text(STAYS.replace("stays", name))
+    workflows = load_folder(tmp_path)
+
+    def start(name: str, *script: Event) -> World:
+        worker = AgentWorker(clocked, workflows, names=["openai/x"])
+        provider = Provider(script, worker, name)
+        monkeypatch.setattr(litellm_call, "call", provider.call)
+        monkeypatch.setattr(state_module, "time", SimpleNamespace(monotonic=worker.clock))
+        nobody = SimpleNamespace(
+            handle_events=lambda *_: None, run_turn=lambda *_: True, fetch=lambda *_: True, publish=len, drop=bool
+        )
+        tools = SimpleNamespace(
+            database=clocked,
+            workflows=workflows,
+            wake_ups=nobody,
+            cache=nobody,
+            reply_publisher=nobody,
+            settings=Settings(),
+        )
+        with clocked.transaction() as session:
+            merchants.add_merchant(session, "m1")
+            merchants.add_merchant(session, "other")
+        return World(worker, provider, cast(Resources, tools))
+
+    return start
+
+
+CALL = 'shopify_data {"data_type": "counts"}'
+OK = '{"success": true}'
+CANCELLED = '{"success": false, "error_code": "cancelled"}'
+
+#: What the merchant says, what the model does, how the runs end, and what a person reads then.
+RUNS: dict[str, tuple[list[str], list[Event], list[str], list[str]]] = {
+    "success": (
+        ["hi"],
+        [Says("Let me look.", 2), Says("Seven.")],
+        ["success"],
+        ["Let me look.", CALL, CALL, OK, OK, "Seven."],
+    ),
+    "silent call": (["hi"], [Says(None, 1), Says("Seven.")], ["success"], [CALL, OK, "Seven."]),
+    "error": (["hi"], [Fails(401)], ["model_unavailable"], ["?"]),
+    "moved": (["go"], [Says("There.")], ["success"], ["Off we go.", "There.", "Back again."]),
+    "moved by the context": (["rest"], [], ["success"], ["Let us rest."]),
+    "nothing to say": (["hush"], [], ["success"], []),
+    "absorbed": (["hi"], [Says("Both.", interrupted=True), Says("Both.")], ["success", "success"], ["Both."]),
+    "resumed after a kill": (["hi"], [Says(None, 1), Dies(), Says("Seven.")], ["success"], [CALL, OK, "Seven."]),
+    "killed again and again": (["hi"], [Says("Hm.", 1), Dies()], ["turn_lost"], ["Hm.", CALL, OK, "?"]),
+    "killed while it looks": (["hi"], [Says("Hm.", 1)], ["turn_lost"], ["Hm.", CALL, CANCELLED, "?"]),
+    "no words": (["hi"], [Nothing(Cause.EMPTY)], ["success"], ["?"]),
+    "several": (["hi", "go", "hi"], [Says("A.", 1), Says("B.")], ["success"] * 3, ["A.", CALL, OK, "B."] + ["?"] * 4),
+}
+
+
+@pytest.fixture(scope="module")
+def official() -> None:
+    if shutil.which("npm") is None and "CI" not in os.environ:  # where its absence is a failure
+        pytest.skip("npm is not installed: apt-get install npm")
+
+
+def dies(_calls: object) -> Any:
+    raise Killed
+
+
+def test_the_official_client_reads_every_run(official: None, build: Build) -> None:
+    streams = []
+    for name, (said, script, _, _) in RUNS.items():
+        world = build(f"{name} {time.time()}", *script)
+        if "while it looks" in name:
+            world.worker.results = dies
+        for text in said:
+            world.says(text)
+        replies = world.replies()
+        streams.append(stream(replies))
+        for reply in (reply for reply in replies if name != "absorbed"):  # that message has no id of its own
+            assert (reply["merchantid"], reply["correlationid"]) == ("m1", "shared"), name
+    for (name, (_, _, ends, read_as)), found in zip(RUNS.items(), read(streams), strict=True):
+        assert (found["problem"], found["unknown"], found["warnings"]) == (None, [], []), name
+        assert found["ends"] == [[end, []] for end in ends], name
+        words = history(found["messages"])
+        assert [there if here != "?" else "?" for here, there in zip(read_as, words, strict=True)] == read_as, name
+
+
+def kinds(reply: dict[str, Any]) -> list[str]:
+    return [event["type"] for event in reply["data"]]
+
+
+def test_who_is_refused_or_waits_is_told(official: None, build: Build) -> None:
+    """Each event that names a conversation has one run, with an end."""
+    world = build(f"told {time.time()}", Says("Hello."))
+    conversation, database = world.conversation, world.worker.database
+    intake = Intake(database, world.tools.wake_ups, threading.Event())
+
+    def comes(merchant: str, text: str, id: str, conversation: str = conversation) -> list[dict[str, Any]]:
+        data = {"merchant_id": merchant, "conversation_id": conversation, "text": text}
+        frame = {"specversion": "1.0", "id": f"{conversation}-{id}", "source": "/g", "type": "message_received"}
+        body = json.dumps({**frame, "correlationid": f"of {id}", "data": data}).encode()
+        assert intake.events(cast(Sequence[Delivery], [SimpleNamespace(body=body)]))
+        for key in rows.query(database, "SELECT key FROM events WHERE status = 'received' ORDER BY key"):
+            runner.run(world.tools, *key)
+        found = rows.query(
+            database,
+            "SELECT r.body FROM replies r WHERE body ->> 'causationid' = :id ORDER BY sequence",
+            id=f"{conversation}-{id}",
+        )
+        return [body for (body,) in found]
+
+    world.says("hi")
+    whole = ["RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "RUN_ERROR"]
+    nowhere = f"{conversation} nowhere"
+    for merchant, text, where, turn, code in (
+        ("nobody", "hi", nowhere, 0, "event.unknown_merchant"),
+        ("other", "hi", conversation, 0, "event.conversation_merchant_mismatch"),
+        ("m1", "x" * 8001, nowhere, 0, "event.bad_value"),
+        ("m1", "x" * 8001, conversation, 2, "event.bad_value"),
+        ("m1", "x" * 70_000, conversation, 3, "event.too_large"),
+        ("m1", "\x00", conversation, 4, "event.bad_value"),
+    ):
+        id = f"{merchant} {len(text)} {where}"
+        for _ in range(2):  # sent twice, told once
+            [reply] = comes(merchant, text, id, where)
+        assert kinds(reply) == whole
+        assert (reply["turn"], reply["sequence"], reply["data"][-1]["code"]) == (turn, "000001", code)
+        assert (reply["subject"], reply["merchantid"], reply["correlationid"]) == (where, merchant, f"of {id}")
+        assert decode_reply(json.dumps(reply).encode()).text == reply["data"][-1]["message"]
+    rows.execute(
+        database, "UPDATE conversations SET context = '{\"reconnect_asked\": 7}' WHERE id = :id", id=conversation
+    )
+    with database.transaction() as session:
+        shop: dict[str, Any] = {"merchant_id": "m1", "shop_domain": "told.myshopify.com"}
+        vault, token = Vault.from_text(new_key_text()), SecretStr("shpat_0123456789abcdef")
+        merchants.connect_shop(session, vault, **shop, access_token=token, scopes=[], emit=False)
+    rows.execute(
+        database, "UPDATE merchant_integrations SET status = 'needs_reauth', is_active = false, token_version = 7"
+    )
+    [started, waits] = comes("m1", "are you there?", "parked")
+    assert kinds(started) == ["RUN_STARTED"]
+    assert kinds(waits) == ["CUSTOM", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END"]
+    assert waits["data"][0]["value"] == {"eventid": f"{conversation}-parked", "reason": "reconnect"}
+    assert comes("m1", "hello?", "behind") == []
+    [_, _, behind] = comes("m1", "hello?", "parked")
+    assert behind["data"][0]["value"] == {"eventid": f"{conversation}-behind", "reason": "reconnect"}
+    rows.execute(database, "UPDATE merchant_integrations SET status = 'active', is_active = true")
+    world.says("again")
+    [found] = read([stream(world.replies())])
+    assert (found["problem"], found["unknown"], found["warnings"]) == (None, [], [])
+    assert [end for end, _ in found["ends"]] == [
+        "success", "event.bad_value", "event.too_large", "event.bad_value", "success", "success", "success",
+    ]  # fmt: skip
+
+
+def test_asyncapis_own_parser_has_nothing_to_say(official: None) -> None:
+    found = node("parse.mjs", str(asyncapi.PATH))
+    assert found["understood"]
+    assert [item for item in found["said"] if item["code"] != "asyncapi-latest-version"] == []

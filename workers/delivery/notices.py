@@ -1,0 +1,62 @@
+"""What a frontend is told that would wait in vain: its event was refused, or its message cannot be answered yet."""
+
+from collections.abc import Sequence
+
+from events.fields import MAX_TEXT
+from storage import agui, conversations, outbox, turns
+from storage.database import Session
+from storage.outbox import NewReply, OutgoingReply, RefusedEvent
+from storage.turns import TurnInput
+
+SENTENCES = {
+    "event.unknown_merchant": "I don't know this account yet. Please connect your store first.",
+    "event.conversation_merchant_mismatch": "This conversation isn't available. Please start a new one.",
+    "event.unknown_workflow": "I can't start this conversation. Please start a new one.",
+    "event.not_connected": "Your store isn't connected yet. Please connect it again.",
+    "event.shop_merchant_mismatch": "That store belongs to another account. Please connect the store of this one.",
+    "event.erased": "The data of this account was deleted. Please connect your store again.",
+}
+UNREADABLE = f"I can't read that message. Please send at most {MAX_TEXT} characters of plain text."
+OTHERWISE = "Sorry, something went wrong on our side, and I did not get that. Please send it again."
+
+
+def refused(session: Session, event: RefusedEvent, code: str) -> list[OutgoingReply]:
+    """Answer a refused event, once: in its conversation, or apart where its merchant has no such conversation.
+
+    The event's row is there, and stays.
+    """
+    sentence = SENTENCES.get(code, UNREADABLE if event.is_unreadable else OTHERWISE)
+    conversation = conversations.get(session, event.conversation_id, lock=True)
+    if conversation is None or conversation.merchant_id != event.merchant_id:
+        return outbox.append_apart(session, event, code, sentence)
+    turn = turns.decline_turn(
+        session,
+        conversation_id=event.conversation_id,
+        merchant_id=event.merchant_id,
+        event_key=event.key,
+        action=turns.REFUSAL,
+        input=TurnInput("merchant", ""),
+        error=code,
+    )
+    if turn is None:
+        return []
+    run_id = f"turn_{turn.turn_id}"
+    run = [*agui.run_started(event.conversation_id, run_id), *agui.run_error(run_id, code, sentence)]
+    return outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, run)])
+
+
+def waiting(
+    session: Session, conversation_id: str, workflow: str, messages: Sequence[tuple[int, str]], reason: str
+) -> list[OutgoingReply]:
+    """Say that messages, each a (turn id, event id), wait: in the run of the conversation's first unfinished turn.
+
+    Nothing while that turn runs: its end decides. The conversation is locked.
+    """
+    first = turns.first_open(session, conversation_id)
+    if first is None:
+        return []
+    started = agui.run_started(conversation_id, f"turn_{first}", workflow)
+    told = [NewReply("started", started)]
+    for turn_id, event_id in messages:
+        told.append(NewReply(f"waiting:{turn_id}", agui.message_waiting(event_id, reason)))
+    return outbox.append(session, first, told)
