@@ -20,11 +20,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from events import strict_json
 from events.errors import InvalidEvent, quoted
-from events.fields import MAX_ID, Contact, CustomerId, Identifier, MessageText, NotGiven, OperatorNote, ShopDomain
+from events.fields import (
+    MAX_ID,
+    Contact,
+    CustomerId,
+    FreeData,
+    Identifier,
+    MessageText,
+    NotGiven,
+    OperatorNote,
+    ShopDomain,
+)
 
 #: "string", "boolean", "number", "list", "object", the fields of an object, or None where anything may stand.
 Kind = typing.Union[str, Mapping[str, "Kind"], None]  # noqa: UP007 - X | "Kind" cannot name itself
 
+SHOPIFY = "shopify"
+"""The provider whose connections are shops."""
 _SHOP = {"merchant_id": "test_123", "shop_domain": "test.myshopify.com"}
 _CUSTOMER = {**_SHOP, "customer_id": "207119551", "order_ids": ["299938", "280263"]}
 
@@ -58,7 +70,10 @@ class OAuthComplete(EventData):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "if": {"properties": {"success": {"const": True}}, "required": ["success"]},
+            "if": {
+                "properties": {"provider": {"const": SHOPIFY}, "success": {"const": True}},
+                "required": ["provider", "success"],
+            },
             "then": {"properties": {"shop_domain": {"type": "string"}}, "required": ["shop_domain"]},
         }
     )
@@ -76,7 +91,7 @@ class OAuthComplete(EventData):
     provider: Identifier = Field(description="Whose account was connected.", examples=["shopify"])
     success: bool
     merchant_id: Identifier
-    shop_domain: ShopDomain | None = Field(None, description="Required when success is true.")
+    shop_domain: ShopDomain | None = Field(None, description="Required when a Shopify store was connected.")
     conversation_id: Identifier | None = Field(
         None, description="Absent: the merchant's latest open conversation, else a new one."
     )
@@ -86,7 +101,8 @@ class OAuthComplete(EventData):
     @model_validator(mode="before")
     @classmethod
     def _success_names_the_shop(cls, data: object) -> object:
-        if isinstance(data, dict) and data.get("success") is True and data.get("shop_domain") is None:
+        is_connection = isinstance(data, dict) and data.get("provider") == SHOPIFY and data.get("success") is True
+        if is_connection and isinstance(data, dict) and data.get("shop_domain") is None:
             return {**data, "shop_domain": NotGiven.NULL if "shop_domain" in data else NotGiven.MISSING}
         return data
 
@@ -190,6 +206,18 @@ class CustomersRedact(CustomerEvent):
     """What is stored about this customer and these orders must be deleted."""
 
 
+class Custom(EventData):
+    """Anything else that a workflow may react to, by its name; `data` is free."""
+
+    private = ("data",)
+    example = MappingProxyType({"merchant_id": "test_123", "name": "plan_changed", "data": {"plan": "pro"}})
+
+    merchant_id: Identifier
+    conversation_id: Identifier | None = Field(None, description="Absent: the merchant's latest open conversation.")
+    name: Identifier = Field(description="What happened.", examples=["plan_changed"])
+    data: FreeData = Field(default_factory=dict, description="More about it; no secrets and no personal data.")
+
+
 class ShopRedact(EventData):
     """Everything of this shop must be deleted."""
 
@@ -209,6 +237,7 @@ CATALOG: Mapping[str, type[EventData]] = MappingProxyType(
         "message_received": MessageReceived,
         "stop_requested": StopRequested,
         "replies_requested": RepliesRequested,
+        "custom": Custom,
         "customers_data_request": CustomersDataRequest,
         "customers_redact": CustomersRedact,
         "shop_redact": ShopRedact,

@@ -12,12 +12,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from events import strict_json
 from events.errors import InvalidEvent, kind, quoted
 from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
 
 MAX_ID = 200
 MAX_TEXT = 8000
 MAX_CONTACT = 320
+MAX_FREE_DATA = 8000
 
 
 class NotGiven(Enum):
@@ -118,6 +120,13 @@ def _contact(text: str) -> str:
     return text
 
 
+def _free_data(value: dict[str, Any]) -> dict[str, Any]:
+    size = len(strict_json.dumps(value))
+    if size > MAX_FREE_DATA:
+        raise refused("event.bad_value", f"must be at most {MAX_FREE_DATA} bytes as JSON, got {size}")
+    return value
+
+
 def _schema(**schema: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
@@ -139,6 +148,8 @@ OperatorNote = Annotated[str, AfterValidator(_operator_note), _schema(maxLength=
 #: An e-mail address or a phone number, as the sender has it. Never shown in an error.
 Contact = Annotated[str, AfterValidator(_contact), _schema(minLength=1, maxLength=MAX_CONTACT)]
 #: Kept in UTC.
+#: What an event's author likes to say, in so many bytes of JSON.
+FreeData = Annotated[dict[str, Any], AfterValidator(_free_data)]
 Time = Annotated[datetime, BeforeValidator(_time), _schema(format="date-time")]
 Traceparent = Annotated[str | None, BeforeValidator(_traceparent), _schema(maxLength=256)]
 

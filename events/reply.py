@@ -27,7 +27,7 @@ APART = 0
 #: What the events of type CUSTOM are named, and what `value` holds.
 CUSTOM: Mapping[str, str] = {
     "workflow_transition": "the conversation moved: `from`, `to`",
-    "message_waiting": "a message cannot be answered yet: `eventid`, `reason` (`reconnect` or `limit`)",
+    "message_waiting": "a message cannot be answered yet: `eventid`, `reason` (`limit`)",
     "message_absorbed": "this run answers that message, too: `eventid`",
 }
 

@@ -29,11 +29,12 @@ class Backlog:
 
     events: Waiting
     turns: Waiting
-    """Those that could run: neither parked nor before their time."""
+    """Those that could run: not those before their time."""
     replies: Waiting
     """Those that the gateway has not acked."""
     running: int
-    parked: int
+    owed: int
+    """Ended turns that wait for a store or its data: the merchant was promised an answer."""
     failed: int
     dead: int
     refused: int
@@ -62,7 +63,7 @@ def read(session: Session) -> Backlog:
         turns=Waiting(row.turns, max(row.turns_age or 0.0, 0.0)),
         replies=Waiting(row.replies, max(row.replies_age or 0.0, 0.0)),
         running=row.running,
-        parked=row.parked,
+        owed=row.owed,
         failed=row.failed,
         dead=row.dead,
         refused=row.refused,

@@ -2,16 +2,9 @@
 -- waits, or what is young, so it costs nothing while all is well.
 
 -- name: backlog
-WITH parked AS (
-    -- As the fragment `parked` of turns.sql, from the side of the few merchants who must reconnect.
-    SELECT t.id FROM integrations i
-    JOIN conversations c ON c.merchant_id = i.merchant_id
-        AND c.context ->> 'reconnect_asked' = CAST(i.token_version AS text)
-    JOIN turns t ON t.conversation_id = c.id AND t.status = 'queued'
-    WHERE i.type = 'shopify' AND i.status = 'needs_reauth'
-), queued AS (
+WITH queued AS (
     SELECT count(*) AS number, min(run_after) AS since FROM turns
-    WHERE status = 'queued' AND run_after <= clock_timestamp() AND id NOT IN (SELECT id FROM parked)
+    WHERE status = 'queued' AND run_after <= clock_timestamp()
 ), received AS (
     SELECT count(*) AS number, min(received_at) AS since FROM events WHERE status = 'received'
 ), unacked AS (
@@ -26,7 +19,7 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.num
        queued.number AS turns, CAST(extract(epoch FROM clock_timestamp() - queued.since) AS float) AS turns_age,
        unacked.number AS replies, CAST(extract(epoch FROM clock_timestamp() - unacked.since) AS float) AS replies_age,
        (SELECT count(*) FROM turns WHERE status = 'running') AS running,
-       (SELECT count(*) FROM parked) AS parked, failures.number AS failed, failures.dead,
+       (SELECT count(*) FROM turns WHERE status = 'done' AND waits_for IS NOT NULL) AS owed, failures.number AS failed, failures.dead,
        (SELECT count(*) FROM events WHERE status = 'rejected'
         AND processed_at > (SELECT clock_timestamp()) - interval '1 hour') AS refused,
        (SELECT jsonb_object_agg(status, number) FROM (

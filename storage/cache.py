@@ -10,6 +10,7 @@ the period and what it is compared to, {v} the token's version:
     cj:answer:{request id}  list with one JSON object: the answer to one request. Expires after 60 s.
     cj:done:{request id}    string: the request was answered. Expires after 60 s.
     cj:used:{m}:{v}         number: how often Shopify accepted this token lately. Expires a minute after the last time.
+    cj:failed:{m}:{c}       string, JSON object: why Shopify gave nothing a moment ago. Expires after seconds.
     cj:kept:{m}             set of the merchant's data, fresh and flight keys, to drop them all. Expires after a day.
 
 `get` and `join` find fresh data only; `stale` finds older data too, for when Shopify gives none. Anything else that
@@ -182,6 +183,15 @@ class Cache:
         raw = self._do(lambda: self._redis.get(_used_key(merchant_id, token_version)), None)
         return int(raw) if raw is not None and raw.isdigit() else 0
 
+    def note_failure(self, merchant_id: str, connection: int, why: Mapping[str, Any], seconds: float) -> None:
+        """Shopify gives nothing of this shop at the moment: for so long nobody need ask again."""
+        key = _failed_key(merchant_id, connection)
+        self._do(lambda: self._redis.set(key, dump(dict(why)), px=round(seconds * 1000)), None)
+
+    def failure(self, merchant_id: str, connection: int) -> Value | None:
+        """Why Shopify gave nothing of this shop a moment ago."""
+        return _parsed(self._do(lambda: self._redis.get(_failed_key(merchant_id, connection)), None))
+
     def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined | Answered:
         """Join a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).
 
@@ -238,6 +248,10 @@ class Cache:
 
 def _used_key(merchant_id: str, token_version: int) -> str:
     return f"cj:used:{quote(merchant_id, safe='')}:{token_version}"
+
+
+def _failed_key(merchant_id: str, connection: int) -> str:
+    return f"cj:failed:{quote(merchant_id, safe='')}:{connection}"
 
 
 def _keys(flight_key: str) -> list[str]:

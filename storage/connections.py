@@ -111,6 +111,16 @@ def disconnect(session: Session, event_key: int) -> bool:
     return bool(session.execute(SQL["disconnect"], {"key": event_key}).scalar_one())
 
 
+def connect_account(session: Session, event_key: int) -> None:
+    """Note the connection that this event, an `oauth_complete` of a provider other than Shopify, tells of."""
+    session.execute(SQL["connect_account"], {"key": event_key})
+
+
+def accounts(session: Session, merchant_id: str) -> list[str]:
+    """The providers other than Shopify that the merchant has connected."""
+    return list(session.execute(SQL["accounts"], {"merchant_id": merchant_id}).scalars())
+
+
 def shop_facts(session: Session, integration: Integration) -> ShopFacts | None:
     """The facts about the shop as it is connected now; None if Shopify has not been asked since."""
     where = {"merchant_id": integration.merchant_id, "shop_domain": integration.shop_domain}

@@ -22,6 +22,13 @@ RETURNING id
 -- A function with the owner's rights: who handles events may not touch this table (storage/models.py).
 SELECT coalesce(disconnect_shop(:key), false)
 
+-- name: connect_account
+-- As above. The token of such a connection stays with whoever uses it.
+SELECT connect_account(:key)
+
+-- name: accounts
+SELECT type FROM integrations WHERE merchant_id = :merchant_id AND type <> 'shopify' AND is_active ORDER BY type
+
 -- name: shop_facts
 -- They stand in the integration's `config` under "shop", beside the scopes column.
 -- Facts of another shop, or older than the connection, are none.

@@ -82,7 +82,7 @@ class MerchantTable(Base):
 
 
 class IntegrationTable(Base):
-    """A merchant's connection to a shop. Only `storage.merchants` reads and writes the two sealed columns."""
+    """A merchant's connection to a provider, mostly a shop. Only `storage.merchants` touches the sealed columns."""
 
     __tablename__ = "merchant_integrations"
     __table_args__ = (
@@ -95,10 +95,11 @@ class IntegrationTable(Base):
             unique=True,
             postgresql_where=text("is_active"),
         ),
+        CheckConstraint("type <> 'shopify' OR shop_domain IS NOT NULL", name="shop"),
         CheckConstraint(f"type <> 'shopify' OR shop_domain ~ '{SHOP_DOMAIN}'", name="shop_domain"),
         CheckConstraint("status IN ('active', 'needs_reauth', 'uninstalled')", name="status"),
         CheckConstraint("is_active = (status = 'active')", name="is_active"),
-        CheckConstraint("status <> 'active' OR api_key IS NOT NULL", name="active_has_token"),
+        CheckConstraint("type <> 'shopify' OR status <> 'active' OR api_key IS NOT NULL", name="active_has_token"),
         CheckConstraint(
             "status <> 'uninstalled' OR (api_key IS NULL AND refresh_token IS NULL)",
             name="uninstalled_has_none",
@@ -107,8 +108,9 @@ class IntegrationTable(Base):
 
     id: Mapped[int] = _id()
     merchant_id: Mapped[str] = mapped_column(_cascade("merchants.id"))
+    #: The provider. Only a shop has a domain and a token here.
     type: Mapped[str]
-    shop_domain: Mapped[str]
+    shop_domain: Mapped[str | None]
     #: Sealed access token, see `storage.vault`.
     api_key: Mapped[bytes | None]
     refresh_token: Mapped[bytes | None]
@@ -246,6 +248,15 @@ class TurnTable(Base):
         Index("turns_failed", "finished_at", postgresql_where=text("status IN ('done', 'dead') AND error IS NOT NULL")),
         Index("turns_waiting_since", "created_at", postgresql_where=text("status = 'queued'")),
         CheckConstraint("status IN ('queued', 'running', 'done', 'dead')", name="status"),
+        Index("turns_silent", "words_due", postgresql_where=text("words_due IS NOT NULL")),
+        Index("turns_promises", "run_after", postgresql_where=text("status = 'done' AND waits_for IS NOT NULL")),
+        Index(
+            "turns_owed",
+            "merchant_id",
+            "id",
+            postgresql_where=text("status = 'done' AND waits_for IS NOT NULL"),
+        ),
+        CheckConstraint("waits_for IN ('model', 'store', 'data')", name="waits_for"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("(status IN ('done', 'dead')) = (finished_at IS NOT NULL)", name="finished"),
         OFTEN_VACUUMED,
@@ -286,6 +297,11 @@ class TurnTable(Base):
     model_calls: Mapped[int] = mapped_column(server_default=NONE_YET)
     #: Most bytes of its prompts since a model refused one; absent: the settings'.
     prompt_limit: Mapped[int | None]
+    #: What it cannot go on without (queued: a model), or what the merchant was promised words about (done: the store
+    #: is connected again, Shopify gives the data). `run_after` says when to look.
+    waits_for: Mapped[str | None]
+    #: When the merchant must have heard something of it; absent: nothing more is due.
+    words_due: Mapped[datetime | None]
 
 
 class StepTable(Base):
@@ -410,6 +426,16 @@ BEGIN ATOMIC
       AND i.connected_at <= coalesce(e.time, e.received_at)
     RETURNING true;
 END;
+CREATE FUNCTION connect_account(event bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    INSERT INTO merchant_integrations (merchant_id, type, connected_at)
+    SELECT e.merchant_id, e.data ->> 'provider', coalesce(e.time, e.received_at) FROM events e
+    WHERE e.key = event AND e.type = 'oauth_complete' AND e.status = 'received' AND e.data ->> 'provider' <> 'shopify'
+      AND e.data ->> 'success' = 'true'
+    ON CONFLICT (merchant_id, type) DO UPDATE SET
+        status = 'active', is_active = true, connected_at = excluded.connected_at, updated_at = clock_timestamp();
+END;
 CREATE FUNCTION erase_merchant(event bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 BEGIN ATOMIC
@@ -417,7 +443,7 @@ BEGIN ATOMIC
     WHERE e.key = event AND e.type = 'shop_redact' AND e.status = 'received' AND m.id = e.merchant_id
     RETURNING true;
 END;
-REVOKE ALL ON FUNCTION disconnect_shop(bigint), erase_merchant(bigint) FROM PUBLIC
+REVOKE ALL ON FUNCTION disconnect_shop(bigint), erase_merchant(bigint), connect_account(bigint) FROM PUBLIC
 """
 
 #: What workers of an earlier version call.
@@ -436,26 +462,26 @@ REVOKE ALL ON FUNCTION disconnect_shop(text, text, timestamptz) FROM PUBLIC
 """
 
 
-#: Turns that were parked are looked at at once, whoever reconnects the shop. The auth service may not touch turns.
-WAKE_PARKED_TRIGGER = """
-CREATE FUNCTION wake_parked_turns() RETURNS trigger
+#: What waits for the store is looked at soon, whoever reconnects the shop: the auth service may not touch turns. Not at
+#: once: the event of the connection comes right behind, and what it says is said first.
+STORE_IS_BACK_TRIGGER = """
+CREATE FUNCTION store_is_back() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    UPDATE turns t SET wake_at = clock_timestamp()
-    WHERE t.merchant_id = NEW.merchant_id AND t.status = 'queued' AND t.wake_at > clock_timestamp()
-      AND t.seq = (
-          SELECT o.seq FROM turns o WHERE o.conversation_id = t.conversation_id AND o.status IN ('queued', 'running')
-          ORDER BY o.seq LIMIT 1);
+    UPDATE turns SET run_after = clock_timestamp() + interval '5 seconds'
+    WHERE id IN (
+        SELECT id FROM turns WHERE merchant_id = NEW.merchant_id AND status = 'done' AND waits_for = 'store'
+        ORDER BY id LIMIT 100);
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER wake_parked_turns AFTER UPDATE OF status, token_version ON merchant_integrations
-FOR EACH ROW WHEN (OLD.status = 'needs_reauth' AND (NEW.status <> OLD.status OR NEW.token_version <> OLD.token_version))
-EXECUTE FUNCTION wake_parked_turns()
+CREATE TRIGGER store_is_back AFTER UPDATE OF status ON merchant_integrations
+FOR EACH ROW WHEN (NEW.status = 'active' AND OLD.status <> 'active' AND NEW.type = 'shopify')
+EXECUTE FUNCTION store_is_back()
 """
 
 
 @event.listens_for(Base.metadata, "after_create")
 def _create_view_and_functions(_metadata: MetaData, connection: Connection, **_options: object) -> None:
-    for statements in (INTEGRATIONS_VIEW, DISCONNECT_FUNCTION, EVENT_FUNCTIONS, WAKE_PARKED_TRIGGER):
+    for statements in (INTEGRATIONS_VIEW, DISCONNECT_FUNCTION, EVENT_FUNCTIONS, STORE_IS_BACK_TRIGGER):
         connection.execute(text(statements))

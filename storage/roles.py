@@ -103,7 +103,7 @@ TABLES: Mapping[str, Grants] = {
     },
 }
 FUNCTIONS: Mapping[str, Collection[str]] = {
-    "cj_workflow": ("erase_merchant(bigint)", "disconnect_shop(bigint)"),
+    "cj_workflow": ("erase_merchant(bigint)", "disconnect_shop(bigint)", "connect_account(bigint)"),
 }
 #: Role of an earlier version → the roles whose work its processes do, and the function that version calls.
 FORMER: Mapping[str, tuple[Collection[str], Collection[str]]] = {

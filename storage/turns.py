@@ -43,12 +43,22 @@ BATCH = 100
 #: Added to the action of a failed turn: the action of the turn that an operator has its input tried again in.
 RETRY = 1000
 STOP_AT_MOST = 1000
+#: Seconds until the merchant must have heard something of a turn: of a connection, and of anything else. The sweeper
+#: looks once a second.
+CONNECTED_WORDS_SECONDS = 1.8
+WORDS_SECONDS = 3.8
+#: Seconds for which a promise that is being looked at is left alone.
+LOOK_AGAIN_SECONDS = 15.0
+#: Most questions that wait for a merchant's store.
+MOST_OWED = 20
 #: Key in a conversation's context: the version of the token for which the merchant was asked to reconnect.
 RECONNECT_ASKED = "reconnect_asked"
 
 SQL = sql.load("turns")
 
 Sender = Literal["merchant", "system", "cj"]
+#: What an ended turn leaves to be told: once the store is connected again, or once Shopify gives the data.
+Promised = Literal["store", "data"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,8 @@ class Claim:
     """How often a model was asked for this turn."""
     prompt_limit: int | None = None
     """Most bytes of a prompt, since a model found a longer one too long."""
+    told_of_outage: bool | None = None
+    """Whether it waited for a model until now, and the merchant knows."""
 
     @property
     def run_id(self) -> str:
@@ -146,7 +158,7 @@ class NotDue:
 
 @dataclass(frozen=True)
 class OpenTurn:
-    """A turn that is running or will be: the first unfinished one of its conversation."""
+    """A turn that is running or will be, the first unfinished one of its conversation; or one that promised data."""
 
     turn_id: int
     attempt: int
@@ -185,6 +197,36 @@ class Room:
 
 
 @dataclass(frozen=True)
+class Silent:
+    """A turn of which the merchant should have heard something by now."""
+
+    turn_id: int
+    conversation_id: str
+    workflow: str
+    connected: bool
+    """Whether a store has just been connected, and the turn is about that."""
+    waits: bool | None
+    """Whether it waits for a model; then it is about what the merchant has written since."""
+    asks: bool
+    """Whether it is waiting for a tool's answer."""
+    last_turn: int
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Words that the merchant is owed about an ended turn. `age`: seconds since it ended."""
+
+    turn: Claim
+    """The turn as it was; it can write nothing any more."""
+    event_key: int
+    action: int
+    waits_for: Promised
+    age: float
+    asked: tuple[str, ...]
+    """What the merchant said that it answered."""
+
+
+@dataclass(frozen=True)
 class Expired:
     """A turn whose worker fell silent: back in the queue, or `dead` and owed a final reply."""
 
@@ -216,15 +258,16 @@ def queue_turn(
     action: int,
     input: TurnInput,
     workflow: str | None = None,
+    words_within: float | None = WORDS_SECONDS,
 ) -> int | None:
     """Queue a turn for the `action`-th action of an event; returns its id, or None if it was queued before.
 
-    The caller holds the event's lock (`inbox.take`). Raises UnknownConversation if the merchant has no such
-    conversation.
+    `words_within`: seconds until the merchant must have heard something of it. The caller holds the
+    event's lock (`inbox.take`). Raises UnknownConversation if the merchant has no such conversation.
     """
     identity = {"event_key": event_key, "action": action}
     owner = {"conversation_id": conversation_id, "merchant_id": merchant_id}
-    added = _add(session, {**identity, **owner}, input, workflow, error=None)
+    added = _add(session, {**identity, **owner}, input, workflow, error=None, words_within=words_within)
     return None if added is None else added.turn_id
 
 
@@ -292,6 +335,11 @@ def release(session: Session, claim: Claim, *, after_seconds: float = 0.0) -> No
     _write(session, claim, "release", after_seconds=after_seconds)
 
 
+def suspend(session: Session, claim: Claim, *, after_seconds: float) -> None:
+    """Return the turn to the queue to wait for a model; it goes on with its steps and all its time. Raises LostTurn."""
+    _write(session, claim, "suspend", after_seconds=after_seconds)
+
+
 def drop_lease(session: Session, claim: Claim) -> None:
     """Let the lease run out now, so that the sweeper counts a failure and decides. Raises LostTurn."""
     _write(session, claim, "drop_lease")
@@ -303,9 +351,15 @@ def finish(
     *,
     status: Literal["done", "dead"] = "done",
     error: str | None = None,
+    promised: Promised | None = None,
+    again_after: float = 0.0,
 ) -> None:
-    """End the turn; `error` is a code for operators. Raises LostTurn."""
-    _write(session, claim, "finish", status=status, error=None if error is None else storable_text(error, 500))
+    """End the turn; `error` is a code for operators. What it promised `data` is looked at in `again_after` seconds.
+
+    Raises LostTurn.
+    """
+    code = None if error is None else storable_text(error, 500)
+    _write(session, claim, "finish", status=status, error=code, waits_for=promised, again_after=again_after)
 
 
 def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_seconds: float) -> set[int]:
@@ -371,12 +425,6 @@ def first_open(session: Session, conversation_id: str) -> int | None:
     return None if found is None else int(found)
 
 
-def messages_waiting(session: Session, conversation_id: str) -> list[tuple[int, str]]:
-    """(turn id, event id) of the merchant's messages that wait in this conversation, in order."""
-    found = session.execute(SQL["messages_waiting"], {"conversation_id": conversation_id, "limit": BATCH})
-    return [(int(turn_id), str(event_id)) for turn_id, event_id in found]
-
-
 def count_call(session: Session, claim: Claim, *, prompt_limit: int | None, tokens_per_day: int = 0) -> bool:
     """Note that a model is about to be asked, and how long its prompt may be. Raises LostTurn.
 
@@ -435,7 +483,7 @@ def waiting(
 
 
 def under_way(session: Session) -> list[OpenTurn]:
-    """What is being run or waits for its time. What waits for an earlier turn, or for the merchant, is not in it."""
+    """What is being run, waits for its time, or is promised. What waits for an earlier turn or the merchant is not."""
     return [
         OpenTurn(turn_id, attempt, owner, float(seconds))
         for turn_id, attempt, owner, seconds in session.execute(SQL["under_way"])
@@ -455,15 +503,65 @@ def next_to_wake(
     return sorted(int(turn_id) for turn_id in session.execute(SQL["next"], values).scalars())
 
 
-def look_again(session: Session, conversation_id: str) -> None:
-    """Let the sweeper look at the conversation's first turn at once: what it waited for may be over."""
-    session.execute(SQL["look_again"], {"conversation_id": conversation_id})
+def silent(session: Session) -> list[Silent]:
+    """Turns of which the merchant must hear something now, each once; the caller adds the words."""
+    return [Silent(*row) for row in session.execute(SQL["silent"], {"batch": BATCH})]
+
+
+def promises(session: Session, *, factor: float = 1.0) -> list[int]:
+    """Ended turns whose promise it is time to look at; they are left alone for a while."""
+    values = {"batch": BATCH, "again": LOOK_AGAIN_SECONDS * factor}
+    return sorted(int(turn_id) for turn_id in session.execute(SQL["promises"], values).scalars())
+
+
+def promised(session: Session, turn_id: int) -> list[Promise]:
+    """What the turn's conversation is owed, waiting for the same as this turn, in order; empty if it owes nothing."""
+    found = []
+    for row in session.execute(SQL["promised"], {"turn_id": turn_id, "limit": MOST_OWED}).mappings():
+        values: dict[str, Any] = {**row, "input": TurnInput.from_json(row["input"])}
+        of_promise = {name: values.pop(name) for name in ("event_key", "action", "waits_for", "age", "asked")}
+        of_promise["asked"] = tuple(of_promise["asked"])
+        found.append(Promise(Claim(**values, lease_seconds=0.0), **of_promise))
+    return found
+
+
+def owed(session: Session, merchant_id: str) -> list[tuple[int, str, str]]:
+    """What the merchant asked that waits for the store: (turn, conversation, question), in order."""
+    rows = session.execute(SQL["owed"], {"merchant_id": merchant_id, "limit": MOST_OWED})
+    return [(turn_id, conversation_id, text) for turn_id, conversation_id, text in rows]
+
+
+def fetched_since(session: Session, conversation_id: str, seq: int) -> list[tuple[int, dict[str, Any]]]:
+    """(turn, result) of the tools in a conversation, from turn `seq` on, in order."""
+    rows = session.execute(SQL["fetched_since"], {"conversation_id": conversation_id, "seq": seq})
+    return [(int(turn), item["content"]) for turn, results in rows for item in results]
+
+
+def keep_promises(session: Session, turn_ids: Sequence[int]) -> set[int]:
+    """These promises are kept now; returns those that nobody else kept meanwhile."""
+    return set(session.execute(SQL["keep_promises"], {"ids": list(turn_ids)}).scalars())
+
+
+def put_off_promises(session: Session, turn_ids: Sequence[int], *, after_seconds: float) -> None:
+    """These promises cannot be kept yet."""
+    session.execute(SQL["put_off_promises"], {"ids": list(turn_ids), "after_seconds": after_seconds})
+
+
+def break_promises(session: Session, merchant_id: str) -> None:
+    """The merchant's store is gone, and with it all that was promised about it."""
+    session.execute(SQL["break_promises"], {"merchant_id": merchant_id})
 
 
 def _add(
-    session: Session, whose: Mapping[str, Any], input: TurnInput, workflow: str | None, *, error: str | None
+    session: Session,
+    whose: Mapping[str, Any],
+    input: TurnInput,
+    workflow: str | None,
+    *,
+    error: str | None,
+    words_within: float | None = None,
 ) -> NewTurn | None:
-    values = {"workflow": workflow, "input": dump(input.to_json()), "error": error}
+    values = {"workflow": workflow, "input": dump(input.to_json()), "error": error, "words_within": words_within}
     row = session.execute(SQL["queue"], {**whose, **values}).one_or_none()
     if row is not None:
         return NewTurn(row.id, row.seq)

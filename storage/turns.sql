@@ -11,17 +11,16 @@ t.seq = (
 -- fragment: running_of_merchant
 (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running')
 
--- fragment: parked
--- Of turn t: Shopify needs the merchant to reconnect, and this conversation has already asked for it. Messages sent
--- meanwhile wait for that instead of asking again and again. Nobody has to wake them: the status does.
-EXISTS (
-    SELECT 1 FROM conversations c JOIN integrations i ON i.merchant_id = c.merchant_id AND i.type = 'shopify'
-    WHERE c.id = t.conversation_id AND i.status = 'needs_reauth'
-      AND c.context ->> 'reconnect_asked' = CAST(i.token_version AS text))
-
 -- fragment: held
 -- By this attempt. A statement with this condition is its own fence.
 id = :turn_id AND status = 'running' AND attempt = :attempt
+
+-- fragment: asked
+-- What the merchant said that turn t answered.
+SELECT own.input, own.seq FROM (SELECT t.input, t.seq) AS own
+WHERE own.input ->> 'sender' = 'merchant' AND own.input ->> 'cleanup_trigger' = 'false'
+UNION ALL
+SELECT a.input, a.seq FROM turns a WHERE a.conversation_id = t.conversation_id AND a.absorbed_by = t.id
 
 -- name: queue
 -- The sequence comes from the conversation's row, whose lock is held until the commit: turns become visible in the
@@ -31,11 +30,21 @@ WITH numbered AS (
     WHERE id = :conversation_id AND merchant_id = :merchant_id
       AND NOT EXISTS (SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action)
     RETURNING last_turn
+), noticed AS (
+    -- Whoever writes while an earlier turn waits for a model is told that this was heard, too. Skips, not waits: who
+    -- runs that turn locks it before the conversation.
+    UPDATE turns SET words_due = clock_timestamp() WHERE id = (
+        SELECT o.id FROM turns o
+        WHERE o.conversation_id = :conversation_id AND o.status = 'queued' AND o.waits_for = 'model'
+        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 )
-INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, workflow, input, status, error, finished_at)
+INSERT INTO turns (
+    conversation_id, merchant_id, seq, event_key, action, workflow, input, status, error, finished_at, words_due)
 SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow, CAST(:input AS jsonb),
        CASE WHEN CAST(:error AS text) IS NULL THEN 'queued' ELSE 'done' END, :error,
-       CASE WHEN CAST(:error AS text) IS NOT NULL THEN clock_timestamp() END
+       CASE WHEN CAST(:error AS text) IS NOT NULL THEN clock_timestamp() END,
+       CASE WHEN CAST(:error AS text) IS NULL
+            THEN clock_timestamp() + make_interval(secs => CAST(:words_within AS double precision)) END
 FROM numbered
 RETURNING id, seq
 
@@ -64,19 +73,22 @@ WITH claimed AS (
     WHERE id = (
         SELECT t.id FROM turns t
         WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after <= clock_timestamp()
-          AND {first_in_conversation} AND {running_of_merchant} < :per_merchant AND NOT {parked}
+          AND {first_in_conversation} AND {running_of_merchant} < :per_merchant
         FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING *
 )
 SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.failures, c.workflow, c.workflow_hash,
        c.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
-       c.started_at, c.model_calls, c.prompt_limit, clock_timestamp() AS now,
+       c.started_at, c.model_calls, c.prompt_limit, c.waits_for = 'model' AS told_of_outage, clock_timestamp() AS now,
        CAST(extract(epoch FROM clock_timestamp() - c.run_after) AS float) AS waited_seconds
 FROM claimed c JOIN events e ON e.key = c.event_key
 
 -- name: under_way
 SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM coalesce(t.lease_until, t.run_after) - clock_timestamp())
-FROM turns t WHERE t.status IN ('queued', 'running') AND {first_in_conversation} AND NOT {parked}
+FROM turns t WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
+UNION ALL
+SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM t.run_after - clock_timestamp())
+FROM turns t WHERE t.status = 'done' AND t.waits_for = 'data'
 
 -- name: due_in
 SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
@@ -124,9 +136,19 @@ UPDATE turns SET workflow = :name, workflow_hash = :hash WHERE {held} RETURNING 
 
 -- name: release
 UPDATE turns SET
-    status = 'queued', lease_until = NULL, lease_owner = NULL,
+    status = 'queued', lease_until = NULL, lease_owner = NULL, waits_for = NULL,
     run_after = clock_timestamp() + make_interval(secs => :after_seconds),
     wake_at = clock_timestamp() + make_interval(secs => :after_seconds)
+WHERE {held} RETURNING id
+
+-- name: suspend
+-- Until a model answers again. The turn keeps its steps, and begins anew with its time and its calls.
+UPDATE turns SET
+    status = 'queued', lease_until = NULL, lease_owner = NULL, waits_for = 'model', started_at = NULL,
+    words_due = NULL,
+    run_after = clock_timestamp() + make_interval(secs => :after_seconds),
+    wake_at = clock_timestamp() + make_interval(secs => :after_seconds),
+    model_calls = (SELECT count(*) FROM steps s WHERE s.turn_id = turns.id)
 WHERE {held} RETURNING id
 
 -- name: drop_lease
@@ -142,8 +164,84 @@ RETURNING id
 
 -- name: finish
 UPDATE turns SET
-    status = :status, error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL
+    status = :status, error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
+    words_due = NULL, waits_for = :waits_for,
+    run_after = CASE CAST(:waits_for AS text)
+        WHEN 'store' THEN 'infinity'
+        WHEN 'data' THEN clock_timestamp() + make_interval(secs => :again_after)
+        ELSE run_after END
 WHERE {held} RETURNING id
+
+-- name: silent
+-- Turns of which the merchant has heard nothing although words are due, each once. What waits behind an earlier turn
+-- of its conversation says nothing: that one does.
+WITH due AS (
+    SELECT id FROM turns WHERE words_due < (SELECT clock_timestamp())
+    ORDER BY words_due LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
+), noted AS (
+    UPDATE turns SET words_due = NULL WHERE id = ANY (ARRAY (SELECT id FROM due)) RETURNING *
+)
+SELECT t.id, t.conversation_id, coalesce(t.workflow, c.workflow) AS workflow,
+       e.type = 'oauth_complete' AND e.data @> '{{"success": true, "provider": "shopify"}}' AS connected,
+       t.waits_for = 'model' AS waits,
+       (SELECT count(*) FILTER (WHERE r.key LIKE '%calls') > count(*) FILTER (WHERE r.key LIKE '%results')
+        FROM replies r WHERE r.turn_id = t.id) AS asks,
+       c.last_turn
+FROM noted t JOIN events e ON e.key = t.event_key JOIN conversations c ON c.id = t.conversation_id
+WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
+  AND (t.waits_for = 'model' OR NOT EXISTS (
+      SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.body -> 'data' @> '[{{"type": "TEXT_MESSAGE_START"}}]'))
+ORDER BY t.id
+
+-- name: promises
+-- Ended turns whose merchant is still owed something, and it is time to look. Put off, so that each is looked at once.
+WITH due AS (
+    SELECT id FROM turns
+    WHERE status = 'done' AND waits_for IS NOT NULL AND run_after < (SELECT clock_timestamp())
+    ORDER BY run_after LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE turns SET run_after = clock_timestamp() + make_interval(secs => :again) WHERE id = ANY (ARRAY (SELECT id FROM due))
+RETURNING id
+
+-- name: promised
+-- What the conversation of turn :turn_id is owed and waits for the same as that turn, in order, and what it was asked.
+SELECT t.id AS turn_id, t.conversation_id, t.merchant_id, t.seq, t.attempt, t.failures, t.workflow, t.workflow_hash,
+       t.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
+       t.started_at, clock_timestamp() AS now, t.event_key, t.action, t.waits_for,
+       CAST(extract(epoch FROM clock_timestamp() - t.finished_at) AS float) AS age,
+       ARRAY (SELECT q.input ->> 'text' FROM ({asked}) AS q ORDER BY q.seq) AS asked
+FROM turns o
+JOIN turns t ON t.merchant_id = o.merchant_id AND t.status = 'done' AND t.waits_for = o.waits_for
+            AND t.conversation_id = o.conversation_id
+JOIN events e ON e.key = t.event_key
+WHERE o.id = :turn_id AND o.status = 'done' ORDER BY t.seq LIMIT :limit
+
+-- name: owed
+-- What a merchant asked that waits for the store, in order.
+SELECT t.id, t.conversation_id, q.input ->> 'text' FROM turns t CROSS JOIN LATERAL ({asked}) AS q
+WHERE t.merchant_id = :merchant_id AND t.status = 'done' AND t.waits_for = 'store'
+ORDER BY t.id, q.seq LIMIT :limit
+
+-- name: fetched_since
+-- Results of the tools in this conversation, from turn :seq on.
+SELECT t.seq, s.tool_results FROM turns t JOIN steps s ON s.turn_id = t.id
+WHERE t.conversation_id = :conversation_id AND t.seq >= :seq AND s.tool_results IS NOT NULL
+ORDER BY t.seq, s.step
+
+-- name: keep_promises
+-- Somebody who keeps one at the same moment is not waited for.
+UPDATE turns SET waits_for = NULL WHERE id IN (
+    SELECT id FROM turns WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'done' AND waits_for IS NOT NULL
+    FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id
+
+-- name: put_off_promises
+UPDATE turns SET run_after = clock_timestamp() + make_interval(secs => :after_seconds)
+WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'done' AND waits_for IS NOT NULL
+
+-- name: break_promises
+-- What made them worth keeping is gone: the store.
+UPDATE turns SET waits_for = NULL WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
 
 -- name: add_step
 -- No row: the turn is lost. A row of nulls: the step was there before.
@@ -179,11 +277,6 @@ WHERE turn_id = :turn_id AND model IS NOT NULL GROUP BY model ORDER BY model
 SELECT t.id FROM turns t WHERE t.conversation_id = :conversation_id AND t.status = 'queued' AND {first_in_conversation}
 FOR NO KEY UPDATE SKIP LOCKED
 
--- name: messages_waiting
-SELECT t.id, e.id FROM turns t JOIN events e ON e.key = t.event_key
-WHERE t.conversation_id = :conversation_id AND t.status = 'queued' AND t.input ->> 'sender' = 'merchant'
-ORDER BY t.seq LIMIT :limit
-
 -- name: lock_conversation
 SELECT 1 FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE
 
@@ -205,7 +298,7 @@ SELECT EXISTS ({newer})
 
 -- name: absorb
 UPDATE turns SET
-    status = 'done', absorbed_by = :turn_id, absorbed_at_step = :at_step,
+    status = 'done', absorbed_by = :turn_id, absorbed_at_step = :at_step, words_due = NULL,
     started_at = coalesce(started_at, clock_timestamp()), finished_at = clock_timestamp()
 WHERE id IN ({newer})
 RETURNING id
@@ -228,6 +321,7 @@ WITH silent AS (
         status = CASE WHEN t.failures + 1 >= :max_failures THEN 'dead' ELSE 'queued' END,
         finished_at = CASE WHEN t.failures + 1 >= :max_failures THEN clock_timestamp() END,
         error = CASE WHEN t.failures + 1 >= :max_failures THEN 'turn_lost' END,
+        words_due = CASE WHEN t.failures + 1 < :max_failures THEN t.words_due END,
         failures = t.failures + 1, lease_until = NULL, lease_owner = NULL, wake_at = clock_timestamp()
     WHERE t.id = ANY (ARRAY (SELECT id FROM silent))
     RETURNING t.*
@@ -236,10 +330,9 @@ SELECT x.id, x.conversation_id, x.merchant_id, x.seq, e.id, e.traceparent, x.fai
 FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
 
 -- name: waiting
--- Looks at the turns that are due, wakes those that can run, and puts the others off. So what waits for an earlier turn,
--- for room or for its merchant leaves the front of the index, and no look costs more than its batch. Whoever ends a
--- turn wakes the next (`next`), and who reconnects a shop makes its turns due (models.WAKE_PARKED_TRIGGER): being put
--- off is for when that got lost, too, so it lasts as long as the turn has waited.
+-- Looks at the turns that are due, wakes those that can run, and puts the others off. So what waits for an earlier turn
+-- or for room leaves the front of the index, and no look costs more than its batch. Whoever ends a
+-- turn wakes the next (`next`): being put off is for when that got lost, so it lasts as long as the turn has waited.
 --
 -- (SELECT clock_timestamp()): a volatile function itself is no condition for an index.
 -- From both ends: a backlog that cannot run must not hide what came later.
@@ -252,7 +345,7 @@ WITH oldest AS (
     WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
     ORDER BY t.wake_at DESC LIMIT :looks FOR NO KEY UPDATE SKIP LOCKED
 ), looked_at AS (
-    SELECT t.*, t.run_after <= clock_timestamp() AND {first_in_conversation} AND NOT {parked} AS may_run
+    SELECT t.*, t.run_after <= clock_timestamp() AND {first_in_conversation} AS may_run
     FROM (SELECT * FROM oldest UNION SELECT * FROM newest) AS t
 ), placed AS (
     -- No more per merchant than can run: one with a thousand waiting conversations must not hide the others.
@@ -285,7 +378,7 @@ WITH candidates AS (
 ), chosen AS (
     SELECT t.id FROM turns t
     WHERE t.id = ANY (ARRAY (SELECT id FROM candidates)) AND t.merchant_id = :merchant_id
-      AND t.status = 'queued' AND t.run_after <= clock_timestamp() AND {first_in_conversation} AND NOT {parked}
+      AND t.status = 'queued' AND t.run_after <= clock_timestamp() AND {first_in_conversation}
     ORDER BY t.conversation_id = :conversation_id DESC, t.started_at IS NULL, t.run_after, t.id
     LIMIT greatest(:per_merchant, 1)
 ), free AS (
@@ -295,8 +388,3 @@ WITH candidates AS (
 )
 UPDATE turns SET wake_at = clock_timestamp() + make_interval(secs => :again)
 WHERE id = ANY (ARRAY (SELECT id FROM free)) RETURNING id
-
--- name: look_again
--- What made this conversation wait is over.
-UPDATE turns t SET wake_at = clock_timestamp()
-WHERE t.conversation_id = :conversation_id AND t.status = 'queued' AND {first_in_conversation}

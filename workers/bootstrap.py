@@ -53,6 +53,7 @@ from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, sp
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
 from workers.shop.tokens import Refresh, TokenKeeper
+from workers.workflow.promises import PromiseKeeper
 from workflows.errors import InvalidWorkflows
 from workflows.loader import WorkflowSet, load_folder
 
@@ -76,7 +77,7 @@ READ_ALL_ROWS = {"intake", "workflow"}
 """The kinds whose role reads what the gauges count."""
 USED_BY: Mapping[str, tuple[str, ...]] = {
     "intake": ("wake_ups", "sweeper"),
-    "workflow": ("wake_ups", "sweeper", "cache"),
+    "workflow": ("wake_ups", "sweeper", "cache", "promise_keeper"),
     "agent": ("turn_runner",),
     "shopify": ("shopify_fetcher", "shopify_http"),
 }
@@ -154,13 +155,21 @@ class Resources:
         return TurnRunner(
             transactions=transactions,
             model=self.model,
-            tools=Tools(self.database, self.cache, self.wake_ups, recovery_factor=self.settings.recovery_factor),
+            tools=self.tools,
             reply_publisher=self.reply_publisher,
             wake_ups=self.wake_ups,
             leases=self.leases,
             draining=self.draining,
             cost_limits=CostLimits.of(self.settings),
         )
+
+    @cached_property
+    def tools(self) -> Tools:
+        return Tools(self.database, self.cache, self.wake_ups, recovery_factor=self.settings.recovery_factor)
+
+    @cached_property
+    def promise_keeper(self) -> PromiseKeeper:
+        return PromiseKeeper(self.database, self.tools, self.wake_ups)
 
     @cached_property
     def shopify_http(self) -> httpx.Client:

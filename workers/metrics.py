@@ -49,7 +49,7 @@ most once in ten seconds, and absent while Postgres or the broker does not answe
 |-------------------------------|----------------------|---------------------------------------------------------------|
 | cj_waiting                    | what                 | events not handled, turns not claimed, replies not acked      |
 | cj_oldest_waiting_seconds     | what                 | the age of the oldest of them; 0 if none waits                |
-| cj_turns                      | state                | running; parked (the merchant must reconnect the store);      |
+| cj_turns                      | state                | running; owed (the merchant was promised an answer);           |
 |                               |                      | failed, dead (of the last hour, and not retried)              |
 | cj_refused_events             |                      | events refused in the last hour                               |
 | cj_integrations               | status               | shops: active, needs_reauth, uninstalled                      |
@@ -319,7 +319,7 @@ def _of_rows(found: Backlog) -> list[Metric]:
     waiting = {"events": found.events, "turns": found.turns, "replies": found.replies}
     counts = {what: one.count for what, one in waiting.items()}
     ages = {what: one.oldest_seconds for what, one in waiting.items()}
-    states = {"running": found.running, "parked": found.parked, "failed": found.failed, "dead": found.dead}
+    states = {"running": found.running, "owed": found.owed, "failed": found.failed, "dead": found.dead}
     return [
         _family("cj_waiting", "Rows that wait", "what", counts),
         _family("cj_oldest_waiting_seconds", "Age of the oldest row that waits", "what", ages),

@@ -12,7 +12,7 @@ from events import queues
 from storage.errors import StorageUnavailable
 from workers import bootstrap, logs
 from workers.celery import app
-from workers.delivery.wake_ups import FETCH, HANDLE_EVENT, RUN_TURN, is_row_id
+from workers.delivery.wake_ups import FETCH, HANDLE_EVENT, KEEP_PROMISE, RUN_TURN, is_row_id
 from workers.operations import migrations, redis_tokens, token_keys
 from workers.shop.fetch import FetchRequest
 from workers.workflow import runner
@@ -27,6 +27,15 @@ def handle_event(*event_keys: int) -> None:
     if len(good) < len(event_keys):
         log.warning("not an event key")
     runner.run(bootstrap.current(), *good)
+
+
+@app.task(name=KEEP_PROMISE, queue=queues.WORKFLOW)
+def keep_promise(turn_id: int) -> None:
+    """Queue `workflow`: look whether what an ended turn promised can be told now."""
+    if not is_row_id(turn_id):
+        log.warning("dropped a task: not a turn id")
+        return
+    bootstrap.current().promise_keeper.keep(turn_id)
 
 
 @app.task(name=RUN_TURN, queue=queues.TURNS)

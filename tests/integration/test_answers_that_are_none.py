@@ -7,8 +7,7 @@ import pytest
 
 from tests.agent_turns import Hire
 from tests.openai_server import Answer, Call, Received, Recorded, Say, Serve, Status
-from workers.model.breaker import PATIENCE
-from workers.model.client import Model
+from workers.model.client import Model, ModelUnavailable
 
 COUNTS = Say(None, [Call("shopify_data", {"data_type": "counts"})])
 TOLD = "You have 7 customers in your store, and 3 orders."
@@ -105,16 +104,21 @@ def test_what_was_said_before_the_filter_came_is_left_out(serve: Serve, hire: Hi
     assert len(server.requests) == 3
 
 
-def test_what_only_the_operator_can_mend_is_not_waited_for(serve: Serve, hire: Hire) -> None:
-    server = serve([Status(400, message="Your credit balance is too low to access the API.")])
+def test_what_only_the_operator_can_mend_is_told_at_once_and_waited_for(serve: Serve, hire: Hire) -> None:
+    broke: Answer = Status(400, message="Your credit balance is too low to access the API.")
+    answers = [broke]
+    server = serve(lambda _request: answers[-1])
     merchant = hire()
-    for _ in range(PATIENCE + 1):
-        before = merchant.worker.clock()
-        end, said = merchant.asks()
-        assert end == ("RUN_ERROR", "model_unavailable")
-        assert said == ["Sorry, I can't think straight right now. Please try again in a few minutes."]
-        assert merchant.worker.clock() - before < 10
-    assert len(server.requests) == PATIENCE
+    worker, before, turn_id = merchant.worker, merchant.worker.clock(), merchant.say()
+    worker.runner.run(turn_id)
+    assert worker.clock() - before < 5
+    assert worker.said(turn_id) == [ModelUnavailable.merchant]
+    assert worker.status(turn_id) == "queued"
+    assert len(server.requests) == 1
+    answers.append(Say("Back again."))  # somebody paid
+    worker.advance(worker.woken[turn_id])
+    worker.ends(turn_id)
+    assert worker.said(turn_id) == [ModelUnavailable.merchant, "Back again."]
 
 
 def test_reasoning_is_kept_with_its_step(serve: Serve, hire: Hire) -> None:

@@ -249,19 +249,6 @@ def test_handling_a_refused_message_again_changes_nothing(database: Database) ->
     assert query(database, "SELECT count(*) FROM replies") == [(1,)]
 
 
-def test_parked_turns_are_counted_like_others(database: Database) -> None:
-    flood(database, 5)
-    execute(
-        database,
-        """INSERT INTO merchant_integrations (merchant_id, type, shop_domain, api_key, status, is_active)
-        VALUES ('m1', 'shopify', 'acme.myshopify.com', 'sealed', 'needs_reauth', false)""",
-    )
-    execute(database, """UPDATE conversations SET context = jsonb_build_object('reconnect_asked', 1)""")
-    told = Told(database, max_waiting_turns=5)
-    handle(database, told, "message_received", {"text": "one more"}, "f1")
-    assert told.replies[-1]["data"][-1]["code"] == "too_many_waiting"
-
-
 @pytest.mark.parametrize("kind", ["message_received", "conversation_started"])
 def test_whatever_a_merchant_can_send_is_bounded(database: Database, kind: str) -> None:
     open_conversation(database)

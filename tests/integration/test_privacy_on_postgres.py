@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from storage import agui, connections, merchants, outbox, privacy, turns
+from storage import agui, merchants, outbox, privacy, turns
 from storage.database import Database
 from storage.errors import LostTurn, StorageUnavailable
 from storage.mentions import Person
 from storage.outbox import NewReply
-from storage.turns import Claim, TurnInput
+from storage.turns import Claim
 from storage.vault import Vault, new_key_text
 from tests.rows import at_once, claim, finish, new_event, query, queue, store_event
 from workers.workflow.handler import Effects, handle
@@ -272,62 +272,3 @@ def test_erasing_stands_against_what_happens_at_the_same_time(database: Database
     for key in keys:
         run(database, key)
     assert query(database, COUNTS) == [(0, 0, 0, 0, 0, 0)]
-
-
-# Waiting for the merchant to connect again
-
-
-def lose(database: Database) -> int:
-    """Shopify stops accepting m1's token; returns its version."""
-    version = int(query(database, "SELECT token_version FROM merchant_integrations WHERE merchant_id = 'm1'")[0][0])
-    with database.transaction() as session:
-        assert connections.mark_needs_reauth(session, "m1", token_version=version)
-    return version
-
-
-def asked(database: Database, version: int) -> None:
-    statement = "UPDATE conversations SET context = context || jsonb_build_object('reconnect_asked', :v) RETURNING id"
-    query(database, statement.replace(":v", "CAST(:v AS int)"), v=version)
-
-
-def try_claim(database: Database, turn_id: int) -> object:
-    with database.transaction() as session:
-        return turns.claim(session, turn_id, lease_seconds=60, owner="test")
-
-
-def waiting(database: Database) -> list[int]:
-    with database.transaction() as session:
-        return turns.waiting(session, older_than_seconds=0, limit=10)
-
-
-def test_once_asked_to_connect_again_a_conversation_waits_for_that(database: Database) -> None:
-    connect(database)
-    first = queue(database, "one")
-    version = lose(database)
-    assert waiting(database) == [first]  # nobody has told the merchant yet
-    asked(database, version)
-    query(database, "UPDATE turns SET wake_at = clock_timestamp() RETURNING id")
-    assert waiting(database) == []
-    assert try_claim(database, first) is None
-    with database.transaction() as session:
-        assert turns.next_to_wake(session, "c1", "m1") == []
-    connect(database)
-    assert waiting(database) == [first]
-    assert isinstance(try_claim(database, first), Claim)
-
-
-def test_a_new_attempt_that_failed_is_told(database: Database) -> None:
-    connect(database)
-    queue(database, TurnInput("merchant", "one"))
-    asked(database, lose(database))
-    assert waiting(database) == []
-    handled(database, "oauth_complete", {"provider": "shopify", "success": False, "error": "access_denied"})
-    assert len(waiting(database)) == 1
-
-
-def test_uninstalling_ends_the_waiting(database: Database) -> None:
-    connect(database)
-    queue(database, "one")
-    asked(database, lose(database))
-    handled(database, "app_uninstalled", {"shop_domain": SHOP})
-    assert len(waiting(database)) == 1

@@ -36,11 +36,6 @@ INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input, 
 INSERT INTO replies (id, turn_id, conversation_id, sequence, key, body)
     SELECT 'turn_1:000001', id, 'c', 1, 'started', '{}' FROM turns WHERE status = 'running';
 """
-PARKED = """
-INSERT INTO merchant_integrations (merchant_id, type, shop_domain, api_key, status, is_active, token_version)
-    VALUES ('m', 'shopify', 'a.myshopify.com', 'sealed', 'needs_reauth', false, 3);
-UPDATE conversations SET context = '{"reconnect_asked": 3}'
-"""
 
 
 @pytest.fixture
@@ -130,9 +125,10 @@ def test_a_turn_that_waits_for_the_merchant_is_not_under_way(database: Database)
     """Shopify refuses the token and CJ has asked to connect again: nothing goes on by itself."""
     with database.transaction() as session:
         session.execute(text(ROWS))
-        session.execute(text(f"{PARKED}; UPDATE turns SET status = 'queued', lease_until = NULL"))
+        ended = "UPDATE turns SET status = 'done', finished_at = now(), lease_until = NULL, waits_for = "
+        session.execute(text(f"{ended} 'store'"))
         assert Pending.look(session, published=(), shown=0).turns == ()
-        session.execute(text("UPDATE merchant_integrations SET status = 'active', is_active = true"))
+        session.execute(text(f"{ended} 'data'"))
         assert len(Pending.look(session, published=(), shown=0).turns) == 1
 
 

@@ -88,10 +88,10 @@ def behind(database: Database) -> None:
     rows.queue(database)
 
 
-def parked(database: Database) -> None:
+def owed(database: Database) -> None:
     connect(database, needs_reauth=True)
-    rows.queue(database)
-    rows.execute(database, """UPDATE conversations SET context = '{"reconnect_asked": 1}'""")
+    rows.finish(database, rows.claim(database, rows.queue(database)))
+    rows.execute(database, "UPDATE turns SET waits_for = 'store'")
 
 
 def forgotten(database: Database) -> None:
@@ -131,8 +131,7 @@ def unpublished(database: Database) -> None:
         (put_off, "unhandled events: 1; the first, message_received, came 0 s ago, put off once"),
         (behind, "turn 1 of c1 is running for 0 s on agent@host:7:abc"),
         (behind, "turn 2 of c1 waits behind turn 1 of its conversation"),
-        (parked, "has not accepted the connection of acme.myshopify.com for 0 s: it must be made again"),
-        (parked, "turn 1 of c1 is parked: the merchant was asked to connect the store again"),
+        (owed, "has not accepted the connection of acme.myshopify.com for 0 s: it must be made again"),
         (forgotten, "turn 1 of c1 could run for 5 min, and no agent claims it"),
         (silent, "is held by test, which is silent: another worker takes over"),
         (failed, "ended 0 s ago with model_unavailable: no model answered"),
@@ -233,13 +232,13 @@ def test_status_says_in_words_what_is_wrong(terminal: Terminal, database: Databa
 def test_what_waits_is_counted_as_it_is(database: Database) -> None:
     with database.transaction() as session:
         assert backlog.read(session).turns == Waiting(0, 0.0)
-    parked(database)
+    owed(database)
     rows.queue(database, conversation_id="c2", merchant_id="m2")
     later = rows.claim(database, rows.queue(database, conversation_id="c3", merchant_id="m3"))
     with database.transaction() as session:
         turns.release(session, later, after_seconds=60.0)
         found = backlog.read(session)
-    assert (found.turns.count, found.parked, found.running) == (1, 1, 0)
+    assert (found.turns.count, found.owed, found.running) == (1, 1, 0)
     assert found.integrations == {"active": 0, "needs_reauth": 1, "uninstalled": 0}
     rows.finish(database, rows.claim(database, rows.query(database, "SELECT max(id) - 1 FROM turns")[0][0]))
     earlier(database, "turns", "finished_at", "33 days")

@@ -12,9 +12,12 @@ from typing import Any, Literal, Protocol
 
 from workers.agent.time_limits import (
     CLOSING_SECONDS,
-    LONGEST_MODEL_RETRY_SECONDS,
+    FIRST_OUTAGE_PAUSE_SECONDS,
+    LONGEST_OUTAGE_PAUSE_SECONDS,
+    LONGEST_OUTAGE_SECONDS,
     MINIMUM_SECONDS,
     MODEL_RETRY_SECONDS,
+    SILENCE_SECONDS,
 )
 
 PREFETCHED = "prefetched_"
@@ -118,6 +121,13 @@ class RetryLater:
 
 
 @dataclass(frozen=True)
+class WaitForModel:
+    """Say once that no model answers, and return the turn to the queue for `seconds`, with all its time."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class GiveUp:
     """End the turn with an error: `code` for programs, `sentence` for the merchant."""
 
@@ -125,7 +135,7 @@ class GiveUp:
     sentence: str
 
 
-Outcome = Finished | RetryLater | GiveUp
+Outcome = Finished | RetryLater | WaitForModel | GiveUp
 
 
 def next_move(
@@ -177,18 +187,23 @@ def about_ungrounded(steps: Sequence[Step], truth: Literal["strict", "report"], 
     return "withdrawn"
 
 
-def retry_pause(fruitless: int, retry_after: float | None, seconds_left: float) -> float | None:
-    """Seconds to wait before models that were all unavailable are asked again; None if it is not worth it.
+def after_outage(
+    fruitless: int, retry_after: float | None, *, lasting: bool, told: bool, silent: float, waited: float
+) -> RetryLater | WaitForModel | None:
+    """What to do when no model answered; None if it is time to give up.
 
-    The pause grows with each of the `fruitless` calls and is no shorter than the `retry_after` they named. A wait
-    beyond the turn's time is not begun.
+    Ask again without a word, with a growing pause no shorter than the `retry_after` they named, as long as the merchant
+    has heard nothing for a short while only (`silent` seconds). After that the turn waits: an answer comes at the
+    latest a quarter of the outage (`waited` seconds so far) after its end. `lasting`: asking again at once is of no
+    use. `told`: the merchant knows that the turn waits.
     """
-    if retry_after is not None and retry_after > seconds_left:
+    named = retry_after or 0.0
+    pause = max(MODEL_RETRY_SECONDS * 2 ** max(fruitless - 1, 0), named)
+    if not (lasting or told) and silent + pause < SILENCE_SECONDS:
+        return RetryLater(pause)
+    if waited > LONGEST_OUTAGE_SECONDS:
         return None
-    growing = MODEL_RETRY_SECONDS * 2 ** max(fruitless - 1, 0)
-    pause = min(max(growing, retry_after or 0.0), LONGEST_MODEL_RETRY_SECONDS)
-    worthwhile = fruitless < MAX_FRUITLESS_CALLS and seconds_left > pause + LONGEST_MODEL_RETRY_SECONDS
-    return pause if worthwhile else None
+    return WaitForModel(min(max(FIRST_OUTAGE_PAUSE_SECONDS, waited / 4, named), LONGEST_OUTAGE_PAUSE_SECONDS))
 
 
 def _is_bad(step: Step) -> bool:

@@ -33,10 +33,11 @@ from workers.agent.decide import (
     RunTools,
     TakePrefetched,
     Then,
+    WaitForModel,
     about_ungrounded,
+    after_outage,
     is_withdrawn,
     next_move,
-    retry_pause,
 )
 from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
@@ -61,6 +62,7 @@ MAX_ABSORPTIONS = 3
 """How often a turn restarts its answer because the merchant wrote again."""
 
 SORRY_TIME = "Sorry, that took me too long. Please ask again."
+NO_MODEL = "I'm sorry, I could not find an answer to this. Please ask me again."
 SORRY_FILTER = "Sorry, I can't help with that. Is there something else about your store?"
 SORRY_LENGTH = "Sorry, that is more than I can read at once. Please ask with fewer words."
 
@@ -127,6 +129,11 @@ class TurnRunner:
             case RetryLater(seconds=seconds):
                 self._transactions.release(state.claim, seconds)
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
+            case WaitForModel(seconds=seconds):
+                log.warning("turn waits for a model", seconds=round(seconds, 1))
+                words = ModelUnavailable.merchant
+                self._reply_publisher.publish(self._transactions.wait_for_model(state, words, seconds))
+                self._wake_ups.run_turn(state.claim.turn_id, seconds)
             case GiveUp(code=code) if state.draft() is not None:
                 self._end_with(state, len(state.steps), "", code)
             case GiveUp(code=ModelUnavailable.code as code) if words := _plainly(state):
@@ -169,7 +176,7 @@ class TurnRunner:
                 case OutOfTime():
                     return GiveUp("turn_timeout", SORRY_TIME)
                 case NoAnswer():
-                    return GiveUp(ModelUnavailable.code, ModelUnavailable.merchant)
+                    return GiveUp(ModelUnavailable.code, NO_MODEL)
 
     def _end(self, state: TurnState) -> Outcome:
         self._close(state, self._transactions.finish(state))
@@ -197,7 +204,7 @@ class TurnRunner:
     @staticmethod
     def _room(state: TurnState, limits: CostLimits) -> Room | None:
         """What of later messages the turn may take in before it asks, if it may at all."""
-        if state.claim.input.sender != "merchant" or state.fruitless >= MAX_ABSORPTIONS:
+        if state.fruitless >= MAX_ABSORPTIONS:
             return None
         return limits.room([item.input.text for item in state.absorbed])
 
@@ -418,8 +425,17 @@ def _plainly(state: TurnState) -> str:
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
-    pause = None if error.lasting else retry_pause(state.fruitless, error.retry_after, state.seconds_left())
-    return GiveUp(error.code, error.merchant) if pause is None else RetryLater(pause)
+    outcome = after_outage(
+        state.fruitless,
+        error.retry_after,
+        lasting=error.lasting,
+        told=bool(state.claim.told_of_outage),
+        silent=state.silent_seconds(),
+        waited=state.waited_seconds(),
+    )
+    if state.draft() is not None and isinstance(outcome, WaitForModel):
+        return GiveUp(error.code, NO_MODEL)  # only a correction is missing: the rest is said
+    return GiveUp(error.code, NO_MODEL) if outcome is None else outcome
 
 
 def _assistant(answer: Answer) -> dict[str, Any]:

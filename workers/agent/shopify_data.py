@@ -21,8 +21,12 @@ from workers.shop import results
 from workers.shop.fetch import FetchRequest
 from workers.shop.results import Result, failed
 
-NOT_CONNECTED = "No Shopify store is connected. Suggest connecting the store first."
-NEEDS_REAUTH = "unauthorized: Shopify no longer accepts the store's connection. Suggest reconnecting the store."
+KEPT = "What the merchant asked is kept: you answer it by yourself once the store is connected. Say so, once."
+NOT_CONNECTED = f"No Shopify store is connected. Suggest connecting the store first. {KEPT}"
+NEEDS_REAUTH = (
+    "unauthorized: Shopify no longer accepts the store's connection. Suggest reconnecting the store, unless you have "
+    f"already. {KEPT}"
+)
 NO_ANSWER = "Shopify data did not arrive in time. Say so and go on with what is known."
 SEEN = "This was already fetched in this turn; use the result above."
 

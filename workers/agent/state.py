@@ -10,15 +10,18 @@ from zoneinfo import ZoneInfo
 
 from events.data_types import DATA_TYPES
 from storage.conversations import PastTurn
-from storage.turns import Claim, StepRow
+from storage.turns import Claim, Promised, StepRow
 from workers.agent import shopify_data
 from workers.agent.decide import is_prefetched, is_withdrawn
 from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
 from workers.agent.prompt_size import Message
 from workers.agent.time_limits import GRACE_SECONDS
+from workers.shop.results import AWAITED, awaited
 from workflows.loader import Workflow
 
+FOLLOW_UP = "follow_up"
+"""How the text of a turn begins that keeps a promise."""
 EARLIER_RESULTS = 2
 """How many results of one data type, of earlier turns, still count as read."""
 
@@ -55,6 +58,15 @@ class TurnState:
         grace = min(limit, GRACE_SECONDS) if self.claim.failures else 0.0
         spent = (self.claim.now - self.claim.started_at).total_seconds()
         return limit + grace - spent - (time.monotonic() - self.loaded_at)
+
+    def silent_seconds(self) -> float:
+        """Since CJ last said something in this turn, or since it began."""
+        said = [step.created_at for step in self.steps if step.assistant.get("content")]
+        return (self.now() - max([self.claim.started_at, *said])).total_seconds()
+
+    def waited_seconds(self) -> float:
+        """Since the event that the turn is about."""
+        return (self.now() - self.claim.event_received_at).total_seconds()
 
     def messages(self, most_bytes: int) -> list[Message]:
         """What the model is asked with now, in so many bytes."""
@@ -151,6 +163,14 @@ class TurnState:
                 data = result["content"].get("data")
                 if isinstance(data, dict):
                     yield data
+
+    def promised(self) -> Promised | None:
+        """What is still to be told when this turn has ended, because it could not be read now."""
+        said = self.claim.input
+        asked = (said.sender == "merchant" and not said.cleanup_trigger) or self.absorbed
+        if asked and AWAITED & set(self.errors()):
+            return "store"
+        return "data" if awaited(self.results()) and not said.text.startswith(FOLLOW_UP) else None
 
     def last_error(self) -> str | None:
         """The error code of the turn's last failed tool call, if any."""

@@ -6,10 +6,14 @@
     ├── MINIMUM_SECONDS before it    nothing is asked any more: "Sorry, that took me too long."
     └── one call of a model          MODEL_CALL_SECONDS, shared by all tries of all configured models
         └── no model answered        asked again after MODEL_RETRY_SECONDS, then twice as long each time, or the wait
-                                     it named, while LONGEST_MODEL_RETRY_SECONDS remain and no more than
-                                     `decide.MAX_FRUITLESS_CALLS` brought nothing; then "Sorry, I can't think straight"
+                                     it named, while the merchant has heard nothing for SILENCE_SECONDS; then "I can't
+                                     think straight", and the turn waits for a model, with all its time, for up to
+                                     LONGEST_OUTAGE_SECONDS (`decide.after_outage`)
+    prefetched data to begin with    PREFETCHED_SECONDS; then the model asks for it itself
     the tool calls of one step       TOOL_SECONDS; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
     Postgres away                    TRANSACTION_SECONDS; then the turn is left to its lease
+    nothing was said                 `storage.turns.CONNECTED_WORDS_SECONDS` after a store was connected, else
+                                     WORDS_SECONDS: the sweeper says what CJ is waiting for, whatever hangs
     its worker dies                  CJ_LEASE_SECONDS until another takes over; after `storage.turns.MAX_FAILURES`
                                      deaths "Sorry, I lost my train …"
 
@@ -20,12 +24,25 @@ MODEL_CALL_SECONDS = 30.0
 """Longest model call, including fallbacks and retries."""
 MODEL_RETRY_SECONDS = 2.0
 """First pause before models that were all unavailable are asked again."""
-LONGEST_MODEL_RETRY_SECONDS = 10.0
-"""A waiting turn blocks its conversation, so no pause is longer."""
-TOOL_SECONDS = 12.0
-"""Longest wait for the tool calls of one step."""
+SILENCE_SECONDS = 3.5
+"""An outage is told when a merchant has heard nothing for so long."""
+FIRST_OUTAGE_PAUSE_SECONDS = 5.0
+LONGEST_OUTAGE_PAUSE_SECONDS = 300.0
+"""Between two questions to a model that is away, the first pause and the longest."""
+LONGEST_OUTAGE_SECONDS = 6 * 3600.0
+"""How long a turn waits for a model."""
+TOOL_SECONDS = 7.0
+"""Longest wait for the tool calls of one step: a little more than a fetch may take (`workers.shop.fetch`)."""
+PREFETCHED_SECONDS = 2.0
+"""How long a turn that is to begin with prefetched data waits for it: about what a model takes to ask for it."""
 ASK_AGAIN_SECONDS = 1.5
 """A request without an answer is resent after this long: its message or its worker may be lost."""
+FIRST_LOOK_SECONDS = 5.0
+"""After a turn ended without data that Shopify could not give, until it is looked for again."""
+PROMISE_SECONDS = 600.0
+"""How long it is looked for; then the merchant is told that it did not work."""
+LOOK_SECONDS = 3.0
+"""Longest wait for it: the conversation goes on meanwhile."""
 CLOSING_SECONDS = 8.0
 """With less time than this left, the model is asked once more, without tools, to sum up what was found."""
 MINIMUM_SECONDS = 1.0

@@ -21,9 +21,10 @@ from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, Use
 from workers.agent.outgoing_text import CHARACTERS, OwnSites, outgoing
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
-from workers.agent.time_limits import TRANSACTION_SECONDS
+from workers.agent.time_limits import FIRST_LOOK_SECONDS, TRANSACTION_SECONDS
 from workers.delivery import notices
 from workers.failpoints import in_transaction
+from workers.shop.results import awaited
 from workflows import engine
 from workflows.errors import InvalidWorkflows
 from workflows.loader import Workflow, WorkflowSet, load_again
@@ -33,6 +34,7 @@ log = logs.get(__name__)
 T = TypeVar("T")
 Replies = list[OutgoingReply]
 
+LOST = "Shopify no longer accepts our access: the merchant has to connect the store again"
 
 WHILE_POSTGRES_IS_AWAY = Retrying(
     retry=retry_if_exception_type(StorageUnavailable),
@@ -215,15 +217,13 @@ class TurnTransactions:
                 return None
             else:
                 self._add(session, state.claim, answer)
-            is_parked, end_of_run = self._conclude(session, state, error)
-            end = NewReply(agui.END_KEY, [*said, *end_of_run])
+            end = NewReply(agui.END_KEY, [*said, *self._conclude(session, state, error)])
             committed = self._append(session, state.claim, [end], state)
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
-            turns.finish(session, state.claim, error=error[0] if error else ended_as)
-            where = state.claim.conversation_id, state.workflow.name
-            if is_parked and (left := turns.messages_waiting(session, state.claim.conversation_id)):
-                committed += notices.waiting(session, *where, left, "reconnect")
+            code, promised = (error[0], None) if error else (ended_as, state.promised())
+            again_after = max(FIRST_LOOK_SECONDS, *awaited(state.results()).values(), 0.0)
+            turns.finish(session, state.claim, error=code, promised=promised, again_after=again_after)
             ours = state.claim.conversation_id, state.claim.merchant_id
             wake_ups = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant)
             return Ended(committed, wake_ups)
@@ -233,6 +233,19 @@ class TurnTransactions:
     def release(self, claim: Claim, after_seconds: float = 0.0) -> None:
         """Return the turn to the queue; the attempt does not count as a failure."""
         self._transact("release", lambda session: turns.release(session, claim, after_seconds=after_seconds))
+
+    def wait_for_model(self, state: TurnState, words: str, after_seconds: float) -> Replies:
+        """Return the turn to the queue until a model answers; `words` are said, once."""
+        claim = state.claim
+
+        def work(session: Session) -> Replies:
+            turns.fence(session, claim)
+            told = [] if claim.told_of_outage else [NewReply("outage", agui.text(f"{claim.run_id}-outage", words))]
+            committed = self._append(session, claim, told, state)
+            turns.suspend(session, claim, after_seconds=after_seconds)
+            return committed
+
+        return self._transact("release", work)
 
     def fail(self, claim: Claim) -> None:
         """Expire the lease now: the sweeper counts the failure and decides whether it was the last."""
@@ -250,7 +263,7 @@ class TurnTransactions:
         committed: Replies = []
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
             started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
-            replies = [NewReply("started", started)]  # it may be known: the message had to wait, see `notices.waiting`
+            replies = [NewReply("started", started)]  # may be known: the message had to wait, or of first words
             if claim.input.moves:
                 replies.append(NewReply("moved", notices.moved(claim.input.moves, f"{claim.run_id}-b")))
             committed = self._append(session, claim, replies)
@@ -264,7 +277,7 @@ class TurnTransactions:
         steps = turns.steps_of(session, claim.turn_id) if again else []
         taken = turns.absorbed_by(session, claim.turn_id) if again else []
         absorbed = [Absorbed(item.at_step, item.input) for item in taken]
-        context = {**conversation.context, "workflow": workflow.name}
+        context = {**conversation.context, **_store(session, claim), "workflow": workflow.name}
         return TurnState(claim, workflow, context, history, steps, absorbed), committed
 
     def _workflow(self, session: Session, claim: Claim, current: str) -> Workflow:
@@ -319,12 +332,8 @@ class TurnTransactions:
             cleaned = outgoing(reply.data, own, limit=self._reply_characters)
         return NewReply(reply.key, cleaned)
 
-    def _conclude(self, session: Session, state: TurnState, error: tuple[str, str] | None) -> tuple[bool, Events]:
-        """Apply the turn's effects to the conversation.
-
-        Returns whether its next turns wait until the merchant reconnects, and the events that report the effects and
-        the run's end.
-        """
+    def _conclude(self, session: Session, state: TurnState, error: tuple[str, str] | None) -> Events:
+        """Apply the turn's effects to the conversation; returns the events that report them, and the run's end."""
         claim = state.claim
         conversation = conversations.get(session, claim.conversation_id, lock=True)
         if conversation is None:
@@ -352,13 +361,12 @@ class TurnTransactions:
         spent = turns.usage_of(session, claim.turn_id) if state.model_calls else []
         told = notices.moved(moves, f"{claim.run_id}-t")
         if error is not None:
-            return False, [*told, *agui.run_error(claim.run_id, *error, spent)]
-        end = agui.run_finished(claim.conversation_id, claim.run_id, spent)
-        return RECONNECT_ASKED in values, [*told, *end]
+            return [*told, *agui.run_error(claim.run_id, *error, spent)]
+        return [*told, *agui.run_finished(claim.conversation_id, claim.run_id, spent)]
 
     @staticmethod
     def _reconnect_asked(session: Session, merchant_id: str) -> dict[str, Any]:
-        """Record that the merchant was asked to reconnect: until then this conversation's turns wait (turns.sql)."""
+        """Record that the merchant was asked to reconnect, so that it is known what a new connection ends."""
         found = connections.integration_of(session, merchant_id)
         if found is None or found.status != "needs_reauth":
             return {}
@@ -366,3 +374,11 @@ class TurnTransactions:
 
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
         return WHILE_POSTGRES_IS_AWAY(lambda: in_transaction(self._database, step, work))
+
+
+def _store(session: Session, claim: Claim) -> dict[str, Any]:
+    """What a model must know of a store that cannot be read, whatever was said in this conversation."""
+    found = connections.integration_of(session, claim.merchant_id)
+    known: dict[str, Any] = {"store": LOST} if found is not None and found.status == "needs_reauth" else {}
+    others = connections.accounts(session, claim.merchant_id)
+    return {**known, "also_connected": others} if others else known

@@ -50,7 +50,7 @@ def status(watch: bool, as_json: bool) -> None:
 @NAME
 @json_option
 def why(name: str, as_json: bool) -> None:
-    """Say what became of the last events and turns: refused, no rule, waiting, parked, no model, not acked, …"""
+    """Say what became of the last events and turns: refused, no rule, waiting, owed, no model, not acked, …"""
     case = _case(name)
     if as_json:
         print_json(case.to_json())

@@ -19,7 +19,6 @@ SENTENCES = {
 }
 UNREADABLE = f"I can't read that message. Please send at most {MAX_TEXT} characters of plain text."
 OTHERWISE = "Sorry, something went wrong on our side, and I did not get that. Please send it again."
-RECONNECT = "I'll answer this as soon as your store is connected again."
 
 
 def refused(session: Session, event: RefusedEvent, code: str) -> list[OutgoingReply]:
@@ -60,8 +59,7 @@ def waiting(
     started = agui.run_started(conversation_id, f"turn_{first}", workflow)
     told = [NewReply("started", started)]
     for turn_id, event_id in messages:
-        words = agui.text(f"turn_{turn_id}-waiting", RECONNECT) if reason == "reconnect" and turn_id == first else []
-        told.append(NewReply(f"waiting:{turn_id}", [*agui.message_waiting(event_id, reason), *words]))
+        told.append(NewReply(f"waiting:{turn_id}", agui.message_waiting(event_id, reason)))
     return outbox.append(session, first, told)
 
 

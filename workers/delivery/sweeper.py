@@ -18,7 +18,7 @@ from storage import agui, inbox, outbox, privacy, turns, usage
 from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import Expired
+from storage.turns import Expired, Silent
 from workers import logs, metrics
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
@@ -37,6 +37,11 @@ DRAINED_RESEND_SECONDS = 15.0
 """Longest pause before resending to a gateway that has taken everything off the broker."""
 PRUNE_EVERY_SECONDS = 300.0
 
+CONNECTED = "Your store is connected. Give me a moment to look at it."
+CONNECTED_WAITING = "I'm connected to your store and waiting for Shopify."
+WAITING = "I'm waiting for Shopify, one moment."
+THINKING = "One moment, I'm thinking about it."
+NOTED = "I have noted that, too."
 LOST = "Sorry, I lost my train of thought. Please ask again."
 
 
@@ -46,13 +51,15 @@ class Found:
 
     events: list[int] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
+    promises: list[int] = field(default_factory=list)
     replies: list[OutgoingReply] = field(default_factory=list)
     is_cut_off: bool = False
 
     @property
     def is_full(self) -> bool:
         """Whether there is probably more."""
-        return self.is_cut_off or max(len(self.events), len(self.turns), len(self.replies)) >= BATCH
+        sizes = len(self.events), len(self.turns), len(self.promises), len(self.replies)
+        return self.is_cut_off or max(sizes) >= BATCH
 
 
 class Duties:
@@ -92,6 +99,23 @@ class Duties:
         )
         return Found(turns=found)
 
+    def say_first_words(self, session: Session) -> Found:
+        """Turns of which the merchant has heard nothing for too long, whatever they wait for."""
+        found = Found()
+        for turn in turns.silent(session):
+            started = agui.run_started(turn.conversation_id, f"turn_{turn.turn_id}", turn.workflow)
+            if turn.waits:
+                said = NewReply(f"noted:{turn.last_turn}", agui.text(f"turn_{turn.turn_id}-n{turn.last_turn}", NOTED))
+            else:
+                said = NewReply("meanwhile", agui.text(f"turn_{turn.turn_id}-w", _meanwhile(turn)))
+            # As whoever claims the turn says it, if nobody has claimed it yet.
+            found.replies.extend(outbox.append(session, turn.turn_id, [NewReply("started", started), said]))
+        return found
+
+    def look_at_promises(self, session: Session) -> Found:
+        """Ended turns whose merchant is owed words: perhaps they can be said now."""
+        return Found(promises=turns.promises(session, factor=self.factor))
+
     def wake_events(self, session: Session) -> Found:
         """Events that nobody has handled."""
         older_than = HINT_AFTER_SECONDS * self.factor
@@ -126,6 +150,12 @@ def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
     return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)
 
 
+def _meanwhile(turn: Silent) -> str:
+    if turn.connected:
+        return CONNECTED_WAITING if turn.asks else CONNECTED
+    return WAITING if turn.asks else THINKING
+
+
 class Sweeper:
     """A thread for each duty. It survives whatever a duty meets, and tries again after the period."""
 
@@ -141,6 +171,8 @@ class Sweeper:
         self._threads = [
             self._thread("expire leases", lambda: duties.expire_leases, period),
             self._thread("wake turns", lambda: duties.wake_turns, period),
+            self._thread("say first words", lambda: duties.say_first_words, period),
+            self._thread("look at promises", lambda: duties.look_at_promises, period),
             self._thread("wake events", lambda: duties.wake_events, period),
             self._thread("resend replies", self._resend_replies, period),
             self._thread("prune", lambda: duties.prune, PRUNE_EVERY_SECONDS),
@@ -199,4 +231,5 @@ class Sweeper:
             self._reply_publisher.note()  # else the next sweep would find them again
         wake_ups = [self._wake_ups.handle_events(found.events)]
         wake_ups += [self._wake_ups.run_turn(turn_id) for turn_id in found.turns]
+        wake_ups += [self._wake_ups.keep_promise(turn_id) for turn_id in found.promises]
         return told and all(wake_ups)

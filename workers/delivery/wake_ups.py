@@ -25,6 +25,7 @@ EVENTS_PER_WAKE_UP = 25
 """One thread handles them in sequence: enough to save intake messages, few enough to spread a burst over workers."""
 
 HANDLE_EVENT = "cj.handle_event"
+KEEP_PROMISE = "cj.keep_promise"
 RUN_TURN = "cj.run_turn"
 FETCH = "cj.fetch_shopify_data"
 
@@ -78,6 +79,10 @@ class WakeUps:
             self._delayed_calls.call(after_seconds, lambda: self._send(RUN_TURN, queues.TURNS, [turn_id]))
             return True
         return self._send(RUN_TURN, queues.TURNS, [turn_id])
+
+    def keep_promise(self, turn_id: int) -> bool:
+        """Ask a workflow worker to look whether it can be told now what this ended turn promised."""
+        return self._send(KEEP_PROMISE, queues.WORKFLOW, [turn_id])
 
     def fetch(self, request: dict[str, Any]) -> bool:
         """Ask a Shopify worker to fetch (workers.shop.fetch.FetchRequest as a dict of ids)."""

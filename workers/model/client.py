@@ -167,6 +167,7 @@ class Model:
 
     def _error(self, wanted: Sequence[str], failures: Sequence[FailedCall], *, time_is_up: bool) -> ModelError:
         wait = self._breaker.wait(wanted)
+        named = wait if not failures or any(failure.retry_after is not None for failure in failures) else None
         not_asked = "no time left to ask" if time_is_up else "failed before, not asked this time"
         told = "; ".join(map(str, failures)) or f"{', '.join(wanted)}: {not_asked}"
         causes = {failure.cause for failure in failures}
@@ -177,7 +178,7 @@ class Model:
             return ModelSilent(told)
         hint = "" if wait is None else f". Next attempt in {wait:.0f} s"
         lasting = self._broken.issuperset(wanted)
-        return ModelUnavailable(f"No language model answered. {told}{hint}", wait, lasting=lasting)
+        return ModelUnavailable(f"No language model answered. {told}{hint}", named, lasting=lasting)
 
 
 def _of_demo(request: Request) -> Answer | FailedCall:

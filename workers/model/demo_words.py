@@ -27,9 +27,11 @@ _OURS = (
     "I can't read your store's data right now. That is a fault on our side, not your store's, and we are repairing it."
 )
 _CUT_OFF = {"shopify.not_connected": _CONNECT, "shopify.unauthorized": _RECONNECT, "shopify.no_token": _OURS}
+CUT_OFF = frozenset({_CONNECT, _RECONNECT})
+"""What is said when nothing can be read until the store is connected (again)."""
 _WHY = {
-    "shopify.throttled": "Shopify asks me to slow down, so I'll try again in a moment.",
-    "shopify.unavailable": "Shopify does not answer at the moment.",
+    "shopify.throttled": "Shopify asks me to slow down, so I'll try again in a moment and tell you then.",
+    "shopify.unavailable": "Shopify does not answer at the moment. I'll look again by myself and tell you then.",
 }
 _CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "CA$", "AUD": "A$"}
 _DAY = timedelta(days=1)
@@ -46,19 +48,25 @@ def tell(
     `heard` are the `reasons` that need not be told again. `days`: "today", "yesterday", where these were asked for.
     `now` is when it is said; None: as soon as it was read.
     """
-    said, heard = [], set(heard)
+    said, heard, unseen = list[str](), set(heard), dict[str, list[str]]()
     for data_type, result in results.items():
         if result["success"]:
             sentences = [*_about(data_type, result, days, now), *_missing(data_type, result, heard)]
             said += [*_age(result), *(sentences or [f"I can't see {_SUBJECTS[data_type]}."])]
+            heard |= reasons(result)
         elif sentence := cut_off(result):
             said.append(sentence)
         else:
-            why = _why(result)
-            failed = f"I could not see {_SUBJECTS[data_type]}"
-            said.append(f"{failed} either." if why in heard else f"{failed}. {why}".rstrip())
-        heard |= reasons(result)
+            unseen.setdefault(_why(result), []).append(data_type)
+    for why, data_types in unseen.items():
+        failed = f"I could not see {subjects(data_types)}"
+        said.append(f"{failed} either." if why in heard else f"{failed}. {why}".rstrip())
     return " ".join(dict.fromkeys(said))
+
+
+def subjects(data_types: Iterable[str]) -> str:
+    """What these data types are about, like "your recent activity or your products"."""
+    return _listed((_SUBJECTS[data_type] for data_type in data_types), "or")
 
 
 def reasons(result: Result) -> set[str]:
@@ -294,7 +302,7 @@ def _money(amounts: Iterable[Result | None], before: str = "") -> str:
     return before + _listed(told) if told else ""
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str], before_the_last: str = "and") -> str:
     """Like "this, that and the other"."""
     *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{', '.join(most)} {before_the_last} {last}" if most else last

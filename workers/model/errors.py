@@ -121,13 +121,13 @@ class ModelError(Exception):
 
 
 class ModelUnavailable(ModelError):
-    """No model answered. `retry_after`: seconds after which asking again makes sense, if known.
+    """No model answered. `retry_after`: seconds for which asking again makes no sense, if known.
 
     `lasting`: somebody has to do something first (a key, credit, a model's name).
     """
 
     code = "model_unavailable"
-    merchant = "Sorry, I can't think straight right now. Please try again in a few minutes."
+    merchant = "I can't think straight at the moment. I'll answer as soon as I can; you need not ask again."
 
     def __init__(self, message: str, retry_after: float | None = None, *, lasting: bool = False) -> None:
         super().__init__(message)

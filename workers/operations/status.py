@@ -142,8 +142,8 @@ def _ended(found: Backlog) -> Iterator[Trouble]:
     if found.refused:
         sentence = f"events refused in the last hour: {found.refused:,}"
         yield Trouble(sentence, "cj events rejected", alarming=False)
-    if found.parked:
-        sentence = f"turns parked until their merchants connect their stores again: {found.parked:,}"
+    if found.owed:
+        sentence = f"answers promised to merchants, until their stores can be read again: {found.owed:,}"
         yield Trouble(sentence, "cj merchant SHOP", alarming=False)
 
 
@@ -160,7 +160,7 @@ def lines(status: Status) -> Iterator[str]:
         yield "waiting        rows    oldest"
         for what, one_kind in (("events", rows.events), ("turns", rows.turns), ("replies", rows.replies)):
             yield f"  {what:8} {one_kind.count:>8,}  {_span(one_kind.oldest_seconds) if one_kind.count else '-':>8}"
-        states = f"{rows.running:,} running, {rows.parked:,} parked, {rows.failed:,} failed in the last hour"
+        states = f"{rows.running:,} running, {rows.owed:,} owed, {rows.failed:,} failed in the last hour"
         yield f"turns          {states}"
         shops = ", ".join(f"{count:,} {name}" for name, count in rows.integrations.items())
         yield f"shops          {shops}"

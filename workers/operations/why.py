@@ -71,7 +71,6 @@ LATEST = text("""
 OPEN_TURNS = text("""
     SELECT t.id, t.conversation_id, t.seq, t.status, t.run_after, t.started_at, t.lease_until, t.lease_owner,
            t.failures, t.model_calls, (SELECT count(*) FROM steps s WHERE s.turn_id = t.id) AS steps,
-           (SELECT context ->> 'reconnect_asked' FROM conversations WHERE id = t.conversation_id) AS reconnect_asked,
            (SELECT min(o.seq) FROM turns o WHERE o.conversation_id = t.conversation_id
             AND o.status IN ('queued', 'running')) AS first_seq,
            (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running') AS running
@@ -203,8 +202,6 @@ def standing(turn: Row, case: Case) -> str:
         return f"is running for {seconds} on {turn['lease_owner']}{asking}{died}"
     if turn["seq"] != turn["first_seq"]:
         return f"waits behind turn {turn['first_seq']} of its conversation"
-    if is_parked(turn, case):
-        return "is parked: the merchant was asked to connect the store again, and has not"
     if turn["run_after"] > case.now:
         return f"waits for its time, in {(turn['run_after'] - case.now).total_seconds():.1f} s{tries}{died}"
     if turn["running"] >= turns.PER_MERCHANT:
@@ -213,13 +210,6 @@ def standing(turn: Row, case: Case) -> str:
     if waited < PATIENCE_SECONDS:
         return f"is about to be claimed{tries}{died}"
     return f"could run for {_ago(case.now, turn['run_after'])}, and no agent claims it: see `cj status`{tries}{died}"
-
-
-def is_parked(turn: Row, case: Case) -> bool:
-    """Whether the turn waits for the merchant to connect the store again (`parked` in turns.sql)."""
-    shop = case.integration
-    is_ended = shop is not None and shop["status"] == "needs_reauth"
-    return is_ended and turn["reconnect_asked"] == str(shop["token_version"] if shop else None)
 
 
 def _about_shop(case: Case) -> Iterator[Reason]:

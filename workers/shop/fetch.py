@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from events.data_types import COMPARISONS, DATA_TYPES, DEFAULT_COMPARISON, DEFAULT_PERIOD, PERIODS
-from shopify.errors import ShopifyError, Temporary, Unauthorized
+from shopify.errors import ShopifyError, Temporary, Throttled, Unauthorized
 from shopify.rate_limit import OWN_BUCKET
 from shopify.retries import SECOND_LOOK_SECONDS
 from storage import connections
@@ -32,8 +32,13 @@ from workers.shop.tokens import TokenKeeper
 
 log = logs.get(__name__)
 
-FETCH_SECONDS = 8.0
+FETCH_SECONDS = 6.0
 """Deadline of one fetch, including all pages and retries."""
+REMEMBERED_SECONDS = 5.0
+LONGEST_REMEMBERED_SECONDS = 10.0
+"""How long a failure of the whole shop answers the next fetch at once; longer if Shopify says so, up to the second."""
+OF_THE_SHOP = frozenset({"timeout", "connection", "server_error", "challenge", "requests", "cost", "budget"})
+"""Reasons of a failure that another question to the same shop would meet, too."""
 LEAD_TTL_MS = 3_000
 """How long after its last heartbeat the leader of a flight counts as dead, and the next request leads."""
 RENEW_SECONDS = 1.0
@@ -142,7 +147,9 @@ class ShopifyFetcher:
         try:
             with self._staying_alive(flight):
                 failpoint("fetch.before")
-                result = self._ask_patiently(request, token, started + FETCH_SECONDS)
+                known = self._cache.failure(*_whose(token))
+                result = self._ask_patiently(request, token, started + FETCH_SECONDS) if known is None else known
+                result["data_type"] = request.data_type
         except Exception:
             # A bug of ours: answer those who wait; the next request may try again.
             log.exception("fetch failed", data_type=request.data_type)
@@ -199,7 +206,11 @@ class ShopifyFetcher:
                 log.warning("not asked: the shop's points are used up", **details)
             else:
                 log.warning("Shopify refused", **details)
-            return results.refused(request.data_type, error)
+            result = results.refused(request.data_type, error)
+            if isinstance(error, Temporary | Throttled) and error.reason in OF_THE_SHOP:
+                seconds = min(max(REMEMBERED_SECONDS, error.retry_after or 0.0), LONGEST_REMEMBERED_SECONDS)
+                self._cache.note_failure(*_whose(token), result, seconds)
+            return result
         metrics.shopify_read("ok")
         return results.fetched(request.data_type, found, now)
 
@@ -264,3 +275,7 @@ class ShopifyFetcher:
     def _answer(self, request: FetchRequest, result: Result) -> None:
         if request.request_id is not None:
             self._cache.answer(request.request_id, result)
+
+
+def _whose(token: AccessToken) -> tuple[str, int]:
+    return token.integration.merchant_id, token.integration.connection

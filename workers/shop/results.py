@@ -8,13 +8,13 @@ present if the data is outdated because Shopify gave nothing newer: `{code, reas
 shown to the merchant. `retry_after` is in seconds. `prefetched`: the turn began with it, nobody asked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from shopify.data.fetched import Fetched
 from shopify.data.scalars import time_zone
-from shopify.errors import ACCESS_LOST, ShopifyError, Temporary, Throttled
+from shopify.errors import ACCESS_LOST, ShopifyError, Temporary, Throttled, Unauthorized
 
 Result = dict[str, Any]
 
@@ -30,6 +30,8 @@ TTL_SECONDS: Mapping[str, int] = {
 INCOMPLETE_SECONDS = 30
 """How long data stays fresh if a missing part may be available on the next try."""
 TRANSIENT = frozenset({Temporary.code, Throttled.code})
+AWAITED = frozenset({Unauthorized.code, "shopify.not_connected"})
+"""Errors that end when the merchant connects the store (again)."""
 THE_STORE = frozenset(error.code for error in ACCESS_LOST)
 """Errors that invalidate earlier data: we no longer have access to the store."""
 
@@ -54,6 +56,21 @@ def fetched(data_type: str, found: Fetched, as_of: datetime) -> Result:
     if found.data_window is not None:
         result["data_window"] = found.data_window
     return result
+
+
+def awaited(found: Iterable[Result]) -> dict[str, float]:
+    """The data types that these results lack wholly or in part, until a later one brings them, for a reason that
+    passes; and the seconds after which Shopify says it may have passed."""
+    lacking: dict[str, float] = {}
+    for result in found:
+        data_type = result.get("data_type")
+        parts = [result] if not result["success"] else result.get("missing", ())
+        gone = [part for part in parts if part.get("error_code", part.get("code")) in TRANSIENT]
+        if data_type and gone:
+            lacking[data_type] = max(float(part.get("retry_after") or 0.0) for part in gone)
+        elif data_type and result["success"]:
+            lacking.pop(data_type, None)
+    return lacking
 
 
 def kept(result: Result) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from events.catalog import CATALOG, REQUESTS
+from events.catalog import CATALOG, REQUESTS, SHOPIFY
 from storage import agui, connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
@@ -189,18 +189,17 @@ class _Handler:
         self._data: Mapping[str, Any] = row.data
         self._effects = effects
         self._action = 0
+        self._is_reconnection = False
+        self._asked_again: list[TurnInput] = []
+        """Behind the planned turns: the one that tells of the connection takes them in."""
         self._planned: list[tuple[TurnInput, str | None]] = []
         """The turns to queue, with the workflow each is planned in."""
         self._moves: list[Move] = []
         """Those that no planned turn tells of yet."""
-        self._needs_reauth: int | None = None
-        """The version of the token, if the merchant has to reconnect."""
 
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
         integration = connections.integration_of(self._session, merchant_id)
-        if integration is not None and integration.status == "needs_reauth":
-            self._needs_reauth = integration.token_version
         if self._row.progress is None:  # else it passed these checks before
             if self._is_erased(merchant_id):
                 return
@@ -239,6 +238,11 @@ class _Handler:
             self._effects.replies += notices.stopped(self._session, conversation.id, conversation.workflow, turn)
         self._effects.wake_ups += turns.next_to_wake(self._session, conversation.id, merchant_id)
 
+    @property
+    def _is_of_the_shop(self) -> bool:
+        """Whether the event says how connecting a store went; another provider's connection changes nothing there."""
+        return self._row.type == "oauth_complete" and self._data.get("provider") == SHOPIFY
+
     def _converse(self, merchant_id: str, integration: Integration | None) -> None:
         """Do what the event means in its conversation, and queue the turns that it asks for.
 
@@ -260,13 +264,13 @@ class _Handler:
             log.info("event belongs to no open conversation", event_type=self._row.type)
             return None
         conversation = self._keep_connection(conversation, integration)
-        if self._row.type == "oauth_complete" and self._data.get("success") and integration is not None:
+        if self._is_of_the_shop and self._data.get("success") and integration is not None:
             if self._was_greeted(conversation, integration):
                 log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
                 return conversation
             conversation = self._merge(conversation, {GREETED: self._connection(integration)})
-        if self._row.type == "oauth_complete":
-            conversation = self._resume_parked(conversation)
+        if self._is_of_the_shop:
+            conversation = self._begin_anew(conversation)
         if self._row.type == MESSAGE and self._has_no_room(merchant_id):
             self._decline(conversation, TurnInput("merchant", str(self._data["text"])), None, turns.TOO_MANY_WAITING)
             return conversation
@@ -280,6 +284,8 @@ class _Handler:
             conversation = self._carry_out(conversation, workflow, actions)
         else:
             self._default(conversation, workflow, fresh)
+        if self._is_of_the_shop and integration is not None and integration.is_active:
+            self._ask_again(conversation)
         if not self._planned and not self._moves:
             self._settle(conversation)
         return conversation
@@ -300,7 +306,9 @@ class _Handler:
         if kind == "conversation_started":
             merchants.add_merchant(self._session, merchant_id)
             return
-        waits = kind == "oauth_complete" and bool(self._data.get("success"))
+        waits = self._is_of_the_shop and bool(self._data.get("success"))
+        if kind == "oauth_complete" and not self._is_of_the_shop:
+            shop = None  # not ours to check
         if waits and shop is not None and integration is None:
             other = connections.integration_by_shop(self._session, str(shop))
             if other is not None and other.merchant_id != merchant_id:
@@ -323,9 +331,12 @@ class _Handler:
         if self._row.type == "app_uninstalled" and integration is not None:
             if not connections.disconnect(self._session, self._row.key):
                 return False
+            turns.break_promises(self._session, merchant_id)
             self._delete(privacy.leave(self._session, self._row, merchant_id))
-        if self._row.type == "oauth_complete":
+        if self._is_of_the_shop:
             self._effects.forget_cache_of.append(merchant_id)
+        elif self._row.type == "oauth_complete" and self._data.get("success"):
+            connections.connect_account(self._session, self._row.key)
         if self._row.type == privacy.DATA_REQUEST:
             log.warning("a customer requested their data; answer with: cj privacy export", event_id=self._row.id)
         return True
@@ -375,14 +386,29 @@ class _Handler:
         changed = {key: value for key, value in facts.items() if before.get(key) != value}
         return self._merge(conversation, {**changed, CONNECTION: facts}) if changed else conversation
 
-    def _resume_parked(self, conversation: Conversation) -> Conversation:
-        """Turns that waited for the merchant to reconnect resume, even if that failed, so that CJ can say so."""
-        restarted: dict[str, Any] = {"fetched": [], "last_error": None} if self._data.get("success") else {}
-        forgotten = {**restarted, turns.RECONNECT_ASKED: None}
+    def _begin_anew(self, conversation: Conversation) -> Conversation:
+        """Forget what a new connection ends: that the merchant was asked for it, and what is known of the store."""
+        if not self._data.get("success"):
+            return conversation
+        self._is_reconnection = conversation.context.get(turns.RECONNECT_ASKED) is not None
+        forgotten: dict[str, Any] = {"fetched": [], "last_error": None, turns.RECONNECT_ASKED: None}
         if any(conversation.context.get(key) for key in forgotten):
             conversation = self._merge(conversation, forgotten)
-            turns.look_again(self._session, conversation.id)
         return conversation
+
+    def _ask_again(self, conversation: Conversation) -> None:
+        """What the merchant asked while the store could not be read is asked again now, behind the actions: the turn
+        that tells of the connection takes it in. In other conversations the agent comes to it by itself."""
+        owed = turns.owed(self._session, conversation.merchant_id)
+        here = [(turn_id, text) for turn_id, conversation_id, text in owed if conversation_id == conversation.id]
+        elsewhere = [turn_id for turn_id, conversation_id, _ in owed if conversation_id != conversation.id]
+        if elsewhere:
+            turns.put_off_promises(self._session, elsewhere, after_seconds=0.0)
+        if here:
+            kept = turns.keep_promises(self._session, [turn_id for turn_id, _ in here])
+            for turn_id, text in here:
+                if turn_id in kept:
+                    self._asked_again.append(TurnInput("merchant", text, metadata={"again": True}))
 
     def _connection(self, integration: Integration) -> dict[str, str]:
         return {"shop_domain": integration.shop_domain, "at": self._row.received_at.isoformat()}
@@ -438,7 +464,7 @@ class _Handler:
                 case UpdateContext(values=values):
                     conversation = self._merge(conversation, values)
                 case ProcessMessage():
-                    self._queue(replace(_input(action), prefetched=prefetched), workflow.name)
+                    self._queue(replace(self._input(action), prefetched=prefetched), workflow.name)
                     prefetched = ()
                 case Prefetch(data_types=data_types, inject=inject):
                     merchant_id = conversation.merchant_id
@@ -451,6 +477,15 @@ class _Handler:
                     assert_never(action)
         return conversation
 
+    def _input(self, action: ProcessMessage) -> TurnInput:
+        again = {"reconnected": True} if self._is_reconnection and action.sender == "system" else {}
+        return TurnInput(
+            sender=action.sender,
+            text=action.text,
+            cleanup_trigger=action.cleanup_trigger,
+            metadata={**action.metadata, **again},
+        )
+
     def _default(self, conversation: Conversation, workflow: Workflow, fresh: bool) -> None:
         """The default handling of an event that no rule of its workflow took."""
         self._explain(conversation, workflow)
@@ -458,7 +493,7 @@ class _Handler:
         if self._row.type == MESSAGE:
             self._queue(TurnInput("merchant", str(self._data["text"])), None)
         elif self._row.type == "conversation_started" and fresh and first is not None and not self._moves:
-            self._queue(_input(first), workflow.name)
+            self._queue(self._input(first), workflow.name)
 
     def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
         """Say why no rule took the event, unless it was never meant to need one."""
@@ -497,6 +532,7 @@ class _Handler:
             self._planned[-1] = (replace(said, later_moves=tuple(self._moves)), workflow)
         elif self._moves:
             self._planned.append((TurnInput("cj", "", moves=tuple(self._moves)), self._moves[-1].target))
+        self._planned += [(said, None) for said in self._asked_again]
         for said, workflow in self._planned:
             if self._has_no_room(conversation.merchant_id):
                 self._decline(conversation, said, workflow, turns.TOO_MANY_WAITING)
@@ -504,20 +540,23 @@ class _Handler:
                 self._queue_one(conversation, said, workflow)
 
     def _queue_one(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
-        turn_id = turns.queue_turn(self._session, **self._next_turn(conversation), input=said, workflow=workflow)
+        turn_id = turns.queue_turn(
+            self._session,
+            **self._next_turn(conversation),
+            input=said,
+            workflow=workflow,
+            words_within=_words_within(self._row, said),
+        )
         if turn_id is None:
             return
         self._effects.turn_ids.append(turn_id)
         is_crowded = turns.is_crowded(self._session, conversation.merchant_id, per_merchant=self._at_a_time)
         if not is_crowded:
             self._effects.wake_ups.append(turn_id)
-        asked = conversation.context.get(turns.RECONNECT_ASKED)
-        is_parked = self._needs_reauth is not None and asked == self._needs_reauth
-        is_first = is_crowded and turns.first_open(self._session, conversation.id) == turn_id
-        if said.sender == "merchant" and (is_parked or is_first):
-            message, reason = (turn_id, self._row.id), "reconnect" if is_parked else "limit"
+        elif said.sender == "merchant" and turns.first_open(self._session, conversation.id) == turn_id:
+            message = turn_id, self._row.id
             self._effects.replies += notices.waiting(
-                self._session, conversation.id, conversation.workflow, [message], reason
+                self._session, conversation.id, conversation.workflow, [message], "limit"
             )
 
     def _has_no_room(self, merchant_id: str) -> bool:
@@ -560,13 +599,12 @@ class _Handler:
         }
 
 
-def _input(action: ProcessMessage) -> TurnInput:
-    return TurnInput(
-        sender=action.sender,
-        text=action.text,
-        cleanup_trigger=action.cleanup_trigger,
-        metadata=dict(action.metadata),
-    )
+def _words_within(row: InboxRow, said: TurnInput) -> float | None:
+    """Seconds until the merchant must have heard something; None if the turn says what it has to say at once."""
+    if said.sender == "cj":
+        return None
+    is_of_the_shop = row.type == "oauth_complete" and row.data.get("provider") == SHOPIFY
+    return turns.CONNECTED_WORDS_SECONDS if is_of_the_shop else turns.WORDS_SECONDS
 
 
 def _connection_facts(integration: Integration | None) -> dict[str, Any]:

@@ -35,6 +35,7 @@ VALID: dict[str, dict[str, Any]] = {
     "message_received": {"merchant_id": "m", "conversation_id": "c", "text": "How are sales?"},
     "stop_requested": {"merchant_id": "m", "conversation_id": "c", "all": True},
     "replies_requested": {"merchant_id": "m", "conversation_id": "c", "after": {"turn": 3, "sequence": 2}},
+    "custom": {"merchant_id": "m", "conversation_id": "c", "name": "plan_changed", "data": {"plan": "pro"}},
     "customers_data_request": CUSTOMER,
     "customers_redact": CUSTOMER,
     "shop_redact": {"merchant_id": "m", "shop_domain": "a.myshopify.com"},
@@ -483,3 +484,16 @@ def test_a_customer_may_have_only_an_email_or_a_phone(type: str) -> None:
 def test_no_workflow_sees_an_email_or_a_phone() -> None:
     assert not {"email", "phone"} & fields("customers_data_request").keys()
     assert {"email", "phone"} <= fields("customers_data_request", personal=True).keys()
+
+
+def test_the_data_of_a_custom_event_is_free_but_bounded_and_never_shown() -> None:
+    assert data_refusal("custom", data={"a": "x" * 8000}) == (
+        "event.bad_value: data must be at most 8000 bytes as JSON, got 8008"
+    )
+    assert data_refusal("custom", data=["Jane"]) == "event.bad_type: data must be an object, got list"
+
+
+@pytest.mark.parametrize(("provider", "is_refused"), [("shopify", True), ("zendesk", False)])
+def test_only_a_shop_has_a_domain(provider: str, is_refused: bool) -> None:
+    data = {"provider": provider, "success": True, "merchant_id": "m"}
+    assert (outcome(lambda: read(envelope(type="oauth_complete", data=data))) is None) is is_refused

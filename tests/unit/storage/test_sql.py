@@ -38,7 +38,7 @@ def test_statements_hold_neither_comments_nor_fragments(name: str) -> None:
 
 
 def test_fragments_are_put_in() -> None:
-    assert "NOT EXISTS" in sql.load("turns")["claim"].text
+    assert "ORDER BY o.seq LIMIT 1" in sql.load("turns")["claim"].text
 
 
 def test_parameters_are_found() -> None:

@@ -13,7 +13,7 @@ BACKLOG = Backlog(
     turns=Waiting(3, 71.5),
     replies=Waiting(2, 40.0),
     running=1,
-    parked=4,
+    owed=4,
     failed=6,
     dead=5,
     refused=7,
@@ -65,7 +65,7 @@ def test_gauges_say_what_the_rows_say_and_ask_seldom() -> None:
         return next(one.value for one in samples if one.name == name and one.labels == labels)
 
     assert value("cj_oldest_waiting_seconds", what="turns") == 71.5
-    assert value("cj_turns", state="parked") == 4
+    assert value("cj_turns", state="owed") == 4
     assert value("cj_integrations", status="needs_reauth") == 9
     now[0] = 9.0
     assert value("cj_refused_events") == 7

@@ -15,11 +15,13 @@ from workers.agent.decide import (
     NoAnswer,
     OutOfTime,
     Pause,
+    RetryLater,
     RunTools,
     TakePrefetched,
+    WaitForModel,
     about_ungrounded,
+    after_outage,
     next_move,
-    retry_pause,
 )
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
@@ -115,16 +117,6 @@ def test_a_turn_whose_time_went_by_waiting_for_the_model_says_so() -> None:
     assert next_move([], Limits(), now=NOW, seconds_left=0.5, fruitless=1) == NoAnswer()
 
 
-def test_pauses_between_calls_in_vain_grow_and_honour_a_named_wait() -> None:
-    pauses = [retry_pause(fruitless, None, 60.0) for fruitless in range(1, MAX_FRUITLESS_CALLS + 1)]
-    assert pauses == [2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0, None]
-    assert retry_pause(1, 5.0, 60.0) == 5.0
-    assert retry_pause(3, 1.0, 60.0) == 8.0, "a short wait that is named again and again is not believed"
-    assert retry_pause(1, 30.0, 60.0) == 10.0
-    assert retry_pause(1, 3600.0, 60.0) is None, "nobody waits a minute for what takes an hour"
-    assert retry_pause(1, None, 12.0) is None, "no time would be left to answer"
-
-
 WITHDRAWN = {"role": "assistant", "content": "You have 8.", CLAIMS: {"ungrounded": ["8"], "then": "withdrawn"}}
 
 
@@ -141,3 +133,35 @@ def test_a_turn_has_one_correction_if_there_is_time_for_it() -> None:
     assert about_ungrounded([withdrawn], "strict", seconds_left=60.0) == "left_out"
     assert about_ungrounded([], "strict", seconds_left=5.0) == "left_out"
     assert about_ungrounded([withdrawn], "report", seconds_left=60.0) == "said"
+
+
+def after(
+    fruitless: int = 1,
+    retry_after: float | None = None,
+    *,
+    lasting: bool = False,
+    told: bool = False,
+    silent: float = 0.5,
+    waited: float = 0.5,
+) -> object:
+    return after_outage(fruitless, retry_after, lasting=lasting, told=told, silent=silent, waited=waited)
+
+
+@pytest.mark.parametrize(
+    ("outage", "expected"),
+    [
+        (after(), RetryLater(2.0)),
+        (after(2), WaitForModel(5.0)),
+        (after(silent=3.0, waited=3.0), WaitForModel(5.0)),
+        (after(retry_after=2.5), RetryLater(2.5)),
+        (after(retry_after=30.0), WaitForModel(30.0)),
+        (after(retry_after=86_400.0), WaitForModel(300.0)),
+        (after(lasting=True), WaitForModel(5.0)),
+        (after(told=True), WaitForModel(5.0)),
+        (after(told=True, waited=60.0), WaitForModel(15.0)),
+        (after(told=True, waited=3600.0), WaitForModel(300.0)),
+        (after(told=True, waited=6 * 3600.0 + 1), None),
+    ],
+)
+def test_an_outage_is_bridged_in_silence_for_seconds_only_and_then_waited_for(outage: object, expected: object) -> None:
+    assert outage == expected

@@ -9,7 +9,7 @@ import pytest
 
 from storage.turns import TurnInput
 from workers.agent.prompt import messages
-from workers.model.demo import ABILITIES, LATER, NOT_YET, Script, reply_to, wire_message
+from workers.model.demo import ABILITIES, CONFESSION, LATER, NOT_YET, Script, reply_to, wire_message
 
 Message = dict[str, Any]
 
@@ -120,19 +120,44 @@ def test_an_empty_store_reads_naturally() -> None:
 def test_a_failed_look_is_named_and_the_rest_goes_on() -> None:
     errors = {"counts": {"error_code": "shopify.throttled", "error": "Shopify asks us to slow down for a moment."}}
     _, second, third, last = Talk(INSIGHTS, errors=errors).to_the_end()
-    assert "Shopify asks me to slow down" in str(second.text)
-    assert second.calls == ("recent_orders",)
+    assert (second.text, second.calls) == (None, ("recent_orders",)), "what failed is told with what follows"
     assert "#1001" in str(third.text)
+    assert "Shopify asks me to slow down" in str(third.text)
     assert "Blue Mug" in str(last.text)
 
 
-def test_when_every_look_failed_it_offers_to_look_again_instead() -> None:
+def test_when_every_look_failed_one_message_says_so_and_promises_to_look_again() -> None:
     errors = {name: {"error_code": "shopify.unavailable", "error": "…"} for name in DATA}
-    _, first, second, last = Talk(INSIGHTS, errors=errors).to_the_end()
-    assert str(first.text).endswith("Shopify does not answer at the moment.")
-    assert second.text == "I could not see your recent activity either."
-    assert "I'll look again" in str(last.text)
-    assert "support system" not in str(last.text)
+    *looks, last = Talk(INSIGHTS, errors=errors).to_the_end()
+    assert [look.text for look in looks] == [None, None, None]
+    assert str(last.text).removesuffix(CONFESSION).strip() == (
+        "I could not see how many customers and orders you have, your recent activity or your products. "
+        "Shopify does not answer at the moment. I'll look again by myself and tell you then."
+    )
+
+
+FOUND = '[system event] follow_up: … {"asked": [], "data_types": ["counts", "overview"]}'
+
+
+def test_what_was_promised_is_looked_up_and_told() -> None:
+    look, told = Talk(user(FOUND)).to_the_end()
+    assert look.calls == ("counts", "overview")
+    assert str(told.text).startswith("I looked again, as promised. You have ")
+    assert "Blue Mug" in str(told.text)
+
+
+def test_what_could_not_be_kept_is_said_without_another_promise() -> None:
+    [told] = Talk(user(FOUND.replace("…", "Shopify does not give the data, and it is not tried again"))).to_the_end()
+    assert told.text == (
+        "I looked again several times, but I still can't see how many customers and orders you have or your products. "
+        "Please ask me later."
+    )
+
+
+def test_after_reconnecting_it_begins_with_that() -> None:
+    first, second, *_ = Talk(user('[system event] show_shopify_insights {"reconnected": true}')).to_the_end()
+    assert (first.text, first.calls) == ("Your store is connected again.", ("counts",))
+    assert str(second.text).startswith("You have ")
 
 
 @pytest.mark.parametrize("failing", ["counts", "recent_orders", "overview"])

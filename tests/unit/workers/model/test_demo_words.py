@@ -324,7 +324,7 @@ def test_a_part_that_is_there_is_not_called_missing() -> None:
 def test_the_same_failure_is_explained_once() -> None:
     failed = {"success": False, "error_code": "shopify.store_unavailable", "error": "Your store is frozen."}
     assert tell({"week_orders": failed, "overview": failed}) == (
-        "I could not see the orders of the last seven days. Your store is frozen. I could not see your products either."
+        "I could not see the orders of the last seven days or your products. Your store is frozen."
     )
     gone = {"success": False, "error_code": "shopify.unauthorized", "error": "…"}
     assert tell({"week_orders": gone, "overview": gone}).count("reconnect") == 1

@@ -1,4 +1,4 @@
-"""A hundred thousand turns that wait for merchants to reconnect cost nobody else anything."""
+"""A hundred thousand promises that wait for merchants to reconnect cost nobody else anything."""
 
 import json
 import re
@@ -29,13 +29,15 @@ INSERT INTO merchant_integrations (merchant_id, type, shop_domain, api_key, stat
 VALUES ('parked', 'shopify', 'parked.myshopify.com', 'sealed', 'needs_reauth', false);
 INSERT INTO events (source, id, type, content_hash, status, merchant_id, processed_at)
 VALUES ('/x', 'x', 'x', '', 'processed', 'parked', clock_timestamp());
-INSERT INTO conversations (id, merchant_id, workflow, context, last_turn)
-SELECT 'p' || n, 'parked', 'ad_hoc_support', '{"reconnect_asked": 1}', :turns / :conversations
+INSERT INTO conversations (id, merchant_id, workflow, last_turn)
+SELECT 'p' || n, 'parked', 'ad_hoc_support', :turns / :conversations
 FROM generate_series(0, :conversations - 1) AS n
 """
 TURNS = """
-INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input)
-SELECT 'p' || (n % :conversations), 'parked', n / :conversations + 1, e.key, n, CAST(:input AS jsonb)
+INSERT INTO turns (
+    conversation_id, merchant_id, seq, event_key, action, input, status, finished_at, waits_for, run_after)
+SELECT 'p' || (n % :conversations), 'parked', n / :conversations + 1, e.key, n, CAST(:input AS jsonb),
+       'done', clock_timestamp(), 'store', 'infinity'
 FROM events e, generate_series(0, :turns - 1) AS n WHERE e.id = 'x'
 """
 
@@ -63,6 +65,7 @@ class NoBroker:
 
     def __init__(self) -> None:
         self.turns: set[int] = set()
+        self.promises: set[int] = set()
         self.events: set[int] = set()
         self.replies: set[str] = set()
 
@@ -71,6 +74,10 @@ class NoBroker:
 
     def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:
         self.turns.add(turn_id)
+        return True
+
+    def keep_promise(self, turn_id: int) -> bool:
+        self.promises.add(turn_id)
         return True
 
     def handle_events(self, keys: list[int], after_seconds: float = 0.0) -> bool:
@@ -166,7 +173,15 @@ DUTIES = Duties()
 
 @pytest.mark.parametrize(
     "duty",
-    [DUTIES.expire_leases, DUTIES.wake_turns, DUTIES.wake_events, DUTIES.resend_replies, DUTIES.prune],
+    [
+        DUTIES.expire_leases,
+        DUTIES.wake_turns,
+        DUTIES.say_first_words,
+        DUTIES.look_at_promises,
+        DUTIES.wake_events,
+        DUTIES.resend_replies,
+        DUTIES.prune,
+    ],
     ids=lambda duty: duty.__name__,
 )
 def test_a_duty_reads_by_index_and_only_what_is_due(database: Database, duty: Callable[[Session], object]) -> None:
@@ -229,16 +244,17 @@ def test_a_claim_and_the_end_of_a_turn_do_not_feel_them(parked: Database) -> Non
     assert took < 0.5
 
 
-def test_once_the_merchant_reconnects_they_go_on(database: Database, sweeper: Sweeper, told: NoBroker) -> None:
+def test_once_the_merchant_reconnects_they_are_looked_at_a_bounded_number_at_a_time(
+    database: Database, sweeper: Sweeper, told: NoBroker
+) -> None:
     park(database, conversations=1000, count=2000)
     sweeper.start()
-    looked = "SELECT count(*) FROM turns WHERE wake_at < clock_timestamp()"
-    wait_until(lambda: query(database, looked) == [(0,)], limit=30, what="all of them looked at")
-    assert told.turns == set()
     execute(database, "UPDATE merchant_integrations SET status = 'active', is_active = true, token_version = 2")
-    wait_until(lambda: len(told.turns) >= turns.PER_MERCHANT, limit=SOON_SECONDS, what="the first of them")
-    firsts = {turn_id for (turn_id,) in query(database, "SELECT id FROM turns WHERE seq = 1")}
-    assert told.turns <= firsts
+    due = "SELECT count(*) FROM turns WHERE run_after < 'infinity'"
+    assert query(database, due) == [(100,)]
+    execute(database, "UPDATE turns SET run_after = clock_timestamp() WHERE run_after < 'infinity'")
+    wait_until(lambda: len(told.promises) == 100, limit=SOON_SECONDS, what="a look at them")
+    assert told.turns == set()
 
 
 def test_with_the_real_broker_too(database: Database, valkey_url: str) -> None:

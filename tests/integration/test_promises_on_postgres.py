@@ -1,0 +1,260 @@
+"""What a merchant is owed: questions that wait for the store, data that Shopify did not give, words in time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from storage import connections, merchants
+from storage.database import Database
+from storage.vault import Vault, new_key_text
+from tests.agent_turns import Hire, Merchant
+from tests.openai_server import Answer, Call, Received, Say, Serve
+from tests.rows import execute, new_event, query, store_event
+from workers.agent.tools import Tools
+from workers.delivery import sweeper
+from workers.delivery.sweeper import Duties
+from workers.delivery.wake_ups import WakeUps
+from workers.model.response import ToolCall
+from workers.shop import results
+from workers.shop.results import Result
+from workers.workflow.handler import handle
+from workers.workflow.promises import FOUND, NOT_FOUND, PromiseKeeper
+from workflows.loader import WorkflowSet, load_folder
+
+SHOP = "acme.myshopify.com"
+LOST = results.failed("counts", "shopify.unauthorized", "…")
+SLOW = results.failed("counts", "shopify.throttled", "…", retry_after=7.0)
+COUNTS: Result = {"success": True, "data_type": "counts", "data": {"customers": 7}, "cached": False}
+
+
+PLANS = """\
+name: ad_hoc_support
+description: Notices who pays
+system_events:
+  custom:
+    condition: "name == 'plan_changed' and data.plan == 'pro'"
+    actions:
+      - type: "process_message"
+        message: "plan_changed to {{data.plan}}"
+prompts:
+  cj:
+    system: |
+      You are CJ.
+"""
+
+
+def answers(request: Received) -> Answer:
+    """Asks for counts, then says something."""
+    is_told = request.messages[-1]["role"] == "tool"
+    return Say("Told.") if is_told else Say(None, [Call("shopify_data", {"data_type": "counts"})])
+
+
+@pytest.fixture
+def merchant(serve: Serve, hire: Hire) -> Merchant:
+    serve(answers)
+    hired = hire()
+    hired.worker.model.warm_up()  # the first import counts as the model's time
+    return hired
+
+
+def connect(merchant: Merchant) -> None:
+    """The merchant's shop is connected, in a conversation of theirs."""
+    with merchant.worker.database.transaction() as session:
+        vault, token = Vault.from_text(new_key_text()), SecretStr("shpat_0123456789abcdef")
+        owner: dict[str, Any] = {"merchant_id": merchant.id, "shop_domain": f"{merchant.id}-{SHOP}"}
+        merchants.connect_shop(session, vault, **owner, access_token=token, scopes=[], emit=False)
+
+
+def lose(merchant: Merchant) -> None:
+    """Shopify accepts the shop's token no longer."""
+    with merchant.worker.database.transaction() as session:
+        found = connections.integration_of(session, merchant.id)
+        assert found is not None
+        connections.mark_needs_reauth(session, merchant.id, token_version=found.token_version)
+
+
+def happens(merchant: Merchant, kind: str, data: dict[str, Any], workflows: WorkflowSet | None = None) -> None:
+    database = merchant.worker.database
+    known = {"merchant_id": merchant.id, "conversation_id": merchant.conversation, **data}
+    key = store_event(
+        database, new_event(type=kind, merchant_id=merchant.id, conversation_id=merchant.conversation, data=known)
+    )
+    with database.transaction() as session:
+        assert handle(session, workflows or load_folder(), key) is not None
+
+
+def reconnect(merchant: Merchant) -> None:
+    connect(merchant)
+    shop = f"{merchant.id}-{SHOP}"
+    happens(merchant, "oauth_complete", {"provider": "shopify", "success": True, "shop_domain": shop})
+
+
+def queued(merchant: Merchant) -> list[tuple[Any, ...]]:
+    statement = """
+        SELECT input ->> 'sender', input ->> 'text' FROM turns
+        WHERE merchant_id = :merchant AND status = 'queued' ORDER BY seq"""
+    return query(merchant.worker.database, statement, merchant=merchant.id)
+
+
+def owed(merchant: Merchant) -> list[str]:
+    statement = "SELECT waits_for FROM turns WHERE merchant_id = :merchant AND waits_for IS NOT NULL ORDER BY seq"
+    return [str(what) for (what,) in query(merchant.worker.database, statement, merchant=merchant.id)]
+
+
+def lost_store(merchant: Merchant) -> None:
+    connect(merchant)
+    lose(merchant)
+    merchant.worker.results = lambda calls: [LOST for _ in calls]
+
+
+def test_what_needs_the_store_waits_and_is_asked_again_behind_the_connection(merchant: Merchant) -> None:
+    lost_store(merchant)
+    for question in ("How many customers?", "And orders?"):
+        assert merchant.asks(question)[0] == ("RUN_FINISHED", None), "nobody waits in silence"
+    assert owed(merchant) == ["store", "store"]
+    reconnect(merchant)
+    assert queued(merchant) == [
+        ("system", "store_reconnected"),
+        ("merchant", "How many customers?"),
+        ("merchant", "And orders?"),
+    ]
+    assert owed(merchant) == []
+
+
+def test_one_turn_says_that_the_store_is_back_and_answers_what_was_asked(merchant: Merchant) -> None:
+    lost_store(merchant)
+    merchant.asks("How many customers?")
+    reconnect(merchant)
+    merchant.worker.results = lambda calls: [COUNTS for _ in calls]
+    first = "SELECT min(id) FROM turns WHERE status = 'queued' AND merchant_id = :merchant"
+    [(turn_id,)] = query(merchant.worker.database, first, merchant=merchant.id)
+    merchant.worker.ends(int(turn_id))
+    assert queued(merchant) == [], "the question was taken in"
+
+
+def test_an_uninstallation_ends_what_was_promised(merchant: Merchant) -> None:
+    lost_store(merchant)
+    merchant.asks()
+    shop = {"shop_domain": f"{merchant.id}-{SHOP}"}
+    execute(merchant.worker.database, "UPDATE merchant_integrations SET connected_at = now() - interval '1 hour'")
+    happens(merchant, "app_uninstalled", shop)
+    assert owed(merchant) == []
+
+
+class Looks:
+    """Stands for the tools and the wake-ups of whoever keeps a promise."""
+
+    def __init__(self, merchant: Merchant) -> None:
+        self.found: Result = SLOW
+        self.woken: list[int] = []
+        self.keeper = PromiseKeeper(merchant.worker.database, cast(Tools, self), cast(WakeUps, self))
+
+    def run(self, _turn: object, calls: Sequence[ToolCall], **_limits: object) -> list[Result]:
+        return [self.found for _ in calls]
+
+    def run_turn(self, turn_id: int) -> bool:
+        self.woken.append(turn_id)
+        return True
+
+
+def promised(merchant: Merchant) -> int:
+    connect(merchant)
+    merchant.worker.results = lambda calls: [SLOW for _ in calls]
+    turn_id = merchant.say("How many customers?")
+    merchant.worker.ends(turn_id)
+    assert owed(merchant) == ["data"]
+    return turn_id
+
+
+def due_in(database: Database, turn_id: int) -> float:
+    [(seconds,)] = query(
+        database, "SELECT extract(epoch FROM run_after - clock_timestamp()) FROM turns WHERE id = :id", id=turn_id
+    )
+    return float(seconds)
+
+
+def test_what_shopify_did_not_give_is_looked_for_in_silence_and_told_once(merchant: Merchant) -> None:
+    turn_id, looks = promised(merchant), Looks(merchant)
+    assert 5 < due_in(merchant.worker.database, turn_id) <= 7, "not before Shopify said"
+    looks.keeper.keep(turn_id)
+    assert (queued(merchant), owed(merchant)) == ([], ["data"])
+    looks.found = COUNTS
+    looks.keeper.keep(turn_id)
+    looks.keeper.keep(turn_id)
+    assert queued(merchant) == [("system", FOUND)]
+    merchant.worker.ends(*looks.woken)
+    assert merchant.worker.said(*looks.woken) == ["Told."]
+    assert owed(merchant) == [], "a follow-up promises nothing"
+
+
+def test_after_the_last_look_it_is_said_that_it_did_not_work(merchant: Merchant) -> None:
+    turn_id, looks = promised(merchant), Looks(merchant)
+    merchant.worker.advance(601)
+    looks.keeper.keep(turn_id)
+    assert queued(merchant) == [("system", NOT_FOUND)]
+    assert owed(merchant) == []
+
+
+def test_what_was_told_meanwhile_is_not_told_again(merchant: Merchant) -> None:
+    turn_id, looks = promised(merchant), Looks(merchant)
+    merchant.worker.results = lambda calls: [COUNTS for _ in calls]
+    merchant.asks("How many customers do I have now?")
+    looks.keeper.keep(turn_id)
+    assert (queued(merchant), owed(merchant)) == ([], [])
+
+
+def first_words(merchant: Merchant) -> list[str]:
+    with merchant.worker.database.transaction() as session:
+        replies = Duties().say_first_words(session).replies
+    return [event["delta"] for reply in replies for event in reply.body["data"] if "delta" in event]
+
+
+def test_whatever_hangs_a_merchant_who_connects_hears_something(merchant: Merchant) -> None:
+    execute(merchant.worker.database, "UPDATE turns SET words_due = NULL")
+    reconnect(merchant)
+    assert first_words(merchant) == []
+    merchant.worker.advance(1.9)
+    assert first_words(merchant)[-1] == sweeper.CONNECTED
+    merchant.worker.advance(10)
+    assert first_words(merchant) == [], "once"
+
+
+def test_who_writes_while_a_turn_waits_for_a_model_hears_that_it_was_noted(merchant: Merchant) -> None:
+    database = merchant.worker.database
+    execute(database, "UPDATE turns SET words_due = NULL")
+    merchant.say("one")
+    execute(database, "UPDATE turns SET waits_for = 'model', words_due = NULL WHERE status = 'queued'")
+    merchant.say("two")
+    assert first_words(merchant)[-1] == sweeper.NOTED
+
+
+# What happens beside the shop
+
+
+@pytest.mark.parametrize(
+    ("success", "said"), [(True, "account_connected: zendesk"), (False, "account_connection_failed: zendesk")]
+)
+def test_another_providers_connection_is_a_row_of_its_own_and_reaches_the_workflow(
+    merchant: Merchant, success: bool, said: str
+) -> None:
+    connect(merchant)
+    for _ in range(2):
+        happens(merchant, "oauth_complete", {"provider": "zendesk", "success": success})
+    assert queued(merchant)[-2:] == [("system", said)] * 2
+    with merchant.worker.database.transaction() as session:
+        assert connections.accounts(session, merchant.id) == (["zendesk"] if success else [])
+        shop = connections.integration_of(session, merchant.id)
+        assert shop is not None
+        assert shop.is_active
+
+
+def test_a_rule_may_take_an_event_of_its_own(merchant: Merchant, tmp_path: Path) -> None:
+    (tmp_path / "ad_hoc_support.yaml").write_text(PLANS)
+    workflows = load_folder(tmp_path)
+    merchant.say()
+    for plan in ("free", "pro"):
+        happens(merchant, "custom", {"name": "plan_changed", "data": {"plan": plan}}, workflows)
+    assert queued(merchant)[1:] == [("system", "plan_changed to pro")]

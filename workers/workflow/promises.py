@@ -1,0 +1,111 @@
+"""Keeps what ended turns promised: CJ looks again by itself, and tells what was missing, once.
+
+Nothing is said here: a look that finds nothing leaves no trace in the conversation. What there is to tell becomes a
+turn of its own, a system event that a model answers.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from storage import connections, turns
+from storage.database import Database
+from storage.errors import StorageError
+from storage.turns import Promise, TurnInput
+from workers import logs
+from workers.agent.state import FOLLOW_UP
+from workers.agent.time_limits import FIRST_LOOK_SECONDS, LOOK_SECONDS, PROMISE_SECONDS
+from workers.agent.tools import Tools
+from workers.delivery.wake_ups import WakeUps
+from workers.model.response import ToolCall
+from workers.shop.results import awaited
+
+log = logs.get(__name__)
+
+FOUND = (
+    f"{FOLLOW_UP}: Shopify gives the data now that was missing. Get it with shopify_data and tell what you could not "
+    "tell before; repeat nothing that you have said already"
+)
+NOT_FOUND = (
+    f"{FOLLOW_UP}: Shopify still does not give the data that was missing, and it is not tried again. Say so in one "
+    "sentence, and promise nothing"
+)
+LONGEST_PAUSE_SECONDS = 30.0
+#: Numbers of an event's actions from which its follow-ups are counted.
+ACTION = 1000
+
+
+class PromiseKeeper:
+    """Looks at promises that are due (`storage.turns.promises`). Safe to call twice, and from many threads."""
+
+    def __init__(self, database: Database, tools: Tools, wake_ups: WakeUps) -> None:
+        self._database = database
+        self._tools = tools
+        self._wake_ups = wake_ups
+
+    def keep(self, turn_id: int) -> None:
+        """Look at what this ended turn promised, if anything, and queue the turns that tell it."""
+        try:
+            queued = self._keep(turn_id)
+        except StorageError as error:  # it is due again in a while
+            log.warning("a promise waits for Postgres", turn_id=turn_id, error_code=error.code)
+            return
+        for queued_id in queued:
+            self._wake_ups.run_turn(queued_id)
+
+    def _keep(self, turn_id: int) -> list[int]:
+        with self._database.reading() as session:
+            promises = turns.promised(session, turn_id)
+            if not promises:
+                return []
+            first = promises[0].turn
+            since = turns.fetched_since(session, first.conversation_id, first.seq)
+            integration = connections.integration_of(session, first.merchant_id)
+        is_connected = integration is not None and integration.is_active
+        if promises[0].waits_for == "store":
+            said = [
+                TurnInput("merchant", text, metadata={"again": True}) for promise in promises for text in promise.asked
+            ]
+            return self._queue(promises, said) if is_connected else self._put_off(promises, PROMISE_SECONDS)
+        lacking = awaited(result for _, result in since)
+        if not lacking or not is_connected:
+            return self._queue(promises, [])
+        age = max(promise.age for promise in promises)
+        details: dict[str, Any] = {
+            "data_types": list(lacking),
+            "asked": [text for promise in promises for text in promise.asked],
+        }
+        if still := awaited(self._look(promises[-1], list(lacking))):
+            if age < PROMISE_SECONDS:
+                pause = max(FIRST_LOOK_SECONDS, age / 4, *still.values())
+                return self._put_off(promises, min(pause, LONGEST_PAUSE_SECONDS))
+            return self._queue(promises, [TurnInput("system", NOT_FOUND, metadata=details)])
+        return self._queue(promises, [TurnInput("system", FOUND, metadata=details)])
+
+    def _look(self, promise: Promise, data_types: Sequence[str]) -> list[dict[str, Any]]:
+        calls = [ToolCall(data_type, "shopify_data", {"data_type": data_type}) for data_type in data_types]
+        return self._tools.run(promise.turn, calls, allowed=None, seconds=LOOK_SECONDS)
+
+    def _queue(self, promises: Sequence[Promise], said: Sequence[TurnInput]) -> list[int]:
+        """End the promises, and queue the turns that tell what they were about; nothing if that was done meanwhile."""
+        queued = []
+        with self._database.transaction() as session:
+            kept = turns.keep_promises(session, [promise.turn.turn_id for promise in promises])
+            if promises[0].turn.turn_id not in kept:
+                return []
+            for number, item in enumerate(said):
+                turn_id = turns.queue_turn(
+                    session,
+                    conversation_id=promises[0].turn.conversation_id,
+                    merchant_id=promises[0].turn.merchant_id,
+                    event_key=promises[0].event_key,
+                    action=ACTION * (promises[0].action + 1) + number,
+                    input=item,
+                    words_within=turns.WORDS_SECONDS if item.sender == "merchant" else None,
+                )
+                queued += [turn_id] if turn_id is not None else []
+        return queued
+
+    def _put_off(self, promises: Sequence[Promise], seconds: float) -> list[int]:
+        with self._database.transaction() as session:
+            turns.put_off_promises(session, [promise.turn.turn_id for promise in promises], after_seconds=seconds)
+        return []
