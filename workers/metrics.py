@@ -49,7 +49,7 @@ most once in ten seconds, and absent while Postgres or the broker does not answe
 |-------------------------------|----------------------|---------------------------------------------------------------|
 | cj_waiting                    | what                 | events not handled, turns not claimed, replies not acked      |
 | cj_oldest_waiting_seconds     | what                 | the age of the oldest of them; 0 if none waits                |
-| cj_turns                      | state                | running; owed (the merchant was promised an answer);           |
+| cj_turns                      | state                | running; owed (promised to the merchant);                     |
 |                               |                      | failed, dead (of the last hour, and not retried)              |
 | cj_refused_events             |                      | events refused in the last hour                               |
 | cj_integrations               | status               | shops: active, needs_reauth, uninstalled                      |
