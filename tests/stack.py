@@ -6,6 +6,7 @@ with Stack(database_url, valkey_url, folder) as stack:
     stack.gateway.wait_for_ends(conversation_id)
 """
 
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,8 @@ from workers.local.supervisor import Pace
 __all__ = ["ROOT", "Gateway", "Stack"]
 
 ROOT = PROCFILE.parent
+#: Ids of the messages that `workers.delivery.sweeper` says for a turn of which nothing was heard for seconds.
+MEANWHILE = re.compile(r"^turn_\d+-(w|n\d+)$")
 
 
 class Gateway(ReplyCollector):
@@ -42,8 +45,12 @@ class Gateway(ReplyCollector):
         return list(self._by_conversation[conversation_id])
 
     def texts(self, conversation_id: str) -> list[str]:
-        """What CJ said in a conversation."""
-        return [reply.text for reply in self.of(conversation_id) if reply.text is not None]
+        """What CJ said in a conversation, without what the sweeper says meanwhile where the machine is slow."""
+        return [
+            reply.text
+            for reply in self.of(conversation_id)
+            if reply.text is not None and not MEANWHILE.search(str(reply.data[-1].get("messageId")))
+        ]
 
     def kinds(self, conversation_id: str) -> list[str]:
         """The AG-UI types of a conversation's replies."""

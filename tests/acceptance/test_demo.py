@@ -1,5 +1,6 @@
 """`cj demo` from an empty folder, as the first thing a person runs."""
 
+import itertools
 import os
 import re
 import signal
@@ -48,7 +49,8 @@ def test_two_at_once_tell_true_things_and_leave_nothing_behind(tmp_path: Path) -
         assert re.search(r"\d ms +event +received", said[size])
         times = seconds(said[size])
         assert len(times) >= 2
-        assert times[1] - times[0] >= 1.0
+        # On a slow machine, words that CJ is still looking come first.
+        assert any(later - earlier >= 1.0 for earlier, later in itertools.pairwise(times))
     assert "7 orders" in said["tiny"]
     assert "no orders" in said["new"]
     assert list((tmp_path / ".cj" / "demo").iterdir()) == []

@@ -67,7 +67,7 @@ def test_nothing_is_marked_in_a_shipped_workflow(editor: LanguageServer, path: P
 )
 def test_a_mistake_is_marked_in_its_line(editor: LanguageServer, right: str, wrong: str, message: str) -> None:
     text = ONBOARDING.read_text()
-    before, after = text.split(right)
+    before, after = text.split(right, 1)
     assert editor.open(SHIPPED, before + wrong + after).marks == [Mark(before.count("\n") + 1, message)]
 
 

@@ -83,8 +83,6 @@ def test_the_tool_results_of_one_turn_stay_within_the_prompt(serve: Serve, hire:
     assert len(server.requests) == 7
     assert max(map(size, server.requests)) <= 120_000 + 2_000
     last = server.requests[-1]
-    assert "Left out because of the length: parts of this turn's tool results." in last.messages[0]["content"]
-    assert last.messages[0]["content"].count("Left out") == 1
     assert "#90" in last.messages[-1]["content"], "the latest result is whole"
 
 

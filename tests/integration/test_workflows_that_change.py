@@ -80,9 +80,9 @@ def test_a_conversation_whose_workflow_is_gone_begins_anew_and_is_answered(
     first = load_folder().default.name
     assert rows.query(database, "SELECT status, error_code FROM events") == [("processed", None)]
     assert rows.query(database, "SELECT workflow FROM conversations") == [(first,)]
-    moved, said = rows.query(database, "SELECT input FROM turns ORDER BY seq")
-    assert moved[0]["metadata"]["transition"] == {"from": FORMER, "to": first}
-    assert said[0]["text"] == "Are you there?"
+    [(said,)] = rows.query(database, "SELECT input FROM turns ORDER BY seq")
+    assert [(move["source"], move["target"]) for move in said["moves"]] == [(FORMER, first)]
+    assert said["text"] == "Are you there?"
 
 
 def test_a_turn_that_was_queued_for_a_workflow_that_is_gone_is_run_and_ended(

@@ -147,8 +147,8 @@ class TurnRunner:
 
     def _work(self, state: TurnState) -> Outcome:
         said = state.claim.input
-        if said.sender == "cj":  # it tells of moves, and nobody is asked
-            return self._end(state)
+        if said.sender == "cj":  # the workflow's own words, and nobody is asked
+            return self._end(state, _text(state.claim, 0, said.text))
         while True:
             if self._draining.is_set():
                 return RetryLater(0.0)
@@ -178,8 +178,8 @@ class TurnRunner:
                 case NoAnswer():
                     return GiveUp(ModelUnavailable.code, NO_MODEL)
 
-    def _end(self, state: TurnState) -> Outcome:
-        self._close(state, self._transactions.finish(state))
+    def _end(self, state: TurnState, said: Sequence[dict[str, Any]] = ()) -> Outcome:
+        self._close(state, self._transactions.finish(state, said=said))
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
@@ -424,6 +424,11 @@ def _plainly(state: TurnState) -> str:
     return demo_words.tell(found) if any(result["success"] for result in found.values()) else ""
 
 
+def _is_answered_plainly(state: TurnState) -> bool:
+    """Whether what was found answers the merchant without a model's words; what CJ owes by itself can wait for them."""
+    return state.claim.input.sender == "merchant" and bool(_plainly(state))
+
+
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
     outcome = after_outage(
         state.fruitless,
@@ -433,8 +438,8 @@ def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
         silent=state.silent_seconds(),
         waited=state.waited_seconds(),
     )
-    if state.draft() is not None and isinstance(outcome, WaitForModel):
-        return GiveUp(error.code, NO_MODEL)  # only a correction is missing: the rest is said
+    if isinstance(outcome, WaitForModel) and (state.draft() is not None or _is_answered_plainly(state)):
+        return GiveUp(error.code, NO_MODEL)  # only a correction is missing, or a model's words: the rest is said
     return GiveUp(error.code, NO_MODEL) if outcome is None else outcome
 
 

@@ -138,6 +138,8 @@ class Model:
 
     def missing_keys(self, of_workflows: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
         """The models that cannot answer as the environment is, unless their key comes from where nobody looks here."""
+        if (self._of_providers() or _without_demo(of_workflows)) and litellm_call.unusable():
+            return ()  # `problems` tells
         own = (litellm_call.missing_key(name) for name in self._of_providers() if not litellm_call.is_of_openai(name))
         named = _without_demo(of_workflows).items()
         keys = ((workflow, litellm_call.missing_key(name)) for name, workflow in named)

@@ -84,10 +84,10 @@ class Observer:
 
     def _add_reply(self, reply: Reply) -> None:
         turn = turn_of(reply)
-        if reply.text is not None or reply.final:
-            self._add_messages(turn)
         for place, event in enumerate(reply.data):
             match event["type"]:
+                case "TEXT_MESSAGE_CONTENT":
+                    self._add_messages(turn, until=(reply, place))
                 case "RUN_STARTED":
                     self._add(reply, place, TURN, f"turn {reply.turn} began")
                 case "TOOL_CALL_START":
@@ -102,13 +102,16 @@ class Observer:
                     self._add(reply, place, "error", f"{code}: {event['message']}", code=code)
                 case "RUN_FINISHED":
                     self._add(reply, place, TURN, f"turn {reply.turn} ended")
+        if reply.final:
+            self._add_messages(turn)
 
     def _add(self, reply: Reply, place: int | str, kind: str, said: str, *, is_open: bool = False, **body: Any) -> None:
         entry = LogEntry(self._clock.of_workers(reply.time), kind, said, body, is_open=is_open)
         self._log.add((reply.id, place), entry)
 
-    def _add_messages(self, turn: int) -> None:
-        """The messages of a turn: the last one is final once the turn has ended, until then it may be.
+    def _add_messages(self, turn: int, until: tuple[Reply, int] | None = None) -> None:
+        """The messages of a turn, or those until a place in a reply, so that they stand in the order in which they were
+        shown: the last one is final once the turn has ended, until then it may be.
 
         The sentence of an error is none: the error is in the log."""
         replies = [reply for reply in self._replies if turn_of(reply) == turn]
@@ -120,6 +123,8 @@ class Observer:
         ]
         ended = any(reply.final for reply in replies)
         for number, (reply, place, words) in enumerate(messages, 1):
+            if until is not None and reply is until[0] and place > until[1]:
+                break
             last = number == len(messages)
             self._add(reply, place, "cj_message", words, is_open=last and not ended, text=words, final=last)
 
