@@ -1,7 +1,7 @@
 """One busy merchant with a thousand turns next to fifty others: `python -m bench.fairness [--hot 1000] [--seconds 15]`.
 
 With `--flood 20000` the one merchant writes so many messages of the greatest length, `--flood-rate` a second, while the
-others are measured, and 100,000 turns of another one wait for him to reconnect.
+others are measured, and 100,000 turns of another one wait for their time.
 
 The others say something in turn, `--rate` messages per second together, first alone and then beside the thousand. The
 time from publish to the end of the turn must hardly change: aim p95 within 1.3 x of alone. The model thinks for
@@ -44,18 +44,19 @@ STAGES = """
 """
 
 
-PARKED = """
-INSERT INTO merchants (id, name) VALUES ('parked', 'parked');
+WAITING = """
+INSERT INTO merchants (id, name) VALUES ('waiting', 'waiting');
 INSERT INTO merchant_integrations (merchant_id, type, shop_domain, api_key, status, is_active)
-VALUES ('parked', 'shopify', 'parked.myshopify.com', 'sealed', 'needs_reauth', false);
+VALUES ('waiting', 'shopify', 'waiting.myshopify.com', 'sealed', 'needs_reauth', false);
 INSERT INTO conversations (id, merchant_id, workflow, context, last_turn)
-SELECT 'parked_' || n, 'parked', 'ad_hoc_support', '{"reconnect_asked"\\: 1}', 10000 FROM generate_series(0, 9) AS n;
+SELECT 'waiting_' || n, 'waiting', 'ad_hoc_support', '{}', 10000 FROM generate_series(0, 9) AS n;
 INSERT INTO events (source, id, type, content_hash, status, merchant_id, processed_at)
-VALUES ('/parked', 'parked', 'message_received', '', 'processed', 'parked', clock_timestamp());
-INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input)
-SELECT 'parked_' || n % 10, 'parked', n / 10 + 1, e.key, n,
+VALUES ('/waiting', 'waiting', 'message_received', '', 'processed', 'waiting', clock_timestamp());
+INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, run_after, wake_at, input)
+SELECT 'waiting_' || n % 10, 'waiting', n / 10 + 1, e.key, n, soon, soon,
        '{"sender"\\: "merchant", "text"\\: "hello", "cleanup_trigger"\\: false, "metadata"\\: {}}'
-FROM events e, generate_series(0, 99999) AS n WHERE e.id = 'parked';
+FROM events e, generate_series(0, 99999) AS n, (SELECT clock_timestamp() + interval '1 hour') AS t (soon)
+WHERE e.id = 'waiting';
 ANALYZE
 """
 
@@ -111,7 +112,7 @@ def measure_in_flood(stack: Stack, count: int, flood_rate: float, rate: float) -
     alone = latency("others alone", others.write(rate, count / flood_rate))
     with stack.database.transaction() as session:
         session.execute(text("SET LOCAL statement_timeout = '60s'"))
-        for statement in PARKED.split(";"):
+        for statement in WAITING.split(";"):
             session.execute(text(statement))
     command = [sys.executable, "-m", "bench.flooder", stack.broker_url, str(count), str(flood_rate)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as flooder:
