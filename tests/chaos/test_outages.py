@@ -14,7 +14,7 @@ from tests.chaos.test_directed import is_good, ready
 __all__ = ["ready"]  # the fixture
 
 AWAY_SECONDS = 4.0
-MOST_REPEATED = 8
+MOST_REPEATED = 4
 #: Logged once for each turn or event in progress when the server went down.
 PER_PIECE = ("turn abandoned until", "lease expired", "event waits for Postgres", "turn could not be claimed")
 

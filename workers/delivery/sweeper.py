@@ -167,6 +167,9 @@ class Sweeper:
         self._reply_publisher = reply_publisher
         self._duties = duties = duties or Duties()
         self._stop = threading.Event()
+        self._waiting: set[str] = set()
+        """Duties that wait for Postgres: the first and the last of them is told, not each."""
+        self._waiting_lock = threading.Lock()
         period = PERIOD_SECONDS * duties.factor
         self._threads = [
             self._thread("expire leases", lambda: duties.expire_leases, period),
@@ -197,21 +200,30 @@ class Sweeper:
                 thread.join(max(until - time.monotonic(), 0.0))
 
     def _run(self, name: str, duty: Callable[[], Duty], period: float) -> None:
-        is_away, pause = False, period
+        pause = period
         while not self._stop.wait(pause):
             pause = period
             try:
                 if self._once(name, duty()):
                     pause = 0.0  # an outage is caught up without pauses
-                if is_away:
-                    log.info("sweeper works again", duty=name)
-                is_away = False
+                self._works(name)
             except StorageError as error:
-                if not is_away:
-                    log.warning("sweeper waits for Postgres", duty=name, reason=str(error))
-                is_away = True
+                pause = min(period, PERIOD_SECONDS)  # of the rare ones, too: else an outage would seem to go on
+                self._waits(name, error)
             except Exception:
                 log.exception("sweep failed", duty=name)
+
+    def _waits(self, name: str, error: StorageError) -> None:
+        with self._waiting_lock:
+            if not self._waiting:
+                log.warning("sweeper waits for Postgres", duty=name, reason=str(error))
+            self._waiting.add(name)
+
+    def _works(self, name: str) -> None:
+        with self._waiting_lock:
+            if self._waiting == {name}:
+                log.info("sweeper works again", duty=name)
+            self._waiting.discard(name)
 
     def _once(self, name: str, work: Duty) -> bool:
         """Carry out a duty unless another process is at it, commit, then tell; whether there is more to do at once."""
