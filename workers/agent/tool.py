@@ -4,8 +4,10 @@ To add one: write a module beside `shopify_data` and `calculate_metrics`, enter 
 its name in `workflows.definition.TOOLS`, from where the checker and editors know it.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -51,15 +53,17 @@ class Tool:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """As a model is told of it, in chat-completion format."""
+        """As a model is told of it, in chat-completion format; a new one each time, since litellm changes some."""
+        return dict(json.loads(self._definition))
+
+    @cached_property
+    def _definition(self) -> str:
         schema = _plain(self.arguments.model_json_schema())
         parameters = {"type": "object", "properties": schema["properties"], "additionalProperties": False}
         if "required" in schema:
             parameters["required"] = schema["required"]
-        return {
-            "type": "function",
-            "function": {"name": self.name, "description": self.description, "parameters": parameters},
-        }
+        function = {"name": self.name, "description": self.description, "parameters": parameters}
+        return json.dumps({"type": "function", "function": function})
 
     def read(self, arguments: dict[str, Any]) -> Arguments | Result:
         """The arguments, or what is wrong with them."""
