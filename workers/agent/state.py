@@ -38,10 +38,15 @@ class TurnState:
     absorbed: list[Absorbed] = field(default_factory=list)
     model_calls: int = field(init=False)
     prompt_limit: int | None = field(init=False)
+    last_sequence: int = field(init=False)
+    """Of the replies that are known to be committed."""
+    last_turn: int = field(init=False)
+    """Of the conversation, when it was last looked at for newer messages."""
     loaded_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.model_calls, self.prompt_limit = self.claim.model_calls, self.claim.prompt_limit
+        self.last_sequence, self.last_turn = self.claim.last_sequence, self.claim.seq
 
     @property
     def fruitless(self) -> int:

@@ -4,7 +4,7 @@ Nothing here talks to a model, to Shopify or to the broker: replies to publish a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_exponential
@@ -15,7 +15,7 @@ from storage.agui import Events
 from storage.database import Database, Session
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import RECONNECT_ASKED, Claim, Move, NotDue, Room, StepRow
+from storage.turns import RECONNECT_ASKED, Claim, Held, Move, NotDue, Room, StepRow
 from workers import logs
 from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
 from workers.agent.outgoing_text import CHARACTERS, OwnSites, outgoing
@@ -121,14 +121,16 @@ class TurnTransactions:
 
         tried = False
 
-        def work(session: Session) -> tuple[UsedUp | None, Replies]:
+        def work(session: Session, held: Held) -> tuple[UsedUp | None, Replies]:
             nonlocal tried
             told: Replies = []
             # A commit that was tried before may have succeeded without our knowing.
-            if room is not None and (turns.absorb(session, state.claim, room, at_step=step) or tried):
+            if room is not None and (tried or held.last_turn > state.last_turn):
+                turns.absorb(session, state.claim, room, at_step=step)
                 taken = turns.absorbed_by(session, state.claim.turn_id)
                 state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
-                told = outbox.tell_absorbed(session, state.claim.turn_id)
+                told = outbox.tell_absorbed(session, state.claim, held, taken)
+                state.last_turn = held.last_turn
             tried = True
             if not turns.count_call(
                 session, state.claim, prompt_limit=state.prompt_limit, tokens_per_day=limits.tokens_per_day
@@ -139,7 +141,7 @@ class TurnTransactions:
                 return OF_THE_MINUTE, told
             return None, told
 
-        used_up, told = self._transact("absorb", work)
+        used_up, told = self._write("absorb", state, work)
         state.model_calls += used_up is None
         return used_up, told
 
@@ -155,44 +157,40 @@ class TurnTransactions:
         None, and the answer is not kept, if the merchant has written again and there is room for it: the reply fence.
         """
 
-        def work(session: Session) -> Replies | None:
-            if self._is_outdated(session, state.claim, answer.spent, unless_newer):
+        def work(session: Session, held: Held) -> Replies | None:
+            if self._is_outdated(session, state, held, answer.spent, unless_newer):
                 return None
             step = self._add(session, state.claim, answer)
             state.steps = [*state.steps[: answer.step], step]
-            return self._append(session, state.claim, replies, state)
+            return self._append(session, state, held, replies)
 
-        return self._transact("step", work)
+        return self._write("step", state, work)
 
     def add_replies(self, state: TurnState, replies: Sequence[NewReply]) -> Replies:
-        def work(session: Session) -> Replies:
-            turns.fence(session, state.claim)
-            return self._append(session, state.claim, replies, state)
-
-        return self._transact("replies", work)
+        return self._write("replies", state, lambda session, held: self._append(session, state, held, replies))
 
     def add_results(
         self, state: TurnState, step: int, results: list[dict[str, Any]], replies: Sequence[NewReply]
     ) -> Replies:
         """Commit the results of a step's tool calls."""
 
-        def work(session: Session) -> Replies:
+        def work(session: Session, held: Held) -> Replies:
             state.steps = [*state.steps[:-1], turns.add_results(session, state.claim, step, results)]
-            return self._append(session, state.claim, replies, state)
+            return self._append(session, state, held, replies)
 
-        return self._transact("results", work)
+        return self._write("results", state, work)
 
     def begin_with(
         self, state: TurnState, step: NewStep, results: list[dict[str, Any]], replies: Sequence[NewReply]
     ) -> Replies:
         """Commit a step that no model made, with its results."""
 
-        def work(session: Session) -> Replies:
+        def work(session: Session, held: Held) -> Replies:
             self._add(session, state.claim, step)
             state.steps = [turns.add_results(session, state.claim, step.step, results)]
-            return self._append(session, state.claim, replies, state)
+            return self._append(session, state, held, replies)
 
-        return self._transact("prefetched", work)
+        return self._write("prefetched", state, work)
 
     def finish(
         self,
@@ -210,15 +208,13 @@ class TurnTransactions:
         counted but not kept, if the merchant has written again and there is room for it.
         """
 
-        def work(session: Session) -> Ended | None:
-            if answer is None:
-                turns.fence(session, state.claim)
-            elif self._is_outdated(session, state.claim, answer.spent, unless_newer):
-                return None
-            else:
+        def work(session: Session, held: Held) -> Ended | None:
+            if answer is not None:
+                if self._is_outdated(session, state, held, answer.spent, unless_newer):
+                    return None
                 self._add(session, state.claim, answer)
             end = NewReply(agui.END_KEY, [*said, *self._conclude(session, state, error)])
-            committed = self._append(session, state.claim, [end], state)
+            committed = self._append(session, state, held, [end])
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
             code, promised = (error[0], None) if error else (ended_as, state.promised())
@@ -228,7 +224,7 @@ class TurnTransactions:
             wake_ups = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant)
             return Ended(committed, wake_ups)
 
-        return self._transact("end", work)
+        return self._write("end", state, work)
 
     def release(self, claim: Claim, after_seconds: float = 0.0) -> None:
         """Return the turn to the queue; the attempt does not count as a failure."""
@@ -238,14 +234,13 @@ class TurnTransactions:
         """Return the turn to the queue until a model answers; `words` are said, once."""
         claim = state.claim
 
-        def work(session: Session) -> Replies:
-            turns.fence(session, claim)
+        def work(session: Session, held: Held) -> Replies:
             told = [] if claim.told_of_outage else [NewReply("outage", agui.text(f"{claim.run_id}-outage", words))]
-            committed = self._append(session, claim, told, state)
+            committed = self._append(session, state, held, told)
             turns.suspend(session, claim, after_seconds=after_seconds)
             return committed
 
-        return self._transact("release", work)
+        return self._write("release", state, work)
 
     def fail(self, claim: Claim) -> None:
         """Expire the lease now: the sweeper counts the failure and decides whether it was the last."""
@@ -266,7 +261,10 @@ class TurnTransactions:
             replies = [NewReply("started", started)]  # may be known: the message had to wait, or of first words
             if claim.input.moves:
                 replies.append(NewReply("moved", notices.moved(claim.input.moves, f"{claim.run_id}-b")))
-            committed = self._append(session, claim, replies)
+            held = Held(claim.last_sequence, claim.seq, claim.now)
+            plain = [self._plain(session, claim, reply, None) for reply in replies]
+            committed = outbox.append_held(session, claim, held, plain, maybe_known=claim.last_sequence > 0)
+            claim = replace(claim, last_sequence=held.last_sequence)
         history = conversations.history(
             session,
             claim.conversation_id,
@@ -300,14 +298,16 @@ class TurnTransactions:
         if spent is not None:
             usage.add(session, claim.merchant_id, **vars(spent))
 
-    def _is_outdated(self, session: Session, claim: Claim, spent: Spent | None, room: Room | None) -> bool:
+    def _is_outdated(
+        self, session: Session, state: TurnState, held: Held, spent: Spent | None, room: Room | None
+    ) -> bool:
         """Whether the merchant has written again, and there is room for it; then the answer is counted, not kept."""
-        if room is None:
+        if room is None or held.last_turn == state.last_turn:
             return False
-        turns.fence(session, claim)
-        if not turns.newer_waiting(session, claim, room):
+        if not turns.newer_waiting(session, state.claim, room):
+            state.last_turn = held.last_turn
             return False
-        self._spend(session, claim, spent)
+        self._spend(session, state.claim, spent)
         return True
 
     def _add(self, session: Session, claim: Claim, answer: NewStep) -> StepRow:
@@ -317,12 +317,11 @@ class TurnTransactions:
         self._spend(session, claim, answer.spent)
         return step
 
-    def _append(
-        self, session: Session, claim: Claim, replies: Sequence[NewReply], state: TurnState | None = None
-    ) -> Replies:
+    def _append(self, session: Session, state: TurnState, held: Held, replies: Sequence[NewReply]) -> Replies:
         """Where words become replies: whoever wrote them, they leave as plain text."""
-        replies = [self._plain(session, claim, reply, state) for reply in replies]
-        return outbox.append(session, claim.turn_id, replies)
+        replies = [self._plain(session, state.claim, reply, state) for reply in replies]
+        maybe_known = state.claim.attempt > 1 or held.last_sequence != state.last_sequence
+        return outbox.append_held(session, state.claim, held, replies, maybe_known=maybe_known)
 
     def _plain(self, session: Session, claim: Claim, reply: NewReply, state: TurnState | None) -> NewReply:
         cleaned = outgoing(reply.data, limit=self._reply_characters)
@@ -371,6 +370,16 @@ class TurnTransactions:
         if found is None or found.status != "needs_reauth":
             return {}
         return {RECONNECT_ASKED: found.token_version}
+
+    def _write(self, step: str, state: TurnState, work: Callable[[Session, Held], T]) -> T:
+        """Do `work` while the turn is held."""
+
+        def hold(session: Session) -> tuple[T, int]:
+            held = turns.hold(session, state.claim)
+            return work(session, held), held.last_sequence
+
+        result, state.last_sequence = self._transact(step, hold)
+        return result
 
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
         return WHILE_POSTGRES_IS_AWAY(lambda: in_transaction(self._database, step, work))
