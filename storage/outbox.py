@@ -144,9 +144,7 @@ def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: s
     return [OutgoingReply(body["id"], body)] if is_new else []
 
 
-def tell_absorbed(
-    session: Session, claim: Claim, held: Held, absorbed: Sequence[AbsorbedTurn]
-) -> list[OutgoingReply]:
+def tell_absorbed(session: Session, claim: Claim, held: Held, absorbed: Sequence[AbsorbedTurn]) -> list[OutgoingReply]:
     """Say at once which later messages this turn answers, too."""
     told = [NewReply(f"absorbed:{item.turn_id}", agui.message_absorbed(item.event_id)) for item in absorbed]
     return append_held(session, claim, held, told, maybe_known=True)

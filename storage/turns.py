@@ -153,6 +153,8 @@ class Held:
     last_turn: int
     """Of the conversation: nobody can add a later one meanwhile."""
     now: datetime
+    is_read: bool = False
+    """Whether the turns up to the last one were looked at for messages that this turn can answer, too."""
 
 
 @dataclass(frozen=True)
@@ -335,7 +337,7 @@ def claim(
 
 
 def hold(session: Session, claim: Claim) -> Held:
-    """Lock the turn and its conversation until the end of the transaction. Raises LostTurn if another attempt has it."""
+    """Lock the turn and its conversation until the end of the transaction. Raises LostTurn if the claim is outdated."""
     row = session.execute(SQL["hold"], {"turn_id": claim.turn_id, "attempt": claim.attempt}).one_or_none()
     if row is None:
         raise LostTurn(claim.turn_id, claim.attempt)

@@ -4,7 +4,7 @@ Nothing here talks to a model, to Shopify or to the broker: replies to publish a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_exponential
@@ -63,11 +63,28 @@ class NewStep:
 
 
 @dataclass(frozen=True)
+class NextCall:
+    """A call of a model that is about to be made for `step`, and how many later messages it may answer as well."""
+
+    step: int
+    limits: CostLimits
+    room: Room | None
+
+
+@dataclass(frozen=True)
 class Ended:
     """A finished turn: replies to publish, and turns that may run now."""
 
     replies: Replies
     next_turns: list[int]
+
+
+ChooseCall = Callable[[TurnState], NextCall | None]
+"""Which call of a model comes next; it is begun in the commit before it."""
+
+
+def no_call(_state: TurnState) -> None:
+    """None is."""
 
 
 class TurnTransactions:
@@ -92,8 +109,9 @@ class TurnTransactions:
         self._remembered: set[str] = set()
         """Hashes of workflows whose text is kept; none is ever deleted."""
 
-    def open(self, turn_id: int) -> tuple[TurnState, Replies] | NotDue | None:
-        """Claim the turn and load it; RUN_STARTED is committed with the first claim."""
+    def open(self, turn_id: int, next_call: ChooseCall = no_call) -> tuple[TurnState, Replies] | NotDue | None:
+        """Claim the turn and load it; RUN_STARTED is committed with the first claim, and with it the call that comes
+        next is begun."""
 
         def work(session: Session) -> tuple[TurnState, Replies] | NotDue | None:
             claimed = turns.claim(
@@ -103,47 +121,20 @@ class TurnTransactions:
                 owner=self._owner,
                 per_merchant=self._per_merchant,
             )
-            return self._load(session, claimed) if isinstance(claimed, Claim) else claimed
+            return self._load(session, claimed, next_call) if isinstance(claimed, Claim) else claimed
 
         opened = self._transact("claim", work)
         if isinstance(opened, tuple):
             self._remembered.add(opened[0].workflow.hash)
         return opened
 
-    def begin_call(
-        self, state: TurnState, step: int, limits: CostLimits, room: Room | None
-    ) -> tuple[UsedUp | None, Replies]:
-        """Note that a model is about to be asked for `step`, or return the budget of the merchant that is used up.
+    def begin_call(self, state: TurnState, call: NextCall) -> Replies:
+        """Note that a model is about to be asked, unless a budget of the merchant is used up: see `state.used_up`.
 
-        Takes later messages of the merchant into the turn first, as many as have `room`, so that one sentence answers
-        them all if it comes to that; the replies say which.
+        Takes later messages of the merchant into the turn first, as many as there is room for, so that one sentence
+        answers them all if it comes to that; the replies say which.
         """
-
-        tried = False
-
-        def work(session: Session, held: Held) -> tuple[UsedUp | None, Replies]:
-            nonlocal tried
-            told: Replies = []
-            # A commit that was tried before may have succeeded without our knowing.
-            if room is not None and (tried or held.last_turn > state.last_turn):
-                turns.absorb(session, state.claim, room, at_step=step)
-                taken = turns.absorbed_by(session, state.claim.turn_id)
-                state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
-                told = outbox.tell_absorbed(session, state.claim, held, taken)
-                state.last_turn = held.last_turn
-            tried = True
-            if not turns.count_call(
-                session, state.claim, prompt_limit=state.prompt_limit, tokens_per_day=limits.tokens_per_day
-            ):
-                return OF_THE_DAY, told
-            begins = state.model_calls == 0 and limits.turns_per_minute > 0
-            if begins and not usage.begin_turn(session, state.claim.merchant_id, most=limits.turns_per_minute):
-                return OF_THE_MINUTE, told
-            return None, told
-
-        used_up, told = self._write("absorb", state, work)
-        state.model_calls += used_up is None
-        return used_up, told
+        return self._write("absorb", state, lambda session, held: self._begin(session, state, held, call))
 
     def spend(self, state: TurnState, spent: Spent) -> None:
         """Count an answer that is not kept."""
@@ -170,25 +161,37 @@ class TurnTransactions:
         return self._write("replies", state, lambda session, held: self._append(session, state, held, replies))
 
     def add_results(
-        self, state: TurnState, step: int, results: list[dict[str, Any]], replies: Sequence[NewReply]
+        self,
+        state: TurnState,
+        step: int,
+        results: list[dict[str, Any]],
+        replies: Sequence[NewReply],
+        next_call: ChooseCall = no_call,
     ) -> Replies:
-        """Commit the results of a step's tool calls."""
+        """Commit the results of a step's tool calls, and begin the call that comes next."""
 
         def work(session: Session, held: Held) -> Replies:
             state.steps = [*state.steps[:-1], turns.add_results(session, state.claim, step, results)]
-            return self._append(session, state, held, replies)
+            told = self._append(session, state, held, replies)
+            return told + self._begin(session, state, held, next_call(state))
 
         return self._write("results", state, work)
 
     def begin_with(
-        self, state: TurnState, step: NewStep, results: list[dict[str, Any]], replies: Sequence[NewReply]
+        self,
+        state: TurnState,
+        step: NewStep,
+        results: list[dict[str, Any]],
+        replies: Sequence[NewReply],
+        next_call: ChooseCall = no_call,
     ) -> Replies:
-        """Commit a step that no model made, with its results."""
+        """Commit a step that no model made, with its results, and begin the call that comes next."""
 
         def work(session: Session, held: Held) -> Replies:
             self._add(session, state.claim, step)
             state.steps = [turns.add_results(session, state.claim, step.step, results)]
-            return self._append(session, state, held, replies)
+            told = self._append(session, state, held, replies)
+            return told + self._begin(session, state, held, next_call(state))
 
         return self._write("prefetched", state, work)
 
@@ -246,8 +249,34 @@ class TurnTransactions:
         """Expire the lease now: the sweeper counts the failure and decides whether it was the last."""
         self._transact("fail", lambda session: turns.drop_lease(session, claim))
 
-    def _load(self, session: Session, claim: Claim) -> tuple[TurnState, Replies]:
-        conversation = conversations.get(session, claim.conversation_id)
+    def _begin(self, session: Session, state: TurnState, held: Held, call: NextCall | None) -> Replies:
+        if call is None:
+            return []
+        told: Replies = []
+        if call.room is not None and held.last_turn > state.last_turn:
+            held.is_read = True
+            turns.absorb(session, state.claim, call.room, at_step=call.step)
+            # All of them: a commit that was tried before may have succeeded without our knowing.
+            taken = turns.absorbed_by(session, state.claim.turn_id)
+            state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
+            told = outbox.tell_absorbed(session, state.claim, held, taken)
+        state.used_up = self._used_up(session, state, call.limits)
+        state.begun = state.used_up is None
+        return told
+
+    @staticmethod
+    def _used_up(session: Session, state: TurnState, limits: CostLimits) -> UsedUp | None:
+        """Count the call; or the budget of the merchant that is used up."""
+        prompt_limit, tokens = state.prompt_limit, limits.tokens_per_day
+        if not turns.count_call(session, state.claim, prompt_limit=prompt_limit, tokens_per_day=tokens):
+            return OF_THE_DAY
+        begins = state.model_calls == 0 and limits.turns_per_minute > 0
+        if begins and not usage.begin_turn(session, state.claim.merchant_id, most=limits.turns_per_minute):
+            return OF_THE_MINUTE
+        return None
+
+    def _load(self, session: Session, claim: Claim, next_call: ChooseCall) -> tuple[TurnState, Replies]:
+        conversation = conversations.get(session, claim.conversation_id, lock=True)
         if conversation is None:
             raise LookupError(f"conversation of turn {claim.turn_id} is gone")
         workflow = self._workflow(session, claim, conversation.workflow)
@@ -256,15 +285,14 @@ class TurnTransactions:
                 conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
             turns.set_workflow(session, claim, workflow.name, workflow.hash)
         committed: Replies = []
+        held = Held(claim.last_sequence, conversation.last_turn, claim.now)
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
             started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
             replies = [NewReply("started", started)]  # may be known: the message had to wait, or of first words
             if claim.input.moves:
                 replies.append(NewReply("moved", notices.moved(claim.input.moves, f"{claim.run_id}-b")))
-            held = Held(claim.last_sequence, claim.seq, claim.now)
             plain = [self._plain(session, claim, reply, None) for reply in replies]
             committed = outbox.append_held(session, claim, held, plain, maybe_known=claim.last_sequence > 0)
-            claim = replace(claim, last_sequence=held.last_sequence)
         history = conversations.history(
             session,
             claim.conversation_id,
@@ -276,7 +304,10 @@ class TurnTransactions:
         taken = turns.absorbed_by(session, claim.turn_id) if again else []
         absorbed = [Absorbed(item.at_step, item.input) for item in taken]
         context = {**conversation.context, **_store(session, claim), "workflow": workflow.name}
-        return TurnState(claim, workflow, context, history, steps, absorbed), committed
+        state = TurnState(claim, workflow, context, history, steps, absorbed)
+        committed += self._begin(session, state, held, next_call(state))
+        state.note(held)
+        return state, committed
 
     def _workflow(self, session: Session, claim: Claim, current: str) -> Workflow:
         """The version the turn began with; for a new turn, the workflow it was planned in, or the conversation's."""
@@ -305,7 +336,7 @@ class TurnTransactions:
         if room is None or held.last_turn == state.last_turn:
             return False
         if not turns.newer_waiting(session, state.claim, room):
-            state.last_turn = held.last_turn
+            held.is_read = True
             return False
         self._spend(session, state.claim, spent)
         return True
@@ -374,11 +405,13 @@ class TurnTransactions:
     def _write(self, step: str, state: TurnState, work: Callable[[Session, Held], T]) -> T:
         """Do `work` while the turn is held."""
 
-        def hold(session: Session) -> tuple[T, int]:
+        def hold(session: Session) -> tuple[T, Held]:
             held = turns.hold(session, state.claim)
-            return work(session, held), held.last_sequence
+            return work(session, held), held
 
-        result, state.last_sequence = self._transact(step, hold)
+        state.begun, state.used_up = False, None
+        result, held = self._transact(step, hold)
+        state.note(held)
         return result
 
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
