@@ -64,7 +64,7 @@ def storable(value: Any) -> Any:
 
 def dump(value: Any) -> str:
     """`value` as text for a jsonb column."""
-    with contextlib.suppress(ValueError):  # NaN
+    with contextlib.suppress(ValueError, TypeError):  # NaN, or what `storable` names
         dumped = _encode(value)
         if not MAYBE_UNSTORABLE.search(dumped):
             return dumped
