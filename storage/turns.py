@@ -388,6 +388,16 @@ def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_se
     return {int(turn_id) for turn_id in session.execute(SQL["extend_many"], values).scalars()}
 
 
+def owners(session: Session, place: str) -> list[str]:
+    """Who holds running turns, of those whose names begin with `place`."""
+    return list(session.execute(SQL["owners"], {"place": place}).scalars())
+
+
+def drop_leases_of(session: Session, owners: Sequence[str]) -> int:
+    """Let the leases of workers that are dead run out now, as `drop_lease` does; returns how many there were."""
+    return len(session.execute(SQL["drop_leases_of"], {"owners": list(owners)}).all())
+
+
 def still_held(session: Session, held: Sequence[tuple[int, int]]) -> set[int]:
     """The ids of those (turn id, attempt) that are still held."""
     values = {"ids": [turn_id for turn_id, _ in held], "attempts": [attempt for _, attempt in held]}

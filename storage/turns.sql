@@ -109,6 +109,14 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, a
 WHERE t.id = held.id AND t.attempt = held.attempt AND t.status = 'running'
 RETURNING t.id
 
+-- name: owners
+SELECT DISTINCT lease_owner FROM turns WHERE status = 'running' AND starts_with(lease_owner, :place)
+
+-- name: drop_leases_of
+UPDATE turns SET lease_until = clock_timestamp()
+WHERE status = 'running' AND lease_owner = ANY (CAST(:owners AS text[])) AND lease_until > clock_timestamp()
+RETURNING id
+
 -- name: still_held
 SELECT t.id FROM turns t JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, attempt)
   ON t.id = held.id AND t.attempt = held.attempt

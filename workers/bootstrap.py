@@ -5,12 +5,9 @@ prints the reason and exits with 2. An unreachable database is not an error: the
 Postgres is back.
 """
 
-import os
 import signal
-import socket
 import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -39,6 +36,7 @@ from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault
 from workers import logs, metrics
+from workers.agent import leases
 from workers.agent.cost_limits import CostLimits
 from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
@@ -84,11 +82,6 @@ USED_BY: Mapping[str, tuple[str, ...]] = {
 """The resources of each kind: built at the start, where a failure ends the process instead of every task."""
 
 
-def pid_of(owner: str) -> int:
-    """The process id in `Resources.owner`, the name under which a worker holds leases."""
-    return int(owner.rsplit(":", 2)[1])
-
-
 class Resources:
     """Resources are built on first use, so a process opens only what its kind needs."""
 
@@ -97,7 +90,7 @@ class Resources:
         self._pool_size = max(POOL_SIZE, threads + 2)
         self.app = app
         self.kind = kind
-        self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.owner = leases.owner(kind)
         self.draining = threading.Event()
         self.breaker = broker_breaker(settings.recovery_factor)
 

@@ -1,5 +1,8 @@
 """Turns on a real Postgres: claim, fence, steps, absorb, release, expiry, hints."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,6 +24,7 @@ from tests.rows import (
     queue,
     store_event,
 )
+from workers.agent import leases
 
 
 def try_claim(database: Database, turn_id: int, per_merchant: int = 2) -> Claim | NotDue | None:
@@ -355,6 +359,26 @@ def test_no_message_comes_in_between_the_check_and_the_commit(database: Database
 
 
 # Expired leases
+
+
+def test_a_worker_that_is_started_again_ends_the_leases_of_the_dead_in_its_place(database: Database) -> None:
+    """Those of living processes, and of processes elsewhere, whose ids mean something else, stay."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as killed:
+        killed.wait()
+    mine, place = leases.owner("agent"), leases.owner("agent").rsplit(":", 2)[0]
+    holders = {
+        "dead": f"{place}:{killed.pid}:a",
+        "of my number, before me": f"{place}:{os.getpid()}:b",
+        "alive": f"{place}:{os.getppid()}:c",
+        "elsewhere": f"agent@other/1:{killed.pid}:d",
+    }
+    held = {
+        claim(database, queue(database, conversation_id=name, merchant_id=name), owner=owner).turn_id: name
+        for name, owner in holders.items()
+    }
+    leases.LeaseKeeper(database, 60.0).drop_those_of_the_dead(mine)
+    with database.transaction() as session:
+        assert {held[item.turn_id] for item in turns.expire(session)} == {"dead", "of my number, before me"}
 
 
 def test_a_lease_that_ran_out_is_a_failure_and_the_third_one_is_the_last(database: Database) -> None:
