@@ -38,7 +38,7 @@ from storage.errors import StorageError, StorageUnavailable
 from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault
-from workers import logs, metrics
+from workers import logs, metrics, tracing
 from workers.agent.cost_limits import CostLimits
 from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
@@ -253,6 +253,7 @@ class Resources:
 
     def close(self) -> None:
         """Close everything that was opened."""
+        tracing.stop()
         built = self.__dict__
         if "sweeper" in built:
             self.sweeper.stop()
@@ -305,12 +306,28 @@ def start(app: Celery, kinds: Sequence[str], *, threads: int = 0) -> Resources:
         for name in {name for kind in kinds for name in USED_BY.get(kind, ())}:
             getattr(built, name)
         use(built)
+        _trace(built)
         if {"workflow", "agent"} & set(kinds) and threading.current_thread() is threading.main_thread():
             signal.signal(RELOAD, lambda *_: threading.Thread(target=built.take_up_workflows, name="reload").start())
         if settings.metrics_port is not None:
             _measure(built, kinds)
             metrics.serve(settings.metrics_port, kinds[0], address=settings.metrics_address)
     return built
+
+
+def _trace(built: Resources) -> None:
+    settings = built.settings
+    try:
+        tracing.start(
+            settings.otlp_endpoint,
+            built.kind,
+            owner=built.owner,
+            version=logs.VERSION,
+            broker_url=settings.broker_url,
+        )
+    except ImportError as error:
+        why = f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is not installed"
+        raise CannotStart(f"{why}; pip install 'cj-workers[tracing]', or unset it") from error
 
 
 def _measure(built: Resources, kinds: Sequence[str]) -> None:
@@ -321,19 +338,24 @@ def _measure(built: Resources, kinds: Sequence[str]) -> None:
 
 
 class _Measured:
-    """The shops' buckets, with what they show noted."""
+    """The shops' buckets, with what they show noted, and the requests that come between."""
 
     def __init__(self, bucket: CostBucket) -> None:
         self._bucket = bucket
+        self._requests: dict[str, tracing.Span] = {}
 
     def reserve(self, shop_domain: str, reservation: str, points: float, *, longest_wait: float) -> float:
         wait = self._bucket.reserve(shop_domain, reservation, points, longest_wait=longest_wait)
         metrics.bucket(waited=wait)
+        if wait <= longest_wait:
+            self._requests[reservation] = tracing.shopify_request(wait)
         return wait
 
     def settle(
         self, shop_domain: str, reservation: str, points: float, charged: float | None, reading: Throttle | None
     ) -> None:
+        if (request := self._requests.pop(reservation, None)) is not None:
+            request.end("no_answer" if charged is None else None)
         self._bucket.settle(shop_domain, reservation, points, charged, reading)
         if reading is not None:
             metrics.bucket(points_left=reading.available)

@@ -334,6 +334,12 @@ class Settings(BaseModel):
         alias="CJ_METRICS_ADDRESS",
         description="address of the Prometheus pages; default 127.0.0.1, this machine only",
     )
+    otlp_endpoint: Annotated[str, _url("http", "https")] | None = Field(
+        None,
+        alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        repr=False,
+        description="where traces are sent (OTLP over HTTP), e.g. http://127.0.0.1:4318; absent: nothing is traced",
+    )
     warnings: tuple[str, ...] = ()
     #: Keys of model providers that do not stand in the environment as they are meant, by the names that litellm reads.
     provider_secrets: Mapping[str, SecretStr] = Field({}, repr=False)
