@@ -137,7 +137,7 @@ def test_commands_and_targets_exist(name: str) -> None:
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["worker"], *extras["embedded"]]
+    needed = [*project["dependencies"], *extras["worker"], *extras["tracing"], *extras["embedded"]]
     names = {re.split(r"[\[>=<~! ]", each)[0] for each in needed}
     explained = {
         name for cell in first_cells(section("Dependencies", PAGES["tests/README.md"])) for name in cell.split(", ")
