@@ -41,6 +41,8 @@ class Backlog:
     integrations: Mapping[str, int]
     overdue_seconds: float
     """How long the oldest ended turn is past what retention allows; 0 if none is."""
+    silent_seconds: float = 0.0
+    """Since the latest event was stored; 0 if none is kept."""
     clock_ahead_seconds: float = 0.0
     """This process's clock, less the database's."""
 
@@ -69,6 +71,7 @@ def read(session: Session) -> Backlog:
         refused=row.refused,
         integrations=statuses,
         overdue_seconds=max(row.overdue or 0.0, 0.0),
+        silent_seconds=max(row.silent or 0.0, 0.0),
         clock_ahead_seconds=time.time() - row.now,
     )
 

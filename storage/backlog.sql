@@ -25,6 +25,8 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.num
        (SELECT jsonb_object_agg(status, number) FROM (
            SELECT status, count(*) AS number FROM integrations WHERE type = 'shopify' GROUP BY status) AS shops)
            AS integrations,
+       CAST(extract(epoch FROM clock_timestamp() - (
+           SELECT received_at FROM events ORDER BY key DESC LIMIT 1)) AS float) AS silent,
        CAST(extract(epoch FROM clock_timestamp() - make_interval(days => :days) - (
            SELECT min(finished_at) FROM turns WHERE status IN ('done', 'dead'))) AS float) AS overdue
 FROM received, queued, unacked, failures

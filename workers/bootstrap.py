@@ -49,7 +49,7 @@ from workers.delivery.sweeper import Duties, Sweeper
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.model.client import Model
 from workers.operations import migrations, token_keys
-from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, spare_secrets
+from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, proxy_of, spare_secrets
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
 from workers.shop.tokens import Refresh, TokenKeeper
@@ -174,7 +174,7 @@ class Resources:
     @cached_property
     def shopify_http(self) -> httpx.Client:
         """This process's pool of kept-alive connections to all shops."""
-        return http_client()
+        return http_client(proxy_of(self.settings.shopify_admin_url.replace("{shop}", "a.myshopify.com")))
 
     @cached_property
     def shopify_fetcher(self) -> ShopifyFetcher:

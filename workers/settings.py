@@ -15,6 +15,7 @@ A pydantic model of the mapping, not pydantic-settings: that would add only the 
 import difflib
 import os
 import re
+import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -525,6 +526,25 @@ def proxies() -> dict[str, str]:
     """The variables that name a proxy, with their values: HTTP clients of libraries read them by themselves."""
     names = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
     return {name: text for name in (*names, *map(str.lower, names)) if (text := os.environ.get(name, ""))}
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for an https `url`: `HTTPS_PROXY`, else `ALL_PROXY`, unless `NO_PROXY` has
+    its host. Raises SettingsError."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    named = urllib.request.getproxies()
+    proxy = named.get("https") or named.get("all")
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if urlsplit(proxy).scheme not in ("http", "https"):
+        problem = (
+            f"HTTPS_PROXY or ALL_PROXY is {mask(proxy)}; Shopify is asked through http:// or https:// proxies only"
+        )
+        raise SettingsError([problem])
+    return proxy
 
 
 def _shown(name: str, value: Any) -> str:

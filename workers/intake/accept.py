@@ -171,12 +171,14 @@ class Intake:
         except RetryError:
             return None
         if patience.statistics["attempt_number"] > 1:
+            metrics.writes_refused(False)
             log.info("Postgres writes again")
         return result
 
 
 def _log_once(state: RetryCallState) -> None:
     if state.attempt_number == 1 and state.outcome is not None:
+        metrics.writes_refused(True)
         log.warning("nothing is taken in until Postgres writes again", reason=str(state.outcome.exception()))
 
 

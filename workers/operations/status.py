@@ -82,10 +82,12 @@ def problems(status: Status) -> Iterator[Trouble]:
     if status.queues is None:
         yield Trouble("the broker does not answer: nothing is taken in, and workers find their work late", "cj check")
     yield from _absent_workers(status)
-    if status.queues is not None and (count := status.queues[queues.EVENTS]) >= FULL_QUEUE:
-        yield Trouble(
-            f"events on the broker: {count:,}; intake is not running, or cannot write", "cj check --kind intake"
-        )
+    if status.queues is not None and (count := status.queues[queues.EVENTS]):
+        silent = 0.0 if status.backlog is None else status.backlog.silent_seconds
+        if count >= FULL_QUEUE or silent > WAITS_LONG_SECONDS:
+            since = f", none stored for {_span(silent)}" if silent > WAITS_LONG_SECONDS else ""
+            cause = "intake is not running, or Postgres takes no writes (a full disk, a standby): its log says which"
+            yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
         yield from _waiting(status.backlog, status.queues or {})
         yield from _ended(status.backlog)
