@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -71,6 +72,8 @@ TAKEN_UP = "workflows taken up"
 SWITCH_SECONDS = 0.001
 """How long one thread computes while others want to. Threads here mostly wait for Postgres, and with Python's 5 ms each
 of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
+BEAT_SECONDS = 2.0
+"""How often a process that consumes says so in `CJ_HEARTBEAT_PATH`."""
 POOL_SIZE = 10
 """Least Postgres connections per process: for its threads, the sweeper and the leases."""
 READ_ALL_ROWS = {"intake", "workflow"}
@@ -99,6 +102,7 @@ class Resources:
         self.kind = kind
         self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.draining = threading.Event()
+        self._next_beat = 0.0
         self.breaker = broker_breaker(settings.recovery_factor)
 
     @cached_property
@@ -250,6 +254,13 @@ class Resources:
             return
         self.workflows.take_up(found)
         log.info(TAKEN_UP, workflows=", ".join(found.names))
+
+    def beat(self) -> None:
+        """Show health checks that this process still consumes, or waits for its broker."""
+        if self.settings.heartbeat_path is not None and time.monotonic() >= self._next_beat:
+            self._next_beat = time.monotonic() + BEAT_SECONDS
+            with suppress(OSError):  # a full or read-only disk is for the health check to find
+                self.settings.heartbeat_path.touch()
 
     def close(self) -> None:
         """Close everything that was opened."""

@@ -335,6 +335,11 @@ class Settings(BaseModel):
         alias="CJ_METRICS_ADDRESS",
         description="address of the Prometheus pages; default 127.0.0.1, this machine only",
     )
+    heartbeat_path: Path | None = Field(
+        None,
+        alias="CJ_HEARTBEAT_PATH",
+        description="a file that is touched every two seconds while the process consumes, for health checks",
+    )
     otlp_endpoint: Annotated[str, _url("http", "https")] | None = Field(
         None,
         alias="OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -230,7 +230,7 @@ INCIDENTS: Mapping[str, Incident] = {
     "broker_full": Incident(
         "CJBrokerAway",
         fill_broker,
-        [(("check",), r"✗ broker .*(maxmemory|memory)"), (("status",), r"broker|could not be published|unacked")],
+        [(("check",), r"✗ broker .*(maxmemory|memory)"), (("status",), "✗ the broker has used .* of its maxmemory")],
         empty_and_widen_broker,
     ),
     "shopify_down": Incident(
@@ -422,6 +422,7 @@ def play(drill: Drill, name: str, incident: Incident, firing: Callable[[], set[s
     with contextlib.suppress(Late):
         drill.is_answered()
         found["over after"] = f"{time.monotonic() - mending:.0f} s"
+    print(found, flush=True)
     return found
 
 

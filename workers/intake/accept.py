@@ -59,9 +59,17 @@ class Intake:
     """Turns batches of messages into rows."""
 
     def __init__(
-        self, database: Database, wake_ups: WakeUps, stop: threading.Event, *, per_merchant: int = inbox.PER_MERCHANT
+        self,
+        database: Database,
+        wake_ups: WakeUps,
+        stop: threading.Event,
+        *,
+        per_merchant: int = inbox.PER_MERCHANT,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """`per_merchant`: unhandled events of one merchant that wake workers at a time."""
+        """`per_merchant`: unhandled events of one merchant that wake workers at a time. `beat` is called while it
+        waits for Postgres."""
+        self._beat = beat
         self._database = database
         self._wake_ups = wake_ups
         self._stop = stop
@@ -159,12 +167,16 @@ class Intake:
     def _retrying(self, step: str, work: Callable[[Session], T]) -> T | None:
         """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
 
+        def waiting(state: RetryCallState) -> None:
+            self._beat()
+            _log_once(state)
+
         patience = Retrying(
             retry=retry_if_exception_type(StorageUnavailable),
             wait=wait_exponential(multiplier=0.1, max=2.0),
             sleep=sleep_using_event(self._stop),
             stop=stop_when_event_set(self._stop),
-            before_sleep=_log_once,
+            before_sleep=waiting,
         )
         try:
             result = patience(lambda: in_transaction(self._database, step, work))
