@@ -32,6 +32,8 @@ class Backlog:
     """Those that could run: not those before their time."""
     replies: Waiting
     """Those that the gateway has not acked."""
+    without_model: int
+    """Open turns that wait because no model answers."""
     running: int
     owed: int
     """Ended turns that wait for a store or its data: the merchant was promised an answer."""
@@ -64,6 +66,7 @@ def read(session: Session) -> Backlog:
         events=Waiting(row.events, max(row.events_age or 0.0, 0.0)),
         turns=Waiting(row.turns, max(row.turns_age or 0.0, 0.0)),
         replies=Waiting(row.replies, max(row.replies_age or 0.0, 0.0)),
+        without_model=row.without_model,
         running=row.running,
         owed=row.owed,
         failed=row.failed,

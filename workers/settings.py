@@ -75,6 +75,8 @@ def _scheme(text: str, schemes: Collection[str]) -> str:
     scheme, separator, _ = text.partition("://")
     if not separator:
         raise ValueError(f"is not a URL; it must begin with one of {allowed}")
+    if "sentinel" in scheme:
+        raise ValueError("asks a Redis Sentinel, which is not supported; name an address that leads to the primary")
     if scheme not in schemes:
         raise ValueError(f"begins with {scheme[:20]}://; it must begin with one of {allowed}")
     return text

@@ -146,6 +146,9 @@ def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
 
 
 def _ended(found: Backlog) -> Iterator[Trouble]:
+    if found.without_model:
+        sentence = f"turns that wait because no language model answers: {found.without_model:,}"
+        yield Trouble(f"{sentence}; the agents' log says why", "cj why CONVERSATION")
     if found.failed:
         dead = f", {found.dead:,} of them dead" if found.dead else ""
         sentence = f"turns that failed in the last hour: {found.failed:,}{dead}; their merchants got no answer"
