@@ -492,14 +492,23 @@ def expire(session: Session, *, max_failures: int = MAX_FAILURES) -> list[Expire
 
 
 def waiting(
-    session: Session, *, older_than_seconds: float, limit: int, per_merchant: int = PER_MERCHANT, factor: float = 1.0
+    session: Session,
+    *,
+    older_than_seconds: float,
+    limit: int,
+    per_merchant: int = PER_MERCHANT,
+    factor: float = 1.0,
+    again_seconds: float | None = None,
 ) -> list[int]:
     """Turns that could have run for `older_than_seconds` and did not: their wake-up was lost.
 
     Looks at a bounded number of those that are due and puts off all that it returns, and all that cannot run now;
-    `factor` scales for how long. The caller wakes the returned ones after the commit.
+    `factor` scales for how long. The caller wakes the returned ones after the commit. With `again_seconds`, those too
+    that were woken so long ago, although it is not their time yet.
     """
-    times = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS * factor}
+    again = WAKE_AGAIN_SECONDS * factor
+    early = 0.0 if again_seconds is None else max(again + older_than_seconds - again_seconds, 0.0)
+    times = {"older_than": older_than_seconds, "early": early, "again": again}
     bounds = {"longest": LONGEST_PUT_OFF_SECONDS * factor, "looks": LOOKS}
     values = {**times, **bounds, "limit": limit, "per_merchant": per_merchant}
     return sorted(int(turn_id) for turn_id in session.execute(SQL["waiting"], values).scalars())

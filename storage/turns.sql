@@ -349,11 +349,13 @@ FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
 -- From both ends: a backlog that cannot run must not hide what came later.
 WITH oldest AS (
     SELECT t.id, t.conversation_id, t.merchant_id, t.seq, t.run_after FROM turns t
-    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
+    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than - :early)
+      AND t.run_after < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
     ORDER BY t.wake_at LIMIT :looks FOR NO KEY UPDATE SKIP LOCKED
 ), newest AS (
     SELECT t.id, t.conversation_id, t.merchant_id, t.seq, t.run_after FROM turns t
-    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
+    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than - :early)
+      AND t.run_after < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
     ORDER BY t.wake_at DESC LIMIT :looks FOR NO KEY UPDATE SKIP LOCKED
 ), looked_at AS (
     SELECT t.*, t.run_after <= clock_timestamp() AND {first_in_conversation} AS may_run

@@ -426,9 +426,9 @@ def test_a_dropped_lease_is_found_at_once(database: Database) -> None:
 # Wake-ups
 
 
-def waiting(database: Database, *, older_than_seconds: float = 0.0, limit: int = 100) -> list[int]:
+def waiting(database: Database, *, older_than_seconds: float = 0.0, limit: int = 100, **again: float) -> list[int]:
     with database.transaction() as session:
-        return turns.waiting(session, older_than_seconds=older_than_seconds, limit=limit)
+        return turns.waiting(session, older_than_seconds=older_than_seconds, limit=limit, **again)
 
 
 def test_a_turn_whose_hint_was_lost_is_found_once_in_a_while(database: Database) -> None:
@@ -439,6 +439,22 @@ def test_a_turn_whose_hint_was_lost_is_found_once_in_a_while(database: Database)
     assert waiting(database) == []
     execute(database, "UPDATE turns SET wake_at = wake_at - interval '6 s'")
     assert waiting(database) == [turn_id]
+
+
+def test_a_turn_whose_wake_up_was_lost_on_an_empty_broker_is_found_a_second_later(database: Database) -> None:
+    woken = queue(database)
+    execute(database, "UPDATE turns SET run_after = run_after - interval '2 s', wake_at = wake_at - interval '2 s'")
+    assert waiting(database, older_than_seconds=1.0) == [woken]
+    just_queued = queue(database, conversation_id="c2", merchant_id="m2")
+    postponed = claim(database, queue(database, conversation_id="c3", merchant_id="m3"))
+    with database.transaction() as session:
+        turns.release(session, postponed, after_seconds=3)
+    before = query(database, "SELECT wake_at FROM turns WHERE id <> :id ORDER BY id", id=woken)
+    assert waiting(database, older_than_seconds=1.0, again_seconds=1.0) == [], f"{just_queued} was woken just now"
+    assert query(database, "SELECT wake_at FROM turns WHERE id <> :id ORDER BY id", id=woken) == before
+    execute(database, "UPDATE turns SET wake_at = wake_at - interval '1.1 s' WHERE id = :id", id=woken)
+    assert waiting(database, older_than_seconds=1.0) == []
+    assert waiting(database, older_than_seconds=1.0, again_seconds=1.0) == [woken]
 
 
 def test_a_running_or_postponed_turn_is_not_waiting(database: Database) -> None:
