@@ -34,6 +34,7 @@ __all__ = [
     "load_folder",
     "load_text",
     "names_in",
+    "vocabulary",
 ]
 
 SHIPPED = Path(__file__).parent
@@ -149,6 +150,11 @@ def names_in(folder: Path) -> set[str]:
     """The names of the workflows in a folder, also of faulty ones."""
     paths = (path for path in _yaml_files(folder) if path.suffix == ".yaml" and path.is_file())
     return {found[1].decode() for path in paths if (found := _NAME_LINE.search(_bytes(path)))}
+
+
+def vocabulary(folder: Path) -> tuple[set[str], set[str]]:
+    """The names of a folder's workflows and the keys of the context that they set, as far as they can be read."""
+    return names_in(folder), set().union(*(context_keys(document.data) for document in _read_folder(folder)))
 
 
 def _check(

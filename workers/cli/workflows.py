@@ -44,10 +44,11 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     else:
         shipped = "" if asked else ", the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
         click.echo(plain(problems.human(found, files=loader.count_files(asked)) + shipped))
+        for folder in dict.fromkeys(each if each.is_dir() else each.parent for each in asked or [loader.SHIPPED]):
+            if stale := _stale_schema(folder):
+                click.echo(plain(f"\n{stale}"))
         for each in [] if problems.exit_code(found) else (asked or [loader.SHIPPED]):
             if each.is_dir():
-                if stale := _stale_schema(each):
-                    click.echo(plain(f"\n{stale}"))
                 click.echo(plain(f"\n{openings_table(loader.load_folder(each))}"))
     raise SystemExit(problems.exit_code(found))
 
@@ -62,21 +63,19 @@ def _model_problem(name: str) -> str | None:
 
 @workflows.command(epilog=examples("cj workflows schema > workflow.schema.json"))
 def schema() -> None:
-    """Print the JSON Schema of workflow YAML, for editors, with the names of the workflows in CJ_WORKFLOWS."""
-    from workflows.loader import SHIPPED, names_in
+    """Print the JSON Schema of workflow YAML, for editors, with the workflows and context keys of CJ_WORKFLOWS."""
+    from workflows.loader import SHIPPED
     from workflows.schema import schema_text
 
-    folder = settings_for().workflows_folder
-    click.echo(schema_text(names_in(folder or SHIPPED)), nl=False)
+    click.echo(schema_text(settings_for().workflows_folder or SHIPPED), nl=False)
 
 
 def _stale_schema(folder: Path) -> str | None:
     """A sentence if the copy of the schema beside the workflows is another version's."""
-    from workflows.loader import names_in
     from workflows.schema import FILE, schema_text
 
     copy = folder / FILE.name
-    if not copy.is_file() or copy.read_text(errors="replace") in (schema_text(), schema_text(names_in(folder))):
+    if not copy.is_file() or copy.read_text(errors="replace") in (schema_text(), schema_text(folder)):
         return None
     return f"{copy} is out of date, and editors go by it: `cj workflows schema > {copy}` writes it anew"
 
