@@ -101,7 +101,7 @@ def schema(names: Collection[str] = (), keys: Collection[str] = ()) -> dict[str,
     rule, transition = definitions["RuleSection"], definitions["TransitionSection"]
     rule["defaultSnippets"] = [_snippet("rule", _RULE)]
     transition["defaultSnippets"] = [_snippet("transition", _TRANSITION)]
-    of_keys = {f"by {key}": f"{key} == ${{1:true}}" for key in sorted(keys)}
+    of_keys = {f"by {key}": f"{key} != ${{1:null}}" for key in sorted(keys)}
     _offer(rule["properties"]["condition"], _RULE_CONDITIONS | {k: f"context.{v}" for k, v in of_keys.items()})
     _offer(transition["properties"]["condition"], _TRANSITION_CONDITIONS | of_keys)
     rule["properties"]["actions"]["items"]["defaultSnippets"] = [

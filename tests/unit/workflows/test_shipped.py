@@ -238,7 +238,7 @@ def test_what_an_editor_inserts_is_sound(tmp_path: Path) -> None:
     assert {action["type"] for action in actions} == set(ACTIONS)
     rules = [{"condition": condition, "actions": actions} for condition in conditions(rule)] + bodies(rule)
     ways = [{"condition": condition} for condition in conditions(transition)] + bodies(transition)
-    assert {"context.plan == true", "plan == true"} <= {each["condition"] for each in (*rules, *ways)}
+    assert {"context.plan != null", "plan != null"} <= {each["condition"] for each in (*rules, *ways)}
     for each in rules:
         assert errors("custom" if "name" in each["condition"] else "oauth_complete", each, ways[0]) == []
     for way in ways:
