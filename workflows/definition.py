@@ -30,6 +30,9 @@ WITHOUT_CONVERSATION = frozenset({"customers_redact", "shop_redact"})
 OpeningEvent = Literal["oauth_complete", "conversation_started", "message_received"]
 OPENING_EVENTS: tuple[str, ...] = get_args(OpeningEvent)
 
+#: What is so of the event of a store's connection.
+CONNECTION = "provider == 'shopify' and success == true"
+
 #: The transition taken when a conversation starts with all requirements met; it has no condition.
 ALREADY_AUTHENTICATED = "already_authenticated"
 

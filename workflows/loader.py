@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from workflows.actions import ProcessMessage, Transition
-from workflows.check import ModelProblem, check, check_circles, check_models
+from workflows.check import ModelProblem, check, check_circles, check_models, check_silence
 from workflows.check.openings import check_openings
 from workflows.check.rules import context_keys
 from workflows.check.sections import check_sections
@@ -181,7 +181,9 @@ def _check(
             if model_problem is not None:
                 check_models(document, definition, model_problem)
     check_circles(first, {each.name: each.transitions for each in workflows})
-    check_openings(first, {each.name: each for each in workflows})
+    check_openings(first, {each.name: each for each in workflows}, are_all=not further)
+    for each in [] if any(document.has_errors for document in documents) else workflows:
+        check_silence(first[each.name], each)
     problems = [problem for document in documents for problem in document.problems]
     return workflows, sorted(problems, key=lambda problem: problem.place)
 

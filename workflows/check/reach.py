@@ -64,6 +64,13 @@ class Fact:
         touch = len(self.op) == len(other.op) == 2 and self.value == other.value
         return not (ordered(self.value, other.value) and (_ORDERS[self.op[0]](other.value, self.value) or touch))
 
+    def opposes(self, other: "Fact") -> bool:
+        """Whether always exactly one of this and `other` is so."""
+        ops = {self.op, other.op}
+        return self.subject == other.subject and (
+            (ops == {"in", "not in"} and self.key == other.key) or (ops == {"is"} and self.key != other.key)
+        )
+
     def satisfied_by(self, value: Any) -> bool:
         """Whether a field with this value makes it so."""
         if self.op in _ORDERS:

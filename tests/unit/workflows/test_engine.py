@@ -188,7 +188,7 @@ def test_settling_goes_from_workflow_to_workflow(tmp_path: Path) -> None:
 def test_settling_does_not_come_back_to_where_it_was(tmp_path: Path) -> None:
     # Given two workflows that hand a conversation to each other in one context (a warning, not an error)
     circle = folder(tmp_path, a=way("b", "'counts' in fetched"), b=way("a", "shopify_connected == false"))
-    assert [warning.severity for warning in circle.warnings] == ["warning"]
+    assert any("leads in a circle" in warning.message for warning in circle.warnings)
     context = {"fetched": ["counts"], "shopify_connected": False}
     assert [hop.target_workflow for hop in engine.settle(circle, circle.get("a"), context)] == ["b"]
     assert [hop.target_workflow for hop in engine.settle(circle, circle.get("b"), context)] == ["a"]

@@ -41,9 +41,14 @@ def test_the_specs_text_loads_by_itself_and_means_what_it_says() -> None:
     assert spec.prompt.startswith("You are CJ, a customer support AI assistant helping a merchant connect")
 
 
-def test_the_specs_text_has_only_the_warning_it_deserves() -> None:
+def test_the_specs_text_has_only_the_warnings_it_deserves() -> None:
     assert [(problem.severity, problem.message) for problem in check_paths([SPEC])] == [
-        ("warning", "'start_tier' has no effect: there are no tiers any more")
+        (
+            "warning",
+            "a merchant who could not connect a store while in this workflow hears nothing: no rule takes "
+            "oauth_complete with provider == 'shopify' and success == false",
+        ),
+        ("warning", "'start_tier' has no effect: there are no tiers any more"),
     ]
 
 
