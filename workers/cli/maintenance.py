@@ -1,11 +1,12 @@
 """What operators count and mend: `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from workers.cli.common import (
     CommandFailed,
+    Seconds,
     WrongUse,
     examples,
     json_option,
@@ -101,19 +102,6 @@ def retry_event(event_id: str, source: str | None) -> None:
     if again is None:
         raise CommandFailed(f"no refused event {event_id!r} to retry; see `cj events rejected`")
     click.echo(f"retrying event {event_id}")
-
-
-class Seconds(click.ParamType[float]):
-    """A span of time: 90s, 15m, 2h, 3d."""
-
-    name = "span"
-    UNITS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number, unit = str(value)[:-1], str(value)[-1:]
-        if unit not in self.UNITS or not number.isdecimal():
-            self.fail(f"{value!r} is no span of time; write e.g. 90s, 15m, 2h or 3d", param, ctx)
-        return float(int(number) * self.UNITS[unit])
 
 
 SINCE = click.option("--since", type=Seconds(), metavar="SPAN", help="Only those that ended within, e.g. 15m, 2h, 3d.")

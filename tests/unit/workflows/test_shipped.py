@@ -211,8 +211,8 @@ def test_every_data_type_is_explained_to_authors_alike() -> None:
     offered = schema()["$defs"]["PrefetchAction"]["properties"]["data_types"]["items"]
     language = (SHIPPED / "README.md").read_text()
     assert len(offered["enumDescriptions"]) == len(offered["enum"])
-    for data_type, text in zip(offered["enum"], offered["enumDescriptions"], strict=True):
-        assert f"| `{data_type}` | {text} |" in language
+    for data_type, meaning in zip(offered["enum"], offered["enumDescriptions"], strict=True):
+        assert f"| `{data_type}` | {meaning} |" in language
 
 
 def test_what_an_editor_inserts_is_sound(tmp_path: Path) -> None:

@@ -156,13 +156,18 @@ def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
     shown = terminal("workflows", "check").stdout
     assert f"\n{last}\n\nwho opens a new conversation" in shown
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "greeting.yaml").write_text("name: greeting\ndescription: d\nprompts: {cj: {system: Hi.}}\n")
+    heard = "system_events: {oauth_complete: {actions: [{type: process_message, message: hi}]}}\n"
+    (tmp_path / "mine" / "greeting.yaml").write_text(
+        f"name: greeting\ndescription: d\n{heard}prompts: {{cj: {{system: Hi.}}}}\n"
+    )
     mine = terminal("workflows", "check", CJ_WORKFLOWS=str(tmp_path / "mine")).stdout
     assert mine.startswith("0 errors in 1 file\n\nwho opens a new conversation")
-    broken = tmp_path / "broken.yaml"
+    (tmp_path / "mine" / "workflow.schema.json").write_text("{}")
+    broken = tmp_path / "mine" / "broken.yaml"
     broken.write_text("name: broken\nbehaviour: {}\n")
     shown = terminal("workflows", "check", str(broken), code=1).stdout
     assert "broken.yaml:2:1" in shown
+    assert "workflow.schema.json is out of date, and editors go by it" in shown
     assert "behavior" in shown
     problems = terminal.json("workflows", "check", str(broken), code=1)
     assert {"file", "line", "col", "severity", "message"} <= problems[0].keys()
