@@ -100,11 +100,11 @@ def test_a_replay_says_what_would_differ_and_changes_nothing(
     assert told.startswith("5 events: 3 would be handled otherwise than they were\n")
     assert (
         "1 message_received: then no rule of greeting, on its own; today rule 1 (line 7) of greeting; such as e2:\n"
-        "    + turn on a system message: 'hello it'\n"
+        '    + turn on a system message: "hello it"\n'
     ) in told
     assert (
         "1 message_received: then rule 1 (line 7) of greeting; today no rule of greeting, on its own; such as e3:\n"
-        "    - turn on a system message: 'stop it'\n"
+        '    - turn on a system message: "stop it"\n'
     ) in told
     assert "1 conversation_started: " in told
     assert told.rstrip().endswith("1  message_received      rule 1 (line 7) of greeting")
