@@ -19,7 +19,7 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.num
        queued.number AS turns, CAST(extract(epoch FROM clock_timestamp() - queued.since) AS float) AS turns_age,
        unacked.number AS replies, CAST(extract(epoch FROM clock_timestamp() - unacked.since) AS float) AS replies_age,
        (SELECT count(*) FROM turns WHERE status = 'running') AS running,
-       (SELECT count(*) FROM turns WHERE status = 'done' AND waits_for IS NOT NULL) AS owed, failures.number AS failed, failures.dead,
+       (SELECT count(*) FROM turns WHERE status = 'done' AND waits_for IN ('store', 'data')) AS owed, failures.number AS failed, failures.dead,
        (SELECT count(*) FROM events WHERE status = 'rejected'
         AND processed_at > (SELECT clock_timestamp()) - interval '1 hour') AS refused,
        (SELECT jsonb_object_agg(status, number) FROM (

@@ -48,6 +48,7 @@ KEPT_BY_WORKERS: Mapping[str, str] = {
     "fetched": "the workers record what was fetched",
     "last_error": "the workers record the last error",
     "now": "it is the present time",
+    "answered": "it is whether the merchant has written since, in a follow_up",
 }
 
 #: Permissions that a Shopify app may have: of these a similar word is a typo.

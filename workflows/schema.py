@@ -40,11 +40,13 @@ _RULE = {
     "actions": [{"type": "process_message", "message": "${2:what CJ is to act on}"}],
 }
 _TRANSITION = {"condition": "${1:shopify_connected == true}", "target_workflow": "${2:ad_hoc_support}"}
-_ACTIONS = {
+_ACTIONS: Mapping[str, Mapping[str, Any]] = {
     "action that remembers a fact": {"type": "update_context", "data": {"${1:plan}": "${2:pro}"}},
     "action that lets CJ speak": {"type": "process_message", "message": "${1:what CJ is to act on}"},
     "action that fetches ahead": {"type": "prefetch", "data_types": ["${1:counts}"]},
     "action that moves on": {"type": "transition", "target_workflow": "${1:ad_hoc_support}"},
+    "action that comes back later": {"type": "follow_up", "after": "${1:1d}", "message": "${2:what CJ is to act on}"},
+    "action for systems outside": {"type": "emit", "name": "${1:plan_wanted}"},
 }
 #: Conditions that authors write most: of rules, and of transitions.
 _RULE_CONDITIONS = {

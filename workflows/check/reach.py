@@ -184,7 +184,7 @@ def _facts(node: parse.Node, source: str, *, truth: bool) -> Iterator[Fact]:
         case parse.Literal():
             if bool(node.value) is not truth:
                 yield _NEVER
-        case parse.Compare() if node.op in _OPPOSITES or truth:
+        case parse.Compare() if node.op != "says" and (node.op in _OPPOSITES or truth):
             yield _comparison(node, source, truth=truth)
         case _:
             written = _written(node, source)

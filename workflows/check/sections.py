@@ -194,16 +194,18 @@ def _unknown_key(key: str, here: type[Section]) -> str:
     homes = [section for section in _SECTIONS if key in section.model_fields]
     near = [section for section in homes if here in _UNDER_EVENTS and section in _UNDER_EVENTS]
     if homes:
-        places = " or ".join(dict.fromkeys(_in(section) for section in near or homes))
-        return f"{key!r} belongs {places}, not {_in(here)}: check the indentation"
+        exactly = here in ACTIONS.values() and any(section in ACTIONS.values() for section in near or homes)
+        places = [_in(section, exactly=exactly) for section in near or homes]
+        belongs, not_in = " or ".join(dict.fromkeys(places)), _in(here, exactly=exactly)
+        return f"{key!r} belongs {belongs}, not {not_in}: check the indentation"
     where = "" if here is WorkflowDefinition else f" in {here.place}"
     return f"unknown key {key!r}{where}; possible here: {', '.join(here.model_fields)}"
 
 
-def _in(section: type[Section]) -> str:
+def _in(section: type[Section], *, exactly: bool) -> str:
     if section is WorkflowDefinition:
         return "at the top level"
-    return "in an action" if section in ACTIONS.values() else f"in {section.place}"
+    return "in an action" if section in ACTIONS.values() and not exactly else f"in {section.place}"
 
 
 def _no_action(value: Any) -> str:

@@ -3,7 +3,7 @@
     expression = and-list { "or" and-list }
     and-list   = negation { "and" negation }
     negation   = "not" negation | comparison
-    comparison = operand [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in" ) operand
+    comparison = operand [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in" | "says" ) operand
                          | ( "older" | "newer" ) "than" age ]
     age        = a text such as '7d' or '7 days': a whole number of minutes, hours, days or weeks
     operand    = literal | field | "[" [ expression { "," expression } ] "]" | "(" expression ")"
@@ -327,6 +327,9 @@ class _Parser:
         if self.token.text == "not" and self.tokens[self.at + 1].text == "in":
             self.at += 2
             return "not in"
+        if self.token.kind == "name" and self.token.text == "says":
+            self.at += 1
+            return "says"
         found = self.accept("==", "!=", "<", "<=", ">", ">=", "in")
         return found and found.text
 

@@ -22,6 +22,7 @@ INSIGHTS = ProcessMessage(
     "show_shopify_insights", "system", False, {"command": "progressive_disclosure", "start_tier": "tier1"}
 )
 STORE = UpdateContext({"shop_domain": "test.myshopify.com", "shopify_connected": True, "merchant_id": "test_123"})
+OFFERED = UpdateContext({"support_offered": True})
 
 
 def test_the_specs_text_loads_by_itself_and_means_what_it_says() -> None:
@@ -99,7 +100,13 @@ def test_the_shipped_workflows_are_sound() -> None:
 def test_onboarding_fetches_while_cj_still_thinks() -> None:
     plan = engine.plan(load_folder().get("shopify_onboarding"), "oauth_complete", CONNECTED)
     assert plan is not None
-    assert plan == (STORE, Prefetch(("counts",), inject=True), Prefetch(("recent_orders", "overview")), INSIGHTS)
+    assert plan == (
+        STORE,
+        OFFERED,
+        Prefetch(("counts",), inject=True),
+        Prefetch(("recent_orders", "overview")),
+        INSIGHTS,
+    )
 
 
 def test_a_connection_that_failed_is_told() -> None:

@@ -252,7 +252,7 @@ RULE = "system_events: {oauth_complete: %s}\n"
             "'data_types' must be a list, not the text 'counts': begin each item with '- '",
         ),
         (ACTION % ("transition", "target: support"), 7, 9, "unknown key 'target', did you mean 'target_workflow'?"),
-        (ACTION % ("5", "x: y"), 6, 15, "unknown action type '5'; possible here: prefetch, process_message"),
+        (ACTION % ("5", "x: y"), 6, 15, "unknown action type '5'; possible here: emit, follow_up, prefetch"),
         ("tools: [1]\n", 3, 9, "an item of 'tools' must be text, not the number 1: put it in quotes"),
         ("tools: {shopify_data: true}\n", 3, 1, "'tools' must be a list, not a map: begin each item with '- '"),
         ("agents: x\n", 3, 1, "unknown key 'agents'; possible here: name, description"),
