@@ -96,6 +96,15 @@ EVENT = {
         ("missing or missing or success or missing", True),
         ("success and provider and count and missing", False),
         ("not empty", True),
+        # what somebody wrote
+        ("provider says ' Shopify!'", True),
+        ("provider says ['woo', 'SHOPIFY.']", True),
+        ("provider says 'shop'", False),
+        ("provider says []", False),
+        ("provider says missing", False),
+        ("missing says ''", False),
+        ("tags says 'a'", False),
+        ("not (provider says 'woo')", True),
         # literals
         ("-3 < count", True),
         ("count == 3e0", True),
