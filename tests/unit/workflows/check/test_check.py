@@ -204,6 +204,8 @@ RULE = "system_events: {oauth_complete: %s}\n"
         ),
         ("model: gpt-4\n", 3, 8, "'model' must be a map, not the text 'gpt-4'; its keys: name, fallbacks"),
         ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' must be a list, not the text 'x': begin each item with '- '"),
+        ("model: {temperature: 0,3}\n", 3, 24, "a comma ends the number, and '3' is a key of its own: write 0.3"),
+        ("limits: {turn_timeout_seconds: 2 Minuten}\n", 3, 32, "not the text '2 Minuten': write 120"),
         ("model: {temperature: hot}\n", 3, 22, "'temperature' must be a number, not the text 'hot'"),
         ("requirements: [{shopify_oauth: yes}]\n", 3, 32, "'shopify_oauth' must be true or false, not the text 'yes'"),
         (
