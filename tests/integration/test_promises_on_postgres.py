@@ -18,6 +18,7 @@ from workers.delivery import sweeper
 from workers.delivery.sweeper import Duties
 from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
+from workers.operations.timeline import read
 from workers.shop import results
 from workers.shop.results import Result
 from workers.workflow.handler import handle
@@ -288,6 +289,13 @@ def reminds(tmp_path: Path) -> WorkflowSet:
     return load_folder(tmp_path)
 
 
+def timeline(merchant: Merchant) -> str:
+    with merchant.worker.database.transaction() as session:
+        found = read(session, merchant.conversation)
+    assert found is not None
+    return "\n".join(found.lines())
+
+
 def due(merchant: Merchant, looks: Looks) -> list[tuple[Any, ...]]:
     """What the sweeper finds due is looked at; what is queued of it."""
     with merchant.worker.database.transaction() as session:
@@ -313,10 +321,12 @@ def test_a_follow_up_comes_at_its_time_once_and_nothing_waits_behind_it(
     merchant.asks()
     wanted(merchant, reminds, "pro")
     looks = Looks(merchant)
+    assert "follow-up planned, due at 20" in timeline(merchant)
     merchant.worker.advance(7100)
     assert due(merchant, looks) == []
     merchant.worker.advance(200)
     assert due(merchant, looks) == [("system", "remind of pro")]
+    assert "follow-up planned, over: remind of pro" in timeline(merchant)
     assert owed(merchant) == []
     merchant.worker.ends(*looks.woken)
     assert merchant.worker.said(*looks.woken) == ["Told."]

@@ -33,10 +33,8 @@ def usage(merchant_id: str | None, days: int, limit: int, as_json: bool) -> None
 
     The price is an estimate in US dollars by litellm's list, for models that are on it.
     """
-    from storage import usage as stored
-
     with transaction() as session:
-        from workers.model.litellm_call import price
+        from storage import usage as stored
 
         found = list(stored.of_days(session, days=days, limit=limit, merchant_id=merchant_id))
     from workers.model.litellm_call import price
@@ -133,9 +131,9 @@ def dead(limit: int, as_json: bool) -> None:
 
 
 def _list_turns(as_json: bool, none: str, **which: Any) -> None:
-    from workers.operations import failed_turns
-
     with transaction() as session:
+        from workers.operations import failed_turns
+
         found = failed_turns.failed(session, **which)
     if as_json:
         print_json([turn.to_json() for turn in found])
@@ -162,11 +160,11 @@ def retry_turn(turn_id: int | None, every: bool, since: float | None, error: str
 
     With --all, messages of merchants who have written again since are left out.
     """
-    from workers.operations import failed_turns
-
     if every == (turn_id is not None):
         raise WrongUse("name the ID of a failed turn, or --all")
     with transaction() as session:
+        from workers.operations import failed_turns
+
         if turn_id is not None:
             ids = [turn_id]
         else:

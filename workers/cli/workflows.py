@@ -152,12 +152,11 @@ def explain(
 
 
 def _explain_stored(event_id: str, as_json: bool) -> None:
-    from workers.operations import replay
-    from workflows.loader import load_folder
-
-    known = load_folder(settings_for().workflows_folder)
     with transaction() as session:
-        found = replay.stored(session, known, event_id)
+        from workers.operations import replay
+        from workflows.loader import load_folder
+
+        found = replay.stored(session, load_folder(settings_for().workflows_folder), event_id)
     if not found:
         raise CommandFailed(plain(f"there is no event {event_id!r} in the inbox; events are kept for 30 days"))
     if as_json:
@@ -196,11 +195,11 @@ def replay(since: float, limit: int, folder: Path | None, as_json: bool) -> None
     """
     from collections import Counter
 
-    from workers.operations import replay as replaying
-    from workflows.loader import load_folder
-
-    known = load_folder(folder or settings_for().workflows_folder)
     with transaction() as session:
+        from workers.operations import replay as replaying
+        from workflows.loader import load_folder
+
+        known = load_folder(folder or settings_for().workflows_folder)
         found = list(replaying.since(session, known, seconds=since, limit=limit))
     if as_json:
         return print_json([one.to_json() for one in found])
