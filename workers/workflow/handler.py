@@ -4,6 +4,7 @@
 commit. Running it again for the same event finds the mark and does nothing.
 """
 
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -515,11 +516,13 @@ class _Handler:
             self._queue(self._input(first), workflow.name)
 
     def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
-        """Say why no rule took the event, unless it was never meant to need one."""
-        if self._row.type in explanation.BUILT_IN and not workflow.rules.get(self._row.type):
-            return
+        """Say why no rule took the event. What an event does on its own is no trouble, and worth no line."""
+        if self._row.type in explanation.BUILT_IN:
+            if not workflow.rules.get(self._row.type) or not logging.getLogger().isEnabledFor(logging.DEBUG):
+                return
+        else:
+            metrics.event_without_rule(self._row.type, workflow.name)
         why = explanation.explain(workflow, self._row.type, self._seen(conversation))
-        metrics.event_without_rule(self._row.type, workflow.name)
         log.info(NO_RULE, why=why.line(), conversation_id=conversation.id)
 
     def _settle(self, conversation: Conversation) -> None:
