@@ -19,10 +19,11 @@ from storage.vault import new_key_text
 from tests.stack import ROOT
 
 KINDS = ("intake", "workflow", "agent", "shopify", "ops")
+SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 MOST_MB = 400
 #: Carried over from this machine, so that registries are found the same way.
-CARRIED = ("/etc/pip.conf", "/etc/xdg/pip", "/etc/resolv.conf", "/etc/ssl/certs", "/opt/wheels")
+CARRIED = ("/etc/pip.conf", "/etc/xdg/pip", "/etc/resolv.conf", "/opt/wheels", "/etc/ssl/certs/ca-certificates.crt")
 
 
 def steps() -> list[str]:
@@ -32,18 +33,17 @@ def steps() -> list[str]:
 
 
 def build(root: Path) -> None:
-    suite = subprocess.run(["lsb_release", "-cs"], capture_output=True, text=True, check=False).stdout.strip()
-    subprocess.run(
-        ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite or "bookworm", str(root)], check=True
-    )
+    if not (root / "usr/bin/pip3").exists():
+        subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)], check=True)
     for path in map(Path, CARRIED):
         if path.exists():
             target = root / path.relative_to("/")
             target.parent.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-rL", "-T", str(path), str(target)], check=True)
+            subprocess.run(["cp", "-r", "-T", str(path), str(target)], check=True)
+    (root / "usr/local/bin/python").unlink(missing_ok=True)
     (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
     app = root / "app"
-    app.mkdir()
+    app.mkdir(exist_ok=True)
     left_out = [f":(exclude){line}" for line in (ROOT / ".dockerignore").read_text().split() if "*" not in line]
     files = subprocess.run(
         ["git", "ls-files", "--", ".", *left_out], cwd=ROOT, capture_output=True, text=True, check=True

@@ -24,6 +24,8 @@ WINDOW_SECONDS = 900.0
 """Speeds are those of so many last seconds."""
 WAITS_LONG_SECONDS = 60.0
 """What waits longer than this will probably not be served by itself."""
+SILENT_SECONDS = 10.0
+"""Intake takes milliseconds for an event: with events on the broker, it stores one more often than this."""
 FULL_QUEUE = 1000
 OVERDUE_SECONDS = 86_400.0
 CLOCK_SECONDS = 5.0
@@ -93,8 +95,8 @@ def problems(status: Status) -> Iterator[Trouble]:
     yield from _absent_workers(status)
     if status.queues is not None and (count := status.queues[queues.EVENTS]):
         silent = 0.0 if status.backlog is None else status.backlog.silent_seconds
-        if count >= FULL_QUEUE or silent > WAITS_LONG_SECONDS:
-            since = f", none stored for {_span(silent)}" if silent > WAITS_LONG_SECONDS else ""
+        if count >= FULL_QUEUE or silent > SILENT_SECONDS:
+            since = f", none stored for {_span(silent)}" if silent > SILENT_SECONDS else ""
             cause = "intake is not running, or Postgres takes no writes (a full disk, a standby): its log says which"
             yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
