@@ -293,7 +293,10 @@ INCIDENTS: Mapping[str, Incident] = {
     "flood": Incident(
         "CJFlood",
         flood,
-        [(("why", "NAME"), "too_many_waiting|too many|waits"), (("usage", "--days", "1"), "NAME")],
+        [
+            (("status",), "messages of merchant NAME that were declined"),
+            (("why", "NAME"), "messages declined in the last hour"),
+        ],
         nothing,
         lambda drill, name: drill.ask(name, times=3),
     ),
