@@ -32,6 +32,15 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.num
            SELECT min(finished_at) FROM turns WHERE status IN ('done', 'dead'))) AS float) AS overdue
 FROM received, queued, unacked, failures
 
+-- name: declined
+-- Who had most messages declined in the last hour, because too many of the merchant's turns waited; by an index of
+-- failed turns.
+SELECT merchant_id, count(*) AS number FROM turns
+WHERE status IN ('done', 'dead') AND error IS NOT NULL AND error = :declined
+  AND finished_at > (SELECT clock_timestamp()) - interval '1 hour'
+  AND (CAST(:merchant AS text) IS NULL OR merchant_id = :merchant)
+GROUP BY merchant_id ORDER BY number DESC LIMIT 1
+
 -- name: speeds
 -- How long events waited and turns took lately, in seconds.
 SELECT what, count(*) AS number, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
