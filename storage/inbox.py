@@ -42,10 +42,11 @@ class NewEvent:
     correlation_id: str | None = None
     merchant_id: str | None = None
     conversation_id: str | None = None
+    by_door: bool = False
 
     @classmethod
-    def of(cls, event: Event) -> "NewEvent":
-        """What is kept of an event: the data fields that are known."""
+    def of(cls, event: Event, *, by_door: bool = False) -> "NewEvent":
+        """What is kept of an event: the data fields that are known. `by_door`: the way it came."""
         envelope = event.envelope
         return cls(
             source=event.source,
@@ -59,6 +60,7 @@ class NewEvent:
             correlation_id=envelope.correlationid,
             merchant_id=event.merchant_id,
             conversation_id=event.conversation_id,
+            by_door=by_door if envelope.delivery is None else envelope.delivery == "door",
         )
 
 
@@ -102,6 +104,7 @@ class InboxRow:
     error_code: str | None
     error: str | None
     """Why it is to be refused, if that is known already (`refuse_later`)."""
+    by_door: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,7 @@ def _columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:
         "hashes": [event.content_hash for event in events],
         "merchants": [event.merchant_id for event in events],
         "conversations": [event.conversation_id for event in events],
+        "by_doors": [event.by_door for event in events],
     }
 
 

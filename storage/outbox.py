@@ -1,5 +1,7 @@
 """The outbox: committed replies, published after the commit and again until the gateway acks them.
 
+Replies of a conversation at the door are never published: `storage.door` reads their rows.
+
 A reply's row holds its whole envelope. (turn, key) makes a repeated append harmless: the key says what the reply is
 within its turn, e.g. "started", "2:text". The SQL is in `outbox.sql`.
 """
@@ -73,13 +75,14 @@ class _Origin:
 
 
 def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[OutgoingReply]:
-    """Add replies to a turn, in order; one whose key the turn already has is returned as it was committed.
+    """Add replies to a turn, in order; returns what to publish: one whose key the turn already has as it was committed,
+    and nothing if they are read at the door.
 
     Sequences run from 000001 without gaps. The caller holds the turn (`turns.fence`, or `turns.expire` ended it).
     """
     if not replies:
         return []
-    last, now, *origin = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
+    last, now, *origin, by_door = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
     sent_by = _Origin(f"turn_{turn_id}", *origin)
     known = _known(session, turn_id, replies) if last else {}
     new: list[tuple[int, NewReply, OutgoingReply]] = []
@@ -97,9 +100,9 @@ def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[
             "keys": [reply.key for _, reply, _ in new],
             "bodies": [dump(outgoing.body) for _, _, outgoing in new],
         }
-        owner = {"turn_id": turn_id, "conversation_id": sent_by.conversation_id}
+        owner = {"turn_id": turn_id, "conversation_id": sent_by.conversation_id, "by_door": by_door}
         session.execute(SQL["append"], {**values, **owner, "now": now, "last_sequence": last + len(new)})
-    return [known[key] for key in dict.fromkeys(reply.key for reply in replies)]
+    return [] if by_door else [known[key] for key in dict.fromkeys(reply.key for reply in replies)]
 
 
 def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: str) -> list[OutgoingReply]:
@@ -112,8 +115,8 @@ def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: s
     ]
     body = _envelope(sent_by, 1, events, session.execute(SQL["now"]).scalar_one())
     values = {"id": body["id"], "event_key": refused.key, "key": agui.END_KEY, "body": dump(body)}
-    is_new = session.execute(SQL["append_apart"], values).first() is not None
-    return [OutgoingReply(body["id"], body)] if is_new else []
+    row = session.execute(SQL["append_apart"], {**values, "conversation_id": refused.conversation_id}).first()
+    return [] if row is None or row.by_door else [OutgoingReply(body["id"], body)]
 
 
 def tell_absorbed(session: Session, turn_id: int) -> list[OutgoingReply]:
