@@ -32,7 +32,7 @@ SQL = sql.load("door")
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class ReplyPlace:
     """Everything up to here was shown: (turn, sequence), and the last refused event that was answered apart."""
 
     turn: int = 0
@@ -58,7 +58,7 @@ class Place:
 class StoredReply:
     """A reply as it reads now, the place that it brings its reader to, and its age in seconds."""
 
-    place: Place
+    place: ReplyPlace
     body: dict[str, Any]
     age: float
 
@@ -69,12 +69,12 @@ class Wanted:
 
     merchant_id: str
     conversation_id: str
-    place: Place
+    place: ReplyPlace
     until: int | None = None
 
 
 @dataclass(frozen=True)
-class Given:
+class NextReplies:
     """The next replies. `has_more` may be there at once; `has_ended`: there will be no more of them."""
 
     replies: list[StoredReply]
@@ -90,7 +90,7 @@ class Owner:
     by_door: bool
 
 
-def read(session: Session, wanted: Sequence[Wanted], *, limit: int = LIMIT) -> list[Given]:
+def read(session: Session, wanted: Sequence[Wanted], *, limit: int = LIMIT) -> list[NextReplies]:
     """What each of these streams is to be given now, in one round trip."""
     values = {
         "numbers": list(range(len(wanted))),
@@ -101,7 +101,7 @@ def read(session: Session, wanted: Sequence[Wanted], *, limit: int = LIMIT) -> l
         "aparts": [one.place.apart for one in wanted],
         "events": [-1 if one.until is None else one.until for one in wanted],
     }
-    given = [Given([], has_more=False, has_ended=False) for _ in wanted]
+    given = [NextReplies([], has_more=False, has_ended=False) for _ in wanted]
     places = [one.place for one in wanted]
     rows = session.execute(SQL["read"], {**values, "limit": limit}).all()
     counts: dict[tuple[int, bool], int] = {}
@@ -109,11 +109,11 @@ def read(session: Session, wanted: Sequence[Wanted], *, limit: int = LIMIT) -> l
         found = given[number].replies
         if body is not None:
             at = places[number]
-            places[number] = Place(at.turn, at.sequence, apart) if apart else Place(turn, sequence, at.apart)
+            places[number] = ReplyPlace(at.turn, at.sequence, apart) if apart else ReplyPlace(turn, sequence, at.apart)
             found.append(StoredReply(places[number], body, age))
             counts[number, bool(apart)] = counts.get((number, bool(apart)), 0) + 1
         has_more = limit in (counts.get((number, False)), counts.get((number, True)))
-        given[number] = Given(found, has_more, has_ended and not has_more)
+        given[number] = NextReplies(found, has_more, has_ended and not has_more)
     return given
 
 
@@ -134,7 +134,7 @@ def first_turn(session: Session, event_key: int) -> int | None:
     return session.execute(SQL["first_turn"], {"event_key": event_key}).scalar()
 
 
-def acknowledge(session: Session, merchant_id: str, conversation_id: str, place: Place) -> list[float]:
+def acknowledge(session: Session, merchant_id: str, conversation_id: str, place: ReplyPlace) -> list[float]:
     """Note that a client has everything up to `place`; returns how many seconds old those are that were unacked."""
     values = {"merchant_id": merchant_id, "conversation_id": conversation_id, **vars(place)}
     return list(session.execute(SQL["acknowledge"], values).scalars())
@@ -164,7 +164,7 @@ def listen(
                 if waited >= probe_seconds:
                     if probed:
                         raise StorageUnavailable(
-                            "notices of Postgres do not come through; name Postgres itself, or PgBouncer in session mode"
+                            "notices do not come through; name Postgres itself, or a PgBouncer in session mode"
                         )
                     cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, PROBE))
                     waited, probed = 0.0, True

@@ -96,7 +96,7 @@ TABLES: Mapping[str, Grants] = {
         **EVERYONE,
         "merchants": "SELECT, INSERT, UPDATE (name, updated_at)",
         "merchant_integrations": "SELECT, INSERT, UPDATE",
-        "events": "SELECT, INSERT",
+        "events": "SELECT, INSERT, UPDATE (hinted_at)",
     },
     "cj_ops": {
         **EVERYONE,

@@ -64,7 +64,7 @@ most once in ten seconds, and absent while Postgres or the broker does not answe
 The hit rate is `hit + joined` of all reads. Prometheus' own process_* and python_* metrics are served too.
 
 With CJ_METRICS_PORT=9464 each kind of process has a port of its own: intake 9464, workflow 9465, agent 9466, shopify
-9467, ops 9468, gateway 9469; a second process of a kind serves six ports further on, and so on. Only this
+9467, ops 9468, gateway 9469, auth 9470; a second process of a kind serves seven ports further on, and so on. Only this
 machine can read them, unless CJ_METRICS_ADDRESS says otherwise: a page names models, workflows and event types, and
 asks for no password. No label names a merchant, a shop or a conversation.
 """
@@ -93,7 +93,7 @@ log = logs.get(__name__)
 
 PORTS_TRIED = 50
 #: In the order of their ports.
-KINDS = ("intake", "workflow", "agent", "shopify", "ops", "gateway")
+KINDS = ("intake", "workflow", "agent", "shopify", "ops", "gateway", "auth")
 #: Seconds for which what was read from the rows is good enough.
 FRESH_SECONDS = 10.0
 

@@ -28,15 +28,14 @@ from workers.masks import mask
 
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS", "CJ_MODEL")
-#: Kinds of processes that open access tokens and so need the keys.
-TOKEN_KINDS = ("shopify",)
+#: Kinds of processes that seal or open access tokens and so need the keys.
+TOKEN_KINDS = ("shopify", "auth")
 MAX_WAITING_TURNS = 300
 #: Secrets that only some kinds of processes may have. Whoever else holds one is one more place to lose it.
 SECRETS_OF: Mapping[str, Collection[str]] = {
-    "CJ_TOKEN_KEYS": ("shopify", "ops", "gateway"),
+    "CJ_TOKEN_KEYS": ("shopify", "ops", "auth"),
     "CJ_GATEWAY_CHAT_KEYS": ("gateway",),
-    "CJ_GATEWAY_SERVICE_TOKENS": ("gateway",),
-    "CJ_GATEWAY_SHOPS_DATABASE_URL": ("gateway",),
+    "CJ_GATEWAY_SERVICE_TOKENS": ("gateway", "auth"),
     "SHOPIFY_CLIENT_ID": ("shopify",),
     "SHOPIFY_CLIENT_SECRET": ("shopify",),
 }
@@ -390,12 +389,6 @@ class Settings(BaseModel):
         alias="CJ_GATEWAY_REQUESTS",
         description="requests of one merchant in a minute at one door; default 300",
     )
-    gateway_shops_database_url: Annotated[str, _DATABASE] | None = Field(
-        None,
-        alias="CJ_GATEWAY_SHOPS_DATABASE_URL",
-        repr=False,
-        description="Postgres as cj_auth, where the door is to keep shops' tokens; absent: it does not",
-    )
     log_level: Annotated[str, AfterValidator(_log_level)] = Field(
         "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"
     )
@@ -480,13 +473,17 @@ def spare_secrets(settings: Settings, kinds: Collection[str]) -> list[str]:
         "SHOPIFY_CLIENT_SECRET": settings.shopify_client_secret,
         "CJ_GATEWAY_CHAT_KEYS": settings.gateway_chat_keys or None,
         "CJ_GATEWAY_SERVICE_TOKENS": settings.gateway_service_tokens or None,
-        "CJ_GATEWAY_SHOPS_DATABASE_URL": settings.gateway_shops_database_url,
     }
     return [
-        f"{name} is set, which only {' and '.join(SECRETS_OF[name])} need: do not give it to {' or '.join(kinds)}"
+        f"{name} is set, which only {_listed(SECRETS_OF[name])} need: do not give it to {' or '.join(kinds)}"
         for name, value in held.items()
         if value is not None and not set(kinds) & set(SECRETS_OF[name])
     ]
+
+
+def _listed(names: Collection[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def is_secret(name: str) -> bool:

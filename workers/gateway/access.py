@@ -47,7 +47,7 @@ def chat_token(key: SecretStr, merchant_id: str, *, seconds: int = LONGEST_SECON
     return jwt.encode(claims, key.get_secret_value(), algorithm="HS256")
 
 
-class Access:
+class Admission:
     """Judges tokens and origins, and counts what each merchant has at this door."""
 
     def __init__(

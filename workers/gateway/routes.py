@@ -23,7 +23,7 @@ from events.fields import MAX_ID, EventId, Identifier, refusal
 from events.shop_domain import normalize_shop_domain
 from storage import agui, connections, door, inbox, merchants
 from storage.database import Database, Session
-from storage.door import Place, StoredReply, Wanted
+from storage.door import ReplyPlace, StoredReply, Wanted
 from storage.errors import StorageError, StorageRefused, StorageUnavailable
 from storage.inbox import Accepted, NewEvent, Reused
 from storage.vault import Vault
@@ -31,7 +31,7 @@ from workers import logs, metrics
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import in_transaction
 from workers.gateway import agent_input
-from workers.gateway.access import Access, Caller, NotAllowed
+from workers.gateway.access import Admission, Caller, NotAllowed
 from workers.gateway.streams import Streams
 
 log = logs.get(__name__)
@@ -93,6 +93,8 @@ class Route:
     method: str
     path: str
     who: Sequence[Literal["merchant", "service", "anyone"]]
+    doors: Sequence[str]
+    """At which door: that of chats and services, or the auth service's."""
     answer: Handler
 
 
@@ -103,27 +105,30 @@ class Door:
         self,
         database: Database,
         wake_ups: WakeUps,
-        access: Access,
+        access: Admission,
         streams: Streams,
         executor: Executor,
         *,
-        shops: tuple[Database, Vault] | None = None,
+        kind: str = "gateway",
+        vault: Vault | None = None,
         per_merchant: int = inbox.PER_MERCHANT,
     ) -> None:
-        """`shops`: Postgres as the auth service, and the keys that seal tokens. `per_merchant`: unhandled events of one
-        merchant that wake workers at a time."""
+        """`vault` seals tokens, where `kind` is `auth`. `per_merchant`: unhandled events of one merchant that wake
+        workers at a time."""
         self._database, self._wake_ups = database, wake_ups
         self._access, self._streams = access, streams
-        self._executor, self._shops, self._per_merchant = executor, shops, per_merchant
+        self._kind, self._vault = kind, vault
+        self._executor, self._per_merchant = executor, per_merchant
         self._is_draining = False
         self._later: set[asyncio.Future[None]] = set()
 
     def application(self) -> web.Application:
         """The routes, with what is the same for all of them."""
         application = web.Application(client_max_size=MAX_BODY)
-        for route in ROUTES:
+        routes = [route for route in ROUTES if self._kind in route.doors]
+        for route in routes:
             application.router.add_route(route.method, route.path, self._answering(route))
-        for path in dict.fromkeys(route.path for route in ROUTES):
+        for path in dict.fromkeys(route.path for route in routes):
             application.router.add_route("OPTIONS", path, self._preflight)
         return application
 
@@ -144,7 +149,7 @@ class Door:
         merchant_id, conversation_id = _merchant(caller), request.match_info["conversation"]
         place = _place(request.headers.get("Last-Event-ID") or request.query.get("after") or "0:0")
         await self._must_be_here(merchant_id, conversation_id)
-        if place > Place():
+        if place > ReplyPlace():
             await self._acknowledge(merchant_id, conversation_id, place)
         wanted = Wanted(merchant_id, conversation_id, place)
         with self._access.stream(merchant_id), self._streams.open(wanted) as stream:
@@ -198,14 +203,13 @@ class Door:
         return web.json_response({"accepted": fresh, "repeated": len(answers) - fresh}, status=202)
 
     async def shops(self, request: web.Request, _caller: Caller) -> web.StreamResponse:
-        if self._shops is None:
-            raise NotAllowed(404, "shops.closed", "this door keeps no tokens: see CJ_GATEWAY_SHOPS_DATABASE_URL")
+        assert self._vault is not None
+        vault = self._vault
         try:
             shop = NewShop.model_validate(await _json(request))
         except ValidationError as error:
             raise refusal(error, private=PRIVATE) from None
-        database, vault = self._shops
-        [answer] = await self._run(lambda: _connect(database, vault, shop, self._per_merchant))
+        [answer] = await self._asking(lambda session: _connect(session, vault, shop, self._per_merchant))
         self._wake([answer], [shop.merchant_id])
         status = "connected" if answer.fresh else "repeated"
         return web.json_response({"status": status, "event_id": shop.state}, status=201 if answer.fresh else 200)
@@ -277,9 +281,9 @@ class Door:
         latest = asked.history.latest_turn
         start = await self._asking(lambda session: door.under_way(session, *where, latest))
         if latest is not None:
-            await self._acknowledge(*where, Place(start, 0))
+            await self._acknowledge(*where, ReplyPlace(start, 0))
         if asked.message is None:
-            return Wanted(*where, Place(start if latest is not None else 0, 0, NO_MORE), until=0)
+            return Wanted(*where, ReplyPlace(start if latest is not None else 0, 0, NO_MORE), until=0)
         message_id, text = asked.message
         data = {"conversation_id": asked.conversation_id, "text": text}
         found = {"specversion": "1.0", "id": _identity(asked.conversation_id, message_id), "source": "/agent"}
@@ -291,9 +295,9 @@ class Door:
         if not answer.fresh:
             first = await self._asking(lambda session: door.first_turn(session, key))
             start = start if first is None else min(start, first)
-        return Wanted(*where, Place(start, 0, key - 1), until=key)
+        return Wanted(*where, ReplyPlace(start, 0, key - 1), until=key)
 
-    async def _acknowledge(self, merchant_id: str, conversation_id: str, place: Place) -> None:
+    async def _acknowledge(self, merchant_id: str, conversation_id: str, place: ReplyPlace) -> None:
         marked = await self._asking(lambda session: door.acknowledge(session, merchant_id, conversation_id, place))
         metrics.acks("marked", len(marked))
         metrics.acked(marked)
@@ -333,13 +337,14 @@ class Door:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
 
+CHAT, AUTH = "gateway", "auth"
 ROUTES = (
-    Route("GET", "/conversations/{conversation}/replies", ("merchant",), Door.replies),
-    Route("POST", "/conversations/{conversation}/acks", ("merchant",), Door.acks),
-    Route("POST", "/agent", ("merchant",), Door.agent),
-    Route("POST", "/events", ("service", "merchant"), Door.events),
-    Route("POST", "/shops", ("service",), Door.shops),
-    Route("GET", "/health", ("anyone",), Door.health),
+    Route("GET", "/conversations/{conversation}/replies", ("merchant",), (CHAT,), Door.replies),
+    Route("POST", "/conversations/{conversation}/acks", ("merchant",), (CHAT,), Door.acks),
+    Route("POST", "/agent", ("merchant",), (CHAT,), Door.agent),
+    Route("POST", "/events", ("service", "merchant"), (CHAT, AUTH), Door.events),
+    Route("POST", "/shops", ("service",), (AUTH,), Door.shops),
+    Route("GET", "/health", ("anyone",), (CHAT, AUTH), Door.health),
 )
 
 
@@ -352,45 +357,44 @@ def _accept(session: Session, new: Sequence[NewEvent], per_merchant: int) -> lis
     return [answer for answer in answers if isinstance(answer, Accepted)]
 
 
-def _connect(database: Database, vault: Vault, shop: NewShop, per_merchant: int) -> list[Accepted]:
+def _connect(session: Session, vault: Vault, shop: NewShop, per_merchant: int) -> list[Accepted]:
     """Keep the token and record its event, under the OAuth state as id, in one transaction; repeated, do nothing."""
     token = shop.token
     scopes = sorted({scope.strip() for scope in token.scope.split(",") if scope.strip()})
-    with database.transaction() as session:
-        data = connections.oauth_complete(
+    data = connections.oauth_complete(
+        merchant_id=shop.merchant_id,
+        shop_domain=normalize_shop_domain(shop.shop_domain),
+        scopes=scopes,
+        conversation_id=shop.conversation_id,
+    )
+    event = NewEvent(
+        source=OAUTH_SOURCE,
+        id=shop.state,
+        type=connections.EVENT_TYPE,
+        data=data.payload,
+        content_hash=data.content_hash(connections.EVENT_TYPE),
+        merchant_id=shop.merchant_id,
+        conversation_id=shop.conversation_id,
+        by_door=shop.delivery == "door",
+    )
+    # First: whoever repeats it at the same moment waits here, and then finds it done.
+    answers = _accept(session, [event], per_merchant)
+    if answers[0].fresh:
+        merchants.connect_shop(
+            session,
+            vault,
             merchant_id=shop.merchant_id,
-            shop_domain=normalize_shop_domain(shop.shop_domain),
+            shop_domain=shop.shop_domain,
+            access_token=token.access_token,
             scopes=scopes,
+            refresh_token=token.refresh_token,
+            access_expires_in=token.expires_in,
+            refresh_expires_in=token.refresh_token_expires_in,
             conversation_id=shop.conversation_id,
+            name=shop.name,
+            emit=False,
         )
-        event = NewEvent(
-            source=OAUTH_SOURCE,
-            id=shop.state,
-            type=connections.EVENT_TYPE,
-            data=data.payload,
-            content_hash=data.content_hash(connections.EVENT_TYPE),
-            merchant_id=shop.merchant_id,
-            conversation_id=shop.conversation_id,
-            by_door=shop.delivery == "door",
-        )
-        # First: whoever repeats it at the same moment waits here, and then finds it done.
-        answers = _accept(session, [event], per_merchant)
-        if answers[0].fresh:
-            merchants.connect_shop(
-                session,
-                vault,
-                merchant_id=shop.merchant_id,
-                shop_domain=shop.shop_domain,
-                access_token=token.access_token,
-                scopes=scopes,
-                refresh_token=token.refresh_token,
-                access_expires_in=token.expires_in,
-                refresh_expires_in=token.refresh_token_expires_in,
-                conversation_id=shop.conversation_id,
-                name=shop.name,
-                emit=False,
-            )
-        return answers
+    return answers
 
 
 async def _cloud_events(request: web.Request) -> list[dict[str, Any]]:
@@ -450,9 +454,9 @@ def _merchant(caller: Caller) -> str:
     return caller.merchant_id
 
 
-def _place(text: object) -> Place:
+def _place(text: object) -> ReplyPlace:
     try:
-        return Place.parse(str(text))
+        return ReplyPlace.parse(str(text))
     except ValueError as error:
         raise NotAllowed(400, "place.invalid", str(error)) from None
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from storage import door
-from storage.door import Given, Wanted
+from storage.door import NextReplies, Wanted
 from storage.errors import StorageError
 from workers import logs
 
@@ -25,7 +25,7 @@ BATCH = 200
 LOOK_SECONDS = 1.0
 """Between looks at the rows while no notices come, and between attempts to hear them again."""
 
-Read = Callable[[Sequence[Wanted]], list[Given]]
+Read = Callable[[Sequence[Wanted]], list[NextReplies]]
 
 
 class ReplyStream:
@@ -36,17 +36,18 @@ class ReplyStream:
         self._streams = streams
         self._is_stale = True
         """Whether there may be something new."""
-        self._waiting: asyncio.Future[Given] | None = None
+        self._waiting: asyncio.Future[NextReplies] | None = None
 
-    async def next(self, seconds: float) -> Given | None:
+    async def next(self, seconds: float) -> NextReplies | None:
         """The next replies, or that there will be none; None if nothing came in so many seconds."""
-        waiting: asyncio.Future[Given] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[NextReplies] = asyncio.get_running_loop().create_future()
         self._waiting = waiting
         if self._is_stale:
             self._streams.look_for(self)
         await asyncio.wait([waiting], timeout=seconds)
         self._waiting = None
         if not waiting.done():
+            self._is_stale = True  # to be sure
             return None
         given = waiting.result()
         if given.replies:
@@ -62,7 +63,7 @@ class ReplyStream:
     def end(self) -> None:
         """There will be no more here."""
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(Given([], has_more=False, has_ended=True))
+            self._waiting.set_result(NextReplies([], has_more=False, has_ended=True))
 
     def looking(self) -> Wanted | None:
         """What to read for it now; None if nobody waits."""
@@ -71,7 +72,7 @@ class ReplyStream:
         self._is_stale = False
         return self.wanted
 
-    def take(self, wanted: Wanted, given: Given | None) -> None:
+    def take(self, wanted: Wanted, given: NextReplies | None) -> None:
         """What was found for `wanted`; None if Postgres did not answer."""
         if given is None or given.has_more:
             self._is_stale = True
@@ -136,7 +137,7 @@ class Streams:
             if not batch:
                 continue
             try:
-                given: Sequence[Given | None] = await loop.run_in_executor(
+                given: Sequence[NextReplies | None] = await loop.run_in_executor(
                     self._executor, self._read, [wanted for _, wanted in batch]
                 )
             except StorageError as error:
