@@ -83,9 +83,10 @@ def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[
     """
     if not replies:
         return []
-    last, now, *origin, by_door = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
+    last, now, *origin = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
     sent_by = _Origin(f"turn_{turn_id}", *origin)
-    return _append(session, turn_id, sent_by, replies, last, now, maybe_known=bool(last))
+    appended, by_door = _append(session, turn_id, sent_by, replies, last, now, maybe_known=bool(last))
+    return [] if by_door else appended
 
 
 def append_held(
@@ -97,9 +98,9 @@ def append_held(
     whose = (claim.conversation_id, claim.merchant_id, claim.event_id, claim.traceparent, claim.correlation_id)
     sent_by = _Origin(claim.run_id, claim.seq, *whose)
     last = held.last_sequence
-    appended = _append(session, claim.turn_id, sent_by, replies, last, held.now, maybe_known=maybe_known)
+    appended, by_door = _append(session, claim.turn_id, sent_by, replies, last, held.now, maybe_known=maybe_known)
     held.last_sequence = max(last, *(int(reply.body["sequence"]) for reply in appended))
-    return appended
+    return [] if by_door else appended
 
 
 def _append(
@@ -111,8 +112,9 @@ def _append(
     now: datetime,
     *,
     maybe_known: bool,
-) -> list[OutgoingReply]:
-    known = _known(session, turn_id, replies) if maybe_known else {}
+) -> tuple[list[OutgoingReply], bool]:
+    """All of them in order, and whether they are read at the door."""
+    known, by_door = _known(session, turn_id, replies) if maybe_known else ({}, False)
     new: list[tuple[int, NewReply, OutgoingReply]] = []
     for reply in replies:
         if reply.key in known:
@@ -128,9 +130,10 @@ def _append(
             "keys": [reply.key for _, reply, _ in new],
             "bodies": [dump(outgoing.body) for _, _, outgoing in new],
         }
-        owner = {"turn_id": turn_id, "conversation_id": sent_by.conversation_id, "by_door": by_door}
-        session.execute(SQL["append"], {**values, **owner, "now": now, "last_sequence": last + len(new)})
-    return [] if by_door else [known[key] for key in dict.fromkeys(reply.key for reply in replies)]
+        owner = {"turn_id": turn_id, "conversation_id": sent_by.conversation_id}
+        rows = session.execute(SQL["append"], {**values, **owner, "now": now, "last_sequence": last + len(new)})
+        by_door = bool(rows.all()[0].by_door)
+    return [known[key] for key in dict.fromkeys(reply.key for reply in replies)], by_door
 
 
 def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: str) -> list[OutgoingReply]:
@@ -212,9 +215,10 @@ def due(
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 
 
-def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> dict[str, OutgoingReply]:
-    rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": [reply.key for reply in replies]})
-    return {key: OutgoingReply(reply_id, body) for key, reply_id, body in rows}
+def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> tuple[dict[str, OutgoingReply], bool]:
+    keys = [reply.key for reply in replies]
+    rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": keys}).all()
+    return {row.key: OutgoingReply(row.id, row.body) for row in rows}, any(row.by_door for row in rows)
 
 
 def _envelope(sent_by: _Origin, sequence: int, events: Events, now: datetime) -> dict[str, Any]:

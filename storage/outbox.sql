@@ -3,12 +3,11 @@
 -- name: lock_turn
 -- Appends to one turn queue up, so that its sequence has no gaps and no doubles.
 SELECT t.last_sequence, clock_timestamp() AS now, t.seq, t.conversation_id, t.merchant_id, e.id, e.traceparent,
-       e.correlation_id, c.by_door
-FROM turns t JOIN events e ON e.key = t.event_key JOIN conversations c ON c.id = t.conversation_id
-WHERE t.id = :turn_id FOR NO KEY UPDATE OF t
+       e.correlation_id
+FROM turns t JOIN events e ON e.key = t.event_key WHERE t.id = :turn_id FOR NO KEY UPDATE OF t
 
 -- name: known
-SELECT key, id, body FROM replies WHERE turn_id = :turn_id AND key = ANY (CAST(:keys AS text[]))
+SELECT key, id, body, publishes < 0 AS by_door FROM replies WHERE turn_id = :turn_id AND key = ANY (CAST(:keys AS text[]))
 
 -- name: append
 WITH counted AS (
@@ -16,11 +15,13 @@ WITH counted AS (
 )
 INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, created_at, publishes)
 SELECT new.id, :conversation_id, :turn_id, new.sequence, new.key, CAST(new.body AS jsonb), :now,
-       CASE WHEN :by_door THEN -1 ELSE 0 END
-FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS integer[]), CAST(:keys AS text[]), CAST(:bodies AS text[]))
+       CASE WHEN c.by_door THEN -1 ELSE 0 END
+FROM conversations c,
+     unnest(CAST(:ids AS text[]), CAST(:sequences AS integer[]), CAST(:keys AS text[]), CAST(:bodies AS text[]))
      AS new (id, sequence, key, body)
--- However many rows: the same notice twice in one transaction is one.
-RETURNING CASE WHEN :by_door THEN pg_notify('cj_replies', :conversation_id) END
+WHERE c.id = :conversation_id
+-- Several rows: the same notice twice in one transaction is one.
+RETURNING publishes < 0 AS by_door, CASE WHEN publishes < 0 THEN pg_notify('cj_replies', conversation_id) END
 
 -- name: now
 SELECT clock_timestamp()

@@ -7,9 +7,7 @@ from workers.cli.common import WrongUse, examples, settings_for
 
 @click.command(
     short_help="Run a door: CJ over HTTP.",
-    epilog=examples(
-        "cj gateway", "cj gateway --auth                 the auth service's door, which keeps shops' tokens"
-    ),
+    epilog=examples("cj gateway", "cj gateway --auth      the auth service's door, which keeps shops' tokens"),
 )
 @click.option("--auth", is_flag=True, help="Be the auth service's door.")
 def gateway(auth: bool) -> None:

@@ -63,25 +63,6 @@ def _check(settings: Settings, kind: str) -> None:
         raise CannotStart("nobody could come in: set CJ_GATEWAY_CHAT_KEYS, CJ_GATEWAY_SERVICE_TOKENS, or both")
 
 
-async def _serve(built: Resources) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-    def ready(port: int) -> None:
-        log.info("the door is open", port=port)
-        logs.ready()
-
-    await serve(built.settings, built.database, built.wake_ups, stop, ready, kind=built.kind)
-
-
-def _check(settings: Settings) -> None:
-    if not settings.gateway_chat_keys and not settings.gateway_service_tokens:
-        raise CannotStart("nobody could come in: set CJ_GATEWAY_CHAT_KEYS, CJ_GATEWAY_SERVICE_TOKENS, or both")
-    if settings.gateway_shops_database_url and not settings.token_keys:
-        raise CannotStart("CJ_GATEWAY_SHOPS_DATABASE_URL is set without CJ_TOKEN_KEYS, which seal the tokens")
-
-
 async def serve(
     settings: Settings,
     database: Database,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shopify.development_store import DevelopmentStore
 
 
-#: Preferred ports of the Valkey, the development store and the door of `cj up`, so that other programs are configured once.
+#: Preferred ports of `cj up`'s Valkey, development store and door, so that other programs are configured once.
 VALKEY_PORT = 6390
 STORE_PORT = 4010
 DOOR_PORT = 4020

@@ -189,7 +189,13 @@ def test_every_secret_may_stand_in_a_file(tmp_path: Path) -> None:
 
 def test_every_variable_that_is_not_shown_may_stand_in_a_file() -> None:
     shown = Settings.read(
-        {**GOOD, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET": "client-secret", "CJ_MODEL": "openai/x"}
+        {
+            **GOOD,
+            "SHOPIFY_CLIENT_ID": "id",
+            "SHOPIFY_CLIENT_SECRET": "client-secret",
+            "CJ_MODEL": "openai/x",
+            **dict.fromkeys(("CJ_GATEWAY_CHAT_KEYS", "CJ_GATEWAY_SERVICE_TOKENS"), "x" * 32),
+        }
     ).shown()
     assert {name for name in VARIABLES if is_secret(name)} == {name for name, text in shown.items() if "***" in text}
 
