@@ -67,7 +67,7 @@ class ReplyStream:
 
     def looking(self) -> Wanted | None:
         """What to read for it now; None if nobody waits."""
-        if self._waiting is None:
+        if self._waiting is None or self._waiting.done():
             return None
         self._is_stale = False
         return self.wanted
@@ -82,7 +82,7 @@ class ReplyStream:
         elif self._waiting is not None and not self._waiting.done() and self.wanted is wanted:
             self._waiting.set_result(given)
         else:
-            self._is_stale = True  # who waited is gone; it is read again
+            self.wake()  # who waited is gone, or got something meanwhile: it is read again
 
 
 class Streams:
@@ -140,8 +140,9 @@ class Streams:
                 given: Sequence[NextReplies | None] = await loop.run_in_executor(
                     self._executor, self._read, [wanted for _, wanted in batch]
                 )
-            except StorageError as error:
-                log.warning("replies wait for Postgres", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, streams must not stand still for ever
+                reason = str(error) if isinstance(error, StorageError) else type(error).__name__
+                log.warning("replies cannot be read", reason=reason)
                 await asyncio.sleep(LOOK_SECONDS)
                 given = [None] * len(batch)
             for (stream, wanted), found in zip(batch, given, strict=True):
