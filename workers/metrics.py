@@ -43,7 +43,8 @@
 | cj_door_reply_seconds         |                      | from a reply's commit until it was sent to an open stream, or |
 |                               |                      | until its client came                                         |
 | cj_transaction_seconds        | step                 | transactions, by what they commit                             |
-| cj_service_away               | service              | 1 while this process leaves broker or cache alone             |
+| cj_service_away               | service              | 1 while this process leaves broker or cache alone, or (intake)|
+|                               |                      | while Postgres takes no writes                                |
 | cj_pool_in_use                |                      | connections to Postgres that are in use                       |
 
 From the rows and the broker, the same in every intake and workflow process: take `max()`, not `sum()`. They are read at
@@ -293,6 +294,11 @@ def bucket(*, waited: float | None = None, points_left: float | None = None) -> 
         _BUCKET_WAIT.observe(waited)
     if points_left is not None:
         _POINTS.note(points_left)
+
+
+def writes_refused(yes: bool) -> None:
+    """Postgres takes no writes of this process at present, or does again."""
+    _AWAY.labels("postgres").set(yes)
 
 
 def of_process(kind: str, version: str, *, away: Mapping[str, Callable[[], float]], in_use: Callable[[], int]) -> None:
