@@ -53,7 +53,14 @@ async def _serve(built: Resources) -> None:
         log.info("the door is open", port=port)
         logs.ready()
 
+    async def beat() -> None:
+        while True:
+            built.beat()
+            await asyncio.sleep(1.0)
+
+    beating = loop.create_task(beat())
     await serve(built.settings, built.database, built.wake_ups, stop, ready, kind=built.kind)
+    beating.cancel()
 
 
 def _check(settings: Settings, kind: str) -> None:

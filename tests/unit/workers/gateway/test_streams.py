@@ -18,10 +18,9 @@ def test_every_reply_is_handed_out_once_and_at_once(seed: int) -> None:
 
     def read(wanted: Sequence[Wanted]) -> list[NextReplies]:
         now = committed
-        return [
-            NextReplies([StoredReply(ReplyPlace(1, n), {}, 0.0) for n in range(one.place.sequence + 1, now + 1)], False, False)
-            for one in wanted
-        ]  # fmt: skip
+        found = [range(one.place.sequence + 1, now + 1) for one in wanted]
+        replies = [[StoredReply(ReplyPlace(1, number), {}, 0.0) for number in numbers] for numbers in found]
+        return [NextReplies(some, has_more=False, has_ended=False) for some in replies]
 
     async def play() -> None:
         nonlocal committed
