@@ -154,7 +154,7 @@ def listen(
     """
     try:
         options: dict[str, Any] = {**CLIENT_ENCODING, **KEEPALIVES, "connect_timeout": CONNECT_TIMEOUT}
-        with closing(psycopg2.connect(libpq_url(url), application_name="cj-door-listener", **options)) as connection:
+        with closing(psycopg2.connect(libpq_url(url), application_name="cj-gateway", **options)) as connection:
             connection.autocommit = True
             cursor = connection.cursor()
             cursor.execute(f"LISTEN {CHANNEL}")

@@ -6,7 +6,7 @@ twice, whichever door it comes to.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ class History:
     results: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, messages: list[Mapping[str, Any]]) -> "History":
+    def of(cls, messages: Sequence[Mapping[str, Any]]) -> "History":
         """Of the messages of a RunAgentInput."""
         found = cls()
         for message in messages:

@@ -49,9 +49,8 @@ def test_a_client_is_given_what_it_lacks(messages: list[dict[str, Any]], deltas:
 
 def test_a_message_in_several_pieces_is_gone_on_with() -> None:
     """Words come sentence by sentence, each a reply: what is had may end within any of them."""
-    pieces: list[dict[str, Any]] = [
-        {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": text} for text in ("One. ", "Two. ", "Three.")
-    ]
+    deltas = ("One. ", "Two. ", "Three.")
+    pieces: list[dict[str, Any]] = [{"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": it} for it in deltas]
     for length in range(len("One. Two. Three.") + 1):
         history = History.of([assistant("m", "One. Two. Three."[:length])])
         rest = [event["delta"] for piece in pieces for event in history.lacks([piece])]
