@@ -83,6 +83,8 @@ USED_BY: Mapping[str, tuple[str, ...]] = {
     "workflow": ("wake_ups", "sweeper", "cache", "promise_keeper"),
     "agent": ("turn_runner",),
     "shopify": ("shopify_fetcher", "shopify_http"),
+    "gateway": ("wake_ups",),
+    "auth": ("wake_ups",),
 }
 """The resources of each kind: built at the start, where a failure ends the process instead of every task."""
 

@@ -378,6 +378,7 @@ class _Handler:
             merchant_id=merchant_id,
             workflow=self._first_workflow(context).name,
             context=context,
+            by_door=self._row.by_door,
         )
         return opened, True
 
