@@ -426,9 +426,12 @@ def test_a_dropped_lease_is_found_at_once(database: Database) -> None:
 # Wake-ups
 
 
-def waiting(database: Database, *, older_than_seconds: float = 0.0, limit: int = 100, **again: float) -> list[int]:
+def waiting(
+    database: Database, *, older_than_seconds: float = 0.0, limit: int = 100, again_seconds: float | None = None
+) -> list[int]:
+    times = {"older_than_seconds": older_than_seconds, "again_seconds": again_seconds}
     with database.transaction() as session:
-        return turns.waiting(session, older_than_seconds=older_than_seconds, limit=limit, **again)
+        return turns.waiting(session, limit=limit, **times)  # type: ignore[arg-type]
 
 
 def test_a_turn_whose_hint_was_lost_is_found_once_in_a_while(database: Database) -> None:
