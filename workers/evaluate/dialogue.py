@@ -21,8 +21,7 @@ from shopify.development_store.tokens import token_for
 from storage import conversations, merchants
 from workers.evaluate.grading import is_right, sentences
 from workers.evaluate.sentences import LANGUAGES, LIES, Language, Statement, Topic, Writer, fits, topics
-from workers.evaluate.world import StoreFact, World, build
-from workers.local.stack import SCOPES
+from workers.evaluate.world import SCOPES, StoreFact, World, build
 from workers.model.local_server import Message, completion
 from workers.scenario.environment import Environment
 from workers.scenario.language import ModelAnswer
@@ -188,7 +187,7 @@ class Dialogue:
 
     def open_stores(self, numbers: Sequence[int]) -> list[World]:
         """Open the stores and connect them."""
-        worlds = build(self._stack.store, datetime.now(UTC).replace(microsecond=0), numbers)
+        worlds = build(self._stack.store, datetime.now(UTC), numbers, afternoon=True)
         with self._stack.database.transaction() as session:
             for world in worlds:
                 merchants.connect_shop(

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from events.data_types import DATA_TYPES
 from shopify import data
 from shopify.client import ShopifyClient
 from shopify.development_store.server import DevelopmentStore
@@ -24,13 +25,11 @@ from workers.agent.calculate_metrics import MetricsArguments, calculate
 from workers.agent.grounding import check, ungrounded
 from workers.agent.grounds import Grounds
 from workers.evaluate.sentences import LANGUAGES, LIES, Statement, Writer, fits, topics
-from workers.evaluate.world import World, build, fixed_now
-from workers.local.stack import SCOPES
+from workers.evaluate.world import SCOPES, World, build, fixed_now
 from workers.shop import results
 from workers.shop.results import Result
 from workflows.loader import load_folder
 
-DATA_TYPES = ("counts", "recent_orders", "overview", "week_orders")
 #: How often numbers are written in another way in the same phrasing.
 WAYS = 4
 #: One in so many of the stores to tune on is looked at again.

@@ -35,6 +35,7 @@ _PERIOD_FACTS = {
     "orders": ("window", {"week": "week_orders", "today": "today"}),
     "week_orders": ("week", {"window": "orders", "today": "today", "yesterday": "yesterday"}),
     "today": ("today", {"week": "week_orders", "yesterday": "yesterday"}),
+    "sales": ("month", {"week": "week_total", "today": "today_total"}),
 }
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "CAD": "CA$", "AUD": "A$"}
 WORDS: Mapping[str, list[str]] = {

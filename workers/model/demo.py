@@ -256,7 +256,8 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
                 result = _object(content)
                 data_type = result.get("data_type")
                 # A failure replaces no data: the tool answers so when it is asked again in the same turn.
-                if data_type and (result["success"] or data_type not in turn.results):
+                is_told = result.get("success") and "data" not in result  # so old that only its figures are shown
+                if data_type and not is_told and (result["success"] or data_type not in turn.results):
                     turn.results[data_type] = result
                     turn.unspoken.append(data_type)
             case "assistant" if not message.get("tool_calls"):
