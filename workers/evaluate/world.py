@@ -60,11 +60,6 @@ class World:
     """Of every product."""
 
     @property
-    def is_for_tuning(self) -> bool:
-        """Half of the stores may be looked at while the check is being written; figures are told of the others."""
-        return self.number % 2 == 0
-
-    @property
     def is_injected(self) -> bool:
         """Whether a text of the store wants to be an instruction."""
         return self.number % 5 == 1
@@ -174,9 +169,7 @@ def _price(product: ProductRecord, shop: Shop) -> Decimal:
     return in_currency(product.lowest_dollars, shop.settings.currency)
 
 
-def _recent_facts(
-    shop: Shop, orders: Sequence[OrderRecord], zone: ZoneInfo, now: datetime
-) -> Iterable[StoreFact]:
+def _recent_facts(shop: Shop, orders: Sequence[OrderRecord], zone: ZoneInfo, now: datetime) -> Iterable[StoreFact]:
     """`orders`: the newest first."""
     data, currency = "recent_orders", shop.settings.currency
     if len(orders) < 2:
@@ -243,7 +236,8 @@ def _sales_facts(shop: Shop, today: date, zone: ZoneInfo) -> Iterable[StoreFact]
     if found["former_sales"]:
         change = (found["sales"] - found["former_sales"]) * 100 / found["former_sales"]
         asked = {"data_type": data, "rows": "periods", "metric": "percent_change", "of": "total_sales"}
-        yield StoreFact("sales_change", "percent", change.quantize(Decimal("0.1"), ROUND_HALF_UP), data, calculate=asked)
+        percent = change.quantize(Decimal("0.1"), ROUND_HALF_UP)
+        yield StoreFact("sales_change", "percent", percent, data, calculate=asked)
 
 
 def _week_facts(shop: Shop, found: Sequence[OrderRecord], days: Sequence[date], zone: ZoneInfo) -> Iterable[StoreFact]:
