@@ -69,9 +69,9 @@ def build(
     store: DevelopmentStore, now: datetime, numbers: Iterable[int] = range(STORES), *, afternoon: bool = False
 ) -> list[World]:
     """Open the stores with these numbers. The same number and moment give the same store; with `afternoon`, the same
-    number does: the shop's clock shows 15:00 there, whenever it is asked.
+    number does: it is made as of 14:00 by the shop's clock, which shows an hour more now, whenever that is.
     """
-    opened = now.replace(minute=0, second=0, microsecond=0) if afternoon else now
+    opened = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1) if afternoon else now
     if afternoon:
         zones = [_zone_where_it_is(AFTERNOON, now)]
     else:
