@@ -33,6 +33,7 @@ from workers.shop.results import Result
 from workflows.loader import load_folder
 
 HALVES = ("tuned", "unseen")
+WAYS = 3
 MOST_FALSE_ALARMS = 0.005
 ALL_TYPES = ("counts", "recent_orders", "overview", "week_orders")
 STALE_HOURS = 3
@@ -103,7 +104,10 @@ def measure(half: str) -> Figures:
 
 
 def _statements(world: World, phrasing: Phrasing) -> Iterator[tuple[str | None, str]]:
-    """The truth, then lies with their kinds."""
+    """The truth in several ways, then lies with their kinds."""
+    for way in range(1, WAYS):
+        other = Voice(world, phrasing, way)
+        yield None, other.surrounded(other.filled(phrasing.text))
     voice = Voice(world, phrasing)
     truth = voice.filled(phrasing.text)
     yield None, voice.surrounded(truth)

@@ -175,8 +175,8 @@ def in_words(number: int, language: Language) -> str:
 class Voice(Writer):
     """Fills phrasings in many ways."""
 
-    def __init__(self, world: World, phrasing: Phrasing) -> None:
-        super().__init__(world, phrasing.language, phrasing.number)
+    def __init__(self, world: World, phrasing: Phrasing, way: int = 0) -> None:
+        super().__init__(world, phrasing.language, phrasing.number + 1000 * way)
         draw = random.Random(f"{self._seed} bold")
         self._is_bold = draw.random() < 0.15 and not re.search(r"[*|#]", phrasing.text)
         self._around = draw.choice(AROUND[phrasing.language]) if draw.random() < 0.4 else "{}"
