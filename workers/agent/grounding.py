@@ -27,15 +27,42 @@ from workers.agent.claims import (
     parse,
     sentences,
 )
-from workers.agent.grounds import Figure, Grounds, Range, fits
+from workers.agent.grounds import NOTHING, Figure, Grounds, Range, fits
 
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
-"""What changes a figure's meaning: it must be said of the number where it is true of the figure, and only there."""
-ASKED = frozenset({"stock", "sold", "price", "daily", "largest", "smallest", "revenue"})
-"""What is held against a figure only where the text says it."""
+"""What changes a figure's meaning: said right beside a number, it must be true of its figure."""
+UNSAID = STRICT | {"largest", "smallest", "price", "daily", "net"}
+"""What should be said of a figure that it is true of."""
+STATISTICS = frozenset({"average", "median", "daily", "largest", "smallest", "price", "net"})
+VAGUE = {"loose": {"open", "unfulfilled", "unpaid"}, "middle": {"average", "median"}}
+MOST = 4.0
+"""The distance at which a figure is not what was said."""
+MISMATCH, MISSING = (1.0, 2.0, 2.0, MOST), (0.0, 0.5, 1.0, 2.0)
+"""What a figure is further away for being another one's than was named, or nobody's, by how sure the name is."""
 EVER = (date.min, date.max)
 _UTC = UTC
+
+
+@dataclass(slots=True)
+class _Description:
+    """What the words around a number say of it."""
+
+    required: frozenset[str]
+    """Traits that a figure must have."""
+    expected: frozenset[str]
+    """Those that it had better have."""
+    near: frozenset[str]
+    wide: frozenset[str]
+    before: frozenset[str]
+    nouns: frozenset[str]
+    sure: bool
+    """Whether a noun of its own is there, by which figures were chosen."""
+    names: list[tuple[str, frozenset[str], int]]
+    spans: list[Range]
+    front: list[Range]
+    sentence: Sentence
+    money: bool
 
 
 @dataclass(frozen=True)
@@ -160,7 +187,8 @@ _ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b")
 _SINGLE_ORDER = at_words(
     r"(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
 )
-_RECENT = frozenset({"recent"})
+_LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
+_BESIDE = re.compile(r"\s*\(\W*")
 _TREND = at_words(
     r"(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
     r"\s(?:[\w·]+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
@@ -232,8 +260,8 @@ class _Judge:
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
         self._last_place: tuple[Number, tuple[int, int]] | None = None
-        self._extremes: set[str] = set()
-        self._net = self._ships = False
+        self._topic: frozenset[str] = NOTHING
+        """What was said of figures before."""
         self._sure: list[Number] = []
         """Grounded numbers of the sentence before."""
         self._kinds: set[str] = set()
@@ -241,10 +269,6 @@ class _Judge:
 
     def sentence(self, said: Sentence) -> Verdict:
         good, bad = 0, []
-        self._ships = re.search(r"ship|send|pack|versen|verschick", said.masked) is not None
-        self._net = any(trait.kind == "net" for trait in said.traits)
-        extremes = {trait.kind for trait in said.traits if trait.kind in ("largest", "smallest")}
-        self._extremes = extremes or ({"largest", "smallest"} if _RANGE.search(said.masked) else set())
         sure: list[Number] = []
         doubtful = []
         for number in said.numbers:
@@ -269,6 +293,7 @@ class _Judge:
         if good and self._is_current and not self._age_is_told and self._grounds.is_old:
             bad.append((_CURRENT.search(said.plain) or [said.text.strip()])[0])
         self._sure = [number for number in sure if number in said.numbers]
+        self._topic |= frozenset(trait.kind for trait in said.traits)
         self._kinds = {key.partition(":")[0] for name in said.names for key in name.value or ()}  # type: ignore[attr-defined]
         return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
 
@@ -290,9 +315,7 @@ class _Judge:
             return None
         if is_count and _SELECTION.search(before + "|" + after):
             return self._is_selection(said, number, subjects) or self._was_written(said, number, subjects)
-        if self._in_data(said, number, left, right, subjects):
-            return True
-        return self._was_written(said, number, subjects)
+        return self._in_data(said, number, left, right, subjects) or self._was_written(said, number, subjects)
 
     def _is_claim(self, said: Sentence, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
         _, right = self._around(said, number)
@@ -322,7 +345,10 @@ class _Judge:
             return self._last_place[1]
         whole, part = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
-        left = max((end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start), default=0)
+        before = [end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start]
+        left = max(before, default=0)
+        if said.masked[left : left + 1] == "(" and not said.masked[left + 1 : number.start].strip(" $€£"):
+            left = max((end for end in before if end < left), default=0)  # "customers (83)"
         rights = (start for start in (*said.breaks, *(n.start for n in said.numbers)) if start >= behind)
         right = min(rights, default=len(said.masked))
         if part is not None:  # what is said behind it is said of the part
@@ -385,21 +411,24 @@ class _Judge:
         return frozenset()
 
     def _in_data(self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]) -> bool:
-        traits, needed = self._traits(said, number, left, right, subjects)
-        names, inherited = self._named(said, number, left, right)
-        spans, weak = self._period(said, number, left, right)
-        candidates = self._candidates(number)
-        for figure in candidates:
-            if (
-                self._same_kind(number, figure, subjects)
-                and self._same_traits(figure, traits, needed, names | inherited)
-                and self._same_entity(said, figure, names, inherited)
-                and self._same_period(said, figure, spans, weak)
-                and self._is_fresh(said, figure)
-                and (not figure.at_least or number.how == "over")
-            ):
+        """Whether a figure of this value is what the words describe at least as well as any figure of another value."""
+        mine = [f for f in self._candidates(number) if self._same_kind(number, f, subjects)]
+        if not mine:
+            return False
+        around = self._description(said, number, left, right, subjects)
+        best = MOST
+        for figure in mine:
+            if figure.at_least and number.how != "over":
+                continue
+            best = min(best, self._distance(figure, around, best))
+            if best <= 0:
                 return True
-        return False
+        if best >= MOST:
+            return False
+        return not any(
+            self._distance(figure, around, best) < best and not fits(number, figure.value)
+            for figure in self._rivals(number, subjects)
+        )
 
     def _candidates(self, number: Number) -> Iterable[Figure]:
         found: list[Figure] = []
@@ -412,6 +441,12 @@ class _Judge:
         among = (figure for kind in kinds for figure in self._grounds.by_kind.get(kind, ()))
         return found + [figure for figure in among if fits(number, figure.value)]
 
+    def _rivals(self, number: Number, subjects: frozenset[str]) -> Iterable[Figure]:
+        kind = "money" if number.currencies is not None else "percent" if number.percent else "count"
+        return (
+            f for f in self._grounds.by_kind.get(kind, ()) if not f.old and self._same_kind(number, f, subjects)
+        )
+
     def _same_kind(self, number: Number, figure: Figure, subjects: frozenset[str]) -> bool:
         if number.percent != figure.percent:
             return False
@@ -419,23 +454,48 @@ class _Judge:
             return figure.currency in number.currencies
         if figure.currency is not None:
             return not subjects or "money" in subjects
-        if number.percent:
-            return True
-        if not subjects:
-            return True
-        subjects = subjects | ({"unit", "product"} if "item" in subjects else set())
-        if figure.subjects & {"item"}:
-            return bool(subjects & {"item", "unit", "product"})
-        if "money" in subjects:
-            subjects = subjects | {"order", "unit"}
-        if "unit" in subjects and number.word:
-            subjects = subjects | {"order"}
-        return bool(subjects & figure.subjects)
+        return number.percent or not subjects or bool(subjects & figure.subjects)
+
+    def _description(
+        self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]
+    ) -> "_Description":
+        """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
+        lower, upper = self._neighbours(said, number, left, right)
+        required, own = self._traits(said, number, left, right)
+        near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper} - own
+        wide = {t.kind for t in said.traits}
+        nouns = {kind for s in said.subjects if lower <= s.start and s.end <= upper for kind in _kinds(s)}
+        if not own and not near and not nouns and not subjects:  # "3 against 5"
+            near, nouns = wide, {kind for s in said.subjects for kind in _kinds(s)}
+        lacking = (near & STRICT) | required
+        near = near | own
+        if _RANGE.search(said.masked):
+            near |= {"largest", "smallest"}
+        if "middle" in near:
+            near |= VAGUE["middle"]
+        if "loose" in near:
+            wide |= VAGUE["loose"]
+        spans, front = self._period(said, number, left, right)
+        return _Description(
+            required, frozenset(lacking), frozenset(near), frozenset(wide), self._topic, subjects or frozenset(nouns) or self._subjects,
+            bool(subjects), self._names_of(said, number, (left, right), (lower, upper)), spans, front, said,
+            number.currencies is not None,
+        )  # fmt: skip
+
+    def _neighbours(self, said: Sentence, number: Number, left: int, right: int) -> tuple[int, int]:
+        """Where what belongs to the numbers before and after it ends and begins."""
+        whole, part = self._of_which(said, number)
+        before = [n for n in said.numbers if n.end <= number.start]
+        lower = before[-1].end if before else 0
+        if before and part is None:
+            lower = max(lower, min((b for b in said.breaks if lower <= b <= number.start), default=lower))
+        upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
+        return min(lower, left), right if part is not None else max(upper, right)
 
     def _traits(
-        self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]
+        self, said: Sentence, number: Number, left: int, right: int
     ) -> tuple[frozenset[str], frozenset[str]]:
-        """What may be said of the number, and what is."""
+        """What must be true of the number, and what may be: said right beside it."""
         here = [t for t in said.traits if left <= t.start and t.end <= right]
         whole, _ = self._of_which(said, number)
         if whole is not None:  # what stands before the noun is said of the whole
@@ -443,169 +503,173 @@ class _Judge:
             here = [t for t in here if not nouns or not whole.end <= t.start < nouns[0]]
         after = frozenset(t.kind for t in here if t.start >= number.end)
         before = frozenset(t.kind for t in here if t.end <= number.start)
-        label = re.search(
-            r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$",
-            said.masked[left : number.start],
-        )
-        label = label if not after & STRICT else None
-        tail = frozenset(t.kind for t in here if t.end <= number.start and (label or number.start - t.end <= 2))
-        needed = (after | tail) if after - _RECENT or label else (after | before)
-        allowed = after | before
-        first = min((n.start for n in said.numbers), default=0)
-        front = frozenset(t.kind for t in said.traits if t.end <= first)
-        if not before | after <= front and number.start != first:
-            front &= {"average", "median"}
-        allowed |= front
-        if (number.currencies is not None or number.readings[0][1] < 1) and not needed & {
-            "average",
-            "median",
-            "revenue",
-            "price",
-            "largest",
-            "smallest",
-            "net",
-        }:
-            needed |= front & {"average", "median"}
-        if not after | before - _RECENT and not subjects:
-            allowed |= frozenset(t.kind for t in said.traits)
-        if "recent" not in allowed and any(t.kind == "recent" for t in said.traits):
-            allowed |= _RECENT
-        return allowed, needed
+        label = _LABEL.search(said.masked[left : number.start])
+        required = after if after & STRICT and not (label and before & STRICT) else after | before
+        if number.currencies is not None or number.readings[0][1] < 1:
+            first = min((n.start for n in said.numbers), default=0)
+            front = frozenset(t.kind for t in said.traits if t.end <= first)
+            if not (after | before) & (STATISTICS | {"middle"}):
+                required |= front & {"average", "median"}
+        return required & (STRICT | {"stock", "sold", "price"}), after | before
 
-    def _same_traits(
-        self, figure: Figure, allowed: frozenset[str], needed: frozenset[str], names: frozenset[str]
-    ) -> bool:
-        if needed & STRICT - figure.traits - ({"average"} if "daily" in figure.traits else frozenset()):
-            return False
-        if "net" in needed and "net" not in figure.traits and figure.currency is not None:
-            return not any("net" in f.traits for f in self._grounds.figures)
-        unsaid = figure.traits & STRICT - allowed
-        if "loose" in allowed and unsaid and unsaid <= {"unfulfilled"} | (frozenset() if self._ships else {"open"}):
-            allowed |= unsaid
-        if figure.traits & STRICT - allowed - ({"average"} if "daily" in allowed else frozenset()):
-            return False
-        if "sold" in needed and "sold" not in figure.traits and "order" in figure.subjects and figure.currency is None:
-            return not any(name.startswith("product:") for name in figure.entities)
-        asked = needed & ASKED - {"largest", "smallest"}
-        if figure.currency is not None:
-            if "net" in figure.traits and "net" not in allowed and not self._net and not names:
-                return False
-            if figure.derived and figure.traits & {"largest", "smallest"} - allowed - self._extremes:
-                return False
-            if "price" in asked and "price" not in figure.traits:
-                return False
-            if "revenue" in asked and not figure.traits & {"revenue"} and figure.derived:
-                return False
-            if "revenue" in asked and any(name.startswith("order:") for name in figure.entities) and not names:
-                return False
-        else:
-            for one, other in (("stock", "sold"), ("sold", "stock")):
-                if one in asked and one not in figure.traits and other in figure.traits:
-                    return False
-        if figure.partial and not allowed & _RECENT:
-            return not self._is_ambiguous(figure, names)
-        return True
-
-    def _is_ambiguous(self, figure: Figure, names: frozenset[str]) -> bool:
-        """Whether a figure of a part of the data could be taken for one of the whole."""
-        if figure.entities and figure.entities & names:
-            return False
-        strict = figure.traits & STRICT
-        if not strict and figure.currency is None and figure.derived and "order" in figure.subjects:
-            return True
-        return any(
-            not other.derived and other.currency == figure.currency and other.subjects == figure.subjects
-            and other.traits & STRICT == strict and not other.entities and other.value != figure.value
-            for other in self._grounds.figures
-        )  # fmt: skip
-
-    def _named(self, said: Sentence, number: Number, left: int, right: int) -> tuple[frozenset[str], frozenset[str]]:
-        """Who the number is said of, here, and who was named before in the sentence."""
-        start = left
-        mentions = [
-            *said.names,
-            *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
-        ]
-        here: set[str] = set()
-        earlier: set[str] = set()
-        for mention in sorted(mentions, key=lambda each: each.start):
-            keys = mention.value if isinstance(mention.value, frozenset) else frozenset()
-            if start <= mention.start and mention.end <= right:
-                here |= keys
-            elif mention.end <= start:
-                earlier = {
-                    key for key in earlier if key.partition(":")[0] not in {k.partition(":")[0] for k in keys}
-                } | set(keys)
-        if (
-            number.currencies is not None
-            and len(said.orders) == 1
-            and not any(key.startswith("order:") for key in here | earlier)
-        ) and sum(n.currencies is not None for n in said.numbers) == 1:
-            earlier |= {f"order:{said.orders[0].value}"}
-        beside = re.match(r"\s*\(\W*", said.masked[number.end :].replace("·", "x", 1)) if number.text else None
-        for mention in mentions if beside else ():
-            if mention.start in range(number.end, number.end + 4):
-                kinds = {key.partition(":")[0] for key in _keys(mention)}
-                earlier = {key for key in earlier if key.partition(":")[0] not in kinds}
-                here |= _keys(mention)
-        products = {key for mention in said.names for key in _keys(mention) if key.startswith("product:")}
-        if len(products) == 1 and not any(key.startswith("product:") for key in here | earlier):
-            earlier |= products
-        return frozenset(here), frozenset(earlier)
-
-    def _same_entity(self, said: Sentence, figure: Figure, names: frozenset[str], inherited: frozenset[str]) -> bool:
-        if figure.entities and figure.currency is None and not names | inherited:
-            kinds = {name.partition(":")[0] for name in figure.entities}
-            if "order" in figure.subjects and "product" in kinds and "product" not in self._kinds:
-                return False
-            kinds = {"product", "unit", "item", "times"} if "product" in kinds else kinds
-            if kinds and not kinds & ({"date"} | self._kinds) and not _SINGLE.search(said.plain):
-                return False
-        ordered = {name for name in figure.entities if name.startswith("order:")}
-        if ordered and len(said.orders) == 1 and f"order:{said.orders[0].value}" not in ordered:
-            return False
-        known = names | inherited
-        if figure.currency is None and figure.subjects & {"unit", "item"}:
-            about = {name for name in known if name.startswith("product:")}
-            if about and not about & figure.entities:
-                return False
-            if figure.entities and figure.entities <= ordered and not ordered & known and "order" not in self._kinds:
-                return False
-        if len(said.orders) == 1 and not ordered and figure.derived and "unit" in figure.subjects and figure.entities:
-            return False
-        if figure.currency is not None and not self._is_of_the_named(said, figure, names, inherited):
-            return False
-        for kind in ("order", "customer", "product"):
-            mine = {name for name in figure.entities if name.startswith(kind)}
-            here = {name for name in names if name.startswith(kind)}
-            if here:
-                if not mine & here:
-                    return False
+    def _names_of(
+        self, said: Sentence, number: Number, own: tuple[int, int], near: tuple[int, int]
+    ) -> list[tuple[str, frozenset[str], int]]:
+        """Of whom it is said, by kind: the keys, and how sure: 3 right beside it, 2 near, 1 before, 0 after."""
+        found: list[tuple[str, frozenset[str], int]] = []
+        for kind, mentions in self._mentions(said).items():
+            if paired := self._paired(said, number, mentions):
+                found.append((kind, _keys(paired), 3))
                 continue
-            before = {name for name in inherited if name.startswith(kind)}
-            if before and mine and not mine & before:
-                return False
-        return True
+            nearest, sure, best = None, -1, 0.0
+            for mention in mentions:
+                before = mention.end <= number.start
+                if own[0] <= mention.start and mention.end <= own[1]:
+                    rank = 3
+                elif near[0] <= mention.start and mention.end <= near[1]:
+                    rank = 2
+                else:
+                    rank = 1 if before else 0
+                gap = number.start - mention.end if before else mention.start - number.end
+                beside = not before and _BESIDE.fullmatch(said.masked[number.end : mention.start]) is not None
+                gap = 0 if beside else gap
+                rank = 3 if beside else rank
+                if rank > sure or (rank == sure and gap < best):
+                    nearest, sure, best = mention, rank, gap
+            if nearest is not None:
+                found.append((kind, _keys(nearest), sure))
+        return found
 
-    def _is_of_the_named(
-        self, said: Sentence, figure: Figure, names: frozenset[str], inherited: frozenset[str]
-    ) -> bool:
-        """Money: an order's total needs an order that it is the total of, and an order that is named its own total."""
-        orders = {name for name in names | inherited if name.startswith("order:")}
-        mine = {name for name in figure.entities if name.startswith("order:")}
-        if mine and "order" in figure.subjects and not mine & orders:
-            buyers = {name for name in names | inherited if name.startswith("customer:")}
-            if buyers & figure.entities:
-                return True
-            if any(name.startswith("product:") for name in names | inherited):
-                return False
-            return "order" in self._kinds or _SINGLE_ORDER.search(said.plain) is not None
-        buyers = {name for name in figure.entities if name.startswith("customer:")}
-        if buyers and figure.derived and not buyers & (names | inherited):
-            return False
-        return not (orders and not mine and figure.traits & {"largest", "smallest"})
+    @staticmethod
+    def _paired(said: Sentence, number: Number, mentions: Sequence[Mention]) -> Mention | None:
+        """ "#7 and #8 came to $5 and $6": as many numbers as names, all behind or before them, go in order."""
+        numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None)]
+        if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
+            return None
+        if mentions[-1].end <= numbers[0].start or numbers[-1].end <= mentions[0].start:
+            return mentions[numbers.index(number)]
+        return None
+
+    def _mentions(self, said: Sentence) -> dict[str, list[Mention]]:
+        """Names by kind, in order."""
+        found: dict[str, list[Mention]] = {}
+        for mention in said.names:
+            for kind in {key.partition(":")[0] for key in _keys(mention)}:
+                found.setdefault(kind, []).append(mention)
+        for o in said.orders:
+            key = frozenset({f"order:{o.value}"})
+            found.setdefault("order", []).append(Mention(o.start, o.end, o.text, "name", key))
+        return found
+
+    def _distance(self, figure: Figure, said: "_Description", limit: float) -> float:
+        """How far the figure is from what was said: 0 if it is just that, MOST if it cannot be meant."""
+        traits, entities = figure.traits, figure.entities
+        if not self._is_fresh(said.sentence, figure):
+            return MOST
+        distance = 0.0
+        # whose it is
+        matched = False
+        for kind, keys, sure in said.names:
+            if entities and entities & keys:
+                matched = True
+            elif kind in figure.kinds:
+                if sure == 3:
+                    return MOST
+                distance += MISMATCH[sure]
+            else:
+                distance += MISSING[sure]
+        named = {kind for kind, _, _ in said.names}
+        for kind in figure.kinds:
+            if kind not in named:
+                distance += self._unsaid_name(figure, kind, matched, said)
+        if distance >= limit:
+            return MOST
+        # what it is
+        lacking = said.required - traits
+        if lacking:
+            lacking -= {"average"} if "daily" in traits else NOTHING
+            if matched:
+                lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
+            if lacking & STRICT or ("price" in lacking and said.money):
+                return MOST
+            if ("stock" in lacking and "sold" in traits) or ("sold" in lacking and "stock" in traits):
+                return MOST
+            distance += 0.5 * len(lacking & {"stock", "sold"})
+        for trait in traits & UNSAID:
+            if trait not in said.near and not (trait == "average" and "daily" in said.near):
+                known = trait in said.wide or (trait == "price" and matched)
+                distance += 0.5 if known else 1.0 if trait in said.before else 2.0
+        if not matched:
+            distance += len(said.expected - traits - said.required)
+            if "loose" in said.near and not traits & VAGUE["loose"]:
+                distance += 1.0
+        if said.nouns and not said.sure and not said.money and not said.nouns & figure.subjects:
+            distance += 1.0
+        if said.money and "revenue" in said.near and not traits & {"revenue", *STATISTICS} and not matched:
+            distance += 1.0
+        if figure.partial and "recent" not in said.wide:
+            distance += 0.5 if "recent" in said.before or matched else 1.5
+        if distance >= limit:
+            return MOST
+        return distance + self._time_distance(figure, said)
+
+    def _unsaid_name(self, figure: Figure, kind: str, matched: bool, said: "_Description") -> float:
+        """What it costs that a figure is somebody's who is not named."""
+        if kind == "date":
+            return 0.0
+        if matched:
+            if kind == "order" and figure.currency is None:
+                return 1.0
+            only_product = kind == "order" and not any(k in ("customer", "order") for k, _, _ in said.names)
+            return 1.5 if only_product else 0.0
+        if kind in self._kinds:
+            return 0.5
+        single = _SINGLE_ORDER if kind == "order" else _SINGLE
+        return 1.0 if single.search(said.sentence.masked) else 2.0
+
+    def _time_distance(self, figure: Figure, said: "_Description") -> float:
+        period, spans = figure.period, said.spans or said.front
+        days = [name.removeprefix("date:") for name in figure.entities if name.startswith("date:")]
+        if len(days) == 2:  # a change from one day to another
+            ok = not said.spans or any(start.isoformat() in days for start, end in said.spans if start == end)
+            return 0.0 if ok else MOST
+        if period is None:
+            return self._undated(figure, said)
+        if not spans:
+            if any(_near(span, period) for span in self._spans):
+                return 0.0
+            length = (period[1] - period[0]).days
+            return 0.5 if length > 8 else 1.0 if length else 0.5 if days and self._day_word(said.sentence) else 2.0
+        matching = [span for span in spans if _near(span, period)]
+        if matching:  # of a day and a longer time, the day is meant
+            return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
+        if EVER in spans:
+            return 0.0 if self._grounds.complete_history else MOST
+        dates = said.sentence.dates
+        if len(dates) == 2:  # from … to …
+            edges = [span for date_ in dates for span in self._ranges(date_, said.sentence)]
+            if period[0] in {start for start, _ in edges} and period[1] in {end for _, end in edges}:
+                return 0.0
+        return MOST
+
+    def _undated(self, figure: Figure, said: "_Description") -> float:
+        """A figure as things stand, or of a list, where a time is named."""
+        own, today = said.spans, (self._today, self._today)
+        if not own:
+            return 1.0 if figure.derived and said.front and today not in said.front else 0.0
+        if today in own and not figure.derived:
+            return 0.0
+        if EVER in own:
+            return 0.0 if "customer" in figure.subjects or not figure.derived else 1.0
+        if figure.entities:
+            return 0.0 if said.sentence.dates else 0.5
+        if figure.traits & {"open", "unfulfilled"} and any(_near(s, w) for s in own for w in self._grounds.windows):
+            return 0.0
+        return 1.5 if figure.partial else MOST
 
     def _is_fresh(self, said: Sentence, figure: Figure) -> bool:
+        if not figure.old and not figure.aged:
+            return True
         if figure.old == "earlier":
             return _BEFORE.search(said.plain) is not None
         if self._is_current and not self._age_is_told:
@@ -715,50 +779,8 @@ class _Judge:
                 continue
         return found
 
-    def _same_period(self, said: Sentence, figure: Figure, own: list[Range], front: list[Range]) -> bool:
-        spans = own or front
-        period = figure.period
-        days = [name.removeprefix("date:") for name in figure.entities if name.startswith("date:")]
-        if len(days) == 2:  # a change from one day to another
-            return not own or any(start.isoformat() in days for start, end in own if start == end)
-        if period is None:
-            current = (self._today, self._today)
-            if not own or ("customer" not in figure.subjects and EVER in own) or current in own:
-                return not figure.derived or not spans or current in own
-            if EVER in own:
-                return True
-            return (
-                "order" in figure.subjects
-                and bool(figure.traits & {"open", "unfulfilled"})
-                and any(_near(span, window) for span in own for window in self._grounds.windows)
-            ) or (bool(figure.entities) and bool(said.dates))
-        if not spans:
-            if period[0] != period[1]:
-                return not self._is_of_the_week(figure) or bool(self._spans) or not self._has_rival(figure)
-            return any(_near(span, period) for span in self._spans) or (bool(figure.entities) and self._day_word(said))
-        if any(_near(span, period) for span in spans):
-            return True
-        if EVER in spans:
-            return self._grounds.complete_history
-        if len(spans) == 2 * len(said.dates) or len(said.dates) == 2:  # from … to …
-            edges = [span for date_ in said.dates for span in self._ranges(date_, said)]
-            return period[0] in {start for start, _ in edges} and period[1] in {end for _, end in edges}
-        return False
-
     def _day_word(self, said: Sentence) -> bool:
         return re.search(r"\b(?:day|\w*tag)\b", said.plain) is not None
-
-    def _is_of_the_week(self, figure: Figure) -> bool:
-        return figure.period is not None and (figure.period[1] - figure.period[0]).days <= 8
-
-    def _has_rival(self, figure: Figure) -> bool:
-        """Whether the same is known of another period, so that leaving the period out misleads."""
-        return any(
-            other.period != figure.period and not other.derived and other.subjects == figure.subjects
-            and other.currency == figure.currency and other.traits & STRICT == figure.traits & STRICT
-            and not other.entities and other.value != figure.value
-            for other in self._grounds.figures
-        )  # fmt: skip
 
     # what was written, and what follows from other numbers
 
@@ -817,7 +839,7 @@ class _Judge:
 
     def _moments(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         moments = self._grounds.moments
-        names, _ = self._named(said, Number(0, 0, "", ()), 0, len(said.plain))
+        names = frozenset(key for mentions in self._mentions(said).values() for each in mentions for key in _keys(each))
         if _ADVICE.search(said.plain) and not names:
             return
         for when in said.dates:
@@ -1140,7 +1162,12 @@ def _kinds(subject: Mention) -> frozenset[str]:
     """What the noun may stand for."""
     if subject.kind == "unit" and subject.text.endswith(("mal", "times", "twice")):
         return frozenset({"unit", "order"})
-    return frozenset({subject.kind})
+    return MEANT.get(subject.kind) or frozenset({subject.kind})
+
+
+MEANT = {"sale": frozenset({"order", "money", "unit"}), "item": frozenset({"item", "unit", "product"}),
+         "money": frozenset({"money", "order", "unit"}), "unit": frozenset({"unit", "item"}),
+         "product": frozenset({"product", "item"})}  # fmt: skip
 
 
 def _keys(mention: Mention) -> frozenset[str]:

@@ -20,6 +20,8 @@ NOTHING: frozenset[str] = frozenset()
 SKIPPED = frozenset(
     "id sku image_url success data_type cached error_code retry_after description remedy code domain website plan orders_not_shown customer_orders".split()
 )
+BUYERS = frozenset({"guest", "first_time", "returning"})
+"""Kinds of orders that are named by who bought."""
 AN_HOUR = timedelta(hours=1)
 UNPAID = frozenset({"PENDING", "AUTHORIZED", "PARTIALLY_PAID", "EXPIRED"})
 KINDS = (
@@ -54,6 +56,8 @@ class Figure:
     """Why it is not current: "stale" (Shopify gave nothing newer), "earlier" (a fresher one of its kind is there)."""
     aged: bool = False
     """Whether it was read over an hour ago."""
+    kinds: frozenset[str] = NOTHING
+    """Of its entities: order, customer, product, date."""
 
 
 @dataclass(slots=True)
@@ -145,6 +149,8 @@ class Grounds:
         for sentence in grounds.written:
             grounds.order_names |= {str(order.value) for order in sentence.orders}
         for figure in grounds.figures:
+            if figure.entities:
+                figure.kinds = frozenset(name.partition(":")[0] for name in figure.entities)
             grounds.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
             kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
             grounds.by_kind.setdefault(kind, []).append(figure)
@@ -416,6 +422,8 @@ class _Reader:
         for kind in _decidable(rows):
             among = orders if kind in ("test", "cancelled") else real
             count(sum(kind in kinds for _, kinds in among), kind)
+            if kind in BUYERS:
+                count(sum(kind in kinds for _, kinds in among), kind, subject="customer")
         buyers: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         kinds_of: dict[str, frozenset[str]] = {}
         for row, kinds in real:
@@ -550,6 +558,8 @@ class _Reader:
         trait = {"sum": "revenue", "average": "average", "median": "median", "minimum": "smallest", "maximum": "largest",
                  "per_day": "daily", "top": "revenue"}.get(metric)  # fmt: skip
         traits = frozenset(filter(None, (trait, data.get("where"))))
+        if traits & BUYERS:
+            subject |= {"customer"}
         traits |= {"average"} if trait == "daily" else NOTHING
         traits |= {"net"} if data.get("of") == "current_total" else NOTHING
         if data.get("of") in ("quantity", "current_quantity"):
