@@ -79,7 +79,7 @@ class Sentence:
     plain: str = ""
     """In lower case."""
     masked: str = ""
-    """In lower case, with · in place of names, dates and the like."""
+    """In lower case, with \ue000 in place of names, dates and the like."""
     cased: str = ""
     """The same in the case it was written in."""
     numbers: list[Number] = field(default_factory=list)
@@ -173,12 +173,12 @@ _DIGITS = (
 )
 _NUMBER = re.compile(
     rf"(?:(?<![^\W\d_])(?P<before>(?i:{_CURRENCY})|(?:{_CODE})(?![^\W\d_])|(?i:kr|fr|sfr|rs)\b\.?)\s?)?"
-    rf"(?<![\w.,·])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
+    rf"(?<![\w.,\ue000])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
     r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
     r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?"
     rf"(?:[\s\u00a0\u202f]?(?:(?P<percent>%|(?i:percent(?:age points?)?|per cent|prozent(?:punkte)?|pct)\b)"
     rf"|(?P<after>{_CURRENCY}|(?:{_CODE})(?![^\W\d_])|(?i:{_MONEY_WORD})(?i:s|es)?(?![^\W\d_])\.?)))?"
-    rf"|(?P<word_currency>{_CURRENCY})?(?<![\w·-])(?P<word>[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?)(?![\w-])"
+    rf"|(?P<word_currency>{_CURRENCY})?(?<![\w\ue000-])(?P<word>[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?)(?![\w-])"
 )
 _ABOUT = (
     r"about|around|roughly|approximately|approx\.?|some|circa|ca\.?|~|≈|close to|nearly|almost|etwa|rund|ungefähr|zirka"
@@ -258,8 +258,16 @@ def _numbers(text: str) -> list[Number]:
         if found and number.start < found[-1].end:
             continue
         number.how = "over" if match["plus"] else _how(text[: number.start], text[number.end :])
+        if number.how in ("over", "under") and not _is_round(number):  # "eine Bestellung über 84,10 €"
+            number.how = "exact"
         found.append(number)
     return found
+
+
+def _is_round(number: Number) -> bool:
+    """Whether it has at most two digits that are not zero at its end."""
+    value = number.readings[0][0]
+    return value < 100 and value == int(value) or len(f"{value:.4f}".rstrip("0").rstrip(".").rstrip("0").replace(".", "")) <= 2
 
 
 def _in_letters(text: str, match: re.Match[str]) -> Number | None:
@@ -322,13 +330,14 @@ _PERIOD = at_words(
     r"(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus)\s)?(?:the\s|den\s|der\s|die\s)?"
     r"(?:last|past|previous|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r""
+    r"|(?:in |over |\()?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?)\b(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you))"
     r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range))\b"
-    r"|(?P<word>as of (?:today|now)|(?:your|the past|ihre|deine|die|der) (?:week|woche)(?! (?:before|davor))|today so far|today|yesterday|(?:this|the current|the) (?:week|month|year)"
+    r"|(?P<word>as of (?:today|now)|(?:your|the past|ihre|deine|die|der) (?:week|woche)(?! (?:before|davor))|today so far|today|yesterday|(?<!\w)(?:week|woche|weekly|wöchentlich)(?=:)|(?:this|the current|the) (?:week|month|year)"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
-    r"|this quarter|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
+    r"|this quarter|mtd|month to date|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|heute|gestern|vorgestern|jemals|(?:in )?diese[rnm]?s? (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
-    r"|(?P<since>since|seit|ab)\s(?:(?:the|dem|der)\s)?(?=·)"
+    r"|(?P<since>since|seit|ab)\s(?:(?:the|dem|der)\s)?(?=\ue000)"
     r"|(?:on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
     r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?)\b",
 )  # fmt: skip
@@ -411,7 +420,7 @@ _NOUNS = re.compile(
     r"|(?P<customer>customers?|buyers?|clients?|shoppers?|purchasers?|people|persons?|personen|leuten?|(?!sek|be)\w*kund(?:e|en|in|innen|schaft)|kunden\w*|kundschaft"
     r"|\w*käufer\w*|\w*besteller\w*|clientes?|clienti|klanten)"
     r"|(?P<product>products?|\w*produkte?[ns]?|produits?|productos?|prodott[io]|producten)"
-    r"|(?P<item>items?|\w*artikeln?|lines?|articles?|goods|waren?|position(?:s|en)?)"
+    r"|(?P<item>items?|\w*artikeln?|lines?|articles?|goods|ware|position(?:s|en)?)"
     r"|(?P<unit>units?|pieces?|pcs|pairs?|copies|quantit(?:y|ies)|stücke?n?|stückzahl\w*|stk|einheit(?:en)?|exemplare?n?|paare?|menge|unidades|unités|pezzi|stuks"
     r"|times|\w{2,6}mal|mal|twice)"
     r"|(?P<foreign>subscri(?:bers?|ptions?)|visitors?|visits?|sessions?|reviews?|suppliers?|followers?|employees?|members?"
@@ -434,24 +443,32 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "cancelled": r"cancel(?:l?ed|lations?)|storniert\w*|storno\w*|stornierung\w*|abgebrochen\w*",
         "test": r"tests?|test(?:bestell|auftr|k[aä]uf)\w*",
         "guest": r"guests?|gast|gäste\w*|gast\w+",
-        "first_time": r"first-time\w*|new(?:comers?)?|neu(?:e[nrsm]?)?|neu(?:kund|käufer)\w*|erst(?:käufer|besteller|kund)\w*|erstmals|erstmalig\w*",
+        "new": r"new|neu(?:e[nrsm]?)?",
+        "first_time": r"first-time\w*|newcomers?|neu(?:kund|käufer)\w*|erst(?:käufer|besteller|kund)\w*|erstmals|erstmalig\w*",
         "returning": r"return(?:ing|ed)|repeat\w*|regulars?|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
         "stock": r"inventory|stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|vorrat|verfügbar\w*|available|hand",
         "sold": r"sold|sell(?:s|ing|ers?)?|best-?sell\w*|\w*verkauf\w*|bestseller\w*|topseller\w*|abgesetzt|absatz\w*",
-        "average": r"averag\w*|avg|aov|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|typical(?:ly)?|apiece",
+        "average": r"averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|typical(?:ly)?|apiece",
         "median": r"median\w*|zentralwert\w*",
         "middle": r"middle|mean|mittlere\w*|mittel|hälfte|half",
-        "largest": r"maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*",
-        "smallest": r"minimum|min|smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*|geringste\w*",
+        "largest": r"höchstens|maximal|maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*",
+        "smallest": r"mindestens|minimal|minimum|min|smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*|geringste\w*",
         "price": r"pric(?:es?|ed|ing)|costs?|costing|\w*preise?s?n?|koste[tn]|priciest",
         "daily": r"daily|täglich\w*|tages(?:schnitt|durchschnitt|mittel)\w*",
         "revenue": r"revenue|sales|turnover|earn\w*|income|takings|proceeds|total(?:l?ing|l?ed|s)?|worth|combined|together|altogether|made|sum"
                    r"|\w*umsatz\w*|\w*umsätze\w*|erlös\w*|einnahmen|\w*gesamt\w*|insgesamt|zusammen|summe|summieren|belaufen|verdien\w*|eingenommen",
         "loose": r"wait(?:s|ing|ed)?|await(?:s|ing)?|needs?|needing|must|left|still|pending|outstanding|remaining|queue[ds]?|backlog|unprocessed|due|to-do|todo"
                  r"|wart(?:en|et|end\w*)|müssen|musst|muss|noch|liegen|ausstehend\w*|unbearbeitet\w*|unerledigt\w*|anstehend\w*|raus|fällig\w*|übrig",
-        "net": r"netto|net",
-        "recent": r"cases|fällen?|latest|newest|recent(?:ly)?|last|these|those|them|listed|shown|following|newest|neueste\w*|jüngste\w*|letzte\w*|diese[rnm]?|davon|darunter|folgende\w*"
-                  r"|aktuellste\w*|zuletzt|ihnen|denen|derer|gelistet\w*|gezeigt\w*|looked|betrachtet\w*|angesehen\w*|ausgewertet\w*",
+        "net": r"netto\w*|net",
+        "gross": r"brutto\w*|gross",
+        "discount": r"discounts?|rabatte?n?|nachl[aä]ss\w*",
+        "reversal": r"returns|reversals?|retouren|rückgaben|gutschriften",
+        "tax": r"tax(?:es)?|vat|steuern?|mwst|umsatzsteuer|mehrwertsteuer",
+        "postage": r"versandkosten|versandgebühren|porto|postage",
+        "previous": r"before|previous|prior|davor|vorher(?:ige[nrsm]?)?|zuvor|vor(?:ige[nrsm]?|woche|monats?|jahr(?:es)?|zeitraums?|periode|tag(?:es)?)|vergleichszeitraum\w*",
+        "these": r"these|those|them|diese[rnm]?|davon|darunter|ihnen|denen|derer",
+        "recent": r"cases|fällen?|latest|newest|recent(?:ly)?|last|listed|shown|following|newest|neueste\w*|jüngste\w*|letzte\w*|folgende\w*"
+                  r"|aktuellste\w*|zuletzt|gelistet\w*|gezeigt\w*|looked|betrachtet\w*|angesehen\w*|ausgewertet\w*",
     }.items()
 }  # fmt: skip
 """What a word says of a figure; `done`, `to_do`, `settled` and `unsettled` are decided by the words around."""
@@ -474,8 +491,8 @@ _NOT_YET = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _BREAK = re.compile(
-    r";(?=\s)|,(?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
-    r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
+    r";(?=\s)|,(?=\s)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
 )
 _URL = re.compile(
     r"https?://\S+|www\.\S+|\b[\w.+-]+@[\w-]+\.\w[\w.]*|\b[\w-]+(?:\.[\w-]+)*\.(?:com|de|net|org|io|shop|store|co|ch|at)\b\S*",
@@ -498,6 +515,8 @@ _RANK = re.compile(
 def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     """One sentence. `names`: what is known by name in lower case, and its keys ("product:…", "customer:…")."""
     plain = lowered(text)
+    if "**" in plain:
+        plain = plain.replace("**", "  ")
     sentence = Sentence(text, plain)
     masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain
     masked = _named(sentence, masked, names)
@@ -521,7 +540,7 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         for other in (_PHONE, _LIST_MARK, _RANK):
             masked = other.sub(_mask, masked)
     sentence.masked = masked
-    sentence.cased = text if masked == plain else "".join(map(_as_masked, text, masked))
+    sentence.cased = text if masked == text.lower() else "".join(map(_as_masked, text, masked))
     sentence.numbers = _numbers(sentence.cased)
     _words(sentence)
     breaks = (m.start() for m in _BREAK.finditer(masked))
@@ -541,6 +560,9 @@ def _words(sentence: Sentence) -> None:
                 continue
             if trait in _DECIDED:
                 trait = _decided(masked, found, trait)
+            elif trait == "new" and _NEW_THING.match(masked, found.end()):
+                continue
+            trait = "first_time" if trait == "new" else trait
             sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
     if any(sign in masked for sign in "×x"):
         sentence.subjects += [Mention(m.start(), m.end(), m[0], "unit") for m in _TIMES.finditer(masked)]
@@ -561,13 +583,16 @@ def _is_left_out(masked: str, found: re.Match[str]) -> bool:
     return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
 
 
-_DECIDED = {"done": ("unfulfilled", "fulfilled"), "to_do": ("unfulfilled", "unfulfilled"),
+_NEW_THING = re.compile(r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung|\w*auftr|sales?|purchases?|products?|\w*produkt|items?|artikel|reviews?)")
+_DECIDED = {"done": ("unfulfilled", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose")}  # fmt: skip
 
 
 def _decided(masked: str, found: re.Match[str], trait: str) -> str:
     """Whether it is done, by the words around: "8 are not yet shipped", "still to be paid"."""
     not_yet, done = _DECIDED[trait]
+    if trait == "to_do" and re.search(r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]):
+        return not_yet
     if found[0].startswith("un"):
         return not_yet
     before = re.split(r"[,;:.()]|\b(?:and|but|und|aber)\b", masked[max(0, found.start() - 45) : found.start()])[-1]
@@ -591,11 +616,11 @@ def lowered(text: str) -> str:
 
 
 def _mask(found: re.Match[str]) -> str:
-    return "·" * len(found[0])
+    return "\ue000" * len(found[0])
 
 
 def _as_masked(letter: str, masked: str) -> str:
-    return masked if masked == "·" else letter
+    return masked if masked == "\ue000" else letter
 
 
 def _named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) -> str:
@@ -628,6 +653,8 @@ def _period(found: re.Match[str]) -> tuple[str, object] | None:
     if found["n1"]:
         number = _count(found["n1"])
         return None if number is None else (_unit(found["u1"]), number)
+    if found["bare"]:
+        return "day", _count(found["bare"]) or 0
     if found["hyphen"]:
         return "day", int(found["hyphen"])
     if found["since"]:
@@ -641,7 +668,7 @@ def _period(found: re.Match[str]) -> tuple[str, object] | None:
 
 def _without(text: str, mentions: list[Mention]) -> str:
     for mention in mentions:
-        text = text[: mention.start] + "·" * (mention.end - mention.start) + text[mention.end :]
+        text = text[: mention.start] + "\ue000" * (mention.end - mention.start) + text[mention.end :]
     return text
 
 

@@ -32,10 +32,12 @@ from workers.agent.grounds import NOTHING, Figure, Grounds, Range, fits
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
 """What changes a figure's meaning: said right beside a number, it must be true of its figure."""
-UNSAID = STRICT | {"largest", "smallest", "price", "daily", "net"}
+OF_SALES = frozenset({"net", "gross", "discount", "reversal", "tax", "postage"})
+UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous"}
 """What should be said of a figure that it is true of."""
 STATISTICS = frozenset({"average", "median", "daily", "largest", "smallest", "price", "net"})
-VAGUE = {"loose": {"open", "unfulfilled", "unpaid"}, "middle": {"average", "median"}}
+VAGUE = {"loose": frozenset({"open", "unfulfilled", "unpaid"}), "middle": frozenset({"average", "median"}),
+         "shipping": frozenset({"unfulfilled", "fulfilled", "postage"})}  # fmt: skip
 MOST = 4.0
 """The distance at which a figure is not what was said."""
 MISMATCH, MISSING = (1.0, 2.0, 2.0, MOST), (0.0, 0.5, 1.0, 2.0)
@@ -58,7 +60,7 @@ class _Description:
     nouns: frozenset[str]
     sure: bool
     """Whether a noun of its own is there, by which figures were chosen."""
-    names: list[tuple[str, frozenset[str], int]]
+    names: list[tuple[str, frozenset[str], int, bool]]
     spans: list[Range]
     front: list[Range]
     sentence: Sentence
@@ -119,6 +121,7 @@ _ADVICE = re.compile(
     r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
 )
 _TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
+_TOLD = re.compile(r"\b(?:did you know|have you seen|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b")
 _OWNED = re.compile(
     r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
 )
@@ -187,17 +190,19 @@ _ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b")
 _SINGLE_ORDER = at_words(
     r"(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
 )
+STATUSES = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"})
+_DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 _BESIDE = re.compile(r"\s*\(\W*")
 _TREND = at_words(
     r"(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
-    r"\s(?:[\w·]+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
+    r"\s(?:[\w\ue000]+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
     r"|gestiegen|steigt|steigen|gewachsen|wächst|wachsen|zugenommen|zugelegt|verdoppelt|nehmen zu|nimmt zu|gehen hoch|im plus|besser als))"
     r"|(?P<down>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
-    r"\s(?:[\w·]+\s){0,6}?(?:fell|fallen|falling|dropp(?:ed|ing)|declin(?:ed|ing)|decreas(?:ed|ing)|down|shr[aiu]nk\w*|slow(?:ed|ing)(?: down)?|halved|plummet\w+|trending down\w*|slump\w+"
+    r"\s(?:[\w\ue000]+\s){0,6}?(?:fell|fallen|falling|dropp(?:ed|ing)|declin(?:ed|ing)|decreas(?:ed|ing)|down|shr[aiu]nk\w*|slow(?:ed|ing)(?: down)?|halved|plummet\w+|trending down\w*|slump\w+"
     r"|gesunken|sinkt|sinken|gefallen|fällt|zurückgegangen|geschrumpft|schrumpft|abgenommen|eingebrochen|nehmen ab|nimmt ab|im minus|schlechter als|rückläufig))"
-    r"|(?P<more>(?:more|better|higher|stronger|mehr|besser|höher|stärker)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
-    r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
+    r"|(?P<more>(?:more|better|higher|stronger|mehr|besser|höher|stärker)\s(?:[\w\ue000]+\s){0,4}?(?:than|als)\s(?:[\w\ue000]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
+    r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:[\w\ue000]+\s){0,4}?(?:than|als)\s(?:[\w\ue000]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
     r"|(?P<noun>(?:is|are|was|were) (?:up|down) (?:by )?(?:about |roughly )?\d|(?:upward|downward|positive|negative|growing|rising|falling|clear|strong|steady)\s(?:\w+\s)?trend|(?:strong|steady|clear|healthy|solid) growth|growth of|(?:an?|the) (?:increase|rise|jump|drop|decline|decrease|growth|uptick|dip|fall) (?:of|in|from|compared)"
     r"|(?:aufwärts|abwärts)trend|wachstum von|(?:ein|einen|der) (?:anstieg|rückgang|zuwachs|einbruch) (?:von|um|bei|der)|(?:starkes|klares|solides|deutliches) wachstum))",
 )
@@ -211,8 +216,8 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
         (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
         (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
         (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
-        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|·)", ("order total",), "order", True),
-        (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|·|#)", ("order total",), "order", False),
+        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|\ue000)", ("order total",), "order", True),
+        (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|\ue000|#)", ("order total",), "order", False),
         (r"\b(?:newest|latest|most recent|last|neueste\w*|letzte|jüngste\w*)\s(?:order|purchase|one|bestellung)\b(?! (?:number )?\d)", ("newest",), "order", True),
         (r"\b(?:oldest|first|earliest|älteste\w*|erste|früheste\w*)\s(?:order|bestellung)\s(?:shown|listed|here|in the list|of these|in der liste)", ("newest",), "order", False),
         (r"\b(?:busiest|best|strongest|top|biggest)\s(?:\w+ )?day|\b(?:stärkste|beste|umsatzstärkste)\w* (?:\w*tag)|\bam meisten los|\bmost orders (?:came|were placed|on)|\bmeisten bestellungen", ("day orders", "day totals"), "date", True),
@@ -230,7 +235,7 @@ _NAMED = re.compile(
     rf"|\b(?:Tarif|Paket|plan)\s[“„\"]?(?P<tariff>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})"
     rf"|^(?P<label>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[\w'’&-]+){{1,4}})(?=:\s\D{{0,3}}\d+ (?:units|pieces|Stück|×|x\b))"
     rf"|(?P<acts>{_NAME}{{1,3}})(?=\s(?:(?:has|have|had|just|is|was|hat|ist|war)\s)?(?:\w+\s)?(?:(?<=has )|(?<=have )|(?<=had )|(?<=hat )|ordered|bought|purchased|placed|spent|bestellte?|gekauft|kaufte|bestellt|is your|is the|was your|was the|ist Ihr|ist dein|ist der|ist die|sold|sells|verkauft|returned|paid|has \d|hat \d))"
-    rf"|(?<=[\w·,“„\"(]\s)(?P<amid>{_NAME}{{1,4}})|^(?P<first>{_NAME}{{1,4}})(?=\s(?:is|has|costs?|kostet|ist|hat|war|was|leads|starts|stands|steht|führt|sells?)\b)"
+    rf"|(?<=[\w\ue000,“„\"(]\s)(?P<amid>{_NAME}{{1,4}})|^(?P<first>{_NAME}{{1,4}})(?=\s(?:is|has|costs?|kostet|ist|hat|war|was|leads|starts|stands|steht|führt|sells?)\b)"
     rf"|(?P<is>(?:best[- ]?seller|best[- ]selling (?:product|item)|top product|most popular (?:product|item)|best(?:er|e)? (?:customer|buyer|Kunde|Kundin)|top customer|Topseller|Bestseller|beliebteste\w* Produkt|meistverkaufte\w* (?:Produkt|Artikel))\s(?:\w+\s){{0,4}}?(?:is|was|are|ist|war|sind)\s(?:the |der |die |das |currently |aktuell )?)(?P<what>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,4}})"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
@@ -260,6 +265,9 @@ class _Judge:
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
         self._last_place: tuple[Number, tuple[int, int]] | None = None
+        self._heading: Sentence | None = None
+        self._columns: list[tuple[int, Sentence]] = []
+        """The head of the table that is being read: where each column's begins."""
         self._topic: frozenset[str] = NOTHING
         """What was said of figures before."""
         self._sure: list[Number] = []
@@ -285,7 +293,7 @@ class _Judge:
                 bad.append(number.text)
         for found, ok in (*self._orders(said), *self._moments(said), *self._nones(said), *self._alls(said),
                           *self._names(said), *self._superlatives(said), *self._trends(said), *self._comparisons(said),
-                          *self._relations(said)):  # fmt: skip
+                          *self._relations(said), *self._statuses(said)):  # fmt: skip
             good += ok
             bad += [] if ok else [found]
         for period in said.periods:
@@ -295,7 +303,30 @@ class _Judge:
         self._sure = [number for number in sure if number in said.numbers]
         self._topic |= frozenset(trait.kind for trait in said.traits)
         self._kinds = {key.partition(":")[0] for name in said.names for key in name.value or ()}  # type: ignore[attr-defined]
+        self._read_layout(said)
         return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
+
+    def _read_layout(self, said: Sentence) -> None:
+        """What a heading or the head of a table says holds for the lines below it."""
+        plain = said.plain.strip(" \n*_")
+        if plain.startswith("|"):
+            if not self._columns:
+                cells = said.text.split("|")
+                self._columns = [(place, parse(cell, self._grounds.names)) for place, cell in enumerate(cells)]
+            return
+        self._columns = []
+        is_item = re.match(r"\s*(?:[-*•–]|\d{1,2}[.)])\s", said.text) is not None
+        if said.text.endswith("\n") and not is_item and (plain.endswith(":") or not said.numbers) or plain.startswith("#"):
+            self._heading = said
+        elif not is_item or said.text.endswith("\n\n"):
+            self._heading = None
+
+    def _above(self, said: Sentence, number: Number) -> list[Sentence]:
+        """The heading, and the head of the number's column."""
+        found = [] if self._heading is None else [self._heading]
+        if self._columns and said.plain.lstrip().startswith("|"):
+            found += [head for place, head in self._columns if place == said.text.count("|", 0, number.start)]
+        return found
 
     # numbers
 
@@ -332,7 +363,10 @@ class _Judge:
         clause = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
         if _HYPOTHETICAL.search(clause):
             return _OWNED.search(before) is not None and about_store
-        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or said.plain.rstrip().endswith("?"):
+        asks = said.masked[number.end :].rstrip().endswith("?") and not _TOLD.search(said.masked[: number.start])
+        if asks and not re.search(r"[:?]\s", said.masked[number.end :]) and not (said.orders or said.names):
+            return owned or bool(said.periods and about_store)
+        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]):
             return owned if number.currencies or number.percent or not about_store else True
         is_stated = owned or re.search(r"[:=]\s*$", before) is not None
         if not is_count and not is_stated and (_ADVICE.search(said.masked) or _HYPOTHETICAL.search(said.masked)):
@@ -347,8 +381,9 @@ class _Judge:
         behind = whole.end if whole is not None else number.end
         before = [end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start]
         left = max(before, default=0)
-        if said.masked[left : left + 1] == "(" and not said.masked[left + 1 : number.start].strip(" $€£"):
-            left = max((end for end in before if end < left), default=0)  # "customers (83)"
+        if said.plain.lstrip().startswith("|"):  # a row: what its first cells say holds for all
+            rights = [n.start for n in said.numbers if n.start >= number.end]
+            return 0, min(rights, default=len(said.masked))
         rights = (start for start in (*said.breaks, *(n.start for n in said.numbers)) if start >= behind)
         right = min(rights, default=len(said.masked))
         if part is not None:  # what is said behind it is said of the part
@@ -405,6 +440,7 @@ class _Judge:
                 if between.count(" ") <= 6 and not _BETWEEN.search(between):
                     return _kinds(subject)
                 break
+        left = self._lead(said, number, left)
         before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
         if before and not _ACTS.search(said.masked[before[-1].end : number.start]):
             return _kinds(before[-1])
@@ -416,18 +452,20 @@ class _Judge:
         if not mine:
             return False
         around = self._description(said, number, left, right, subjects)
-        best = MOST
+        best, nearest = MOST, None
         for figure in mine:
             if figure.at_least and number.how != "over":
                 continue
-            best = min(best, self._distance(figure, around, best))
-            if best <= 0:
+            distance = self._distance(figure, around, best)
+            if distance <= 0:
                 return True
-        if best >= MOST:
+            if distance < best:
+                best, nearest = distance, figure
+        if nearest is None:
             return False
         return not any(
             self._distance(figure, around, best) < best and not fits(number, figure.value)
-            for figure in self._rivals(number, subjects)
+            for figure in self._rivals(number, subjects or nearest.subjects)
         )
 
     def _candidates(self, number: Number) -> Iterable[Figure]:
@@ -465,22 +503,37 @@ class _Judge:
         near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper} - own
         wide = {t.kind for t in said.traits}
         nouns = {kind for s in said.subjects if lower <= s.start and s.end <= upper for kind in _kinds(s)}
+        spans, front = self._period(said, number, left, right)
+        for above in self._above(said, number):
+            near |= {t.kind for t in above.traits}
+            nouns |= {kind for s in above.subjects for kind in _kinds(s)}
+            front = front or [span for period in (*above.periods, *above.dates) for span in self._ranges(period, above)]
         if not own and not near and not nouns and not subjects:  # "3 against 5"
             near, nouns = wide, {kind for s in said.subjects for kind in _kinds(s)}
-        lacking = (near & STRICT) | required
+        lacking = (near & (STRICT | OF_SALES | ({"previous"} if self._grounds.has_previous else NOTHING))) | required
         near = near | own
+        wide |= near
+        if self._of_which(said, number)[1] is not None and not subjects:  # "5 of 10 cases"
+            nouns = set()
         if _RANGE.search(said.masked):
             near |= {"largest", "smallest"}
         if "middle" in near:
             near |= VAGUE["middle"]
-        if "loose" in near:
-            wide |= VAGUE["loose"]
-        spans, front = self._period(said, number, left, right)
+        for vague in ("loose", "shipping"):
+            if vague in near:
+                wide |= VAGUE[vague]
         return _Description(
-            required, frozenset(lacking), frozenset(near), frozenset(wide), self._topic, subjects or frozenset(nouns) or self._subjects,
-            bool(subjects), self._names_of(said, number, (left, right), (lower, upper)), spans, front, said,
+            required, frozenset(lacking), frozenset(near), frozenset(wide), self._topic, subjects or frozenset(nouns) or (NOTHING if self._of_which(said, number)[1] else self._subjects),
+            bool(subjects), self._names_of(said, number, (self._lead(said, number, left), right), (lower, upper)), spans, front, said,
             number.currencies is not None,
         )  # fmt: skip
+
+    @staticmethod
+    def _lead(said: Sentence, number: Number, left: int) -> int:
+        """ "Customers (83)": what stands before the bracket belongs to the number."""
+        if said.masked[left : left + 1] != "(" or said.masked[left + 1 : number.start].strip(" $€£"):
+            return left
+        return max((n.end for n in said.numbers if n.end <= left), default=max((b for b in said.breaks if b < left), default=0))
 
     def _neighbours(self, said: Sentence, number: Number, left: int, right: int) -> tuple[int, int]:
         """Where what belongs to the numbers before and after it ends and begins."""
@@ -490,6 +543,8 @@ class _Judge:
         if before and part is None:
             lower = max(lower, min((b for b in said.breaks if lower <= b <= number.start), default=lower))
         upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
+        if upper < len(said.masked):
+            upper = max((b for b in said.breaks if right <= b <= upper), default=upper)
         return min(lower, left), right if part is not None else max(upper, right)
 
     def _traits(
@@ -514,12 +569,14 @@ class _Judge:
 
     def _names_of(
         self, said: Sentence, number: Number, own: tuple[int, int], near: tuple[int, int]
-    ) -> list[tuple[str, frozenset[str], int]]:
-        """Of whom it is said, by kind: the keys, and how sure: 3 right beside it, 2 near, 1 before, 0 after."""
-        found: list[tuple[str, frozenset[str], int]] = []
+    ) -> list[tuple[str, frozenset[str], int, bool]]:
+        """Of whom it is said, by kind: the keys, how sure (3 right beside it, 2 near, 1 before, 0 after), and whether
+        nobody else of the kind is named.
+        """
+        found: list[tuple[str, frozenset[str], int, bool]] = []
         for kind, mentions in self._mentions(said).items():
             if paired := self._paired(said, number, mentions):
-                found.append((kind, _keys(paired), 3))
+                found.append((kind, _keys(paired), 3, False))
                 continue
             nearest, sure, best = None, -1, 0.0
             for mention in mentions:
@@ -537,7 +594,7 @@ class _Judge:
                 if rank > sure or (rank == sure and gap < best):
                     nearest, sure, best = mention, rank, gap
             if nearest is not None:
-                found.append((kind, _keys(nearest), sure))
+                found.append((kind, _keys(nearest), sure, len(mentions) == 1 or kind == "order" and len(said.orders) == 1))
         return found
 
     @staticmethod
@@ -569,16 +626,16 @@ class _Judge:
         distance = 0.0
         # whose it is
         matched = False
-        for kind, keys, sure in said.names:
+        for kind, keys, sure, only in said.names:
             if entities and entities & keys:
                 matched = True
             elif kind in figure.kinds:
-                if sure == 3:
+                if sure == 3 or (only and sure):
                     return MOST
                 distance += MISMATCH[sure]
             else:
                 distance += MISSING[sure]
-        named = {kind for kind, _, _ in said.names}
+        named = {kind for kind, _, _, _ in said.names}
         for kind in figure.kinds:
             if kind not in named:
                 distance += self._unsaid_name(figure, kind, matched, said)
@@ -595,20 +652,22 @@ class _Judge:
             if ("stock" in lacking and "sold" in traits) or ("sold" in lacking and "stock" in traits):
                 return MOST
             distance += 0.5 * len(lacking & {"stock", "sold"})
-        for trait in traits & UNSAID:
+        unsaid = traits & UNSAID
+        if "price" in unsaid:  # from, up to
+            unsaid -= {"largest", "smallest"}
+        for trait in unsaid:
             if trait not in said.near and not (trait == "average" and "daily" in said.near):
-                known = trait in said.wide or (trait == "price" and matched)
+                known = trait in said.wide or (trait in ("price", "stock") and matched)
                 distance += 0.5 if known else 1.0 if trait in said.before else 2.0
         if not matched:
             distance += len(said.expected - traits - said.required)
-            if "loose" in said.near and not traits & VAGUE["loose"]:
-                distance += 1.0
+            distance += sum(vague in said.near and not traits & meant for vague, meant in VAGUE.items())
         if said.nouns and not said.sure and not said.money and not said.nouns & figure.subjects:
             distance += 1.0
         if said.money and "revenue" in said.near and not traits & {"revenue", *STATISTICS} and not matched:
             distance += 1.0
         if figure.partial and "recent" not in said.wide:
-            distance += 0.5 if "recent" in said.before or matched else 1.5
+            distance += 0.5 if "these" in said.near or "recent" in said.before else 1.5
         if distance >= limit:
             return MOST
         return distance + self._time_distance(figure, said)
@@ -620,7 +679,7 @@ class _Judge:
         if matched:
             if kind == "order" and figure.currency is None:
                 return 1.0
-            only_product = kind == "order" and not any(k in ("customer", "order") for k, _, _ in said.names)
+            only_product = kind == "order" and not any(k in ("customer", "order") for k, _, _, _ in said.names)
             return 1.5 if only_product else 0.0
         if kind in self._kinds:
             return 0.5
@@ -635,11 +694,16 @@ class _Judge:
             return 0.0 if ok else MOST
         if period is None:
             return self._undated(figure, said)
+        if "previous" in figure.traits and "previous" in said.near and not said.sentence.dates:
+            return 0.0
         if not spans:
             if any(_near(span, period) for span in self._spans):
                 return 0.0
+            late = [span for each in (*said.sentence.periods, *said.sentence.dates) for span in self._ranges(each, said.sentence)]
+            if any(_near(span, period) for span in late):
+                return 0.0
             length = (period[1] - period[0]).days
-            return 0.5 if length > 8 else 1.0 if length else 0.5 if days and self._day_word(said.sentence) else 2.0
+            return 0.25 if length > 8 else 0.75 if length else 0.5 if days and self._day_word(said.sentence) else 2.0
         matching = [span for span in spans if _near(span, period)]
         if matching:  # of a day and a longer time, the day is meant
             return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
@@ -793,7 +857,8 @@ class _Judge:
                     if not _same_number(number, other):
                         continue
                     theirs = {mention.kind for mention in sentence.subjects}
-                    if subjects and not is_asked and not subjects & theirs:
+                    is_count = number.currencies is None and not number.percent
+                    if not is_asked and not subjects & theirs and (subjects or (is_count and not said.periods)):
                         continue
                     before = said.plain[self._clause_start(said, number.start) : number.start]
                     if not is_asked or not self._is_decided(number, subjects) or _QUOTING.search(before):
@@ -948,7 +1013,7 @@ class _Judge:
                 name = " ".join(words) if len(words) > 1 else ""
             if {"Sie", "Ihr", "Ihre", "Ihnen", "Ihrem", "Ihren", "Du", "You", "Your"} & set(words):
                 continue
-            if not name or _KNOWN_NAMES.match(name) or "·" in name or any(map(_is_word, name.split())):
+            if not name or _KNOWN_NAMES.match(name) or "\ue000" in name or any(map(_is_word, name.split())):
                 continue
             if found["acts"] and found.start() == 0:
                 name = name if " " in name else ""
@@ -956,7 +1021,7 @@ class _Judge:
                 yield name, False
         for found in _QUOTED.finditer(said.text):
             name = found[1].strip(" .,!?…")
-            if re.fullmatch(r"[·\s.,!?]*", said.masked[found.start(1) : found.end(1)]):
+            if re.fullmatch(r"[\ue000\s.,!?]*", said.masked[found.start(1) : found.end(1)]):
                 continue
             if (
                 (_FACT.search(masked) or said.numbers)
@@ -999,6 +1064,37 @@ class _Judge:
             ):
                 ok = any(link & one.value and link & other.value for link in self._grounds.links)  # type: ignore[operator]
                 yield f"{one.text} … {other.text}", ok
+
+    def _statuses(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "#1120 has been shipped", "Anna is new": what is said of an order or a customer by name."""
+        mentions = [each for kind in ("order", "customer") for each in self._mentions(said).get(kind, ())]
+        if not mentions or not said.traits:
+            return
+        for trait in said.traits:
+            if trait.kind not in STATUSES or any(trait.start < m.end and m.start < trait.end for m in mentions):
+                continue
+            clause = said.masked[self._clause_start(said, trait.start) : self._clause_end(said, trait.end)]
+            if _UNSURE.search(clause) or _HYPOTHETICAL.search(clause) or _ADVICE.search(clause):
+                continue
+            if any(n.currencies is None and not n.percent and abs(n.start - trait.start) < 30 for n in said.numbers):
+                continue  # it is said of a number
+            before = [m for m in mentions if m.end <= trait.start]
+            whose = before[-1] if before else mentions[0]
+            if before:  # "#1 and #2 are …"
+                end = before[-1].end
+                each = [m for m in before if self._clause_start(said, m.start) == self._clause_start(said, before[-1].start)]
+            else:
+                end, each = trait.end, [whose]
+            if len(said.masked[min(end, trait.start) : max(trait.start, whose.start)]) > 60:
+                continue
+            denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start]) is not None
+            for mention in each:
+                known = [told for key in _keys(mention) for told in self._grounds.statuses.get(key, ())]
+                decided = [trait.kind in has for could, has in known if trait.kind in could]
+                if decided and trait.kind not in ("unfulfilled", "unpaid", "fulfilled", "paid"):
+                    decided = [ok != denied for ok in decided]
+                if decided:
+                    yield f"{mention.text}: {trait.text}", any(decided)
 
     def _superlatives(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         if not _TOP.search(said.masked):
@@ -1105,7 +1201,7 @@ class _Judge:
             return
         pair = [n for n in said.numbers if n.how == "exact" and not n.percent]
         if len(pair) == len(said.numbers) == 2 and (pair[0].currencies is None) == (pair[1].currencies is None):
-            beside = re.search(r"[\d\w·%]\s$", said.masked[: found.start()])
+            beside = re.search(r"[\d\w\ue000%]\s$", said.masked[: found.start()])
             if pair[0].end != found.start() - 1 or beside is None:
                 one_value, other_value = pair[0].readings[0][0], pair[1].readings[0][0]
                 if one_value != other_value:

@@ -22,6 +22,12 @@ SKIPPED = frozenset(
 )
 BUYERS = frozenset({"guest", "first_time", "returning"})
 """Kinds of orders that are named by who bought."""
+SALES = {
+    "total_sales": frozenset({"revenue"}), "net_sales": frozenset({"revenue", "net"}),
+    "gross_sales": frozenset({"revenue", "gross"}), "discounts": frozenset({"discount"}),
+    "returns": frozenset({"reversal"}), "taxes": frozenset({"tax"}), "shipping_charges": frozenset({"postage"}),
+    "average_order_value": frozenset({"average"}),
+}  # fmt: skip
 AN_HOUR = timedelta(hours=1)
 UNPAID = frozenset({"PENDING", "AUTHORIZED", "PARTIALLY_PAID", "EXPIRED"})
 KINDS = (
@@ -106,6 +112,10 @@ class Grounds:
     prompted: list[Sentence] = field(default_factory=list)
     reasons: list[Sentence] = field(default_factory=list)
     """Why something could not be read."""
+    statuses: dict[str, list[tuple[frozenset[str], frozenset[str]]]] = field(default_factory=dict)
+    """Of an order or a customer: which kinds it could be by what was read, and which it is."""
+    has_previous: bool = False
+    """Whether sales of an earlier period were read."""
     texts: str = ""
     """All text in lower case."""
     by_value: dict[float, list[Figure]] = field(default_factory=dict)
@@ -232,8 +242,45 @@ class _Reader:
         if "metric" in data and "over" in data:
             self._metric(data, place)
             return
+        if result.get("data_type") == "sales":
+            self._sales(data, place)
+            return
         place = replace(place, at_least=frozenset(data.get("at_least") or ()))
         self.walk(data, place)
+
+    def _sales(self, data: Mapping[str, Any], place: _Place) -> None:
+        """A period's sales and those of the one before, and what changed."""
+        both: list[dict[str, tuple[float, str | None]]] = []
+        for name in ("current", "previous"):
+            found: dict[str, tuple[float, str | None]] = {}
+            both.append(found)
+            node = data.get(name)
+            begins, ends = (_moment(node.get(edge)) for edge in ("from", "to")) if isinstance(node, Mapping) else (None, None)
+            if not isinstance(node, Mapping) or begins is None or ends is None:
+                continue
+            span = begins.date(), ends.date()
+            self._grounds.windows.append(span)
+            earlier = frozenset({"previous"}) if name == "previous" else NOTHING
+            self._grounds.has_previous |= bool(earlier)
+            for key, value in node.items():
+                amount = _decimal(value.get("amount") if isinstance(value, Mapping) else value)
+                if amount is None:
+                    continue
+                currency = value.get("currency") if isinstance(value, Mapping) else None
+                found[key] = amount, currency
+                subject = frozenset({"order"}) if currency is None or key == "average_order_value" else NOTHING
+                self._add(Figure(amount, subject, SALES.get(key, NOTHING) | earlier, currency, period=span), place)
+        for key, (now, currency) in both[0].items():
+            before = both[1].get(key, (0.0, None))[0] if key in both[1] else None
+            if before is None:
+                continue
+            self._grounds.changes.append((now - before, NOTHING))
+            subject = frozenset({"order"}) if currency is None else NOTHING
+            self._add(Figure(now - before, subject, SALES.get(key, NOTHING) | {"change"}, currency, derived=True), place)
+            if before:
+                share = (now - before) * 100 / before
+                self._grounds.changes.append((share, NOTHING))
+                self._add(Figure(share, subject, SALES.get(key, NOTHING) | {"change"}, None, True, derived=True), place)
 
     def walk(self, node: Any, place: _Place, key: str = "", holder: Mapping[str, Any] | None = None) -> None:
         """Every leaf below `node`."""
@@ -405,6 +452,11 @@ class _Reader:
             return
         self._derived.add(which)
         orders = [(row, _kinds(row)) for row in rows]
+        for row, kinds in orders:
+            could = frozenset(_decidable([row]))
+            for entity in _entities(row):
+                told = (could & BUYERS - {"guest"}, kinds) if entity.startswith("customer:") else (could, kinds)
+                self._grounds.statuses.setdefault(entity, []).append(told)
         real = [(row, kinds) for row, kinds in orders if not kinds & {"test", "cancelled"}]
         partial = not whole
 
