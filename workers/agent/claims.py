@@ -410,7 +410,7 @@ def _clock(match: re.Match[str]) -> tuple[int, int | None]:
 _DIGIT = re.compile(r"\d")
 _LIKE_URL = re.compile(r"://|@|\w\.\w")
 _RANK_WORD = re.compile(r"number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth")
-_TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])")
+_TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])|(?<=1 )time\b|(?<=one )time\b")
 _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
 _NOUNS = re.compile(
     r"(?P<sale>sales?|verk[aä]ufen?)"
@@ -465,6 +465,8 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "reversal": r"returns|reversals?|retouren|rückgaben|gutschriften",
         "tax": r"tax(?:es)?|vat|steuern?|mwst|umsatzsteuer|mehrwertsteuer",
         "postage": r"versandkosten|versandgebühren|porto|postage",
+        "change": r"difference|change[ds]?|growth|increase[ds]?|decrease[ds]?|dropped|drop|grew|grown|rose|risen|fell|fallen|declin\w+|shr[au]nk|more|fewer|less|up|down|higher|lower"
+                  r"|mehr|weniger|unterschied|differenz|plus|minus|wuchs|gewachsen|stieg|gestiegen|sank|gesunken|fiel|gefallen|schrumpf\w+|zurück\w*|über|unter|höher|niedriger|nahm|zu|ab|anstieg|rückgang|veränder\w+",
         "previous": r"before|previous|prior|davor|vorher(?:ige[nrsm]?)?|zuvor|vor(?:ige[nrsm]?|woche|monats?|jahr(?:es)?|zeitraums?|periode|tag(?:es)?)|vergleichszeitraum\w*",
         "these": r"these|those|them|diese[rnm]?|davon|darunter|ihnen|denen|derer",
         "recent": r"cases|fällen?|latest|newest|recent(?:ly)?|last|listed|shown|following|newest|neueste\w*|jüngste\w*|letzte\w*|folgende\w*"
@@ -491,7 +493,7 @@ _NOT_YET = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _BREAK = re.compile(
-    r";(?=\s)|,(?=\s)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r"\b(?:let me know|want me to|anything else|would you like|shall i|hope that|sag bescheid|soll ich|möchtest du|möchten sie|wünschen sie|ich hoffe)\b|;(?=\s)|,(?=\s)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
     r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
 )
 _URL = re.compile(
@@ -564,7 +566,7 @@ def _words(sentence: Sentence) -> None:
                 continue
             trait = "first_time" if trait == "new" else trait
             sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
-    if any(sign in masked for sign in "×x"):
+    if "×" in masked or "x" in masked or " time" in masked:
         sentence.subjects += [Mention(m.start(), m.end(), m[0], "unit") for m in _TIMES.finditer(masked)]
         sentence.subjects.sort(key=lambda mention: mention.start)
     sentence.traits += [Mention(m.start(), m.end(), m[0], m.lastgroup or "") for m in _PHRASES.finditer(masked)]
@@ -573,7 +575,7 @@ def _words(sentence: Sentence) -> None:
 _LEFT_OUT = frozenset({"test", "cancelled", "refunded", "guest"})
 _WITHOUT = re.compile(r"\b(?:without|excluding|excl|except|not counting|leaving out|minus|ohne|außer|exklusive|abzüglich)\b[^.;:]*$")
 _NOT_COUNTED = re.compile(
-    r"[^.;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit)?(?:gezählt|eingerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
+    r"[^.,;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit)?(?:gezählt|eingerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
 )
 
 

@@ -33,7 +33,7 @@ STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refun
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
 """What changes a figure's meaning: said right beside a number, it must be true of its figure."""
 OF_SALES = frozenset({"net", "gross", "discount", "reversal", "tax", "postage"})
-UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous"}
+UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change"}
 """What should be said of a figure that it is true of."""
 STATISTICS = frozenset({"average", "median", "daily", "largest", "smallest", "price", "net"})
 VAGUE = {"loose": frozenset({"open", "unfulfilled", "unpaid"}), "middle": frozenset({"average", "median"}),
@@ -193,6 +193,7 @@ _SINGLE_ORDER = at_words(
 STATUSES = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"})
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
+_UNTIL = re.compile(r"\s?(?:-|–|to|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
 _TREND = at_words(
     r"(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
@@ -265,6 +266,7 @@ class _Judge:
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
         self._last_place: tuple[Number, tuple[int, int]] | None = None
+        self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
         self._heading: Sentence | None = None
         self._columns: list[tuple[int, Sentence]] = []
         """The head of the table that is being read: where each column's begins."""
@@ -349,7 +351,8 @@ class _Judge:
         return self._in_data(said, number, left, right, subjects) or self._was_written(said, number, subjects)
 
     def _is_claim(self, said: Sentence, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
-        _, right = self._around(said, number)
+        left, right = self._around(said, number)
+        left = self._lead(said, number, left)
         about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
         if number.word and not about_store and number.currencies is None and not number.percent:
             return len(said.plain.split()) <= 4
@@ -360,18 +363,22 @@ class _Judge:
         if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
             return False
         owned = _OWNED.search(before) is not None or _STATED.search(before) is not None
-        clause = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
+        clause = before + said.masked[number.start : number.end] + after
         if _HYPOTHETICAL.search(clause):
             return _OWNED.search(before) is not None and about_store
-        asks = said.masked[number.end :].rstrip().endswith("?") and not _TOLD.search(said.masked[: number.start])
-        if asks and not re.search(r"[:?]\s", said.masked[number.end :]) and not (said.orders or said.names):
-            return owned or bool(said.periods and about_store)
-        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]):
-            return owned if number.currencies or number.percent or not about_store else True
-        is_stated = owned or re.search(r"[:=]\s*$", before) is not None
+        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or self._is_asked(said, number):
+            return owned if not is_count or not about_store else True
+        named = any(left <= m.end <= number.start for each in self._mentions(said).values() for m in each)
+        is_stated = owned or named or re.search(r"[:=]\s*$", before) is not None
         if not is_count and not is_stated and (_ADVICE.search(said.masked) or _HYPOTHETICAL.search(said.masked)):
             return False
         return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
+
+    @staticmethod
+    def _is_asked(said: Sentence, number: Number) -> bool:
+        """Whether it stands in a question that tells nothing: "Shall I look for 5 more?"."""
+        ends = min((b for b in said.breaks if b >= number.end), default=len(said.masked))
+        return said.masked[number.end : ends].rstrip().endswith("?") and not _TOLD.search(said.masked[: number.start])
 
     def _around(self, said: Sentence, number: Number) -> tuple[int, int]:
         """Where what belongs to the number begins and ends: between its neighbours and the breaks of the sentence."""
@@ -438,13 +445,21 @@ class _Judge:
             if behind <= subject.start < right:
                 between = said.masked[behind : subject.start]
                 if between.count(" ") <= 6 and not _BETWEEN.search(between):
-                    return _kinds(subject)
+                    return self._counted(said, subject)
                 break
         left = self._lead(said, number, left)
         before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
         if before and not _ACTS.search(said.masked[before[-1].end : number.start]):
-            return _kinds(before[-1])
+            return self._counted(said, before[-1])
         return frozenset()
+
+    @staticmethod
+    def _counted(said: Sentence, subject: Mention) -> frozenset[str]:
+        """What the noun may stand for: "3 times" are orders, or units where a product is named."""
+        if subject.kind == "unit" and subject.text.endswith(("mal", "time", "times", "twice")):
+            products = any(key.startswith("product:") for name in said.names for key in _keys(name))
+            return frozenset({"unit", "order"} if products else {"order"})
+        return _kinds(subject)
 
     def _in_data(self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]) -> bool:
         """Whether a figure of this value is what the words describe at least as well as any figure of another value."""
@@ -639,6 +654,8 @@ class _Judge:
         for kind in figure.kinds:
             if kind not in named:
                 distance += self._unsaid_name(figure, kind, matched, said)
+        if figure.derived and "customer" in figure.kinds and figure.currency is None:
+            distance += 0.5  # of a list only
         if distance >= limit:
             return MOST
         # what it is
@@ -699,7 +716,7 @@ class _Judge:
         if not spans:
             if any(_near(span, period) for span in self._spans):
                 return 0.0
-            late = [span for each in (*said.sentence.periods, *said.sentence.dates) for span in self._ranges(each, said.sentence)]
+            late = [span for each in self._spans_of(said.sentence).values() for span in each]
             if any(_near(span, period) for span in late):
                 return 0.0
             length = (period[1] - period[0]).days
@@ -709,11 +726,6 @@ class _Judge:
             return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
         if EVER in spans:
             return 0.0 if self._grounds.complete_history else MOST
-        dates = said.sentence.dates
-        if len(dates) == 2:  # from … to …
-            edges = [span for date_ in dates for span in self._ranges(date_, said.sentence)]
-            if period[0] in {start for start, _ in edges} and period[1] in {end for _, end in edges}:
-                return 0.0
         return MOST
 
     def _undated(self, figure: Figure, said: "_Description") -> float:
@@ -747,8 +759,8 @@ class _Judge:
         own: list[Range] = []
         front: list[Range] = []
         first = said.numbers[0].start if said.numbers else 0
-        for period in (*said.periods, *said.dates):
-            spans = self._ranges(period, said)
+        for period in sorted((*said.periods, *said.dates), key=lambda mention: mention.start):
+            spans = self._spans_of(said)[period.start]
             if left <= period.start and period.end <= right:
                 own += spans
             elif (
@@ -760,6 +772,19 @@ class _Judge:
             ):
                 front += spans
         return own, front
+
+    def _spans_of(self, said: Sentence) -> dict[int, list[Range]]:
+        """The days of each period, by where it stands; "from May 1 to May 31" is one."""
+        if self._spans_read is not None and self._spans_read[0] is said:
+            return self._spans_read[1]
+        mentions = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
+        found = {mention.start: self._ranges(mention, said) for mention in mentions}
+        for one, other in itertools.pairwise(mentions):
+            if _UNTIL.fullmatch(said.masked[one.end : other.start]) and "since" not in one.value:  # type: ignore[operator]
+                span = [(a, d) for a, _ in found[one.start] for _, d in found[other.start] if a <= d]
+                found[one.start] = found[other.start] = span
+        self._spans_read = said, found
+        return found
 
     def _piece(self, said: Sentence, period: Mention) -> tuple[int, int]:
         left = max((b for b in said.breaks if b <= period.start), default=0)
@@ -858,7 +883,7 @@ class _Judge:
                         continue
                     theirs = {mention.kind for mention in sentence.subjects}
                     is_count = number.currencies is None and not number.percent
-                    if not is_asked and not subjects & theirs and (subjects or (is_count and not said.periods)):
+                    if not is_asked and not subjects & theirs and (subjects or is_count):
                         continue
                     before = said.plain[self._clause_start(said, number.start) : number.start]
                     if not is_asked or not self._is_decided(number, subjects) or _QUOTING.search(before):
@@ -1256,8 +1281,6 @@ _OTHER_WORDS = re.compile(
 
 def _kinds(subject: Mention) -> frozenset[str]:
     """What the noun may stand for."""
-    if subject.kind == "unit" and subject.text.endswith(("mal", "times", "twice")):
-        return frozenset({"unit", "order"})
     return MEANT.get(subject.kind) or frozenset({subject.kind})
 
 
