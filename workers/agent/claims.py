@@ -327,7 +327,7 @@ _UNIT = (
     r"(?P<u{0}>minutes?|mins?|hours?|days?|weeks?|months?|years?|minuten?|stunden?|tage?n?|wochen?|monate?n?|jahre?n?)"
 )
 _PERIOD = at_words(
-    r"(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus)\s)?(?:the\s|den\s|der\s|die\s)?"
+    r"(?P<included>(?:today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus)\s)?(?:the\s|den\s|der\s|die\s)?"
     r"(?:last|past|previous|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r""
     r"|(?:in |over |\()?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?)\b(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you))"
@@ -476,12 +476,12 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 """What a word says of a figure; `done`, `to_do`, `settled` and `unsettled` are decided by the words around."""
 _PHRASES = at_words(
     r"(?P<first_time>first[- ]time|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
-    r"|(?P<returning>more than (?:once|one order)|(?:ordered|bought|purchased|been here|shopped|customers) (?:again|before|already)|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor)"
+    r"|(?P<returning>more than (?:once|one order)|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
     r"|c[oa]me back|coming back|(?:kamen|kommen|kam|sind|ist) (?:\w+ )?(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
     r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale))"
     r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe)"
     r"|(?P<average>per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
-    r"|(?P<daily>(?:per|a|each|every) (?:single )?day|(?:pro|je|am|jeden) tag)"
+    r"|(?P<daily>(?:per|a|each|every) (?:single )?day|(?:pro|je|am|jeden|auf den|einen) tag)"
     r"|(?P<price>(?:starts?|starting|beginnt|beginnen|los) (?:at|from|bei|ab)\b|goes for|ab (?=[$€£]?\d))"
     r"|(?P<revenue>(?:come|comes|came|adds?|added|adding|amounts?|amounted) (?:up )?to|brought in|took in|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen |insgesamt )?auf|in total|in all|all told|all in all)"
     r"|(?P<net>(?:abzüglich|less|minus|net of|without) (?:\w+ )?(?:refunds|returns|erstattungen|retouren)|after (?:\w+ )?(?:refunds?|returns?|changes|edits|money back)|nach (?:\w+ )?(?:\w*erstattungen|retouren|abzug|änderungen|rückgaben))"
@@ -509,7 +509,7 @@ _ORDER = re.compile(
 )
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 _RANK = re.compile(
-    r"\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
+    r"\b(?:previous|step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
     r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b[\w.]+ times (?:what|as|more|the|that)\b|\b\w+mal so\b|\b24/7\b|\b[a-z]+\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 
@@ -655,6 +655,8 @@ def _period(found: re.Match[str]) -> tuple[str, object] | None:
     if found["n1"]:
         number = _count(found["n1"])
         return None if number is None else (_unit(found["u1"]), number)
+    if found["included"]:
+        return None
     if found["bare"]:
         return "day", _count(found["bare"]) or 0
     if found["hyphen"]:

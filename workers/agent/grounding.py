@@ -63,6 +63,7 @@ class _Description:
     names: list[tuple[str, frozenset[str], int, bool]]
     spans: list[Range]
     front: list[Range]
+    late: list[Range]
     sentence: Sentence
     money: bool
 
@@ -164,7 +165,7 @@ _QUOTING = re.compile(
     r"|du (?:sagtest|erwähntest|schriebst|fragtest|willst)|(?:ihr|dein)\w* (?:ziel|budget|frage|zahl)|genannte\w*)\b[^.;]*$"
     r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
 )
-_RANGE = re.compile(r"\b(?:from|between|von|zwischen|range|ranged)\b")
+_RANGE = re.compile(r"\b(?:between|zwischen|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b")
 _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b")
 _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
 _AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„«»\"]?")
@@ -518,19 +519,24 @@ class _Judge:
         near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper} - own
         wide = {t.kind for t in said.traits}
         nouns = {kind for s in said.subjects if lower <= s.start and s.end <= upper for kind in _kinds(s)}
-        spans, front = self._period(said, number, left, right)
+        spans, front, late = self._period(said, number, left, right)
         for above in self._above(said, number):
             near |= {t.kind for t in above.traits}
             nouns |= {kind for s in above.subjects for kind in _kinds(s)}
             front = front or [span for period in (*above.periods, *above.dates) for span in self._ranges(period, above)]
-        if not own and not near and not nouns and not subjects:  # "3 against 5"
+        if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
             near, nouns = wide, {kind for s in said.subjects for kind in _kinds(s)}
+        beside = [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]
+        beside.sort(key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end)
+        near |= {t.kind for t in beside[:1]}
+        if any(re.search("previous|vor", period.text.lower()) for period in said.periods if left <= period.start < right):
+            near |= {"previous"}
         lacking = (near & (STRICT | OF_SALES | ({"previous"} if self._grounds.has_previous else NOTHING))) | required
         near = near | own
         wide |= near
         if self._of_which(said, number)[1] is not None and not subjects:  # "5 of 10 cases"
             nouns = set()
-        if _RANGE.search(said.masked):
+        if sum(n.currencies is not None for n in said.numbers) > 1 and _RANGE.search(said.masked):
             near |= {"largest", "smallest"}
         if "middle" in near:
             near |= VAGUE["middle"]
@@ -539,7 +545,7 @@ class _Judge:
                 wide |= VAGUE[vague]
         return _Description(
             required, frozenset(lacking), frozenset(near), frozenset(wide), self._topic, subjects or frozenset(nouns) or (NOTHING if self._of_which(said, number)[1] else self._subjects),
-            bool(subjects), self._names_of(said, number, (self._lead(said, number, left), right), (lower, upper)), spans, front, said,
+            bool(subjects), self._names_of(said, number, (self._lead(said, number, left), right), (lower, upper)), spans, front, late, said,
             number.currencies is not None,
         )  # fmt: skip
 
@@ -685,6 +691,8 @@ class _Judge:
             distance += 1.0
         if figure.partial and "recent" not in said.wide:
             distance += 0.5 if "these" in said.near or "recent" in said.before else 1.5
+        elif figure.derived and figure.period is None and "recent" not in said.wide and "change" not in traits:
+            distance += 0.75
         if distance >= limit:
             return MOST
         return distance + self._time_distance(figure, said)
@@ -714,13 +722,10 @@ class _Judge:
         if "previous" in figure.traits and "previous" in said.near and not said.sentence.dates:
             return 0.0
         if not spans:
-            if any(_near(span, period) for span in self._spans):
-                return 0.0
-            late = [span for each in self._spans_of(said.sentence).values() for span in each]
-            if any(_near(span, period) for span in late):
+            if any(_near(span, period) for span in said.late or self._spans):
                 return 0.0
             length = (period[1] - period[0]).days
-            return 0.25 if length > 8 else 0.75 if length else 0.5 if days and self._day_word(said.sentence) else 2.0
+            return 0.25 if length > 8 else (0.5 if figure.kinds else 0.75) if length else 0.5 if days and self._day_word(said.sentence) else 2.0
         matching = [span for span in spans if _near(span, period)]
         if matching:  # of a day and a longer time, the day is meant
             return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
@@ -754,24 +759,24 @@ class _Judge:
 
     # periods
 
-    def _period(self, said: Sentence, number: Number, left: int, right: int) -> tuple[list[Range], list[Range]]:
-        """What the number is said of, and what the sentence began with."""
+    def _period(self, said: Sentence, number: Number, left: int, right: int) -> tuple[list[Range], list[Range], list[Range]]:
+        """What the number is said of, what was said before it, and what behind."""
         own: list[Range] = []
         front: list[Range] = []
+        late: list[Range] = []
         first = said.numbers[0].start if said.numbers else 0
         for period in sorted((*said.periods, *said.dates), key=lambda mention: mention.start):
             spans = self._spans_of(said)[period.start]
             if left <= period.start and period.end <= right:
                 own += spans
-            elif (
-                period.end <= first
-                or not any(n.start < period.end for n in said.numbers if n is not number)
-                or not any(
-                    left_ <= n.start < right_ for n in said.numbers for left_, right_ in [self._piece(said, period)]
-                )
+            elif period.end <= first or (
+                period.end <= number.start
+                and not any(low <= n.start < high for n in said.numbers for low, high in [self._piece(said, period)])
             ):
                 front += spans
-        return own, front
+            elif period.start >= number.end:
+                late = late or spans
+        return own, front, late
 
     def _spans_of(self, said: Sentence) -> dict[int, list[Range]]:
         """The days of each period, by where it stands; "from May 1 to May 31" is one."""
@@ -836,6 +841,8 @@ class _Judge:
         if re.search(r"weekend|wochenende", word):
             return [(monday - 2 * day, monday - day)]
         first = today.replace(day=1)
+        if re.search(r"mtd|month to date|monat bisher|bisher in", word):
+            return [(first, today)]
         if re.search(r"month|monat", word):
             last = first - day
             return (
