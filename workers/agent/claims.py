@@ -97,7 +97,7 @@ class Sentence:
 # -- sentences ---------------------------------------------------------------------------------------------------------
 
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|tsd|mio|mrd|fr|z\.\s?b"
+    r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|tsd|mio|mrd|fr|rs|z\.\s?b"
     r"|d\.\s?h|u\.\s?a|z|b|jan|feb|mar|apr|jun|jul|aug|sept?|oct|okt|nov|dec|dez)|(?<![\w.,])\d{1,2})\.$",
     re.IGNORECASE,
 )
@@ -315,7 +315,7 @@ _DATE = re.compile(
     rf"|\b(?P<md_m>{_MONTHS})\.?\s(?P<md_d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<md_y>(?:19|20)\d\d))?(?![\d.,]*\d)"
     rf"|\b(?P<dm_d>\d{{1,2}})(?:\.|st|nd|rd|th)?\s(?:of\s)?(?P<dm_m>{_MONTHS})\b\.?(?:,?\s(?P<dm_y>(?:19|20)\d\d))?"
     r"|(?<![\d.,/$€£])(?P<n1>[0-3]?\d)(?P<nm>[./])(?P<n2>[01]?\d)(?P=nm)(?P<ny>(?:19|20)?\d\d)(?![\d/])"
-    r"|\b(?:am|vom|bis|zum|seit|ab|und|der|den)\s(?P<d1>[0-3]?\d)\.(?P<d2>[01]?\d)\.(?!\d)"
+    r"|(?<![\d.,$€£])(?P<d1>[0-3]?\d)\.(?P<d2>[01]?\d)\.(?!\s?\d)"
     rf"|\b(?P<my_m>{_MONTHS})\.?\s(?P<my_y>(?:19|20)\d\d)\b",
 )
 _TIME = re.compile(
@@ -337,9 +337,9 @@ _PERIOD = at_words(
     r"|this quarter|mtd|month to date|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|heute|gestern|vorgestern|jemals|(?:in )?diese[rnm]?s? (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
-    r"|(?P<since>since|seit|ab)\s(?:(?:the|dem|der)\s)?(?=\ue000)"
+    r"|(?P<since>since|seit|ab)\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
     r"|(?:on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
-    r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?)\b",
+    r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?)\b(?!,?\s(?:der |den |dem |the )?\ue000)",
 )  # fmt: skip
 _AGO = re.compile(
     r"(?P<english>\b" + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r"\s(?:ago|old|earlier)\b)"

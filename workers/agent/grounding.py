@@ -194,6 +194,7 @@ _SINGLE_ORDER = at_words(
 STATUSES = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"})
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
+_OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"\s?(?:-|–|to|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
 _TREND = at_words(
@@ -438,6 +439,8 @@ class _Judge:
         """The noun after the number, else the one before it."""
         whole, _ = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
+        if any(period.start - number.end in (0, 1) and _OF_DAYS.match(period.text) for period in said.periods):
+            return frozenset({"day"})
         for name in said.names:
             is_product = any(key.startswith("product:") for key in _keys(name))
             if is_product and behind <= name.start < right and _AMOUNT_OF.fullmatch(said.masked[behind : name.start]):
@@ -531,7 +534,7 @@ class _Judge:
         near |= {t.kind for t in beside[:1]}
         if any(re.search("previous|vor", period.text.lower()) for period in said.periods if left <= period.start < right):
             near |= {"previous"}
-        lacking = (near & (STRICT | OF_SALES | ({"previous"} if self._grounds.has_previous else NOTHING))) | required
+        lacking = required if said.masked[left : left + 1] == "(" else (near & (STRICT | OF_SALES | ({"previous"} if self._grounds.has_previous else NOTHING))) | required
         near = near | own
         wide |= near
         if self._of_which(said, number)[1] is not None and not subjects:  # "5 of 10 cases"
@@ -765,6 +768,11 @@ class _Judge:
         front: list[Range] = []
         late: list[Range] = []
         first = said.numbers[0].start if said.numbers else 0
+        if said.masked[right : right + 1] == "(":  # what stands in brackets does not part it from what follows
+            right = max(said.masked.find(")", right), right)
+        if said.masked[right : right + 1] == ")":
+            ends = (*(b for b in said.breaks), *(n.start for n in said.numbers), len(said.masked))
+            right = min(end for end in ends if end > right)
         for period in sorted((*said.periods, *said.dates), key=lambda mention: mention.start):
             spans = self._spans_of(said)[period.start]
             if left <= period.start and period.end <= right:

@@ -420,15 +420,17 @@ class _Reader:
             ]
             self._rank("stock", stock)
         if key == "by_day":
-            self._days(objects)
+            self._days(objects, place)
         for row in rows:
             self.walk(row, place, key.removesuffix("s") if key == "customers" else key)
 
-    def _days(self, days: Sequence[Mapping[str, Any]]) -> None:
+    def _days(self, days: Sequence[Mapping[str, Any]], place: _Place) -> None:
         self._rank(
             "day orders",
             ((f"date:{day.get('date')}", day["orders"]) for day in days if isinstance(day.get("orders"), int)),
         )
+        if days and all(isinstance(day.get("orders"), int) for day in days):
+            self._add(Figure(sum(day["orders"] > 0 for day in days), frozenset({"day"}), NOTHING, derived=True, period=place.period), place)
         currencies = {total.get("currency") for day in days for total in _objects(day.get("totals"))}
         if len(currencies) == 1:
             sums = {
