@@ -240,6 +240,9 @@ _ONE_COUNTS = re.compile(
 )
 
 
+_ONE_THING = re.compile(r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?)\b", re.IGNORECASE)
+
+
 def _numbers(text: str) -> list[Number]:
     found: list[Number] = []
     for match in _NUMBER.finditer(text):
@@ -279,7 +282,7 @@ def _in_letters(text: str, match: re.Match[str]) -> Number | None:
     if (
         word == "one"
         and (following := re.match(r"[ -](?:hundred|thousand|million)\b", text[end:], re.IGNORECASE)) is None
-    ) and (_ONE_COUNTS.search(text[: match.start()]) is None or re.match(r"\s+of\b|\s+(?:more|another)", text[end:])):
+    ) and ((_ONE_COUNTS.search(text[: match.start()]) is None and not _ONE_THING.match(text, end)) or re.match(r"\s+of\b|\s+(?:more|another)", text[end:])):
         return None
     step = 1.0
     while following := re.match(
@@ -409,7 +412,7 @@ def _clock(match: re.Match[str]) -> tuple[int, int | None]:
 
 _DIGIT = re.compile(r"\d")
 _LIKE_URL = re.compile(r"://|@|\w\.\w")
-_RANK_WORD = re.compile(r"number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth")
+_RANK_WORD = re.compile(r"previous|number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth")
 _TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])|(?<=1 )time\b|(?<=one )time\b")
 _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
 _NOUNS = re.compile(
@@ -509,7 +512,7 @@ _ORDER = re.compile(
 )
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 _RANK = re.compile(
-    r"\b(?:previous|step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
+    r"(?<=previous )\d{1,2}(?=\s?:)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
     r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b[\w.]+ times (?:what|as|more|the|that)\b|\b\w+mal so\b|\b24/7\b|\b[a-z]+\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 
@@ -542,6 +545,7 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         for other in (_PHONE, _LIST_MARK, _RANK):
             masked = other.sub(_mask, masked)
     sentence.masked = masked
+    text = text.replace("**", "  ")
     sentence.cased = text if masked == text.lower() else "".join(map(_as_masked, text, masked))
     sentence.numbers = _numbers(sentence.cased)
     _words(sentence)

@@ -139,10 +139,10 @@ _TALK = re.compile(
     r"|monate?n?|wochen?|jahre?n?|tage?n?|werktage?n?|probleme?|themen|erkenntnisse?|beobachtungen|zahlen|kennzahlen|fakten|kategorien|gruppen|währungen"
     r"|grams?|g|kg|ml|l|cm|mm|m|inch(?:es)?|oz|lbs?|gramm|liter|meter|°c?|uhr)\b",
 )
-_NEGATIVE = re.compile(
-    r"\b(?P<word>no|zero|keine?[nmrs]?|keinerlei|not any|n't (?:\w+ ){0,3}any|without any|not a single|nicht (?:ein|eine) einzige[rns]?)\s"
-    r"(?P<between>(?:(?:new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|neue[nr]?|offene[nr]?|bezahlten?|stornierten?|unerfüllten?|wiederkehrenden?|first-time|recent|aktuellen?)\s){0,2})$",
+_ADJECTIVES = re.compile(
+    r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
 )
+_BOUGHT = re.compile(r"\b(?:order(?:ed|s)?|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*)\b")
 _NO_DATA = re.compile(
     r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
 )
@@ -194,6 +194,8 @@ _SINGLE_ORDER = at_words(
 STATUSES = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"})
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
+_OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
+_NOBODY = re.compile(r"\b(?:nobody|no ?one|niemand|keiner|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b")
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"\s?(?:-|–|to|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
@@ -267,7 +269,7 @@ class _Judge:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
-        self._last_place: tuple[Number, tuple[int, int]] | None = None
+        self._place: tuple[Number, tuple[int, int]] | None = None
         self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
         self._heading: Sentence | None = None
         self._columns: list[tuple[int, Sentence]] = []
@@ -370,9 +372,9 @@ class _Judge:
             return _OWNED.search(before) is not None and about_store
         if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or self._is_asked(said, number):
             return owned if not is_count or not about_store else True
-        named = any(left <= m.end <= number.start for each in self._mentions(said).values() for m in each)
-        is_stated = owned or named or re.search(r"[:=]\s*$", before) is not None
-        if not is_count and not is_stated and (_ADVICE.search(said.masked) or _HYPOTHETICAL.search(said.masked)):
+        is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
+        sentence = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
+        if not is_count and not is_stated and (_ADVICE.search(sentence) or _HYPOTHETICAL.search(sentence)):
             return False
         return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
 
@@ -384,8 +386,8 @@ class _Judge:
 
     def _around(self, said: Sentence, number: Number) -> tuple[int, int]:
         """Where what belongs to the number begins and ends: between its neighbours and the breaks of the sentence."""
-        if self._last_place is not None and self._last_place[0] is number:
-            return self._last_place[1]
+        if self._place is not None and self._place[0] is number:
+            return self._place[1]
         whole, part = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
         before = [end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start]
@@ -398,7 +400,7 @@ class _Judge:
         if part is not None:  # what is said behind it is said of the part
             nouns = [s.end for s in said.subjects if number.end <= s.start < right][:1]
             right = nouns[0] if nouns else right
-        self._last_place = number, (left, right)
+        self._place = number, (left, right)
         return left, right
 
     def _is_selection(self, said: Sentence, number: Number, subjects: frozenset[str]) -> bool:
@@ -522,7 +524,7 @@ class _Judge:
         near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper} - own
         wide = {t.kind for t in said.traits}
         nouns = {kind for s in said.subjects if lower <= s.start and s.end <= upper for kind in _kinds(s)}
-        spans, front, late = self._period(said, number, left, right)
+        spans, front, late = self._period(said, number, self._lead(said, number, left), right)
         for above in self._above(said, number):
             near |= {t.kind for t in above.traits}
             nouns |= {kind for s in above.subjects for kind in _kinds(s)}
@@ -568,7 +570,8 @@ class _Judge:
             lower = max(lower, min((b for b in said.breaks if lower <= b <= number.start), default=lower))
         upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
         if upper < len(said.masked):
-            upper = max((b for b in said.breaks if right <= b <= upper), default=upper)
+            between = [b for b in said.breaks if right <= b <= upper]
+            upper = min((b for b in between if said.masked[b] == ";"), default=max(between, default=upper))
         return min(lower, left), right if part is not None else max(upper, right)
 
     def _traits(
@@ -580,6 +583,9 @@ class _Judge:
         if whole is not None:  # what stands before the noun is said of the whole
             nouns = [s.start for s in said.subjects if whole.end <= s.start < right][:1]
             here = [t for t in here if not nouns or not whole.end <= t.start < nouns[0]]
+        if _OF_ALL.search(said.masked[left : number.start]):  # "none of the last 7 orders is unpaid"
+            noun = min((s.end for s in said.subjects if s.start >= number.end), default=number.end)
+            here = [t for t in here if t.end <= noun]
         after = frozenset(t.kind for t in here if t.start >= number.end)
         before = frozenset(t.kind for t in here if t.end <= number.start)
         label = _LABEL.search(said.masked[left : number.start])
@@ -611,7 +617,7 @@ class _Judge:
                     rank = 2
                 else:
                     rank = 1 if before else 0
-                gap = number.start - mention.end if before else mention.start - number.end
+                gap = (number.start - mention.end) / 2 if before else mention.start - number.end
                 beside = not before and _BESIDE.fullmatch(said.masked[number.end : mention.start]) is not None
                 gap = 0 if beside else gap
                 rank = 3 if beside else rank
@@ -782,8 +788,8 @@ class _Judge:
                 and not any(low <= n.start < high for n in said.numbers for low, high in [self._piece(said, period)])
             ):
                 front += spans
-            elif period.start >= number.end:
-                late = late or spans
+            elif period.end <= number.start or not late:
+                late = spans
         return own, front, late
 
     def _spans_of(self, said: Sentence) -> dict[int, list[Range]]:
@@ -985,20 +991,30 @@ class _Judge:
         return found or ([] if names else list(self._grounds.moments))
 
     def _nones(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        if said.plain.rstrip().endswith("?"):
-            return
-        for subject in said.subjects:
-            if subject.kind not in ("order", "customer", "product", "unit", "item"):
+        """ "No orders", "none of the last 7 is paid", "nobody cancelled": the number 0 of what stands behind."""
+        for found in _NOBODY.finditer(said.masked):
+            end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
+            clause = said.masked[self._clause_start(said, found.start()) : end]
+            if _UNSURE.search(clause) or _HYPOTHETICAL.search(clause) or clause.rstrip().endswith("?"):
                 continue
-            found = _NEGATIVE.search(said.masked[: subject.start])
-            if found is None or _NO_DATA.match(said.masked[subject.end :]):
+            behind = [s for s in said.subjects if found.end() <= s.start < end]
+            nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
+            is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner")
+            if is_person:
+                if not _BOUGHT.search(said.masked[found.end() : end]):
+                    continue
+                subjects, at = frozenset({"order"}), found.end()
+            elif nouns and nouns[0] is behind[0]:
+                between = said.masked[found.end() : nouns[0].start]
+                if not _ADJECTIVES.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
+                    continue
+                subjects, at = _kinds(nouns[0]), nouns[0].end
+            else:
                 continue
-            clause = said.masked[self._clause_start(said, subject.start) : self._clause_end(said, subject.end)]
-            if _UNSURE.search(clause) or _HYPOTHETICAL.search(clause):
-                continue
-            number = Number(found.start(), subject.start, said.text[found.start() : subject.end], ((0.0, 1.0),))
-            left, right = self._around(said, number)
-            yield number.text, self._in_data(said, number, left, max(right, subject.end), frozenset({subject.kind}))
+            number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
+            left = max((b for b in said.breaks if b <= found.start()), default=0)
+            self._place = number, (left, end)
+            yield number.text, self._in_data(said, number, left, end, subjects - {"money"})
 
     def _alls(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         """ "All orders are paid": where the data decides it, and it has both numbers."""
