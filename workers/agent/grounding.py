@@ -33,7 +33,7 @@ STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refun
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
 """What changes a figure's meaning: said right beside a number, it must be true of its figure."""
 OF_SALES = frozenset({"net", "gross", "discount", "reversal", "tax", "postage"})
-UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change"}
+UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change", "days"}
 """What should be said of a figure that it is true of."""
 STATISTICS = frozenset({"average", "median", "daily", "largest", "smallest", "price", "net"})
 VAGUE = {"loose": frozenset({"open", "unfulfilled", "unpaid"}), "middle": frozenset({"average", "median"}),
@@ -484,10 +484,12 @@ class _Judge:
                 best, nearest = distance, figure
         if nearest is None:
             return False
-        return not any(
-            self._distance(figure, around, best) < best and not fits(number, figure.value)
-            for figure in self._rivals(number, subjects or nearest.subjects)
-        )
+        for rival in self._rivals(number, subjects):
+            # Of another kind than the nearest figure, it must be nearer by far.
+            near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
+            if self._distance(rival, around, near) < near and not fits(number, rival.value):
+                return False
+        return True
 
     def _candidates(self, number: Number) -> Iterable[Figure]:
         found: list[Figure] = []
@@ -687,7 +689,7 @@ class _Judge:
         unsaid = traits & UNSAID
         if "price" in unsaid:  # from, up to
             unsaid -= {"largest", "smallest"}
-        for trait in unsaid:
+        for trait in unsaid - ({"days"} if "day" in said.nouns else NOTHING):
             if trait not in said.near and not (trait == "average" and "daily" in said.near):
                 known = trait in said.wide or (trait in ("price", "stock") and matched)
                 distance += 0.5 if known else 1.0 if trait in said.before else 2.0
@@ -904,7 +906,7 @@ class _Judge:
                         continue
                     theirs = {mention.kind for mention in sentence.subjects}
                     is_count = number.currencies is None and not number.percent
-                    if not is_asked and not subjects & theirs and (subjects or is_count):
+                    if not is_asked and is_count and (other.word or not subjects & theirs):
                         continue
                     before = said.plain[self._clause_start(said, number.start) : number.start]
                     if not is_asked or not self._is_decided(number, subjects) or _QUOTING.search(before):

@@ -430,7 +430,7 @@ class _Reader:
             ((f"date:{day.get('date')}", day["orders"]) for day in days if isinstance(day.get("orders"), int)),
         )
         if days and all(isinstance(day.get("orders"), int) for day in days):
-            self._add(Figure(sum(day["orders"] > 0 for day in days), frozenset({"day"}), NOTHING, derived=True, period=place.period), place)
+            self._add(Figure(sum(day["orders"] > 0 for day in days), frozenset({"day"}), frozenset({"days"}), derived=True, period=place.period), place)
         currencies = {total.get("currency") for day in days for total in _objects(day.get("totals"))}
         if len(currencies) == 1:
             sums = {
