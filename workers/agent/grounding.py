@@ -214,6 +214,16 @@ _TREND = at_words(
 _UNSURE = re.compile(
     r"\b(?:can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b|\?\s*$",
 )
+_DIRECTION = at_words(
+    r"(?:(?P<up>(?:more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|ahead|beats?|beating|outsold|outsells|outperform\w*|exceed\w*|above|tops|most of|die meisten|mostly"
+    r"|rose|risen|grew|grown|climbed|increased?|jumped|surged|gained|up|stieg|gestiegen|wuchs|gewachsen|zugelegt|zugenommen|kletterte|über dem|über der|vor gestern|vor vorgestern|nahm \w+ (?:\S+ ){0,8}zu))"
+    r"|(?P<down>(?:fewer|less|weniger|lower|niedriger\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|behind|below|trails?|fell|fallen|dropped|declined|decreased?|shrank|down|sank|gesunken|fiel|gefallen"
+    r"|schrumpf\w+|abgenommen|unter dem|unter der|hinter gestern|hinter vorgestern|ging \w+ (?:\S+ ){0,12}zurück|nahm \w+ (?:\S+ ){0,8}ab)))\b(?! (?:to|and running|next)\b)"
+)
+_LINK = re.compile(
+    r"\b(?:than|als|from|versus|vs|against|compared|gegenüber|verglichen|nach|von|zu|to|ahead|behind|beats?|outsold|before|davor|vor|hinter|gestern|yesterday|previous|vor\w*)\b"
+)
+_BY = re.compile(r"\s(?:by |um )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
     (re.compile(pattern), rankings, kind, most)
     for pattern, rankings, kind, most in (
@@ -231,17 +241,19 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
     )
 )  # fmt: skip
 _TOP = re.compile(r"best|most|least|top|worst|popular|est\b|last|first|fewest|meist|ste[nrsm]?\b|letzte|wenigsten")
-_NAME = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’.&-]*(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*)"
-_NAMED = re.compile(
-    rf"(?P<role>(?:\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.|[Ii]t was|[Tt]hat was|[Tt]hat is|[Dd]as war|[Dd]as ist|[Ee]s war|is|ist|sell|sold|bought|ordered|opened|kaufte|bestellte|verkaufst|verkaufen|steht)|:)\s)(?P<name>{_NAME}{{1,3}})"
-    rf"|(?P<single>\b(?:customers?|buyers?|Kund(?:e|in)|Käufer(?:in)?)\s(?:named |called |namens )?(?!Support|Service|Care)[A-ZÄÖÜ][\w'’-]+)"
-    rf"|(?P<called>\b(?:called|named|namens|heißt|nennt sich)\s(?!in\b)[^\W\d_a-zäöüß][\w'’&-]*(?:\s(?:&\s)?[^\W\d_a-zäöüß][\w'’&-]*){{0,3}})"
-    rf"|(?P<plan>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})(?=[”“\"]?[\s-](?:plan|Tarif|Paket)\b)"
-    rf"|\b(?:Tarif|Paket|plan)\s[“„\"]?(?P<tariff>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})"
-    rf"|^(?P<label>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[\w'’&-]+){{1,4}})(?=:\s\D{{0,3}}\d+ (?:units|pieces|Stück|×|x\b))"
-    rf"|(?P<acts>{_NAME}{{1,3}})(?=\s(?:(?:has|have|had|just|is|was|hat|ist|war)\s)?(?:\w+\s)?(?:(?<=has )|(?<=have )|(?<=had )|(?<=hat )|ordered|bought|purchased|placed|spent|bestellte?|gekauft|kaufte|bestellt|is your|is the|was your|was the|ist Ihr|ist dein|ist der|ist die|sold|sells|verkauft|returned|paid|has \d|hat \d))"
-    rf"|(?<=[\w\ue000,“„\"(]\s)(?P<amid>{_NAME}{{1,4}})|^(?P<first>{_NAME}{{1,4}})(?=\s(?:is|has|costs?|kostet|ist|hat|war|was|leads|starts|stands|steht|führt|sells?)\b)"
-    rf"|(?P<is>(?:best[- ]?seller|best[- ]selling (?:product|item)|top product|most popular (?:product|item)|best(?:er|e)? (?:customer|buyer|Kunde|Kundin)|top customer|Topseller|Bestseller|beliebteste\w* Produkt|meistverkaufte\w* (?:Produkt|Artikel))\s(?:\w+\s){{0,4}}?(?:is|was|are|ist|war|sind)\s(?:the |der |die |das |currently |aktuell )?)(?P<what>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,4}})"
+_CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
+_RUN = re.compile(rf"(?<![\w#\ue000.-]){_CAPITAL}(?:\.(?=\s[A-Z]))?(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?{_CAPITAL})*(?![$€£\w])")
+_NAMES_FOLLOW = re.compile(
+    r"(?:\b(?:from|by|for|to|named|called|sell|sold|bought|ordered|opened|is|it was|that was|on|namens|heißt|nennt sich|von|vom|für|an|bei|das war|es war|ist|kaufte|bestellte|verkaufst|verkaufen|steht"
+    r"|stück|units of|pieces of|(?:units?|pieces?|mal) (?:of|von)|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
+)
+_LABELLED = re.compile(
+    r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique)(?: is| ist| called| named)?\s[(“„\"]?$"
+)
+_PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
+_ACTS = re.compile(
+    r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
+    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|nutzt|runs|uses|opened|besteht|eröffnete)\b|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|×|x\b)|\s[—–-]\s.{0,4}\d"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 _FACT = at_words(
@@ -1056,26 +1068,31 @@ class _Judge:
 
     def _names(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         masked = said.masked
-        for found in _NAMED.finditer(said.cased):
-            name = (found["name"] or found["acts"] or found["what"] or found["first"] or "").strip()
-            if found["amid"] and (said.numbers or said.orders):
-                name = found["amid"]
-            if found["single"]:
-                name = found["single"].split()[-1]
-            elif found["called"] or found["plan"] or found["label"] or found["tariff"]:
-                name = found["plan"] or found["label"] or found["tariff"] or found["called"].partition(" ")[2]
-            words = name.split()
-            while words and _FUNCTION_WORDS.fullmatch(words[0].lower()):
+        has_figures = bool(said.numbers or said.orders)
+        for found in _RUN.finditer(said.cased):
+            words, start = found[0].rstrip(".'’").split(), found.start()
+            while words and (_FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1):
+                start += len(words[0]) + 1
                 del words[0]
-            if len(words) < len(name.split()):
-                name = " ".join(words) if len(words) > 1 else ""
-            if {"Sie", "Ihr", "Ihre", "Ihnen", "Ihrem", "Ihren", "Du", "You", "Your"} & set(words):
+            name = " ".join(words)
+            if not name or _KNOWN_NAMES.match(name) or {"Sie", "Ihr", "Ihre", "Ihnen", "Ihrem", "Ihren", "Du", "You", "Your"} & set(words):
                 continue
-            if not name or _KNOWN_NAMES.match(name) or "\ue000" in name or any(map(_is_word, name.split())):
+            if any(map(_is_word, words)) or self._is_known(name):
                 continue
-            if found["acts"] and found.start() == 0:
-                name = name if " " in name else ""
-            if name and not self._is_known(name) and not self._is_advice(said, found):
+            before, after = masked[:start], masked[found.end() :]
+            stripped = before.rstrip(" \"“„(*")
+            begins = not stripped.strip(" \n-*•–#>|\ue000") or stripped[-1] in ".!?:" or any(0 <= start - b < 3 for b in said.breaks)
+            if _LABELLED.search(before) or _PLAN_FOLLOWS.match(after):
+                is_name = True
+            elif len(words) < 2:
+                is_name = False
+            elif self._columns and stripped.endswith("|"):
+                is_name = after.lstrip().startswith("|") and self._is_named_column(said, start)
+            elif _NAMES_FOLLOW.search(before) and (stripped[-1:] != ":" or has_figures or self._heading is not None):
+                is_name = True
+            else:
+                is_name = _ACTS.match(after) is not None if begins else has_figures
+            if is_name and not self._is_advice(said, found):
                 yield name, False
         for found in _QUOTED.finditer(said.text):
             name = found[1].strip(" .,!?…")
@@ -1088,6 +1105,11 @@ class _Judge:
                 and not self._is_known(name)
             ):
                 yield name, False
+
+    def _is_named_column(self, said: Sentence, at: int) -> bool:
+        """Whether a table's column holds names."""
+        column = said.text.count("|", 0, at)
+        return any(s.kind in ("customer", "product", "item") for place, head in self._columns if place == column for s in head.subjects)
 
     def _is_advice(self, said: Sentence, found: re.Match[str]) -> bool:
         here = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
@@ -1249,41 +1271,82 @@ class _Judge:
         return bool(earlier) and len(numbers) >= 2
 
     def _comparisons(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        """ "More customers than orders", "Anna ordered more than Ben": where both are known."""
-        found = re.search(
-            r"\b(?P<more>more|mehr|higher|höher|larger|bigger|greater|größer)|\b(?P<less>fewer|less|weniger|lower|smaller|kleiner|niedriger)",
-            said.masked,
-        )
-        than = re.search(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)", said.masked)
-        if found is None or than is None or than.start() < found.start() or _UNSURE.search(said.plain):
-            return
-        pair = [n for n in said.numbers if n.how == "exact" and not n.percent]
-        if len(pair) == len(said.numbers) == 2 and (pair[0].currencies is None) == (pair[1].currencies is None):
-            beside = re.search(r"[\d\w\ue000%]\s$", said.masked[: found.start()])
-            if pair[0].end != found.start() - 1 or beside is None:
-                one_value, other_value = pair[0].readings[0][0], pair[1].readings[0][0]
-                if one_value != other_value:
-                    ok = one_value > other_value if found["more"] else one_value < other_value
-                    yield said.text[found.start() : than.end()], ok
-                    return
-        one = [s.kind for s in said.subjects if found.end() <= s.start < than.start()][:1]
-        other = [s.kind for s in said.subjects if s.start >= than.end()][:1]
+        """ "More customers than orders", "up from $5", "Anna ordered more than Ben": where both are known."""
+        for found in _DIRECTION.finditer(said.masked):
+            clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+            if _UNSURE.search(clause) or _ADVICE.search(clause):
+                continue
+            sign = 1 if found["up"] else -1
+            difference = self._difference(said, found)
+            if difference is not None:
+                yield said.text[found.start() : found.end()], difference * sign > 0
+                return
+
+    def _difference(self, said: Sentence, found: re.Match[str]) -> float | None:
+        """By how much the first of what is compared is more than the other; None if nobody knows."""
+        masked = said.masked
+        beside = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
+        beside += [n for n in said.numbers if n.start >= found.end() and _BY.fullmatch(masked[found.end() : n.start])]
+        for number in beside:
+            if number.percent or len(said.numbers) == 1:
+                known = [change for change, _ in self._grounds.changes if fits(number, change)]
+                if known:
+                    return max(known) if found["up"] else min(known)
+        if re.match(r"(?:mehr|more|less|fewer|weniger) (?:than|als) \W*[\d.,]", masked[found.start() :]):
+            return None
+        pair = self._pair([n for n in said.numbers if n not in beside and not n.percent])
+        if pair is None:
+            return self._known_difference(said, found)
+        if _LINK.search(masked) is None and found.start() < pair[1].end:
+            return None
+        one, other = (n.readings[0][0] for n in pair)
+        between = masked[pair[0].end : pair[1].start]
+        if re.search(r"\b(?:to|auf)\W*$", between) and re.search(r"\b(?:from|von)\W*$", masked[: pair[0].start]):
+            return other - one
+        if found.start() >= pair[1].end:  # "today 1, yesterday 3, so fewer today"
+            behind = masked[found.end() : found.end() + 25]
+            if re.search(r"\b(?:which|that|this) is (?:\w+ )?$|\balso (?:\w+ )?$", masked[: found.start()]) and not behind.strip(" ."):
+                return other - one
+            whose = [n for n in pair if self._is_said_of(said, n, found)]
+            return other - one if whose == [pair[1]] else one - other
+        return one - other
+
+    @staticmethod
+    def _pair(numbers: Sequence[Number]) -> tuple[Number, Number] | None:
+        """The two numbers of one kind, if there are just two."""
+        for money in (True, False):
+            same = [n for n in numbers if (n.currencies is not None) == money]
+            if len(same) == 2:
+                return same[0], same[1]
+        return None
+
+    def _is_said_of(self, said: Sentence, number: Number, found: re.Match[str]) -> bool:
+        """Whether the noun or the day behind "fewer" is the number's."""
+        left, right = self._around(said, number)
+        nouns = [s.kind for s in said.subjects if 0 <= s.start - found.end() < 20]
+        days = [span for p in said.periods if 0 <= p.start - found.end() < 20 for span in self._ranges(p, said)]
+        own = [span for p in said.periods if left <= p.start < right for span in self._ranges(p, said)]
+        return bool(set(nouns) & self._about(said, number, left, right)) or bool(days and set(days) <= set(own))
+
+    def _known_difference(self, said: Sentence, found: re.Match[str]) -> float | None:
+        """Of two nouns, or of two names."""
+        if said.numbers:
+            return None
+        than = re.compile(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)").search(said.masked, found.end())
+        one = [s.kind for s in said.subjects if found.end() <= s.start and than and s.start < than.start()][:1]
+        other = [s.kind for s in said.subjects if than and s.start >= than.end()][:1]
         direct = self._grounds.headline
         if one and other and one != other and one[0] in direct and other[0] in direct and not said.names:
-            difference = direct[one[0]] - direct[other[0]]
-            yield said.text[found.start() : than.end()], difference > 0 if found["more"] else difference < 0
-            return
-        before = [m for m in said.names if m.end <= than.start() and isinstance(m.value, frozenset)]
-        after = [m for m in said.names if m.start >= than.end() and isinstance(m.value, frozenset)]
-        if before and after:
-            decided = []
-            for ranking in self._grounds.rankings:
-                mine = [ranking.values[key] for key in before[-1].value if key in ranking.values]  # type: ignore[attr-defined]
-                theirs = [ranking.values[key] for key in after[0].value if key in ranking.values]  # type: ignore[attr-defined]
-                if mine and theirs and ranking.what != "newest":
-                    decided.append(max(mine) > max(theirs) if found["more"] else max(mine) < max(theirs))
-            if decided:
-                yield said.text[found.start() : after[0].end], any(decided)
+            return direct[one[0]] - direct[other[0]]
+        middle = than.start() if than else found.start()
+        before = [m for m in said.names if m.end <= middle]
+        after = [m for m in said.names if m.start >= middle]
+        for ranking in self._grounds.rankings:
+            mine = [ranking.values[key] for m in before[-1:] for key in _keys(m) if key in ranking.values]
+            theirs = [ranking.values[key] for m in after[:1] for key in _keys(m) if key in ranking.values]
+            if mine and theirs and ranking.what != "newest" and max(mine) != max(theirs):
+                return max(mine) - max(theirs)
+        return None
 
 
 @lru_cache(maxsize=1024)
