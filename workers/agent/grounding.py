@@ -196,6 +196,7 @@ _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 _OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
 _NOBODY = re.compile(r"\b(?:nobody|no ?one|niemand|keiner|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b")
+_COMPARED = re.compile(r"\([^()]*\d[^()]*\s(?:vs\.?|versus|gegenüber|against|statt|compared to|nach)\s[^()]*\d[^()]*\)")
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"\s?(?:-|–|to|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
@@ -216,14 +217,14 @@ _UNSURE = re.compile(
 )
 _DIRECTION = at_words(
     r"(?:(?P<up>(?:more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|ahead|beats?|beating|outsold|outsells|outperform\w*|exceed\w*|above|tops|most of|die meisten|mostly"
-    r"|rose|risen|grew|grown|climbed|increased?|jumped|surged|gained|up|stieg|gestiegen|wuchs|gewachsen|zugelegt|zugenommen|kletterte|über dem|über der|vor gestern|vor vorgestern|nahm \w+ (?:\S+ ){0,8}zu))"
+    r"|rose|risen|grew|grown|climbed|increased?|jumped|surged|gained|up(?! (?:to|and running|next)\b)|stieg|gestiegen|wuchs|gewachsen|zugelegt|zugenommen|kletterte|über dem|über der|(?:liegt|lag|liegen) (?:\w+ )?vor(?= \ue000)|nahm \w+ (?:\S+ ){0,8}zu))"
     r"|(?P<down>(?:fewer|less|weniger|lower|niedriger\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|behind|below|trails?|fell|fallen|dropped|declined|decreased?|shrank|down|sank|gesunken|fiel|gefallen"
-    r"|schrumpf\w+|abgenommen|unter dem|unter der|hinter gestern|hinter vorgestern|ging \w+ (?:\S+ ){0,12}zurück|nahm \w+ (?:\S+ ){0,8}ab)))\b(?! (?:to|and running|next)\b)"
+    r"|schrumpf\w+|abgenommen|unter dem|unter der|hinter(?= \ue000)|ging \w+ (?:\S+ ){0,12}zurück|nahm \w+ (?:\S+ ){0,8}ab)))\b"
 )
 _LINK = re.compile(
     r"\b(?:than|als|from|versus|vs|against|compared|gegenüber|verglichen|nach|von|zu|to|ahead|behind|beats?|outsold|before|davor|vor|hinter|gestern|yesterday|previous|vor\w*)\b"
 )
-_BY = re.compile(r"\s(?:by |um )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
+_BY = re.compile(r"\s+(?:by |um )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
     (re.compile(pattern), rankings, kind, most)
     for pattern, rankings, kind, most in (
@@ -248,7 +249,7 @@ _NAMES_FOLLOW = re.compile(
     r"|stück|units of|pieces of|(?:units?|pieces?|mal) (?:of|von)|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
 )
 _LABELLED = re.compile(
-    r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique)(?: is| ist| called| named)?\s[(“„\"]?$"
+    r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on)(?: is| ist| called| named)?\s[(“„\"]?$"
 )
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 _ACTS = re.compile(
@@ -453,7 +454,7 @@ class _Judge:
         """The noun after the number, else the one before it."""
         whole, _ = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
-        if any(period.start - number.end in (0, 1) and _OF_DAYS.match(period.text) for period in said.periods):
+        if any(period.start >= number.end and not said.masked[number.end : period.start].strip() and _OF_DAYS.match(period.text) for period in said.periods):
             return frozenset({"day"})
         for name in said.names:
             is_product = any(key.startswith("product:") for key in _keys(name))
@@ -486,6 +487,8 @@ class _Judge:
             return False
         around = self._description(said, number, left, right, subjects)
         best, nearest = MOST, None
+        inside = said.masked.rfind("(", 0, number.start)
+        compared = inside >= 0 and _COMPARED.match(said.masked, inside) is not None
         for figure in mine:
             if figure.at_least and number.how != "over":
                 continue
@@ -496,7 +499,7 @@ class _Judge:
                 best, nearest = distance, figure
         if nearest is None:
             return False
-        for rival in self._rivals(number, subjects):
+        for rival in () if compared else self._rivals(number, subjects):
             # Of another kind than the nearest figure, it must be nearer by far.
             near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
             if self._distance(rival, around, near) < near and not fits(number, rival.value):
@@ -550,7 +553,8 @@ class _Judge:
         near |= {t.kind for t in beside[:1]}
         if any(re.search("previous|vor", period.text.lower()) for period in said.periods if left <= period.start < right):
             near |= {"previous"}
-        lacking = required if said.masked[left : left + 1] == "(" else (near & (STRICT | OF_SALES | ({"previous"} if self._grounds.has_previous else NOTHING))) | required
+        in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start])
+        lacking = required if in_part else (near & (STRICT | OF_SALES | {"daily"} | ({"previous"} if self._grounds.has_previous else NOTHING))) | required
         near = near | own
         wide |= near
         if self._of_which(said, number)[1] is not None and not subjects:  # "5 of 10 cases"
@@ -1071,7 +1075,9 @@ class _Judge:
         has_figures = bool(said.numbers or said.orders)
         for found in _RUN.finditer(said.cased):
             words, start = found[0].rstrip(".'’").split(), found.start()
-            while words and (_FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1):
+            while words and _is_word(words[-1]):
+                del words[-1]
+            while words and (_FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1 or _is_word(words[0])):
                 start += len(words[0]) + 1
                 del words[0]
             name = " ".join(words)
@@ -1079,16 +1085,16 @@ class _Judge:
                 continue
             if any(map(_is_word, words)) or self._is_known(name):
                 continue
-            before, after = masked[:start], masked[found.end() :]
+            before, after = masked[:start], masked[start + len(name) :]
             stripped = before.rstrip(" \"“„(*")
             begins = not stripped.strip(" \n-*•–#>|\ue000") or stripped[-1] in ".!?:" or any(0 <= start - b < 3 for b in said.breaks)
-            if _LABELLED.search(before) or _PLAN_FOLLOWS.match(after):
+            if _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
                 is_name = True
             elif len(words) < 2:
                 is_name = False
             elif self._columns and stripped.endswith("|"):
                 is_name = after.lstrip().startswith("|") and self._is_named_column(said, start)
-            elif _NAMES_FOLLOW.search(before) and (stripped[-1:] != ":" or has_figures or self._heading is not None):
+            elif _NAMES_FOLLOW.search(before[-24:]) and (stripped[-1:] != ":" or has_figures or self._heading is not None):
                 is_name = True
             else:
                 is_name = _ACTS.match(after) is not None if begins else has_figures
