@@ -98,7 +98,7 @@ class Sentence:
 
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|tsd|mio|mrd|fr|rs|z\.\s?b"
-    r"|d\.\s?h|u\.\s?a|z|b|jan|feb|mar|apr|jun|jul|aug|sept?|oct|okt|nov|dec|dez)|(?<![\w.,])\d{1,2})\.$",
+    r"|d\.\s?h|u\.\s?a|z|b|jan|feb|mar|apr|jun|jul|aug|sept?|oct|okt|nov|dec|dez)|(?<![\w.,])\d{1,2}(?:\.\d{1,2})?)\.$",
     re.IGNORECASE,
 )
 _END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]]*\s+(?=[\W\d]*[^\W\d_a-zäöü]|[\W_]*\d)|(?<=[。！？])")
@@ -261,16 +261,19 @@ def _numbers(text: str) -> list[Number]:
         if found and number.start < found[-1].end:
             continue
         number.how = "over" if match["plus"] else _how(text[: number.start], text[number.end :])
-        if number.how in ("over", "under") and not _is_round(number):  # "eine Bestellung über 84,10 €"
+        if number.how == "over" and not _is_round(number) and _OVER_WHAT.search(text[: number.start]):  # "eine Bestellung über 84,10 €"
             number.how = "exact"
         found.append(number)
     return found
 
 
+_OVER_WHAT = re.compile(r"\b(?:over|über|above)\s*[$€£]?$|\b(?:the|den|die|der)\s$", re.IGNORECASE)
+
+
 def _is_round(number: Number) -> bool:
-    """Whether it has at most two digits that are not zero at its end."""
+    """Whether it ends in zeros: "over 80", and not "an order over 84.10"."""
     value = number.readings[0][0]
-    return value < 100 and value == int(value) or len(f"{value:.4f}".rstrip("0").rstrip(".").rstrip("0").replace(".", "")) <= 2
+    return value % 10 == 0 and len(f"{value:.0f}".rstrip("0")) <= 2
 
 
 def _in_letters(text: str, match: re.Match[str]) -> Number | None:
@@ -495,8 +498,14 @@ _NOT_YET = re.compile(
     r"|nicht|nie|noch|muss|musst|müssen|wart\w*|zu|steh\w*|ausstehend\w*|offen\w*|unbezahlt\w*|fehl\w*|keine\w*)\b|n't\b"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+OFFER = re.compile(
+    r"(?:let me know|want me to|anything else|would you like|do you want|shall (?:i|we)|hope that|how about|what about|maybe|sag bescheid|soll ich|sollen wir|möchtest du|möchten sie|wünschen sie"
+    r"|willst du|wollen sie|ich hoffe|wie wäre|vielleicht)\b"
+)
+"""Where an offer begins, or a farewell, with or without a full stop before it."""
 _BREAK = re.compile(
-    r"\b(?:let me know|want me to|anything else|would you like|shall i|hope that|sag bescheid|soll ich|möchtest du|möchten sie|wünschen sie|ich hoffe)\b|;(?=\s)|,(?=\s)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    rf"\b{OFFER.pattern}|"
+    r";(?=\s)|,(?=\s)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
     r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
 )
 _URL = re.compile(
@@ -589,7 +598,7 @@ def _is_left_out(masked: str, found: re.Match[str]) -> bool:
     return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
 
 
-_NEW_THING = re.compile(r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung|\w*auftr|sales?|purchases?|products?|\w*produkt|items?|artikel|reviews?)")
+_NEW_THING = re.compile(r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b")
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose")}  # fmt: skip
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from workers.agent.claims import (
     SYMBOLS,
+    OFFER,
     WORDS,
     Mention,
     Number,
@@ -66,6 +67,8 @@ class _Description:
     late: list[Range]
     sentence: Sentence
     money: bool
+    neutral: frozenset[str] = NOTHING
+    """Traits of which it does not matter whether a figure has them."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,7 @@ _DIRECTION = at_words(
 _LINK = re.compile(
     r"\b(?:than|als|from|versus|vs|against|compared|gegenüber|verglichen|nach|von|zu|to|ahead|behind|beats?|outsold|before|davor|vor|hinter|gestern|yesterday|previous|vor\w*)\b"
 )
+_ONCE = re.compile(r" (?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)\b")
 _BY = re.compile(r"\s+(?:by |um )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
     (re.compile(pattern), rankings, kind, most)
@@ -448,7 +452,8 @@ class _Judge:
         return max((b for b in said.breaks if b <= place and said.masked[b] in ",;:–—.(…"), default=0)
 
     def _clause_end(self, said: Sentence, place: int) -> int:
-        return min((b for b in said.breaks if b >= place and said.masked[b] in ",;–—.)…"), default=len(said.masked))
+        ends = (b for b in said.breaks if b >= place and (said.masked[b] in ",;–—.)…" or OFFER.match(said.masked, b)))
+        return min(ends, default=len(said.masked))
 
     def _about(self, said: Sentence, number: Number, left: int, right: int) -> frozenset[str]:
         """The noun after the number, else the one before it."""
@@ -488,7 +493,9 @@ class _Judge:
         around = self._description(said, number, left, right, subjects)
         best, nearest = MOST, None
         inside = said.masked.rfind("(", 0, number.start)
-        compared = inside >= 0 and _COMPARED.match(said.masked, inside) is not None
+        if inside >= 0 and _COMPARED.match(said.masked, inside):  # "(5 vs. 4)": which of them is earlier is not said
+            around.near |= {"previous"}
+            around.neutral = frozenset({"previous"})
         for figure in mine:
             if figure.at_least and number.how != "over":
                 continue
@@ -499,7 +506,7 @@ class _Judge:
                 best, nearest = distance, figure
         if nearest is None:
             return False
-        for rival in () if compared else self._rivals(number, subjects):
+        for rival in self._rivals(number, subjects):
             # Of another kind than the nearest figure, it must be nearer by far.
             near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
             if self._distance(rival, around, near) < near and not fits(number, rival.value):
@@ -554,6 +561,7 @@ class _Judge:
         if any(re.search("previous|vor", period.text.lower()) for period in said.periods if left <= period.start < right):
             near |= {"previous"}
         in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start])
+        near |= own & {"daily"}
         lacking = required if in_part else (near & (STRICT | OF_SALES | {"daily"} | ({"previous"} if self._grounds.has_previous else NOTHING))) | required
         near = near | own
         wide |= near
@@ -607,7 +615,7 @@ class _Judge:
         after = frozenset(t.kind for t in here if t.start >= number.end)
         before = frozenset(t.kind for t in here if t.end <= number.start)
         label = _LABEL.search(said.masked[left : number.start])
-        required = after if after & STRICT and not (label and before & STRICT) else after | before
+        required = after if after & STRICT and not (label and label[0].strip() in ":=(") else after | before
         if number.currencies is not None or number.readings[0][1] < 1:
             first = min((n.start for n in said.numbers), default=0)
             front = frozenset(t.kind for t in said.traits if t.end <= first)
@@ -631,7 +639,9 @@ class _Judge:
                 before = mention.end <= number.start
                 if own[0] <= mention.start and mention.end <= own[1]:
                     rank = 3
-                elif near[0] <= mention.start and mention.end <= near[1]:
+                elif near[0] <= mention.start and mention.end <= near[1] and (
+                    before or not re.search(r"[,;]", said.masked[number.end : mention.start])
+                ):
                     rank = 2
                 else:
                     rank = 1 if before else 0
@@ -710,7 +720,7 @@ class _Judge:
                 known = trait in said.wide or (trait in ("price", "stock") and matched)
                 distance += 0.5 if known else 1.0 if trait in said.before else 2.0
         if not matched:
-            distance += len(said.expected - traits - said.required)
+            distance += len(said.expected - traits - said.required - said.neutral)
             distance += sum(vague in said.near and not traits & meant for vague, meant in VAGUE.items())
         if said.nouns and not said.sure and not said.money and not said.nouns & figure.subjects:
             distance += 1.0
@@ -747,6 +757,8 @@ class _Judge:
         if period is None:
             return self._undated(figure, said)
         if "previous" in figure.traits and "previous" in said.near and not said.sentence.dates:
+            return 0.0
+        if said.neutral:
             return 0.0
         if not spans:
             if any(_near(span, period) for span in said.late or self._spans):
@@ -1075,9 +1087,9 @@ class _Judge:
         has_figures = bool(said.numbers or said.orders)
         for found in _RUN.finditer(said.cased):
             words, start = found[0].rstrip(".'’").split(), found.start()
-            while words and _is_word(words[-1]):
+            while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
                 del words[-1]
-            while words and (_FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1 or _is_word(words[0])):
+            while words and (_FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1 or _is_word(words[0].rstrip("."))):
                 start += len(words[0]) + 1
                 del words[0]
             name = " ".join(words)
@@ -1088,13 +1100,15 @@ class _Judge:
             before, after = masked[:start], masked[start + len(name) :]
             stripped = before.rstrip(" \"“„(*")
             begins = not stripped.strip(" \n-*•–#>|\ue000") or stripped[-1] in ".!?:" or any(0 <= start - b < 3 for b in said.breaks)
+            if stripped.endswith(":"):
+                begins = False
             if _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
                 is_name = True
             elif len(words) < 2:
                 is_name = False
             elif self._columns and stripped.endswith("|"):
                 is_name = after.lstrip().startswith("|") and self._is_named_column(said, start)
-            elif _NAMES_FOLLOW.search(before[-24:]) and (stripped[-1:] != ":" or has_figures or self._heading is not None):
+            elif not begins and _NAMES_FOLLOW.search(before[-24:]) and (stripped[-1:] != ":" or has_figures or self._heading is not None):
                 is_name = True
             else:
                 is_name = _ACTS.match(after) is not None if begins else has_figures
@@ -1146,7 +1160,7 @@ class _Judge:
             if (
                 len(kinds) == 2
                 and len(between) < 60
-                and not re.search(r"[;.]|\b(?:but|aber|while|während|then|dann)\b|\)", between)
+                and not re.search(r"[;]|\.\s|\b(?:but|aber|while|während|then|dann)\b|\)", between)
             ):
                 ok = any(link & one.value and link & other.value for link in self._grounds.links)  # type: ignore[operator]
                 yield f"{one.text} … {other.text}", ok
@@ -1282,22 +1296,34 @@ class _Judge:
             clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
             if _UNSURE.search(clause) or _ADVICE.search(clause):
                 continue
+            if _ONCE.match(said.masked, found.end()):
+                continue
             sign = 1 if found["up"] else -1
-            difference = self._difference(said, found)
-            if difference is not None:
-                yield said.text[found.start() : found.end()], difference * sign > 0
+            beside = self._beside(said, found)
+            known = [d for d in (self._change(said, found, beside), self._difference(said, found, beside)) if d is not None]
+            if known:
+                yield said.text[found.start() : found.end()], all(d * sign > 0 for d in known)
                 return
 
-    def _difference(self, said: Sentence, found: re.Match[str]) -> float | None:
-        """By how much the first of what is compared is more than the other; None if nobody knows."""
+    @staticmethod
+    def _beside(said: Sentence, found: re.Match[str]) -> list[Number]:
+        """The numbers that say by how much: "4 more", "up by 12%"."""
         masked = said.masked
         beside = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
-        beside += [n for n in said.numbers if n.start >= found.end() and _BY.fullmatch(masked[found.end() : n.start])]
+        return beside + [n for n in said.numbers if n.start >= found.end() and _BY.fullmatch(masked[found.end() : n.start])]
+
+    def _change(self, said: Sentence, found: re.Match[str], beside: Sequence[Number]) -> float | None:
+        """What is known of the change that a number beside tells."""
         for number in beside:
             if number.percent or len(said.numbers) == 1:
                 known = [change for change, _ in self._grounds.changes if fits(number, change)]
                 if known:
                     return max(known) if found["up"] else min(known)
+        return None
+
+    def _difference(self, said: Sentence, found: re.Match[str], beside: Sequence[Number]) -> float | None:
+        """By how much the first of what is compared is more than the other; None if nobody knows."""
+        masked = said.masked
         if re.match(r"(?:mehr|more|less|fewer|weniger) (?:than|als) \W*[\d.,]", masked[found.start() :]):
             return None
         pair = self._pair([n for n in said.numbers if n not in beside and not n.percent])
