@@ -98,7 +98,7 @@ class Sentence:
 
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|tsd|mio|mrd|fr|rs|z\.\s?b"
-    r"|d\.\s?h|u\.\s?a|z|b|jan|feb|mar|apr|jun|jul|aug|sept?|oct|okt|nov|dec|dez)|(?<![\w.,])\d{1,2}(?:\.\d{1,2})?)\.$",
+    r"|d\.\s?h|u\.\s?a|z|b|jan|feb|mar|apr|jun|jul|aug|sept?|oct|okt|nov|dec|dez)|(?<![\w.,])\d{1,2})\.$",
     re.IGNORECASE,
 )
 _END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]]*\s+(?=[\W\d]*[^\W\d_a-zäöü]|[\W_]*\d)|(?<=[。！？])")
@@ -117,6 +117,8 @@ def sentences(text: str) -> list[str]:
         before = text[start : found.start()]
         is_number = _ENDS_WITH_NUMBER.search(before) is not None and not _MONTH_FOLLOWS.match(text, found.end())
         if "\n" not in found[0] and not is_number and _ABBREVIATION.search(before.rstrip("\"”“»’')]")):
+            continue
+        if found[0].startswith(")") and re.search(r"\d\.\d{1,2}\.$", before):  # "(19.06.) 5 €"
             continue
         if before.strip():
             pieces.append(text[start : found.end()])
@@ -240,7 +242,9 @@ _ONE_COUNTS = re.compile(
 )
 
 
-_ONE_THING = re.compile(r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?)\b", re.IGNORECASE)
+_ONE_THING = re.compile(
+    r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?)\b", re.IGNORECASE
+)
 
 
 def _numbers(text: str) -> list[Number]:
@@ -261,7 +265,9 @@ def _numbers(text: str) -> list[Number]:
         if found and number.start < found[-1].end:
             continue
         number.how = "over" if match["plus"] else _how(text[: number.start], text[number.end :])
-        if number.how == "over" and not _is_round(number) and _OVER_WHAT.search(text[: number.start]):  # "eine Bestellung über 84,10 €"
+        if (
+            number.how == "over" and not _is_round(number) and _OVER_WHAT.search(text[: number.start])
+        ):  # "eine Bestellung über 84,10 €"
             number.how = "exact"
         found.append(number)
     return found
@@ -285,7 +291,10 @@ def _in_letters(text: str, match: re.Match[str]) -> Number | None:
     if (
         word == "one"
         and (following := re.match(r"[ -](?:hundred|thousand|million)\b", text[end:], re.IGNORECASE)) is None
-    ) and ((_ONE_COUNTS.search(text[: match.start()]) is None and not _ONE_THING.match(text, end)) or re.match(r"\s+of\b|\s+(?:more|another)", text[end:])):
+    ) and (
+        (_ONE_COUNTS.search(text[: match.start()]) is None and not _ONE_THING.match(text, end))
+        or re.match(r"\s+of\b|\s+(?:more|another)", text[end:])
+    ):
         return None
     step = 1.0
     while following := re.match(
@@ -586,7 +595,9 @@ def _words(sentence: Sentence) -> None:
 
 
 _LEFT_OUT = frozenset({"test", "cancelled", "refunded", "guest"})
-_WITHOUT = re.compile(r"\b(?:without|excluding|excl|except|not counting|leaving out|minus|ohne|außer|exklusive|abzüglich)\b[^.;:]*$")
+_WITHOUT = re.compile(
+    r"\b(?:without|excluding|excl|except|not counting|leaving out|minus|ohne|außer|exklusive|abzüglich)\b[^.;:]*$"
+)
 _NOT_COUNTED = re.compile(
     r"[^.,;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit)?(?:gezählt|eingerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
 )
@@ -598,7 +609,9 @@ def _is_left_out(masked: str, found: re.Match[str]) -> bool:
     return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
 
 
-_NEW_THING = re.compile(r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b")
+_NEW_THING = re.compile(
+    r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b"
+)
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose")}  # fmt: skip
 
@@ -606,7 +619,9 @@ _DECIDED = {"done": ("unfulfilled", "fulfilled"), "to_do": ("unfulfilled", "ship
 def _decided(masked: str, found: re.Match[str], trait: str) -> str:
     """Whether it is done, by the words around: "8 are not yet shipped", "still to be paid"."""
     not_yet, done = _DECIDED[trait]
-    if trait == "to_do" and re.search(r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]):
+    if trait == "to_do" and re.search(
+        r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]
+    ):
         return not_yet
     if found[0].startswith("un"):
         return not_yet

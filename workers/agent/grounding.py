@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import Any
 
 from workers.agent.claims import (
-    SYMBOLS,
     OFFER,
+    SYMBOLS,
     WORDS,
     Mention,
     Number,
@@ -125,7 +125,9 @@ _ADVICE = re.compile(
     r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
 )
 _TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
-_TOLD = re.compile(r"\b(?:did you know|have you seen|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b")
+_TOLD = re.compile(
+    r"\b(?:did you know|have you seen|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
+)
 _OWNED = re.compile(
     r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
 )
@@ -168,7 +170,9 @@ _QUOTING = re.compile(
     r"|du (?:sagtest|erwähntest|schriebst|fragtest|willst)|(?:ihr|dein)\w* (?:ziel|budget|frage|zahl)|genannte\w*)\b[^.;]*$"
     r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
 )
-_RANGE = re.compile(r"\b(?:between|zwischen|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b")
+_RANGE = re.compile(
+    r"\b(?:between|zwischen|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
+)
 _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b")
 _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
 _AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„«»\"]?")
@@ -194,12 +198,17 @@ _ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b")
 _SINGLE_ORDER = at_words(
     r"(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
 )
-STATUSES = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"})
+STATUSES = frozenset(
+    {"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"}
+)
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 _OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
-_NOBODY = re.compile(r"\b(?:nobody|no ?one|niemand|keiner|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b")
+_NOBODY = re.compile(
+    r"\b(?:nobody|no ?one|niemand|keiner|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
+)
 _COMPARED = re.compile(r"\([^()]*\d[^()]*\s(?:vs\.?|versus|gegenüber|against|statt|compared to|nach)\s[^()]*\d[^()]*\)")
+_OFFERED = re.compile(rf"\b{OFFER.pattern}")
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"\s?(?:-|–|to|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
@@ -247,7 +256,9 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
 )  # fmt: skip
 _TOP = re.compile(r"best|most|least|top|worst|popular|est\b|last|first|fewest|meist|ste[nrsm]?\b|letzte|wenigsten")
 _CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
-_RUN = re.compile(rf"(?<![\w#\ue000.-]){_CAPITAL}(?:\.(?=\s[A-Z]))?(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?{_CAPITAL})*(?![$€£\w])")
+_RUN = re.compile(
+    rf"(?<![\w#\ue000.-]){_CAPITAL}(?:\.(?=\s[A-Z]))?(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?{_CAPITAL})*(?![$€£\w])"
+)
 _NAMES_FOLLOW = re.compile(
     r"(?:\b(?:from|by|for|to|named|called|sell|sold|bought|ordered|opened|is|it was|that was|on|namens|heißt|nennt sich|von|vom|für|an|bei|das war|es war|ist|kaufte|bestellte|verkaufst|verkaufen|steht"
     r"|stück|units of|pieces of|(?:units?|pieces?|mal) (?:of|von)|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
@@ -339,7 +350,9 @@ class _Judge:
             return
         self._columns = []
         is_item = re.match(r"\s*(?:[-*•–]|\d{1,2}[.)])\s", said.text) is not None
-        if said.text.endswith("\n") and not is_item and (plain.endswith(":") or not said.numbers) or plain.startswith("#"):
+        if (said.text.endswith("\n") and not is_item and (plain.endswith(":") or not said.numbers)) or plain.startswith(
+            "#"
+        ):
             self._heading = said
         elif not is_item or said.text.endswith("\n\n"):
             self._heading = None
@@ -391,7 +404,8 @@ class _Judge:
             return owned if not is_count or not about_store else True
         is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
         sentence = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
-        if not is_count and not is_stated and (_ADVICE.search(sentence) or _HYPOTHETICAL.search(sentence)):
+        told = _OFFERED.split(said.masked, 1)[0]
+        if not is_count and not is_stated and (_ADVICE.search(sentence) or _HYPOTHETICAL.search(told)):
             return False
         return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
 
@@ -410,8 +424,7 @@ class _Judge:
         before = [end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start]
         left = max(before, default=0)
         if said.plain.lstrip().startswith("|"):  # a row: what its first cells say holds for all
-            rights = [n.start for n in said.numbers if n.start >= number.end]
-            return 0, min(rights, default=len(said.masked))
+            return 0, min((n.start for n in said.numbers if n.start >= number.end), default=len(said.masked))
         rights = (start for start in (*said.breaks, *(n.start for n in said.numbers)) if start >= behind)
         right = min(rights, default=len(said.masked))
         if part is not None:  # what is said behind it is said of the part
@@ -459,7 +472,12 @@ class _Judge:
         """The noun after the number, else the one before it."""
         whole, _ = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
-        if any(period.start >= number.end and not said.masked[number.end : period.start].strip() and _OF_DAYS.match(period.text) for period in said.periods):
+        if any(
+            period.start >= number.end
+            and not said.masked[number.end : period.start].strip()
+            and _OF_DAYS.match(period.text)
+            for period in said.periods
+        ):
             return frozenset({"day"})
         for name in said.names:
             is_product = any(key.startswith("product:") for key in _keys(name))
@@ -526,9 +544,7 @@ class _Judge:
 
     def _rivals(self, number: Number, subjects: frozenset[str]) -> Iterable[Figure]:
         kind = "money" if number.currencies is not None else "percent" if number.percent else "count"
-        return (
-            f for f in self._grounds.by_kind.get(kind, ()) if not f.old and self._same_kind(number, f, subjects)
-        )
+        return (f for f in self._grounds.by_kind.get(kind, ()) if not f.old and self._same_kind(number, f, subjects))
 
     def _same_kind(self, number: Number, figure: Figure, subjects: frozenset[str]) -> bool:
         if number.percent != figure.percent:
@@ -558,11 +574,18 @@ class _Judge:
         beside = [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]
         beside.sort(key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end)
         near |= {t.kind for t in beside[:1]}
-        if any(re.search("previous|vor", period.text.lower()) for period in said.periods if left <= period.start < right):
+        if any(
+            re.search("previous|vor", period.text.lower()) for period in said.periods if left <= period.start < right
+        ):
             near |= {"previous"}
         in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start])
         near |= own & {"daily"}
-        lacking = required if in_part else (near & (STRICT | OF_SALES | {"daily"} | ({"previous"} if self._grounds.has_previous else NOTHING))) | required
+        lacking = (
+            required
+            if in_part
+            else (near & (STRICT | OF_SALES | {"daily"} | ({"previous"} if self._grounds.has_previous else NOTHING)))
+            | required
+        )
         near = near | own
         wide |= near
         if self._of_which(said, number)[1] is not None and not subjects:  # "5 of 10 cases"
@@ -585,7 +608,9 @@ class _Judge:
         """ "Customers (83)": what stands before the bracket belongs to the number."""
         if said.masked[left : left + 1] != "(" or said.masked[left + 1 : number.start].strip(" $€£"):
             return left
-        return max((n.end for n in said.numbers if n.end <= left), default=max((b for b in said.breaks if b < left), default=0))
+        return max(
+            (n.end for n in said.numbers if n.end <= left), default=max((b for b in said.breaks if b < left), default=0)
+        )
 
     def _neighbours(self, said: Sentence, number: Number, left: int, right: int) -> tuple[int, int]:
         """Where what belongs to the numbers before and after it ends and begins."""
@@ -600,9 +625,7 @@ class _Judge:
             upper = min((b for b in between if said.masked[b] == ";"), default=max(between, default=upper))
         return min(lower, left), right if part is not None else max(upper, right)
 
-    def _traits(
-        self, said: Sentence, number: Number, left: int, right: int
-    ) -> tuple[frozenset[str], frozenset[str]]:
+    def _traits(self, said: Sentence, number: Number, left: int, right: int) -> tuple[frozenset[str], frozenset[str]]:
         """What must be true of the number, and what may be: said right beside it."""
         here = [t for t in said.traits if left <= t.start and t.end <= right]
         whole, _ = self._of_which(said, number)
@@ -639,8 +662,10 @@ class _Judge:
                 before = mention.end <= number.start
                 if own[0] <= mention.start and mention.end <= own[1]:
                     rank = 3
-                elif near[0] <= mention.start and mention.end <= near[1] and (
-                    before or not re.search(r"[,;]", said.masked[number.end : mention.start])
+                elif (
+                    near[0] <= mention.start
+                    and mention.end <= near[1]
+                    and (before or not re.search(r"[,;]", said.masked[number.end : mention.start]))
                 ):
                     rank = 2
                 else:
@@ -652,7 +677,9 @@ class _Judge:
                 if rank > sure or (rank == sure and gap < best):
                     nearest, sure, best = mention, rank, gap
             if nearest is not None:
-                found.append((kind, _keys(nearest), sure, len(mentions) == 1 or kind == "order" and len(said.orders) == 1))
+                found.append(
+                    (kind, _keys(nearest), sure, len(mentions) == 1 or (kind == "order" and len(said.orders) == 1))
+                )
         return found
 
     @staticmethod
@@ -687,6 +714,7 @@ class _Judge:
         for kind, keys, sure, only in said.names:
             if entities and entities & keys:
                 matched = True
+                distance += 0.0 if sure else 0.5
             elif kind in figure.kinds:
                 if sure == 3 or (only and sure):
                     return MOST
@@ -764,7 +792,15 @@ class _Judge:
             if any(_near(span, period) for span in said.late or self._spans):
                 return 0.0
             length = (period[1] - period[0]).days
-            return 0.25 if length > 8 else (0.5 if figure.kinds else 0.75) if length else 0.5 if days and self._day_word(said.sentence) else 2.0
+            return (
+                0.25
+                if length > 8
+                else (0.5 if figure.kinds else 0.75)
+                if length
+                else 0.5
+                if days and self._day_word(said.sentence)
+                else 2.0
+            )
         matching = [span for span in spans if _near(span, period)]
         if matching:  # of a day and a longer time, the day is meant
             return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
@@ -798,7 +834,9 @@ class _Judge:
 
     # periods
 
-    def _period(self, said: Sentence, number: Number, left: int, right: int) -> tuple[list[Range], list[Range], list[Range]]:
+    def _period(
+        self, said: Sentence, number: Number, left: int, right: int
+    ) -> tuple[list[Range], list[Range], list[Range]]:
         """What the number is said of, what was said before it, and what behind."""
         own: list[Range] = []
         front: list[Range] = []
@@ -1084,22 +1122,32 @@ class _Judge:
 
     def _names(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         masked = said.masked
-        has_figures = bool(said.numbers or said.orders)
+        has_figures = bool(said.numbers or said.orders or said.dates)
         for found in _RUN.finditer(said.cased):
             words, start = found[0].rstrip(".'’").split(), found.start()
             while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
                 del words[-1]
-            while words and (_FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1 or _is_word(words[0].rstrip("."))):
+            while words and (
+                _FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1 or _is_word(words[0].rstrip("."))
+            ):
                 start += len(words[0]) + 1
                 del words[0]
             name = " ".join(words)
-            if not name or _KNOWN_NAMES.match(name) or {"Sie", "Ihr", "Ihre", "Ihnen", "Ihrem", "Ihren", "Du", "You", "Your"} & set(words):
+            if (
+                not name
+                or _KNOWN_NAMES.match(name)
+                or {"Sie", "Ihr", "Ihre", "Ihnen", "Ihrem", "Ihren", "Du", "You", "Your"} & set(words)
+            ):
                 continue
             if any(map(_is_word, words)) or self._is_known(name):
                 continue
             before, after = masked[:start], masked[start + len(name) :]
-            stripped = before.rstrip(" \"“„(*")
-            begins = not stripped.strip(" \n-*•–#>|\ue000") or stripped[-1] in ".!?:" or any(0 <= start - b < 3 for b in said.breaks)
+            stripped = before.rstrip(' "“„(*')
+            begins = (
+                not stripped.strip(" \n-*•–#>|\ue000")
+                or stripped[-1] in ".!?:"
+                or any(0 <= start - b < 3 for b in said.breaks)
+            )
             if stripped.endswith(":"):
                 begins = False
             if _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
@@ -1108,7 +1156,11 @@ class _Judge:
                 is_name = False
             elif self._columns and stripped.endswith("|"):
                 is_name = after.lstrip().startswith("|") and self._is_named_column(said, start)
-            elif not begins and _NAMES_FOLLOW.search(before[-24:]) and (stripped[-1:] != ":" or has_figures or self._heading is not None):
+            elif (
+                not begins
+                and _NAMES_FOLLOW.search(before[-24:])
+                and (stripped[-1:] != ":" or has_figures or self._heading is not None)
+            ):
                 is_name = True
             else:
                 is_name = _ACTS.match(after) is not None if begins else has_figures
@@ -1129,7 +1181,12 @@ class _Judge:
     def _is_named_column(self, said: Sentence, at: int) -> bool:
         """Whether a table's column holds names."""
         column = said.text.count("|", 0, at)
-        return any(s.kind in ("customer", "product", "item") for place, head in self._columns if place == column for s in head.subjects)
+        return any(
+            s.kind in ("customer", "product", "item")
+            for place, head in self._columns
+            if place == column
+            for s in head.subjects
+        )
 
     def _is_advice(self, said: Sentence, found: re.Match[str]) -> bool:
         here = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
@@ -1182,7 +1239,9 @@ class _Judge:
             whose = before[-1] if before else mentions[0]
             if before:  # "#1 and #2 are …"
                 end = before[-1].end
-                each = [m for m in before if self._clause_start(said, m.start) == self._clause_start(said, before[-1].start)]
+                each = [
+                    m for m in before if self._clause_start(said, m.start) == self._clause_start(said, before[-1].start)
+                ]
             else:
                 end, each = trait.end, [whose]
             if len(said.masked[min(end, trait.start) : max(trait.start, whose.start)]) > 60:
@@ -1300,7 +1359,9 @@ class _Judge:
                 continue
             sign = 1 if found["up"] else -1
             beside = self._beside(said, found)
-            known = [d for d in (self._change(said, found, beside), self._difference(said, found, beside)) if d is not None]
+            known = [
+                d for d in (self._change(said, found, beside), self._difference(said, found, beside)) if d is not None
+            ]
             if known:
                 yield said.text[found.start() : found.end()], all(d * sign > 0 for d in known)
                 return
@@ -1310,7 +1371,9 @@ class _Judge:
         """The numbers that say by how much: "4 more", "up by 12%"."""
         masked = said.masked
         beside = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
-        return beside + [n for n in said.numbers if n.start >= found.end() and _BY.fullmatch(masked[found.end() : n.start])]
+        return beside + [
+            n for n in said.numbers if n.start >= found.end() and _BY.fullmatch(masked[found.end() : n.start])
+        ]
 
     def _change(self, said: Sentence, found: re.Match[str], beside: Sequence[Number]) -> float | None:
         """What is known of the change that a number beside tells."""
@@ -1337,7 +1400,9 @@ class _Judge:
             return other - one
         if found.start() >= pair[1].end:  # "today 1, yesterday 3, so fewer today"
             behind = masked[found.end() : found.end() + 25]
-            if re.search(r"\b(?:which|that|this) is (?:\w+ )?$|\balso (?:\w+ )?$", masked[: found.start()]) and not behind.strip(" ."):
+            if re.search(
+                r"\b(?:which|that|this) is (?:\w+ )?$|\balso (?:\w+ )?$", masked[: found.start()]
+            ) and not behind.strip(" ."):
                 return other - one
             whose = [n for n in pair if self._is_said_of(said, n, found)]
             return other - one if whose == [pair[1]] else one - other
@@ -1386,7 +1451,7 @@ def _is_word(word: str) -> bool:
     """Whether a word is one of the trade's, and so no part of a name: German writes all nouns with a capital."""
     word = word.lower()
     subjects, traits = concepts(word)
-    return (
+    return word not in ("max", "min") and (
         bool(subjects or traits)
         or word in WORDS
         or word.rstrip("s") in SYMBOLS

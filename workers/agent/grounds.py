@@ -144,6 +144,9 @@ class Grounds:
         grounds.is_old = bool(reader.old) and all(reader.old.values())
         if context:
             reader.walk(dict(context), _Place())
+        grounds.names = dict(
+            sorted(grounds.names.items(), key=lambda item: (-len(item[0]), item[0]))
+        )  # whole ones first
         words = [*reader.words]
         for text in dict.fromkeys(reader.reasons):
             grounds.reasons += _read(text)
@@ -255,7 +258,9 @@ class _Reader:
             found: dict[str, tuple[float, str | None]] = {}
             both.append(found)
             node = data.get(name)
-            begins, ends = (_moment(node.get(edge)) for edge in ("from", "to")) if isinstance(node, Mapping) else (None, None)
+            begins, ends = (
+                (_moment(node.get(edge)) for edge in ("from", "to")) if isinstance(node, Mapping) else (None, None)
+            )
             if not isinstance(node, Mapping) or begins is None or ends is None:
                 continue
             span = begins.date(), ends.date()
@@ -276,7 +281,9 @@ class _Reader:
                 continue
             self._grounds.changes.append((now - before, NOTHING))
             subject = frozenset({"order"}) if currency is None else NOTHING
-            self._add(Figure(now - before, subject, SALES.get(key, NOTHING) | {"change"}, currency, derived=True), place)
+            self._add(
+                Figure(now - before, subject, SALES.get(key, NOTHING) | {"change"}, currency, derived=True), place
+            )
             if before:
                 share = (now - before) * 100 / before
                 self._grounds.changes.append((share, NOTHING))
@@ -430,7 +437,16 @@ class _Reader:
             ((f"date:{day.get('date')}", day["orders"]) for day in days if isinstance(day.get("orders"), int)),
         )
         if days and all(isinstance(day.get("orders"), int) for day in days):
-            self._add(Figure(sum(day["orders"] > 0 for day in days), frozenset({"day"}), frozenset({"days"}), derived=True, period=place.period), place)
+            self._add(
+                Figure(
+                    sum(day["orders"] > 0 for day in days),
+                    frozenset({"day"}),
+                    frozenset({"days"}),
+                    derived=True,
+                    period=place.period,
+                ),
+                place,
+            )
         currencies = {total.get("currency") for day in days for total in _objects(day.get("totals"))}
         if len(currencies) == 1:
             sums = {
