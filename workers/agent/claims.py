@@ -424,7 +424,7 @@ def _clock(match: re.Match[str]) -> tuple[int, int | None]:
 
 _DIGIT = re.compile(r"\d")
 _LIKE_URL = re.compile(r"://|@|\w\.\w")
-_RANK_WORD = re.compile(r"previous|number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth")
+_RANK_WORD = re.compile(r"previous|before|davor|days|tage|month|monat|hours|stunden|minute|week|woche|number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth")
 _TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])|(?<=1 )time\b|(?<=one )time\b")
 _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
 _NOUNS = re.compile(
@@ -530,7 +530,7 @@ _ORDER = re.compile(
 )
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 _RANK = re.compile(
-    r"(?<=previous )\d{1,2}(?=\s?:)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
+    r"\b\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000))|(?<=previous )\d{1,2}(?=\s?:)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
     r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b[\w.]+ times (?:what|as|more|the|that)\b|\b\w+mal so\b|\b24/7\b|\b[a-z]+\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 

@@ -209,6 +209,8 @@ _NOBODY = re.compile(
 )
 _COMPARED = re.compile(r"\([^()]*\d[^()]*\s(?:vs\.?|versus|gegenüber|against|statt|compared to|nach)\s[^()]*\d[^()]*\)")
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
+_SOLD_OUT = re.compile(r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b")
+_MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"\s?(?:-|–|to|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
@@ -327,7 +329,7 @@ class _Judge:
                 bad.append(number.text)
         for found, ok in (*self._orders(said), *self._moments(said), *self._nones(said), *self._alls(said),
                           *self._names(said), *self._superlatives(said), *self._trends(said), *self._comparisons(said),
-                          *self._relations(said), *self._statuses(said)):  # fmt: skip
+                          *self._relations(said), *self._statuses(said), *self._sold_out(said), *self._most(said)):  # fmt: skip
             good += ok
             bad += [] if ok else [found]
         for period in said.periods:
@@ -714,7 +716,7 @@ class _Judge:
         for kind, keys, sure, only in said.names:
             if entities and entities & keys:
                 matched = True
-                distance += 0.0 if sure else 0.5
+                distance += 0.0 if sure else 1.0
             elif kind in figure.kinds:
                 if sure == 3 or (only and sure):
                     return MOST
@@ -1037,7 +1039,8 @@ class _Judge:
             lengths = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
             length = lengths.get(unit, 1)
             ages = [(self._grounds.now - m.at).total_seconds() / length for m in self._of(names) or moments]
-            yield age.text, any(number - 0.5 <= found < number + 1.05 for found in ages)
+            days = [(self._today - m.at.date()).days for m in self._of(names) or moments] if unit == "day" else []
+            yield age.text, number in days or any(number - 0.5 <= found < number + 1.05 for found in ages)
         if said.times and (
             names
             or re.search(
@@ -1254,6 +1257,37 @@ class _Judge:
                     decided = [ok != denied for ok in decided]
                 if decided:
                     yield f"{mention.text}: {trait.text}", any(decided)
+
+    def _sold_out(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "The Spork is out of stock"."""
+        for found in _SOLD_OUT.finditer(said.masked):
+            clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+            named = [m for m in self._mentions(said).get("product", ()) if m.end <= found.start()]
+            if not named or _UNSURE.search(clause) or _HYPOTHETICAL.search(clause):
+                continue
+            stock = [r.values[k] for r in self._grounds.rankings if r.what == "stock" for k in _keys(named[-1]) if k in r.values]
+            yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
+
+    def _most(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "Most of your customers were new"."""
+        found = _MOSTLY.search(said.masked)
+        kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
+        if found is None or len(kinds) != 1 or len(said.numbers) > 1 or _UNSURE.search(said.plain):
+            return
+        [kind] = kinds
+        spans = [span for period in said.periods for span in self._ranges(period, said)]
+        known = []
+        for figure in self._grounds.by_kind.get("count", ()):
+            one = figure.traits & {"first_time", "returning"}
+            dated = figure.period is not None and any(_near(span, figure.period) for span in spans)
+            if one and "customer" in figure.subjects and not figure.entities and dated == bool(spans):
+                known.append((figure.value, one == {kind}, figure.derived))
+        for derived in (False, True):
+            mine = [value for value, is_it, how in known if is_it and how == derived]
+            others = [value for value, is_it, how in known if not is_it and how == derived]
+            if mine and others:
+                yield f"{found[0]} … {kind.replace('_', ' ')}", max(mine) > max(others)
+                return
 
     def _superlatives(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         if not _TOP.search(said.masked):

@@ -350,6 +350,23 @@ class _Reader:
             if amount is not None:
                 traits = place.traits | ({"net"} if name == "current_amount" else NOTHING)
                 self._add(Figure(amount, place.subjects, traits, currency, False, place.entities, place.period), place)
+                self._per_order(amount, node.get("orders"), currency, traits, place)
+
+    def _per_order(
+        self, amount: float, orders: Any, currency: str, traits: frozenset[str], place: _Place
+    ) -> None:
+        """What follows from a total and the number of its orders: the average, and how much it is a day."""
+        if not isinstance(orders, int) or orders <= 0:
+            return
+        traits = traits - {"revenue"} | {"average"}
+        figures = [Figure(round(amount / orders, 6), frozenset({"order"}), traits, currency)]
+        if place.period is not None and place.period[0] != place.period[1]:
+            days = (place.period[1] - place.period[0]).days + 1
+            figures.append(Figure(round(amount / days, 6), NOTHING, traits | {"daily"}, currency))
+            figures.append(Figure(round(orders / days, 6), frozenset({"order"}), traits | {"daily"}))
+        for figure in figures:
+            figure.entities, figure.period, figure.derived = place.entities, place.period, True
+            self._add(figure, place)
 
     def _inside(self, node: Mapping[str, Any], place: _Place, key: str) -> _Place:
         """The place of an object's values: whose it is, and of which period."""
