@@ -300,6 +300,7 @@ class _Judge:
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
         self._place: tuple[Number, tuple[int, int]] | None = None
+        self._mentioned: tuple[Sentence, dict[str, list[Mention]]] | None = None
         self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
         self._heading: Sentence | None = None
         self._columns: list[tuple[int, Sentence]] = []
@@ -534,11 +535,12 @@ class _Judge:
         return True
 
     def _candidates(self, number: Number) -> Iterable[Figure]:
+        """The figures that a number may stand for by its value."""
         found: list[Figure] = []
         if number.how == "exact":
             for value, _ in number.readings:
                 found += self._grounds.by_value.get(round(abs(value), 4), ())
-            if found and number.currencies is None and not number.percent:
+            if found and not number.percent:
                 return found
         kinds = ["money"] if number.currencies is not None else ["percent"] if number.percent else ["count", "money"]
         among = (figure for kind in kinds for figure in self._grounds.by_kind.get(kind, ()))
@@ -696,6 +698,8 @@ class _Judge:
 
     def _mentions(self, said: Sentence) -> dict[str, list[Mention]]:
         """Names by kind, in order."""
+        if self._mentioned is not None and self._mentioned[0] is said:
+            return self._mentioned[1]
         found: dict[str, list[Mention]] = {}
         for mention in said.names:
             for kind in {key.partition(":")[0] for key in _keys(mention)}:
@@ -703,12 +707,13 @@ class _Judge:
         for o in said.orders:
             key = frozenset({f"order:{o.value}"})
             found.setdefault("order", []).append(Mention(o.start, o.end, o.text, "name", key))
+        self._mentioned = said, found
         return found
 
     def _distance(self, figure: Figure, said: "_Description", limit: float) -> float:
         """How far the figure is from what was said: 0 if it is just that, MOST if it cannot be meant."""
         traits, entities = figure.traits, figure.entities
-        if not self._is_fresh(said.sentence, figure):
+        if (figure.old or figure.aged) and not self._is_fresh(said.sentence, figure):
             return MOST
         distance = 0.0
         # whose it is
@@ -1205,7 +1210,7 @@ class _Judge:
             *said.names,
             *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
         ]
-        known = frozenset().union(*self._grounds.links)
+        known = self._grounds.linked
         mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
         if len(mentions) < 2 or _ADVICE.search(said.plain):
             return

@@ -103,6 +103,8 @@ class Grounds:
     """How many there are in all, by subject."""
     links: list[frozenset[str]] = field(default_factory=list)
     """Names that belong together: of an order, its customer and its products."""
+    linked: frozenset[str] = NOTHING
+    """All of these."""
     changes: list[tuple[float, frozenset[str]]] = field(default_factory=list)
     """Differences and changes in percent that were calculated, and the days between which they are."""
     written: list[Sentence] = field(default_factory=list)
@@ -147,6 +149,7 @@ class Grounds:
         grounds.names = dict(
             sorted(grounds.names.items(), key=lambda item: (-len(item[0]), item[0]))
         )  # whole ones first
+        grounds.linked = NOTHING.union(*grounds.links)
         words = [*reader.words]
         for text in dict.fromkeys(reader.reasons):
             grounds.reasons += _read(text)
