@@ -540,7 +540,7 @@ class _Judge:
         if number.how == "exact":
             for value, _ in number.readings:
                 found += self._grounds.by_value.get(round(abs(value), 4), ())
-            if found and not number.percent:
+            if found and number.currencies is None and not number.percent:
                 return found
         kinds = ["money"] if number.currencies is not None else ["percent"] if number.percent else ["count", "money"]
         among = (figure for kind in kinds for figure in self._grounds.by_kind.get(kind, ()))
@@ -548,6 +548,8 @@ class _Judge:
 
     def _rivals(self, number: Number, subjects: frozenset[str]) -> Iterable[Figure]:
         kind = "money" if number.currencies is not None else "percent" if number.percent else "count"
+        if kind == "count" and subjects:
+            return (f for subject in subjects for f in self._grounds.counts.get(subject, ()) if not f.old)
         return (f for f in self._grounds.by_kind.get(kind, ()) if not f.old and self._same_kind(number, f, subjects))
 
     def _same_kind(self, number: Number, figure: Figure, subjects: frozenset[str]) -> bool:

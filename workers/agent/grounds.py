@@ -123,6 +123,8 @@ class Grounds:
     by_value: dict[float, list[Figure]] = field(default_factory=dict)
     by_kind: dict[str, list[Figure]] = field(default_factory=dict)
     """Figures that are money, percent, or counts."""
+    counts: dict[str, list[Figure]] = field(default_factory=dict)
+    """Counts by subject."""
 
     @classmethod
     def of(
@@ -170,6 +172,9 @@ class Grounds:
             grounds.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
             kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
             grounds.by_kind.setdefault(kind, []).append(figure)
+            if kind == "count":
+                for subject in figure.subjects:
+                    grounds.counts.setdefault(subject, []).append(figure)
         return grounds
 
 
