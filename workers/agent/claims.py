@@ -492,7 +492,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 _PHRASES = at_words(
     r"(?P<first_time>first[- ]time|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
     r"|(?P<returning>more than (?:once|one order)|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
-    r"|c[oa]me back|coming back|(?:kamen|kommen|kam|sind|ist) (?:\w+ )?(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
+    r"|c[oa]me back|coming back|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
     r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale))"
     r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe)"
     r"|(?P<average>per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
@@ -500,7 +500,7 @@ _PHRASES = at_words(
     r"|(?P<price>(?:starts?|starting|beginnt|beginnen|los) (?:at|from|bei|ab)\b|goes for|ab (?=[$€£]?\d))"
     r"|(?P<revenue>(?:come|comes|came|adds?|added|adding|amounts?|amounted) (?:up )?to|brought in|took in|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen |insgesamt )?auf|in total|in all|all told|all in all)"
     r"|(?P<net>(?:abzüglich|less|minus|net of|without) (?:\w+ )?(?:refunds|returns|erstattungen|retouren)|after (?:\w+ )?(?:refunds?|returns?|changes|edits|money back)|nach (?:\w+ )?(?:\w*erstattungen|retouren|abzug|änderungen|rückgaben))"
-    r"|(?P<recent>of which|i (?:see|looked|read)|(?:schaue|sehe) ich)"
+    r"|(?P<these>of which)|(?P<recent>i (?:see|looked|read)|(?:schaue|sehe) ich)"
 )
 _NOT_YET = re.compile(
     r"\b(?:not|never|none|yet|still|wait\w*|await\w*|needs?|needing|must|have to|has to|had to|to be|pending|left|remain\w*|queue\w*|backlog|outstanding|cannot|due"

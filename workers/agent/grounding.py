@@ -575,7 +575,8 @@ class _Judge:
             near |= {t.kind for t in above.traits}
             nouns |= {kind for s in above.subjects for kind in _kinds(s)}
             front = front or [span for period in (*above.periods, *above.dates) for span in self._ranges(period, above)]
-        if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
+        whole_of = self._of_which(said, number)[1] is not None  # "5 of 10 cases"
+        if not (own or near or nouns or subjects or spans or number.currencies or whole_of):  # "3 against 5"
             near, nouns = wide, {kind for s in said.subjects for kind in _kinds(s)}
         beside = [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]
         beside.sort(key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end)
@@ -594,7 +595,7 @@ class _Judge:
         )
         near = near | own
         wide |= near
-        if self._of_which(said, number)[1] is not None and not subjects:  # "5 of 10 cases"
+        if whole_of and not subjects:
             nouns = set()
         if sum(n.currencies is not None for n in said.numbers) > 1 and _RANGE.search(said.masked):
             near |= {"largest", "smallest"}
@@ -764,7 +765,8 @@ class _Judge:
         if said.money and "revenue" in said.near and not traits & {"revenue", *STATISTICS} and not matched:
             distance += 1.0
         if figure.partial and "recent" not in said.wide:
-            distance += 0.5 if "these" in said.near or "recent" in said.before else 1.5
+            is_told = "these" in said.near or "recent" in said.before or "order" in named
+            distance += 0.5 if is_told else 1.5
         elif figure.derived and figure.period is None and "recent" not in said.wide and "change" not in traits:
             distance += 0.75
         if distance >= limit:
@@ -1461,7 +1463,7 @@ class _Judge:
     def _is_said_of(self, said: Sentence, number: Number, found: re.Match[str]) -> bool:
         """Whether the noun or the day behind "fewer" is the number's."""
         left, right = self._around(said, number)
-        nouns = [s.kind for s in said.subjects if 0 <= s.start - found.end() < 20]
+        nouns = [s.kind for s in said.subjects if 0 <= s.start - found.end() < 20][:1]
         days = [span for p in said.periods if 0 <= p.start - found.end() < 20 for span in self._ranges(p, said)]
         own = [span for p in said.periods if left <= p.start < right for span in self._ranges(p, said)]
         return bool(set(nouns) & self._about(said, number, left, right)) or bool(days and set(days) <= set(own))
