@@ -474,7 +474,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
                    r"|\w*umsatz\w*|\w*umsätze\w*|erlös\w*|einnahmen|\w*gesamt\w*|insgesamt|zusammen|summe|summieren|belaufen|verdien\w*|eingenommen",
         "loose": r"wait(?:s|ing|ed)?|await(?:s|ing)?|needs?|needing|must|left|still|pending|outstanding|remaining|queue[ds]?|backlog|unprocessed|due|to-do|todo"
                  r"|wart(?:en|et|end\w*)|müssen|musst|muss|noch|liegen|ausstehend\w*|unbearbeitet\w*|unerledigt\w*|anstehend\w*|raus|fällig\w*|übrig",
-        "net": r"netto\w*|net",
+        "net": r"netto\w*|net|danach|afterwards",
         "gross": r"brutto\w*|gross",
         "discount": r"discounts?|rabatte?n?|nachl[aä]ss\w*",
         "reversal": r"returns|reversals?|retouren|rückgaben|gutschriften",

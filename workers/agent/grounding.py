@@ -158,9 +158,9 @@ _CURRENT = at_words(
     r"|aktuell\w*|derzeit|momentan|im moment|in diesem (?:moment|augenblick)|gerade|jetzt|heute|zurzeit|frisch\w*|soeben|(?:von )?dieser (?:sekunde|minute))\b",
 )
 _AGED_WORDS = at_words(
-    r"(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|earlier|last (?:saw|read|time|known|checked|updated)|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
+    r"(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|(?:seen|read|saved|from) earlier|earlier (?:data|figures|today)|last (?:saw|read|known|checked|updated)|last time i|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
     r"|when i (?:last )?(?:looked|checked|saw)|(?:read|fetched|checked|saved|data is|figures are|from) (?:\w+ )?(?:\d+|an?|two|three|a few) (?:minutes?|hours?|days?) (?:ago|old)|hours? old|days? old|may have changed|from (?:before|yesterday)|could not be (?:read|reached)|(?:does not|doesn't|did not|didn't) (?:answer|respond)"
-    r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w*|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
+    r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w* (?:daten|zahlen|stand)|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
 )
 _BEFORE = at_words(
     r"(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
@@ -243,9 +243,9 @@ _BY = re.compile(r"\s+(?:by |um )?(?:about |roughly |rund |etwa |gut |knapp )?[$
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
     (re.compile(pattern), rankings, kind, most)
     for pattern, rankings, kind, most in (
-        (r"\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
+        (r"\b(?:leads?|tops?|führt|spitzenreiter\w*|renner|star|topseller)\b(?![^.]*(?:stock|inventory|lager|bestand))|\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
         (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
-        (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
+        (r"\b(?:leads?|tops?|führt)\b[^.]*(?:stock|inventory|lager|bestand)|\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
         (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
         (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|\ue000)", ("order total",), "order", True),
         (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|\ue000|#)", ("order total",), "order", False),
@@ -335,7 +335,7 @@ class _Judge:
             bad += [] if ok else [found]
         for period in said.periods:
             self._spans += self._ranges(period, said)
-        if good and self._is_current and not self._age_is_told and self._grounds.is_old:
+        if (good or said.names or said.ages) and self._is_current and not self._age_is_told and self._grounds.is_old:
             bad.append((_CURRENT.search(said.plain) or [said.text.strip()])[0])
         self._sure = [number for number in sure if number in said.numbers]
         self._topic |= frozenset(trait.kind for trait in said.traits)
@@ -576,7 +576,7 @@ class _Judge:
             nouns |= {kind for s in above.subjects for kind in _kinds(s)}
             front = front or [span for period in (*above.periods, *above.dates) for span in self._ranges(period, above)]
         whole_of = self._of_which(said, number)[1] is not None  # "5 of 10 cases"
-        if not (own or near or nouns or subjects or spans or number.currencies or whole_of):  # "3 against 5"
+        if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
             near, nouns = wide, {kind for s in said.subjects for kind in _kinds(s)}
         beside = [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]
         beside.sort(key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end)
@@ -587,6 +587,7 @@ class _Judge:
             near |= {"previous"}
         in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start])
         near |= own & {"daily"}
+        in_part = in_part or whole_of
         lacking = (
             required
             if in_part
@@ -649,8 +650,12 @@ class _Judge:
         if number.currencies is not None or number.readings[0][1] < 1:
             first = min((n.start for n in said.numbers), default=0)
             front = frozenset(t.kind for t in said.traits if t.end <= first)
-            if not (after | before) & (STATISTICS | {"middle"}):
+            lower = max((n.end for n in said.numbers if n.end <= number.start), default=0)
+            between = {t.kind for t in said.traits if lower <= t.start < number.start}
+            if not (after | before | between) & (STATISTICS | {"middle"}):
                 required |= front & {"average", "median"}
+        if number.currencies is None and number.readings[0][1] == 1 and "daily" not in after | before:
+            required -= {"average", "median"}  # "of 10 orders the average is …"
         return required & (STRICT | {"stock", "sold", "price"}), after | before
 
     def _names_of(
@@ -724,7 +729,7 @@ class _Judge:
         for kind, keys, sure, only in said.names:
             if entities and entities & keys:
                 matched = True
-                distance += 0.0 if sure else 1.0
+                distance += 0.0 if sure or said.money else 1.0
             elif kind in figure.kinds:
                 if sure == 3 or (only and sure):
                     return MOST
