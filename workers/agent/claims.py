@@ -97,7 +97,7 @@ class Sentence:
 # -- sentences ---------------------------------------------------------------------------------------------------------
 
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|tsd|mio|mrd|fr|rs|z\.\s?b"
+    r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|avg|durchschn|tsd|mio|mrd|fr|rs|z\.\s?b"
     r"|d\.\s?h|u\.\s?a|z|b|jan|feb|mar|apr|jun|jul|aug|sept?|oct|okt|nov|dec|dez)|(?<![\w.,])\d{1,2})\.$",
     re.IGNORECASE,
 )
@@ -117,6 +117,8 @@ def sentences(text: str) -> list[str]:
         before = text[start : found.start()]
         is_number = _ENDS_WITH_NUMBER.search(before) is not None and not _MONTH_FOLLOWS.match(text, found.end())
         if "\n" not in found[0] and not is_number and _ABBREVIATION.search(before.rstrip("\"”“»’')]")):
+            continue
+        if re.search(r"\b[0-3]?\d\.[01]?\d\.$", before) and not text[found.end() : found.end() + 1].isupper():
             continue
         if found[0].startswith(")") and re.search(r"\d\.\d{1,2}\.$", before):  # "(19.06.) 5 €"
             continue
@@ -345,16 +347,16 @@ _PERIOD = at_words(
     r"(?P<included>(?:today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus)\s)?(?:the\s|den\s|der\s|die\s)?"
     r"(?:last|past|previous|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r""
-    r"|(?:in |over |\()?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?)\b(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you))"
+    r"|(?:in |over |\()?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?)\b(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|bis|ending|ended))"
     r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range))\b"
     r"|(?P<word>as of (?:today|now)|(?:your|the past|ihre|deine|die|der) (?:week|woche)(?! (?:before|davor))|today so far|today|yesterday|(?<!\w)(?:week|woche|weekly|wöchentlich)(?=:)|(?:this|the current|the) (?:week|month|year)"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|mtd|month to date|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|heute|gestern|vorgestern|jemals|(?:in )?diese[rnm]?s? (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
-    r"|(?P<since>since|seit|ab)\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
+    r"|(?P<since>since|seit|ab|from(?=[^.]*\ue000 on\b))\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
     r"|(?:on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
-    r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?)\b(?!,?\s(?:der |den |dem |the )?\ue000)",
+    r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?|(?:mon|tue|wed|thu|fri|sat|sun)(?=:?\s+\d)|(?:mo|di|mi|do|fr|sa|so)(?=:\s+\d))\b(?!,?\s(?:der |den |dem |the )?\ue000)",
 )  # fmt: skip
 _AGO = re.compile(
     r"(?P<english>\b" + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r"\s(?:ago|old|earlier)\b)"
@@ -475,6 +477,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "loose": r"wait(?:s|ing|ed)?|await(?:s|ing)?|needs?|needing|must|left|still|pending|outstanding|remaining|queue[ds]?|backlog|unprocessed|due|to-do|todo"
                  r"|wart(?:en|et|end\w*)|müssen|musst|muss|noch|liegen|ausstehend\w*|unbearbeitet\w*|unerledigt\w*|anstehend\w*|raus|fällig\w*|übrig",
         "net": r"netto\w*|net|danach|afterwards",
+        "refunding": r"refunds?|\w*erstattung(?:en)?|rückgaben?|returns|retouren?",
         "gross": r"brutto\w*|gross",
         "discount": r"discounts?|rabatte?n?|nachl[aä]ss\w*",
         "reversal": r"returns|reversals?|retouren|rückgaben|gutschriften",
@@ -514,7 +517,7 @@ OFFER = re.compile(
 """Where an offer begins, or a farewell, with or without a full stop before it."""
 _BREAK = re.compile(
     rf"\b{OFFER.pattern}|"
-    r";(?=\s)|,(?=\s)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r";(?=\s)|,(?=\s)|(?<=\sfr\.|\skr\.|\srs\.)\s(?=\w)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
     r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
 )
 _URL = re.compile(
@@ -693,7 +696,8 @@ def _period(found: re.Match[str]) -> tuple[str, object] | None:
         return "since", None
     if found["weekday"]:
         day = found["weekday"].lower()
-        number = WEEKDAYS.index(day[:3]) if day[:3] in WEEKDAYS and "day" in day else _WOCHENTAGE[day[:2]]
+        is_english = day[:3] in WEEKDAYS and ("day" in day or len(day) == 3)
+        number = WEEKDAYS.index(day[:3]) if is_english else _WOCHENTAGE[day[:2]]
         return "weekday", number
     return "word", found["word"].lower()
 

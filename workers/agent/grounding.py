@@ -38,7 +38,7 @@ UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", 
 """What should be said of a figure that it is true of."""
 STATISTICS = frozenset({"average", "median", "daily", "largest", "smallest", "price", "net"})
 VAGUE = {"loose": frozenset({"open", "unfulfilled", "unpaid"}), "middle": frozenset({"average", "median"}),
-         "shipping": frozenset({"unfulfilled", "fulfilled", "postage"})}  # fmt: skip
+         "refunding": frozenset({"net", "reversal", "refunded"}), "shipping": frozenset({"unfulfilled", "fulfilled", "postage"})}  # fmt: skip
 MOST = 4.0
 """The distance at which a figure is not what was said."""
 MISMATCH, MISSING = (1.0, 2.0, 2.0, MOST), (0.0, 0.5, 1.0, 2.0)
@@ -211,6 +211,9 @@ _COMPARED = re.compile(r"\([^()]*\d[^()]*\s(?:vs\.?|versus|gegenüber|against|st
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
 _SOLD_OUT = re.compile(r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b")
 _MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
+_AMONG = re.compile(
+    r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
+)
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"\s?(?:-|–|to|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
@@ -268,6 +271,7 @@ _NAMES_FOLLOW = re.compile(
 _LABELLED = re.compile(
     r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on)(?: is| ist| called| named)?\s[(“„\"]?$"
 )
+_OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*bestellung|von|by|\ue000)\s*:$")
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 _ACTS = re.compile(
     r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
@@ -514,9 +518,14 @@ class _Judge:
         around = self._description(said, number, left, right, subjects)
         best, nearest = MOST, None
         inside = said.masked.rfind("(", 0, number.start)
+        several = sum((n.currencies is None) == (number.currencies is None) and not n.percent for n in said.numbers) > 1
         if inside >= 0 and _COMPARED.match(said.masked, inside):  # "(5 vs. 4)": which of them is earlier is not said
-            around.near |= {"previous"}
             around.neutral = frozenset({"previous"})
+        elif several and self._grounds.has_previous and around.wide & {"change", "previous"}:
+            around.neutral = frozenset({"previous"})
+        if several and "refunding" in around.wide:
+            around.neutral |= {"net"}
+        around.near |= around.neutral
         for figure in mine:
             if figure.at_least and number.how != "over":
                 continue
@@ -570,7 +579,7 @@ class _Judge:
         near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper} - own
         wide = {t.kind for t in said.traits}
         nouns = {kind for s in said.subjects if lower <= s.start and s.end <= upper for kind in _kinds(s)}
-        spans, front, late = self._period(said, number, self._lead(said, number, left), right)
+        spans, front, late = self._period(said, number, left, right)
         for above in self._above(said, number):
             near |= {t.kind for t in above.traits}
             nouns |= {kind for s in above.subjects for kind in _kinds(s)}
@@ -602,7 +611,7 @@ class _Judge:
             near |= {"largest", "smallest"}
         if "middle" in near:
             near |= VAGUE["middle"]
-        for vague in ("loose", "shipping"):
+        for vague in ("loose", "shipping", "refunding"):
             if vague in near:
                 wide |= VAGUE[vague]
         return _Description(
@@ -645,6 +654,8 @@ class _Judge:
             here = [t for t in here if t.end <= noun]
         after = frozenset(t.kind for t in here if t.start >= number.end)
         before = frozenset(t.kind for t in here if t.end <= number.start)
+        if _AMONG.search(said.masked[left : number.start]):  # "the share of returning ones among the last 10"
+            before = before & {"recent"}
         label = _LABEL.search(said.masked[left : number.start])
         required = after if after & STRICT and not (label and label[0].strip() in ":=(") else after | before
         if number.currencies is not None or number.readings[0][1] < 1:
@@ -764,7 +775,7 @@ class _Judge:
                 distance += 0.5 if known else 1.0 if trait in said.before else 2.0
         if not matched:
             distance += len(said.expected - traits - said.required - said.neutral)
-            distance += sum(vague in said.near and not traits & meant for vague, meant in VAGUE.items())
+            distance += sum(vague in said.near and not traits & meant for vague, meant in VAGUE.items() if vague != "refunding")
         if said.nouns and not said.sure and not said.money and not said.nouns & figure.subjects:
             distance += 1.0
         if said.money and "revenue" in said.near and not traits & {"revenue", *STATISTICS} and not matched:
@@ -802,7 +813,7 @@ class _Judge:
             return self._undated(figure, said)
         if "previous" in figure.traits and "previous" in said.near and not said.sentence.dates:
             return 0.0
-        if said.neutral:
+        if "previous" in said.neutral and not said.spans:
             return 0.0
         if not spans:
             if any(_near(span, period) for span in said.late or self._spans):
@@ -858,6 +869,10 @@ class _Judge:
         front: list[Range] = []
         late: list[Range] = []
         first = said.numbers[0].start if said.numbers else 0
+        if said.masked[left : left + 1] == "(":  # what is in brackets is of the time of the number before them
+            before = [n for n in said.numbers if n.end <= left]
+            left = self._around(said, before[-1])[0] if before else self._lead(said, number, left)
+            self._place = None
         if said.masked[right : right + 1] == "(":  # what stands in brackets does not part it from what follows
             right = max(said.masked.find(")", right), right)
         if said.masked[right : right + 1] == ")":
@@ -883,6 +898,8 @@ class _Judge:
         mentions = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
         found = {mention.start: self._ranges(mention, said) for mention in mentions}
         for one, other in itertools.pairwise(mentions):
+            if one.value == ("since", None):
+                found[other.start] = found[one.start]
             if _UNTIL.fullmatch(said.masked[one.end : other.start]) and "since" not in one.value:  # type: ignore[operator]
                 span = [(a, d) for a, _ in found[one.start] for _, d in found[other.start] if a <= d]
                 found[one.start] = found[other.start] = span
@@ -1165,7 +1182,7 @@ class _Judge:
                 or stripped[-1] in ".!?:"
                 or any(0 <= start - b < 3 for b in said.breaks)
             )
-            if stripped.endswith(":"):
+            if _OF_WHOM.search(stripped[-14:]):
                 begins = False
             if _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
                 is_name = True
