@@ -541,8 +541,6 @@ _RANK = re.compile(
 def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     """One sentence. `names`: what is known by name in lower case, and its keys ("product:…", "customer:…")."""
     plain = lowered(text)
-    if "**" in plain:
-        plain = plain.replace("**", "  ")
     sentence = Sentence(text, plain)
     masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain
     masked = _named(sentence, masked, names)
@@ -566,7 +564,6 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         for other in (_PHONE, _LIST_MARK, _RANK):
             masked = other.sub(_mask, masked)
     sentence.masked = masked
-    text = text.replace("**", "  ")
     sentence.cased = text if masked == text.lower() else "".join(map(_as_masked, text, masked))
     sentence.numbers = _numbers(sentence.cased)
     _words(sentence)

@@ -10,7 +10,7 @@ It cannot see tone, whether advice is good, or whether a cause is the cause; nor
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
 from functools import lru_cache
 from typing import Any
@@ -83,7 +83,10 @@ class Verdict:
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
     judge = _Judge(grounds, text)
-    return [judge.sentence(parse(sentence, grounds.names)) for sentence in sentences(text)]
+    return [
+        replace(judge.sentence(parse(sentence.replace("**", ""), grounds.names)), sentence=sentence)
+        for sentence in sentences(text)
+    ]
 
 
 def ungrounded(verdicts: Iterable[Verdict]) -> list[str]:
@@ -147,7 +150,7 @@ _TALK = re.compile(
 _ADJECTIVES = re.compile(
     r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
 )
-_BOUGHT = re.compile(r"\b(?:order(?:ed|s)?|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*)\b")
+_BOUGHT = re.compile(r"\b(?:ordered|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*|sold|verkauft|came in|kam|herein)\b")
 _NO_DATA = re.compile(
     r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
 )
@@ -205,7 +208,7 @@ _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 _OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
 _NOBODY = re.compile(
-    r"\b(?:nobody|no ?one|niemand|keiner|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
+    r"\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
 )
 _COMPARED = re.compile(r"\([^()]*\d[^()]*\s(?:vs\.?|versus|gegenüber|against|statt|compared to|nach)\s[^()]*\d[^()]*\)")
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
@@ -215,7 +218,7 @@ _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
-_UNTIL = re.compile(r"\s?(?:-|–|to|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
+_UNTIL = re.compile(r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
 _TREND = at_words(
     r"(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
@@ -242,6 +245,7 @@ _LINK = re.compile(
     r"\b(?:than|als|from|versus|vs|against|compared|gegenüber|verglichen|nach|von|zu|to|ahead|behind|beats?|outsold|before|davor|vor|hinter|gestern|yesterday|previous|vor\w*)\b"
 )
 _ONCE = re.compile(r" (?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)\b")
+_BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 _BY = re.compile(r"\s+(?:by |um )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
     (re.compile(pattern), rankings, kind, most)
@@ -266,7 +270,7 @@ _RUN = re.compile(
 )
 _NAMES_FOLLOW = re.compile(
     r"(?:\b(?:from|by|for|to|named|called|sell|sold|bought|ordered|opened|is|it was|that was|on|namens|heißt|nennt sich|von|vom|für|an|bei|das war|es war|ist|kaufte|bestellte|verkaufst|verkaufen|steht"
-    r"|stück|units of|pieces of|(?:units?|pieces?|mal) (?:of|von)|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
+    r"|stück|units of|pieces of|of|than|als|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
 )
 _LABELLED = re.compile(
     r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on)(?: is| ist| called| named)?\s[(“„\"]?$"
@@ -275,7 +279,7 @@ _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*best
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 _ACTS = re.compile(
     r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|nutzt|runs|uses|opened|besteht|eröffnete)\b|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|×|x\b)|\s[—–-]\s.{0,4}\d"
+    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete)\b|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 _FACT = at_words(
@@ -469,10 +473,12 @@ class _Judge:
         return whole, part
 
     def _clause_start(self, said: Sentence, place: int) -> int:
-        return max((b for b in said.breaks if b <= place and said.masked[b] in ",;:–—.(…"), default=0)
+        return max((b for b in said.breaks if b <= place and said.masked[b:].lstrip()[:1] in ",;:–—.(…"), default=0)
 
     def _clause_end(self, said: Sentence, place: int) -> int:
-        ends = (b for b in said.breaks if b >= place and (said.masked[b] in ",;–—.)…" or OFFER.match(said.masked, b)))
+        ends = (
+            b for b in said.breaks if b >= place and (said.masked[b:].lstrip()[:1] in ",;–—.)…" or OFFER.match(said.masked, b))
+        )
         return min(ends, default=len(said.masked))
 
     def _about(self, said: Sentence, number: Number, left: int, right: int) -> frozenset[str]:
@@ -519,10 +525,9 @@ class _Judge:
         best, nearest = MOST, None
         inside = said.masked.rfind("(", 0, number.start)
         several = sum((n.currencies is None) == (number.currencies is None) and not n.percent for n in said.numbers) > 1
-        if inside >= 0 and _COMPARED.match(said.masked, inside):  # "(5 vs. 4)": which of them is earlier is not said
-            around.neutral = frozenset({"previous"})
-        elif several and self._grounds.has_previous and around.wide & {"change", "previous"}:
-            around.neutral = frozenset({"previous"})
+        beside = inside >= 0 and _COMPARED.match(said.masked, inside) is not None
+        if beside or (several and self._grounds.has_previous and around.wide & {"change", "previous"}):
+            around.neutral = frozenset({"previous"})  # "(5 vs. 4)": which of them is earlier is not said
         if several and "refunding" in around.wide:
             around.neutral |= {"net"}
         around.near |= around.neutral
@@ -1054,7 +1059,9 @@ class _Judge:
         names = frozenset(key for mentions in self._mentions(said).values() for each in mentions for key in _keys(each))
         if _ADVICE.search(said.plain) and not names:
             return
+        everybody = names
         for when in said.dates:
+            names = self._whose(said, when.start) or everybody
             spans = self._ranges(when, said)
             if any((start <= self._today <= end) or start > self._today for start, end in spans) and not names:
                 continue
@@ -1066,6 +1073,7 @@ class _Judge:
             dates |= {figure.period[0] for figure in self._grounds.figures if figure.period} if not names else set()
             yield when.text, written or any(start <= day <= end for start, end in spans for day in dates)
         for age in said.ages:
+            names = self._whose(said, age.start) or everybody
             number, unit = age.value if isinstance(age.value, tuple) else (0, "")
             lengths = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
             length = lengths.get(unit, 1)
@@ -1088,6 +1096,14 @@ class _Judge:
                 clocks |= {(now.hour, now.minute)}
                 yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
 
+    def _whose(self, said: Sentence, place: int) -> frozenset[str]:
+        """The order that a date is said of, where several are named."""
+        orders = self._mentions(said).get("order", [])
+        if len(orders) < 2:
+            return NOTHING
+        before = [m for m in orders if m.end <= place]
+        return _keys(before[-1] if before else orders[0])
+
     def _of(self, names: frozenset[str]) -> list[Any]:
         found = [m for m in self._grounds.moments if m.entities & names] if names else list(self._grounds.moments)
         return found or ([] if names else list(self._grounds.moments))
@@ -1101,11 +1117,11 @@ class _Judge:
                 continue
             behind = [s for s in said.subjects if found.end() <= s.start < end]
             nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
-            is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner")
+            is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
             if is_person:
                 if not _BOUGHT.search(said.masked[found.end() : end]):
                     continue
-                subjects, at = frozenset({"order"}), found.end()
+                subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
             elif nouns and nouns[0] is behind[0]:
                 between = said.masked[found.end() : nouns[0].start]
                 if not _ADJECTIVES.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
@@ -1436,8 +1452,11 @@ class _Judge:
         """The numbers that say by how much: "4 more", "up by 12%"."""
         masked = said.masked
         beside = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
+        beside += [n for n in said.numbers if n.percent and n not in beside and _BY_BEFORE.search(masked[: n.start])]
         return beside + [
-            n for n in said.numbers if n.start >= found.end() and _BY.fullmatch(masked[found.end() : n.start])
+            n
+            for n in said.numbers
+            if n not in beside and n.start >= found.end() and _BY.fullmatch(masked[found.end() : n.start])
         ]
 
     def _change(self, said: Sentence, found: re.Match[str], beside: Sequence[Number]) -> float | None:
@@ -1452,7 +1471,7 @@ class _Judge:
     def _difference(self, said: Sentence, found: re.Match[str], beside: Sequence[Number]) -> float | None:
         """By how much the first of what is compared is more than the other; None if nobody knows."""
         masked = said.masked
-        if re.match(r"(?:mehr|more|less|fewer|weniger) (?:than|als) \W*[\d.,]", masked[found.start() :]):
+        if re.match(r"(?:mehr|more|less|fewer|weniger) (?:than|als) [$€£\s]*\d", masked[found.start() :]):
             return None
         pair = self._pair([n for n in said.numbers if n not in beside and not n.percent])
         if pair is None:
