@@ -426,7 +426,9 @@ def _clock(match: re.Match[str]) -> tuple[int, int | None]:
 
 _DIGIT = re.compile(r"\d")
 _LIKE_URL = re.compile(r"://|@|\w\.\w")
-_RANK_WORD = re.compile(r"previous|before|davor|days|tage|month|monat|hours|stunden|minute|week|woche|number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth")
+_RANK_WORD = re.compile(
+    r"previous|before|davor|days|tage|month|monat|hours|stunden|minute|week|woche|number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth"
+)
 _TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])|(?<=1 )time\b|(?<=one )time\b")
 _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
 _NOUNS = re.compile(

@@ -150,7 +150,9 @@ _TALK = re.compile(
 _ADJECTIVES = re.compile(
     r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
 )
-_BOUGHT = re.compile(r"\b(?:ordered|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*|sold|verkauft|came in|kam|herein)\b")
+_BOUGHT = re.compile(
+    r"\b(?:ordered|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*|sold|verkauft|came in|kam|herein)\b"
+)
 _NO_DATA = re.compile(
     r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
 )
@@ -212,11 +214,14 @@ _NOBODY = re.compile(
 )
 _COMPARED = re.compile(r"\([^()]*\d[^()]*\s(?:vs\.?|versus|gegenüber|against|statt|compared to|nach)\s[^()]*\d[^()]*\)")
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
-_SOLD_OUT = re.compile(r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b")
+_SOLD_OUT = re.compile(
+    r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
+)
 _MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
+_FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
@@ -389,6 +394,8 @@ class _Judge:
             subjects = self._subjects
         if subjects - {"money", "foreign"}:
             self._subjects = subjects - {"money", "foreign"}
+        if is_count and _FIRST_READ.search(said.plain):  # how much CJ has looked at
+            return None
         if is_count and said.plain.rstrip().endswith("?") and _SELECTION.search(before + "|" + after):
             return None
         if is_count and _SELECTION.search(before + "|" + after):
@@ -477,7 +484,9 @@ class _Judge:
 
     def _clause_end(self, said: Sentence, place: int) -> int:
         ends = (
-            b for b in said.breaks if b >= place and (said.masked[b:].lstrip()[:1] in ",;–—.)…" or OFFER.match(said.masked, b))
+            b
+            for b in said.breaks
+            if b >= place and (said.masked[b:].lstrip()[:1] in ",;–—.)…" or OFFER.match(said.masked, b))
         )
         return min(ends, default=len(said.masked))
 
@@ -779,8 +788,11 @@ class _Judge:
                 known = trait in said.wide or (trait in ("price", "stock") and matched)
                 distance += 0.5 if known else 1.0 if trait in said.before else 2.0
         if not matched:
-            distance += len(said.expected - traits - said.required - said.neutral)
-            distance += sum(vague in said.near and not traits & meant for vague, meant in VAGUE.items() if vague != "refunding")
+            lacked = said.expected - traits - said.required - said.neutral
+            distance += len(lacked - {"previous"} if "change" in traits else lacked)
+            distance += sum(
+                vague in said.near and not traits & meant for vague, meant in VAGUE.items() if vague != "refunding"
+            )
         if said.nouns and not said.sure and not said.money and not said.nouns & figure.subjects:
             distance += 1.0
         if said.money and "revenue" in said.near and not traits & {"revenue", *STATISTICS} and not matched:
@@ -845,7 +857,7 @@ class _Judge:
         own, today = said.spans, (self._today, self._today)
         if not own:
             return 1.0 if figure.derived and said.front and today not in said.front else 0.0
-        if today in own and not figure.derived:
+        if "change" in figure.traits or (today in own and not figure.derived):
             return 0.0
         if EVER in own:
             return 0.0 if "customer" in figure.subjects or not figure.derived else 1.0
@@ -1312,7 +1324,13 @@ class _Judge:
             named = [m for m in self._mentions(said).get("product", ()) if m.end <= found.start()]
             if not named or _UNSURE.search(clause) or _HYPOTHETICAL.search(clause):
                 continue
-            stock = [r.values[k] for r in self._grounds.rankings if r.what == "stock" for k in _keys(named[-1]) if k in r.values]
+            stock = [
+                r.values[k]
+                for r in self._grounds.rankings
+                if r.what == "stock"
+                for k in _keys(named[-1])
+                if k in r.values
+            ]
             yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
 
     def _most(self, said: Sentence) -> Iterable[tuple[str, bool]]:

@@ -360,9 +360,7 @@ class _Reader:
                 self._add(Figure(amount, place.subjects, traits, currency, False, place.entities, place.period), place)
                 self._per_order(amount, node.get("orders"), currency, traits, place)
 
-    def _per_order(
-        self, amount: float, orders: Any, currency: str, traits: frozenset[str], place: _Place
-    ) -> None:
+    def _per_order(self, amount: float, orders: Any, currency: str, traits: frozenset[str], place: _Place) -> None:
         """What follows from a total and the number of its orders: the average, and how much it is a day."""
         if not isinstance(orders, int) or orders <= 0:
             return
@@ -655,6 +653,8 @@ class _Reader:
         traits = frozenset(filter(None, (trait, data.get("where"))))
         if traits & BUYERS:
             subject |= {"customer"}
+        if metric in ("difference", "percent_change"):
+            traits |= {"change"}
         traits |= {"average"} if trait == "daily" else NOTHING
         traits |= {"net"} if data.get("of") == "current_total" else NOTHING
         if data.get("of") in ("quantity", "current_quantity"):
