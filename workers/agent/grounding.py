@@ -222,6 +222,7 @@ _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
+_EARLIER = re.compile(r"previous|vor(?:ig|her|angeg)", re.IGNORECASE)
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
@@ -406,7 +407,8 @@ class _Judge:
         left, right = self._around(said, number)
         left = self._lead(said, number, left)
         about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
-        if number.word and not about_store and number.currencies is None and not number.percent:
+        named = any(left <= m.start and m.end <= right for each in self._mentions(said).values() for m in each)
+        if number.word and not about_store and not named and number.currencies is None and not number.percent:
             return len(said.plain.split()) <= 4
         if number.percent and number.readings[0][0] == 100 and not subjects:
             return False
@@ -592,6 +594,8 @@ class _Judge:
         required, own = self._traits(said, number, left, right)
         near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper} - own
         wide = {t.kind for t in said.traits}
+        if len(said.periods) > 1 and any(_EARLIER.search(period.text) for period in said.periods):
+            wide.add("previous")
         nouns = {kind for s in said.subjects if lower <= s.start and s.end <= upper for kind in _kinds(s)}
         spans, front, late = self._period(said, number, left, right)
         for above in self._above(said, number):
@@ -605,7 +609,7 @@ class _Judge:
         beside.sort(key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end)
         near |= {t.kind for t in beside[:1]}
         if any(
-            re.search("previous|vor", period.text.lower()) for period in said.periods if left <= period.start < right
+            _EARLIER.search(period.text) for period in said.periods if left <= period.start < right
         ):
             near |= {"previous"}
         in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start])
@@ -663,6 +667,7 @@ class _Judge:
         if whole is not None:  # what stands before the noun is said of the whole
             nouns = [s.start for s in said.subjects if whole.end <= s.start < right][:1]
             here = [t for t in here if not nouns or not whole.end <= t.start < nouns[0]]
+            here = [t for t in here if said.masked[whole.end : t.start].strip() or t.start < whole.end]
         if _OF_ALL.search(said.masked[left : number.start]):  # "none of the last 7 orders is unpaid"
             noun = min((s.end for s in said.subjects if s.start >= number.end), default=number.end)
             here = [t for t in here if t.end <= noun]

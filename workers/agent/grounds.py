@@ -661,9 +661,8 @@ class _Reader:
             traits |= {"sold"}
         if data.get("of") == "inventory":
             traits |= {"stock"}
-        period = next(
-            (span for span in reversed(self._grounds.windows) if over.get("data_type") == "week_orders"), None
-        )
+        weeks = [span for span in self._grounds.windows if (span[1] - span[0]).days <= 8]
+        period = weeks[-1] if weeks and over.get("data_type") == "week_orders" else None
         partial = over.get("data_type") != "week_orders"
         if isinstance(over.get("number"), int):
             rows = {"orders": "order", "items": "item", "products": "product"}.get(str(over.get("rows")))
