@@ -212,7 +212,9 @@ _OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|
 _NOBODY = re.compile(
     r"\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
 )
-_COMPARED = re.compile(r"\([^()]*\d[^()]*\s(?:vs\.?|versus|gegenüber|against|statt|compared to|nach)\s[^()]*\d[^()]*\)")
+_AGAINST = re.compile(
+    r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
+)
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
 _SOLD_OUT = re.compile(
     r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
@@ -534,13 +536,8 @@ class _Judge:
             return False
         around = self._description(said, number, left, right, subjects)
         best, nearest = MOST, None
-        inside = said.masked.rfind("(", 0, number.start)
-        several = sum((n.currencies is None) == (number.currencies is None) and not n.percent for n in said.numbers) > 1
-        beside = inside >= 0 and _COMPARED.match(said.masked, inside) is not None
-        if beside or (several and self._grounds.has_previous and around.wide & {"change", "previous"}):
-            around.neutral = frozenset({"previous"})  # "(5 vs. 4)": which of them is earlier is not said
-        if several and "refunding" in around.wide:
-            around.neutral |= {"net"}
+        if self._is_compared(said, number):  # "5 vs. 4": which of them is earlier, or after refunds, is not said
+            around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
         around.near |= around.neutral
         for figure in mine:
             if figure.at_least and number.how != "over":
@@ -558,6 +555,15 @@ class _Judge:
             if self._distance(rival, around, near) < near and not fits(number, rival.value):
                 return False
         return True
+
+    @staticmethod
+    def _is_compared(said: Sentence, number: Number) -> bool:
+        """Whether it stands directly against another number of its kind: "$5 after $4", "from 4 to 5"."""
+        numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
+        return any(
+            number in (one, other) and _AGAINST.fullmatch(said.masked[one.end : other.start])
+            for one, other in itertools.pairwise(numbers)
+        )
 
     def _candidates(self, number: Number) -> Iterable[Figure]:
         """The figures that a number may stand for by its value."""
@@ -1475,7 +1481,10 @@ class _Judge:
         """The numbers that say by how much: "4 more", "up by 12%"."""
         masked = said.masked
         beside = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
-        beside += [n for n in said.numbers if n.percent and n not in beside and _BY_BEFORE.search(masked[: n.start])]
+        several = sum(not n.percent for n in said.numbers) > 2
+        beside += [
+            n for n in said.numbers if (n.percent or several) and n not in beside and _BY_BEFORE.search(masked[: n.start])
+        ]
         return beside + [
             n
             for n in said.numbers
@@ -1503,6 +1512,8 @@ class _Judge:
             return None
         one, other = (n.readings[0][0] for n in pair)
         between = masked[pair[0].end : pair[1].start]
+        if re.search(r"\b(?:down|up|back) to\W*$|\bauf\W*$", between):
+            return other - one
         if re.search(r"\b(?:to|auf)\W*$", between) and re.search(r"\b(?:from|von)\W*$", masked[: pair[0].start]):
             return other - one
         if found.start() >= pair[1].end:  # "today 1, yesterday 3, so fewer today"
