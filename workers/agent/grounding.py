@@ -106,15 +106,101 @@ def without(verdicts: Sequence[Verdict], instead: str) -> str:
 
 def plain(text: str, told: str) -> str:
     """What to say in place of an ungrounded `text`: what the data tells, or that it does not."""
-    if _GERMAN.search(text):
+    if _is_german(text):
         return "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
     return told or "I don't see that in your store's data."
 
 
-_GERMAN = re.compile(
-    r"\b(?:Sie|Ihre?[nmrs]?|und|der|die|das|haben|ist|sind|nicht|eine?|deine?|dein)\b.*\b(?:und|der|die|das|haben|hatten|ist|sind|war|waren|nicht|eine?|Bestellung\w*|Kund\w+|Umsatz)\b|Bestellung|Kunden|Umsatz",
-    re.DOTALL,
+_GERMAN = frozenset(
+    {
+        "auf",
+        "bei",
+        "bestellung",
+        "bestellungen",
+        "das",
+        "dein",
+        "deine",
+        "deinem",
+        "deinen",
+        "dem",
+        "den",
+        "der",
+        "des",
+        "die",
+        "du",
+        "ein",
+        "eine",
+        "einen",
+        "einer",
+        "es",
+        "für",
+        "gab",
+        "gibt",
+        "haben",
+        "hast",
+        "hat",
+        "hatte",
+        "hatten",
+        "hattest",
+        "ihr",
+        "ihre",
+        "ihrem",
+        "ihren",
+        "im",
+        "ist",
+        "kein",
+        "keine",
+        "kunden",
+        "mit",
+        "nicht",
+        "noch",
+        "sie",
+        "sind",
+        "und",
+        "von",
+        "war",
+        "waren",
+        "wurde",
+        "wurden",
+        "zu",
+        "zum",
+    }
 )
+_ENGLISH = frozenset(
+    {
+        "a",
+        "an",
+        "and",
+        "are",
+        "at",
+        "for",
+        "had",
+        "has",
+        "have",
+        "is",
+        "it",
+        "no",
+        "not",
+        "of",
+        "on",
+        "one",
+        "the",
+        "there",
+        "to",
+        "was",
+        "were",
+        "with",
+        "you",
+        "your",
+    }
+)
+
+
+def _is_german(text: str) -> bool:
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return sum(word in _GERMAN for word in words) > sum(word in _ENGLISH for word in words)
+
+
 _HYPOTHETICAL = at_words(
     r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you|when you|as soon as"
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
@@ -225,6 +311,7 @@ _AMONG = re.compile(
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 _EARLIER = re.compile(r"previous|vor(?:ig|her|angeg)", re.IGNORECASE)
+_UP_FROM = re.compile(r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach)\b")
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
 _BESIDE = re.compile(r"\s*\(\W*")
@@ -538,6 +625,9 @@ class _Judge:
         best, nearest = MOST, None
         if self._is_compared(said, number):  # "5 vs. 4": which of them is earlier, or after refunds, is not said
             around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
+        since = said.masked[self._clause_start(said, number.start) : number.start]
+        if self._grounds.has_previous and _UP_FROM.search(since):
+            around.neutral |= {"previous"}
         around.near |= around.neutral
         for figure in mine:
             if figure.at_least and number.how != "over":
@@ -614,9 +704,7 @@ class _Judge:
         beside = [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]
         beside.sort(key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end)
         near |= {t.kind for t in beside[:1]}
-        if any(
-            _EARLIER.search(period.text) for period in said.periods if left <= period.start < right
-        ):
+        if any(_EARLIER.search(period.text) for period in said.periods if left <= period.start < right):
             near |= {"previous"}
         in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start])
         near |= own & {"daily"}
@@ -1483,7 +1571,9 @@ class _Judge:
         beside = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
         several = sum(not n.percent for n in said.numbers) > 2
         beside += [
-            n for n in said.numbers if (n.percent or several) and n not in beside and _BY_BEFORE.search(masked[: n.start])
+            n
+            for n in said.numbers
+            if (n.percent or several) and n not in beside and _BY_BEFORE.search(masked[: n.start])
         ]
         return beside + [
             n
