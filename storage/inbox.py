@@ -42,10 +42,12 @@ class NewEvent:
     correlation_id: str | None = None
     merchant_id: str | None = None
     conversation_id: str | None = None
+    by_door: bool = False
 
     @classmethod
-    def of(cls, event: Event, traceparent: str | None = None) -> "NewEvent":
-        """What is kept of an event: the data fields that are known; `traceparent` in place of its own."""
+    def of(cls, event: Event, traceparent: str | None = None, *, by_door: bool = False) -> "NewEvent":
+        """What is kept of an event: the data fields that are known; `traceparent` in place of its own. `by_door`: the
+        way it came."""
         envelope = event.envelope
         return cls(
             source=event.source,
@@ -59,6 +61,7 @@ class NewEvent:
             correlation_id=envelope.correlationid,
             merchant_id=event.merchant_id,
             conversation_id=event.conversation_id,
+            by_door=by_door if envelope.delivery is None else envelope.delivery == "door",
         )
 
 
@@ -102,6 +105,7 @@ class InboxRow:
     error_code: str | None
     error: str | None
     """Why it is to be refused, if that is known already (`refuse_later`)."""
+    by_door: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,7 @@ def _columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:
         "hashes": [event.content_hash for event in events],
         "merchants": [event.merchant_id for event in events],
         "conversations": [event.conversation_id for event in events],
+        "by_doors": [event.by_door for event in events],
     }
 
 
