@@ -706,7 +706,7 @@ class _Judge:
         near |= {t.kind for t in beside[:1]}
         if any(_EARLIER.search(period.text) for period in said.periods if left <= period.start < right):
             near |= {"previous"}
-        in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start])
+        in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start]) is not None
         near |= own & {"daily"}
         in_part = in_part or whole_of
         lacking = (
