@@ -243,7 +243,7 @@ def test_somebody_elses_workflows_are_tested_without_pytest(folder: Path) -> Non
     assert done.returncode == 1
     wrong, *right = json.loads(done.stdout)
     assert wrong["problem"].startswith("misspelt.yaml:4:13: unknown expectation")
-    named = ["quiet", "not_vip", "vip_onboarding", "weekly_review", "win_back"]
+    named = ["quiet", "not_vip", "vip_onboarding", "weekly_review", "win_back", "win_back_answered"]
     assert [(one["name"], one["problem"]) for one in right] == [(name, None) for name in named]
     assert left_behind(folder) == []
 
