@@ -79,7 +79,7 @@ WITH claimed AS (
 )
 SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.failures, c.workflow, c.workflow_hash,
        c.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
-       c.started_at, c.model_calls, c.prompt_limit, c.waits_for = 'model' AS told_of_outage, clock_timestamp() AS now,
+       e.correlation_id, c.last_sequence, c.started_at, c.model_calls, c.prompt_limit, c.waits_for = 'model' AS told_of_outage, clock_timestamp() AS now,
        CAST(extract(epoch FROM clock_timestamp() - c.run_after) AS float) AS waited_seconds
 FROM claimed c JOIN events e ON e.key = c.event_key
 
@@ -94,8 +94,14 @@ FROM turns t WHERE t.status = 'done' AND t.waits_for = 'data'
 SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
 WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after > clock_timestamp() AND {first_in_conversation}
 
--- name: fence
-SELECT 1 FROM turns WHERE {held} FOR NO KEY UPDATE
+-- name: hold
+-- The turn first, then its conversation. `last_turn` is read when the lock is there, not when the statement began: a row
+-- that somebody changed meanwhile is read again, so who has written a message by then is seen, and nobody can after it.
+WITH held AS MATERIALIZED (
+    SELECT conversation_id, last_sequence FROM turns WHERE {held} FOR NO KEY UPDATE
+)
+SELECT h.last_sequence, c.last_turn, clock_timestamp() AS now
+FROM held h JOIN conversations c ON c.id = h.conversation_id FOR NO KEY UPDATE OF c
 
 -- name: extend_many
 UPDATE turns t SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
@@ -276,9 +282,6 @@ WHERE turn_id = :turn_id AND model IS NOT NULL GROUP BY model ORDER BY model
 -- name: first_open
 SELECT t.id FROM turns t WHERE t.conversation_id = :conversation_id AND t.status = 'queued' AND {first_in_conversation}
 FOR NO KEY UPDATE SKIP LOCKED
-
--- name: lock_conversation
-SELECT 1 FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE
 
 -- fragment: newer
 -- The merchant's messages that follow with nothing else in between, so absorbing never changes the order; as many as

@@ -25,6 +25,7 @@ from workers.agent.decide import (
     End,
     Finished,
     GiveUp,
+    Move,
     NoAnswer,
     Outcome,
     OutOfTime,
@@ -45,7 +46,7 @@ from workers.agent.prompt_size import Message
 from workers.agent.state import TurnState
 from workers.agent.time_limits import MODEL_CALL_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
-from workers.agent.transactions import Ended, NewStep, Spent, TurnTransactions
+from workers.agent.transactions import Ended, NewStep, NextCall, Spent, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint
@@ -95,7 +96,7 @@ class TurnRunner:
         """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due."""
         if self._draining.is_set():
             return
-        opened = self._transactions.open(turn_id)
+        opened = self._transactions.open(turn_id, self._next_call)
         if isinstance(opened, NotDue):
             self._wake_ups.run_turn(turn_id, opened.seconds)
         elif opened is not None:
@@ -152,15 +153,7 @@ class TurnRunner:
         while True:
             if self._draining.is_set():
                 return RetryLater(0.0)
-            move = next_move(
-                state.steps,
-                state.workflow.limits,
-                now=state.now(),
-                seconds_left=state.seconds_left(),
-                fruitless=state.fruitless,
-                prefetched=state.prefetched(),
-            )
-            match move:
+            match _next_move(state):
                 case AskModel(step=step, with_tools=with_tools):
                     outcome = self._ask(state, step, with_tools)
                     if outcome is not None:
@@ -183,12 +176,13 @@ class TurnRunner:
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
-        limits = self._cost_limits.within(state.workflow)
-        used_up, told = self._transactions.begin_call(state, step, limits, self._room(state, limits))
-        self._reply_publisher.publish(told)
-        if used_up is not None:
-            metrics.budget_used_up(used_up.code)
-            return GiveUp(used_up.code, used_up.sentence)
+        call = self._call_for(state, step)
+        if not state.begun and state.used_up is None:
+            self._reply_publisher.publish(self._transactions.begin_call(state, call))
+        if state.used_up is not None:
+            metrics.budget_used_up(state.used_up.code)
+            return GiveUp(state.used_up.code, state.used_up.sentence)
+        state.begun, limits = False, call.limits
         messages = state.messages(limits.prompt_bytes(state.prompt_limit))
         offered = tools.definitions(state.workflow.tools) if with_tools else []
         try:
@@ -200,6 +194,17 @@ class TurnRunner:
         except ModelSilent:
             return self._without_words(state, step)
         return self._keep(state, step, answer, bool(offered), _spent(answer, messages), self._room(state, limits))
+
+    def _next_call(self, state: TurnState) -> NextCall | None:
+        """The call of a model that comes next, if one does."""
+        if self._draining.is_set() or state.claim.input.sender == "cj":
+            return None
+        move = _next_move(state)
+        return self._call_for(state, move.step) if isinstance(move, AskModel) else None
+
+    def _call_for(self, state: TurnState, step: int) -> NextCall:
+        limits = self._cost_limits.within(state.workflow)
+        return NextCall(step, limits, self._room(state, limits))
 
     @staticmethod
     def _room(state: TurnState, limits: CostLimits) -> Room | None:
@@ -354,7 +359,8 @@ class TurnRunner:
         )
         failpoint("tools.after")
         told = [_told(state.claim, step, results)]
-        self._reply_publisher.publish(self._transactions.add_results(state, step, _rows(calls, results), told))
+        rows = _rows(calls, results)
+        self._reply_publisher.publish(self._transactions.add_results(state, step, rows, told, self._next_call))
 
     def _take_prefetched(self, state: TurnState, data_types: tuple[str, ...]) -> None:
         """Keep what comes of it as a step of the turn, as if the model had made these calls, in one commit."""
@@ -368,9 +374,8 @@ class TurnRunner:
         results = [{**result, "prefetched": True} for result in found]
         assistant = assistant_message(Answer(None, tuple(calls), model=""))
         replies = [_announced(state.claim, 0, assistant), _told(state.claim, 0, results)]
-        self._reply_publisher.publish(
-            self._transactions.begin_with(state, NewStep(0, assistant), _rows(calls, results), replies)
-        )
+        step, rows = NewStep(0, assistant), _rows(calls, results)
+        self._reply_publisher.publish(self._transactions.begin_with(state, step, rows, replies, self._next_call))
 
     def _close(self, state: TurnState, ended: Ended | None, error: str | None = None) -> None:
         if ended is None:
@@ -416,6 +421,17 @@ def _note_words(state: TurnState, before: Speech, said: bool) -> None:
 def _age(state: TurnState) -> float:
     """Seconds since the turn's event arrived, by the database's clock."""
     return (state.now() - state.claim.event_received_at).total_seconds()
+
+
+def _next_move(state: TurnState) -> Move:
+    return next_move(
+        state.steps,
+        state.workflow.limits,
+        now=state.now(),
+        seconds_left=state.seconds_left(),
+        fruitless=state.fruitless,
+        prefetched=state.prefetched(),
+    )
 
 
 def _plainly(state: TurnState) -> str:
