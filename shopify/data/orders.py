@@ -108,8 +108,9 @@ class Order:
 
 
 def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
-    """`{orders: [...], more, orders_read, test_orders, cancelled_orders, time_zone}`: the newest ten, newest first,
-    and the test and cancelled ones among them, which do not count among the ten; `more` says whether the shop has older ones.
+    """`{orders: [...], more, orders_read, test_orders, cancelled_orders, time_zone?}`: the newest ten, newest first,
+    and the test and cancelled ones among them, which do not count among the ten; `more` says whether the shop has
+    older ones.
 
     `orders_read` is how many were looked at. An order: `{id, name, created_at, test, cancelled, financial_status,
     fulfillment_status, total, items}`, with `current_total` if refunds or edits changed it; `customer` is null for a
@@ -129,7 +130,7 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
             "orders_read": len(orders),
             "test_orders": sum(order.test for order in orders),
             "cancelled_orders": sum(order.cancelled and not order.test for order in orders),
-            "time_zone": query.time_zone,
+            **({"time_zone": query.time_zone} if query.time_zone else {}),
         }
 
     data, dropped = fitting(render, "orders")

@@ -61,10 +61,13 @@ class Scopes:
         """Whether reading this is worth a try. A write scope includes its read scope."""
         return self.granted is None or self._granted(scope)
 
-    @property
-    def complete_history(self) -> bool:
-        """Whether orders of any age may be read."""
-        return self._granted(ALL_ORDERS)
+    def data_window(self, now: datetime, created: datetime | None = None) -> dict[str, Any]:
+        """How far back orders reach: said beside everything that is made of orders. A shop has none from before it was
+        `created`."""
+        start = now - ORDER_HISTORY
+        if self._granted(ALL_ORDERS) or (created is not None and created >= start):
+            return {"orders_from": None, "complete_history": True}
+        return {"orders_from": utc_text(start), "complete_history": False, "reason": WINDOW}
 
     def _granted(self, scope: str) -> bool:
         return bool({scope, scope.replace("read_", "write_", 1)} & (self.granted or frozenset()))
@@ -159,12 +162,8 @@ class DataQuery:
         return zone.key if zone is not None else None
 
     def data_window(self, now: datetime) -> dict[str, Any]:
-        """How far back orders reach: said beside everything that is made of orders. A shop has none from before it was
-        created."""
-        created, start = moment(self._shop.get("createdAt")), now - ORDER_HISTORY
-        if self._scopes.complete_history or (created is not None and created >= start):
-            return {"orders_from": None, "complete_history": True}
-        return {"orders_from": utc_text(start), "complete_history": False, "reason": WINDOW}
+        """How far back orders reach, of the shop that was asked."""
+        return self._scopes.data_window(now, moment(self._shop.get("createdAt")))
 
     @property
     def missing(self) -> list[dict[str, Any]]:

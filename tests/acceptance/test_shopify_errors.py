@@ -72,7 +72,7 @@ def code(*names: str) -> frozenset[str]:
 
 DENIED: dict[str, Any] = {
     "codes": code("access_denied"),
-    "says": r"permission to read this was not granted.*read_orders",
+    "says": r"may not read your orders",
 }
 TROUBLES = [
     # Refused before the query is parsed: once more a second later.
@@ -110,14 +110,20 @@ TROUBLES = [
         "no_customers",
         scopes=["read_orders", "read_products"],
         missing=code("access_denied"),
-        says=r"can't see the customers.*read_customers",
+        says=r"may not read your customers",
     ),
     Trouble("no_orders", scopes=["read_customers", "read_products"], missing=code("access_denied"), **DENIED),
     Trouble(
-        "no_products", scopes=["read_customers", "read_orders"], missing=code("access_denied"), says=r"read_products"
+        "no_products",
+        scopes=["read_customers", "read_orders"],
+        missing=code("access_denied"),
+        says=r"may not read your products",
     ),
     Trouble(
-        "no_scope_at_all", scopes=[], missing=code("access_denied"), **DENIED | {"says": r"was not granted.*read_"}
+        "no_scope_at_all",
+        scopes=[],
+        missing=code("access_denied"),
+        **DENIED | {"says": r"may not read your customers, orders and products"},
     ),
     Trouble(
         "not_approved",

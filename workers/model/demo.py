@@ -216,7 +216,7 @@ def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
             return Script(sentence)
     is_again = not turn.has_spoken and any('"reconnected": true' in said for said in turn.said_to_me)
     opening = [RECONNECTED] if is_again else []
-    is_empty = results.get("counts", {}).get("data", {}).get("orders") == 0
+    is_empty = (results.get("counts", {}).get("data") or {}).get("orders") == 0
     calls = _next_look(turn, is_empty) if tools_offered else ()
     may_not_read = [each for name, result in results.items() for each in denied(name, result) if name in INSIGHTS]
     heard = {reason for name in results.keys() - turn.unspoken for reason in reasons(name, results[name])}
@@ -259,7 +259,7 @@ def _next_look(turn: Turn, is_empty: bool) -> tuple[str, ...]:
     if "overview" not in results:
         if not results["recent_orders"]["success"]:
             return ("overview",)
-        is_large = (results["counts"].get("data", {}).get("orders") or 0) > LARGE
+        is_large = ((results["counts"].get("data") or {}).get("orders") or 0) > LARGE
         return ("overview", "sales") if is_large else ("overview", "week_orders", "sales")
     return _figures(turn)
 

@@ -4,8 +4,9 @@
      permissions?, prefetched?}
 
 `remedy` says who can mend a failure (`shopify.errors.Remedy`): "reconnect", "merchant", "app" or "wait";
-`permissions`, what may not be read, in the words of people. `stale` is present if the data is outdated because Shopify gave nothing newer: `{code, reason, retry_after?}`; the reason may be
-shown to the merchant. `retry_after` is in seconds. `prefetched`: the turn began with it, nobody asked.
+`permissions`, what may not be read, in the words of people. `stale` is present if the data is outdated because Shopify
+gave nothing newer: `{code, reason, retry_after?}`; the reason may be shown to the merchant. `retry_after` is in
+seconds. `prefetched`: the turn began with it, nobody asked.
 """
 
 from collections.abc import Iterable, Mapping
