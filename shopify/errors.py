@@ -19,7 +19,7 @@ recognised, and `shopify.retries` whether it is taken for final.
 https://shopify.dev/docs/api/admin-graphql#status_and_error_codes
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -128,7 +128,7 @@ class AccessDenied(ShopifyError):
     @property
     def permissions(self) -> list[str]:
         """What the missing scopes are for, in the words of people."""
-        return list(dict.fromkeys(PERMISSIONS.get(scope, scope.partition("_")[2]) for scope in map(_read, self.scopes)))
+        return permissions(self.scopes)
 
 
 class ProtectedData(ShopifyError):
@@ -183,6 +183,12 @@ PERMISSIONS: Mapping[str, str] = {
 """What scopes are for: merchants do not know their names."""
 
 
+def permissions(scopes: Iterable[str]) -> list[str]:
+    """What these scopes are for, in the words of people; writing includes reading."""
+    readable = (scope.replace("write_", "read_", 1) for scope in scopes)
+    return list(dict.fromkeys(PERMISSIONS.get(scope, scope.removeprefix("read_")) for scope in readable))
+
+
 def not_permitted(permissions: Sequence[str]) -> str:
     """That these may not be read, and what the merchant can do about it."""
     *most, last = permissions
@@ -191,10 +197,6 @@ def not_permitted(permissions: Sequence[str]) -> str:
         f"I may not read your {named}: that was not allowed when the store was connected. Connect the store again and "
         "allow it if you want me to."
     )
-
-
-def _read(scope: str) -> str:
-    return scope.replace("write_", "read_", 1)
 
 
 BLAME: Mapping[tuple[type[ShopifyError], str], Blame] = {

@@ -44,7 +44,7 @@ class Talk:
     """One merchant's conversation. `scopes` are those Shopify granted; `fault` is in force until it is cleared."""
 
     def __init__(self, store: DevelopmentStore, workflows: WorkflowSet, shop: str, patience: float) -> None:
-        self._http, self._patience = http_client(), patience
+        self._http, self.patience = http_client(), patience
         secret = SecretStr(token_for(shop))
         self.client = ShopifyClient(
             shop, secret, http=self._http, admin_url=store.admin_url, sleep=lambda _seconds: None
@@ -119,9 +119,10 @@ class Talk:
             return result
 
     def _fetch(self, data_type: str, which: dict[str, Any]) -> shopify_data.Fetched:
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self.patience
         if self._facts is None:
             self._facts = shopify_data.fetch_access(self.client, deadline=deadline)
+            self._context["scopes"] = sorted(self._facts.scopes)
         zone = self._facts.time_zone
         return shopify_data.fetch(
             self.client, data_type, scopes=self._facts.scopes, now=NOW, deadline=deadline, time_zone=zone, **which
@@ -144,6 +145,7 @@ def play(
         for said in case.get("then", ()):
             if said == "(it is over)":
                 store.clear_faults(shop)
+                talk.patience = PATIENCE_SECONDS
                 lines += [said, *talk.follow_up(*case["owed"])]
             elif said == "(it lasts)":
                 lines += [said, *talk.follow_up(*case["owed"], given_up=True)]

@@ -154,6 +154,8 @@ class Turn:
     """Data types whose results came after its last words."""
     earlier: dict[str, Result] = field(default_factory=dict)
     now: datetime | None = None
+    may_read: Sequence[str] | None = None
+    """As far as that is known."""
     is_lost: bool = False
     """Whether the merchant has to connect the store again."""
     asked_to_connect: bool = False
@@ -174,7 +176,7 @@ def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Scri
     """The next answer to a conversation of chat-completion messages."""
     turn, context = _current_turn(messages), _context(messages)
     turn.now, connected = moment(context.get("now")), context.get("shopify_connected", not context) is True
-    turn.is_lost = "store" in context
+    turn.is_lost, turn.may_read = "store" in context, context.get("may_read")
     turn.earlier = {data_type: result for data_type, result in turn.earlier.items() if _is_fresh(result, turn.now)}
     onboarding = any(said.startswith(_SHOW_INSIGHTS) for said in turn.said_to_me)
     follow_up = next((said for said in turn.said_to_me if said.startswith(_FOLLOW_UP)), None)
@@ -259,8 +261,9 @@ def _next_look(turn: Turn, is_empty: bool) -> tuple[str, ...]:
     if "overview" not in results:
         if not results["recent_orders"]["success"]:
             return ("overview",)
+        reports = ("sales",) if turn.may_read is None or "sales reports" in turn.may_read else ()
         is_large = ((results["counts"].get("data") or {}).get("orders") or 0) > LARGE
-        return ("overview", "sales") if is_large else ("overview", "week_orders", "sales")
+        return ("overview", *(() if is_large else ("week_orders",)), *reports)
     return _figures(turn)
 
 
