@@ -41,7 +41,7 @@ _SWEEPER: Grants = {
 # Not whom an event is about, nor what it asks for: the functions below go by that.
 _HANDLING = (
     "SELECT, DELETE, UPDATE (status, error_code, error, attempts, run_after, hinted_at, processed_at, times, data,"
-    " subject, conversation_id, progress)"
+    " subject, conversation_id, progress, traceparent)"
 )
 # Not whose it is, nor the domain that a token is sent to.
 _RENEWING = (
