@@ -30,6 +30,9 @@ WITHOUT_CONVERSATION = frozenset({"customers_redact", "shop_redact"})
 OpeningEvent = Literal["oauth_complete", "conversation_started", "message_received"]
 OPENING_EVENTS: tuple[str, ...] = get_args(OpeningEvent)
 
+#: What is so of the event of a store's connection.
+CONNECTION = "provider == 'shopify' and success == true"
+
 #: The transition taken when a conversation starts with all requirements met; it has no condition.
 ALREADY_AUTHENTICATED = "already_authenticated"
 
@@ -45,6 +48,7 @@ KEPT_BY_WORKERS: Mapping[str, str] = {
     "fetched": "the workers record what was fetched",
     "last_error": "the workers record the last error",
     "now": "it is the present time",
+    "answered": "it is whether the merchant has written since, in a follow_up",
 }
 
 #: Permissions that a Shopify app may have: of these a similar word is a typo.
@@ -122,8 +126,8 @@ class RuleSection(Section):
     place: ClassVar = "a rule under 'system_events.<event>'"
 
     condition: Text = "true"
-    """A question about the event's fields, its time and the context (context.turns): == != < <= > >= in, older than,
-    and or not. Without it the rule takes every event."""
+    """A question about the event's fields, its time and the context (context.turns): == != < <= > >= in, says, older
+    than, and or not. Without it the rule takes every event."""
     actions: list[ActionSections] = Field(min_length=1)
     """What to do, in order."""
 

@@ -161,8 +161,8 @@ class Turn:
     asked_to_connect: bool = False
     """Whether the merchant was asked before to connect the store (again)."""
     has_spoken: bool = False
-    spoken: set[str] = field(default_factory=set)
-    """Data types that were told about in this turn."""
+    spoken: dict[str, int] = field(default_factory=dict)
+    """Data types that were told about in this turn, and how many messages had come by then."""
     figures: list[Result] = field(default_factory=list)
     """What was computed in this turn."""
     has_computed: bool = False
@@ -304,27 +304,34 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
 
 def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     """To all that was said to it in this turn, together."""
-    told, questions = [], []
-    for said in turn.said_to_me:
+    told, questions = list[str](), list[tuple[int, str]]()
+    for place, said in enumerate(turn.said_to_me):
         if turn.is_lost and said.startswith(_BEGINNING):
             told.append(LOST)
             continue
         scripted = next((answer for start, answer in _SCRIPTED.items() if said.startswith(start)), None)
         if scripted is None:
-            questions.append(said.lower())
+            left, beyond = _answerable(said.lower(), turn.now)
+            told += [why for why in beyond if why not in told]
+            questions += [(place, question) for question in left]
         elif scripted:
             told.append(scripted)
-    questions, beyond = _answerable(questions, turn.now)
-    told += beyond
-    text = " ".join(questions)
+    text = " ".join(question for _, question in questions)
     period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
-    wanted = dict.fromkeys(name for question in questions for name in _subjects(question, vague=period is None))
+    asked = [
+        name
+        for place, question in questions
+        for name in _subjects(question, vague=period is None)
+        if turn.spoken.get(name, 0) <= place  # what was told after the question needs not be told again
+    ]
+    wanted = dict.fromkeys(asked)
     if period:  # the week's orders say nothing of it
-        wanted = {"sales": None} | {data_type: None for data_type in wanted if data_type != "week_orders"}
+        wanted = dict.fromkeys(("sales", *asked))
+        for data_type in {"week_orders"} | turn.spoken.keys() & {"sales"}:
+            wanted.pop(data_type, None)
     known = turn.earlier | turn.results
     if known.get("sales", {}).get("data", {}).get("period", period) != period:
         del known["sales"]
-    wanted = {data_type: None for data_type in wanted if data_type not in turn.spoken}
     turn.asked = frozenset(wanted)
     to_ask = tuple(data_type for data_type in wanted if data_type not in known)
     if to_ask and tools_offered:
@@ -340,24 +347,19 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     return Script(" ".join(told))
 
 
-def _answerable(questions: Sequence[str], now: datetime | None) -> tuple[list[str], list[str]]:
-    """The questions without what it cannot answer, and why it cannot."""
-    left, all_why = list[str](), list[str]()
-    for question in questions:
-        rest, why = question, list[str]()
-        if now is not None and not re.search(r"\b(19|20)\d\d\b", question):
-            for name, month in (("this month", now.month - 1), ("last month", now.month - 2)):
-                rest = re.sub(rf"\b(in|of|for|this|last|and|about) {_MONTHS[month]}\b", name, rest)
-        for pattern, sentence in _BEYOND.items():
-            if re.search(pattern, rest):
-                why.append(sentence)
-                rest = re.sub(pattern, "", rest)
-        if re.search(_OTHER_TIMES, rest) and not any(re.search(pattern, rest) for pattern in _PERIODS.values()):
-            why.append(_NO_OTHER_TIMES)
-        elif not why or {*_subjects(rest, vague=False)} - {"week_orders"}:
-            left.append(rest)
-        all_why += why
-    return left, list(dict.fromkeys(all_why))
+def _answerable(question: str, now: datetime | None) -> tuple[list[str], list[str]]:
+    """The question without what it cannot answer, if anything is left of it, and why it cannot."""
+    rest, why = question, list[str]()
+    if now is not None and not re.search(r"\b(19|20)\d\d\b", question):
+        for name, month in (("this month", now.month - 1), ("last month", now.month - 2)):
+            rest = re.sub(rf"\b(in|of|for|this|last|and|about) {_MONTHS[month]}\b", name, rest)
+    for pattern, sentence in _BEYOND.items():
+        if re.search(pattern, rest):
+            why.append(sentence)
+            rest = re.sub(pattern, "", rest)
+    if re.search(_OTHER_TIMES, rest) and not any(re.search(pattern, rest) for pattern in _PERIODS.values()):
+        return [], [*why, _NO_OTHER_TIMES]
+    return [rest] if not why or {*_subjects(rest, vague=False)} - {"week_orders"} else [], why
 
 
 def _subjects(text: str, *, vague: bool = True) -> list[str]:
@@ -388,7 +390,8 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
                 result = _object(content)
                 data_type = result.get("data_type")
                 # A failure replaces no data: the tool answers so when it is asked again in the same turn.
-                if data_type and (result["success"] or data_type not in turn.results):
+                is_told = result.get("success") and "data" not in result  # so old that only its figures are shown
+                if data_type and not is_told and (result["success"] or data_type not in turn.results):
                     turn.results[data_type] = result
                     turn.unspoken.append(data_type)
                 elif not data_type and result.get("success") and (result.get("data") or {}).get("metric"):
@@ -402,7 +405,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
             case "assistant" if any(METRICS in str(call) for call in message["tool_calls"]):
                 turn.has_computed = True
             case "assistant" if content:
-                turn.spoken |= {*turn.unspoken}
+                turn.spoken |= dict.fromkeys(turn.unspoken, len(turn.said_to_me))
                 turn.unspoken, turn.has_spoken = [], True
     return turn
 

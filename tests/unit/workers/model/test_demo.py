@@ -472,3 +472,14 @@ def test_after_an_outage_the_offer_is_made_once() -> None:
     talk.messages.append(user(found))
     talk.scripts.clear()
     assert OFFER not in str(talk.to_the_end()[-1].text)
+
+
+def test_what_is_asked_after_it_was_told_is_told_again() -> None:
+    """A greeting that was cut off leaves no last words: the next question still wants its answer."""
+    talk = Talk(INSIGHTS)
+    talk.ask()
+    talk.ask()  # the counts are told, the latest orders asked for
+    talk.messages.append(user("How many customers do I have?"))
+    talk.scripts.clear()
+    said = " ".join(script.text or "" for script in talk.to_the_end())
+    assert "1,234 customers" in said
