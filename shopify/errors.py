@@ -19,7 +19,7 @@ recognised, and `shopify.retries` whether it is taken for final.
 https://shopify.dev/docs/api/admin-graphql#status_and_error_codes
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -122,9 +122,13 @@ class AccessDenied(ShopifyError):
 
     @property
     def merchant(self) -> str:
-        """Names the permissions if Shopify did."""
-        sentence = super().merchant
-        return f"{sentence[:-1]}: {', '.join(self.scopes)}." if self.scopes else sentence
+        """Names what may not be read, if Shopify did."""
+        return not_permitted(self.permissions) if self.permissions else super().merchant
+
+    @property
+    def permissions(self) -> list[str]:
+        """What the missing scopes are for, in the words of people."""
+        return permissions(self.scopes)
 
 
 class ProtectedData(ShopifyError):
@@ -169,6 +173,32 @@ class BadDocument(ShopifyError):
 ACCESS_LOST = (Unauthorized, StoreUnavailable, AccessDenied, ProtectedData)
 """After these the store must not be talked about any longer. Any other error leaves earlier data as good as it was."""
 
+PERMISSIONS: Mapping[str, str] = {
+    "read_customers": "customers",
+    "read_orders": "orders",
+    "read_products": "products",
+    "read_reports": "sales reports",
+    "read_all_orders": "older orders",
+}
+"""What scopes are for: merchants do not know their names."""
+
+
+def permissions(scopes: Iterable[str]) -> list[str]:
+    """What these scopes are for, in the words of people; writing includes reading."""
+    readable = (scope.replace("write_", "read_", 1) for scope in scopes)
+    return list(dict.fromkeys(PERMISSIONS.get(scope, scope.removeprefix("read_")) for scope in readable))
+
+
+def not_permitted(permissions: Sequence[str]) -> str:
+    """That these may not be read, and what the merchant can do about it."""
+    *most, last = permissions
+    named = f"{', '.join(most)} and {last}" if most else last
+    return (
+        f"I may not read your {named}: that was not allowed when the store was connected. Connect the store again and "
+        "allow it if you want me to."
+    )
+
+
 BLAME: Mapping[tuple[type[ShopifyError], str], Blame] = {
     (ShopifyError, ""): Blame(Remedy.APP, "Something went wrong with Shopify."),
     (Unauthorized, ""): Blame(
@@ -197,7 +227,9 @@ BLAME: Mapping[tuple[type[ShopifyError], str], Blame] = {
         "Shopify says that this store has moved to another address. Please connect it again there.",
     ),
     (AccessDenied, ""): Blame(
-        Remedy.RECONNECT, "The permission to read this was not granted when the store was connected."
+        Remedy.RECONNECT,
+        "I may not read that: it was not allowed when the store was connected. Connect the store again and allow it "
+        "if you want me to.",
     ),
     (AccessDenied, "refused"): Blame(
         Remedy.APP, "Shopify does not let this app read that. That is for our team to look into, not for you."
@@ -213,7 +245,9 @@ BLAME: Mapping[tuple[type[ShopifyError], str], Blame] = {
         "Your Shopify plan does not give apps personal data of customers, so I go on without it.",
     ),
     (Throttled, ""): Blame(Remedy.WAIT, "Shopify asks us to slow down for a moment."),
-    (CostExceeded, ""): Blame(Remedy.APP, "That was too much data for one question to Shopify."),
+    (CostExceeded, ""): Blame(
+        Remedy.APP, "I asked Shopify for too much at once. That is our mistake and we will repair it."
+    ),
     (Temporary, ""): Blame(Remedy.WAIT, "Shopify does not answer at the moment."),
     (BadAnswer, ""): Blame(Remedy.WAIT, "Shopify sent an answer that I could not read."),
     (BadDocument, ""): Blame(

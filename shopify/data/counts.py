@@ -8,7 +8,7 @@ from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched
 from shopify.data.query import DataQuery, Scopes
 from shopify.data.scalars import integer
-from shopify.errors import BadAnswer
+from shopify.errors import AccessDenied, BadAnswer
 
 ALIASES: Mapping[str, str] = {
     "customers": "customers",
@@ -37,9 +37,12 @@ def fetch_counts(client: ShopifyClient, scopes: Scopes, now: datetime, deadline:
             query.problems.note(part)
     if all(data[part] is None for part in ALIASES.values()):
         nothing = BadAnswer(f"{client.shop_domain}: no counts in the answer", reason="shape")
+        refused = [error for error in response.errors if isinstance(error, AccessDenied)]
+        if refused and len(refused) == len(response.errors):
+            raise AccessDenied(str(refused[0]), scopes=tuple(scope for error in refused for scope in error.scopes))
         raise response.errors[0] if response.errors else nothing
     missing = [{**entry, "part": ALIASES.get(entry["part"], entry["part"])} for entry in query.missing]
-    return Fetched({**data, "at_least": at_least}, missing, scopes.data_window(now))
+    return Fetched({**data, "at_least": at_least}, missing, query.data_window(now))
 
 
 def _count(raw: object) -> tuple[int | None, bool]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from shopify.errors import ShopifyError
+from shopify.errors import AccessDenied, ShopifyError
 
 LARGEST_BYTES = 14 * 1024
 """Of one fetch's data as JSON with non-ASCII characters escaped. A model is shown 16 KiB of a tool result."""
@@ -15,7 +15,8 @@ TRUNCATED = "shopify.truncated"
 
 @dataclass(frozen=True)
 class Fetched:
-    """Plain JSON values. `missing` entries are `{part, reason, code}`; the reason may be told to the merchant.
+    """Plain JSON values. `missing` entries are `{part, reason, code, permissions?}`; the reason may be told to the
+    merchant, and so may `permissions`, what may not be read (`shopify.errors.PERMISSIONS`).
 
     `data_window` is `{orders_from, complete_history, reason?}` if the data is made of orders, else None.
     """
@@ -27,7 +28,8 @@ class Fetched:
 
 def missing_part(part: str, error: ShopifyError) -> dict[str, Any]:
     """A part that Shopify did not give."""
-    return {"part": part, "reason": error.merchant, "code": error.code}
+    permissions = {"permissions": error.permissions} if isinstance(error, AccessDenied) and error.permissions else {}
+    return {"part": part, "reason": error.merchant, "code": error.code, **permissions}
 
 
 def cut_short(part: str, reason: str) -> dict[str, Any]:

@@ -108,8 +108,9 @@ class Order:
 
 
 def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
-    """`{orders: [...], more, orders_read, test_orders, cancelled_orders}`: the newest ten, newest first, and the test
-    and cancelled ones among them, which do not count among the ten; `more` says whether the shop has older ones.
+    """`{orders: [...], more, orders_read, test_orders, cancelled_orders, time_zone?}`: the newest ten, newest first,
+    and the test and cancelled ones among them, which do not count among the ten; `more` says whether the shop has
+    older ones.
 
     `orders_read` is how many were looked at. An order: `{id, name, created_at, test, cancelled, financial_status,
     fulfillment_status, total, items}`, with `current_total` if refunds or edits changed it; `customer` is null for a
@@ -129,6 +130,7 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
             "orders_read": len(orders),
             "test_orders": sum(order.test for order in orders),
             "cancelled_orders": sum(order.cancelled and not order.test for order in orders),
+            **({"time_zone": query.time_zone} if query.time_zone else {}),
         }
 
     data, dropped = fitting(render, "orders")
@@ -138,7 +140,7 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
     if dropped:
         data["more"] = True
         missing.append(cut_short("orders", f"{dropped} of the latest orders did not fit in."))
-    return Fetched(data, missing, scopes.data_window(now))
+    return Fetched(data, missing, query.data_window(now))
 
 
 def _read(query: DataQuery, ends: float) -> tuple[list[Order], bool, dict[str, Any] | None]:

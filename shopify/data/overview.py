@@ -62,7 +62,7 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
     if dropped:
         data["more"][LATEST_ORDERS.name] = True
         missing.append(cut_short(LATEST_ORDERS.name, f"{dropped} of the latest orders did not fit in."))
-    return Fetched(data, missing, scopes.data_window(now) if query.asks_for(LATEST_ORDERS) else None)
+    return Fetched(data, missing, query.data_window(now) if query.asks_for(LATEST_ORDERS) else None)
 
 
 def _shop(raw: Mapping[str, Any]) -> dict[str, Any]:

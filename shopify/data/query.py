@@ -17,7 +17,7 @@ from graphql import parse as parse_graphql
 from shopify import API_VERSION
 from shopify.client import ShopifyClient
 from shopify.data.fetched import missing_part
-from shopify.data.scalars import Problems, time_zone, utc_text
+from shopify.data.scalars import Problems, moment, time_zone, utc_text
 from shopify.errors import AccessDenied, BadAnswer, FieldPath, ProtectedData, ShopifyError
 from shopify.response import GraphQLResponse
 from shopify.text import clean
@@ -27,6 +27,8 @@ ALL_ORDERS = "read_all_orders"
 ORDER_HISTORY = timedelta(days=60)
 """Without `read_all_orders` Shopify silently leaves out older orders, in lists and in counts
 (https://shopify.dev/docs/api/usage/access-scopes#orders-permissions)."""
+
+WINDOW = "Shopify shows this app the orders of the last 60 days."
 
 FOLDER = Path(__file__).parent
 NAMES = ("access", "counts", "overview", "recent_orders", "sales", "week_orders")
@@ -59,12 +61,13 @@ class Scopes:
         """Whether reading this is worth a try. A write scope includes its read scope."""
         return self.granted is None or self._granted(scope)
 
-    def data_window(self, now: datetime) -> dict[str, Any]:
-        """How far back orders reach: said beside everything that is made of orders."""
-        if self._granted(ALL_ORDERS):
+    def data_window(self, now: datetime, created: datetime | None = None) -> dict[str, Any]:
+        """How far back orders reach: said beside everything that is made of orders. A shop has none from before it was
+        `created`."""
+        start = now - ORDER_HISTORY
+        if self._granted(ALL_ORDERS) or (created is not None and created >= start):
             return {"orders_from": None, "complete_history": True}
-        why = f"{ALL_ORDERS} not granted" if self.granted is not None else f"unknown whether {ALL_ORDERS} is granted"
-        return {"orders_from": utc_text(now - ORDER_HISTORY), "complete_history": False, "reason": why}
+        return {"orders_from": utc_text(start), "complete_history": False, "reason": WINDOW}
 
     def _granted(self, scope: str) -> bool:
         return bool({scope, scope.replace("read_", "write_", 1)} & (self.granted or frozenset()))
@@ -134,6 +137,8 @@ class DataQuery:
         if needs is not None and not scopes.allow(needs):
             raise _not_granted(client.shop_domain, needs)
         self.problems = Problems()
+        self._scopes = scopes
+        self._shop: Mapping[str, Any] = {}
         self._client = client
         self._document = load_document(document, client.api_version)
         self._optional = optional
@@ -149,6 +154,16 @@ class DataQuery:
     def complete(self, field: OptionalField) -> bool:
         """Whether nothing of this field was refused or failed so far."""
         return self.asks_for(field) and field.name not in self._failed
+
+    @property
+    def time_zone(self) -> str | None:
+        """The shop's, an IANA name, if it was asked for and this machine knows it."""
+        zone = time_zone(self._shop.get("ianaTimezone"))
+        return zone.key if zone is not None else None
+
+    def data_window(self, now: datetime) -> dict[str, Any]:
+        """How far back orders reach, of the shop that was asked."""
+        return self._scopes.data_window(now, moment(self._shop.get("createdAt")))
 
     @property
     def missing(self) -> list[dict[str, Any]]:
@@ -172,6 +187,8 @@ class DataQuery:
                 continue
             for error in response.errors:
                 self._note(error)
+            shop = response.data.get("shop")
+            self._shop = shop if isinstance(shop, Mapping) else self._shop
             return response
 
     def run_for(self, name: str, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> Any:

@@ -1,7 +1,6 @@
 """The values in a response, checked: one that is not what the schema promises becomes None and is counted. Pure."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,26 +22,22 @@ _NO_MINOR_UNITS = frozenset(
 _THREE_MINOR_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 
 
+UNREADABLE = "Some of what Shopify sent could not be read."
+
+
 class Problems:
-    """Counts unreadable values by part of the response. Holds no values."""
+    """The parts of the response with values that could not be read. Holds no values."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._parts: set[str] = set()
 
     def note(self, part: str) -> None:
         """One value of this part could not be read."""
-        self._counts[part] += 1
+        self._parts.add(part)
 
     def missing(self) -> list[dict[str, Any]]:
         """One entry for each part."""
-        return [
-            {
-                "part": part,
-                "reason": f"{count} {'value' if count == 1 else 'values'} in Shopify's answer could not be read.",
-                "code": BadAnswer.code,
-            }
-            for part, count in sorted(self._counts.items())
-        ]
+        return [{"part": part, "reason": UNREADABLE, "code": BadAnswer.code} for part in sorted(self._parts)]
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def fetch_week_orders(
     if zone is None:
         query.problems.note("time_zone")
     pages = _read(query, week, ends)
-    return _fetched(week, pages, query, scopes.data_window(now))
+    return _fetched(week, pages, query, query.data_window(now))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from shopify.development_store.server import token_for
 from tests.stack import Stack
+from workers.model.demo_words import INSIGHTS
 
 AT_ONCE = 6
 
@@ -72,7 +73,7 @@ def code(*names: str) -> frozenset[str]:
 
 DENIED: dict[str, Any] = {
     "codes": code("access_denied"),
-    "says": r"permission to read this was not granted.*read_orders",
+    "says": r"may not read your orders",
 }
 TROUBLES = [
     # Refused before the query is parsed: once more a second later.
@@ -110,14 +111,20 @@ TROUBLES = [
         "no_customers",
         scopes=["read_orders", "read_products"],
         missing=code("access_denied"),
-        says=r"can't see the customers.*read_customers",
+        says=r"may not read your customers",
     ),
     Trouble("no_orders", scopes=["read_customers", "read_products"], missing=code("access_denied"), **DENIED),
     Trouble(
-        "no_products", scopes=["read_customers", "read_orders"], missing=code("access_denied"), says=r"read_products"
+        "no_products",
+        scopes=["read_customers", "read_orders"],
+        missing=code("access_denied"),
+        says=r"may not read your products",
     ),
     Trouble(
-        "no_scope_at_all", scopes=[], missing=code("access_denied"), **DENIED | {"says": r"was not granted.*read_"}
+        "no_scope_at_all",
+        scopes=[],
+        missing=code("access_denied"),
+        **DENIED | {"says": r"may not read your customers, orders and products"},
     ),
     Trouble(
         "not_approved",
@@ -138,7 +145,9 @@ TROUBLES = [
     Trouble("throttled_for_long", [always("throttled", seconds=30)], codes=code("throttled"), says=SLOW_DOWN),
     Trouble("requests_once", [once("too_many_requests", seconds=0.5)], asked=2),
     Trouble("requests_for_long", [always("too_many_requests", seconds=60)], codes=code("throttled"), says=SLOW_DOWN),
-    Trouble("too_dear", [always("max_cost_exceeded")], codes=code("max_cost_exceeded"), says=r"too much data", asked=1),
+    Trouble(
+        "too_dear", [always("max_cost_exceeded")], codes=code("max_cost_exceeded"), says=r"too much at once", asked=1
+    ),
     # Errors at Shopify itself: retried, then named.
     Trouble("internal_error_twice", [once("internal_error", times=2)], asked=3),
     Trouble("internal_error", [always("internal_error")], codes=code("unavailable"), says=BREATHLESS, asked=3),
@@ -207,13 +216,14 @@ class Case:
         return " ".join(self.stack.gateway.texts(self.conversation_id))
 
     def results(self) -> list[dict[str, Any]]:
-        """The tool results of the conversation, oldest first."""
+        """What was looked at when the store was connected, oldest first."""
         rows = self.stack.rows(
             "select s.tool_results from steps s join turns t on t.id = s.turn_id"
             " where t.conversation_id = :id and s.tool_results is not null order by t.seq, s.step",
             id=self.conversation_id,
         )
-        return [result["content"] for (results,) in rows for result in results]
+        found = [result["content"] for (results,) in rows for result in results]
+        return [result for result in found if result["data_type"] in INSIGHTS]
 
     def asked(self, operation: str = "Counts") -> int:
         return len(self.stack.store.requests(self.shop_domain, operation=operation))

@@ -7,7 +7,7 @@ over what, so that a reply can be checked against it. Pure.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from statistics import median
 from typing import Any, Literal
@@ -75,7 +75,7 @@ class MetricsArguments(Arguments):
     )
     rows: Rows = Field(
         description="orders, items (lines of orders), days (week_orders), products (overview) or periods (sales: "
-        "their difference and percent_change)."
+        "their difference and percent_change, and per_day of one)."
     )
     metric: Metric = Field(description="difference and percent_change compare `group` with `other_group`.")
     of: Of | None = Field(None, description="What is added up; not needed for count and share of rows.")
@@ -130,10 +130,12 @@ def calculate(asked: MetricsArguments, results: Sequence[Result]) -> Result:
 
 
 def _of_periods(asked: MetricsArguments) -> MetricsArguments:
-    """Two periods are compared, nothing else: by default the one asked for with the one before."""
-    if asked.metric not in ("difference", "percent_change"):
-        raise CannotCompute(UNFIT, "periods are compared: use difference or percent_change")
-    groups = {"group": asked.group or "current", "other_group": asked.other_group or "previous"}
+    """Two periods are compared, by default the one asked for with the one before; of one, there is only the average of
+    a day."""
+    if asked.metric not in ("difference", "percent_change", "per_day"):
+        raise CannotCompute(UNFIT, "periods are compared: use difference, percent_change or per_day")
+    other = None if asked.metric == "per_day" else asked.other_group or "previous"
+    groups = {"group": asked.group or "current", "other_group": other}
     return asked.model_copy(update={"group_by": "period", **groups})
 
 
@@ -178,7 +180,14 @@ def _rows(asked: MetricsArguments, source: Result) -> tuple[list[Row], int | Non
         case "products" if asked.data_type == "overview":
             return [_product(product) for product in data["best_stocked_products"]], None
         case "periods" if asked.data_type == "sales":
-            return [_period(data[name], name) for name in _names(data)], None
+            names = _names(data)
+            if asked.metric != "per_day":
+                return [_period(data[name], name) for name in names], None
+            if asked.group not in names:
+                raise CannotCompute(UNFIT, f"no group {str(asked.group)[:80]!r}; the groups are: {', '.join(names)}")
+            figures = data[asked.group]
+            first, last = (date.fromisoformat(figures[day]) for day in ("from", "to"))
+            return [_period(figures, asked.group)], (last - first).days + 1
     raise CannotCompute(UNFIT, f"{asked.data_type} has no {asked.rows}")
 
 
@@ -315,7 +324,7 @@ def _of_one(
         ]
     if asked.metric == "per_day":
         if not days:
-            raise CannotCompute(UNFIT, "per_day needs week_orders: of other data the days are not known")
+            raise CannotCompute(UNFIT, "per_day needs week_orders or sales: of other data the days are not known")
         return [_shown(sum(found, Decimal()) / days, of) | {"days": days} for of, found in values.items()]
     computed = COMPUTED["sum" if asked.metric == "top" else asked.metric]
     return [_shown(computed(found), of) for of, found in values.items()]

@@ -130,13 +130,19 @@ def say_where(servers: LocalServers) -> None:
 
         shop = "dev-medium.myshopify.com"
         say(f"The development store at {servers.store.url} plays Shopify. Try in another terminal:")
-        cj = "cj" if shutil.which("cj") else os.path.relpath(sys.argv[0])
+        cj = "cj" if shutil.which("cj") else _started_as(sys.argv[0])
         say(f"  echo {token_for(shop)} | {cj} store-token {shop} --merchant-id m1")
         say(f"  {cj} publish oauth_complete provider=shopify success=true shop_domain={shop} merchant_id=m1")
         say(f"  {cj} chat m1")
     elif "SHOPIFY_ADMIN_URL" not in servers.environ:
         say("Using the real Shopify: no development store is started next to your own servers. To use one, first run:")
         say("  python -m shopify.development_store      prints the SHOPIFY_ADMIN_URL to set and how to get a token")
+
+
+def _started_as(program: str) -> str:
+    """What to type instead of `cj`; Python names a module that it runs by its file."""
+    here = os.path.relpath(sys.executable), os.path.relpath(program)
+    return f"{here[0]} -m workers" if program.endswith(".py") else here[1]
 
 
 def tell(supervisor: Supervisor, names: Sequence[str]) -> None:

@@ -8,26 +8,49 @@ it was.
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from workers.model.demo_words import CUT_OFF, Result, cut_off, moment, reasons, subjects, tell
+from shopify.errors import not_permitted
+from workers.model.demo_words import (
+    CUT_OFF,
+    INSIGHTS,
+    Result,
+    cut_off,
+    denied,
+    insight,
+    moment,
+    reasons,
+    shows,
+    subjects,
+    tell,
+)
 
 DEMO = "cj-demo/demo"
 DEMO_SHORT = "demo"
 """The name it has to be asked for by, and its short form."""
-TOOL = "shopify_data"
-INSIGHTS = ("counts", "recent_orders", "overview")
-"""What it looks at, in this order, when a store has just been connected."""
+TOOL, METRICS = "shopify_data", "calculate_metrics"
+_SALES = {"data_type": "sales", "rows": "periods", "of": "orders"}
+_WEEK = {"data_type": "week_orders", "rows": "days", "of": "orders"}
+FIGURES: Mapping[str, Mapping[str, str]] = {
+    "orders a day": {**_SALES, "metric": "per_day"},
+    "their trend": {**_SALES, "metric": "percent_change"},
+    "orders a day, of a week": {**_WEEK, "metric": "per_day"},
+    "the best day": {**_WEEK, "metric": "top", "group_by": "day"},
+}
+"""What it has computed of a store that has just been connected."""
+LARGE = 5_000
+"""With more orders in 60 days, those of a week are more than are read."""
 FRESH = timedelta(minutes=5)
 """How long a result of an earlier turn is good enough for an answer."""
 
 CANNED = "my sentences are canned, but every figure is read from your store."
 CONFESSION = f"By the way, I'm the demo model: {CANNED}"
 OFFER = "Shall we connect your support system next, so that I can use all this when your customers write?"
-NOTHING_SEEN = "Ask me about your store in a little while, and I'll look again."
+NOTHING_SEEN = "Please ask me again in a little while."
+SETTLED = "Please ask me again once that is settled."
 ABILITIES = "I can look up your customers and orders, how the week is going, and what you have in stock."
 NOT_YET = f"As soon as your Shopify store is connected, {ABILITIES}"
 WAITING = "Good. I'll go on by myself as soon as Shopify tells me that your store is connected."
@@ -66,6 +89,27 @@ _PERIODS = {
     "last_year": r"\blast year\b",
     "this_year": r"\byear\b",
 }
+#: What it cannot answer, and why.
+_BEYOND = {
+    r"\b(profits?|profitab\w*|margins?|net income|expenses|cogs|cost of goods|making money)\b": "I can't say what your "
+    "profit is: I see what you sold, not what it cost you.",
+    r"\b(best|top|biggest|most loyal|vip) (customers?|buyers?|clients?|spenders?)\b|\bvips?\b"
+    r"|\b(who|which customers?)\b.*\bmost\b": "I can't say who your best customer is: I see who placed your latest "
+    "orders, not what each customer has spent with you.",
+    r"\b(visit\w*|traffic|conversions?|sessions?|ads?|advertis\w*|marketing|campaigns?)\b": "I can't see who visits "
+    "your store, or what advertising brings: I see its customers, orders, products and sales reports.",
+    r"\b(forecast\w*|predict\w*|next (week|month|quarter|year))\b": "I can't look ahead: I see what was ordered.",
+}
+_MONTHS = [f"{date(2000, month, 1):%B}".lower() for month in range(1, 13)]
+_OTHER_TIMES = (
+    rf"\b(in|of|for|last|this|since|during) ({'|'.join(_MONTHS)})\b"
+    r"|\b(19|20)\d\d\b|\b(christmas|black friday|all time)\b|\b(\d+|two|three|four|five|six) (months|years|quarters)\b"
+)
+_WINDOW = "Shopify shows apps the last 60 days of orders"
+_NO_OTHER_TIMES = (
+    f"I can't look at just that time. {_WINDOW}; further back I see sales reports, of last month, this year, last year "
+    "or the last 12 months."
+)
 #: A message is about every subject it names; only if it names none, about the first of the vague ones that fits.
 _SUBJECTS = {
     "week_orders": r"\b(today|yesterday|week\w*|(7|seven) days|revenue|sales|turnover|sold|sell\w*)\b",
@@ -92,7 +136,7 @@ _SMALL_TALK = {
 
 @dataclass(frozen=True)
 class Script:
-    """One answer: what it says and the data types it asks for; at least one of both."""
+    """One answer: what it says, and the data types and FIGURES it asks for; at least one of both."""
 
     text: str | None
     calls: tuple[str, ...] = ()
@@ -110,6 +154,8 @@ class Turn:
     """Data types whose results came after its last words."""
     earlier: dict[str, Result] = field(default_factory=dict)
     now: datetime | None = None
+    may_read: Sequence[str] | None = None
+    """As far as that is known."""
     is_lost: bool = False
     """Whether the merchant has to connect the store again."""
     asked_to_connect: bool = False
@@ -117,13 +163,20 @@ class Turn:
     has_spoken: bool = False
     spoken: dict[str, int] = field(default_factory=dict)
     """Data types that were told about in this turn, and how many messages had come by then."""
+    figures: list[Result] = field(default_factory=list)
+    """What was computed in this turn."""
+    has_computed: bool = False
+    asked: frozenset[str] = frozenset()
+    """Data types that the merchant's questions in this turn are about, and that were not told about before."""
+    offered: bool = False
+    """Whether the merchant was asked before to connect the support system."""
 
 
 def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Script:
     """The next answer to a conversation of chat-completion messages."""
     turn, context = _current_turn(messages), _context(messages)
     turn.now, connected = moment(context.get("now")), context.get("shopify_connected", not context) is True
-    turn.is_lost = "store" in context
+    turn.is_lost, turn.may_read = "store" in context, context.get("may_read")
     turn.earlier = {data_type: result for data_type, result in turn.earlier.items() if _is_fresh(result, turn.now)}
     onboarding = any(said.startswith(_SHOW_INSIGHTS) for said in turn.said_to_me)
     follow_up = next((said for said in turn.said_to_me if said.startswith(_FOLLOW_UP)), None)
@@ -142,9 +195,12 @@ def wire_message(script: Script) -> dict[str, Any]:
             {
                 "id": f"call_{uuid.uuid4().hex[:24]}",
                 "type": "function",
-                "function": {"name": TOOL, "arguments": json.dumps(_arguments(data_type, script.period))},
+                "function": {
+                    "name": METRICS if call in FIGURES else TOOL,
+                    "arguments": json.dumps(FIGURES.get(call) or _arguments(call, script.period)),
+                },
             }
-            for data_type in script.calls
+            for call in script.calls
         ]
     return message
 
@@ -154,31 +210,77 @@ def _arguments(data_type: str, period: str | None) -> dict[str, str]:
 
 
 def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
-    """One look after the other, each told before the next; then the merchant's questions and the offer."""
-    for result in turn.results.values():
+    """One look after the other, each told before the next; then the merchant's questions and the offer. Failures are
+    told together, with what comes next, and so is all of a store without orders."""
+    results = turn.results
+    for result in results.values():
         if sentence := cut_off(result):
             return Script(sentence)
     is_again = not turn.has_spoken and any('"reconnected": true' in said for said in turn.said_to_me)
     opening = [RECONNECTED] if is_again else []
-    heard = {reason for data_type in turn.results.keys() - turn.unspoken for reason in reasons(turn.results[data_type])}
-    text = tell(
-        {data_type: turn.results[data_type] for data_type in INSIGHTS if data_type in turn.unspoken},
-        heard,
-        now=turn.now,
-    )
-    following = next((data_type for data_type in INSIGHTS if data_type not in turn.results), None)
-    if following and tools_offered:
-        if not any(turn.results[data_type]["success"] for data_type in turn.unspoken):
-            return Script(" ".join(opening) or None, (following,))  # failures are told together, with what comes next
-        return Script(" ".join([*opening, text]) or None, (following,))
+    is_empty = (results.get("counts", {}).get("data") or {}).get("orders") == 0
+    calls = _next_look(turn, is_empty) if tools_offered else ()
+    may_not_read = [each for name, result in results.items() for each in denied(name, result) if name in INSIGHTS]
+    heard = {reason for name in results.keys() - turn.unspoken for reason in reasons(name, results[name])}
+    heard |= {*may_not_read}  # told together at the end
+    told = [name for name in INSIGHTS if name in turn.unspoken and not (is_empty and name == "recent_orders")]
+    if calls and (is_empty or calls[0] in FIGURES or not any(results[name]["success"] for name in told)):
+        return Script(" ".join(opening) or None, calls)
+    if calls:
+        return Script(" ".join([*opening, tell({name: results[name] for name in told}, heard, now=turn.now)]), calls)
     answer = _answers(turn, tools_offered, connected)
-    if answer.calls or not turn.results:
+    if answer.calls or not results:
         return answer
-    seen = any(result["success"] for result in turn.results.values())
-    looks_again = any(result.get("error_code") in _PASSES for result in turn.results.values())
-    closing = OFFER if seen else "" if looks_again else NOTHING_SEEN
-    parts = (*opening, text, answer.text, closing, CONFESSION)
-    return Script(" ".join(part for part in parts if part))
+    text = _together(turn, [name for name in told if name not in turn.asked], heard)
+    closing = (
+        [OFFER, CONFESSION] if any(shows(name, result) for name, result in results.items()) else [_ask_later(results)]
+    )
+    refused = [not_permitted(list(dict.fromkeys(may_not_read)))] if may_not_read else []
+    return Script(" ".join(filter(None, [*opening, text, *refused, answer.text, *closing])))
+
+
+def _together(turn: Turn, names: Sequence[str], heard: Collection[str] = ()) -> str:
+    """These looks, and what follows from all of them; unless that is what the merchant asked for."""
+    results = turn.results
+    deeper = [] if turn.asked else [*insight(results, turn.figures)]
+    told = [name for name in names if name in results]
+    if "overview" in told and any(sentence.startswith("Best stocked") for sentence in deeper):
+        told.remove("overview")
+    if results.get("overview", {}).get("success"):  # else its failure is told, and that it is looked for again
+        told += [name for name in ("week_orders", "sales") if results.get(name, {}).get("error_code") in _PASSES]
+    return " ".join([tell({name: results[name] for name in told}, heard, now=turn.now), *deeper]).strip()
+
+
+def _next_look(turn: Turn, is_empty: bool) -> tuple[str, ...]:
+    """What to ask for next, until all is known that there is to say."""
+    results = turn.results
+    if "counts" not in results:
+        return ("counts",)
+    if "recent_orders" not in results:
+        return ("recent_orders", "overview") if is_empty else ("recent_orders",)
+    if "overview" not in results:
+        if not results["recent_orders"]["success"]:
+            return ("overview",)
+        reports = ("sales",) if turn.may_read is None or "sales reports" in turn.may_read else ()
+        is_large = ((results["counts"].get("data") or {}).get("orders") or 0) > LARGE
+        return ("overview", *(() if is_large else ("week_orders",)), *reports)
+    return _figures(turn)
+
+
+def _figures(turn: Turn) -> tuple[str, ...]:
+    """What to have computed, once in a turn."""
+    found = {name for name, result in turn.results.items() if result["success"]}
+    left_out = "orders a day, of a week" if "sales" in found else ""
+    computable = (name for name, figure in FIGURES.items() if figure["data_type"] in found and name != left_out)
+    return () if turn.has_computed else tuple(computable)
+
+
+def _ask_later(results: Mapping[str, Result]) -> str:
+    """What the merchant can do when nothing could be seen; what passes is promised already."""
+    if any(result.get("error_code") in _PASSES for result in results.values()):
+        return ""
+    by = {result.get("remedy") for result in results.values()}
+    return "" if "reconnect" in by else SETTLED if "merchant" in by else NOTHING_SEEN
 
 
 def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
@@ -187,29 +289,41 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
     wanted = [data_type for data_type in details.get("data_types", ()) if isinstance(data_type, str)]
     if "not tried again" in event or not tools_offered:
         return Script(f"I looked again several times, but I still can't see {subjects(wanted)}. Please ask me later.")
-    to_ask = tuple(data_type for data_type in wanted if data_type not in turn.results)
-    if to_ask:
+    to_ask = tuple(name for name in wanted if name not in turn.results)
+    owes_insight = not details.get("asked")
+    if to_ask := to_ask or (_figures(turn) if owes_insight else ()):
         return Script(None, to_ask)
-    answer = tell({data_type: turn.results[data_type] for data_type in wanted}, now=turn.now)
-    return Script(f"I looked again, as promised. {answer}")
+    found = {name: turn.results[name] for name in wanted}
+    answer = (
+        _together(turn, [name for name in wanted if name in INSIGHTS]) if owes_insight else tell(found, now=turn.now)
+    )
+    seen = {name for name in wanted if turn.results[name]["success"]}
+    closing = [OFFER, CONFESSION] if {*INSIGHTS} <= seen and not turn.offered else []
+    return Script(" ".join(["I looked again, as promised.", answer, *closing]))
 
 
 def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     """To all that was said to it in this turn, together."""
-    told, questions, asked = [], [], []
+    told, questions = list[str](), list[tuple[int, str]]()
     for place, said in enumerate(turn.said_to_me):
         if turn.is_lost and said.startswith(_BEGINNING):
             told.append(LOST)
             continue
         scripted = next((answer for start, answer in _SCRIPTED.items() if said.startswith(start)), None)
         if scripted is None:
-            questions.append(said.lower())
-            # What was told after the question needs not be told again.
-            asked += [data_type for data_type in _subjects(questions[-1]) if turn.spoken.get(data_type, 0) <= place]
+            left, beyond = _answerable(said.lower(), turn.now)
+            told += [why for why in beyond if why not in told]
+            questions += [(place, question) for question in left]
         elif scripted:
             told.append(scripted)
-    text = " ".join(questions)
+    text = " ".join(question for _, question in questions)
     period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
+    asked = [
+        name
+        for place, question in questions
+        for name in _subjects(question, vague=period is None)
+        if turn.spoken.get(name, 0) <= place  # what was told after the question needs not be told again
+    ]
     wanted = dict.fromkeys(asked)
     if period:  # the week's orders say nothing of it
         wanted = dict.fromkeys(("sales", *asked))
@@ -218,11 +332,14 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     known = turn.earlier | turn.results
     if known.get("sales", {}).get("data", {}).get("period", period) != period:
         del known["sales"]
+    turn.asked = frozenset(wanted)
     to_ask = tuple(data_type for data_type in wanted if data_type not in known)
     if to_ask and tools_offered:
         return Script(None, to_ask, period)
     days = [day for day in ("today", "yesterday") if day in text]
-    answer = tell({data_type: known[data_type] for data_type in wanted if data_type in known}, days=days, now=turn.now)
+    answer = tell({name: known[name] for name in wanted if name in known}, days=days, now=turn.now)
+    if denied("sales", known.get("sales", {})) and "sales" in wanted:
+        answer += f" {_WINDOW}."
     if turn.asked_to_connect and any(cut_off(known[data_type]) for data_type in wanted if data_type in known):
         answer = WAITS_TOO
     if questions and not (turn.spoken and not wanted):
@@ -230,9 +347,26 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     return Script(" ".join(told))
 
 
-def _subjects(text: str) -> list[str]:
+def _answerable(question: str, now: datetime | None) -> tuple[list[str], list[str]]:
+    """The question without what it cannot answer, if anything is left of it, and why it cannot."""
+    rest, why = question, list[str]()
+    if now is not None and not re.search(r"\b(19|20)\d\d\b", question):
+        for name, month in (("this month", now.month - 1), ("last month", now.month - 2)):
+            rest = re.sub(rf"\b(in|of|for|this|last|and|about) {_MONTHS[month]}\b", name, rest)
+    for pattern, sentence in _BEYOND.items():
+        if re.search(pattern, rest):
+            why.append(sentence)
+            rest = re.sub(pattern, "", rest)
+    if re.search(_OTHER_TIMES, rest) and not any(re.search(pattern, rest) for pattern in _PERIODS.values()):
+        return [], [*why, _NO_OTHER_TIMES]
+    return [rest] if not why or {*_subjects(rest, vague=False)} - {"week_orders"} else [], why
+
+
+def _subjects(text: str, *, vague: bool = True) -> list[str]:
     named = [data_type for data_type, pattern in _SUBJECTS.items() if re.search(pattern, text)]
-    return named or [data_type for data_type, pattern in _VAGUE.items() if re.search(pattern, text)][:1]
+    if named or not vague:
+        return named
+    return [data_type for data_type, pattern in _VAGUE.items() if re.search(pattern, text)][:1]
 
 
 def _small_talk(text: str, connected: bool) -> str:
@@ -260,9 +394,16 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
                 if data_type and not is_told and (result["success"] or data_type not in turn.results):
                     turn.results[data_type] = result
                     turn.unspoken.append(data_type)
+                elif not data_type and result.get("success") and (result.get("data") or {}).get("metric"):
+                    turn.figures.append(result["data"])
             case "assistant" if not message.get("tool_calls"):
-                asked = turn.asked_to_connect or _asks_to_connect(content)
-                turn = Turn(earlier=turn.earlier | turn.results, asked_to_connect=asked)
+                turn = Turn(
+                    earlier=turn.earlier | turn.results,
+                    asked_to_connect=turn.asked_to_connect or _asks_to_connect(content),
+                    offered=turn.offered or OFFER in str(content),
+                )
+            case "assistant" if any(METRICS in str(call) for call in message["tool_calls"]):
+                turn.has_computed = True
             case "assistant" if content:
                 turn.spoken |= dict.fromkeys(turn.unspoken, len(turn.said_to_me))
                 turn.unspoken, turn.has_spoken = [], True

@@ -5,14 +5,19 @@ A result is what the tool `shopify_data` answers (`workers.shop.results`); its d
 What is absent is left out, and what is missing is named with its reason.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from shopify.data.week import MOST_ITEMS_SHOWN
+from shopify.errors import not_permitted
+
 Result = Mapping[str, Any]
+
+INSIGHTS = ("counts", "recent_orders", "overview")
+"""What is looked at, in this order, when a store has just been connected."""
 
 _SUBJECTS = {
     "counts": "how many customers and orders you have",
@@ -33,8 +38,21 @@ _WHY = {
     "shopify.throttled": "Shopify asks me to slow down, so I'll try again in a moment and tell you then.",
     "shopify.unavailable": "Shopify does not answer at the moment. I'll look again by myself and tell you then.",
 }
-_CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "CA$", "AUD": "A$"}
+_CURRENCIES = dict(
+    zip(
+        "USD EUR GBP JPY INR KRW ILS VND BRL CAD AUD NZD HKD MXN".split(),  # noqa: SIM905 - reads better
+        "$ € £ ¥ ₹ ₩ ₪ ₫ R$ CA$ A$ NZ$ HK$ MX$".split(),  # noqa: SIM905
+        strict=True,
+    )
+)
+"""Others are written with their code before the amount."""
 _DAY = timedelta(days=1)
+ENOUGH_ORDERS = 10
+"""With fewer in a period, a trend or a number a day says nothing."""
+ENOUGH_IN_A_DAY = 3
+"""With fewer, a day is not called the best."""
+STEADY_PERCENT = 5
+"""A change of less is none."""
 
 
 def tell(
@@ -49,29 +67,119 @@ def tell(
     `now` is when it is said; None: as soon as it was read.
     """
     said, heard, unseen = list[str](), set(heard), dict[str, list[str]]()
+    refused = [each for data_type, result in results.items() for each in denied(data_type, result)]
+    unheard = [each for each in dict.fromkeys(refused) if each not in heard]
     for data_type, result in results.items():
         if result["success"]:
             sentences = [*_about(data_type, result, days, now), *_missing(data_type, result, heard)]
-            said += [*_age(result), *(sentences or [f"I can't see {_SUBJECTS[data_type]}."])]
-            heard |= reasons(result)
+            said += [
+                *_age(result, now),
+                *(sentences or ([] if denied(data_type, result) else [f"I can't see {_SUBJECTS[data_type]}."])),
+            ]
+            heard |= reasons(data_type, result)
         elif sentence := cut_off(result):
             said.append(sentence)
-        else:
+        elif not result.get("permissions"):
             unseen.setdefault(_why(result), []).append(data_type)
     for why, data_types in unseen.items():
         failed = f"I could not see {subjects(data_types)}"
         said.append(f"{failed} either." if why in heard else f"{failed}. {why}".rstrip())
+    if unheard:
+        said.append(not_permitted(unheard))
     return " ".join(dict.fromkeys(said))
 
 
-def subjects(data_types: Iterable[str]) -> str:
+def insight(results: Mapping[str, Result], figures: Sequence[Result]) -> Iterator[str]:
+    """What follows from the days, the reports and the stock together, where they carry it; `figures` are what the tool
+    `calculate_metrics` computed of them."""
+    by_metric = {figure["metric"]: figure["results"] for figure in figures}
+    sales, week, stock = (_data(results, data_type) for data_type in ("sales", "week_orders", "overview"))
+    number = sales["current"]["orders"] if sales else week["orders_counted"] if week else 0
+    if (number or 0) >= ENOUGH_ORDERS and (per_day := by_metric.get("per_day")):
+        trend = _trend(sales, by_metric.get("percent_change"), stock) if sales else ""
+        days = "30" if sales else "seven"
+        yield f"In the last {days} days you had {_many(number, 'order')}, {_rounded(per_day[0]['value'])} a day{trend}."
+    best, second = [*by_metric.get("top", ()), {"value": "0"}, {"value": "0"}][:2]
+    if int(best["value"]) > max(int(second["value"]), ENOUGH_IN_A_DAY - 1):
+        day = date.fromisoformat(best["day"])
+        orders = _many(int(best["value"]), "order")
+        yield f"The best of the last seven days was {day:%A}, {day:%B} {day.day}, with {orders}."
+    if week and stock:
+        missing = {entry["part"] for entry in results["week_orders"].get("missing", ())}
+        yield from _stock_and_sales(
+            stock, week, is_whole=not any(part.startswith(("top_items", "orders")) for part in missing)
+        )
+
+
+def _data(results: Mapping[str, Result], data_type: str) -> Result | None:
+    result = results.get(data_type, {})
+    return result["data"] if result.get("success") and result.get("data") else None
+
+
+def _rounded(value: str) -> str:
+    """As people say it: "1.4", "about 2.4", "about 205"."""
+    exact = Decimal(value)
+    near = exact.quantize(Decimal(1) if exact >= ENOUGH_ORDERS else Decimal("0.1")).normalize()
+    return f"{'' if near == exact else 'about '}{near:,f}"
+
+
+def _trend(sales: Result, change: Sequence[Result] | None, overview: Result | None) -> str:
+    """None of a shop that did not exist all the time before, or had next to no orders then."""
+    before = sales.get("previous") or {}
+    created = ((overview or {}).get("shop", {}).get("created_at") or "")[:10]
+    if not change or (before.get("orders") or 0) < ENOUGH_ORDERS or created > before["from"]:
+        return ""
+    percent = Decimal(change[0]["value"])
+    if abs(percent) < STEADY_PERCENT:
+        return ", about as many as in the 30 days before"
+    return f", {_rounded(str(abs(percent)))}% {'more' if percent > 0 else 'fewer'} than in the 30 days before"
+
+
+def _stock_and_sales(overview: Result, week: Result, *, is_whole: bool) -> Iterator[str]:
+    """What sells, against what lies in stock, by titles of one product. `is_whole`: every line of an order was read."""
+    if week.get("truncated") or "best_stocked_products" not in overview:
+        return
+    items: Sequence[Result] = week["top_items"]
+    products = overview["best_stocked_products"]
+    stock = {product["title"]: product["inventory"] for product in _on_sale(products)}
+    sold = {item["title"]: item["quantity"] for item in items if "product" not in item}
+    first, second = [*(item["quantity"] for item in items), 0, 0][:2]
+    most = next((title for title, units in stock.items() if units), None)
+    if first > max(second, 1) and items[0]["title"] in sold:
+        title = items[0]["title"]
+        left = f", and {stock[title]:,} more are in stock" if stock.get(title) and title != most else ""
+        counted = "" if is_whole else "Among what I could count, "
+        yield f"{counted}“{title}” sold best in the last seven days: {_many(first, 'unit')}{left}."
+    if most is not None and (most in sold or (is_whole and len(items) < MOST_ITEMS_SHOWN)):
+        units = sold.get(most, 0)
+        told = f"{units:,} {'was' if units == 1 else 'were'}" if units else "none was"
+        told = told if is_whole else f"at least {told}"
+        [sentence] = _overview(overview["shop"]["name"], products)
+        yield f"{sentence.removesuffix('.')}; {told} sold in the last seven days."
+
+
+def subjects(data_types: Collection[str]) -> str:
     """What these data types are about, like "your recent activity or your products"."""
+    if {*data_types} >= {*INSIGHTS}:
+        return "your store's data"
     return _listed((_SUBJECTS[data_type] for data_type in data_types), "or")
 
 
-def reasons(result: Result) -> set[str]:
-    """Why something is absent from a result, in sentences."""
-    return {entry["reason"] for entry in result.get("missing", ())} | (set() if result["success"] else {_why(result)})
+def reasons(data_type: str, result: Result) -> set[str]:
+    """Why something is absent from a result, as it is told: sentences, and what may not be read."""
+    told = {entry["reason"] for entry in _lacking(data_type, result) if not entry.get("permissions")}
+    return told | {*denied(data_type, result)} | (set() if result["success"] else {_why(result)})
+
+
+def _lacking(data_type: str, result: Result) -> list[Result]:
+    """The entries of `missing` that are spoken of. Of an overview, only the products are told."""
+    entries = result.get("missing", ())
+    return [entry for entry in entries if data_type != "overview" or entry["part"] == "best_stocked_products"]
+
+
+def denied(data_type: str, result: Result) -> list[str]:
+    """What may not be read, in the words of people."""
+    return [each for entry in (result, *_lacking(data_type, result)) for each in entry.get("permissions", ())]
 
 
 def cut_off(result: Result) -> str | None:
@@ -90,24 +198,35 @@ def _why(failure: Result) -> str:
     return _WHY.get(code) or (failure["error"] if code.startswith("shopify.") else "")
 
 
-def _age(result: Result) -> Iterator[str]:
+def _age(result: Result, now: datetime | None) -> Iterator[str]:
     """That these are old figures, and why there are no newer ones."""
     stale, at = result.get("stale"), moment(result.get("as_of"))
     if stale and at:
-        at = at.astimezone(UTC)
-        yield f"{stale['reason']} This is what I saw on {at:%B} {at.day} at {at:%H:%M} UTC."
+        at = at.astimezone(now.tzinfo if now else UTC)
+        yield f"{stale['reason']} This is what I saw on {at:%B} {at.day} at {at:%H:%M}{'' if now else ' UTC'}."
 
 
 def _missing(data_type: str, result: Result, heard: Collection[str]) -> Iterator[str]:
-    """Each reason once, after the parts that are not there at all. Of an overview, only the products are told."""
+    """Each reason once, after the parts that are not there at all."""
     parts: dict[str, list[str]] = {}
-    for entry in result.get("missing", ()):
+    for entry in _lacking(data_type, result):
         part, reason = entry["part"], entry["reason"]
-        if reason not in heard and (data_type != "overview" or part == "best_stocked_products"):
+        if reason not in heard and not entry.get("permissions"):
             names = parts.setdefault(reason, [])
-            names += [part.replace("_", " ")] if not result["data"].get(part) and "." not in part else []
+            names += [_part(data_type, part)] if not result["data"].get(part) and "." not in part else []
     for reason, names in parts.items():
-        yield f"I can't see the {_listed(names)} in your store. {reason}" if names else reason
+        yield f"I can't see {_listed(names)}. {reason}" if names else reason
+
+
+def _part(data_type: str, part: str) -> str:
+    if part == "customers" and data_type != "counts":
+        return "who placed them"
+    return f"your {part.replace('_', ' ')}"
+
+
+def shows(data_type: str, result: Result) -> bool:
+    """Whether there is anything to say of it."""
+    return bool(result["success"]) and any(_about(data_type, result, (), None))
 
 
 def _about(data_type: str, result: Result, days: Collection[str], now: datetime | None) -> Iterable[str]:
@@ -119,7 +238,8 @@ def _about(data_type: str, result: Result, days: Collection[str], now: datetime 
             start = moment((result.get("data_window") or {}).get("orders_from"))
             return _counts(data, f" in the last {round((read - start) / _DAY)} days" if read and start else "")
         case "recent_orders" if data.get("orders") or (data and "orders" not in missing):
-            return _recent_orders(data, now)
+            window = result.get("data_window") or {}
+            return _recent_orders(data, now, is_all=window.get("complete_history", False) and not missing)
         case "overview" if data and "best_stocked_products" not in missing:
             return _overview(data["shop"]["name"], data["best_stocked_products"])
         case "week_orders" if data:
@@ -145,10 +265,14 @@ def _counts(data: Result, window: str) -> Iterator[str]:
     if waiting is not None and counted.get("orders") != 0:
         verb = "is" if waiting == 1 else "are"
         of_all = f", out of {many['open_orders']}" if still_open > waiting else ""
-        yield f"{many['unfulfilled_orders'].capitalize()} {verb} waiting to be fulfilled{of_all}."
+        which = many["unfulfilled_orders"].capitalize()
+        if waiting and waiting == counted.get("orders") and not data.get("at_least"):
+            which = {1: "It", 2: "Both"}.get(waiting, f"All {waiting:,}")
+        yield f"{which} {verb} waiting to be fulfilled{of_all}."
 
 
-def _recent_orders(data: Result, now: datetime | None) -> Iterator[str]:
+def _recent_orders(data: Result, now: datetime | None, *, is_all: bool) -> Iterator[str]:
+    """`is_all`: no order is too old to be seen."""
     listed: Sequence[Result] = data["orders"]
     orders = [order for order in listed if not order["test"] and not order["cancelled"]]
     tests = data.get("test_orders", sum(order["test"] for order in listed))
@@ -163,15 +287,16 @@ def _recent_orders(data: Result, now: datetime | None) -> Iterator[str]:
     else:
         newest, total = orders[0], _money(order["total"] for order in orders)
         name, one = f" ({newest['name']})" if newest["name"] else "", len(orders) == 1
+        is_all = is_all and len(orders) == len(listed) and not data.get("more")
         which = f"order{name} comes" if one else f"{len(orders)} orders come"
+        which = f"{('your only ' if one else 'all ') if is_all else 'your latest '}{which}"
         come_to = f"{which} to {total or 'a total I cannot read'}{_repeat_customers(orders)}"
-        yield f"Looking at your recent activity: your latest {come_to}."
+        yield f"Looking at your recent activity: {come_to}."
         if any("current_total" in order for order in orders):
             yield f"After refunds and changes that is {_money(_now(order) for order in orders)}."
         if now and newest["created_at"]:
-            age = now - datetime.fromisoformat(newest["created_at"])
-            yield f"{'It' if one else f'The newest{name}'} came in {_ago(age)}."
-        yield from _best_seller(orders)
+            at = datetime.fromisoformat(newest["created_at"])
+            yield f"{'It' if one else f'The newest{name}'} came in {_ago(at, now.astimezone(_zone(data, now)))}."
     yield from _left_out(tests, cancelled)
 
 
@@ -186,16 +311,6 @@ def _repeat_customers(orders: Sequence[Result]) -> str:
     return f", {which}from {'a customer' if again == 1 else 'customers'} who ordered more than once" if again else ""
 
 
-def _best_seller(orders: Sequence[Result]) -> Iterator[str]:
-    """If one product stands out, and all of what was ordered is known: units that stand, of goods."""
-    units: Counter[tuple[str, str]] = Counter()
-    for item in (item for order in orders for item in order["items"] if "kind" not in item):
-        units[item["title"], item.get("product", "")] += item.get("current_quantity", item["quantity"])
-    ((title, _), most), (_, second) = [*units.most_common(2), (("", ""), 0), (("", ""), 0)][:2]
-    if most > max(second, 1) and not any(order.get("more_items") for order in orders):
-        yield f"“{title}” sold best: {_many(most, 'unit')}."
-
-
 def _left_out(tests: int, cancelled: int) -> Iterator[str]:
     if tests or cancelled:
         named = (_many(tests, "test order") if tests else "", _many(cancelled, "cancelled order") if cancelled else "")
@@ -204,12 +319,15 @@ def _left_out(tests: int, cancelled: int) -> Iterator[str]:
 
 def _overview(shop: str | None, products: Sequence[Result]) -> Iterator[str]:
     place = f"at {shop}" if shop else "in your shop"
-    on_sale = [product for product in products if product.get("status", "ACTIVE") == "ACTIVE"]
-    stocked = [product for product in on_sale if (product["inventory"] or 0) > 0]
+    stocked = [product for product in _on_sale(products) if (product["inventory"] or 0) > 0]
     for product in stocked[:1]:
         yield f"Best stocked {place} is “{product['title']}”, with {_many(product['inventory'], 'unit')}."
     if not stocked:
         yield f"I see products {place}, but no stock to count." if products else f"There are no products {place} yet."
+
+
+def _on_sale(products: Sequence[Result]) -> list[Result]:
+    return [product for product in products if product.get("status", "ACTIVE") == "ACTIVE"]
 
 
 def _week_orders(data: Result, days: Collection[str], now: datetime | None) -> Iterator[str]:
@@ -249,14 +367,17 @@ def _sales(data: Result) -> Iterator[str]:
     """The period asked for, then the one it is held against."""
     current, before = data["current"], data.get("previous")
     total, number = _money([current["total_sales"]]), current["orders"]
-    so_far = " so far" if current["so_far"] else ""
+    so_far, are = (" so far", "are") if current["so_far"] else ("", "were")
     of = f", from {_many(number, 'order')}" if number is not None else ""
-    yield f"{_span(current)} your total sales{so_far} are {total or 'a figure I cannot read'}{of}."
+    if number == 0 and not Decimal((current["total_sales"] or {}).get("amount", "0")):
+        yield f"{_span(current)} there were no orders{so_far}."
+        return
+    yield f"{_span(current)} your total sales{so_far} {are} {total or 'a figure I cannot read'}{of}."
     if returns := current["returns"]:
         taken = f" after {_money([returns])} of returns" if Decimal(returns["amount"]) else ""
-        yield f"Net sales are {_money([current['net_sales']])}{taken}."
+        yield f"Net sales {are} {_money([current['net_sales']])}{taken}."
     if average := _money([current["average_order_value"]]):
-        yield f"An average order is worth {average}."
+        yield f"An average order {'is' if so_far else 'was'} worth {average}."
     if before and (earlier := _money([before["total_sales"]])):
         yield f"{_span(before)} total sales were {earlier}."
 
@@ -280,12 +401,16 @@ def _zone(data: Result, end: datetime) -> tzinfo | None:
         return end.tzinfo
 
 
-def _ago(age: timedelta) -> str:
-    """In the largest unit that fits: unlike "yesterday", true in every time zone."""
-    for unit, length in (("day", _DAY), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
-        if number := max(age, timedelta()) // length:
-            return "a day ago" if number == 1 and unit == "day" else f"{_many(number, unit)} ago"
-    return "just now"
+def _ago(at: datetime, now: datetime) -> str:
+    """As people say it, by the shop's clock, which `now` shows."""
+    age, at = max(now - at, timedelta()), at.astimezone(now.tzinfo)
+    days = (now.date() - at.date()).days
+    if age < timedelta(hours=12) or days == 0:
+        hours, minutes = age // timedelta(hours=1), age // timedelta(minutes=1)
+        return f"{_many(hours, 'hour') if hours else _many(minutes, 'minute')} ago" if minutes else "just now"
+    if days < 7:
+        return "yesterday" if days == 1 else f"on {at:%A}"
+    return f"on {at:%B} {at.day}{f', {at.year}' if at.year != now.year else ''}"
 
 
 def _many(number: int, noun: str, at_least: bool = False) -> str:
@@ -294,11 +419,11 @@ def _many(number: int, noun: str, at_least: bool = False) -> str:
 
 
 def _money(amounts: Iterable[Result | None], before: str = "") -> str:
-    """The sum in each currency, like "$1,512.30 and 40.00 CHF"; empty if there is no amount."""
+    """The sum in each currency, like "$1,512.30 and CHF 40.00"; empty if there is no amount."""
     sums: dict[str, Decimal] = {}
     for money in filter(None, amounts):
         sums[money["currency"]] = sums.get(money["currency"], Decimal()) + Decimal(money["amount"])
-    told = [f"{_CURRENCIES[of]}{sum_:,f}" if of in _CURRENCIES else f"{sum_:,f} {of}" for of, sum_ in sums.items()]
+    told = [f"{_CURRENCIES.get(of, f'{of} ')}{sum_:,f}" for of, sum_ in sums.items()]
     return before + _listed(told) if told else ""
 
 

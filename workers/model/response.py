@@ -19,8 +19,9 @@ from workers.model import dialects
 from workers.model.errors import Cause
 from workers.model.habits import EXTRAS
 
-#: Calls taken from one answer; more are ignored.
+#: Calls run of one answer; of so many more the model is told that they were not, the rest is dropped.
 MAX_TOOL_CALLS = 4
+MOST_REFUSED_CALLS = 8
 #: Longest arguments of one call (characters).
 MAX_ARGUMENTS = 1024
 #: Longest words taken of one answer (characters); the rest is dropped, whatever a provider made of `max_tokens`.
@@ -41,6 +42,9 @@ _GOOD_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _SIGNED_ID = re.compile(r".*?__thought__(?P<signature>\S+)", re.DOTALL)
 """litellm hides Gemini's thought signature in the id."""
 _NOT_JSON = "The arguments of this call are not valid JSON. Send one JSON object."
+TOO_MANY_CALLS = (
+    f"Not run: only the first {MAX_TOOL_CALLS} calls of an answer are. Call it again if it is still needed."
+)
 _IN_THE_TEXT = (
     "You wrote a tool call into your text, where it cannot be read. Call the tool by the API's tool calls, with one "
     "JSON object as arguments."
@@ -205,8 +209,9 @@ def _read_calls(
 ) -> tuple[tuple[ToolCall, ...], dict[str, Mapping[str, Any]]]:
     calls: list[ToolCall] = []
     extras: dict[str, Mapping[str, Any]] = {}
-    for raw in raw_calls[:MAX_TOOL_CALLS]:
-        arguments, error = parse_arguments(_as_text(raw.arguments))
+    for number, raw in enumerate(raw_calls[: MAX_TOOL_CALLS + MOST_REFUSED_CALLS]):
+        is_run = number < MAX_TOOL_CALLS
+        arguments, error = parse_arguments(_as_text(raw.arguments)) if is_run else (None, TOO_MANY_CALLS)
         call_id = _clean_id(raw.id, taken | {call.id for call in calls})
         calls.append(ToolCall(call_id, _name(raw.name, offered), arguments, error))
         if raw.extras:

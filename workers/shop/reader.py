@@ -12,8 +12,15 @@ from typing import Any
 from shopify import data as shopify_data
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched
-from shopify.errors import AccessDenied, Forbidden, ShopifyError, StoreUnavailable, Throttled, Unauthorized
-from shopify.refusals import SCOPE
+from shopify.errors import (
+    PERMISSIONS,
+    AccessDenied,
+    Forbidden,
+    ShopifyError,
+    StoreUnavailable,
+    Throttled,
+    Unauthorized,
+)
 from storage import connections
 from storage.connections import Integration, ShopFacts
 from storage.database import Database
@@ -80,7 +87,8 @@ class _Reading:
             return self._fetch(newer)
         denials = [part for part in fetched.missing if part["code"] == AccessDenied.code]
         if denials:
-            named = [scope for part in denials for scope in SCOPE.findall(part["reason"])]
+            scopes = {permission: scope for scope, permission in PERMISSIONS.items()}
+            named = [scopes.get(each, each) for part in denials for each in part.get("permissions", ())]
             return self._fuller(fetched, self._after_denial(facts, named))
         return fetched
 

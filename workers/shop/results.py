@@ -1,11 +1,12 @@
 """Results of the store data tool, as shown to a model. Pure.
 
     {success, data_type, data | error, error_code, remedy?, cached, as_of, missing?, data_window?, stale?, retry_after?,
-     prefetched?}
+     permissions?, prefetched?}
 
-`remedy` says who can mend a failure (`shopify.errors.Remedy`): "reconnect", "merchant", "app" or "wait". `stale` is
-present if the data is outdated because Shopify gave nothing newer: `{code, reason, retry_after?}`; the reason may be
-shown to the merchant. `retry_after` is in seconds. `prefetched`: the turn began with it, nobody asked.
+`remedy` says who can mend a failure (`shopify.errors.Remedy`): "reconnect", "merchant", "app" or "wait";
+`permissions`, what may not be read, in the words of people. `stale` is present if the data is outdated because Shopify
+gave nothing newer: `{code, reason, retry_after?}`; the reason may be shown to the merchant. `retry_after` is in
+seconds. `prefetched`: the turn began with it, nobody asked.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 
 from shopify.data.fetched import Fetched
 from shopify.data.scalars import time_zone
-from shopify.errors import ACCESS_LOST, ShopifyError, Temporary, Throttled, Unauthorized
+from shopify.errors import ACCESS_LOST, AccessDenied, ShopifyError, Temporary, Throttled, Unauthorized
 
 Result = dict[str, Any]
 
@@ -43,7 +44,9 @@ def failed(data_type: Any, code: str, error: str, **more: Any) -> Result:
 
 def refused(data_type: str, error: ShopifyError) -> Result:
     """A failure reported by Shopify."""
-    more = {} if error.retry_after is None else {"retry_after": round(error.retry_after, 2)}
+    more: Result = {} if error.retry_after is None else {"retry_after": round(error.retry_after, 2)}
+    if isinstance(error, AccessDenied) and error.permissions:
+        more["permissions"] = error.permissions
     return failed(data_type, error.code, error.merchant, remedy=str(error.remedy), **more)
 
 

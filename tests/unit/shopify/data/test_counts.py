@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shopify.data import Fetched, fetch
-from shopify.errors import AccessDenied, BadAnswer, ProtectedData, ShopifyError, Unauthorized
+from shopify.errors import AccessDenied, BadAnswer, ProtectedData, ShopifyError, Unauthorized, not_permitted
 from tests.shopify_answers import Shop, answer, denied, not_approved, ok
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -55,8 +55,9 @@ def test_a_missing_scope_takes_its_own_number_only() -> None:
     assert found.missing == [
         {
             "part": "customers",
-            "reason": "The permission to read this was not granted when the store was connected: read_customers.",
+            "reason": not_permitted(["customers"]),
             "code": "shopify.access_denied",
+            "permissions": ["customers"],
         }
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from shopify.data import Fetched, fetch
 from shopify.data.fetched import LARGEST_BYTES
-from shopify.errors import AccessDenied, BadAnswer, ProtectedData
+from shopify.errors import AccessDenied, BadAnswer, ProtectedData, not_permitted
 from tests.shopify_answers import Shop, answer, bag, denied, item, not_approved, ok, order, orders, throttled
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -262,8 +262,9 @@ def test_what_was_not_granted_is_not_asked_for() -> None:
     assert found.missing == [
         {
             "part": "customers",
-            "reason": "The permission to read this was not granted when the store was connected: read_customers.",
+            "reason": not_permitted(["customers"]),
             "code": "shopify.access_denied",
+            "permissions": ["customers"],
         }
     ]
 

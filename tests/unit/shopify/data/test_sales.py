@@ -126,7 +126,7 @@ def test_without_the_permission_nothing_is_asked() -> None:
     shop = Shop(ok({}))
     with pytest.raises(AccessDenied) as refused:
         fetch(shop.client(), "sales", scopes=["read_orders"], now=NOW, time_zone=None)
-    assert refused.value.merchant.endswith("read_reports.")
+    assert refused.value.merchant.startswith("I may not read your sales reports: ")
     assert shop.requests == []
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shopify.data.scalars import (
+    UNREADABLE,
     Money,
     Problems,
     decimal_text,
@@ -73,7 +74,7 @@ def test_what_is_not_money_is_counted(raw: object) -> None:
     assert problems.missing() == [
         {
             "part": "orders.total",
-            "reason": "1 value in Shopify's answer could not be read.",
+            "reason": UNREADABLE,
             "code": "shopify.bad_answer",
         }
     ]
@@ -153,7 +154,7 @@ def test_a_connection_without_nodes_is_counted(raw: object) -> None:
 def test_nodes_that_are_no_objects_are_counted() -> None:
     problems = Problems()
     assert nodes({"nodes": [{"a": 1}, None, "x"]}, problems, "orders") == [{"a": 1}]
-    assert problems.missing()[0]["reason"] == "2 values in Shopify's answer could not be read."
+    assert problems.missing()[0]["reason"] == UNREADABLE
 
 
 @pytest.mark.parametrize(

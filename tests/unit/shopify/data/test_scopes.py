@@ -30,7 +30,7 @@ def test_the_window_is_60_days() -> None:
     assert Scopes.of(["read_orders"]).data_window(NOW) == {
         "orders_from": "2026-09-23T12:00:00Z",
         "complete_history": False,
-        "reason": "read_all_orders not granted",
+        "reason": "Shopify shows this app the orders of the last 60 days.",
     }
 
 
@@ -48,4 +48,9 @@ def test_with_all_orders_there_is_no_window() -> None:
 def test_unknown_scopes_promise_no_history() -> None:
     window = Scopes.of(None).data_window(NOW)
     assert window["complete_history"] is False
-    assert "unknown" in window["reason"]
+
+
+def test_a_shop_has_no_orders_from_before_it_was_created() -> None:
+    young, old = NOW - timedelta(days=3), NOW - timedelta(days=61)
+    assert Scopes.of([]).data_window(NOW, young) == {"orders_from": None, "complete_history": True}
+    assert Scopes.of([]).data_window(NOW, old)["complete_history"] is False

@@ -81,7 +81,7 @@ def test_with_the_time_zone_come_unknown_scopes() -> None:
     assert shop.variables[1]["withCustomers"] is False
     assert parts(found) == [("customers", "shopify.access_denied")]
     assert found.data_window is not None
-    assert found.data_window["reason"] == "read_all_orders not granted"
+    assert found.data_window["reason"] == "Shopify shows this app the orders of the last 60 days."
 
 
 def test_a_time_zone_nobody_knows_is_said() -> None:

@@ -233,10 +233,20 @@ def test_two_periods_are_compared() -> None:
     assert figures(BOTH, rows="periods", metric="difference", of="net_sales") == [{"value": "30.00", "currency": "EUR"}]
 
 
+def test_a_period_has_an_average_day() -> None:
+    assert figures(BOTH, rows="periods", metric="per_day", of="orders") == [
+        {"period": "current", "value": "0.43", "days": 7}
+    ]
+    assert figures(BOTH, rows="periods", metric="per_day", of="net_sales", group="previous") == [
+        {"period": "previous", "value": "17.14", "currency": "EUR", "days": 7}
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "arguments", "says"),
     [
-        (BOTH, {"metric": "sum", "of": "net_sales"}, "use difference or percent_change"),
+        (BOTH, {"metric": "per_day", "of": "orders", "group": "yesterday"}, "the groups are: current, previous"),
+        (BOTH, {"metric": "sum", "of": "net_sales"}, "use difference, percent_change or per_day"),
         (BOTH, {"metric": "difference", "of": "taxes"}, "no taxes"),
         (sales({"taxes": eur("1")}, {"taxes": None}), {"metric": "difference", "of": "taxes"}, "no taxes"),
         (sales({"orders": 1}, None), {"metric": "difference", "of": "orders"}, "the groups are: current"),

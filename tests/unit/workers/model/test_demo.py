@@ -9,7 +9,7 @@ import pytest
 
 from storage.turns import TurnInput
 from workers.agent.prompt import messages
-from workers.model.demo import ABILITIES, CONFESSION, LATER, NOT_YET, Script, reply_to, wire_message
+from workers.model.demo import ABILITIES, FIGURES, LATER, METRICS, NOT_YET, OFFER, Script, reply_to, wire_message
 
 Message = dict[str, Any]
 
@@ -37,6 +37,10 @@ DATA: dict[str, Any] = {
         "recent_orders": [],
     },
     "week_orders": {"orders_counted": 21, "to": NOW, "totals": [], "by_day": [], "top_items": []},
+    "sales": {
+        "current": {"from": "2026-10-23", "to": "2026-11-21", "so_far": False, "orders": 3}
+        | dict.fromkeys(("total_sales", "net_sales", "returns", "average_order_value"))
+    },
 }
 
 
@@ -67,9 +71,15 @@ class Talk:
         message = wire_message(script)
         self.messages.append(message)
         for call in message.get("tool_calls", ()):
-            data_type = json.loads(call["function"]["arguments"])["data_type"]
-            self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": self.result(data_type)})
+            asked = json.loads(call["function"]["arguments"])
+            computed = call["function"]["name"] == METRICS
+            content = self.figure(asked["metric"]) if computed else self.result(asked["data_type"])
+            self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": content})
         return script
+
+    def figure(self, metric: str) -> str:
+        data = {"metric": metric, "results": [{"value": "3", "day": "2026-11-21"}]}
+        return json.dumps({"success": True, "data_type": None, "data": data})
 
     def result(self, data_type: str) -> str:
         if data_type in self.errors:
@@ -88,14 +98,17 @@ class Talk:
 
 
 def test_the_insights_come_one_by_one_with_the_next_look_in_the_same_answer() -> None:
-    first, second, third, last = Talk(INSIGHTS).to_the_end()
+    first, second, third, computing, last = Talk(INSIGHTS).to_the_end()
     assert first == Script(None, ("counts",))
     assert second.calls == ("recent_orders",)
     assert "You have 1,234 customers in your store" in str(second.text)
     assert "5 orders are waiting to be fulfilled" in str(second.text)
     assert "recent activity" not in str(second.text)
-    assert third.calls == ("overview",)
+    assert third.calls == ("overview", "week_orders", "sales")
     assert str(third.text).startswith("Looking at your recent activity:")
+    assert computing == Script(None, ("orders a day", "their trend", "the best day"))
+    assert {*computing.calls} < {*FIGURES}
+    assert "The best of the last seven days was Saturday, November 21, with 3 orders." in str(last.text)
     assert "customers in your store" not in str(third.text)
     assert "“Blue Mug”" in str(last.text)
     assert "connect your support system" in str(last.text)
@@ -103,23 +116,22 @@ def test_the_insights_come_one_by_one_with_the_next_look_in_the_same_answer() ->
     assert last.calls == ()
 
 
-def test_an_empty_store_reads_naturally() -> None:
+def test_of_an_empty_store_all_is_said_at_once() -> None:
     data: dict[str, Any] = {
         "counts": {"customers": 0, "orders": 0, "open_orders": 0, "unfulfilled_orders": 0, "at_least": []},
         "recent_orders": {"orders": [], "more": False},
         "overview": {"shop": {"name": "Mug Shop"}, "best_stocked_products": [], "recent_orders": []},
     }
-    _, second, third, last = Talk(INSIGHTS, data=data).to_the_end()
-    assert "customers in your store" in str(second.text)
-    assert "recent activity" in str(third.text)
-    everything = f"{second.text} {third.text} {last.text}"
-    assert not re.search(r"\d", everything)
-    assert "trend" not in everything
+    _, second, last = Talk(INSIGHTS, data=data).to_the_end()
+    assert second == Script(None, ("recent_orders", "overview"))
+    assert "no customers in your store yet, and no orders either" in str(last.text)
+    assert "recent activity" not in str(last.text), "that there is none was said"
+    assert not re.search(r"\d", str(last.text))
 
 
 def test_a_failed_look_is_named_and_the_rest_goes_on() -> None:
     errors = {"counts": {"error_code": "shopify.throttled", "error": "Shopify asks us to slow down for a moment."}}
-    _, second, third, last = Talk(INSIGHTS, errors=errors).to_the_end()
+    _, second, third, _, last = Talk(INSIGHTS, errors=errors).to_the_end()
     assert (second.text, second.calls) == (None, ("recent_orders",)), "what failed is told with what follows"
     assert "#1001" in str(third.text)
     assert "Shopify asks me to slow down" in str(third.text)
@@ -130,17 +142,36 @@ def test_when_every_look_failed_one_message_says_so_and_promises_to_look_again()
     errors = {name: {"error_code": "shopify.unavailable", "error": "…"} for name in DATA}
     *looks, last = Talk(INSIGHTS, errors=errors).to_the_end()
     assert [look.text for look in looks] == [None, None, None]
-    assert str(last.text).removesuffix(CONFESSION).strip() == (
-        "I could not see how many customers and orders you have, your recent activity or your products. "
-        "Shopify does not answer at the moment. I'll look again by myself and tell you then."
+    assert last.text == (
+        "I could not see your store's data. Shopify does not answer at the moment. I'll look again by myself and tell "
+        "you then."
     )
+
+
+@pytest.mark.parametrize(
+    ("remedy", "said"),
+    [
+        ("merchant", "Please ask me again once that is settled."),
+        ("app", "Please ask me again in a little while."),
+        ("reconnect", ""),
+    ],
+)
+def test_when_nothing_was_seen_it_says_what_to_do_and_offers_nothing(remedy: str, said: str) -> None:
+    error = {"error_code": "shopify.error", "error": "It does not work.", "remedy": remedy}
+    *_, last = Talk(INSIGHTS, errors=dict.fromkeys(DATA, error)).to_the_end()
+    assert last.text == f"I could not see your store's data. It does not work. {said}".strip()
+
+
+def test_a_store_whose_week_is_too_large_to_read_is_not_asked_for_it() -> None:
+    _, _, third, *_ = Talk(INSIGHTS, data=DATA | {"counts": DATA["counts"] | {"orders": 9000}}).to_the_end()
+    assert third.calls == ("overview", "sales")
 
 
 FOUND = '[system event] follow_up: … {"asked": [], "data_types": ["counts", "overview"]}'
 
 
 def test_what_was_promised_is_looked_up_and_told() -> None:
-    look, told = Talk(user(FOUND)).to_the_end()
+    look, *_, told = Talk(user(FOUND)).to_the_end()
     assert look.calls == ("counts", "overview")
     assert str(told.text).startswith("I looked again, as promised. You have ")
     assert "Blue Mug" in str(told.text)
@@ -222,9 +253,9 @@ def test_a_question_in_between_is_answered_at_the_end() -> None:
     talk = Talk(INSIGHTS)
     talk.ask()
     talk.messages.append(user("And how were sales this week?"))
-    *_, before, last = talk.to_the_end()
-    assert before.calls == ("week_orders",)
-    assert "21 orders" in str(last.text)
+    *_, last = talk.to_the_end()
+    assert str(last.text).count("21 orders") == 1
+    assert "The best of the last seven days" not in str(last.text), "it is asked for, not offered"
     assert "Blue Mug" in str(last.text)
     assert str(last.text).count("demo model") == 1
 
@@ -411,11 +442,44 @@ def test_a_longer_period_is_read_from_the_reports(question: str, period: str) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("question", "said", "calls"),
+    [
+        ("Who is my best customer?", "I can't say who your best customer is", ()),
+        ("which customers spent the most", "I can't say who your best customer is", ()),
+        ("What's my profit margin this year?", "I can't say what your profit is", ()),
+        ("How many orders in March?", "I can't look at just that time", ()),
+        ("What did I sell in May?", "I can't look at just that time", ()),
+        ("What may I sell?", "", ("week_orders",)),
+        ("sales in 2024", "I can't look at just that time", ()),
+        ("orders in October", "", ("sales",)),
+        ("October 2025", "I can't look at just that time", ()),
+        ("How much traffic did I get?", "I can't see who visits your store", ()),
+        ("Will it be better next quarter?", "I can't look ahead", ()),
+        ("What is my profit, and how many customers do I have?", "", ("counts",)),
+    ],
+)
+def test_what_it_cannot_answer_it_says_and_why(question: str, said: str, calls: tuple[str, ...]) -> None:
+    first, *more = Talk(user(question)).to_the_end()
+    assert first.calls == calls
+    assert said in str((more or [first])[-1].text)
+
+
+def test_after_an_outage_the_offer_is_made_once() -> None:
+    found = FOUND.replace('"counts", "overview"', '"counts", "recent_orders", "overview"')
+    talk = Talk(user(found))
+    assert str(talk.to_the_end()[-1].text).count(OFFER) == 1
+    talk.messages.append(user(found))
+    talk.scripts.clear()
+    assert OFFER not in str(talk.to_the_end()[-1].text)
+
+
 def test_what_is_asked_after_it_was_told_is_told_again() -> None:
     """A greeting that was cut off leaves no last words: the next question still wants its answer."""
     talk = Talk(INSIGHTS)
     talk.ask()
     talk.ask()  # the counts are told, the latest orders asked for
     talk.messages.append(user("How many customers do I have?"))
-    said = " ".join(talk.ask().text or "" for _ in range(2))
+    talk.scripts.clear()
+    said = " ".join(script.text or "" for script in talk.to_the_end())
     assert "1,234 customers" in said

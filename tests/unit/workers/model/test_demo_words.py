@@ -10,10 +10,15 @@ import pytest
 from shopify.data.orders import read_orders, shown
 from shopify.data.scalars import Problems
 from shopify.data.week import Week, summary
-from workers.model.demo_words import cut_off, reasons, tell
+from shopify.errors import not_permitted
+from workers.model.demo_words import cut_off, insight, reasons, tell
 
 AS_OF = "2026-11-22T10:00:00+00:00"
-WINDOW = {"orders_from": "2026-09-23T10:00:00Z", "complete_history": False, "reason": "read_all_orders not granted"}
+WINDOW = {
+    "orders_from": "2026-09-23T10:00:00Z",
+    "complete_history": False,
+    "reason": "Shopify shows this app the orders of the last 60 days.",
+}
 ALL = {"orders_from": None, "complete_history": True}
 
 
@@ -127,8 +132,8 @@ def test_no_figure_is_made_up_when_there_is_none(data: Any) -> None:
 def test_recent_activity_adds_up_each_currency_and_names_the_newest() -> None:
     said = recent(order(1003, "1000.5"), order(1002, "20.0", "USD"), order(1001, "30.25"), order(1000, "7.0", "CHF"))
     assert said == (
-        "Looking at your recent activity: your latest 4 orders come to €1,030.75, $20.00 and 7.00 CHF. "
-        "The newest (#1003) came in 3 hours ago. “Blue Mug” sold best: 4 units."
+        "Looking at your recent activity: your latest 4 orders come to €1,030.75, $20.00 and CHF 7.00. "
+        "The newest (#1003) came in 3 hours ago."
     )
 
 
@@ -157,19 +162,6 @@ def test_customers_who_came_back_are_counted_but_not_named() -> None:
     assert "Agatha" not in said
 
 
-def test_the_most_ordered_product_is_named_only_if_there_is_one() -> None:
-    mugs = {"nodes": [{"title": "Red Cup", "quantity": 3}], "pageInfo": {"hasNextPage": False}}
-    assert "“Red Cup” sold best: 3 units." in recent(order(2, lineItems=mugs), order(1))
-    assert "sold best" not in recent(order(1))
-    tie = {"nodes": [{"title": "Red Cup", "quantity": 2}], "pageInfo": {"hasNextPage": False}}
-    assert "sold best" not in recent(order(3, lineItems=tie), order(2), order(1))
-
-
-def test_no_product_is_called_best_while_some_items_are_unknown() -> None:
-    cut = {"nodes": [{"title": "Red Cup", "quantity": 3}], "pageInfo": {"hasNextPage": True}}
-    assert "sold best" not in recent(order(2, lineItems=cut), order(1))
-
-
 def test_a_single_order_reads_like_one() -> None:
     assert recent(order(1001)) == (
         "Looking at your recent activity: your latest order (#1001) comes to €50.00. It came in 3 hours ago."
@@ -190,9 +182,13 @@ def test_an_empty_store_reads_naturally() -> None:
         ("2026-11-22T09:59:40Z", "just now"),
         ("2026-11-22T09:59:00Z", "1 minute ago"),
         ("2026-11-22T09:01:00Z", "59 minutes ago"),
-        ("2026-11-21T10:01:00Z", "23 hours ago"),
-        ("2026-11-20T11:00:00Z", "a day ago"),
-        ("2026-11-20T10:00:00Z", "2 days ago"),
+        ("2026-11-21T23:00:00Z", "11 hours ago"),
+        ("2026-11-21T20:00:00Z", "yesterday"),
+        ("2026-11-21T00:00:00Z", "yesterday"),
+        ("2026-11-20T23:59:00Z", "on Friday"),
+        ("2026-11-16T12:00:00Z", "on Monday"),
+        ("2026-11-15T12:00:00Z", "on November 15"),
+        ("2025-11-15T12:00:00Z", "on November 15, 2025"),
     ],
 )
 def test_age(created: str, told: str) -> None:
@@ -209,7 +205,7 @@ def test_what_is_not_known_of_an_order_is_left_out() -> None:
 def test_orders_that_could_not_be_shown_are_not_called_none() -> None:
     reason = "3 of the latest orders did not fit in."
     missing = [{"part": "orders", "reason": reason, "code": "shopify.truncated"}]
-    assert recent(missing=missing) == f"I can't see the orders in your store. {reason}"
+    assert recent(missing=missing) == f"I can't see your orders. {reason}"
     assert recent(order(1001), missing=missing).endswith(f"It came in 3 hours ago. {reason}")
 
 
@@ -241,9 +237,7 @@ def test_overview_of_a_new_store() -> None:
 
 
 def test_products_that_may_not_be_read_are_not_called_none() -> None:
-    reason = "The permission to read this was not granted when the store was connected: read_products."
-    missing = [{"part": "best_stocked_products", "reason": reason, "code": "shopify.access_denied"}]
-    assert overview(missing=missing) == f"I can't see the best stocked products in your store. {reason}"
+    assert overview(missing=[may_not("best_stocked_products", "products")]) == not_permitted(["products"])
 
 
 def test_what_is_missing_of_orders_is_not_told_where_products_are_spoken_of() -> None:
@@ -298,16 +292,123 @@ def test_week_without_orders() -> None:
 # --- what is missing --------------------------------------------------------------------------------------------
 
 
-def test_what_is_missing_is_named_with_its_reason_once() -> None:
-    reason = "The permission to read this was not granted when the store was connected: read_orders."
-    denied = [{"part": part, "reason": reason, "code": "x"} for part in ("orders", "open_orders", "unfulfilled_orders")]
-    odd = {"part": "orders.total", "reason": "1 value in Shopify's answer could not be read.", "code": "x"}
-    partly = result(counts(5, None, None, None), missing=[*denied, odd])
-    assert about("counts", partly) == (
-        "You have 5 customers in your store. I can't see the orders, open orders and unfulfilled orders in your store. "
-        f"{reason} 1 value in Shopify's answer could not be read."
+def may_not(part: str, permission: str) -> dict[str, Any]:
+    """An entry of `missing` for what may not be read."""
+    return {"part": part, "reason": "…", "code": "shopify.access_denied", "permissions": [permission]}
+
+
+def test_what_may_not_be_read_is_said_once_and_together() -> None:
+    partly = result(
+        counts(5, None, None, None), missing=[may_not("orders", "orders"), may_not("open_orders", "orders")]
     )
-    assert tell({"counts": partly}, heard=reasons(partly)) == "You have 5 customers in your store."
+    failed = {"success": False, "error_code": "shopify.access_denied", "error": "…", "permissions": ["products"]}
+    assert tell({"counts": partly, "overview": failed}) == (
+        "You have 5 customers in your store. I may not read your orders and products: that was not allowed when the "
+        "store was connected. Connect the store again and allow it if you want me to."
+    )
+    assert tell({"counts": partly}, heard=reasons("counts", partly)) == "You have 5 customers in your store."
+
+
+def test_what_is_missing_is_named_with_its_reason_once() -> None:
+    why = "Shopify has not approved this app."
+    missing = [{"part": part, "reason": why, "code": "x"} for part in ("orders", "open_orders", "unfulfilled_orders")]
+    assert about("counts", result(counts(5, None, None, None), missing=missing)) == (
+        f"You have 5 customers in your store. I can't see your orders, your open orders and your "
+        f"unfulfilled orders. {why}"
+    )
+
+
+# --- what follows from all of it --------------------------------------------------------------------------------
+
+
+def figure(metric: str, *values: str, **more: Any) -> dict[str, Any]:
+    return {"metric": metric, "results": [{"value": value, **more} for value in values]}
+
+
+def sales(now: int | None, before: int | None) -> dict[str, Any]:
+    current = {"from": "2026-10-23", "to": "2026-11-21", "orders": now}
+    return result({"current": current, "previous": {"from": "2026-09-23", "to": "2026-10-22", "orders": before}})
+
+
+def stocked(created_at: str = "2025-01-01T00:00:00Z") -> dict[str, Any]:
+    products = [{"title": "Blue Mug", "inventory": 60}, {"title": "Red Cup", "inventory": 9}]
+    return result({"shop": {"name": "Mug Shop", "created_at": created_at}, "best_stocked_products": products})
+
+
+def sold(*items: tuple[str, int], orders: int = 20, **more: Any) -> dict[str, Any]:
+    top = [{"title": title, "quantity": quantity} for title, quantity in items]
+    return result({"orders_counted": orders, "truncated": False, "top_items": top}, **more)
+
+
+RATE = [figure("per_day", "1.13"), figure("percent_change", "36.0")]
+UNREAD = [{"part": "orders.items", "reason": "…", "code": "shopify.bad_answer"}]
+
+
+@pytest.mark.parametrize(
+    ("results", "figures", "said"),
+    [
+        (
+            {"sales": sales(34, 25), "overview": stocked()},
+            RATE,
+            ["In the last 30 days you had 34 orders, about 1.1 a day, 36% more than in the 30 days before."],
+        ),
+        (
+            {"sales": sales(34, 9), "overview": stocked()},
+            RATE,
+            ["In the last 30 days you had 34 orders, about 1.1 a day."],
+        ),
+        (
+            {"sales": sales(34, 25), "overview": stocked("2026-10-01T00:00:00Z")},
+            RATE,
+            ["In the last 30 days you had 34 orders, about 1.1 a day."],
+        ),
+        (
+            {"sales": sales(34, 35), "overview": stocked()},
+            [RATE[0], figure("percent_change", "-2.9")],
+            ["In the last 30 days you had 34 orders, about 1.1 a day, about as many as in the 30 days before."],
+        ),
+        ({"sales": sales(9, 40), "overview": stocked()}, RATE, []),
+        ({"sales": sales(34, 25)}, [], []),
+        ({}, [figure("top", "5", "5", day="2026-11-21")], []),
+        ({}, [figure("top", "2", "1", day="2026-11-21")], []),
+        (
+            {},
+            [figure("top", "5", "4", day="2026-11-21")],
+            ["The best of the last seven days was Saturday, November 21, with 5 orders."],
+        ),
+        (
+            {"week_orders": sold(("Red Cup", 7), ("Blue Mug", 2)), "overview": stocked()},
+            [],
+            [
+                "“Red Cup” sold best in the last seven days: 7 units, and 9 more are in stock.",
+                "Best stocked at Mug Shop is “Blue Mug”, with 60 units; 2 were sold in the last seven days.",
+            ],
+        ),
+        (
+            {"week_orders": sold(("Red Cup", 7), ("Pot", 7)), "overview": stocked()},
+            [],
+            ["Best stocked at Mug Shop is “Blue Mug”, with 60 units; none was sold in the last seven days."],
+        ),
+        (
+            {"week_orders": sold(("Red Cup", 7), missing=UNREAD), "overview": stocked()},
+            [],
+            ["Among what I could count, “Red Cup” sold best in the last seven days: 7 units, and 9 more are in stock."],
+        ),
+        ({"week_orders": sold(*((f"Item {n}", 2) for n in range(10))), "overview": stocked()}, [], []),
+        (
+            {
+                "week_orders": result({"truncated": True, "top_items": [], "orders_counted": 1000}),
+                "overview": stocked(),
+            },
+            [],
+            [],
+        ),
+    ],
+)
+def test_an_insight_is_told_where_the_data_carries_it(
+    results: dict[str, Any], figures: list[dict[str, Any]], said: list[str]
+) -> None:
+    assert [*insight(results, figures)] == said
 
 
 def test_a_part_that_is_there_is_not_called_missing() -> None:
@@ -436,9 +537,9 @@ def test_sales_and_what_they_are_held_against() -> None:
     }
     sales = {"success": True, "data_type": "sales", "data": {"current": current, "previous": previous}}
     assert tell({"sales": sales}) == (
-        "From October 1 to October 31, 2026 your total sales are €1,512.30, from 34 orders. Net sales are €1,400.00"
-        " after €50.00 of returns. An average order is worth €44.48. From September 1 to September 30, 2026 total sales"
-        " were €900.00."
+        "From October 1 to October 31, 2026 your total sales were €1,512.30, from 34 orders. Net sales were €1,400.00"
+        " after €50.00 of returns. An average order was worth €44.48. From September 1 to September 30, 2026 total"
+        " sales were €900.00."
     )
     today = {**dict.fromkeys(current), "from": "2026-11-28", "to": "2026-11-28", "so_far": True}
     words = tell({"sales": sales | {"data": {"current": today}}})

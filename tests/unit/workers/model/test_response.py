@@ -11,6 +11,8 @@ from workers.model.errors import Cause
 from workers.model.response import (
     MAX_ARGUMENTS,
     MAX_TOOL_CALLS,
+    MOST_REFUSED_CALLS,
+    TOO_MANY_CALLS,
     Answer,
     ToolCall,
     assistant_message,
@@ -110,11 +112,14 @@ def test_arguments_that_came_as_an_object_are_taken() -> None:
     assert read(None, call(arguments={"data_type": "counts"})).tool_calls[0].arguments == {"data_type": "counts"}
 
 
-def test_no_more_calls_are_taken_than_the_cap() -> None:
-    calls = [call(id=f"call0000{i}") for i in range(MAX_TOOL_CALLS + 3)]
+def test_no_more_calls_are_run_than_the_cap_and_the_model_is_told_of_the_others() -> None:
+    calls = [call(id=f"call000{i:02}") for i in range(MAX_TOOL_CALLS + MOST_REFUSED_CALLS + 3)]
     answer = read("working on it", *calls)
-    assert [tool_call.id for tool_call in answer.tool_calls] == ["call00000", "call00001", "call00002", "call00003"]
-    assert len(assistant_message(answer)["tool_calls"]) == MAX_TOOL_CALLS
+    run, refused = answer.tool_calls[:MAX_TOOL_CALLS], answer.tool_calls[MAX_TOOL_CALLS:]
+    assert [one.id for one in run] == ["call00000", "call00001", "call00002", "call00003"]
+    assert {one.error for one in run} == {None}
+    assert [(one.arguments, one.error) for one in refused] == [(None, TOO_MANY_CALLS)] * MOST_REFUSED_CALLS
+    assert len(assistant_message(answer)["tool_calls"]) == MAX_TOOL_CALLS + MOST_REFUSED_CALLS
 
 
 @pytest.mark.parametrize("bad", [None, "", "call:1.a|b", "x" * 41, 7])

@@ -1,0 +1,41 @@
+"""What merchants hear from the demo model, word by word: tests/transcripts.yaml."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from shopify.development_store import DevelopmentStore
+from shopify.development_store.faults import KINDS
+from tests import transcripts
+from workflows.loader import load_folder
+
+CASES = transcripts.cases()
+IDS = [f"{case['store']} {fault or case.get('shop') or case.get('then', '')}"[:60] for case, fault in CASES]
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[DevelopmentStore]:
+    with DevelopmentStore(now=transcripts.NOW).start() as store:
+        yield store
+
+
+@pytest.mark.parametrize(("case", "fault"), CASES, ids=IDS)
+def test_the_merchant_hears_exactly_this(store: DevelopmentStore, case: dict, fault: dict | None) -> None:  # type: ignore[type-arg]
+    heard = transcripts.play(store, load_folder(), case, fault)
+    assert heard == case["heard"]
+
+
+@pytest.mark.parametrize("case", [case for case, _ in CASES], ids=IDS)
+def test_what_is_heard_can_be_read_aloud(case: dict) -> None:  # type: ignore[type-arg]
+    odd = r"\bNone\b|\bnan\b|[{}_]|\b1 (customers|orders|units|days)\b|  |\.\.|\bno no\b|60 days of.*60 days of"
+    assert not [text for text in case["heard"] if re.search(odd, text)]
+    opening = next((place for place, text in enumerate(case["heard"]) if text[0] in ">("), None)
+    sentences = re.split(r"(?<=[.?!]) ", " ".join(case["heard"][:opening]))
+    assert [sentence for sentence, times in Counter(sentences).items() if times > 1] == []
+
+
+def test_every_size_and_every_fault_is_heard() -> None:
+    assert {case["store"] for case, _ in CASES} == {"new", "tiny", "medium", "large", "huge"}
+    assert {fault["kind"] for _, fault in CASES if fault} == {*KINDS}

@@ -1,0 +1,177 @@
+"""Conversations of the demo model with stores of all kinds and faults, in one process: what the merchant reads.
+
+The store answers over HTTP; the tools, the prompt, the grounds and the model are the agent's own. The words must pass
+the check that every model's words pass, without a correction.
+"""
+
+import itertools
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import SecretStr
+
+from shopify import data as shopify_data
+from shopify.client import ShopifyClient
+from shopify.development_store import DevelopmentStore, token_for
+from shopify.errors import ShopifyError, Temporary, Throttled
+from shopify.transport import http_client
+from storage.conversations import PastTurn
+from storage.turns import Claim, StepRow, TurnInput
+from workers.agent import grounding
+from workers.agent.calculate_metrics import MetricsArguments, calculate
+from workers.agent.state import TurnState
+from workers.agent.tools import REGISTRY
+from workers.model.demo import reply_to, wire_message
+from workers.shop import results
+from workers.shop.fetch import OF_THE_SHOP
+from workers.shop.results import Result
+from workflows.loader import WorkflowSet, load_folder
+
+KEPT = Path(__file__).parent / "transcripts.yaml"
+NOW = datetime(2026, 11, 19, 15, 30, tzinfo=UTC)
+"""A Thursday, when the stores' time stands still."""
+INSIGHTS = "show_shopify_insights"
+PATIENCE_SECONDS = 6.0
+SILENT = ("hang", "slow_body")
+
+
+class Talk:
+    """One merchant's conversation. `scopes` are those Shopify granted; `fault` is in force until it is cleared."""
+
+    def __init__(self, store: DevelopmentStore, workflows: WorkflowSet, shop: str, patience: float) -> None:
+        self._http, self.patience = http_client(), patience
+        secret = SecretStr(token_for(shop))
+        self.client = ShopifyClient(
+            shop, secret, http=self._http, admin_url=store.admin_url, sleep=lambda _seconds: None
+        )
+        self._workflows = workflows
+        self._workflow = workflows.get("shopify_onboarding")
+        self._context: dict[str, Any] = {"shopify_connected": True, "shop_domain": shop}
+        self._history: list[PastTurn] = []
+        self._facts: shopify_data.Access | None = None
+        self._trouble: Result | None = None
+
+    def close(self) -> None:
+        self._http.close()
+
+    def connected(self) -> list[str]:
+        """What CJ says when the store is connected."""
+        heard = self._turn(TurnInput("system", INSIGHTS, metadata={"command": "progressive_disclosure"}))
+        self._workflow = self._workflows.get("ad_hoc_support")
+        return heard
+
+    def asked(self, text: str) -> list[str]:
+        """What CJ answers."""
+        return self._turn(TurnInput("merchant", text))
+
+    def follow_up(self, *data_types: str, given_up: bool = False) -> list[str]:
+        """What CJ says when it looks again, or has looked for the last time."""
+        what = "Shopify does not give the data, and it is not tried again" if given_up else "look again"
+        return self._turn(
+            TurnInput("system", f"follow_up: {what}", metadata={"asked": [], "data_types": [*data_types]})
+        )
+
+    def _turn(self, said: TurnInput) -> list[str]:
+        claim = Claim(1, "c1", "m1", 1, 1, 0, None, None, said, "e1", "t", NOW, None, NOW, NOW, 10.0)
+        state, heard = TurnState(claim, self._workflow, self._context, self._history, []), list[str]()
+        self._trouble = None
+        for step in itertools.count():
+            assert step < 10, "it never ends"
+            script = reply_to(state.messages(120_000), tools_offered=True)
+            verdicts = grounding.check(script.text or "", state.grounds())
+            assert grounding.ungrounded(verdicts) == [], script.text
+            heard += [script.text] if script.text else []
+            message = wire_message(script)
+            rows = [
+                {
+                    "tool_call_id": call["id"],
+                    "name": call["function"]["name"],
+                    "content": self._run(call["function"], state.results()),
+                }
+                for call in message.get("tool_calls", ())
+            ]
+            state.steps.append(StepRow(step, message, rows or None, NOW))
+            if not rows:
+                break
+        self._history.append(PastTurn(1, said, tuple(state.steps), ()))
+        return heard
+
+    def _run(self, call: dict[str, Any], found: Sequence[Result]) -> Result:
+        arguments = REGISTRY[call["name"]].read(json.loads(call["arguments"]))
+        if isinstance(arguments, MetricsArguments):
+            return calculate(arguments, found)
+        assert not isinstance(arguments, dict), arguments
+        which = {name: value for name, value in arguments if value is not None}
+        data_type = which.pop("data_type")
+        if self._trouble is not None:
+            return {**self._trouble, "data_type": data_type}
+        try:
+            return results.fetched(data_type, self._fetch(data_type, which), NOW)
+        except ShopifyError as error:
+            result = results.refused(data_type, error)
+            if isinstance(error, Temporary | Throttled) and error.reason in OF_THE_SHOP:
+                self._trouble = result  # as the Shopify worker remembers it
+            return result
+
+    def _fetch(self, data_type: str, which: dict[str, Any]) -> shopify_data.Fetched:
+        deadline = time.monotonic() + self.patience
+        if self._facts is None:
+            self._facts = shopify_data.fetch_access(self.client, deadline=deadline)
+            self._context["scopes"] = sorted(self._facts.scopes)
+        zone = self._facts.time_zone
+        return shopify_data.fetch(
+            self.client, data_type, scopes=self._facts.scopes, now=NOW, deadline=deadline, time_zone=zone, **which
+        )
+
+
+def play(
+    store: DevelopmentStore, workflows: WorkflowSet, case: dict[str, Any], fault: dict[str, Any] | None
+) -> list[str]:
+    """The whole conversation of a case of the file; what the merchant says begins with `> `."""
+    shop = f"dev-{case['store']}.myshopify.com"
+    store.register(shop, case["store"], now=NOW, **case.get("shop", {}))
+    for _ in range(case.get("orders", 0)):
+        store.place_order(shop)
+    if fault is not None:
+        store.fault(shop, **fault)
+    talk = Talk(store, workflows, shop, 0.2 if fault and fault["kind"] in SILENT else PATIENCE_SECONDS)
+    try:
+        lines = talk.connected()
+        for said in case.get("then", ()):
+            if said == "(it is over)":
+                store.clear_faults(shop)
+                talk.patience = PATIENCE_SECONDS
+                lines += [said, *talk.follow_up(*case["owed"])]
+            elif said == "(it lasts)":
+                lines += [said, *talk.follow_up(*case["owed"], given_up=True)]
+            else:
+                lines += [f"> {said}", *talk.asked(said)]
+    finally:
+        talk.close()
+        store.clear_faults(shop)
+    return lines
+
+
+def cases() -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Each case of the file with each of its faults."""
+    return [
+        (case, {"kind": fault} if isinstance(fault, str) else fault)
+        for case in yaml.safe_load(KEPT.read_text())
+        for fault in case.get("faults", [None])
+    ]
+
+
+if __name__ == "__main__":
+    written = ""
+    with DevelopmentStore(now=NOW).start() as running:
+        for each in yaml.safe_load(KEPT.read_text()):
+            [first, *_] = [fault for case, fault in cases() if case == each]
+            each["heard"] = play(running, load_folder(), each, first)
+            written += yaml.safe_dump([each], width=118, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    comments = [line for line in KEPT.read_text().splitlines() if line.startswith("#")]
+    KEPT.write_text("\n".join(comments) + "\n" + written)
