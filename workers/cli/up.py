@@ -84,8 +84,8 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
             if reloads:
                 names = [process.name for process in wanted if process.kind in READ_WORKFLOWS]
                 reloader = Reloader(settings.workflows_folder, lambda: tell(supervisor, names), say, names)
-            with stopped_by_signals(supervisor), reloader or nullcontext():
-                run(supervisor, servers, with_folder(servers.environ, settings))
+            with stopped_by_signals(supervisor), reloader or nullcontext(), servers.page() as page:
+                run(supervisor, servers, with_folder(servers.environ, settings), page.url if page else None)
     if supervisor.refused:
         raise WrongUse(f"{supervisor.refused} refused to start")
 
@@ -107,7 +107,7 @@ def check_workflows() -> None:
         raise WrongUse(f"the workflows are invalid:\n{error}") from None
 
 
-def run(supervisor: Supervisor, servers: LocalServers, environ: Mapping[str, str]) -> None:
+def run(supervisor: Supervisor, servers: LocalServers, environ: Mapping[str, str], page: str | None) -> None:
     """Start, print what other terminals need, and wait until everything has ended."""
     began = time.monotonic()
     say(f"starting {', '.join(supervisor.not_ready())} …")
@@ -115,6 +115,8 @@ def run(supervisor: Supervisor, servers: LocalServers, environ: Mapping[str, str
     if supervisor.wait_ready(READY_LIMIT):
         say(f"all processes ready, {time.monotonic() - began:.1f} s")
         say_where(servers)
+        if page is not None:
+            say(f"Or connect a store, talk and watch in a browser on this machine: {page}")
     elif not supervisor.is_stopping:
         say(f"not ready after {READY_LIMIT:g} s: {', '.join(supervisor.not_ready())}; see the output above")
     supervisor.wait()
@@ -275,7 +277,7 @@ def demo(store: str, fault: str | None) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
-        Demo(store, fault, say=click.echo, say_step=say).run()
+        Demo(store, fault, say=click.echo, say_step=say, stays=sys.stdin.isatty() and sys.stdout.isatty()).run()
     except UnknownFault as error:
         raise WrongUse(str(error)) from None
     except DemoFailed as error:
