@@ -14,7 +14,7 @@ import pytest
 from tests import npm
 from tests.acceptance.conftest import PAGE_PORT
 from tests.stack import Stack
-from workers.local.page import Page
+from workers.local.local_page import LocalPage
 from workers.settings import Settings
 
 OFFICIAL = Path(__file__).parent.parent / "official"
@@ -26,7 +26,7 @@ OFFICIAL = Path(__file__).parent.parent / "official"
 def test_everything_is_there_once(stack: Stack, tmp_path: Path) -> None:
     npm.installed(OFFICIAL)
     settings = Settings.read(stack.environ())
-    with Page(settings, stack.store, PAGE_PORT) as page:
+    with LocalPage(settings, stack.store, PAGE_PORT) as page:
         asked = json.dumps({"url": page.url, "picture": os.environ.get("PAGE_PICTURE")})
         with subprocess.Popen(
             ["node", "page.mjs", asked], cwd=OFFICIAL, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -49,7 +49,7 @@ def test_everything_is_there_once(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_other_sites_and_names_do_not_get_in(stack: Stack) -> None:
-    with Page(Settings.read(stack.environ()), stack.store, PAGE_PORT) as page:
+    with LocalPage(Settings.read(stack.environ()), stack.store, PAGE_PORT) as page:
         for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
             assert httpx.post(f"{page.url}/session", json={}, headers=headers).status_code == 403
         answer = httpx.get(page.url)

@@ -35,7 +35,7 @@ from workers.settings import VARIABLES, environment
 
 if TYPE_CHECKING:
     from shopify.development_store import DevelopmentStore
-    from workers.local.page import Page
+    from workers.local.local_page import LocalPage
 
 MERCHANT = "demo_merchant"
 CONVERSATION = "demo_conversation"
@@ -114,7 +114,7 @@ class Demo:
             if self._stays:
                 self._stay(stack.enter_context(servers.page()))
 
-    def _stay(self, page: "Page | None") -> None:
+    def _stay(self, page: "LocalPage | None") -> None:
         assert page is not None
         self._say_step(f"\nTry it yourself, in a browser on this machine: {page.url}\nCtrl-C ends it.")
         with suppress(KeyboardInterrupt):

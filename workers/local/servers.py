@@ -20,7 +20,7 @@ from workers.settings import SERVERS, Settings
 
 if TYPE_CHECKING:
     from shopify.development_store import DevelopmentStore
-    from workers.local.page import Page
+    from workers.local.local_page import LocalPage
 
 
 #: Preferred ports of `cj up`'s Valkey, development store, door and page, so that other programs are configured once.
@@ -71,13 +71,13 @@ class LocalServers:
     ) -> None:
         self._stop()
 
-    def page(self) -> "AbstractContextManager[Page | None]":
+    def page(self) -> "AbstractContextManager[LocalPage | None]":
         """The page to look at, beside a store that was started here; None elsewhere: it gives everybody a token."""
-        from workers.local.page import Page
+        from workers.local.local_page import LocalPage
 
         if self.store is None:
             return nullcontext()
-        return Page(Settings.read(self.environ), self.store, self.page_port)
+        return LocalPage(Settings.read(self.environ), self.store, self.page_port)
 
     def _stop(self) -> None:
         """Stop all in parallel: nothing uses them any more."""

@@ -31,7 +31,7 @@ FILES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}
 SIZES = ("new", "tiny", "medium", "large", "huge")
 
 
-class Page:
+class LocalPage:
     """Serves the page on a thread of its own, in front of a door whose settings are given."""
 
     def __init__(self, settings: Settings, store: DevelopmentStore, port: int) -> None:
