@@ -261,13 +261,15 @@ def keep_progress(session: Session, key: int, progress: Mapping[str, Any]) -> No
     session.execute(SQL["keep_progress"], {"key": key, "progress": dump(dict(progress))})
 
 
-def unprocessed(session: Session, *, older_than_seconds: float, limit: int, factor: float = 1.0) -> list[int]:
+def unprocessed(
+    session: Session, *, older_than_seconds: float, limit: int, again_seconds: float = WAKE_AGAIN_SECONDS
+) -> list[int]:
     """Events that are due and that nobody handled for so long: their wake-up was lost, or there never was one.
 
-    Marks them as hinted; the caller wake_ups them after the commit. Those hinted in the last seconds (`factor` scales
-    how many) are left out.
+    Marks them as woken; the caller sends the wake-ups after the commit. Those woken in the last `again_seconds` are
+    left out.
     """
-    values = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS * factor, "limit": limit}
+    values = {"older_than": older_than_seconds, "again": again_seconds, "limit": limit}
     return sorted(int(key) for key in session.execute(SQL["unprocessed"], values).scalars())
 
 

@@ -5,13 +5,10 @@ prints the reason and exits with 2. An unreachable database is not an error: the
 Postgres is back.
 """
 
-import os
 import signal
-import socket
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -40,6 +37,7 @@ from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault
 from workers import logs, metrics, tracing
+from workers.agent import leases
 from workers.agent.cost_limits import CostLimits
 from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
@@ -89,11 +87,6 @@ USED_BY: Mapping[str, tuple[str, ...]] = {
 """The resources of each kind: built at the start, where a failure ends the process instead of every task."""
 
 
-def pid_of(owner: str) -> int:
-    """The process id in `Resources.owner`, the name under which a worker holds leases."""
-    return int(owner.rsplit(":", 2)[1])
-
-
 class Resources:
     """Resources are built on first use, so a process opens only what its kind needs."""
 
@@ -102,7 +95,7 @@ class Resources:
         self._pool_size = max(POOL_SIZE, threads + 2)
         self.app = app
         self.kind = kind
-        self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.owner = leases.owner(kind)
         self.draining = threading.Event()
         self._next_beat = 0.0
         self.breaker = broker_breaker(settings.recovery_factor)
@@ -404,11 +397,11 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         _check_vault(built)
     if "agent" in kinds:
         _check_models(built)
-    problem = _once_postgres_answers(lambda: migrations.problem(built.settings.database_url))
+    problem = _once_postgres_answers(lambda: migrations.problem(built.settings.database_url), built.beat)
     if problem is not None:
         raise CannotStart(problem)
     if any(kind in TOKEN_KINDS for kind in kinds):
-        _once_postgres_answers(lambda: _check_stored_keys(built))
+        _once_postgres_answers(lambda: _check_stored_keys(built), built.beat)
     _check_queues(built.settings)
     _warn_of_excess(built, kinds)
     _warn_of_servers(built)
@@ -466,10 +459,11 @@ def _check_stored_keys(built: Resources) -> None:
         log.error("some stored tokens do not open", reason=sentence)
 
 
-def _once_postgres_answers(question: Callable[[], T]) -> T:
-    """The question's answer, as soon as the database answers."""
+def _once_postgres_answers(question: Callable[[], T], beat: Callable[[], None]) -> T:
+    """The question's answer, as soon as the database answers; `beat` is called meanwhile."""
 
     def log_once(state: RetryCallState) -> None:
+        beat()
         if state.attempt_number == 1 and state.outcome is not None:
             log.warning("waiting for Postgres", reason=str(state.outcome.exception()))
 

@@ -289,8 +289,8 @@ class TurnTransactions:
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
             started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
             replies = [NewReply("started", started)]  # may be known: the message had to wait, or of first words
-            if claim.input.moves:
-                replies.append(NewReply("moved", notices.moved(claim.input.moves, f"{claim.run_id}-b")))
+            if begun := notices.begun(claim.input, claim.run_id):
+                replies.append(NewReply("moved", begun))
             plain = [self._plain(session, claim, reply, None) for reply in replies]
             committed = outbox.append_held(session, claim, held, plain, maybe_known=claim.last_sequence > 0)
         history = conversations.history(

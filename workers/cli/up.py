@@ -7,11 +7,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -22,6 +22,9 @@ from workers.local.servers import LocalServers
 from workers.local.supervisor import Supervisor
 from workers.logs import mask
 from workers.settings import SERVERS, Settings, environment, needed_by
+
+if TYPE_CHECKING:
+    from workers.local.local_page import LocalPage
 
 #: With two, nobody waits while a killed one is replaced.
 AGENTS = min(os.cpu_count() or 1, 2)
@@ -84,10 +87,15 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
             if reloads:
                 names = [process.name for process in wanted if process.kind in READ_WORKFLOWS]
                 reloader = Reloader(settings.workflows_folder, lambda: tell(supervisor, names), say, names)
-            with stopped_by_signals(supervisor), reloader or nullcontext(), servers.page() as page:
+            with stopped_by_signals(supervisor), reloader or nullcontext(), page_of(servers, kinds_run) as page:
                 run(supervisor, servers, with_folder(servers.environ, settings), page.url if page else None)
     if supervisor.refused:
         raise WrongUse(f"{supervisor.refused} refused to start")
+
+
+def page_of(servers: LocalServers, kinds: Collection[str]) -> "AbstractContextManager[LocalPage | None]":
+    """The page to look at, where there is a door for it."""
+    return servers.page() if "gateway" in kinds else nullcontext()
 
 
 def with_folder(environ: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
