@@ -48,8 +48,14 @@ def prepared(database: Database, count: int) -> list[tuple[str, int]]:
             )
             [accepted] = inbox.accept(session, [event])
             assert isinstance(accepted, Accepted)
-            whose = {"conversation_id": name, "merchant_id": f"m{number}", "event_key": accepted.key, "action": 0}
-            turn = turns.queue_turn(session, **whose, input=TurnInput("merchant", "hi"))
+            turn = turns.queue_turn(
+                session,
+                conversation_id=name,
+                merchant_id=f"m{number}",
+                event_key=accepted.key,
+                action=0,
+                input=TurnInput("merchant", "hi"),
+            )
             assert turn is not None
             inbox.processed(session, accepted.key)
             made.append((name, turn))
