@@ -39,8 +39,9 @@ class Woken:
 class DoorForTests:
     """Serves on a free port, on a thread of its own."""
 
-    def __init__(self, database_url: str, **environ: str) -> None:
+    def __init__(self, database_url: str, *, kind: str = "gateway", **environ: str) -> None:
         self.woken = Woken()
+        self._kind = kind
         environ = {"DATABASE_URL": database_url, "CJ_GATEWAY_LISTEN": "127.0.0.1:0", **KEYS, **environ}
         self.settings = Settings.read(environ, needed=())
         self.url = ""
@@ -65,7 +66,9 @@ class DoorForTests:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         database = Database(self.settings.database_url, pool_size=10)
         try:
-            await process.serve(self.settings, database, cast(WakeUps, self.woken), self._stop, self._opened)
+            await process.serve(
+                self.settings, database, cast(WakeUps, self.woken), self._stop, self._opened, kind=self._kind
+            )
         finally:
             database.dispose()
 

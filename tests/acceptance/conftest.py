@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import pytest
 
 from tests.as_role import make_roles, url_of
+from tests.door import KEYS
 from tests.servers import PostgresForTests
 from tests.stack import Stack
-from workers.local.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey, free_port
 from workers.local.procfile import Process
 
 _numbers = itertools.count(1)
+PAGE_PORT = free_port()
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +30,14 @@ def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) 
             database_url,
             valkey.url,
             folder,
-            kinds=("intake", "workflow", "agent", "shopify", "ops"),
-            environ={"SHOPIFY_CLIENT_ID": "client-id", "SHOPIFY_CLIENT_SECRET": "client-secret"},
+            kinds=("intake", "workflow", "agent", "shopify", "ops", "gateway"),
+            environ={
+                "SHOPIFY_CLIENT_ID": "client-id",
+                "SHOPIFY_CLIENT_SECRET": "client-secret",
+                **KEYS,
+                "CJ_GATEWAY_LISTEN": f"127.0.0.1:{free_port()}",
+                "CJ_GATEWAY_ORIGINS": f"http://127.0.0.1:{PAGE_PORT}",
+            },
             command=lambda process: as_its_role(process, database_url),
         ) as stack:
             yield stack

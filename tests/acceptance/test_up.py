@@ -317,7 +317,7 @@ def test_edited_workflows_are_taken_up(up: Callable[..., Up], tmp_path: Path, mo
     support.write_text(whole.replace("tools: [", "tolls: ["))
     running.wait_for("not reloaded; the workflows stay as they were")
     assert "did you mean 'tools'" in running.text
-    assert {one.pid for one in running.processes()} == pids
+    assert pids <= {one.pid for one in running.processes()}
 
     support.write_text(whole.replace("system_events:\n", f"system_events:{PONG}"))
     began = time.monotonic()

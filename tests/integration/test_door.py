@@ -14,6 +14,7 @@ from cloudevents.core.v1.event import CloudEvent
 from storage import outbox
 from storage.database import Database
 from storage.errors import StorageUnavailable
+from storage.vault import new_key_text
 from tests import rows
 from tests.as_role import make_roles, url_of
 from tests.door import AS_SERVICE, DoorForTests, as_merchant, end, open_at_door, read, replies, say, token
@@ -254,6 +255,63 @@ def test_a_merchant_has_so_much_and_no_more(role_url: str, database: Database) -
         codes = {httpx.post(f"{door.url}/agent", json={}, headers=as_merchant()).json()["code"] for _ in range(5)}
         assert codes == {"event.bad_value", "rate.exceeded"}
         assert httpx.get(f"{door.url}/health").json() == {"status": "ok", "notices": True}
+
+
+# Shops
+
+
+SHOP = {
+    "merchant_id": "m1",
+    "shop_domain": "Acme.myshopify.com",
+    "state": "state-1",
+    "conversation_id": "c1",
+    "token": {"access_token": "shpat_secret", "scope": "read_orders,read_products", "associated_user": {"id": 1}},
+}
+
+
+@pytest.fixture
+def auth_door(role_url: str) -> Iterator[DoorForTests]:
+    """As the auth service's door."""
+    url = role_url.replace("//cj_gateway@", "//cj_auth@")
+    with DoorForTests(url, kind="auth", CJ_TOKEN_KEYS=new_key_text()) as running:
+        yield running
+
+
+def test_a_shop_is_kept_with_its_event_and_once(auth_door: DoorForTests, database: Database) -> None:
+    codes = [httpx.post(f"{auth_door.url}/shops", json=SHOP, headers=AS_SERVICE).status_code for _ in range(2)]
+    assert codes == [201, 200]
+    assert stored(database) == [("/auth", "state-1", "m1", True)]
+    [(sealed, version)] = rows.query(database, "SELECT api_key, token_version FROM merchant_integrations")
+    assert b"shpat_secret" not in bytes(sealed)
+    assert version == 1, "the repetition changed nothing"
+    [(data,)] = rows.query(database, "SELECT data FROM events")
+    assert (data["shop_domain"], data["scopes"]) == ("acme.myshopify.com", ["read_orders", "read_products"])
+    other = httpx.post(f"{auth_door.url}/shops", json={**SHOP, "merchant_id": "m2"}, headers=AS_SERVICE)
+    assert (other.status_code, other.json()["code"]) == (409, "event.id_reused")
+    taken = httpx.post(
+        f"{auth_door.url}/shops", json={**SHOP, "merchant_id": "m2", "state": "state-2"}, headers=AS_SERVICE
+    )
+    assert taken.status_code == 409
+    assert len(stored(database)) == 1, "neither the token nor its event"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"token": "shpat_secret"},
+        {"token": {"access_token": ["shpat_secret"]}},
+        {"shop_domain": "a.example"},
+        {"state": ""},
+    ],
+)
+def test_a_wrong_shop_is_refused_without_its_token(auth_door: DoorForTests, broken: dict[str, Any]) -> None:
+    answer = httpx.post(f"{auth_door.url}/shops", json={**SHOP, **broken}, headers=AS_SERVICE)
+    assert answer.status_code == 400
+    assert "shpat" not in answer.text
+
+
+def test_the_door_of_chats_keeps_no_token(door: DoorForTests) -> None:
+    assert httpx.post(f"{door.url}/shops", json=SHOP, headers=AS_SERVICE).status_code == 404
 
 
 # An event that cannot be used

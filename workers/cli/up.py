@@ -7,11 +7,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -22,6 +22,9 @@ from workers.local.servers import LocalServers
 from workers.local.supervisor import Supervisor
 from workers.logs import mask
 from workers.settings import SERVERS, Settings, environment, needed_by
+
+if TYPE_CHECKING:
+    from workers.local.local_page import LocalPage
 
 #: With two, nobody waits while a killed one is replaced.
 AGENTS = min(os.cpu_count() or 1, 2)
@@ -84,10 +87,15 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
             if reloads:
                 names = [process.name for process in wanted if process.kind in READ_WORKFLOWS]
                 reloader = Reloader(settings.workflows_folder, lambda: tell(supervisor, names), say, names)
-            with stopped_by_signals(supervisor), reloader or nullcontext():
-                run(supervisor, servers, with_folder(servers.environ, settings))
+            with stopped_by_signals(supervisor), reloader or nullcontext(), page_of(servers, kinds_run) as page:
+                run(supervisor, servers, with_folder(servers.environ, settings), page.url if page else None)
     if supervisor.refused:
         raise WrongUse(f"{supervisor.refused} refused to start")
+
+
+def page_of(servers: LocalServers, kinds: Collection[str]) -> "AbstractContextManager[LocalPage | None]":
+    """The page to look at, where there is a door for it."""
+    return servers.page() if "gateway" in kinds else nullcontext()
 
 
 def with_folder(environ: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
@@ -107,7 +115,7 @@ def check_workflows() -> None:
         raise WrongUse(f"the workflows are invalid:\n{error}") from None
 
 
-def run(supervisor: Supervisor, servers: LocalServers, environ: Mapping[str, str]) -> None:
+def run(supervisor: Supervisor, servers: LocalServers, environ: Mapping[str, str], page: str | None) -> None:
     """Start, print what other terminals need, and wait until everything has ended."""
     began = time.monotonic()
     say(f"starting {', '.join(supervisor.not_ready())} …")
@@ -115,6 +123,8 @@ def run(supervisor: Supervisor, servers: LocalServers, environ: Mapping[str, str
     if supervisor.wait_ready(READY_LIMIT):
         say(f"all processes ready, {time.monotonic() - began:.1f} s")
         say_where(servers)
+        if page is not None:
+            say(f"Or connect a store, talk and watch in a browser on this machine: {page}")
     elif not supervisor.is_stopping:
         say(f"not ready after {READY_LIMIT:g} s: {', '.join(supervisor.not_ready())}; see the output above")
     supervisor.wait()
@@ -281,7 +291,7 @@ def demo(store: str, fault: str | None) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
-        Demo(store, fault, say=click.echo, say_step=say).run()
+        Demo(store, fault, say=click.echo, say_step=say, stays=sys.stdin.isatty() and sys.stdout.isatty()).run()
     except UnknownFault as error:
         raise WrongUse(str(error)) from None
     except DemoFailed as error:

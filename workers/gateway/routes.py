@@ -24,7 +24,7 @@ from events.shop_domain import normalize_shop_domain
 from storage import agui, connections, door, inbox, merchants
 from storage.database import Database, Session
 from storage.door import ReplyPlace, StoredReply, Wanted
-from storage.errors import StorageError, StorageRefused, StorageUnavailable
+from storage.errors import ShopConnectedElsewhere, StorageError, StorageRefused, StorageUnavailable
 from storage.inbox import Accepted, NewEvent, Reused
 from storage.vault import Vault
 from workers import logs, metrics
@@ -229,6 +229,8 @@ class Door:
                 response = _error(400, invalid.code, invalid.message)
             except web.HTTPRequestEntityTooLarge:
                 response = _error(413, "event.too_large", f"a request has at most {MAX_BODY} bytes")
+            except ShopConnectedElsewhere as taken:
+                response = _error(409, "shop.taken", str(taken))
             except StorageRefused as refused:
                 response = _error(400, "event.not_storable", str(refused))
             except StorageError as error:

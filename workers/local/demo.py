@@ -8,7 +8,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -35,6 +35,7 @@ from workers.settings import VARIABLES, environment
 
 if TYPE_CHECKING:
     from shopify.development_store import DevelopmentStore
+    from workers.local.local_page import LocalPage
 
 MERCHANT = "demo_merchant"
 CONVERSATION = "demo_conversation"
@@ -57,9 +58,17 @@ class Demo:
     """One run. `say` prints ordinary lines, `say_step` headings."""
 
     def __init__(
-        self, size: str, fault: str | None, *, say: Callable[[str], None], say_step: Callable[[str], None]
+        self,
+        size: str,
+        fault: str | None,
+        *,
+        say: Callable[[str], None],
+        say_step: Callable[[str], None],
+        stays: bool = False,
     ) -> None:
-        """Raises UnknownFault before anything is started."""
+        """With `stays` everything runs on until Ctrl-C, with the page to try it. Raises UnknownFault before anything is
+        started."""
+        self._stays = stays
         self._shop = f"dev-{size}.myshopify.com"
         self._fault = StoreFault(kind=fault, shop_domain=self._shop).kind if fault else None
         self._say, self._say_step = say, say_step
@@ -102,6 +111,14 @@ class Demo:
             self._introduce(servers.store)
             self._connect(database, Vault.from_text(servers.environ["CJ_TOKEN_KEYS"]))
             self._play(servers.environ["BROKER_URL"], database, supervisor)
+            if self._stays:
+                self._stay(stack.enter_context(servers.page()))
+
+    def _stay(self, page: "LocalPage | None") -> None:
+        assert page is not None
+        self._say_step(f"\nTry it yourself, in a browser on this machine: {page.url}\nCtrl-C ends it.")
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
     @contextmanager
     def _processes(self, supervisor: Supervisor, servers: LocalServers) -> Iterator[None]:

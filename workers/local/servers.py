@@ -9,7 +9,7 @@ Postgres, Valkey and the development store start in parallel. Only the embedded 
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from secrets import token_urlsafe
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -20,12 +20,14 @@ from workers.settings import SERVERS, Settings
 
 if TYPE_CHECKING:
     from shopify.development_store import DevelopmentStore
+    from workers.local.local_page import LocalPage
 
 
-#: Preferred ports of `cj up`'s Valkey, development store and door, so that other programs are configured once.
+#: Preferred ports of `cj up`'s Valkey, development store, door and page, so that other programs are configured once.
 VALKEY_PORT = 6390
 STORE_PORT = 4010
 DOOR_PORT = 4020
+PAGE_PORT = 4030
 
 
 class DatabaseNotReady(Exception):
@@ -50,6 +52,8 @@ class LocalServers:
         self.own: dict[str, dict[str, str]] = {}
         #: The development store, if started here.
         self.store: DevelopmentStore | None = None
+        #: Where the page is to be.
+        self.page_port = 0
 
     def __enter__(self) -> Self:
         self._check_given()
@@ -66,6 +70,14 @@ class LocalServers:
         traceback: TracebackType | None,
     ) -> None:
         self._stop()
+
+    def page(self) -> "AbstractContextManager[LocalPage | None]":
+        """The page to look at, beside a store that was started here; None elsewhere: it gives everybody a token."""
+        from workers.local.local_page import LocalPage
+
+        if self.store is None:
+            return nullcontext()
+        return LocalPage(Settings.read(self.environ), self.store, self.page_port)
 
     def _stop(self) -> None:
         """Stop all in parallel: nothing uses them any more."""
@@ -86,8 +98,10 @@ class LocalServers:
         from workers.local.embedded import free_port
 
         port = free_port(DOOR_PORT if self._known_ports else 0)
+        self.page_port = free_port(PAGE_PORT if self._known_ports else 0)
+        page = f"http://127.0.0.1:{self.page_port},http://localhost:{self.page_port}"
         keys = {name: token_urlsafe(32) for name in ("CJ_GATEWAY_CHAT_KEYS", "CJ_GATEWAY_SERVICE_TOKENS")}
-        return {"CJ_GATEWAY_LISTEN": f"127.0.0.1:{port}", **keys}
+        return {"CJ_GATEWAY_LISTEN": f"127.0.0.1:{port}", "CJ_GATEWAY_ORIGINS": page, **keys}
 
     def _start_missing(self) -> dict[str, str]:
         starts: list[Callable[[], dict[str, str]]] = []

@@ -254,6 +254,8 @@ def _outcome(content: Any) -> str:
 def _delivery(reply: RowMapping) -> str:
     if reply["acked_at"] is not None:
         return f"acked after {(reply['acked_at'] - reply['created_at']).total_seconds():.2f} s"
+    if reply["publishes"] < 0:
+        return "at the door, not acked"
     if reply["published_at"] is None:
         return "not published"
     return f"published {reply['publishes']} time{'' if reply['publishes'] == 1 else 's'}, not acked"

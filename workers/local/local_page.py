@@ -1,0 +1,156 @@
+"""A page to look at CJ with, on this machine only: connect a development store, talk, and watch what happens.
+
+It is a client of the door like any other. What a door must not do is done here, in the process of `cj up`: it plays the
+auth service, gives the page a merchant's token, and reads the timeline.
+"""
+
+import asyncio
+import json
+import threading
+import urllib.request
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from shopify.development_store import DevelopmentStore, token_for
+from shopify.development_store.faults import KINDS
+from shopify.development_store.tokens import DEFAULT_SCOPES
+from storage import merchants
+from storage.database import Database
+from storage.vault import Vault
+from workers.gateway.access import chat_token
+from workers.operations import timeline
+from workers.settings import Settings
+
+FOLDER = Path(__file__).parent / "page"
+FILES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}
+SIZES = ("new", "tiny", "medium", "large", "huge")
+
+
+class LocalPage:
+    """Serves the page on a thread of its own, in front of a door whose settings are given."""
+
+    def __init__(self, settings: Settings, store: DevelopmentStore, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._settings, self._store, self._port = settings, store, port
+        self._door = f"http://{settings.gateway_listen}"
+        self._database = Database(settings.database_url, pool_size=4, application_name="cj-page")
+        self._vault = Vault.from_text(settings.token_keys or "")
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait(10.0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5.0)
+        self._database.dispose()
+
+    def _run(self) -> None:
+        application = web.Application(middlewares=[self._guard])
+        application.router.add_get("/{file:|page.js|page.css}", self._file)
+        application.router.add_post("/session", self._session)
+        application.router.add_post("/connect", self._connect)
+        application.router.add_post("/timeline", self._timeline)
+        runner = web.AppRunner(application, access_log=None)
+        self._loop.run_until_complete(runner.setup())
+        self._loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", self._port).start())
+        self._ready.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(runner.cleanup())
+        self._loop.close()
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Only this machine's own page: no other site may send here, nor a name that was bent to this address."""
+        own = (f"127.0.0.1:{self._port}", f"localhost:{self._port}")
+        if request.headers.get("Host") not in own or request.headers.get("Origin", self.url) not in (
+            f"http://{name}" for name in own
+        ):
+            return web.Response(status=403)
+        response = await handler(request)
+        response.headers["Content-Security-Policy"] = (
+            f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' {self._door}; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(FOLDER / FILES["/" + request.match_info["file"]])
+
+    async def _session(self, request: web.Request) -> web.StreamResponse:
+        """A merchant of the page's own, who chats at the door; named again, the same one."""
+        wanted = str((await request.json()).get("merchant") or "")
+        merchant_id = wanted if wanted.startswith("page-") and wanted.isascii() else f"page-{uuid.uuid4().hex[:12]}"
+        return web.json_response(
+            {
+                "merchant": merchant_id,
+                "conversation": f"{merchant_id}:chat",
+                "token": chat_token(self._settings.gateway_chat_keys[0], merchant_id),
+                "door": self._door,
+                "sizes": SIZES,
+                "faults": KINDS,
+            }
+        )
+
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        asked = await request.json()
+        merchant_id, size, fault = str(asked["merchant"]), str(asked["size"]), asked.get("fault") or None
+        if size not in SIZES or fault not in (None, *KINDS) or not merchant_id.startswith("page-"):
+            return web.Response(status=400)
+        await asyncio.to_thread(self._connect_store, merchant_id, size, fault)
+        return web.json_response({"shop": f"{merchant_id}.myshopify.com"})
+
+    def _connect_store(self, merchant_id: str, size: str, fault: str | None) -> None:
+        """As the auth service does: keep the token, then send the event."""
+        shop = f"{merchant_id}.myshopify.com"
+        self._store.register(shop, size, token_for(shop))
+        self._store.clear_faults(shop)
+        if fault is not None:
+            self._store.fault(shop, fault)
+        with self._database.transaction() as session:
+            merchants.connect_shop(
+                session,
+                self._vault,
+                merchant_id=merchant_id,
+                shop_domain=shop,
+                access_token=SecretStr(token_for(shop)),
+                scopes=DEFAULT_SCOPES,
+                emit=False,
+            )
+        whose = {"merchant_id": merchant_id, "conversation_id": f"{merchant_id}:chat"}
+        event = {
+            "specversion": "1.0",
+            "id": str(uuid.uuid4()),
+            "source": "/auth",
+            "type": "oauth_complete",
+            "data": {"provider": "shopify", "success": True, "shop_domain": shop, **whose},
+        }
+        token = self._settings.gateway_service_tokens[0].get_secret_value()
+        headers = {"Content-Type": "application/cloudevents+json", "Authorization": f"Bearer {token}"}
+        sent = urllib.request.Request(f"{self._door}/events", json.dumps(event).encode(), headers)  # noqa: S310 - ours
+        urllib.request.urlopen(sent, timeout=10).close()  # noqa: S310
+
+    async def _timeline(self, request: web.Request) -> web.StreamResponse:
+        merchant_id = str((await request.json())["merchant"])
+        return web.json_response(await asyncio.to_thread(self._story, merchant_id))
+
+    def _story(self, merchant_id: str) -> dict[str, Any]:
+        if not merchant_id.startswith("page-"):
+            return {"events": []}
+        with self._database.transaction() as session:
+            story = timeline.read(session, f"{merchant_id}:chat")
+        return {"events": []} if story is None else story.to_json()
