@@ -145,13 +145,16 @@ def repeated(reply: OutgoingReply, request: str) -> OutgoingReply:
     return OutgoingReply(reply.id, {**reply.body, "repeats": request})
 
 
-def unanswered_calls(session: Session, turn_id: int) -> Events:
-    """For each tool call that was announced and has no result: the result that it will never have one."""
+def unfinished(session: Session, turn_id: int) -> Events:
+    """What ends all that a turn has begun: a message of which sentences were said, and tool calls that will never have
+    a result."""
+    messages = session.execute(SQL["unfinished_messages"], {"turn_id": turn_id}).scalars()
+    ends = [event for message_id in messages for event in agui.text(message_id, "", begins=False)]
     announced = session.execute(
         SQL["unanswered_calls"], {"turn_id": turn_id, "calls": CALLS, "results": RESULTS}
     ).scalar()
     starts = [event for event in announced or () if event["type"] == "TOOL_CALL_START"]
-    return [event for start in starts for event in agui.tool_result(start["toolCallId"], agui.CANCELLED)]
+    return [*ends, *(end for start in starts for end in agui.tool_result(start["toolCallId"], agui.CANCELLED))]
 
 
 def mark_published(session: Session, ids: Sequence[str]) -> None:

@@ -32,6 +32,11 @@ WHERE r.turn_id = :turn_id AND right(r.key, length(:calls)) = :calls
   AND NOT EXISTS (
       SELECT 1 FROM replies a WHERE a.turn_id = r.turn_id AND a.key = replace(r.key, :calls, :results))
 
+-- name: unfinished_messages
+SELECT e ->> 'messageId' FROM replies r, jsonb_path_query(r.body, '$.data[*]') AS e
+WHERE r.turn_id = :turn_id AND e ->> 'type' IN ('TEXT_MESSAGE_START', 'TEXT_MESSAGE_END')
+GROUP BY 1 HAVING count(*) = 1
+
 -- name: after
 SELECT r.id, r.body FROM turns t JOIN replies r ON r.turn_id = t.id
 WHERE t.conversation_id = :conversation_id AND (t.seq, r.sequence) > (:turn, :sequence)

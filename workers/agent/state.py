@@ -12,7 +12,7 @@ from events.data_types import DATA_TYPES
 from storage.conversations import PastTurn
 from storage.turns import Claim, Promised, StepRow
 from workers.agent import shopify_data
-from workers.agent.decide import is_prefetched, is_withdrawn
+from workers.agent.decide import is_begun, is_prefetched, is_withdrawn
 from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
 from workers.agent.prompt_size import Message
@@ -46,7 +46,7 @@ class TurnState:
     @property
     def fruitless(self) -> int:
         """How many calls of a model brought no step."""
-        return self.model_calls - sum(not is_prefetched(step) for step in self.steps)
+        return self.model_calls - sum(not is_prefetched(step) and not is_begun(step) for step in self.steps)
 
     def now(self) -> datetime:
         """The database's clock, advanced by this process's."""
@@ -114,6 +114,10 @@ class TurnState:
         """The words that the model was told to correct, if it has not answered since."""
         last = self.steps[-1] if self.steps else None
         return str(last.assistant["content"]) if last is not None and is_withdrawn(last) else None
+
+    def begun(self) -> StepRow | None:
+        """The answer of which the first sentences were said, and the model has to go on with it."""
+        return self.steps[-1] if self.steps and is_begun(self.steps[-1]) else None
 
     def grounds(self) -> Grounds:
         """All that what CJ says next may rest on."""
