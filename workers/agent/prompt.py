@@ -49,8 +49,8 @@ CORRECTION = (
 )
 GO_ON = {
     "role": "user",
-    "content": f"{EVENT_MARK} connection_lost: your last message broke off, and the merchant has read as much as stands "
-    "above. Go on right behind it, as one message, in the same language: no new greeting, nothing a second time. If "
+    "content": f"{EVENT_MARK} connection_lost: your last message broke off; the merchant has read what stands above. "
+    "Go on right behind it, as one message, in the same language: no new greeting, nothing a second time. If "
     "nothing is missing, answer with a full stop. Do not mention this message.",
 }
 ROOM_FOR_THE_NOTE = 100

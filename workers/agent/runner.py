@@ -264,7 +264,7 @@ class TurnRunner:
         return utterance.take(verdicts, with_ungrounded=then == "said")
 
     def _say(
-        self, state: TurnState, step: int, utterance: Utterance, new: str, room: Room | None, before: Speech
+        self, state: TurnState, step: int, utterance: Utterance, new: str, room: Room | None, before: "Speech"
     ) -> None:
         """Commit and publish what comes next of a message that is not finished. Raises _Outdated if nothing of it was
         said yet, and the merchant has written again."""
@@ -296,7 +296,9 @@ class TurnRunner:
         """What an answer cost that broke off, or was broken off: nobody tells, so it is estimated."""
         settings = state.workflow.model
         written = prompt_size.size(utterance.said.removeprefix(utterance.begun)) // prompt_size.BYTES_PER_TOKEN
-        return Spent(settings.name or self._model.names[0], prompt_size.size(asked) // prompt_size.BYTES_PER_TOKEN, written)
+        return Spent(
+            settings.name or self._model.names[0], prompt_size.size(asked) // prompt_size.BYTES_PER_TOKEN, written
+        )
 
     def _call_model(
         self,
@@ -357,15 +359,15 @@ class TurnRunner:
                 self._transactions.spend(state, spent)
                 return self._without_words(state, step)
         claims: dict[str, Any] = {}
-        if utterance.said:
-            answer = replace(answer, text=self._rest(state, utterance, answer.text or ""))
+        if utterance.said or utterance.ungrounded:
+            answer = replace(answer, text=self._rest(state, utterance, answer.text or "") or None)
             claims = _claims(state, utterance)
         elif answer.text:
             then, words, ungrounded = self._checked(state, answer.text)
             claims = {CLAIMS: {"ungrounded": ungrounded, "then": then}} if ungrounded else {}
             if then == "withdrawn":
                 draft = {"role": "assistant", "content": answer.text, **claims}
-                self._transactions.add_step(state, NewStep(step, draft, spent), [], unless_newer=None)
+                self._transactions.add_step(state, NewStep(step, draft, spent), None, unless_newer=None)
                 return None
             answer = replace(answer, text=words or (None if answer.tool_calls else self._instead(state, answer.text)))
         said = Message(_message_id(state.claim, step), answer.text, utterance.said) if answer.text else None

@@ -99,14 +99,14 @@ class TurnState:
         return list(dict.fromkeys(types))
 
     def untold(self) -> dict[str, Any]:
-        """The results that CJ has not spoken about, by data type: those that came with or after its last words."""
+        """The results that CJ has not spoken about, by data type: those that came with or after its last message."""
         found: dict[str, Any] = {}
         for step in reversed(self.steps):
             for content in (result["content"] for result in step.tool_results or ()):
                 data_type = content.get("data_type")
                 if data_type in DATA_TYPES and (data_type not in found or not found[data_type]["success"]):
                     found[data_type] = content
-            if step.assistant.get("content") and not is_withdrawn(step):
+            if step.assistant.get("content") and not is_withdrawn(step) and not is_begun(step):
                 break
         return found
 

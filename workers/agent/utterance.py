@@ -16,9 +16,10 @@ from workers.agent.outgoing_text import legible
 CONTEXT = 4000
 """Characters of what came before that a sentence is judged with."""
 
-_NUMBER_ENDS = re.compile(r"\d\.[\"”“»’')\]]*\s*\Z")
+_NUMBER_ENDS = re.compile("\\d\\.[\"\u201d\u201c\u00bb\u2019')\\]]*\\s*\\Z")
 _WORD_FOLLOWS = re.compile(r"[\W_]*[^\W_]+[\W_]")
-_LETTER = re.compile(r"[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]")  # noqa: RUF001 - an address may be written so
+_LETTER = re.compile("[0-9A-Za-z\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
+"""Of what an address may consist."""
 _JAVASCRIPT = "j(?:[\t\n]*a(?:[\t\n]*v(?:[\t\n]*a(?:[\t\n]*s(?:[\t\n]*[cript])*)?)?)?)?"
 _OPEN = re.compile(
     r"\[[^\[\]]*\Z"  # what may become a link: its text, and its address

@@ -95,9 +95,9 @@ class EvaluatedModel(ScriptedModel):
         stages = _stages(question.told.facts)
         offered = {tool["function"]["name"] for tool in body.get("tools") or ()}
         if not is_correction and rounds < len(stages) and all(offered >= call.keys() for call in stages[rounds]):
-            return completion(wire_message(ModelAnswer(call=stages[rounds]), rounds), body.get("model"))
+            return completion(wire_message(ModelAnswer(call=stages[rounds]), rounds), body)
         words = question.told if question.insists or not is_correction else question.truth
-        return completion(wire_message(ModelAnswer(say=words.text), rounds), body.get("model"))
+        return completion(wire_message(ModelAnswer(say=words.text), rounds), body)
 
     def _asked(self, messages: Sequence[Message]) -> tuple[Question, Sequence[Message]]:
         """The question that is to be answered, and the messages after it."""

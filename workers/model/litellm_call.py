@@ -58,7 +58,7 @@ WARM_UP_SECONDS = 30.0
 #: After the last piece of a stream: as long as its end may take, so that the connection can be used again (seconds).
 END_SECONDS = 0.1
 #: With at least one of these in the last so many characters a sentence may have ended.
-_MAY_END = re.compile(r"[.!?…。！？\n]")
+_MAY_END = re.compile("[.!?\u2026\u3002\uff01\uff1f\n]")
 _LOOK_BACK = 12
 
 _AS_A_STREAM = {"stream": True, "stream_options": {"include_usage": True}}
@@ -425,9 +425,7 @@ def _replace(response: Any, body: dict[str, Any]) -> None:
     response._content = content  # there is no public way to replace what was read
 
 
-def _complete(
-    name: str, request: Request, options: Mapping[str, Any], seconds: float, extra: Mapping[str, Any]
-) -> Any:
+def _complete(name: str, request: Request, options: Mapping[str, Any], seconds: float, extra: Mapping[str, Any]) -> Any:
     return _litellm().completion(
         model=name,
         messages=_habits.messages(name, request.messages),

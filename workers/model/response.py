@@ -190,7 +190,9 @@ def _raw_calls(message: Any) -> list[_RawCall]:
     found = []
     for raw in field_of(message, "tool_calls") or ():
         function = field_of(raw, "function")
-        extras = {key: field_of(raw, key) for key in ("provider_specific_fields", "extra_content") if field_of(raw, key)}
+        extras = {
+            key: field_of(raw, key) for key in ("provider_specific_fields", "extra_content") if field_of(raw, key)
+        }
         if (signed := _SIGNED_ID.fullmatch(str(field_of(raw, "id")))) is not None:
             extras.setdefault("provider_specific_fields", {"thought_signature": signed["signature"]})
         found.append(_RawCall(field_of(function, "name"), field_of(function, "arguments"), field_of(raw, "id"), extras))

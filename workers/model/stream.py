@@ -132,13 +132,17 @@ def _merge(known: list[Any], pieces: list[Any]) -> None:
     """Details of reasoning (https://openrouter.ai/docs/use-cases/reasoning-tokens) come in pieces of the same index."""
     for piece in pieces:
         last = known[-1] if known else None
-        same = isinstance(piece, dict) and isinstance(last, dict) and piece.get("index") is not None
-        if same and [piece[key] for key in ("type", "index")] == [last.get(key) for key in ("type", "index")]:
-            for name, value in piece.items():
-                is_text = name in ("text", "summary", "data") and isinstance(last.get(name), str)
-                last[name] = last[name] + value if is_text and value else value if value is not None else last.get(name)
-        else:
+        if not isinstance(piece, dict) or not isinstance(last, dict) or not _goes_on(last, piece):
             known.append(dict(piece) if isinstance(piece, dict) else piece)
+            continue
+        for name, value in piece.items():
+            is_text = name in ("text", "summary", "data") and isinstance(value, str) and isinstance(last.get(name), str)
+            if value is not None:
+                last[name] = last[name] + value if is_text else value
+
+
+def _goes_on(last: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
+    return piece.get("index") is not None and all(piece.get(key) == last.get(key) for key in ("type", "index"))
 
 
 def as_stream(completion: Mapping[str, Any]) -> bytes:
