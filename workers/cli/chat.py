@@ -112,7 +112,7 @@ class Gateway:
             return
         if reply.text is not None:
             failed = [_note(event) for event in reply.data if event["type"] == "RUN_ERROR"]
-            self._print(" ".join([plain(f"CJ: {reply.text}"), *(f"({note})" for note in failed)]))
+            self._print(" ".join([_words(reply), *(f"({note})" for note in failed)]))
         with self._changed:
             self._heard_at = time.monotonic()
             if reply.final and reply.causationid:
@@ -176,8 +176,12 @@ def line(reply: "Reply") -> str:
 
 def said(reply: "Reply") -> str:
     """What a reply says, in one line, or one paragraph for each message."""
-    parts = [] if reply.text is None else [plain(f"CJ: {reply.text}")]
+    parts = [] if reply.text is None else [_words(reply)]
     return " ".join([*parts, *(f"({note})" for note in map(_note, reply.data) if note)])
+
+
+def _words(reply: "Reply") -> str:
+    return plain(f"    {(reply.text or '').strip()}" if reply.continues else f"CJ: {reply.text}")
 
 
 def _note(event: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from events.publisher import Publisher
-from events.reply import Reply
+from events.reply import Reply, texts
 from shopify.development_store.tokens import token_for
 from storage import conversations, merchants
 from workers.evaluate.grading import is_right, sentences
@@ -253,7 +253,7 @@ class Dialogue:
         return True
 
     def _answer(self, question: Question, replies: Sequence[Reply], seconds: float) -> ShownAnswer:
-        said = " ".join(reply.text for reply in replies if reply.text is not None)
+        said = " ".join(texts(replies))
         if not any(reply.final for reply in replies):
             return ShownAnswer(question, said, seconds, "none")
         then = [row[0] for row in self._stack.rows(_CLAIMS, conversation=replies[0].subject)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -205,8 +206,14 @@ class _Heard:
         self.passed_on |= self._hear(words)
 
 
+_SENTENCE_ENDS = re.compile(r"[.!?]\s+\S{1,3}\s?")
+
+
 def _of_demo(request: Request) -> Answer | FailedCall:
     message = demo.wire_message(demo.reply_to(request.messages, bool(request.tools)))
+    if request.hear is not None and (text := message["content"]):
+        for found in _SENTENCE_ENDS.finditer(text):
+            request.hear(text[: found.end()])
     answer = read_answer({"choices": [{"message": message}]}, DEMO, request.messages, request.tools or ())
     return answer if isinstance(answer, Answer) else FailedCall(DEMO, answer)
 
