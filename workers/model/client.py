@@ -89,8 +89,9 @@ class Model:
 
         `names` replaces the configured models for this call. `hear` is called with all words so far while they come,
         and says whether any of them have been passed on: then no other answer can begin in their place, and a failure
-        ends the call. What one model refuses or leaves unanswered is taken to
-        the next. Raises ModelRefused for a request that would fail again, ModelSilent if all answers were empty,
+        ends the call. What one model refuses or leaves unanswered is taken to the next.
+
+        Raises ModelRefused for a request that would fail again, ModelSilent if all answers were empty,
         ModelUnavailable for everything else.
         """
         options = {"temperature": temperature, "max_tokens": max_output_tokens}
