@@ -15,13 +15,13 @@ TEXTS = [
     "It comes to $1,224.60. That is 3.5 % more than in Nov. 2025, e.g. by Dr. Miller. Fine!",
     "Am 5. Januar kamen 12. Am 6. kamen 3. Das sind z. B. 2 mehr, d. h. gut. Bzw. fast 1.234,50 €. Schön!",
     "Three things:\n1. Socks, 12 units.\n2. Sporks.\n\n- a list\n- and more\nThat is all.",
-    "Great! 🎉 You sold “Merino Socks”. (Really!) He said: \"Wow.\" Then… Nothing. Ok?! Yes.",
-    "**Bold. And on.** _Then_ this. `a. B` too. See #1120. No. 5 is out. That’s it.",
+    'Great! 🎉 You sold “Merino Socks”. (Really!) He said: "Wow." Then… Nothing. Ok?! Yes.',
+    "**Bold. And on.** _Then_ this. `a. B` too. See #1120. No. 5 is out. That is it.",
     "我们有67位客户。8个订单在等待。好吗?Yes. 売れました。",
     "Look at [this. And that](https://evil.test/x). Then [1] and [a] (b). Then on.",
     "Is 3 < 4? Yes. And a<b? Yes. Then <b>bold. Text</b> here. Go on. More.",
     "Tom &amp; Jerry. &lt;b&gt;Hi. There&lt;/b&gt; you go. AT&T is fine. R&D too.",
-    "See javascript\n: alert(1). Or java\nscript:alert(1) it. Then on. Visit acme.shop。Next one. evil。com/path is. Ok.",
+    "See javascript\n: alert(1). Or java\nscript:alert(1) it. On. Visit acme.shop。Next one. evil。com/path is. Ok.",
     "https://evil.test/a.b?c=d. Then www.evil.example/sale. Mail a@b.example. Done.",
     "A link ](http://evil.test/a). And [x]: http://evil.test. And ![img. Alt](http://evil.test/p.png) it. End.",
     "Hidden \u200bcharacters. \u202eHere. \u200b. And\u2028here. End.",
@@ -87,7 +87,7 @@ def test_the_parts_are_the_same_plain_text_as_the_whole(text: str) -> None:
 
 
 def test_the_same_of_texts_of_such_pieces() -> None:
-    chance = random.Random(17)  # noqa: S311 - no secret
+    chance = random.Random(17)
     words = [piece for text in TEXTS for piece in text.split(" ")]
     for _ in range(100):
         text = " ".join(chance.choices(words, k=14)).strip()
