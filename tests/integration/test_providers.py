@@ -139,7 +139,7 @@ def test_a_stream_becomes_the_answer_that_would_have_come_whole(provider: str, m
     recorded = STREAMS[provider]
     text, heard = sse(recorded), []
     ends = [at for at, letter in enumerate(text) if letter == "\n"]
-    cuts = [None, *range(0, len(text), max(len(text) // 25, 1)), *ends]
+    cuts = [None, *range(0, len(text), len(text) // 6), *ends[1::6], ends[-3]]
     stream = {"Content-Type": "text/event-stream"}
     answers = iter([Recorded(text[:cut], headers=stream) for cut in cuts])
     with OpenAIServer(lambda _: next(answers)) as server:
@@ -157,4 +157,4 @@ def test_a_stream_becomes_the_answer_that_would_have_come_whole(provider: str, m
         same = isinstance(answer, Answer) and (answer.text, len(answer.tool_calls)) == (whole.text, recorded["calls"])
         assert same or isinstance(answer, FailedCall), answer
     failed = sum(isinstance(answer, FailedCall) for answer in found)
-    assert failed > len(cuts) * 0.7
+    assert failed > len(cuts) * 0.6

@@ -47,7 +47,7 @@ from workers.model.demo import DEMO
 from workers.model.errors import Cause, FailedCall, GivenUp, classify
 from workers.model.habits import Habits
 from workers.model.response import Answer, as_completion, read_answer, repaired, words_so_far
-from workers.model.stream import Assembly, as_stream
+from workers.model.stream import END, LONGEST_END, Assembly, as_stream
 
 #: Less time than this is not worth another attempt (seconds).
 LEAST_SECONDS = 1.0
@@ -137,9 +137,9 @@ def _attempt(
     options = _habits.options(name, request.sent_options)
 
     def complete() -> Any:
-        with within(seconds), _streaming("stream" in options):
+        with within(seconds), _streaming("stream" in options) as stream:
             answer = _complete(name, request, options, seconds, credentials)
-            return words.assembled(answer) if hasattr(answer, "completion_stream") else answer
+            return words.assembled(answer, stream) if hasattr(answer, "completion_stream") else answer
 
     waited = _on_a_thread(complete)
     waited.add_done_callback(lambda _: words.heard.put(None))
@@ -174,14 +174,14 @@ class _Words:
         self._assembly = Assembly()
         self._told = 0
 
-    def assembled(self, stream: Any) -> dict[str, Any]:
+    def assembled(self, answer: Any, stream: _Stream | None) -> dict[str, Any]:
         """The stream as an answer that came whole. Raises StreamCut, and what reading it raises."""
-        pieces = stream.completion_stream or stream.fetch_sync_stream()
+        pieces = answer.completion_stream or answer.fetch_sync_stream()
         with before_reads(self._hand_over):
             for piece in pieces:
                 self._assembly.add(piece)
         found = self._assembly.completion()
-        if found is None:
+        if found is None or (stream is not None and not stream.has_ended):
             raise StreamCut
         return repaired(found)  # type: ignore[no-any-return]
 
@@ -357,16 +357,24 @@ class _NoLogging:
         """Drop it."""
 
 
-_wants_stream: contextvars.ContextVar[bool] = contextvars.ContextVar("wants_stream", default=False)
+@dataclass
+class _Stream:
+    """A stream that was asked for."""
+
+    has_ended: bool = False
+    """Whether the bytes that end it have come."""
+
+
+_stream: contextvars.ContextVar[_Stream | None] = contextvars.ContextVar("stream", default=None)
 
 
 @contextmanager
-def _streaming(wanted: bool) -> Iterator[None]:
-    before = _wants_stream.set(wanted)
+def _streaming(wanted: bool) -> Iterator[_Stream | None]:
+    before = _stream.set(_Stream() if wanted else None)
     try:
-        yield
+        yield _stream.get()
     finally:
-        _wants_stream.reset(before)
+        _stream.reset(before)
 
 
 class _ReadToTheEnd(httpx.SyncByteStream):
@@ -375,11 +383,20 @@ class _ReadToTheEnd(httpx.SyncByteStream):
     OpenAI's client closes a response when the last event has come, and what ends the body follows behind.
     """
 
-    def __init__(self, body: httpx.SyncByteStream) -> None:
-        self._body, self._parts = body, iter(body)
+    def __init__(self, body: httpx.SyncByteStream, stream: _Stream) -> None:
+        self._body, self._stream = body, stream
+        self._parts = self._read()
 
     def __iter__(self) -> Iterator[bytes]:
         return self._parts
+
+    def _read(self) -> Iterator[bytes]:
+        last = b""
+        for part in self._body:
+            if not self._stream.has_ended:
+                last = last[-LONGEST_END:] + part
+                self._stream.has_ended = END.search(last) is not None
+            yield part
 
     def close(self) -> None:
         with suppress(Exception), within(END_SECONDS):
@@ -393,8 +410,10 @@ def _repair(response: Any) -> None:
     what the model wrote becomes what the model wrote. One that came whole instead of as a stream becomes a stream.
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if _wants_stream.get() and response.status_code == 200 and kind not in ("application/json", "text/html"):
-        response.stream = _ReadToTheEnd(response.stream)
+    stream = _stream.get()
+    if stream is not None and response.status_code == 200 and kind not in ("application/json", "text/html"):
+        response.stream = _ReadToTheEnd(response.stream, stream)
+        stream.has_ended = response.headers.get("content-encoding", "identity") != "identity"  # not to be seen
         return
     response.read()
     if response.status_code != 200:
@@ -403,7 +422,8 @@ def _repair(response: Any) -> None:
             response.status_code = 200
             _replace(response, repaired(written))
         return
-    if _wants_stream.get() and response.content.lstrip().startswith((b"data:", b"event:")):
+    if stream is not None and response.content.lstrip().startswith((b"data:", b"event:")):
+        stream.has_ended = END.search(response.content) is not None
         return
     try:
         body = json.loads(response.content)
@@ -420,8 +440,12 @@ def _repair(response: Any) -> None:
 
 
 def _replace(response: Any, body: dict[str, Any]) -> None:
-    is_stream = _wants_stream.get() and body.get("choices")
-    content = as_stream(body) if is_stream else json.dumps(body).encode()
+    stream = _stream.get()
+    if stream is not None and body.get("choices"):
+        stream.has_ended = True
+        content = as_stream(body)
+    else:
+        content = json.dumps(body).encode()
     response._content = content  # there is no public way to replace what was read
 
 

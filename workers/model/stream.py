@@ -2,7 +2,7 @@
 
 litellm's own assembly takes a stream that broke off for a complete one, and drops calls without an id
 (https://github.com/BerriAI/litellm/issues/40260). So what its providers' parsers yield is put together here, into the
-form of an answer that came whole, and an answer is complete only if its end came.
+form of an answer that came whole, and an answer is complete only if its end came (`END`).
 
 Providers differ: calls are numbered, or all have number 0 and ids of their own, or no id at all; arguments come in
 pieces, or as an object; reasoning has three names, and signatures come last; counts of tokens come with the first, the
@@ -10,10 +10,17 @@ last, or every piece.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from workers.model.response import field_of, text_of
+
+END = re.compile(
+    rb"\"(?:finish_?reason|stop_?reason)\"\s*:\s*\"|\"done\"\s*:\s*true|data:\s*\[DONE\]|message_stop", re.IGNORECASE
+)
+"""In the bytes of a stream of any provider: it has come to its end. litellm's parser of Gemini ends every piece."""
+LONGEST_END = 40
 
 
 class Assembly:
@@ -42,7 +49,8 @@ class Assembly:
             call, ended = chunk.get("tool_use"), chunk.get("finish_reason")
             delta = {"content": chunk.get("text"), "tool_calls": [call] if call else None}
             delta["provider_specific_fields"] = chunk.get("provider_specific_fields")
-            choice: Any = {"delta": delta, "finish_reason": ended if chunk["is_finished"] else None}
+            finish = self._finish or (ended if chunk["is_finished"] else None)  # [DONE] is a "stop", too
+            choice: Any = {"delta": delta, "finish_reason": finish}
         else:
             choices = field_of(chunk, "choices")
             choice = choices[0] if choices else None
@@ -50,7 +58,7 @@ class Assembly:
         if choice is None:
             return
         self._take(field_of(choice, "delta") or field_of(choice, "message"))
-        self._finish = self._finish or field_of(choice, "finish_reason") or None
+        self._finish = field_of(choice, "finish_reason") or self._finish
 
     def completion(self) -> dict[str, Any] | None:
         """The answer as a chat completion; None if it broke off."""
