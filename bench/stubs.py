@@ -11,6 +11,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,17 +26,24 @@ from shopify.transport import http_client
 from workers.model.local_server import pieces
 
 SAMPLE = "sample.myshopify.com"
-SCRIPT: tuple[tuple[str | None, str | None], ...] = (
-    (None, "counts"),
-    ("You have 7 customers in your store, and 7 orders in the last 60 days.", "recent_orders"),
-    ("Your latest 5 orders come to $412.00, 2 of them from customers who ordered more than once.", "overview"),
-    ("Best stocked is “Titanium Spork”, with 232 units. Shall we connect your support system next?", None),
-)
-"""What the model says and asks for, after so many tool results."""
+FETCHED = ("counts", "recent_orders", "overview")
+"""What the model asks for, one after the other."""
 
 _RESULT = re.compile(rb'"role": ?"tool"')
 _STREAM = re.compile(rb'"stream": ?true')
 _OPERATION = re.compile(rb"query (\w+)")
+
+
+def _words(data: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What the model says about each: true, else it would be told to correct it."""
+    counts, orders = data["counts"], data["recent_orders"]["orders"]
+    latest, before = ((order["name"], order["total"]["amount"]) for order in orders[:2])
+    best = data["overview"]["best_stocked_products"][0]
+    return (
+        f"You have {counts['customers']} customers in your store, and {counts['orders']} orders in the last 60 days.",
+        f"Your latest order, {latest[0]}, came to ${latest[1]}, and the one before it, {before[0]}, to ${before[1]}.",
+        f"Best stocked is “{best['title']}”, with {best['inventory']} units. Shall we connect your support next?",
+    )
 
 
 def _answer(said: str | None, data_type: str | None) -> bytes:
@@ -68,8 +76,8 @@ class Stubs:
 
     def __init__(self) -> None:
         self.first: dict[str, float] = {}
-        self._model = [_answer(*said) for said in SCRIPT]
-        self._streamed = [_streamed(*said) for said in SCRIPT]
+        self._model: list[bytes] = []
+        self._streamed: list[bytes] = []
         self._store: dict[bytes, bytes] = {}
 
     def prime(self) -> None:
@@ -80,9 +88,14 @@ class Stubs:
             store.register(SAMPLE, "tiny", token_for(SAMPLE))
             token = SecretStr(token_for(SAMPLE))
             client = ShopifyClient(SAMPLE, token, http=recording, admin_url=store.admin_url)
-            for data_type in DATA_TYPES:
-                shopify_data.fetch(client, data_type, scopes=None, now=datetime.now(UTC))
+            found = {
+                data_type: shopify_data.fetch(client, data_type, scopes=None, now=datetime.now(UTC)).data
+                for data_type in DATA_TYPES
+            }
             store.stop()
+        script = list(zip((None, *_words(found)), (*FETCHED, None), strict=True))
+        self._model = [_answer(*said) for said in script]
+        self._streamed = [_streamed(*said) for said in script]
 
     def _keep(self, response: httpx.Response) -> None:
         operation = _OPERATION.search(response.request.content)

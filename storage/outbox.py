@@ -15,6 +15,7 @@ from storage import agui, sql, turns
 from storage.agui import Events
 from storage.database import Session
 from storage.sql import dump, storable
+from storage.turns import AbsorbedTurn, Claim, Held
 
 #: Seconds without an ack until a reply is published again: after the first publish, the second, …; then the last one.
 #: The index `replies_due` has as many steps.
@@ -75,13 +76,40 @@ class _Origin:
 def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[OutgoingReply]:
     """Add replies to a turn, in order; one whose key the turn already has is returned as it was committed.
 
-    Sequences run from 000001 without gaps. The caller holds the turn (`turns.fence`, or `turns.expire` ended it).
+    Sequences run from 000001 without gaps. The caller has locked the turn, or ended it (`turns.expire`).
     """
     if not replies:
         return []
     last, now, *origin = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
     sent_by = _Origin(f"turn_{turn_id}", *origin)
-    known = _known(session, turn_id, replies) if last else {}
+    return _append(session, turn_id, sent_by, replies, last, now, maybe_known=bool(last))
+
+
+def append_held(
+    session: Session, claim: Claim, held: Held, replies: Sequence[NewReply], *, maybe_known: bool
+) -> list[OutgoingReply]:
+    """As `append`, for who holds the turn. Unless they are `maybe_known`, the turn has none of these replies yet."""
+    if not replies:
+        return []
+    whose = (claim.conversation_id, claim.merchant_id, claim.event_id, claim.traceparent, claim.correlation_id)
+    sent_by = _Origin(claim.run_id, claim.seq, *whose)
+    last = held.last_sequence
+    appended = _append(session, claim.turn_id, sent_by, replies, last, held.now, maybe_known=maybe_known)
+    held.last_sequence = max(last, *(int(reply.body["sequence"]) for reply in appended))
+    return appended
+
+
+def _append(
+    session: Session,
+    turn_id: int,
+    sent_by: _Origin,
+    replies: Sequence[NewReply],
+    last: int,
+    now: datetime,
+    *,
+    maybe_known: bool,
+) -> list[OutgoingReply]:
+    known = _known(session, turn_id, replies) if maybe_known else {}
     new: list[tuple[int, NewReply, OutgoingReply]] = []
     for reply in replies:
         if reply.key in known:
@@ -116,11 +144,10 @@ def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: s
     return [OutgoingReply(body["id"], body)] if is_new else []
 
 
-def tell_absorbed(session: Session, turn_id: int) -> list[OutgoingReply]:
+def tell_absorbed(session: Session, claim: Claim, held: Held, absorbed: Sequence[AbsorbedTurn]) -> list[OutgoingReply]:
     """Say at once which later messages this turn answers, too."""
-    absorbed = turns.absorbed_by(session, turn_id)
     told = [NewReply(f"absorbed:{item.turn_id}", agui.message_absorbed(item.event_id)) for item in absorbed]
-    return append(session, turn_id, told)
+    return append_held(session, claim, held, told, maybe_known=True)
 
 
 def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[OutgoingReply]:

@@ -8,6 +8,7 @@ A model or a shop may send what jsonb refuses: NUL, lone surrogates, NaN
 they are replaced where a value is stored: here, and nowhere else.
 """
 
+import contextlib
 import json
 import math
 import re
@@ -21,6 +22,9 @@ HEADING = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
 COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
+#: In JSON text, where NUL is written as an escape.
+MAYBE_UNSTORABLE = re.compile("[\ud800-\udfff]|u0000")
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def load(name: str) -> Mapping[str, TextClause]:
@@ -60,4 +64,8 @@ def storable(value: Any) -> Any:
 
 def dump(value: Any) -> str:
     """`value` as text for a jsonb column."""
-    return json.dumps(storable(value), ensure_ascii=False, separators=(",", ":"))
+    with contextlib.suppress(ValueError, TypeError):  # NaN, or what `storable` names
+        dumped = _encode(value)
+        if not MAYBE_UNSTORABLE.search(dumped):
+            return dumped
+    return _encode(storable(value))

@@ -135,10 +135,26 @@ class Claim:
     """Most bytes of a prompt, since a model found a longer one too long."""
     told_of_outage: bool | None = None
     """Whether it waited for a model until now, and the merchant knows."""
+    correlation_id: str | None = None
+    last_sequence: int = 0
+    """Of its replies, when it was claimed."""
 
     @property
     def run_id(self) -> str:
         return f"turn_{self.turn_id}"
+
+
+@dataclass
+class Held:
+    """A turn that is locked, and its conversation with it, until the end of the transaction."""
+
+    last_sequence: int
+    """Of its replies."""
+    last_turn: int
+    """Of the conversation: nobody can add a later one meanwhile."""
+    now: datetime
+    is_read: bool = False
+    """Whether the turns up to the last one were looked at for messages that this turn can answer, too."""
 
 
 @dataclass(frozen=True)
@@ -320,9 +336,12 @@ def claim(
     return None if seconds is None else NotDue(float(seconds))
 
 
-def fence(session: Session, claim: Claim) -> None:
-    """Lock the turn until the end of the transaction. Raises LostTurn if another attempt holds it."""
-    _write(session, claim, "fence")
+def hold(session: Session, claim: Claim) -> Held:
+    """Lock the turn and its conversation until the end of the transaction. Raises LostTurn if the claim is outdated."""
+    row = session.execute(SQL["hold"], {"turn_id": claim.turn_id, "attempt": claim.attempt}).one_or_none()
+    if row is None:
+        raise LostTurn(claim.turn_id, claim.attempt)
+    return Held(*row)
 
 
 def set_workflow(session: Session, claim: Claim, name: str, hash: str) -> None:
@@ -427,21 +446,17 @@ def first_open(session: Session, conversation_id: str) -> int | None:
 
 
 def count_call(session: Session, claim: Claim, *, prompt_limit: int | None, tokens_per_day: int = 0) -> bool:
-    """Note that a model is about to be asked, and how long its prompt may be. Raises LostTurn.
+    """Note that a model is about to be asked, and how long its prompt may be. The caller holds the turn.
 
     False, and nothing noted, if the merchant has used as many tokens today as `tokens_per_day`; 0 is no limit.
     """
     held = {"turn_id": claim.turn_id, "attempt": claim.attempt}
     values = {"prompt_limit": prompt_limit, "tokens_per_day": tokens_per_day}
-    if session.execute(SQL["count_call"], {**held, **values}).first() is not None:
-        return True
-    fence(session, claim)
-    return False
+    return session.execute(SQL["count_call"], {**held, **values}).first() is not None
 
 
 def newer_waiting(session: Session, claim: Claim, room: Room) -> bool:
-    """Whether the merchant has written again, and there is room for it; none can arrive before the transaction ends."""
-    session.execute(SQL["lock_conversation"], {"conversation_id": claim.conversation_id})
+    """Whether the merchant has written again, and there is room for it. The caller holds the turn."""
     values = {"conversation_id": claim.conversation_id, "seq": claim.seq}
     return bool(session.execute(SQL["newer_waiting"], {**values, **vars(room)}).scalar())
 
@@ -449,10 +464,8 @@ def newer_waiting(session: Session, claim: Claim, room: Room) -> bool:
 def absorb(session: Session, claim: Claim, room: Room, *, at_step: int) -> list[AbsorbedTurn]:
     """Take the merchant's later messages into this turn, to be answered from its step `at_step` on: what has `room`.
 
-    Their turns become done; the caller adds their first and last replies. Raises LostTurn.
+    Their turns become done. The caller holds the turn, and adds their first and last replies.
     """
-    fence(session, claim)
-    session.execute(SQL["lock_conversation"], {"conversation_id": claim.conversation_id})
     values = {"conversation_id": claim.conversation_id, "seq": claim.seq, "turn_id": claim.turn_id}
     taken = set(session.execute(SQL["absorb"], {**values, **vars(room), "at_step": at_step}).scalars())
     return [item for item in absorbed_by(session, claim.turn_id) if item.turn_id in taken] if taken else []

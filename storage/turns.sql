@@ -79,7 +79,7 @@ WITH claimed AS (
 )
 SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.failures, c.workflow, c.workflow_hash,
        c.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
-       c.started_at, c.model_calls, c.prompt_limit, c.waits_for = 'model' AS told_of_outage, clock_timestamp() AS now,
+       e.correlation_id, c.last_sequence, c.started_at, c.model_calls, c.prompt_limit, c.waits_for = 'model' AS told_of_outage, clock_timestamp() AS now,
        CAST(extract(epoch FROM clock_timestamp() - c.run_after) AS float) AS waited_seconds
 FROM claimed c JOIN events e ON e.key = c.event_key
 
@@ -94,8 +94,14 @@ FROM turns t WHERE t.status = 'done' AND t.waits_for = 'data'
 SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
 WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after > clock_timestamp() AND {first_in_conversation}
 
--- name: fence
-SELECT 1 FROM turns WHERE {held} FOR NO KEY UPDATE
+-- name: hold
+-- The turn first, then its conversation. `last_turn` is read when the lock is there, not when the statement began: a row
+-- that somebody changed meanwhile is read again, so who has written a message by then is seen, and nobody can after it.
+WITH held AS MATERIALIZED (
+    SELECT conversation_id, last_sequence FROM turns WHERE {held} FOR NO KEY UPDATE
+)
+SELECT h.last_sequence, c.last_turn, clock_timestamp() AS now
+FROM held h JOIN conversations c ON c.id = h.conversation_id FOR NO KEY UPDATE OF c
 
 -- name: extend_many
 UPDATE turns t SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
@@ -244,8 +250,7 @@ WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'done' AND waits_for IS NOT
 UPDATE turns SET waits_for = NULL WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
 
 -- name: add_step
--- No row: the turn is lost. A row of nulls: the step was there before. One of which only the beginning was said (_begun)
--- goes on.
+-- No row: the turn is lost. A row of nulls: the step was there before. One of which only the beginning was said goes on.
 WITH {holding}, written AS (
     INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens)
     SELECT id, :step, CAST(:assistant AS jsonb), :model, CAST(:input_tokens AS integer),
@@ -254,7 +259,7 @@ WITH {holding}, written AS (
     ON CONFLICT (turn_id, step) DO UPDATE SET
         assistant = excluded.assistant, model = excluded.model, input_tokens = excluded.input_tokens,
         output_tokens = excluded.output_tokens, created_at = excluded.created_at
-    WHERE jsonb_exists(steps.assistant, '_begun')
+    WHERE jsonb_exists(steps.assistant, '_unfinished')
     RETURNING step, assistant, tool_results, created_at
 )
 SELECT w.step, w.assistant, w.tool_results, w.created_at FROM held LEFT JOIN written w ON true
@@ -280,9 +285,6 @@ WHERE turn_id = :turn_id AND model IS NOT NULL GROUP BY model ORDER BY model
 -- name: first_open
 SELECT t.id FROM turns t WHERE t.conversation_id = :conversation_id AND t.status = 'queued' AND {first_in_conversation}
 FOR NO KEY UPDATE SKIP LOCKED
-
--- name: lock_conversation
-SELECT 1 FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE
 
 -- fragment: newer
 -- The merchant's messages that follow with nothing else in between, so absorbing never changes the order; as many as

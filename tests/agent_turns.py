@@ -13,12 +13,11 @@ from sqlalchemy import text
 
 from storage.database import Database
 from storage.outbox import OutgoingReply
-from storage.turns import Claim, NotDue
+from storage.turns import Claim
 from tests import rows
 from workers.agent.cost_limits import CostLimits
 from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
-from workers.agent.state import TurnState
 from workers.agent.tools import Tools
 from workers.agent.transactions import TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
@@ -56,7 +55,7 @@ class AgentWorker:
         self.ran: list[ToolCall] = []
         self.model = Model(names, clock=self.clock, sleep=self.advance)
         self.runner = TurnRunner(
-            transactions=_Transactions(self, workflows),
+            transactions=TurnTransactions(database, workflows, lease_seconds=LEASE_SECONDS, owner="test"),
             model=self.model,
             tools=cast(Tools, self),
             reply_publisher=cast(ReplyPublisher, self),
@@ -138,20 +137,6 @@ class AgentWorker:
                 id=turn_id,
             )
         ]
-
-
-class _Transactions(TurnTransactions):
-    """The time since a turn was loaded is the worker's clock's."""
-
-    def __init__(self, worker: AgentWorker, workflows: WorkflowSet) -> None:
-        super().__init__(worker.database, workflows, lease_seconds=LEASE_SECONDS, owner="test")
-        self._worker = worker
-
-    def open(self, turn_id: int) -> tuple[TurnState, list[OutgoingReply]] | NotDue | None:
-        opened = super().open(turn_id)
-        if isinstance(opened, tuple):
-            opened[0].loaded_at = self._worker.clock()
-        return opened
 
 
 def counts(call: ToolCall) -> Result:

@@ -32,7 +32,7 @@ from storage.outbox import OutgoingReply
 from tests import rows
 from workers.agent.cost_limits import CostLimits
 from workers.agent.state import TurnState
-from workers.agent.transactions import Message, NewStep, TurnTransactions
+from workers.agent.transactions import Message, NewStep, NextCall, TurnTransactions
 from workers.delivery.sweeper import Duties
 from workers.settings import Settings
 from workers.workflow.handler import handle
@@ -152,7 +152,14 @@ class System(RuleBasedStateMachine):
         if states:
             state = pick(states, which)
             step = self.next_step(state, talks=True, unless_newer=False)
-            self.fenced(state, lambda: [step(), step()][-1])
+            heard = state.last_sequence
+
+            def twice() -> object:
+                step()
+                state.last_sequence = heard
+                return step()
+
+            self.fenced(state, twice)
 
     @precondition(lambda self: self.held)
     @rule(which=INDEX, is_told=st.booleans())
@@ -248,7 +255,7 @@ class System(RuleBasedStateMachine):
     def take_in(self, state: TurnState) -> bool:
         """Ask a model, as far as the rows know; whether the merchant wrote again."""
         before = len(state.absorbed)
-        self.transactions(state).begin_call(state, len(state.steps), NO_LIMITS, rows.ROOM)
+        self.transactions(state).begin_call(state, NextCall(len(state.steps), NO_LIMITS, rows.ROOM))
         return len(state.absorbed) > before
 
     def next_step(

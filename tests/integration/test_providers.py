@@ -137,7 +137,8 @@ def sse(recorded: dict[str, Any]) -> str:
 def test_a_stream_becomes_the_answer_that_would_have_come_whole(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And wherever it breaks off, it is no answer: or it is the same one, if only what follows its end is missing."""
     recorded = STREAMS[provider]
-    text, heard = sse(recorded), []
+    text = sse(recorded)
+    heard: list[str] = []
     ends = [at for at, letter in enumerate(text) if letter == "\n"]
     cuts = [None, *range(0, len(text), len(text) // 6), *ends[1::6], ends[-3]]
     stream = {"Content-Type": "text/event-stream"}

@@ -106,7 +106,7 @@ def test_workers_that_oversleep_their_lease_say_nothing_twice(database: Database
 
     def say(claimed: Claim, key: str) -> None:
         with database.transaction() as session:
-            turns.fence(session, claimed)
+            turns.hold(session, claimed)
             outbox.append(session, claimed.turn_id, [NewReply(key, [{"attempt": claimed.attempt}])])
             if key == "end":
                 turns.finish(session, claimed)
@@ -214,6 +214,7 @@ def test_a_message_is_taken_in_or_waits_but_is_never_lost(database: Database) ->
         step = 0
         while len(taken) < 30 and step < 10_000:
             with database.transaction() as session:
+                turns.hold(session, claimed)
                 taken.extend(item.seq for item in turns.absorb(session, claimed, rows.ROOM, at_step=step))
             step += 1
 
@@ -249,10 +250,31 @@ def test_a_lock_that_is_held_too_long_is_reported_not_waited_for(database: Datab
     claimed = claim(database, turn_id)
     began = time.monotonic()
     with database.transaction() as hanging:
-        turns.fence(hanging, claimed)
+        turns.hold(hanging, claimed)
         with pytest.raises(StorageUnavailable, match="LockNotAvailable"), database.transaction() as session:
-            turns.fence(session, claimed)
+            turns.hold(session, claimed)
     assert time.monotonic() - began < 4
+
+
+def test_whoever_holds_a_turn_sees_the_message_that_was_being_written_meanwhile(database: Database) -> None:
+    """Else an answer would leave as if the merchant had not written again."""
+    claimed = claim(database, queue(database))
+    key = store_event(database, new_event(merchant_id="m1", conversation_id="c1"))
+    identity = {"conversation_id": "c1", "merchant_id": "m1", "event_key": key}
+    seen: list[int] = []
+
+    def hold() -> None:
+        with database.transaction() as session:
+            seen.append(turns.hold(session, claimed).last_turn)
+
+    holding = threading.Thread(target=hold)
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.transaction() as session:
+        turns.queue_turn(session, **identity, action=0, input=TurnInput("merchant", "and this"))  # type: ignore[arg-type]
+        holding.start()
+        wait_until(lambda: query(database, waits) == [(1,)])
+    holding.join(LIMIT_SECONDS)
+    assert seen == [2]
 
 
 @pytest.fixture(scope="module")

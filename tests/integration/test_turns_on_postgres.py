@@ -171,11 +171,10 @@ def test_a_merchant_has_two_running_turns_at_most(database: Database) -> None:
 
 def writes() -> dict[str, Callable[..., object]]:
     return {
-        "fence": lambda session, claimed: turns.fence(session, claimed),
+        "hold": lambda session, claimed: turns.hold(session, claimed),
         "set_workflow": lambda session, claimed: turns.set_workflow(session, claimed, "w", "h"),
         "add_step": lambda session, claimed: turns.add_step(session, claimed, 0, {"content": "zombie"}),
         "add_results": lambda session, claimed: turns.add_results(session, claimed, 0, [{"zombie": True}]),
-        "absorb": lambda session, claimed: turns.absorb(session, claimed, rows.ROOM, at_step=0),
         "release": lambda session, claimed: turns.release(session, claimed),
         "drop_lease": lambda session, claimed: turns.drop_lease(session, claimed),
         "finish": lambda session, claimed: turns.finish(session, claimed),
@@ -343,6 +342,7 @@ def test_no_message_comes_in_between_the_check_and_the_commit(database: Database
     first = claim(database, queue(database, "one"))
     key = store_event(database, new_event())
     with database.transaction() as session:
+        turns.hold(session, first)
         assert not turns.newer_waiting(session, first, rows.ROOM)
         blocked = "SELECT 1 FROM conversations WHERE id = 'c1' FOR NO KEY UPDATE NOWAIT"
         with pytest.raises(Exception, match="LockNotAvailable"):
@@ -493,7 +493,7 @@ def test_everything_of_a_merchant_goes_with_the_merchant(database: Database) -> 
 def test_a_claim_of_another_attempt_is_told_by_its_number_not_by_its_owner(database: Database) -> None:
     claimed = claim(database, queue(database), owner="same name")
     with pytest.raises(LostTurn), database.transaction() as session:
-        turns.fence(session, replace(claimed, attempt=claimed.attempt + 1))
+        turns.hold(session, replace(claimed, attempt=claimed.attempt + 1))
 
 
 def test_a_merchant_with_many_waiting_turns_is_crowded(database: Database) -> None:

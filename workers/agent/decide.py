@@ -29,7 +29,7 @@ MAX_FRUITLESS_CALLS = 8
 CLAIMS = "_claims"
 """Key of a kept assistant message that holds its claims without a ground, and what became of them: `{ungrounded,
 then}`; not for the wire."""
-BEGUN = "_begun"
+UNFINISHED = "_unfinished"
 """Key of a kept assistant message of which the model was still at it when its `content` was said; not for the wire."""
 Then = Literal["withdrawn", "left_out", "said"]
 """What becomes of words with claims that have no ground: the model is told and asked once more; the sentences with
@@ -159,7 +159,7 @@ def next_move(
         if prefetched and limits.max_tool_rounds > 0 and seconds_left >= CLOSING_SECONDS:
             return TakePrefetched(tuple(prefetched))
         return _ask(0, limits.max_tool_rounds > 0, seconds_left, fruitless)
-    withdrawn, begun = is_withdrawn(last), is_begun(last)
+    withdrawn, begun = is_withdrawn(last), is_unfinished(last)
     goes_on = withdrawn or begun
     if not goes_on and not last.assistant.get("tool_calls"):
         return End()
@@ -175,9 +175,9 @@ def is_prefetched(step: Step) -> bool:
     return any(call["id"].startswith(PREFETCHED) for call in step.assistant.get("tool_calls") or ())
 
 
-def is_begun(step: Step) -> bool:
+def is_unfinished(step: Step) -> bool:
     """Whether the words of this step were said, and the model was not finished: it has to go on with them."""
-    return BEGUN in step.assistant
+    return UNFINISHED in step.assistant
 
 
 def is_withdrawn(step: Step) -> bool:

@@ -74,10 +74,11 @@ class LeaseKeeper:
     def _look(self, held: list[tuple[Claim, threading.Event]], *, extend: bool) -> None:
         attempts = [(claim.turn_id, claim.attempt) for claim, _ in held]
         try:
-            with self._database.transaction() as session:
-                if extend:
+            if extend:
+                with self._database.transaction() as session:
                     kept = turns.extend_leases(session, attempts, lease_seconds=self._lease_seconds)
-                else:
+            else:
+                with self._database.reading() as session:
                     kept = turns.still_held(session, attempts)
         except StorageError:
             return  # the next round tries again; if a lease expires first, another worker takes over, as intended

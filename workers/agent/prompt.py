@@ -18,7 +18,7 @@ from shopify.data.scalars import moment
 from storage.conversations import PastTurn
 from storage.turns import RECONNECT_ASKED, Move, StepRow, TurnInput
 from workers.agent import prompt_size
-from workers.agent.decide import BEGUN, CLAIMS, is_begun, is_withdrawn
+from workers.agent.decide import CLAIMS, UNFINISHED, is_unfinished, is_withdrawn
 from workers.agent.outgoing_text import legible
 from workers.agent.prompt_size import FORMS, PAST_FORMS, Message
 from workers.model.habits import EXTRAS
@@ -101,7 +101,7 @@ def messages(
     """
     system = prompt + GUARD + _context_block(context, now)
     left = most_bytes - prompt_size.size([{"role": "system", "content": system}]) - ROOM_FOR_THE_NOTE
-    goes_on = bool(steps) and is_begun(steps[-1])
+    goes_on = bool(steps) and is_unfinished(steps[-1])
     left -= prompt_size.size([GO_ON]) if goes_on else 0
     view = _View.of(history, steps, now)
     forms = [partial(_turn, view, current, steps, absorbed, earlier, last) for earlier, last in FORMS]
@@ -220,7 +220,7 @@ def _unmarked(text: str) -> str:
 
 
 def _step(view: _View, step: StepRow, most: int) -> list[Message]:
-    kept = {key: value for key, value in step.assistant.items() if key not in (ERRORS, CLAIMS, BEGUN)}
+    kept = {key: value for key, value in step.assistant.items() if key not in (ERRORS, CLAIMS, UNFINISHED)}
     longest = max(most, SHORTEST_WORDS)
     if len(kept.get("content") or "") > longest:
         kept["content"] = kept["content"][:longest] + "…"

@@ -20,13 +20,14 @@ from workers import logs, metrics
 from workers.agent import grounding, prompt_size, shopify_data, tools
 from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
-    BEGUN,
     CLAIMS,
     PREFETCHED,
+    UNFINISHED,
     AskModel,
     End,
     Finished,
     GiveUp,
+    Move,
     NoAnswer,
     Outcome,
     OutOfTime,
@@ -47,7 +48,7 @@ from workers.agent.prompt import ERRORS
 from workers.agent.state import TurnState
 from workers.agent.time_limits import MODEL_CALL_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
-from workers.agent.transactions import Ended, Message, NewStep, Spent, TurnTransactions
+from workers.agent.transactions import Ended, Message, NewStep, NextCall, Spent, TurnTransactions
 from workers.agent.utterance import Utterance
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
@@ -103,7 +104,7 @@ class TurnRunner:
         """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due."""
         if self._draining.is_set():
             return
-        opened = self._transactions.open(turn_id)
+        opened = self._transactions.open(turn_id, self._next_call)
         if isinstance(opened, NotDue):
             self._wake_ups.run_turn(turn_id, opened.seconds)
         elif opened is not None:
@@ -142,7 +143,7 @@ class TurnRunner:
                 words = ModelUnavailable.merchant
                 self._reply_publisher.publish(self._transactions.wait_for_model(state, words, seconds))
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
-            case GiveUp(code=code) if (begun := state.begun()) is not None:
+            case GiveUp(code=code) if (begun := state.unfinished()) is not None:
                 self._break_off(state, begun, code, STOPPED_SHORT)
             case GiveUp(code=code) if state.draft() is not None:
                 self._end_with(state, len(state.steps), "", code)
@@ -162,15 +163,7 @@ class TurnRunner:
         while True:
             if self._draining.is_set():
                 return RetryLater(0.0)
-            move = next_move(
-                state.steps,
-                state.workflow.limits,
-                now=state.now(),
-                seconds_left=state.seconds_left(),
-                fruitless=state.fruitless,
-                prefetched=state.prefetched(),
-            )
-            match move:
+            match _next_move(state):
                 case AskModel(step=step, with_tools=with_tools):
                     outcome = self._ask(state, step, with_tools)
                     if outcome is not None:
@@ -193,15 +186,16 @@ class TurnRunner:
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
-        limits = self._cost_limits.within(state.workflow)
-        used_up, told = self._transactions.begin_call(state, step, limits, self._room(state, limits))
-        self._reply_publisher.publish(told)
-        if used_up is not None:
-            metrics.budget_used_up(used_up.code)
-            return GiveUp(used_up.code, used_up.sentence)
+        call = self._call_for(state, step)
+        if not state.begun and state.used_up is None:
+            self._reply_publisher.publish(self._transactions.begin_call(state, call))
+        if state.used_up is not None:
+            metrics.budget_used_up(state.used_up.code)
+            return GiveUp(state.used_up.code, state.used_up.sentence)
+        state.begun, limits = False, call.limits
         messages = state.messages(limits.prompt_bytes(state.prompt_limit))
         offered = tools.definitions(state.workflow.tools) if with_tools else []
-        begun, room = state.begun(), self._room(state, limits)
+        begun, room = state.unfinished(), self._room(state, limits)
         utterance = _utterance(begun)
         hear = self._hearing(state, step, utterance, room) if state.workflow.stream == "sentences" else None
         try:
@@ -216,7 +210,7 @@ class TurnRunner:
             self._transactions.spend(state, self._spent_in_vain(state, utterance, messages))
             return None
         except ModelRefused as error:
-            if state.begun() is not None:
+            if state.unfinished() is not None:
                 return GiveUp(error.code, error.merchant)
             return self._with_less(state, error, messages, limits)
         except ModelSilent:
@@ -226,10 +220,21 @@ class TurnRunner:
         spent = _spent(answer, messages)
         return self._keep(state, step, answer, bool(offered), spent, self._room(state, limits), utterance)
 
+    def _next_call(self, state: TurnState) -> NextCall | None:
+        """The call of a model that comes next, if one does."""
+        if self._draining.is_set() or state.claim.input.sender == "cj":
+            return None
+        move = _next_move(state)
+        return self._call_for(state, move.step) if isinstance(move, AskModel) else None
+
+    def _call_for(self, state: TurnState, step: int) -> NextCall:
+        limits = self._cost_limits.within(state.workflow)
+        return NextCall(step, limits, self._room(state, limits))
+
     @staticmethod
     def _room(state: TurnState, limits: CostLimits) -> Room | None:
         """What of later messages the turn may take in before it asks, if it may at all: not in mid-message."""
-        if state.fruitless >= MAX_ABSORPTIONS or state.begun() is not None:
+        if state.fruitless >= MAX_ABSORPTIONS or state.unfinished() is not None:
             return None
         return limits.room([item.input.text for item in state.absorbed])
 
@@ -269,7 +274,7 @@ class TurnRunner:
         """Commit and publish what comes next of a message that is not finished. Raises _Outdated if nothing of it was
         said yet, and the merchant has written again."""
         words = utterance.joined(new)
-        draft = NewStep(step, {"role": "assistant", "content": words, BEGUN: True, **_claims(state, utterance)})
+        draft = NewStep(step, {"role": "assistant", "content": words, UNFINISHED: True, **_claims(state, utterance)})
         message = Message(_message_id(state.claim, step), words, utterance.said, ends=False)
         fence = None if utterance.said else room
         outgoing = self._transactions.add_step(state, draft, message, unless_newer=fence)
@@ -285,7 +290,7 @@ class TurnRunner:
         utterance = _utterance(begun)
         said = utterance.joined(words).rstrip()
         kept = {**begun.assistant, "content": said}
-        del kept[BEGUN]
+        del kept[UNFINISHED]
         message = Message(_message_id(state.claim, begun.step), said, utterance.said)
         log.warning("a message ends before its end", error_code=code)
         ended = self._transactions.finish(state, answer=NewStep(begun.step, kept), message=message, ended_as=code)
@@ -470,7 +475,8 @@ class TurnRunner:
         )
         failpoint("tools.after")
         told = [_told(state.claim, step, results)]
-        self._reply_publisher.publish(self._transactions.add_results(state, step, _rows(calls, results), told))
+        rows = _rows(calls, results)
+        self._reply_publisher.publish(self._transactions.add_results(state, step, rows, told, self._next_call))
 
     def _take_prefetched(self, state: TurnState, data_types: tuple[str, ...]) -> None:
         """Keep what comes of it as a step of the turn, as if the model had made these calls, in one commit."""
@@ -484,9 +490,8 @@ class TurnRunner:
         results = [{**result, "prefetched": True} for result in found]
         assistant = assistant_message(Answer(None, tuple(calls), model=""))
         replies = [_announced(state.claim, 0, assistant), _told(state.claim, 0, results)]
-        self._reply_publisher.publish(
-            self._transactions.begin_with(state, NewStep(0, assistant), _rows(calls, results), replies)
-        )
+        step, rows = NewStep(0, assistant), _rows(calls, results)
+        self._reply_publisher.publish(self._transactions.begin_with(state, step, rows, replies, self._next_call))
 
     def _close(self, state: TurnState, ended: Ended | None, error: str | None = None) -> None:
         if ended is None:
@@ -534,6 +539,17 @@ def _age(state: TurnState) -> float:
     return (state.now() - state.claim.event_received_at).total_seconds()
 
 
+def _next_move(state: TurnState) -> Move:
+    return next_move(
+        state.steps,
+        state.workflow.limits,
+        now=state.now(),
+        seconds_left=state.seconds_left(),
+        fruitless=state.fruitless,
+        prefetched=state.prefetched(),
+    )
+
+
 def _plainly(state: TurnState) -> str:
     """What was found and not told yet, in sentences of ours; empty if nothing was."""
     found = state.untold()
@@ -554,7 +570,7 @@ def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
         silent=state.silent_seconds(),
         waited=state.waited_seconds(),
     )
-    is_said = state.draft() is not None or state.begun() is not None or _is_answered_plainly(state)
+    is_said = state.draft() is not None or state.unfinished() is not None or _is_answered_plainly(state)
     if isinstance(outcome, WaitForModel) and is_said:  # only a correction, an end, or a model's words are missing
         return GiveUp(error.code, NO_MODEL)
     return GiveUp(error.code, NO_MODEL) if outcome is None else outcome

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from events.data_types import DATA_TYPES
 from storage.conversations import PastTurn
-from storage.turns import Claim, Promised, StepRow
+from storage.turns import Claim, Held, Promised, StepRow
 from workers.agent import shopify_data
-from workers.agent.decide import is_begun, is_prefetched, is_withdrawn
+from workers.agent.cost_limits import UsedUp
+from workers.agent.decide import is_prefetched, is_unfinished, is_withdrawn
 from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
 from workers.agent.prompt_size import Message
@@ -38,15 +39,35 @@ class TurnState:
     absorbed: list[Absorbed] = field(default_factory=list)
     model_calls: int = field(init=False)
     prompt_limit: int | None = field(init=False)
-    loaded_at: float = field(default_factory=time.monotonic)
+    last_sequence: int = field(init=False)
+    """Of the replies that are known to be committed."""
+    last_turn: int = field(init=False)
+    """Of the conversation, when it was last looked at for newer messages."""
+    begun: bool = False
+    """Whether the next call of a model is counted already,"""
+    used_up: UsedUp | None = None
+    """or the budget that does not allow it."""
+    loaded_at: float = field(default_factory=lambda: time.monotonic())
 
     def __post_init__(self) -> None:
         self.model_calls, self.prompt_limit = self.claim.model_calls, self.claim.prompt_limit
+        self.last_sequence, self.last_turn = self.claim.last_sequence, self.claim.seq
 
     @property
     def fruitless(self) -> int:
         """How many calls of a model brought no step."""
-        return self.model_calls - sum(not is_prefetched(step) and not is_begun(step) for step in self.steps)
+        return (
+            self.model_calls
+            - self.begun
+            - sum(not is_prefetched(step) and not is_unfinished(step) for step in self.steps)
+        )
+
+    def note(self, held: Held) -> None:
+        """What is known once a transaction that held the turn is committed."""
+        self.last_sequence = held.last_sequence
+        if held.is_read:
+            self.last_turn = held.last_turn
+        self.model_calls += self.begun
 
     def now(self) -> datetime:
         """The database's clock, advanced by this process's."""
@@ -106,7 +127,7 @@ class TurnState:
                 data_type = content.get("data_type")
                 if data_type in DATA_TYPES and (data_type not in found or not found[data_type]["success"]):
                     found[data_type] = content
-            if step.assistant.get("content") and not is_withdrawn(step) and not is_begun(step):
+            if step.assistant.get("content") and not is_withdrawn(step) and not is_unfinished(step):
                 break
         return found
 
@@ -115,9 +136,9 @@ class TurnState:
         last = self.steps[-1] if self.steps else None
         return str(last.assistant["content"]) if last is not None and is_withdrawn(last) else None
 
-    def begun(self) -> StepRow | None:
+    def unfinished(self) -> StepRow | None:
         """The answer of which the first sentences were said, and the model has to go on with it."""
-        return self.steps[-1] if self.steps and is_begun(self.steps[-1]) else None
+        return self.steps[-1] if self.steps and is_unfinished(self.steps[-1]) else None
 
     def grounds(self) -> Grounds:
         """All that what CJ says next may rest on."""

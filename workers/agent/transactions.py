@@ -15,7 +15,7 @@ from storage.agui import Events
 from storage.database import Database, Session
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import RECONNECT_ASKED, Claim, Move, NotDue, Room, StepRow
+from storage.turns import RECONNECT_ASKED, Claim, Held, Move, NotDue, Room, StepRow
 from workers import logs
 from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
 from workers.agent.outgoing_text import CHARACTERS, NOBODYS, OwnSites, outgoing, plain
@@ -73,11 +73,28 @@ class Message:
 
 
 @dataclass(frozen=True)
+class NextCall:
+    """A call of a model that is about to be made for `step`, and how many later messages it may answer as well."""
+
+    step: int
+    limits: CostLimits
+    room: Room | None
+
+
+@dataclass(frozen=True)
 class Ended:
     """A finished turn: replies to publish, and turns that may run now."""
 
     replies: Replies
     next_turns: list[int]
+
+
+ChooseCall = Callable[[TurnState], NextCall | None]
+"""Which call of a model comes next; it is begun in the commit before it."""
+
+
+def no_call(_state: TurnState) -> None:
+    """None is."""
 
 
 class TurnTransactions:
@@ -102,8 +119,9 @@ class TurnTransactions:
         self._remembered: set[str] = set()
         """Hashes of workflows whose text is kept; none is ever deleted."""
 
-    def open(self, turn_id: int) -> tuple[TurnState, Replies] | NotDue | None:
-        """Claim the turn and load it; RUN_STARTED is committed with the first claim."""
+    def open(self, turn_id: int, next_call: ChooseCall = no_call) -> tuple[TurnState, Replies] | NotDue | None:
+        """Claim the turn and load it; RUN_STARTED is committed with the first claim, and with it the call that comes
+        next is begun."""
 
         def work(session: Session) -> tuple[TurnState, Replies] | NotDue | None:
             claimed = turns.claim(
@@ -113,45 +131,20 @@ class TurnTransactions:
                 owner=self._owner,
                 per_merchant=self._per_merchant,
             )
-            return self._load(session, claimed) if isinstance(claimed, Claim) else claimed
+            return self._load(session, claimed, next_call) if isinstance(claimed, Claim) else claimed
 
         opened = self._transact("claim", work)
         if isinstance(opened, tuple):
             self._remembered.add(opened[0].workflow.hash)
         return opened
 
-    def begin_call(
-        self, state: TurnState, step: int, limits: CostLimits, room: Room | None
-    ) -> tuple[UsedUp | None, Replies]:
-        """Note that a model is about to be asked for `step`, or return the budget of the merchant that is used up.
+    def begin_call(self, state: TurnState, call: NextCall) -> Replies:
+        """Note that a model is about to be asked, unless a budget of the merchant is used up: see `state.used_up`.
 
-        Takes later messages of the merchant into the turn first, as many as have `room`, so that one sentence answers
-        them all if it comes to that; the replies say which.
+        Takes later messages of the merchant into the turn first, as many as there is room for, so that one sentence
+        answers them all if it comes to that; the replies say which.
         """
-
-        tried = False
-
-        def work(session: Session) -> tuple[UsedUp | None, Replies]:
-            nonlocal tried
-            told: Replies = []
-            # A commit that was tried before may have succeeded without our knowing.
-            if room is not None and (turns.absorb(session, state.claim, room, at_step=step) or tried):
-                taken = turns.absorbed_by(session, state.claim.turn_id)
-                state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
-                told = outbox.tell_absorbed(session, state.claim.turn_id)
-            tried = True
-            if not turns.count_call(
-                session, state.claim, prompt_limit=state.prompt_limit, tokens_per_day=limits.tokens_per_day
-            ):
-                return OF_THE_DAY, told
-            begins = state.model_calls == 0 and limits.turns_per_minute > 0
-            if begins and not usage.begin_turn(session, state.claim.merchant_id, most=limits.turns_per_minute):
-                return OF_THE_MINUTE, told
-            return None, told
-
-        used_up, told = self._transact("absorb", work)
-        state.model_calls += used_up is None
-        return used_up, told
+        return self._write("absorb", state, lambda session, held: self._begin(session, state, held, call))
 
     def spend(self, state: TurnState, spent: Spent) -> None:
         """Count an answer that is not kept."""
@@ -172,46 +165,54 @@ class TurnTransactions:
         merchant has written again and there is room for it: the reply fence.
         """
 
-        def work(session: Session) -> Replies | None:
-            if self._is_outdated(session, state.claim, answer.spent, unless_newer):
+        def work(session: Session, held: Held) -> Replies | None:
+            if self._is_outdated(session, state, held, answer.spent, unless_newer):
                 return None
             step = self._add(session, state.claim, answer)
             state.steps = [*state.steps[: answer.step], step]
             key = f"{answer.step}:text{f':{len(message.said)}' if message is not None and message.said else ''}"
             said = [NewReply(key, events)] if (events := self._said(session, state, message)) else []
-            return self._append(session, state.claim, [*said, *replies], state)
+            return self._append(session, state, held, [*said, *replies])
 
-        return self._transact("step" if message is None or message.ends else "sentence", work)
+        return self._write("step" if message is None or message.ends else "sentence", state, work)
 
     def add_replies(self, state: TurnState, replies: Sequence[NewReply]) -> Replies:
-        def work(session: Session) -> Replies:
-            turns.fence(session, state.claim)
-            return self._append(session, state.claim, replies, state)
-
-        return self._transact("replies", work)
+        return self._write("replies", state, lambda session, held: self._append(session, state, held, replies))
 
     def add_results(
-        self, state: TurnState, step: int, results: list[dict[str, Any]], replies: Sequence[NewReply]
+        self,
+        state: TurnState,
+        step: int,
+        results: list[dict[str, Any]],
+        replies: Sequence[NewReply],
+        next_call: ChooseCall = no_call,
     ) -> Replies:
-        """Commit the results of a step's tool calls."""
+        """Commit the results of a step's tool calls, and begin the call that comes next."""
 
-        def work(session: Session) -> Replies:
+        def work(session: Session, held: Held) -> Replies:
             state.steps = [*state.steps[:-1], turns.add_results(session, state.claim, step, results)]
-            return self._append(session, state.claim, replies, state)
+            told = self._append(session, state, held, replies)
+            return told + self._begin(session, state, held, next_call(state))
 
-        return self._transact("results", work)
+        return self._write("results", state, work)
 
     def begin_with(
-        self, state: TurnState, step: NewStep, results: list[dict[str, Any]], replies: Sequence[NewReply]
+        self,
+        state: TurnState,
+        step: NewStep,
+        results: list[dict[str, Any]],
+        replies: Sequence[NewReply],
+        next_call: ChooseCall = no_call,
     ) -> Replies:
-        """Commit a step that no model made, with its results."""
+        """Commit a step that no model made, with its results, and begin the call that comes next."""
 
-        def work(session: Session) -> Replies:
+        def work(session: Session, held: Held) -> Replies:
             self._add(session, state.claim, step)
             state.steps = [turns.add_results(session, state.claim, step.step, results)]
-            return self._append(session, state.claim, replies, state)
+            told = self._append(session, state, held, replies)
+            return told + self._begin(session, state, held, next_call(state))
 
-        return self._transact("prefetched", work)
+        return self._write("prefetched", state, work)
 
     def finish(
         self,
@@ -229,16 +230,14 @@ class TurnTransactions:
         counted but not kept, if the merchant has written again and there is room for it.
         """
 
-        def work(session: Session) -> Ended | None:
-            if answer is None:
-                turns.fence(session, state.claim)
-            elif self._is_outdated(session, state.claim, answer.spent, unless_newer):
-                return None
-            else:
+        def work(session: Session, held: Held) -> Ended | None:
+            if answer is not None:
+                if self._is_outdated(session, state, held, answer.spent, unless_newer):
+                    return None
                 self._add(session, state.claim, answer)
             said = self._said(session, state, message)
             end = NewReply(agui.END_KEY, [*said, *self._conclude(session, state, error)])
-            committed = self._append(session, state.claim, [end], state)
+            committed = self._append(session, state, held, [end])
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
             code, promised = (error[0], None) if error else (ended_as, state.promised())
@@ -248,7 +247,7 @@ class TurnTransactions:
             wake_ups = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant)
             return Ended(committed, wake_ups)
 
-        return self._transact("end", work)
+        return self._write("end", state, work)
 
     def release(self, claim: Claim, after_seconds: float = 0.0) -> None:
         """Return the turn to the queue; the attempt does not count as a failure."""
@@ -258,21 +257,46 @@ class TurnTransactions:
         """Return the turn to the queue until a model answers; `words` are said, once."""
         claim = state.claim
 
-        def work(session: Session) -> Replies:
-            turns.fence(session, claim)
+        def work(session: Session, held: Held) -> Replies:
             told = [] if claim.told_of_outage else [NewReply("outage", agui.text(f"{claim.run_id}-outage", words))]
-            committed = self._append(session, claim, told, state)
+            committed = self._append(session, state, held, told)
             turns.suspend(session, claim, after_seconds=after_seconds)
             return committed
 
-        return self._transact("release", work)
+        return self._write("release", state, work)
 
     def fail(self, claim: Claim) -> None:
         """Expire the lease now: the sweeper counts the failure and decides whether it was the last."""
         self._transact("fail", lambda session: turns.drop_lease(session, claim))
 
-    def _load(self, session: Session, claim: Claim) -> tuple[TurnState, Replies]:
-        conversation = conversations.get(session, claim.conversation_id)
+    def _begin(self, session: Session, state: TurnState, held: Held, call: NextCall | None) -> Replies:
+        if call is None:
+            return []
+        told: Replies = []
+        if call.room is not None and held.last_turn > state.last_turn:
+            held.is_read = True
+            turns.absorb(session, state.claim, call.room, at_step=call.step)
+            # All of them: a commit that was tried before may have succeeded without our knowing.
+            taken = turns.absorbed_by(session, state.claim.turn_id)
+            state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
+            told = outbox.tell_absorbed(session, state.claim, held, taken)
+        state.used_up = self._used_up(session, state, call.limits)
+        state.begun = state.used_up is None
+        return told
+
+    @staticmethod
+    def _used_up(session: Session, state: TurnState, limits: CostLimits) -> UsedUp | None:
+        """Count the call; or the budget of the merchant that is used up."""
+        prompt_limit, tokens = state.prompt_limit, limits.tokens_per_day
+        if not turns.count_call(session, state.claim, prompt_limit=prompt_limit, tokens_per_day=tokens):
+            return OF_THE_DAY
+        begins = state.model_calls == 0 and limits.turns_per_minute > 0
+        if begins and not usage.begin_turn(session, state.claim.merchant_id, most=limits.turns_per_minute):
+            return OF_THE_MINUTE
+        return None
+
+    def _load(self, session: Session, claim: Claim, next_call: ChooseCall) -> tuple[TurnState, Replies]:
+        conversation = conversations.get(session, claim.conversation_id, lock=True)
         if conversation is None:
             raise LookupError(f"conversation of turn {claim.turn_id} is gone")
         workflow = self._workflow(session, claim, conversation.workflow)
@@ -281,12 +305,14 @@ class TurnTransactions:
                 conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
             turns.set_workflow(session, claim, workflow.name, workflow.hash)
         committed: Replies = []
+        held = Held(claim.last_sequence, conversation.last_turn, claim.now)
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
             started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
             replies = [NewReply("started", started)]  # may be known: the message had to wait, or of first words
             if claim.input.moves:
                 replies.append(NewReply("moved", notices.moved(claim.input.moves, f"{claim.run_id}-b")))
-            committed = self._append(session, claim, replies)
+            cleaned = [self._plain(session, claim, reply, None) for reply in replies]
+            committed = outbox.append_held(session, claim, held, cleaned, maybe_known=claim.last_sequence > 0)
         history = conversations.history(
             session,
             claim.conversation_id,
@@ -298,7 +324,10 @@ class TurnTransactions:
         taken = turns.absorbed_by(session, claim.turn_id) if again else []
         absorbed = [Absorbed(item.at_step, item.input) for item in taken]
         context = {**conversation.context, **_store(session, claim), "workflow": workflow.name}
-        return TurnState(claim, workflow, context, history, steps, absorbed), committed
+        state = TurnState(claim, workflow, context, history, steps, absorbed)
+        committed += self._begin(session, state, held, next_call(state))
+        state.note(held)
+        return state, committed
 
     def _workflow(self, session: Session, claim: Claim, current: str) -> Workflow:
         """The version the turn began with; for a new turn, the workflow it was planned in, or the conversation's."""
@@ -320,14 +349,16 @@ class TurnTransactions:
         if spent is not None:
             usage.add(session, claim.merchant_id, **vars(spent))
 
-    def _is_outdated(self, session: Session, claim: Claim, spent: Spent | None, room: Room | None) -> bool:
+    def _is_outdated(
+        self, session: Session, state: TurnState, held: Held, spent: Spent | None, room: Room | None
+    ) -> bool:
         """Whether the merchant has written again, and there is room for it; then the answer is counted, not kept."""
-        if room is None:
+        if room is None or held.last_turn == state.last_turn:
             return False
-        turns.fence(session, claim)
-        if not turns.newer_waiting(session, claim, room):
+        if not turns.newer_waiting(session, state.claim, room):
+            held.is_read = True
             return False
-        self._spend(session, claim, spent)
+        self._spend(session, state.claim, spent)
         return True
 
     def _add(self, session: Session, claim: Claim, answer: NewStep) -> StepRow:
@@ -337,12 +368,11 @@ class TurnTransactions:
         self._spend(session, claim, answer.spent)
         return step
 
-    def _append(
-        self, session: Session, claim: Claim, replies: Sequence[NewReply], state: TurnState | None = None
-    ) -> Replies:
+    def _append(self, session: Session, state: TurnState, held: Held, replies: Sequence[NewReply]) -> Replies:
         """Where words become replies: whoever wrote them, they leave as plain text."""
-        replies = [self._plain(session, claim, reply, state) for reply in replies]
-        return outbox.append(session, claim.turn_id, replies)
+        replies = [self._plain(session, state.claim, reply, state) for reply in replies]
+        maybe_known = state.claim.attempt > 1 or held.last_sequence != state.last_sequence
+        return outbox.append_held(session, state.claim, held, replies, maybe_known=maybe_known)
 
     def _plain(self, session: Session, claim: Claim, reply: NewReply, state: TurnState | None) -> NewReply:
         cleaned = outgoing(reply.data, limit=self._reply_characters)
@@ -411,6 +441,18 @@ class TurnTransactions:
         if found is None or found.status != "needs_reauth":
             return {}
         return {RECONNECT_ASKED: found.token_version}
+
+    def _write(self, step: str, state: TurnState, work: Callable[[Session, Held], T]) -> T:
+        """Do `work` while the turn is held."""
+
+        def hold(session: Session) -> tuple[T, Held]:
+            held = turns.hold(session, state.claim)
+            return work(session, held), held
+
+        state.begun, state.used_up = False, None
+        result, held = self._transact(step, hold)
+        state.note(held)
+        return result
 
     def _transact(self, step: str, work: Callable[[Session], T]) -> T:
         return WHILE_POSTGRES_IS_AWAY(lambda: in_transaction(self._database, step, work))

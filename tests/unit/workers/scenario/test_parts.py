@@ -78,7 +78,7 @@ def test_operations_are_those_of_the_documents() -> None:
 def test_the_failpoints_are_those_that_the_workers_reach() -> None:
     sources = "".join(path.read_text() for path in Path(workers.__file__).parent.rglob("*.py"))
     reached = set(re.findall(r'failpoint\("([\w.]+)"\)', sources))
-    begun = re.findall(r'(?:in_transaction\(\s*[\w.]+, |_transact\(|_retrying\()"(\w+)"', sources)
+    begun = re.findall(r'(?:in_transaction\(\s*[\w.]+, |_transact\(|_write\(|_retrying\()"(\w+)"', sources)
     commits = {f"{step}.{at}" for step in begun for at in ("before_commit", "after_commit")}
     points = {point for points in FAILPOINTS.values() for point in points}
     assert reached <= points <= reached | commits
