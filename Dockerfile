@@ -9,13 +9,17 @@ WORKDIR /app
 
 # Dependencies first, because they rarely change. Each is pinned by hash.
 COPY requirements.lock requirements-build.lock ./
-RUN python -m venv /opt/cj \
- && pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes \
-        --requirement requirements.lock --requirement requirements-build.lock
+# What nothing here uses goes again: litellm's own web pages, and other services of AWS than those for models.
+RUN python -m venv --without-pip /opt/cj \
+ && pip --python /opt/cj/bin/python install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+        --no-compile --require-hashes --requirement requirements.lock --requirement requirements-build.lock \
+ && cd /opt/cj/lib/python3*/site-packages \
+ && rm -r litellm/proxy/_experimental litellm/proxy/swagger \
+ && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name "bedrock*" ! -name sts ! -name "sso*" -exec rm -r {} +
 
 # Installed in place, because the migrations and the Procfile are next to the packages.
 COPY . .
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+RUN pip --python /opt/cj/bin/python install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
         --no-deps --no-build-isolation --no-index --editable .
 
 USER cj

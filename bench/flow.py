@@ -1,9 +1,10 @@
 """What one flow costs, beside two others: `make bench`, or `python -m bench.flow [--only NAME…] [--json FILE]`.
 
 One flow is a store that was connected: event → context → turn → 4 model calls over HTTP → 3 fetches → 3 texts. The
-same stubs, Postgres, Valkey and litellm serve `cj` (this project), `celery` (tasks that commit each step) and `bare` (a
-loop that keeps nothing; both in `bench.plain`). Systems take turns in `--rounds`, and medians are printed. Compare CPU
-and counts everywhere, times and rates only on a quiet machine. The load's own CPU stands apart.
+same stubs, Postgres, Valkey and litellm serve `cj` (this project), `traced` (the same with tracing on), `celery` (tasks
+that commit each step) and `bare` (a loop that keeps nothing; both in `bench.plain`). Systems take turns in `--rounds`,
+and medians are printed. Compare CPU and counts everywhere, times and rates only on a quiet machine. The load's own CPU
+stands apart.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import redis
@@ -28,6 +30,7 @@ from bench import plain
 from bench.figures import Machine, Rows, percentile, table
 from bench.ground import Ground, StubsProcess, ground, unhurried_workflows
 from storage.database import Database
+from tests.otlp import Receiver
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 
@@ -98,12 +101,13 @@ def cj(
     broker_url: str | None = None,
     *,
     prepare: Callable[[str], None] = lambda _url: None,
+    also: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Cj]:
-    """`prepare` is called with the database's URL before the workers start."""
+    """`prepare` is called with the database's URL before the workers start; `also` are further settings."""
     folder = here.folder / f"cj-{time.monotonic_ns()}"
     folder.mkdir()
     environ = {"CJ_WORKFLOWS": str(unhurried_workflows(folder)), "CJ_LEASE_SECONDS": "10", "CJ_LOG_LEVEL": "INFO"}
-    environ |= {"CJ_MODEL": "openai/stub", "OPENAI_API_BASE": f"{stubs.url}/v1"}
+    environ |= {"CJ_MODEL": "openai/stub", "OPENAI_API_BASE": f"{stubs.url}/v1", **also}
     with here.postgres.migrated_database() as url:
         prepare(url)
         stack = Stack(
@@ -112,6 +116,13 @@ def cj(
         )  # fmt: skip
         with stack:
             yield Cj(stack)
+
+
+@contextmanager
+def traced(here: Ground, stubs: StubsProcess) -> Iterator[Cj]:
+    """The same, with every flow traced."""
+    with Receiver() as receiver, cj(here, stubs, also={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}) as system:
+        yield system
 
 
 class Plain(ABC):
@@ -217,6 +228,7 @@ def celery(here: Ground, stubs: StubsProcess) -> Iterator[Plain]:
 
 SYSTEMS: Mapping[str, Callable[[Ground, StubsProcess], AbstractContextManager[System]]] = {
     "cj": cj,
+    "traced": traced,
     "celery": celery,
     "bare": bare,
 }
@@ -338,7 +350,7 @@ def show(found: Mapping[str, Mapping[str, Any]], *, details: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=["cj", "celery", "bare"])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--events", type=int, default=40, help="flows of the idle part, one at a time")
     parser.add_argument("--flows", type=int, default=200, help="flows of each saturated part")

@@ -94,12 +94,14 @@ def _moment(value: object) -> datetime | None:
 
 
 # Version 00 and the start of whatever later versions append: https://www.w3.org/TR/trace-context/#versioning-of-traceparent
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
+TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?P<trace>(?!0{32})[0-9a-f]{32})-(?P<span>(?!0{16})[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?:-.{0,200})?"
+)
 
 
 def _traceparent(value: object) -> object:
     """A malformed one becomes None: the standard says to ignore it, and no event may fail because of its tracing."""
-    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
+    return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None
 
 
 def _message_text(text: str) -> str:

@@ -48,12 +48,13 @@ LOOK_SECONDS = 0.25
 """How soon a read notices that nobody wants its answer any more."""
 
 
-def http_client() -> httpx.Client:
+def http_client(proxy: str | None = None) -> httpx.Client:
     """A client for all shops of a process: reuses connections, follows no redirect, ignores the environment.
 
-    Thread-safe. A request's `deadline` extension (of `time.monotonic()`) bounds all of it.
+    Everything goes through `proxy` (`http://user:password@host:port`), if there is one; of https it sees the shop's
+    name only. Thread-safe. A request's `deadline` extension (of `time.monotonic()`) bounds all of it.
     """
-    return httpx.Client(transport=BoundedTransport(), follow_redirects=False, trust_env=False)
+    return httpx.Client(transport=BoundedTransport(proxy=proxy), follow_redirects=False, trust_env=False)
 
 
 def timeouts(remaining: float) -> httpx.Timeout:
@@ -186,14 +187,19 @@ def is_given_up() -> bool:
 class BoundedTransport(httpx.BaseTransport):
     """A connection pool whose responses are read, decoded and within `max_body` bytes."""
 
-    def __init__(self, *, max_body: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, *, max_body: int = MAX_BODY_BYTES, proxy: str | None = None) -> None:
         self._max_body = max_body
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
-            max_connections=MAX_CONNECTIONS,
-            keepalive_expiry=KEEPALIVE_SECONDS,
-            network_backend=DeadlineBackend(),
-        )
+        options: dict[str, Any] = {
+            "ssl_context": httpx.create_ssl_context(trust_env=False),
+            "max_connections": MAX_CONNECTIONS,
+            "keepalive_expiry": KEEPALIVE_SECONDS,
+            "network_backend": DeadlineBackend(),
+        }
+        if proxy is None:
+            self._pool = httpcore.ConnectionPool(**options)
+        else:
+            through = httpx.Proxy(proxy)
+            self._pool = httpcore.HTTPProxy(str(through.url), proxy_auth=through.raw_auth, **options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Raises httpx's TimeoutException, TransportError, and DecodingError for an unacceptable body."""
@@ -267,6 +273,8 @@ def _as_httpx() -> Iterator[None]:
         raise httpx.ConnectTimeout("no connection in time") from error
     except httpcore.TimeoutException as error:
         raise httpx.ReadTimeout("no complete response in time") from error
+    except httpcore.ProxyError as error:
+        raise httpx.TransportError(f"the proxy refuses: {error}") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
         raise httpx.TransportError(f"{type(error).__name__}: {error}") from error
 

@@ -32,6 +32,8 @@ class Backlog:
     """Those that could run: not those before their time."""
     replies: Waiting
     """Those that the gateway has not acked."""
+    without_model: int
+    """Open turns that wait because no model answers."""
     running: int
     owed: int
     """Ended turns that wait for a store or its data: the merchant was promised an answer."""
@@ -41,6 +43,8 @@ class Backlog:
     integrations: Mapping[str, int]
     overdue_seconds: float
     """How long the oldest ended turn is past what retention allows; 0 if none is."""
+    silent_seconds: float = 0.0
+    """Since the latest event was stored; 0 if none is kept."""
     clock_ahead_seconds: float = 0.0
     """This process's clock, less the database's."""
 
@@ -62,6 +66,7 @@ def read(session: Session) -> Backlog:
         events=Waiting(row.events, max(row.events_age or 0.0, 0.0)),
         turns=Waiting(row.turns, max(row.turns_age or 0.0, 0.0)),
         replies=Waiting(row.replies, max(row.replies_age or 0.0, 0.0)),
+        without_model=row.without_model,
         running=row.running,
         owed=row.owed,
         failed=row.failed,
@@ -69,6 +74,7 @@ def read(session: Session) -> Backlog:
         refused=row.refused,
         integrations=statuses,
         overdue_seconds=max(row.overdue or 0.0, 0.0),
+        silent_seconds=max(row.silent or 0.0, 0.0),
         clock_ahead_seconds=time.time() - row.now,
     )
 

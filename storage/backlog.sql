@@ -18,6 +18,7 @@ WITH queued AS (
 SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.number AS events, CAST(extract(epoch FROM clock_timestamp() - received.since) AS float) AS events_age,
        queued.number AS turns, CAST(extract(epoch FROM clock_timestamp() - queued.since) AS float) AS turns_age,
        unacked.number AS replies, CAST(extract(epoch FROM clock_timestamp() - unacked.since) AS float) AS replies_age,
+       (SELECT count(*) FROM turns WHERE status = 'queued' AND waits_for = 'model') AS without_model,
        (SELECT count(*) FROM turns WHERE status = 'running') AS running,
        (SELECT count(*) FROM turns WHERE status = 'done' AND waits_for IS NOT NULL) AS owed, failures.number AS failed, failures.dead,
        (SELECT count(*) FROM events WHERE status = 'rejected'
@@ -25,6 +26,8 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.num
        (SELECT jsonb_object_agg(status, number) FROM (
            SELECT status, count(*) AS number FROM integrations WHERE type = 'shopify' GROUP BY status) AS shops)
            AS integrations,
+       CAST(extract(epoch FROM clock_timestamp() - (
+           SELECT received_at FROM events ORDER BY key DESC LIMIT 1)) AS float) AS silent,
        CAST(extract(epoch FROM clock_timestamp() - make_interval(days => :days) - (
            SELECT min(finished_at) FROM turns WHERE status IN ('done', 'dead'))) AS float) AS overdue
 FROM received, queued, unacked, failures

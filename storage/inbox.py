@@ -44,8 +44,8 @@ class NewEvent:
     conversation_id: str | None = None
 
     @classmethod
-    def of(cls, event: Event) -> "NewEvent":
-        """What is kept of an event: the data fields that are known."""
+    def of(cls, event: Event, traceparent: str | None = None) -> "NewEvent":
+        """What is kept of an event: the data fields that are known; `traceparent` in place of its own."""
         envelope = event.envelope
         return cls(
             source=event.source,
@@ -55,7 +55,7 @@ class NewEvent:
             content_hash=event.content_hash,
             time=envelope.time,
             subject=envelope.subject,
-            traceparent=envelope.traceparent,
+            traceparent=traceparent or envelope.traceparent,
             correlation_id=envelope.correlationid,
             merchant_id=event.merchant_id,
             conversation_id=event.conversation_id,
@@ -231,9 +231,9 @@ def take(session: Session, key: int) -> InboxRow | None:
         # Another worker handled it while we waited for the lock: look again.
 
 
-def processed(session: Session, key: int) -> None:
-    """Mark a taken event as handled."""
-    session.execute(SQL["processed"], {"key": key})
+def processed(session: Session, key: int, *, traceparent: str | None = None) -> None:
+    """Mark a taken event as handled; from now on `traceparent`, if given, is what its turns and replies continue."""
+    session.execute(SQL["processed"], {"key": key, "traceparent": traceparent})
 
 
 def refuse(session: Session, key: int, code: str, message: str) -> bool:

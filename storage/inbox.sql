@@ -106,7 +106,9 @@ UPDATE events SET progress = CAST(:progress AS jsonb), hinted_at = clock_timesta
 WHERE key = :key AND status = 'received'
 
 -- name: processed
-UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL
+UPDATE events SET
+    status = 'processed', processed_at = clock_timestamp(), progress = NULL,
+    traceparent = coalesce(CAST(:traceparent AS text), traceparent)
 WHERE key = :key AND status = 'received'
 
 -- name: refused_before

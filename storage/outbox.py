@@ -212,9 +212,13 @@ def mark_published(session: Session, ids: Sequence[str]) -> None:
     session.execute(SQL["mark_published"], {"ids": sorted(ids)})
 
 
-def acknowledge(session: Session, ids: Sequence[str]) -> list[float]:
-    """Note that the gateway has these replies; returns how many seconds old those are that were unacked until now."""
-    return list(session.execute(SQL["acknowledge"], {"ids": sorted(ids)}).scalars())
+def acknowledge(session: Session, ids: Sequence[str], *, traced: bool = False) -> list[tuple[float, str | None]]:
+    """Note that the gateway has these replies; returns how many seconds old those are that were unacked until now,
+    and, if `traced`, their traceparents."""
+    return [
+        (row.age, row.traceparent)
+        for row in session.execute(SQL["acknowledge"], {"ids": sorted(ids), "traced": traced})
+    ]
 
 
 def due(

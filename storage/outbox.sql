@@ -70,7 +70,8 @@ WHERE id = ANY (CAST(:ids AS text[])) AND acked_at IS NULL
 
 -- name: acknowledge
 UPDATE replies SET acked_at = clock_timestamp() WHERE id = ANY (CAST(:ids AS text[])) AND acked_at IS NULL
-RETURNING CAST(extract(epoch FROM clock_timestamp() - created_at) AS float)
+RETURNING CAST(extract(epoch FROM clock_timestamp() - created_at) AS float) AS age,
+          CASE WHEN :traced THEN body ->> 'traceparent' END AS traceparent
 
 -- name: due
 -- Never published although committed a second ago (the publisher died), or published without an ack for longer

@@ -36,6 +36,13 @@ class Handler(BaseHTTPRequestHandler):
         """A redirect that is followed may come as GET."""
         self.do_POST()
 
+    def do_CONNECT(self) -> None:
+        """A proxy that lets nobody through."""
+        self.server.owner.received(self.path, dict(self.headers.items()), b"")
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def start(self, status: int, *headers: tuple[str, str]) -> None:
         """Status line and headers."""
         self.send_response(status)

@@ -6,11 +6,12 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -19,7 +20,7 @@ from storage.models import Base
 from workers.cli import cj
 from workers.cli.secrets import files
 from workers.local import procfile
-from workers.settings import VARIABLES, is_secret
+from workers.settings import SERVERS, VARIABLES, is_secret, needed_by
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -137,7 +138,7 @@ def test_commands_and_targets_exist(name: str) -> None:
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["worker"], *extras["embedded"]]
+    needed = [*project["dependencies"], *extras["worker"], *extras["tracing"], *extras["embedded"]]
     names = {re.split(r"[\[>=<~! ]", each)[0] for each in needed}
     explained = {
         name for cell in first_cells(section("Dependencies", PAGES["tests/README.md"])) for name in cell.split(", ")
@@ -295,3 +296,32 @@ def test_the_image_runs_as_nobody_special_from_pinned_hashes() -> None:
     text = (ROOT / "Dockerfile").read_text()
     assert re.search(r"^USER cj$", text, re.MULTILINE)
     assert "--require-hashes" in text
+
+
+def manifests() -> Iterator[dict[str, Any]]:
+    for path in sorted((ROOT / "workers" / "kubernetes").glob("[!k]*.yaml")):
+        found = yaml.safe_load(path.read_text())
+        yield from found["items"] if found["kind"] == "List" else [found]
+
+
+def test_kubernetes_runs_the_procfile_and_would_take_the_manifests() -> None:
+    """Rendering them needs kubectl; that they are in the form the API wants is checked by its own schema."""
+    for manifest in manifests():
+        kubernetes_validate.validate(manifest, "1.33", strict=True)
+    deployed = {one["metadata"]["name"]: one for one in manifests() if one["kind"] == "Deployment"}
+    assert set(deployed) == set(WORKERS)
+    kustomization = yaml.safe_load((ROOT / "workers" / "kubernetes" / "kustomization.yaml").read_text())
+    given = {
+        made["name"]: {line.partition("=")[0] for line in made["literals"]}
+        for made in kustomization["configMapGenerator"]
+    }
+    for number, (kind, manifest) in enumerate(deployed.items()):
+        [container] = manifest["spec"]["template"]["spec"]["containers"]
+        assert container["command"] == SERVICES[kind]["command"]
+        assert container["ports"] == [{"name": "metrics", "containerPort": 9464 + number}]
+        names = set().union(*(given[one["configMapRef"]["name"]] for one in container["envFrom"]))
+        files = {name.removesuffix("_FILE") for name in names if name.endswith("_FILE")}
+        assert {*SERVERS, *needed_by([kind])} <= files | names
+        assert files <= {name.removesuffix("_FILE") for name in SERVICES[kind]["environment"]}
+        assert container["livenessProbe"]["exec"]["command"][-1] == SERVICES[kind]["healthcheck"]["test"][-1]
+        assert container["securityContext"]["readOnlyRootFilesystem"]

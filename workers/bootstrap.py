@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -38,7 +39,7 @@ from storage.errors import StorageError, StorageUnavailable
 from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault
-from workers import logs, metrics
+from workers import logs, metrics, tracing
 from workers.agent.cost_limits import CostLimits
 from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
@@ -49,7 +50,7 @@ from workers.delivery.sweeper import Duties, Sweeper
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.model.client import Model
 from workers.operations import migrations, token_keys
-from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, spare_secrets
+from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, proxy_of, spare_secrets
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
 from workers.shop.tokens import Refresh, TokenKeeper
@@ -71,6 +72,8 @@ TAKEN_UP = "workflows taken up"
 SWITCH_SECONDS = 0.001
 """How long one thread computes while others want to. Threads here mostly wait for Postgres, and with Python's 5 ms each
 of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
+BEAT_SECONDS = 2.0
+"""How often a process that consumes says so in `CJ_HEARTBEAT_PATH`."""
 POOL_SIZE = 10
 """Least Postgres connections per process: for its threads, the sweeper and the leases."""
 READ_ALL_ROWS = {"intake", "workflow"}
@@ -99,6 +102,7 @@ class Resources:
         self.kind = kind
         self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.draining = threading.Event()
+        self._next_beat = 0.0
         self.breaker = broker_breaker(settings.recovery_factor)
 
     @cached_property
@@ -174,7 +178,7 @@ class Resources:
     @cached_property
     def shopify_http(self) -> httpx.Client:
         """This process's pool of kept-alive connections to all shops."""
-        return http_client()
+        return http_client(proxy_of(self.settings.shopify_admin_url.replace("{shop}", "a.myshopify.com")))
 
     @cached_property
     def shopify_fetcher(self) -> ShopifyFetcher:
@@ -251,8 +255,16 @@ class Resources:
         self.workflows.take_up(found)
         log.info(TAKEN_UP, workflows=", ".join(found.names))
 
+    def beat(self) -> None:
+        """Show health checks that this process still consumes, or waits for its broker."""
+        if self.settings.heartbeat_path is not None and time.monotonic() >= self._next_beat:
+            self._next_beat = time.monotonic() + BEAT_SECONDS
+            with suppress(OSError):  # a full or read-only disk is for the health check to find
+                self.settings.heartbeat_path.touch()
+
     def close(self) -> None:
         """Close everything that was opened."""
+        tracing.stop()
         built = self.__dict__
         if "sweeper" in built:
             self.sweeper.stop()
@@ -305,12 +317,28 @@ def start(app: Celery, kinds: Sequence[str], *, threads: int = 0) -> Resources:
         for name in {name for kind in kinds for name in USED_BY.get(kind, ())}:
             getattr(built, name)
         use(built)
+        _trace(built)
         if {"workflow", "agent"} & set(kinds) and threading.current_thread() is threading.main_thread():
             signal.signal(RELOAD, lambda *_: threading.Thread(target=built.take_up_workflows, name="reload").start())
         if settings.metrics_port is not None:
             _measure(built, kinds)
             metrics.serve(settings.metrics_port, kinds[0], address=settings.metrics_address)
     return built
+
+
+def _trace(built: Resources) -> None:
+    settings = built.settings
+    try:
+        tracing.start(
+            settings.otlp_endpoint,
+            built.kind,
+            owner=built.owner,
+            version=logs.VERSION,
+            broker_url=settings.broker_url,
+        )
+    except ImportError as error:
+        why = f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is not installed"
+        raise CannotStart(f"{why}; pip install 'cj-workers[tracing]', or unset it") from error
 
 
 def _measure(built: Resources, kinds: Sequence[str]) -> None:
@@ -321,19 +349,24 @@ def _measure(built: Resources, kinds: Sequence[str]) -> None:
 
 
 class _Measured:
-    """The shops' buckets, with what they show noted."""
+    """The shops' buckets, with what they show noted, and the requests that come between."""
 
     def __init__(self, bucket: CostBucket) -> None:
         self._bucket = bucket
+        self._requests: dict[str, tracing.Span] = {}
 
     def reserve(self, shop_domain: str, reservation: str, points: float, *, longest_wait: float) -> float:
         wait = self._bucket.reserve(shop_domain, reservation, points, longest_wait=longest_wait)
         metrics.bucket(waited=wait)
+        if wait <= longest_wait:
+            self._requests[reservation] = tracing.shopify_request(wait)
         return wait
 
     def settle(
         self, shop_domain: str, reservation: str, points: float, charged: float | None, reading: Throttle | None
     ) -> None:
+        if (request := self._requests.pop(reservation, None)) is not None:
+            request.end("no_answer" if charged is None else None)
         self._bucket.settle(shop_domain, reservation, points, charged, reading)
         if reading is not None:
             metrics.bucket(points_left=reading.available)

@@ -6,12 +6,13 @@ what is malformed and logs it.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
-from workers import logs
+from workers import bootstrap, logs
 
 log = logs.get(__name__)
 
@@ -69,6 +70,8 @@ class SafeConsumer(Consumer):
     )
 
     strategies: dict[str, Any]
+    task_consumer: Any
+    timer: Any
     connection_errors: tuple[type[Exception], ...]
 
     def ensure_connected(self, conn: Any) -> Any:
@@ -81,12 +84,28 @@ class SafeConsumer(Consumer):
                 log.warning("broker unavailable; retrying", broker=conn.as_uri(), reason=type(error).__name__)
             logged = True
 
-        connected = conn.ensure_connection(log_once, None, *RECONNECT_SECONDS, callback=maybe_shutdown)
+        def waiting() -> None:
+            self._beat()  # to wait for the broker is no reason to be started again
+            maybe_shutdown()
+
+        connected = conn.ensure_connection(log_once, None, *RECONNECT_SECONDS, callback=waiting)
         self.first_connection_attempt = False
         self.broker_connection_retry_attempt = 0
         return connected
 
+    def _beat_while_consuming(self) -> None:
+        if self.task_consumer is not None and self.task_consumer.queues:
+            self._beat()
+
+    @staticmethod
+    def _beat() -> None:
+        with suppress(RuntimeError):  # not started as a worker
+            bootstrap.current().beat()
+
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """Called whenever the loop begins (again)."""
+        self.timer.call_repeatedly(bootstrap.BEAT_SECONDS, self._beat_while_consuming)
+        self._beat()
         inner = super().create_task_handler(*args, **kwargs)
 
         def on_task_received(message: Any) -> Any:

@@ -39,7 +39,8 @@
 | cj_ack_seconds                |                      | from a reply's commit to the gateway's ack                    |
 | cj_replies_resent_total       |                      | replies that the sweeper sent again                           |
 | cj_transaction_seconds        | step                 | transactions, by what they commit                             |
-| cj_service_away               | service              | 1 while this process leaves broker or cache alone             |
+| cj_service_away               | service              | 1 while this process leaves broker or cache alone, or (intake)|
+|                               |                      | while Postgres takes no writes                                |
 | cj_pool_in_use                |                      | connections to Postgres that are in use                       |
 
 From the rows and the broker, the same in every intake and workflow process: take `max()`, not `sum()`. They are read at
@@ -271,6 +272,11 @@ def bucket(*, waited: float | None = None, points_left: float | None = None) -> 
         _BUCKET_WAIT.observe(waited)
     if points_left is not None:
         _POINTS.note(points_left)
+
+
+def writes_refused(yes: bool) -> None:
+    """Postgres takes no writes of this process at present, or does again."""
+    _AWAY.labels("postgres").set(yes)
 
 
 def of_process(kind: str, version: str, *, away: Mapping[str, Callable[[], float]], in_use: Callable[[], int]) -> None:

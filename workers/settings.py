@@ -15,6 +15,7 @@ A pydantic model of the mapping, not pydantic-settings: that would add only the 
 import difflib
 import os
 import re
+import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -74,6 +75,8 @@ def _scheme(text: str, schemes: Collection[str]) -> str:
     scheme, separator, _ = text.partition("://")
     if not separator:
         raise ValueError(f"is not a URL; it must begin with one of {allowed}")
+    if "sentinel" in scheme:
+        raise ValueError("asks a Redis Sentinel, which is not supported; name an address that leads to the primary")
     if scheme not in schemes:
         raise ValueError(f"begins with {scheme[:20]}://; it must begin with one of {allowed}")
     return text
@@ -334,6 +337,17 @@ class Settings(BaseModel):
         alias="CJ_METRICS_ADDRESS",
         description="address of the Prometheus pages; default 127.0.0.1, this machine only",
     )
+    heartbeat_path: Path | None = Field(
+        None,
+        alias="CJ_HEARTBEAT_PATH",
+        description="a file that is touched every two seconds while the process consumes, for health checks",
+    )
+    otlp_endpoint: Annotated[str, _url("http", "https")] | None = Field(
+        None,
+        alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        repr=False,
+        description="where traces are sent (OTLP over HTTP), e.g. http://127.0.0.1:4318; absent: nothing is traced",
+    )
     warnings: tuple[str, ...] = ()
     #: Keys of model providers that do not stand in the environment as they are meant, by the names that litellm reads.
     provider_secrets: Mapping[str, SecretStr] = Field({}, repr=False)
@@ -519,6 +533,25 @@ def proxies() -> dict[str, str]:
     """The variables that name a proxy, with their values: HTTP clients of libraries read them by themselves."""
     names = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
     return {name: text for name in (*names, *map(str.lower, names)) if (text := os.environ.get(name, ""))}
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for an https `url`: `HTTPS_PROXY`, else `ALL_PROXY`, unless `NO_PROXY` has
+    its host. Raises SettingsError."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    named = urllib.request.getproxies()
+    proxy = named.get("https") or named.get("all")
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if urlsplit(proxy).scheme not in ("http", "https"):
+        problem = (
+            f"HTTPS_PROXY or ALL_PROXY is {mask(proxy)}; Shopify is asked through http:// or https:// proxies only"
+        )
+        raise SettingsError([problem])
+    return proxy
 
 
 def _shown(name: str, value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from events import queues
 from storage.errors import StorageUnavailable
-from workers import bootstrap, logs
+from workers import bootstrap, logs, tracing
 from workers.celery import app
 from workers.delivery.wake_ups import FETCH, HANDLE_EVENT, KEEP_PROMISE, RUN_TURN, is_row_id
 from workers.operations import migrations, redis_tokens, token_keys
@@ -59,7 +59,11 @@ def fetch_shopify_data(request: dict[str, Any]) -> None:
         log.warning("dropped a task: not a fetch request")
         return
     ids = {"event_id": wanted.event_id, "conversation_id": wanted.conversation_id, "turn_id": wanted.turn_id}
-    with logs.about(merchant_id=wanted.merchant_id, **ids):
+    trace_id = tracing.trace_id(wanted.traceparent)
+    with (
+        logs.about(merchant_id=wanted.merchant_id, trace_id=trace_id, **ids),
+        tracing.fetch(wanted.data_type, wanted.traceparent),
+    ):
         bootstrap.current().shopify_fetcher.fetch(wanted)
 
 

@@ -1,4 +1,4 @@
-"""The Prometheus pages of running workers."""
+"""The Prometheus pages of running workers, and their traces."""
 
 import json
 import math
@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.otlp import Receiver, Seen
 from tests.servers import PostgresForTests
 from tests.stack import Stack
 from tests.tool_calls import ToolCalls
@@ -23,14 +24,26 @@ LINE = re.compile(r"(?m)^(cj_\w+)(?:\{(.*)\})? (\S+)$")
 
 
 @pytest.fixture(scope="module")
-def stack(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def running(postgres: PostgresForTests, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Receiver]]:
     folder: Path = tmp_path_factory.mktemp("metrics")
     with (
         EmbeddedValkey(folder / "valkey", aof=False) as valkey,
         postgres.migrated_database() as database_url,
-        Stack(database_url, valkey.url, folder, environ={"CJ_METRICS_PORT": str(FIRST_PORT)}) as stack,
+        Receiver() as traces,
     ):
-        yield stack
+        environ = {"CJ_METRICS_PORT": str(FIRST_PORT), "OTEL_EXPORTER_OTLP_ENDPOINT": traces.url}
+        with Stack(database_url, valkey.url, folder, environ=environ | {"OTEL_BSP_SCHEDULE_DELAY": "300"}) as stack:
+            yield stack, traces
+
+
+@pytest.fixture(scope="module")
+def stack(running: tuple[Stack, Receiver]) -> Stack:
+    return running[0]
+
+
+@pytest.fixture(scope="module")
+def traces(running: tuple[Stack, Receiver]) -> Receiver:
+    return running[1]
 
 
 def ports(stack: Stack) -> list[int]:
@@ -111,3 +124,54 @@ def test_the_rows_read_the_same_on_every_page_that_shows_them(stack: Stack) -> N
 def test_only_this_machine_reads_them(stack: Stack) -> None:
     listening = [one.laddr for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
     assert {address.ip for address in listening if address and address.port in ports(stack)} == {"127.0.0.1"}
+
+
+def test_one_trace_from_the_event_to_the_last_word(stack: Stack, traces: Receiver) -> None:
+    """Each process continues what the publisher of the event began."""
+    trace, sender = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    stack.connect("traced.myshopify.com", "m_traced", size="tiny")
+    stack.connected("m_traced", "traced.myshopify.com", "conv_traced", traceparent=f"00-{trace}-{sender}-01")
+    replies = stack.gateway.wait_for_ends("conv_traced")
+
+    def missing() -> str:
+        names = [span.name for span in traces.of(trace)]
+        wanted = {"receive events": 1, "process events": 1, "invoke_agent CJ": 3, "process shopify": 3}
+        wanted |= {"execute_tool shopify_data": 3, "POST graphql.json": 3, "settle acks": 1, "send replies": 3}
+        return ", ".join(name for name, count in wanted.items() if names.count(name) < count)
+
+    wait_until(lambda: missing() == "", what="a span of each kind")
+    spans = {span.id: span for span in traces.of(trace)}
+
+    def above(span: Seen) -> list[str]:
+        return [span.name, *(above(spans[span.parent]) if span.parent in spans else [span.parent])]
+
+    begun = ["process events", "receive events", sender]
+    paths = {" < ".join(above(span)) for span in spans.values()}
+    for path in (
+        ["POST graphql.json", "process shopify", *begun],  # what was prefetched
+        ["execute_tool shopify_data", "invoke_agent CJ", *begun],
+        ["chat demo", "invoke_agent CJ", *begun],
+        ["send replies", "invoke_agent CJ", *begun],
+        ["settle acks", *begun],
+    ):
+        assert " < ".join(path) in paths, paths
+    turns = [span for span in traces.of(trace) if span.name == "invoke_agent CJ"]
+    assert [turn.links for turn in turns] == [(), (turns[0].id,), (turns[1].id,)]
+    assert turns[0].attributes["gen_ai.conversation.id"] == "conv_traced"
+    assert turns[-1].attributes["cj.result"] == "ok"
+    assert {str(reply.traceparent)[3:35] for reply in replies} == {trace}
+    logged = [line for line in stack.lines if '"conversation_id": "conv_traced"' in line]
+    assert logged
+    assert [line for line in logged if f'"trace_id": "{trace}"' not in line] == []
+
+
+def test_an_event_without_a_trace_begins_one_and_no_trace_tells_what_was_said(stack: Stack, traces: Receiver) -> None:
+    stack.connect("untraced.myshopify.com", "m_untraced", size="tiny")
+    stack.publish("conversation_started", {"merchant_id": "m_untraced", "conversation_id": "c_untraced"})
+    stack.say("m_untraced", "c_untraced", "How did Jane Doe, jane@example.com, order?")
+    replies = stack.gateway.wait_for_ends("c_untraced", 2)
+    trace = str(replies[-1].traceparent)[3:35]
+    wait_until(lambda: {"receive events", "invoke_agent CJ"} <= {span.name for span in traces.of(trace)})
+    sent = b"".join(traces.bytes)
+    assert b"conv_traced" in sent
+    assert not re.search(rb"shpat_|Jane|jane@|order\?|myshopify|customers in your store", sent)

@@ -182,7 +182,7 @@ def test_one_message_the_client_cannot_send_is_set_aside_alone(
 ) -> None:
     whole = NewEvent.of.__func__  # type: ignore[attr-defined]
 
-    def of(cls: type[NewEvent], event: Event) -> NewEvent:
+    def of(cls: type[NewEvent], event: Event, traceparent: str | None = None) -> NewEvent:
         if event.id == "bad":
             raise error
         made: NewEvent = whole(cls, event)

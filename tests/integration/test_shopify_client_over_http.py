@@ -1,5 +1,6 @@
 """The client over real sockets: what a broken, slow, greedy or hostile server can and cannot do to it."""
 
+import base64
 import logging
 import socket
 import time
@@ -34,6 +35,8 @@ from tests.shopify_server import (
     silent,
     zipped,
 )
+from workers import settings
+from workers.settings import SettingsError
 
 GOOD = {"data": shop_access("read_orders")}
 DEADLINE_SECONDS = 0.6
@@ -262,3 +265,42 @@ def test_the_token_is_nowhere_but_in_the_request(
     shown = f"{error!r} {vars(error)} {error.merchant} {error.__cause__!r} {error.__context__!r}"
     assert TOKEN not in shown
     assert TOKEN not in caplog.text
+
+
+def test_through_a_proxy_that_sees_the_shops_name_and_no_token() -> None:
+    """An allowlist at Shopify needs a fixed outgoing address: a proxy, which may want a password."""
+    with ShopifyServer() as proxy, http_client(proxy.url.replace("//", "//cj:secret@")) as http:
+        client = ShopifyClient(SHOP, SecretStr(TOKEN), http=http)
+        with pytest.raises(Temporary, match="the proxy refuses: 403"):
+            client.execute(load_document("access"), deadline=time.monotonic() + 2)
+    path, headers, body = proxy.requests[0]
+    assert (path, body) == (f"{SHOP}:443", b"")
+    assert headers["Proxy-Authorization"] == "Basic " + base64.b64encode(b"cj:secret").decode()
+    assert TOKEN not in str(headers)
+
+
+@pytest.mark.parametrize(
+    ("environ", "proxy"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "http://proxy:3128"),
+        ({"https_proxy": "proxy:3128"}, "http://proxy:3128"),
+        ({"ALL_PROXY": "http://all:1", "HTTP_PROXY": "http://plain:2"}, "http://all:1"),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".myshopify.com"}, None),
+    ],
+)
+def test_the_proxy_is_the_environments(
+    environ: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY"):
+        for either in (name, name.lower()):
+            monkeypatch.delenv(either, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert settings.proxy_of("https://a.myshopify.com/admin") == proxy
+    assert settings.proxy_of("http://127.0.0.1:4010/a.myshopify.com/admin") is None
+    monkeypatch.setenv("https_proxy", "socks5://user:secret@proxy:1080")
+    if "NO_PROXY" not in environ:
+        with pytest.raises(SettingsError, match="through http:// or https:// proxies only") as refused:
+            settings.proxy_of("https://a.myshopify.com/admin")
+        assert "secret" not in str(refused.value)

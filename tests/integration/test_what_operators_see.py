@@ -15,6 +15,7 @@ from storage.vault import Vault, new_key_text
 from tests import rows
 from tests.cj import Terminal
 from workers.operations import status, why
+from workers.operations.status import Status
 
 SHOP = "acme.myshopify.com"
 
@@ -99,6 +100,14 @@ def forgotten(database: Database) -> None:
     earlier(database, "turns", "run_after", "5 min")
 
 
+def without_model(database: Database) -> None:
+    rows.queue(database)
+    rows.execute(database, "UPDATE turns SET waits_for = 'model', run_after = clock_timestamp() + interval '9 s'")
+    with database.reading() as session:
+        found = [one.sentence for one in status.problems(Status(backlog.read(session), {}, None, None))]
+    assert "turns that wait because no language model answers: 1; the agents' log says why" in found
+
+
 def silent(database: Database) -> None:
     rows.let_lease_run_out(database, rows.claim(database, rows.queue(database)).turn_id)
 
@@ -133,6 +142,7 @@ def unpublished(database: Database) -> None:
         (behind, "turn 2 of c1 waits behind turn 1 of its conversation"),
         (owed, "has not accepted the connection of acme.myshopify.com for 0 s: it must be made again"),
         (forgotten, "turn 1 of c1 could run for 5 min, and no agent claims it"),
+        (without_model, "turn 1 of c1 waits for a model: none answers"),
         (silent, "is held by test, which is silent: another worker takes over"),
         (failed, "ended 0 s ago with model_unavailable: no model answered"),
         (unacked, "unacked replies of c1: 1, the oldest for 0 s, published once: the chat gateway is away"),

@@ -162,7 +162,7 @@ def test_a_worker_takes_its_own_kinds_tasks_only_and_no_orders(environ: dict[str
     app.close()
 
 
-def test_the_health_check_sees_a_worker_that_no_longer_consumes(environ: dict[str, str]) -> None:
+def test_the_health_check_sees_a_worker_that_no_longer_consumes(environ: dict[str, str], tmp_path: Path) -> None:
     lost = (
         "from celery.signals import worker_ready\n"
         "def lose(sender, **_): sender.cancel_task_queue('ops')\n"
@@ -172,10 +172,19 @@ def test_the_health_check_sees_a_worker_that_no_longer_consumes(environ: dict[st
     def check(name: str) -> subprocess.CompletedProcess[str]:
         return run([sys.executable, "-m", "workers", "check", "--worker", name], environ)
 
-    with worker(environ, queues.OPS, "ops-1@test") as well, worker(environ, queues.OPS, "ops-2@test", lost) as ill:
+    beats, silence = tmp_path / "well", tmp_path / "ill"
+    with (
+        worker(environ, queues.OPS, "ops-1@test", CJ_HEARTBEAT_PATH=str(beats)) as well,
+        worker(environ, queues.OPS, "ops-2@test", lost, CJ_HEARTBEAT_PATH=str(silence)) as ill,
+    ):
         well.wait_ready()
         ill.wait_ready()
+        for file in (beats, silence):
+            wait_until(file.exists)
+            file.unlink()
         good, bad, nobody = check("ops-1@test"), check("ops-2@test"), check("ops-3@test")
+        wait_until(beats.exists)
+        assert not silence.exists()
     assert (good.returncode, "consumes ops" in good.stdout) == (0, True), good
     assert (bad.returncode, "no longer consumes ops" in bad.stdout) == (1, True), bad
     assert (nobody.returncode, "does not answer" in nobody.stdout) == (1, True), nobody

@@ -16,7 +16,7 @@ from storage.agui import Events
 from storage.errors import LostTurn, StorageError
 from storage.outbox import CALLS, RESULTS, NewReply
 from storage.turns import FILTERED, Claim, NotDue, Room, StepRow
-from workers import logs, metrics
+from workers import logs, metrics, tracing
 from workers.agent import grounding, prompt_size, shopify_data, tools
 from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
@@ -110,7 +110,13 @@ class TurnRunner:
         elif opened is not None:
             state, replies = opened
             claim = state.claim
-            with logs.about(event_id=claim.event_id, conversation_id=claim.conversation_id, turn_id=claim.turn_id):
+            ids = logs.about(
+                event_id=claim.event_id,
+                conversation_id=claim.conversation_id,
+                turn_id=claim.turn_id,
+                trace_id=tracing.trace_id(claim.traceparent),
+            )
+            with ids, tracing.turn(claim, state.workflow.name):
                 waited = max(claim.waited_seconds, 0.0)
                 metrics.turn_claimed(waited)
                 log.info("turn claimed", attempt=claim.attempt, waited_ms=round(waited * 1000))
@@ -499,6 +505,7 @@ class TurnRunner:
         self._reply_publisher.publish(ended.replies)
         seconds = _age(state)
         metrics.turn_ended(state.workflow.name, error or "ok", seconds)
+        tracing.note(result=error or "ok", error=error)
         details = {"error_code": error} if error else {}
         since_event = round(seconds * 1000)
         log.info(

@@ -8,7 +8,7 @@ from events.data_types import DATA_TYPES
 from storage.cache import Cache
 from storage.database import Database
 from storage.turns import Claim
-from workers import metrics
+from workers import metrics, tracing
 from workers.agent import calculate_metrics, shopify_data
 from workers.agent.prompt_size import shrunk
 from workers.agent.time_limits import ASK_AGAIN_SECONDS
@@ -58,19 +58,24 @@ class Tools:
         deadline = started + seconds
         so_far = list(results)
         turn = ToolTurn(claim, self._database, self._cache, self._wake_ups, self._ask_again_seconds, so_far)
-        waiting = [_begin(turn, call, allowed) for call in calls]
+        spans = [tracing.tool_call(known_name(call.name), call.id) for call in calls]
+        waiting = [_begin(turn, call, allowed, span) for call, span in zip(calls, spans, strict=True)]
         found = []
-        for call, finish in zip(calls, waiting, strict=True):
+        for call, finish, span in zip(calls, waiting, spans, strict=True):
             result = shrunk(finish(deadline))
             so_far.append(result)
             found.append(result)
             took, data_type = time.monotonic() - started, result.get("data_type")
             known = data_type if data_type in DATA_TYPES else ""
             metrics.tool_call(known_name(call.name), _outcome(result), data_type=known, seconds=took)
+            span.note(data_type=known or None, result=_outcome(result))
+            span.end(None if result["success"] else result["error_code"])
         return found
 
 
-def _begin(turn: ToolTurn, call: ToolCall, allowed: Collection[str] | None) -> Callable[[float], Result]:
+def _begin(
+    turn: ToolTurn, call: ToolCall, allowed: Collection[str] | None, span: tracing.Span
+) -> Callable[[float], Result]:
     names = [name for name in REGISTRY if allowed is None or name in allowed]
     if canonical(call.name) not in names:
         offered = ", ".join(names) or "none"
@@ -79,7 +84,10 @@ def _begin(turn: ToolTurn, call: ToolCall, allowed: Collection[str] | None) -> C
         return at_once(failed(None, "tool.bad_arguments", call.error or "the arguments are not a JSON object"))
     tool = REGISTRY[canonical(call.name)]
     arguments = tool.read(call.arguments)
-    return tool.begin(turn, arguments) if isinstance(arguments, Arguments) else at_once(arguments)
+    if not isinstance(arguments, Arguments):
+        return at_once(arguments)
+    with span.current():
+        return tool.begin(turn, arguments)
 
 
 def known_name(name: str) -> str:

@@ -7,6 +7,7 @@ gateway drops the duplicate.
 
 import json
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from storage import outbox
 from storage.database import Database
 from storage.errors import StorageError
 from storage.outbox import OutgoingReply
+from workers import tracing
 from workers.failpoints import failpoint
 
 NOTE_AFTER_SECONDS = 0.5
@@ -43,7 +45,9 @@ class ReplyPublisher:
         if not replies or self._breaker.is_open:
             return 0
         failpoint("publish.before")
+        started = time.monotonic()
         sent = self._send(replies)
+        tracing.published(replies, time.monotonic() - started, None if sent else "broker_away")
         failpoint("publish.after_push")
         with self._lock:
             self._sent += sent

@@ -25,14 +25,22 @@ Handler = Callable[[Sequence[Delivery]], bool]
 """Handles a batch; returns False to leave it unacked, because the process is stopping."""
 
 
-def consume(consumer: PlainConsumer, handle: Handler, stop: threading.Event, *, linger: float = 0.0) -> None:
+def consume(
+    consumer: PlainConsumer,
+    handle: Handler,
+    stop: threading.Event,
+    *,
+    linger: float = 0.0,
+    beat: Callable[[], None] = lambda: None,
+) -> None:
     """Pass batches to `handle` until `stop` is set. The consumer survives broker restarts by itself.
 
-    A batch is gathered for `linger` seconds, unless the one before was full.
+    A batch is gathered for `linger` seconds, unless the one before was full. `beat` is called while it goes on.
     """
     size = 0
     try:
         while not stop.is_set():
+            beat()
             first = consumer.receive(IDLE_SECONDS)
             if first is None:
                 size = 0
@@ -50,7 +58,8 @@ def consume(consumer: PlainConsumer, handle: Handler, stop: threading.Event, *, 
 
 def run(built: Resources, stop: threading.Event) -> None:
     """Consume `events` and `acks`, and sweep, until `stop` is set."""
-    intake = Intake(built.database, built.wake_ups, stop, per_merchant=built.settings.events_at_a_time)
+    per_merchant = built.settings.events_at_a_time
+    intake = Intake(built.database, built.wake_ups, stop, per_merchant=per_merchant, beat=built.beat)
     broker_url = built.settings.broker_url
 
     def consume_acks() -> None:
@@ -63,7 +72,7 @@ def run(built: Resources, stop: threading.Event) -> None:
     acks.start()
     built.sweeper.start()
     logs.ready()
-    consume(PlainConsumer(broker_url, queues.EVENTS), intake.events, stop)
+    consume(PlainConsumer(broker_url, queues.EVENTS), intake.events, stop, beat=built.beat)
     acks.join(5.0)
 
 

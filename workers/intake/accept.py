@@ -30,7 +30,7 @@ from events.errors import InvalidEvent
 from storage import inbox, outbox
 from storage.database import Database, Session
 from storage.errors import SchemaMissing, StorageError, StorageUnavailable
-from workers import logs, metrics
+from workers import logs, metrics, tracing
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint, in_transaction
 
@@ -51,16 +51,25 @@ class Stored:
 
     keys: list[int] = field(default_factory=list)
     crowded: set[str] = field(default_factory=set)
-    fresh: list[Event] = field(default_factory=list)
+    fresh: list[tuple[Event, str | None]] = field(default_factory=list)
+    """With their traces' ids."""
 
 
 class Intake:
     """Turns batches of messages into rows."""
 
     def __init__(
-        self, database: Database, wake_ups: WakeUps, stop: threading.Event, *, per_merchant: int = inbox.PER_MERCHANT
+        self,
+        database: Database,
+        wake_ups: WakeUps,
+        stop: threading.Event,
+        *,
+        per_merchant: int = inbox.PER_MERCHANT,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """`per_merchant`: unhandled events of one merchant that wake workers at a time."""
+        """`per_merchant`: unhandled events of one merchant that wake workers at a time. `beat` is called while it
+        waits for Postgres."""
+        self._beat = beat
         self._database = database
         self._wake_ups = wake_ups
         self._stop = stop
@@ -79,8 +88,9 @@ class Intake:
         if stored is None:
             return False
         self._wake_ups.handle_events(stored.keys)
-        for event in stored.fresh:
-            log.info("event accepted", event_type=event.type, event_id=event.id, conversation_id=event.conversation_id)
+        for event, trace_id in stored.fresh:
+            with logs.about(event_id=event.id, conversation_id=event.conversation_id, trace_id=trace_id):
+                log.info("event accepted", event_type=event.type)
         if stored.crowded:
             most = self._per_merchant
             keys = self._retrying("T1w", lambda session: inbox.wake_oldest(session, stored.crowded, per_merchant=most))
@@ -115,12 +125,17 @@ class Intake:
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
             metrics.acks("malformed", len(deliveries) - len(ids))
         # No row can be wrong here: an ack changes one column of replies that are there.
-        marked = self._retrying("T5", lambda session: outbox.acknowledge(session, ids)) if ids else []
+        marked = (
+            self._retrying("T5", lambda session: outbox.acknowledge(session, ids, traced=tracing.wants_acks()))
+            if ids
+            else []
+        )
         if marked is None:
             return False
         metrics.acks("marked", len(marked))
         metrics.acks("in vain", len(ids) - len(marked))
-        metrics.acked(marked)
+        metrics.acked(age for age, _ in marked)
+        tracing.acked(marked)
         return True
 
     def _store(self, session: Session, bodies: Sequence[bytes]) -> Stored:
@@ -131,13 +146,15 @@ class Intake:
                 good.append(parse(body))
             except InvalidEvent as error:
                 stored.keys += _refuse(session, error, body)
-        new = [inbox.NewEvent.of(event) for event in good]
+        spans = [tracing.received(event) for event in good]
+        new = [inbox.NewEvent.of(event, span.traceparent) for event, span in zip(good, spans, strict=True)]
         answers = inbox.accept(session, new, per_merchant=self._per_merchant) if good else []
-        for event, answer in zip(good, answers, strict=True):
+        for event, answer, span in zip(good, answers, spans, strict=True):
             if isinstance(answer, inbox.Reused):
                 _reject(session, _reused(event, answer), event.content_hash)
             elif answer.fresh:
-                stored.fresh.append(event)
+                span.end()
+                stored.fresh.append((event, tracing.trace_id(span.traceparent or event.envelope.traceparent)))
                 if not answer.put_off:
                     stored.keys.append(answer.key)
                 elif event.merchant_id is not None:
@@ -150,24 +167,30 @@ class Intake:
     def _retrying(self, step: str, work: Callable[[Session], T]) -> T | None:
         """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
 
+        def waiting(state: RetryCallState) -> None:
+            self._beat()
+            _log_once(state)
+
         patience = Retrying(
             retry=retry_if_exception_type(StorageUnavailable),
             wait=wait_exponential(multiplier=0.1, max=2.0),
             sleep=sleep_using_event(self._stop),
             stop=stop_when_event_set(self._stop),
-            before_sleep=_log_once,
+            before_sleep=waiting,
         )
         try:
             result = patience(lambda: in_transaction(self._database, step, work))
         except RetryError:
             return None
         if patience.statistics["attempt_number"] > 1:
+            metrics.writes_refused(False)
             log.info("Postgres writes again")
         return result
 
 
 def _log_once(state: RetryCallState) -> None:
     if state.attempt_number == 1 and state.outcome is not None:
+        metrics.writes_refused(True)
         log.warning("nothing is taken in until Postgres writes again", reason=str(state.outcome.exception()))
 
 

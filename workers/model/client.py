@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
+from workers import tracing
 from workers.model import demo, litellm_call
 from workers.model.breaker import ModelBreaker
 from workers.model.demo import DEMO, DEMO_SHORT
@@ -163,7 +164,12 @@ class Model:
 
     def _try(self, name: str, request: Request, seconds: float) -> Answer | FailedCall:
         started = self._clock()
-        outcome = _of_demo(request) if name == DEMO else litellm_call.call(name, request, seconds)
+        with tracing.model_call(name, request.options) as span:
+            outcome = _of_demo(request) if name == DEMO else litellm_call.call(name, request, seconds)
+            if isinstance(outcome, FailedCall):
+                span.note(error=outcome.cause.value)
+            else:
+                span.note(input_tokens=outcome.input_tokens, output_tokens=outcome.output_tokens)
         if isinstance(outcome, FailedCall):
             facts = {"model": name, "status": outcome.status, "reason": outcome.reason}
             milliseconds = round((self._clock() - started) * 1000)

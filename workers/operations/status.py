@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import redis
+
 from events import queues
-from storage import backlog
+from storage import backlog, redis_server
 from storage.backlog import Backlog, Speed
 from storage.database import Database
 from storage.errors import StorageError
@@ -49,6 +51,8 @@ class Status:
     queues: Mapping[str, int] | None
     workers: Sequence[str] | None
     """Celery's node names of the workers that answer. The intake is none of them."""
+    unfit: Sequence[str] = ()
+    """What is wrong with a Redis that is the broker."""
 
     def to_json(self) -> dict[str, Any]:
         """With the problems, for programs."""
@@ -66,13 +70,16 @@ class Status:
 def read(settings: Settings) -> Status:
     """Ask everybody. Never raises: who does not answer is part of the answer."""
     found, speeds = _rows(settings.database_url)
-    return Status(found, speeds, _queues(settings.broker_url), _workers(settings.broker_url))
+    broker_url = settings.broker_url
+    return Status(found, speeds, _queues(broker_url), _workers(broker_url), _unfit(broker_url))
 
 
 def read_rows(settings: Settings) -> Status:
     """The same without the workers and the speeds, which take longer."""
     found, _ = _rows(settings.database_url)
-    return Status(found, {}, _queues(settings.broker_url), None)
+    return Status(
+        found, {}, _queues(settings.broker_url), None
+    )  # what is wrong with the broker, `cj check` says anyway
 
 
 def problems(status: Status) -> Iterator[Trouble]:
@@ -81,11 +88,15 @@ def problems(status: Status) -> Iterator[Trouble]:
         yield Trouble("Postgres does not answer: nothing is taken in or answered until it does", "cj check")
     if status.queues is None:
         yield Trouble("the broker does not answer: nothing is taken in, and workers find their work late", "cj check")
+    for sentence in status.unfit:
+        yield Trouble(f"the broker {sentence}", "cj check")
     yield from _absent_workers(status)
-    if status.queues is not None and (count := status.queues[queues.EVENTS]) >= FULL_QUEUE:
-        yield Trouble(
-            f"events on the broker: {count:,}; intake is not running, or cannot write", "cj check --kind intake"
-        )
+    if status.queues is not None and (count := status.queues[queues.EVENTS]):
+        silent = 0.0 if status.backlog is None else status.backlog.silent_seconds
+        if count >= FULL_QUEUE or silent > WAITS_LONG_SECONDS:
+            since = f", none stored for {_span(silent)}" if silent > WAITS_LONG_SECONDS else ""
+            cause = "intake is not running, or Postgres takes no writes (a full disk, a standby): its log says which"
+            yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
         yield from _waiting(status.backlog, status.queues or {})
         yield from _ended(status.backlog)
@@ -135,6 +146,9 @@ def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
 
 
 def _ended(found: Backlog) -> Iterator[Trouble]:
+    if found.without_model:
+        sentence = f"turns that wait because no language model answers: {found.without_model:,}"
+        yield Trouble(f"{sentence}; the agents' log says why", "cj why CONVERSATION")
     if found.failed:
         dead = f", {found.dead:,} of them dead" if found.dead else ""
         sentence = f"turns that failed in the last hour: {found.failed:,}{dead}; their merchants got no answer"
@@ -203,6 +217,16 @@ def _queues(broker_url: str) -> Mapping[str, int] | None:
             return metrics.lengths(queues.open_channel(connection))
     except Exception:  # noqa: BLE001 - each transport fails in its own way
         return None
+
+
+def _unfit(broker_url: str) -> Sequence[str]:
+    first = broker_url.split(";")[0]
+    if not first.startswith("redis"):
+        return ()
+    try:
+        return list(redis_server.unfit(redis_server.info(first, seconds=LIMIT_SECONDS), keeps_queues=True))
+    except redis.RedisError:  # `_queues` says so
+        return ()
 
 
 def _workers(broker_url: str) -> Sequence[str] | None:

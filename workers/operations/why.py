@@ -70,7 +70,7 @@ LATEST = text("""
 """)
 OPEN_TURNS = text("""
     SELECT t.id, t.conversation_id, t.seq, t.status, t.run_after, t.started_at, t.lease_until, t.lease_owner,
-           t.failures, t.model_calls, (SELECT count(*) FROM steps s WHERE s.turn_id = t.id) AS steps,
+           t.failures, t.model_calls, t.waits_for, (SELECT count(*) FROM steps s WHERE s.turn_id = t.id) AS steps,
            (SELECT min(o.seq) FROM turns o WHERE o.conversation_id = t.conversation_id
             AND o.status IN ('queued', 'running')) AS first_seq,
            (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running') AS running
@@ -203,7 +203,10 @@ def standing(turn: Row, case: Case) -> str:
     if turn["seq"] != turn["first_seq"]:
         return f"waits behind turn {turn['first_seq']} of its conversation"
     if turn["run_after"] > case.now:
-        return f"waits for its time, in {(turn['run_after'] - case.now).total_seconds():.1f} s{tries}{died}"
+        left = (turn["run_after"] - case.now).total_seconds()
+        if turn["waits_for"] == "model":
+            return f"waits for a model: none answers; the agents' log says why. The next try is in {left:.1f} s{died}"
+        return f"waits for its time, in {left:.1f} s{tries}{died}"
     if turn["running"] >= turns.PER_MERCHANT:
         return f"waits while {turn['running']} other turns of the merchant run (CJ_TURNS_AT_A_TIME is the most){tries}"
     waited = (case.now - turn["run_after"]).total_seconds()

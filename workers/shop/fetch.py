@@ -22,7 +22,7 @@ from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable, TokenUnreadable
 from storage.merchants import AccessToken
 from storage.turns import Claim
-from workers import logs, metrics
+from workers import logs, metrics, tracing
 from workers.delayed_calls import DelayedCalls
 from workers.failpoints import failpoint
 from workers.shop import results
@@ -65,6 +65,8 @@ class FetchRequest:
     event_id: str | None = None
     period: str | None = None
     compare_to: str | None = None
+    traceparent: str | None = None
+    """Of who asks, while it is traced."""
 
     def __post_init__(self) -> None:
         of_sales = self.data_type == "sales"
@@ -74,7 +76,14 @@ class FetchRequest:
     @classmethod
     def for_turn(cls, claim: Claim, data_type: str, request_id: str, **which: str | None) -> "FetchRequest":
         return cls(
-            claim.merchant_id, data_type, request_id, claim.conversation_id, claim.turn_id, claim.event_id, **which
+            claim.merchant_id,
+            data_type,
+            request_id,
+            claim.conversation_id,
+            claim.turn_id,
+            claim.event_id,
+            traceparent=tracing.traceparent(),
+            **which,
         )
 
     @classmethod
@@ -132,9 +141,11 @@ class ShopifyFetcher:
         match self._cache.join(flight, request.request_id, lead_ttl_ms=self._lead_ttl_ms):
             case Hit(value=kept):
                 metrics.cache_read(request.data_type, "hit")
+                tracing.note(result="hit")
                 self._answer(request, results.cached(request.data_type, kept))
             case Joined():
                 metrics.cache_read(request.data_type, "joined")
+                tracing.note(result="joined")
             case Answered():
                 log.info("request was already answered", data_type=request.data_type)
             case Lead():
@@ -161,6 +172,7 @@ class ShopifyFetcher:
         self._answer(request, result)
         took, outcome = time.monotonic() - started, results.outcome(result)
         metrics.fetch(request.data_type, outcome, took)
+        tracing.note(result=outcome, error=result.get("error_code"))
         (log.info if outcome in ("ok", "partial") else log.warning)(
             "fetched from Shopify",
             data_type=request.data_type,

@@ -18,7 +18,7 @@ from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import NewReply, OutgoingReply
 from storage.turns import Move, TurnInput
-from workers import logs, metrics
+from workers import logs, metrics, tracing
 from workers.delivery import notices
 from workers.settings import MAX_WAITING_TURNS
 from workers.workflow import privacy
@@ -60,6 +60,7 @@ class Effects:
 
     merchant_id: str | None = None
     event_id: str | None = None
+    traceparent: str | None = None
     turn_ids: list[int] = field(default_factory=list)
     wake_ups: list[int] = field(default_factory=list)  # of these turns, those that may find room now
     replies: list[OutgoingReply] = field(default_factory=list)
@@ -103,14 +104,18 @@ def handle(
     row = inbox.take(session, event_key)
     if row is None:
         return None
-    with logs.about(event_id=row.id, conversation_id=row.conversation_id):
-        return _handled(session, workflows, row, max_waiting, at_a_time)
+    with tracing.handled(row) as span:
+        if span.traceparent is not None:
+            row = replace(row, traceparent=span.traceparent)
+        trace_id = tracing.trace_id(row.traceparent)
+        with logs.about(event_id=row.id, conversation_id=row.conversation_id, trace_id=trace_id):
+            return _handled(session, workflows, row, max_waiting, at_a_time)
 
 
 def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waiting: int, at_a_time: int) -> Effects:
     if row.error_code is not None:
         return Effects(row.merchant_id, replies=refuse(session, row, row.error_code, row.error or ""))
-    effects = Effects(row.merchant_id, row.id)
+    effects = Effects(row.merchant_id, row.id, row.traceparent)
     try:
         with session.begin_nested():
             _Handler(session, workflows, row, effects, max_waiting, at_a_time).run()
@@ -131,10 +136,11 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
         return effects  # the event is done when its leftovers are cleared, see `settle`
     if row.type in privacy.ENDS_HERE:
         privacy.forget_contacts(session, row)  # the merchant's data is gone already
-    inbox.processed(session, row.key)
+    inbox.processed(session, row.key, traceparent=row.traceparent)
     result = "over_limit" if effects.is_over_limit else "handled"
     metrics.event(row.type, result, age_seconds=row.age_seconds)
     waited = round(row.age_seconds * 1000)
+    tracing.note(result=result, turns=len(effects.turn_ids))
     log.info("event handled", event_type=row.type, result=result, turns=len(effects.turn_ids), waited_ms=waited)
     return effects
 
@@ -155,6 +161,7 @@ def refuse(session: Session, row: InboxRow, code: str, message: str) -> list[Out
     is_new = inbox.refuse(session, row.key, code, message)
     known = row.type if row.type in CATALOG else "unknown"
     metrics.event(known, "refused")
+    tracing.note(error=code)
     log.warning("event refused", error_code=code, event_type=known)
     if not is_new or row.merchant_id is None or row.conversation_id is None:
         return []

@@ -114,7 +114,7 @@ def notify(tools: Resources, effects: Effects) -> None:
     for merchant_id in effects.forget_cache_of:
         tools.cache.drop(merchant_id)
     fetches = [
-        FetchRequest(merchant_id, data_type, event_id=effects.event_id).to_json()
+        FetchRequest(merchant_id, data_type, event_id=effects.event_id, traceparent=effects.traceparent).to_json()
         for merchant_id, data_type in effects.prefetches
     ]
     for request in fetches[:1]:

@@ -12,6 +12,7 @@ BACKLOG = Backlog(
     events=Waiting(0, 0.0),
     turns=Waiting(3, 71.5),
     replies=Waiting(2, 40.0),
+    without_model=0,
     running=1,
     owed=4,
     failed=6,

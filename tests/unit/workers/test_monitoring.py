@@ -30,7 +30,7 @@ HEALTHY = {f'cj_build_info{{kind="{kind}"}}': "1x40" for kind in metrics.KINDS} 
 #: The series that are different, None for one that is gone.
 INCIDENTS: dict[str, dict[str, str | None]] = {
     "CJProcessMissing": {'cj_build_info{kind="agent"}': None},
-    "CJPostgresAway": {'cj_waiting{what="turns"}': None},
+    "CJPostgresAway": {'cj_service_away{service="postgres"}': "1x40"},
     "CJBrokerAway": {'cj_service_away{service="broker"}': "1x40"},
     "CJEventsPileUp": {'cj_queue_messages{queue="events"}': "9744x40"},
     "CJEventsWait": {'cj_oldest_waiting_seconds{what="events"}': "0+30x40"},

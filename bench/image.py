@@ -1,0 +1,110 @@
+"""The image without an engine: `python -m bench.image FOLDER` (as root, with debootstrap; about ten minutes).
+
+Carries out the Dockerfile's RUN lines in a bare Debian under FOLDER, prints the sizes, and starts each kind of process
+there as compose.yaml does: read-only, as uid 10001, with a /tmp of its own; each must pass compose's health check.
+The base is Debian's Python, not the official image's, whose size is printed as this one's without /opt and /app.
+"""
+
+import argparse
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import yaml
+
+from bench.ground import ground
+from storage.vault import new_key_text
+from tests.stack import ROOT
+
+KINDS = ("intake", "workflow", "agent", "shopify", "ops")
+PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
+MOST_MB = 400
+#: Carried over from this machine, so that registries are found the same way.
+CARRIED = ("/etc/pip.conf", "/etc/xdg/pip", "/etc/resolv.conf", "/etc/ssl/certs", "/opt/wheels")
+
+
+def steps() -> list[str]:
+    """The RUN lines of the Dockerfile."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    return re.findall(r"(?m)^RUN (.*)$", text)
+
+
+def build(root: Path) -> None:
+    suite = subprocess.run(["lsb_release", "-cs"], capture_output=True, text=True, check=False).stdout.strip()
+    subprocess.run(
+        ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite or "bookworm", str(root)], check=True
+    )
+    for path in map(Path, CARRIED):
+        if path.exists():
+            target = root / path.relative_to("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "-rL", "-T", str(path), str(target)], check=True)
+    (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
+    app = root / "app"
+    app.mkdir()
+    left_out = [f":(exclude){line}" for line in (ROOT / ".dockerignore").read_text().split() if "*" not in line]
+    files = subprocess.run(
+        ["git", "ls-files", "--", ".", *left_out], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    archive = subprocess.run(["tar", "c", "-C", str(ROOT), *files.stdout.split()], capture_output=True, check=True)
+    subprocess.run(["tar", "x", "-C", str(app)], input=archive.stdout, check=True)
+    for line in steps():
+        script = f"export PATH=/opt/cj/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PIP_BREAK_SYSTEM_PACKAGES=1; cd /app; {line}"
+        subprocess.run(["chroot", str(root), "sh", "-euc", script], check=True)
+
+
+def size(root: Path, *parts: str) -> int:
+    """In MB."""
+    paths = [str(root / part) for part in parts]
+    done = subprocess.run(["du", "-scm", *paths], capture_output=True, text=True, check=True)
+    return int(done.stdout.split("\n")[-2].split()[0])
+
+
+def is_healthy(root: Path, kind: str, environ: dict[str, str], sockets: str) -> bool:
+    """Whether the process, as compose runs it, passes compose's health check within a minute."""
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][kind]
+    command, check = shlex.join(service["command"]), service["healthcheck"]["test"][1].replace("$$", "$")
+    inside = (
+        f"cd /app; {command} & pid=$!; for _ in $(seq 60); do if {check}; then echo HEALTHY; break; fi; sleep 1; done; "
+        "touch /app/x 2>/dev/null && echo WRITABLE; id -u; kill $pid; wait $pid"
+    )
+    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in environ.items())
+    script = f"""
+        mount --bind {root} {root} && mkdir -p {root}{sockets} && mount --bind {sockets} {root}{sockets}
+        mount -o remount,bind,ro {root} && mount -t tmpfs -o mode=1777 tmpfs {root}/tmp
+        mkdir -p {root}{sockets} && mount --bind {sockets} {root}{sockets}
+        mount -t proc proc {root}/proc && mount --rbind /dev {root}/dev
+        exec chroot --userspec=10001:10001 {root} \
+            env -i PATH=/opt/cj/bin:/usr/bin:/bin {given} sh -c {shlex.quote(inside)}
+    """
+    done = subprocess.run(["unshare", "--mount", "sh", "-euc", script], capture_output=True, text=True, check=False)
+    good = "HEALTHY" in done.stdout and "WRITABLE" not in done.stdout and "10001" in done.stdout
+    if not good:
+        print(done.stdout[-2000:], done.stderr[-4000:])
+    return good
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where to build; kept, and used again if it is there")
+    root: Path = parser.parse_args().folder.resolve()
+    if not (root / "opt/cj").exists():
+        build(root)
+    whole, ours = size(root, "."), size(root, "opt/cj", "app")
+    print(f"dependencies and code: {ours} MB; Debian and Python here: {whole - ours} MB")
+    with ground() as here:
+        sockets = parse_qs(urlsplit(here.database_url).query)["host"][0]
+        environ = {
+            "DATABASE_URL": here.database_url, "BROKER_URL": here.valkey.url, "REDIS_URL": here.valkey.url,
+            "CJ_TOKEN_KEYS": new_key_text(), "CJ_MODEL": "demo", "CJ_HEARTBEAT_PATH": "/tmp/heartbeat",
+        }  # fmt: skip
+        healthy = {kind: is_healthy(root, kind, environ, sockets) for kind in KINDS}
+    for kind, good in healthy.items():
+        print(f"{kind:10} {'healthy, read-only, as uid 10001' if good else 'NOT HEALTHY'}")
+    raise SystemExit(not all(healthy.values()))
+
+
+if __name__ == "__main__":
+    main()
