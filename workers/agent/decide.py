@@ -159,15 +159,15 @@ def next_move(
         if prefetched and limits.max_tool_rounds > 0 and seconds_left >= CLOSING_SECONDS:
             return TakePrefetched(tuple(prefetched))
         return _ask(0, limits.max_tool_rounds > 0, seconds_left, fruitless)
-    withdrawn, begun = is_withdrawn(last), is_unfinished(last)
-    goes_on = withdrawn or begun
+    unfinished = is_unfinished(last)
+    goes_on = unfinished or is_withdrawn(last)
     if not goes_on and not last.assistant.get("tool_calls"):
         return End()
     if not goes_on and last.tool_results is None:
         return _pause(last, limits, now) or RunTools(last.step)
     rounds = sum(1 for step in steps if step.tool_results is not None and not is_prefetched(step))
     may_call = rounds < limits.max_tool_rounds and sum(map(_is_bad, steps)) < MAX_BAD_ROUNDS
-    return _ask(last.step if begun else last.step + 1, may_call, seconds_left, fruitless)
+    return _ask(last.step if unfinished else last.step + 1, may_call, seconds_left, fruitless)
 
 
 def is_prefetched(step: Step) -> bool:

@@ -149,8 +149,8 @@ class TurnRunner:
                 words = ModelUnavailable.merchant
                 self._reply_publisher.publish(self._transactions.wait_for_model(state, words, seconds))
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
-            case GiveUp(code=code) if (begun := state.unfinished()) is not None:
-                self._break_off(state, begun, code, STOPPED_SHORT)
+            case GiveUp(code=code) if (unfinished := state.unfinished()) is not None:
+                self._break_off(state, unfinished, code, STOPPED_SHORT)
             case GiveUp(code=code) if state.draft() is not None:
                 self._end_with(state, len(state.steps), "", code)
             case GiveUp(code=ModelUnavailable.code as code) if words := _plainly(state):
@@ -201,8 +201,7 @@ class TurnRunner:
         state.begun, limits = False, call.limits
         messages = state.messages(limits.prompt_bytes(state.prompt_limit))
         offered = tools.definitions(state.workflow.tools) if with_tools else []
-        begun, room = state.unfinished(), self._room(state, limits)
-        utterance = _utterance(begun)
+        utterance, room = _utterance(state.unfinished()), self._room(state, limits)
         hear = self._hearing(state, step, utterance, room) if state.workflow.stream == "sentences" else None
         try:
             answer = self._call_model(state, messages, offered, limits.answer_tokens(state.prompt_limit), hear)
@@ -220,8 +219,8 @@ class TurnRunner:
                 return GiveUp(error.code, error.merchant)
             return self._with_less(state, error, messages, limits)
         except ModelSilent:
-            if begun is not None:
-                return self._break_off(state, begun, ModelSilent.code)
+            if (unfinished := state.unfinished()) is not None:
+                return self._break_off(state, unfinished, ModelSilent.code)
             return self._without_words(state, step)
         spent = _spent(answer, messages)
         return self._keep(state, step, answer, bool(offered), spent, self._room(state, limits), utterance)
@@ -291,15 +290,15 @@ class TurnRunner:
             _note_words(state, before, said=True)
         utterance.said = words
 
-    def _break_off(self, state: TurnState, begun: StepRow, code: str, words: str = "") -> Outcome:
+    def _break_off(self, state: TurnState, unfinished: StepRow, code: str, words: str = "") -> Outcome:
         """End the turn with what was said of its last message, and `words` of ours; `code` is for operators."""
-        utterance = _utterance(begun)
+        utterance = _utterance(unfinished)
         said = utterance.joined(words).rstrip()
-        kept = {**begun.assistant, "content": said}
+        kept = {**unfinished.assistant, "content": said}
         del kept[UNFINISHED]
-        message = Message(_message_id(state.claim, begun.step), said, utterance.said)
+        message = Message(_message_id(state.claim, unfinished.step), said, utterance.said)
         log.warning("a message ends before its end", error_code=code)
-        ended = self._transactions.finish(state, answer=NewStep(begun.step, kept), message=message, ended_as=code)
+        ended = self._transactions.finish(state, answer=NewStep(unfinished.step, kept), message=message, ended_as=code)
         self._close(state, ended, code)
         return Finished()
 
@@ -629,12 +628,12 @@ def _pauses(state: TurnState) -> bool:
     return state.workflow.limits.pause_between_messages_seconds > 0
 
 
-def _utterance(begun: StepRow | None) -> Utterance:
+def _utterance(unfinished: StepRow | None) -> Utterance:
     """The message that the model is about to begin, or to go on with."""
-    if begun is None:
+    if unfinished is None:
         return Utterance()
-    claims = begun.assistant.get(CLAIMS, {"ungrounded": []})
-    return Utterance(str(begun.assistant["content"]), list(claims["ungrounded"]))
+    claims = unfinished.assistant.get(CLAIMS, {"ungrounded": []})
+    return Utterance(str(unfinished.assistant["content"]), list(claims["ungrounded"]))
 
 
 def _claims(state: TurnState, utterance: Utterance) -> dict[str, Any]:
