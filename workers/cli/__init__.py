@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "Is this environment ready to run?"),
     "chat": ("chat", "Talk with CJ in the terminal."),
     "publish": ("publish", "Put an event on the broker."),
-    "replies": ("chat", "Take replies off the broker."),
+    "replies": ("chat", "Watch CJ's replies."),
     "store-token": ("tokens", "Store a shop's access token, sealed."),
     "status": ("operators", "How is the system, and what is wrong?"),
     "why": ("operators", "Why does CJ not answer?"),
