@@ -196,9 +196,9 @@ RUNS: dict[str, tuple[list[str], list[Event], list[str], list[str]]] = {
     "resumed after a kill": (["hi"], [Says(None, 1), Dies(), Says("Seven.")], ["success"], [CALL, OK, "Seven."]),
     "killed in mid-message": (
         ["hi"],
-        [Begins("Seven. Or so. Thi", None), Begins("This we. Will se", Cause.DOWN), Says("See.")],
+        [Begins("Well. You see. Thi", None), Begins("This we. Will se", Cause.DOWN), Says("See.")],
         ["success"],
-        ["Seven. Or so. This we. See."],
+        ["Well. You see. This we. See."],
     ),
     "killed in mid-message again and again": (["hi"], [Begins("Oh. We", None), Dies()], ["turn_lost"], ["Oh.", "?"]),
     "killed again and again": (["hi"], [Says("Hm.", 1), Dies()], ["turn_lost"], ["Hm.", CALL, OK, "?"]),
