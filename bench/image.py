@@ -19,10 +19,10 @@ from storage.vault import new_key_text
 from tests.stack import ROOT
 
 KINDS = ("intake", "workflow", "agent", "shopify", "ops")
+SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
-MOST_MB = 400
 #: Carried over from this machine, so that registries are found the same way.
-CARRIED = ("/etc/pip.conf", "/etc/xdg/pip", "/etc/resolv.conf", "/etc/ssl/certs", "/opt/wheels")
+CARRIED = ("/etc/pip.conf", "/etc/xdg/pip", "/etc/resolv.conf", "/opt/wheels", "/etc/ssl/certs/ca-certificates.crt")
 
 
 def steps() -> list[str]:
@@ -32,18 +32,17 @@ def steps() -> list[str]:
 
 
 def build(root: Path) -> None:
-    suite = subprocess.run(["lsb_release", "-cs"], capture_output=True, text=True, check=False).stdout.strip()
-    subprocess.run(
-        ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite or "bookworm", str(root)], check=True
-    )
+    if not (root / "usr/bin/pip3").exists():
+        subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)], check=True)
     for path in map(Path, CARRIED):
         if path.exists():
             target = root / path.relative_to("/")
             target.parent.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-rL", "-T", str(path), str(target)], check=True)
+            subprocess.run(["cp", "-r", "-T", str(path), str(target)], check=True)
+    (root / "usr/local/bin/python").unlink(missing_ok=True)
     (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
     app = root / "app"
-    app.mkdir()
+    app.mkdir(exist_ok=True)
     left_out = [f":(exclude){line}" for line in (ROOT / ".dockerignore").read_text().split() if "*" not in line]
     files = subprocess.run(
         ["git", "ls-files", "--", ".", *left_out], cwd=ROOT, capture_output=True, text=True, check=True
@@ -58,7 +57,7 @@ def build(root: Path) -> None:
 def size(root: Path, *parts: str) -> int:
     """In MB."""
     paths = [str(root / part) for part in parts]
-    done = subprocess.run(["du", "-scm", *paths], capture_output=True, text=True, check=True)
+    done = subprocess.run(["du", "-scm", "--apparent-size", *paths], capture_output=True, text=True, check=True)
     return int(done.stdout.split("\n")[-2].split()[0])
 
 
@@ -82,7 +81,7 @@ def is_healthy(root: Path, kind: str, environ: dict[str, str], sockets: str) -> 
     done = subprocess.run(["unshare", "--mount", "sh", "-euc", script], capture_output=True, text=True, check=False)
     good = "HEALTHY" in done.stdout and "WRITABLE" not in done.stdout and "10001" in done.stdout
     if not good:
-        print(done.stdout[-2000:], done.stderr[-4000:])
+        print(done.stdout, "\n".join(line for line in done.stderr.splitlines() if not line.startswith("find:")))
     return good
 
 
@@ -96,6 +95,8 @@ def main() -> None:
     print(f"dependencies and code: {ours} MB; Debian and Python here: {whole - ours} MB")
     with ground() as here:
         sockets = parse_qs(urlsplit(here.database_url).query)["host"][0]
+        Path(sockets).chmod(0o755)
+        (Path(sockets) / ".s.PGSQL.5432").chmod(0o777)
         environ = {
             "DATABASE_URL": here.database_url, "BROKER_URL": here.valkey.url, "REDIS_URL": here.valkey.url,
             "CJ_TOKEN_KEYS": new_key_text(), "CJ_MODEL": "demo", "CJ_HEARTBEAT_PATH": "/tmp/heartbeat",

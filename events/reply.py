@@ -29,6 +29,7 @@ CUSTOM: Mapping[str, str] = {
     "workflow_transition": "the conversation moved: `from`, `to`",
     "message_waiting": "a message cannot be answered yet: `eventid`, `reason` (`limit`)",
     "message_absorbed": "this run answers that message, too: `eventid`",
+    "workflow_event": "a workflow tells the systems outside: `name`, `data`",
 }
 
 #: The codes of RUN_ERROR. `message` is the sentence for the merchant.

@@ -6,7 +6,7 @@ from the run and the place in it, so a repeated commit builds the same events.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ag_ui.core import (
@@ -115,6 +115,11 @@ def usage(model: str, input_tokens: int, output_tokens: int) -> Usage:
 def workflow_transition(source: str, target: str) -> Events:
     """The conversation moved from workflow `source` to workflow `target`."""
     return _events(CustomEvent(name="workflow_transition", value={"from": source, "to": target}))
+
+
+def workflow_event(name: str, data: Mapping[str, Any]) -> Events:
+    """A workflow tells the systems outside that something happened."""
+    return _events(CustomEvent(name="workflow_event", value={"name": name, "data": dict(data)}))
 
 
 def message_waiting(event_id: str, reason: str) -> Events:

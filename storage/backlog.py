@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from storage import sql
 from storage.database import Session
 from storage.privacy import DAYS
-from storage.turns import RETRY
+from storage.turns import RETRY, TOO_MANY_WAITING
 
 SQL = sql.load("backlog")
 
@@ -77,6 +77,12 @@ def read(session: Session) -> Backlog:
         silent_seconds=max(row.silent or 0.0, 0.0),
         clock_ahead_seconds=time.time() - row.now,
     )
+
+
+def declined(session: Session, merchant_id: str | None = None) -> tuple[str, int] | None:
+    """The merchant (or this one) with most messages declined in the last hour, and how many; None if none was."""
+    row = session.execute(SQL["declined"], {"declined": TOO_MANY_WAITING, "merchant": merchant_id}).one_or_none()
+    return None if row is None else (row.merchant_id, row.number)
 
 
 def speeds(session: Session, *, window_seconds: float) -> dict[str, Speed]:

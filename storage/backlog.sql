@@ -20,7 +20,7 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.num
        unacked.number AS replies, CAST(extract(epoch FROM clock_timestamp() - unacked.since) AS float) AS replies_age,
        (SELECT count(*) FROM turns WHERE status = 'queued' AND waits_for = 'model') AS without_model,
        (SELECT count(*) FROM turns WHERE status = 'running') AS running,
-       (SELECT count(*) FROM turns WHERE status = 'done' AND waits_for IS NOT NULL) AS owed, failures.number AS failed, failures.dead,
+       (SELECT count(*) FROM turns WHERE status = 'done' AND waits_for IN ('store', 'data')) AS owed, failures.number AS failed, failures.dead,
        (SELECT count(*) FROM events WHERE status = 'rejected'
         AND processed_at > (SELECT clock_timestamp()) - interval '1 hour') AS refused,
        (SELECT jsonb_object_agg(status, number) FROM (
@@ -31,6 +31,15 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.num
        CAST(extract(epoch FROM clock_timestamp() - make_interval(days => :days) - (
            SELECT min(finished_at) FROM turns WHERE status IN ('done', 'dead'))) AS float) AS overdue
 FROM received, queued, unacked, failures
+
+-- name: declined
+-- Who had most messages declined in the last hour, because too many of the merchant's turns waited; by an index of
+-- failed turns.
+SELECT merchant_id, count(*) AS number FROM turns
+WHERE status IN ('done', 'dead') AND error IS NOT NULL AND error = :declined
+  AND finished_at > (SELECT clock_timestamp()) - interval '1 hour'
+  AND (CAST(:merchant AS text) IS NULL OR merchant_id = :merchant)
+GROUP BY merchant_id ORDER BY number DESC LIMIT 1
 
 -- name: speeds
 -- How long events waited and turns took lately, in seconds.

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -225,7 +225,8 @@ class TurnTable(Base):
     running -> done     ended
     running -> dead     ended with an error nobody could handle, or its lease ran out too often
     queued -> done      an earlier turn absorbed its message (absorbed_by)
-    born done           the merchant had too many waiting turns (error; it never started)
+    born done           the merchant had too many waiting turns (error; it never started), or it is a follow-up that
+                        waits for its time (waits_for)
     """
 
     __tablename__ = "turns"
@@ -256,7 +257,7 @@ class TurnTable(Base):
             "id",
             postgresql_where=text("status = 'done' AND waits_for IS NOT NULL"),
         ),
-        CheckConstraint("waits_for IN ('model', 'store', 'data')", name="waits_for"),
+        CheckConstraint("waits_for IN ('model', 'store', 'data', 'time')", name="waits_for"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("(status IN ('done', 'dead')) = (finished_at IS NOT NULL)", name="finished"),
         OFTEN_VACUUMED,
@@ -298,7 +299,7 @@ class TurnTable(Base):
     #: Most bytes of its prompts since a model refused one; absent: the settings'.
     prompt_limit: Mapped[int | None]
     #: What it cannot go on without (queued: a model), or what the merchant was promised words about (done: the store
-    #: is connected again, Shopify gives the data). `run_after` says when to look.
+    #: is connected again, Shopify gives the data, the time of a workflow's follow-up). `run_after` says when to look.
     waits_for: Mapped[str | None]
     #: When the merchant must have heard something of it; absent: nothing more is due.
     words_due: Mapped[datetime | None]

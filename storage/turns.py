@@ -57,8 +57,11 @@ RECONNECT_ASKED = "reconnect_asked"
 SQL = sql.load("turns")
 
 Sender = Literal["merchant", "system", "cj"]
-#: What an ended turn leaves to be told: once the store is connected again, or once Shopify gives the data.
-Promised = Literal["store", "data"]
+#: What an ended turn leaves to be told: once the store is connected again, once Shopify gives the data, or, as a
+#: workflow's follow-up, at its time.
+Promised = Literal["store", "data", "time"]
+#: Most follow-ups of workflows that wait in one conversation.
+MOST_FOLLOW_UPS = 5
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,16 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Emitted:
+    """What a workflow tells the systems outside."""
+
+    name: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class TurnInput:
-    """What a turn answers. A turn of CJ's own only tells of `moves`."""
+    """What a turn answers. A turn of CJ's own only tells of `moves` and what was emitted."""
 
     sender: Sender
     text: str
@@ -84,6 +95,10 @@ class TurnInput:
     """What the event moved after it; told at its end."""
     prefetched: tuple[str, ...] = ()
     """Data types that are being fetched, and that the turn begins with."""
+    emitted: tuple[Emitted, ...] = ()
+    """What its event told the systems outside; told at its beginning."""
+    condition: str | None = None
+    """Of a follow-up: what must hold when it is due."""
 
     def to_json(self) -> dict[str, Any]:
         moves = {"moves": self.moves, "later_moves": self.later_moves}
@@ -94,6 +109,8 @@ class TurnInput:
             "metadata": dict(self.metadata),
             **({"prefetched": list(self.prefetched)} if self.prefetched else {}),
             **{name: [vars(move) for move in made] for name, made in moves.items() if made},
+            **({"emitted": [vars(event) for event in self.emitted]} if self.emitted else {}),
+            **({"condition": self.condition} if self.condition is not None else {}),
         }
 
     @classmethod
@@ -103,8 +120,17 @@ class TurnInput:
         if value["sender"] == "cj" and "transition" in metadata:  # a turn of the former version
             hop = metadata["transition"]
             moves, text, metadata = (Move(hop["from"], hop["to"], text or None),), "", {}
-        prefetched = tuple(value.get("prefetched", ()))
-        return cls(value["sender"], text, value["cleanup_trigger"], metadata, moves, later_moves, prefetched)
+        return cls(
+            value["sender"],
+            text,
+            value["cleanup_trigger"],
+            metadata,
+            moves,
+            later_moves,
+            tuple(value.get("prefetched", ())),
+            tuple(Emitted(**event) for event in value.get("emitted", ())),
+            value.get("condition"),
+        )
 
 
 @dataclass(frozen=True)
@@ -302,6 +328,33 @@ def decline_turn(
     identity = {"event_key": event_key, "action": action}
     owner = {"conversation_id": conversation_id, "merchant_id": merchant_id}
     return _add(session, {**identity, **owner}, input, workflow, error=error)
+
+
+def plan_follow_up(
+    session: Session,
+    *,
+    conversation_id: str,
+    merchant_id: str,
+    event_key: int,
+    action: int,
+    input: TurnInput,
+    workflow: str,
+    after_seconds: float,
+) -> NewTurn | None:
+    """A turn that has ended and never ran, and promises words at its time (`promises`). The caller adds its replies.
+
+    It takes the place of one that would say the same; None if too many wait in the conversation.
+    """
+    identity = {"event_key": event_key, "action": action, "conversation_id": conversation_id}
+    values = {"merchant_id": merchant_id, "workflow": workflow, "input": dump(input.to_json()), "said": input.text}
+    bounds = {"after_seconds": after_seconds, "most": MOST_FOLLOW_UPS}
+    row = session.execute(SQL["plan_follow_up"], {**identity, **values, **bounds}).one_or_none()
+    return None if row is None else NewTurn(row.id, row.seq)
+
+
+def has_answered(session: Session, conversation_id: str, seq: int) -> bool:
+    """Whether the merchant has written in the conversation since turn `seq`."""
+    return bool(session.execute(SQL["has_answered"], {"conversation_id": conversation_id, "seq": seq}).scalar())
 
 
 def waiting_of_merchant(session: Session, merchant_id: str, *, limit: int) -> int:

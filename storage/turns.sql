@@ -48,6 +48,34 @@ SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow
 FROM numbered
 RETURNING id, seq
 
+-- name: plan_follow_up
+-- Born done, and owed at its time: so nothing of the conversation waits behind it. One that would say the same gives way.
+WITH replaced AS (
+    UPDATE turns SET waits_for = NULL
+    WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
+      AND waits_for = 'time' AND conversation_id = :conversation_id AND input ->> 'text' = :said
+), numbered AS (
+    UPDATE conversations SET last_turn = last_turn + 1, updated_at = clock_timestamp()
+    WHERE id = :conversation_id AND merchant_id = :merchant_id
+      AND NOT EXISTS (SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action)
+      AND :most > (
+          SELECT count(*) FROM turns
+          WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
+            AND waits_for = 'time' AND conversation_id = :conversation_id AND input ->> 'text' <> :said)
+    RETURNING last_turn
+)
+INSERT INTO turns (
+    conversation_id, merchant_id, seq, event_key, action, workflow, input, status, waits_for, finished_at, run_after)
+SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow, CAST(:input AS jsonb), 'done', 'time',
+       clock_timestamp(), clock_timestamp() + make_interval(secs => :after_seconds)
+FROM numbered
+RETURNING id, seq
+
+-- name: has_answered
+SELECT EXISTS (
+    SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND seq > :seq
+    AND input ->> 'sender' = 'merchant' AND input ->> 'cleanup_trigger' = 'false')
+
 -- name: waiting_of_merchant
 SELECT count(*)
 FROM (SELECT 1 FROM turns WHERE merchant_id = :merchant_id AND status = 'queued' LIMIT :limit) AS turns_waiting
@@ -88,7 +116,7 @@ SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM coalesce(t.lease_until
 FROM turns t WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
 UNION ALL
 SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM t.run_after - clock_timestamp())
-FROM turns t WHERE t.status = 'done' AND t.waits_for = 'data'
+FROM turns t WHERE t.status = 'done' AND t.waits_for IN ('data', 'time')
 
 -- name: due_in
 SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
@@ -218,7 +246,7 @@ SELECT t.id AS turn_id, t.conversation_id, t.merchant_id, t.seq, t.attempt, t.fa
        ARRAY (SELECT q.input ->> 'text' FROM ({asked}) AS q ORDER BY q.seq) AS asked
 FROM turns o
 JOIN turns t ON t.merchant_id = o.merchant_id AND t.status = 'done' AND t.waits_for = o.waits_for
-            AND t.conversation_id = o.conversation_id
+            AND t.conversation_id = o.conversation_id AND (t.waits_for <> 'time' OR t.id = o.id)
 JOIN events e ON e.key = t.event_key
 WHERE o.id = :turn_id AND o.status = 'done' ORDER BY t.seq LIMIT :limit
 
@@ -288,9 +316,10 @@ FOR NO KEY UPDATE SKIP LOCKED
 
 -- fragment: newer
 -- The merchant's messages that follow with nothing else in between, so absorbing never changes the order; as many as
--- there is room for. The limit is applied first: a thousand waiting messages must not be looked at for one answer.
+-- there is room for. What a rule tells with a message is told in that message's own run. The limit is applied first: a thousand waiting messages must not be looked at for one answer.
 SELECT id FROM (
-    SELECT id, bool_and(input ->> 'sender' = 'merchant') OVER so_far AS fit,
+    SELECT id, bool_and(input ->> 'sender' = 'merchant' AND input -> 'moves' IS NULL AND input -> 'later_moves' IS NULL
+                        AND input -> 'emitted' IS NULL) OVER so_far AS fit,
            sum(octet_length(input ->> 'text')) OVER so_far AS bytes
     FROM (
         SELECT id, seq, input FROM turns

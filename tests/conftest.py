@@ -2,7 +2,9 @@
 
 import os
 import runpy
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import redis
 from storage.database import Database
 from tests.servers import PostgresForTests, fast_folder
 from workers.local.embedded import EmbeddedValkey
+from workflows.loader import SHIPPED
 
 # What a script runs in the background ignores Ctrl-C, and so would the processes whose Ctrl-C is tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -25,6 +28,18 @@ for _name in list(os.environ):
         del os.environ[_name]
 for _name in ("DATABASE_URL", "BROKER_URL", "REDIS_URL"):
     os.environ.pop(_name, None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Scenarios run with the examples beside the shipped workflows: so what is said of the examples, that adding them
+    changes nothing for others, is tested by every scenario."""
+    if config.option.cj_workflows is None:
+        folder = tempfile.TemporaryDirectory()
+        config.add_cleanup(folder.cleanup)
+        for path in (*SHIPPED.glob("*.yaml"), *(SHIPPED / "examples").glob("*.yaml")):
+            shutil.copy(path, folder.name)
+        config.option.cj_workflows = folder.name
 
 
 @pytest.fixture(scope="session")

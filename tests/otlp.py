@@ -39,13 +39,16 @@ class Receiver:
     def __init__(self) -> None:
         self.spans: list[Seen] = []
         self.bytes: list[bytes] = []
+        #: Whether what arrives is read; a benchmark of who sends it does without.
+        self.decodes = True
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.bytes.append(body)
-                receiver.spans += _read(body)
+                if receiver.decodes:
+                    receiver.bytes.append(body)
+                    receiver.spans += _read(body)
                 self.send_response(200)
                 self.send_header("content-length", "0")
                 self.end_headers()

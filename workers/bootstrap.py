@@ -402,11 +402,11 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         _check_vault(built)
     if "agent" in kinds:
         _check_models(built)
-    problem = _once_postgres_answers(lambda: migrations.problem(built.settings.database_url))
+    problem = _once_postgres_answers(lambda: migrations.problem(built.settings.database_url), built.beat)
     if problem is not None:
         raise CannotStart(problem)
     if any(kind in TOKEN_KINDS for kind in kinds):
-        _once_postgres_answers(lambda: _check_stored_keys(built))
+        _once_postgres_answers(lambda: _check_stored_keys(built), built.beat)
     _check_queues(built.settings)
     _warn_of_excess(built, kinds)
     _warn_of_servers(built)
@@ -464,10 +464,11 @@ def _check_stored_keys(built: Resources) -> None:
         log.error("some stored tokens do not open", reason=sentence)
 
 
-def _once_postgres_answers(question: Callable[[], T]) -> T:
-    """The question's answer, as soon as the database answers."""
+def _once_postgres_answers(question: Callable[[], T], beat: Callable[[], None]) -> T:
+    """The question's answer, as soon as the database answers; `beat` is called meanwhile."""
 
     def log_once(state: RetryCallState) -> None:
+        beat()
         if state.attempt_number == 1 and state.outcome is not None:
             log.warning("waiting for Postgres", reason=str(state.outcome.exception()))
 

@@ -14,12 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from events.data_types import DataType
 from workflows.expression.evaluate import BUDGET, Budget, preview
+from workflows.expression.parse import seconds_of
 from workflows.expression.template import Template, compile_tree, fill_tree
 
 _NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Sender = Literal["merchant", "system", "cj"]
+#: Bounds of a follow_up, in seconds. What ended 30 days ago is deleted.
+FOLLOW_UP_SECONDS = (60, 28 * 86_400)
+#: The condition of a follow_up that has none.
+NOT_ANSWERED = "answered == false"
 
 
 def is_name(text: str) -> bool:
@@ -85,7 +90,34 @@ class Transition:
         return f"move to {self.target_workflow}{message}"
 
 
-Action = UpdateContext | ProcessMessage | Prefetch | Transition
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """Run a turn on this message in so many seconds, if `condition` holds then."""
+
+    type: ClassVar = "follow_up"
+    seconds: int
+    text: str
+    condition: str
+
+    def describe(self) -> str:
+        """In words, for `explain`."""
+        return f"in {self.seconds / 3600:.4g} h, if {self.condition}: turn on {preview(self.text, 200)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Tell the systems outside that something happened."""
+
+    type: ClassVar = "emit"
+    name: str
+    data: dict[str, Any]
+
+    def describe(self) -> str:
+        """In words, for `explain`."""
+        return f"tell the systems outside: {self.name} {preview(self.data, 400)}"
+
+
+Action = UpdateContext | ProcessMessage | Prefetch | Transition | FollowUp | Emit
 
 
 class Section(BaseModel):
@@ -179,7 +211,44 @@ class TransitionAction(ActionSection):
         return Transition(self.target_workflow, values["message"])
 
 
-_ActionSection = UpdateContextAction | ProcessMessageAction | PrefetchAction | TransitionAction
+class FollowUpAction(ActionSection):
+    """Come back to the merchant later, with a turn of its own."""
+
+    place: ClassVar = "a 'follow_up' action"
+    templated: ClassVar = ("message",)
+
+    type: Literal["follow_up"]
+    after: Text
+    """When: '30m', '2 hours', '3d', from a minute to four weeks."""
+    message: Text
+    """What CJ reads then; "{{field}}" fills in a field of the present event."""
+    condition: Text = NOT_ANSWERED
+    """A question about the context as it is then, and `answered`: whether the merchant has written since. If it does
+    not hold, nothing is said."""
+
+    def filled(self, values: Mapping[str, Any]) -> FollowUp:
+        return FollowUp(seconds_of(self.after) or 0, values["message"], self.condition)
+
+
+class EmitAction(ActionSection):
+    """Tell the systems outside that something happened: they get the event with the next reply."""
+
+    place: ClassVar = "an 'emit' action"
+    templated: ClassVar = ("data",)
+
+    type: Literal["emit"]
+    name: Name
+    """What happened."""
+    data: dict[Name, Any] = Field(default_factory=dict)
+    """More about it; "{{field}}" copies a field of the event with its type."""
+
+    def filled(self, values: Mapping[str, Any]) -> Emit:
+        return Emit(self.name, values["data"])
+
+
+_ActionSection = (
+    UpdateContextAction | ProcessMessageAction | PrefetchAction | TransitionAction | FollowUpAction | EmitAction
+)
 ActionSections = Annotated[_ActionSection, Field(discriminator="type")]
 ACTIONS: Mapping[str, type[ActionSection]] = {action.tag(): action for action in get_args(_ActionSection)}
 

@@ -30,6 +30,9 @@ WITHOUT_CONVERSATION = frozenset({"customers_redact", "shop_redact"})
 OpeningEvent = Literal["oauth_complete", "conversation_started", "message_received"]
 OPENING_EVENTS: tuple[str, ...] = get_args(OpeningEvent)
 
+#: What is so of the event of a store's connection.
+CONNECTION = "provider == 'shopify' and success == true"
+
 #: The transition taken when a conversation starts with all requirements met; it has no condition.
 ALREADY_AUTHENTICATED = "already_authenticated"
 
@@ -45,6 +48,7 @@ KEPT_BY_WORKERS: Mapping[str, str] = {
     "fetched": "the workers record what was fetched",
     "last_error": "the workers record the last error",
     "now": "it is the present time",
+    "answered": "it is whether the merchant has written since, in a follow_up",
 }
 
 #: Permissions that a Shopify app may have: of these a similar word is a typo.

@@ -5,6 +5,7 @@
     start_transition  a conversation starts: its requirements are already met
     next_transition   at the start and after each turn: what the context decides
     settle            the same, until nothing moves any more
+    is_wanted         a follow_up is due: whether it still has a point
 
 None of them raises, whatever the event or the context holds, and each evaluates a few conditions at most. Why a rule
 took an event, or none did, is for `explanation` to say.
@@ -15,6 +16,8 @@ from datetime import datetime
 from typing import Any
 
 from workflows.actions import Action, Transition
+from workflows.errors import InvalidExpression
+from workflows.expression.evaluate import condition
 from workflows.workflow import Workflow, WorkflowSet
 
 MAX_HOPS = 3
@@ -67,3 +70,12 @@ def settle(workflows: WorkflowSet, workflow: Workflow, context: Mapping[str, Any
         workflow = workflows.get(transition.target_workflow)
         left.add(workflow.name)
     return taken
+
+
+def is_wanted(question: str, context: Mapping[str, Any], *, answered: bool) -> bool:
+    """Whether the condition of a follow_up holds in this context, in which `now` is what ages are measured from.
+    `answered`: whether the merchant has written since it was planned."""
+    try:
+        return condition(question).holds({**context, "answered": answered})
+    except InvalidExpression:  # of a version that understood more
+        return False

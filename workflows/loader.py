@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from workflows.actions import ProcessMessage, Transition
-from workflows.check import ModelProblem, check, check_circles, check_models
+from workflows.check import ModelProblem, check, check_circles, check_models, check_silence
 from workflows.check.openings import check_openings
 from workflows.check.rules import context_keys
 from workflows.check.sections import check_sections
@@ -34,6 +34,7 @@ __all__ = [
     "load_folder",
     "load_text",
     "names_in",
+    "vocabulary",
 ]
 
 SHIPPED = Path(__file__).parent
@@ -151,6 +152,11 @@ def names_in(folder: Path) -> set[str]:
     return {found[1].decode() for path in paths if (found := _NAME_LINE.search(_bytes(path)))}
 
 
+def vocabulary(folder: Path) -> tuple[set[str], set[str]]:
+    """The names of a folder's workflows and the keys of the context that they set, as far as they can be read."""
+    return names_in(folder), set().union(*(context_keys(document.data) for document in _read_folder(folder)))
+
+
 def _check(
     documents: Sequence[Document], further: Iterable[str] = (), model_problem: ModelProblem | None = None
 ) -> tuple[list[Workflow], list[Problem]]:
@@ -175,7 +181,9 @@ def _check(
             if model_problem is not None:
                 check_models(document, definition, model_problem)
     check_circles(first, {each.name: each.transitions for each in workflows})
-    check_openings(first, {each.name: each for each in workflows})
+    check_openings(first, {each.name: each for each in workflows}, are_all=not further)
+    for each in [] if any(document.has_errors for document in documents) else workflows:
+        check_silence(first[each.name], each)
     problems = [problem for document in documents for problem in document.problems]
     return workflows, sorted(problems, key=lambda problem: problem.place)
 

@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from events.catalog import CATALOG
+from events.data_types import DATA_TYPES
 from workflows.actions import ACTIONS
 from workflows.definition import (
     ALREADY_AUTHENTICATED,
     EVENT_TYPES,
+    KEPT_BY_WORKERS,
     REQUIREMENTS,
     TOOLS,
     WorkflowDefinition,
+    context_fields,
     event_fields,
 )
 from workflows.expression.kinds import WORDS, base
+from workflows.loader import vocabulary
 
 #: What is in the data that `prefetch` asks for.
 _DATA_TYPES = {
@@ -29,20 +33,45 @@ _DATA_TYPES = {
     "recent_orders": "the ten latest orders: amounts, what was bought, who came again",
     "overview": "the shop (name, currency, time zone), its latest orders, best-stocked products",
     "week_orders": "every order of the last seven days: totals by day, best sellers",
+    "sales": "the shop's own reports for a period and the one before: total and net sales, returns, orders",
 }
 _RULE = {
     "condition": "${1:success == true}",
     "actions": [{"type": "process_message", "message": "${2:what CJ is to act on}"}],
 }
 _TRANSITION = {"condition": "${1:shopify_connected == true}", "target_workflow": "${2:ad_hoc_support}"}
+_ACTIONS: Mapping[str, Mapping[str, Any]] = {
+    "action that remembers a fact": {"type": "update_context", "data": {"${1:plan}": "${2:pro}"}},
+    "action that lets CJ speak": {"type": "process_message", "message": "${1:what CJ is to act on}"},
+    "action that fetches ahead": {"type": "prefetch", "data_types": ["${1:counts}"]},
+    "action that moves on": {"type": "transition", "target_workflow": "${1:ad_hoc_support}"},
+    "action that comes back later": {"type": "follow_up", "after": "${1:1d}", "message": "${2:what CJ is to act on}"},
+    "action for systems outside": {"type": "emit", "name": "${1:plan_wanted}"},
+}
+#: Conditions that authors write most: of rules, and of transitions.
+_RULE_CONDITIONS = {
+    "oauth_complete: a store was connected": "provider == 'shopify' and success == true",
+    "oauth_complete: connecting a store failed": "provider == 'shopify' and success == false",
+    "custom: an event of your own": "name == '${1:plan_changed}'",
+    "some merchants only": "shop_domain in ['${1:acme.myshopify.com}']",
+    "connected for less than a week": "context.connected_at newer than '${1:7d}'",
+}
+_TRANSITION_CONDITIONS = {
+    "the store is connected": "shopify_connected == true",
+    "the store is no longer connected": "shopify_connected == false",
+    "CJ has read this data": "'${1:counts}' in fetched",
+    "after some turns": "turns > ${1:3}",
+}
+#: With a type, an editor puts the colon behind the key.
+_ANY = ["string", "number", "boolean", "array", "object", "null"]
 
 FILE = Path(__file__).with_name("workflow.schema.json")
 
 
-def schema(names: Collection[str] = ()) -> dict[str, Any]:
+def schema(names: Collection[str] = (), keys: Collection[str] = ()) -> dict[str, Any]:
     """The schema, made from the same classes that check a workflow, and from the event catalog.
 
-    `names`: the workflows that a transition may lead to, which an editor then offers.
+    An editor then offers `names`, the workflows that a transition may lead to, and `keys`, those of the context.
     """
     made: dict[str, Any] = _tidy(WorkflowDefinition.model_json_schema())
     properties, definitions = made["properties"], made["$defs"]
@@ -67,10 +96,19 @@ def schema(names: Collection[str] = ()) -> dict[str, Any]:
             definitions[section]["properties"]["target_workflow"] |= target
         definitions["BehaviorSection"]["properties"]["opens_before"]["items"] = target
     definitions["PrefetchAction"]["properties"]["data_types"]["items"] |= {
-        "enumDescriptions": list(_DATA_TYPES.values())
+        "enumDescriptions": [_DATA_TYPES[data_type] for data_type in DATA_TYPES]
     }
-    definitions["RuleSection"]["defaultSnippets"] = [_snippet("rule", _RULE)]
-    definitions["TransitionSection"]["defaultSnippets"] = [_snippet("transition", _TRANSITION)]
+    data = definitions["UpdateContextAction"]["properties"]["data"]
+    data["properties"] = {key: {"type": _ANY} for key in sorted({*_settable(), *keys})}
+    rule, transition = definitions["RuleSection"], definitions["TransitionSection"]
+    rule["defaultSnippets"] = [_snippet("rule", _RULE)]
+    transition["defaultSnippets"] = [_snippet("transition", _TRANSITION)]
+    of_keys = {f"by {key}": f"{key} != ${{1:null}}" for key in sorted(keys)}
+    _offer(rule["properties"]["condition"], _RULE_CONDITIONS | {k: f"context.{v}" for k, v in of_keys.items()})
+    _offer(transition["properties"]["condition"], _TRANSITION_CONDITIONS | of_keys)
+    rule["properties"]["actions"]["items"]["defaultSnippets"] = [
+        _snippet(label, body) for label, body in _ACTIONS.items()
+    ]
     for tag, action in ACTIONS.items():  # an editor offers an action by its title, and shows what is said of its type
         section = definitions[action.__name__]
         section["title"] = tag
@@ -78,14 +116,27 @@ def schema(names: Collection[str] = ()) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "CJ workflow", **made}
 
 
-def schema_text(names: Collection[str] = ()) -> str:
-    """The schema as it is written to the file."""
-    return json.dumps(schema(names), indent=2) + "\n"
+def schema_text(folder: Path | None = None) -> str:
+    """The schema as it is written to the file, with the names that the workflows of a folder use."""
+    names, keys = ((), ()) if folder is None else vocabulary(folder)
+    return json.dumps(schema(names, keys), indent=2) + "\n"
 
 
 def _snippet(label: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """What an editor with yaml-language-server inserts; ${1:…} are the places to fill in, one after the other."""
     return {"label": label, "description": f"a whole {label}", "body": body}
+
+
+def _offer(condition: dict[str, Any], written: Mapping[str, str]) -> None:
+    """Conditions to choose from, whatever quotes they hold."""
+    condition["defaultSnippets"] = [
+        {"label": label, "description": text, "body": f'"{text}"'} for label, text in written.items()
+    ]
+
+
+def _settable() -> Collection[str]:
+    """The keys of the context that the workers know, and a workflow may set."""
+    return context_fields(None).keys() - KEPT_BY_WORKERS
 
 
 def _tidy(value: Any, *, names: bool = False) -> Any:

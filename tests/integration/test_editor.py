@@ -17,6 +17,13 @@ from workflows.schema import schema_text
 MODELINE = "# yaml-language-server: $schema=./workflow.schema.json\n"
 ONBOARDING = SHIPPED / "shopify_onboarding.yaml"
 HEAD = MODELINE + "name: greeting\ndescription: Greets\nprompts:\n  cj:\n    system: You are CJ.\n"
+PLANS = """\
+system_events:
+  custom:
+    actions:
+      - type: update_context
+        data: {plan: "{{name}}"}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +84,25 @@ def test_action_types_are_offered_with_what_they_do(editor: LanguageServer) -> N
     )
     offered = editor.open(SHIPPED, text).completions(*at_the_end(text))
     assert offered == {tag: action.__doc__ for tag, action in ACTIONS.items()}
+
+
+def test_conditions_actions_and_the_folders_own_names_are_offered(editor: LanguageServer, tmp_path: Path) -> None:
+    for name, body in (("vip", ""), ("plans", PLANS)):
+        (tmp_path / f"{name}.yaml").write_text(HEAD.replace("greeting", name) + body)
+    (tmp_path / "workflow.schema.json").write_text(schema_text(tmp_path))
+
+    def offered(text: str) -> set[str]:
+        return set(editor.open(tmp_path, HEAD + text).completions(*at_the_end(HEAD + text)))
+
+    rule = "system_events:\n  oauth_complete:\n    - condition: "
+    assert {"oauth_complete: a store was connected", "by plan"} <= offered(rule)
+    assert "action that lets CJ speak" in offered(f"{rule}success\n      actions:\n        - ")
+    assert offered(f"{rule}success\n      actions:\n        - type: transition\n          target_workflow: ") == {
+        "plans",
+        "vip",
+    }
+    kept = f"{rule}success\n      actions:\n        - type: update_context\n          data:\n            "
+    assert {"plan", "shop_domain"} <= offered(kept)
 
 
 def test_keys_and_events_are_offered_with_what_they_mean(editor: LanguageServer) -> None:

@@ -18,6 +18,7 @@ from workers.delivery import sweeper
 from workers.delivery.sweeper import Duties
 from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
+from workers.operations.timeline import read
 from workers.shop import results
 from workers.shop.results import Result
 from workers.workflow.handler import handle
@@ -258,3 +259,140 @@ def test_a_rule_may_take_an_event_of_its_own(merchant: Merchant, tmp_path: Path)
     for plan in ("free", "pro"):
         happens(merchant, "custom", {"name": "plan_changed", "data": {"plan": plan}}, workflows)
     assert queued(merchant)[1:] == [("system", "plan_changed to pro")]
+
+
+# What a workflow plans, and what it tells the systems outside
+
+REMINDS = """\
+name: ad_hoc_support
+description: Comes back
+system_events:
+  custom:
+    - condition: "name == 'plan_wanted'"
+      actions:
+        - {type: process_message, message: "wanted: {{data.plan}}"}
+        - {type: emit, name: plan_wanted, data: {plan: "{{data.plan}}", free: false}}
+        - {type: follow_up, after: 2h, message: "remind of {{data.plan}}"}
+    - condition: "name == 'quiet'"
+      actions:
+        - {type: emit, name: seen}
+        - {type: follow_up, after: 1d, message: look again, condition: "plan == 'pro' and workflow == 'ad_hoc_support'"}
+    - condition: "name == 'plan_changed'"
+      actions: [{type: update_context, data: {plan: "{{data.plan}}"}}]
+prompts: {cj: {system: You are CJ.}}
+"""
+
+
+@pytest.fixture
+def reminds(tmp_path: Path) -> WorkflowSet:
+    (tmp_path / "ad_hoc_support.yaml").write_text(REMINDS)
+    return load_folder(tmp_path)
+
+
+def timeline(merchant: Merchant) -> str:
+    with merchant.worker.database.transaction() as session:
+        found = read(session, merchant.conversation)
+    assert found is not None
+    return "\n".join(found.lines())
+
+
+def due(merchant: Merchant, looks: Looks) -> list[tuple[Any, ...]]:
+    """What the sweeper finds due is looked at; what is queued of it."""
+    with merchant.worker.database.transaction() as session:
+        found = Duties().look_at_promises(session).promises
+    for turn_id in [*found, *found]:
+        looks.keeper.keep(turn_id)
+    return queued(merchant)
+
+
+def wanted(merchant: Merchant, workflows: WorkflowSet, *plans: str) -> None:
+    """The merchant's turns about these plans have ended."""
+    for plan in plans:
+        happens(merchant, "custom", {"name": "plan_wanted", "data": {"plan": plan}}, workflows)
+    execute(
+        merchant.worker.database,
+        "UPDATE turns SET status = 'done', finished_at = clock_timestamp() WHERE status = 'queued'",
+    )
+
+
+def test_a_follow_up_comes_at_its_time_once_and_nothing_waits_behind_it(
+    merchant: Merchant, reminds: WorkflowSet
+) -> None:
+    merchant.asks()
+    wanted(merchant, reminds, "pro")
+    looks = Looks(merchant)
+    assert "follow-up planned, due at 20" in timeline(merchant)
+    merchant.worker.advance(7100)
+    assert due(merchant, looks) == []
+    merchant.worker.advance(200)
+    assert due(merchant, looks) == [("system", "remind of pro")]
+    assert "follow-up planned, over: remind of pro" in timeline(merchant)
+    assert owed(merchant) == []
+    merchant.worker.ends(*looks.woken)
+    assert merchant.worker.said(*looks.woken) == ["Told."]
+    assert due(merchant, looks) == []
+
+
+def test_a_follow_up_is_dropped_by_what_makes_it_pointless(merchant: Merchant, reminds: WorkflowSet) -> None:
+    connect(merchant)
+    execute(merchant.worker.database, "UPDATE merchant_integrations SET connected_at = now() - interval '1 hour'")
+    looks = Looks(merchant)
+    wanted(merchant, reminds, "pro")
+    merchant.asks("I'd rather not.")
+    merchant.worker.advance(7300)
+    assert (due(merchant, looks), owed(merchant)) == ([], []), "the merchant has answered"
+    happens(merchant, "custom", {"name": "quiet"}, reminds)
+    merchant.worker.advance(90_000)
+    assert due(merchant, looks) == [("cj", "")], "its condition does not hold; what was emitted is told"
+    assert owed(merchant) == []
+    happens(merchant, "custom", {"name": "quiet"}, reminds)
+    happens(merchant, "custom", {"name": "plan_changed", "data": {"plan": "pro"}}, reminds)
+    merchant.worker.advance(90_000)
+    assert due(merchant, looks)[-1] == ("system", "look again")
+    wanted(merchant, reminds, "pro")
+    happens(merchant, "app_uninstalled", {"shop_domain": f"{merchant.id}-{SHOP}"}, reminds)
+    assert owed(merchant) == [], "the store is gone"
+
+
+def test_follow_ups_are_few_and_each_is_said_once(merchant: Merchant, reminds: WorkflowSet) -> None:
+    merchant.asks()
+    wanted(merchant, reminds, *"abcdefg", "a", "b")
+    assert owed(merchant) == ["time"] * 5
+    merchant.worker.advance(7300)
+    assert [text for _, text in due(merchant, Looks(merchant))] == [f"remind of {plan}" for plan in "cdeab"]
+
+
+def told(merchant: Merchant) -> list[Any]:
+    statement = (
+        "SELECT body FROM replies r JOIN turns t ON t.id = r.turn_id WHERE t.merchant_id = :merchant ORDER BY r.id"
+    )
+    bodies = [body for (body,) in query(merchant.worker.database, statement, merchant=merchant.id)]
+    events = [event for body in bodies for event in body["data"]]
+    return [event["value"] for event in events if event.get("name") == "workflow_event"]
+
+
+def test_the_systems_outside_are_told_once_also_where_nothing_is_said(merchant: Merchant, reminds: WorkflowSet) -> None:
+    merchant.asks()
+    happens(merchant, "custom", {"name": "plan_wanted", "data": {"plan": "pro"}}, reminds)
+    happens(merchant, "custom", {"name": "quiet"}, reminds)
+    happens(merchant, "custom", {"name": "plan_wanted", "data": {"plan": "x" * 7_990}}, reminds)
+    statement = "SELECT id FROM turns WHERE merchant_id = :merchant AND status = 'queued' ORDER BY seq"
+    for (turn_id,) in query(merchant.worker.database, statement, merchant=merchant.id):
+        merchant.worker.ends(int(turn_id))
+    assert told(merchant) == [
+        {"name": "plan_wanted", "data": {"plan": "pro", "free": False}},
+        {"name": "seen", "data": {}},
+        {"name": "plan_wanted", "data": {}},  # it would have said too much
+    ]
+
+
+def test_a_message_with_something_to_tell_outside_keeps_its_own_run(merchant: Merchant, tmp_path: Path) -> None:
+    rule = "  message_received: {condition: \"text says 'yes'\", actions: [{type: emit, name: agreed}, %s]}\n"
+    say = "{type: process_message, sender: merchant, message: '{{text}}'}"
+    (tmp_path / "ad_hoc_support.yaml").write_text(REMINDS.replace("prompts:", rule % say + "prompts:"))
+    workflows = load_folder(tmp_path)
+    first = merchant.say("one")
+    for text in ("two", "Yes!", "three"):
+        happens(merchant, "message_received", {"text": text}, workflows)
+    merchant.worker.ends(first)
+    assert queued(merchant) == [("merchant", "Yes!"), ("merchant", "three")]

@@ -108,6 +108,15 @@ def without_model(database: Database) -> None:
     assert "turns that wait because no language model answers: 1; the agents' log says why" in found
 
 
+def declined(database: Database) -> None:
+    rows.finish(database, rows.claim(database, rows.queue(database)))
+    rows.execute(database, "UPDATE turns SET error = 'too_many_waiting'")
+    with database.reading() as session:
+        found = Status(backlog.read(session), {}, None, None, flooder=backlog.declined(session))
+    sentences = [one.sentence for one in status.problems(found)]
+    assert "messages of merchant m1 that were declined in the last hour: 1; it sends more than is answered" in sentences
+
+
 def silent(database: Database) -> None:
     rows.let_lease_run_out(database, rows.claim(database, rows.queue(database)).turn_id)
 
@@ -143,6 +152,7 @@ def unpublished(database: Database) -> None:
         (owed, "has not accepted the connection of acme.myshopify.com for 0 s: it must be made again"),
         (forgotten, "turn 1 of c1 could run for 5 min, and no agent claims it"),
         (without_model, "turn 1 of c1 waits for a model: none answers"),
+        (declined, "because too many of the merchant's turns waited: 1 (CJ_MAX_WAITING_TURNS)"),
         (silent, "is held by test, which is silent: another worker takes over"),
         (failed, "ended 0 s ago with model_unavailable: no model answered"),
         (unacked, "unacked replies of c1: 1, the oldest for 0 s, published once: the chat gateway is away"),

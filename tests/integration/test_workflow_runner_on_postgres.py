@@ -1,5 +1,6 @@
 """An event that cannot be handled is postponed and finally refused; it never blocks its conversation forever."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,14 +60,14 @@ def silent(database: Database, workflows: WorkflowSet) -> Resources:
     )
 
 
-def accept(database: Database, id: str, said: str) -> int:
-    data = {"merchant_id": "m", "conversation_id": "c", "text": said}
+def accept(database: Database, id: str, said: str, *, type: str = "message_received") -> int:
+    data = {"merchant_id": "m", "conversation_id": "c", "text": said, "name": id}
     with database.transaction() as session:
         merchants.add_merchant(session, "m")
         event = inbox.NewEvent(
             source="/gateway",
             id=id,
-            type="message_received",
+            type=type,
             data=data,
             content_hash=id.encode(),
             merchant_id="m",
@@ -77,9 +78,9 @@ def accept(database: Database, id: str, said: str) -> int:
     return accepted.key
 
 
-def without_rule() -> float:
-    """How many messages no rule took in this process."""
-    labels = {"type": "message_received", "workflow": "support"}
+def without_rule(type: str = "message_received") -> float:
+    """How many events of a type no rule took in this process."""
+    labels = {"type": type, "workflow": "support"}
     return REGISTRY.get_sample_value("cj_events_without_rule_total", labels) or 0.0
 
 
@@ -131,7 +132,7 @@ def test_every_line_says_which_event_it_is_about(database: Database, monkeypatch
 
 
 def test_when_no_rule_takes_an_event_one_line_says_why_and_no_value_of_the_event(
-    database: Database, tmp_path: Path
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "support.yaml").write_text(SUPPORT)
     tools = cast(
@@ -140,15 +141,23 @@ def test_when_no_rule_takes_an_event_one_line_says_why_and_no_value_of_the_event
             database=database, workflows=load_folder(tmp_path), wake_ups=Silent(), cache=Silent(), settings=Settings()
         ),
     )
-    key = accept(database, "one", "secret words")
     before = without_rule()
-    with capture_logs(processors=[merge_contextvars]) as lines:
-        runner.run(tools, key)
-    assert [line["why"] for line in lines if line["event"] == "no rule took the event"] == [
+
+    def said(key: int) -> list[str]:
+        with capture_logs(processors=[merge_contextvars]) as lines:
+            runner.run(tools, key)
+        return [line["why"] for line in lines if line["event"] == "no rule took the event"]
+
+    assert said(accept(database, "none", "hello")) == [], "a message is answered without a rule, too"
+    caplog.set_level(logging.DEBUG)
+    assert said(accept(database, "one", "secret words")) == [
         "support: no rule takes message_received; rule 1 (line 5): text == 'stop' is false"
     ]
-    assert without_rule() == before + 1
-    assert rows(database, "select input ->> 'text' from turns") == [("secret words",)]
+    assert without_rule() == before
+    assert rows(database, "select input ->> 'text' from turns order by seq") == [("hello",), ("secret words",)]
+    caplog.set_level(logging.INFO)
+    assert said(accept(database, "two", "", type="custom")) == ["support: no rule for custom"]
+    assert without_rule("custom") == before + 1
 
 
 @pytest.mark.parametrize(("said", "opened"), [("hello", "shopify_onboarding"), ("stop", "support")])

@@ -174,7 +174,9 @@ class TurnTransactions:
             said = [NewReply(key, events)] if (events := self._said(session, state, message)) else []
             return self._append(session, state, held, [*said, *replies])
 
-        return self._write("step" if message is None or message.ends else "sentence", state, work)
+        if message is not None and not message.ends:
+            return self._write("sentence", state, work)
+        return self._write("step", state, work)
 
     def add_replies(self, state: TurnState, replies: Sequence[NewReply]) -> Replies:
         return self._write("replies", state, lambda session, held: self._append(session, state, held, replies))
@@ -309,8 +311,8 @@ class TurnTransactions:
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
             started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
             replies = [NewReply("started", started)]  # may be known: the message had to wait, or of first words
-            if claim.input.moves:
-                replies.append(NewReply("moved", notices.moved(claim.input.moves, f"{claim.run_id}-b")))
+            if begun := notices.begun(claim.input, claim.run_id):
+                replies.append(NewReply("moved", begun))
             cleaned = [self._plain(session, claim, reply, None) for reply in replies]
             committed = outbox.append_held(session, claim, held, cleaned, maybe_known=claim.last_sequence > 0)
         history = conversations.history(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
@@ -33,6 +33,19 @@ class WrongUse(CommandFailed):
     """The command was used wrongly, or its settings are invalid: exit code 2."""
 
     exit_code = 2
+
+
+class Seconds(click.ParamType[float]):
+    """A span of time: 90s, 15m, 2h, 3d."""
+
+    name = "span"
+    UNITS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number, unit = str(value)[:-1], str(value)[-1:]
+        if unit not in self.UNITS or not number.isdecimal():
+            self.fail(f"{value!r} is no span of time; write e.g. 90s, 15m, 2h or 3d", param, ctx)
+        return float(int(number) * self.UNITS[unit])
 
 
 def json_option(function: Function) -> Function:

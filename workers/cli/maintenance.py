@@ -1,11 +1,12 @@
 """What operators count and mend: `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from workers.cli.common import (
     CommandFailed,
+    Seconds,
     WrongUse,
     examples,
     json_option,
@@ -32,10 +33,8 @@ def usage(merchant_id: str | None, days: int, limit: int, as_json: bool) -> None
 
     The price is an estimate in US dollars by litellm's list, for models that are on it.
     """
-    from storage import usage as stored
-
     with transaction() as session:
-        from workers.model.litellm_call import price
+        from storage import usage as stored
 
         found = list(stored.of_days(session, days=days, limit=limit, merchant_id=merchant_id))
     from workers.model.litellm_call import price
@@ -103,19 +102,6 @@ def retry_event(event_id: str, source: str | None) -> None:
     click.echo(f"retrying event {event_id}")
 
 
-class Seconds(click.ParamType[float]):
-    """A span of time: 90s, 15m, 2h, 3d."""
-
-    name = "span"
-    UNITS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number, unit = str(value)[:-1], str(value)[-1:]
-        if unit not in self.UNITS or not number.isdecimal():
-            self.fail(f"{value!r} is no span of time; write e.g. 90s, 15m, 2h or 3d", param, ctx)
-        return float(int(number) * self.UNITS[unit])
-
-
 SINCE = click.option("--since", type=Seconds(), metavar="SPAN", help="Only those that ended within, e.g. 15m, 2h, 3d.")
 ERROR = click.option("--error", metavar="CODE", help="Only those with this error, e.g. model_unavailable.")
 LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
@@ -145,9 +131,9 @@ def dead(limit: int, as_json: bool) -> None:
 
 
 def _list_turns(as_json: bool, none: str, **which: Any) -> None:
-    from workers.operations import failed_turns
-
     with transaction() as session:
+        from workers.operations import failed_turns
+
         found = failed_turns.failed(session, **which)
     if as_json:
         print_json([turn.to_json() for turn in found])
@@ -174,11 +160,11 @@ def retry_turn(turn_id: int | None, every: bool, since: float | None, error: str
 
     With --all, messages of merchants who have written again since are left out.
     """
-    from workers.operations import failed_turns
-
     if every == (turn_id is not None):
         raise WrongUse("name the ID of a failed turn, or --all")
     with transaction() as session:
+        from workers.operations import failed_turns
+
         if turn_id is not None:
             ids = [turn_id]
         else:

@@ -26,9 +26,9 @@ def status(watch: bool, as_json: bool) -> None:
 
     Exit code 1 if merchants wait for something that will not mend itself.
     """
+    settings = settings_for("DATABASE_URL", "BROKER_URL")
     from workers.operations import status as operations
 
-    settings = settings_for("DATABASE_URL", "BROKER_URL")
     while True:
         found = operations.read(settings)
         if watch:

@@ -50,14 +50,14 @@ def evaluate(
     what its provider charges for the questions. Exit code 1: something untrue reached a merchant, or something true
     did not.
     """
+    settings = settings_for()
+    if not scripted and (settings.model or "demo") == "demo":
+        raise WrongUse("CJ_MODEL names no model; set it and its provider's key, or pass --scripted")
     from workers.evaluate import evaluation
     from workers.evaluate.page import page as rendered
     from workers.local.stack import Late
     from workers.settings import environment
 
-    settings = settings_for()
-    if not scripted and (settings.model or "demo") == "demo":
-        raise WrongUse("CJ_MODEL names no model; set it and its provider's key, or pass --scripted")
     plan = evaluation.Plan(stores, questions, lies, repeated, times, sentences)
     began = time.monotonic()
     try:

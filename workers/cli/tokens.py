@@ -200,9 +200,9 @@ def reseal(batch: int, as_json: bool) -> None:
 
     Exit code 1 if no key opens some token; the others are resealed all the same.
     """
-    from workers.operations import token_keys
-
     with _vault_and_database() as (vault, database):
+        from workers.operations import token_keys
+
         done = token_keys.reseal(database, vault, batch=batch)
     if as_json:
         shown = {"count": done.count, "unreadable": list(done.unreadable), "keys_in_use": sorted(done.keys_in_use)}
@@ -237,12 +237,12 @@ def migrate_from_redis(dry_run: bool, delete: bool, as_json: bool) -> None:
 
     Safe to interrupt and rerun. Exit code 1 if a key could not be imported; the report says why.
     """
-    import redis
-
-    from workers.operations import redis_tokens
-
     redis_url = settings_for("REDIS_URL").redis_url
     with _vault_and_database() as (vault, database):
+        import redis
+
+        from workers.operations import redis_tokens
+
         try:
             report = redis_tokens.migrate(redis_url, database, vault, dry_run=dry_run, delete=delete, watched=_watched)
         except redis.RedisError as error:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, print_json, settings_for
+from workers.cli.common import (
+    CommandFailed,
+    Seconds,
+    WrongUse,
+    examples,
+    json_option,
+    plain,
+    print_json,
+    settings_for,
+    transaction,
+)
 
 if TYPE_CHECKING:
     from storage.turns import TurnInput
@@ -44,10 +54,11 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     else:
         shipped = "" if asked else ", the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
         click.echo(plain(problems.human(found, files=loader.count_files(asked)) + shipped))
+        for folder in dict.fromkeys(each if each.is_dir() else each.parent for each in asked or [loader.SHIPPED]):
+            if stale := _stale_schema(folder):
+                click.echo(plain(f"\n{stale}"))
         for each in [] if problems.exit_code(found) else (asked or [loader.SHIPPED]):
             if each.is_dir():
-                if stale := _stale_schema(each):
-                    click.echo(plain(f"\n{stale}"))
                 click.echo(plain(f"\n{openings_table(loader.load_folder(each))}"))
     raise SystemExit(problems.exit_code(found))
 
@@ -62,34 +73,39 @@ def _model_problem(name: str) -> str | None:
 
 @workflows.command(epilog=examples("cj workflows schema > workflow.schema.json"))
 def schema() -> None:
-    """Print the JSON Schema of workflow YAML, for editors, with the names of the workflows in CJ_WORKFLOWS."""
-    from workflows.loader import SHIPPED, names_in
+    """Print the JSON Schema of workflow YAML, for editors, with the workflows and context keys of CJ_WORKFLOWS."""
+    from workflows.loader import SHIPPED
     from workflows.schema import schema_text
 
-    folder = settings_for().workflows_folder
-    click.echo(schema_text(names_in(folder or SHIPPED)), nl=False)
+    click.echo(schema_text(settings_for().workflows_folder or SHIPPED), nl=False)
 
 
 def _stale_schema(folder: Path) -> str | None:
     """A sentence if the copy of the schema beside the workflows is another version's."""
-    from workflows.loader import names_in
     from workflows.schema import FILE, schema_text
 
     copy = folder / FILE.name
-    if not copy.is_file() or copy.read_text(errors="replace") in (schema_text(), schema_text(names_in(folder))):
+    if not copy.is_file() or copy.read_text(errors="replace") in (schema_text(), schema_text(folder)):
         return None
     return f"{copy} is out of date, and editors go by it: `cj workflows schema > {copy}` writes it anew"
 
 
 @workflows.command(
-    epilog=examples("cj workflows explain event.json", "cj workflows explain - --workflow ad_hoc_support")
+    epilog=examples(
+        "cj workflows explain event.json",
+        "cj workflows explain - --workflow ad_hoc_support",
+        "cj workflows explain --stored 7c1e…                an event of the inbox, in its conversation",
+    )
 )
-@click.argument("event_file", metavar="EVENT.json", type=click.File("rb"))
+@click.argument("event_file", metavar="EVENT.json", type=click.File("rb"), required=False)
+@click.option("--stored", "event_id", metavar="ID", help="Explain this event of the inbox, in its conversation.")
 @click.option("--workflow", "name", metavar="NAME", help="Explain this workflow; default: the one that it opens.")
 @click.option("--all", "everywhere", is_flag=True, help="Explain every workflow.")
 @click.option("--context", metavar="JSON", default="{}", help="The conversation's context.")
 @json_option
-def explain(event_file: BinaryIO, name: str | None, everywhere: bool, context: str, as_json: bool) -> None:
+def explain(
+    event_file: BinaryIO | None, event_id: str | None, name: str | None, everywhere: bool, context: str, as_json: bool
+) -> None:
     """Show in which workflow an event opens a conversation, and what it does there: every rule and every part of its
     condition.
 
@@ -110,6 +126,10 @@ def explain(event_file: BinaryIO, name: str | None, everywhere: bool, context: s
     from workflows.explanation import opening
     from workflows.loader import load_folder
 
+    if (event_file is None) == (event_id is None):
+        raise WrongUse("pass EVENT.json, or --stored with the id of an event of the inbox")
+    if event_file is None:
+        return _explain_stored(str(event_id), as_json)
     try:
         event = parse(event_file.read())
     except InvalidEvent as error:
@@ -128,6 +148,78 @@ def explain(event_file: BinaryIO, name: str | None, everywhere: bool, context: s
     else:
         told = [f"{event.type} {sentence}", *(one.render() for one in found)]
         click.echo(plain("\n\n".join(told)))
+    return None
+
+
+def _explain_stored(event_id: str, as_json: bool) -> None:
+    with transaction() as session:
+        from workers.operations import replay
+        from workflows.loader import load_folder
+
+        found = replay.stored(session, load_folder(settings_for().workflows_folder), event_id)
+    if not found:
+        raise CommandFailed(plain(f"there is no event {event_id!r} in the inbox; events are kept for 30 days"))
+    if as_json:
+        return print_json([one.to_json() for one in found])
+    for one in found:
+        refused = f", refused: {one.refused}" if one.refused else ""
+        lines = [f"{one.type} from {one.source}, received {one.received_at:%F %T} UTC{refused}", f"it {one.why}"]
+        lines += ["", one.today.render()] if one.today else []
+        if one.differs:
+            lines += ["", "this was handled otherwise:", *(f"  {line}" for line in one.change())]
+        click.echo(plain("\n".join([*lines, ""])))
+    return None
+
+
+@workflows.command(
+    epilog=examples(
+        "cj workflows replay --since 1d",
+        "cj workflows replay --since 30d --workflows flows/     before the folder goes into production",
+    )
+)
+@click.option("--since", type=Seconds(), metavar="SPAN", default="1d", show_default=True, help="E.g. 15m, 2h, 30d.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Most events.")
+@click.option(
+    "--workflows",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Workflow YAML to try; default: CJ_WORKFLOWS, else the shipped ones.",
+)
+@json_option
+def replay(since: float, limit: int, folder: Path | None, as_json: bool) -> None:
+    """Try stored events on today's workflows: which rule would take them, and what would differ from what was done.
+
+    Reads the inbox and sends nothing. An event's own time counts; of its conversation's context only what it is now is
+    known, so both then and today are judged by that.
+    """
+    from collections import Counter
+
+    with transaction() as session:
+        from workers.operations import replay as replaying
+        from workflows.loader import load_folder
+
+        known = load_folder(folder or settings_for().workflows_folder)
+        found = list(replaying.since(session, known, seconds=since, limit=limit))
+    if as_json:
+        return print_json([one.to_json() for one in found])
+    otherwise = [one for one in found if one.differs]
+    unknown = sum(one.then is None for one in found)
+    more = f" (the latest {limit:,}; there may be more: --limit)" if len(found) == limit else ""
+    apart = f", {unknown:,} of which it is not known how they were" if unknown else ""
+    click.echo(f"{len(found):,} events{more}: {len(otherwise):,} would be handled otherwise than they were{apart}")
+    kinds: dict[tuple[str, str], list[replaying.Replayed]] = {}
+    for one in otherwise:
+        kinds.setdefault((one.type, one.change()[0]), []).append(one)
+    for (event, rules), alike in sorted(kinds.items(), key=lambda kind: -len(kind[1])):
+        changed = "".join(f"\n    {line}" for line in alike[0].change()[1:])
+        click.echo(plain(f"\n{len(alike):,} {event}: {rules}; such as {alike[0].id}:{changed}"))
+    takers = Counter((one.type, replaying.taker(one.today) if one.today else "refused") for one in found)
+    width = max((len(event) for event, _ in takers), default=0)
+    click.echo("\nwho takes them today:" if found else "")
+    for (event, taker), count in sorted(takers.items()):
+        click.echo(plain(f"{count:>8,}  {event:{width}}  {taker}"))
+    return None
 
 
 @workflows.command(

@@ -67,11 +67,17 @@ def stopped(session: Session, conversation_id: str, workflow: str, turn: Stopped
     """The end of a turn that was stopped, and of those whose messages it had absorbed."""
     run_id = f"turn_{turn.turn_id}"
     run: Events = [] if turn.has_begun else agui.run_started(conversation_id, run_id, workflow)
-    run += [] if turn.has_begun else moved(turn.input.moves, f"{run_id}-b")
+    run += [] if turn.has_begun else begun(turn.input, run_id)
     run += [*outbox.unfinished(session, turn.turn_id), *moved(turn.input.later_moves, f"{run_id}-t")]
     run += agui.run_finished(conversation_id, run_id, turns.usage_of(session, turn.turn_id), cancelled=True)
     ended = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, run)])
     return ended + outbox.end_absorbed(session, turn.turn_id, conversation_id)
+
+
+def begun(said: TurnInput, run_id: str) -> Events:
+    """What the gateway is told at the beginning of a turn's run: the moves before it, and what its event emitted."""
+    emitted = [agui.workflow_event(event.name, event.data) for event in said.emitted]
+    return [*moved(said.moves, f"{run_id}-b"), *(event for events in emitted for event in events)]
 
 
 def moved(moves: Sequence[Move], ids: str) -> Events:

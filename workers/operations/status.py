@@ -24,6 +24,8 @@ WINDOW_SECONDS = 900.0
 """Speeds are those of so many last seconds."""
 WAITS_LONG_SECONDS = 60.0
 """What waits longer than this will probably not be served by itself."""
+SILENT_SECONDS = 10.0
+"""Intake takes milliseconds for an event: with events on the broker, it stores one more often than this."""
 FULL_QUEUE = 1000
 OVERDUE_SECONDS = 86_400.0
 CLOCK_SECONDS = 5.0
@@ -53,6 +55,8 @@ class Status:
     """Celery's node names of the workers that answer. The intake is none of them."""
     unfit: Sequence[str] = ()
     """What is wrong with a Redis that is the broker."""
+    flooder: tuple[str, int] | None = None
+    """The merchant who had most messages declined in the last hour, and how many."""
 
     def to_json(self) -> dict[str, Any]:
         """With the problems, for programs."""
@@ -69,14 +73,14 @@ class Status:
 
 def read(settings: Settings) -> Status:
     """Ask everybody. Never raises: who does not answer is part of the answer."""
-    found, speeds = _rows(settings.database_url)
+    found, speeds, flooder = _rows(settings.database_url)
     broker_url = settings.broker_url
-    return Status(found, speeds, _queues(broker_url), _workers(broker_url), _unfit(broker_url))
+    return Status(found, speeds, _queues(broker_url), _workers(broker_url), _unfit(broker_url), flooder)
 
 
 def read_rows(settings: Settings) -> Status:
     """The same without the workers and the speeds, which take longer."""
-    found, _ = _rows(settings.database_url)
+    found, _, _ = _rows(settings.database_url)
     return Status(
         found, {}, _queues(settings.broker_url), None
     )  # what is wrong with the broker, `cj check` says anyway
@@ -93,13 +97,17 @@ def problems(status: Status) -> Iterator[Trouble]:
     yield from _absent_workers(status)
     if status.queues is not None and (count := status.queues[queues.EVENTS]):
         silent = 0.0 if status.backlog is None else status.backlog.silent_seconds
-        if count >= FULL_QUEUE or silent > WAITS_LONG_SECONDS:
-            since = f", none stored for {_span(silent)}" if silent > WAITS_LONG_SECONDS else ""
+        if count >= FULL_QUEUE or silent > SILENT_SECONDS:
+            since = f", none stored for {_span(silent)}" if silent > SILENT_SECONDS else ""
             cause = "intake is not running, or Postgres takes no writes (a full disk, a standby): its log says which"
             yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
         yield from _waiting(status.backlog, status.queues or {})
         yield from _ended(status.backlog)
+    if status.flooder is not None:
+        merchant_id, count = status.flooder
+        what = f"messages of merchant {merchant_id} that were declined in the last hour: {count:,}"
+        yield Trouble(f"{what}; it sends more than is answered", f"cj why {merchant_id}", alarming=False)
     for what, promised in PROMISES.items():
         speed = status.speeds.get(what)
         if speed is not None and speed.p95 > promised:
@@ -200,13 +208,14 @@ def _span(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
 
 
-def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed]]:
+def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple[str, int] | None]:
     database = Database(database_url, pool_size=1, application_name="cj-status")
     try:
         with database.reading() as session:
-            return backlog.read(session), backlog.speeds(session, window_seconds=WINDOW_SECONDS)
+            speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
+            return backlog.read(session), speeds, backlog.declined(session)
     except StorageError:
-        return None, {}
+        return None, {}, None
     finally:
         database.dispose()
 

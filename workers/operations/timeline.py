@@ -23,7 +23,7 @@ EVENTS = text("""
 """)
 TURNS = text("""
     SELECT id, seq, event_key, workflow, input, status, attempt, failures, created_at, started_at, finished_at, error,
-           absorbed_by
+           absorbed_by, waits_for, run_after
     FROM turns WHERE conversation_id = :conversation ORDER BY seq
 """)
 STEPS = text("""
@@ -172,6 +172,9 @@ class _Moments:
         for reply in replies:
             self._add_reply(reply, seq, whole)
         end = f"answered by turn id {turn['absorbed_by']}" if turn["absorbed_by"] else turn["error"] or ""
+        if turn["input"].get("condition") is not None:  # it never runs: a workflow's follow-up
+            due = f", due at {turn['run_after']:%Y-%m-%d %H:%M:%S} UTC" if turn["waits_for"] else ", over"
+            end = f"follow-up planned{due}: {said}"
         self._add(turn["finished_at"], turn["status"], end, seq)
 
     def add_standing(self, now: datetime, said: str, seq: int) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import TextClause, text
 
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
-from storage import turns
+from storage import backlog, turns
 from storage.database import Session
 
 Row = dict[str, Any]
@@ -122,6 +122,8 @@ class Case:
     open_turns: Sequence[Row]
     ended: Row | None
     unacked: Sequence[Row]
+    declined: int = 0
+    """Messages of the merchant in the last hour that were not taken in, since too many turns waited."""
 
     def to_json(self) -> dict[str, Any]:
         """For programs; no words of the merchant's."""
@@ -167,6 +169,7 @@ def read(session: Session, target: Target) -> Case:
         _all(session, OPEN_TURNS, whose | {"looks": LOOKS}),
         _one(session, ENDED, ids),
         _all(session, UNACKED, ids),
+        (backlog.declined(session, target.merchant_id) or ("", 0))[1],
     )
 
 
@@ -182,6 +185,9 @@ def reasons(case: Case) -> Iterator[Reason]:
     """What keeps CJ from answering, or what was answered last: what is closest to the merchant's last words first."""
     yield from _about_shop(case)
     yield from _about_events(case)
+    if case.declined:
+        said = f"messages declined in the last hour, because too many of the merchant's turns waited: {case.declined:,}"
+        yield Reason(f"{said} (CJ_MAX_WAITING_TURNS)", "cj usage --days 1")
     for turn in case.open_turns:
         yield Reason(f"turn {turn['seq']} of {turn['conversation_id']} {standing(turn, case)}")
     yield from _about_replies(case)

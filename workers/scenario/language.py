@@ -17,7 +17,9 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 StoreSize = Literal["new", "empty", "tiny", "medium", "large", "huge"]
 FaultKind = Literal["rate_limit", "unauthorized", "timeout", "server_error", "malformed", "network", "slow"]
 WorkerKind = Literal["intake", "workflow", "agent", "shopify"]
-EntryKind = Literal["context_update", "cj_tool_call", "cj_message", "transition", "error", "shopify_request", "any"]
+EntryKind = Literal[
+    "context_update", "cj_tool_call", "cj_message", "transition", "workflow_event", "error", "shopify_request", "any"
+]
 
 #: What {{store.NAME}} in an expected text may name: true numbers of the development store.
 FACTS = ("customers", "orders", "open_orders", "unfulfilled_orders", "products", "orders_last_7_days")
@@ -204,6 +206,16 @@ class TransitionTo(Expectation):
     """Which workflow."""
 
 
+class WorkflowEvent(Expectation):
+    """The systems outside are told of something (`emit`)."""
+
+    expect: Literal["workflow_event"]
+    name: Name
+    """What happened."""
+    data: dict[str, Any] = Field(default_factory=dict)
+    """What it says; further keys do not matter."""
+
+
 class ErrorCode(Expectation):
     """A turn ends with an error, a tool call fails, or an event is refused."""
 
@@ -234,7 +246,7 @@ Action = Annotated[
     SimulateOauthComplete | PublishEvent | MerchantMessage | AdvanceClock | Kill | Flush, Discriminator("action")
 ]
 Expected = Annotated[
-    ContextUpdate | CjToolCall | CjMessage | TransitionTo | ErrorCode | ShopifyRequest | Nothing,
+    ContextUpdate | CjToolCall | CjMessage | TransitionTo | WorkflowEvent | ErrorCode | ShopifyRequest | Nothing,
     Discriminator("expect"),
 ]
 

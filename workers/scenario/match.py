@@ -16,6 +16,7 @@ from workers.scenario.language import (
     Nothing,
     ShopifyRequest,
     TransitionTo,
+    WorkflowEvent,
 )
 
 #: Kinds of entries that no expectation can name; they are there for whoever reads the log.
@@ -197,6 +198,9 @@ _COMPARE: Mapping[type[Any], Callable[[Any, LogEntry, Truth], str | None]] = {
     CjToolCall: _tool_call,
     CjMessage: _message,
     TransitionTo: lambda wanted, entry, _truth: _one_value("to", wanted.to, entry),
+    WorkflowEvent: lambda wanted, entry, _truth: (
+        _one_value("name", wanted.name, entry) or _missing(wanted.data, entry.body["data"], "")
+    ),
     ErrorCode: lambda wanted, entry, _truth: _one_value("code", wanted.code, entry),
     ShopifyRequest: lambda wanted, entry, _truth: _one_value("data_type", wanted.data_type, entry),
 }

@@ -97,6 +97,10 @@ class Observer:
                 case "CUSTOM" if event["name"] == "workflow_transition":
                     value = event["value"]
                     self._add(reply, place, "transition", f"{value['from']} → {value['to']}", to=value["to"])
+                case "CUSTOM" if event["name"] == "workflow_event":
+                    value = event["value"]
+                    said = f"{value['name']} {json.dumps(value['data'], ensure_ascii=False)}"
+                    self._add(reply, place, "workflow_event", said, name=value["name"], data=value["data"])
                 case "RUN_ERROR":
                     code = event["code"]
                     self._add(reply, place, "error", f"{code}: {event['message']}", code=code)

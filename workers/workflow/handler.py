@@ -4,27 +4,31 @@
 commit. Running it again for the same event finds the mark and does nothing.
 """
 
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from events import strict_json
 from events.catalog import CATALOG, REQUESTS, SHOPIFY
+from events.fields import MAX_FREE_DATA
 from storage import agui, connections, conversations, inbox, merchants, outbox, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
 from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import Move, TurnInput
+from storage.sql import storable
+from storage.turns import Emitted, Move, NewTurn, TurnInput
 from workers import logs, metrics, tracing
 from workers.delivery import notices
 from workers.settings import MAX_WAITING_TURNS
 from workers.workflow import privacy
 from workers.workflow.privacy import Leftovers
 from workflows import engine, explanation
-from workflows.actions import Action, Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.actions import Action, Emit, FollowUp, Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.definition import OPENING_EVENTS
 from workflows.errors import UnknownWorkflow
 from workflows.loader import Workflow, WorkflowSet
@@ -202,7 +206,10 @@ class _Handler:
         self._planned: list[tuple[TurnInput, str | None]] = []
         """The turns to queue, with the workflow each is planned in."""
         self._moves: list[Move] = []
-        """Those that no planned turn tells of yet."""
+        self._emitted: list[Emitted] = []
+        """What no planned turn tells of yet."""
+        self._follow_ups: list[tuple[FollowUp, str]] = []
+        """With the workflow each is planned in."""
 
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
@@ -258,6 +265,8 @@ class _Handler:
         if conversation is None:
             return
         self._queue_planned(conversation)
+        for follow_up, workflow in self._follow_ups:
+            self._plan_follow_up(conversation, follow_up, workflow)
         if self._action == 0 and self._row.conversation_id is not None:
             self._decline(conversation, TurnInput("system", self._row.type), None, turns.NOTHING_TO_SAY)
 
@@ -293,7 +302,7 @@ class _Handler:
             self._default(conversation, workflow, fresh)
         if self._is_of_the_shop and integration is not None and integration.is_active:
             self._ask_again(conversation)
-        if not self._planned and not self._moves:
+        if not self._planned and not self._moves and not self._emitted:
             self._settle(conversation)
         return conversation
 
@@ -480,6 +489,10 @@ class _Handler:
                 case Transition():
                     conversation = self._move(conversation, action, action.message)
                     workflow = self._workflows.get(action.target_workflow)
+                case FollowUp():
+                    self._follow_ups.append((action, workflow.name))
+                case Emit(name=name, data=data):
+                    self._emit(name, data)
                 case _:
                     assert_never(action)
         return conversation
@@ -503,11 +516,13 @@ class _Handler:
             self._queue(self._input(first), workflow.name)
 
     def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
-        """Say why no rule took the event, unless it was never meant to need one."""
-        if self._row.type in explanation.BUILT_IN and not workflow.rules.get(self._row.type):
-            return
+        """Say why no rule took the event. What an event does on its own is no trouble, and worth no line."""
+        if self._row.type in explanation.BUILT_IN:
+            if not workflow.rules.get(self._row.type) or not logging.getLogger().isEnabledFor(logging.DEBUG):
+                return
+        else:
+            metrics.event_without_rule(self._row.type, workflow.name)
         why = explanation.explain(workflow, self._row.type, self._seen(conversation))
-        metrics.event_without_rule(self._row.type, workflow.name)
         log.info(NO_RULE, why=why.line(), conversation_id=conversation.id)
 
     def _settle(self, conversation: Conversation) -> None:
@@ -530,15 +545,39 @@ class _Handler:
 
     def _queue(self, said: TurnInput, workflow: str | None) -> None:
         """Plan a turn; it tells of the moves before it."""
-        self._planned.append((replace(said, moves=tuple(self._moves)), workflow))
+        self._planned.append((replace(said, moves=tuple(self._moves), emitted=tuple(self._emitted)), workflow))
         self._moves.clear()
+        self._emitted.clear()
+
+    def _emit(self, name: str, data: dict[str, Any]) -> None:
+        if len(strict_json.dumps(storable(data))) > MAX_FREE_DATA:
+            log.warning("an emitted event says too much; its data is left out", name=name, most_bytes=MAX_FREE_DATA)
+            data = {}
+        self._emitted.append(Emitted(name, data))
+
+    def _plan_follow_up(self, conversation: Conversation, action: FollowUp, workflow: str) -> None:
+        said = TurnInput("system", action.text, condition=action.condition)
+        turn = turns.plan_follow_up(
+            self._session,
+            **self._next_turn(conversation),
+            input=said,
+            workflow=workflow,
+            after_seconds=action.seconds,
+        )
+        if turn is None:
+            log.warning("a follow-up is left out: as many wait as may", conversation_id=conversation.id)
+            return
+        self._tell_run(conversation, turn, said, None)
 
     def _queue_planned(self, conversation: Conversation) -> None:
-        if self._moves and self._planned:
+        moves, emitted = tuple(self._moves), tuple(self._emitted)
+        if (moves or emitted) and self._planned:
             said, workflow = self._planned[-1]
-            self._planned[-1] = (replace(said, later_moves=tuple(self._moves)), workflow)
-        elif self._moves:
-            self._planned.append((TurnInput("cj", "", moves=tuple(self._moves)), self._moves[-1].target))
+            self._planned[-1] = (replace(said, later_moves=moves, emitted=said.emitted + emitted), workflow)
+        elif moves or emitted:
+            self._planned.append(
+                (TurnInput("cj", "", moves=moves, emitted=emitted), moves[-1].target if moves else None)
+            )
         self._planned += [(said, None) for said in self._asked_again]
         for said, workflow in self._planned:
             if self._has_no_room(conversation.merchant_id):
@@ -585,12 +624,17 @@ class _Handler:
             return
         self._effects.turn_ids.append(turn.turn_id)
         self._effects.is_over_limit = code == turns.TOO_MANY_WAITING
+        self._tell_run(conversation, turn, said, code if self._effects.is_over_limit else None)
+
+    def _tell_run(self, conversation: Conversation, turn: NewTurn, said: TurnInput, error: str | None) -> None:
+        """The whole run of a turn that never runs."""
         run_id = f"turn_{turn.turn_id}"
         run = agui.run_started(conversation.id, run_id, conversation.workflow)
+        run += notices.begun(replace(said, moves=()), run_id)
         for move in (*said.moves, *said.later_moves):
             run += agui.workflow_transition(move.source, move.target)
-        if self._effects.is_over_limit:
-            run += agui.run_error(run_id, code, TOO_MANY_WAITING)
+        if error is not None:
+            run += agui.run_error(run_id, error, TOO_MANY_WAITING)
         else:
             run += agui.run_finished(conversation.id, run_id)
         self._effects.replies += outbox.append(self._session, turn.turn_id, [NewReply(agui.END_KEY, run)])

@@ -1,16 +1,18 @@
-"""Keeps what ended turns promised: CJ looks again by itself, and tells what was missing, once.
+"""Keeps what ended turns promised: CJ looks again by itself, and tells what was missing, once; and what a workflow's
+follow-up is to say at its time, if it still has a point.
 
 Nothing is said here: a look that finds nothing leaves no trace in the conversation. What there is to tell becomes a
 turn of its own, a system event that a model answers.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from storage import connections, turns
-from storage.database import Database
+from storage import connections, conversations, turns
+from storage.database import Database, Session
 from storage.errors import StorageError
-from storage.turns import Promise, TurnInput
+from storage.turns import Claim, Promise, TurnInput
 from workers import logs
 from workers.agent.state import FOLLOW_UP
 from workers.agent.time_limits import FIRST_LOOK_SECONDS, LOOK_SECONDS, PROMISE_SECONDS
@@ -18,6 +20,7 @@ from workers.agent.tools import Tools
 from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
 from workers.shop.results import awaited
+from workflows import engine
 
 log = logs.get(__name__)
 
@@ -57,11 +60,15 @@ class PromiseKeeper:
             promises = turns.promised(session, turn_id)
             if not promises:
                 return []
-            first = promises[0].turn
+            first, waits_for = promises[0].turn, promises[0].waits_for
+            is_wanted = waits_for == "time" and self._is_wanted(session, first)
             since = turns.fetched_since(session, first.conversation_id, first.seq)
             integration = connections.integration_of(session, first.merchant_id)
+        if waits_for == "time":
+            log.info("a follow-up is due", conversation_id=first.conversation_id, is_wanted=is_wanted)
+            return self._queue(promises, [replace(first.input, condition=None)] if is_wanted else [], first.workflow)
         is_connected = integration is not None and integration.is_active
-        if promises[0].waits_for == "store":
+        if waits_for == "store":
             said = [
                 TurnInput("merchant", text, metadata={"again": True}) for promise in promises for text in promise.asked
             ]
@@ -81,11 +88,21 @@ class PromiseKeeper:
             return self._queue(promises, [TurnInput("system", NOT_FOUND, metadata=details)])
         return self._queue(promises, [TurnInput("system", FOUND, metadata=details)])
 
+    @staticmethod
+    def _is_wanted(session: Session, planned: Claim) -> bool:
+        """Whether a workflow's follow-up still has a point, by its condition."""
+        conversation = conversations.get(session, planned.conversation_id)
+        if conversation is None or conversation.status != "open":
+            return False
+        context = {**conversation.context, "workflow": conversation.workflow, "now": planned.now.isoformat()}
+        answered = turns.has_answered(session, conversation.id, planned.seq)
+        return engine.is_wanted(planned.input.condition or "true", context, answered=answered)
+
     def _look(self, promise: Promise, data_types: Sequence[str]) -> list[dict[str, Any]]:
         calls = [ToolCall(data_type, "shopify_data", {"data_type": data_type}) for data_type in data_types]
         return self._tools.run(promise.turn, calls, allowed=None, seconds=LOOK_SECONDS)
 
-    def _queue(self, promises: Sequence[Promise], said: Sequence[TurnInput]) -> list[int]:
+    def _queue(self, promises: Sequence[Promise], said: Sequence[TurnInput], workflow: str | None = None) -> list[int]:
         """End the promises, and queue the turns that tell what they were about; nothing if that was done meanwhile."""
         queued = []
         with self._database.transaction() as session:
@@ -100,6 +117,7 @@ class PromiseKeeper:
                     event_key=promises[0].event_key,
                     action=ACTION * (promises[0].action + 1) + number,
                     input=item,
+                    workflow=workflow,
                     words_within=turns.WORDS_SECONDS if item.sender == "merchant" else None,
                 )
                 queued += [turn_id] if turn_id is not None else []

@@ -12,14 +12,21 @@ explanation, loader and schema.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from workflows.check.reach import circles
+from workflows.actions import ProcessMessageAction, TransitionAction
+from workflows.check.reach import circles, covers, facts_of, impossible
 from workflows.check.rules import RuleChecker, items_of, map_of
 from workflows.check.sections import check_sections
-from workflows.definition import REQUIREMENTS, TOOLS, WorkflowDefinition
+from workflows.definition import CONNECTION, REQUIREMENTS, TOOLS, WorkflowDefinition
+from workflows.expression.evaluate import condition
 from workflows.source import Document, Path
 from workflows.suggest import or_one_of
-from workflows.workflow import TransitionRule
+from workflows.workflow import Rule, TransitionRule, Workflow
 
+#: What comes in every merchant's life and does nothing on its own, and of whom it is.
+_LIFE: Sequence[tuple[str, str, str]] = (
+    ("oauth_complete", CONNECTION, "whose store is connected"),
+    ("oauth_complete", "provider == 'shopify' and success == false", "who could not connect a store"),
+)
 #: What is wrong with the name of a model, or None.
 ModelProblem = Callable[[str], str | None]
 
@@ -61,6 +68,42 @@ def check_models(document: Document, definition: WorkflowDefinition, problem_of:
     for path, name in named:
         if name is not None and (told := problem_of(name)) is not None:
             document.at(path, told)
+
+
+def check_silence(document: Document, workflow: Workflow) -> None:
+    """Add a warning where an event of a merchant's life comes in this workflow and CJ says nothing."""
+    if "oauth_complete" not in workflow.rules:
+        message = "a merchant who connects a store while in this workflow hears nothing: no rule takes oauth_complete"
+        document.at(("name",), message, key=True, severity="warning")
+    for event, source, who in _LIFE:
+        rules = workflow.rules.get(event)
+        if rules is None:
+            continue
+        here = facts_of(condition(f"{source} and context.workflow == '{workflow.name}'"))
+        takers = [rule for rule in rules if not impossible(facts_of(rule.condition) | here)]
+        always = next((at for at, rule in enumerate(takers, 1) if covers(facts_of(rule.condition), here)), None)
+        if not any(map(_speaks, takers[:always])):
+            why, end = "no rule takes", ""
+            if takers:
+                why, end = f"the rule on line {takers[0].line} takes", ", and has no 'process_message'"
+            message = f"a merchant {who} while in this workflow hears nothing: {why} {event} with {source}{end}"
+            document.at(("system_events", event), message, key=True, severity="warning")
+    for event in ("message_received", *(["conversation_started"] if workflow.initial_action else [])):
+        for rule in workflow.rules.get(event, ()):
+            if not _speaks(rule):
+                path: Path = ("system_events", event, rule.index)
+                path = path if document.find(path) else path[:-1]
+                message = f"{event} meets silence here: this rule takes it, and has no 'process_message'"
+                document.at((*path, "actions"), message, key=True, severity="warning")
+
+
+def _speaks(rule: Rule) -> bool:
+    """Whether the merchant hears something from this rule."""
+    sections = [action.section for action in rule.actions]
+    return any(
+        isinstance(section, ProcessMessageAction) or (isinstance(section, TransitionAction) and section.message)
+        for section in sections
+    )
 
 
 def _check_names(document: Document, data: dict[str, Any]) -> None:

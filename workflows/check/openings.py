@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from workflows.check.reach import Facts, covers, facts_of, impossible
-from workflows.definition import OPENING_EVENTS
+from workflows.definition import CONNECTION, OPENING_EVENTS
+from workflows.expression.evaluate import condition
 from workflows.source import Document
 from workflows.workflow import Rule, Workflow, after, in_order, rank
 
@@ -56,6 +57,14 @@ class Openings:
                 if events:
                     yield one, other, events
 
+    def unheard(self) -> Workflow | None:
+        """The workflow in which a connection opens a conversation although no rule need take it; None if one must."""
+        here = facts_of(condition(CONNECTION))
+        facts = [claim.facts - here for claim in self._claims("oauth_complete") if not impossible(claim.facts | here)]
+        halves = (one.opposes(other) for a, b in combinations(facts, 2) for one in a for other in b if len(a | b) == 2)
+        is_taken = not all(facts) or any(halves) or any(covers(each, here) for each in facts)
+        return None if is_taken else next(iter(self._rest("oauth_complete")), None)
+
     def _claims(self, event: str) -> list[_Claim]:
         claims = (
             _Claim(each, rule, facts_of(rule.condition))
@@ -96,8 +105,9 @@ class Openings:
         return self._is_decided(one, other) and names.index(one) < names.index(other)
 
 
-def check_openings(documents: Mapping[str, Document], workflows: Mapping[str, Workflow]) -> None:
-    """Add a problem where the files do not say who opens a conversation, or cannot mean what they say."""
+def check_openings(documents: Mapping[str, Document], workflows: Mapping[str, Workflow], *, are_all: bool) -> None:
+    """Add a problem where the files do not say who opens a conversation, or cannot mean what they say. `are_all`: these
+    are a whole folder."""
     openings = Openings(workflows)
     for one, other, events in openings.conflicts():
         document = documents[one]
@@ -107,6 +117,13 @@ def check_openings(documents: Mapping[str, Document], workflows: Mapping[str, Wo
             f"which events open one ('opens: […]', [] for none) or who goes first ('opens_before: [{one}]')"
         )
         documents[other].at(("name",), message)
+    unheard = openings.unheard() if are_all else None
+    if unheard is not None and "oauth_complete" in unheard.rules:  # else that is said of the workflow
+        message = (
+            "a merchant whose store is connected in a new conversation hears nothing here, unless a rule for "
+            "oauth_complete takes it: add one without further conditions"
+        )
+        documents[unheard.name].at(("system_events", "oauth_complete"), message, key=True, severity="warning")
     opened = {(opening.workflow.name, opening.event) for opening in openings.table()}
     for name, workflow in workflows.items():
         _check_order(documents[name], workflow, workflows)

@@ -64,6 +64,13 @@ class Fact:
         touch = len(self.op) == len(other.op) == 2 and self.value == other.value
         return not (ordered(self.value, other.value) and (_ORDERS[self.op[0]](other.value, self.value) or touch))
 
+    def opposes(self, other: "Fact") -> bool:
+        """Whether always exactly one of this and `other` is so."""
+        ops = {self.op, other.op}
+        return self.subject == other.subject and (
+            (ops == {"in", "not in"} and self.key == other.key) or (ops == {"is"} and self.key != other.key)
+        )
+
     def satisfied_by(self, value: Any) -> bool:
         """Whether a field with this value makes it so."""
         if self.op in _ORDERS:
@@ -177,7 +184,7 @@ def _facts(node: parse.Node, source: str, *, truth: bool) -> Iterator[Fact]:
         case parse.Literal():
             if bool(node.value) is not truth:
                 yield _NEVER
-        case parse.Compare() if node.op in _OPPOSITES or truth:
+        case parse.Compare() if node.op != "says" and (node.op in _OPPOSITES or truth):
             yield _comparison(node, source, truth=truth)
         case _:
             written = _written(node, source)

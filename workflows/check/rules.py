@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from workflows.actions import ACTIONS, is_name
+from workflows.actions import ACTIONS, FOLLOW_UP_SECONDS, is_name
 from workflows.check.reach import never_taken
 from workflows.definition import (
     ALREADY_AUTHENTICATED,
@@ -20,6 +20,7 @@ from workflows.errors import InvalidExpression
 from workflows.expression import evaluate
 from workflows.expression.evaluate import Condition
 from workflows.expression.kinds import WORDS, Fields, Kind, base, condition_errors, kind_of, kind_of_value, value_errors
+from workflows.expression.parse import seconds_of
 from workflows.expression.template import Template, single_braces
 from workflows.problems import Severity
 from workflows.source import Document, Path
@@ -94,9 +95,20 @@ class RuleChecker:
         for key in section.templated if section else ("message", "data", "metadata"):
             self.templates((*path, key), action.get(key), fields, event)
         self.target((*path, "target_workflow"), action.get("target_workflow"))
+        if action.get("type") == "follow_up":
+            self.follow_up(path, action)
         if "start_tier" in map_of(action.get("metadata")):
             message = "'start_tier' has no effect: there are no tiers any more"
             self.document.at((*path, "metadata", "start_tier"), message, key=True, severity="warning")
+
+    def follow_up(self, path: Path, action: dict[str, Any]) -> None:
+        after, (least, most) = action.get("after"), FOLLOW_UP_SECONDS
+        if isinstance(after, str) and not least <= (seconds_of(after.strip()) or 0) <= most:
+            message = "'after' is from a minute to four weeks: a whole number with m, h, d or w, such as '30m' or '3d'"
+            self.document.at((*path, "after"), message)
+        fields = {**self.context, "answered": "boolean"}
+        if "condition" in action:
+            self.conditions("follow_up", [path], fields, _event_fields_advice("follow_up", fields))
 
     def update(self, path: Path, key: str, value: Any, fields: Fields | None) -> None:
         """One value that is put into the context."""
@@ -159,7 +171,7 @@ class RuleChecker:
             elif keys:
                 message = f"transition {name!r} needs a condition{did_you_mean(name, [ALREADY_AUTHENTICATED])}"
                 self.document.at(path, message, key=True)
-        self.conditions("transition", conditional, self.context, _event_fields_advice(self.context))
+        self.conditions("transition", conditional, self.context, _event_fields_advice("transition", self.context))
 
     def already_authenticated(self, path: Path, transition: dict[str, Any]) -> None:
         if "condition" in transition:
@@ -285,8 +297,8 @@ def _takes_all(rule: dict[str, Any]) -> bool:
     return str(rule.get("condition", "true")).strip() == "true"
 
 
-def _event_fields_advice(context: Collection[str]) -> dict[str, str]:
-    """What to say about a name that is no context key but a field of an event."""
-    reads = f"a transition reads the context: {', '.join(context)}"
+def _event_fields_advice(noun: str, context: Collection[str]) -> dict[str, str]:
+    """What to say about a name that is no context key but a field of an event. `noun` is what asks."""
+    reads = f"a {noun} reads the context: {', '.join(context)}"
     events = {name: event for event in reversed(EVENT_TYPES) for name in event_fields(event)}
     return {name: f"that is a field of {event}; {reads}" for name, event in events.items()}

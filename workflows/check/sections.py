@@ -44,7 +44,12 @@ _QUOTED = re.compile(r"'(\w+)'")
 #: Letters that are spelt with two where they do not exist.
 _SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"})
 #: What a number with a unit means in the unit of its key.
-_UNITS = {"s": 1, "sec": 1, "seconds": 1, "m": 60, "min": 60, "minutes": 60, "h": 3600, "k": 1000}
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds", "sek", "sekunde", "sekunden"), 1),
+    **dict.fromkeys(("m", "min", "minute", "minutes", "minuten"), 60),
+    **dict.fromkeys(("h", "hour", "hours", "std", "stunde", "stunden"), 3600),
+    "k": 1000,
+}
 #: pydantic's types of error for a value of the wrong kind, and the kind that was wanted.
 _KINDS = {
     "string_type": "text",
@@ -77,7 +82,8 @@ def check_sections(document: Document) -> WorkflowDefinition | None:
     _check_events(document)
     empty = set(empty_values(data, _FREE))
     for path in empty:
-        document.at(path, f"{name_of(path)} is empty: fill it in or remove the line", key=isinstance(path[-1], str))
+        message = _decimals(data, path) or f"{name_of(path)} is empty: fill it in or remove the line"
+        document.at(path, message, key=isinstance(path[-1], str))
     while True:
         try:
             definition = WorkflowDefinition.model_validate(data)
@@ -88,6 +94,17 @@ def check_sections(document: Document) -> WorkflowDefinition | None:
                 return None
         else:
             return None if document.has_errors else definition
+
+
+def _decimals(data: Any, path: Path) -> str | None:
+    """What to say about the 3 of {temperature: 0,3}, which is a key of its own."""
+    above, key = value_at(data, path[:-1]), str(path[-1])
+    if not isinstance(above, dict) or not key.isdecimal():
+        return None
+    before = list(above)[list(above).index(path[-1]) - 1]
+    number = above[before]
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    return f"a comma ends the number, and {key!r} is a key of its own: write {number}.{key}" if is_number else None
 
 
 def _check_events(document: Document) -> None:
@@ -194,16 +211,18 @@ def _unknown_key(key: str, here: type[Section]) -> str:
     homes = [section for section in _SECTIONS if key in section.model_fields]
     near = [section for section in homes if here in _UNDER_EVENTS and section in _UNDER_EVENTS]
     if homes:
-        places = " or ".join(dict.fromkeys(_in(section) for section in near or homes))
-        return f"{key!r} belongs {places}, not {_in(here)}: check the indentation"
+        exactly = here in ACTIONS.values() and any(section in ACTIONS.values() for section in near or homes)
+        places = [_in(section, exactly=exactly) for section in near or homes]
+        belongs, not_in = " or ".join(dict.fromkeys(places)), _in(here, exactly=exactly)
+        return f"{key!r} belongs {belongs}, not {not_in}: check the indentation"
     where = "" if here is WorkflowDefinition else f" in {here.place}"
     return f"unknown key {key!r}{where}; possible here: {', '.join(here.model_fields)}"
 
 
-def _in(section: type[Section]) -> str:
+def _in(section: type[Section], *, exactly: bool) -> str:
     if section is WorkflowDefinition:
         return "at the top level"
-    return "in an action" if section in ACTIONS.values() else f"in {section.place}"
+    return "in an action" if section in ACTIONS.values() and not exactly else f"in {section.place}"
 
 
 def _no_action(value: Any) -> str:

@@ -13,6 +13,7 @@ raises.
 import json
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -159,9 +160,27 @@ def _compare(node: parse.Compare) -> Run:
         return lambda data, budget: not same(left(data, budget), right(data, budget), budget)
     if op == "in":
         return lambda data, budget: contains(left(data, budget), right(data, budget), budget)
+    if op == "says":
+        return lambda data, budget: says(left(data, budget), right(data, budget), budget)
     if op == "not in":
         return lambda data, budget: not contains(left(data, budget), right(data, budget), budget)
     return _order(op, left, right)
+
+
+def says(text: Any, wanted: Any, budget: Budget) -> bool:
+    """Whether a text is one of the `wanted` ones, or the one, but for capitals, spaces and punctuation. A longer text
+    than an expression can hold is none."""
+    said = words_of(text, budget)
+    choices = wanted if type(wanted) is list else [wanted]
+    return bool(said) and any(words_of(choice, budget) == said for choice in choices)
+
+
+def words_of(text: Any, budget: Budget) -> list[str]:
+    """The words of a text in lower case, without punctuation; none of what is no text or too long a one."""
+    if type(text) is not str or len(text) > parse.MAX_LENGTH:
+        return []
+    spend(budget, 2 + len(text) // 4)
+    return re.findall(r"\w+", text.casefold())
 
 
 def _order(op: str, left: Run, right: Run) -> Run:

@@ -168,6 +168,8 @@ class _Checker:
             self.membership(node, left, right)
         elif node.op in ("==", "!="):
             self.equality(node, left, right)
+        elif node.op == "says":
+            self.saying(node, left, right)
         elif node.op in parse.AGES:
             if base(left) not in (None, "string"):
                 self.error(
@@ -175,6 +177,17 @@ class _Checker:
                 )
         else:
             self.order(node, left, right)
+
+    def saying(self, node: parse.Compare, text: Kind, wanted: Kind) -> None:
+        if base(text) not in (None, "string"):
+            self.error(node.left, f"this is {WORDS[str(base(text))]}, not text: 'says' looks at what somebody wrote")
+        if isinstance(node.right, parse.Field) and base(wanted) not in (None, "string", "list"):
+            self.error(node.right, f"this is {WORDS[str(base(wanted))]}: 'says' needs a text or a list of texts")
+        for choice in node.right.items if isinstance(node.right, parse.ListOf) else [node.right]:
+            if isinstance(choice, parse.Literal) and type(choice.value) is not str:
+                self.error(choice, f"this is {WORDS[kind_of_value(choice.value)]}: put it in quotes")
+            elif isinstance(choice, parse.Literal) and not re.search(r"\w", str(choice.value)):
+                self.error(choice, "there is no word in this: 'says' compares words")
 
     def side(self, node: parse.Node, other: parse.Node) -> Kind:
         """The kind of one side; a bare unknown word compared with a known field was probably meant as text."""

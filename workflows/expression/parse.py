@@ -3,7 +3,7 @@
     expression = and-list { "or" and-list }
     and-list   = negation { "and" negation }
     negation   = "not" negation | comparison
-    comparison = operand [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in" ) operand
+    comparison = operand [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in" | "says" ) operand
                          | ( "older" | "newer" ) "than" age ]
     age        = a text such as '7d' or '7 days': a whole number of minutes, hours, days or weeks
     operand    = literal | field | "[" [ expression { "," expression } ] "]" | "(" expression ")"
@@ -73,8 +73,24 @@ _FOREIGN_WORDS = {
     "not": "write '!=' for 'is not equal', 'not in' for 'is not part of'",
     "contains": "write it the other way round: 'text' in field",
     "includes": "write it the other way round: 'text' in field",
-    "matches": "there are no patterns; compare with '==' or search a text with 'in'",
+    **dict.fromkeys(
+        ("matches", "like", "startswith", "endswith"),
+        "there are no patterns; compare with '==', words with 'says', or search a text with 'in'",
+    ),
     "if": "there is no 'a if b else c'; write two rules with a condition each",
+}
+
+
+#: Functions from other languages, and how to do without.
+_NO_FUNCTIONS = {
+    "age": "there is no age(): write connected_at older than '7d', or newer than",
+    **dict.fromkeys(
+        ("lower", "upper", "tolower", "lowercase", "casefold", "trim", "strip"),
+        "nothing can be called here; text says 'yes' compares words whatever the capitals, spaces and punctuation",
+    ),
+    **dict.fromkeys(
+        ("len", "length", "count", "size"), "nothing can be called here; text != '' or list != [] asks for any"
+    ),
 }
 
 
@@ -327,6 +343,9 @@ class _Parser:
         if self.token.text == "not" and self.tokens[self.at + 1].text == "in":
             self.at += 2
             return "not in"
+        if self.token.kind == "name" and self.token.text == "says":
+            self.at += 1
+            return "says"
         found = self.accept("==", "!=", "<", "<=", ">", ">=", "in")
         return found and found.text
 
@@ -370,8 +389,7 @@ class _Parser:
                 raise InvalidExpression("this '[' is never closed", opening.start, opening.end)
         if self.token.text == "(":
             message = "nothing can be called here: an expression has fields, texts, numbers and comparisons"
-            if first.text == "age":
-                message = "there is no age(): write connected_at older than '7d', or newer than"
+            message = _NO_FUNCTIONS.get(first.text.lower(), message)
             raise InvalidExpression(message, first.start, self.token.end)
         return Field(first.start, self.end, tuple(path), tuple(spans))
 

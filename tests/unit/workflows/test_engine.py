@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.workflows.builders import folder, workflow
 from workflows import engine
-from workflows.actions import Prefetch, ProcessMessage, Transition, UpdateContext
+from workflows.actions import Emit, FollowUp, Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.errors import InvalidWorkflows
 from workflows.loader import load_again
 
@@ -188,7 +188,7 @@ def test_settling_goes_from_workflow_to_workflow(tmp_path: Path) -> None:
 def test_settling_does_not_come_back_to_where_it_was(tmp_path: Path) -> None:
     # Given two workflows that hand a conversation to each other in one context (a warning, not an error)
     circle = folder(tmp_path, a=way("b", "'counts' in fetched"), b=way("a", "shopify_connected == false"))
-    assert [warning.severity for warning in circle.warnings] == ["warning"]
+    assert any("leads in a circle" in warning.message for warning in circle.warnings)
     context = {"fetched": ["counts"], "shopify_connected": False}
     assert [hop.target_workflow for hop in engine.settle(circle, circle.get("a"), context)] == ["b"]
     assert [hop.target_workflow for hop in engine.settle(circle, circle.get("b"), context)] == ["a"]
@@ -261,3 +261,38 @@ def test_transitions_read_ages_and_what_other_workflows_set(tmp_path: Path) -> N
         folder(tmp_path, a=way("b", "left older than '2d'"), b=other)
     # And a turn that began with such a text ends with it, whatever the folder holds by then
     assert load_again(both.get("a").text, file="a").transitions[0].condition.holds(context)
+
+
+@pytest.mark.parametrize(
+    ("question", "answered", "expected"),
+    [
+        ("answered == false", False, True),
+        ("answered == false", True, False),
+        ("shopify_connected == false and connected_at older than '7d'", True, True),
+        ("connected_at newer than '7d'", False, False),
+        ("gone = 1", False, False),  # of a version that understood it
+    ],
+)
+def test_a_follow_up_asks_when_it_is_due(question: str, answered: bool, expected: bool) -> None:
+    long_ago = (NOW - timedelta(days=8)).isoformat()
+    context = {"shopify_connected": False, "connected_at": long_ago, "now": NOW.isoformat()}
+    assert engine.is_wanted(question, context, answered=answered) is expected
+
+
+def test_what_a_workflow_plans_and_tells_is_filled_in() -> None:
+    body = """
+        system_events:
+          custom:
+            - actions:
+                - {type: follow_up, after: 2 days, message: "ask about {{data.plan}}"}
+                - {type: emit, name: plan_wanted, data: {plan: "{{data.plan}}", trial: true}}
+    """
+    plan = engine.plan(workflow(body), "custom", {"name": "x", "data": {"plan": 5}})
+    assert plan == (
+        FollowUp(172_800, "ask about 5", "answered == false"),
+        Emit("plan_wanted", {"plan": 5, "trial": True}),
+    )
+    assert [action.describe() for action in plan] == [
+        'in 48 h, if answered == false: turn on "ask about 5"',
+        'tell the systems outside: plan_wanted {"plan": 5, "trial": true}',
+    ]

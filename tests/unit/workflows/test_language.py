@@ -108,13 +108,16 @@ def test_other_limits_are_those() -> None:
         ("'b' in text", True),
         ("'key' in group", True),
         ("not empty and not zero and not error", True),
+        ("agreed says ['yes', 'yes please'] and agreed says 'YES PLEASE'", True),
+        ("declined says ['yes', 'yes please']", False),
         ("tags[0] == 'b' and tags[-1] == 'b' and group['a b'] == 1", True),
     ],
 )
 def test_what_is_said_of_conditions(source: str, expected: bool) -> None:
     group = {"key": 1, "a b": 1}
     data = {"success": True, "one": 1, "tags": ["b"], "text": "abc", "group": group, "empty": "", "zero": 0}
-    assert condition(source).holds(data) is expected
+    said = {"agreed": "Yes, please!", "declined": "yes, but not today"}
+    assert condition(source).holds({**data, **said}) is expected
 
 
 def test_what_is_said_of_long_lists() -> None:

@@ -1,6 +1,7 @@
 """The two shipped workflows, and the spec's own text."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from tests.unit.workflows.builders import text
 from workflows import definition, engine
-from workflows.actions import Prefetch, ProcessMessage, UpdateContext
+from workflows.actions import ACTIONS, Prefetch, ProcessMessage, UpdateContext
 from workflows.loader import SHIPPED, check_paths, load_folder, load_text
 from workflows.schema import FILE, schema, schema_text
 
@@ -20,6 +22,7 @@ INSIGHTS = ProcessMessage(
     "show_shopify_insights", "system", False, {"command": "progressive_disclosure", "start_tier": "tier1"}
 )
 STORE = UpdateContext({"shop_domain": "test.myshopify.com", "shopify_connected": True, "merchant_id": "test_123"})
+OFFERED = UpdateContext({"support_offered": True})
 
 
 def test_the_specs_text_loads_by_itself_and_means_what_it_says() -> None:
@@ -39,9 +42,14 @@ def test_the_specs_text_loads_by_itself_and_means_what_it_says() -> None:
     assert spec.prompt.startswith("You are CJ, a customer support AI assistant helping a merchant connect")
 
 
-def test_the_specs_text_has_only_the_warning_it_deserves() -> None:
+def test_the_specs_text_has_only_the_warnings_it_deserves() -> None:
     assert [(problem.severity, problem.message) for problem in check_paths([SPEC])] == [
-        ("warning", "'start_tier' has no effect: there are no tiers any more")
+        (
+            "warning",
+            "a merchant who could not connect a store while in this workflow hears nothing: no rule takes "
+            "oauth_complete with provider == 'shopify' and success == false",
+        ),
+        ("warning", "'start_tier' has no effect: there are no tiers any more"),
     ]
 
 
@@ -92,7 +100,13 @@ def test_the_shipped_workflows_are_sound() -> None:
 def test_onboarding_fetches_while_cj_still_thinks() -> None:
     plan = engine.plan(load_folder().get("shopify_onboarding"), "oauth_complete", CONNECTED)
     assert plan is not None
-    assert plan == (STORE, Prefetch(("counts",), inject=True), Prefetch(("recent_orders", "overview")), INSIGHTS)
+    assert plan == (
+        STORE,
+        OFFERED,
+        Prefetch(("counts",), inject=True),
+        Prefetch(("recent_orders", "overview")),
+        INSIGHTS,
+    )
 
 
 def test_a_connection_that_failed_is_told() -> None:
@@ -198,6 +212,65 @@ def test_the_schema_tells_an_editor_about_events_and_actions() -> None:
     )
     described = [name for name, each in made["$defs"].items() if not each.get("description")]
     assert described == []
+
+
+def test_every_data_type_is_explained_to_authors_alike() -> None:
+    offered = schema()["$defs"]["PrefetchAction"]["properties"]["data_types"]["items"]
+    language = (SHIPPED / "README.md").read_text()
+    assert len(offered["enumDescriptions"]) == len(offered["enum"])
+    for data_type, meaning in zip(offered["enum"], offered["enumDescriptions"], strict=True):
+        assert f"| `{data_type}` | {meaning} |" in language
+
+
+def test_what_an_editor_inserts_is_sound(tmp_path: Path) -> None:
+    made = schema(["ad_hoc_support"], ["plan"])["$defs"]
+    rule, transition = made["RuleSection"], made["TransitionSection"]
+
+    def bodies(place: dict[str, Any]) -> list[Any]:
+        """What is inserted, with the places to fill in left as they are."""
+        texts = (json.dumps(each["body"]) for each in place["defaultSnippets"])
+        return [json.loads(re.sub(r"\$\{\d:(.*?)\}", r"\1", text)) for text in texts]
+
+    def conditions(place: dict[str, Any]) -> list[Any]:
+        return [yaml.safe_load(body) for body in bodies(place["properties"]["condition"])]
+
+    def errors(event: str, rule: dict[str, Any], way: dict[str, Any]) -> list[str]:
+        workflow = {
+            "name": "greeting",
+            "description": "For a test",
+            "behavior": {"transitions": {"way": {"target_workflow": "ad_hoc_support", **way}}},
+            "system_events": {event: rule, "app_uninstalled": {"actions": set_plan}},
+            "prompts": {"cj": {"system": "You are CJ."}},
+        }
+        (tmp_path / "greeting.yaml").write_text(json.dumps(workflow))
+        return [each.message for each in check_paths([tmp_path / "greeting.yaml"]) if each.severity == "error"]
+
+    actions = bodies(rule["properties"]["actions"]["items"])
+    set_plan = [action for action in actions if action["type"] == "update_context"]
+    assert {action["type"] for action in actions} == set(ACTIONS)
+    rules = [{"condition": condition, "actions": actions} for condition in conditions(rule)] + bodies(rule)
+    ways = [{"condition": condition} for condition in conditions(transition)] + bodies(transition)
+    assert {"context.plan != null", "plan != null"} <= {each["condition"] for each in (*rules, *ways)}
+    for each in rules:
+        assert errors("custom" if "name" in each["condition"] else "oauth_complete", each, ways[0]) == []
+    for way in ways:
+        assert errors("oauth_complete", rules[0], way) == []
+
+
+def test_an_editor_is_offered_the_names_of_the_folder(tmp_path: Path) -> None:
+    body = """
+        system_events:
+          custom:
+            actions:
+              - type: update_context
+                data: {plan: "{{name}}"}
+    """
+    (tmp_path / "greeting.yaml").write_text(text(body))
+    (tmp_path / "faulty.yaml").write_text("name: faulty\nprompts: [")
+    made = json.loads(schema_text(tmp_path))["$defs"]
+    assert made["TransitionAction"]["properties"]["target_workflow"]["enum"] == ["faulty", "greeting"]
+    assert "plan" in made["UpdateContextAction"]["properties"]["data"]["properties"]
+    assert "turns" not in made["UpdateContextAction"]["properties"]["data"]["properties"]
 
 
 def test_an_editor_finds_the_schema_from_the_first_line() -> None:

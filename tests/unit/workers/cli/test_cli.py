@@ -150,19 +150,42 @@ def test_a_command_without_work_imports_what_it_needs_to_say_so(
     assert done.stdout.strip() == told
 
 
+WITHOUT_SETTINGS = """
+    status, why m1, merchant m1, usage, turns failed, turns retry 1, events rejected, events retry x,
+    privacy requests, tokens reseal, tokens migrate-from-redis, evaluate, chat m1, workflows replay,
+    workflows explain --stored x
+"""
+
+
+def test_who_lacks_settings_hears_so_at_once(tmp_path: Path) -> None:
+    # One process for all: what one of them imports in vain shows from there on.
+    commands = [each.strip() for each in WITHOUT_SETTINGS.split(",")]
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[4])}
+    each = QUICK.replace("sys.argv[1:]", "each.split()").split("print(")
+    script = f"{each[0]}\nfor each in sys.argv[1:]: print(each + ':', {each[1]}"
+    command = [sys.executable, "-c", script, *commands]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{each}: 2 pydantic" for each in commands]
+
+
 def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
     # The specification's own start_tier, and a hint that the checked files may not be the intended ones.
     last = "1 warning in 2 files, the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
     shown = terminal("workflows", "check").stdout
     assert f"\n{last}\n\nwho opens a new conversation" in shown
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "greeting.yaml").write_text("name: greeting\ndescription: d\nprompts: {cj: {system: Hi.}}\n")
+    heard = "system_events: {oauth_complete: {actions: [{type: process_message, message: hi}]}}\n"
+    (tmp_path / "mine" / "greeting.yaml").write_text(
+        f"name: greeting\ndescription: d\n{heard}prompts: {{cj: {{system: Hi.}}}}\n"
+    )
     mine = terminal("workflows", "check", CJ_WORKFLOWS=str(tmp_path / "mine")).stdout
     assert mine.startswith("0 errors in 1 file\n\nwho opens a new conversation")
-    broken = tmp_path / "broken.yaml"
+    (tmp_path / "mine" / "workflow.schema.json").write_text("{}")
+    broken = tmp_path / "mine" / "broken.yaml"
     broken.write_text("name: broken\nbehaviour: {}\n")
     shown = terminal("workflows", "check", str(broken), code=1).stdout
     assert "broken.yaml:2:1" in shown
+    assert "workflow.schema.json is out of date, and editors go by it" in shown
     assert "behavior" in shown
     problems = terminal.json("workflows", "check", str(broken), code=1)
     assert {"file", "line", "col", "severity", "message"} <= problems[0].keys()

@@ -12,6 +12,7 @@ from workers.scenario.language import (
     Nothing,
     ShopifyRequest,
     TransitionTo,
+    WorkflowEvent,
 )
 from workers.scenario.match import (
     ACTION,
@@ -153,6 +154,10 @@ def test_a_context_update_is_one_that_changed_what_is_expected() -> None:
 def test_the_other_kinds() -> None:
     assert why(TransitionTo(expect="transition", to="a"), entry("transition", to="b")) == "to is b"
     assert isinstance(look(TransitionTo(expect="transition", to="a"), entry("transition", to="a")), Matched)
+    told = entry("workflow_event", name="wanted", data={"plan": "pro", "free": False})
+    assert isinstance(look(WorkflowEvent(expect="workflow_event", name="wanted", data={"plan": "pro"}), told), Matched)
+    assert why(WorkflowEvent(expect="workflow_event", name="other"), told) == "name is wanted"
+    assert why(WorkflowEvent(expect="workflow_event", name="wanted", data={"plan": "x"}), told) == "plan is 'pro'"
     assert isinstance(look(ErrorCode(expect="error"), entry("error", code="x")), Matched)
     assert why(ErrorCode(expect="error", code="y"), entry("error", code="x")) == "code is x"
     asked = ShopifyRequest(expect="shopify_request", data_type="counts")

@@ -204,6 +204,8 @@ RULE = "system_events: {oauth_complete: %s}\n"
         ),
         ("model: gpt-4\n", 3, 8, "'model' must be a map, not the text 'gpt-4'; its keys: name, fallbacks"),
         ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' must be a list, not the text 'x': begin each item with '- '"),
+        ("model: {temperature: 0,3}\n", 3, 24, "a comma ends the number, and '3' is a key of its own: write 0.3"),
+        ("limits: {turn_timeout_seconds: 2 Minuten}\n", 3, 32, "not the text '2 Minuten': write 120"),
         ("model: {temperature: hot}\n", 3, 22, "'temperature' must be a number, not the text 'hot'"),
         ("requirements: [{shopify_oauth: yes}]\n", 3, 32, "'shopify_oauth' must be true or false, not the text 'yes'"),
         (
@@ -252,7 +254,14 @@ RULE = "system_events: {oauth_complete: %s}\n"
             "'data_types' must be a list, not the text 'counts': begin each item with '- '",
         ),
         (ACTION % ("transition", "target: support"), 7, 9, "unknown key 'target', did you mean 'target_workflow'?"),
-        (ACTION % ("5", "x: y"), 6, 15, "unknown action type '5'; possible here: prefetch, process_message"),
+        (ACTION % ("5", "x: y"), 6, 15, "unknown action type '5'; possible here: emit, follow_up, prefetch"),
+        (
+            ACTION % ("follow_up", "message: x"),
+            6,
+            9,
+            "key 'after' is missing in a 'follow_up' action",
+        ),
+        (ACTION % ("emit", "name: Plan Wanted"), 7, 15, "'Plan Wanted' cannot be a name"),
         ("tools: [1]\n", 3, 9, "an item of 'tools' must be text, not the number 1: put it in quotes"),
         ("tools: {shopify_data: true}\n", 3, 1, "'tools' must be a list, not a map: begin each item with '- '"),
         ("agents: x\n", 3, 1, "unknown key 'agents'; possible here: name, description"),
@@ -275,3 +284,40 @@ def test_a_prompt_that_leaves_no_room_is_told(kilobytes: int, limits: str, sever
     if kilobytes == 200 and severity:
         assert "this prompt has about 66,666 tokens" in document.problems[0].message
         assert "may have 40,000: shorten it, or let 'limits.prompt_tokens' say" in document.problems[0].message
+
+
+AGE = "'after' is from a minute to four weeks: a whole number with m, h, d or w, such as '30m' or '3d'"
+
+
+@pytest.mark.parametrize(
+    ("after", "question", "message"),
+    [
+        ("1m", '"answered == false"', None),
+        ("4w", "\"shopify_connected == false and not answered and connected_at older than '7d'\"", None),
+        ("2 hours", '"true"', None),
+        ("30s", '"true"', AGE),
+        ("5 weeks", '"true"', AGE),
+        ("0m", '"true"', AGE),
+        ("morgen", '"true"', AGE),
+        ("1,5h", '"true"', AGE),
+        ("3", '"true"', "'after' must be text, not the number 3: put it in quotes"),
+        ("1d", '"anwsered == false"', "unknown field 'anwsered', did you mean 'answered'?"),
+        ("1d", '"success == true"', "that is a field of oauth_complete; a follow_up reads the context: "),
+        ("1d", '"answered == true and answered == false"', "this can never be true"),
+        ("1d", '"answered"', None),
+        ("1d", "[true]", "'condition' must be text, not a list"),
+    ],
+)
+def test_a_follow_up_is_checked(after: str, question: str, message: str | None) -> None:
+    action = f"{{type: follow_up, after: {after!r}, message: 'hi', condition: {question}}}"
+    if after == "3":
+        action = action.replace("'3'", "3")
+    document = Document("test.yaml", text(f"system_events: {{oauth_complete: {{actions: [{action}]}}}}\n"))
+    check(document, None)
+    found = [each.message for each in document.problems]
+    assert (found == []) if message is None else (len(found) == 1 and message in found[0]), found
+
+
+def test_the_fact_that_the_workers_know_cannot_be_set() -> None:
+    (problem,) = problems(ACTION % ("update_context", "data: {answered: true}"))
+    assert "'answered' cannot be set: it is whether the merchant has written since" in problem.message

@@ -99,7 +99,8 @@ def test_only_what_may_hold_together_is_contested(tmp_path: Path, one: str, othe
               (("first", one), ("second", other))}  # fmt: skip
     for name, body in bodies.items():
         (tmp_path / f"{name}.yaml").write_text(text(body, name=name))
-    assert bool(check_paths([tmp_path])) is is_contested
+    problems = [each for each in check_paths([tmp_path]) if each.severity == "error"]
+    assert bool(problems) is is_contested
 
 
 def test_what_somebody_before_both_takes_is_contested_by_none(tmp_path: Path) -> None:
@@ -179,3 +180,101 @@ def test_a_sentence_says_why() -> None:
     assert opening(shipped, "shop_redact", {}) == (None, "reaches no conversation: it deletes what is stored")
     with pytest.raises(UnknownWorkflow):
         opening(shipped, "conversation_started", {"workflow": "nope"})
+
+
+SAY, KEEP = "[{type: process_message, message: hi}]", "[{type: update_context, data: {plan: x}}]"
+CONNECTED_RULE = '    - {condition: "success == true", actions: %s}\n'
+FAILED_RULE = '    - {condition: "success == false", actions: %s}\n'
+RULES = "behavior:\n  opens: []\nsystem_events:\n  oauth_complete:\n"
+BOTH = RULES + CONNECTED_RULE % SAY + FAILED_RULE % SAY
+OF_CONNECTION = "a merchant whose store is connected while in this workflow hears nothing: "
+OF_FAILURE = "a merchant who could not connect a store while in this workflow hears nothing: "
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (BOTH, []),
+        (
+            "behavior:\n  opens: []\n",
+            [(1, "a merchant who connects a store while in this workflow hears nothing: no rule takes oauth_complete")],
+        ),
+        (
+            RULES + CONNECTED_RULE % SAY,
+            [(6, OF_FAILURE + "no rule takes oauth_complete with provider == 'shopify' and success == false")],
+        ),
+        (
+            RULES + CONNECTED_RULE % KEEP + FAILED_RULE % SAY,
+            [
+                (
+                    6,
+                    OF_CONNECTION + "the rule on line 7 takes oauth_complete with provider == 'shopify' and "
+                    "success == true, and has no 'process_message'",
+                )
+            ],
+        ),
+        # In another workflow only, by another provider only: nobody here is told.
+        (
+            BOTH.replace("success == true", "success == true and context.workflow == 'ad_hoc_support'"),
+            [(6, OF_CONNECTION + "no rule takes oauth_complete with provider == 'shopify' and success == true")],
+        ),
+        (
+            BOTH.replace("success == false", "success == false and provider != 'shopify'"),
+            [(6, OF_FAILURE + "no rule takes oauth_complete with provider == 'shopify' and success == false")],
+        ),
+        # A rule takes all; a move says something only with a message.
+        (RULES + f"    - {{actions: {SAY}}}\n", []),
+        (
+            BOTH + f"  message_received: {{actions: {KEEP}}}\n",
+            [(9, "message_received meets silence here: this rule takes it, and has no 'process_message'")],
+        ),
+        (
+            BOTH + "  message_received:\n    - actions: [{type: transition, target_workflow: ad_hoc_support}]\n",
+            [(10, "message_received meets silence here: this rule takes it, and has no 'process_message'")],
+        ),
+        (
+            BOTH
+            + "  message_received:\n    - actions: [{type: transition, target_workflow: ad_hoc_support, message: x}]\n",
+            [],
+        ),
+        (BOTH + f"  conversation_started: {{actions: {KEEP}}}\n", []),  # the merchant begins
+        (
+            BOTH.replace("behavior:\n", behavior(cj=True)) + f"  conversation_started: {{actions: {KEEP}}}\n",
+            [
+                (6, "this is never used: the rule on line 12 takes every conversation_started"),
+                (12, "conversation_started meets silence here: this rule takes it, and has no 'process_message'"),
+            ],
+        ),
+    ],
+)
+def test_where_an_event_of_a_merchants_life_meets_silence_is_said(
+    tmp_path: Path, body: str, expected: list[tuple[int, str]]
+) -> None:
+    warnings = beside_shipped(tmp_path, quiet=body).warnings
+    found = [(each.line, each.message) for each in warnings if each.file.endswith("quiet.yaml")]
+    assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "is_heard"),
+    [
+        (["success == true and shop_domain in ['a.myshopify.com']", "success == false"], False),
+        (["success == true", "success == false"], True),
+        (["provider == 'shopify'"], True),
+        (["true"], True),
+        (["success == true and error == null", "success == true and error != null", "success == false"], True),
+        (["context.plan == 'x'", "not (context.plan == 'x')"], True),
+    ],
+)
+def test_a_connection_that_no_rule_need_take_is_said_of_who_opens_it(
+    tmp_path: Path, conditions: list[str], is_heard: bool
+) -> None:
+    rules = "".join(f'    - {{condition: "{each}", actions: {SAY}}}\n' for each in conditions)
+    plan = "  app_uninstalled: {actions: [{type: update_context, data: {plan: x}}]}\n"
+    loaded = folder(tmp_path, only=f"system_events:\n  oauth_complete:\n{rules}{plan}")
+    assert any("in a new conversation hears nothing" in each.message for each in loaded.warnings) is not is_heard
+    # A single file is not all that may open one.
+    (tmp_path / "again").mkdir()
+    (tmp_path / "only.yaml").rename(tmp_path / "again" / "only.yaml")
+    alone = check_paths([tmp_path / "again" / "only.yaml"])
+    assert not any("in a new conversation" in each.message for each in alone)

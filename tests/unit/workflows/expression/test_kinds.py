@@ -48,6 +48,7 @@ def errors(source: str) -> list[InvalidExpression]:
         "provider == shop.plan.name",
         "(turns > 1) == success",
         "fetched == ['counts']",
+        "provider says 'yes' or anything says ['yes', 'yes please']",
     ],
 )
 def test_sound_conditions(source: str) -> None:
@@ -92,6 +93,13 @@ def test_sound_conditions(source: str) -> None:
         ("'provider' == 'a'", 0, 17, "for the field write just provider"),
         ("'{{provider}}' == 'a'", 0, 21, "for the field write just provider"),
         ("provider == shopify", 12, 19, "put text in quotes: 'shopify'"),
+        ("success == ja", 11, 13, "unknown field 'ja': write true"),
+        ("success says 'yes'", 0, 7, "this is true or false, not text: 'says' looks at what somebody wrote"),
+        ("provider says true", 14, 18, "this is true or false: put it in quotes"),
+        ("provider says turns", 14, 19, "this is a number: 'says' needs a text or a list of texts"),
+        ("provider says ['a', 1]", 20, 21, "this is a number: put it in quotes"),
+        ("provider says '?!'", 14, 18, "there is no word in this: 'says' compares words"),
+        ("'a' says 'b'", 0, 12, "this compares two fixed values"),
         ("success == True", 11, 15, "unknown field 'True', did you mean 'true'?"),
     ],
 )

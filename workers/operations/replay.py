@@ -1,0 +1,183 @@
+"""Stored events against today's workflows: which rule would take each, and what would be otherwise than it was.
+
+Reads the inbox, and sends nothing. What an event met then is the workflow text that its turn began with. The context
+before an event is not kept: conditions and templates see the conversation's context as it is now, then as today.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from storage.database import Session
+from workflows import engine
+from workflows.definition import EVENT_TYPES, WITHOUT_CONVERSATION
+from workflows.errors import InvalidWorkflows, UnknownWorkflow
+from workflows.explanation import BUILT_IN, Explanation, explain, opening
+from workflows.loader import Workflow, WorkflowSet, load_again
+
+#: An event with its conversation, and the turn that shows which workflow it met: its own, else the next one.
+_EVENTS = """
+    SELECT e.key, e.source, e.id, e.type, e.data, coalesce(e.time, e.received_at) AS time, e.received_at, e.status,
+           e.error_code, c.id AS conversation_id, coalesce(c.context, '{}') AS context,
+           met.input #>> '{moves,0,source}' AS moved_from, met.workflow AS met, met.workflow_hash AS hash,
+           c.workflow AS present,
+           c.created_at >= e.received_at AND NOT EXISTS (
+               SELECT 1 FROM turns b WHERE b.conversation_id = c.id AND b.event_key < e.key) AS opened
+    FROM events e
+    LEFT JOIN LATERAL (
+        SELECT t.conversation_id FROM turns t WHERE t.event_key = e.key ORDER BY t.action LIMIT 1) AS own ON true
+    LEFT JOIN LATERAL (
+        SELECT o.id FROM conversations o
+        WHERE o.merchant_id = e.merchant_id AND o.created_at <= e.processed_at ORDER BY o.updated_at DESC LIMIT 1
+    ) AS latest ON own.conversation_id IS NULL AND e.conversation_id IS NULL
+    LEFT JOIN conversations c ON c.id = coalesce(own.conversation_id, e.conversation_id, latest.id)
+    LEFT JOIN LATERAL (
+        SELECT t.workflow, t.workflow_hash, t.input FROM turns t
+        WHERE t.conversation_id = c.id AND t.event_key >= e.key AND t.workflow IS NOT NULL
+        ORDER BY t.seq LIMIT 1) AS met ON true
+"""
+SINCE = text(f"""{_EVENTS}
+    WHERE e.status = 'processed' AND e.type = ANY (CAST(:types AS text[]))
+      AND e.processed_at > clock_timestamp() - make_interval(secs => :seconds)
+    ORDER BY e.processed_at DESC LIMIT :limit
+""")
+WITH_ID = text(f"{_EVENTS} WHERE e.id = :id ORDER BY e.key")
+TEXT = text("SELECT text FROM workflow_versions WHERE hash = :hash")
+TEXT_THEN = text("""
+    SELECT text FROM workflow_versions WHERE name = :name AND created_at <= :before ORDER BY created_at DESC LIMIT 1
+""")
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A stored event. `then`: what its workflow said about it, None if that is not known. `today`: what today's folder
+    says, None if it would refuse it. `why`: where it comes, and why there."""
+
+    id: str
+    source: str
+    type: str
+    received_at: datetime
+    refused: str | None
+    conversation_id: str | None
+    then: Explanation | None
+    today: Explanation | None
+    why: str
+
+    @property
+    def differs(self) -> bool:
+        """Whether today's folder would do something else."""
+        if self.then is None or self.today is None:
+            return self.then is not None
+        mine, theirs = ((each.workflow, each.taken is None, each.actions) for each in (self.then, self.today))
+        return mine != theirs
+
+    def change(self) -> tuple[str, ...]:
+        """What is otherwise: the two rules, then the actions that go and those that come."""
+        then, today = self.then, self.today
+        before, after = (() if each is None else each.actions for each in (then, today))
+        return (
+            f"then {'unknown' if then is None else taker(then)}; today {'refused' if today is None else taker(today)}",
+            *(f"- {action.describe()}" for action in before if action not in after),
+            *(f"+ {action.describe()}" for action in after if action not in before),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "received_at": self.received_at.isoformat(),
+            "refused": self.refused,
+            "conversation_id": self.conversation_id,
+            "differs": self.differs,
+            "then": None if self.then is None else self.then.to_json(),
+            "today": None if self.today is None else self.today.to_json(),
+        }
+
+
+def taker(explanation: Explanation) -> str:
+    """Which rule of which workflow takes an event, in words."""
+    if explanation.taken is None:
+        alone = ", on its own" if explanation.event_type in BUILT_IN else ""
+        return f"no rule of {explanation.workflow}{alone}"
+    return f"rule {explanation.taken + 1} (line {explanation.rules[explanation.taken].line}) of {explanation.workflow}"
+
+
+def since(session: Session, workflows: WorkflowSet, *, seconds: float, limit: int) -> Iterator[Replayed]:
+    """The events that were handled within so many seconds, the latest first."""
+    types = [event for event in EVENT_TYPES if event not in WITHOUT_CONVERSATION]
+    yield from _replayed(session, workflows, SINCE, {"types": types, "seconds": seconds, "limit": limit})
+
+
+def stored(session: Session, workflows: WorkflowSet, event_id: str) -> list[Replayed]:
+    """The stored events with this id, each source's and each refused one."""
+    return list(_replayed(session, workflows, WITH_ID, {"id": event_id}))
+
+
+def _replayed(session: Session, workflows: WorkflowSet, query: Any, values: dict[str, Any]) -> Iterator[Replayed]:
+    texts: dict[Any, Workflow | None] = {}
+    for row in session.execute(query, values).all():
+        if row.type not in EVENT_TYPES:
+            continue
+        # A conversation moves before its first event's rules are tried, and after those of any other.
+        moved_from = None if row.opened else row.moved_from
+        name = moved_from or row.met or row.present or workflows.default.name
+        hash = None if moved_from else row.hash
+        key = hash or (name, f"{row.received_at:%F %H}")
+        if key not in texts:
+            texts[key] = _text_then(session, hash, name, row.received_at)
+        then = texts[key] if row.conversation_id is not None else None
+        data = engine.seen(row.data, {**row.context, "workflow": name}, time=row.time, now=row.received_at)
+        today, why = _today(workflows, row, name, data)
+        yield Replayed(
+            row.id,
+            row.source,
+            row.type,
+            row.received_at,
+            row.error_code,
+            row.conversation_id,
+            None if then is None else _explained(then, row, data),
+            None if today is None else _explained(today, row, data),
+            why,
+        )
+
+
+def _explained(workflow: Workflow, row: Any, data: dict[str, Any]) -> Explanation:
+    """With what CJ begins with, where no rule takes the beginning."""
+    found = explain(workflow, row.type, data, row.context)
+    if row.type == "conversation_started" and row.opened and found.taken is None and workflow.initial_action:
+        return replace(found, actions=(workflow.initial_action,))
+    return found
+
+
+def _today(workflows: WorkflowSet, row: Any, name: str, data: dict[str, Any]) -> tuple[Workflow | None, str]:
+    """The workflow that the event would meet today, None if it would be refused, and a sentence about it."""
+    if not row.opened and row.conversation_id is not None:
+        found = workflows.or_default(name)
+        gone = "" if found.name == name else f"; {name} is gone"
+        return found, f"reached conversation {row.conversation_id}, in {name}{gone}"
+    try:
+        opened, why = opening(workflows, row.type, data)
+    except UnknownWorkflow as error:
+        return None, f"would be refused: {error}"
+    found = workflows.or_default(opened or name)
+    met = {"shopify_oauth"} if row.context.get("shopify_connected") is True else set()
+    hop = None if row.type == "oauth_complete" or opened is None else engine.start_transition(found, met)
+    if hop is None or hop.target_workflow not in workflows:
+        return found, why
+    return workflows.get(hop.target_workflow), f"{why}; then moves to {hop.target_workflow}, its requirements are met"
+
+
+def _text_then(session: Session, hash: str | None, name: str, before: datetime) -> Workflow | None:
+    """The workflow as it was; None if no turn began with it, or this version does not understand it any more."""
+    found = session.execute(TEXT, {"hash": hash}).scalar()
+    if found is None:
+        found = session.execute(TEXT_THEN, {"name": name, "before": before}).scalar()
+    try:
+        return None if found is None else load_again(str(found), file=name)
+    except InvalidWorkflows:
+        return None
