@@ -8,6 +8,9 @@ from collections.abc import Callable
 class CircuitBreaker:
     """Open for `seconds` after a failure; then the next call tries again. Shared by threads.
 
+    With `first_seconds` it is open for so long after the first failure, and twice as long after each further one, up to
+    `seconds`: what is back soon is noticed soon.
+
         if breaker.is_open: …                   # do without
         try: call()
         except OSError as error: breaker.failed(str(error))
@@ -21,10 +24,12 @@ class CircuitBreaker:
         self,
         seconds: float,
         *,
+        first_seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[str | None], None] | None = None,
     ) -> None:
         self._seconds = seconds
+        self._first_seconds = self._next_seconds = seconds if first_seconds is None else first_seconds
         self._clock = clock
         self._on_change = on_change or (lambda _reason: None)
         self._lock = threading.Lock()
@@ -50,7 +55,11 @@ class CircuitBreaker:
         """A call failed. `retry_after`: the seconds that the service itself asked for."""
         with self._lock:
             self._failures += 1
-            self._open_until = self._clock() + (self._seconds if retry_after is None else retry_after)
+            if retry_after is not None:
+                self._open_until = self._clock() + retry_after
+            elif self._clock() >= self._open_until:  # else it is a call that began before the failure known already
+                self._open_until = self._clock() + self._next_seconds
+                self._next_seconds = min(self._next_seconds * 2, self._seconds)
             is_news = self._failures == 1
         if is_news:
             self._on_change(reason)
@@ -61,5 +70,6 @@ class CircuitBreaker:
             return
         with self._lock:
             is_news, self._failures = self._failures > 0, 0
+            self._next_seconds, self._open_until = self._first_seconds, 0.0
         if is_news:
             self._on_change(None)

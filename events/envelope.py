@@ -58,6 +58,10 @@ class Attributes(BaseModel):
 class Envelope(Attributes):
     """One event."""
 
+    delivery: Literal["queue", "door"] | None = Field(
+        None,
+        description="Where the replies go of a conversation that this event opens. Absent: the way the event came.",
+    )
     data: dict[str, Any]
 
 

@@ -8,7 +8,7 @@ WITH queued AS (
 ), received AS (
     SELECT count(*) AS number, min(received_at) AS since FROM events WHERE status = 'received'
 ), unacked AS (
-    SELECT count(*) AS number, min(created_at) AS since FROM replies WHERE acked_at IS NULL
+    SELECT count(*) AS number, min(created_at) AS since FROM replies WHERE acked_at IS NULL AND publishes >= 0
 ), failures AS (
     SELECT count(*) AS number, count(*) FILTER (WHERE t.status = 'dead') AS dead FROM turns t
     WHERE t.status IN ('done', 'dead') AND t.error IS NOT NULL

@@ -57,12 +57,20 @@ def latest_open(session: Session, merchant_id: str, *, lock: bool = False) -> Co
     return None if found is None else get(session, found, lock=lock)
 
 
-def open(session: Session, *, id: str, merchant_id: str, workflow: str, context: Mapping[str, Any]) -> Conversation:
-    """Open the conversation, locked; an existing one is returned as it is.
+def open(
+    session: Session, *, id: str, merchant_id: str, workflow: str, context: Mapping[str, Any], by_door: bool = False
+) -> Conversation:
+    """Open the conversation, locked; an existing one is returned as it is. `by_door`: its replies are read at the door.
 
     Raises ConversationOfAnotherMerchant if it exists and is another merchant's.
     """
-    values = {"id": id, "merchant_id": merchant_id, "workflow": workflow, "context": dump(dict(context))}
+    values = {
+        "id": id,
+        "merchant_id": merchant_id,
+        "workflow": workflow,
+        "context": dump(dict(context)),
+        "by_door": by_door,
+    }
     row = session.execute(SQL["open"], values).one_or_none()
     found = get(session, id, lock=True) if row is None else Conversation(*row)
     if found is None or found.merchant_id != merchant_id:

@@ -15,8 +15,8 @@ SELECT id FROM conversations WHERE merchant_id = :merchant_id AND status = 'open
 ORDER BY updated_at DESC, id LIMIT 1
 
 -- name: open
-INSERT INTO conversations (id, merchant_id, workflow, context)
-VALUES (:id, :merchant_id, :workflow, CAST(:context AS jsonb))
+INSERT INTO conversations (id, merchant_id, workflow, context, by_door)
+VALUES (:id, :merchant_id, :workflow, CAST(:context AS jsonb), :by_door)
 ON CONFLICT (id) DO NOTHING
 RETURNING {columns}
 

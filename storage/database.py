@@ -181,6 +181,11 @@ def sqlalchemy_url(url: str) -> str:
     return scheme + separator + rest
 
 
+def libpq_url(url: str) -> str:
+    """`url` as libpq wants it, for a connection outside of the pool."""
+    return "postgresql://" + url.partition("://")[2]
+
+
 def revision(session: Session) -> str | None:
     """The Alembic revision of the database; None if it was never migrated."""
     if session.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:

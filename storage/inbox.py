@@ -42,10 +42,12 @@ class NewEvent:
     correlation_id: str | None = None
     merchant_id: str | None = None
     conversation_id: str | None = None
+    by_door: bool = False
 
     @classmethod
-    def of(cls, event: Event, traceparent: str | None = None) -> "NewEvent":
-        """What is kept of an event: the data fields that are known; `traceparent` in place of its own."""
+    def of(cls, event: Event, traceparent: str | None = None, *, by_door: bool = False) -> "NewEvent":
+        """What is kept of an event: the data fields that are known; `traceparent` in place of its own. `by_door`: the
+        way it came."""
         envelope = event.envelope
         return cls(
             source=event.source,
@@ -59,6 +61,7 @@ class NewEvent:
             correlation_id=envelope.correlationid,
             merchant_id=event.merchant_id,
             conversation_id=event.conversation_id,
+            by_door=by_door if envelope.delivery is None else envelope.delivery == "door",
         )
 
 
@@ -102,6 +105,7 @@ class InboxRow:
     error_code: str | None
     error: str | None
     """Why it is to be refused, if that is known already (`refuse_later`)."""
+    by_door: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,7 @@ def _columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:
         "hashes": [event.content_hash for event in events],
         "merchants": [event.merchant_id for event in events],
         "conversations": [event.conversation_id for event in events],
+        "by_doors": [event.by_door for event in events],
     }
 
 
@@ -233,7 +238,10 @@ def take(session: Session, key: int) -> InboxRow | None:
 
 def processed(session: Session, key: int, *, traceparent: str | None = None) -> None:
     """Mark a taken event as handled; from now on `traceparent`, if given, is what its turns and replies continue."""
-    session.execute(SQL["processed"], {"key": key, "traceparent": traceparent})
+    if traceparent is None:
+        session.execute(SQL["processed"], {"key": key})
+    else:
+        session.execute(SQL["processed_traced"], {"key": key, "traceparent": traceparent})
 
 
 def refuse(session: Session, key: int, code: str, message: str) -> bool:
@@ -256,13 +264,15 @@ def keep_progress(session: Session, key: int, progress: Mapping[str, Any]) -> No
     session.execute(SQL["keep_progress"], {"key": key, "progress": dump(dict(progress))})
 
 
-def unprocessed(session: Session, *, older_than_seconds: float, limit: int, factor: float = 1.0) -> list[int]:
+def unprocessed(
+    session: Session, *, older_than_seconds: float, limit: int, again_seconds: float = WAKE_AGAIN_SECONDS
+) -> list[int]:
     """Events that are due and that nobody handled for so long: their wake-up was lost, or there never was one.
 
-    Marks them as hinted; the caller wake_ups them after the commit. Those hinted in the last seconds (`factor` scales
-    how many) are left out.
+    Marks them as woken; the caller sends the wake-ups after the commit. Those woken in the last `again_seconds` are
+    left out.
     """
-    values = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS * factor, "limit": limit}
+    values = {"older_than": older_than_seconds, "again": again_seconds, "limit": limit}
     return sorted(int(key) for key in session.execute(SQL["unprocessed"], values).scalars())
 
 

@@ -24,10 +24,10 @@ WITH new AS (
     FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
                 CAST(:subjects AS text[]), CAST(:traceparents AS text[]), CAST(:correlations AS text[]),
                 CAST(:datas AS text[]), CAST(:hashes AS bytea[]), CAST(:merchants AS text[]),
-                CAST(:conversations AS text[]))
+                CAST(:conversations AS text[]), CAST(:by_doors AS boolean[]))
          WITH ORDINALITY
          AS new (source, id, type, time, subject, traceparent, correlation_id, data, content_hash, merchant_id,
-                 conversation_id, place)
+                 conversation_id, by_door, place)
 ), crowds AS MATERIALIZED (
     -- Once for each merchant, not for each event.
     SELECT new.merchant_id,
@@ -36,9 +36,10 @@ WITH new AS (
 )
 INSERT INTO events (
     source, id, type, time, subject, traceparent, correlation_id, data, content_hash, merchant_id, conversation_id,
-    hinted_at)
+    by_door, hinted_at)
 SELECT new.source, new.id, new.type, new.time, new.subject, new.traceparent, new.correlation_id,
        CAST(new.data AS jsonb), new.content_hash, new.merchant_id, new.conversation_id,
+       new.by_door,
        CASE WHEN new.conversation_id IS NOT NULL
                  AND row_number() OVER (PARTITION BY new.merchant_id ORDER BY new.place)
                      + coalesce(crowds.unhandled, 0) > :most
@@ -97,7 +98,7 @@ WHERE e.key = :key AND e.status = 'received'
 -- name: take
 SELECT key, source, id, type, data, time, subject, traceparent, correlation_id, status, attempts, received_at, merchant_id,
        conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds, progress,
-       error_code, error
+       error_code, error, by_door
 FROM events WHERE key = :key AND status = 'received' FOR NO KEY UPDATE
 
 -- name: keep_progress
@@ -106,9 +107,12 @@ UPDATE events SET progress = CAST(:progress AS jsonb), hinted_at = clock_timesta
 WHERE key = :key AND status = 'received'
 
 -- name: processed
-UPDATE events SET
-    status = 'processed', processed_at = clock_timestamp(), progress = NULL,
-    traceparent = coalesce(CAST(:traceparent AS text), traceparent)
+UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL
+WHERE key = :key AND status = 'received'
+
+-- name: processed_traced
+-- Apart: only a process that traces needs the right to it.
+UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL, traceparent = :traceparent
 WHERE key = :key AND status = 'received'
 
 -- name: refused_before

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0011"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -160,6 +160,13 @@ class EventTable(Base):
         Index("events_in_order", "conversation_id", "key", postgresql_where=text("status = 'received'")),
         Index("events_refused", "received_at", postgresql_where=text("status = 'rejected'")),
         Index("events_merchant", "merchant_id", "key"),
+        Index(
+            "events_refused_at_door",
+            "merchant_id",
+            "conversation_id",
+            "key",
+            postgresql_where=text("by_door AND status = 'rejected'"),
+        ),
         Index("events_ended", "processed_at", postgresql_where=text("status IN ('processed', 'rejected')")),
         CheckConstraint("status IN ('received', 'processed', 'rejected')", name="status"),
         CheckConstraint("pg_column_size(data) < 131072", name="data"),
@@ -175,6 +182,8 @@ class EventTable(Base):
     traceparent: Mapped[str | None]
     #: Of the producer's choice; every reply that the event sets off repeats it.
     correlation_id: Mapped[str | None]
+    #: Whether the replies of a conversation that it opens are read at the door, instead of going to the queue.
+    by_door: Mapped[bool] = mapped_column(server_default=text("false"))
     data: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     #: sha256 over type and data: the same id with other content is refused.
     content_hash: Mapped[bytes]
@@ -213,6 +222,8 @@ class ConversationTable(Base):
     status: Mapped[str] = mapped_column(server_default=text("'open'"))
     #: The highest `turns.seq`; whoever raises it holds this row's lock, so turns commit in the order of their seq.
     last_turn: Mapped[int] = mapped_column(server_default=NONE_YET)
+    #: Whether its replies are read at the door; else they go to the queue. Never both, and it never changes.
+    by_door: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
@@ -377,6 +388,7 @@ class ReplyTable(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     published_at: Mapped[datetime | None]
     acked_at: Mapped[datetime | None]
+    #: -1: never to be, since it is read at the door.
     publishes: Mapped[int] = mapped_column(server_default=NONE_YET)
 
 

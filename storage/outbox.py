@@ -1,5 +1,7 @@
 """The outbox: committed replies, published after the commit and again until the gateway acks them.
 
+Replies of a conversation at the door are never published: `storage.door` reads their rows.
+
 A reply's row holds its whole envelope. (turn, key) makes a repeated append harmless: the key says what the reply is
 within its turn, e.g. "started", "2:text". The SQL is in `outbox.sql`.
 """
@@ -74,7 +76,8 @@ class _Origin:
 
 
 def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[OutgoingReply]:
-    """Add replies to a turn, in order; one whose key the turn already has is returned as it was committed.
+    """Add replies to a turn, in order; returns what to publish: one whose key the turn already has as it was committed,
+    and nothing if they are read at the door.
 
     Sequences run from 000001 without gaps. The caller has locked the turn, or ended it (`turns.expire`).
     """
@@ -82,7 +85,8 @@ def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[
         return []
     last, now, *origin = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
     sent_by = _Origin(f"turn_{turn_id}", *origin)
-    return _append(session, turn_id, sent_by, replies, last, now, maybe_known=bool(last))
+    appended, by_door = _append(session, turn_id, sent_by, replies, last, now, maybe_known=bool(last))
+    return [] if by_door else appended
 
 
 def append_held(
@@ -94,9 +98,9 @@ def append_held(
     whose = (claim.conversation_id, claim.merchant_id, claim.event_id, claim.traceparent, claim.correlation_id)
     sent_by = _Origin(claim.run_id, claim.seq, *whose)
     last = held.last_sequence
-    appended = _append(session, claim.turn_id, sent_by, replies, last, held.now, maybe_known=maybe_known)
+    appended, by_door = _append(session, claim.turn_id, sent_by, replies, last, held.now, maybe_known=maybe_known)
     held.last_sequence = max(last, *(int(reply.body["sequence"]) for reply in appended))
-    return appended
+    return [] if by_door else appended
 
 
 def _append(
@@ -108,8 +112,9 @@ def _append(
     now: datetime,
     *,
     maybe_known: bool,
-) -> list[OutgoingReply]:
-    known = _known(session, turn_id, replies) if maybe_known else {}
+) -> tuple[list[OutgoingReply], bool]:
+    """All of them in order, and whether they are read at the door."""
+    known, by_door = _known(session, turn_id, replies) if maybe_known else ({}, False)
     new: list[tuple[int, NewReply, OutgoingReply]] = []
     for reply in replies:
         if reply.key in known:
@@ -126,8 +131,9 @@ def _append(
             "bodies": [dump(outgoing.body) for _, _, outgoing in new],
         }
         owner = {"turn_id": turn_id, "conversation_id": sent_by.conversation_id}
-        session.execute(SQL["append"], {**values, **owner, "now": now, "last_sequence": last + len(new)})
-    return [known[key] for key in dict.fromkeys(reply.key for reply in replies)]
+        rows = session.execute(SQL["append"], {**values, **owner, "now": now, "last_sequence": last + len(new)})
+        by_door = bool(rows.all()[0].by_door)
+    return [known[key] for key in dict.fromkeys(reply.key for reply in replies)], by_door
 
 
 def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: str) -> list[OutgoingReply]:
@@ -140,8 +146,8 @@ def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: s
     ]
     body = _envelope(sent_by, 1, events, session.execute(SQL["now"]).scalar_one())
     values = {"id": body["id"], "event_key": refused.key, "key": agui.END_KEY, "body": dump(body)}
-    is_new = session.execute(SQL["append_apart"], values).first() is not None
-    return [OutgoingReply(body["id"], body)] if is_new else []
+    row = session.execute(SQL["append_apart"], {**values, "conversation_id": refused.conversation_id}).first()
+    return [] if row is None or row.by_door else [OutgoingReply(body["id"], body)]
 
 
 def tell_absorbed(session: Session, claim: Claim, held: Held, absorbed: Sequence[AbsorbedTurn]) -> list[OutgoingReply]:
@@ -239,9 +245,10 @@ def due(
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 
 
-def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> dict[str, OutgoingReply]:
-    rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": [reply.key for reply in replies]})
-    return {key: OutgoingReply(reply_id, body) for key, reply_id, body in rows}
+def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> tuple[dict[str, OutgoingReply], bool]:
+    keys = [reply.key for reply in replies]
+    rows = session.execute(SQL["known"], {"turn_id": turn_id, "keys": keys}).all()
+    return {row.key: OutgoingReply(row.id, row.body) for row in rows}, any(row.by_door for row in rows)
 
 
 def _envelope(sent_by: _Origin, sequence: int, events: Events, now: datetime) -> dict[str, Any]:

@@ -7,24 +7,34 @@ SELECT t.last_sequence, clock_timestamp() AS now, t.seq, t.conversation_id, t.me
 FROM turns t JOIN events e ON e.key = t.event_key WHERE t.id = :turn_id FOR NO KEY UPDATE OF t
 
 -- name: known
-SELECT key, id, body FROM replies WHERE turn_id = :turn_id AND key = ANY (CAST(:keys AS text[]))
+SELECT key, id, body, publishes < 0 AS by_door FROM replies WHERE turn_id = :turn_id AND key = ANY (CAST(:keys AS text[]))
 
 -- name: append
 WITH counted AS (
     UPDATE turns SET last_sequence = :last_sequence WHERE id = :turn_id
 )
-INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, created_at)
-SELECT new.id, :conversation_id, :turn_id, new.sequence, new.key, CAST(new.body AS jsonb), :now
-FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS integer[]), CAST(:keys AS text[]), CAST(:bodies AS text[]))
+INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, created_at, publishes)
+SELECT new.id, :conversation_id, :turn_id, new.sequence, new.key, CAST(new.body AS jsonb), :now,
+       CASE WHEN c.by_door THEN -1 ELSE 0 END
+FROM conversations c,
+     unnest(CAST(:ids AS text[]), CAST(:sequences AS integer[]), CAST(:keys AS text[]), CAST(:bodies AS text[]))
      AS new (id, sequence, key, body)
+WHERE c.id = :conversation_id
+-- Several rows: the same notice twice in one transaction is one.
+RETURNING publishes < 0 AS by_door, CASE WHEN publishes < 0 THEN pg_notify('cj_replies', conversation_id) END
 
 -- name: now
 SELECT clock_timestamp()
 
 -- name: append_apart
-INSERT INTO replies (id, event_key, sequence, key, body) VALUES (:id, :event_key, 1, :key, CAST(:body AS jsonb))
-ON CONFLICT (event_key) WHERE event_key IS NOT NULL DO NOTHING
-RETURNING id
+WITH added AS (
+    INSERT INTO replies (id, event_key, sequence, key, body, publishes)
+    SELECT :id, e.key, 1, :key, CAST(:body AS jsonb), CASE WHEN e.by_door THEN -1 ELSE 0 END
+    FROM events e WHERE e.key = :event_key
+    ON CONFLICT (event_key) WHERE event_key IS NOT NULL DO NOTHING
+    RETURNING publishes < 0 AS by_door
+)
+SELECT by_door, CASE WHEN by_door THEN pg_notify('cj_replies', :conversation_id) END FROM added
 
 -- name: unanswered_calls
 SELECT r.body -> 'data' FROM replies r
@@ -39,7 +49,7 @@ GROUP BY 1 HAVING count(*) = 1
 
 -- name: after
 SELECT r.id, r.body FROM turns t JOIN replies r ON r.turn_id = t.id
-WHERE t.conversation_id = :conversation_id AND (t.seq, r.sequence) > (:turn, :sequence)
+WHERE t.conversation_id = :conversation_id AND (t.seq, r.sequence) > (:turn, :sequence) AND r.publishes >= 0
 ORDER BY t.seq, r.sequence LIMIT :limit
 
 -- name: last_place

@@ -14,7 +14,7 @@ WHERE turn_id = :turn_id AND step > :after ORDER BY step LIMIT :limit
 
 -- name: next_replies
 -- What is unacked may be on the broker: replies are marked as published a moment after they were.
-SELECT id, sequence, body, acked_at IS NULL AS on_the_broker FROM replies
+SELECT id, sequence, body, acked_at IS NULL AND publishes >= 0 AS on_the_broker FROM replies
 WHERE turn_id = :turn_id AND sequence > :after ORDER BY sequence LIMIT :limit
 
 -- name: next_events
@@ -65,7 +65,7 @@ WHERE status = 'running' AND merchant_id = :merchant_id
 -- name: has_replies_on_the_broker
 SELECT EXISTS (
     SELECT 1 FROM conversations c JOIN replies r ON r.conversation_id = c.id
-    WHERE c.merchant_id = :merchant_id AND r.acked_at IS NULL)
+    WHERE c.merchant_id = :merchant_id AND r.acked_at IS NULL AND r.publishes >= 0)
 
 -- name: erase_turns
 -- Steps and replies go with their turn. :before NULL: all.

@@ -4,6 +4,7 @@
     cj_workflow   events → conversations and turns, privacy webhooks, and the sweeper
     cj_agent      turns, steps and replies. It talks to a model, so it can read no token and insert no event
     cj_shopify    tokens, and nothing of conversations
+    cj_gateway    the door: puts events in, and reads replies with the columns that put them in order
     cj_auth       the auth service: merchants, their tokens, and recording `oauth_complete`
     cj_ops        the ops worker and `cj`: reads everything, retries, reseals and imports tokens. Migrates nothing
 
@@ -41,7 +42,7 @@ _SWEEPER: Grants = {
 # Not whom an event is about, nor what it asks for: the functions below go by that.
 _HANDLING = (
     "SELECT, DELETE, UPDATE (status, error_code, error, attempts, run_after, hinted_at, processed_at, times, data,"
-    " subject, conversation_id, progress)"
+    " subject, conversation_id, progress, traceparent)"
 )
 # Not whose it is, nor the domain that a token is sent to.
 _RENEWING = (
@@ -81,11 +82,21 @@ TABLES: Mapping[str, Grants] = {
         **EVERYONE,
         "merchant_integrations": _RENEWING,
     },
+    "cj_gateway": {
+        "alembic_version": "SELECT",
+        "events": (
+            "SELECT (key, source, id, status, content_hash, merchant_id, conversation_id, hinted_at, run_after,"
+            " received_at, by_door), INSERT, UPDATE (hinted_at)"
+        ),
+        "conversations": "SELECT (id, merchant_id, last_turn, by_door)",
+        "turns": "SELECT (id, conversation_id, merchant_id, seq, event_key, status)",
+        "replies": "SELECT, UPDATE (acked_at)",
+    },
     "cj_auth": {
         **EVERYONE,
         "merchants": "SELECT, INSERT, UPDATE (name, updated_at)",
         "merchant_integrations": "SELECT, INSERT, UPDATE",
-        "events": "SELECT, INSERT",
+        "events": "SELECT, INSERT, UPDATE (hinted_at)",
     },
     "cj_ops": {
         **EVERYONE,

@@ -441,6 +441,16 @@ def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_se
     return {int(turn_id) for turn_id in session.execute(SQL["extend_many"], values).scalars()}
 
 
+def owners(session: Session, place: str) -> list[str]:
+    """Who holds running turns, of those whose names begin with `place`."""
+    return list(session.execute(SQL["owners"], {"place": place}).scalars())
+
+
+def drop_leases_of(session: Session, owners: Sequence[str]) -> int:
+    """Let the leases of workers that are dead run out now, as `drop_lease` does; returns how many there were."""
+    return len(session.execute(SQL["drop_leases_of"], {"owners": list(owners)}).all())
+
+
 def still_held(session: Session, held: Sequence[tuple[int, int]]) -> set[int]:
     """The ids of those (turn id, attempt) that are still held."""
     values = {"ids": [turn_id for turn_id, _ in held], "attempts": [attempt for _, attempt in held]}
@@ -536,14 +546,23 @@ def expire(session: Session, *, max_failures: int = MAX_FAILURES) -> list[Expire
 
 
 def waiting(
-    session: Session, *, older_than_seconds: float, limit: int, per_merchant: int = PER_MERCHANT, factor: float = 1.0
+    session: Session,
+    *,
+    older_than_seconds: float,
+    limit: int,
+    per_merchant: int = PER_MERCHANT,
+    factor: float = 1.0,
+    again_seconds: float | None = None,
 ) -> list[int]:
     """Turns that could have run for `older_than_seconds` and did not: their wake-up was lost.
 
     Looks at a bounded number of those that are due and puts off all that it returns, and all that cannot run now;
-    `factor` scales for how long. The caller wakes the returned ones after the commit.
+    `factor` scales for how long. The caller wakes the returned ones after the commit. With `again_seconds`, those too
+    that were woken so long ago, although it is not their time yet.
     """
-    times = {"older_than": older_than_seconds, "again": WAKE_AGAIN_SECONDS * factor}
+    again = WAKE_AGAIN_SECONDS * factor
+    early = 0.0 if again_seconds is None else max(again + older_than_seconds - again_seconds, 0.0)
+    times = {"older_than": older_than_seconds, "early": early, "again": again}
     bounds = {"longest": LONGEST_PUT_OFF_SECONDS * factor, "looks": LOOKS}
     values = {**times, **bounds, "limit": limit, "per_merchant": per_merchant}
     return sorted(int(turn_id) for turn_id in session.execute(SQL["waiting"], values).scalars())

@@ -137,6 +137,14 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, a
 WHERE t.id = held.id AND t.attempt = held.attempt AND t.status = 'running'
 RETURNING t.id
 
+-- name: owners
+SELECT DISTINCT lease_owner FROM turns WHERE status = 'running' AND starts_with(lease_owner, :place)
+
+-- name: drop_leases_of
+UPDATE turns SET lease_until = clock_timestamp()
+WHERE status = 'running' AND lease_owner = ANY (CAST(:owners AS text[])) AND lease_until > clock_timestamp()
+RETURNING id
+
 -- name: still_held
 SELECT t.id FROM turns t JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, attempt)
   ON t.id = held.id AND t.attempt = held.attempt
@@ -373,11 +381,13 @@ FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
 -- From both ends: a backlog that cannot run must not hide what came later.
 WITH oldest AS (
     SELECT t.id, t.conversation_id, t.merchant_id, t.seq, t.run_after FROM turns t
-    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
+    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than - :early)
+      AND t.run_after < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
     ORDER BY t.wake_at LIMIT :looks FOR NO KEY UPDATE SKIP LOCKED
 ), newest AS (
     SELECT t.id, t.conversation_id, t.merchant_id, t.seq, t.run_after FROM turns t
-    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
+    WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than - :early)
+      AND t.run_after < (SELECT clock_timestamp()) - make_interval(secs => :older_than)
     ORDER BY t.wake_at DESC LIMIT :looks FOR NO KEY UPDATE SKIP LOCKED
 ), looked_at AS (
     SELECT t.*, t.run_after <= clock_timestamp() AND {first_in_conversation} AS may_run

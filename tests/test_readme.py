@@ -34,7 +34,7 @@ PAGES = {
 CONTRACT = PAGES["events/README.md"]
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: Mapping[str, Any] = COMPOSE["services"]
-WORKERS = ("intake", "workflow", "agent", "shopify", "ops")
+WORKERS = ("intake", "workflow", "agent", "shopify", "ops", "gateway")
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -162,7 +162,7 @@ def test_compose_runs_the_procfile() -> None:
 
 
 def test_compose_waits_checks_and_restarts() -> None:
-    assert set(SERVICES) == {*WORKERS, "postgres", "valkey", "roles", "migrate", "flower"}
+    assert set(SERVICES) == {*WORKERS, "auth", "postgres", "valkey", "roles", "migrate", "flower"}
     for name in WORKERS:
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert SERVICES[name]["depends_on"]["valkey"] == {"condition": "service_healthy"}
@@ -240,12 +240,12 @@ def test_only_the_agent_and_the_shopify_worker_reach_out() -> None:
 
 
 def test_the_networks_separate() -> None:
-    """From outside, the auth service and the gateway meet Valkey alone, and only the auth service meets Postgres."""
+    """From outside, the chat gateway meets Valkey and the door, the auth service Valkey, Postgres and its own door."""
     joinable = {name for name, options in COMPOSE["networks"].items() if (options or {}).get("name")}
     assert joinable == {"auth", "edge", "metrics"}
-    assert {name for name in SERVICES if "metrics" in networks(name)} == set(WORKERS)
-    assert {name for name in SERVICES if "edge" in networks(name)} == {"valkey"}
-    assert {name for name in SERVICES if "auth" in networks(name)} == {"postgres"}
+    assert {name for name in SERVICES if "metrics" in networks(name)} == {*WORKERS, "auth"}
+    assert {name for name in SERVICES if "edge" in networks(name)} == {"valkey", "gateway"}
+    assert {name for name in SERVICES if "auth" in networks(name)} == {"postgres", "auth"}
     assert networks("flower") == {"broker", "operators"}
     assert networks("migrate") == networks("roles") == {"database"}
 
@@ -264,7 +264,7 @@ def test_each_process_has_its_own_role_and_user() -> None:
         assert mounted["redis_url"] == "redis_url"
     assert secrets_of("migrate") == {"database_url": "database_url_owner"}
     assert secrets_of("flower") == {"broker_url": "broker_url_flower", "flower_basic_auth": "flower_basic_auth"}
-    assert {name for name in SERVICES if "token_keys" in secrets_of(name)} == {"shopify", "ops"}
+    assert {name for name in SERVICES if "token_keys" in secrets_of(name)} == {"shopify", "ops", "auth"}
     assert {name for name in SERVICES if "shopify_client_secret" in secrets_of(name)} == {"shopify"}
     assert {name for name in SERVICES if "openai_api_key" in secrets_of(name)} == {"agent"}
     assert {name for name in SERVICES if "postgres_password" in secrets_of(name)} == {"postgres", "roles"}
@@ -318,7 +318,7 @@ def test_kubernetes_runs_the_procfile_and_would_take_the_manifests() -> None:
     for number, (kind, manifest) in enumerate(deployed.items()):
         [container] = manifest["spec"]["template"]["spec"]["containers"]
         assert container["command"] == SERVICES[kind]["command"]
-        assert container["ports"] == [{"name": "metrics", "containerPort": 9464 + number}]
+        assert container["ports"][0] == {"name": "metrics", "containerPort": 9464 + number}
         names = set().union(*(given[one["configMapRef"]["name"]] for one in container["envFrom"]))
         files = {name.removesuffix("_FILE") for name in names if name.endswith("_FILE")}
         assert {*SERVERS, *needed_by([kind])} <= files | names

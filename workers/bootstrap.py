@@ -5,13 +5,10 @@ prints the reason and exits with 2. An unreachable database is not an error: the
 Postgres is back.
 """
 
-import os
 import signal
-import socket
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -40,6 +37,7 @@ from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault
 from workers import logs, metrics, tracing
+from workers.agent import leases
 from workers.agent.cost_limits import CostLimits
 from workers.agent.leases import LeaseKeeper
 from workers.agent.runner import TurnRunner
@@ -83,13 +81,10 @@ USED_BY: Mapping[str, tuple[str, ...]] = {
     "workflow": ("wake_ups", "sweeper", "cache", "promise_keeper"),
     "agent": ("turn_runner",),
     "shopify": ("shopify_fetcher", "shopify_http"),
+    "gateway": ("wake_ups",),
+    "auth": ("wake_ups",),
 }
 """The resources of each kind: built at the start, where a failure ends the process instead of every task."""
-
-
-def pid_of(owner: str) -> int:
-    """The process id in `Resources.owner`, the name under which a worker holds leases."""
-    return int(owner.rsplit(":", 2)[1])
 
 
 class Resources:
@@ -100,7 +95,7 @@ class Resources:
         self._pool_size = max(POOL_SIZE, threads + 2)
         self.app = app
         self.kind = kind
-        self.owner = f"{kind}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.owner = leases.owner(kind)
         self.draining = threading.Event()
         self._next_beat = 0.0
         self.breaker = broker_breaker(settings.recovery_factor)

@@ -114,6 +114,7 @@ def _start(sender: Any, **_: Any) -> None:
             sender.app.conf.broker_transport_options["ack_emulation"] = True
         built = bootstrap.start(app, kinds, threads=int(sender.concurrency or 0))
         if "agent" in kinds:
+            built.leases.drop_those_of_the_dead(built.owner)
             built.model.warm_up()
         if "workflow" in kinds:
             built.sweeper.start()

@@ -38,6 +38,10 @@
 |                               |                      | reply that waits: somebody guesses), malformed                |
 | cj_ack_seconds                |                      | from a reply's commit to the gateway's ack                    |
 | cj_replies_resent_total       |                      | replies that the sweeper sent again                           |
+| cj_door_requests_total        | route, status        | requests that the door answered                               |
+| cj_door_streams               |                      | streams that are open at a door                               |
+| cj_door_reply_seconds         |                      | from a reply's commit until it was sent to an open stream, or |
+|                               |                      | until its client came                                         |
 | cj_transaction_seconds        | step                 | transactions, by what they commit                             |
 | cj_service_away               | service              | 1 while this process leaves broker or cache alone, or (intake)|
 |                               |                      | while Postgres takes no writes                                |
@@ -61,9 +65,9 @@ most once in ten seconds, and absent while Postgres or the broker does not answe
 The hit rate is `hit + joined` of all reads. Prometheus' own process_* and python_* metrics are served too.
 
 With CJ_METRICS_PORT=9464 each kind of process has a port of its own: intake 9464, workflow 9465, agent 9466, shopify
-9467, ops 9468; a second process of a kind serves five ports further on, and so on. Only this machine can read them,
-unless CJ_METRICS_ADDRESS says otherwise: a page names models, workflows and event types, and asks for no password. No
-label names a merchant, a shop or a conversation.
+9467, ops 9468, gateway 9469, auth 9470; a second process of a kind serves seven ports further on, and so on. Only this
+machine can read them, unless CJ_METRICS_ADDRESS says otherwise: a page names models, workflows and event types, and
+asks for no password. No label names a merchant, a shop or a conversation.
 """
 
 import errno
@@ -90,7 +94,7 @@ log = logs.get(__name__)
 
 PORTS_TRIED = 50
 #: In the order of their ports.
-KINDS = ("intake", "workflow", "agent", "shopify", "ops")
+KINDS = ("intake", "workflow", "agent", "shopify", "ops", "gateway", "auth")
 #: Seconds for which what was read from the rows is good enough.
 FRESH_SECONDS = 10.0
 
@@ -124,6 +128,9 @@ _ACKS = Counter("cj_acks", "Acks of replies", ["result"])
 _ACK = Histogram("cj_ack_seconds", "From a reply's commit to its ack", buckets=_SECONDS)
 _RESENT = Counter("cj_replies_resent", "Replies sent again")
 _TRANSACTIONS = Histogram("cj_transaction_seconds", "Transactions", ["step"], buckets=_SECONDS)
+_DOOR_REQUESTS = Counter("cj_door_requests", "Requests that the door answered", ["route", "status"])
+_DOOR_STREAMS = Gauge("cj_door_streams", "Open streams")
+_DOOR_REPLY = Histogram("cj_door_reply_seconds", "From a reply's commit to an open stream", buckets=_SECONDS)
 _AWAY = Gauge("cj_service_away", "Left alone because it does not answer", ["service"])
 _POOL = Gauge("cj_pool_in_use", "Connections to Postgres in use")
 
@@ -220,6 +227,21 @@ def model_tokens(
     _MODEL_TOKENS.labels(model, workflow, "output").inc(output_tokens)
     if dollars is not None:
         _MODEL_COST.labels(model, workflow).inc(dollars)
+
+
+def door_request(route: str, status: int) -> None:
+    """The door answered a request, or its stream has ended."""
+    _DOOR_REQUESTS.labels(route, str(status)).inc()
+
+
+def door_reply(seconds: float) -> None:
+    """A reply was sent to a stream, so long after its commit."""
+    _DOOR_REPLY.observe(seconds)
+
+
+def door_streams(count: Callable[[], int]) -> None:
+    """How many streams are open is what `count` says."""
+    _DOOR_STREAMS.set_function(count)
 
 
 def claims(result: str, count: int) -> None:

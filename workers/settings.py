@@ -29,21 +29,26 @@ from workers.masks import mask
 
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS", "CJ_MODEL")
-#: Kinds of processes that open access tokens and so need the keys.
-TOKEN_KINDS = ("shopify",)
+#: Kinds of processes that seal or open access tokens and so need the keys.
+TOKEN_KINDS = ("shopify", "auth")
 MAX_WAITING_TURNS = 300
 #: Secrets that only some kinds of processes may have. Whoever else holds one is one more place to lose it.
 SECRETS_OF: Mapping[str, Collection[str]] = {
-    "CJ_TOKEN_KEYS": ("shopify", "ops"),
+    "CJ_TOKEN_KEYS": ("shopify", "ops", "auth"),
+    "CJ_GATEWAY_CHAT_KEYS": ("gateway",),
+    "CJ_GATEWAY_SERVICE_TOKENS": ("gateway", "auth"),
     "SHOPIFY_CLIENT_ID": ("shopify",),
     "SHOPIFY_CLIENT_SECRET": ("shopify",),
 }
+SECRETS = (*SERVERS, *(name for name in SECRETS_OF if name != "SHOPIFY_CLIENT_ID"))
 #: Those of model providers, whose names are litellm's.
 PROVIDER_SECRET = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|SECRET_ACCESS_KEY|SESSION_TOKEN)")
 PROVIDER_KINDS = ("agent",)
 #: Appended to a secret's name, it names the file that holds the secret.
 FILE = "_FILE"
 LONGEST_SECRET = 64 * 1024
+SHORTEST_KEY = 32
+"""Characters of a key of the door: as many bytes as HS256 hashes to (RFC 7518, 3.2)."""
 #: The kind that asks a model.
 MODEL_KIND = "agent"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -169,6 +174,37 @@ def _folder(path: Path) -> Path:
     return path.expanduser()
 
 
+def _secrets(text: Any) -> Any:
+    """Long enough that nobody guesses them, and without what would be cut off on the way."""
+    if not isinstance(text, str):
+        return text
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts or any(len(part) < SHORTEST_KEY or not part.isascii() or " " in part for part in parts):
+        raise ValueError(f"must be secrets of at least {SHORTEST_KEY} characters, separated by commas")
+    return tuple(SecretStr(part) for part in parts)
+
+
+def _listen(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    try:
+        ip_address(host.strip("[]"))
+        if not 0 <= int(port) <= 65535:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"is {text!r}; write an IP address and a port, e.g. 127.0.0.1:8800") from None
+    return text
+
+
+def _origins(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    origins = tuple(part.strip() for part in text.split(",") if part.strip())
+    for origin in origins:
+        if not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", origin):
+            raise ValueError(f"is {text!r}; write origins such as https://chat.example.com, separated by commas")
+    return origins
+
+
 def _log_level(text: str) -> str:
     if text.upper() not in LOG_LEVELS:
         raise ValueError(f"is {text!r}; write one of {', '.join(LOG_LEVELS)}")
@@ -205,6 +241,8 @@ _WAITING = _number(int, 1, 1_000_000, "write a number of turns from 1 to 1000000
 # 100,000 characters are 600,000 bytes of JSON at most; the contract allows a reply 1 MiB.
 _REPLY = _number(int, 500, 100_000, "write characters from 500 to 100000, e.g. 16000")
 _PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
+_STREAMS = _number(int, 1, 10_000, "write a number from 1 to 10000, e.g. 20")
+_REQUESTS = _number(int, 1, 1_000_000, "write requests from 1 to 1000000, e.g. 300")
 
 
 def _address(text: str) -> str:
@@ -324,6 +362,36 @@ class Settings(BaseModel):
         alias="CJ_REPLY_CHARACTERS",
         description="most characters of one message of CJ; a longer one is cut; default 16000",
     )
+    gateway_listen: Annotated[str, AfterValidator(_listen)] = Field(
+        "127.0.0.1:8800",
+        alias="CJ_GATEWAY_LISTEN",
+        description="address and port of the door; default 127.0.0.1:8800, this machine only",
+    )
+    gateway_chat_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets)] = Field(
+        (),
+        alias="CJ_GATEWAY_CHAT_KEYS",
+        description="keys that chat tokens are signed with (HS256), separated by commas; absent: nobody may chat there",
+    )
+    gateway_service_tokens: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets)] = Field(
+        (),
+        alias="CJ_GATEWAY_SERVICE_TOKENS",
+        description="tokens of services that send any event to the door, separated by commas; absent: none may",
+    )
+    gateway_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = Field(
+        (),
+        alias="CJ_GATEWAY_ORIGINS",
+        description="web origins whose pages may use the door, separated by commas; absent: none",
+    )
+    gateway_streams: Annotated[int, _STREAMS] = Field(
+        20,
+        alias="CJ_GATEWAY_STREAMS",
+        description="streams that one merchant may have open at one door; default 20",
+    )
+    gateway_requests: Annotated[int, _REQUESTS] = Field(
+        300,
+        alias="CJ_GATEWAY_REQUESTS",
+        description="requests of one merchant in a minute at one door; default 300",
+    )
     log_level: Annotated[str, AfterValidator(_log_level)] = Field(
         "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"
     )
@@ -414,17 +482,27 @@ def environment_of(kind: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 def spare_secrets(settings: Settings, kinds: Collection[str]) -> list[str]:
     """The secrets that a process of these kinds was given for nothing: sentences for an operator."""
-    held = {"CJ_TOKEN_KEYS": settings.token_keys, "SHOPIFY_CLIENT_SECRET": settings.shopify_client_secret}
+    held = {
+        "CJ_TOKEN_KEYS": settings.token_keys,
+        "SHOPIFY_CLIENT_SECRET": settings.shopify_client_secret,
+        "CJ_GATEWAY_CHAT_KEYS": settings.gateway_chat_keys or None,
+        "CJ_GATEWAY_SERVICE_TOKENS": settings.gateway_service_tokens or None,
+    }
     return [
-        f"{name} is set, which only {' and '.join(SECRETS_OF[name])} need: do not give it to {' or '.join(kinds)}"
+        f"{name} is set, which only {_listed(SECRETS_OF[name])} need: do not give it to {' or '.join(kinds)}"
         for name, value in held.items()
         if value is not None and not set(kinds) & set(SECRETS_OF[name])
     ]
 
 
+def _listed(names: Collection[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def is_secret(name: str) -> bool:
     """Whether the variable is a secret, which a file may hold."""
-    return name in (*SERVERS, "CJ_TOKEN_KEYS", "SHOPIFY_CLIENT_SECRET") or bool(PROVIDER_SECRET.fullmatch(name))
+    return name in SECRETS or bool(PROVIDER_SECRET.fullmatch(name))
 
 
 def _kinds_with(name: str, kind: str) -> Collection[str]:
@@ -561,7 +639,7 @@ def _shown(name: str, value: Any) -> str:
         case SecretStr():
             return "********"
         case tuple():
-            return ", ".join(value)
+            return ", ".join(map(str, value))
         case float():
             return f"{value:g}"
         case _ if name == "CJ_TOKEN_KEYS":

@@ -137,7 +137,9 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     server = EmbeddedPostgres.running(tmp_path / ".cj" / "postgres")
     assert server is not None
     connected = rows.query(Database(server), CONNECTED)
-    assert connected == [(f"cj-{kind}", f"cj_{kind}") for kind in ("agent", "intake", "ops", "shopify", "workflow")]
+    assert connected == [
+        (f"cj-{kind}", f"cj_{kind}") for kind in ("agent", "gateway", "intake", "ops", "shopify", "workflow")
+    ]
     assert "more rights than it needs" not in running.text
     others = [one for one in running.processes() if name_of(one).startswith("cj-")]
     assert not any("CJ_TOKEN_KEYS" in one.environ() for one in others)

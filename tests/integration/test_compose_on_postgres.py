@@ -116,7 +116,10 @@ def test_nor_on_a_deadlock(server: EmbeddedPostgres) -> None:
 
 #: Which kinds of processes read a variable; all others are everybody's.
 READ_BY = {
-    "CJ_TOKEN_KEYS": ("shopify", "ops"),
+    "CJ_TOKEN_KEYS": ("shopify", "ops", "auth"),
+    "CJ_GATEWAY_LISTEN": ("gateway", "auth"),
+    "CJ_GATEWAY_SERVICE_TOKENS": ("gateway", "auth"),
+    **{f"CJ_GATEWAY_{name}": ("gateway",) for name in ("CHAT_KEYS", "ORIGINS", "STREAMS", "REQUESTS")},
     "SHOPIFY_CLIENT_ID": ("shopify",),
     "SHOPIFY_CLIENT_SECRET": ("shopify",),
     "SHOPIFY_API_VERSION": ("shopify",),
@@ -124,12 +127,12 @@ READ_BY = {
     **{
         name: ("agent",)
         for name in VARIABLES
-        if name.startswith("CJ_MODEL") or name.endswith(("_TOKENS", "_MESSAGES", "_MINUTE", "_DAY"))
+        if name.startswith("CJ_MODEL") or name.endswith(("T_TOKENS", "_MESSAGES", "_MINUTE", "_DAY"))
     },
 }
 
 
-@pytest.mark.parametrize("kind", ["intake", "workflow", "agent", "shopify", "ops"])
+@pytest.mark.parametrize("kind", ["intake", "workflow", "agent", "shopify", "ops", "gateway", "auth"])
 def test_every_setting_reaches_the_processes_that_read_it(kind: str) -> None:
     service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][kind]
     given = {name.removesuffix("_FILE") for name in service["environment"]}

@@ -169,7 +169,7 @@ def test_how_much_one_merchant_may_do_at_a_time_is_a_setting(database: Database)
     running = [transactions.open(turn_id) for turn_id in told.turns]
     assert [isinstance(opened, tuple) for opened in running] == [True, True, True, False]
     duties = Duties(per_merchant=5)
-    execute(database, "UPDATE turns SET wake_at = clock_timestamp() - interval '10 s'")
+    execute(database, "UPDATE turns SET (run_after, wake_at) = (run_after - interval '9 s', wake_at - interval '9 s')")
     with database.transaction() as session:
         assert duties.wake_turns(session).turns == told.turns[-1:]
 

@@ -154,13 +154,17 @@ def test_a_postponed_event_is_not_due_and_what_follows_waits(database: Database)
 def test_what_nobody_handled_is_found_once_in_a_while(database: Database) -> None:
     key = store_event(database, new_event())
 
-    def lost(older_than_seconds: float = 0.0) -> list[int]:
+    def lost(older_than_seconds: float = 0.0, **again: float) -> list[int]:
         with database.transaction() as session:
-            return inbox.unprocessed(session, older_than_seconds=older_than_seconds, limit=10)
+            return inbox.unprocessed(session, older_than_seconds=older_than_seconds, limit=10, **again)
 
     assert lost(60) == []
     assert lost() == [key]
     assert lost() == []
+    execute(database, "UPDATE events SET hinted_at = clock_timestamp() - interval '2 s'")
+    assert lost() == []
+    assert lost(again_seconds=1.0) == [key], "no wake-up lies on the broker, so it was lost"
+    assert lost(again_seconds=1.0) == []
     execute(database, "UPDATE events SET hinted_at = clock_timestamp() - interval '6 s'")
     assert lost() == [key]
     with database.transaction() as session:

@@ -1,5 +1,8 @@
 """Turns on a real Postgres: claim, fence, steps, absorb, release, expiry, hints."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,6 +24,7 @@ from tests.rows import (
     queue,
     store_event,
 )
+from workers.agent import leases
 
 
 def try_claim(database: Database, turn_id: int, per_merchant: int = 2) -> Claim | NotDue | None:
@@ -357,6 +361,26 @@ def test_no_message_comes_in_between_the_check_and_the_commit(database: Database
 # Expired leases
 
 
+def test_a_worker_that_is_started_again_ends_the_leases_of_the_dead_in_its_place(database: Database) -> None:
+    """Those of living processes, and of processes elsewhere, whose ids mean something else, stay."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as killed:
+        killed.wait()
+    mine, place = leases.owner("agent"), leases.owner("agent").rsplit(":", 2)[0]
+    holders = {
+        "dead": f"{place}:{killed.pid}:a",
+        "of my number, before me": f"{place}:{os.getpid()}:b",
+        "alive": f"{place}:{os.getppid()}:c",
+        "elsewhere": f"agent@other/1:{killed.pid}:d",
+    }
+    held = {
+        claim(database, queue(database, conversation_id=name, merchant_id=name), owner=owner).turn_id: name
+        for name, owner in holders.items()
+    }
+    leases.LeaseKeeper(database, 60.0).drop_those_of_the_dead(mine)
+    with database.transaction() as session:
+        assert {held[item.turn_id] for item in turns.expire(session)} == {"dead", "of my number, before me"}
+
+
 def test_a_lease_that_ran_out_is_a_failure_and_the_third_one_is_the_last(database: Database) -> None:
     turn_id = queue(database, traceparent="00-trace-01")
     found = []
@@ -402,9 +426,12 @@ def test_a_dropped_lease_is_found_at_once(database: Database) -> None:
 # Wake-ups
 
 
-def waiting(database: Database, *, older_than_seconds: float = 0.0, limit: int = 100) -> list[int]:
+def waiting(
+    database: Database, *, older_than_seconds: float = 0.0, limit: int = 100, again_seconds: float | None = None
+) -> list[int]:
+    times = {"older_than_seconds": older_than_seconds, "again_seconds": again_seconds}
     with database.transaction() as session:
-        return turns.waiting(session, older_than_seconds=older_than_seconds, limit=limit)
+        return turns.waiting(session, limit=limit, **times)  # type: ignore[arg-type]
 
 
 def test_a_turn_whose_hint_was_lost_is_found_once_in_a_while(database: Database) -> None:
@@ -415,6 +442,22 @@ def test_a_turn_whose_hint_was_lost_is_found_once_in_a_while(database: Database)
     assert waiting(database) == []
     execute(database, "UPDATE turns SET wake_at = wake_at - interval '6 s'")
     assert waiting(database) == [turn_id]
+
+
+def test_a_turn_whose_wake_up_was_lost_on_an_empty_broker_is_found_a_second_later(database: Database) -> None:
+    woken = queue(database)
+    execute(database, "UPDATE turns SET run_after = run_after - interval '2 s', wake_at = wake_at - interval '2 s'")
+    assert waiting(database, older_than_seconds=1.0) == [woken]
+    just_queued = queue(database, conversation_id="c2", merchant_id="m2")
+    postponed = claim(database, queue(database, conversation_id="c3", merchant_id="m3"))
+    with database.transaction() as session:
+        turns.release(session, postponed, after_seconds=3)
+    before = query(database, "SELECT wake_at FROM turns WHERE id <> :id ORDER BY id", id=woken)
+    assert waiting(database, older_than_seconds=1.0, again_seconds=1.0) == [], f"{just_queued} was woken just now"
+    assert query(database, "SELECT wake_at FROM turns WHERE id <> :id ORDER BY id", id=woken) == before
+    execute(database, "UPDATE turns SET wake_at = wake_at - interval '1.1 s' WHERE id = :id", id=woken)
+    assert waiting(database, older_than_seconds=1.0) == []
+    assert waiting(database, older_than_seconds=1.0, again_seconds=1.0) == [woken]
 
 
 def test_a_running_or_postponed_turn_is_not_waiting(database: Database) -> None:

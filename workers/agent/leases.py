@@ -5,8 +5,11 @@ turns to other workers.
 """
 
 import contextlib
+import os
+import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 
 from storage import turns
@@ -19,6 +22,25 @@ log = logs.get(__name__)
 
 LOOK_SECONDS = 0.4
 """A stopped turn's call of a model is given up within a second."""
+
+
+def owner(kind: str) -> str:
+    """The name under which this process holds leases: `kind@place:process id:random`."""
+    return f"{kind}@{_place()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def pid_of(owner: str) -> int:
+    """The process id in the name of an owner."""
+    return int(owner.rsplit(":", 2)[1])
+
+
+def _place() -> str:
+    """Where process ids mean the same: the host, and where there are several (containers), the namespace."""
+    try:
+        namespace = f"/{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        namespace = ""
+    return socket.gethostname() + namespace
 
 
 class LeaseKeeper:
@@ -47,6 +69,14 @@ class LeaseKeeper:
         finally:
             with self._lock:
                 self._forget(claim)
+
+    def drop_those_of_the_dead(self, mine: str) -> None:
+        """Let the leases of processes that were killed where the owner `mine` lives run out now, for the sweeper to do
+        the rest: a merchant need not wait for what the predecessor of a worker held."""
+        with contextlib.suppress(StorageError), self._database.transaction() as session:
+            dead = [name for name in turns.owners(session, mine.rsplit(":", 2)[0] + ":") if not _lives(pid_of(name))]
+            if dead and (dropped := turns.drop_leases_of(session, dead)):
+                log.warning("took over from workers that were killed", turns=dropped)
 
     def give_back(self) -> int:
         """Return every held turn to the queue, not counted as a failure. Threads still running one get LostTurn."""
@@ -92,3 +122,13 @@ class LeaseKeeper:
     def _forget(self, claim: Claim) -> None:
         if claim.turn_id in self._held and self._held[claim.turn_id][0] is claim:
             del self._held[claim.turn_id]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()  # under which no other process can be

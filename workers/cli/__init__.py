@@ -19,6 +19,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "chat": ("chat", "Talk with CJ in the terminal."),
     "publish": ("publish", "Put an event on the broker."),
     "replies": ("chat", "Watch CJ's replies."),
+    "gateway": ("gateway", "Run a door: CJ over HTTP."),
+    "chat-token": ("gateway", "Print a token with which a merchant chats at the door."),
     "store-token": ("tokens", "Store a shop's access token, sealed."),
     "status": ("operators", "How is the system, and what is wrong?"),
     "why": ("operators", "Why does CJ not answer?"),

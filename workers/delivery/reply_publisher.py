@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.errors import StorageError
 from storage.outbox import OutgoingReply
 from workers import tracing
+from workers.delivery.wake_ups import on_broker
 from workers.failpoints import failpoint
 
 NOTE_AFTER_SECONDS = 0.5
@@ -59,14 +60,7 @@ class ReplyPublisher:
 
     def on_broker(self) -> int | None:
         """How many replies lie on the broker, not yet taken by the gateway; None when nobody can say."""
-        if self._breaker.is_open:
-            return None
-        try:
-            with self._app.producer_or_acquire() as producer:
-                return queues.length(queues.REPLIES, producer.channel)
-        except Exception as error:  # noqa: BLE001 - as in publishing
-            self._breaker.failed(queues.cause(error))
-            return None
+        return on_broker(self._app, self._breaker, queues.REPLIES)
 
     def purge(self) -> bool:
         """Remove every reply from the broker, since one of them holds what was erased; False if that failed.

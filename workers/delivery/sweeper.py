@@ -14,6 +14,7 @@ from functools import partial
 
 from sqlalchemy import text
 
+from events import queues
 from storage import agui, inbox, outbox, privacy, turns, usage
 from storage.database import Database, Session
 from storage.errors import StorageError
@@ -29,7 +30,7 @@ Duty = Callable[[Session], "Found"]
 LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:duty, 0))")
 
 PERIOD_SECONDS = 1.0
-HINT_AFTER_SECONDS = 1.0
+WAKE_AFTER_SECONDS = 1.0
 BATCH = 100
 BEHIND = 100
 """With so many replies on the broker the gateway is behind: what is unacked lies among them, and stays one copy."""
@@ -87,15 +88,16 @@ class Duties:
                 found.turns.append(turn.turn_id)
         return found
 
-    def wake_turns(self, session: Session) -> Found:
-        """Turns that could run and were not claimed."""
-        older_than = HINT_AFTER_SECONDS * self.factor
+    def wake_turns(self, session: Session, *, on_broker: int | None = None) -> Found:
+        """Turns that could run and were not claimed. If no wake-up lies `on_broker`, theirs was lost: so soon again."""
+        older_than = WAKE_AFTER_SECONDS * self.factor
         found = turns.waiting(
             session,
             older_than_seconds=older_than,
             limit=BATCH,
             per_merchant=self._per_merchant,
             factor=self.factor,
+            again_seconds=older_than if on_broker == 0 else None,
         )
         return Found(turns=found)
 
@@ -116,11 +118,11 @@ class Duties:
         """Ended turns whose merchant is owed words: perhaps they can be said now."""
         return Found(promises=turns.promises(session, factor=self.factor))
 
-    def wake_events(self, session: Session) -> Found:
-        """Events that nobody has handled."""
-        older_than = HINT_AFTER_SECONDS * self.factor
-        found = inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, factor=self.factor)
-        return Found(events=found)
+    def wake_events(self, session: Session, *, on_broker: int | None = None) -> Found:
+        """Events that nobody has handled; `on_broker` as with turns."""
+        older_than = WAKE_AFTER_SECONDS * self.factor
+        again = older_than if on_broker == 0 else inbox.WAKE_AGAIN_SECONDS * self.factor
+        return Found(events=inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, again_seconds=again))
 
     def resend_replies(self, session: Session, *, on_broker: int | None = None) -> Found:
         """Replies that were never published, or are unacked for too long.
@@ -173,20 +175,25 @@ class Sweeper:
         period = PERIOD_SECONDS * duties.factor
         self._threads = [
             self._thread("expire leases", lambda: duties.expire_leases, period),
-            self._thread("wake turns", lambda: duties.wake_turns, period),
+            self._thread("wake turns", lambda: self._waking(duties.wake_turns, queues.TURNS), period),
             self._thread("say first words", lambda: duties.say_first_words, period),
             self._thread("look at promises", lambda: duties.look_at_promises, period),
-            self._thread("wake events", lambda: duties.wake_events, period),
+            self._thread("wake events", lambda: self._waking(duties.wake_events, queues.WORKFLOW), period),
             self._thread("resend replies", self._resend_replies, period),
             self._thread("prune", lambda: duties.prune, PRUNE_EVERY_SECONDS),
         ]
 
-    def _thread(self, name: str, duty: Callable[[], Duty], period: float) -> threading.Thread:
+    def _thread(self, name: str, duty: Callable[[], Duty | None], period: float) -> threading.Thread:
         return threading.Thread(target=self._run, args=(name, duty, period), name=f"sweeper: {name}", daemon=True)
 
     def _resend_replies(self) -> Duty:
         on_broker = self._reply_publisher.on_broker()  # asked outside of the transaction
         return partial(self._duties.resend_replies, on_broker=on_broker)
+
+    def _waking(self, duty: Callable[..., Found], queue: str) -> Duty | None:
+        """Not while the broker is away: who is noted as woken would not be woken again soon."""
+        on_broker = self._wake_ups.on_broker(queue)
+        return None if on_broker is None else partial(duty, on_broker=on_broker)
 
     def start(self) -> None:
         for thread in self._threads:
@@ -199,12 +206,13 @@ class Sweeper:
             if thread.is_alive():
                 thread.join(max(until - time.monotonic(), 0.0))
 
-    def _run(self, name: str, duty: Callable[[], Duty], period: float) -> None:
+    def _run(self, name: str, duty: Callable[[], Duty | None], period: float) -> None:
         pause = period
         while not self._stop.wait(pause):
             pause = period
             try:
-                if self._once(name, duty()):
+                work = duty()
+                if work is not None and self._once(name, work):
                     pause = 0.0  # an outage is caught up without pauses
                 self._works(name)
             except StorageError as error:

@@ -18,8 +18,8 @@ from workers.delayed_calls import DelayedCalls
 
 log = logs.get(__name__)
 
-BREAK_SECONDS = 5.0
-"""How long the broker is left alone after a failure."""
+BREAK_SECONDS = 0.5, 5.0
+"""How long the broker is left alone after a failure: the first, and at most."""
 
 EVENTS_PER_WAKE_UP = 25
 """One thread handles them in sequence: enough to save intake messages, few enough to spread a burst over workers."""
@@ -32,7 +32,8 @@ FETCH = "cj.fetch_shopify_data"
 
 def broker_breaker(factor: float = 1.0, *, clock: Callable[[], float] = time.monotonic) -> CircuitBreaker:
     """For everything a process publishes: after one failure nobody waits for the broker for a while."""
-    return CircuitBreaker(BREAK_SECONDS * factor, clock=clock, on_change=_log_broker)
+    first, most = (seconds * factor for seconds in BREAK_SECONDS)
+    return CircuitBreaker(most, first_seconds=first, clock=clock, on_change=_log_broker)
 
 
 def _log_broker(problem: str | None) -> None:
@@ -55,6 +56,18 @@ def sender(broker_url: str) -> Celery:
     return app
 
 
+def on_broker(app: Celery, breaker: CircuitBreaker, queue: str) -> int | None:
+    """How many messages lie on a plain queue, not yet taken; None when nobody can say."""
+    if breaker.is_open:
+        return None
+    try:
+        with app.producer_or_acquire() as producer:
+            return queues.length(queue, producer.channel)
+    except Exception as error:  # noqa: BLE001 - as in sending
+        breaker.failed(queues.cause(error))
+        return None
+
+
 class WakeUps:
     """Wakes workers up through Celery."""
 
@@ -62,6 +75,10 @@ class WakeUps:
         self._app = app
         self._breaker = breaker
         self._delayed_calls = DelayedCalls()
+
+    def on_broker(self, queue: str) -> int | None:
+        """How many wake-ups lie on the queue, not yet taken; None when the broker is away."""
+        return on_broker(self._app, self._breaker, queue)
 
     def handle_events(self, event_keys: Sequence[int], after_seconds: float = 0.0) -> bool:
         """Ask workflow workers to handle the events of these inbox rows, many per message; `after_seconds` as below."""

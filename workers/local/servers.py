@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from secrets import token_urlsafe
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from shopify.development_store import DevelopmentStore
 
 
-#: Preferred ports of the Valkey and the development store of `cj up`, so that other programs are configured once.
+#: Preferred ports of `cj up`'s Valkey, development store and door, so that other programs are configured once.
 VALKEY_PORT = 6390
 STORE_PORT = 4010
+DOOR_PORT = 4020
 
 
 class DatabaseNotReady(Exception):
@@ -53,7 +55,7 @@ class LocalServers:
         self._check_given()
         with ExitStack() as until_all_run:
             until_all_run.callback(self._stop)
-            self.environ = {**self._start_missing(), **self._given}
+            self.environ = {**self._start_missing(), **self._door(), **self._given}
             until_all_run.pop_all()
         return self
 
@@ -78,6 +80,14 @@ class LocalServers:
         settings = Settings.read(self._given, needed=("CJ_TOKEN_KEYS",) if external else ())
         if external and (problem := migrations.problem(settings.database_url)):
             raise DatabaseNotReady(problem)
+
+    def _door(self) -> dict[str, str]:
+        """Where the door is, and keys of its own: it is for this machine, and for as long as this runs."""
+        from workers.local.embedded import free_port
+
+        port = free_port(DOOR_PORT if self._known_ports else 0)
+        keys = {name: token_urlsafe(32) for name in ("CJ_GATEWAY_CHAT_KEYS", "CJ_GATEWAY_SERVICE_TOKENS")}
+        return {"CJ_GATEWAY_LISTEN": f"127.0.0.1:{port}", **keys}
 
     def _start_missing(self) -> dict[str, str]:
         starts: list[Callable[[], dict[str, str]]] = []

@@ -89,6 +89,7 @@ UNACKED = text("""
     SELECT r.conversation_id, count(*) AS number, count(*) FILTER (WHERE r.published_at IS NULL) AS unpublished,
            max(r.publishes) AS publishes, min(r.created_at) AS since
     FROM replies r WHERE r.conversation_id = ANY (CAST(:conversations AS text[])) AND r.acked_at IS NULL
+      AND r.publishes >= 0
     GROUP BY r.conversation_id ORDER BY since
 """)
 

@@ -125,8 +125,13 @@ class Actions:
         if given.workflow is not None or given.context:
             workflow = given.workflow or self._environment.workflows.default.name
             with self._stack.database.transaction() as session:
-                who = {"id": ids.conversation_id, "merchant_id": ids.merchant_id}
-                conversations.open(session, workflow=workflow, context=given.context, **who)
+                conversations.open(
+                    session,
+                    id=ids.conversation_id,
+                    merchant_id=ids.merchant_id,
+                    workflow=workflow,
+                    context=given.context,
+                )
             self._environment.forget_context_updates()
         for arguments in filter(None, map(store_fault, self._definition.faults)):
             store.fault(None, **arguments)

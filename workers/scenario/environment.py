@@ -26,7 +26,7 @@ from storage.cache import FLIGHTS
 from storage.database import Session
 from storage.errors import StorageError
 from storage.models import Base
-from workers import bootstrap
+from workers.agent import leases
 from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.local import procfile
 from workers.local.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -200,7 +200,7 @@ class Environment:
 
     def lives(self, owner: str) -> bool:
         """Whether the owner of a lease takes work."""
-        return bootstrap.pid_of(owner) in self._pids().values()
+        return leases.pid_of(owner) in self._pids().values()
 
     def is_busy(self) -> bool:
         """Whether somebody is being asked something, is about to get a message, or is just starting."""

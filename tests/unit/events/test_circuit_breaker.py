@@ -57,3 +57,17 @@ def test_only_changes_are_told(clock: Clock) -> None:
     breaker.worked()
     breaker.failed("refused")
     assert told == ["refused", None, "refused"]
+
+
+def test_what_is_back_soon_is_noticed_soon_and_what_is_away_for_long_is_left_alone_for_long(clock: Clock) -> None:
+    breaker = CircuitBreaker(5.0, first_seconds=0.5, clock=clock)
+    pauses = []
+    for _ in range(6):
+        breaker.failed("refused")
+        breaker.failed("a call that had begun before")
+        pauses.append(breaker.seconds_left)
+        clock.now += breaker.seconds_left
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+    breaker.worked()
+    breaker.failed("refused")
+    assert breaker.seconds_left == 0.5

@@ -4,7 +4,8 @@ import os
 
 from celery import Celery
 
-from workers.bootstrap import Resources, pid_of
+from workers.agent.leases import pid_of
+from workers.bootstrap import Resources
 from workers.settings import Settings
 
 URL = "redis://127.0.0.1:1/0"

@@ -189,7 +189,13 @@ def test_every_secret_may_stand_in_a_file(tmp_path: Path) -> None:
 
 def test_every_variable_that_is_not_shown_may_stand_in_a_file() -> None:
     shown = Settings.read(
-        {**GOOD, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET": "client-secret", "CJ_MODEL": "openai/x"}
+        {
+            **GOOD,
+            "SHOPIFY_CLIENT_ID": "id",
+            "SHOPIFY_CLIENT_SECRET": "client-secret",
+            "CJ_MODEL": "openai/x",
+            **dict.fromkeys(("CJ_GATEWAY_CHAT_KEYS", "CJ_GATEWAY_SERVICE_TOKENS"), "x" * 32),
+        }
     ).shown()
     assert {name for name in VARIABLES if is_secret(name)} == {name for name, text in shown.items() if "***" in text}
 
@@ -246,34 +252,37 @@ def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
 
 # Who gets which secret
 
+KINDS = {"intake", "workflow", "agent", "shopify", "ops", "gateway", "auth"}
 SECRETS = {
-    "CJ_TOKEN_KEYS": {"shopify", "ops"},
-    "CJ_TOKEN_KEYS_FILE": {"shopify", "ops"},
+    "CJ_TOKEN_KEYS": {"shopify", "ops", "auth"},
+    "CJ_TOKEN_KEYS_FILE": {"shopify", "ops", "auth"},
+    "CJ_GATEWAY_CHAT_KEYS": {"gateway"},
+    "CJ_GATEWAY_SERVICE_TOKENS_FILE": {"gateway", "auth"},
     "SHOPIFY_CLIENT_ID": {"shopify"},
     "SHOPIFY_CLIENT_SECRET": {"shopify"},
     "OPENAI_API_KEY": {"agent"},
     "ANTHROPIC_API_KEY_FILE": {"agent"},
     "AWS_SECRET_ACCESS_KEY": {"agent"},
-    "DATABASE_URL": {"intake", "workflow", "agent", "shopify", "ops"},
-    "PATH": {"intake", "workflow", "agent", "shopify", "ops"},
+    "DATABASE_URL": KINDS,
+    "PATH": KINDS,
 }
 
 
-@pytest.mark.parametrize("kind", ["intake", "workflow", "agent", "shopify", "ops"])
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_process_gets_its_own_secrets_only(kind: str) -> None:
     given = environment_of(kind, dict.fromkeys(SECRETS, "x"))
     assert given.keys() == {name for name, kinds in SECRETS.items() if kind in kinds}
 
 
 def test_what_is_not_listed_gets_no_secret() -> None:
-    assert environment_of("gateway", dict.fromkeys(SECRETS, "x")).keys() == {"DATABASE_URL", "PATH"}
+    assert environment_of("store", dict.fromkeys(SECRETS, "x")).keys() == {"DATABASE_URL", "PATH"}
 
 
 def test_a_secret_for_nothing_is_told() -> None:
     settings = Settings.read(GOOD)
     assert spare_secrets(settings, ["shopify"]) == spare_secrets(settings, ["workflow", "ops"]) == []
     assert spare_secrets(settings, ["agent"]) == [
-        "CJ_TOKEN_KEYS is set, which only shopify and ops need: do not give it to agent"
+        "CJ_TOKEN_KEYS is set, which only shopify, ops and auth need: do not give it to agent"
     ]
 
 

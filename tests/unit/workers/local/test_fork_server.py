@@ -150,7 +150,7 @@ DEMO = {"CJ_MODEL": "demo"}
 )
 def test_agents_that_ask_a_provider_have_a_server_of_their_own(environ: dict[str, str], group: str) -> None:
     groups = {process.name: group_of(process, environ) for process in procfile.processes(procfile.read())}
-    others = dict.fromkeys(("intake", "workflow", "shopify", "ops"), "workers")
+    others = dict.fromkeys(("intake", "workflow", "shopify", "ops", "gateway"), "workers")
     assert groups == others | {"agent": group}
     assert group_of(Process("agent.2", "exec celery -A workers worker"), environ) == group
     assert group_of(Process("web", "exec gunicorn site"), environ) is None

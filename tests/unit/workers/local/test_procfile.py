@@ -12,7 +12,7 @@ COMMANDS = {"intake": "exec a", "agent": "exec b"}
 
 def test_the_shipped_one_has_every_kind() -> None:
     commands = procfile.read()
-    assert list(commands) == ["intake", "workflow", "agent", "shopify", "ops"]
+    assert list(commands) == ["intake", "workflow", "agent", "shopify", "ops", "gateway"]
     assert all(command.startswith("exec ") for command in commands.values())
 
 

@@ -1,0 +1,54 @@
+-- What the door reads: replies by the place of a client, of many streams in one round trip.
+
+-- name: read
+-- A run's replies are shown up to the first run that has not ended, and of that one as far as it has come: one that was
+-- declined meanwhile waits for its turn. Both are of one snapshot, so nothing can come later at an earlier place.
+SELECT s.number, coalesce(CASE s.event_key
+           WHEN -1 THEN false
+           WHEN 0 THEN open.seq IS NULL
+           ELSE (SELECT e.status <> 'received' AND coalesce(open.seq > coalesce(
+                     (SELECT max(seq) FROM turns w WHERE w.event_key = e.key), 0), true)
+                 FROM events e WHERE e.key = s.event_key)
+       END, true) AS has_ended,
+       r.turn, r.sequence, r.apart, r.body, CAST(extract(epoch FROM clock_timestamp() - r.created_at) AS float) AS age
+FROM unnest(CAST(:numbers AS integer[]), CAST(:merchants AS text[]), CAST(:conversations AS text[]),
+            CAST(:turns AS integer[]), CAST(:sequences AS integer[]), CAST(:aparts AS bigint[]),
+            CAST(:events AS bigint[]))
+     AS s (number, merchant_id, conversation_id, turn, sequence, apart, event_key)
+CROSS JOIN LATERAL (
+    SELECT min(o.seq) AS seq FROM turns o
+    WHERE o.conversation_id = s.conversation_id AND o.status IN ('queued', 'running')) AS open
+LEFT JOIN LATERAL (
+    (SELECT t.seq AS turn, r.sequence, CAST(0 AS bigint) AS apart, r.body, r.created_at
+     FROM turns t JOIN replies r ON r.turn_id = t.id
+     WHERE t.conversation_id = s.conversation_id AND t.merchant_id = s.merchant_id AND r.publishes < 0
+       AND t.seq >= s.turn AND (t.seq, r.sequence) > (s.turn, s.sequence) AND t.seq <= coalesce(open.seq, t.seq)
+     ORDER BY t.seq, r.sequence LIMIT :limit)
+    UNION ALL
+    (SELECT 0, r.sequence, e.key, r.body, r.created_at
+     FROM events e JOIN replies r ON r.event_key = e.key
+     WHERE e.by_door AND e.status = 'rejected' AND e.merchant_id = s.merchant_id
+       AND e.conversation_id = s.conversation_id AND e.key > s.apart
+     ORDER BY e.key LIMIT :limit)
+) AS r ON true
+ORDER BY s.number, r.apart, r.turn, r.sequence
+
+-- name: whose
+SELECT merchant_id, by_door FROM conversations WHERE id = :conversation_id
+
+-- name: under_way
+-- The turn whose messages the client names; else the first that has not ended; else the next one.
+SELECT coalesce(
+    (SELECT t.seq FROM turns t WHERE t.id = :turn_id AND t.conversation_id = c.id),
+    (SELECT min(o.seq) FROM turns o WHERE o.conversation_id = c.id AND o.status IN ('queued', 'running')),
+    c.last_turn + 1)
+FROM conversations c WHERE c.id = :conversation_id AND c.merchant_id = :merchant_id
+
+-- name: first_turn
+SELECT min(seq) FROM turns WHERE event_key = :event_key
+
+-- name: acknowledge
+UPDATE replies r SET acked_at = clock_timestamp() FROM turns t
+WHERE r.turn_id = t.id AND t.conversation_id = :conversation_id AND t.merchant_id = :merchant_id
+  AND t.seq <= :turn AND (t.seq, r.sequence) <= (:turn, :sequence) AND r.publishes < 0 AND r.acked_at IS NULL
+RETURNING CAST(extract(epoch FROM r.acked_at - r.created_at) AS float)

@@ -1,0 +1,291 @@
+"""The door over HTTP, on a real Postgres: what is read there, what is sent there, and who may."""
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from cloudevents.core.bindings import http
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from storage import outbox
+from storage.database import Database
+from storage.errors import StorageUnavailable
+from tests import rows
+from tests.as_role import make_roles, url_of
+from tests.door import AS_SERVICE, DoorForTests, as_merchant, end, open_at_door, read, replies, say, token
+from workers.local.stack import wait_until
+
+
+@pytest.fixture
+def role_url(database_url: str) -> str:
+    """The database as the door's own role sees it."""
+    make_roles(database_url)
+    return url_of("cj_gateway", database_url)
+
+
+@pytest.fixture
+def door(role_url: str) -> Iterator[DoorForTests]:
+    with DoorForTests(role_url) as running:
+        yield running
+
+
+def words(body: dict[str, Any]) -> str:
+    return "".join(event.get("delta", "") for event in body["data"])
+
+
+def test_replies_come_as_they_are_committed_and_go_on_behind_a_place(door: DoorForTests, database: Database) -> None:
+    open_at_door(database)
+    turn = rows.queue(database)
+    with replies(door.url) as stream:
+        say(database, turn, "one")
+        assert [next(stream)[0] for _ in range(2)] == ["1:1", "1:2"]
+        say(database, turn, "two")
+        place, body = next(stream)
+        assert (place, words(body), body["subject"], body["merchantid"]) == ("1:3", "two", "c1", "m1")
+        assert body["sequence"] == "000003"
+    say(database, turn, "three")
+    with replies(door.url, after="1:2") as stream:
+        assert [words(next(stream)[1]) for _ in range(2)] == ["two", "three"]
+        acked = "SELECT sequence FROM replies WHERE acked_at IS NOT NULL ORDER BY sequence"
+        assert rows.query(database, acked) == [(1,), (2,)], "who names a place has everything up to it"
+    answer = httpx.post(f"{door.url}/conversations/c1/acks", json={"place": "1:4"}, headers=as_merchant())
+    assert answer.status_code == 204
+    assert rows.query(database, "SELECT count(*) FROM replies WHERE acked_at IS NULL") == [(0,)]
+
+
+def test_a_later_run_waits_for_the_earlier_one(door: DoorForTests, database: Database) -> None:
+    """One that was declined is committed while an earlier one still speaks; shown then, the rest would be lost."""
+    open_at_door(database)
+    first, second = rows.queue(database), rows.queue(database)
+    with replies(door.url) as stream:
+        say(database, first, "one")
+        say(database, second, "late")
+        end(database, second)
+        say(database, first, "two")
+        end(database, first)
+        assert [next(stream)[0] for _ in range(7)] == ["1:1", "1:2", "1:3", "1:4", "2:1", "2:2", "2:3"]
+
+
+def test_two_doors_give_the_same(door: DoorForTests, role_url: str, database: Database) -> None:
+    open_at_door(database)
+    turn = rows.queue(database)
+    with DoorForTests(role_url) as other:
+        with replies(other.url) as stream:
+            say(database, turn, "one")
+            assert [next(stream)[0] for _ in range(2)] == ["1:1", "1:2"]
+            other.drain()
+            assert list(stream) == [], "it ends the streams, and not in the middle of a reply"
+        say(database, turn, "two")
+        with replies(door.url, after="1:2") as stream:
+            assert next(stream)[0] == "1:3"
+
+
+def test_never_both(door: DoorForTests, database: Database) -> None:
+    rows.open_conversation(database, "on-the-queue")
+    for method, path, body in (
+        ("GET", "/conversations/on-the-queue/replies", None),
+        ("POST", "/agent", {"threadId": "on-the-queue", "messages": [{"role": "user", "id": "1", "content": "hi"}]}),
+    ):
+        answer = httpx.request(method, door.url + path, json=body, headers=as_merchant())
+        assert (answer.status_code, answer.json()["code"]) == (409, "conversation.on_the_queue")
+    open_at_door(database, "at-the-door")
+    turn = rows.queue(database, conversation_id="at-the-door")
+    say(database, turn, "one", conversation_id="at-the-door")
+    with database.transaction() as session:
+        rows.execute(database, "UPDATE replies SET created_at = created_at - interval '1 h'")
+        assert outbox.due(session, limit=10) == []
+        assert outbox.after(session, "at-the-door", (0, 0), limit=10) == []
+
+
+def test_a_conversation_of_another_merchant_is_not_read(door: DoorForTests, database: Database) -> None:
+    open_at_door(database, "theirs", "m2")
+    answer = httpx.get(f"{door.url}/conversations/theirs/replies", headers=as_merchant("m1"))
+    assert (answer.status_code, answer.json()["code"]) == (403, "event.conversation_merchant_mismatch")
+    with replies(door.url, "later", merchant_id="m1") as stream:  # nobody's yet
+        open_at_door(database, "later", "m2")
+        turn = rows.queue(database, conversation_id="later", merchant_id="m2")
+        say(database, turn, "one", conversation_id="later")
+        with replies(door.url, "later", merchant_id="m2") as own:
+            assert next(own)[0] == "1:1"
+        door.drain()
+        assert list(stream) == []
+
+
+def test_what_is_not_heard_is_looked_for(role_url: str, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where notices do not come through, as behind PgBouncer, replies come a second later."""
+
+    def unheard(*_: object) -> None:
+        raise StorageUnavailable("notices do not come through")
+
+    monkeypatch.setattr("storage.door.listen", unheard)
+    monkeypatch.setattr("workers.gateway.streams.LOOK_SECONDS", 0.05)
+    with DoorForTests(role_url) as deaf:
+        open_at_door(database)
+        turn = rows.queue(database)
+        with replies(deaf.url) as stream:
+            say(database, turn, "one")
+            assert [next(stream)[0] for _ in range(2)] == ["1:1", "1:2"]
+
+
+# Events
+
+
+MESSAGE = {"merchant_id": "m1", "conversation_id": "c1", "text": "hi"}
+
+
+def cloud_event(id: str = "e1", **data: str) -> CloudEvent:
+    attributes = {"id": id, "source": "/shop", "type": "message_received", "datacontenttype": "application/json"}
+    return CloudEvent(attributes={**attributes, "specversion": "1.0"}, data={**MESSAGE, **data})
+
+
+def send(door: DoorForTests, message: Any, headers: dict[str, str] = AS_SERVICE) -> httpx.Response:
+    return httpx.post(f"{door.url}/events", content=message.body, headers={**message.headers, **headers})
+
+
+def stored(database: Database) -> list[tuple[Any, ...]]:
+    return rows.query(database, "SELECT source, id, merchant_id, by_door FROM events ORDER BY key")
+
+
+def test_the_official_sdk_sends_events_in_every_mode(door: DoorForTests, database: Database) -> None:
+    event = cloud_event()
+    structured, binary = http.to_structured(event, JSONFormat()), http.to_binary(event, JSONFormat())
+    for message, expected in ((structured, (1, 0)), (binary, (0, 1))):
+        answer = send(door, message)
+        assert (answer.status_code, answer.json()) == (202, dict(zip(("accepted", "repeated"), expected, strict=True)))
+    batch = [json.loads(http.to_structured(cloud_event(id), JSONFormat()).body) for id in ("e1", "e2", "e3")]
+    headers = {"Content-Type": "application/cloudevents-batch+json", **AS_SERVICE}
+    answer = httpx.post(f"{door.url}/events", json=batch, headers=headers)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 2, "repeated": 1})
+    assert stored(database) == [("/shop", id, "m1", True) for id in ("e1", "e2", "e3")]
+    keys = [key for (key,) in rows.query(database, "SELECT key FROM events ORDER BY key")]
+    wait_until(lambda: sorted(door.woken.keys) == keys, what="the wake-ups")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code"),
+    [
+        (b"{", "application/cloudevents+json", 400, "event.not_json"),
+        (b"[]", "application/cloudevents+json", 400, "event.not_object"),
+        (b"[]", "application/cloudevents-batch+json", 400, "event.not_object"),
+        (b"{}", "application/json", 415, "event.not_cloudevents"),
+        (b'{"specversion": "1.0"}', "application/cloudevents+json", 400, "event.missing_id"),
+        (b'"' + b"x" * 70_000 + b'"', "application/cloudevents+json", 400, "event.too_large"),
+        (b"x" * 3_000_000, "application/cloudevents+json", 413, "event.too_large"),
+    ],
+)
+def test_what_is_no_event_is_said_at_once(
+    door: DoorForTests, content: bytes, kind: str, status: int, code: str
+) -> None:
+    answer = httpx.post(f"{door.url}/events", content=content, headers={"Content-Type": kind, **AS_SERVICE})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(door: DoorForTests, database: Database) -> None:
+    good = json.loads(http.to_structured(cloud_event("good"), JSONFormat()).body)
+    headers = {"Content-Type": "application/cloudevents-batch+json", **AS_SERVICE}
+    bad = {**good, "id": "bad", "data": {}}
+    assert httpx.post(f"{door.url}/events", json=[good, bad], headers=headers).status_code == 400
+    assert stored(database) == []
+    assert httpx.post(f"{door.url}/events", json=[good], headers=headers).status_code == 202
+    other = {**good, "data": {**good["data"], "text": "something else"}}
+    answer = httpx.post(f"{door.url}/events", json=[{**good, "id": "new"}, other], headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (409, "event.id_reused")
+    assert [id for _, id, _, _ in stored(database)] == ["good"]
+
+
+def test_a_service_may_open_a_conversation_of_the_queue(door: DoorForTests, database: Database) -> None:
+    event = json.loads(http.to_structured(cloud_event(), JSONFormat()).body)
+    headers = {"Content-Type": "application/cloudevents+json", **AS_SERVICE}
+    assert httpx.post(f"{door.url}/events", json={**event, "delivery": "queue"}, headers=headers).status_code == 202
+    assert stored(database) == [("/shop", "e1", "m1", False)]
+
+
+def test_the_token_says_who_speaks_and_no_body_does(door: DoorForTests, database: Database) -> None:
+    answer = send(door, http.to_structured(cloud_event(merchant_id="m2"), JSONFormat()), as_merchant("m1"))
+    assert (answer.status_code, answer.json()["code"]) == (403, "token.other_merchant")
+    assert send(door, http.to_structured(cloud_event(), JSONFormat()), as_merchant("m1")).status_code == 202
+    assert stored(database) == [("/chat/m1", "e1", "m1", True)], "nobody else's events have its source"
+    paid = {"provider": "shopify", "success": True, "shop_domain": "a.myshopify.com", "merchant_id": "m1"}
+    event = {"specversion": "1.0", "id": "x", "source": "/auth", "type": "oauth_complete", "data": paid}
+    headers = {"Content-Type": "application/cloudevents+json", **as_merchant()}
+    assert httpx.post(f"{door.url}/events", json=event, headers=headers).json()["code"] == "token.wrong_kind"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({}, 401, "token.missing"),
+        ({"Authorization": "Bearer nonsense"}, 401, "token.invalid"),
+        ({"Authorization": f"Bearer {token(seconds=-60)}"}, 401, "token.expired"),
+        ({"Authorization": f"Bearer {token(seconds=90_000)}"}, 401, "token.invalid"),
+        (AS_SERVICE, 403, "token.wrong_kind"),
+        ({**as_merchant(), "Origin": "https://evil.example"}, 403, "origin.refused"),
+        ({**as_merchant(), "Last-Event-ID": "yesterday"}, 400, "place.invalid"),
+        ({**as_merchant(), "Last-Event-ID": "9999999999:1"}, 400, "place.invalid"),
+    ],
+)
+def test_who_may_not_come_in_is_told_why(door: DoorForTests, headers: dict[str, str], status: int, code: str) -> None:
+    answer = httpx.get(f"{door.url}/conversations/c1/replies", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_page_of_a_named_origin_may_use_the_door(role_url: str, database: Database) -> None:
+    with DoorForTests(role_url, CJ_GATEWAY_ORIGINS="https://chat.example.com") as door:
+        origin = {"Origin": "https://chat.example.com"}
+        asked = httpx.options(f"{door.url}/agent", headers={**origin, "Access-Control-Request-Method": "POST"})
+        assert (asked.status_code, asked.headers["Access-Control-Allow-Origin"]) == (204, origin["Origin"])
+        assert httpx.options(f"{door.url}/agent", headers={"Origin": "https://a.example"}).status_code == 403
+        refused = httpx.get(f"{door.url}/conversations/c1/replies", headers=origin)
+        assert refused.headers["Access-Control-Allow-Origin"] == origin["Origin"], "else a page cannot read why"
+
+
+def test_a_merchant_has_so_much_and_no_more(role_url: str, database: Database) -> None:
+    with DoorForTests(role_url, CJ_GATEWAY_STREAMS="1", CJ_GATEWAY_REQUESTS="5") as door:
+        path = f"{door.url}/conversations/c1/replies"
+        with replies(door.url):
+            answer = httpx.get(path, headers=as_merchant())
+            assert (answer.status_code, answer.json()["code"]) == (429, "streams.exceeded")
+            with replies(door.url, merchant_id="m2"):
+                pass
+        codes = {httpx.post(f"{door.url}/agent", json={}, headers=as_merchant()).json()["code"] for _ in range(5)}
+        assert codes == {"event.bad_value", "rate.exceeded"}
+        assert httpx.get(f"{door.url}/health").json() == {"status": "ok", "notices": True}
+
+
+# An event that cannot be used
+
+
+def test_who_is_refused_apart_is_told_at_the_door(door: DoorForTests, database: Database) -> None:
+    """No conversation is there to tell it in: an unknown merchant's."""
+    turnless = {"threadId": "c9", "runId": "r", "messages": [{"role": "user", "id": "1", "content": "hi"}]}
+    told: list[dict[str, Any]] = []
+
+    def ask() -> None:
+        with httpx.stream("POST", f"{door.url}/agent", json=turnless, headers=as_merchant(), timeout=10) as response:
+            told.extend(body for _, body in read(response))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    [(key,)] = wait_until(lambda: rows.query(database, "SELECT key FROM events"), what="the event")
+    refused = outbox.RefusedEvent(key, "1", "m1", "c9")
+    with database.transaction() as session:
+        session.exec_driver_sql(f"UPDATE events SET status = 'rejected', processed_at = now() WHERE key = {key}")
+        assert outbox.append_apart(session, refused, "event.unknown_merchant", "Who are you?") == []
+    asking.join(10)
+    assert [event["type"] for event in told] == [
+        "RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "RUN_ERROR",
+    ]  # fmt: skip
+    with replies(door.url, "c9") as stream:
+        assert next(stream)[0] == f"0:0:{key}"
+
+
+def test_nothing_new_is_a_run_without_words(door: DoorForTests, database: Database) -> None:
+    open_at_door(database)
+    asked = {"threadId": "c1", "runId": "r7", "messages": []}
+    answer = httpx.post(f"{door.url}/agent", json=asked, headers=as_merchant())
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert [(event["type"], event["runId"]) for event in events] == [("RUN_STARTED", "r7"), ("RUN_FINISHED", "r7")]

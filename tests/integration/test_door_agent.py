@@ -1,0 +1,126 @@
+"""The official AG-UI client at the door: `HttpAgent` says something, and CJ is played by rows."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage import inbox, turns
+from storage.database import Database
+from storage.turns import TurnInput
+from tests import npm, rows
+from tests.door import KEYS, DoorForTests, end, open_at_door, say, token
+from tests.integration.test_official_clients import OFFICIAL, official  # noqa: F401 - a fixture
+from workers.local.stack import wait_until
+from workers.settings import environment
+
+pytestmark = pytest.mark.usefixtures("official")
+
+
+class Frontend:
+    """agent.mjs: what it hears, line by line, and then its history."""
+
+    def __init__(self, urls: list[str], *says: str, conversation_id: str = "c1") -> None:
+        npm.installed(OFFICIAL)
+        asked = {"urls": urls, "token": token(), "threadId": conversation_id, "says": says}
+        self._process = subprocess.Popen(
+            ["node", "agent.mjs", json.dumps(asked)], cwd=OFFICIAL, stdout=subprocess.PIPE, text=True
+        )
+        self.warnings: list[str] = []
+
+    def hears(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return found
+
+    def history(self) -> list[str]:
+        """Everything it was told and said, once it has ended."""
+        while "messages" not in (found := self.hears()):
+            pass
+        self.warnings = found["warnings"]
+        with self._process:
+            assert self._process.wait(10) == 0
+        return [str(message.get("content")) for message in found["messages"]]
+
+
+def begin(database: Database, number: int = 1, *, conversation_id: str = "c1") -> int:
+    """A workflow worker takes the conversation's event of this number, and a turn begins; its id."""
+    query = "SELECT key FROM events WHERE conversation_id = :id ORDER BY key OFFSET :skip"
+    [(key,)] = wait_until(
+        lambda: rows.query(database, query, id=conversation_id, skip=number - 1), what=f"event {number}"
+    )
+    open_at_door(database, conversation_id)
+    with database.transaction() as session:
+        whose = {"conversation_id": conversation_id, "merchant_id": "m1", "event_key": key, "action": 0}
+        turn_id = turns.queue_turn(session, **whose, input=TurnInput("merchant", "hi"))
+        inbox.processed(session, key)
+    assert turn_id is not None
+    return turn_id
+
+
+@pytest.fixture
+def door(database_url: str) -> Iterator[DoorForTests]:
+    with DoorForTests(database_url) as running:
+        yield running
+
+
+def test_two_messages_and_what_nobody_asked_for(door: DoorForTests, database: Database) -> None:
+    frontend = Frontend([door.url], "one?", "two?", "")
+    turn = begin(database)
+    say(database, turn, "First.")
+    assert frontend.hears() == {"said": "First."}, "while the run goes on"
+    end(database, turn)
+    unasked = rows.queue(database)
+    say(database, unasked, "By the way.")
+    end(database, unasked)
+    turn = begin(database, 3)
+    say(database, turn, "Second.")
+    end(database, turn)
+    assert sorted(frontend.history()) == ["By the way.", "First.", "Second.", "one?", "two?"]
+    assert frontend.warnings == []
+
+
+@contextmanager
+def process(database_url: str, broker_url: str, port: int) -> Iterator[subprocess.Popen[str]]:
+    """A door as operators start it."""
+    servers = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "REDIS_URL": broker_url}
+    environ = {**environment(), **servers, **KEYS, "CJ_GATEWAY_LISTEN": f"127.0.0.1:{port}"}
+    command = [sys.executable, "-m", "workers.gateway"]
+    with subprocess.Popen(
+        command, env=environ, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True
+    ) as own:
+        try:
+            assert own.stderr is not None
+            assert any("the door is open" in line for line in own.stderr)
+            yield own
+        finally:
+            own.kill()
+
+
+def test_a_door_dies_in_the_middle_of_a_word(
+    door: DoorForTests, database: Database, database_url: str, valkey_url: str
+) -> None:
+    """The client goes on at the other one: everything once, in order."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with process(database_url, valkey_url, port) as dying:
+        frontend = Frontend([f"http://127.0.0.1:{port}", door.url], "well?")
+        turn = begin(database)
+        say(database, turn, "One.", "Two.")
+        assert [frontend.hears(), frontend.hears()] == [{"said": "One."}, {"said": "Two."}]
+        os.kill(dying.pid, signal.SIGKILL)
+        assert "broke" in frontend.hears()
+    say(database, turn, "Three.")
+    end(database, turn)
+    assert frontend.history() == ["well?", "One.", "Two.", "Three."]
+    assert frontend.warnings == []
+    assert rows.query(database, "SELECT count(*) FROM events") == [(1,)], "the message was sent twice, and is one"

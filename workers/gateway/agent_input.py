@@ -1,0 +1,115 @@
+"""What an AG-UI client sends to run the agent, and which of the events that answer it lacks.
+
+The client sends its whole history each time: https://docs.ag-ui.com/concepts/architecture#running-agents. So it says by
+itself what it has, and a client that lost its connection in the middle of a word gets the rest of that word and nothing
+twice, whichever door it comes to.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from events.envelope import readable
+from events.errors import InvalidEvent
+
+#: Ids that CJ's messages and runs begin with, `storage.outbox`.
+OF_A_TURN = re.compile(r"turn_([0-9]{1,18})-")
+
+
+@dataclass(frozen=True)
+class AgentInput:
+    """One request. `message`: the id and text of what the merchant says now; None: nothing, only what is new."""
+
+    conversation_id: str
+    run_id: str
+    message: tuple[str, str] | None
+    history: "History"
+
+
+@dataclass
+class History:
+    """What a client has: words by message, arguments by tool call, and calls whose result it knows."""
+
+    words: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)
+    results: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, messages: Sequence[Mapping[str, Any]]) -> "History":
+        """Of the messages of a RunAgentInput."""
+        found = cls()
+        for message in messages:
+            if message.get("role") == "assistant" and isinstance(message.get("id"), str):
+                found.words[message["id"]] = _words(message)
+            calls = message.get("toolCalls")
+            for call in calls if isinstance(calls, list) else ():
+                if isinstance(call, dict) and isinstance(call.get("id"), str):
+                    function = call.get("function")
+                    known = function.get("arguments") if isinstance(function, dict) else None
+                    found.arguments[call["id"]] = known if isinstance(known, str) else ""
+            if message.get("role") == "tool" and isinstance(message.get("toolCallId"), str):
+                found.results.add(message["toolCallId"])
+        return found
+
+    @property
+    def latest_turn(self) -> int | None:
+        """The id of the last turn that one of its messages is of."""
+        ids = [int(match[1]) for name in self.words if (match := OF_A_TURN.match(name))]
+        return ids[-1] if ids else None
+
+    def lacks(self, events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Those of a run's events, in order, that bring something new; of words had in part, the rest.
+
+        A message that is begun again and a call that is announced again change nothing in a client. A result would be
+        there twice; left out, its call would count as unanswered, so then the call is left out, too.
+        """
+        for event in events:
+            kind, call = event["type"], event.get("toolCallId")
+            if call is not None and call in self.results:
+                continue
+            if kind == "TEXT_MESSAGE_CONTENT":
+                event = _rest(event, self.words, event["messageId"])
+            elif kind == "TOOL_CALL_ARGS":
+                event = _rest(event, self.arguments, event["toolCallId"])
+            if event.get("delta") != "":
+                yield event
+
+
+def read(value: object) -> AgentInput:
+    """The request in a JSON value. Raises InvalidEvent."""
+    if not isinstance(value, dict):
+        raise InvalidEvent("event.not_object", "a RunAgentInput is an object")
+    conversation_id = readable(value.get("threadId"))
+    if conversation_id is None:
+        raise InvalidEvent("event.bad_value", "threadId must be text of 1 to 200 printable characters")
+    messages = value.get("messages", [])
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise InvalidEvent("event.bad_value", "messages must be a list of messages")
+    last = messages[-1] if messages else {}
+    message = None
+    if last.get("role") == "user":
+        message_id = readable(last.get("id"))
+        if message_id is None:
+            raise InvalidEvent("event.bad_value", "the last message needs an id of 1 to 200 printable characters")
+        message = message_id, _words(last)
+    run_id = readable(value.get("runId")) or "run"
+    return AgentInput(conversation_id, run_id, message, History.of(messages))
+
+
+def _rest(event: dict[str, Any], had: dict[str, str], name: str) -> dict[str, Any]:
+    """The event with that part of its delta which is not had yet; takes what it compares from what is had."""
+    known = had.get(name, "")
+    delta = str(event["delta"])
+    length = len(delta) if known.startswith(delta) else len(known) if delta.startswith(known) else 0
+    had[name] = known[length:]
+    return {**event, "delta": delta[length:]} if length else event
+
+
+def _words(message: Mapping[str, Any]) -> str:
+    """A message's text, which may come in parts; parts that are no text are left out."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        return "\n".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""

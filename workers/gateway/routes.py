@@ -1,0 +1,507 @@
+"""What the door serves, and how it answers. The table of routes is `ROUTES`; README has the contract.
+
+Errors are `{"code": …, "message": …}`. Whatever asks Postgres or the broker does so on a thread of the executor.
+"""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+from urllib.parse import unquote
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from events import strict_json
+from events.envelope import Event, parse_object
+from events.errors import InvalidEvent
+from events.fields import MAX_ID, EventId, Identifier, refusal
+from events.shop_domain import normalize_shop_domain
+from storage import agui, connections, door, inbox, merchants
+from storage.database import Database, Session
+from storage.door import ReplyPlace, StoredReply, Wanted
+from storage.errors import StorageError, StorageRefused, StorageUnavailable
+from storage.inbox import Accepted, NewEvent, Reused
+from storage.vault import Vault
+from workers import logs, metrics
+from workers.delivery.wake_ups import WakeUps
+from workers.failpoints import in_transaction
+from workers.gateway import agent_input
+from workers.gateway.access import Admission, Caller, NotAllowed
+from workers.gateway.streams import Streams
+
+log = logs.get(__name__)
+
+T = TypeVar("T")
+Handler = Callable[["Door", web.Request, Caller], Awaitable[web.StreamResponse]]
+
+ORIGIN = web.RequestKey("ORIGIN", str)
+MAX_BODY = 2 * 1024 * 1024
+"""An AG-UI client sends its whole history."""
+MAX_BATCH = 1024 * 1024
+KEEP_ALIVE_SECONDS = 15.0
+"""Between two comments on a silent stream: proxies give up on what is silent for a minute."""
+WRITE_SECONDS = 30.0
+"""A client that takes nothing for so long has to come again."""
+RETRY_MS = 1000
+NO_MORE = 2**62
+"""A place behind every event that was refused."""
+CHAT_TYPES = ("message_received", "conversation_started", "stop_requested")
+"""What a merchant's frontend may send."""
+OAUTH_SOURCE = "/auth"
+
+
+class ShopToken(BaseModel):
+    """Shopify's answer with a token, as far as it is kept:
+    https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant"""
+
+    model_config = ConfigDict(extra="ignore")
+
+    access_token: SecretStr
+    scope: str = ""
+    expires_in: int | None = None
+    refresh_token: SecretStr | None = None
+    refresh_token_expires_in: int | None = None
+
+
+class NewShop(BaseModel):
+    """A shop that a merchant has connected. `state` is that of the OAuth exchange: a repetition repeats it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    merchant_id: Identifier
+    shop_domain: str
+    state: EventId
+    token: ShopToken
+    conversation_id: Identifier | None = None
+    name: Identifier | None = None
+    delivery: Literal["queue", "door"] = "door"
+
+
+PRIVATE = ("token", *(f"token.{name}" for name in ShopToken.model_fields))
+"""What of a NewShop no error may repeat."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the table above."""
+
+    method: str
+    path: str
+    who: Sequence[Literal["merchant", "service", "anyone"]]
+    doors: Sequence[str]
+    """At which door: that of chats and services, or the auth service's."""
+    answer: Handler
+
+
+class Door:
+    """Answers requests."""
+
+    def __init__(
+        self,
+        database: Database,
+        wake_ups: WakeUps,
+        access: Admission,
+        streams: Streams,
+        executor: Executor,
+        *,
+        kind: str = "gateway",
+        vault: Vault | None = None,
+        per_merchant: int = inbox.PER_MERCHANT,
+    ) -> None:
+        """`vault` seals tokens, where `kind` is `auth`. `per_merchant`: unhandled events of one merchant that wake
+        workers at a time."""
+        self._database, self._wake_ups = database, wake_ups
+        self._access, self._streams = access, streams
+        self._kind, self._vault = kind, vault
+        self._executor, self._per_merchant = executor, per_merchant
+        self._is_draining = False
+        self._later: set[asyncio.Future[None]] = set()
+
+    def application(self) -> web.Application:
+        """The routes, with what is the same for all of them."""
+        application = web.Application(client_max_size=MAX_BODY)
+        routes = [route for route in ROUTES if self._kind in route.doors]
+        for route in routes:
+            application.router.add_route(route.method, route.path, self._answering(route))
+        for path in dict.fromkeys(route.path for route in routes):
+            application.router.add_route("OPTIONS", path, self._preflight)
+        return application
+
+    def drain(self) -> None:
+        """End the streams of replies, whose clients come again elsewhere; runs that are being answered go on."""
+        self._is_draining = True
+        self._streams.end()
+
+    # The routes.
+
+    async def health(self, _request: web.Request, _caller: Caller) -> web.StreamResponse:
+        if self._is_draining:
+            raise NotAllowed(503, "door.draining", "this door is being closed; use another one")
+        await self._asking(lambda session: door.whose(session, ""))
+        return web.json_response({"status": "ok", "notices": self._streams.is_hearing})
+
+    async def replies(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        merchant_id, conversation_id = _merchant(caller), request.match_info["conversation"]
+        place = _place(request.headers.get("Last-Event-ID") or request.query.get("after") or "0:0")
+        await self._must_be_here(merchant_id, conversation_id)
+        if place > ReplyPlace():
+            await self._acknowledge(merchant_id, conversation_id, place)
+        wanted = Wanted(merchant_id, conversation_id, place)
+        with self._access.stream(merchant_id), self._streams.open(wanted) as stream:
+            response = await _begin(request)
+            while not self._is_draining and time.time() < caller.expires:
+                given = await stream.next(min(KEEP_ALIVE_SECONDS, max(caller.expires - time.time(), 0.1)))
+                await _write(response, b"".join(map(_as_reply, given.replies)) if given else b":\n\n")
+                _noted(given.replies if given else ())
+            await response.write_eof()
+            return response
+
+    async def acks(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        value = await _json(request)
+        place = _place(value.get("place") if isinstance(value, dict) else None)
+        await self._acknowledge(_merchant(caller), request.match_info["conversation"], place)
+        return web.Response(status=204)
+
+    async def agent(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        merchant_id = _merchant(caller)
+        asked = agent_input.read(await _json(request))
+        await self._must_be_here(merchant_id, asked.conversation_id)
+        with self._access.stream(merchant_id):
+            wanted = await self._asked(merchant_id, asked)
+            with self._streams.open(wanted) as stream:
+                response = await _begin(request)
+                is_begun = has_ended = False
+                while not has_ended and time.time() < caller.expires:
+                    given = await stream.next(KEEP_ALIVE_SECONDS)
+                    if given is None:
+                        await _write(response, b":\n\n")
+                        continue
+                    has_ended = given.has_ended
+                    events = [event for reply in given.replies for event in reply.body["data"]]
+                    is_begun = is_begun or bool(events)
+                    await _write(response, b"".join(map(_as_event, asked.history.lacks(events))))
+                    _noted(given.replies)
+                if has_ended and not is_begun:
+                    where = asked.conversation_id, asked.run_id
+                    run = [*agui.run_started(*where), *agui.run_finished(*where)]
+                    await _write(response, b"".join(map(_as_event, run)))
+            await response.write_eof()
+            return response
+
+    async def events(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        parsed = [_event(found, caller) for found in await _cloud_events(request)]
+        if caller.merchant_id is not None:
+            for conversation_id in {event.conversation_id for event in parsed} - {None}:
+                await self._must_be_here(caller.merchant_id, str(conversation_id))
+        answers = await self._store(parsed)
+        fresh = sum(answer.fresh for answer in answers)
+        return web.json_response({"accepted": fresh, "repeated": len(answers) - fresh}, status=202)
+
+    async def shops(self, request: web.Request, _caller: Caller) -> web.StreamResponse:
+        assert self._vault is not None
+        vault = self._vault
+        try:
+            shop = NewShop.model_validate(await _json(request))
+        except ValidationError as error:
+            raise refusal(error, private=PRIVATE) from None
+        [answer] = await self._asking(lambda session: _connect(session, vault, shop, self._per_merchant))
+        self._wake([answer], [shop.merchant_id])
+        status = "connected" if answer.fresh else "repeated"
+        return web.json_response({"status": status, "event_id": shop.state}, status=201 if answer.fresh else 200)
+
+    # What they have in common.
+
+    def _answering(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            origin = None
+            try:
+                origin = self._access.origin(request.headers.get("Origin"))
+                request[ORIGIN] = origin or ""
+                response = await route.answer(self, request, self._caller(route, request))
+            except NotAllowed as refused:
+                response = _error(refused.status, refused.code, refused.message, refused.retry_after)
+            except InvalidEvent as invalid:
+                response = _error(400, invalid.code, invalid.message)
+            except web.HTTPRequestEntityTooLarge:
+                response = _error(413, "event.too_large", f"a request has at most {MAX_BODY} bytes")
+            except StorageRefused as refused:
+                response = _error(400, "event.not_storable", str(refused))
+            except StorageError as error:
+                response = _error(503, "storage.unavailable", str(error), retry_after=1)
+            if not response.prepared:
+                response.headers.update(_shared(origin))
+            metrics.door_request(route.answer.__name__, response.status)
+            return response
+
+        return answer
+
+    def _caller(self, route: Route, request: web.Request) -> Caller:
+        if "anyone" in route.who:
+            return Caller(None, float("inf"))
+        caller = self._access.caller(request.headers.get("Authorization"))
+        if caller.merchant_id is None and "service" not in route.who:
+            raise NotAllowed(403, "token.wrong_kind", "a service has no conversations: use a merchant's token")
+        if caller.merchant_id is not None:
+            if "merchant" not in route.who:
+                raise NotAllowed(403, "token.wrong_kind", "only a service may do that")
+            self._access.count(caller.merchant_id)
+        return caller
+
+    async def _preflight(self, request: web.Request) -> web.StreamResponse:
+        """What a browser asks before it sends a page's request: https://fetch.spec.whatwg.org/#http-cors-protocol"""
+        try:
+            origin = self._access.origin(request.headers.get("Origin"))
+        except NotAllowed as refused:
+            return _error(refused.status, refused.code, refused.message)
+        allowed = {
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": "authorization, content-type, last-event-id",
+            "Access-Control-Max-Age": "600",
+        }
+        return web.Response(status=204, headers={**_shared(origin), **allowed})
+
+    async def _must_be_here(self, merchant_id: str, conversation_id: str) -> None:
+        """Refuse a conversation that is another merchant's, or whose replies go to the queue."""
+        owner = await self._asking(lambda session: door.whose(session, conversation_id))
+        if owner is not None and owner.merchant_id != merchant_id:
+            message = "conversation_id belongs to another merchant"
+            raise NotAllowed(403, "event.conversation_merchant_mismatch", message)
+        if owner is not None and not owner.by_door:
+            raise NotAllowed(409, "conversation.on_the_queue", "this conversation's replies go to the queue `replies`")
+
+    async def _asked(self, merchant_id: str, asked: agent_input.AgentInput) -> Wanted:
+        """Take in what the merchant says; returns what to answer with: from the run on that the client had last, or
+        that is under way."""
+        where = merchant_id, asked.conversation_id
+        latest = asked.history.latest_turn
+        start = await self._asking(lambda session: door.under_way(session, *where, latest))
+        if latest is not None:
+            await self._acknowledge(*where, ReplyPlace(start, 0))
+        if asked.message is None:
+            return Wanted(*where, ReplyPlace(start if latest is not None else 0, 0, NO_MORE), until=0)
+        message_id, text = asked.message
+        data = {"conversation_id": asked.conversation_id, "text": text}
+        found = {"specversion": "1.0", "id": _identity(asked.conversation_id, message_id), "source": "/agent"}
+        event = _event(
+            {**found, "type": "message_received", "correlationid": message_id, "data": data}, Caller(merchant_id, 0)
+        )
+        [answer] = await self._store([event])
+        key = answer.key
+        if not answer.fresh:
+            first = await self._asking(lambda session: door.first_turn(session, key))
+            start = start if first is None else min(start, first)
+        return Wanted(*where, ReplyPlace(start, 0, key - 1), until=key)
+
+    async def _acknowledge(self, merchant_id: str, conversation_id: str, place: ReplyPlace) -> None:
+        marked = await self._asking(lambda session: door.acknowledge(session, merchant_id, conversation_id, place))
+        metrics.acks("marked", len(marked))
+        metrics.acked(marked)
+
+    async def _store(self, events: Sequence[Event]) -> list[Accepted]:
+        """Make them rows of the inbox, all or none. Raises NotAllowed (409) for another event's id."""
+        new = [NewEvent.of(event, by_door=True) for event in events]
+        answers = await self._asking(lambda session: _accept(session, new, self._per_merchant))
+        for event, answer in zip(events, answers, strict=True):
+            metrics.event(event.type, "accepted" if answer.fresh else "repeated")
+        self._wake(answers, [event.merchant_id for event in events])
+        return answers
+
+    def _wake(self, answers: Sequence[Accepted], merchant_ids: Sequence[str | None]) -> None:
+        """Wake workers for what is fresh. Nobody waits for the broker: the sweeper finds what it does not take."""
+        keys = [answer.key for answer in answers if answer.fresh and not answer.put_off]
+        put_off = {whose for answer, whose in zip(answers, merchant_ids, strict=True) if answer.put_off and whose}
+
+        def wake() -> None:
+            self._wake_ups.handle_events(keys)
+            if put_off:
+                try:
+                    with self._database.transaction() as session:
+                        oldest = inbox.wake_oldest(session, put_off, per_merchant=self._per_merchant)
+                    self._wake_ups.handle_events(oldest)
+                except StorageUnavailable:
+                    log.info("woken later: Postgres is away")
+
+        later = asyncio.get_running_loop().run_in_executor(self._executor, wake)
+        self._later.add(later)
+        later.add_done_callback(self._later.discard)
+
+    async def _asking(self, work: Callable[[Session], T]) -> T:
+        return await self._run(lambda: in_transaction(self._database, "door", work))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+CHAT, AUTH = "gateway", "auth"
+ROUTES = (
+    Route("GET", "/conversations/{conversation}/replies", ("merchant",), (CHAT,), Door.replies),
+    Route("POST", "/conversations/{conversation}/acks", ("merchant",), (CHAT,), Door.acks),
+    Route("POST", "/agent", ("merchant",), (CHAT,), Door.agent),
+    Route("POST", "/events", ("service", "merchant"), (CHAT, AUTH), Door.events),
+    Route("POST", "/shops", ("service",), (AUTH,), Door.shops),
+    Route("GET", "/health", ("anyone",), (CHAT, AUTH), Door.health),
+)
+
+
+def _accept(session: Session, new: Sequence[NewEvent], per_merchant: int) -> list[Accepted]:
+    answers = inbox.accept(session, new, per_merchant=per_merchant)
+    for event, answer in zip(new, answers, strict=True):
+        if isinstance(answer, Reused):
+            reason = f"event {event.id} differs from the one stored under the same source and id; use a new id"
+            raise NotAllowed(409, "event.id_reused", reason)
+    return [answer for answer in answers if isinstance(answer, Accepted)]
+
+
+def _connect(session: Session, vault: Vault, shop: NewShop, per_merchant: int) -> list[Accepted]:
+    """Keep the token and record its event, under the OAuth state as id, in one transaction; repeated, do nothing."""
+    token = shop.token
+    scopes = sorted({scope.strip() for scope in token.scope.split(",") if scope.strip()})
+    data = connections.oauth_complete(
+        merchant_id=shop.merchant_id,
+        shop_domain=normalize_shop_domain(shop.shop_domain),
+        scopes=scopes,
+        conversation_id=shop.conversation_id,
+    )
+    event = NewEvent(
+        source=OAUTH_SOURCE,
+        id=shop.state,
+        type=connections.EVENT_TYPE,
+        data=data.payload,
+        content_hash=data.content_hash(connections.EVENT_TYPE),
+        merchant_id=shop.merchant_id,
+        conversation_id=shop.conversation_id,
+        by_door=shop.delivery == "door",
+    )
+    # First: whoever repeats it at the same moment waits here, and then finds it done.
+    answers = _accept(session, [event], per_merchant)
+    if answers[0].fresh:
+        merchants.connect_shop(
+            session,
+            vault,
+            merchant_id=shop.merchant_id,
+            shop_domain=shop.shop_domain,
+            access_token=token.access_token,
+            scopes=scopes,
+            refresh_token=token.refresh_token,
+            access_expires_in=token.expires_in,
+            refresh_expires_in=token.refresh_token_expires_in,
+            conversation_id=shop.conversation_id,
+            name=shop.name,
+            emit=False,
+        )
+    return answers
+
+
+async def _cloud_events(request: web.Request) -> list[dict[str, Any]]:
+    """The events of a request, in any of the three modes of the HTTP binding:
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md"""
+    kind, body = request.content_type, await request.read()
+    if kind == "application/cloudevents-batch+json":
+        found = strict_json.loads(body, max_bytes=MAX_BATCH, max_keys=MAX_BATCH)
+        if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
+            raise InvalidEvent("event.not_object", "a batch is a list of events, and not empty")
+        return found
+    if kind == "application/cloudevents+json":
+        parsed = strict_json.loads(body)
+        if not isinstance(parsed, dict):
+            raise InvalidEvent("event.not_object", "an event is an object")
+        return [parsed]
+    attributes = {
+        name.lower().removeprefix("ce-"): unquote(value)
+        for name, value in request.headers.items()
+        if name.lower().startswith("ce-")
+    }
+    if "specversion" not in attributes or kind != "application/json":
+        raise NotAllowed(
+            415,
+            "event.not_cloudevents",
+            "send application/cloudevents+json, application/cloudevents-batch+json, or headers ce-… with JSON as body",
+        )
+    return [{**attributes, "data": strict_json.loads(body)}]
+
+
+def _event(found: dict[str, Any], caller: Caller) -> Event:
+    """The event; of a merchant's frontend, one that the merchant may send, in the merchant's name and of a source that
+    nobody else's events have. Raises InvalidEvent, NotAllowed."""
+    if caller.merchant_id is None:
+        return parse_object(found)
+    if found.get("type") not in CHAT_TYPES:
+        allowed = ", ".join(CHAT_TYPES)
+        raise NotAllowed(403, "token.wrong_kind", f"a merchant sends {allowed}; other events are a service's")
+    data = found.get("data")
+    named = data.get("merchant_id") if isinstance(data, dict) else None
+    if named not in (None, caller.merchant_id):
+        raise NotAllowed(403, "token.other_merchant", "data.merchant_id is not the merchant of the token")
+    own: dict[str, Any] = {"source": _identity("/chat", caller.merchant_id), "delivery": "door"}
+    if isinstance(data, dict):
+        own["data"] = {**data, "merchant_id": caller.merchant_id}
+    return parse_object({**found, **own})
+
+
+def _identity(*parts: str) -> str:
+    """One id of several, of no more characters than ids have."""
+    joined = "/".join(parts)
+    return joined if len(joined) <= MAX_ID else "sha256:" + hashlib.sha256(joined.encode()).hexdigest()
+
+
+def _merchant(caller: Caller) -> str:
+    assert caller.merchant_id is not None
+    return caller.merchant_id
+
+
+def _place(text: object) -> ReplyPlace:
+    try:
+        return ReplyPlace.parse(str(text))
+    except ValueError as error:
+        raise NotAllowed(400, "place.invalid", str(error)) from None
+
+
+async def _json(request: web.Request) -> Any:
+    return strict_json.loads(await request.read(), max_bytes=MAX_BODY, max_keys=MAX_BODY)
+
+
+async def _begin(request: web.Request) -> web.StreamResponse:
+    """The head of a stream, and how soon a client that loses it should come again."""
+    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    response = web.StreamResponse(headers={**headers, **_shared(request[ORIGIN])})
+    await response.prepare(request)
+    await _write(response, f"retry: {RETRY_MS}\n\n".encode())
+    return response
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    try:
+        await asyncio.wait_for(response.write(data), WRITE_SECONDS)
+    except TimeoutError:
+        raise ConnectionResetError from None
+
+
+def _as_reply(reply: StoredReply) -> bytes:
+    return f"id: {reply.place}\n".encode() + _as_event(reply.body)
+
+
+def _as_event(value: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _noted(replies: Sequence[StoredReply]) -> None:
+    for reply in replies:
+        metrics.door_reply(reply.age)
+
+
+def _shared(origin: str | None) -> dict[str, str]:
+    """Headers of every answer."""
+    named = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
+    return {**named, "X-Content-Type-Options": "nosniff"}
+
+
+def _error(status: int, code: str, message: str, retry_after: int | None = None) -> web.Response:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return web.json_response({"code": code, "message": message}, status=status, headers=headers)
