@@ -23,12 +23,14 @@ from shopify import data as shopify_data
 from shopify.client import ShopifyClient
 from shopify.development_store.server import DevelopmentStore, token_for
 from shopify.transport import http_client
+from workers.model.local_server import pieces
 
 SAMPLE = "sample.myshopify.com"
 FETCHED = ("counts", "recent_orders", "overview")
 """What the model asks for, one after the other."""
 
 _RESULT = re.compile(rb'"role": ?"tool"')
+_STREAM = re.compile(rb'"stream": ?true')
 _OPERATION = re.compile(rb"query (\w+)")
 
 
@@ -55,8 +57,17 @@ def _answer(said: str | None, data_type: str | None) -> bytes:
     return _http(200, json.dumps(frame | {"choices": [choice]}).encode())
 
 
-def _http(status: int, body: bytes, headers: str = "") -> bytes:
-    head = f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+def _streamed(said: str | None, data_type: str | None) -> bytes:
+    """The same as a stream, token by token, all at once."""
+    function = {"name": "shopify_data", "arguments": json.dumps({"data_type": data_type})}
+    calls = [{"index": 0, "id": f"call_{data_type}", "type": "function", "function": function}] if data_type else []
+    asked = {"stream_options": {"include_usage": True}, "model": "stub"}
+    body = b"".join(pieces({"role": "assistant", "content": said, "tool_calls": calls}, asked))
+    return _http(200, body, kind="text/event-stream")
+
+
+def _http(status: int, body: bytes, headers: str = "", kind: str = "application/json") -> bytes:
+    head = f"HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
     return head.encode() + body
 
 
@@ -66,6 +77,7 @@ class Stubs:
     def __init__(self) -> None:
         self.first: dict[str, float] = {}
         self._model: list[bytes] = []
+        self._streamed: list[bytes] = []
         self._store: dict[bytes, bytes] = {}
 
     def prime(self) -> None:
@@ -81,7 +93,9 @@ class Stubs:
                 for data_type in DATA_TYPES
             }
             store.stop()
-        self._model = [_answer(*said) for said in zip((None, *_words(found)), (*FETCHED, None), strict=True)]
+        script = list(zip((None, *_words(found)), (*FETCHED, None), strict=True))
+        self._model = [_answer(*said) for said in script]
+        self._streamed = [_streamed(*said) for said in script]
 
     def _keep(self, response: httpx.Response) -> None:
         operation = _OPERATION.search(response.request.content)
@@ -93,7 +107,8 @@ class Stubs:
     def answer(self, path: str, body: bytes) -> bytes:
         """The whole response."""
         if path.endswith("/chat/completions"):
-            return self._model[min(len(_RESULT.findall(body)), len(self._model) - 1)]
+            answers = self._streamed if _STREAM.search(body) else self._model
+            return answers[min(len(_RESULT.findall(body)), len(answers) - 1)]
         if path == "/first":
             return _http(200, json.dumps(self.first).encode())
         self.first.setdefault(path.split("/")[1], time.time())

@@ -73,7 +73,11 @@ _KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"metadata": {"type": "object", "properties": {"workflow": _TEXT}}},
     ),
     "TEXT_MESSAGE_START": ("CJ says something.", {"messageId": _TEXT, "role": {"const": "assistant"}}, {}),
-    "TEXT_MESSAGE_CONTENT": ("Its words, plain text.", {"messageId": _TEXT, "delta": _TEXT}, {}),
+    "TEXT_MESSAGE_CONTENT": (
+        "Its words, plain text, or the next ones: a message may come in parts.",
+        {"messageId": _TEXT, "delta": _TEXT},
+        {},
+    ),
     "TEXT_MESSAGE_END": ("It is said.", {"messageId": _TEXT}, {}),
     "TOOL_CALL_START": (
         "CJ looks something up.",

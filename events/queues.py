@@ -52,7 +52,8 @@ _CAUSES = {
 }
 _PERSISTENT = 2
 
-#: Of several consumers one gets all messages, and the next one when it leaves: https://www.rabbitmq.com/docs/consumers#single-active-consumer
+#: Of several consumers one gets all messages, and the next one when it leaves: two would show a conversation in pieces.
+#: https://www.rabbitmq.com/docs/consumers#single-active-consumer; on Redis a lease, see `broker.redis_queue`.
 _ONE_AT_A_TIME = {"x-single-active-consumer": True}
 
 #: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues
@@ -146,6 +147,11 @@ def unacked_keys(name: str) -> dict[str, str]:
     """
     prefix = "plain" if name in (EVENTS, ACKS) else name
     return {f"{key}_key": f"{prefix}.{key}" for key in ("unacked", "unacked_index", "unacked_mutex")}
+
+
+def holder_key(name: str) -> str | None:
+    """Where it is noted on Redis which consumer holds the queue; None if several may consume it."""
+    return f"{name}.unacked_holder" if name == REPLIES else None
 
 
 def purge(name: str, channel: Any) -> None:

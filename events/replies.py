@@ -10,7 +10,10 @@ Each reply is handed over once, in order, and acked; CJ sends unacked replies ag
 - A gateway that dies between `on_reply` and the ack gets that reply again, and has forgotten which ones it has shown.
   Where that matters, store each reply together with what is shown, and pass the stored replies as `shown` at the next
   start. Then nothing is shown twice, and the order holds across the restart too.
-- One consumer per queue. Two would each get a part of every conversation and wait for the other part.
+- `on_reply` must return within three seconds, or another gateway is taken to have to go on.
+
+Any number of gateways may consume. One at a time holds the queue, and the others stand by: two would each get a part of
+every conversation. The next one takes over at once when the holder leaves, and within five seconds when it dies.
 """
 
 import logging

@@ -4,7 +4,7 @@ What was committed together is one reply: a message with its start, content and 
 nothing arrives in halves, and one ack is enough. https://docs.ag-ui.com/concepts/events
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -73,12 +73,21 @@ class Reply(Attributes):
 
     @property
     def text(self) -> str | None:
-        """What CJ says to the merchant, as plain text, or None. Between two messages is an empty line."""
+        """What CJ says to the merchant, as plain text, or None. Between two messages is an empty line.
+
+        A message may come in parts: then these are the sentences that came now, see `continues`.
+        """
         messages: dict[Any, str] = {}
         for event in self.data:
             if str(event["type"]).startswith("TEXT_MESSAGE_") and isinstance(event.get("delta"), str):
                 messages[event.get("messageId")] = messages.get(event.get("messageId"), "") + event["delta"]
         return "\n\n".join(messages.values()) if messages else None
+
+    @property
+    def continues(self) -> bool:
+        """Whether it begins within a message: its words belong right behind those of the reply before."""
+        of_messages = [kind for kind in self.kinds if kind.startswith("TEXT_MESSAGE_")]
+        return bool(of_messages) and of_messages[0] != "TEXT_MESSAGE_START"
 
     @property
     def error(self) -> str | None:
@@ -90,6 +99,17 @@ class Reply(Attributes):
     def final(self) -> bool:
         """Whether it ends its turn."""
         return not FINAL_KINDS.isdisjoint(self.kinds)
+
+
+def texts(replies: Iterable[Reply]) -> list[str]:
+    """What CJ said in these replies, which are in order: a message that came in parts is whole."""
+    said: list[str] = []
+    for reply in replies:
+        if reply.text is not None and reply.continues and said:
+            said[-1] += reply.text
+        elif reply.text is not None:
+            said.append(reply.text)
+    return said
 
 
 class Ack(BaseModel):

@@ -10,7 +10,7 @@ decompresses a body without limit. Here every read ends at the request's deadlin
 
 import time
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from ssl import SSLContext
@@ -43,6 +43,7 @@ SHORTEST_TOKEN_TO_MASK = 16
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 _given_up: ContextVar[Event | None] = ContextVar("given_up", default=None)
+_before_read: ContextVar[Callable[[], None] | None] = ContextVar("before_read", default=None)
 LOOK_SECONDS = 0.25
 """How soon a read notices that nobody wants its answer any more."""
 
@@ -162,6 +163,19 @@ def until(given_up: Event | None) -> Iterator[None]:
         yield
     finally:
         _given_up.reset(before)
+
+
+@contextmanager
+def before_reads(call: Callable[[], None]) -> Iterator[None]:
+    """`call` is called whenever a DeadlineBackend is about to wait for more: all that came before has been used.
+
+    What it raises ends the reading, and the connection.
+    """
+    before = _before_read.set(call)
+    try:
+        yield
+    finally:
+        _before_read.reset(before)
 
 
 def is_given_up() -> bool:
@@ -288,6 +302,8 @@ class _DeadlineStream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        before_read = _before_read.get() or _nothing
+        before_read()
         if _given_up.get() is None:
             return self._stream.read(max_bytes, _within_deadline(timeout, httpcore.ReadTimeout))
         ends = None if timeout is None else time.monotonic() + timeout
@@ -299,6 +315,7 @@ class _DeadlineStream(httpcore.NetworkStream):
             except httpcore.ReadTimeout:
                 if limit is not None and limit <= LOOK_SECONDS:
                     raise
+                before_read()
         raise httpcore.ReadError("given up")
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -315,6 +332,10 @@ class _DeadlineStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _nothing() -> None:
+    """Called before a read that nobody wants to know of."""
 
 
 def _within_deadline(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:

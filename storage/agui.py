@@ -74,12 +74,12 @@ def run_error(run_id: str, code: str, sentence: str, usage: Sequence[Usage] = ()
     return [*text(f"{run_id}-error", sentence), *_events(error)]
 
 
-def text(message_id: str, words: str) -> Events:
-    """One whole message of CJ."""
+def text(message_id: str, words: str, *, begins: bool = True, ends: bool = True) -> Events:
+    """One whole message of CJ; or a part of it, with its beginning, its end, or without either."""
     return _events(
-        TextMessageStartEvent(message_id=message_id, role="assistant"),
-        TextMessageContentEvent(message_id=message_id, delta=words),
-        TextMessageEndEvent(message_id=message_id),
+        *([TextMessageStartEvent(message_id=message_id, role="assistant")] if begins else []),
+        *([TextMessageContentEvent(message_id=message_id, delta=words)] if words else []),
+        *([TextMessageEndEvent(message_id=message_id)] if ends else []),
     )
 
 

@@ -173,18 +173,44 @@ def after(session: Session, conversation_id: str, place: tuple[int, int], *, lim
     return [OutgoingReply(*row) for row in session.execute(SQL["after"], values)]
 
 
+def last_place(session: Session, conversation_id: str) -> tuple[int, int]:
+    """(turn, sequence) of the last reply of a conversation; (0, 0) if it has none."""
+    row = session.execute(SQL["last_place"], {"conversation_id": conversation_id}).one_or_none()
+    return (0, 0) if row is None else (int(row.seq), int(row.sequence))
+
+
+def apart(session: Session, source: str, event_ids: Sequence[str]) -> list[OutgoingReply]:
+    """What was said of those events of a source that have no conversation to be answered in."""
+    rows = session.execute(SQL["apart"], {"source": source, "ids": list(event_ids)})
+    return [OutgoingReply(*row) for row in rows]
+
+
+def recent(session: Session, since: datetime, *, limit: int) -> list[OutgoingReply]:
+    """Replies committed after `since`, whoever they are for."""
+    return [OutgoingReply(*row) for row in session.execute(SQL["recent"], {"since": since, "limit": limit})]
+
+
+def now(session: Session) -> datetime:
+    """The database's clock."""
+    found: datetime = session.execute(SQL["now"]).scalar_one()
+    return found
+
+
 def repeated(reply: OutgoingReply, request: str) -> OutgoingReply:
     """The reply as event `request` asked for it again: the same, and `repeats` says that it is no mistake."""
     return OutgoingReply(reply.id, {**reply.body, "repeats": request})
 
 
-def unanswered_calls(session: Session, turn_id: int) -> Events:
-    """For each tool call that was announced and has no result: the result that it will never have one."""
+def unfinished(session: Session, turn_id: int) -> Events:
+    """What ends all that a turn has begun: a message of which sentences were said, and tool calls that will never have
+    a result."""
+    messages = session.execute(SQL["unfinished_messages"], {"turn_id": turn_id}).scalars()
+    ends = [event for message_id in messages for event in agui.text(message_id, "", begins=False)]
     announced = session.execute(
         SQL["unanswered_calls"], {"turn_id": turn_id, "calls": CALLS, "results": RESULTS}
     ).scalar()
     starts = [event for event in announced or () if event["type"] == "TOOL_CALL_START"]
-    return [event for start in starts for event in agui.tool_result(start["toolCallId"], agui.CANCELLED)]
+    return [*ends, *(end for start in starts for end in agui.tool_result(start["toolCallId"], agui.CANCELLED))]
 
 
 def mark_published(session: Session, ids: Sequence[str]) -> None:

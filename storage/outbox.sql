@@ -42,10 +42,37 @@ WHERE r.turn_id = :turn_id AND right(r.key, length(:calls)) = :calls
   AND NOT EXISTS (
       SELECT 1 FROM replies a WHERE a.turn_id = r.turn_id AND a.key = replace(r.key, :calls, :results))
 
+-- name: unfinished_messages
+SELECT e ->> 'messageId' FROM replies r, jsonb_path_query(r.body, '$.data[*]') AS e
+WHERE r.turn_id = :turn_id AND e ->> 'type' IN ('TEXT_MESSAGE_START', 'TEXT_MESSAGE_END')
+GROUP BY 1 HAVING count(*) = 1
+
 -- name: after
 SELECT r.id, r.body FROM turns t JOIN replies r ON r.turn_id = t.id
 WHERE t.conversation_id = :conversation_id AND (t.seq, r.sequence) > (:turn, :sequence) AND r.publishes >= 0
 ORDER BY t.seq, r.sequence LIMIT :limit
+
+-- name: last_place
+SELECT t.seq, r.sequence FROM turns t JOIN replies r ON r.turn_id = t.id
+WHERE t.conversation_id = :conversation_id ORDER BY t.seq DESC, r.sequence DESC LIMIT 1
+
+-- name: apart
+-- By the events' own key: replies that are runs by themselves, to events of this source.
+SELECT r.id, r.body FROM events e JOIN replies r ON r.event_key = e.key
+WHERE e.source = :source AND e.id = ANY (CAST(:ids AS text[])) ORDER BY e.key
+
+-- name: recent
+-- What turns that run, wait, or have just ended have said since then; all by indexes of few rows, however many replies
+-- are kept.
+SELECT r.id, r.body FROM (
+    SELECT id FROM turns WHERE status = 'running'
+    UNION SELECT id FROM turns WHERE status IN ('done', 'dead') AND finished_at > :since
+    UNION (SELECT id FROM turns WHERE status = 'queued' ORDER BY wake_at DESC LIMIT :limit)) AS t
+JOIN replies r ON r.turn_id = t.id WHERE r.created_at > :since
+UNION ALL
+SELECT r.id, r.body FROM events e JOIN replies r ON r.event_key = e.key
+WHERE e.status = 'rejected' AND e.received_at > :since AND r.created_at > :since
+ORDER BY 1 LIMIT :limit
 
 -- name: mark_published
 UPDATE replies SET published_at = clock_timestamp(), publishes = publishes + 1

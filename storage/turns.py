@@ -480,7 +480,8 @@ def add_step(
 ) -> StepRow:
     """Keep an answer of the model and extend the lease; returns the step as it is kept. Raises LostTurn.
 
-    An existing step stays as it is: an earlier commit may have succeeded without our knowing.
+    An existing step stays as it is: an earlier commit may have succeeded without our knowing. Unless the model was
+    still at it; then it has come further now.
     """
     usage = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
     return _write_step(session, claim, "add_step", step, assistant=dump(assistant), **usage)

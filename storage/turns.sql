@@ -286,13 +286,16 @@ WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'done' AND waits_for IS NOT
 UPDATE turns SET waits_for = NULL WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
 
 -- name: add_step
--- No row: the turn is lost. A row of nulls: the step was there before.
+-- No row: the turn is lost. A row of nulls: the step was there before. One of which only the beginning was said goes on.
 WITH {holding}, written AS (
     INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens)
     SELECT id, :step, CAST(:assistant AS jsonb), :model, CAST(:input_tokens AS integer),
            CAST(:output_tokens AS integer)
     FROM held
-    ON CONFLICT (turn_id, step) DO NOTHING
+    ON CONFLICT (turn_id, step) DO UPDATE SET
+        assistant = excluded.assistant, model = excluded.model, input_tokens = excluded.input_tokens,
+        output_tokens = excluded.output_tokens, created_at = excluded.created_at
+    WHERE jsonb_exists(steps.assistant, '_unfinished')
     RETURNING step, assistant, tool_results, created_at
 )
 SELECT w.step, w.assistant, w.tool_results, w.created_at FROM held LEFT JOIN written w ON true

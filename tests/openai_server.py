@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from workers.model import demo
-from workers.model.local_server import ModelServer, completion, drop, error_response, html_page
+from workers.model.local_server import ModelServer, completion, drop, error_response, html_page, pieces
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Say:
-    """A good answer: words, tool calls or both. With neither, the message is empty, as some providers send it."""
+    """A good answer: words, tool calls or both. With neither, the message is empty, as some providers send it.
+
+    As a stream, `every` seconds pass between two tokens, and after `cut` characters the connection breaks.
+    """
 
     text: str | None = None
     calls: Sequence[Call] = ()
+    every: float = 0.0
+    cut: int | None = None
 
     def wire(self) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
@@ -165,7 +171,7 @@ class OpenAIServer(ModelServer):
         peer = request.get_extra_info("peername")[1]
         received = Received(request.path, headers, body, time.monotonic(), peer)
         self.requests.append(received)
-        return await _send(self._next(received), request, body.get("model"))
+        return await _send(self._next(received), request, body)
 
     def _next(self, received: Received) -> Answer:
         if callable(self._script):
@@ -184,12 +190,14 @@ def plays_the_demo_model(request: Received) -> Say:
     return Say(script.text, calls)
 
 
-async def _send(answer: Answer, request: web.Request, model: object) -> web.StreamResponse:
+async def _send(answer: Answer, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
     match answer:
+        case Say(every=every, cut=cut) if body.get("stream") and (every or cut is not None):
+            return await _stream(answer, request, body)
         case Say():
-            return completion(answer.wire(), model)
+            return completion(answer.wire(), body)
         case NoChoices():
-            return completion(None, model)
+            return completion(None, body)
         case Recorded(content, status, headers):
             text = content if isinstance(content, str) else json.dumps(content)
             return web.Response(text=text, status=status, headers={"Content-Type": "application/json", **headers})
@@ -201,11 +209,11 @@ async def _send(answer: Answer, request: web.Request, model: object) -> web.Stre
             return error_response(code, message, retry_after)
         case Slow(seconds, then):
             await asyncio.sleep(seconds)
-            return await _send(then, request, model)
+            return await _send(then, request, body)
         case Drip(every, then):
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             await response.prepare(request)
-            for byte in completion(then.wire(), model).text or "":
+            for byte in completion(then.wire(), {}).text or "":
                 await response.write(byte.encode())
                 await asyncio.sleep(every)
             return response
@@ -213,6 +221,22 @@ async def _send(answer: Answer, request: web.Request, model: object) -> web.Stre
             return await _drip_headers(request, every)
         case Drop():
             return drop(request)
+
+
+async def _stream(answer: Say, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+    """Token by token."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    said = 0
+    for piece in pieces(answer.wire(), body):
+        said += (
+            len(re.sub(rb'.*"content": "([^"]*)".*', rb"\1", piece, flags=re.DOTALL)) if b'"content"' in piece else 0
+        )
+        if answer.cut is not None and said > answer.cut:
+            return drop(request)
+        await response.write(piece)
+        await asyncio.sleep(answer.every)
+    return response
 
 
 async def _drip_headers(request: web.Request, every: float) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from typing import Any, Self
 from events import Publisher
 from events.envelope import Envelope
 from events.replies import Reply
+from events.reply import texts
 from shopify.development_store.server import DevelopmentStore
 from workers.local import procfile, stack
 from workers.local.procfile import PROCFILE, Process
@@ -46,11 +47,9 @@ class Gateway(ReplyCollector):
 
     def texts(self, conversation_id: str) -> list[str]:
         """What CJ said in a conversation, without what the sweeper says meanwhile where the machine is slow."""
-        return [
-            reply.text
-            for reply in self.of(conversation_id)
-            if reply.text is not None and not MEANWHILE.search(str(reply.data[-1].get("messageId")))
-        ]
+        return texts(
+            reply for reply in self.of(conversation_id) if not MEANWHILE.search(str(reply.data[-1].get("messageId")))
+        )
 
     def kinds(self, conversation_id: str) -> list[str]:
         """The AG-UI types of a conversation's replies."""

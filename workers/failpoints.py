@@ -28,7 +28,7 @@ FAILPOINTS: Mapping[str, tuple[str, ...]] = {
     "agent": (
         *(f"claim.{at}" for at in _COMMITS),  # T2
         *("model.before", "model.after", "tools.before", "tools.after"),
-        *(f"{step}.{at}" for step in ("step", "results", "end") for at in _COMMITS),  # T3
+        *(f"{step}.{at}" for step in ("step", "sentence", "results", "end") for at in _COMMITS),  # T3
         *("publish.before", "publish.after_push", "publish.before_commit"),  # T4
     ),
     "shopify": (

@@ -254,6 +254,8 @@ class WorkflowDefinition(Section):
     truth: Literal["strict", "report"] = "strict"
     """What becomes of a figure, name or date that nothing CJ has read supports. strict: the model corrects it once,
     then its sentence is left out. report: it is said, and counted."""
+    stream: Literal["sentences", "whole"] = "sentences"
+    """How CJ's words go out. sentences: each one as soon as the model has written it. whole: a message at a time."""
     config: dict[str, Any] | None = None
     """Accepted but never read."""
     prompts: PromptsSection

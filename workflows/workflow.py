@@ -90,6 +90,10 @@ class Workflow:
         return self.definition.truth
 
     @property
+    def stream(self) -> Literal["sentences", "whole"]:
+        return self.definition.stream
+
+    @property
     def requirements(self) -> frozenset[str]:
         """What must be met when a conversation starts for `already_authenticated` to be taken."""
         listed = self.definition.requirements

@@ -20,6 +20,7 @@ kombu raises whatever its decoder raises, and the item is gone by then: that cos
 import contextlib
 import logging
 import time
+import uuid
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class Delivery:
 class _OpenConnection:
     """One open connection."""
 
-    def __init__(self, broker: Connection, queue: str, others: Collection[str], prefetch: int) -> None:
+    def __init__(self, broker: Connection, queue: str, others: Collection[str], prefetch: int, holder: str) -> None:
         self.arrived: deque[tuple[Message, str | None]] = deque()
         self.redis: RedisQueue | None = None
         self._broker = broker
@@ -78,7 +79,7 @@ class _OpenConnection:
             consumer.qos(prefetch_count=prefetch)
             consumer.consume(no_ack=False)
             if broker.transport.driver_type == "redis":
-                self.redis = RedisQueue(self._channel, queue, prefetch)
+                self.redis = RedisQueue(self._channel, queue, prefetch, queues.holder_key(queue), holder)
         except Exception:
             self.close()
             raise
@@ -120,6 +121,7 @@ class PlainConsumer:
         if "unacked_key" in options:
             self._broker.transport_options = {**options, **queues.unacked_keys(queue)}
         self._name = queues.safe_url(broker_url)
+        self._holder = uuid.uuid4().hex
         self._current: _OpenConnection | None = None
         self._connections = 0
         self._broken = 0
@@ -204,7 +206,7 @@ class PlainConsumer:
             time.sleep(min(seconds, self._next_try - now))
             return None
         try:
-            link = _OpenConnection(self._broker, self.queue, self._publishes, self._prefetch)
+            link = _OpenConnection(self._broker, self.queue, self._publishes, self._prefetch, self._holder)
         except WrongQueue:
             raise
         except Exception as error:  # noqa: BLE001 - as in ack

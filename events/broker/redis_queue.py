@@ -5,6 +5,10 @@ connection that breaks before the popped message arrives; and each message costs
 and records everything that is waiting, in kombu's own format, so that any consumer restores what a dead one had taken.
 Waiting takes no message (BLMOVE from the queue's end to the same end leaves the queue unchanged).
 
+Of a queue that one consumer at a time holds (`queues.holder_key`) the script serves only the holder. Whoever asks
+becomes it once nobody is, and stays it for `LEASE_SECONDS` from each time it asks; who leaves makes room at once.
+What a former holder had taken and not acked, the next one takes first: nobody else can have it.
+
 An item that is not exactly what kombu's producer writes is foreign: kombu's consumer reads or refuses it. The same goes
 for everything on a server that refuses the script.
 """
@@ -18,7 +22,28 @@ from kombu.utils.json import loads
 #: Seconds between two searches for messages that dead consumers had taken.
 _RESTORE_EVERY = 1.0
 
+#: How long a holder may be silent before the next consumer has the queue.
+LEASE_SECONDS = 3.0
+#: How often one that waits for the queue asks.
+_ASK_SECONDS = 0.2
+
 _TAKE = """
+if ARGV[3] ~= '' then
+    local holder = redis.call('GET', KEYS[4])
+    if holder and holder ~= ARGV[3] then return {2, {}} end
+    redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])
+    if not holder then
+        local ending = ',"",' .. cjson.encode(KEYS[1]) .. ']'
+        for _, tag in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
+            local taken = redis.call('HGET', KEYS[3], tag)
+            if taken and string.sub(taken, 1, 1) == '[' and string.sub(taken, -#ending) == ending then
+                redis.call('RPUSH', KEYS[1], string.sub(taken, 2, -#ending - 1))
+                redis.call('HDEL', KEYS[3], tag)
+                redis.call('ZREM', KEYS[2], tag)
+            end
+        end
+    end
+end
 local function is_plain(message)
     if type(message) ~= 'table' or type(message.properties) ~= 'table' or type(message.body) ~= 'string' then
         return false
@@ -53,15 +78,25 @@ for n = 1, #ARGV, 2 do
 end
 """
 
+_LEAVE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
+
 
 class RedisQueue:
-    """One consumer of one queue, holding at most `prefetch` unacked messages."""
+    """One consumer of one queue, holding at most `prefetch` unacked messages.
 
-    def __init__(self, channel: Any, queue: str, prefetch: int) -> None:
+    `holder_key`: where it is noted who holds the queue, if one consumer at a time does; then it needs a `name`.
+    """
+
+    def __init__(self, channel: Any, queue: str, prefetch: int, holder_key: str | None = None, name: str = "") -> None:
         self._channel = channel
         self._queue = queue
         self._prefetch = prefetch
         self._keys = [queue, channel.unacked_index_key, channel.unacked_key]
+        self._holder_key = holder_key
+        self._name = "" if holder_key is None else name
+        self._is_held = False
         self._items: dict[str, bytes] = {}
         self._restored_at = 0.0
         self._is_refused = False
@@ -74,22 +109,26 @@ class RedisQueue:
     def take(self, limit: int) -> list[Message]:
         """Up to `limit` waiting messages, the oldest first. Raises the transport's errors."""
         self._restore()
-        limit = min(limit, self._prefetch - len(self._items))
-        if self._is_refused or limit < 1:
+        limit = max(min(limit, self._prefetch - len(self._items)), 0)
+        if self._is_refused or (limit == 0 and self._holder_key is None):
             return []
         try:
             with self._channel.conn_or_acquire() as client:
-                is_foreign_next, items = client.eval(_TAKE, 3, *self._keys, limit, time.time())
+                keys = [*self._keys, self._holder_key or self._queue]
+                lease = [self._name, int(LEASE_SECONDS * 1000)]
+                state, items = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *lease)
         except self._channel.ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
             self._is_refused = True
             return []
-        self._is_foreign_next = bool(is_foreign_next)
+        self._is_foreign_next, self._is_held = state == 1, state == 2
+        if self._is_held:
+            self._items.clear()  # the holder has them
         return [self._message(item) for item in items]
 
     def wait(self, seconds: float) -> None:
         """Return when a message waits, or after `seconds`. Raises the transport's errors."""
-        if len(self._items) >= self._prefetch:
-            time.sleep(seconds)
+        if len(self._items) >= self._prefetch or self._is_held:
+            time.sleep(min(seconds, _ASK_SECONDS) if self._is_held else seconds)
             return
         try:
             with self._channel.conn_or_acquire() as client:
@@ -109,11 +148,13 @@ class RedisQueue:
         return others
 
     def give_back(self) -> None:
-        """Put unacked messages back where they were. Raises the transport's errors."""
+        """Put unacked messages back where they were, and leave the queue to the next. Raises the transport's errors."""
         items, self._items = list(self._items.items()), {}
-        if items:
-            with self._channel.conn_or_acquire() as client:
+        with self._channel.conn_or_acquire() as client:
+            if items:
                 client.eval(_GIVE_BACK, 3, *self._keys, *(part for item in reversed(items) for part in item))
+            if self._holder_key is not None and not self._is_held:
+                client.eval(_LEAVE, 1, self._holder_key, self._name)
 
     def kombu_has_read(self) -> None:
         """kombu's consumer has handled the foreign item, or found none."""

@@ -1,7 +1,7 @@
 """What went wrong in a run, from the published events, the rows in Postgres and what the gateway showed. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -86,15 +86,31 @@ def _judge_events(
 
 def _judge_replies(verdict: Verdict, replies: Sequence[ReplyRow], shown: Sequence[Shown]) -> None:
     times = Counter(item.reply.id for item in shown)
-    messages = Counter(
-        str(event["messageId"]) for item in shown for event in item.reply.data if event["type"] == "TEXT_MESSAGE_START"
-    )
+    messages = _messages(shown, "TEXT_MESSAGE_START")
+    ends = _messages(shown, "TEXT_MESSAGE_END")
     committed = {row.id for row in replies}
     verdict.lost += [f"reply {row.id} was never shown" for row in replies if not times[row.id]]
     verdict.lost += [f"reply {row.id} was never acked" for row in replies if not row.acked]
     verdict.lost += [f"reply {id} was shown but is not committed" for id in times.keys() - committed]
     verdict.duplicated += [f"reply {id} was shown {n} times" for id, n in times.items() if n > 1]
     verdict.duplicated += [f"message {id} was said {n} times" for id, n in messages.items() if n > 1]
+    verdict.duplicated += [f"in message {id}, “{said}” was said twice" for id, said in _said_twice(shown)]
+    verdict.unended += [f"message {id} has {ends[id]} ends" for id in messages if ends[id] != 1]
+
+
+def _messages(shown: Sequence[Shown], kind: str) -> Counter[str]:
+    return Counter(str(event["messageId"]) for item in shown for event in item.reply.data if event["type"] == kind)
+
+
+def _said_twice(shown: Sequence[Shown]) -> Iterator[tuple[str, str]]:
+    """Parts of a message that are the same: a second beginning."""
+    parts = Counter(
+        (str(event["messageId"]), str(event["delta"]).strip())
+        for item in shown
+        for event in item.reply.data
+        if event["type"] == "TEXT_MESSAGE_CONTENT"
+    )
+    yield from (part for part, n in parts.items() if n > 1)
 
 
 def _judge_ends(verdict: Verdict, turns: Sequence[TurnRow], shown: Sequence[Shown]) -> None:

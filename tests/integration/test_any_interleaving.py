@@ -24,15 +24,15 @@ from hypothesis.stateful import (
 from events import decode_reply
 from events.ordering import Offer, ReplyOrder
 from events.reply import Reply
-from storage import agui, inbox, merchants, outbox
+from storage import inbox, merchants, outbox
 from storage.database import Database
 from storage.errors import LostTurn
 from storage.inbox import Accepted, NewEvent
-from storage.outbox import NewReply, OutgoingReply
+from storage.outbox import OutgoingReply
 from tests import rows
 from workers.agent.cost_limits import CostLimits
 from workers.agent.state import TurnState
-from workers.agent.transactions import NewStep, NextCall, TurnTransactions
+from workers.agent.transactions import Message, NewStep, NextCall, TurnTransactions
 from workers.delivery.sweeper import Duties
 from workers.settings import Settings
 from workers.workflow.handler import handle
@@ -267,7 +267,7 @@ class System(RuleBasedStateMachine):
             return lambda: self.transactions(state).add_results(state, number - 1, [result], [])
         call = {"id": "call", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
         answer = NewStep(number, {"role": "assistant", "content": None, "tool_calls": [call]})
-        said = [NewReply(f"{number}:text", agui.text(f"m{number}", "let me see"))] if talks else []
+        said = Message(f"m{number}", "let me see") if talks else None
         return lambda: self.transactions(state).add_step(
             state, answer, said, unless_newer=rows.ROOM if unless_newer else None
         )
@@ -275,8 +275,8 @@ class System(RuleBasedStateMachine):
     def last_step(self, state: TurnState) -> list[OutgoingReply] | None:
         number = len(state.steps)
         answer = NewStep(number, {"role": "assistant", "content": "that is it"})
-        said = agui.text(f"m{number}", "that is it")
-        ended = self.transactions(state).finish(state, answer=answer, said=said, unless_newer=rows.ROOM)
+        said = Message(f"m{number}", "that is it")
+        ended = self.transactions(state).finish(state, answer=answer, message=said, unless_newer=rows.ROOM)
         return None if ended is None else ended.replies
 
     def fenced(self, state: TurnState, work: Callable[[], Any], is_told: bool = True) -> None:

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from kombu import Connection
 from sqlalchemy import text
 
 from events import queues
-from events.replies import Reply
 from storage import agui, conversations, inbox, outbox, turns
 from storage.database import Database
 from storage.outbox import NewReply
@@ -50,24 +49,22 @@ def messages(broker_url: str, queue: str) -> list[Any]:
     return found
 
 
-def put_reply(
-    broker_url: str, conversation_id: str, sequence: int, data: list[dict[str, Any]], cause: str = "e1", turn: int = 1
-) -> None:
-    reply = Reply(
-        specversion="1.0",
-        id=f"turn_{conversation_id}{'' if turn == 1 else turn}:{sequence:06}",
-        source="/cj",
-        type="cj.reply",
-        subject=conversation_id,
-        merchantid="m1",
-        time=datetime.now(UTC),
-        turn=turn,
-        sequence=f"{sequence:06}",
-        causationid=cause,
-        data=data,
-    )
-    with Connection(broker_url) as connection:
-        queues.put(connection.Producer(auto_declare=False), queues.REPLIES, reply.encode())
+def tells(database: Database, conversation_id: str, *replies: list[dict[str, Any]], cause: str | None = None) -> None:
+    """CJ's replies in a new turn on the event `cause`, as an agent worker commits them."""
+    rows.open_conversation(database, conversation_id)
+    key = rows.store_event(database, rows.new_event(cause, conversation_id=conversation_id))
+    with database.transaction() as session:
+        turn_id = turns.queue_turn(
+            session,
+            conversation_id=conversation_id,
+            merchant_id="m1",
+            event_key=key,
+            action=0,
+            input=TurnInput("merchant", "hello"),
+        )
+        inbox.processed(session, key)
+        assert turn_id is not None
+        outbox.append(session, turn_id, [NewReply(str(place), data) for place, data in enumerate(replies)])
 
 
 def says(words: str) -> list[dict[str, Any]]:
@@ -133,54 +130,78 @@ def test_publish_puts_the_envelope_on_the_queue(terminal: Terminal, valkey_url: 
     assert shown == f"published message_received, id {other['id']}\n"
 
 
-def test_replies_are_shown_and_acked(terminal: Terminal, valkey_url: str) -> None:
-    put_reply(valkey_url, "c1", 1, says("Hello \x1b[2J there"))
-    put_reply(valkey_url, "c1", 2, END)
+def test_replies_are_watched_and_left_to_the_gateway(terminal: Terminal, database: Database, valkey_url: str) -> None:
+    tells(database, "before", says("not shown: it is old"))
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(0.1):
+            tells(database, "c1", says("Hello \x1b[2J there"))
+
+    cj = threading.Thread(target=work)
+    cj.start()
     first, second = terminal("replies", "--once", "2").stdout.splitlines()
-    assert first == "c1 turn 1: CJ: Hello \N{REPLACEMENT CHARACTER}[2J there"
-    assert second == "c1 turn 1: (run finished)"
-    assert messages(valkey_url, queues.ACKS) == [{"id": "turn_c1:000001"}, {"id": "turn_c1:000002"}]
-
-
-def test_replies_as_json(terminal: Terminal, valkey_url: str) -> None:
-    put_reply(valkey_url, "c1", 1, says("Hello"))
     shown = json.loads(terminal("replies", "--once", "1", "--json").stdout)
-    assert (shown["subject"], shown["data"][1]["delta"]) == ("c1", "Hello")
+    ended.set()
+    cj.join()
+    assert first == second.replace("turn 2", "turn 1") == "c1 turn 1: CJ: Hello \N{REPLACEMENT CHARACTER}[2J there"
+    assert (shown["subject"], shown["data"][1]["delta"]) == ("c1", "Hello \x1b[2J there")
+    assert messages(valkey_url, queues.ACKS) == []
 
 
-def test_chat_publishes_what_is_typed_and_shows_the_answer(terminal: Terminal, valkey_url: str) -> None:
+def test_chat_publishes_what_is_typed_and_shows_the_answer(
+    terminal: Terminal, database: Database, valkey_url: str
+) -> None:
+    """The answer comes in parts; another conversation's replies, and all that lie on the queue, are not the chat's."""
     heard: list[Any] = []
 
     def answer() -> None:
         heard[:] = wait_until(lambda: messages(valkey_url, queues.EVENTS), what="the merchant's message")
-        put_reply(valkey_url, "another", 1, says("not for you"), cause="x")
-        put_reply(valkey_url, "c1", 1, says("Quiet, 3 orders."), cause=heard[0]["id"])
-        put_reply(valkey_url, "c1", 2, END, cause=heard[0]["id"])
+        tells(database, "another", says("not for you"))
+        begins = agui.text("m1", "Quiet.", ends=False)
+        goes_on = [*agui.text("m1", " 3 orders.", begins=False), *END]
+        tells(database, "c1", MOVED, begins, goes_on, cause=heard[0]["id"])
 
+    tells(database, "c1", says("said before"))
     cj = threading.Thread(target=answer)
     cj.start()
     shown = terminal("chat", "m1", "--conversation", "c1", typed="\nHow was my week?\n").stdout
     cj.join()
     data = {"merchant_id": "m1", "conversation_id": "c1", "text": "How was my week?"}
     assert [(event["type"], event["data"]) for event in heard] == [("message_received", data)]
-    assert "CJ: Quiet, 3 orders.\n" in shown
-    assert "(another conversation) another turn 1: CJ: not for you" in shown
+    assert shown == "CJ: Quiet.\n    3 orders.\n"
+    assert messages(valkey_url, queues.ACKS) == [], "the conversation is the gateway's"
 
 
-def test_a_scripted_chat_waits_for_the_end_of_the_run(terminal: Terminal, valkey_url: str) -> None:
-    """A connected merchant's new conversation starts in another workflow, of which the run tells first."""
-
+def test_a_new_chat_is_nobody_elses_and_acks_what_it_shows(
+    terminal: Terminal, database: Database, valkey_url: str
+) -> None:
     def answer() -> None:
-        (heard,) = wait_until(lambda: messages(valkey_url, queues.EVENTS), what="the merchant's message")
-        put_reply(valkey_url, "c1", 1, MOVED, cause=heard["id"])
-        wait_until(lambda: len(messages(valkey_url, queues.ACKS)) >= 1, what="the gateway's ack")
-        put_reply(valkey_url, "c1", 2, [*says("Quiet, 3 orders."), *MOVED, *END], cause=heard["id"])
+        [heard] = wait_until(lambda: messages(valkey_url, queues.EVENTS), what="the merchant's message")
+        tells(database, heard["data"]["conversation_id"], [*says("Hello."), *END], cause=heard["id"])
 
     cj = threading.Thread(target=answer)
     cj.start()
-    shown = terminal("chat", "m1", "--conversation", "c1", typed="How was my week?\n").stdout
+    assert terminal("chat", "m1", typed="hello\n").stdout == "CJ: Hello.\n"
     cj.join()
-    assert "CJ: Quiet, 3 orders.\n" in shown
+    [(reply,)] = rows.query(database, "SELECT id FROM replies")
+    assert messages(valkey_url, queues.ACKS) == [{"id": reply}]
+
+
+def test_chat_shows_why_a_message_was_refused(terminal: Terminal, database: Database, valkey_url: str) -> None:
+    def refuse() -> None:
+        [heard] = wait_until(lambda: messages(valkey_url, queues.EVENTS), what="the merchant's message")
+        new = rows.new_event(heard["id"], conversation_id="c1")
+        key = rows.store_event(database, replace(new, source=heard["source"]))
+        refused = outbox.RefusedEvent(key, heard["id"], "m1", "c1")
+        with database.transaction() as session:
+            outbox.append_apart(session, refused, "event.unknown_merchant", "I do not know you.")
+
+    cj = threading.Thread(target=refuse)
+    cj.start()
+    shown = terminal("chat", "m1", "--conversation", "c1", typed="hello\n").stdout
+    cj.join()
+    assert shown == "CJ: I do not know you. (failed, event.unknown_merchant)\n"
 
 
 def test_store_token_seals_it_and_tells_nobody(terminal: Terminal, database: Database) -> None:

@@ -5,6 +5,8 @@ import contextlib
 import importlib.util
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -489,6 +491,47 @@ def test_what_a_dead_consumer_had_taken_is_delivered_to_another(
     assert RepliesConsumer(valkey_url).run(gateway, until=gateway.has(1), timeout=20)
     dead.close()
     assert gateway.seen == ["c:1.1"]
+
+
+def test_one_gateway_at_a_time_holds_the_queue(valkey_url: str) -> None:
+    """The others stand by, show nothing, and take over at once when it leaves; within five seconds when it dies."""
+    script = "import sys, events; events.RepliesConsumer(sys.argv[1]).run(lambda reply: print(reply.id, flush=True))"
+    first, second = Gateway(), Gateway()
+    with subprocess.Popen([sys.executable, "-c", script, valkey_url], stdout=subprocess.PIPE, text=True) as dying:
+        assert dying.stdout is not None
+        put(valkey_url, reply("1.1"))
+        assert dying.stdout.readline() == "c:1.1\n"
+        with running(RepliesConsumer(valkey_url, gap_seconds=1), second):
+            with running(RepliesConsumer(valkey_url, gap_seconds=1), first):
+                put(valkey_url, *(reply(f"1.{number}") for number in range(2, 20)))
+                assert [dying.stdout.readline() for _ in range(18)] == [f"c:1.{number}\n" for number in range(2, 20)]
+                assert first.seen == second.seen == []
+                dying.kill()
+                killed = time.monotonic()
+                put(valkey_url, *(reply(f"1.{number}") for number in range(20, 30)))
+                wait_until(lambda: len(first.seen) + len(second.seen) >= 10, limit=10)
+                assert time.monotonic() - killed < 5
+                assert [] in (first.seen, second.seen)
+                stood_by = first if second.seen else second
+            leaves = stood_by is second  # then the holder has left
+            put(valkey_url, reply("1.30"), reply("2.1"))
+            wait_until(second.has(2 if leaves else 12), limit=3)
+        assert nothing_left(valkey_url)
+
+
+def test_what_a_dead_gateway_had_taken_goes_to_the_next_at_once(valkey_url: str) -> None:
+    dead = PlainConsumer(valkey_url, "replies")
+    put(valkey_url, reply("1.1"), reply("1.2"))
+    assert wait_until(lambda: dead.receive(0.2))
+    with redis.Redis.from_url(valkey_url) as client:
+        client.delete(queues.holder_key("replies") or "")  # its lease has ended
+    gateway = Gateway()
+    began = time.monotonic()
+    assert RepliesConsumer(valkey_url).run(gateway, until=gateway.has(2), timeout=20)
+    assert gateway.seen == ["c:1.1", "c:1.2"]
+    assert time.monotonic() - began < queues.VISIBILITY_TIMEOUT - 1
+    dead.close()
+    assert nothing_left(valkey_url)
 
 
 def test_an_ack_for_a_lost_connection_is_not_sent_over_the_new_one(server: EmbeddedValkey) -> None:

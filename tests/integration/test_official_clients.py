@@ -21,7 +21,7 @@ from storage import inbox, merchants
 from storage.database import Database
 from tests import npm, rows
 from tests.agent_turns import AgentWorker, Killed, counts
-from tests.integration.test_turn_ends import Dies, Event, Nothing, Provider, Says
+from tests.integration.test_turn_ends import Begins, Dies, Event, Nothing, Provider, Says
 from workers.agent import state as state_module
 from workers.bootstrap import Resources
 from workers.intake.accept import Intake
@@ -194,6 +194,13 @@ RUNS: dict[str, tuple[list[str], list[Event], list[str], list[str]]] = {
     "nothing to say": (["hush"], [], ["success"], []),
     "absorbed": (["hi"], [Says("Both.", interrupted=True), Says("Both.")], ["success", "success"], ["Both."]),
     "resumed after a kill": (["hi"], [Says(None, 1), Dies(), Says("Seven.")], ["success"], [CALL, OK, "Seven."]),
+    "killed in mid-message": (
+        ["hi"],
+        [Begins("Well. You see. Thi", None), Begins("This we. Will se", Cause.DOWN), Says("See.")],
+        ["success"],
+        ["Well. You see. This we. See."],
+    ),
+    "killed in mid-message again and again": (["hi"], [Begins("Oh. We", None), Dies()], ["turn_lost"], ["Oh.", "?"]),
     "killed again and again": (["hi"], [Says("Hm.", 1), Dies()], ["turn_lost"], ["Hm.", CALL, OK, "?"]),
     "killed while it looks": (["hi"], [Says("Hm.", 1)], ["turn_lost"], ["Hm.", CALL, CANCELLED, "?"]),
     "no words": (["hi"], [Nothing(Cause.EMPTY)], ["success"], ["?"]),

@@ -77,12 +77,18 @@ def _recorded(record: dict[str, Any]) -> Recorded:
     return Recorded(record["body"], record.get("status", 200), record.get("headers", {}))
 
 
+def reached_at(server: OpenAIServer, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of this provider's models go to the server."""
+    _, variable, path = MODELS[provider]
+    monkeypatch.setenv(variable, server.base_url.removesuffix("/v1") + path)
+    monkeypatch.setenv(variable.partition("_API_BASE")[0] + "_API_KEY", "sk-test-key")
+
+
 @pytest.mark.parametrize(("provider", "record"), EACH, ids=[f"{name}: {one['habit']}" for name, one in EACH])
 def test_a_habit(provider: str, record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    name, variable, path = MODELS[provider]
+    name = MODELS[provider][0]
     with Provider(provider, record) as server:
-        monkeypatch.setenv(variable, server.base_url.removesuffix("/v1") + path)
-        monkeypatch.setenv(variable.partition("_API_BASE")[0] + "_API_KEY", "sk-test-key")
+        reached_at(server, provider, monkeypatch)
         outcome = litellm_call.call(name, Request(QUESTION, [TOOL], {"max_tokens": 300}), 20)
         if "cause" in record:
             assert isinstance(outcome, FailedCall), outcome
@@ -113,3 +119,43 @@ def test_the_table_names_every_habit() -> None:
     for provider, records in RECORDS.items():
         row = f"| {provider} | {'; '.join(record['habit'] for record in records)} |"
         assert row in table, row
+
+
+STREAMS = yaml.safe_load((FOLDER / "streams" / "recorded.yaml").read_text("utf-8"))
+
+
+def sse(recorded: dict[str, Any]) -> str:
+    """The stream as it comes over HTTP."""
+    events = []
+    for line in recorded["events"]:
+        name, _, data = ("", "", line) if line.startswith("{") else line.partition(": ")
+        events.append(f"event: {name}\ndata: {data}\n\n" if name else f"data: {data}\n\n")
+    return "".join([*events, *(["data: [DONE]\n\n"] if recorded.get("done") else [])])
+
+
+@pytest.mark.parametrize("provider", STREAMS)
+def test_a_stream_becomes_the_answer_that_would_have_come_whole(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And wherever it breaks off, it is no answer: or it is the same one, if only what follows its end is missing."""
+    recorded = STREAMS[provider]
+    text = sse(recorded)
+    heard: list[str] = []
+    ends = [at for at, letter in enumerate(text) if letter == "\n"]
+    cuts = [None, *range(0, len(text), len(text) // 6), *ends[1::6], ends[-3]]
+    stream = {"Content-Type": "text/event-stream"}
+    answers = iter([Recorded(text[:cut], headers=stream) for cut in cuts])
+    with OpenAIServer(lambda _: next(answers)) as server:
+        reached_at(server, provider, monkeypatch)
+        found = [litellm_call.call(recorded["model"], Request(QUESTION, [TOOL], {}, heard.append), 10.0) for _ in cuts]
+    whole = found[0]
+    assert isinstance(whole, Answer), whole
+    assert whole.text == recorded["says"]
+    assert [call.arguments for call in whole.tool_calls] == [{"data_type": "counts"}] * recorded["calls"]
+    assert len({call.id for call in whole.tool_calls}) == recorded["calls"]
+    assert (whole.input_tokens, whole.output_tokens) == (8, 4)
+    kept = json.dumps(assistant_message(whole))
+    assert all(wanted in kept for wanted in recorded.get("back", []))
+    for answer in found[1:]:
+        same = isinstance(answer, Answer) and (answer.text, len(answer.tool_calls)) == (whole.text, recorded["calls"])
+        assert same or isinstance(answer, FailedCall), answer
+    failed = sum(isinstance(answer, FailedCall) for answer in found)
+    assert failed > len(cuts) * 0.6

@@ -75,7 +75,15 @@ class Dies:
     seconds: float = 0.0
 
 
-Event = Fails | Silence | Nothing | Refuses | Says | Dies
+@dataclass(frozen=True)
+class Begins:
+    """Words of an answer come, and then the stream breaks off with this cause; or the worker dies."""
+
+    words: str
+    cause: Cause | None = Cause.DOWN
+
+
+Event = Fails | Silence | Nothing | Refuses | Says | Dies | Begins
 
 waits = st.one_of(st.none(), st.sampled_from([0.0, 0.5, 1.0, 4.0, 6.0, 30.0, 3600.0]))
 durations = st.sampled_from([0.0, 0.1, 1.0, 5.0, 19.0])
@@ -87,6 +95,11 @@ events = st.one_of(
     st.builds(Says, st.sampled_from([None, "Let me look."]), st.integers(1, 4), durations, st.booleans()),
     st.builds(Says, st.just("Done."), st.just(0), durations, st.booleans()),
     st.builds(Dies, durations),
+    st.builds(
+        Begins,
+        st.sampled_from(["Let me", "Let me look. One mom", "Well. You see. It", "You have 9 customers. I"]),
+        st.sampled_from([None, Cause.DOWN, Cause.SLOW, Cause.EMPTY, Cause.FILTERED]),
+    ),
 )
 
 
@@ -114,12 +127,31 @@ class Provider:
                 return FailedCall(name, cause, 400)
             case Dies():
                 raise Killed
+            case Begins(words, cause):
+                if request.hear is not None:
+                    request.hear(words)
+                if cause is None:
+                    raise Killed
+                return FailedCall(name, cause, 502)
             case Says(words, calls, _, interrupted):
                 if interrupted:
                     rows.queue(self.worker.database, "and one thing more", conversation_id=self.conversation)
                 made = [ToolCall(f"c{next(_numbers)}", "shopify_data", {"data_type": "counts"}) for _ in range(calls)]
                 return Answer(words, tuple(made), name, 10, 10)
         raise AssertionError(event)
+
+
+def messages(database: Database, turn_id: int, kind: str) -> list[str]:
+    """The messages of a turn that began, or ended, each once."""
+    found = rows.query(
+        database,
+        "SELECT e ->> 'messageId' FROM replies, jsonb_array_elements(body -> 'data') AS e"
+        " WHERE turn_id = :id AND e ->> 'type' = :kind ORDER BY 1",
+        id=turn_id,
+        kind=f"TEXT_MESSAGE_{kind}",
+    )
+    assert len(found) == len(set(found))
+    return [message for (message,) in found]
 
 
 @given(script=st.lists(events, min_size=1, max_size=12))
@@ -136,6 +168,12 @@ class Provider:
 @example(script=[Silence()])
 @example(script=[Dies(19.0), Dies(19.0), Silence()])
 @example(script=[Dies()])
+@example(script=[Begins("Let me look. One mom")])
+@example(script=[Begins("Let me look. One mom", None), Says("Done.")])
+@example(script=[Begins("Let me look. One mom"), Nothing(Cause.EMPTY)])
+@example(script=[Begins("Let me look. One mom", None), Refuses(Cause.FILTERED)])
+@example(script=[Begins("Let me look. One mom", None), Fails(401)])
+@example(script=[Begins("Let me look. One mom", Cause.EMPTY)])
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_model_does(clocked: Database, monkeypatch: pytest.MonkeyPatch, script: list[Event]) -> None:
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
@@ -151,6 +189,7 @@ def test_whatever_the_model_does(clocked: Database, monkeypatch: pytest.MonkeyPa
 
     assert len(worker.end(turn_id)) == 1
     assert worker.said(turn_id), "the merchant heard nothing"
+    assert messages(clocked, turn_id, "START") == messages(clocked, turn_id, "END")
     assert len(provider.began) <= MOST_REQUESTS
     if ModelUnavailable.merchant in worker.said(turn_id):  # it waited for a model
         assert worker.said(turn_id).count(ModelUnavailable.merchant) == 1

@@ -11,7 +11,7 @@ from storage.database import Database
 from storage.outbox import NewReply
 from storage.vault import Vault, new_key_text
 from tests import rows
-from workers.agent.transactions import NewStep, TurnTransactions
+from workers.agent.transactions import Message, NewStep, TurnTransactions
 from workflows.loader import load_folder
 
 
@@ -58,14 +58,14 @@ def test_whoever_wrote_them_words_leave_as_plain_text(database: Database) -> Non
         opened = transactions.open(rows.queue(database, way))
         assert isinstance(opened, tuple)
         state = opened[0]
-        reply = NewReply(way, agui.text("m", evil if way != "long" else "word " * 1000))
+        message = Message("m", evil if way != "long" else "word " * 1000)
         answer = NewStep(0, {"role": "assistant", "content": evil})
         if way == "step":
-            transactions.add_step(state, answer, [reply], unless_newer=None)
+            transactions.add_step(state, answer, message, unless_newer=None)
         elif way == "replies":
-            transactions.add_replies(state, [reply])
+            transactions.add_replies(state, [NewReply(way, agui.text(message.id, message.words))])
         error = ("some.code", evil) if way == "error" else None
-        transactions.finish(state, said=reply.data if way in ("answer", "long") else [], error=error)
+        transactions.finish(state, message=message if way in ("answer", "long") else None, error=error)
     words = said(database)
     assert words[:4] == ["x orders (https://admin.shopify.com/store/acme/orders) hi"] * 4
     assert len(words[4]) <= 500
@@ -79,9 +79,9 @@ def test_the_shops_own_website_is_known_from_its_data(database: Database) -> Non
     state = opened[0]
     call = {"id": "c", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
     asks = NewStep(0, {"role": "assistant", "content": None, "tool_calls": [call]})
-    transactions.add_step(state, asks, [], unless_newer=None)
+    transactions.add_step(state, asks, None, unless_newer=None)
     content = {"success": True, "data_type": "overview", "data": {"shop": {"website": "www.acme.example"}}}
     transactions.add_results(state, 0, [{"tool_call_id": "c", "name": "shopify_data", "content": content}], [])
     words = "Yours is www.acme.example/sale, not www.evil.example/sale."
-    transactions.finish(state, said=agui.text("m", words))
+    transactions.finish(state, message=Message("m", words))
     assert said(database) == ["Yours is www.acme.example/sale, not (link removed)."]

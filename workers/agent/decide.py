@@ -29,6 +29,8 @@ MAX_FRUITLESS_CALLS = 8
 CLAIMS = "_claims"
 """Key of a kept assistant message that holds its claims without a ground, and what became of them: `{ungrounded,
 then}`; not for the wire."""
+UNFINISHED = "_unfinished"
+"""Key of a kept assistant message of which the model was still at it when its `content` was said; not for the wire."""
 Then = Literal["withdrawn", "left_out", "said"]
 """What becomes of words with claims that have no ground: the model is told and asked once more; the sentences with
 them are left out; or, where a workflow only wants a report, they are said."""
@@ -87,7 +89,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class End:
-    """The last step is an answer without tool calls: the turn is complete."""
+    """The last step is a whole answer without tool calls: the turn is complete."""
 
 
 @dataclass(frozen=True)
@@ -157,19 +159,25 @@ def next_move(
         if prefetched and limits.max_tool_rounds > 0 and seconds_left >= CLOSING_SECONDS:
             return TakePrefetched(tuple(prefetched))
         return _ask(0, limits.max_tool_rounds > 0, seconds_left, fruitless)
-    withdrawn = is_withdrawn(last)
-    if not withdrawn and not last.assistant.get("tool_calls"):
+    unfinished = is_unfinished(last)
+    goes_on = unfinished or is_withdrawn(last)
+    if not goes_on and not last.assistant.get("tool_calls"):
         return End()
-    if not withdrawn and last.tool_results is None:
+    if not goes_on and last.tool_results is None:
         return _pause(last, limits, now) or RunTools(last.step)
     rounds = sum(1 for step in steps if step.tool_results is not None and not is_prefetched(step))
     may_call = rounds < limits.max_tool_rounds and sum(map(_is_bad, steps)) < MAX_BAD_ROUNDS
-    return _ask(last.step + 1, may_call, seconds_left, fruitless)
+    return _ask(last.step if unfinished else last.step + 1, may_call, seconds_left, fruitless)
 
 
 def is_prefetched(step: Step) -> bool:
     """Whether the turn began with this step, and no model made it."""
     return any(call["id"].startswith(PREFETCHED) for call in step.assistant.get("tool_calls") or ())
+
+
+def is_unfinished(step: Step) -> bool:
+    """Whether the words of this step were said, and the model was not finished: it has to go on with them."""
+    return UNFINISHED in step.assistant
 
 
 def is_withdrawn(step: Step) -> bool:

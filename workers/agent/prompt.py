@@ -19,7 +19,7 @@ from shopify.errors import permissions
 from storage.conversations import PastTurn
 from storage.turns import RECONNECT_ASKED, Move, StepRow, TurnInput
 from workers.agent import prompt_size
-from workers.agent.decide import CLAIMS, is_withdrawn
+from workers.agent.decide import CLAIMS, UNFINISHED, is_unfinished, is_withdrawn
 from workers.agent.outgoing_text import legible
 from workers.agent.prompt_size import FORMS, PAST_FORMS, Message
 from workers.model.habits import EXTRAS
@@ -48,6 +48,12 @@ CORRECTION = (
     "have them, and of the period that they are of. Compute with calculate_metrics, fetch what is missing with "
     "shopify_data, and leave out what you cannot support. Do not mention this message."
 )
+GO_ON = {
+    "role": "user",
+    "content": f"{EVENT_MARK} connection_lost: your last message broke off; the merchant has read what stands above. "
+    "Go on right behind it, as one message, in the same language: no new greeting, nothing a second time. If "
+    "nothing is missing, answer with a full stop. Do not mention this message.",
+}
 ROOM_FOR_THE_NOTE = 100
 """Bytes of the line that says what was left out."""
 SHORTEST_WORDS = 1000
@@ -96,13 +102,15 @@ def messages(
     """
     system = prompt + GUARD + _context_block(context, now)
     left = most_bytes - prompt_size.size([{"role": "system", "content": system}]) - ROOM_FOR_THE_NOTE
+    goes_on = bool(steps) and is_unfinished(steps[-1])
+    left -= prompt_size.size([GO_ON]) if goes_on else 0
     view = _View.of(history, steps, now)
     forms = [partial(_turn, view, current, steps, absorbed, earlier, last) for earlier, last in FORMS]
     form, turn = prompt_size.first_that_fits(forms, left)
     left -= prompt_size.size(turn)
     turns = [[partial(_past, view, turn, most) for most in PAST_FORMS] for turn in history]
     left_out, past = prompt_size.newest(turns, left, most_messages=max_history)
-    talk = [*past, *turn]
+    talk = [*past, *turn, *([GO_ON] if goes_on else [])]
     if talk and talk[0]["role"] != "user":  # some providers insist that the user speaks first
         talk.insert(0, OPENING)
     return [{"role": "system", "content": system + _note(left_out, form > 0)}, *talk]
@@ -215,7 +223,7 @@ def _unmarked(text: str) -> str:
 
 
 def _step(view: _View, step: StepRow, most: int) -> list[Message]:
-    kept = {key: value for key, value in step.assistant.items() if key not in (ERRORS, CLAIMS)}
+    kept = {key: value for key, value in step.assistant.items() if key not in (ERRORS, CLAIMS, UNFINISHED)}
     longest = max(most, SHORTEST_WORDS)
     if len(kept.get("content") or "") > longest:
         kept["content"] = kept["content"][:longest] + "…"

@@ -1,6 +1,7 @@
 """Runs one agent turn: claims it, then makes the moves `workers.agent.decide` chooses, committing each one."""
 
 import contextlib
+import functools
 import json
 import threading
 import time
@@ -21,6 +22,7 @@ from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
     CLAIMS,
     PREFETCHED,
+    UNFINISHED,
     AskModel,
     End,
     Finished,
@@ -40,18 +42,19 @@ from workers.agent.decide import (
     is_withdrawn,
     next_move,
 )
+from workers.agent.grounds import Grounds
 from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
-from workers.agent.prompt_size import Message
 from workers.agent.state import TurnState
 from workers.agent.time_limits import MODEL_CALL_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
-from workers.agent.transactions import Ended, NewStep, NextCall, Spent, TurnTransactions
+from workers.agent.transactions import Ended, Message, NewStep, NextCall, Spent, TurnTransactions
+from workers.agent.utterance import Utterance
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint
 from workers.model import demo_words
-from workers.model.client import Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
+from workers.model.client import Hear, Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.errors import Cause, GivenUp
 from workers.model.litellm_call import known_price
 from workers.model.response import Answer, ToolCall, assistant_message
@@ -64,8 +67,13 @@ MAX_ABSORPTIONS = 3
 
 SORRY_TIME = "Sorry, that took me too long. Please ask again."
 NO_MODEL = "I'm sorry, I could not find an answer to this. Please ask me again."
+STOPPED_SHORT = "I have to stop here for now. Please ask me again for the rest."
 SORRY_FILTER = "Sorry, I can't help with that. Is there something else about your store?"
 SORRY_LENGTH = "Sorry, that is more than I can read at once. Please ask with fewer words."
+
+
+class _Outdated(Exception):
+    """The merchant has written again before the first sentence of an answer was said."""
 
 
 class TurnRunner:
@@ -141,6 +149,8 @@ class TurnRunner:
                 words = ModelUnavailable.merchant
                 self._reply_publisher.publish(self._transactions.wait_for_model(state, words, seconds))
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
+            case GiveUp(code=code) if (unfinished := state.unfinished()) is not None:
+                self._break_off(state, unfinished, code, STOPPED_SHORT)
             case GiveUp(code=code) if state.draft() is not None:
                 self._end_with(state, len(state.steps), "", code)
             case GiveUp(code=ModelUnavailable.code as code) if words := _plainly(state):
@@ -155,7 +165,7 @@ class TurnRunner:
     def _work(self, state: TurnState) -> Outcome:
         said = state.claim.input
         if said.sender == "cj":  # the workflow's own words, and nobody is asked
-            return self._end(state, _text(state.claim, 0, said.text))
+            return self._end(state, Message(_message_id(state.claim, 0), said.text))
         while True:
             if self._draining.is_set():
                 return RetryLater(0.0)
@@ -177,8 +187,8 @@ class TurnRunner:
                 case NoAnswer():
                     return GiveUp(ModelUnavailable.code, NO_MODEL)
 
-    def _end(self, state: TurnState, said: Sequence[dict[str, Any]] = ()) -> Outcome:
-        self._close(state, self._transactions.finish(state, said=said))
+    def _end(self, state: TurnState, message: Message | None = None) -> Outcome:
+        self._close(state, self._transactions.finish(state, message=message))
         return Finished()
 
     def _ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | None:
@@ -191,15 +201,29 @@ class TurnRunner:
         state.begun, limits = False, call.limits
         messages = state.messages(limits.prompt_bytes(state.prompt_limit))
         offered = tools.definitions(state.workflow.tools) if with_tools else []
+        utterance, room = _utterance(state.unfinished()), self._room(state, limits)
+        hear = self._hearing(state, step, utterance, room) if state.workflow.stream == "sentences" else None
         try:
-            answer = self._call_model(state, messages, offered, limits.answer_tokens(state.prompt_limit))
+            answer = self._call_model(state, messages, offered, limits.answer_tokens(state.prompt_limit), hear)
+        except _Outdated:
+            self._transactions.spend(state, self._spent_in_vain(state, utterance, messages))
+            return None
         except ModelUnavailable as error:
-            return _after_failure(state, error)
+            if utterance.said == utterance.begun:
+                return _after_failure(state, error)
+            log.warning("the model broke off; it is asked to go on")
+            self._transactions.spend(state, self._spent_in_vain(state, utterance, messages))
+            return None
         except ModelRefused as error:
+            if state.unfinished() is not None:
+                return GiveUp(error.code, error.merchant)
             return self._with_less(state, error, messages, limits)
         except ModelSilent:
+            if (unfinished := state.unfinished()) is not None:
+                return self._break_off(state, unfinished, ModelSilent.code)
             return self._without_words(state, step)
-        return self._keep(state, step, answer, bool(offered), _spent(answer, messages), self._room(state, limits))
+        spent = _spent(answer, messages)
+        return self._keep(state, step, answer, bool(offered), spent, self._room(state, limits), utterance)
 
     def _next_call(self, state: TurnState) -> NextCall | None:
         """The call of a model that comes next, if one does."""
@@ -214,13 +238,85 @@ class TurnRunner:
 
     @staticmethod
     def _room(state: TurnState, limits: CostLimits) -> Room | None:
-        """What of later messages the turn may take in before it asks, if it may at all."""
-        if state.fruitless >= MAX_ABSORPTIONS:
+        """What of later messages the turn may take in before it asks, if it may at all: not in mid-message."""
+        if state.fruitless >= MAX_ABSORPTIONS or state.unfinished() is not None:
             return None
         return limits.room([item.input.text for item in state.absorbed])
 
+    def _hearing(self, state: TurnState, step: int, utterance: Utterance, room: Room | None) -> Hear:
+        """Says each sentence of the answer as it comes."""
+        before = Speech.of(state.steps)
+        grounds = functools.cache(state.grounds)
+
+        def hear(words: str) -> bool:
+            fresh = "" if utterance.is_held else utterance.new(words)
+            if fresh and (new := self._fit_to_say(state, utterance, fresh, grounds())):
+                self._say(state, step, utterance, new, room, before)
+            return utterance.said != utterance.begun
+
+        return hear
+
+    def _fit_to_say(self, state: TurnState, utterance: Utterance, fresh: str, grounds: Grounds) -> str:
+        """What is left of the sentences once they are checked. Nothing has been said yet: then an answer with claims
+        without a ground is held, and corrected as a whole, if it may be."""
+        verdicts = utterance.judge(fresh, lambda text: grounding.check(text, grounds))
+        bad = grounding.ungrounded(verdicts)
+        then: Then = "said"
+        if bad:
+            then = about_ungrounded(state.steps, state.workflow.truth, seconds_left=state.seconds_left())
+            if then == "withdrawn" and not utterance.said:
+                utterance.is_held = True
+                return ""
+            then = "left_out" if then == "withdrawn" else then
+            metrics.claims(then, len(bad))
+            log.warning("the model said what nothing supports", claims=len(bad), then=then)
+        metrics.claims("grounded", sum(verdict.grounded for verdict in verdicts))
+        return utterance.take(verdicts, with_ungrounded=then == "said")
+
+    def _say(
+        self, state: TurnState, step: int, utterance: Utterance, new: str, room: Room | None, before: "Speech"
+    ) -> None:
+        """Commit and publish what comes next of a message that is not finished. Raises _Outdated if nothing of it was
+        said yet, and the merchant has written again."""
+        words = utterance.joined(new)
+        draft = NewStep(step, {"role": "assistant", "content": words, UNFINISHED: True, **_claims(state, utterance)})
+        message = Message(_message_id(state.claim, step), words, utterance.said, ends=False)
+        fence = None if utterance.said else room
+        outgoing = self._transactions.add_step(state, draft, message, unless_newer=fence)
+        if outgoing is None:
+            raise _Outdated
+        self._reply_publisher.publish(outgoing)
+        if not utterance.said:
+            _note_words(state, before, said=True)
+        utterance.said = words
+
+    def _break_off(self, state: TurnState, unfinished: StepRow, code: str, words: str = "") -> Outcome:
+        """End the turn with what was said of its last message, and `words` of ours; `code` is for operators."""
+        utterance = _utterance(unfinished)
+        said = utterance.joined(words).rstrip()
+        kept = {**unfinished.assistant, "content": said}
+        del kept[UNFINISHED]
+        message = Message(_message_id(state.claim, unfinished.step), said, utterance.said)
+        log.warning("a message ends before its end", error_code=code)
+        ended = self._transactions.finish(state, answer=NewStep(unfinished.step, kept), message=message, ended_as=code)
+        self._close(state, ended, code)
+        return Finished()
+
+    def _spent_in_vain(self, state: TurnState, utterance: Utterance, asked: list[prompt_size.Message]) -> Spent:
+        """What an answer cost that broke off, or was broken off: nobody tells, so it is estimated."""
+        settings = state.workflow.model
+        written = prompt_size.size(utterance.said.removeprefix(utterance.begun)) // prompt_size.BYTES_PER_TOKEN
+        return Spent(
+            settings.name or self._model.names[0], prompt_size.size(asked) // prompt_size.BYTES_PER_TOKEN, written
+        )
+
     def _call_model(
-        self, state: TurnState, messages: list[Message], offered: list[dict[str, Any]], max_output_tokens: int
+        self,
+        state: TurnState,
+        messages: list[prompt_size.Message],
+        offered: list[dict[str, Any]],
+        max_output_tokens: int,
+        hear: Hear | None,
     ) -> Answer:
         settings = state.workflow.model
         names = [settings.name, *settings.fallbacks] if settings.name else None
@@ -234,6 +330,7 @@ class TurnRunner:
                 temperature=settings.temperature,
                 max_output_tokens=max_output_tokens,
                 names=names,
+                hear=hear,
             )
         except ModelError as error:
             seconds, name = time.monotonic() - started, (names or self._model.names)[0]
@@ -248,50 +345,68 @@ class TurnRunner:
         return answer
 
     def _keep(
-        self, state: TurnState, step: int, answer: Answer, may_call: bool, spent: Spent, room: Room | None
+        self,
+        state: TurnState,
+        step: int,
+        answer: Answer,
+        may_call: bool,
+        spent: Spent,
+        room: Room | None,
+        utterance: Utterance,
     ) -> Outcome | None:
         """Commit the answer. Without tool calls it is the last one, and the turn ends in the same commit.
 
         Calls that were not offered are dropped: a model that makes them would never come to an end. What is said is
         fenced: if the merchant wrote again while the model thought, the answer is dropped as stale and the model is
-        asked again with both messages.
+        asked again with both messages; unless a sentence of it was said.
         """
         dollars = known_price(spent.model, spent.input_tokens, spent.output_tokens)
         metrics.model_tokens(spent.model, state.workflow.name, spent.input_tokens, spent.output_tokens, dollars)
         if answer.tool_calls and not may_call:
             log.warning("calls of tools that were not offered are dropped", model=answer.model)
             answer = replace(answer, tool_calls=())
-            if answer.text is None:
+            if answer.text is None and not utterance.said:
                 self._transactions.spend(state, spent)
                 return self._without_words(state, step)
         claims: dict[str, Any] = {}
-        if answer.text:
+        if utterance.said or utterance.ungrounded:
+            answer = replace(answer, text=self._rest(state, utterance, answer.text or "") or None)
+            claims = _claims(state, utterance)
+        elif answer.text:
             then, words, ungrounded = self._checked(state, answer.text)
             claims = {CLAIMS: {"ungrounded": ungrounded, "then": then}} if ungrounded else {}
             if then == "withdrawn":
                 draft = {"role": "assistant", "content": answer.text, **claims}
-                self._transactions.add_step(state, NewStep(step, draft, spent), [], unless_newer=None)
+                self._transactions.add_step(state, NewStep(step, draft, spent), None, unless_newer=None)
                 return None
             answer = replace(answer, text=words or (None if answer.tool_calls else self._instead(state, answer.text)))
-        said = _text(state.claim, step, answer.text)
+        said = Message(_message_id(state.claim, step), answer.text, utterance.said) if answer.text else None
         new = NewStep(step, {**_assistant(answer), **claims}, spent)
-        fence = room if said else None
-        before = Speech.of(state.steps)
+        fence = room if said is not None and not utterance.said else None
+        before, is_first = Speech.of(state.steps), said is not None and not utterance.said
         if not answer.tool_calls:
-            ended = self._transactions.finish(state, answer=new, said=said, unless_newer=fence)
+            ended = self._transactions.finish(state, answer=new, message=said, unless_newer=fence)
             if ended is not None:
                 self._close(state, ended)
-                _note_words(state, before, bool(said))
+                _note_words(state, before, is_first)
                 return Finished()
         else:
-            replies = [NewReply(f"{step}:text", said)] if said else []
-            if not said or not _pauses(state):  # the calls start with this commit
-                replies.append(_announced(state.claim, step, new.assistant))
-            outgoing = self._transactions.add_step(state, new, replies, unless_newer=fence)
+            at_once = said is None or not _pauses(state)  # the calls start with this commit
+            replies = [_announced(state.claim, step, new.assistant)] if at_once else []
+            outgoing = self._transactions.add_step(state, new, said, replies, unless_newer=fence)
             if outgoing is not None:
                 self._reply_publisher.publish(outgoing)
-                _note_words(state, before, bool(said))
+                _note_words(state, before, is_first)
         return None
+
+    def _rest(self, state: TurnState, utterance: Utterance, text: str) -> str:
+        """All words of a message whose first sentences were said, now that the answer has ended."""
+        rest = self._fit_to_say(state, utterance, utterance.new(text, whole=True), state.grounds())
+        if utterance.ungrounded and state.workflow.truth == "strict" and not utterance.is_grounded:
+            begun = grounding.check(utterance.begun, state.grounds())
+            if not any(verdict.grounded for verdict in begun):  # nothing told of the store
+                rest = f"{rest.rstrip()} {self._instead(state, text)}"
+        return utterance.joined(rest).strip()
 
     def _checked(self, state: TurnState, text: str) -> tuple[Then, str, list[str]]:
         """What becomes of words of the model, what is left of them, and their claims without a ground."""
@@ -319,7 +434,7 @@ class TurnRunner:
         return self._end_with(state, step, words or ModelSilent.merchant, ModelSilent.code)
 
     def _with_less(
-        self, state: TurnState, error: ModelRefused, asked: list[Message], limits: CostLimits
+        self, state: TurnState, error: ModelRefused, asked: list[prompt_size.Message], limits: CostLimits
     ) -> Outcome | None:
         """Ask again with a third of what was too long; or, refused for another reason, without what was said before:
         that may be the reason, and would be in every later turn. None if there is something to leave out.
@@ -344,8 +459,8 @@ class TurnRunner:
         if (draft := state.draft()) is not None:
             words = grounding.without(grounding.check(draft, state.grounds()), self._instead(state, draft))
         answer, before = NewStep(step, {"role": "assistant", "content": words}), Speech.of(state.steps)
-        said = _text(state.claim, step, words)
-        self._close(state, self._transactions.finish(state, answer=answer, said=said, ended_as=code), code)
+        said = Message(_message_id(state.claim, step), words)
+        self._close(state, self._transactions.finish(state, answer=answer, message=said, ended_as=code), code)
         _note_words(state, before, bool(said))
         return Finished()
 
@@ -461,8 +576,9 @@ def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
         silent=state.silent_seconds(),
         waited=state.waited_seconds(),
     )
-    if isinstance(outcome, WaitForModel) and (state.draft() is not None or _is_answered_plainly(state)):
-        return GiveUp(error.code, NO_MODEL)  # only a correction is missing, or a model's words: the rest is said
+    is_said = state.draft() is not None or state.unfinished() is not None or _is_answered_plainly(state)
+    if isinstance(outcome, WaitForModel) and is_said:  # only a correction, an end, or a model's words are missing
+        return GiveUp(error.code, NO_MODEL)
     return GiveUp(error.code, NO_MODEL) if outcome is None else outcome
 
 
@@ -472,7 +588,7 @@ def _assistant(answer: Answer) -> dict[str, Any]:
     return {**assistant_message(answer), **({ERRORS: errors} if errors else {})}
 
 
-def _spent(answer: Answer, asked: list[Message]) -> Spent:
+def _spent(answer: Answer, asked: list[prompt_size.Message]) -> Spent:
     """What the provider counted; what it does not say is estimated, lest it be free."""
     read = answer.input_tokens or prompt_size.size(asked) // prompt_size.BYTES_PER_TOKEN
     written = answer.output_tokens or prompt_size.size(_assistant(answer)) // prompt_size.BYTES_PER_TOKEN
@@ -512,8 +628,20 @@ def _pauses(state: TurnState) -> bool:
     return state.workflow.limits.pause_between_messages_seconds > 0
 
 
-def _text(claim: Claim, step: int, words: str | None) -> Events:
-    return agui.text(_message_id(claim, step), words) if words else []
+def _utterance(unfinished: StepRow | None) -> Utterance:
+    """The message that the model is about to begin, or to go on with."""
+    if unfinished is None:
+        return Utterance()
+    claims = unfinished.assistant.get(CLAIMS, {"ungrounded": []})
+    return Utterance(str(unfinished.assistant["content"]), list(claims["ungrounded"]))
+
+
+def _claims(state: TurnState, utterance: Utterance) -> dict[str, Any]:
+    """What is kept of the claims without a ground in a message of which sentences were said."""
+    if not utterance.ungrounded:
+        return {}
+    then: Then = "said" if state.workflow.truth == "report" else "left_out"
+    return {CLAIMS: {"ungrounded": utterance.ungrounded, "then": then}}
 
 
 def _message_id(claim: Claim, step: int) -> str:

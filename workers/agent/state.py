@@ -13,7 +13,7 @@ from storage.conversations import PastTurn
 from storage.turns import Claim, Held, Promised, StepRow
 from workers.agent import shopify_data
 from workers.agent.cost_limits import UsedUp
-from workers.agent.decide import is_prefetched, is_withdrawn
+from workers.agent.decide import is_prefetched, is_unfinished, is_withdrawn
 from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
 from workers.agent.prompt_size import Message
@@ -57,7 +57,11 @@ class TurnState:
     @property
     def fruitless(self) -> int:
         """How many calls of a model brought no step."""
-        return self.model_calls - self.begun - sum(not is_prefetched(step) for step in self.steps)
+        return (
+            self.model_calls
+            - self.begun
+            - sum(not is_prefetched(step) and not is_unfinished(step) for step in self.steps)
+        )
 
     def note(self, held: Held) -> None:
         """What is known once a transaction that held the turn is committed."""
@@ -117,14 +121,14 @@ class TurnState:
         return list(dict.fromkeys(types))
 
     def untold(self) -> dict[str, Any]:
-        """The results that CJ has not spoken about, by data type: those that came with or after its last words."""
+        """The results that CJ has not spoken about, by data type: those that came with or after its last message."""
         found: dict[str, Any] = {}
         for step in reversed(self.steps):
             for content in (result["content"] for result in step.tool_results or ()):
                 data_type = content.get("data_type")
                 if data_type in DATA_TYPES and (data_type not in found or not found[data_type]["success"]):
                     found[data_type] = content
-            if step.assistant.get("content") and not is_withdrawn(step):
+            if step.assistant.get("content") and not is_withdrawn(step) and not is_unfinished(step):
                 break
         return found
 
@@ -132,6 +136,10 @@ class TurnState:
         """The words that the model was told to correct, if it has not answered since."""
         last = self.steps[-1] if self.steps else None
         return str(last.assistant["content"]) if last is not None and is_withdrawn(last) else None
+
+    def unfinished(self) -> StepRow | None:
+        """The answer of which the first sentences were said, and the model has to go on with it."""
+        return self.steps[-1] if self.steps and is_unfinished(self.steps[-1]) else None
 
     def grounds(self) -> Grounds:
         """All that what CJ says next may rest on: read once for each set of results and messages."""

@@ -18,7 +18,7 @@ from storage.outbox import NewReply, OutgoingReply
 from storage.turns import RECONNECT_ASKED, Claim, Held, Move, NotDue, Room, StepRow
 from workers import logs
 from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
-from workers.agent.outgoing_text import CHARACTERS, OwnSites, outgoing
+from workers.agent.outgoing_text import CHARACTERS, NOBODYS, OwnSites, outgoing, plain
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
 from workers.agent.time_limits import FIRST_LOOK_SECONDS, TRANSACTION_SECONDS
@@ -60,6 +60,16 @@ class NewStep:
     step: int
     assistant: dict[str, Any]
     spent: Spent | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """The words of one message by now, as the model wrote them, and as many of them as were `said` before."""
+
+    id: str
+    words: str
+    said: str = ""
+    ends: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,11 +151,18 @@ class TurnTransactions:
         self._transact("spend", lambda session: self._spend(session, state.claim, spent))
 
     def add_step(
-        self, state: TurnState, answer: NewStep, replies: Sequence[NewReply], *, unless_newer: Room | None
+        self,
+        state: TurnState,
+        answer: NewStep,
+        message: Message | None,
+        replies: Sequence[NewReply] = (),
+        *,
+        unless_newer: Room | None,
     ) -> Replies | None:
-        """Commit an answer of the model with what it says at once, and count what it cost.
+        """Commit an answer of the model with what it says, then `replies`, and count what it cost.
 
-        None, and the answer is not kept, if the merchant has written again and there is room for it: the reply fence.
+        The answer may not be finished: then its `message` has no end yet. None, and the answer is not kept, if the
+        merchant has written again and there is room for it: the reply fence.
         """
 
         def work(session: Session, held: Held) -> Replies | None:
@@ -153,8 +170,12 @@ class TurnTransactions:
                 return None
             step = self._add(session, state.claim, answer)
             state.steps = [*state.steps[: answer.step], step]
-            return self._append(session, state, held, replies)
+            key = f"{answer.step}:text{f':{len(message.said)}' if message is not None and message.said else ''}"
+            said = [NewReply(key, events)] if (events := self._said(session, state, message)) else []
+            return self._append(session, state, held, [*said, *replies])
 
+        if message is not None and not message.ends:
+            return self._write("sentence", state, work)
         return self._write("step", state, work)
 
     def add_replies(self, state: TurnState, replies: Sequence[NewReply]) -> Replies:
@@ -200,7 +221,7 @@ class TurnTransactions:
         state: TurnState,
         *,
         answer: NewStep | None = None,
-        said: Sequence[dict[str, Any]] = (),
+        message: Message | None = None,
         error: tuple[str, str] | None = None,
         ended_as: str | None = None,
         unless_newer: Room | None = None,
@@ -216,6 +237,7 @@ class TurnTransactions:
                 if self._is_outdated(session, state, held, answer.spent, unless_newer):
                     return None
                 self._add(session, state.claim, answer)
+            said = self._said(session, state, message)
             end = NewReply(agui.END_KEY, [*said, *self._conclude(session, state, error)])
             committed = self._append(session, state, held, [end])
             if state.absorbed:
@@ -291,8 +313,8 @@ class TurnTransactions:
             replies = [NewReply("started", started)]  # may be known: the message had to wait, or of first words
             if begun := notices.begun(claim.input, claim.run_id):
                 replies.append(NewReply("moved", begun))
-            plain = [self._plain(session, claim, reply, None) for reply in replies]
-            committed = outbox.append_held(session, claim, held, plain, maybe_known=claim.last_sequence > 0)
+            cleaned = [self._plain(session, claim, reply, None) for reply in replies]
+            committed = outbox.append_held(session, claim, held, cleaned, maybe_known=claim.last_sequence > 0)
         history = conversations.history(
             session,
             claim.conversation_id,
@@ -357,10 +379,30 @@ class TurnTransactions:
     def _plain(self, session: Session, claim: Claim, reply: NewReply, state: TurnState | None) -> NewReply:
         cleaned = outgoing(reply.data, limit=self._reply_characters)
         if cleaned != reply.data and state is not None:  # only then it matters which addresses are the shop's own
-            found = connections.integration_of(session, claim.merchant_id)
-            own = OwnSites(found.shop_domain, state.websites()) if found is not None else OwnSites()
+            own = self._own_sites(session, claim, state)
             cleaned = outgoing(reply.data, own, limit=self._reply_characters)
         return NewReply(reply.key, cleaned)
+
+    @staticmethod
+    def _own_sites(session: Session, claim: Claim, state: TurnState) -> OwnSites:
+        found = connections.integration_of(session, claim.merchant_id)
+        return OwnSites(found.shop_domain, state.websites()) if found is not None else OwnSites()
+
+    def _said(self, session: Session, state: TurnState, message: Message | None) -> Events:
+        """The events of a message; of one of which a part was said before, of the rest, as plain text of the whole."""
+        if message is None or (message.ends and not message.words.strip()):
+            return []
+        if message.ends and not message.said:
+            return agui.text(message.id, message.words)
+        own, limit = NOBODYS, self._reply_characters
+        now = plain(message.words, limit=limit).rstrip()
+        if now != message.words.rstrip():
+            own = self._own_sites(session, state.claim, state)
+            now = plain(message.words, own, limit=limit).rstrip()
+        before = plain(message.said, own, limit=limit).rstrip() if message.said else ""
+        if not now.startswith(before):  # the same text became another one: its new part stands alone
+            before, now = "", plain(message.words[len(message.said) :], own, limit=limit).rstrip()
+        return agui.text(message.id, now[len(before) :], begins=not message.said, ends=message.ends)
 
     def _conclude(self, session: Session, state: TurnState, error: tuple[str, str] | None) -> Events:
         """Apply the turn's effects to the conversation; returns the events that report them, and the run's end."""

@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "Is this environment ready to run?"),
     "chat": ("chat", "Talk with CJ in the terminal."),
     "publish": ("publish", "Put an event on the broker."),
-    "replies": ("chat", "Take replies off the broker."),
+    "replies": ("chat", "Watch CJ's replies."),
     "gateway": ("gateway", "Run a door: CJ over HTTP."),
     "chat-token": ("gateway", "Print a token with which a merchant chats at the door."),
     "store-token": ("tokens", "Store a shop's access token, sealed."),

@@ -1,4 +1,4 @@
-"""`cj chat` and `cj replies`: gateways in the terminal, built on the public contract alone."""
+"""`cj chat` and `cj replies`: what CJ says, in the terminal, beside any gateway."""
 
 import json
 import sys
@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,9 +14,17 @@ import click
 from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, settings_for
 
 if TYPE_CHECKING:
-    from events.replies import Reply
+    from events.reply import Reply
+    from workers.settings import Settings
 
 PROMPT = "you> "
+SOURCE = "/chat"
+ACK_TYPE = "application/json"
+#: Seconds between two looks for new replies, and how many are read at once.
+LOOK_SECONDS = 0.1
+AT_ONCE = 1000
+#: A reply is committed a moment after the time it carries.
+OVERLAP = timedelta(seconds=30)
 #: Seconds of silence after which the user is told where to look.
 PATIENCE = 15.0
 #: Seconds a scripted chat waits for its last turn to end.
@@ -37,51 +46,64 @@ LIMIT = 120.0
 def chat(merchant_id: str, conversation_id: str | None, workflow: str | None) -> None:
     """Talk with CJ as MERCHANT, until Ctrl-D.
 
-    Publishes message_received and shows the replies. The merchant must exist (`cj store-token` creates one).
+    Publishes message_received, and shows the replies as CJ commits them; it takes none from the gateway. The merchant
+    must exist (`cj store-token` creates one).
     """
     if workflow is not None and conversation_id is not None:
         raise WrongUse("--workflow starts a new conversation, --conversation continues one: give one of them")
-    settings = settings_for("BROKER_URL")
-    conversation_id = conversation_id or f"chat-{uuid.uuid4().hex[:8]}"
+    settings = settings_for("BROKER_URL", "DATABASE_URL")
+    is_new, conversation_id = conversation_id is None, conversation_id or f"chat-{uuid.uuid4().hex[:8]}"
     click.echo(f"conversation {conversation_id}; press Ctrl-D to end", err=True)
     terminal = sys.stdin.isatty()
-    gateway = Gateway(settings.broker_url, merchant_id, conversation_id, PROMPT if terminal else "")
-    gateway.start()
+    talk = Talk(settings, merchant_id, conversation_id, PROMPT if terminal else "", new=is_new)
+    talk.start()
     try:
         if workflow is not None:
-            gateway.begin(workflow)
+            talk.begin(workflow)
         for text in _typed(terminal):
-            gateway.say(text)
-        if not terminal and not gateway.wait(LIMIT):
+            talk.say(text)
+        if not terminal and not talk.wait(LIMIT):
             raise CommandFailed(f"no answer within {LIMIT:g} s; `cj events rejected` lists refused events")
     except KeyboardInterrupt:
         click.echo(err=True)
     finally:
-        gateway.stop()
+        talk.stop()
 
 
-class Gateway:
-    """Publishes what the merchant says in one conversation and prints what comes back."""
+class Talk:
+    """Publishes what the merchant says in one conversation, and prints what CJ says there.
 
-    def __init__(self, broker_url: str, merchant_id: str, conversation_id: str, prompt: str) -> None:
+    It reads that in Postgres, as CJ commits it: the queue `replies` belongs to the gateway, and whoever consumes it
+    takes other merchants' replies.
+    """
+
+    def __init__(self, settings: "Settings", merchant_id: str, conversation_id: str, prompt: str, *, new: bool) -> None:
         from events import Publisher
+        from storage.database import Database
 
-        self._broker_url, self._prompt = broker_url, prompt
+        self._broker_url, self._prompt = settings.broker_url, prompt
         self._merchant_id, self._conversation_id = merchant_id, conversation_id
-        self._publisher = Publisher(broker_url)
+        self._publisher = Publisher(settings.broker_url)
+        self._database = Database(settings.database_url, pool_size=1, application_name="cj-cli")
+        self._is_new = new
+        self._place = (0, 0)
         self._stop = threading.Event()
         self._changed = threading.Condition()
         self._open: set[str] = set()  # ids of messages not answered yet
         self._heard_at = time.monotonic()
-        self._consumer = threading.Thread(target=self._consume, name="replies", daemon=True)
+        self._reader = threading.Thread(target=self._read, name="replies", daemon=True)
 
     def start(self) -> None:
-        self._consumer.start()
+        from storage import outbox
+
+        with self._database.reading() as session:
+            self._place = outbox.last_place(session, self._conversation_id)
+        self._reader.start()
 
     def begin(self, workflow: str) -> None:
         """Start the conversation in this workflow; what CJ begins with, if anything, comes as any reply."""
         data = {"merchant_id": self._merchant_id, "conversation_id": self._conversation_id, "workflow": workflow}
-        self._publisher.publish("conversation_started", data, source="/chat")
+        self._publisher.publish("conversation_started", data, source=SOURCE)
 
     def say(self, text: str) -> None:
         data = {"merchant_id": self._merchant_id, "conversation_id": self._conversation_id, "text": text}
@@ -89,7 +111,7 @@ class Gateway:
         with self._changed:
             self._open.add(event_id)
             self._heard_at = time.monotonic()
-        self._publisher.publish("message_received", data, source="/chat", id=event_id)
+        self._publisher.publish("message_received", data, source=SOURCE, id=event_id)
 
     def wait(self, seconds: float) -> bool:
         """Wait until every message has been answered; False if time ran out first."""
@@ -98,33 +120,60 @@ class Gateway:
 
     def stop(self) -> None:
         self._stop.set()
-        self._consumer.join(5.0)
+        self._reader.join(5.0)
         self._publisher.close()
+        self._database.dispose()
 
-    def _consume(self) -> None:
-        from events.replies import RepliesConsumer
+    def _read(self) -> None:
+        from events.reply import decode_reply
+        from storage import outbox
+        from storage.errors import StorageError
 
-        RepliesConsumer(self._broker_url).run(self._show, stop=self._stop, until=self._remind)
+        while not self._stop.wait(LOOK_SECONDS):
+            try:
+                with self._database.reading() as session:
+                    found = outbox.after(session, self._conversation_id, self._place, limit=AT_ONCE)
+                    found += outbox.apart(session, SOURCE, sorted(self._open))
+            except StorageError as error:
+                self._print(f"({error}; trying again)")
+                continue
+            for outgoing in found:
+                reply = decode_reply(outgoing.body)
+                self._place = max(self._place, reply.place)
+                self._show(reply)
+            if found and self._is_new:  # nobody else shows them
+                self._acknowledge([outgoing.id for outgoing in found])
+            self._remind()
+
+    def _acknowledge(self, ids: list[str]) -> None:
+        from kombu import Producer
+
+        from events import queues
+        from events.reply import Ack
+
+        try:
+            with queues.connection(self._broker_url) as broker, queues.open_channel(broker) as channel:
+                queues.declare(queues.ACKS, broker, channel)
+                for id in ids:
+                    queues.put(Producer(channel, auto_declare=False), queues.ACKS, Ack(id=id).encode(), ACK_TYPE)
+        except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways; CJ only sends them again
+            self._print(f"(not acknowledged: {type(error).__name__})")
 
     def _show(self, reply: "Reply") -> None:
-        if (reply.merchantid, reply.subject) != (self._merchant_id, self._conversation_id):
-            self._print(f"(another conversation) {line(reply)}")
-            return
         if reply.text is not None:
             failed = [_note(event) for event in reply.data if event["type"] == "RUN_ERROR"]
-            self._print(" ".join([plain(f"CJ: {reply.text}"), *(f"({note})" for note in failed)]))
+            self._print(" ".join([_words(reply), *(f"({note})" for note in failed)]))
         with self._changed:
             self._heard_at = time.monotonic()
             if reply.final and reply.causationid:
                 self._open.discard(reply.causationid)
             self._changed.notify_all()
 
-    def _remind(self) -> bool:
-        """Called regularly by the consumer: prints a hint after a long silence."""
+    def _remind(self) -> None:
+        """Print a hint after a long silence."""
         if self._open and time.monotonic() - self._heard_at > PATIENCE:
             self._heard_at = time.monotonic()
             self._print("(no answer yet; `cj events rejected` lists refused events)")
-        return False
 
     def _print(self, text: str) -> None:
         """Print a line above the prompt, where the merchant may be typing."""
@@ -143,30 +192,38 @@ def _typed(terminal: bool) -> Iterator[str]:
 
 
 @click.command(
-    short_help="Take replies off the broker.",
+    short_help="Watch CJ's replies.",
     epilog=examples("cj replies", "cj replies --json | jq .data", "cj replies --once 1"),
 )
 @click.option("--once", "count", type=click.IntRange(1), metavar="N", help="Stop after N replies.")
 @json_option
 def replies(count: int | None, as_json: bool) -> None:
-    """Print CJ's replies as they arrive and acknowledge them, until Ctrl-C.
+    """Print CJ's replies of all conversations as CJ commits them, until Ctrl-C.
 
-    This acts as a gateway: other gateways on this broker do not see the replies it takes.
+    This only watches: it reads them in Postgres, takes none from the gateway, and acknowledges none.
     """
-    from events.replies import RepliesConsumer
+    from events.reply import decode_reply
+    from storage import outbox
+    from storage.database import Database
 
-    broker_url = settings_for("BROKER_URL").broker_url
-    seen = 0
-
-    def show(reply: "Reply") -> None:
-        nonlocal seen
-        click.echo(json.dumps(json.loads(reply.encode())) if as_json else line(reply))
-        seen += 1
-
+    database = Database(settings_for("DATABASE_URL").database_url, pool_size=1, application_name="cj-cli")
+    seen: set[str] = set()
     try:
-        RepliesConsumer(broker_url).run(show, until=lambda: count is not None and seen >= count)
+        with database.reading() as session:
+            began = outbox.now(session)
+        while count is None or len(seen) < count:
+            with database.reading() as session:
+                since = max(began, outbox.now(session) - OVERLAP)
+                found = [one for one in outbox.recent(session, since, limit=AT_ONCE) if one.id not in seen]
+            told = sorted(map(decode_reply, (one.body for one in found)), key=lambda reply: (reply.time, reply.place))
+            for reply in told[: None if count is None else count - len(seen)]:
+                click.echo(json.dumps(json.loads(reply.encode())) if as_json else line(reply))
+                seen.add(reply.id)
+            time.sleep(0 if found else LOOK_SECONDS)
     except KeyboardInterrupt:
         click.echo(err=True)
+    finally:
+        database.dispose()
 
 
 def line(reply: "Reply") -> str:
@@ -176,8 +233,12 @@ def line(reply: "Reply") -> str:
 
 def said(reply: "Reply") -> str:
     """What a reply says, in one line, or one paragraph for each message."""
-    parts = [] if reply.text is None else [plain(f"CJ: {reply.text}")]
+    parts = [] if reply.text is None else [_words(reply)]
     return " ".join([*parts, *(f"({note})" for note in map(_note, reply.data) if note)])
+
+
+def _words(reply: "Reply") -> str:
+    return plain(f"    {(reply.text or '').strip()}" if reply.continues else f"CJ: {reply.text}")
 
 
 def _note(event: dict[str, Any]) -> str:

@@ -68,7 +68,7 @@ def stopped(session: Session, conversation_id: str, workflow: str, turn: Stopped
     run_id = f"turn_{turn.turn_id}"
     run: Events = [] if turn.has_begun else agui.run_started(conversation_id, run_id, workflow)
     run += [] if turn.has_begun else begun(turn.input, run_id)
-    run += [*outbox.unanswered_calls(session, turn.turn_id), *moved(turn.input.later_moves, f"{run_id}-t")]
+    run += [*outbox.unfinished(session, turn.turn_id), *moved(turn.input.later_moves, f"{run_id}-t")]
     run += agui.run_finished(conversation_id, run_id, turns.usage_of(session, turn.turn_id), cancelled=True)
     ended = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, run)])
     return ended + outbox.end_absorbed(session, turn.turn_id, conversation_id)

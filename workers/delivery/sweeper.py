@@ -146,7 +146,7 @@ class Duties:
 
 
 def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
-    unanswered = outbox.unanswered_calls(session, turn.turn_id)
+    unanswered = outbox.unfinished(session, turn.turn_id)
     end = [*unanswered, *agui.run_error(f"turn_{turn.turn_id}", "turn_lost", LOST)]
     replies = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, end)])
     return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)

@@ -16,7 +16,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from events.publisher import Publisher
-from events.reply import Reply
+from events.reply import Reply, texts
 from shopify.development_store.tokens import token_for
 from storage import conversations, merchants
 from workers.evaluate.grading import is_right, sentences
@@ -96,9 +96,9 @@ class EvaluatedModel(ScriptedModel):
         stages = _stages(question.told.facts)
         offered = {tool["function"]["name"] for tool in body.get("tools") or ()}
         if not is_correction and rounds < len(stages) and all(offered >= call.keys() for call in stages[rounds]):
-            return completion(wire_message(ModelAnswer(call=stages[rounds]), rounds), body.get("model"))
+            return completion(wire_message(ModelAnswer(call=stages[rounds]), rounds), body)
         words = question.told if question.insists or not is_correction else question.truth
-        return completion(wire_message(ModelAnswer(say=words.text), rounds), body.get("model"))
+        return completion(wire_message(ModelAnswer(say=words.text), rounds), body)
 
     def _asked(self, messages: Sequence[Message]) -> tuple[Question, Sequence[Message]]:
         """The question that is to be answered, and the messages after it."""
@@ -253,7 +253,7 @@ class Dialogue:
         return True
 
     def _answer(self, question: Question, replies: Sequence[Reply], seconds: float) -> ShownAnswer:
-        said = " ".join(reply.text for reply in replies if reply.text is not None and not _is_meanwhile(reply))
+        said = " ".join(texts(reply for reply in replies if not _is_meanwhile(reply)))
         if not any(reply.final for reply in replies):
             return ShownAnswer(question, said, seconds, "none")
         then = [row[0] for row in self._stack.rows(_CLAIMS, conversation=replies[0].subject)]

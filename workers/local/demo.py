@@ -198,7 +198,7 @@ class Demo:
         self._replies.append(reply)
         after = f"{time.monotonic() - self._published_at:7.2f} s  "
         if reply.text is not None:
-            self._say(after + _wrapped(reply.text, len(after)))
+            self._say(after + _wrapped(reply.text.strip(), len(after)))
         for event in reply.data:
             if event.get("name") == "workflow_transition":
                 self._say(f"{after}(the conversation moves on to {event['value'].get('to')})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -29,6 +30,7 @@ from workers.model.response import Answer, ToolCall, assistant_message, read_ans
 __all__ = [
     "DEMO",
     "Answer",
+    "Hear",
     "Model",
     "ModelError",
     "ModelRefused",
@@ -37,6 +39,9 @@ __all__ = [
     "ToolCall",
     "assistant_message",
 ]
+
+Hear = Callable[[str], bool]
+"""Called with all words of an answer so far; returns whether any of them were passed on."""
 
 #: Longest single attempt while another model is left, and when none is (seconds).
 TRY_SECONDS = 20.0
@@ -79,15 +84,20 @@ class Model:
         temperature: float | None = None,
         max_output_tokens: int | None = None,
         names: Sequence[str] | None = None,
+        hear: Hear | None = None,
     ) -> Answer:
         """The answer of the first model that gives one, within `timeout` seconds for all attempts together.
 
-        `names` replaces the configured models for this call. What one model refuses or leaves unanswered is taken to
-        the next. Raises ModelRefused for a request that would fail again, ModelSilent if all answers were empty,
+        `names` replaces the configured models for this call. `hear` is called with all words so far while they come,
+        and says whether any of them have been passed on: then no other answer can begin in their place, and a failure
+        ends the call. What one model refuses or leaves unanswered is taken to the next.
+
+        Raises ModelRefused for a request that would fail again, ModelSilent if all answers were empty,
         ModelUnavailable for everything else.
         """
         options = {"temperature": temperature, "max_tokens": max_output_tokens}
-        request = Request(messages, tools or None, {k: v for k, v in options.items() if v is not None})
+        heard = None if hear is None else _Heard(hear)
+        request = Request(messages, tools or None, {k: v for k, v in options.items() if v is not None}, heard)
         wanted = _full(names or self.names)
         deadline = self._clock() + timeout
         failures: list[FailedCall] = []
@@ -97,6 +107,9 @@ class Model:
             if left < LEAST_SECONDS and (failures or left <= 0):
                 break
             outcome = self._try(name, request, min(left, _longest(place, candidates)))
+            if isinstance(outcome, FailedCall) and heard is not None and heard.passed_on:
+                failures.append(outcome)
+                break
             if isinstance(outcome, FailedCall) and len(candidates) == 1:
                 outcome = self._try_again(outcome, request, deadline)
             if isinstance(outcome, Answer):
@@ -189,8 +202,25 @@ class Model:
         return ModelUnavailable(f"No language model answered. {told}{hint}", named, lasting=lasting)
 
 
+class _Heard:
+    """Words on their way to whoever listens."""
+
+    def __init__(self, hear: Hear) -> None:
+        self._hear = hear
+        self.passed_on = False
+
+    def __call__(self, words: str) -> None:
+        self.passed_on |= self._hear(words)
+
+
+_SENTENCE_ENDS = re.compile(r"[.!?]\s+\S{1,3}\s?")
+
+
 def _of_demo(request: Request) -> Answer | FailedCall:
     message = demo.wire_message(demo.reply_to(request.messages, bool(request.tools)))
+    if request.hear is not None and (text := message["content"]):
+        for found in _SENTENCE_ENDS.finditer(text):
+            request.hear(text[: found.end()])
     answer = read_answer({"choices": [{"message": message}]}, DEMO, request.messages, request.tools or ())
     return answer if isinstance(answer, Answer) else FailedCall(DEMO, answer)
 

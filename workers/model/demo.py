@@ -9,7 +9,7 @@ import json
 import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -65,6 +65,7 @@ LATER = "I can't look that up at the moment. Please ask me again in a little whi
 
 _EVENT = "[system event]"
 _FOLLOW_UP = f"{_EVENT} follow_up"
+_GO_ON = f"{_EVENT} connection_lost"
 _SHOW_INSIGHTS = f"{_EVENT} show_shopify_insights"
 #: What is said to the first of these that a message begins with; other messages are the merchant's own.
 _SCRIPTED = {
@@ -174,6 +175,11 @@ class Turn:
 
 def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Script:
     """The next answer to a conversation of chat-completion messages."""
+    if messages and str(messages[-1].get("content")).startswith(
+        _GO_ON
+    ):  # what it would have said, behind what was said
+        script = reply_to(messages[:-2], tools_offered)
+        return replace(script, text=(script.text or "").removeprefix(messages[-2]["content"].strip()).strip() or None)
     turn, context = _current_turn(messages), _context(messages)
     turn.now, connected = moment(context.get("now")), context.get("shopify_connected", not context) is True
     turn.is_lost, turn.may_read = "store" in context, context.get("may_read")

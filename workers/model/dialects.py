@@ -67,6 +67,17 @@ def read(text: str, offered: Collection[str]) -> Spoken:
     return Spoken(_TOKEN.sub("", words).strip(), (*calls, *by_hand), broken)
 
 
+def surely_words(text: str) -> str:
+    """What `read` will leave of an unfinished text as it is, whatever follows: all before anything that may be markup.
+
+    One thing it cannot know: reasoning whose beginning a template left out, until its end comes.
+    """
+    if _EDGE.search(text) is not None:
+        text = _without_reasoning(text)
+    doubtful = _MAY_BE_MARKUP.search(text)
+    return text if doubtful is None else text[: doubtful.start()]
+
+
 def named(raw: object, offered: Collection[str]) -> str | None:
     """The offered tool that is meant: `functions.name`, `default_api.name:0`, `Name()`; None if none is."""
     text = raw.strip() if isinstance(raw, str) else ""
@@ -350,6 +361,14 @@ _JSON_BEGINS = re.compile(r"^[ \t]*(?P<fence>```(?:json)?[ \t]*\n\s*)?(?=[\[{])"
 _LINE_OF_CODE = re.compile(
     r"^[ \t]*(?:print\()?\[?[ \t]*(?P<call>[A-Za-z_][\w.]{0,80}\([^()\n]{0,1000}\))[ \t]*\]?\)?[ \t]*$", re.MULTILINE
 )
+
+
+_MAY_BE_MARKUP = re.compile(
+    r"<(?=[A-Za-z/|｜!?])|◁|```|\[/?[A-Z_]{3,}"
+    r"|^[ \t]*(?:[\[{]|(?:Action|Thought|Observation):|[A-Za-z_][\w.]*\()|\A\s*(?:analysis|commentary|to=)",
+    re.MULTILINE,
+)
+"""Where any of the syntaxes above may begin."""
 
 
 def _by_hand(text: str, offered: Collection[str]) -> tuple[str, list[RawCall]]:

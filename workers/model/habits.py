@@ -32,7 +32,14 @@ _DEMAND = re.compile(r"must be|missing|required|expected|needs? to be|pass(ed)? 
 _OPTIONS = {
     "temperature": re.compile(r"temperature", re.IGNORECASE),
     "max_tokens": re.compile(r"max_?(completion_|output_)?tokens", re.IGNORECASE),
+    "stream_options": re.compile(r"stream_?options|include_usage", re.IGNORECASE),
+    "stream": re.compile(
+        r"\bstream(ing|ed)?\b[^.]{0,40}\b(not|un)[ -]?(be )?(support|enabl|allow|available)"
+        r"|(not|n't) (support|allow)[^.]{0,30}\bstream|unsupported[^.]{0,30}\bstream(ing)?\b",
+        re.IGNORECASE,
+    ),
 }
+_STREAM = frozenset({"stream", "stream_options"})
 
 
 @dataclass(frozen=True)
@@ -75,13 +82,15 @@ class Habits:
 
 
 def _changed(known: _Habit, complaint: str, options: Mapping[str, Any]) -> _Habit:
+    named = {option for option in options if option in _OPTIONS and _OPTIONS[option].search(complaint)}
+    if of_stream := named & _STREAM:
+        return replace(known, without=known.without | (_STREAM if "stream" in of_stream else of_stream))
     if _CALL_ID.search(complaint):
         return replace(known, short_ids=True)
     if _SUBJECT.search(complaint):
         if _DEMAND.search(complaint) and known.extras != "filled":
             return replace(known, extras="filled", signatures="signature" in complaint)
         return replace(known, extras="none") if known.extras != "none" else known
-    named = {option for option in options if option in _OPTIONS and _OPTIONS[option].search(complaint)}
     return replace(known, without=known.without | named)
 
 

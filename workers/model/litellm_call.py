@@ -9,6 +9,8 @@ litellm 1.110 has pitfalls; a test covers each of these workarounds:
 - It keeps one pool of connections for each different timeout, and threads that start together make one each. So
   timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool, which follows no redirect:
   what is asked goes to the configured address only.
+- Of a stream only its parsers of each provider's pieces are used; what is wrong with its assembly stands in
+  `workers/model/stream.py`. Pieces that came with one read of the socket are handed on together.
 - An answer that is a little off (text in parts, calls that are null, an error with 200) it takes for an outage, so
   every client repairs answers first.
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
@@ -20,6 +22,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import importlib
+import itertools
 import json
 import logging
 import os
@@ -30,19 +33,22 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
+from queue import Empty, SimpleQueue
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 
-from shopify.transport import LOOK_SECONDS, DeadlineBackend, is_given_up, within
+from shopify.transport import LOOK_SECONDS, DeadlineBackend, before_reads, is_given_up, within
 from workers import logs, settings
 from workers.model.demo import DEMO
 from workers.model.errors import Cause, FailedCall, GivenUp, classify
 from workers.model.habits import Habits
-from workers.model.response import Answer, as_completion, read_answer, repaired
+from workers.model.response import Answer, as_completion, read_answer, repaired, words_so_far
+from workers.model.stream import END, LONGEST_END, Assembly, as_stream
 
 #: Less time than this is not worth another attempt (seconds).
 LEAST_SECONDS = 1.0
@@ -50,6 +56,13 @@ LEAST_SECONDS = 1.0
 MORE_ROOM = 4
 #: Longest wait for a warm-up call (seconds).
 WARM_UP_SECONDS = 30.0
+#: After the last piece of a stream: as long as its end may take, so that the connection can be used again (seconds).
+END_SECONDS = 0.1
+#: With at least one of these in the last so many characters a sentence may have ended.
+_MAY_END = re.compile("[.!?\u2026\u3002\uff01\uff1f\n]")
+_LOOK_BACK = 12
+
+_AS_A_STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 
 Messages = Sequence[Mapping[str, Any]]
 Tools = Sequence[Mapping[str, Any]]
@@ -57,14 +70,27 @@ Tools = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Request:
-    """A request to any model. `options` are litellm's (temperature, max_tokens)."""
+    """A request to any model. `options` are litellm's (temperature, max_tokens).
+
+    `hear` is called with the words so far, while they come; without it, and where a provider cannot stream, the answer
+    comes whole.
+    """
 
     messages: Messages
     tools: Tools | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    hear: Callable[[str], object] | None = None
+
+    @property
+    def sent_options(self) -> Mapping[str, Any]:
+        """The options, and whether it is to be streamed."""
+        return self.options if self.hear is None else {**self.options, **_AS_A_STREAM}
 
     def after(self, cause: Cause) -> Request:
-        """What to ask with after an answer that said nothing: with more room, or without tools for what was found."""
+        """What to ask with after an answer that said nothing: with more room, or without tools for what was found; and
+        whole, if it may be that the provider cannot stream."""
+        if cause in (Cause.EMPTY, Cause.DOWN) and self.hear is not None:
+            return replace(self, hear=None).after(cause)
         if cause is Cause.CUT and "max_tokens" in self.options:
             return replace(self, options={**self.options, "max_tokens": self.options["max_tokens"] * MORE_ROOM})
         if cause is Cause.EMPTY and self.messages and self.messages[-1]["role"] == "tool":
@@ -100,31 +126,121 @@ def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
         failed = classify(name, outcome)
         seconds = deadline - time.monotonic()
         may_differ = failed.cause is Cause.REFUSED and seconds > LEAST_SECONDS
-        if not may_differ or not _habits.learn(name, str(outcome), request.messages, request.options):
+        if not may_differ or not _habits.learn(name, str(outcome), request.messages, request.sent_options):
             return failed
 
 
 def _attempt(
     name: str, request: Request, seconds: float, credentials: Mapping[str, Any]
 ) -> Answer | FailedCall | Exception:
+    words = _Words()
+
+    options = _habits.options(name, request.sent_options)
+
     def complete() -> Any:
-        with within(seconds):
-            return _complete(name, request, seconds, credentials)
+        with within(seconds), _streaming("stream" in options) as stream:
+            answer = _complete(name, request, options, seconds, credentials)
+            return words.assembled(answer, stream) if hasattr(answer, "completion_stream") else answer
 
     waited = _on_a_thread(complete)
+    waited.add_done_callback(lambda _: words.heard.put(None))
     ends = time.monotonic() + seconds
-    while not futures.wait([waited], max(min(ends - time.monotonic(), LOOK_SECONDS), 0.0)).done:
-        if is_given_up():
-            raise GivenUp
-        if time.monotonic() >= ends:
-            return FailedCall(name, Cause.SLOW, 408)
+    try:
+        while not waited.done():
+            if (text := words.wait(max(min(ends - time.monotonic(), LOOK_SECONDS), 0.0))) and request.hear is not None:
+                request.hear(words_so_far(text))
+            if is_given_up():
+                raise GivenUp
+            if time.monotonic() >= ends and not waited.done():
+                return FailedCall(name, Cause.SLOW, 408)
+    finally:
+        words.nobody_listens = True
     if is_given_up():
         raise GivenUp
     error = waited.exception()
+    if isinstance(error, StreamCut):
+        return FailedCall(name, Cause.DOWN, error.status_code, "the stream broke off")
     if isinstance(error, Exception):
         return error
     answer = read_answer(waited.result(), name, request.messages, request.tools or ())
     return answer if isinstance(answer, Answer) else FailedCall(name, answer)
+
+
+class _Words:
+    """The words of an answer on their way from the thread that reads them to the one that waits for them."""
+
+    def __init__(self) -> None:
+        self.heard: SimpleQueue[str | None] = SimpleQueue()
+        self.nobody_listens = False
+        self._assembly = Assembly()
+        self._told = 0
+
+    def assembled(self, answer: Any, stream: _Stream | None) -> dict[str, Any]:
+        """The stream as an answer that came whole. Raises StreamCut, and what reading it raises."""
+        pieces = answer.completion_stream or answer.fetch_sync_stream()
+        if isinstance(pieces, importlib.import_module("openai").Stream):
+            pieces = _events(pieces.response)
+        with before_reads(self._hand_over):
+            for piece in pieces:
+                self._assembly.add(piece)
+        found = self._assembly.completion()
+        if found is None or (stream is not None and not stream.has_ended):
+            raise StreamCut
+        return repaired(found)  # type: ignore[no-any-return]
+
+    def wait(self, seconds: float) -> str | None:
+        """The newest text, once there is one; None if the answer ended, or there was none in so many seconds."""
+        text = None
+        with suppress(Empty):
+            text = self.heard.get(timeout=seconds)
+            while text is not None:
+                text = self.heard.get_nowait()
+        return text
+
+    def _hand_over(self) -> None:
+        if self.nobody_listens:
+            raise GivenUp
+        if self._assembly.words > self._told:
+            text = self._assembly.text
+            if _MAY_END.search(text, max(self._told - _LOOK_BACK, 0)):
+                self.heard.put(text)
+            self._told = len(text)
+
+
+def _events(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    """The events of a stream as OpenAI sends them; its client makes objects of them, which costs ten times as much."""
+    rest = b""
+    try:
+        for part in itertools.chain(response.iter_bytes(), [b"\n"]):
+            *lines, rest = (rest + part).split(b"\n")  # and at no other character: they stand in texts, too
+            for data in (line[5:].strip() for line in lines if line.startswith(b"data:")):
+                if data == b"[DONE]":
+                    return
+                event = json.loads(data) if data else None
+                if isinstance(event, dict):
+                    if error := event.get("error"):
+                        raise StreamFailed(error)
+                    yield event
+    except ValueError:  # half a line
+        raise StreamCut from None
+    finally:
+        response.close()
+
+
+class StreamFailed(Exception):
+    """An error that a provider tells in the middle of a stream."""
+
+    def __init__(self, error: Any) -> None:
+        self.body = error if isinstance(error, dict) else {}
+        code = self.body.get("code")
+        self.status_code = code if isinstance(code, int) else 500
+        super().__init__(str(self.body.get("message", error)))
+
+
+class StreamCut(Exception):
+    """A stream that broke off."""
+
+    status_code = 502
 
 
 def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
@@ -238,7 +354,6 @@ def _imported() -> Any:
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).disabled = True
     warnings.filterwarnings("ignore", ".* using the `ReadOnly` qualifier")  # of its own types
-    import httpx
     import litellm
     from httpcore._sync import connection_pool
     from litellm.litellm_core_utils.litellm_logging import Logging
@@ -277,6 +392,54 @@ class _NoLogging:
         """Drop it."""
 
 
+@dataclass
+class _Stream:
+    """A stream that was asked for."""
+
+    has_ended: bool = False
+    """Whether the bytes that end it have come."""
+
+
+_stream: contextvars.ContextVar[_Stream | None] = contextvars.ContextVar("stream", default=None)
+
+
+@contextmanager
+def _streaming(wanted: bool) -> Iterator[_Stream | None]:
+    before = _stream.set(_Stream() if wanted else None)
+    try:
+        yield _stream.get()
+    finally:
+        _stream.reset(before)
+
+
+class _ReadToTheEnd(httpx.SyncByteStream):
+    """A response's body that is read to its end when it is closed: else its connection could not be used again.
+
+    OpenAI's client closes a response when the last event has come, and what ends the body follows behind.
+    """
+
+    def __init__(self, body: httpx.SyncByteStream, stream: _Stream) -> None:
+        self._body, self._stream = body, stream
+        self._parts = self._read()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._parts
+
+    def _read(self) -> Iterator[bytes]:
+        last = b""
+        for part in self._body:
+            if not self._stream.has_ended:
+                last = last[-LONGEST_END:] + part
+                self._stream.has_ended = END.search(last) is not None
+            yield part
+
+    def close(self) -> None:
+        with suppress(Exception), within(END_SECONDS):
+            for _ in self._parts:
+                pass
+        self._body.close()
+
+
 def _no_cost(*_: object, **__: object) -> None:
     """Instead of litellm's search for the price of each answer, a quarter of a call's time: `price` says it to whoever
     asks, with what the answer used."""
@@ -284,14 +447,23 @@ def _no_cost(*_: object, **__: object) -> None:
 
 def _repair(response: Any) -> None:
     """Bring an answer into the form that litellm can read; an error that came with 200 becomes one, and a refusal of
-    what the model wrote becomes what the model wrote.
+    what the model wrote becomes what the model wrote. One that came whole instead of as a stream becomes a stream.
     """
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    stream = _stream.get()
+    if stream is not None and response.status_code == 200 and kind not in ("application/json", "text/html"):
+        response.stream = _ReadToTheEnd(response.stream, stream)
+        stream.has_ended = response.headers.get("content-encoding", "identity") != "identity"  # not to be seen
+        return
     response.read()
     if response.status_code != 200:
         written = as_completion(response.content) if response.status_code == 400 else None
         if written is not None:
             response.status_code = 200
-            response._content = json.dumps(repaired(written)).encode()
+            _replace(response, repaired(written))
+        return
+    if stream is not None and response.content.lstrip().startswith((b"data:", b"event:")):
+        stream.has_ended = END.search(response.content) is not None
         return
     try:
         body = json.loads(response.content)
@@ -304,10 +476,20 @@ def _repair(response: Any) -> None:
     if not body.get("choices") and (error or body.get("object") == "error"):
         code = str((error if isinstance(error, dict) else body).get("code"))
         response.status_code = int(code) if re.fullmatch("[45][0-9]{2}", code) else 502
-    response._content = json.dumps(repaired(body)).encode()  # there is no public way to replace what was read
+    _replace(response, repaired(body))
 
 
-def _complete(name: str, request: Request, seconds: float, extra: Mapping[str, Any]) -> Any:
+def _replace(response: Any, body: dict[str, Any]) -> None:
+    stream = _stream.get()
+    if stream is not None and body.get("choices"):
+        stream.has_ended = True
+        content = as_stream(body)
+    else:
+        content = json.dumps(body).encode()
+    response._content = content  # there is no public way to replace what was read
+
+
+def _complete(name: str, request: Request, options: Mapping[str, Any], seconds: float, extra: Mapping[str, Any]) -> Any:
     return _litellm().completion(
         model=name,
         messages=_habits.messages(name, request.messages),
@@ -316,7 +498,7 @@ def _complete(name: str, request: Request, seconds: float, extra: Mapping[str, A
         num_retries=0,
         max_retries=0,
         drop_params=True,
-        **_habits.options(name, request.options),
+        **options,
         **extra,
     )
 
@@ -369,5 +551,5 @@ def _refused_call(name: str) -> None:
     with socket.socket() as port:
         port.bind(("127.0.0.1", 0))  # never listens
         address = {"api_base": f"http://127.0.0.1:{port.getsockname()[1]}/v1", "api_key": _NO_KEY}
-        waited = _on_a_thread(lambda: _complete(name, _WARM_UP, WARM_UP_SECONDS, address))
+        waited = _on_a_thread(lambda: _complete(name, _WARM_UP, _WARM_UP.options, WARM_UP_SECONDS, address))
         futures.wait([waited], WARM_UP_SECONDS)

@@ -5,10 +5,12 @@ tests answer something else: they override `respond`.
 """
 
 import asyncio
+import json
+import re
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from aiohttp import web
@@ -16,6 +18,8 @@ from aiohttp import web
 from workers.model import demo
 
 START_SECONDS = 10.0
+
+_TOKEN = re.compile(r"\s*\S{1,6}|\s+")
 
 Message = Mapping[str, Any]
 """A message of the chat-completion protocol."""
@@ -43,7 +47,7 @@ class ModelServer:
     async def respond(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
         """Answer the request, whose JSON is `body`; called on the server's thread."""
         message = demo.wire_message(demo.reply_to(body.get("messages") or [], bool(body.get("tools"))))
-        return completion(message, body.get("model"))
+        return completion(message, body)
 
     def start(self) -> Self:
         """Listen."""
@@ -82,19 +86,50 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
 """What an answer cost, whatever is in it."""
 
 
-def completion(message: Message | None, model: object) -> web.Response:
-    """A message of the model; None: an answer without any choice."""
+def completion(message: Message | None, body: Mapping[str, Any]) -> web.Response:
+    """A message of the model, as the request's `body` asks for it; None: an answer without any choice."""
+    if body.get("stream"):
+        return web.Response(body=b"".join(pieces(message, body)), content_type="text/event-stream")
     finish = "tool_calls" if message and message.get("tool_calls") else "stop"
-    return web.json_response(
-        {
-            "id": f"chatcmpl-{uuid.uuid4().hex}",
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": model,
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}] if message is not None else [],
-            "usage": USAGE,
-        }
-    )
+    choices = [{"index": 0, "message": message, "finish_reason": finish}] if message is not None else []
+    return web.json_response(_frame("chat.completion", body) | {"choices": choices, "usage": USAGE})
+
+
+def pieces(message: Message | None, body: Mapping[str, Any]) -> Iterator[bytes]:
+    """The same as a stream: an event for each token, as OpenAI sends them, then the counts if they were asked for.
+
+    https://platform.openai.com/docs/api-reference/chat-streaming
+    """
+    frame = _frame("chat.completion.chunk", body)
+
+    def event(delta: Message, finish: str | None = None) -> bytes:
+        choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+        return b"data: " + json.dumps(frame | {"choices": choices}).encode() + b"\n\n"
+
+    if message is not None:
+        yield event({"role": "assistant", "content": ""})
+        for token in _TOKEN.findall(message.get("content") or ""):
+            yield event({"content": token})
+        calls = message.get("tool_calls") or ()
+        for index, call in enumerate(calls):
+            function = call["function"]
+            arguments = function["arguments"]
+            yield event({"tool_calls": [{**call, "index": index, "function": {**function, "arguments": ""}}]})
+            for token in _TOKEN.findall(arguments) if isinstance(arguments, str) else [arguments]:
+                yield event({"tool_calls": [{"index": index, "function": {"arguments": token}}]})
+        yield event({}, "tool_calls" if calls else "stop")
+    if (body.get("stream_options") or {}).get("include_usage"):
+        yield b"data: " + json.dumps(frame | {"choices": [], "usage": USAGE}).encode() + b"\n\n"
+    yield b"data: [DONE]\n\n"
+
+
+def _frame(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": body.get("model"),
+    }
 
 
 def error_response(status: int, message: str, retry_after: float | None = None) -> web.Response:

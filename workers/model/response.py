@@ -94,22 +94,22 @@ def read_answer(
 ) -> Answer | Cause:
     """Parse a chat completion, litellm's or as JSON, to `messages` with `tools`; what is wrong with it if it says
     nothing."""
-    choices = _field(response, "choices")
+    choices = field_of(response, "choices")
     choice = choices[0] if choices else None
-    message = _field(choice, "message")
+    message = field_of(choice, "message")
     offered = [str(tool["function"]["name"]) for tool in tools]
-    spoken = dialects.read(_text(_field(message, "content"))[:MAX_TEXT], offered)
+    spoken = dialects.read(text_of(field_of(message, "content"))[:MAX_TEXT], offered)
     raw = _raw_calls(message) or [_RawCall(name, arguments) for name, arguments in spoken.calls]
     taken = _call_ids(messages)
     calls, extras_of_calls = _read_calls(raw, offered, taken)
     if not calls and spoken.broken and offered:
         calls = (ToolCall(_new_id(), offered[0], None, _IN_THE_TEXT),)
-    finish = _field(choice, "finish_reason")
+    finish = field_of(choice, "finish_reason")
     said = whole_sentences(spoken.text) if finish in _CUT_OFF else spoken.text
-    words = _clean(said) or (None if calls else _clean(_text(_field(message, "refusal"))))
+    words = _clean(said) or (None if calls else _clean(text_of(field_of(message, "refusal"))))
     if words is None and not calls:
-        return _nothing(finish, bool(_field(message, "refusal")))
-    usage = _field(response, "usage")
+        return _nothing(finish, bool(field_of(message, "refusal")))
+    usage = field_of(response, "usage")
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
     return Answer(words, calls, model, *counts, _extras(model, message, extras_of_calls))
 
@@ -164,11 +164,11 @@ def _choice(choice: dict[str, Any]) -> dict[str, Any]:
     message = dict(message) if isinstance(message, dict) else {}
     content = message.get("content")
     if content is not None and not isinstance(content, str):
-        message["content"] = _text(content)
-        thoughts = "".join(_text(part["thinking"]) for part in _dicts(content) if "thinking" in part)
+        message["content"] = text_of(content)
+        thoughts = "".join(text_of(part["thinking"]) for part in _dicts(content) if "thinking" in part)
         if thoughts:
             message.setdefault("reasoning_content", thoughts)
-        if refusals := "".join(_text(part.get("refusal")) for part in _dicts(content)):
+        if refusals := "".join(text_of(part.get("refusal")) for part in _dicts(content)):
             message.setdefault("refusal", refusals)
     calls = message.get("tool_calls")
     if calls is not None:
@@ -192,15 +192,17 @@ class _RawCall:
 def _raw_calls(message: Any) -> list[_RawCall]:
     """The calls as litellm gives them, also the one of before there were several."""
     found = []
-    for raw in _field(message, "tool_calls") or ():
-        function = _field(raw, "function")
-        extras = {key: _field(raw, key) for key in ("provider_specific_fields", "extra_content") if _field(raw, key)}
-        if (signed := _SIGNED_ID.fullmatch(str(_field(raw, "id")))) is not None:
+    for raw in field_of(message, "tool_calls") or ():
+        function = field_of(raw, "function")
+        extras = {
+            key: field_of(raw, key) for key in ("provider_specific_fields", "extra_content") if field_of(raw, key)
+        }
+        if (signed := _SIGNED_ID.fullmatch(str(field_of(raw, "id")))) is not None:
             extras.setdefault("provider_specific_fields", {"thought_signature": signed["signature"]})
-        found.append(_RawCall(_field(function, "name"), _field(function, "arguments"), _field(raw, "id"), extras))
-    legacy = _field(message, "function_call")
+        found.append(_RawCall(field_of(function, "name"), field_of(function, "arguments"), field_of(raw, "id"), extras))
+    legacy = field_of(message, "function_call")
     if not found and legacy is not None:
-        found.append(_RawCall(_field(legacy, "name"), _field(legacy, "arguments")))
+        found.append(_RawCall(field_of(legacy, "name"), field_of(legacy, "arguments")))
     return found
 
 
@@ -227,13 +229,13 @@ def _name(raw: object, offered: Collection[str]) -> str:
 
 
 def _extras(model: str, message: Any, calls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    own = _field(message, "provider_specific_fields") or {}
+    own = field_of(message, "provider_specific_fields") or {}
     kept: dict[str, Any] = {}
-    if blocks := _field(message, "thinking_blocks"):
+    if blocks := field_of(message, "thinking_blocks"):
         kept["thinking_blocks"] = blocks
     elif named := {key: own[key] for key in ("reasoning", "reasoning_details") if own.get(key)}:
         kept |= named
-    elif reasoning := _field(message, "reasoning_content"):
+    elif reasoning := field_of(message, "reasoning_content"):
         kept["reasoning_content"] = str(reasoning)[:MAX_WORDS]
     if signatures := own.get("thought_signatures"):
         kept["provider_specific_fields"] = {"thought_signatures": signatures}
@@ -270,15 +272,20 @@ def _new_id() -> str:
     return uuid.uuid4().hex[:9]
 
 
-def _text(raw: object) -> str:
+def words_so_far(raw: str) -> str:
+    """The words at the beginning of a text that is still coming: as far as they are surely words, and not markup."""
+    return _storable(dialects.surely_words(raw[:MAX_TEXT])).lstrip()[:MAX_WORDS]
+
+
+def text_of(raw: object) -> str:
     """The text of a content, which may be parts."""
     match raw:
         case str():
             return raw
         case list():
-            return "".join(_text(part) for part in raw if isinstance(part, str) or (_is_text(part)))
+            return "".join(text_of(part) for part in raw if isinstance(part, str) or (_is_text(part)))
         case dict():
-            return _text(raw.get("text", raw.get("value")))
+            return text_of(raw.get("text", raw.get("value")))
         case int() | float():
             return str(raw)
     return ""
@@ -301,7 +308,8 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
 
 
-def _field(value: Any, name: str) -> Any:
+def field_of(value: Any, name: str) -> Any:
+    """A field of an answer, litellm's or as JSON; None if it has none."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
@@ -310,5 +318,5 @@ def _as_text(raw: object) -> str | None:
 
 
 def _count(usage: Any, field: str) -> int | None:
-    value = _field(usage, field)
+    value = field_of(usage, field)
     return value if isinstance(value, int) else None

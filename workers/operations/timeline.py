@@ -38,6 +38,7 @@ REPLIES = text("""
 
 #: Characters of a message shown in the text output.
 SHOWN = 72
+WORDS = ("TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_CHUNK")
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,9 @@ class _Moments:
                     f"{_call(call)}: {_outcome(came.get(call.get('id')))}" for call in step["assistant"]["tool_calls"]
                 ]
                 self._add(step["finished_at"], "tools", "; ".join(told), seq)
+        whole = _messages(replies)
         for reply in replies:
-            self._add_reply(reply, seq)
+            self._add_reply(reply, seq, whole)
         end = f"answered by turn id {turn['absorbed_by']}" if turn["absorbed_by"] else turn["error"] or ""
         if turn["input"].get("condition") is not None:  # it never runs: a workflow's follow-up
             due = f", due at {turn['run_after']:%Y-%m-%d %H:%M:%S} UTC" if turn["waits_for"] else ", over"
@@ -179,11 +181,12 @@ class _Moments:
         """What an open turn does or waits for now."""
         self._add(now, "now", said, seq)
 
-    def _add_reply(self, reply: RowMapping, seq: int) -> None:
-        data = reply["body"].get("data", [])
-        for event in data if isinstance(data, list) else [data]:  # one event: the former version's
-            if event.get("type") in ("TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_CHUNK"):
-                self._add_told(reply, seq, "reply", _shortened(str(event.get("delta", ""))))
+    def _add_reply(self, reply: RowMapping, seq: int, whole: dict[str, str]) -> None:
+        """`whole`: the words of each message that was not told yet."""
+        for event in _events(reply):
+            if event.get("type") in WORDS:
+                if (words := whole.pop(str(event.get("messageId")), None)) is not None:
+                    self._add_told(reply, seq, "reply", _shortened(words))
             elif event.get("type") == "CUSTOM":
                 self._add_told(reply, seq, "reply", f"{event.get('name')} {json.dumps(event.get('value'))}")
             elif event.get("type") == "RUN_ERROR":
@@ -211,6 +214,20 @@ class _Moments:
 
     def _ms(self, at: datetime | None) -> float | None:
         return None if at is None else round((at - self._zero).total_seconds() * 1000, 1)
+
+
+def _events(reply: RowMapping) -> list[dict[str, Any]]:
+    data = reply["body"].get("data", [])
+    return data if isinstance(data, list) else [data]  # one event: the former version's
+
+
+def _messages(replies: Sequence[RowMapping]) -> dict[str, str]:
+    """The words of each message, by its id, although they may have come in parts."""
+    found: dict[str, str] = {}
+    for event in (event for reply in replies for event in _events(reply) if event.get("type") in WORDS):
+        message = str(event.get("messageId"))
+        found[message] = found.get(message, "") + str(event.get("delta", ""))
+    return found
 
 
 def _by_turn(rows: Sequence[RowMapping]) -> dict[int, list[RowMapping]]:

@@ -119,14 +119,14 @@ class Observer:
 
         The sentence of an error is none: the error is in the log."""
         replies = [reply for reply in self._replies if turn_of(reply) == turn]
-        messages = [
-            (reply, place, event["delta"])
-            for reply in replies
-            for place, event in enumerate(reply.data)
-            if event["type"] == "TEXT_MESSAGE_CONTENT" and not event["messageId"].endswith("-error")
-        ]
+        messages: dict[str, tuple[Reply, int, str]] = {}  # one that came in parts stands where it began
+        for reply in replies:
+            for place, event in enumerate(reply.data):
+                if event["type"] == "TEXT_MESSAGE_CONTENT" and not event["messageId"].endswith("-error"):
+                    began, at, words = messages.get(event["messageId"], (reply, place, ""))
+                    messages[event["messageId"]] = began, at, words + event["delta"]
         ended = any(reply.final for reply in replies)
-        for number, (reply, place, words) in enumerate(messages, 1):
+        for number, (reply, place, words) in enumerate(messages.values(), 1):
             if until is not None and reply is until[0] and place > until[1]:
                 break
             last = number == len(messages)

@@ -52,7 +52,7 @@ class ScriptedModel(ModelServer):
             return await super().respond(request, body)
         number = due(self._script, body.get("messages") or [])
         if number < len(self._script):
-            return completion(wire_message(self._script[number], number), body.get("model"))
+            return completion(wire_message(self._script[number], number), body)
         answers = "one answer" if len(self._script) == 1 else f"{len(self._script)} answers"
         self.problem = f"the model was asked once more, but 'model' has {answers}"
         return error_response(400, self.problem)

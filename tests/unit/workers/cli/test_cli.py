@@ -77,8 +77,8 @@ def test_wrong_use_ends_with_2_and_says_what_is_right(terminal: Terminal, argume
     [
         (["check"], ["DATABASE_URL", "BROKER_URL", "REDIS_URL"]),
         (["publish", "shop_redact"], ["BROKER_URL"]),
-        (["replies"], ["BROKER_URL"]),
-        (["chat", "m1"], ["BROKER_URL"]),
+        (["replies"], ["DATABASE_URL"]),
+        (["chat", "m1"], ["DATABASE_URL", "BROKER_URL"]),
         (["timeline", "c1"], ["DATABASE_URL"]),
         (["events", "rejected"], ["DATABASE_URL"]),
         (["turns", "dead"], ["DATABASE_URL"]),
