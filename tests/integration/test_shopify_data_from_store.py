@@ -215,7 +215,7 @@ def test_without_the_scope_for_customers(store: DevelopmentStore, http: httpx.Cl
         assert [(entry["part"], entry["code"]) for entry in found.missing if entry["code"] != "shopify.truncated"] == [
             ("customers", "shopify.access_denied")
         ], data_type
-        assert "read_customers" in found.missing[0]["reason"]
+        assert "may not read your customers" in found.missing[0]["reason"]
     assert "customers" not in shop.fetch("week_orders", known=known).data
 
 
