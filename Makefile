@@ -43,3 +43,4 @@ chaos: .venv/.made
 evaluate: .venv/.made
 	@mkdir -p .cj
 	@$(BIN)/cj evaluate --scripted --page .cj/evaluation.html $(ARGS)
+	@$(BIN)/python -m tests.truth

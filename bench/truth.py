@@ -35,12 +35,12 @@ def main() -> None:
     text = " ".join([text] * (CHARACTERS // len(text) + 1))[:CHARACTERS].rpartition(".")[0] + "."
     told, judged = [], []
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        began = time.process_time()
         grounds = Grounds.of(read, now=now)
-        ready = time.perf_counter()
+        ready = time.process_time()
         verdicts = grounding.check(text, grounds)
-        judged.append((time.perf_counter() - ready) * 1000)
-        told.append((time.perf_counter() - began) * 1000)
+        judged.append((time.process_time() - ready) * 1000)
+        told.append((time.process_time() - began) * 1000)
     assert grounding.ungrounded(verdicts) == [], verdicts
     size = sum(len(json.dumps(result)) for result in read)
     print(f"{len(text)} characters, {size / 1000:.1f} kB of results, {sum(v.grounded for v in verdicts)} claims")

@@ -238,7 +238,10 @@ def take(session: Session, key: int) -> InboxRow | None:
 
 def processed(session: Session, key: int, *, traceparent: str | None = None) -> None:
     """Mark a taken event as handled; from now on `traceparent`, if given, is what its turns and replies continue."""
-    session.execute(SQL["processed"], {"key": key, "traceparent": traceparent})
+    if traceparent is None:
+        session.execute(SQL["processed"], {"key": key})
+    else:
+        session.execute(SQL["processed_traced"], {"key": key, "traceparent": traceparent})
 
 
 def refuse(session: Session, key: int, code: str, message: str) -> bool:

@@ -107,9 +107,12 @@ UPDATE events SET progress = CAST(:progress AS jsonb), hinted_at = clock_timesta
 WHERE key = :key AND status = 'received'
 
 -- name: processed
-UPDATE events SET
-    status = 'processed', processed_at = clock_timestamp(), progress = NULL,
-    traceparent = coalesce(CAST(:traceparent AS text), traceparent)
+UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL
+WHERE key = :key AND status = 'received'
+
+-- name: processed_traced
+-- Apart: only a process that traces needs the right to it.
+UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL, traceparent = :traceparent
 WHERE key = :key AND status = 'received'
 
 -- name: refused_before

@@ -205,16 +205,15 @@ def due(
     session: Session,
     *,
     limit: int,
-    longest_seconds: float = BACKOFF_SECONDS[-1],
+    pauses: Sequence[float] = BACKOFF_SECONDS,
     factor: float = 1.0,
     again: bool = True,
 ) -> list[OutgoingReply]:
-    """Replies to publish (again), oldest first; after `longest_seconds` at the latest, times `factor`.
+    """Replies to publish (again), oldest first: after the first, second, … of the `pauses` (seconds), times `factor`.
 
     Without `again`, only those that were never published.
     """
-    pauses = BACKOFF_SECONDS if again else ()
-    backoff = [FRESH_SECONDS, *(min(seconds, longest_seconds) * factor for seconds in pauses)]
+    backoff = [FRESH_SECONDS, *(seconds * factor for seconds in pauses if again)]
     values = {"backoff": backoff, "limit": limit}
     return [OutgoingReply(*row) for row in session.execute(SQL["due"], values)]
 

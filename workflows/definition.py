@@ -126,8 +126,8 @@ class RuleSection(Section):
     place: ClassVar = "a rule under 'system_events.<event>'"
 
     condition: Text = "true"
-    """A question about the event's fields, its time and the context (context.turns): == != < <= > >= in, older than,
-    and or not. Without it the rule takes every event."""
+    """A question about the event's fields, its time and the context (context.turns): == != < <= > >= in, says, older
+    than, and or not. Without it the rule takes every event."""
     actions: list[ActionSections] = Field(min_length=1)
     """What to do, in order."""
 

@@ -9,30 +9,29 @@ from workers.evaluate.evaluation import Plan, evaluate, table
 from workers.evaluate.page import page
 from workers.evaluate.sentences import LIES
 
+QUESTIONS = 12
 pytestmark = pytest.mark.timeout(300)  # the first test does the work of all
-FEW = 2
-"""The stores are as old as the moment: what `make evaluate` finds over thousands of sentences may happen in these."""
 
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
-    return evaluate(Plan(stores=2, questions=16, lies=1, repeated=3, times=2, sentences=False))
+    return evaluate(Plan(stores=2, questions=QUESTIONS, lies=1, repeated=2, times=2))
 
 
 def test_an_honest_model_is_left_alone(report: dict[str, Any]) -> None:
     figures = report["answers"]["all"]
-    assert figures["asked"] == 16
+    assert figures["asked"] == QUESTIONS
     assert figures["none"] == 0
     changed = [one for one in report["list"] if not one["lie"] and (one["false_alarm"] or one["outcome"] != "right")]
-    assert len(changed) <= FEW, changed
+    assert changed == []
 
 
 def test_hardly_a_lie_reaches_a_merchant(report: dict[str, Any]) -> None:
     assert set(report["lies"]) == {"all", *LIES} - {"stale"}
-    assert report["lies"]["all"]["asked"] == 2 * (len(LIES) - 1)
+    assert report["lies"]["all"]["asked"] == len(LIES) - 1
     said = [one for one in report["list"] if one["lie"] and one["outcome"] != "caught"]
-    assert len(said) <= FEW, said
-    assert report["lies"]["all"]["corrections"] >= len(LIES)
+    assert len(said) <= 1, said  # how good the check is, `tests.truth` measures over thousands
+    assert report["lies"]["all"]["corrections"] >= len(LIES) - 2
 
 
 def test_killed_agents_answer_all_the_same(report: dict[str, Any]) -> None:
@@ -43,6 +42,6 @@ def test_killed_agents_answer_all_the_same(report: dict[str, Any]) -> None:
 def test_the_report_is_for_people_too_and_needs_nothing_from_elsewhere(report: dict[str, Any]) -> None:
     assert "lies told to merchants" in table(report)
     shown = page(report)
-    assert shown.count("<tr>") > 16
+    assert shown.count("<tr>") > QUESTIONS
     assert re.findall(r"(?:src|href|url|@import)\s*[=(]", shown) == []
     assert "//" not in re.sub(r"//(?=\w*\.myshopify)", "", shown)

@@ -177,10 +177,19 @@ def test_nothing_is_repeated_to_a_gateway_that_is_behind(database: Database, run
             assert duties.resend_replies(session, on_broker=on_broker).replies == found
 
 
+def test_what_is_neither_on_the_broker_nor_acked_is_sent_again_soon(database: Database, running: Claim) -> None:
+    (reply,) = append(database, running, NewReply("a", [{}]))
+    published(database, reply.id)
+    execute(database, "UPDATE replies SET published_at = published_at - interval '3 s'")
+    for on_broker, found in ((None, []), (1, []), (0, [reply])):
+        with database.transaction() as session:
+            assert Duties().resend_replies(session, on_broker=on_broker).replies == found
+
+
 def test_nothing_waits_longer_than_asked(database: Database, running: Claim) -> None:
     (reply,) = append(database, running, NewReply("a", [{}]))
     execute(database, "UPDATE replies SET publishes = 7, published_at = clock_timestamp() - interval '16 s'")
     assert due(database) == []
     with database.transaction() as session:
-        assert outbox.due(session, limit=10, longest_seconds=15.0) == [reply]
-        assert outbox.due(session, limit=10, longest_seconds=17.0) == []
+        assert outbox.due(session, limit=10, pauses=[15.0] * 7) == [reply]
+        assert outbox.due(session, limit=10, pauses=[17.0] * 7) == []

@@ -144,7 +144,7 @@ def test_the_workflow_worker_erases_only_whom_the_event_names(url: str, connecte
     assert query(workflow, "SELECT erase_merchant(:key)", key=other) == [(None,)]
     assert query(workflow, "SELECT erase_merchant(:key)", key=key) == [(True,)]
     assert query(connected, "SELECT merchant_id FROM merchant_integrations") == [("m2",)]
-    execute(workflow, "UPDATE events SET status = 'processed', processed_at = clock_timestamp()")
+    execute(workflow, "UPDATE events SET status = 'processed', processed_at = clock_timestamp(), traceparent = 't'")
     execute(connected, "INSERT INTO merchants (id, name) VALUES ('m1', 'm1')")
     assert query(workflow, "SELECT erase_merchant(:key)", key=key) == [(None,)], "that event is done"
     workflow.dispose()

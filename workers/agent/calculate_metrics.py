@@ -344,27 +344,25 @@ def _by_currency(rows: Iterable[Row], of: str) -> dict[str | None, list[Decimal]
 
 
 def _compared(asked: MetricsArguments, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """`group` against `other_group`, in the one currency that both have."""
+    """`group` against `other_group`, in each currency; what has no amount in one of the groups is 0 there."""
     groups = _grouped(asked, rows) if asked.group_by else {}
     for name in (asked.group, asked.other_group):
         if name not in groups:
             known = ", ".join(list(groups)[:20]) or "none without group_by"
             raise CannotCompute(UNFIT, f"no group {str(name)[:80]!r}; the groups are: {known}")
     one, other = (_by_currency(groups[name or ""], asked.of or "") for name in (asked.group, asked.other_group))
-    currencies = set(one) | set(other)
     if asked.rows == "periods" and (not one or set(one) != set(other)):
         raise CannotCompute(UNFIT, f"one of the periods has no {asked.of}")
-    if len(currencies) > 1:
-        raise CannotCompute(UNFIT, "the groups have amounts in several currencies, which cannot be compared")
     results = []
-    for of in currencies:
+    for of in (currencies := list(dict.fromkeys((*one, *other)))):
         now, before = sum(one.get(of, ()), Decimal()), sum(other.get(of, ()), Decimal())
         if asked.metric == "difference":
             results.append(_shown(now - before, of))
-        elif before == 0:
-            raise CannotCompute(UNFIT, f"{asked.other_group} has 0: there is no change in percent from nothing")
-        else:
-            results.append({"value": _percent((now - before) * 100 / before), "unit": "%"})
+        elif before != 0:
+            named = {"currency": of} if len(currencies) > 1 else {}
+            results.append({"value": _percent((now - before) * 100 / before), "unit": "%", **named})
+    if not results:
+        raise CannotCompute(UNFIT, f"{asked.other_group} has 0: there is no change in percent from nothing")
     return results
 
 

@@ -79,7 +79,7 @@ class Sentence:
     plain: str = ""
     """In lower case."""
     masked: str = ""
-    """In lower case, with · in place of names, dates and the like."""
+    """In lower case, with \ue000 in place of names, dates and the like."""
     cased: str = ""
     """The same in the case it was written in."""
     numbers: list[Number] = field(default_factory=list)
@@ -97,7 +97,7 @@ class Sentence:
 # -- sentences ---------------------------------------------------------------------------------------------------------
 
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|tsd|mio|mrd|fr|z\.\s?b"
+    r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|avg|durchschn|tsd|mio|mrd|fr|rs|z\.\s?b"
     r"|d\.\s?h|u\.\s?a|z|b|jan|feb|mar|apr|jun|jul|aug|sept?|oct|okt|nov|dec|dez)|(?<![\w.,])\d{1,2})\.$",
     re.IGNORECASE,
 )
@@ -117,6 +117,10 @@ def sentences(text: str) -> list[str]:
         before = text[start : found.start()]
         is_number = _ENDS_WITH_NUMBER.search(before) is not None and not _MONTH_FOLLOWS.match(text, found.end())
         if "\n" not in found[0] and not is_number and _ABBREVIATION.search(before.rstrip("\"”“»’')]")):
+            continue
+        if re.search(r"\b[0-3]?\d\.[01]?\d\.$", before) and not text[found.end() : found.end() + 1].isupper():
+            continue
+        if found[0].startswith(")") and re.search(r"\d\.\d{1,2}\.$", before):  # "(19.06.) 5 €"
             continue
         if before.strip():
             pieces.append(text[start : found.end()])
@@ -173,12 +177,12 @@ _DIGITS = (
 )
 _NUMBER = re.compile(
     rf"(?:(?<![^\W\d_])(?P<before>(?i:{_CURRENCY})|(?:{_CODE})(?![^\W\d_])|(?i:kr|fr|sfr|rs)\b\.?)\s?)?"
-    rf"(?<![\w.,·])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
+    rf"(?<![\w.,\ue000])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
     r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
     r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?"
     rf"(?:[\s\u00a0\u202f]?(?:(?P<percent>%|(?i:percent(?:age points?)?|per cent|prozent(?:punkte)?|pct)\b)"
     rf"|(?P<after>{_CURRENCY}|(?:{_CODE})(?![^\W\d_])|(?i:{_MONEY_WORD})(?i:s|es)?(?![^\W\d_])\.?)))?"
-    rf"|(?P<word_currency>{_CURRENCY})?(?<![\w·-])(?P<word>[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?)(?![\w-])"
+    rf"|(?P<word_currency>{_CURRENCY})?(?<![\w\ue000-])(?P<word>[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?)(?![\w-])"
 )
 _ABOUT = (
     r"about|around|roughly|approximately|approx\.?|some|circa|ca\.?|~|≈|close to|nearly|almost|etwa|rund|ungefähr|zirka"
@@ -240,6 +244,11 @@ _ONE_COUNTS = re.compile(
 )
 
 
+_ONE_THING = re.compile(
+    r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?)\b", re.IGNORECASE
+)
+
+
 def _numbers(text: str) -> list[Number]:
     found: list[Number] = []
     for match in _NUMBER.finditer(text):
@@ -258,8 +267,21 @@ def _numbers(text: str) -> list[Number]:
         if found and number.start < found[-1].end:
             continue
         number.how = "over" if match["plus"] else _how(text[: number.start], text[number.end :])
+        if (
+            number.how == "over" and not _is_round(number) and _OVER_WHAT.search(text[: number.start])
+        ):  # "eine Bestellung über 84,10 €"
+            number.how = "exact"
         found.append(number)
     return found
+
+
+_OVER_WHAT = re.compile(r"\b(?:over|über|above)\s*[$€£]?$|\b(?:the|den|die|der)\s$", re.IGNORECASE)
+
+
+def _is_round(number: Number) -> bool:
+    """Whether it ends in zeros: "over 80", and not "an order over 84.10"."""
+    value = number.readings[0][0]
+    return value % 10 == 0 and len(f"{value:.0f}".rstrip("0")) <= 2
 
 
 def _in_letters(text: str, match: re.Match[str]) -> Number | None:
@@ -271,7 +293,10 @@ def _in_letters(text: str, match: re.Match[str]) -> Number | None:
     if (
         word == "one"
         and (following := re.match(r"[ -](?:hundred|thousand|million)\b", text[end:], re.IGNORECASE)) is None
-    ) and (_ONE_COUNTS.search(text[: match.start()]) is None or re.match(r"\s+of\b|\s+(?:more|another)", text[end:])):
+    ) and (
+        (_ONE_COUNTS.search(text[: match.start()]) is None and not _ONE_THING.match(text, end))
+        or re.match(r"\s+of\b|\s+(?:more|another)", text[end:])
+    ):
         return None
     step = 1.0
     while following := re.match(
@@ -307,7 +332,7 @@ _DATE = re.compile(
     rf"|\b(?P<md_m>{_MONTHS})\.?\s(?P<md_d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<md_y>(?:19|20)\d\d))?(?![\d.,]*\d)"
     rf"|\b(?P<dm_d>\d{{1,2}})(?:\.|st|nd|rd|th)?\s(?:of\s)?(?P<dm_m>{_MONTHS})\b\.?(?:,?\s(?P<dm_y>(?:19|20)\d\d))?"
     r"|(?<![\d.,/$€£])(?P<n1>[0-3]?\d)(?P<nm>[./])(?P<n2>[01]?\d)(?P=nm)(?P<ny>(?:19|20)?\d\d)(?![\d/])"
-    r"|\b(?:am|vom|bis|zum|seit|ab|und|der|den)\s(?P<d1>[0-3]?\d)\.(?P<d2>[01]?\d)\.(?!\d)"
+    r"|(?<![\d.,$€£])(?P<d1>[0-3]?\d)\.(?P<d2>[01]?\d)\.(?!\s?\d)"
     rf"|\b(?P<my_m>{_MONTHS})\.?\s(?P<my_y>(?:19|20)\d\d)\b",
 )
 _TIME = re.compile(
@@ -319,18 +344,19 @@ _UNIT = (
     r"(?P<u{0}>minutes?|mins?|hours?|days?|weeks?|months?|years?|minuten?|stunden?|tage?n?|wochen?|monate?n?|jahre?n?)"
 )
 _PERIOD = at_words(
-    r"(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus)\s)?(?:the\s|den\s|der\s|die\s)?"
+    r"(?P<included>(?:today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus)\s)?(?:the\s|den\s|der\s|die\s)?"
     r"(?:last|past|previous|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r""
+    r"|(?:in |over |\()?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?)\b(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|bis|ending|ended))"
     r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range))\b"
-    r"|(?P<word>as of (?:today|now)|(?:your|the past|ihre|deine|die|der) (?:week|woche)(?! (?:before|davor))|today so far|today|yesterday|(?:this|the current|the) (?:week|month|year)"
+    r"|(?P<word>as of (?:today|now)|(?:your|the past|ihre|deine|die|der) (?:week|woche)(?! (?:before|davor))|today so far|today|yesterday|(?<!\w)(?:week|woche|weekly|wöchentlich)(?=:)|(?:this|the current|the) (?:week|month|year)"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
-    r"|this quarter|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
+    r"|this quarter|mtd|month to date|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|heute|gestern|vorgestern|jemals|(?:in )?diese[rnm]?s? (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
-    r"|(?P<since>since|seit|ab)\s(?:(?:the|dem|der)\s)?(?=·)"
+    r"|(?P<since>since|seit|ab|from(?=[^.]*\ue000 on\b))\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
     r"|(?:on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
-    r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?)\b",
+    r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?|(?:mon|tue|wed|thu|fri|sat|sun)(?=:?\s+\d)|(?:mo|di|mi|do|fr|sa|so)(?=:\s+\d))\b(?!,?\s(?:der |den |dem |the )?\ue000)",
 )  # fmt: skip
 _AGO = re.compile(
     r"(?P<english>\b" + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r"\s(?:ago|old|earlier)\b)"
@@ -400,63 +426,101 @@ def _clock(match: re.Match[str]) -> tuple[int, int | None]:
 
 _DIGIT = re.compile(r"\d")
 _LIKE_URL = re.compile(r"://|@|\w\.\w")
-_RANK_WORD = re.compile(r"number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth")
-_TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])")
+_RANK_WORD = re.compile(
+    r"previous|before|davor|days|tage|month|monat|hours|stunden|minute|week|woche|number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth"
+)
+_TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])|(?<=1 )time\b|(?<=one )time\b")
 _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
-_SUBJECTS = at_words(
-    r"(?:(?P<order>(?<=guest )checkouts?|orders?|purchases?|\w*bestellung(?:en)?|\w*auftr[aä]ge?n?|\w*k[aä]ufe?n?(?![\w])|commandes?|pedidos?|ordin[ei]"
-    r"|bestelling(?:en)?)"
-    r"|(?P<customer>customers?|buyers?|clients?|shoppers?|people|persons?|personen|leute|\w*kund(?:e|en|in|innen|:innen|\*innen|schaft)|\w*käufer(?:n|in|innen)?"
-    r"|clientes?|clienti|klanten)"
-    r"|(?P<product>products?|\w*produkte?n?|produits?|productos?|prodott[io]|producten)"
-    r"|(?P<item>items?|\w*artikeln?|lines?|articles?|goods|ware)"
-    r"|(?P<unit>units?|pieces?|pcs|pairs?|copies|stück(?:e|en)?|stk|einheit(?:en)?|exemplare?n?|paare?|unidades|unités|pezzi|stuks"
-    r"|times|\w{2,5}mal|mal|twice)"
-    r"|(?P<money>revenue|turnover|income|earnings|sales|umsatz\w*|umsätze\w*|erlöse?|einnahmen)"
+_NOUNS = re.compile(
+    r"(?P<sale>sales?|verk[aä]ufen?)"
+    r"|(?P<money>revenues?|turnover|income|earnings|takings|proceeds|\w*umsatz\w*|\w*umsätze\w*|\w*erlöse?s?|\w*einnahmen|(?:bestell|auftrags|waren(?:korb)?|gesamt|einkaufs)wert\w*)"
+    r"|(?P<order>orders?|purchases?|transactions?|commandes?|pedidos?|ordin[ei]|bestelling(?:en)?"
+    r"|\w*bestellung(?:en)?|bestell(?:zahl|menge|eing[aä]ng)\w*|\w*auftr[aä]ge?(?:n|s|es)?|(?:\w*(?<!ver)k[aä]uf|(?<!ver)k[aä]ufen?))"
+    r"|(?P<customer>customers?|buyers?|clients?|shoppers?|purchasers?|people|persons?|personen|leuten?|(?!sek|be)\w*kund(?:e|en|in|innen|schaft)|kunden\w*|kundschaft"
+    r"|\w*käufer\w*|\w*besteller\w*|clientes?|clienti|klanten)"
+    r"|(?P<product>products?|\w*produkte?[ns]?|produits?|productos?|prodott[io]|producten)"
+    r"|(?P<item>items?|\w*artikeln?|lines?|articles?|goods|ware|position(?:s|en)?)"
+    r"|(?P<unit>units?|pieces?|pcs|pairs?|copies|quantit(?:y|ies)|stücke?n?|stückzahl\w*|stk|einheit(?:en)?|exemplare?n?|paare?|menge|unidades|unités|pezzi|stuks"
+    r"|times|\w{2,6}mal|mal|twice)"
     r"|(?P<foreign>subscri(?:bers?|ptions?)|visitors?|visits?|sessions?|reviews?|suppliers?|followers?|employees?|members?"
-    r"|abandoned carts?|carts?|checkouts?|leads?|users?|refunds?|returns|complaints?|tickets?|page views?|clicks"
-    r"|abonnent\w*|besucher\w*|bewertung\w*|lieferant\w*|mitarbeiter\w*|nutzer\w*|rezension\w*|mitglieder\w*|warenk[oö]rbe?\w*"
-    r"|beschwerden|retouren|collections?|variants?|varianten|kollektionen|gift cards?|gutscheine?|stores|locations|filialen"
-    r"|countries|länder\w*|cities|städte\w*))\b"
+    r"|carts?|checkouts?|leads?|users?|refunds?|returns|complaints?|tickets?|views?|clicks|newsletter\w*|chargebacks?|disputes?|wishlists?"
+    r"|abonnent\w*|besucher\w*|bewertung\w*|lieferant\w*|mitarbeiter\w*|nutzer\w*|rezension\w*|mitglieder\w*|warenk[oö]rbe?\w*|sitzungen|aufrufen?|klicks"
+    r"|beschwerden|retouren|rückerstattungen|erstattungen|collections?|variants?|varianten|kollektionen|cards?|gutscheine?|stores|locations|filialen"
+    r"|countries|länder\w*|cities|städte\w*)"
 )
-_TRAITS = at_words(
-    r"(?P<unfulfilled>unfulfilled|(?:haven't|hasn't|have not|has not|aren't|isn't|weren't|not) (?:yet )?(?:been )?(?:fulfilled|shipped|sent)|unshipped|not (?:yet )?(?:been )?(?:fulfilled|shipped|sent)"
-    r"|(?:to|awaiting|pending|for|need|needs) (?:be )?(?:fulfil(?!led in)\w*|ship(?:ped|ment|ping)?|sent)\b|(?:need|left|still|have|has) to (?:be )?(?:fulfil\w*|ship\w*)"
-    r"|unerfüllt\w*|unversandt\w*|nicht (?:\w+ )?(?:versandt?|versendet|verschickt|erfüllt|ausgeführt|bearbeitet)\w*"
-    r"|(?:auf|zum|für den|vor dem) (?:den |ihren |die )?versand\b|noch (?:verschickt|versendet|versandt|erfüllt) werden|noch (?:zu )?(?:verschicken|versenden)|zu (?:versenden|verschicken|erfüllen)|versandbereit\w*"
-    r"|versand (?:steht|stehen)|ausstehend\w*|unbearbeitet\w*)"
-    r"|(?P<fulfilled>(?:fulfilled|shipped|delivered|versandt\w*|versendet\w*|verschickt\w*|ausgeliefert\w*|geliefert\w*|erfüllt\w*))"
-    r"|(?P<open>(?:open|offene?[nrsm]?)\b)"
-    r"|(?P<unpaid>unpaid|payment (?:is |are )?(?:still )?pending|pending(?: payment)?|not (?:yet )?(?:been )?paid|awaiting payment"
-    r"|unbezahlt\w*|nicht bezahlt\w*)"
-    r"|(?P<paid>(?:paid|bezahlt\w*)\b)"
-    r"|(?P<refunded>refunded|erstattet\w*|rückerstattet\w*|zurückerstattet\w*|retourniert\w*)"
-    r"|(?P<cancelled>cancel(?:l?ed|lations?)?\b|storniert\w*|stornierung\w*)"
-    r"|(?P<test>tests?\b|testbestell\w*)"
-    r"|(?P<guest>guests?\b|gast\w*|gäste\w*)"
-    r"|(?P<first_time>first[- ]time\w*|new (?:customers?|buyers?|clients?|shoppers?)|(?:was|were|are|is) new\b|(?:war|waren|ist|sind) neu\b|neu(?=[,.;]|$)|neukund\w*|neue?[nr]?(?= (?:kund|käufer))"
-    r"|erstkäufer\w*|erstbesteller\w*|erstmals|zum ersten mal|ordered (?:only )?once\b|for the first time)"
-    r"|(?P<returning>returning|repeat\w*|more than (?:once|one order)|ordered (?:again|before)|stammkund\w*|wiederkehrend\w*"
-    r"|wiederholt\w*|mehr als (?:einmal|eine)|mehrfach\w*|bestandskund\w*|wiederholungs\w*|(?:bought|purchased) before|(?:schon|bereits) (?:früher|vorher|einmal)|came back|(?:kamen|kommen|kam) wieder|loyal)"
-    r"|(?P<stock>in stock|inventory|stock(?:ed)?\b|on hand|available|auf lager|\w*lager\w*|\w*bestands?\b|bestände\w*|vorrätig\w*|verfügbar\w*)"
-    r"|(?P<sold>sold\b|sell(?:s|ing|er|ers)?\b|\w*verkauf\w*|bestseller\w*|abgesetzt)"
-    r"|(?P<average>averag\w*|avg\b|mean\b|aov\b|\w*durchschnitt\w*|mittelwert\w*|im (?:schnitt|mittel)\b|mittlere\w* (?:bestell|auftrag)\w*|apiece\b|per order|(?:pro|je) bestellung|an? typical)"
-    r"|(?P<median>median\w*|mittlere\w* (?!bestell|auftrag)|in the middle\b|half (?:of )?(?:the |your |these )?orders|(?:die )?hälfte (?:der|ihrer|deiner) bestellungen|hälfte (?=bleibt|liegt|kostet|ist unter|unter))"
-    r"|(?P<largest>(?:(?:top|record|peak)(?= order| purchase)|maximum|largest|biggest|highest|most expensive|most valuable|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\b)"
-    r"|(?P<smallest>(?:smallest|lowest|cheapest|least expensive|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\b)"
-    r"|(?P<price>start(?:s|ing)? (?:at|from)\b|pric(?:es?|ed)\b|costs?\b|costing\b|\w*preise?s?n?\b|koste[tn]\b)"
-    r"|(?P<daily>(?:per|a|each|every) day\b|daily\b|(?:pro|je|am) tag\b|täglich\w*)"
-    r"|(?P<revenue>revenue|sales\b|turnover|earn\w*|income|(?:come|comes|came|adds?|added|amounts?) (?:up )?to\b|brought in\b|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen )?auf\b|belaufen|summieren|in total\b|in all\b|all told\b|total(?:l?ing|l?ed|s)?\b"
-    r"|worth\b|made\b|\w*umsatz\w*|\w*umsätze\w*|erlös\w*|einnahmen|gesamt\w*|insgesamt|zusammen\b|summe\b|together\b|combined\b|sum\b|altogether)"
-    r"|(?P<loose>(?:wait(?:s|ing|ed)?|awaiting|needs?|needing|must|left|still|pack(?:ed|ing)?|go out|outstanding|pending|unterwegs|on (?:its|their) way"
-    r"|wart(?:en|et|end\w*)|müssen|musst?|noch|liegen|verschick\w*|versend\w*|ship(?:ping|ped)?|send|raus)\b)"
-    r"|(?P<net>(?:abzüglich|less|minus|net of) (?:\w+ )?(?:refunds|returns|erstattungen|retouren)|after (?:\w+ )?(?:refunds|returns|changes|edits)|nach (?:\w+ )?(?:erstattungen|retouren|abzug|änderungen|rückgaben)|netto|net\b)"
-    r"|(?P<recent>(?:cases|fällen?|latest|newest|recent(?:ly)?|last|most recent|these|those|them|listed|shown|following|of which|i (?:see|looked|read)"
-    r"|neueste\w*|jüngste\w*|letzte\w*|diese[rnm]?|davon|darunter|folgende\w*|aktuellste\w*|zuletzt|ihnen|derer|gelistet\w*|gezeigt\w*)\b)",
+"""A word that says what is counted. `sale`: an order, or money. `foreign`: what CJ reads nothing of."""
+_TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
+    trait: re.compile(pattern)
+    for trait, pattern in {
+        "done": r"(?:un)?(?:fulfilled|shipped|delivered|dispatched)|sent|(?:un)?(?:versandt|versendet|verschickt|verpackt|ausgeliefert|geliefert|erfüllt)\w*",
+        "to_do": r"fulfil|fulfill|fulfil\w*ment|fulfill?ing|ship|shipments?|shipping|send|sending|dispatch|dispatching|deliver|pack|packing|packed|post|mail"
+                 r"|\w*versand\w*|\w*versend(?:en|e)?|\w*verschicken?|(?:ver|ein)?packen|ausliefern|auszuliefern|liefern|erfüllen",
+        "open": r"open|offen(?:e[nrsm]?)?",
+        "settled": r"(?:un)?paid|(?:un|ein)?bezahlt\w*|beglichen\w*|settled",
+        "unsettled": r"pay|payments?|\w*zahlung\w*|bezahlen",
+        "refunded": r"(?:partially)?refunded|(?:rück|zurück)?erstattet\w*|retourniert\w*",
+        "cancelled": r"cancel(?:l?ed|lations?)|storniert\w*|storno\w*|stornierung\w*|abgebrochen\w*",
+        "test": r"tests?|test(?:bestell|auftr|k[aä]uf)\w*",
+        "guest": r"guests?|gast|gäste\w*|gast\w+",
+        "new": r"new|neu(?:e[nrsm]?)?",
+        "first_time": r"first-time\w*|newcomers?|neu(?:kund|käufer)\w*|erst(?:käufer|besteller|kund)\w*|erstmals|erstmalig\w*",
+        "returning": r"return(?:ing|ed)|repeat\w*|regulars?|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
+        "stock": r"inventory|stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|vorrat|verfügbar\w*|available|hand",
+        "sold": r"sold|sell(?:s|ing|ers?)?|best-?sell\w*|\w*verkauf\w*|bestseller\w*|topseller\w*|abgesetzt|absatz\w*",
+        "average": r"mean|averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|typical(?:ly)?|apiece",
+        "median": r"median\w*|zentralwert\w*",
+        "middle": r"middle|mittlere\w*|mittel|hälfte|half",
+        "largest": r"höchstens|maximal|maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*",
+        "smallest": r"mindestens|minimal|minimum|min|smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*|geringste\w*",
+        "price": r"pric(?:es?|ed|ing)|costs?|costing|\w*preise?s?n?|koste[tn]|priciest",
+        "daily": r"daily|täglich\w*|tages(?:schnitt|durchschnitt|mittel)\w*",
+        "revenue": r"revenue|sales|turnover|earn\w*|income|takings|proceeds|total(?:l?ing|l?ed|s)?|worth|combined|together|altogether|made|sum"
+                   r"|\w*umsatz\w*|\w*umsätze\w*|erlös\w*|einnahmen|\w*gesamt\w*|insgesamt|zusammen|summe|summieren|belaufen|verdien\w*|eingenommen",
+        "loose": r"wait(?:s|ing|ed)?|await(?:s|ing)?|needs?|needing|must|left|still|pending|outstanding|remaining|queue[ds]?|backlog|unprocessed|due|to-do|todo"
+                 r"|wart(?:en|et|end\w*)|müssen|musst|muss|noch|liegen|ausstehend\w*|unbearbeitet\w*|unerledigt\w*|anstehend\w*|raus|fällig\w*|übrig",
+        "net": r"netto\w*|net|danach|afterwards",
+        "refunding": r"refunds?|\w*erstattung(?:en)?|rückgaben?|returns|retouren?",
+        "gross": r"brutto\w*|gross",
+        "discount": r"discounts?|rabatte?n?|nachl[aä]ss\w*",
+        "reversal": r"returns|reversals?|retouren|rückgaben|gutschriften",
+        "tax": r"tax(?:es)?|vat|steuern?|mwst|umsatzsteuer|mehrwertsteuer",
+        "postage": r"versandkosten|versandgebühren|porto|postage",
+        "change": r"exceed\w*|difference|change[ds]?|growth|increase[ds]?|decrease[ds]?|dropped|drop|grew|grown|rose|risen|fell|fallen|declin\w+|shr[au]nk|more|fewer|less|up|down|higher|lower"
+                  r"|mehr|weniger|unterschied|differenz|plus|minus|wuchs|gewachsen|stieg|gestiegen|sank|gesunken|fiel|gefallen|schrumpf\w+|zurück\w*|über|unter|höher|niedriger|nahm|zu|ab|anstieg|rückgang|veränder\w+",
+        "previous": r"before|previous|prior|davor|vorher(?:ige[nrsm]?)?|zuvor|vor(?:ige[nrsm]?|woche|monats?|jahr(?:es)?|zeitraums?|periode|tag(?:es)?)|vergleichszeitraum\w*",
+        "these": r"these|those|them|diese[rnm]?|davon|darunter|ihnen|denen|derer",
+        "recent": r"cases|fällen?|latest|newest|recent(?:ly)?|last|listed|shown|following|newest|neueste\w*|jüngste\w*|letzte\w*|folgende\w*"
+                  r"|aktuellste\w*|zuletzt|gelistet\w*|gezeigt\w*|looked|betrachtet\w*|angesehen\w*|ausgewertet\w*",
+    }.items()
+}  # fmt: skip
+"""What a word says of a figure; `done`, `to_do`, `settled` and `unsettled` are decided by the words around."""
+_PHRASES = at_words(
+    r"(?P<first_time>first[- ]time|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
+    r"|(?P<returning>(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order)|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
+    r"|c[oa]me back|coming back|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
+    r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale))"
+    r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe)"
+    r"|(?P<average>per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
+    r"|(?P<daily>(?:per|a|each|every) (?:single )?day|(?:pro|je|am|jeden|auf den|einen) tag)"
+    r"|(?P<price>(?:starts?|starting|beginnt|beginnen|los) (?:at|from|bei|ab)\b|goes for|ab (?=[$€£]?\d))"
+    r"|(?P<revenue>(?:come|comes|came|adds?|added|adding|amounts?|amounted) (?:up )?to|brought in|took in|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen |insgesamt )?auf|in total|in all|all told|all in all)"
+    r"|(?P<net>(?:abzüglich|less|minus|net of|without) (?:\w+ )?(?:refunds|returns|erstattungen|retouren)|after (?:\w+ )?(?:refunds?|returns?|changes|edits|money back)|nach (?:\w+ )?(?:\w*erstattungen|retouren|abzug|änderungen|rückgaben))"
+    r"|(?P<these>of which)|(?P<recent>i (?:see|looked|read)|(?:schaue|sehe) ich)"
 )
+_NOT_YET = re.compile(
+    r"\b(?:not|never|none|yet|still|wait\w*|await\w*|needs?|needing|must|have to|has to|had to|to be|pending|left|remain\w*|queue\w*|backlog|outstanding|cannot|due"
+    r"|nicht|nie|noch|muss|musst|müssen|wart\w*|zu|steh\w*|ausstehend\w*|offen\w*|unbezahlt\w*|fehl\w*|keine\w*)\b|n't\b"
+)
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+OFFER = re.compile(
+    r"(?:let me know|want me to|anything else|would you like|do you want|shall (?:i|we)|hope that|how about|what about|maybe|sag bescheid|soll ich|sollen wir|möchtest du|möchten sie|wünschen sie"
+    r"|willst du|wollen sie|ich hoffe|wie wäre|vielleicht)\b"
+)
+"""Where an offer begins, or a farewell, with or without a full stop before it."""
 _BREAK = re.compile(
-    r";(?=\s)|,(?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
-    r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
+    rf"\b{OFFER.pattern}|"
+    r";(?=\s)|,(?=\s)|(?<=\sfr\.|\skr\.|\srs\.)\s(?=\w)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
 )
 _URL = re.compile(
     r"https?://\S+|www\.\S+|\b[\w.+-]+@[\w-]+\.\w[\w.]*|\b[\w-]+(?:\.[\w-]+)*\.(?:com|de|net|org|io|shop|store|co|ch|at)\b\S*",
@@ -471,7 +535,7 @@ _ORDER = re.compile(
 )
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 _RANK = re.compile(
-    r"\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
+    r"\b\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000))|(?<=previous )\d{1,2}(?=\s?:)|\b\d{1,3}(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
     r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b[\w.]+ times (?:what|as|more|the|that)\b|\b\w+mal so\b|\b24/7\b|\b[a-z]+\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 
@@ -502,16 +566,79 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         for other in (_PHONE, _LIST_MARK, _RANK):
             masked = other.sub(_mask, masked)
     sentence.masked = masked
-    sentence.cased = text if masked == plain else "".join(map(_as_masked, text, masked))
+    sentence.cased = text if masked == text.lower() else "".join(map(_as_masked, text, masked))
     sentence.numbers = _numbers(sentence.cased)
-    sentence.subjects = [Mention(m.start(), m.end(), m[0], m.lastgroup or "") for m in _SUBJECTS.finditer(masked)]
-    if any(sign in masked for sign in "×x"):
-        sentence.subjects += [Mention(m.start(), m.end(), m[0], "unit") for m in _TIMES.finditer(masked)]
-        sentence.subjects.sort(key=lambda mention: mention.start)
-    sentence.traits = [Mention(m.start(), m.end(), m[0], m.lastgroup or "") for m in _TRAITS.finditer(masked)]
+    _words(sentence)
     breaks = (m.start() for m in _BREAK.finditer(masked))
     sentence.breaks = [place for place in breaks if not _RELATIVE.match(sentence.cased, place)]
     return sentence
+
+
+def _words(sentence: Sentence) -> None:
+    """Its subjects and traits."""
+    masked = sentence.masked
+    for found in _WORD.finditer(masked):
+        noun, traits = _lexeme(found[0])
+        if noun:
+            sentence.subjects.append(Mention(found.start(), found.end(), found[0], noun))
+        for trait in traits:
+            if trait in _LEFT_OUT and _is_left_out(masked, found):
+                continue
+            if trait in _DECIDED:
+                trait = _decided(masked, found, trait)
+            elif trait == "new" and _NEW_THING.match(masked, found.end()):
+                continue
+            trait = "first_time" if trait == "new" else trait
+            sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
+    if "×" in masked or "x" in masked or " time" in masked:
+        sentence.subjects += [Mention(m.start(), m.end(), m[0], "unit") for m in _TIMES.finditer(masked)]
+        sentence.subjects.sort(key=lambda mention: mention.start)
+    sentence.traits += [Mention(m.start(), m.end(), m[0], m.lastgroup or "") for m in _PHRASES.finditer(masked)]
+
+
+_LEFT_OUT = frozenset({"test", "cancelled", "refunded", "guest"})
+_WITHOUT = re.compile(
+    r"\b(?:without|excluding|excl|except|not counting|leaving out|minus|ohne|außer|exklusive|abzüglich)\b[^.;:]*$"
+)
+_NOT_COUNTED = re.compile(
+    r"[^.,;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit)?(?:gezählt|eingerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
+)
+
+
+def _is_left_out(masked: str, found: re.Match[str]) -> bool:
+    """ "Without test orders", "cancelled ones are not counted"."""
+    before = _WITHOUT.search(masked, max(0, found.start() - 40), found.start())
+    return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
+
+
+_NEW_THING = re.compile(
+    r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b"
+)
+_DECIDED = {"done": ("unfulfilled", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
+            "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose")}  # fmt: skip
+
+
+def _decided(masked: str, found: re.Match[str], trait: str) -> str:
+    """Whether it is done, by the words around: "8 are not yet shipped", "still to be paid"."""
+    not_yet, done = _DECIDED[trait]
+    if trait == "to_do" and re.search(
+        r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]
+    ):
+        return not_yet
+    if found[0].startswith("un"):
+        return not_yet
+    before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", masked[max(0, found.start() - 45) : found.start()])[-1]
+    after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 25])[0]
+    return not_yet if _NOT_YET.search(before) or re.match(r"\s?(?:werden|steht|stehen|fehlt|offen)", after) else done
+
+
+@lru_cache(maxsize=8192)
+def _lexeme(word: str) -> tuple[str, tuple[str, ...]]:
+    """What a word counts ("" if nothing), and what it says of a figure."""
+    noun = _NOUNS.fullmatch(word)
+    return (noun.lastgroup or "") if noun else "", tuple(
+        trait for trait, pattern in _TRAITS_OF_WORDS.items() if pattern.fullmatch(word)
+    )
 
 
 def lowered(text: str) -> str:
@@ -521,11 +648,11 @@ def lowered(text: str) -> str:
 
 
 def _mask(found: re.Match[str]) -> str:
-    return "·" * len(found[0])
+    return "\ue000" * len(found[0])
 
 
 def _as_masked(letter: str, masked: str) -> str:
-    return masked if masked == "·" else letter
+    return masked if masked == "\ue000" else letter
 
 
 def _named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) -> str:
@@ -558,33 +685,38 @@ def _period(found: re.Match[str]) -> tuple[str, object] | None:
     if found["n1"]:
         number = _count(found["n1"])
         return None if number is None else (_unit(found["u1"]), number)
+    if found["included"]:
+        return None
+    if found["bare"]:
+        return "day", _count(found["bare"]) or 0
     if found["hyphen"]:
         return "day", int(found["hyphen"])
     if found["since"]:
         return "since", None
     if found["weekday"]:
         day = found["weekday"].lower()
-        number = WEEKDAYS.index(day[:3]) if day[:3] in WEEKDAYS and "day" in day else _WOCHENTAGE[day[:2]]
+        is_english = day[:3] in WEEKDAYS and ("day" in day or len(day) == 3)
+        number = WEEKDAYS.index(day[:3]) if is_english else _WOCHENTAGE[day[:2]]
         return "weekday", number
     return "word", found["word"].lower()
 
 
 def _without(text: str, mentions: list[Mention]) -> str:
     for mention in mentions:
-        text = text[: mention.start] + "·" * (mention.end - mention.start) + text[mention.end :]
+        text = text[: mention.start] + "\ue000" * (mention.end - mention.start) + text[mention.end :]
     return text
 
 
 @lru_cache(maxsize=512)
 def concepts(key: str) -> tuple[frozenset[str], frozenset[str]]:
     """Subjects and traits that a key of tool results names: "unfulfilled_orders" is about orders, unfulfilled."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key)
-    subjects = {found.lastgroup or "" for found in _SUBJECTS.finditer(words.lower())}
-    traits = {found.lastgroup or "" for found in _TRAITS.finditer(words.lower())}
-    if "quantity" in words:
-        subjects.add("unit")
+    sentence = Sentence("", masked=re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key).lower())
+    _words(sentence)
+    subjects = {mention.kind for mention in sentence.subjects}
+    traits = {mention.kind for mention in sentence.traits}
+    if "quantity" in key:
         traits.add("sold")
-    if "inventory" in words:
+    if "inventory" in key:
         subjects.add("unit")
     if key == "current_total":
         traits.add("net")

@@ -10,12 +10,13 @@ It cannot see tone, whether advice is good, or whether a cause is the cause; nor
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
 from functools import lru_cache
 from typing import Any
 
 from workers.agent.claims import (
+    OFFER,
     SYMBOLS,
     WORDS,
     Mention,
@@ -27,15 +28,47 @@ from workers.agent.claims import (
     parse,
     sentences,
 )
-from workers.agent.grounds import Figure, Grounds, Range, fits
+from workers.agent.grounds import NOTHING, Figure, Grounds, Range, fits
 
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
-"""What changes a figure's meaning: it must be said of the number where it is true of the figure, and only there."""
-ASKED = frozenset({"stock", "sold", "price", "daily", "largest", "smallest", "revenue"})
-"""What is held against a figure only where the text says it."""
+"""What changes a figure's meaning: said right beside a number, it must be true of its figure."""
+OF_SALES = frozenset({"net", "gross", "discount", "reversal", "tax", "postage"})
+UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change", "days"}
+"""What should be said of a figure that it is true of."""
+STATISTICS = frozenset({"average", "median", "daily", "largest", "smallest", "price", "net"})
+VAGUE = {"loose": frozenset({"open", "unfulfilled", "unpaid"}), "middle": frozenset({"average", "median"}),
+         "refunding": frozenset({"net", "reversal", "refunded"}), "shipping": frozenset({"unfulfilled", "fulfilled", "postage"})}  # fmt: skip
+MOST = 4.0
+"""The distance at which a figure is not what was said."""
+MISMATCH, MISSING = (1.0, 2.0, 2.0, MOST), (0.0, 0.5, 1.0, 2.0)
+"""What a figure is further away for being another one's than was named, or nobody's, by how sure the name is."""
 EVER = (date.min, date.max)
 _UTC = UTC
+
+
+@dataclass(slots=True)
+class _Description:
+    """What the words around a number say of it."""
+
+    required: frozenset[str]
+    """Traits that a figure must have."""
+    expected: frozenset[str]
+    """Those that it had better have."""
+    near: frozenset[str]
+    wide: frozenset[str]
+    before: frozenset[str]
+    nouns: frozenset[str]
+    sure: bool
+    """Whether a noun of its own is there, by which figures were chosen."""
+    names: list[tuple[str, frozenset[str], int, bool]]
+    spans: list[Range]
+    front: list[Range]
+    late: list[Range]
+    sentence: Sentence
+    money: bool
+    neutral: frozenset[str] = NOTHING
+    """Traits of which it does not matter whether a figure has them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +83,10 @@ class Verdict:
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
     judge = _Judge(grounds, text)
-    return [judge.sentence(parse(sentence, grounds.names)) for sentence in sentences(text)]
+    return [
+        replace(judge.sentence(parse(sentence.replace("**", ""), grounds.names)), sentence=sentence)
+        for sentence in sentences(text)
+    ]
 
 
 def ungrounded(verdicts: Iterable[Verdict]) -> list[str]:
@@ -70,15 +106,101 @@ def without(verdicts: Sequence[Verdict], instead: str) -> str:
 
 def plain(text: str, told: str) -> str:
     """What to say in place of an ungrounded `text`: what the data tells, or that it does not."""
-    if _GERMAN.search(text):
+    if _is_german(text):
         return "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
     return told or "I don't see that in your store's data."
 
 
-_GERMAN = re.compile(
-    r"\b(?:Sie|Ihre?[nmrs]?|und|der|die|das|haben|ist|sind|nicht|eine?|deine?|dein)\b.*\b(?:und|der|die|das|haben|hatten|ist|sind|war|waren|nicht|eine?|Bestellung\w*|Kund\w+|Umsatz)\b|Bestellung|Kunden|Umsatz",
-    re.DOTALL,
+_GERMAN = frozenset(
+    {
+        "auf",
+        "bei",
+        "bestellung",
+        "bestellungen",
+        "das",
+        "dein",
+        "deine",
+        "deinem",
+        "deinen",
+        "dem",
+        "den",
+        "der",
+        "des",
+        "die",
+        "du",
+        "ein",
+        "eine",
+        "einen",
+        "einer",
+        "es",
+        "für",
+        "gab",
+        "gibt",
+        "haben",
+        "hast",
+        "hat",
+        "hatte",
+        "hatten",
+        "hattest",
+        "ihr",
+        "ihre",
+        "ihrem",
+        "ihren",
+        "im",
+        "ist",
+        "kein",
+        "keine",
+        "kunden",
+        "mit",
+        "nicht",
+        "noch",
+        "sie",
+        "sind",
+        "und",
+        "von",
+        "war",
+        "waren",
+        "wurde",
+        "wurden",
+        "zu",
+        "zum",
+    }
 )
+_ENGLISH = frozenset(
+    {
+        "a",
+        "an",
+        "and",
+        "are",
+        "at",
+        "for",
+        "had",
+        "has",
+        "have",
+        "is",
+        "it",
+        "no",
+        "not",
+        "of",
+        "on",
+        "one",
+        "the",
+        "there",
+        "to",
+        "was",
+        "were",
+        "with",
+        "you",
+        "your",
+    }
+)
+
+
+def _is_german(text: str) -> bool:
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return sum(word in _GERMAN for word in words) > sum(word in _ENGLISH for word in words)
+
+
 _HYPOTHETICAL = at_words(
     r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you|when you|as soon as"
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
@@ -92,6 +214,9 @@ _ADVICE = re.compile(
     r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
 )
 _TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
+_TOLD = re.compile(
+    r"\b(?:did you know|have you seen|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
+)
 _OWNED = re.compile(
     r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
 )
@@ -108,9 +233,11 @@ _TALK = re.compile(
     r"|monate?n?|wochen?|jahre?n?|tage?n?|werktage?n?|probleme?|themen|erkenntnisse?|beobachtungen|zahlen|kennzahlen|fakten|kategorien|gruppen|währungen"
     r"|grams?|g|kg|ml|l|cm|mm|m|inch(?:es)?|oz|lbs?|gramm|liter|meter|°c?|uhr)\b",
 )
-_NEGATIVE = re.compile(
-    r"\b(?P<word>no|zero|keine?[nmrs]?|keinerlei|not any|n't (?:\w+ ){0,3}any|without any|not a single|nicht (?:ein|eine) einzige[rns]?)\s"
-    r"(?P<between>(?:(?:new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|neue[nr]?|offene[nr]?|bezahlten?|stornierten?|unerfüllten?|wiederkehrenden?|first-time|recent|aktuellen?)\s){0,2})$",
+_ADJECTIVES = re.compile(
+    r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
+)
+_BOUGHT = re.compile(
+    r"\b(?:ordered|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*|sold|verkauft|came in|kam|herein)\b"
 )
 _NO_DATA = re.compile(
     r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
@@ -122,9 +249,9 @@ _CURRENT = at_words(
     r"|aktuell\w*|derzeit|momentan|im moment|in diesem (?:moment|augenblick)|gerade|jetzt|heute|zurzeit|frisch\w*|soeben|(?:von )?dieser (?:sekunde|minute))\b",
 )
 _AGED_WORDS = at_words(
-    r"(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|earlier|last (?:saw|read|time|known|checked|updated)|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
+    r"(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|(?:seen|read|saved|from) earlier|earlier (?:data|figures|today)|last (?:saw|read|known|checked|updated)|last time i|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
     r"|when i (?:last )?(?:looked|checked|saw)|(?:read|fetched|checked|saved|data is|figures are|from) (?:\w+ )?(?:\d+|an?|two|three|a few) (?:minutes?|hours?|days?) (?:ago|old)|hours? old|days? old|may have changed|from (?:before|yesterday)|could not be (?:read|reached)|(?:does not|doesn't|did not|didn't) (?:answer|respond)"
-    r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w*|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
+    r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w* (?:daten|zahlen|stand)|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
 )
 _BEFORE = at_words(
     r"(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
@@ -134,7 +261,9 @@ _QUOTING = re.compile(
     r"|du (?:sagtest|erwähntest|schriebst|fragtest|willst)|(?:ihr|dein)\w* (?:ziel|budget|frage|zahl)|genannte\w*)\b[^.;]*$"
     r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
 )
-_RANGE = re.compile(r"\b(?:from|between|von|zwischen|range|ranged)\b")
+_RANGE = re.compile(
+    r"\b(?:between|zwischen|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
+)
 _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b")
 _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
 _AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„«»\"]?")
@@ -160,31 +289,68 @@ _ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b")
 _SINGLE_ORDER = at_words(
     r"(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
 )
-_RECENT = frozenset({"recent"})
+STATUSES = frozenset(
+    {"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"}
+)
+_DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
+_LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
+_OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
+_NOBODY = re.compile(
+    r"\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
+)
+_AGAINST = re.compile(
+    r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
+)
+_OFFERED = re.compile(rf"\b{OFFER.pattern}")
+_SOLD_OUT = re.compile(
+    r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
+)
+_MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
+_AMONG = re.compile(
+    r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
+)
+_FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
+_EARLIER = re.compile(r"previous|vor(?:ig|her|angeg)", re.IGNORECASE)
+_UP_FROM = re.compile(r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach)\b")
+_OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
+_UNTIL = re.compile(r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
+_BESIDE = re.compile(r"\s*\(\W*")
 _TREND = at_words(
     r"(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
-    r"\s(?:[\w·]+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
+    r"\s(?:[\w\ue000]+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
     r"|gestiegen|steigt|steigen|gewachsen|wächst|wachsen|zugenommen|zugelegt|verdoppelt|nehmen zu|nimmt zu|gehen hoch|im plus|besser als))"
     r"|(?P<down>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
-    r"\s(?:[\w·]+\s){0,6}?(?:fell|fallen|falling|dropp(?:ed|ing)|declin(?:ed|ing)|decreas(?:ed|ing)|down|shr[aiu]nk\w*|slow(?:ed|ing)(?: down)?|halved|plummet\w+|trending down\w*|slump\w+"
+    r"\s(?:[\w\ue000]+\s){0,6}?(?:fell|fallen|falling|dropp(?:ed|ing)|declin(?:ed|ing)|decreas(?:ed|ing)|down|shr[aiu]nk\w*|slow(?:ed|ing)(?: down)?|halved|plummet\w+|trending down\w*|slump\w+"
     r"|gesunken|sinkt|sinken|gefallen|fällt|zurückgegangen|geschrumpft|schrumpft|abgenommen|eingebrochen|nehmen ab|nimmt ab|im minus|schlechter als|rückläufig))"
-    r"|(?P<more>(?:more|better|higher|stronger|mehr|besser|höher|stärker)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
-    r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:[\w·]+\s){0,4}?(?:than|als)\s(?:[\w·]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
+    r"|(?P<more>(?:more|better|higher|stronger|mehr|besser|höher|stärker)\s(?:[\w\ue000]+\s){0,4}?(?:than|als)\s(?:[\w\ue000]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
+    r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:[\w\ue000]+\s){0,4}?(?:than|als)\s(?:[\w\ue000]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
     r"|(?P<noun>(?:is|are|was|were) (?:up|down) (?:by )?(?:about |roughly )?\d|(?:upward|downward|positive|negative|growing|rising|falling|clear|strong|steady)\s(?:\w+\s)?trend|(?:strong|steady|clear|healthy|solid) growth|growth of|(?:an?|the) (?:increase|rise|jump|drop|decline|decrease|growth|uptick|dip|fall) (?:of|in|from|compared)"
     r"|(?:aufwärts|abwärts)trend|wachstum von|(?:ein|einen|der) (?:anstieg|rückgang|zuwachs|einbruch) (?:von|um|bei|der)|(?:starkes|klares|solides|deutliches) wachstum))",
 )
 _UNSURE = re.compile(
     r"\b(?:can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b|\?\s*$",
 )
+_DIRECTION = at_words(
+    r"(?:(?P<up>(?:more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|ahead|beats?|beating|outsold|outsells|outperform\w*|exceed\w*|above|tops|most of|die meisten|mostly"
+    r"|rose|risen|grew|grown|climbed|increased?|jumped|surged|gained|up(?! (?:to|and running|next)\b)|stieg|gestiegen|wuchs|gewachsen|zugelegt|zugenommen|kletterte|über dem|über der|(?:liegt|lag|liegen) (?:\w+ )?vor(?= \ue000)|nahm \w+ (?:\S+ ){0,8}zu))"
+    r"|(?P<down>(?:fewer|less|weniger|lower|niedriger\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|behind|below|trails?|fell|fallen|dropped|declined|decreased?|shrank|down|sank|gesunken|fiel|gefallen"
+    r"|schrumpf\w+|abgenommen|unter dem|unter der|hinter(?= \ue000)|ging \w+ (?:\S+ ){0,12}zurück|nahm \w+ (?:\S+ ){0,8}ab)))\b"
+)
+_LINK = re.compile(
+    r"\b(?:than|als|from|versus|vs|against|compared|gegenüber|verglichen|nach|von|zu|to|ahead|behind|beats?|outsold|before|davor|vor|hinter|gestern|yesterday|previous|vor\w*)\b"
+)
+_ONCE = re.compile(r" (?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)\b")
+_BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
+_BY = re.compile(r"\s+(?:by |um )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
     (re.compile(pattern), rankings, kind, most)
     for pattern, rankings, kind, most in (
-        (r"\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
+        (r"\b(?:leads?|tops?|führt|spitzenreiter\w*|renner|star|topseller)\b(?![^.]*(?:stock|inventory|lager|bestand))|\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
         (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
-        (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
+        (r"\b(?:leads?|tops?|führt)\b[^.]*(?:stock|inventory|lager|bestand)|\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
         (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
-        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|·)", ("order total",), "order", True),
-        (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w·]+ ){1,4}|der (?:[\w·]+ ){1,4}|[\w·]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|·|#)", ("order total",), "order", False),
+        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|\ue000)", ("order total",), "order", True),
+        (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|\ue000|#)", ("order total",), "order", False),
         (r"\b(?:newest|latest|most recent|last|neueste\w*|letzte|jüngste\w*)\s(?:order|purchase|one|bestellung)\b(?! (?:number )?\d)", ("newest",), "order", True),
         (r"\b(?:oldest|first|earliest|älteste\w*|erste|früheste\w*)\s(?:order|bestellung)\s(?:shown|listed|here|in the list|of these|in der liste)", ("newest",), "order", False),
         (r"\b(?:busiest|best|strongest|top|biggest)\s(?:\w+ )?day|\b(?:stärkste|beste|umsatzstärkste)\w* (?:\w*tag)|\bam meisten los|\bmost orders (?:came|were placed|on)|\bmeisten bestellungen", ("day orders", "day totals"), "date", True),
@@ -193,17 +359,22 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
     )
 )  # fmt: skip
 _TOP = re.compile(r"best|most|least|top|worst|popular|est\b|last|first|fewest|meist|ste[nrsm]?\b|letzte|wenigsten")
-_NAME = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’.&-]*(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*)"
-_NAMED = re.compile(
-    rf"(?P<role>(?:\b(?:from|by|for|to|customers?|buyers?|named|called|namens|heißt|von|für|an|Kund(?:e|in)|Käufer(?:in)?|Herrn?|Frau|Mrs?\.|Ms\.|[Ii]t was|[Tt]hat was|[Tt]hat is|[Dd]as war|[Dd]as ist|[Ee]s war|is|ist|sell|sold|bought|ordered|opened|kaufte|bestellte|verkaufst|verkaufen|steht)|:)\s)(?P<name>{_NAME}{{1,3}})"
-    rf"|(?P<single>\b(?:customers?|buyers?|Kund(?:e|in)|Käufer(?:in)?)\s(?:named |called |namens )?(?!Support|Service|Care)[A-ZÄÖÜ][\w'’-]+)"
-    rf"|(?P<called>\b(?:called|named|namens|heißt|nennt sich)\s(?!in\b)[^\W\d_a-zäöüß][\w'’&-]*(?:\s(?:&\s)?[^\W\d_a-zäöüß][\w'’&-]*){{0,3}})"
-    rf"|(?P<plan>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})(?=[”“\"]?[\s-](?:plan|Tarif|Paket)\b)"
-    rf"|\b(?:Tarif|Paket|plan)\s[“„\"]?(?P<tariff>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,2}})"
-    rf"|^(?P<label>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[\w'’&-]+){{1,4}})(?=:\s\D{{0,3}}\d+ (?:units|pieces|Stück|×|x\b))"
-    rf"|(?P<acts>{_NAME}{{1,3}})(?=\s(?:(?:has|have|had|just|is|was|hat|ist|war)\s)?(?:\w+\s)?(?:(?<=has )|(?<=have )|(?<=had )|(?<=hat )|ordered|bought|purchased|placed|spent|bestellte?|gekauft|kaufte|bestellt|is your|is the|was your|was the|ist Ihr|ist dein|ist der|ist die|sold|sells|verkauft|returned|paid|has \d|hat \d))"
-    rf"|(?<=[\w·,“„\"(]\s)(?P<amid>{_NAME}{{1,4}})|^(?P<first>{_NAME}{{1,4}})(?=\s(?:is|has|costs?|kostet|ist|hat|war|was|leads|starts|stands|steht|führt|sells?)\b)"
-    rf"|(?P<is>(?:best[- ]?seller|best[- ]selling (?:product|item)|top product|most popular (?:product|item)|best(?:er|e)? (?:customer|buyer|Kunde|Kundin)|top customer|Topseller|Bestseller|beliebteste\w* Produkt|meistverkaufte\w* (?:Produkt|Artikel))\s(?:\w+\s){{0,4}}?(?:is|was|are|ist|war|sind)\s(?:the |der |die |das |currently |aktuell )?)(?P<what>[^\W\d_a-zäöüß][\w'’&-]*(?:\s[^\W\d_a-zäöüß][\w'’&-]*){{0,4}})"
+_CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
+_RUN = re.compile(
+    rf"(?<![\w#\ue000.-]){_CAPITAL}(?:\.(?=\s[A-Z]))?(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?{_CAPITAL})*(?![$€£\w])"
+)
+_NAMES_FOLLOW = re.compile(
+    r"(?:\b(?:from|by|for|to|named|called|sell|sold|bought|ordered|opened|is|it was|that was|on|namens|heißt|nennt sich|von|vom|für|an|bei|das war|es war|ist|kaufte|bestellte|verkaufst|verkaufen|steht"
+    r"|stück|units of|pieces of|of|than|als|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
+)
+_LABELLED = re.compile(
+    r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on)(?: is| ist| called| named)?\s[(“„\"]?$"
+)
+_OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*bestellung|von|by|\ue000)\s*:$")
+_PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
+_ACTS = re.compile(
+    r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
+    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete)\b|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 _FACT = at_words(
@@ -231,9 +402,14 @@ class _Judge:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
-        self._last_place: tuple[Number, tuple[int, int]] | None = None
-        self._extremes: set[str] = set()
-        self._net = self._ships = False
+        self._place: tuple[Number, tuple[int, int]] | None = None
+        self._mentioned: tuple[Sentence, dict[str, list[Mention]]] | None = None
+        self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
+        self._heading: Sentence | None = None
+        self._columns: list[tuple[int, Sentence]] = []
+        """The head of the table that is being read: where each column's begins."""
+        self._topic: frozenset[str] = NOTHING
+        """What was said of figures before."""
         self._sure: list[Number] = []
         """Grounded numbers of the sentence before."""
         self._kinds: set[str] = set()
@@ -241,10 +417,6 @@ class _Judge:
 
     def sentence(self, said: Sentence) -> Verdict:
         good, bad = 0, []
-        self._ships = re.search(r"ship|send|pack|versen|verschick", said.masked) is not None
-        self._net = any(trait.kind == "net" for trait in said.traits)
-        extremes = {trait.kind for trait in said.traits if trait.kind in ("largest", "smallest")}
-        self._extremes = extremes or ({"largest", "smallest"} if _RANGE.search(said.masked) else set())
         sure: list[Number] = []
         doubtful = []
         for number in said.numbers:
@@ -261,16 +433,42 @@ class _Judge:
                 bad.append(number.text)
         for found, ok in (*self._orders(said), *self._moments(said), *self._nones(said), *self._alls(said),
                           *self._names(said), *self._superlatives(said), *self._trends(said), *self._comparisons(said),
-                          *self._relations(said)):  # fmt: skip
+                          *self._relations(said), *self._statuses(said), *self._sold_out(said), *self._most(said)):  # fmt: skip
             good += ok
             bad += [] if ok else [found]
         for period in said.periods:
             self._spans += self._ranges(period, said)
-        if good and self._is_current and not self._age_is_told and self._grounds.is_old:
+        if (good or said.names or said.ages) and self._is_current and not self._age_is_told and self._grounds.is_old:
             bad.append((_CURRENT.search(said.plain) or [said.text.strip()])[0])
         self._sure = [number for number in sure if number in said.numbers]
+        self._topic |= frozenset(trait.kind for trait in said.traits)
         self._kinds = {key.partition(":")[0] for name in said.names for key in name.value or ()}  # type: ignore[attr-defined]
+        self._read_layout(said)
         return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
+
+    def _read_layout(self, said: Sentence) -> None:
+        """What a heading or the head of a table says holds for the lines below it."""
+        plain = said.plain.strip(" \n*_")
+        if plain.startswith("|"):
+            if not self._columns:
+                cells = said.text.split("|")
+                self._columns = [(place, parse(cell, self._grounds.names)) for place, cell in enumerate(cells)]
+            return
+        self._columns = []
+        is_item = re.match(r"\s*(?:[-*•–]|\d{1,2}[.)])\s", said.text) is not None
+        if (said.text.endswith("\n") and not is_item and (plain.endswith(":") or not said.numbers)) or plain.startswith(
+            "#"
+        ):
+            self._heading = said
+        elif not is_item or said.text.endswith("\n\n"):
+            self._heading = None
+
+    def _above(self, said: Sentence, number: Number) -> list[Sentence]:
+        """The heading, and the head of the number's column."""
+        found = [] if self._heading is None else [self._heading]
+        if self._columns and said.plain.lstrip().startswith("|"):
+            found += [head for place, head in self._columns if place == said.text.count("|", 0, number.start)]
+        return found
 
     # numbers
 
@@ -286,18 +484,20 @@ class _Judge:
             subjects = self._subjects
         if subjects - {"money", "foreign"}:
             self._subjects = subjects - {"money", "foreign"}
+        if is_count and _FIRST_READ.search(said.plain):  # how much CJ has looked at
+            return None
         if is_count and said.plain.rstrip().endswith("?") and _SELECTION.search(before + "|" + after):
             return None
         if is_count and _SELECTION.search(before + "|" + after):
             return self._is_selection(said, number, subjects) or self._was_written(said, number, subjects)
-        if self._in_data(said, number, left, right, subjects):
-            return True
-        return self._was_written(said, number, subjects)
+        return self._in_data(said, number, left, right, subjects) or self._was_written(said, number, subjects)
 
     def _is_claim(self, said: Sentence, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
-        _, right = self._around(said, number)
+        left, right = self._around(said, number)
+        left = self._lead(said, number, left)
         about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
-        if number.word and not about_store and number.currencies is None and not number.percent:
+        named = any(left <= m.start and m.end <= right for each in self._mentions(said).values() for m in each)
+        if number.word and not about_store and not named and number.currencies is None and not number.percent:
             return len(said.plain.split()) <= 4
         if number.percent and number.readings[0][0] == 100 and not subjects:
             return False
@@ -306,29 +506,40 @@ class _Judge:
         if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
             return False
         owned = _OWNED.search(before) is not None or _STATED.search(before) is not None
-        clause = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
+        clause = before + said.masked[number.start : number.end] + after
         if _HYPOTHETICAL.search(clause):
             return _OWNED.search(before) is not None and about_store
-        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or said.plain.rstrip().endswith("?"):
-            return owned if number.currencies or number.percent or not about_store else True
-        is_stated = owned or re.search(r"[:=]\s*$", before) is not None
-        if not is_count and not is_stated and (_ADVICE.search(said.masked) or _HYPOTHETICAL.search(said.masked)):
+        if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or self._is_asked(said, number):
+            return owned if not is_count or not about_store else True
+        is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
+        sentence = said.masked[self._clause_start(said, number.start) : self._clause_end(said, number.end)]
+        told = _OFFERED.split(said.masked, 1)[0]
+        if not is_count and not is_stated and (_ADVICE.search(sentence) or _HYPOTHETICAL.search(told)):
             return False
         return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
 
+    @staticmethod
+    def _is_asked(said: Sentence, number: Number) -> bool:
+        """Whether it stands in a question that tells nothing: "Shall I look for 5 more?"."""
+        ends = min((b for b in said.breaks if b >= number.end), default=len(said.masked))
+        return said.masked[number.end : ends].rstrip().endswith("?") and not _TOLD.search(said.masked[: number.start])
+
     def _around(self, said: Sentence, number: Number) -> tuple[int, int]:
         """Where what belongs to the number begins and ends: between its neighbours and the breaks of the sentence."""
-        if self._last_place is not None and self._last_place[0] is number:
-            return self._last_place[1]
+        if self._place is not None and self._place[0] is number:
+            return self._place[1]
         whole, part = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
-        left = max((end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start), default=0)
+        before = [end for end in (*said.breaks, *(n.end for n in said.numbers)) if end <= number.start]
+        left = max(before, default=0)
+        if said.plain.lstrip().startswith("|"):  # a row: what its first cells say holds for all
+            return 0, min((n.start for n in said.numbers if n.start >= number.end), default=len(said.masked))
         rights = (start for start in (*said.breaks, *(n.start for n in said.numbers)) if start >= behind)
         right = min(rights, default=len(said.masked))
         if part is not None:  # what is said behind it is said of the part
             nouns = [s.end for s in said.subjects if number.end <= s.start < right][:1]
             right = nouns[0] if nouns else right
-        self._last_place = number, (left, right)
+        self._place = number, (left, right)
         return left, right
 
     def _is_selection(self, said: Sentence, number: Number, subjects: frozenset[str]) -> bool:
@@ -360,15 +571,27 @@ class _Judge:
         return whole, part
 
     def _clause_start(self, said: Sentence, place: int) -> int:
-        return max((b for b in said.breaks if b <= place and said.masked[b] in ",;:–—.(…"), default=0)
+        return max((b for b in said.breaks if b <= place and said.masked[b:].lstrip()[:1] in ",;:–—.(…"), default=0)
 
     def _clause_end(self, said: Sentence, place: int) -> int:
-        return min((b for b in said.breaks if b >= place and said.masked[b] in ",;–—.)…"), default=len(said.masked))
+        ends = (
+            b
+            for b in said.breaks
+            if b >= place and (said.masked[b:].lstrip()[:1] in ",;–—.)…" or OFFER.match(said.masked, b))
+        )
+        return min(ends, default=len(said.masked))
 
     def _about(self, said: Sentence, number: Number, left: int, right: int) -> frozenset[str]:
         """The noun after the number, else the one before it."""
         whole, _ = self._of_which(said, number)
         behind = whole.end if whole is not None else number.end
+        if any(
+            period.start >= number.end
+            and not said.masked[number.end : period.start].strip()
+            and _OF_DAYS.match(period.text)
+            for period in said.periods
+        ):
+            return frozenset({"day"})
         for name in said.names:
             is_product = any(key.startswith("product:") for key in _keys(name))
             if is_product and behind <= name.start < right and _AMOUNT_OF.fullmatch(said.masked[behind : name.start]):
@@ -377,31 +600,63 @@ class _Judge:
             if behind <= subject.start < right:
                 between = said.masked[behind : subject.start]
                 if between.count(" ") <= 6 and not _BETWEEN.search(between):
-                    return _kinds(subject)
+                    return self._counted(said, subject)
                 break
+        left = self._lead(said, number, left)
         before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
         if before and not _ACTS.search(said.masked[before[-1].end : number.start]):
-            return _kinds(before[-1])
+            return self._counted(said, before[-1])
         return frozenset()
 
+    @staticmethod
+    def _counted(said: Sentence, subject: Mention) -> frozenset[str]:
+        """What the noun may stand for: "3 times" are orders, or units where a product is named."""
+        if subject.kind == "unit" and subject.text.endswith(("mal", "time", "times", "twice")):
+            products = any(key.startswith("product:") for name in said.names for key in _keys(name))
+            return frozenset({"unit", "order"} if products else {"order"})
+        return _kinds(subject)
+
     def _in_data(self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]) -> bool:
-        traits, needed = self._traits(said, number, left, right, subjects)
-        names, inherited = self._named(said, number, left, right)
-        spans, weak = self._period(said, number, left, right)
-        candidates = self._candidates(number)
-        for figure in candidates:
-            if (
-                self._same_kind(number, figure, subjects)
-                and self._same_traits(figure, traits, needed, names | inherited)
-                and self._same_entity(said, figure, names, inherited)
-                and self._same_period(said, figure, spans, weak)
-                and self._is_fresh(said, figure)
-                and (not figure.at_least or number.how == "over")
-            ):
+        """Whether a figure of this value is what the words describe at least as well as any figure of another value."""
+        mine = [f for f in self._candidates(number) if self._same_kind(number, f, subjects)]
+        if not mine:
+            return False
+        around = self._description(said, number, left, right, subjects)
+        best, nearest = MOST, None
+        if self._is_compared(said, number):  # "5 vs. 4": which of them is earlier, or after refunds, is not said
+            around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
+        since = said.masked[self._clause_start(said, number.start) : number.start]
+        if self._grounds.has_previous and _UP_FROM.search(since):
+            around.neutral |= {"previous"}
+        around.near |= around.neutral
+        for figure in mine:
+            if figure.at_least and number.how != "over":
+                continue
+            distance = self._distance(figure, around, best)
+            if distance <= 0:
                 return True
-        return False
+            if distance < best:
+                best, nearest = distance, figure
+        if nearest is None:
+            return False
+        for rival in self._rivals(number, subjects):
+            # Of another kind than the nearest figure, it must be nearer by far.
+            near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
+            if self._distance(rival, around, near) < near and not fits(number, rival.value):
+                return False
+        return True
+
+    @staticmethod
+    def _is_compared(said: Sentence, number: Number) -> bool:
+        """Whether it stands directly against another number of its kind: "$5 after $4", "from 4 to 5"."""
+        numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
+        return any(
+            number in (one, other) and _AGAINST.fullmatch(said.masked[one.end : other.start])
+            for one, other in itertools.pairwise(numbers)
+        )
 
     def _candidates(self, number: Number) -> Iterable[Figure]:
+        """The figures that a number may stand for by its value."""
         found: list[Figure] = []
         if number.how == "exact":
             for value, _ in number.readings:
@@ -412,6 +667,12 @@ class _Judge:
         among = (figure for kind in kinds for figure in self._grounds.by_kind.get(kind, ()))
         return found + [figure for figure in among if fits(number, figure.value)]
 
+    def _rivals(self, number: Number, subjects: frozenset[str]) -> Iterable[Figure]:
+        kind = "money" if number.currencies is not None else "percent" if number.percent else "count"
+        if kind == "count" and subjects:
+            return (f for subject in subjects for f in self._grounds.counts.get(subject, ()) if not f.old)
+        return (f for f in self._grounds.by_kind.get(kind, ()) if not f.old and self._same_kind(number, f, subjects))
+
     def _same_kind(self, number: Number, figure: Figure, subjects: frozenset[str]) -> bool:
         if number.percent != figure.percent:
             return False
@@ -419,193 +680,295 @@ class _Judge:
             return figure.currency in number.currencies
         if figure.currency is not None:
             return not subjects or "money" in subjects
-        if number.percent:
-            return True
-        if not subjects:
-            return True
-        subjects = subjects | ({"unit", "product"} if "item" in subjects else set())
-        if figure.subjects & {"item"}:
-            return bool(subjects & {"item", "unit", "product"})
-        if "money" in subjects:
-            subjects = subjects | {"order", "unit"}
-        if "unit" in subjects and number.word:
-            subjects = subjects | {"order"}
-        return bool(subjects & figure.subjects)
+        return number.percent or not subjects or bool(subjects & figure.subjects)
 
-    def _traits(
+    def _description(
         self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]
-    ) -> tuple[frozenset[str], frozenset[str]]:
-        """What may be said of the number, and what is."""
+    ) -> "_Description":
+        """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
+        lower, upper = self._neighbours(said, number, left, right)
+        required, own = self._traits(said, number, left, right)
+        near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper} - own
+        wide = {t.kind for t in said.traits}
+        if len(said.periods) > 1 and any(_EARLIER.search(period.text) for period in said.periods):
+            wide.add("previous")
+        nouns = {kind for s in said.subjects if lower <= s.start and s.end <= upper for kind in _kinds(s)}
+        spans, front, late = self._period(said, number, left, right)
+        for above in self._above(said, number):
+            near |= {t.kind for t in above.traits}
+            nouns |= {kind for s in above.subjects for kind in _kinds(s)}
+            front = front or [span for period in (*above.periods, *above.dates) for span in self._ranges(period, above)]
+        whole_of = self._of_which(said, number)[1] is not None  # "5 of 10 cases"
+        if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
+            near, nouns = wide, {kind for s in said.subjects for kind in _kinds(s)}
+        beside = [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]
+        beside.sort(key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end)
+        near |= {t.kind for t in beside[:1]}
+        if any(_EARLIER.search(period.text) for period in said.periods if left <= period.start < right):
+            near |= {"previous"}
+        in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start]) is not None
+        near |= own & {"daily"}
+        in_part = in_part or whole_of
+        lacking = (
+            required
+            if in_part
+            else (near & (STRICT | OF_SALES | {"daily"} | ({"previous"} if self._grounds.has_previous else NOTHING)))
+            | required
+        )
+        near = near | own
+        wide |= near
+        if whole_of and not subjects:
+            nouns = set()
+        if sum(n.currencies is not None for n in said.numbers) > 1 and _RANGE.search(said.masked):
+            near |= {"largest", "smallest"}
+        if "middle" in near:
+            near |= VAGUE["middle"]
+        for vague in ("loose", "shipping", "refunding"):
+            if vague in near:
+                wide |= VAGUE[vague]
+        return _Description(
+            required, frozenset(lacking), frozenset(near), frozenset(wide), self._topic, subjects or frozenset(nouns) or (NOTHING if self._of_which(said, number)[1] else self._subjects),
+            bool(subjects), self._names_of(said, number, (self._lead(said, number, left), right), (lower, upper)), spans, front, late, said,
+            number.currencies is not None,
+        )  # fmt: skip
+
+    @staticmethod
+    def _lead(said: Sentence, number: Number, left: int) -> int:
+        """ "Customers (83)": what stands before the bracket belongs to the number."""
+        if said.masked[left : left + 1] != "(" or said.masked[left + 1 : number.start].strip(" $€£"):
+            return left
+        return max(
+            (n.end for n in said.numbers if n.end <= left), default=max((b for b in said.breaks if b < left), default=0)
+        )
+
+    def _neighbours(self, said: Sentence, number: Number, left: int, right: int) -> tuple[int, int]:
+        """Where what belongs to the numbers before and after it ends and begins."""
+        whole, part = self._of_which(said, number)
+        before = [n for n in said.numbers if n.end <= number.start]
+        lower = before[-1].end if before else 0
+        if before and part is None:
+            lower = max(lower, min((b for b in said.breaks if lower <= b <= number.start), default=lower))
+        upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
+        if upper < len(said.masked):
+            between = [b for b in said.breaks if right <= b <= upper]
+            upper = min((b for b in between if said.masked[b] == ";"), default=max(between, default=upper))
+        return min(lower, left), right if part is not None else max(upper, right)
+
+    def _traits(self, said: Sentence, number: Number, left: int, right: int) -> tuple[frozenset[str], frozenset[str]]:
+        """What must be true of the number, and what may be: said right beside it."""
         here = [t for t in said.traits if left <= t.start and t.end <= right]
         whole, _ = self._of_which(said, number)
         if whole is not None:  # what stands before the noun is said of the whole
             nouns = [s.start for s in said.subjects if whole.end <= s.start < right][:1]
             here = [t for t in here if not nouns or not whole.end <= t.start < nouns[0]]
+            here = [t for t in here if said.masked[whole.end : t.start].strip() or t.start < whole.end]
+        if _OF_ALL.search(said.masked[left : number.start]):  # "none of the last 7 orders is unpaid"
+            noun = min((s.end for s in said.subjects if s.start >= number.end), default=number.end)
+            here = [t for t in here if t.end <= noun]
         after = frozenset(t.kind for t in here if t.start >= number.end)
         before = frozenset(t.kind for t in here if t.end <= number.start)
-        label = re.search(
-            r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$",
-            said.masked[left : number.start],
-        )
-        label = label if not after & STRICT else None
-        tail = frozenset(t.kind for t in here if t.end <= number.start and (label or number.start - t.end <= 2))
-        needed = (after | tail) if after - _RECENT or label else (after | before)
-        allowed = after | before
-        first = min((n.start for n in said.numbers), default=0)
-        front = frozenset(t.kind for t in said.traits if t.end <= first)
-        if not before | after <= front and number.start != first:
-            front &= {"average", "median"}
-        allowed |= front
-        if (number.currencies is not None or number.readings[0][1] < 1) and not needed & {
-            "average",
-            "median",
-            "revenue",
-            "price",
-            "largest",
-            "smallest",
-            "net",
-        }:
-            needed |= front & {"average", "median"}
-        if not after | before - _RECENT and not subjects:
-            allowed |= frozenset(t.kind for t in said.traits)
-        if "recent" not in allowed and any(t.kind == "recent" for t in said.traits):
-            allowed |= _RECENT
-        return allowed, needed
+        if _AMONG.search(said.masked[left : number.start]):  # "the share of returning ones among the last 10"
+            before = before & {"recent"}
+        label = _LABEL.search(said.masked[left : number.start])
+        required = after if after & STRICT and not (label and label[0].strip() in ":=(") else after | before
+        if number.currencies is not None or number.readings[0][1] < 1:
+            first = min((n.start for n in said.numbers), default=0)
+            front = frozenset(t.kind for t in said.traits if t.end <= first)
+            lower = max((n.end for n in said.numbers if n.end <= number.start), default=0)
+            between = {t.kind for t in said.traits if lower <= t.start < number.start}
+            if not (after | before | between) & (STATISTICS | {"middle"}):
+                required |= front & {"average", "median"}
+        if number.currencies is None and number.readings[0][1] == 1 and "daily" not in after | before:
+            required -= {"average", "median"}  # "of 10 orders the average is …"
+        return required & (STRICT | {"stock", "sold", "price"}), after | before
 
-    def _same_traits(
-        self, figure: Figure, allowed: frozenset[str], needed: frozenset[str], names: frozenset[str]
-    ) -> bool:
-        if needed & STRICT - figure.traits - ({"average"} if "daily" in figure.traits else frozenset()):
-            return False
-        if "net" in needed and "net" not in figure.traits and figure.currency is not None:
-            return not any("net" in f.traits for f in self._grounds.figures)
-        unsaid = figure.traits & STRICT - allowed
-        if "loose" in allowed and unsaid and unsaid <= {"unfulfilled"} | (frozenset() if self._ships else {"open"}):
-            allowed |= unsaid
-        if figure.traits & STRICT - allowed - ({"average"} if "daily" in allowed else frozenset()):
-            return False
-        if "sold" in needed and "sold" not in figure.traits and "order" in figure.subjects and figure.currency is None:
-            return not any(name.startswith("product:") for name in figure.entities)
-        asked = needed & ASKED - {"largest", "smallest"}
-        if figure.currency is not None:
-            if "net" in figure.traits and "net" not in allowed and not self._net and not names:
-                return False
-            if figure.derived and figure.traits & {"largest", "smallest"} - allowed - self._extremes:
-                return False
-            if "price" in asked and "price" not in figure.traits:
-                return False
-            if "revenue" in asked and not figure.traits & {"revenue"} and figure.derived:
-                return False
-            if "revenue" in asked and any(name.startswith("order:") for name in figure.entities) and not names:
-                return False
-        else:
-            for one, other in (("stock", "sold"), ("sold", "stock")):
-                if one in asked and one not in figure.traits and other in figure.traits:
-                    return False
-        if figure.partial and not allowed & _RECENT:
-            return not self._is_ambiguous(figure, names)
-        return True
-
-    def _is_ambiguous(self, figure: Figure, names: frozenset[str]) -> bool:
-        """Whether a figure of a part of the data could be taken for one of the whole."""
-        if figure.entities and figure.entities & names:
-            return False
-        strict = figure.traits & STRICT
-        if not strict and figure.currency is None and figure.derived and "order" in figure.subjects:
-            return True
-        return any(
-            not other.derived and other.currency == figure.currency and other.subjects == figure.subjects
-            and other.traits & STRICT == strict and not other.entities and other.value != figure.value
-            for other in self._grounds.figures
-        )  # fmt: skip
-
-    def _named(self, said: Sentence, number: Number, left: int, right: int) -> tuple[frozenset[str], frozenset[str]]:
-        """Who the number is said of, here, and who was named before in the sentence."""
-        start = left
-        mentions = [
-            *said.names,
-            *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
-        ]
-        here: set[str] = set()
-        earlier: set[str] = set()
-        for mention in sorted(mentions, key=lambda each: each.start):
-            keys = mention.value if isinstance(mention.value, frozenset) else frozenset()
-            if start <= mention.start and mention.end <= right:
-                here |= keys
-            elif mention.end <= start:
-                earlier = {
-                    key for key in earlier if key.partition(":")[0] not in {k.partition(":")[0] for k in keys}
-                } | set(keys)
-        if (
-            number.currencies is not None
-            and len(said.orders) == 1
-            and not any(key.startswith("order:") for key in here | earlier)
-        ) and sum(n.currencies is not None for n in said.numbers) == 1:
-            earlier |= {f"order:{said.orders[0].value}"}
-        beside = re.match(r"\s*\(\W*", said.masked[number.end :].replace("·", "x", 1)) if number.text else None
-        for mention in mentions if beside else ():
-            if mention.start in range(number.end, number.end + 4):
-                kinds = {key.partition(":")[0] for key in _keys(mention)}
-                earlier = {key for key in earlier if key.partition(":")[0] not in kinds}
-                here |= _keys(mention)
-        products = {key for mention in said.names for key in _keys(mention) if key.startswith("product:")}
-        if len(products) == 1 and not any(key.startswith("product:") for key in here | earlier):
-            earlier |= products
-        return frozenset(here), frozenset(earlier)
-
-    def _same_entity(self, said: Sentence, figure: Figure, names: frozenset[str], inherited: frozenset[str]) -> bool:
-        if figure.entities and figure.currency is None and not names | inherited:
-            kinds = {name.partition(":")[0] for name in figure.entities}
-            if "order" in figure.subjects and "product" in kinds and "product" not in self._kinds:
-                return False
-            kinds = {"product", "unit", "item", "times"} if "product" in kinds else kinds
-            if kinds and not kinds & ({"date"} | self._kinds) and not _SINGLE.search(said.plain):
-                return False
-        ordered = {name for name in figure.entities if name.startswith("order:")}
-        if ordered and len(said.orders) == 1 and f"order:{said.orders[0].value}" not in ordered:
-            return False
-        known = names | inherited
-        if figure.currency is None and figure.subjects & {"unit", "item"}:
-            about = {name for name in known if name.startswith("product:")}
-            if about and not about & figure.entities:
-                return False
-            if figure.entities and figure.entities <= ordered and not ordered & known and "order" not in self._kinds:
-                return False
-        if len(said.orders) == 1 and not ordered and figure.derived and "unit" in figure.subjects and figure.entities:
-            return False
-        if figure.currency is not None and not self._is_of_the_named(said, figure, names, inherited):
-            return False
-        for kind in ("order", "customer", "product"):
-            mine = {name for name in figure.entities if name.startswith(kind)}
-            here = {name for name in names if name.startswith(kind)}
-            if here:
-                if not mine & here:
-                    return False
+    def _names_of(
+        self, said: Sentence, number: Number, own: tuple[int, int], near: tuple[int, int]
+    ) -> list[tuple[str, frozenset[str], int, bool]]:
+        """Of whom it is said, by kind: the keys, how sure (3 right beside it, 2 near, 1 before, 0 after), and whether
+        nobody else of the kind is named.
+        """
+        found: list[tuple[str, frozenset[str], int, bool]] = []
+        for kind, mentions in self._mentions(said).items():
+            if paired := self._paired(said, number, mentions):
+                found.append((kind, _keys(paired), 3, False))
                 continue
-            before = {name for name in inherited if name.startswith(kind)}
-            if before and mine and not mine & before:
-                return False
-        return True
+            nearest, sure, best = None, -1, 0.0
+            for mention in mentions:
+                before = mention.end <= number.start
+                if own[0] <= mention.start and mention.end <= own[1]:
+                    rank = 3
+                elif (
+                    near[0] <= mention.start
+                    and mention.end <= near[1]
+                    and (before or not re.search(r"[,;]", said.masked[number.end : mention.start]))
+                ):
+                    rank = 2
+                else:
+                    rank = 1 if before else 0
+                gap = (number.start - mention.end) / 2 if before else mention.start - number.end
+                beside = not before and _BESIDE.fullmatch(said.masked[number.end : mention.start]) is not None
+                gap = 0 if beside else gap
+                rank = 3 if beside else rank
+                if rank > sure or (rank == sure and gap < best):
+                    nearest, sure, best = mention, rank, gap
+            if nearest is not None:
+                found.append(
+                    (kind, _keys(nearest), sure, len(mentions) == 1 or (kind == "order" and len(said.orders) == 1))
+                )
+        return found
 
-    def _is_of_the_named(
-        self, said: Sentence, figure: Figure, names: frozenset[str], inherited: frozenset[str]
-    ) -> bool:
-        """Money: an order's total needs an order that it is the total of, and an order that is named its own total."""
-        orders = {name for name in names | inherited if name.startswith("order:")}
-        mine = {name for name in figure.entities if name.startswith("order:")}
-        if mine and "order" in figure.subjects and not mine & orders:
-            buyers = {name for name in names | inherited if name.startswith("customer:")}
-            if buyers & figure.entities:
-                return True
-            if any(name.startswith("product:") for name in names | inherited):
-                return False
-            return "order" in self._kinds or _SINGLE_ORDER.search(said.plain) is not None
-        buyers = {name for name in figure.entities if name.startswith("customer:")}
-        if buyers and figure.derived and not buyers & (names | inherited):
-            return False
-        return not (orders and not mine and figure.traits & {"largest", "smallest"})
+    @staticmethod
+    def _paired(said: Sentence, number: Number, mentions: Sequence[Mention]) -> Mention | None:
+        """ "#7 and #8 came to $5 and $6": as many numbers as names, all behind or before them, go in order."""
+        numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None)]
+        if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
+            return None
+        if mentions[-1].end <= numbers[0].start or numbers[-1].end <= mentions[0].start:
+            return mentions[numbers.index(number)]
+        return None
+
+    def _mentions(self, said: Sentence) -> dict[str, list[Mention]]:
+        """Names by kind, in order."""
+        if self._mentioned is not None and self._mentioned[0] is said:
+            return self._mentioned[1]
+        found: dict[str, list[Mention]] = {}
+        for mention in said.names:
+            for kind in {key.partition(":")[0] for key in _keys(mention)}:
+                found.setdefault(kind, []).append(mention)
+        for o in said.orders:
+            key = frozenset({f"order:{o.value}"})
+            found.setdefault("order", []).append(Mention(o.start, o.end, o.text, "name", key))
+        self._mentioned = said, found
+        return found
+
+    def _distance(self, figure: Figure, said: "_Description", limit: float) -> float:
+        """How far the figure is from what was said: 0 if it is just that, MOST if it cannot be meant."""
+        traits, entities = figure.traits, figure.entities
+        if (figure.old or figure.aged) and not self._is_fresh(said.sentence, figure):
+            return MOST
+        distance = 0.0
+        # whose it is
+        matched = False
+        for kind, keys, sure, only in said.names:
+            if entities and entities & keys:
+                matched = True
+                distance += 0.0 if sure or said.money else 1.0
+            elif kind in figure.kinds:
+                if sure == 3 or (only and sure):
+                    return MOST
+                distance += MISMATCH[sure]
+            else:
+                distance += MISSING[sure]
+        named = {kind for kind, _, _, _ in said.names}
+        for kind in figure.kinds:
+            if kind not in named:
+                distance += self._unsaid_name(figure, kind, matched, said)
+        if figure.derived and "customer" in figure.kinds and figure.currency is None:
+            distance += 0.5  # of a list only
+        if distance >= limit:
+            return MOST
+        # what it is
+        lacking = said.required - traits
+        if lacking:
+            lacking -= {"average"} if "daily" in traits else NOTHING
+            if matched:
+                lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
+            if lacking & STRICT or ("price" in lacking and said.money):
+                return MOST
+            if ("stock" in lacking and "sold" in traits) or ("sold" in lacking and "stock" in traits):
+                return MOST
+            distance += 0.5 * len(lacking & {"stock", "sold"})
+        unsaid = traits & UNSAID
+        if "price" in unsaid:  # from, up to
+            unsaid -= {"largest", "smallest"}
+        for trait in unsaid - ({"days"} if "day" in said.nouns else NOTHING):
+            if trait not in said.near and not (trait == "average" and "daily" in said.near):
+                known = trait in said.wide or (trait in ("price", "stock") and matched)
+                distance += 0.5 if known else 1.0 if trait in said.before else 2.0
+        if not matched:
+            lacked = said.expected - traits - said.required - said.neutral
+            distance += len(lacked - {"previous"} if "change" in traits else lacked)
+            distance += sum(
+                vague in said.near and not traits & meant for vague, meant in VAGUE.items() if vague != "refunding"
+            )
+        if said.nouns and not said.sure and not said.money and not said.nouns & figure.subjects:
+            distance += 1.0
+        if said.money and "revenue" in said.near and not traits & {"revenue", *STATISTICS} and not matched:
+            distance += 1.0
+        if figure.partial and "recent" not in said.wide:
+            is_told = "these" in said.near or "recent" in said.before or "order" in named
+            distance += 0.5 if is_told else 1.5
+        elif figure.derived and figure.period is None and "recent" not in said.wide and "change" not in traits:
+            distance += 0.75
+        if distance >= limit:
+            return MOST
+        return distance + self._time_distance(figure, said)
+
+    def _unsaid_name(self, figure: Figure, kind: str, matched: bool, said: "_Description") -> float:
+        """What it costs that a figure is somebody's who is not named."""
+        if kind == "date":
+            return 0.0
+        if matched:
+            if kind == "order" and figure.currency is None:
+                return 1.0
+            only_product = kind == "order" and not any(k in ("customer", "order") for k, _, _, _ in said.names)
+            return 1.5 if only_product else 0.0
+        if kind in self._kinds:
+            return 0.5
+        single = _SINGLE_ORDER if kind == "order" else _SINGLE
+        return 1.0 if single.search(said.sentence.masked) else 2.0
+
+    def _time_distance(self, figure: Figure, said: "_Description") -> float:
+        period, spans = figure.period, said.spans or said.front
+        days = [name.removeprefix("date:") for name in figure.entities if name.startswith("date:")]
+        if len(days) == 2:  # a change from one day to another
+            ok = not said.spans or any(start.isoformat() in days for start, end in said.spans if start == end)
+            return 0.0 if ok else MOST
+        if period is None:
+            return self._undated(figure, said)
+        if "previous" in figure.traits and "previous" in said.near and not said.sentence.dates:
+            return 0.0
+        if "previous" in said.neutral and not said.spans:
+            return 0.0
+        if not spans:
+            if any(_near(span, period) for span in said.late or self._spans):
+                return 0.0
+            length = (period[1] - period[0]).days
+            return (
+                0.25
+                if length > 8
+                else (0.5 if figure.kinds else 0.75)
+                if length
+                else 0.5
+                if days and self._day_word(said.sentence)
+                else 2.0
+            )
+        matching = [span for span in spans if _near(span, period)]
+        if matching:  # of a day and a longer time, the day is meant
+            return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
+        if EVER in spans:
+            return 0.0 if self._grounds.complete_history else MOST
+        return MOST
+
+    def _undated(self, figure: Figure, said: "_Description") -> float:
+        """A figure as things stand, or of a list, where a time is named."""
+        own, today = said.spans, (self._today, self._today)
+        if not own:
+            return 1.0 if figure.derived and said.front and today not in said.front else 0.0
+        if "change" in figure.traits or (today in own and not figure.derived):
+            return 0.0
+        if EVER in own:
+            return 0.0 if "customer" in figure.subjects or not figure.derived else 1.0
+        if figure.entities:
+            return 0.0 if said.sentence.dates else 0.5
+        if figure.traits & {"open", "unfulfilled"} and any(_near(s, w) for s in own for w in self._grounds.windows):
+            return 0.0
+        return 1.5 if figure.partial else MOST
 
     def _is_fresh(self, said: Sentence, figure: Figure) -> bool:
+        if not figure.old and not figure.aged:
+            return True
         if figure.old == "earlier":
             return _BEFORE.search(said.plain) is not None
         if self._is_current and not self._age_is_told:
@@ -614,24 +977,50 @@ class _Judge:
 
     # periods
 
-    def _period(self, said: Sentence, number: Number, left: int, right: int) -> tuple[list[Range], list[Range]]:
-        """What the number is said of, and what the sentence began with."""
+    def _period(
+        self, said: Sentence, number: Number, left: int, right: int
+    ) -> tuple[list[Range], list[Range], list[Range]]:
+        """What the number is said of, what was said before it, and what behind."""
         own: list[Range] = []
         front: list[Range] = []
+        late: list[Range] = []
         first = said.numbers[0].start if said.numbers else 0
-        for period in (*said.periods, *said.dates):
-            spans = self._ranges(period, said)
+        if said.masked[left : left + 1] == "(":  # what is in brackets is of the time of the number before them
+            before = [n for n in said.numbers if n.end <= left]
+            left = self._around(said, before[-1])[0] if before else self._lead(said, number, left)
+            self._place = None
+        if said.masked[right : right + 1] == "(":  # what stands in brackets does not part it from what follows
+            right = max(said.masked.find(")", right), right)
+        if said.masked[right : right + 1] == ")":
+            ends = (*(b for b in said.breaks), *(n.start for n in said.numbers), len(said.masked))
+            right = min(end for end in ends if end > right)
+        for period in sorted((*said.periods, *said.dates), key=lambda mention: mention.start):
+            spans = self._spans_of(said)[period.start]
             if left <= period.start and period.end <= right:
                 own += spans
-            elif (
-                period.end <= first
-                or not any(n.start < period.end for n in said.numbers if n is not number)
-                or not any(
-                    left_ <= n.start < right_ for n in said.numbers for left_, right_ in [self._piece(said, period)]
-                )
+            elif period.end <= first or (
+                period.end <= number.start
+                and not any(low <= n.start < high for n in said.numbers for low, high in [self._piece(said, period)])
             ):
                 front += spans
-        return own, front
+            elif period.end <= number.start or not late:
+                late = spans
+        return own, front, late
+
+    def _spans_of(self, said: Sentence) -> dict[int, list[Range]]:
+        """The days of each period, by where it stands; "from May 1 to May 31" is one."""
+        if self._spans_read is not None and self._spans_read[0] is said:
+            return self._spans_read[1]
+        mentions = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
+        found = {mention.start: self._ranges(mention, said) for mention in mentions}
+        for one, other in itertools.pairwise(mentions):
+            if one.value == ("since", None):
+                found[other.start] = found[one.start]
+            if _UNTIL.fullmatch(said.masked[one.end : other.start]) and "since" not in one.value:  # type: ignore[operator]
+                span = [(a, d) for a, _ in found[one.start] for _, d in found[other.start] if a <= d]
+                found[one.start] = found[other.start] = span
+        self._spans_read = said, found
+        return found
 
     def _piece(self, said: Sentence, period: Mention) -> tuple[int, int]:
         left = max((b for b in said.breaks if b <= period.start), default=0)
@@ -683,6 +1072,8 @@ class _Judge:
         if re.search(r"weekend|wochenende", word):
             return [(monday - 2 * day, monday - day)]
         first = today.replace(day=1)
+        if re.search(r"mtd|month to date|monat bisher|bisher in", word):
+            return [(first, today)]
         if re.search(r"month|monat", word):
             last = first - day
             return (
@@ -715,50 +1106,8 @@ class _Judge:
                 continue
         return found
 
-    def _same_period(self, said: Sentence, figure: Figure, own: list[Range], front: list[Range]) -> bool:
-        spans = own or front
-        period = figure.period
-        days = [name.removeprefix("date:") for name in figure.entities if name.startswith("date:")]
-        if len(days) == 2:  # a change from one day to another
-            return not own or any(start.isoformat() in days for start, end in own if start == end)
-        if period is None:
-            current = (self._today, self._today)
-            if not own or ("customer" not in figure.subjects and EVER in own) or current in own:
-                return not figure.derived or not spans or current in own
-            if EVER in own:
-                return True
-            return (
-                "order" in figure.subjects
-                and bool(figure.traits & {"open", "unfulfilled"})
-                and any(_near(span, window) for span in own for window in self._grounds.windows)
-            ) or (bool(figure.entities) and bool(said.dates))
-        if not spans:
-            if period[0] != period[1]:
-                return not self._is_of_the_week(figure) or bool(self._spans) or not self._has_rival(figure)
-            return any(_near(span, period) for span in self._spans) or (bool(figure.entities) and self._day_word(said))
-        if any(_near(span, period) for span in spans):
-            return True
-        if EVER in spans:
-            return self._grounds.complete_history
-        if len(spans) == 2 * len(said.dates) or len(said.dates) == 2:  # from … to …
-            edges = [span for date_ in said.dates for span in self._ranges(date_, said)]
-            return period[0] in {start for start, _ in edges} and period[1] in {end for _, end in edges}
-        return False
-
     def _day_word(self, said: Sentence) -> bool:
         return re.search(r"\b(?:day|\w*tag)\b", said.plain) is not None
-
-    def _is_of_the_week(self, figure: Figure) -> bool:
-        return figure.period is not None and (figure.period[1] - figure.period[0]).days <= 8
-
-    def _has_rival(self, figure: Figure) -> bool:
-        """Whether the same is known of another period, so that leaving the period out misleads."""
-        return any(
-            other.period != figure.period and not other.derived and other.subjects == figure.subjects
-            and other.currency == figure.currency and other.traits & STRICT == figure.traits & STRICT
-            and not other.entities and other.value != figure.value
-            for other in self._grounds.figures
-        )  # fmt: skip
 
     # what was written, and what follows from other numbers
 
@@ -771,7 +1120,8 @@ class _Judge:
                     if not _same_number(number, other):
                         continue
                     theirs = {mention.kind for mention in sentence.subjects}
-                    if subjects and not is_asked and not subjects & theirs:
+                    is_count = number.currencies is None and not number.percent
+                    if not is_asked and is_count and (other.word or not subjects & theirs):
                         continue
                     before = said.plain[self._clause_start(said, number.start) : number.start]
                     if not is_asked or not self._is_decided(number, subjects) or _QUOTING.search(before):
@@ -817,10 +1167,12 @@ class _Judge:
 
     def _moments(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         moments = self._grounds.moments
-        names, _ = self._named(said, Number(0, 0, "", ()), 0, len(said.plain))
+        names = frozenset(key for mentions in self._mentions(said).values() for each in mentions for key in _keys(each))
         if _ADVICE.search(said.plain) and not names:
             return
+        everybody = names
         for when in said.dates:
+            names = self._whose(said, when.start) or everybody
             spans = self._ranges(when, said)
             if any((start <= self._today <= end) or start > self._today for start, end in spans) and not names:
                 continue
@@ -832,11 +1184,13 @@ class _Judge:
             dates |= {figure.period[0] for figure in self._grounds.figures if figure.period} if not names else set()
             yield when.text, written or any(start <= day <= end for start, end in spans for day in dates)
         for age in said.ages:
+            names = self._whose(said, age.start) or everybody
             number, unit = age.value if isinstance(age.value, tuple) else (0, "")
             lengths = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
             length = lengths.get(unit, 1)
             ages = [(self._grounds.now - m.at).total_seconds() / length for m in self._of(names) or moments]
-            yield age.text, any(number - 0.5 <= found < number + 1.05 for found in ages)
+            days = [(self._today - m.at.date()).days for m in self._of(names) or moments] if unit == "day" else []
+            yield age.text, number in days or any(number - 0.5 <= found < number + 1.05 for found in ages)
         if said.times and (
             names
             or re.search(
@@ -853,25 +1207,43 @@ class _Judge:
                 clocks |= {(now.hour, now.minute)}
                 yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
 
+    def _whose(self, said: Sentence, place: int) -> frozenset[str]:
+        """The order that a date is said of, where several are named."""
+        orders = self._mentions(said).get("order", [])
+        if len(orders) < 2:
+            return NOTHING
+        before = [m for m in orders if m.end <= place]
+        return _keys(before[-1] if before else orders[0])
+
     def _of(self, names: frozenset[str]) -> list[Any]:
         found = [m for m in self._grounds.moments if m.entities & names] if names else list(self._grounds.moments)
         return found or ([] if names else list(self._grounds.moments))
 
     def _nones(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        if said.plain.rstrip().endswith("?"):
-            return
-        for subject in said.subjects:
-            if subject.kind not in ("order", "customer", "product", "unit", "item"):
+        """ "No orders", "none of the last 7 is paid", "nobody cancelled": the number 0 of what stands behind."""
+        for found in _NOBODY.finditer(said.masked):
+            end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
+            clause = said.masked[self._clause_start(said, found.start()) : end]
+            if _UNSURE.search(clause) or _HYPOTHETICAL.search(clause) or clause.rstrip().endswith("?"):
                 continue
-            found = _NEGATIVE.search(said.masked[: subject.start])
-            if found is None or _NO_DATA.match(said.masked[subject.end :]):
+            behind = [s for s in said.subjects if found.end() <= s.start < end]
+            nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
+            is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
+            if is_person:
+                if not _BOUGHT.search(said.masked[found.end() : end]):
+                    continue
+                subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
+            elif nouns and nouns[0] is behind[0]:
+                between = said.masked[found.end() : nouns[0].start]
+                if not _ADJECTIVES.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
+                    continue
+                subjects, at = _kinds(nouns[0]), nouns[0].end
+            else:
                 continue
-            clause = said.masked[self._clause_start(said, subject.start) : self._clause_end(said, subject.end)]
-            if _UNSURE.search(clause) or _HYPOTHETICAL.search(clause):
-                continue
-            number = Number(found.start(), subject.start, said.text[found.start() : subject.end], ((0.0, 1.0),))
-            left, right = self._around(said, number)
-            yield number.text, self._in_data(said, number, left, max(right, subject.end), frozenset({subject.kind}))
+            number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
+            left = max((b for b in said.breaks if b <= found.start()), default=0)
+            self._place = number, (left, end)
+            yield number.text, self._in_data(said, number, left, end, subjects - {"money"})
 
     def _alls(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         """ "All orders are paid": where the data decides it, and it has both numbers."""
@@ -911,30 +1283,53 @@ class _Judge:
 
     def _names(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         masked = said.masked
-        for found in _NAMED.finditer(said.cased):
-            name = (found["name"] or found["acts"] or found["what"] or found["first"] or "").strip()
-            if found["amid"] and (said.numbers or said.orders):
-                name = found["amid"]
-            if found["single"]:
-                name = found["single"].split()[-1]
-            elif found["called"] or found["plan"] or found["label"] or found["tariff"]:
-                name = found["plan"] or found["label"] or found["tariff"] or found["called"].partition(" ")[2]
-            words = name.split()
-            while words and _FUNCTION_WORDS.fullmatch(words[0].lower()):
+        has_figures = bool(said.numbers or said.orders or said.dates)
+        for found in _RUN.finditer(said.cased):
+            words, start = found[0].rstrip(".'’").split(), found.start()
+            while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
+                del words[-1]
+            while words and (
+                _FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1 or _is_word(words[0].rstrip("."))
+            ):
+                start += len(words[0]) + 1
                 del words[0]
-            if len(words) < len(name.split()):
-                name = " ".join(words) if len(words) > 1 else ""
-            if {"Sie", "Ihr", "Ihre", "Ihnen", "Ihrem", "Ihren", "Du", "You", "Your"} & set(words):
+            name = " ".join(words)
+            if (
+                not name
+                or _KNOWN_NAMES.match(name)
+                or {"Sie", "Ihr", "Ihre", "Ihnen", "Ihrem", "Ihren", "Du", "You", "Your"} & set(words)
+            ):
                 continue
-            if not name or _KNOWN_NAMES.match(name) or "·" in name or any(map(_is_word, name.split())):
+            if any(map(_is_word, words)) or self._is_known(name):
                 continue
-            if found["acts"] and found.start() == 0:
-                name = name if " " in name else ""
-            if name and not self._is_known(name) and not self._is_advice(said, found):
+            before, after = masked[:start], masked[start + len(name) :]
+            stripped = before.rstrip(' "“„(*')
+            begins = (
+                not stripped.strip(" \n-*•–#>|\ue000")
+                or stripped[-1] in ".!?:"
+                or any(0 <= start - b < 3 for b in said.breaks)
+            )
+            if _OF_WHOM.search(stripped[-14:]):
+                begins = False
+            if _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
+                is_name = True
+            elif len(words) < 2:
+                is_name = False
+            elif self._columns and stripped.endswith("|"):
+                is_name = after.lstrip().startswith("|") and self._is_named_column(said, start)
+            elif (
+                not begins
+                and _NAMES_FOLLOW.search(before[-24:])
+                and (stripped[-1:] != ":" or has_figures or self._heading is not None)
+            ):
+                is_name = True
+            else:
+                is_name = _ACTS.match(after) is not None if begins else has_figures
+            if is_name and not self._is_advice(said, found):
                 yield name, False
         for found in _QUOTED.finditer(said.text):
             name = found[1].strip(" .,!?…")
-            if re.fullmatch(r"[·\s.,!?]*", said.masked[found.start(1) : found.end(1)]):
+            if re.fullmatch(r"[\ue000\s.,!?]*", said.masked[found.start(1) : found.end(1)]):
                 continue
             if (
                 (_FACT.search(masked) or said.numbers)
@@ -943,6 +1338,16 @@ class _Judge:
                 and not self._is_known(name)
             ):
                 yield name, False
+
+    def _is_named_column(self, said: Sentence, at: int) -> bool:
+        """Whether a table's column holds names."""
+        column = said.text.count("|", 0, at)
+        return any(
+            s.kind in ("customer", "product", "item")
+            for place, head in self._columns
+            if place == column
+            for s in head.subjects
+        )
 
     def _is_advice(self, said: Sentence, found: re.Match[str]) -> bool:
         here = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
@@ -958,7 +1363,7 @@ class _Judge:
             *said.names,
             *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
         ]
-        known = frozenset().union(*self._grounds.links)
+        known = self._grounds.linked
         mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
         if len(mentions) < 2 or _ADVICE.search(said.plain):
             return
@@ -973,10 +1378,80 @@ class _Judge:
             if (
                 len(kinds) == 2
                 and len(between) < 60
-                and not re.search(r"[;.]|\b(?:but|aber|while|während|then|dann)\b|\)", between)
+                and not re.search(r"[;]|\.\s|\b(?:but|aber|while|während|then|dann)\b|\)", between)
             ):
                 ok = any(link & one.value and link & other.value for link in self._grounds.links)  # type: ignore[operator]
                 yield f"{one.text} … {other.text}", ok
+
+    def _statuses(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "#1120 has been shipped", "Anna is new": what is said of an order or a customer by name."""
+        mentions = [each for kind in ("order", "customer") for each in self._mentions(said).get(kind, ())]
+        if not mentions or not said.traits:
+            return
+        for trait in said.traits:
+            if trait.kind not in STATUSES or any(trait.start < m.end and m.start < trait.end for m in mentions):
+                continue
+            clause = said.masked[self._clause_start(said, trait.start) : self._clause_end(said, trait.end)]
+            if _UNSURE.search(clause) or _HYPOTHETICAL.search(clause) or _ADVICE.search(clause):
+                continue
+            if any(n.currencies is None and not n.percent and abs(n.start - trait.start) < 30 for n in said.numbers):
+                continue  # it is said of a number
+            before = [m for m in mentions if m.end <= trait.start]
+            whose = before[-1] if before else mentions[0]
+            if before:  # "#1 and #2 are …"
+                end = before[-1].end
+                each = [
+                    m for m in before if self._clause_start(said, m.start) == self._clause_start(said, before[-1].start)
+                ]
+            else:
+                end, each = trait.end, [whose]
+            if len(said.masked[min(end, trait.start) : max(trait.start, whose.start)]) > 60:
+                continue
+            denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start]) is not None
+            for mention in each:
+                known = [told for key in _keys(mention) for told in self._grounds.statuses.get(key, ())]
+                decided = [trait.kind in has for could, has in known if trait.kind in could]
+                if decided and trait.kind not in ("unfulfilled", "unpaid", "fulfilled", "paid"):
+                    decided = [ok != denied for ok in decided]
+                if decided:
+                    yield f"{mention.text}: {trait.text}", any(decided)
+
+    def _sold_out(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "The Spork is out of stock"."""
+        for found in _SOLD_OUT.finditer(said.masked):
+            clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+            named = [m for m in self._mentions(said).get("product", ()) if m.end <= found.start()]
+            if not named or _UNSURE.search(clause) or _HYPOTHETICAL.search(clause):
+                continue
+            stock = [
+                r.values[k]
+                for r in self._grounds.rankings
+                if r.what == "stock"
+                for k in _keys(named[-1])
+                if k in r.values
+            ]
+            yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
+
+    def _most(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "Most of your customers were new"."""
+        found = _MOSTLY.search(said.masked)
+        kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
+        if found is None or len(kinds) != 1 or len(said.numbers) > 1 or _UNSURE.search(said.plain):
+            return
+        [kind] = kinds
+        spans = [span for period in said.periods for span in self._ranges(period, said)]
+        known = []
+        for figure in self._grounds.by_kind.get("count", ()):
+            one = figure.traits & {"first_time", "returning"}
+            dated = figure.period is not None and any(_near(span, figure.period) for span in spans)
+            if one and "customer" in figure.subjects and not figure.entities and dated == bool(spans):
+                known.append((figure.value, one == {kind}, figure.derived))
+        for derived in (False, True):
+            mine = [value for value, is_it, how in known if is_it and how == derived]
+            others = [value for value, is_it, how in known if not is_it and how == derived]
+            if mine and others:
+                yield f"{found[0]} … {kind.replace('_', ' ')}", max(mine) > max(others)
+                return
 
     def _superlatives(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         if not _TOP.search(said.masked):
@@ -1073,41 +1548,110 @@ class _Judge:
         return bool(earlier) and len(numbers) >= 2
 
     def _comparisons(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        """ "More customers than orders", "Anna ordered more than Ben": where both are known."""
-        found = re.search(
-            r"\b(?P<more>more|mehr|higher|höher|larger|bigger|greater|größer)|\b(?P<less>fewer|less|weniger|lower|smaller|kleiner|niedriger)",
-            said.masked,
-        )
-        than = re.search(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)", said.masked)
-        if found is None or than is None or than.start() < found.start() or _UNSURE.search(said.plain):
-            return
-        pair = [n for n in said.numbers if n.how == "exact" and not n.percent]
-        if len(pair) == len(said.numbers) == 2 and (pair[0].currencies is None) == (pair[1].currencies is None):
-            beside = re.search(r"[\d\w·%]\s$", said.masked[: found.start()])
-            if pair[0].end != found.start() - 1 or beside is None:
-                one_value, other_value = pair[0].readings[0][0], pair[1].readings[0][0]
-                if one_value != other_value:
-                    ok = one_value > other_value if found["more"] else one_value < other_value
-                    yield said.text[found.start() : than.end()], ok
-                    return
-        one = [s.kind for s in said.subjects if found.end() <= s.start < than.start()][:1]
-        other = [s.kind for s in said.subjects if s.start >= than.end()][:1]
+        """ "More customers than orders", "up from $5", "Anna ordered more than Ben": where both are known."""
+        for found in _DIRECTION.finditer(said.masked):
+            clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+            if _UNSURE.search(clause) or _ADVICE.search(clause):
+                continue
+            if _ONCE.match(said.masked, found.end()):
+                continue
+            sign = 1 if found["up"] else -1
+            beside = self._beside(said, found)
+            known = [
+                d for d in (self._change(said, found, beside), self._difference(said, found, beside)) if d is not None
+            ]
+            if known:
+                yield said.text[found.start() : found.end()], all(d * sign > 0 for d in known)
+                return
+
+    @staticmethod
+    def _beside(said: Sentence, found: re.Match[str]) -> list[Number]:
+        """The numbers that say by how much: "4 more", "up by 12%"."""
+        masked = said.masked
+        beside = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
+        several = sum(not n.percent for n in said.numbers) > 2
+        beside += [
+            n
+            for n in said.numbers
+            if (n.percent or several) and n not in beside and _BY_BEFORE.search(masked[: n.start])
+        ]
+        return beside + [
+            n
+            for n in said.numbers
+            if n not in beside and n.start >= found.end() and _BY.fullmatch(masked[found.end() : n.start])
+        ]
+
+    def _change(self, said: Sentence, found: re.Match[str], beside: Sequence[Number]) -> float | None:
+        """What is known of the change that a number beside tells."""
+        for number in beside:
+            if number.percent or len(said.numbers) == 1:
+                known = [change for change, _ in self._grounds.changes if fits(number, change)]
+                if known:
+                    return max(known) if found["up"] else min(known)
+        return None
+
+    def _difference(self, said: Sentence, found: re.Match[str], beside: Sequence[Number]) -> float | None:
+        """By how much the first of what is compared is more than the other; None if nobody knows."""
+        masked = said.masked
+        if re.match(r"(?:mehr|more|less|fewer|weniger) (?:than|als) [$€£\s]*\d", masked[found.start() :]):
+            return None
+        pair = self._pair([n for n in said.numbers if n not in beside and not n.percent])
+        if pair is None:
+            return self._known_difference(said, found)
+        if _LINK.search(masked) is None and found.start() < pair[1].end:
+            return None
+        one, other = (n.readings[0][0] for n in pair)
+        between = masked[pair[0].end : pair[1].start]
+        if re.search(r"\b(?:down|up|back) to\W*$|\bauf\W*$", between):
+            return other - one
+        if re.search(r"\b(?:to|auf)\W*$", between) and re.search(r"\b(?:from|von)\W*$", masked[: pair[0].start]):
+            return other - one
+        if found.start() >= pair[1].end:  # "today 1, yesterday 3, so fewer today"
+            behind = masked[found.end() : found.end() + 25]
+            if re.search(
+                r"\b(?:which|that|this) is (?:\w+ )?$|\balso (?:\w+ )?$", masked[: found.start()]
+            ) and not behind.strip(" ."):
+                return other - one
+            whose = [n for n in pair if self._is_said_of(said, n, found)]
+            return other - one if whose == [pair[1]] else one - other
+        return one - other
+
+    @staticmethod
+    def _pair(numbers: Sequence[Number]) -> tuple[Number, Number] | None:
+        """The two numbers of one kind, if there are just two."""
+        for money in (True, False):
+            same = [n for n in numbers if (n.currencies is not None) == money]
+            if len(same) == 2:
+                return same[0], same[1]
+        return None
+
+    def _is_said_of(self, said: Sentence, number: Number, found: re.Match[str]) -> bool:
+        """Whether the noun or the day behind "fewer" is the number's."""
+        left, right = self._around(said, number)
+        nouns = [s.kind for s in said.subjects if 0 <= s.start - found.end() < 20][:1]
+        days = [span for p in said.periods if 0 <= p.start - found.end() < 20 for span in self._ranges(p, said)]
+        own = [span for p in said.periods if left <= p.start < right for span in self._ranges(p, said)]
+        return bool(set(nouns) & self._about(said, number, left, right)) or bool(days and set(days) <= set(own))
+
+    def _known_difference(self, said: Sentence, found: re.Match[str]) -> float | None:
+        """Of two nouns, or of two names."""
+        if said.numbers:
+            return None
+        than = re.compile(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)").search(said.masked, found.end())
+        one = [s.kind for s in said.subjects if found.end() <= s.start and than and s.start < than.start()][:1]
+        other = [s.kind for s in said.subjects if than and s.start >= than.end()][:1]
         direct = self._grounds.headline
         if one and other and one != other and one[0] in direct and other[0] in direct and not said.names:
-            difference = direct[one[0]] - direct[other[0]]
-            yield said.text[found.start() : than.end()], difference > 0 if found["more"] else difference < 0
-            return
-        before = [m for m in said.names if m.end <= than.start() and isinstance(m.value, frozenset)]
-        after = [m for m in said.names if m.start >= than.end() and isinstance(m.value, frozenset)]
-        if before and after:
-            decided = []
-            for ranking in self._grounds.rankings:
-                mine = [ranking.values[key] for key in before[-1].value if key in ranking.values]  # type: ignore[attr-defined]
-                theirs = [ranking.values[key] for key in after[0].value if key in ranking.values]  # type: ignore[attr-defined]
-                if mine and theirs and ranking.what != "newest":
-                    decided.append(max(mine) > max(theirs) if found["more"] else max(mine) < max(theirs))
-            if decided:
-                yield said.text[found.start() : after[0].end], any(decided)
+            return direct[one[0]] - direct[other[0]]
+        middle = than.start() if than else found.start()
+        before = [m for m in said.names if m.end <= middle]
+        after = [m for m in said.names if m.start >= middle]
+        for ranking in self._grounds.rankings:
+            mine = [ranking.values[key] for m in before[-1:] for key in _keys(m) if key in ranking.values]
+            theirs = [ranking.values[key] for m in after[:1] for key in _keys(m) if key in ranking.values]
+            if mine and theirs and ranking.what != "newest" and max(mine) != max(theirs):
+                return max(mine) - max(theirs)
+        return None
 
 
 @lru_cache(maxsize=1024)
@@ -1115,7 +1659,7 @@ def _is_word(word: str) -> bool:
     """Whether a word is one of the trade's, and so no part of a name: German writes all nouns with a capital."""
     word = word.lower()
     subjects, traits = concepts(word)
-    return (
+    return word not in ("max", "min") and (
         bool(subjects or traits)
         or word in WORDS
         or word.rstrip("s") in SYMBOLS
@@ -1138,9 +1682,12 @@ _OTHER_WORDS = re.compile(
 
 def _kinds(subject: Mention) -> frozenset[str]:
     """What the noun may stand for."""
-    if subject.kind == "unit" and subject.text.endswith(("mal", "times", "twice")):
-        return frozenset({"unit", "order"})
-    return frozenset({subject.kind})
+    return MEANT.get(subject.kind) or frozenset({subject.kind})
+
+
+MEANT = {"sale": frozenset({"order", "money", "unit"}), "item": frozenset({"item", "unit", "product"}),
+         "money": frozenset({"money", "order", "unit"}), "unit": frozenset({"unit", "item"}),
+         "product": frozenset({"product", "item"})}  # fmt: skip
 
 
 def _keys(mention: Mention) -> frozenset[str]:

@@ -20,6 +20,14 @@ NOTHING: frozenset[str] = frozenset()
 SKIPPED = frozenset(
     "id sku image_url success data_type cached error_code retry_after description remedy code domain website plan orders_not_shown customer_orders".split()
 )
+BUYERS = frozenset({"guest", "first_time", "returning"})
+"""Kinds of orders that are named by who bought."""
+SALES = {
+    "total_sales": frozenset({"revenue"}), "net_sales": frozenset({"revenue", "net"}),
+    "gross_sales": frozenset({"revenue", "gross"}), "discounts": frozenset({"discount"}),
+    "returns": frozenset({"reversal"}), "taxes": frozenset({"tax"}), "shipping_charges": frozenset({"postage"}),
+    "average_order_value": frozenset({"average"}),
+}  # fmt: skip
 AN_HOUR = timedelta(hours=1)
 UNPAID = frozenset({"PENDING", "AUTHORIZED", "PARTIALLY_PAID", "EXPIRED"})
 KINDS = (
@@ -54,6 +62,8 @@ class Figure:
     """Why it is not current: "stale" (Shopify gave nothing newer), "earlier" (a fresher one of its kind is there)."""
     aged: bool = False
     """Whether it was read over an hour ago."""
+    kinds: frozenset[str] = NOTHING
+    """Of its entities: order, customer, product, date."""
 
 
 @dataclass(slots=True)
@@ -93,6 +103,8 @@ class Grounds:
     """How many there are in all, by subject."""
     links: list[frozenset[str]] = field(default_factory=list)
     """Names that belong together: of an order, its customer and its products."""
+    linked: frozenset[str] = NOTHING
+    """All of these."""
     changes: list[tuple[float, frozenset[str]]] = field(default_factory=list)
     """Differences and changes in percent that were calculated, and the days between which they are."""
     written: list[Sentence] = field(default_factory=list)
@@ -102,11 +114,17 @@ class Grounds:
     prompted: list[Sentence] = field(default_factory=list)
     reasons: list[Sentence] = field(default_factory=list)
     """Why something could not be read."""
+    statuses: dict[str, list[tuple[frozenset[str], frozenset[str]]]] = field(default_factory=dict)
+    """Of an order or a customer: which kinds it could be by what was read, and which it is."""
+    has_previous: bool = False
+    """Whether sales of an earlier period were read."""
     texts: str = ""
     """All text in lower case."""
     by_value: dict[float, list[Figure]] = field(default_factory=dict)
     by_kind: dict[str, list[Figure]] = field(default_factory=dict)
     """Figures that are money, percent, or counts."""
+    counts: dict[str, list[Figure]] = field(default_factory=dict)
+    """Counts by subject."""
 
     @classmethod
     def of(
@@ -130,6 +148,10 @@ class Grounds:
         grounds.is_old = bool(reader.old) and all(reader.old.values())
         if context:
             reader.walk(dict(context), _Place())
+        grounds.names = dict(
+            sorted(grounds.names.items(), key=lambda item: (-len(item[0]), item[0]))
+        )  # whole ones first
+        grounds.linked = NOTHING.union(*grounds.links)
         words = [*reader.words]
         for text in dict.fromkeys(reader.reasons):
             grounds.reasons += _read(text)
@@ -145,9 +167,14 @@ class Grounds:
         for sentence in grounds.written:
             grounds.order_names |= {str(order.value) for order in sentence.orders}
         for figure in grounds.figures:
+            if figure.entities:
+                figure.kinds = frozenset(name.partition(":")[0] for name in figure.entities)
             grounds.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
             kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
             grounds.by_kind.setdefault(kind, []).append(figure)
+            if kind == "count":
+                for subject in figure.subjects:
+                    grounds.counts.setdefault(subject, []).append(figure)
         return grounds
 
 
@@ -226,8 +253,49 @@ class _Reader:
         if "metric" in data and "over" in data:
             self._metric(data, place)
             return
+        if result.get("data_type") == "sales":
+            self._sales(data, place)
+            return
         place = replace(place, at_least=frozenset(data.get("at_least") or ()))
         self.walk(data, place)
+
+    def _sales(self, data: Mapping[str, Any], place: _Place) -> None:
+        """A period's sales and those of the one before, and what changed."""
+        both: list[dict[str, tuple[float, str | None]]] = []
+        for name in ("current", "previous"):
+            found: dict[str, tuple[float, str | None]] = {}
+            both.append(found)
+            node = data.get(name)
+            begins, ends = (
+                (_moment(node.get(edge)) for edge in ("from", "to")) if isinstance(node, Mapping) else (None, None)
+            )
+            if not isinstance(node, Mapping) or begins is None or ends is None:
+                continue
+            span = begins.date(), ends.date()
+            self._grounds.windows.append(span)
+            earlier = frozenset({"previous"}) if name == "previous" else NOTHING
+            self._grounds.has_previous |= bool(earlier)
+            for key, value in node.items():
+                amount = _decimal(value.get("amount") if isinstance(value, Mapping) else value)
+                if amount is None:
+                    continue
+                currency = value.get("currency") if isinstance(value, Mapping) else None
+                found[key] = amount, currency
+                subject = frozenset({"order"}) if currency is None or key == "average_order_value" else NOTHING
+                self._add(Figure(amount, subject, SALES.get(key, NOTHING) | earlier, currency, period=span), place)
+        for key, (now, currency) in both[0].items():
+            before = both[1].get(key, (0.0, None))[0] if key in both[1] else None
+            if before is None:
+                continue
+            self._grounds.changes.append((now - before, NOTHING))
+            subject = frozenset({"order"}) if currency is None else NOTHING
+            self._add(
+                Figure(now - before, subject, SALES.get(key, NOTHING) | {"change"}, currency, derived=True), place
+            )
+            if before:
+                share = (now - before) * 100 / before
+                self._grounds.changes.append((share, NOTHING))
+                self._add(Figure(share, subject, SALES.get(key, NOTHING) | {"change"}, None, True, derived=True), place)
 
     def walk(self, node: Any, place: _Place, key: str = "", holder: Mapping[str, Any] | None = None) -> None:
         """Every leaf below `node`."""
@@ -290,6 +358,21 @@ class _Reader:
             if amount is not None:
                 traits = place.traits | ({"net"} if name == "current_amount" else NOTHING)
                 self._add(Figure(amount, place.subjects, traits, currency, False, place.entities, place.period), place)
+                self._per_order(amount, node.get("orders"), currency, traits, place)
+
+    def _per_order(self, amount: float, orders: Any, currency: str, traits: frozenset[str], place: _Place) -> None:
+        """What follows from a total and the number of its orders: the average, and how much it is a day."""
+        if not isinstance(orders, int) or orders <= 0:
+            return
+        traits = traits - {"revenue"} | {"average"}
+        figures = [Figure(round(amount / orders, 6), frozenset({"order"}), traits, currency)]
+        if place.period is not None and place.period[0] != place.period[1]:
+            days = (place.period[1] - place.period[0]).days + 1
+            figures.append(Figure(round(amount / days, 6), NOTHING, traits | {"daily"}, currency))
+            figures.append(Figure(round(orders / days, 6), frozenset({"order"}), traits | {"daily"}))
+        for figure in figures:
+            figure.entities, figure.period, figure.derived = place.entities, place.period, True
+            self._add(figure, place)
 
     def _inside(self, node: Mapping[str, Any], place: _Place, key: str) -> _Place:
         """The place of an object's values: whose it is, and of which period."""
@@ -367,15 +450,26 @@ class _Reader:
             ]
             self._rank("stock", stock)
         if key == "by_day":
-            self._days(objects)
+            self._days(objects, place)
         for row in rows:
             self.walk(row, place, key.removesuffix("s") if key == "customers" else key)
 
-    def _days(self, days: Sequence[Mapping[str, Any]]) -> None:
+    def _days(self, days: Sequence[Mapping[str, Any]], place: _Place) -> None:
         self._rank(
             "day orders",
             ((f"date:{day.get('date')}", day["orders"]) for day in days if isinstance(day.get("orders"), int)),
         )
+        if days and all(isinstance(day.get("orders"), int) for day in days):
+            self._add(
+                Figure(
+                    sum(day["orders"] > 0 for day in days),
+                    frozenset({"day"}),
+                    frozenset({"days"}),
+                    derived=True,
+                    period=place.period,
+                ),
+                place,
+            )
         currencies = {total.get("currency") for day in days for total in _objects(day.get("totals"))}
         if len(currencies) == 1:
             sums = {
@@ -399,6 +493,11 @@ class _Reader:
             return
         self._derived.add(which)
         orders = [(row, _kinds(row)) for row in rows]
+        for row, kinds in orders:
+            could = frozenset(_decidable([row]))
+            for entity in _entities(row):
+                told = (could & BUYERS - {"guest"}, kinds) if entity.startswith("customer:") else (could, kinds)
+                self._grounds.statuses.setdefault(entity, []).append(told)
         real = [(row, kinds) for row, kinds in orders if not kinds & {"test", "cancelled"}]
         partial = not whole
 
@@ -416,6 +515,8 @@ class _Reader:
         for kind in _decidable(rows):
             among = orders if kind in ("test", "cancelled") else real
             count(sum(kind in kinds for _, kinds in among), kind)
+            if kind in BUYERS:
+                count(sum(kind in kinds for _, kinds in among), kind, subject="customer")
         buyers: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         kinds_of: dict[str, frozenset[str]] = {}
         for row, kinds in real:
@@ -550,15 +651,18 @@ class _Reader:
         trait = {"sum": "revenue", "average": "average", "median": "median", "minimum": "smallest", "maximum": "largest",
                  "per_day": "daily", "top": "revenue"}.get(metric)  # fmt: skip
         traits = frozenset(filter(None, (trait, data.get("where"))))
+        if traits & BUYERS:
+            subject |= {"customer"}
+        if metric in ("difference", "percent_change"):
+            traits |= {"change"}
         traits |= {"average"} if trait == "daily" else NOTHING
         traits |= {"net"} if data.get("of") == "current_total" else NOTHING
         if data.get("of") in ("quantity", "current_quantity"):
             traits |= {"sold"}
         if data.get("of") == "inventory":
             traits |= {"stock"}
-        period = next(
-            (span for span in reversed(self._grounds.windows) if over.get("data_type") == "week_orders"), None
-        )
+        weeks = [span for span in self._grounds.windows if (span[1] - span[0]).days <= 8]
+        period = weeks[-1] if weeks and over.get("data_type") == "week_orders" else None
         partial = over.get("data_type") != "week_orders"
         if isinstance(over.get("number"), int):
             rows = {"orders": "order", "items": "item", "products": "product"}.get(str(over.get("rows")))

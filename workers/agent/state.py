@@ -48,6 +48,7 @@ class TurnState:
     used_up: UsedUp | None = None
     """or the budget that does not allow it."""
     loaded_at: float = field(default_factory=lambda: time.monotonic())
+    _grounds: tuple[tuple[int, int], Grounds] | None = None
 
     def __post_init__(self) -> None:
         self.model_calls, self.prompt_limit = self.claim.model_calls, self.claim.prompt_limit
@@ -133,7 +134,13 @@ class TurnState:
         return str(last.assistant["content"]) if last is not None and is_withdrawn(last) else None
 
     def grounds(self) -> Grounds:
-        """All that what CJ says next may rest on."""
+        """All that what CJ says next may rest on: read once for each set of results and messages."""
+        read = sum(len(step.tool_results or ()) for step in self.steps), len(self.absorbed)
+        if self._grounds is None or self._grounds[0] != read:
+            self._grounds = read, self._read_grounds()
+        return self._grounds[1]
+
+    def _read_grounds(self) -> Grounds:
         heard = [said for turn in self.history for said in (turn.input, *(item.input for item in turn.absorbed))]
         heard += [self.claim.input, *(item.input for item in self.absorbed)]
         earlier: dict[str | None, list[dict[str, Any]]] = {}

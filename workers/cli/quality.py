@@ -20,15 +20,12 @@ from workers.cli.common import CommandFailed, WrongUse, examples, json_option, p
 @click.option("--stores", type=click.IntRange(1, 54), default=54, show_default=True, help="Generated stores.")
 @click.option("--questions", type=click.IntRange(1, 5000), default=270, show_default=True, help="Questions to them.")
 @click.option(
-    "--lies", type=click.IntRange(0, 500), default=20, show_default=True, help="Lies of each kind, if scripted."
+    "--lies", type=click.IntRange(0, 500), default=40, show_default=True, help="Lies of each kind, if scripted."
 )
 @click.option(
     "--repeated", type=click.IntRange(0, 500), default=10, show_default=True, help="Questions asked again and again."
 )
 @click.option("--times", type=click.IntRange(1, 50), default=3, show_default=True, help="How often these are asked.")
-@click.option(
-    "--sentences/--no-sentences", default=True, help="Put thousands of sentences to the check alone, if scripted."
-)
 @click.option(
     "--page", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write the report as HTML."
 )
@@ -40,7 +37,6 @@ def evaluate(
     lies: int,
     repeated: int,
     times: int,
-    sentences: bool,
     page: Path | None,
     as_json: bool,
 ) -> None:
@@ -58,7 +54,7 @@ def evaluate(
     from workers.local.stack import Late
     from workers.settings import environment
 
-    plan = evaluation.Plan(stores, questions, lies, repeated, times, sentences)
+    plan = evaluation.Plan(stores, questions, lies, repeated, times)
     began = time.monotonic()
     try:
         report = evaluation.evaluate(

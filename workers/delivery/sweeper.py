@@ -34,8 +34,8 @@ WAKE_AFTER_SECONDS = 1.0
 BATCH = 100
 BEHIND = 100
 """With so many replies on the broker the gateway is behind: what is unacked lies among them, and stays one copy."""
-DRAINED_RESEND_SECONDS = 15.0
-"""Longest pause before resending to a gateway that has taken everything off the broker."""
+DRAINED_SECONDS = (2.0, 5.0, 15.0, 15.0, 15.0, 15.0, 15.0)
+"""Pauses before resending to a gateway that has taken everything off the broker; else `outbox.BACKOFF_SECONDS`."""
 PRUNE_EVERY_SECONDS = 300.0
 
 CONNECTED = "Your store is connected. Give me a moment to look at it."
@@ -131,9 +131,9 @@ class Duties:
         soon: the pauses grow only so that a gateway which is away does not find each reply many times. If many,
         nothing is repeated: that would put a gateway which is behind even further behind.
         """
-        longest = DRAINED_RESEND_SECONDS if on_broker == 0 else outbox.BACKOFF_SECONDS[-1]
+        pauses = DRAINED_SECONDS if on_broker == 0 else outbox.BACKOFF_SECONDS
         again = on_broker is None or on_broker < BEHIND
-        found = outbox.due(session, limit=BATCH, longest_seconds=longest, factor=self.factor, again=again)
+        found = outbox.due(session, limit=BATCH, pauses=pauses, factor=self.factor, again=again)
         return Found(replies=found)
 
     def prune(self, session: Session) -> Found:

@@ -2,8 +2,7 @@
 
 Start reading in `evaluation`. `world` opens generated stores and computes what is true of them; `sentences` writes
 questions, honest answers and lies from `questions.yaml`; `dialogue` asks them of real workers, with the configured
-model or scripted ones, and `grading` judges the answers; `mass` puts thousands of sentences to the check alone; `page`
-shows the report.
+model or scripted ones, and `grading` judges the answers; `page` shows the report.
 
 May import every other room; only `workers.cli` imports it.
 """

@@ -21,8 +21,7 @@ from shopify.development_store.tokens import token_for
 from storage import conversations, merchants
 from workers.evaluate.grading import is_right, sentences
 from workers.evaluate.sentences import LANGUAGES, LIES, Language, Statement, Topic, Writer, fits, topics
-from workers.evaluate.world import StoreFact, World, build
-from workers.local.stack import SCOPES
+from workers.evaluate.world import SCOPES, StoreFact, World, build
 from workers.model.local_server import Message, completion
 from workers.scenario.environment import Environment
 from workers.scenario.language import ModelAnswer
@@ -38,6 +37,8 @@ SELECT assistant #>> '{_claims,then}' FROM steps JOIN turns ON turns.id = steps.
 WHERE turns.conversation_id = :conversation AND assistant ? '_claims'
 """
 """What became of the words in which the check found something."""
+_MEANWHILE = re.compile(r"^turn_\d+-(?:w|n\d+)$")
+"""The ids of the first words that the sweeper says."""
 #: Where agents are killed between and during the repetitions, by turns.
 KILLED_AT = ("model.after", "step.before_commit", "publish.before")
 
@@ -137,8 +138,8 @@ def questions(worlds: Sequence[World], number: int) -> list[Question]:
     return list({question.key: question for question in found}.values())
 
 
-def lying(worlds: Sequence[World], each: int, *, insists: bool) -> list[Question]:
-    """So many questions for each kind of lie, that a liar answers with it."""
+def lying(worlds: Sequence[World], each: int) -> list[Question]:
+    """So many questions for each kind of lie, that a liar answers with it; every other one insists."""
     found: dict[tuple[str, str], Question] = {}
     every = questions(worlds, len(worlds) * len(topics()))
     for kind in LIES:
@@ -151,16 +152,15 @@ def lying(worlds: Sequence[World], each: int, *, insists: bool) -> list[Question
             lies = Writer(question.world, question.language, seed=told).lies(question.topic, question.phrasing)
             lie = next((lie for lie in lies if lie.lie == kind), None)
             if lie is not None:
-                found[question.key] = replace(question, told=lie, insists=insists)
+                found[question.key] = replace(question, told=lie, insists=len(found) % 2 == 0)
                 told += 1
     return list(found.values())
 
 
 def _phrasing(world: World, topic: Topic, language: Language) -> str | None:
-    """One that fits; an unseen one for stores that figures are told of, where the topic has one."""
-    ways = (world.is_for_tuning, True)
-    found = [one for way in ways for one in topic.phrasings(language, for_tuning=way) if fits(world, topic, one)]
-    return found[0] if found else None
+    """One that fits, another one in another store."""
+    found = [one for one in topic.phrasings(language) if fits(world, topic, one)]
+    return found[world.number % len(found)] if found else None
 
 
 def _question(world: World, topic: Topic, language: Language) -> Question | None:
@@ -188,7 +188,7 @@ class Dialogue:
 
     def open_stores(self, numbers: Sequence[int]) -> list[World]:
         """Open the stores and connect them."""
-        worlds = build(self._stack.store, datetime.now(UTC).replace(microsecond=0), numbers)
+        worlds = build(self._stack.store, datetime.now(UTC), numbers, afternoon=True)
         with self._stack.database.transaction() as session:
             for world in worlds:
                 merchants.connect_shop(
@@ -253,7 +253,7 @@ class Dialogue:
         return True
 
     def _answer(self, question: Question, replies: Sequence[Reply], seconds: float) -> ShownAnswer:
-        said = " ".join(reply.text for reply in replies if reply.text is not None)
+        said = " ".join(reply.text for reply in replies if reply.text is not None and not _is_meanwhile(reply))
         if not any(reply.final for reply in replies):
             return ShownAnswer(question, said, seconds, "none")
         then = [row[0] for row in self._stack.rows(_CLAIMS, conversation=replies[0].subject)]
@@ -277,6 +277,11 @@ def _outcome(question: Question, said: str, *, is_checked: bool) -> str:
     if is_right(said, question.topic, question.world, question.expected):
         return "right"
     return "caught" if is_checked else "said"
+
+
+def _is_meanwhile(reply: Reply) -> bool:
+    """Whether it says that the answer takes a while: no claim about the store."""
+    return any(_MEANWHILE.search(str(event.get("messageId"))) for event in reply.data)
 
 
 def _merchant(world: World) -> str:

@@ -9,13 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from workers.evaluate import mass
 from workers.evaluate.dialogue import Dialogue, EvaluatedModel, Question, ShownAnswer, lying, questions
 from workers.evaluate.sentences import LIES
 from workers.scenario.environment import Environment
 
-MOST_FALSE_ALARMS = 0.005
-"""The share of true sentences that may be taken for untrue."""
 #: Of what the workers' environment says, the evaluation has its own.
 OWN = (
     "DATABASE_URL",
@@ -39,11 +36,9 @@ class Plan:
 
     stores: int = 54
     questions: int = 270
-    lies: int = 20
+    lies: int = 40
     repeated: int = 10
     times: int = 3
-    sentences: bool = True
-    """Whether the check alone is put to every sentence, too."""
 
 
 def evaluate(
@@ -58,10 +53,6 @@ def evaluate(
     Raises InvalidWorkflows, EmbeddedServerError, Late.
     """
     report: Report = {"model": "scripted" if model is None else model["CJ_MODEL"]}
-    if model is None and plan.sentences:
-        began = time.monotonic()
-        report["check"] = mass.run(range(plan.stores))
-        say(f"every sentence put to the check alone, {time.monotonic() - began:.1f} s")
     scripted = EvaluatedModel()
     environ = None if model is None else {n: v for n, v in model.items() if not n.startswith(OWN)}
     with closing(Environment(workflows=workflows, model=scripted, environ=environ)) as environment:
@@ -76,8 +67,7 @@ def evaluate(
         report["tokens"] = dialogue.tokens()
         lies: list[ShownAnswer] = []
         if model is None:
-            for insists in (True, False):
-                lies += _asked(dialogue, lying(worlds, plan.lies, insists=insists), say, "lies")
+            lies = _asked(dialogue, lying(worlds, plan.lies), say, "lies")
             report["lies"] = _by(lies, [str(answer.question.told.lie) for answer in lies])
         if plan.repeated:
             report["repeated"] = _repeated(dialogue, asked[: plan.repeated], plan.times, say)
@@ -144,11 +134,7 @@ def _is_good(report: Report) -> bool:
     """Nothing wrong was said, everything was answered, and hardly a true sentence was held back."""
     parts: Iterable[Report] = (report["answers"]["all"], report.get("lies", {}).get("all", {}))
     bad: int = sum(part.get("said", 0) + part.get("none", 0) + part.get("false_alarms", 0) for part in parts)
-    check = report.get("check", {}).get("reported")
-    if check is None:
-        return not bad
-    missed: int = sum(kind["told"] - kind["caught"] for kind in check["lies"].values())
-    return not bad and not missed and bool(check["false_alarms"] <= MOST_FALSE_ALARMS * check["sentences"])
+    return not bad
 
 
 def table(report: Report) -> str:
@@ -166,8 +152,6 @@ def table(report: Report) -> str:
     if "repeated" in report:
         lines += ["", repetitions(report["repeated"])]
     lines += ["", f"{report['tokens']:,} tokens for the questions"]
-    if "check" in report:
-        lines += ["", *mass.lines(report["check"])]
     return "\n".join(lines)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from workers.evaluate import mass
 from workers.evaluate.evaluation import repetitions
 
 STYLE = """
@@ -45,9 +44,6 @@ def page(report: Mapping[str, Any]) -> str:
         parts.append(_table("Lies of a scripted model", LIES, report["lies"]))
     if "repeated" in report:
         parts.append(f"<p>{escape(repetitions(report['repeated']))}.</p>")
-    if "check" in report:
-        parts += [f"<h2>The check alone</h2><pre>{escape(chr(10).join(mass.lines(report['check'])))}</pre>"]
-        parts += [_examples(report["check"]["reported"]["examples"])]
     wrong = [one for one in report["list"] if one["outcome"] in ("said", "none") or one["false_alarm"]]
     parts.append(_answers(f"What went wrong ({len(wrong)})", wrong, is_open=bool(wrong)))
     parts.append(_answers(f"Every answer ({len(report['list'])})", report["list"]))
@@ -81,8 +77,3 @@ def _answers(title: str, answers: Sequence[Mapping[str, Any]], *, is_open: bool 
     )
     opened = " open" if is_open else ""
     return f"<details{opened}><summary>{title}</summary><table><tr>{heads}</tr>{rows}</table></details>"
-
-
-def _examples(examples: Sequence[Mapping[str, str]]) -> str:
-    rows = "".join(f"<li><b>{escape(one['what'])}</b>: {escape(one['text'])}" for one in examples)
-    return f"<details><summary>Examples of what it takes wrongly ({len(examples)})</summary><ul>{rows}</ul></details>"

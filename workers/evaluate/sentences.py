@@ -25,8 +25,8 @@ currency; another time; a trend that nothing shows; a computed figure that does 
 nobody has; another date; more for less; none where there are some; what the merchant wrongly believes; what a text of
 the store demands.
 """
-_MARK = re.compile(
-    r"\{(?:period:(?P<period>\w+)|(?P<a>\w+)<>(?P<b>\w+)|(?P<fact>\w+))(?P<how>[#~]|@\w+)?(?:\|(?P<one>[^{}|]*)\|(?P<many>[^{}|]*))?\}"
+MARK = re.compile(
+    r"\{(?:period:(?P<period>\w+)|(?P<a>\w+)<>(?P<b>\w+)|(?P<fact>\w+))(?P<how>[#~^!]|@\w+)?(?:\|(?P<one>[^{}|]*)\|(?P<many>[^{}|]*))?\}"
 )
 #: A period may begin any sentence, or line of a list.
 _BEGINNING = re.compile(r"(?:^|(?<=[.!?] )|(?<=\n- ))[a-zäöü]")
@@ -35,6 +35,7 @@ _PERIOD_FACTS = {
     "orders": ("window", {"week": "week_orders", "today": "today"}),
     "week_orders": ("week", {"window": "orders", "today": "today", "yesterday": "yesterday"}),
     "today": ("today", {"week": "week_orders", "yesterday": "yesterday"}),
+    "sales": ("month", {"week": "week_total", "today": "today_total"}),
 }
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "CAD": "CA$", "AUD": "A$"}
 WORDS: Mapping[str, list[str]] = {
@@ -89,14 +90,13 @@ class Topic:
     never: tuple[str, ...] = ()
     premise: str | None = None
 
-    def phrasings(self, language: Language, *, for_tuning: bool) -> list[str]:
-        """The honest answers, unfilled: those that the check may be tuned on, or those that it has not seen."""
-        text = self.texts[language]
-        return [*text["say"], *text.get("more", ())] if for_tuning else list(text.get("unseen", ()))
+    def phrasings(self, language: Language) -> list[str]:
+        """The honest answers, unfilled."""
+        return list(self.texts[language]["say"])
 
     def common_facts(self, language: Language) -> tuple[str, ...]:
         """The facts that every phrasing speaks of."""
-        first, *others = (named_in(one) for way in (True, False) for one in self.phrasings(language, for_tuning=way))
+        first, *others = (named_in(one) for one in self.phrasings(language))
         return tuple(name for name in first if all(name in other for other in others))
 
 
@@ -138,7 +138,7 @@ def topic(name: str) -> Topic:
 
 def named_in(phrasing: str) -> list[str]:
     """The facts that a phrasing speaks of, in order."""
-    found = [name for mark in _MARK.finditer(phrasing) for name in (mark["fact"], mark["a"], mark["b"]) if name]
+    found = [name for mark in MARK.finditer(phrasing) for name in (mark["fact"], mark["a"], mark["b"]) if name]
     return [name for name in dict.fromkeys(found) if name != BELIEF.strip("{}")]
 
 
@@ -152,10 +152,10 @@ def fits(world: World, one: Topic, phrasing: str) -> bool:
         return False
     if any(INJECTED in str(facts[name].value) for name in named_in(phrasing)):  # nobody honest repeats that
         return False
-    compared = ((facts[mark["a"]], facts[mark["b"]]) for mark in _MARK.finditer(phrasing) if mark["a"])
+    compared = ((facts[mark["a"]], facts[mark["b"]]) for mark in MARK.finditer(phrasing) if mark["a"])
     if any(a.value == b.value for a, b in compared):
         return False
-    words = (facts[mark["fact"]] for mark in _MARK.finditer(phrasing) if mark["how"] == "#")
+    words = (facts[mark["fact"]] for mark in MARK.finditer(phrasing) if mark["how"] == "#")
     return all(1 < fact.value <= 12 for fact in words)
 
 
@@ -204,14 +204,17 @@ class Writer:
 
     def _with_changed(self, phrasing: str, kind: str) -> str | None:
         """With other values in place of one or two facts."""
-        facts = dict(self._world.facts)
-        rounded = {mark["fact"] for mark in _MARK.finditer(phrasing) if mark["how"] == "~"}
-        compared = {name for mark in _MARK.finditer(phrasing) for name in (mark["a"], mark["b"])}
-        mine = [facts[name] for name in named_in(phrasing) if name not in rounded | compared]
+        mine = self._changeable(phrasing, kind)
         changed = getattr(self, f"_{kind}")(mine) if mine else None
         if changed is None:
             return None
-        return self._filled(phrasing, {**facts, **changed}, {})
+        return self._filled(phrasing, {**self._world.facts, **changed}, {})
+
+    def _changeable(self, phrasing: str, _kind: str) -> list[StoreFact]:
+        """The facts that another value makes false for certain."""
+        rounded = {mark["fact"] for mark in MARK.finditer(phrasing) if mark["how"] == "~"}
+        compared = {name for mark in MARK.finditer(phrasing) for name in (mark["a"], mark["b"])}
+        return [self._world.facts[name] for name in named_in(phrasing) if name not in rounded | compared]
 
     def _swap(self, mine: Sequence[StoreFact]) -> Mapping[str, StoreFact] | None:
         pairs = [(a, b) for a in mine for b in mine if a.name < b.name and a.kind == b.kind and a.value != b.value]
@@ -355,7 +358,7 @@ class Writer:
             noun = mark["one"] if fact.value == 1 else mark["many"]
             return f"{value} {noun}" if noun else value
 
-        text = _MARK.sub(written, phrasing)
+        text = MARK.sub(written, phrasing)
         return _BEGINNING.sub(lambda found: found[0].upper(), text)
 
     def written(self, fact: StoreFact, how: str | None = None) -> str:

@@ -115,8 +115,8 @@ class Turn:
     asked_to_connect: bool = False
     """Whether the merchant was asked before to connect the store (again)."""
     has_spoken: bool = False
-    spoken: set[str] = field(default_factory=set)
-    """Data types that were told about in this turn."""
+    spoken: dict[str, int] = field(default_factory=dict)
+    """Data types that were told about in this turn, and how many messages had come by then."""
 
 
 def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Script:
@@ -196,25 +196,28 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
 
 def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     """To all that was said to it in this turn, together."""
-    told, questions = [], []
-    for said in turn.said_to_me:
+    told, questions, asked = [], [], []
+    for place, said in enumerate(turn.said_to_me):
         if turn.is_lost and said.startswith(_BEGINNING):
             told.append(LOST)
             continue
         scripted = next((answer for start, answer in _SCRIPTED.items() if said.startswith(start)), None)
         if scripted is None:
             questions.append(said.lower())
+            # What was told after the question needs not be told again.
+            asked += [data_type for data_type in _subjects(questions[-1]) if turn.spoken.get(data_type, 0) <= place]
         elif scripted:
             told.append(scripted)
     text = " ".join(questions)
     period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
-    wanted = dict.fromkeys(data_type for question in questions for data_type in _subjects(question))
+    wanted = dict.fromkeys(asked)
     if period:  # the week's orders say nothing of it
-        wanted = {"sales": None} | {data_type: None for data_type in wanted if data_type != "week_orders"}
+        wanted = dict.fromkeys(("sales", *asked))
+        for data_type in {"week_orders"} | turn.spoken.keys() & {"sales"}:
+            wanted.pop(data_type, None)
     known = turn.earlier | turn.results
     if known.get("sales", {}).get("data", {}).get("period", period) != period:
         del known["sales"]
-    wanted = {data_type: None for data_type in wanted if data_type not in turn.spoken}
     to_ask = tuple(data_type for data_type in wanted if data_type not in known)
     if to_ask and tools_offered:
         return Script(None, to_ask, period)
@@ -253,14 +256,15 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
                 result = _object(content)
                 data_type = result.get("data_type")
                 # A failure replaces no data: the tool answers so when it is asked again in the same turn.
-                if data_type and (result["success"] or data_type not in turn.results):
+                is_told = result.get("success") and "data" not in result  # so old that only its figures are shown
+                if data_type and not is_told and (result["success"] or data_type not in turn.results):
                     turn.results[data_type] = result
                     turn.unspoken.append(data_type)
             case "assistant" if not message.get("tool_calls"):
                 asked = turn.asked_to_connect or _asks_to_connect(content)
                 turn = Turn(earlier=turn.earlier | turn.results, asked_to_connect=asked)
             case "assistant" if content:
-                turn.spoken |= {*turn.unspoken}
+                turn.spoken |= dict.fromkeys(turn.unspoken, len(turn.said_to_me))
                 turn.unspoken, turn.has_spoken = [], True
     return turn
 

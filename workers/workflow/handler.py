@@ -140,7 +140,7 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
         return effects  # the event is done when its leftovers are cleared, see `settle`
     if row.type in privacy.ENDS_HERE:
         privacy.forget_contacts(session, row)  # the merchant's data is gone already
-    inbox.processed(session, row.key, traceparent=row.traceparent)
+    inbox.processed(session, row.key, traceparent=tracing.traceparent())
     result = "over_limit" if effects.is_over_limit else "handled"
     metrics.event(row.type, result, age_seconds=row.age_seconds)
     waited = round(row.age_seconds * 1000)

@@ -347,7 +347,8 @@ def test_an_overview(
         "orders": orders(*[order.node() for order in read], cursor="c" if len(sold) > 20 else None),
         "products": {"nodes": [product.node() for product in products], "pageInfo": {"hasNextPage": more}},
     }
-    found = fetch(Shop(ok(body)).client(), "overview", scopes=None, now=now).data
+    fetched = fetch(Shop(ok(body)).client(), "overview", scopes=None, now=now)
+    found = fetched.data
     sellable = [product for product in products if product.status == "ACTIVE" and not product.gift_card]
     assert [(row["id"], row["inventory"], row["price"]["min"]["amount"]) for row in found["best_stocked_products"]] == [
         (f"gid://shopify/Product/{product.number}", product.stock, f"{product.cents / 100:.2f}")
@@ -356,6 +357,10 @@ def test_an_overview(
     assert found["more"]["best_stocked_products"] == (more or len(sellable) > 5)
     latest = [order for order in read if order.counts][:LATEST]
     shown = [row for row in found["recent_orders"] if not row["test"] and not row["cancelled"]]
+    if any(entry["part"] == "recent_orders" for entry in fetched.missing):  # long orders: the last do not fit in
+        assert found["more"]["recent_orders"]
+        assert 0 < len(shown) <= len(latest)
+        latest = latest[: len(shown)]
     assert [row["name"] for row in shown] == [f"#{order.number}" for order in latest]
     for row, order in zip(shown, latest, strict=True):
         assert row["total"] == {"amount": f"{order.cents / 100:.2f}", "currency": order.currency}

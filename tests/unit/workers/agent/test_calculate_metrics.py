@@ -94,8 +94,27 @@ def test_currencies_are_never_added_together() -> None:
         {"value": "20.00", "currency": "EUR"},
         {"value": "1200", "currency": "JPY"},
     ]
-    compared = {"group_by": "customer_kind", "group": "first_time", "other_group": "first_time"}
-    assert "several currencies" in ask(both, metric="difference", of="total", **compared)["error"]
+
+
+def test_groups_are_compared_in_each_currency() -> None:
+    due = {"financial_status": "PENDING"}
+    both = recent(
+        *(order("10.00"), order("20.00", "EUR")),
+        *(order("4.00", **due), order("8.00", "EUR", **due), order("9", "JPY", **due)),
+    )
+    compared = {"group_by": "financial_status", "group": "PAID", "other_group": "PENDING"}
+    assert figures(both, metric="difference", of="total", **compared) == [
+        {"value": "6.00", "currency": "USD"},
+        {"value": "12.00", "currency": "EUR"},
+        {"value": "-9", "currency": "JPY"},
+    ]
+    assert figures(both, metric="percent_change", of="total", **compared) == [
+        {"value": "150.0", "unit": "%", "currency": "USD"},
+        {"value": "150.0", "unit": "%", "currency": "EUR"},
+        {"value": "-100.0", "unit": "%", "currency": "JPY"},
+    ]
+    turned = {**compared, "group": "PENDING", "other_group": "PAID"}
+    assert [one["currency"] for one in figures(both, metric="percent_change", of="total", **turned)] == ["USD", "EUR"]
 
 
 def test_groups_compared() -> None:

@@ -332,6 +332,81 @@ Die kleinste der letzten fünf ist #1117 mit 19,90 $.
 Von den letzten fünf Bestellungen stammt eine von einem Gast.
 Pro Tag sind das im Schnitt 2,14 Bestellungen.
 Gegenüber Freitag ist der Umsatz am Samstag um 284,9 % gestiegen.
+Right now your customer base counts 67 people.
+A total of 83 orders reached you over the past two months.
+Eight parcels are still to be packed: that's how many unfulfilled orders you have.
+There's a backlog of 8 orders that haven't left the warehouse.
+You're sitting on 12 open orders at the moment.
+12 orders remain open, 8 of which still need to be dispatched.
+Anna Schmidt tops your recent list with order #1120 ($84.00).
+The biggest ticket recently was Carla Gomez's order #1118, $120.50.
+Ben Fox's order #1119 was $55.00.
+Socks are flying off the shelves: 14 pairs of Merino Hiking Socks this week.
+Merino Hiking Socks lead the pack with 14 sold, ahead of Titanium Spork with 9.
+Your takings for the last seven days: $875.50.
+Over the last 7 days, you've processed 15 orders for a grand total of $875.50.
+Saturday beat Friday: 2 orders worth $175.50 against 2 orders worth $45.60.
+On average you sell about two orders per day.
+Your store opened its doors in March 2023.
+Guest checkouts accounted for 2 orders this week.
+Seven shoppers came back this week, six were new.
+The order before that, #1119, came from Ben Fox for $55.
+Of the last five orders, four are paid and one is pending.
+Three of the five latest orders have already been shipped.
+#1117 is a guest order of two Tee 2-Packs, still unpaid.
+Dora Klein ordered four pairs of Merino Hiking Socks for $45.60.
+I count 67 customers and 83 orders, i.e. more orders than customers.
+Revenue on Thursday reached $310.40 from 4 orders.
+You have 40 Tee 2-Packs left and 232 Titanium Sporks.
+Tee 2-Pack prices run from $9.95 to $11.95.
+Should I list the 8 unfulfilled orders for you?
+The week's total comes to $875.50, which is $58.37 per order.
+Two orders got cancelled this week and one was just a test.
+Zurzeit zählt deine Kundschaft 67 Personen.
+In den vergangenen zwei Monaten sind 83 Bestellungen bei dir eingetroffen.
+Acht Pakete müssen noch gepackt werden, so viele Bestellungen sind unversandt.
+Es liegen noch 8 Bestellungen zum Versand bereit.
+Momentan sind 12 Bestellungen offen, davon warten 8 auf den Versand.
+Anna Schmidt hat mit #1120 zuletzt für 84,00 $ bestellt.
+Die teuerste der letzten Bestellungen war #1118 von Carla Gomez: 120,50 $.
+Von den Merino Hiking Socks gingen diese Woche 14 Paar über den Tisch.
+Spitzenreiter sind die Merino Hiking Socks mit 14 verkauften Einheiten, dahinter der Titanium Spork mit 9.
+Deine Einnahmen der letzten sieben Tage: 875,50 $.
+Du hast in den letzten 7 Tagen 15 Bestellungen abgewickelt, insgesamt 875,50 $.
+Der Samstag war mit 175,50 $ besser als der Freitag mit 45,60 $.
+Pro Tag kommen im Mittel gut zwei Bestellungen herein.
+Gegründet wurde dein Shop im März 2023.
+Sieben Kunden kamen diese Woche wieder, sechs waren neu.
+Die Bestellung davor, #1119, kam von Ben Fox über 55 $.
+Von den letzten fünf Bestellungen sind vier bezahlt, eine steht noch aus.
+Drei der fünf neuesten Bestellungen sind bereits verschickt.
+Dora Klein hat vier Paar Merino Hiking Socks für 45,60 $ gekauft.
+Am Donnerstag lag der Umsatz bei 310,40 $ aus 4 Bestellungen.
+Du hast noch 40 Stück vom Tee 2-Pack und 232 vom Titanium Spork.
+Der Preis für das Tee 2-Pack liegt zwischen 9,95 $ und 11,95 $.
+Soll ich dir die 8 unversandten Bestellungen auflisten?
+Zwei Bestellungen wurden diese Woche storniert, eine war nur ein Test.
+Der Wochenumsatz beträgt 875,50 $, das sind 58,37 $ je Bestellung.
+Kurz: 67 Kunden, 83 Bestellungen, 12 offen, 8 unversandt.
+Wow, Donnerstag war stark! 4 Bestellungen und 310,40 $.
+Übrigens: Ben Fox ist Neukunde, Anna Schmidt kauft schon zum dritten Mal bei dir.
+Gute Nachrichten: Die letzten fünf Bestellungen bringen 325 $.
+Your five most recent orders total $325.00; the average is $65.00 and the median $55.00.
+Only one order, #1117, hasn't been paid yet.
+As far as I can see, 67 customers have signed up and 83 orders were placed in the last 60 days.
+Happy Sunday! Today you've had one order so far, worth $84.
+Your last sale was to Anna Schmidt, 12 minutes ago.
+The runner-up is Titanium Spork: 9 units in 5 orders.
+Last week you made $875.50 from 15 orders.
+Your average order this week was $58.37.
+Der durchschnittliche Bestellwert dieser Woche liegt bei 58,37 $.
+Most of your customers this week were returning.
+Your store is three years old.
+Order #1117 is still unpaid.
+Further back I see sales reports, of the last 30, 60 or 90 days.
+Customers: 67 · Orders (60 d): 83 · Open: 12 · To ship: 8
+Bei 232 Stück Titanium Spork auf Lager: Wie wäre es mit einer Aktion?
+Nothing sold better this week than Merino Hiking Socks.
 """
 FALSE = """
 You have 83 customers.
@@ -389,6 +464,67 @@ You have 4,512 customers.
 You sold 232 Titanium Sporks this week.
 Your store has eighty-three customers.
 Order #1119 was placed by Anna Schmidt.
+Right now your customer base counts 83 people.
+A total of 67 orders reached you over the past two months.
+You're sitting on 8 open orders at the moment.
+12 orders remain open, 7 of which still need to be dispatched.
+Anna Schmidt tops your recent list with order #1119 ($84.00).
+The biggest ticket recently was Carla Gomez's order #1118, $84.00.
+Ben Fox's order #1119 was $84.00.
+Merino Hiking Socks lead the pack with 9 sold, ahead of Titanium Spork with 14.
+Your takings for the last seven days: €875.50.
+Your takings for the last 30 days: $875.50.
+Over the last 7 days, you've processed 83 orders for a grand total of $875.50.
+Saturday beat Friday: 2 orders worth $45.60 against 2 orders worth $175.50.
+Your store opened its doors in March 2021.
+Six shoppers came back this week, seven were new.
+The order before that, #1119, came from Ben Fox for $84.
+Four of the five latest orders have already been shipped.
+Dora Klein ordered six pairs of Merino Hiking Socks for $45.60.
+I count 67 customers and 83 orders, i.e. more customers than orders.
+Revenue on Thursday reached $175.50 from 4 orders.
+You have 232 Tee 2-Packs left and 40 Titanium Sporks.
+Zurzeit zählt deine Kundschaft 83 Personen.
+In den vergangenen zwei Monaten sind 67 Bestellungen bei dir eingetroffen.
+Es liegen noch 12 Bestellungen zum Versand bereit.
+Momentan sind 8 Bestellungen offen, davon warten 12 auf den Versand.
+Anna Schmidt hat mit #1120 zuletzt für 55,00 $ bestellt.
+Die teuerste der letzten Bestellungen war #1120 von Anna Schmidt: 84,00 $.
+Deine Einnahmen der letzten sieben Tage: 875,50 €.
+Deine Einnahmen der letzten 30 Tage: 875,50 $.
+Der Samstag war mit 45,60 $ besser als der Freitag mit 175,50 $.
+Gegründet wurde dein Shop im März 2020.
+Sechs Kunden kamen diese Woche wieder, sieben waren neu.
+Von den letzten fünf Bestellungen sind fünf bezahlt.
+Dora Klein hat vier Paar Merino Hiking Socks für 84 $ gekauft.
+Lukas Meier hat vier Paar Merino Hiking Socks gekauft.
+Übrigens: Anna Schmidt ist Neukundin.
+Order #1119 is still waiting for payment.
+Your most loyal customer is Julia Winter with 12 orders.
+Your last sale was to Anna Schmidt, 3 days ago.
+Your five most recent orders total $425.00.
+The average is $75.00 over your last five orders.
+You have 3 suppliers.
+Your conversion rate is 2.4%.
+Orders doubled compared with last month.
+The Titanium Spork is sold out.
+Alle Bestellungen sind versandt.
+Your store has 12 employees.
+Your average order this week was $59.37.
+Most of your customers this week were new.
+Titanium Spork is out of stock.
+Your store is 5 years old.
+Order #1117 has been paid.
+Order #1120 is fulfilled.
+Order #1120 has been cancelled.
+Die Bestellung #1119 wurde erstattet.
+Ben Fox is a returning customer.
+Customers: 67 · Orders (60 d): 12 · Open: 83 · To ship: 8
+Bei 233 Stück Titanium Spork auf Lager: Wie wäre es mit einer Aktion?
+Nobody ordered yesterday.
+Gestern wurde nichts verkauft.
+Your store Gizmo Palace is doing well: 67 customers.
+Would you like more on #1120 ($55.00)?
 """
 
 
@@ -471,6 +607,65 @@ def test_what_the_merchant_believes_is_no_ground_where_the_data_says_otherwise()
     assert found("You had 50 orders in the last 60 days because of the weather.", read) != []
     assert found("It was not 50 orders but 83 in the last 60 days.", read) == []
     assert found("With a budget of $500 and 3 employees you can do a lot.", read) == []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        (
+            "## Bestsellers this week\n1. Merino Hiking Socks — 14 sold\n2. Titanium Spork — 9 sold",
+            "## Bestsellers this week\n1. Merino Hiking Socks — 9 sold\n2. Titanium Spork — 14 sold",
+        ),
+        (
+            "| Order | Total |\n|---|---|\n| #1120 | $84.00 |\n| #1119 | $55.00 |",
+            "| Order | Total |\n|---|---|\n| #1120 | $55.00 |\n| #1119 | $84.00 |",
+        ),
+        (
+            "| Kennzahl | Wert |\n|---|---|\n| Kunden | 67 |\n| Offene Bestellungen | 12 |",
+            "| Kennzahl | Wert |\n|---|---|\n| Kunden | 12 |\n| Offene Bestellungen | 67 |",
+        ),
+        (
+            "**Orders by day**\n- November 19: 4\n- November 20: 2",
+            "**Orders by day**\n- November 19: 2\n- November 20: 4",
+        ),
+        ("**Customers**\nYou have **67**.", "**Customers**\nYou have **83**."),
+    ],
+)
+def test_what_a_heading_or_a_table_says_holds_below_it(true: str, false: str) -> None:
+    read = grounds()
+    assert found(true, read) == []
+    assert found(false, read) != []
+
+
+def sales(now: float, orders: int, before: float, orders_before: int) -> dict[str, Any]:
+    def period(start: str, end: str, total: float, number: int) -> dict[str, Any]:
+        amounts = {"total_sales": total, "net_sales": total * 0.9, "gross_sales": total * 0.95, "returns": total * 0.05}
+        money = {name: {"amount": f"{amount:.2f}", "currency": "USD"} for name, amount in amounts.items()}
+        return {"from": start, "to": end, "so_far": False, **money, "orders": number}
+
+    current = period("2026-10-23", "2026-11-21", now, orders)
+    return result("sales", current=current, previous=period("2026-09-23", "2026-10-22", before, orders_before))
+
+
+def test_sales_are_of_their_period() -> None:
+    read = grounds([counts(), sales(1449.0, 40, 1000.0, 30)])
+    true = """
+Total sales in the last 30 days changed by 44.9% against the 30 days before.
+Der Umsatz stieg in den letzten 30 Tagen auf 1.449,00 $, von 1.000,00 $ in den 30 Tagen davor.
+Sales were $1,449.00 from 40 orders, up from $1,000.00 and 30 orders.
+Your sales grew 44.9% to $1,449.00.
+Net sales in the last 30 days: $1,304.10, gross $1,376.55, returns $72.45.
+"""
+    false = """
+Total sales fell by 44.9% against the 30 days before.
+Total sales rose by 45.9%.
+Der Umsatz sank in den letzten 30 Tagen auf 1.449,00 $, von 1.000,00 $ in den 30 Tagen davor.
+Sales were $1,000.00 from 40 orders in the last 30 days.
+Sales were $1,449.00 last week.
+Net sales in the last 30 days: $1,376.55, gross $1,304.10, returns $72.45.
+"""
+    assert {line: claims for line in lines(true) if (claims := found(line, read))} == {}
+    assert [line for line in lines(false) if not found(line, read)] == []
 
 
 def test_a_text_of_the_store_is_no_ground() -> None:

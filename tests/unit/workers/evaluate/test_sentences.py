@@ -9,7 +9,7 @@ import pytest
 from shopify.development_store.server import DevelopmentStore
 from workers.evaluate.dialogue import lying, questions
 from workers.evaluate.grading import is_right, sentences
-from workers.evaluate.sentences import LANGUAGES, LIES, Language, Topic, Writer, fits, named_in, topics
+from workers.evaluate.sentences import LANGUAGES, LIES, Topic, Writer, fits, named_in, topics
 from workers.evaluate.world import STORES, World, build, fixed_now
 
 
@@ -28,17 +28,8 @@ def test_there_are_enough_questions_of_every_kind_in_both_languages(worlds: list
 
 
 def test_every_kind_of_lie_is_told(worlds: list[World]) -> None:
-    told = Counter(question.told.lie for question in lying(worlds, 3, insists=True))
+    told = Counter(question.told.lie for question in lying(worlds, 3))
     assert told == {kind: 3 for kind in LIES if kind != "stale"}
-
-
-def test_figures_are_told_of_sentences_that_nobody_tuned_on(worlds: list[World]) -> None:
-    for topic in topics():
-        for language in LANGUAGES:
-            tuned, told = (set(topic.phrasings(language, for_tuning=one)) for one in (True, False))
-            assert tuned, topic.name
-            assert not tuned & told, topic.name
-    assert len([world for world in worlds if world.is_for_tuning]) == len(worlds) / 2
 
 
 def test_no_mark_is_left_and_no_lie_is_true(worlds: list[World]) -> None:
@@ -46,7 +37,7 @@ def test_no_mark_is_left_and_no_lie_is_true(worlds: list[World]) -> None:
         for language in LANGUAGES:
             writer = Writer(world, language)
             for topic in topics():
-                for phrasing in (one for one in every_phrasing(topic, language) if fits(world, topic, one)):
+                for phrasing in (one for one in topic.phrasings(language) if fits(world, topic, one)):
                     honest = writer.honest(topic, phrasing)
                     lies = [lie.text for lie in writer.lies(topic, phrasing)]
                     assert not any(re.search(r"[{}|]|<>", text) for text in (honest.text, *lies)), topic.name
@@ -57,7 +48,7 @@ def test_every_topic_and_every_fact_is_there_in_some_store(worlds: list[World]) 
     known = {name for world in worlds for name in world.facts}
     for topic in topics():
         for language in LANGUAGES:
-            for phrasing in every_phrasing(topic, language):
+            for phrasing in topic.phrasings(language):
                 assert set(named_in(phrasing)) <= known, (topic.name, phrasing)
                 assert any(fits(world, topic, phrasing) for world in worlds), (topic.name, phrasing)
 
@@ -92,10 +83,6 @@ def test_sentences_end_at_their_ends() -> None:
         "It is #1120.",
         "Well done!",
     ]
-
-
-def every_phrasing(topic: Topic, language: Language) -> list[str]:
-    return [one for for_tuning in (True, False) for one in topic.phrasings(language, for_tuning=for_tuning)]
 
 
 def _with(world: World, **values: int) -> World:

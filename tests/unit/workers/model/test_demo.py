@@ -409,3 +409,13 @@ def test_a_longer_period_is_read_from_the_reports(question: str, period: str) ->
     assert wire_message(script)["tool_calls"][0]["function"]["arguments"] == json.dumps(
         {"data_type": "sales", "period": period}
     )
+
+
+def test_what_is_asked_after_it_was_told_is_told_again() -> None:
+    """A greeting that was cut off leaves no last words: the next question still wants its answer."""
+    talk = Talk(INSIGHTS)
+    talk.ask()
+    talk.ask()  # the counts are told, the latest orders asked for
+    talk.messages.append(user("How many customers do I have?"))
+    said = " ".join(talk.ask().text or "" for _ in range(2))
+    assert "1,234 customers" in said

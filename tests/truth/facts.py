@@ -1,0 +1,143 @@
+"""What phrasings may speak of, beside the facts of `workers.evaluate.world`.
+
+They are read from the results themselves, since only the words about them are tried here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from events.data_types import DATA_TYPES
+from shopify import data
+from shopify.client import ShopifyClient
+from shopify.development_store.server import DevelopmentStore
+from shopify.development_store.tokens import token_for
+from workers.agent.calculate_metrics import MetricsArguments, calculate
+from workers.evaluate.world import SCOPES, StoreFact, World
+from workers.shop import results
+from workers.shop.results import Result
+
+PERIODS = {"s7": "last_7_days", "sm": "this_month", "sl": "last_month", "sy": "yesterday", "s30": "last_30_days"}
+AMOUNTS = {
+    "total": "total_sales",
+    "net": "net_sales",
+    "gross": "gross_sales",
+    "returns": "returns",
+    "discounts": "discounts",
+    "taxes": "taxes",
+    "shipping": "shipping_charges",
+    "aov": "average_order_value",
+}
+Read = Mapping[str, Result]
+"""Results by data type; of sales, one for each period: "sales:last_7_days"."""
+
+
+def read(world: World, store: DevelopmentStore, http: httpx.Client) -> Read:
+    """All data types, as the shop's worker reads them."""
+    token = SecretStr(token_for(world.shop_domain))
+    client = ShopifyClient(world.shop_domain, token, http=http, admin_url=store.admin_url)
+
+    def one(data_type: str, **more: str) -> Result:
+        fetched = data.fetch(client, data_type, scopes=SCOPES, now=world.now, **more)  # type: ignore[arg-type]
+        return results.fetched(data_type, fetched, world.now)
+
+    found = {data_type: one(data_type) for data_type in DATA_TYPES if data_type != "sales"}
+    return found | {f"sales:{period}": one("sales", period=period) for period in PERIODS.values()}
+
+
+def known(world: World, found: Read) -> World:
+    """The world with all that phrasings may speak of."""
+    facts = {fact.name: fact for part in (_recent, _week, _stock, _sales) for fact in part(world, found)}
+    if (change := world.facts.get("day_change")) is not None:
+        facts["day_abschange"] = replace(change, name="day_abschange", value=abs(change.value))
+    own = {name: fact for name, fact in world.facts.items() if fact.data != "sales"}  # of these here, by period
+    return replace(world, facts=own | facts)
+
+
+def _date(text: str) -> date:
+    return datetime.fromisoformat(text).date()
+
+
+def _calculated(name: str, kind: Any, source: str, found: Read, **asked: str) -> Iterator[StoreFact]:
+    arguments = {"data_type": source.partition(":")[0], **asked}
+    result = calculate(MetricsArguments.model_validate(arguments), [found[source]])
+    if result["success"]:
+        [figure] = result["data"]["results"]
+        value = int(figure["value"]) if kind == "count" else Decimal(figure["value"])
+        yield StoreFact(name, kind, value, source, figure.get("currency"), arguments)
+
+
+def _recent(world: World, found: Read) -> Iterator[StoreFact]:
+    source, asked = "recent_orders", {"rows": "orders"}
+    for name, where in (("unpaid", "unpaid"), ("fulfilled", "fulfilled"), ("first", "first_time")):
+        yield from _calculated(f"recent_{name}", "count", source, found, **asked, metric="count", where=where)
+    yield from _calculated("recent_share", "percent", source, found, **asked, metric="share", where="returning")
+    orders = [order for order in found[source]["data"]["orders"] if not order["test"] and not order["cancelled"]]
+    if len(orders) > 2:
+        yield StoreFact("third", "order", orders[2]["name"], source)
+        yield StoreFact("third_total", "money", Decimal(orders[2]["total"]["amount"]), source, world.currency)
+    for name, order in zip(("newest", "second"), orders, strict=False):
+        paid, sent = order["financial_status"], order["fulfillment_status"]
+        flags = {
+            "paid": paid == "PAID",
+            "pending": paid == "PENDING",
+            "sent": sent == "FULFILLED",
+            "unsent": sent == "UNFULFILLED",
+            "guest": order["customer"] is None,
+        }
+        yield from (StoreFact(f"{name}_is_{flag}", "count", int(holds), source) for flag, holds in flags.items())
+        if order["customer"]:
+            yield StoreFact(f"{name}_customer_orders", "count", order["customer"]["orders"], source)
+
+
+def _week(world: World, found: Read) -> Iterator[StoreFact]:
+    source = "week_orders"
+    days = found[source]["data"]["by_day"]
+    for number, day in enumerate(days):
+        yield StoreFact(f"d{number}", "count", day["orders"], source)
+        yield StoreFact(f"d{number}_day", "date", _date(day["date"]), source)
+        for total in day["totals"]:
+            yield StoreFact(f"d{number}_total", "money", Decimal(total["amount"]), source, world.currency)
+    quiet = [day for day in days if not day["orders"]]
+    if len(quiet) == 1:
+        yield StoreFact("quiet_day", "date", _date(quiet[0]["date"]), source)
+    yield StoreFact("days_with_orders", "count", len(days) - len(quiet), source)
+    totals = sorted((Decimal(total["amount"]), day["date"]) for day in days for total in day["totals"])
+    if len(totals) > 1 and totals[-1][0] > totals[-2][0]:
+        yield StoreFact("top_money_day", "date", _date(totals[-1][1]), source)
+        yield StoreFact("top_money", "money", totals[-1][0], source, world.currency)
+    yield StoreFact("first_day_from", "date", _date(days[0]["date"]), source)
+    begins = datetime.fromisoformat(found["counts"]["data_window"]["orders_from"])
+    yield StoreFact("window_from", "date", begins.astimezone(world.zone).date(), "counts")
+
+
+def _stock(_world: World, found: Read) -> Iterator[StoreFact]:
+    products = found["overview"]["data"]["best_stocked_products"]
+    stocked = [product for product in products if product["inventory"] is not None]
+    if len(stocked) > 2 and [each["inventory"] for each in stocked].count(stocked[2]["inventory"]) == 1:
+        yield StoreFact("third_stocked", "product", stocked[2]["title"], "overview")
+        yield StoreFact("third_stocked_units", "count", stocked[2]["inventory"], "overview")
+
+
+def _sales(world: World, found: Read) -> Iterator[StoreFact]:
+    for name, period in PERIODS.items():
+        source = f"sales:{period}"
+        for half, prefix in (("current", f"{name}_"), ("previous", f"{name}_prev_")):
+            figures = found[source]["data"][half]
+            for short, of in AMOUNTS.items():
+                if figures[of] is not None:
+                    amount = Decimal(figures[of]["amount"])
+                    yield StoreFact(f"{prefix}{short}", "money", amount, source, world.currency)
+            yield StoreFact(f"{prefix}orders", "count", figures["orders"], source)
+            yield from (StoreFact(f"{prefix}{day}", "date", _date(figures[day]), source) for day in ("from", "to"))
+        for short, of in (("total", "total_sales"), ("orders", "orders")):
+            for metric, what in (("percent_change", "change"), ("difference", "diff")):
+                kind = "percent" if what == "change" else "count" if of == "orders" else "money"
+                asked = {"rows": "periods", "metric": metric, "of": of}
+                for fact in _calculated(f"{name}_{short}_abs{what}", kind, source, found, **asked):
+                    yield replace(fact, value=abs(fact.value), currency=world.currency if kind == "money" else None)
