@@ -34,7 +34,7 @@ if ARGV[3] ~= '' then
     redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])
     if not holder then
         local ending = ',"",' .. cjson.encode(KEYS[1]) .. ']'
-        for _, tag in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
+        for _, tag in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1, 'REV')) do
             local taken = redis.call('HGET', KEYS[3], tag)
             if taken and string.sub(taken, 1, 1) == '[' and string.sub(taken, -#ending) == ending then
                 redis.call('RPUSH', KEYS[1], string.sub(taken, 2, -#ending - 1))

@@ -47,10 +47,9 @@ def test_two_at_once_tell_true_things_and_leave_nothing_behind(tmp_path: Path) -
         assert "played by the development" in said[size]
         assert "demo model" in said[size]
         assert re.search(r"\d ms +event +received", said[size])
-        times = seconds(said[size])
-        assert len(times) >= 2
-        # On a slow machine, words that CJ is still looking come first.
-        assert any(later - earlier >= 1.0 for earlier, later in itertools.pairwise(times))
+        assert len(seconds(said[size])) >= 2
+    # Of an empty store all is said at once; of any other in several messages, a second apart.
+    assert any(later - earlier >= 1.0 for earlier, later in itertools.pairwise(seconds(said["tiny"])))
     assert "7 orders" in said["tiny"]
     assert "no orders" in said["new"]
     assert list((tmp_path / ".cj" / "demo").iterdir()) == []

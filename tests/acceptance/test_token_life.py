@@ -12,8 +12,9 @@ from tests.acceptance.conftest import Someone
 from tests.as_role import url_of
 from tests.stack import Stack
 from tests.waiting import wait_until
+from workers.local.stack import SCOPES
 
-QUESTION = "What did I sell this week?"
+QUESTION = "What were my sales last year?"  # of which an onboarding tells nothing
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -30,7 +31,8 @@ def refreshes(stack: Stack, someone: Someone) -> int:
 
 def begin(stack: Stack, someone: Someone, **expiring: Any) -> None:
     """Connect and receive the first insights."""
-    stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", **expiring)
+    scopes = (*SCOPES, "read_reports")
+    stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", scopes=scopes, **expiring)
     stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
     stack.gateway.wait_for_ends(someone.conversation_id)
 

@@ -293,7 +293,6 @@ def test_faulty_workflows_are_said_before_anything_starts(up: Callable[..., Up],
 
 
 PONG = """
-  message_received:
     - condition: "text == 'ping'"
       actions:
         - type: "process_message"
@@ -319,7 +318,7 @@ def test_edited_workflows_are_taken_up(up: Callable[..., Up], tmp_path: Path, mo
     assert "did you mean 'tools'" in running.text
     assert pids <= {one.pid for one in running.processes()}
 
-    support.write_text(whole.replace("system_events:\n", f"system_events:{PONG}"))
+    support.write_text(re.sub(r"(?<=  message_received:).*\n", PONG, whole))
     began = time.monotonic()
     running.wait_for("workflows taken up by workflow, agent")
     assert time.monotonic() - began < 5  # under a second where nothing else runs

@@ -18,11 +18,9 @@ REPLIES = [ReplyRow(f"turn_{turn}:{sequence:06d}", turn, True) for turn in (1, 2
 
 
 def shown(turn: int, sequence: int) -> Shown:
-    data = (
-        {"type": "RUN_FINISHED"}
-        if sequence == 2
-        else {"type": "TEXT_MESSAGE_START", "messageId": f"turn_{turn}-m1", "delta": "Hello"}
-    )
+    message = {"messageId": f"turn_{turn}-m1"}
+    parts = [{"type": f"TEXT_MESSAGE_{part}", **message} for part in ("START", "END")]
+    data = [{"type": "RUN_FINISHED"}] if sequence == 2 else parts
     return Shown(
         0.0,
         Reply(
@@ -34,7 +32,7 @@ def shown(turn: int, sequence: int) -> Shown:
             merchantid="m1",
             turn=turn,
             sequence=f"{sequence:06d}",
-            data=[data],
+            data=data,
         ),
     )
 
