@@ -17,7 +17,6 @@ import itertools
 import json
 import re
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -186,8 +185,8 @@ Serve = Callable[[Script], OpenAIServer]
 def plays_the_demo_model(request: Received) -> Say:
     """A script that carries on a whole conversation, from the tool results in the request."""
     script = demo.reply_to(request.messages, bool(request.tool_names))
-    calls = [Call(demo.TOOL, {"data_type": data_type}, f"call_{uuid.uuid4().hex[:24]}") for data_type in script.calls]
-    return Say(script.text, calls)
+    made = demo.wire_message(script).get("tool_calls", ())
+    return Say(script.text, [Call(**call["function"], id=call["id"]) for call in made])
 
 
 async def _send(answer: Answer, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:

@@ -67,7 +67,7 @@ def warnings_of(kind: str, **environ: str) -> list[str]:
 def test_a_process_tells_what_it_could_do_and_should_not(database_url: str, valkey_url: str) -> None:
     servers = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url, "REDIS_URL": valkey_url}
     assert warnings_of("intake", **servers, CJ_TOKEN_KEYS=NEW) == [
-        "CJ_TOKEN_KEYS is set, which only shopify and ops need: do not give it to intake",
+        "CJ_TOKEN_KEYS is set, which only shopify, ops and auth need: do not give it to intake",
         "DATABASE_URL connects as postgres, which is superuser: connect as cj_intake",
     ]
     make_roles(database_url)
@@ -84,7 +84,7 @@ def test_cj_check_tells_it_too(
     terminal = Terminal(tmp_path, monkeypatch, {**servers, "CJ_MODEL": "demo"})
     assert "! DATABASE_URL connects as postgres, which is superuser" in terminal("check").stdout
     assert terminal.json("check", "--kind", "agent")["problems"] == [
-        "CJ_TOKEN_KEYS is set, which only shopify and ops need: do not give it to agent",
+        "CJ_TOKEN_KEYS is set, which only shopify, ops and auth need: do not give it to agent",
         "DATABASE_URL connects as postgres, which is superuser: connect as cj_agent",
     ]
     shopify = Terminal(tmp_path, monkeypatch, {**servers, "DATABASE_URL": url_of("cj_shopify", database_url)})

@@ -152,7 +152,7 @@ def say_where(servers: LocalServers) -> None:
 def _started_as(program: str) -> str:
     """What to type instead of `cj`; Python names a module that it runs by its file."""
     here = os.path.relpath(sys.executable), os.path.relpath(program)
-    is_module = program.endswith(".py") or not os.path.exists(program)
+    is_module = program.endswith(".py") or program == "-c"
     return f"{here[0]} -m workers" if is_module else here[1]
 
 

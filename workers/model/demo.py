@@ -183,7 +183,8 @@ def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Scri
     turn, context = _current_turn(messages), _context(messages)
     turn.now, connected = moment(context.get("now")), context.get("shopify_connected", not context) is True
     turn.is_lost, turn.may_read = "store" in context, context.get("may_read")
-    turn.earlier = {data_type: result for data_type, result in turn.earlier.items() if _is_fresh(result, turn.now)}
+    is_ours = connected and not turn.is_lost  # of a store that is not, nothing is told from memory
+    turn.earlier = {name: result for name, result in turn.earlier.items() if is_ours and _is_fresh(result, turn.now)}
     onboarding = any(said.startswith(_SHOW_INSIGHTS) for said in turn.said_to_me)
     follow_up = next((said for said in turn.said_to_me if said.startswith(_FOLLOW_UP)), None)
     if follow_up is not None:
