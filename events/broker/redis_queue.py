@@ -7,13 +7,15 @@ Waiting takes no message (BLMOVE from the queue's end to the same end leaves the
 
 Of a queue that one consumer at a time holds (`queues.holder_key`) the script serves only the holder. Whoever asks
 becomes it once nobody is, and stays it for `LEASE_SECONDS` from each time it asks; who leaves makes room at once.
-What a former holder had taken and not acked, the next one takes first: nobody else can have it.
+What a former holder had taken and not acked, the next one takes first: nobody else can have it. Whoever was held up for
+longer than its lease, and finds that nobody came, goes on with what it has.
 
 An item that is not exactly what kombu's producer writes is foreign: kombu's consumer reads or refuses it. The same goes
 for everything on a server that refuses the script.
 """
 
 import time
+import uuid
 from typing import Any
 
 from kombu.message import Message
@@ -32,7 +34,8 @@ if ARGV[3] ~= '' then
     local holder = redis.call('GET', KEYS[4])
     if holder and holder ~= ARGV[3] then return {2, {}} end
     redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])
-    if not holder then
+    if redis.call('GET', KEYS[5]) ~= ARGV[5] then
+        redis.call('SET', KEYS[5], ARGV[5], 'EX', 86400)
         local ending = ',"",' .. cjson.encode(KEYS[1]) .. ']'
         for _, tag in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1, 'REV')) do
             local taken = redis.call('HGET', KEYS[3], tag)
@@ -97,6 +100,7 @@ class RedisQueue:
         self._holder_key = holder_key
         self._name = "" if holder_key is None else name
         self._is_held = False
+        self._instance = uuid.uuid4().hex
         self._items: dict[str, bytes] = {}
         self._restored_at = 0.0
         self._is_refused = False
@@ -114,8 +118,9 @@ class RedisQueue:
             return []
         try:
             with self._channel.conn_or_acquire() as client:
-                keys = [*self._keys, self._holder_key or self._queue]
-                lease = [self._name, int(LEASE_SECONDS * 1000)]
+                holder = self._holder_key
+                keys = [*self._keys, *((holder, f"{holder}_last") if holder else (self._queue, self._queue))]
+                lease = [self._name, int(LEASE_SECONDS * 1000), self._instance]
                 state, items = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *lease)
         except self._channel.ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
             self._is_refused = True

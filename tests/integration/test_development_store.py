@@ -355,7 +355,7 @@ def test_customers_need_an_approval_too(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "requested"), [(ACCESS, 3), (COUNTS, 40), (RECENT, 52), (OVERVIEW, 72), (WEEK, 110)]
+    ("document", "requested"), [(ACCESS, 3), (COUNTS, 41), (RECENT, 53), (OVERVIEW, 72), (WEEK, 111)]
 )
 def test_our_documents_cost_what_was_estimated(api: Api, document: str, requested: int) -> None:
     variables = {"query": "created_at:>='2020-01-01T00:00:00Z'"} if document == WEEK else {}
@@ -371,7 +371,7 @@ def test_our_documents_cost_what_was_estimated(api: Api, document: str, requeste
 
 def test_an_empty_bucket_throttles_and_says_how_long(api: Api) -> None:
     api.store.register(SHOP, restore_rate=100)
-    api.store.bucket(SHOP).set(20)
+    api.store.bucket(SHOP).set(21)
     body = api.ask(COUNTS)
     assert list(body) == ["errors", "extensions"]
     assert body["errors"] == [
@@ -381,7 +381,7 @@ def test_an_empty_bucket_throttles_and_says_how_long(api: Api) -> None:
         }
     ]
     cost = body["extensions"]["cost"]
-    assert (cost["requestedQueryCost"], cost["actualQueryCost"]) == (40, None)
+    assert (cost["requestedQueryCost"], cost["actualQueryCost"]) == (41, None)
     status = cost["throttleStatus"]
     assert [type(status[name]) for name in ("maximumAvailable", "restoreRate")] == [float, float], "as observed"
     wait = (cost["requestedQueryCost"] - status["currentlyAvailable"]) / status["restoreRate"]
@@ -414,7 +414,7 @@ def test_a_query_is_charged_once(api: Api) -> None:
 
 
 def test_many_clients_share_one_bucket(api: Api) -> None:
-    api.store.register(SHOP, maximum_available=400, restore_rate=1)
+    api.store.register(SHOP, maximum_available=410, restore_rate=1)
     with ThreadPoolExecutor(6) as threads:
         bodies = list(threads.map(lambda _: api.ask(COUNTS), range(30)))
     served = [body for body in bodies if "data" in body]

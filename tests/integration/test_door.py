@@ -224,12 +224,14 @@ def test_the_token_says_who_speaks_and_no_body_does(door: DoorForTests, database
         ({"Authorization": f"Bearer {token(seconds=-60)}"}, 401, "token.expired"),
         ({"Authorization": f"Bearer {token(seconds=90_000)}"}, 401, "token.invalid"),
         (AS_SERVICE, 403, "token.wrong_kind"),
-        ({**as_merchant(), "Origin": "https://evil.example"}, 403, "origin.refused"),
-        ({**as_merchant(), "Last-Event-ID": "yesterday"}, 400, "place.invalid"),
-        ({**as_merchant(), "Last-Event-ID": "9999999999:1"}, 400, "place.invalid"),
+        ({"Origin": "https://evil.example"}, 403, "origin.refused"),
+        ({"Last-Event-ID": "yesterday"}, 400, "place.invalid"),
+        ({"Last-Event-ID": "9999999999:1"}, 400, "place.invalid"),
     ],
 )
 def test_who_may_not_come_in_is_told_why(door: DoorForTests, headers: dict[str, str], status: int, code: str) -> None:
+    if status == 400 or "Origin" in headers:
+        headers = {**as_merchant(), **headers}  # made now: a token lasts for minutes only
     answer = httpx.get(f"{door.url}/conversations/c1/replies", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
