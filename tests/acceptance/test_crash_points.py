@@ -15,6 +15,7 @@ from tests.waiting import wait_until
 from workers.failpoints import FAILPOINTS
 from workers.local.embedded import EmbeddedValkey
 from workers.local.procfile import Process
+from workers.local.stack import SCOPES
 from workers.local.supervisor import Pace
 from workers.scenario.killable import Killer, killable
 
@@ -63,7 +64,8 @@ def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, poi
     expiring: dict[str, Any] = (
         {"expires_in": 200, "refresh_token": f"shprt_of_{someone.merchant_id}"} if point.startswith("renewal.") else {}
     )
-    stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", **expiring)
+    scopes = (*SCOPES, "read_reports")
+    stack.connect(someone.shop_domain, someone.merchant_id, size="tiny", scopes=scopes, **expiring)
     killer.order(kind, point)
     stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)
     wait_until(lambda: not killer.is_pending(kind, point), limit=20, what=f"{kind} to reach {point}")
@@ -93,9 +95,9 @@ def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, poi
 def again_works(stack: Stack, someone: Someone) -> None:
     """The connection still works, even if the stored token has expired by now."""
     stack.store.store.tokens.expire(someone.shop_domain)
-    stack.say(someone.merchant_id, someone.conversation_id, "What did I sell this week?")
+    stack.say(someone.merchant_id, someone.conversation_id, "What were my sales last year?")
     stack.gateway.wait_for_ends(someone.conversation_id, 2, limit=40)
-    assert "last seven days" in stack.gateway.texts(someone.conversation_id)[-1]
+    assert "sales" in stack.gateway.texts(someone.conversation_id)[-1]
     [(status, version)] = stack.rows(
         "select status, token_version from integrations where merchant_id = :id", id=someone.merchant_id
     )

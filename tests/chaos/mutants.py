@@ -75,9 +75,12 @@ def apply(folder: Path) -> None:
     storage.turns.SQL.take_out("claim", _FIRST_IN_CONVERSATION, off("no_order"))
     for name in ("hold", "count_call", "add_step", "add_results", "finish"):
         storage.turns.SQL.take_out(name, _HELD, off("no_fence"))
+    for name in ("extend_many", "still_held"):  # else a zombie is told that its turn is not its own any more
+        storage.turns.SQL.take_out(name, _OF_THIS_ATTEMPT, off("no_fence"))
 
 
 _FIRST_IN_CONVERSATION = r"AND t\.seq = \(\s*SELECT o\.seq FROM turns o.*?LIMIT 1\)"
+_OF_THIS_ATTEMPT = r"AND t\.attempt = held\.attempt"
 _HELD = r"AND status = 'running' AND attempt = :attempt"
 
 
