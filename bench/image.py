@@ -9,6 +9,7 @@ import argparse
 import re
 import shlex
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,8 +22,6 @@ from tests.stack import ROOT
 KINDS = ("intake", "workflow", "agent", "shopify", "ops")
 SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
-#: Carried over from this machine, so that registries are found the same way.
-CARRIED = ("/etc/pip.conf", "/etc/xdg/pip", "/etc/resolv.conf", "/opt/wheels", "/etc/ssl/certs/ca-certificates.crt")
 
 
 def steps() -> list[str]:
@@ -31,14 +30,13 @@ def steps() -> list[str]:
     return re.findall(r"(?m)^RUN (.*)$", text)
 
 
-def build(root: Path) -> None:
+def build(root: Path, carried: Sequence[Path]) -> None:
     if not (root / "usr/bin/pip3").exists():
         subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)], check=True)
-    for path in map(Path, CARRIED):
-        if path.exists():
-            target = root / path.relative_to("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-r", "-T", str(path), str(target)], check=True)
+    for path in carried:
+        target = root / path.relative_to("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-r", "-T", str(path), str(target)], check=True)
     (root / "usr/local/bin/python").unlink(missing_ok=True)
     (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
     app = root / "app"
@@ -88,9 +86,17 @@ def is_healthy(root: Path, kind: str, environ: dict[str, str], sockets: str) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where to build; kept, and used again if it is there")
-    root: Path = parser.parse_args().folder.resolve()
+    parser.add_argument(
+        "--carry",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="files and folders that pip needs there as it does here: its configuration, resolv.conf, certificates",
+    )
+    options = parser.parse_args()
+    root: Path = options.folder.resolve()
     if not (root / "opt/cj").exists():
-        build(root)
+        build(root, options.carry)
     whole, ours = size(root, "."), size(root, "opt/cj", "app")
     print(f"dependencies and code: {ours} MB; Debian and Python here: {whole - ours} MB")
     with ground() as here:
