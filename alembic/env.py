@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from storage import roles
-from storage.database import CLIENT_ENCODING, encoding_problem, sqlalchemy_url
+from storage.database import CLIENT_ENCODING, sqlalchemy_url, unfit
 from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
@@ -59,7 +59,7 @@ def alone(engine: Engine) -> Iterator[None]:
 def migrate_online() -> None:
     engine = create_engine(database_url(), poolclass=NullPool, hide_parameters=True, connect_args=CLIENT_ENCODING)
     with alone(engine), engine.connect() as connection:
-        if problem := encoding_problem(connection):
+        if problem := unfit(connection):
             raise CommandError(problem)
         connection.commit()
         # Better a migration that fails and is repeated than one that blocks every worker. For each transaction by
