@@ -180,8 +180,8 @@ def lines(status: Status) -> Iterator[str]:
     yield ""
     if (rows := status.backlog) is not None:
         yield "waiting        rows    oldest"
-        for what, one_kind in (("events", rows.events), ("turns", rows.turns), ("replies", rows.replies)):
-            yield f"  {what:8} {one_kind.count:>8,}  {_span(one_kind.oldest_seconds) if one_kind.count else '-':>8}"
+        for what, count, oldest in waiting_rows(status):
+            yield f"  {what:8} {count:>8}  {oldest:>8}"
         states = f"{rows.running:,} running, {rows.owed:,} owed, {rows.failed:,} failed in the last hour"
         yield f"turns          {states}"
         shops = ", ".join(f"{count:,} {name}" for name, count in rows.integrations.items())
@@ -192,9 +192,22 @@ def lines(status: Status) -> Iterator[str]:
         yield "workers        " + (", ".join(sorted(status.workers)) or "none answers")
     if status.speeds:
         yield f"last {WINDOW_SECONDS / 60:.0f} min       cases      p50      p95  promised"
-        for what, speed in sorted(status.speeds.items()):
-            promised = _span(PROMISES[what]) if what in PROMISES else "-"
-            yield f"  {what:14} {speed.count:>8,} {_span(speed.p50):>8} {_span(speed.p95):>8}  {promised:>8}"
+        for what, count, p50, p95, promised in speed_rows(status):
+            yield f"  {what:14} {count:>8} {p50:>8} {p95:>8}  {promised:>8}"
+
+
+def waiting_rows(status: Status) -> Iterator[tuple[str, str, str]]:
+    """What waits, how many of it, and the age of the oldest, for people to read."""
+    if (rows := status.backlog) is not None:
+        for what, found in (("events", rows.events), ("turns", rows.turns), ("replies", rows.replies)):
+            yield what, f"{found.count:,}", _span(found.oldest_seconds) if found.count else "-"
+
+
+def speed_rows(status: Status) -> Iterator[tuple[str, str, str, str, str]]:
+    """What was measured, how often, p50, p95 and what is promised, for people to read."""
+    for what, speed in sorted(status.speeds.items()):
+        promised = _span(PROMISES[what]) if what in PROMISES else "-"
+        yield what, f"{speed.count:,}", _span(speed.p50), _span(speed.p95), promised
 
 
 def _span(seconds: float) -> str:
