@@ -102,7 +102,7 @@ def problems(status: Status) -> Iterator[Trouble]:
             cause = "intake is not running, or Postgres takes no writes (a full disk, a standby): its log says which"
             yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
-        yield from _waiting(status.backlog, status.queues or {})
+        yield from _waiting(status.backlog, status)
         yield from _ended(status.backlog)
     if status.flooder is not None:
         merchant_id, count = status.flooder
@@ -124,7 +124,8 @@ def _absent_workers(status: Status) -> Iterator[Trouble]:
             yield Trouble(f"no {kind} worker answers; wake-ups on its queue: {count:,}", f"cj check --kind {kind}")
 
 
-def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
+def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:
+    lengths = status.queues or {}
     if found.events.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unhandled events: {found.events.count:,}, the oldest for {_span(found.events.oldest_seconds)}"
         yield Trouble(
@@ -134,7 +135,13 @@ def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
         what = (
             f"turns that wait for an agent: {found.turns.count:,}, the oldest for {_span(found.turns.oldest_seconds)}"
         )
-        yield Trouble(f"{what}; agents are away, or too few", "cj why CONVERSATION")
+        if status.workers is None:
+            why = "nobody can ask whether agents are there"
+        elif any(name.startswith(WORKERS[queues.TURNS]) for name in status.workers):
+            why = "agents are there, but too few or held up: their log says by what"
+        else:
+            why = "agents are away"
+        yield Trouble(f"{what}; {why}", "cj why CONVERSATION")
     if found.replies.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unacked replies: {found.replies.count:,}, the oldest for {_span(found.replies.oldest_seconds)}"
         if lengths.get(queues.REPLIES):
