@@ -38,7 +38,8 @@ INSERT INTO events (source, id, type, content_hash, status, merchant_id, convers
                     processed_at)
 SELECT '/full', n, 'message_received', sha256(CAST(n AS text)::bytea), 'processed',
        'full_' || n / {each} % {merchants}, 'full_' || n / {each},
-       jsonb_build_object('text', repeat('how many orders do I have? ', 4), 'merchant_id', 'full_' || n / {each} % {merchants}),
+       jsonb_build_object('text', repeat('how many orders do I have? ', 4),
+                          'merchant_id', 'full_' || n / {each} % {merchants}),
        at, at
 FROM generate_series(0, {rows} - 1) AS n, LATERAL (SELECT {at}) AS t (at);
 INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input, status, attempt, last_sequence,
@@ -53,7 +54,8 @@ SELECT id, 0, jsonb_build_object('role', 'assistant', 'content', repeat('You hav
 FROM turns;
 INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, created_at, published_at, acked_at, publishes)
 SELECT 'turn_' || id || ':000001:0123456789abcdef', conversation_id, id, 1, '0:text',
-       jsonb_build_object('data', repeat('You have 120 orders. ', 16)), created_at,
+       jsonb_build_object('data', jsonb_build_array(jsonb_build_object(
+           'type', 'TEXT_MESSAGE_CONTENT', 'messageId', id, 'delta', repeat('You have 120 orders. ', 16)))), created_at,
        clock_timestamp() + interval '1 hour', CASE WHEN id > {unacked} THEN created_at END, 7
 FROM turns;
 """

@@ -137,10 +137,12 @@ def main() -> None:
         finally:
             load.stop()
         print(f"{options.start} → {migrations.current(url)} in {took:.1f} s, {len(during):,} statements meanwhile")
-        print(f"a statement: p50 {1000 * percentile(during, 0.5):.1f}, longest {1000 * max(during):.0f} ms (aim 1000)")
+        for name, seconds in (("before", load.took[:before]), ("meanwhile", during)):
+            p50, p95 = 1000 * percentile(seconds, 0.5), 1000 * percentile(seconds, 0.95)
+            print(f"a statement {name}: p50 {p50:.1f}, p95 {p95:.1f}, longest {1000 * max(seconds):.0f} ms (aim 1000)")
         print(f"failed: {len(load.errors)} {sorted(set(load.errors))}")
-        for (table, mode, granted), seconds in sorted(load.held.items()):
-            print(f"  {table:22} {mode:22} {'held' if granted else 'waited for':10} {1000 * seconds:7.0f} ms")
+        for (table, mode, granted), longest in sorted(load.held.items()):
+            print(f"  {table:22} {mode:22} {'held' if granted else 'waited for':10} {1000 * longest:7.0f} ms")
 
 
 if __name__ == "__main__":

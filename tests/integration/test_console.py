@@ -117,7 +117,8 @@ def test_it_only_shows_unless_it_was_started_to_retry(database: Database, databa
             assert post(url, "/failed", {"id": 2}, origin=foreign).status_code == 403
         assert httpx.post(f"{url}/failed", json={"id": 2}, auth=("cj", PASSWORD)).status_code == 403, "no origin"
         assert post(url, "/failed", {"id": 2}, **{"Content-Type": "text/plain"}).status_code == 415
-        for wrong in ([], {"id": "2"}, {}, {"source": 1, "id": "refused-1"}):
+        wrongs: list[Any] = [[], {"id": "2"}, {}, {"source": 1, "id": "refused-1"}]
+        for wrong in wrongs:
             assert post(url, "/refused", wrong).status_code == 400
         assert post(url, "/failed", {"id": 10**9}).status_code == 409
         assert states(database) == before, "nothing was written so far"

@@ -36,7 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FOLDER = Path(__file__).parent / "page"
 FILES = {"/": "console.html", **{f"/{name}": name for name in ("console.js", "waterfall.js", "pages.css")}}
 LISTED = 100
-"""Refused events, failed turns and privacy requests that are shown of each."""
+"""RequestRefused events, failed turns and privacy requests that are shown of each."""
 STATUS_SECONDS = 2.0
 """However many look, the workers are asked once in so long."""
 TRIES, TRIES_SECONDS = 10, 60.0
@@ -47,7 +47,7 @@ BEAT_SECONDS = 2.0
 READ_ONLY = text("SET TRANSACTION READ ONLY")
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that is answered with this HTTP status and sentence."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -65,17 +65,21 @@ class Passwords:
         """Address → when it was wrong."""
 
     def check(self, authorization: str | None, address: str) -> None:
-        """Let in who shows the password (RFC 7617). Raises Refused: 401, or 429 after too many wrong ones."""
+        """Let in who shows the password (RFC 7617). Raises RequestRefused: 401, or 429 after too many wrong ones."""
         self._forget()
         if len(self._wrong.get(address, ())) >= TRIES or (len(self._wrong) >= ADDRESSES and address not in self._wrong):
-            raise Refused(429, "too many wrong passwords; wait a minute", {"Retry-After": str(int(TRIES_SECONDS))})
+            raise RequestRefused(
+                429, "too many wrong passwords; wait a minute", {"Retry-After": str(int(TRIES_SECONDS))}
+            )
         given = _password_in(authorization)
         if given is not None and hmac.compare_digest(given, self._password):
             return
         if given is not None:
             self._wrong.setdefault(address, []).append(self._clock())
             log.warning("a wrong password at the console", address=address)
-        raise Refused(401, "the password, please", {"WWW-Authenticate": 'Basic realm="CJ console", charset="UTF-8"'})
+        raise RequestRefused(
+            401, "the password, please", {"WWW-Authenticate": 'Basic realm="CJ console", charset="UTF-8"'}
+        )
 
     def _forget(self) -> None:
         since = self._clock() - TRIES_SECONDS
@@ -144,7 +148,7 @@ class Console:
             if request.method not in ("GET", "HEAD"):
                 self._check_write(request)
             response = await handler(request)
-        except Refused as refused:
+        except RequestRefused as refused:
             response = web.json_response({"message": refused.message}, status=refused.status, headers=refused.headers)
         except web.HTTPException as refused:
             response = web.json_response({"message": refused.reason}, status=refused.status)
@@ -155,11 +159,11 @@ class Console:
     def _check_write(self, request: web.Request) -> None:
         """A browser sends the password by itself, whichever page asked: so only this page's own requests count."""
         if not self._may_retry:
-            raise Refused(403, "this console only shows: start it with --retry to retry from here")
+            raise RequestRefused(403, "this console only shows: start it with --retry to retry from here")
         if urlsplit(request.headers.get("Origin", "")).netloc != request.headers.get("Host"):
-            raise Refused(403, "only the console's own page may do that; a proxy before it must pass on Host")
+            raise RequestRefused(403, "only the console's own page may do that; a proxy before it must pass on Host")
         if request.content_type != "application/json":
-            raise Refused(415, "send application/json")
+            raise RequestRefused(415, "send application/json")
 
     def _reading(self, question: Callable[[Session, str], Any]) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -173,10 +177,12 @@ class Console:
             try:
                 asked = await request.json()
             except ValueError:
-                raise Refused(400, "that is not JSON") from None
+                raise RequestRefused(400, "that is not JSON") from None
             said = await asyncio.to_thread(self._ask, lambda session: retry(session, asked), may_write=True)
             if said is None:
-                raise Refused(409, "there is nothing to retry: it was retried already, or its content was not kept")
+                raise RequestRefused(
+                    409, "there is nothing to retry: it was retried already, or its content was not kept"
+                )
             log.info("retried from the console", what=said)
             return _json({"message": said})
 
@@ -244,14 +250,14 @@ def _case(session: Session, name: str) -> dict[str, Any]:
 def _story(session: Session, name: str) -> dict[str, Any]:
     found = timeline.read(session, name)
     if found is None:
-        raise Refused(404, f"{name} has no conversation")
+        raise RequestRefused(404, f"{name} has no conversation")
     return found.to_json()
 
 
 def _resolved(session: Session, name: str) -> why.Target:
     target = why.resolve(session, name)
     if target is None:
-        raise Refused(404, f"there is no conversation, merchant or shop {name}: no event of theirs was accepted")
+        raise RequestRefused(404, f"there is no conversation, merchant or shop {name}: no event of theirs was accepted")
     return target
 
 
@@ -259,7 +265,7 @@ def _retry_event(session: Session, asked: Any) -> str | None:
     match asked:
         case {"source": str(source), "id": str(id)}:
             return None if inbox.retry(session, (source, id)) is None else f"retrying event {id}"
-    raise Refused(400, "name the source and the id of an event")
+    raise RequestRefused(400, "name the source and the id of an event")
 
 
 def _retry_turn(session: Session, asked: Any) -> str | None:
@@ -267,7 +273,7 @@ def _retry_turn(session: Session, asked: Any) -> str | None:
         case {"id": int(id)}:
             queued = failed_turns.ask_again(session, id)
             return None if queued is None else f"turn {id} is queued as turn {queued}"
-    raise Refused(400, "name the id of a turn")
+    raise RequestRefused(400, "name the id of a turn")
 
 
 async def _file(request: web.Request) -> web.StreamResponse:

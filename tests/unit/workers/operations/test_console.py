@@ -5,7 +5,7 @@ import base64
 import pytest
 from pydantic import SecretStr
 
-from workers.operations.console import TRIES, TRIES_SECONDS, Passwords, Refused
+from workers.operations.console import TRIES, TRIES_SECONDS, Passwords, RequestRefused
 
 PASSWORD = "ein Paßwort, das lang ist: 7"
 
@@ -25,7 +25,7 @@ def passwords(now: list[float]) -> Passwords:
 
 
 def code(passwords: Passwords, authorization: str | None, address: str = "10.0.0.1") -> int:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         passwords.check(authorization, address)
     assert PASSWORD not in refused.value.message
     return refused.value.status
