@@ -6,8 +6,8 @@ and records everything that is waiting, in kombu's own format, so that any consu
 Waiting takes no message (BLMOVE from the queue's end to the same end leaves the queue unchanged).
 
 Of a queue that one consumer at a time holds (`queues.holder_key`) the script serves only the holder. Whoever asks
-becomes it once nobody is, and stays it for `LEASE_SECONDS` from each time it asks, or calls `hold` while it is busy with
-what it has; who leaves makes room at once.
+becomes it once nobody is, and stays it for `LEASE_SECONDS` from each time it asks, or calls `hold` because it is busy
+with what it has; whoever leaves makes room at once.
 What a former holder had taken and not acked, the next one takes first: nobody else can have it. Whoever was held up for
 longer than its lease, and finds that nobody came, goes on with what it has.
 

@@ -9,7 +9,8 @@
                                      it named, while the merchant has heard nothing for SILENCE_SECONDS; then "I can't
                                      think straight", and the turn waits for a model, with all its time, for up to
                                      LONGEST_OUTAGE_SECONDS (`decide.after_outage`)
-    the tool calls of one step       TOOL_SECONDS, as for prefetched data to begin with; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
+    the tool calls of one step, and  TOOL_SECONDS; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
+    prefetched data to begin with
     Postgres away                    TRANSACTION_SECONDS; then the turn is left to its lease
     nothing was said                 `storage.turns.CONNECTED_WORDS_SECONDS` after a store was connected, else
                                      WORDS_SECONDS: the sweeper says what CJ is waiting for, whatever hangs
