@@ -519,6 +519,65 @@ def test_one_gateway_at_a_time_holds_the_queue(valkey_url: str) -> None:
         assert nothing_left(valkey_url)
 
 
+def test_the_next_gateway_knows_what_the_one_before_has_shown(valkey_url: str) -> None:
+    """It has stood by all the while: what it read of the record at its start is outdated."""
+    record: list[Reply] = []
+    second = RepliesConsumer(valkey_url, gap_seconds=60, shown=lambda: record)
+    with contextlib.ExitStack() as first:
+        first.enter_context(running(RepliesConsumer(valkey_url, gap_seconds=60, shown=lambda: record), record.append))
+        put(valkey_url, reply("1.1"))
+        wait_until(lambda: len(record) == 1)
+        with running(second, record.append):
+            put(valkey_url, reply("1.2"), reply("1.3"))
+            wait_until(lambda: len(record) == 3)
+            first.close()
+            put(valkey_url, reply("1.3"), reply("1.4"))
+            wait_until(lambda: len(record) == 4, limit=10)
+    assert [reply.id for reply in record] == ["c:1.1", "c:1.2", "c:1.3", "c:1.4"]
+
+
+def test_who_was_held_up_shows_nothing_that_the_next_has(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that is paused in the middle of what it has taken, for longer than its lease."""
+    monkeypatch.setattr("events.broker.redis_queue.LEASE_SECONDS", 0.3)
+    monkeypatch.setattr("events.broker.consumer._SURE_SECONDS", 0.1)
+    first, second = Gateway(), Gateway()
+    wakes = threading.Event()
+
+    def held_up(reply: Reply) -> None:
+        first(reply)
+        if reply.id == "c:1.2":
+            assert wakes.wait(10)
+
+    put(valkey_url, *(reply(f"1.{number}") for number in range(1, 10)))
+    with running(RepliesConsumer(valkey_url), held_up):
+        wait_until(first.has(2))
+        with running(RepliesConsumer(valkey_url), second):
+            wait_until(second.has(8))
+            wakes.set()
+            put(valkey_url, reply("1.10"))
+            wait_until(second.has(9))
+    assert first.seen == ["c:1.1", "c:1.2"]
+    assert second.seen == [f"c:1.{number}" for number in range(2, 11)]
+
+
+def test_who_needs_long_for_all_it_took_keeps_the_queue(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reply well within its limit, and all of them beyond."""
+    monkeypatch.setattr("events.broker.redis_queue.LEASE_SECONDS", 0.6)
+    monkeypatch.setattr("events.broker.consumer._SURE_SECONDS", 0.1)
+    first, second = Gateway(), Gateway()
+
+    def slow(reply: Reply) -> None:
+        first(reply)
+        threading.Event().wait(0.1)
+
+    put(valkey_url, *(reply(f"1.{number}") for number in range(1, 13)))
+    with running(RepliesConsumer(valkey_url), slow):
+        wait_until(first.has(1))
+        with running(RepliesConsumer(valkey_url), second):
+            wait_until(first.has(12))
+    assert second.seen == []
+
+
 def test_what_a_dead_gateway_had_taken_goes_to_the_next_at_once(valkey_url: str) -> None:
     dead = PlainConsumer(valkey_url, "replies")
     put(valkey_url, reply("1.1"), reply("1.2"))
