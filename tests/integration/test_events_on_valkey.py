@@ -570,11 +570,14 @@ def test_who_needs_long_for_all_it_took_keeps_the_queue(valkey_url: str, monkeyp
         first(reply)
         threading.Event().wait(0.1)
 
-    put(valkey_url, *(reply(f"1.{number}") for number in range(1, 13)))
+    stands_by = RepliesConsumer(valkey_url)
+    put(valkey_url, reply("1.1"))
     with running(RepliesConsumer(valkey_url), slow):
         wait_until(first.has(1))
-        with running(RepliesConsumer(valkey_url), second):
-            wait_until(first.has(12))
+        with running(stands_by, second):
+            wait_until(lambda: (link := stands_by._plain._current) and link.redis and link.redis._is_held)
+            put(valkey_url, *(reply(f"1.{number}") for number in range(2, 15)))
+            wait_until(first.has(14))
     assert second.seen == []
 
 
