@@ -571,18 +571,18 @@ def test_who_needs_long_for_all_it_took_keeps_the_queue(valkey_url: str, monkeyp
 
     def slow(reply: Reply) -> None:
         first(reply)
-        if reply.id != "c:1.1":
+        if reply.id != "c:1.1!":
             assert loaded.wait(10)
             threading.Event().wait(0.1)
 
     stands_by = RepliesConsumer(valkey_url)
-    put(valkey_url, reply("1.1"))
+    put(valkey_url, reply("1.1!"))
     with running(RepliesConsumer(valkey_url), slow):
         wait_until(first.has(1))
         with running(stands_by, second):
             wait_until(lambda: (link := stands_by._plain._current) and link.redis and link.redis._is_held)
-            put(valkey_url, reply("1.2"))
-            put(valkey_url, *(reply(f"1.{number}") for number in range(3, 15)))
+            put(valkey_url, reply("2.1!"))
+            put(valkey_url, *(reply(f"{number}.1!") for number in range(3, 15)))
             loaded.set()
             wait_until(first.has(14))
     assert second.seen == []

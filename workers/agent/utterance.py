@@ -46,7 +46,11 @@ def whole_sentences(text: str) -> str:
 
 def last_question(text: str) -> str | None:
     """The last sentence of a text that asks something."""
-    asked = [piece.strip() for piece in sentences(text) if piece.rstrip("\n\t \"”»’')]*_").endswith(("?", "\uff1f"))]
+    asked = [
+        piece.strip()
+        for piece in sentences(text)
+        if piece.rstrip("\n\t \"\u201d\u2019»')]*_").endswith(("?", "\uff1f"))
+    ]
     return asked[-1][-LONGEST_QUESTION:] if asked else None
 
 
