@@ -169,7 +169,7 @@ class RepliesConsumer:
     def _show_all_due(self, on_reply: OnReply, done: Callable[[], bool]) -> bool:
         """False if there is nothing more to show: it is done, or another gateway shows what was taken here."""
         while (reply := self._order.due(time.monotonic())) is not None:
-            if not self._plain.still_holds():
+            if not self._plain.holds():
                 self._order.forget_waiting()
                 self._unacked.clear()
                 return False

@@ -42,9 +42,6 @@ LAST_PAUSE = 1.0
 _LEAST_TIMEOUT = 2.0
 #: Seconds that a batch waits for one more message from a broker that delivers them one by one.
 _LINGER = 0.003
-#: For so long after the broker was asked, nobody else can have the queue: on Redis the lease is longer, and RabbitMQ
-#: gives an active consumer's place away only once its connection is lost.
-_SURE_SECONDS = 1.0
 #: After so many broken items in a row the connection is to blame, not the items.
 _BROKEN_IN_A_ROW = 50
 
@@ -65,7 +62,7 @@ class _OpenConnection:
     def __init__(self, broker: Connection, queue: str, others: Collection[str], prefetch: int, holder: str) -> None:
         self.arrived: deque[tuple[Message, str | None]] = deque()
         self.redis: RedisQueue | None = None
-        self._broker, self._queue = broker, queue
+        self._broker = broker
         self._channel: Any = None
         try:
             self._channel = queues.open_channel(broker)
@@ -86,11 +83,6 @@ class _OpenConnection:
         except Exception:
             self.close()
             raise
-
-    def is_open(self) -> bool:
-        """Ask the broker. Raises its errors."""
-        self._channel.queue_declare(queue=self._queue, passive=True)
-        return True
 
     def close(self) -> None:
         """Return what is not acked to the queue, if the broker can be reached."""
@@ -132,8 +124,6 @@ class PlainConsumer:
         self._holder = uuid.uuid4().hex
         self._current: _OpenConnection | None = None
         self._connections = 0
-        self._heard_at = -_SURE_SECONDS
-        """When the broker was last known to let it have the queue."""
         self._broken = 0
         self._away_since: float | None = None
         self._pause = 0.0
@@ -150,26 +140,6 @@ class PlainConsumer:
         """Changes whenever it begins to have the queue: others may have had messages of it before."""
         redis = None if self._current is None else self._current.redis
         return self._connections, 0 if redis is None else redis.times_held
-
-    def still_holds(self) -> bool:
-        """Whether what was received is still its own; else others have it, and it is delivered to them.
-
-        Asks the broker where it has not heard of it for a second, as after a pause of the whole process.
-        """
-        if time.monotonic() - self._heard_at < _SURE_SECONDS:
-            return True
-        if self._current is None:
-            return False
-        asked_at = time.monotonic()
-        try:
-            redis = self._current.redis
-            holds = redis.still_holds() if redis is not None else self._current.is_open()
-        except Exception as error:  # noqa: BLE001 - as in ack
-            self._lost(error)
-            return False
-        if holds:
-            self._heard_at = asked_at
-        return holds
 
     def receive(self, seconds: float) -> Delivery | None:
         """The next delivery, waited for at most `seconds` (plus what one try to connect takes). Raises WrongQueue."""
@@ -193,9 +163,7 @@ class PlainConsumer:
         if link.redis is None:
             return self._receive_one_by_one(limit)
         try:
-            return [
-                Delivery(message.body, None, message, self._connections) for message in self._taken(link.redis, limit)
-            ]
+            return [Delivery(message.body, None, message, self._connections) for message in link.redis.take(limit)]
         except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways that mean the same
             self._lost(error)
             return []
@@ -218,6 +186,18 @@ class PlainConsumer:
             self._lost(error)
             return False
         return True
+
+    def holds(self) -> bool:
+        """Whether what was received is still nobody else's: to be asked before each step, where several consumers take
+        turns. Keeps the queue a little longer."""
+        link = self._current
+        if link is None or link.redis is None:
+            return True
+        try:
+            return link.redis.hold()
+        except Exception as error:  # noqa: BLE001 - as in ack
+            self._lost(error)
+            return True
 
     def publish(self, queue: str, *bodies: bytes, content_type: str = queues.CONTENT_TYPE) -> bool:
         """Publish on one of the queues named in `publishes`. False if the broker did not take all of them."""
@@ -259,22 +239,16 @@ class PlainConsumer:
     def _take(self, link: _OpenConnection, queue: RedisQueue, seconds: float) -> None:
         """Put one message into `arrived`, waiting at most `seconds`; a foreign item is left to the next call."""
         try:
-            taken = self._taken(queue, 1)
+            taken = queue.take(1)
             if not taken and not queue.needs_kombu():
                 queue.wait(seconds)
-                taken = self._taken(queue, 1)
+                taken = queue.take(1)
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
             return
         link.arrived.extend((message, None) for message in taken)
         if not taken and queue.needs_kombu():
             self._drain(link, seconds)
-
-    def _taken(self, queue: RedisQueue, limit: int) -> list[Message]:
-        asked_at = time.monotonic()
-        taken = queue.take(limit)
-        self._heard_at = asked_at
-        return taken
 
     def _drain(self, link: _OpenConnection, seconds: float) -> None:
         if link.redis is not None:

@@ -20,6 +20,7 @@ import redis
 from kombu import Connection
 
 from events import BrokerUnavailable, RepliesConsumer, Reply, queues
+from events.broker import redis_queue
 from events.broker.consumer import PlainConsumer
 from tests.servers import kill
 from tests.tcp import closed_port, silent_server
@@ -520,6 +521,38 @@ def test_one_gateway_at_a_time_holds_the_queue(valkey_url: str) -> None:
             wait_until(lambda: nothing_left(valkey_url))
 
 
+def test_each_reply_has_three_seconds_also_behind_many_others(valkey_url: str) -> None:
+    """They come together; the lease must not run out while the first ones are shown."""
+    gateway, leases = Gateway(), []
+
+    def show(reply: Reply) -> None:
+        leases.append(client.pttl(queues.holder_key("replies")))
+        time.sleep(0.15)
+        gateway(reply)
+
+    put(valkey_url, *(reply(f"1.{number}") for number in range(1, 11)))
+    with redis.Redis.from_url(valkey_url) as client:
+        assert RepliesConsumer(valkey_url).run(show, until=gateway.has(10), timeout=20)
+    assert min(leases) > 2200
+
+
+def test_who_has_lost_the_queue_shows_nothing_more_of_what_it_had_taken(valkey_url: str) -> None:
+    gateway, holder = Gateway(), queues.holder_key("replies") or ""
+
+    def show(reply: Reply) -> None:
+        assert client.get(holder) != b"another"
+        gateway(reply)
+        if reply.id == "c:1.3":
+            time.sleep(redis_queue.RENEW_SECONDS)
+            client.set(f"{holder}_last", "another")
+            client.set(holder, "another", px=700)
+
+    put(valkey_url, *(reply(f"1.{number}") for number in range(1, 11)))
+    with redis.Redis.from_url(valkey_url) as client:
+        assert RepliesConsumer(valkey_url).run(show, until=gateway.has(10), timeout=20)
+    assert gateway.seen == [f"c:1.{number}" for number in range(1, 11)]
+
+
 def test_the_next_gateway_knows_what_the_one_before_has_shown(valkey_url: str) -> None:
     """It has stood by all the while: what it read of the record at its start is outdated."""
     record: list[Reply] = []
@@ -535,57 +568,6 @@ def test_the_next_gateway_knows_what_the_one_before_has_shown(valkey_url: str) -
             put(valkey_url, reply("1.3"), reply("1.4"))
             wait_until(lambda: len(record) == 4, limit=10)
     assert [reply.id for reply in record] == ["c:1.1", "c:1.2", "c:1.3", "c:1.4"]
-
-
-def test_who_was_held_up_shows_nothing_that_the_next_has(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gateway that is paused in the middle of what it has taken, for longer than its lease."""
-    monkeypatch.setattr("events.broker.redis_queue.LEASE_SECONDS", 0.3)
-    monkeypatch.setattr("events.broker.consumer._SURE_SECONDS", 0.1)
-    first, second = Gateway(), Gateway()
-    wakes = threading.Event()
-
-    def held_up(reply: Reply) -> None:
-        first(reply)
-        if reply.id == "c:1.2":
-            assert wakes.wait(10)
-
-    put(valkey_url, *(reply(f"1.{number}") for number in range(1, 10)))
-    with running(RepliesConsumer(valkey_url), held_up):
-        wait_until(first.has(2))
-        with running(RepliesConsumer(valkey_url), second):
-            wait_until(second.has(8))
-            wakes.set()
-            put(valkey_url, reply("1.10"))
-            wait_until(second.has(9))
-    assert first.seen == ["c:1.1", "c:1.2"]
-    assert second.seen == [f"c:1.{number}" for number in range(2, 11)]
-
-
-def test_who_needs_long_for_all_it_took_keeps_the_queue(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each reply well within its limit, and all of them beyond."""
-    monkeypatch.setattr("events.broker.redis_queue.LEASE_SECONDS", 0.6)
-    monkeypatch.setattr("events.broker.consumer._SURE_SECONDS", 0.1)
-    first, second = Gateway(), Gateway()
-
-    loaded = threading.Event()
-
-    def slow(reply: Reply) -> None:
-        first(reply)
-        if reply.id != "c:1.1!":
-            assert loaded.wait(10)
-            threading.Event().wait(0.1)
-
-    stands_by = RepliesConsumer(valkey_url)
-    put(valkey_url, reply("1.1!"))
-    with running(RepliesConsumer(valkey_url), slow):
-        wait_until(first.has(1))
-        with running(stands_by, second):
-            wait_until(lambda: (link := stands_by._plain._current) and link.redis and link.redis._is_held)
-            put(valkey_url, reply("2.1!"))
-            put(valkey_url, *(reply(f"{number}.1!") for number in range(3, 15)))
-            loaded.set()
-            wait_until(first.has(14))
-    assert second.seen == []
 
 
 def test_what_a_dead_gateway_had_taken_goes_to_the_next_at_once(valkey_url: str) -> None:
