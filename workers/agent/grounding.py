@@ -28,7 +28,7 @@ from workers.agent.claims import (
     parse,
     sentences,
 )
-from workers.agent.grounds import NOTHING, Figure, Grounds, Range, fits
+from workers.agent.grounds import BUYERS, NOTHING, Figure, Grounds, Range, fits
 
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
@@ -215,7 +215,7 @@ _ADVICE = re.compile(
 )
 _TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
 _TOLD = re.compile(
-    r"\b(?:did you know|have you seen|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
+    r"\b(?:did you know|have you seen|noticed|aware|that|dass|really|wirklich|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
 )
 _OWNED = re.compile(
     r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
@@ -296,10 +296,10 @@ _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 _OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
 _NOBODY = re.compile(
-    r"\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
+    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
 )
 _AGAINST = re.compile(
-    r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
+    r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|zu|gegen|over|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
 )
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
 _SOLD_OUT = re.compile(
@@ -310,7 +310,7 @@ _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
-_EARLIER = re.compile(r"previous|vor(?:ig|her|angeg)", re.IGNORECASE)
+_EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
 _FROM, _TO = re.compile(r"\b(?:from|von|vom)\W*$"), re.compile(r"\b(?:to|at|auf)\W*$")
 _LATER = re.compile(
     r"^[^.;]{0,25}\b(?:(?:up|down|back) from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
@@ -341,6 +341,7 @@ _DIRECTION = at_words(
 _NO_DIRECTION = re.compile(
     r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
 )
+_RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 _RANKED = re.compile(r"#|rank|pos(?:ition)?\.?|place|no\.?|nr\.?|rang|platz")
 _THAN = re.compile(r"\b(?:than|als)\b")
 _ARTICLE = re.compile(r"\W*(?:(?:the|that|those|yesterday's|dem|der|den|die|das|jenen|of|what)\s)*(?:on |am )?\W*")
@@ -539,6 +540,8 @@ class _Judge:
         clause = before + said.masked[number.start : number.end] + after
         if _HYPOTHETICAL.search(clause):
             return _OWNED.search(before) is not None and about_store
+        if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
+            return True  # "thank Anna for #1120 ($84.00)"
         if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or self._is_asked(said, number):
             return owned if not is_count or not about_store else True
         is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
@@ -669,6 +672,8 @@ class _Judge:
         for rival in self._rivals(number, subjects):
             # Of another kind than the nearest figure, it must be nearer by far.
             near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
+            if "change" in rival.traits and "change" not in around.near:
+                continue
             if self._distance(rival, around, near) < near and not fits(number, rival.value):
                 return None
         return nearest
@@ -678,7 +683,7 @@ class _Judge:
         masked, role = said.masked, self._role(said, number)
         if role == "earlier":
             around.near |= {"previous"}
-        elif role == "later" and not around.spans:
+        elif role == "later":
             around.near -= {"previous"}
             around.expected -= {"previous"}
         elif role is None and self._is_compared(said, number):
@@ -746,14 +751,9 @@ class _Judge:
         """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
         lower, upper = self._neighbours(said, number, left, right)
         required, own = self._traits(said, number, left, right)
-        others = [self._own(said, n) for n in said.numbers if n is not number and said.masked[:1] != "|"]
-        near = {
-            t.kind
-            for t in said.traits
-            if lower <= t.start
-            and t.end <= upper
-            and not (t.kind == "previous" and any(low <= t.start and t.end <= high for low, high in others))
-        } - own
+        foreign = [t for t in said.traits if t.kind == "previous" and self._is_another(said, number, t)]
+        own -= {t.kind for t in foreign}
+        near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
         wide = {t.kind for t in said.traits}
         if len(said.periods) > 1 and any(_EARLIER.search(period.text) for period in said.periods):
             wide.add("previous")
@@ -797,10 +797,13 @@ class _Judge:
             number.currencies is not None,
         )  # fmt: skip
 
-    def _own(self, said: Sentence, number: Number) -> tuple[int, int]:
-        left, right = self._around(said, number)
-        self._place = None
-        return self._lead(said, number, left), right
+    @staticmethod
+    def _is_another(said: Sentence, number: Number, trait: Mention) -> bool:
+        """Whether it stands right before another number: "the month before (5)", "previous: 5"."""
+        return any(
+            n is not number and n.start >= trait.end and _RIGHT_BEFORE.fullmatch(said.masked[trait.end : n.start])
+            for n in said.numbers
+        )
 
     @staticmethod
     def _lead(said: Sentence, number: Number, left: int) -> int:
@@ -850,7 +853,23 @@ class _Judge:
                 required |= front & {"average", "median"}
         if number.currencies is None and number.readings[0][1] == 1 and "daily" not in after | before:
             required -= {"average", "median"}  # "of 10 orders the average is …"
-        return required & (STRICT | {"stock", "sold", "price"}), after | before
+        if buyer := self._buyer(said, number):
+            required = required - BUYERS | {buyer}
+            before = before - BUYERS | {buyer}
+        return required & (STRICT | {"stock", "sold", "price"}), after - (BUYERS if buyer else NOTHING) | before
+
+    @staticmethod
+    def _buyer(said: Sentence, number: Number) -> str:
+        """ "Regulars outnumber newcomers 5 to 2", "regulars are in the majority, 5 to 2": of whom the number is."""
+        numbers = [n for n in said.numbers if n.currencies is None and not n.percent]
+        if len(numbers) != 2 or number not in numbers:
+            return ""
+        if not _AGAINST.fullmatch(said.masked[numbers[0].end : numbers[1].start]):
+            return ""
+        kinds = [t.kind for t in said.traits if t.kind in ("first_time", "returning") and t.end <= numbers[0].start]
+        if len(set(kinds)) == 1 and not any(t.kind in BUYERS and t.start > numbers[0].start for t in said.traits):
+            kinds = [kinds[0], "returning" if kinds[0] == "first_time" else "first_time"]
+        return kinds[numbers.index(number)] if len(kinds) == 2 and kinds[0] != kinds[1] else ""
 
     def _names_of(
         self, said: Sentence, number: Number, own: tuple[int, int], near: tuple[int, int]
@@ -1066,7 +1085,8 @@ class _Judge:
             self._place = None
         if said.masked[right : right + 1] == "(":  # what stands in brackets does not part it from what follows
             right = max(said.masked.find(")", right), right)
-        if said.masked[right : right + 1] == ")":
+        than = _THAN.search(said.masked, number.end)
+        if said.masked[right : right + 1] == ")" and (than is None or than.start() > right + 8):
             ends = (*(b for b in said.breaks), *(n.start for n in said.numbers), len(said.masked))
             right = min(end for end in ends if end > right)
         for period in sorted((*said.periods, *said.dates), key=lambda mention: mention.start):
@@ -1133,8 +1153,9 @@ class _Judge:
         word = str(which)
         if re.search(r"ever|all|lifetime|jemals", word):
             return [EVER]
-        if re.search(r"vorgestern", word):
-            return [(today - 2 * day, today - 2 * day)]
+        if re.search(r"vorgestern|day before|vortag|tag (?:davor|zuvor)", word):
+            backs = (2,) if re.search(r"yesterday|gestern", said.plain) else (1,) if re.search(r"today|heut", said.plain) else (1, 2)
+            return [(today - back * day, today - back * day) for back in backs]
         if re.search(r"yesterday|gestern|last night", word):
             return [(today - day, today - day)]
         if re.search(r"week(?!end)|woche(?!nende)", word):
@@ -1440,7 +1461,7 @@ class _Judge:
         ]
         known = self._grounds.linked
         mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
-        if len(mentions) < 2 or _ADVICE.search(said.plain):
+        if len(mentions) < 2 or (_ADVICE.search(said.plain) and not said.orders):
             return
         mentions.sort(key=lambda mention: mention.start)
         for one, other in itertools.pairwise(mentions):
