@@ -341,6 +341,7 @@ _DIRECTION = at_words(
 _NO_DIRECTION = re.compile(
     r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
 )
+_ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 _RANKED = re.compile(r"#|rank|pos(?:ition)?\.?|place|no\.?|nr\.?|rang|platz")
 _THAN = re.compile(r"\b(?:than|als)\b")
@@ -388,7 +389,7 @@ _RUN = re.compile(
 )
 _NAMES_FOLLOW = re.compile(
     r"(?:\b(?:from|by|for|to|named|called|sell|sold|bought|ordered|opened|is|it was|that was|on|namens|heißt|nennt sich|von|vom|für|an|bei|das war|es war|ist|kaufte|bestellte|verkaufst|verkaufen|steht"
-    r"|stück|units of|pieces of|of|than|als|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
+    r"|stück|units of|pieces of|of|than|als|dass|that|did|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
 )
 _LABELLED = re.compile(
     r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on)(?: is| ist| called| named)?\s[(“„\"]?$"
@@ -481,7 +482,7 @@ class _Judge:
                 self._columns = [(place, parse(cell, self._grounds.names)) for place, cell in enumerate(cells)]
             return
         self._columns = []
-        is_item = re.match(r"\s*(?:[-*•–]|\d{1,2}[.)])\s", said.text) is not None
+        is_item = _ITEM.match(said.text) is not None
         if (said.text.endswith("\n") and not is_item and (plain.endswith(":") or not said.numbers)) or plain.startswith(
             "#"
         ):
@@ -1154,7 +1155,13 @@ class _Judge:
         if re.search(r"ever|all|lifetime|jemals", word):
             return [EVER]
         if re.search(r"vorgestern|day before|vortag|tag (?:davor|zuvor)", word):
-            backs = (2,) if re.search(r"yesterday|gestern", said.plain) else (1,) if re.search(r"today|heut", said.plain) else (1, 2)
+            backs = (
+                (2,)
+                if re.search(r"yesterday|gestern", said.plain)
+                else (1,)
+                if re.search(r"today|heut", said.plain)
+                else (1, 2)
+            )
             return [(today - back * day, today - back * day) for back in backs]
         if re.search(r"yesterday|gestern|last night", word):
             return [(today - day, today - day)]
@@ -1380,6 +1387,7 @@ class _Judge:
     def _names(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         masked = said.masked
         has_figures = bool(said.numbers or said.orders or said.dates)
+        is_english, is_item = not _is_german(said.text), _ITEM.match(said.text) is not None
         for found in _RUN.finditer(said.cased):
             words, start = found[0].rstrip(".'’").split(), found.start()
             while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
@@ -1413,9 +1421,11 @@ class _Judge:
                 is_name = False
             elif self._columns and stripped.endswith("|"):
                 is_name = after.lstrip().startswith("|") and self._is_named_column(said, start)
+            elif is_item and begins:
+                is_name = re.match(r"(?:, [^:|]{1,20})?\s?[:–—-]\s\D{0,3}\d|\s?\(\D{0,3}\d", after) is not None
             elif (
                 not begins
-                and _NAMES_FOLLOW.search(before[-24:])
+                and (is_english or _NAMES_FOLLOW.search(before[-24:]))
                 and (stripped[-1:] != ":" or has_figures or self._heading is not None)
             ):
                 is_name = True
@@ -1447,6 +1457,8 @@ class _Judge:
 
     def _is_advice(self, said: Sentence, found: re.Match[str]) -> bool:
         here = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+        if said.orders:  # "thank Anna for #1120"
+            return False
         return _ADVICE.search(here) is not None or _HYPOTHETICAL.search(here) is not None
 
     def _is_known(self, name: str) -> bool:
