@@ -550,6 +550,8 @@ class _Judge:
         told = _OFFERED.split(said.masked, 1)[0]
         if not is_count and not is_stated and (_ADVICE.search(sentence) or _HYPOTHETICAL.search(told)):
             return False
+        if any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
+            return True  # "from 21 in the month before"
         return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
 
     @staticmethod
@@ -673,7 +675,7 @@ class _Judge:
         for rival in self._rivals(number, subjects):
             # Of another kind than the nearest figure, it must be nearer by far.
             near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
-            if "change" in rival.traits and "change" not in around.near:
+            if "change" in rival.traits and not number.percent:
                 continue
             if self._distance(rival, around, near) < near and not fits(number, rival.value):
                 return None
@@ -754,6 +756,11 @@ class _Judge:
         required, own = self._traits(said, number, left, right)
         foreign = [t for t in said.traits if t.kind == "previous" and self._is_another(said, number, t)]
         own -= {t.kind for t in foreign}
+        own |= {
+            t.kind
+            for t in said.traits
+            if t.kind == "previous" and _RIGHT_BEFORE.fullmatch(said.masked[t.end : number.start])
+        }
         near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
         wide = {t.kind for t in said.traits}
         if len(said.periods) > 1 and any(_EARLIER.search(period.text) for period in said.periods):
@@ -1165,7 +1172,7 @@ class _Judge:
             return [(today - back * day, today - back * day) for back in backs]
         if re.search(r"yesterday|gestern|last night", word):
             return [(today - day, today - day)]
-        if re.search(r"week(?!end)|woche(?!nende)", word):
+        if re.search(r"week(?!end)|woche(?!nende)|wk|wöch", word):
             spans = [(today - 7 * day, today), (today - 6 * day, today), (monday, today)]
             return (
                 spans
@@ -1676,7 +1683,12 @@ class _Judge:
     def _beside(said: Sentence, found: re.Match[str]) -> list[Number]:
         """The numbers that say by how much: "4 more", "up by 12%", "a decline of 5%"."""
         masked = said.masked
-        beside = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
+        beside = []
+        if not _TAKES_OBJECT.match(masked, found.start()):
+            before = [
+                n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")
+            ]
+            beside = [n for n in before if not _TO.search(masked[: n.start])]
         several = sum(not n.percent for n in said.numbers) > 2
         for number in said.numbers:
             by = number.start >= found.end() and _BY.fullmatch(masked[found.end() : number.start])
