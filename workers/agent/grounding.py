@@ -347,7 +347,7 @@ _RANKED = re.compile(r"#|rank|pos(?:ition)?\.?|place|no\.?|nr\.?|rang|platz")
 _THAN = re.compile(r"\b(?:than|als)\b")
 _ARTICLE = re.compile(r"\W*(?:(?:the|that|those|yesterday's|dem|der|den|die|das|jenen|of|what)\s)*(?:on |am )?\W*")
 _TAKES_OBJECT = at_words(
-    r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|under|über|unter|schl[äu]g|can|lead)"
+    r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|lead)"
 )
 _DENIED_HERE = re.compile(r"\b(?:not|never|nicht|nie|kein\w*)\s(?:\w+\s)?$|n't\s(?:\w+\s)?$")
 _PAST = re.compile(
@@ -533,6 +533,8 @@ class _Judge:
             return len(said.plain.split()) <= 4
         if number.percent and number.readings[0][0] == 100 and not subjects:
             return False
+        if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
+            return True  # "from 21 in the month before"
         talk = _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after))
         is_count = number.currencies is None and not number.percent
         if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
@@ -550,8 +552,6 @@ class _Judge:
         told = _OFFERED.split(said.masked, 1)[0]
         if not is_count and not is_stated and (_ADVICE.search(sentence) or _HYPOTHETICAL.search(told)):
             return False
-        if any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
-            return True  # "from 21 in the month before"
         return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
 
     @staticmethod
