@@ -345,7 +345,6 @@ _ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 _RANKED = re.compile(r"#|rank|pos(?:ition)?\.?|place|no\.?|nr\.?|rang|platz")
 _THAN = re.compile(r"\b(?:than|als)\b")
-_ARTICLE = re.compile(r"\W*(?:(?:the|that|those|yesterday's|dem|der|den|die|das|jenen|of|what)\s)*(?:on |am )?\W*")
 _TAKES_OBJECT = at_words(
     r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|lead)"
 )
@@ -705,6 +704,8 @@ class _Judge:
         numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
         if len(numbers) != 2 or number not in numbers:
             return None
+        if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
+            return None  # "$5 after $1 of returns"
         one, other = (masked[max(0, n.start - 16) : n.start] for n in numbers)
         if _FROM.search(one) and _TO.search(other):
             return "earlier" if number is numbers[0] else "later"
@@ -1764,12 +1765,12 @@ class _Judge:
         things.sort()
         than = _THAN.search(masked, found.end())
         pivot = than.start() if than else found.start()
-        if than is None and group.startswith("beside"):  # "over", "vor": only where something compared follows
-            following = [start for start, _, _ in things if start >= found.end()][:1]
-            if not following or not _ARTICLE.fullmatch(masked[found.end() : following[0]]):
-                return None
         before = [which for _, end, which in things if end <= pivot]
         after = [which for start, _, which in things if start >= (than.end() if than else found.end())]
+        if than is None and group.startswith("beside"):  # "over", "vor": only between what is compared
+            near = [which for start, _, which in things if 0 <= start - found.end() < 30]
+            if not near or (before and near[0] == before[-1]):
+                return None
         if before:
             return before[-1]
         if after:
