@@ -26,6 +26,7 @@ from workflows.problems import Severity
 from workflows.source import Document, Path
 from workflows.suggest import did_you_mean, meant_boolean, or_one_of
 
+_NO_STATEMENTS = "this is sent as is; there is only {{ }}: for a choice write two rules, a condition in each"
 _NO_EVENT = "nothing is filled in here: there is no event to take fields from"
 
 
@@ -247,13 +248,12 @@ class RuleChecker:
                 self.document.within(path, start, end, message, severity="warning")
         self.no_statements(path, tree)
 
-    def no_statements(self, path: Path, text: str) -> None:
+    def no_statements(self, path: Path, text: str, why: str = _NO_STATEMENTS) -> None:
         """What other tools' templates have, and ours have not."""
         at = text.find("{%")
         if at >= 0:
             end = text.find("%}", at)
-            message = "this is sent as is; there is only {{ }}: for a choice write two rules, a condition in each"
-            self.document.within(path, at, end + 2 if end > 0 else at + 2, message, severity="warning")
+            self.document.within(path, at, end + 2 if end > 0 else at + 2, why, severity="warning")
 
     def no_templates(self, path: Path, text: Any, why: str = _NO_EVENT, *, severity: Severity = "error") -> None:
         """A template where nothing fills it in."""
@@ -262,7 +262,7 @@ class RuleChecker:
             end = text.find("}}", at)
             self.document.within(path, at, end + 2 if end > 0 else at + 2, why, severity=severity)
         if isinstance(text, str):
-            self.no_statements(path, text)
+            self.no_statements(path, text, why)
 
     def kind(self, value: Any, fields: Fields | None) -> Kind:
         """The kind of a value once its templates are filled in."""

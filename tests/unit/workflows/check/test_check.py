@@ -186,7 +186,7 @@ ONE = "actions: [{type: process_message, message: x}]"
     ("body", "message"),
     [
         (
-            RULE % "{else: }",
+            RULE % f"{{else: , {ONE}}}",
             "unknown key 'else': a rule without a 'condition' takes what the rules before it have left",
         ),
         ("schedule: 0 9 * * MON\n", "unknown key 'schedule': there is no clock in a workflow"),
