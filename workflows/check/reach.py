@@ -113,7 +113,8 @@ def _cover_all(claims: Sequence[Facts], given: Facts, tries: list[int]) -> bool:
     left = [frozenset(fact for fact in claim if not covers(frozenset({fact}), given)) for claim in possible]
     if not all(left) or not left or tries[0] <= 0:
         return not all(left)
-    fact = min(min(left, key=len), key=lambda each: each.source)
+    shortest: Facts = min(left, key=lambda claim: len(claim))
+    fact = min(shortest, key=lambda each: each.source)
     others = [claim for claim in left if not any(each.entails(fact) for each in claim)]
     return _cover_all(left, given | {fact}, tries) and _cover_all(others, given | {fact.denied()}, tries)
 
