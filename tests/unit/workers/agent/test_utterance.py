@@ -8,7 +8,8 @@ import pytest
 from workers.agent.claims import sentences
 from workers.agent.grounding import Verdict
 from workers.agent.outgoing_text import plain
-from workers.agent.utterance import Utterance, whole_sentences
+from workers.agent.utterance import LONGEST_QUESTION, Utterance, last_question, whole_sentences
+from workers.model import response
 
 TEXTS = [
     "You have 67 customers. 8 orders wait. Shall we go on?",
@@ -113,7 +114,37 @@ def test_another_models_answer_begins_anew() -> None:
     assert utterance.new("Other. Words he") == "Other. "
 
 
+def test_an_answer_that_was_cut_off_says_nothing_twice() -> None:
+    """Of an answer that ends in mid-sentence the whole one is kept only up to a sentence that does not end in a figure,
+    which may have been cut in two: less than was said already."""
+    utterance, words = Utterance(), "You have 67 orders. The week before it was 60. Next I"
+    utterance.said = utterance.take(utterance.judge(utterance.new(words), grounded), with_ungrounded=True)
+    assert utterance.said == "You have 67 orders. The week before it was 60. "
+    rest = utterance.judge(utterance.new(response.whole_sentences(words), whole=True), grounded)
+    assert utterance.take(rest, with_ungrounded=True) == ""
+
+
 def test_what_has_no_ground_is_left_out_and_noted() -> None:
     utterance = Utterance()
     said = utterance.take(utterance.judge("You have 9. You have 7. ", grounded), with_ungrounded=False)
     assert (said, utterance.ungrounded, utterance.is_grounded) == ("You have 7. ", ["9"], True)
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("You have 7 orders. Shall we go on? I'm ready.", "Shall we go on?"),
+        ("Is it 5.5? Or “6”?", "Or “6”?"),
+        ("Soll ich nachsehen?", "Soll ich nachsehen?"),
+        ("**Shall I?**", "**Shall I?**"),
+        ("好吗？", "好吗？"),  # noqa: RUF001
+        ("You have 7 orders.", None),
+        ("", None),
+    ],
+)
+def test_what_was_asked_last(text: str, question: str | None) -> None:
+    assert last_question(text) == question
+
+
+def test_a_question_is_remembered_in_part() -> None:
+    assert last_question("word " * 500 + "?") == ("word " * 500 + "?")[-LONGEST_QUESTION:]
