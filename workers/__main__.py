@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 PARTS = ("click", "sqlalchemy", "celery", "yaml", "alembic", "structlog", "httpx", "psycopg2", "redis")
-NEEDS_MORE = "cj: {name} is not installed; `cj` needs the package hirecj[worker], not hirecj alone\n"
+NEEDS_MORE = "cj: {name} is not installed; `cj` needs cj-workers[worker], not cj-workers alone\n"
 
 
 def main() -> None:
