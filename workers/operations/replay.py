@@ -28,7 +28,7 @@ _EVENTS = """
                SELECT 1 FROM turns b WHERE b.conversation_id = c.id AND b.event_key < e.key) AS opened
     FROM events e
     LEFT JOIN LATERAL (
-        SELECT t.conversation_id FROM turns t WHERE t.event_key = e.key ORDER BY t.action LIMIT 1) AS own ON true
+        SELECT t.conversation_id, t.seq FROM turns t WHERE t.event_key = e.key ORDER BY t.action LIMIT 1) AS own ON true
     LEFT JOIN LATERAL (
         SELECT o.id FROM conversations o
         WHERE o.merchant_id = e.merchant_id AND o.created_at <= e.processed_at ORDER BY o.updated_at DESC LIMIT 1
@@ -36,7 +36,8 @@ _EVENTS = """
     LEFT JOIN conversations c ON c.id = coalesce(own.conversation_id, e.conversation_id, latest.id)
     LEFT JOIN LATERAL (
         SELECT t.workflow, t.workflow_hash, t.input FROM turns t
-        WHERE t.conversation_id = c.id AND t.event_key >= e.key AND t.workflow IS NOT NULL
+        WHERE t.conversation_id = c.id AND t.seq >= coalesce(own.seq, 0) AND t.event_key >= e.key
+          AND t.workflow IS NOT NULL
         ORDER BY t.seq LIMIT 1) AS met ON true
 """
 SINCE = text(f"""{_EVENTS}
