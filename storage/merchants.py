@@ -128,7 +128,7 @@ def merchant_exists(session: Session, merchant_id: str) -> bool:
 
 
 def lock(session: Session, merchant_id: str) -> str | None:
-    """Let nobody else connect or greet this merchant until the transaction ends; returns the merchant's name, if any."""
+    """Let nobody else connect or greet this merchant until the transaction ends; returns the name, if there is one."""
     name: str | None = session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar()
     return name
 
