@@ -26,6 +26,10 @@ SELECT coalesce(disconnect_shop(:key), false)
 -- As above. The token of such a connection stays with whoever uses it.
 SELECT connect_account(:key)
 
+-- name: claim_shop
+-- As above.
+SELECT coalesce(claim_shop(:key), false)
+
 -- name: accounts
 SELECT type FROM integrations WHERE merchant_id = :merchant_id AND type <> 'shopify' AND is_active ORDER BY type
 

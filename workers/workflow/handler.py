@@ -217,6 +217,7 @@ class _Handler:
         if self._row.progress is None:  # else it passed these checks before
             if self._is_erased(merchant_id):
                 return
+            integration = self._claimed(merchant_id, integration)
             self._check_merchant(merchant_id, integration)
         if self._row.type in privacy.ENDS_HERE:
             self._delete(privacy.carry_out(self._session, self._row, merchant_id))
@@ -316,6 +317,26 @@ class _Handler:
         reason = f"all data of this merchant was erased at {at:%Y-%m-%d %H:%M:%S} UTC, after this event"
         raise Refused(privacy.ERASED, reason)
 
+    def _claimed(self, merchant_id: str, integration: Integration | None) -> Integration | None:
+        """The merchant's shop. If the event says that it was connected, and only a merchant that an import invented has
+        it, it is the event's merchant's from now on."""
+        shop = self._data.get("shop_domain")
+        if not self._is_of_the_shop or not self._data.get("success") or shop is None:
+            return integration
+        has_a_shop = integration is not None and integration.status != "uninstalled"
+        if has_a_shop and integration is not None and (integration.is_active or integration.shop_domain != shop):
+            return integration
+        owner = merchants.owner_of_shop(self._session, str(shop))
+        if owner is None or not owner.is_invented or owner.merchant_id == merchant_id:
+            return integration
+        with self._session.begin_nested() as attempt:
+            merchants.add_merchant(self._session, merchant_id)
+            if not connections.claim_shop(self._session, self._row.key):
+                attempt.rollback()
+                return integration
+        log.info("an imported shop has its merchant", merchant_id=merchant_id, shop_domain=shop)
+        return connections.integration_of(self._session, merchant_id)
+
     def _check_merchant(self, merchant_id: str, integration: Integration | None) -> None:
         """The shop an event names must be the shop stored for its merchant."""
         kind, shop = self._row.type, self._data.get("shop_domain")
@@ -372,6 +393,7 @@ class _Handler:
             return found, False
         facts = _connection_facts(integration)
         context = {**facts, CONNECTION: facts} if facts else {}
+        merchants.confirm(self._session, merchant_id)
         opened = conversations.open(
             self._session,
             id=str(wanted) if wanted is not None else f"cj-{uuid.uuid4()}",

@@ -1,0 +1,82 @@
+"""Merchants that an import invented, and shops that move to another merchant."""
+
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+FUNCTIONS = """
+CREATE FUNCTION move_shop(shop text, target text) RETURNS text
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH had AS (
+        SELECT * FROM merchant_integrations
+        WHERE type = 'shopify' AND shop_domain = shop AND status <> 'uninstalled' AND merchant_id <> target
+        ORDER BY is_active DESC, connected_at DESC LIMIT 1 FOR UPDATE
+    ), left_behind AS (
+        UPDATE merchant_integrations i SET
+            status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
+            refresh_expires_at = NULL, renewing_until = NULL, sealed_for = NULL, uninstalled_at = clock_timestamp(),
+            updated_at = clock_timestamp()
+        FROM had WHERE i.id = had.id RETURNING i.id
+    ), moved AS (
+        INSERT INTO merchant_integrations AS i
+            (merchant_id, type, shop_domain, api_key, refresh_token, access_expires_at, refresh_expires_at, scopes,
+             is_active, status, sealed_for)
+        SELECT target, had.type, had.shop_domain, had.api_key, had.refresh_token, had.access_expires_at,
+               had.refresh_expires_at, had.scopes, had.is_active, had.status, coalesce(had.sealed_for, had.merchant_id)
+        FROM had JOIN left_behind ON left_behind.id = had.id
+        ON CONFLICT (merchant_id, type) DO UPDATE SET
+            shop_domain = excluded.shop_domain, api_key = excluded.api_key, refresh_token = excluded.refresh_token,
+            access_expires_at = excluded.access_expires_at, refresh_expires_at = excluded.refresh_expires_at,
+            scopes = excluded.scopes, is_active = excluded.is_active, status = excluded.status,
+            sealed_for = excluded.sealed_for, token_version = i.token_version + 1, connected_at = clock_timestamp(),
+            uninstalled_at = NULL, renewing_until = NULL, updated_at = clock_timestamp(),
+            former = i.former || jsonb_build_array(jsonb_build_object(
+                'shop_domain', i.shop_domain, 'connected_at', i.connected_at, 'uninstalled_at', i.uninstalled_at))
+        WHERE i.status = 'uninstalled' OR i.shop_domain = excluded.shop_domain
+        RETURNING i.id
+    )
+    SELECT had.merchant_id FROM had, moved;
+END;
+CREATE FUNCTION drop_invented(shop text) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    DELETE FROM merchants m USING merchant_integrations i
+    WHERE m.invented AND i.merchant_id = m.id AND i.type = 'shopify' AND i.shop_domain = shop RETURNING true;
+END;
+CREATE FUNCTION claim_shop(event bigint) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH owner AS (
+        SELECT i.shop_domain, e.merchant_id FROM events e
+        JOIN merchant_integrations i ON i.type = 'shopify' AND i.is_active AND i.shop_domain = e.data ->> 'shop_domain'
+        JOIN merchants m ON m.id = i.merchant_id
+        WHERE e.key = event AND e.type = 'oauth_complete' AND e.status = 'received'
+          AND e.data ->> 'provider' = 'shopify' AND e.data ->> 'success' = 'true' AND m.invented
+        FOR UPDATE OF m
+    )
+    SELECT move_shop(shop_domain, merchant_id) FROM owner;
+    SELECT drop_invented(i.shop_domain) FROM events e
+    JOIN merchant_integrations i ON i.merchant_id = e.merchant_id AND i.type = 'shopify' AND i.is_active
+    WHERE e.key = event AND i.shop_domain = e.data ->> 'shop_domain';
+END;
+REVOKE ALL ON FUNCTION move_shop(text, text), drop_invented(text), claim_shop(bigint) FROM PUBLIC
+"""
+
+
+def upgrade() -> None:
+    # Neither rewrites a table.
+    op.execute("ALTER TABLE merchants ADD COLUMN invented boolean NOT NULL DEFAULT false")
+    op.execute("ALTER TABLE merchant_integrations ADD COLUMN sealed_for text")
+    op.execute(FUNCTIONS)
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION claim_shop(bigint)")
+    op.execute("DROP FUNCTION drop_invented(text)")
+    op.execute("DROP FUNCTION move_shop(text, text)")
+    op.execute("ALTER TABLE merchant_integrations DROP COLUMN sealed_for")
+    op.execute("ALTER TABLE merchants DROP COLUMN invented")
