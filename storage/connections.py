@@ -154,6 +154,12 @@ def keep_shop_facts(
     return session.execute(SQL["keep_shop_facts"], values).first() is not None
 
 
+def keep_scopes(session: Session, integration: Integration, scopes: Collection[str]) -> None:
+    """Keep what Shopify says that the token may do, unless the shop was connected again meanwhile."""
+    values = {"merchant_id": integration.merchant_id, "token_version": integration.token_version}
+    session.execute(SQL["keep_scopes"], {**values, "scopes": sorted(set(scopes))})
+
+
 def oauth_complete(
     *, merchant_id: str, shop_domain: str, scopes: Sequence[str], conversation_id: str | None
 ) -> OAuthComplete:

@@ -43,6 +43,11 @@ WHERE merchant_id = :merchant_id AND type = 'shopify' AND shop_domain = :shop_do
   AND config #>> '{{shop,domain}}' = :shop_domain
   AND CAST(config #>> '{{shop,asked_at}}' AS timestamptz) >= connected_at
 
+-- name: keep_scopes
+UPDATE merchant_integrations SET scopes = CAST(:scopes AS text[]), updated_at = clock_timestamp()
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version
+  AND scopes <> CAST(:scopes AS text[])
+
 -- name: keep_shop_facts
 UPDATE merchant_integrations SET
     scopes = CAST(:scopes AS text[]), updated_at = clock_timestamp(),

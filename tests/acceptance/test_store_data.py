@@ -260,7 +260,7 @@ def test_unknown_permissions_are_asked_for_first(stack: Stack, calls: ToolCalls,
     counts = calls.ask(someone.merchant_id, "counts")
     assert counts["data_window"] == {"orders_from": None, "complete_history": True}
     operations = [request["operation"] for request in stack.store.requests(someone.shop_domain)]
-    assert operations == ["Access", "Counts"]
+    assert operations == ["Counts"]
 
 
 # Stores of every kind

@@ -355,7 +355,7 @@ def test_customers_need_an_approval_too(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "requested"), [(ACCESS, 3), (COUNTS, 41), (RECENT, 53), (OVERVIEW, 72), (WEEK, 111)]
+    ("document", "requested"), [(ACCESS, 3), (COUNTS, 43), (RECENT, 55), (OVERVIEW, 74), (WEEK, 113)]
 )
 def test_our_documents_cost_what_was_estimated(api: Api, document: str, requested: int) -> None:
     variables = {"query": "created_at:>='2020-01-01T00:00:00Z'"} if document == WEEK else {}
