@@ -101,7 +101,7 @@ steps:
     text: "Hello?"
   - expect: nothing
     kind: cj_message
-    for: 1.5
+    for: 20
 """
 #: The store is slow for the second message's data and refuses the third's. The fetch is working, or waiting to retry,
 #: so the pause before the message must not be skipped.
