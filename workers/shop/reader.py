@@ -180,13 +180,12 @@ class _Reading:
         return known
 
     def _ask(self, before: ShopFacts | None) -> ShopFacts | None:
-        """Fetch and store current facts; returns `before` if Shopify did not provide them. Who had to wait for another
-        to ask takes what was found."""
-        waited = not self._asking.lock.acquire(blocking=False)
-        if waited and not self._asking.lock.acquire(timeout=max(self._deadline - time.monotonic(), 0.0)):
+        """Fetch and store current facts; returns `before` if Shopify did not provide them. Of several the first asks,
+        and the others take what was found."""
+        if not self._asking.lock.acquire(timeout=max(self._deadline - time.monotonic(), 0.0)):
             return before
         try:
-            known = self._known() if waited else None
+            known = self._known()
             return known if known is not None and known.age_seconds < JUST_ASKED_SECONDS else self._ask_alone(before)
         finally:
             self._asking.lock.release()

@@ -43,8 +43,8 @@ def test_the_cost_is_set_aside_and_corrected_from_the_answer() -> None:
     notes, shop = Notes(), Shop(ok({"orders": {"count": 1}}, available=1957, **cost(40, 33, 1957)))
     shop.client(budget=notes).execute(COUNTS)
     [(domain, name, points)] = notes.reserved
-    assert (domain, points) == ("test.myshopify.com", 41)
-    assert notes.settled == [(domain, name, 41, 33)]
+    assert (domain, points) == ("test.myshopify.com", 43)
+    assert notes.settled == [(domain, name, 43, 33)]
     assert notes.readings == [Throttle(requested=40, actual=33, available=1957, maximum=2000, restore_rate=100)]
     assert shop.waits == []
 
