@@ -53,7 +53,7 @@ def do(database: Database, key: int) -> str | None:
     with database.transaction() as session:
         handle(session, WORKFLOWS, key)
     [(code,)] = query(database, "SELECT error_code FROM events WHERE key = :key", key=key)
-    return code
+    return None if code is None else str(code)
 
 
 def owner(database: Database) -> list[tuple[Any, ...]]:
