@@ -102,7 +102,7 @@ def problems(status: Status) -> Iterator[Trouble]:
             cause = "intake is not running, or Postgres takes no writes (a full disk, a standby): its log says which"
             yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
-        yield from _waiting(status.backlog, status.queues or {})
+        yield from _waiting(status.backlog, status.queues or {}, status.workers)
         yield from _ended(status.backlog)
     if status.flooder is not None:
         merchant_id, count = status.flooder
@@ -124,7 +124,21 @@ def _absent_workers(status: Status) -> Iterator[Trouble]:
             yield Trouble(f"no {kind} worker answers; wake-ups on its queue: {count:,}", f"cj check --kind {kind}")
 
 
-def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
+def _why_late(found: Backlog, workers: Sequence[str] | None) -> str:
+    """Why turns that could run do not. `workers`: those that answer, if anybody asked."""
+    if found.without_model:
+        return "no language model answers, and what was written since waits behind those turns"
+    if workers is not None and not any(name.startswith(WORKERS[queues.TURNS]) for name in workers):
+        return "no agent answers"
+    if found.running:
+        return (
+            f"the agents are busy with {found.running:,}, so these are late, not lost: start more agents, unless one "
+            "merchant has them all (CJ_TURNS_AT_A_TIME)"
+        )
+    return "agents are away" if workers is None else "agents answer, yet run nothing: their log says why"
+
+
+def _waiting(found: Backlog, lengths: Mapping[str, int], workers: Sequence[str] | None) -> Iterator[Trouble]:
     if found.events.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unhandled events: {found.events.count:,}, the oldest for {_span(found.events.oldest_seconds)}"
         yield Trouble(
@@ -134,7 +148,7 @@ def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
         what = (
             f"turns that wait for an agent: {found.turns.count:,}, the oldest for {_span(found.turns.oldest_seconds)}"
         )
-        yield Trouble(f"{what}; agents are away, or too few", "cj why CONVERSATION")
+        yield Trouble(f"{what}; {_why_late(found, workers)}", "cj why CONVERSATION")
     if found.replies.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unacked replies: {found.replies.count:,}, the oldest for {_span(found.replies.oldest_seconds)}"
         if lengths.get(queues.REPLIES):
