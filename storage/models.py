@@ -484,16 +484,18 @@ BEGIN ATOMIC
     ), moved AS (
         INSERT INTO merchant_integrations AS i
             (merchant_id, type, shop_domain, api_key, refresh_token, access_expires_at, refresh_expires_at, scopes,
-             is_active, status, sealed_for)
+             config, is_active, status, connected_at, sealed_for)
         SELECT target, had.type, had.shop_domain, had.api_key, had.refresh_token, had.access_expires_at,
-               had.refresh_expires_at, had.scopes, had.is_active, had.status, coalesce(had.sealed_for, had.merchant_id)
+               had.refresh_expires_at, had.scopes, had.config, had.is_active, had.status, had.connected_at,
+               coalesce(had.sealed_for, had.merchant_id)
         FROM had JOIN left_behind ON left_behind.id = had.id
         ON CONFLICT (merchant_id, type) DO UPDATE SET
             shop_domain = excluded.shop_domain, api_key = excluded.api_key, refresh_token = excluded.refresh_token,
             access_expires_at = excluded.access_expires_at, refresh_expires_at = excluded.refresh_expires_at,
-            scopes = excluded.scopes, is_active = excluded.is_active, status = excluded.status,
-            sealed_for = excluded.sealed_for, token_version = i.token_version + 1, connected_at = clock_timestamp(),
-            uninstalled_at = NULL, renewing_until = NULL, updated_at = clock_timestamp(),
+            scopes = excluded.scopes, config = excluded.config, is_active = excluded.is_active,
+            status = excluded.status, connected_at = excluded.connected_at, sealed_for = excluded.sealed_for,
+            token_version = i.token_version + 1, uninstalled_at = NULL, renewing_until = NULL,
+            updated_at = clock_timestamp(),
             former = i.former || jsonb_build_array(jsonb_build_object(
                 'shop_domain', i.shop_domain, 'connected_at', i.connected_at, 'uninstalled_at', i.uninstalled_at))
         WHERE i.status = 'uninstalled' OR i.shop_domain = excluded.shop_domain
@@ -514,8 +516,9 @@ BEGIN ATOMIC
         SELECT i.shop_domain, e.merchant_id FROM events e
         JOIN merchant_integrations i ON i.type = 'shopify' AND i.is_active AND i.shop_domain = e.data ->> 'shop_domain'
         JOIN merchants m ON m.id = i.merchant_id
-        WHERE e.key = event AND e.type = 'oauth_complete' AND e.status = 'received'
-          AND e.data ->> 'provider' = 'shopify' AND e.data ->> 'success' = 'true' AND m.invented
+        WHERE e.key = event AND e.status = 'received' AND m.invented
+          AND (e.type IN ('app_uninstalled', 'customers_data_request', 'customers_redact', 'shop_redact')
+               OR (e.type = 'oauth_complete' AND e.data ->> 'provider' = 'shopify' AND e.data ->> 'success' = 'true'))
         FOR UPDATE OF m
     )
     SELECT move_shop(shop_domain, merchant_id) FROM owner;

@@ -224,7 +224,7 @@ def test_a_bucket_empty_for_long_is_not_waited_for(
     second = calls.ask(someone.merchant_id, "counts")
     for answer in (first, second):
         assert answer["error_code"] == "shopify.throttled"
-        assert 30 < answer["retry_after"] <= 41
+        assert 30 < answer["retry_after"] <= 43
     assert len(stack.store.requests(someone.shop_domain)) == asked
 
 

@@ -49,7 +49,11 @@ def tell(database: Database, merchant_id: str, kind: str = "oauth_complete", **d
 
 def do(database: Database, key: int) -> str | None:
     """Handle the event; why it was refused, if it was."""
-    execute(database, "UPDATE events SET received_at = clock_timestamp() - interval '10 s' WHERE key = :key", key=key)
+    execute(database, "UPDATE events SET run_after = clock_timestamp() - interval '1 s' WHERE key = :key", key=key)
+    while_too_early = (
+        "UPDATE events SET received_at = received_at - interval '10 s' WHERE key = :key AND type = 'oauth_complete'"
+    )
+    execute(database, while_too_early, key=key)
     with database.transaction() as session:
         handle(session, WORKFLOWS, key)
     [(code,)] = query(database, "SELECT error_code FROM events WHERE key = :key", key=key)
@@ -142,6 +146,30 @@ def test_a_real_merchants_shop_is_not_to_be_had(database: Database) -> None:
             connect(database, "m1")
     assert token_of(database, "acme") == OLD
     assert query(database, "SELECT id FROM merchants") == [("acme",)]
+
+
+def test_an_uninstallation_wipes_the_tokens_of_an_imported_shop(database: Database) -> None:
+    """And privacy requests are carried out, though they name a merchant that nobody knew."""
+    imported(database)
+    assert do(database, tell(database, "m1", "customers_redact", shop_domain=SHOP, order_ids=["1"])) is None
+    assert owner(database) == [("m1", False, "active")]
+    assert do(database, tell(database, "m1", "app_uninstalled", shop_domain=SHOP)) is None
+    rows = "SELECT merchant_id, status, api_key, refresh_token FROM merchant_integrations"
+    assert query(database, rows) == [("m1", "uninstalled", None, None)]
+    execute(database, "TRUNCATE merchants, events CASCADE")
+    imported(database)
+    assert do(database, tell(database, "m2", "app_uninstalled", shop_domain=SHOP)) is None
+    assert query(database, rows) == [("m2", "uninstalled", None, None)]
+
+
+def test_operators_are_told_whose_shop_it_is(database: Database) -> None:
+    connect(database, "m1")
+    for kind in ("oauth_complete", "app_uninstalled"):
+        connect(database, "m2", shop="other.myshopify.com")
+        key = tell(database, "m2", kind, shop_domain=SHOP)
+        assert do(database, key) == "event.shop_merchant_mismatch"
+        said = query(database, "SELECT error FROM events WHERE key = :key", key=key)
+        assert said == [("shop_domain 'acme.myshopify.com' is merchant m1's (active), not the event's merchant's",)]
 
 
 def test_who_has_another_shop_does_not_get_it_by_an_event(database: Database) -> None:

@@ -138,6 +138,18 @@ def test_a_file_names_the_merchants_before_or_after_the_import(
     assert "No such file" in refused.stderr
 
 
+def test_a_token_that_is_stored_by_hand_goes_to_the_shops_merchant(terminal: Terminal, database: Database) -> None:
+    """Whose that is nobody says: the shop's present merchant, or one that gives way to the real one."""
+    first = terminal.json("store-token", "acme.myshopify.com", typed=TOKEN)
+    assert (first["merchant_id"], first["invented"]) == ("acme", True)
+    again = terminal("store-token", "acme.myshopify.com", typed=TOKEN + "_2").stdout
+    assert "this merchant is invented: who connects the shop takes it over" in again
+    connect(database, "m1", "acme", TOKEN + "_3")
+    kept = terminal.json("store-token", "acme.myshopify.com", typed=TOKEN + "_4")
+    assert (kept["merchant_id"], kept["invented"]) == ("m1", False)
+    assert query(database, "SELECT id, invented FROM merchants") == [("m1", False)]
+
+
 def test_a_shop_is_moved_to_another_merchant(terminal: Terminal, database: Database) -> None:
     connect(database, "m1", "acme")
     open_conversation(database, "c1", "m1")

@@ -56,7 +56,11 @@ class TokenAnswer:
     ),
 )
 @click.argument("shop")
-@click.option("--merchant-id", metavar="ID", help="The shop's merchant; default: the shop's name. Created if new.")
+@click.option(
+    "--merchant-id",
+    metavar="ID",
+    help="The shop's merchant, created if new. Default: who has it, or had it last; else one is invented.",
+)
 @click.option("--scopes", metavar="A,B", default="", help="Granted scopes, if the input does not list them.")
 @click.option("--emit", is_flag=True, help="Also record oauth_complete, as the auth service does.")
 @json_option
@@ -74,10 +78,15 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
 
         answer = read_answer(_from_standard_input())
         with database.transaction() as session:
+            known = merchants.owner_of_shop(session, shop_domain) if merchant_id is None else None
+            is_invented = merchant_id is None and (known is None or known.is_invented)
+            if known is not None:
+                merchant_id = known.merchant_id
             connected = merchants.connect_shop(
                 session,
                 vault,
                 merchant_id=merchant_id or shop_domain.removesuffix(".myshopify.com"),
+                invented=is_invented,
                 shop_domain=shop_domain,
                 access_token=answer.access_token,
                 scopes=_split(scopes) or answer.scopes,
@@ -88,11 +97,13 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
             )
     stored = connected.integration
     if as_json:
-        shown = {"merchant_id": stored.merchant_id, "shop_domain": stored.shop_domain}
+        shown = {"merchant_id": stored.merchant_id, "shop_domain": stored.shop_domain, "invented": is_invented}
         print_json({**shown, "token_version": stored.token_version, "scopes": list(stored.scopes)})
     else:
         scope_text = ", ".join(stored.scopes) or "unknown until the first request"
         click.echo(f"stored for merchant {stored.merchant_id}: {stored.shop_domain}, scopes {scope_text}")
+        if is_invented:
+            click.echo("this merchant is invented: who connects the shop takes it over")
 
 
 def read_answer(text: str) -> TokenAnswer:

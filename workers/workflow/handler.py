@@ -318,10 +318,11 @@ class _Handler:
         raise Refused(privacy.ERASED, reason)
 
     def _claimed(self, merchant_id: str, integration: Integration | None) -> Integration | None:
-        """The merchant's shop. If the event says that it was connected, and only a merchant that an import invented has
-        it, it is the event's merchant's from now on."""
+        """The merchant's shop. If only an invented merchant has the shop that the event tells of, it is the event's
+        merchant's from now on: who else would be told of it?"""
         shop = self._data.get("shop_domain")
-        if not self._is_of_the_shop or not self._data.get("success") or shop is None:
+        is_connected = self._is_of_the_shop and bool(self._data.get("success"))
+        if shop is None or not (is_connected or self._row.type in (*privacy.EVENTS, "app_uninstalled")):
             return integration
         has_a_shop = integration is not None and integration.status != "uninstalled"
         if has_a_shop and integration is not None and (integration.is_active or integration.shop_domain != shop):
@@ -334,7 +335,7 @@ class _Handler:
             if not connections.claim_shop(self._session, self._row.key):
                 attempt.rollback()
                 return integration
-        log.info("an imported shop has its merchant", merchant_id=merchant_id, shop_domain=shop)
+        log.info("a shop of an invented merchant has a real one", merchant_id=merchant_id, shop_domain=shop)
         return connections.integration_of(self._session, merchant_id)
 
     def _check_merchant(self, merchant_id: str, integration: Integration | None) -> None:
@@ -349,7 +350,7 @@ class _Handler:
         if waits and shop is not None and integration is None:
             other = connections.integration_by_shop(self._session, str(shop))
             if other is not None and other.merchant_id != merchant_id:
-                raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
+                raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
         if integration is None and not merchants.merchant_exists(self._session, merchant_id):
             unknown = (
                 UNKNOWN_MERCHANT,
@@ -361,7 +362,13 @@ class _Handler:
         if shop is not None and integration is not None and integration.shop_domain != shop:
             if kind in privacy.EVENTS and privacy.left_shop(self._session, merchant_id, str(shop)):
                 return
-            raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
+            raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
+
+    def _mismatch(self, shop: str) -> str:
+        """For operators."""
+        owner = merchants.owner_of_shop(self._session, shop)
+        whose = "nobody's" if owner is None else f"merchant {owner.merchant_id}'s ({owner.status})"
+        return f"shop_domain {shop[:80]!r} is {whose}, not the event's merchant's"
 
     def _core(self, merchant_id: str, integration: Integration | None) -> bool:
         """The event's built-in effects, independent of the workflow; False if it is too old to have any."""
@@ -695,7 +702,3 @@ def _connection_facts(integration: Integration | None) -> dict[str, Any]:
         "scopes": list(integration.scopes),
         "connected_at": integration.connected_at.isoformat(),
     }
-
-
-def _mismatch(shop: Any) -> str:
-    return f"shop_domain {str(shop)[:80]!r} does not belong to the event's merchant"
