@@ -167,7 +167,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "another's shop": (
         oauth({"merchant_id": "nobody"}),
-        "event.shop_merchant_mismatch: shop_domain 'known.myshopify.com' is merchant known's (active), not the event's merchant's",
+        "event.shop_merchant_mismatch: shop_domain 'known.myshopify.com' is merchant known's (active), not the event's "
+        "merchant's",
     ),
     "another shop than stored": (
         domain("other.myshopify.com"),
