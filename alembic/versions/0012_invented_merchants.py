@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 FUNCTIONS = """
-CREATE FUNCTION move_shop(shop text, target text) RETURNS text
+CREATE OR REPLACE FUNCTION move_shop(shop text, target text) RETURNS text
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 BEGIN ATOMIC
     WITH had AS (
@@ -43,13 +43,13 @@ BEGIN ATOMIC
     )
     SELECT had.merchant_id FROM had, moved;
 END;
-CREATE FUNCTION drop_invented(shop text) RETURNS boolean
+CREATE OR REPLACE FUNCTION drop_invented(shop text) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 BEGIN ATOMIC
     DELETE FROM merchants m USING merchant_integrations i
     WHERE m.invented AND i.merchant_id = m.id AND i.type = 'shopify' AND i.shop_domain = shop RETURNING true;
 END;
-CREATE FUNCTION claim_shop(event bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION claim_shop(event bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 BEGIN ATOMIC
     WITH owner AS (
@@ -72,14 +72,14 @@ REVOKE ALL ON FUNCTION move_shop(text, text), drop_invented(text), claim_shop(bi
 
 def upgrade() -> None:
     # Neither rewrites a table.
-    op.execute("ALTER TABLE merchants ADD COLUMN invented boolean NOT NULL DEFAULT false")
-    op.execute("ALTER TABLE merchant_integrations ADD COLUMN sealed_for text")
+    op.execute("ALTER TABLE merchants ADD COLUMN IF NOT EXISTS invented boolean NOT NULL DEFAULT false")
+    op.execute("ALTER TABLE merchant_integrations ADD COLUMN IF NOT EXISTS sealed_for text")
     op.execute(FUNCTIONS)
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION claim_shop(bigint)")
-    op.execute("DROP FUNCTION drop_invented(text)")
-    op.execute("DROP FUNCTION move_shop(text, text)")
-    op.execute("ALTER TABLE merchant_integrations DROP COLUMN sealed_for")
-    op.execute("ALTER TABLE merchants DROP COLUMN invented")
+    op.execute("DROP FUNCTION IF EXISTS claim_shop(bigint)")
+    op.execute("DROP FUNCTION IF EXISTS drop_invented(text)")
+    op.execute("DROP FUNCTION IF EXISTS move_shop(text, text)")
+    op.execute("ALTER TABLE merchant_integrations DROP COLUMN IF EXISTS sealed_for")
+    op.execute("ALTER TABLE merchants DROP COLUMN IF EXISTS invented")
