@@ -232,6 +232,8 @@ def connect_shop(
         "refresh_expires_in": refresh_expires_in,
         "scopes": granted,
     }
+    if not invented:
+        session.execute(SQL["drop_invented"], {"shop_domain": shop_domain})
     integration = _store(session, values)
     if not emit:
         return Connected(integration, None, None, None, fresh=True)
@@ -348,15 +350,12 @@ def _upsert_merchant(session: Session, merchant_id: str, name: str | None, *, in
 
 def _store(session: Session, values: dict[str, Any]) -> Integration:
     """The schema decides whose shop it is: two merchants may connect it at the same moment."""
-    for _ in range(2):
-        try:
-            with session.begin_nested():
-                return Integration.from_row(session.execute(SQL["connect"], values).one())
-        except IntegrityError as error:
-            if _constraint(error) != "merchant_integrations_active_shop":
-                raise
-        if not session.execute(SQL["drop_invented"], {"shop_domain": values["shop_domain"]}).scalar_one():
-            break
+    try:
+        with session.begin_nested():
+            return Integration.from_row(session.execute(SQL["connect"], values).one())
+    except IntegrityError as error:
+        if _constraint(error) != "merchant_integrations_active_shop":
+            raise
     raise ShopConnectedElsewhere(
         f"{values['shop_domain']} is connected by another merchant; disconnect it there first (uninstall the app)"
     )

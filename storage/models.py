@@ -514,16 +514,16 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 BEGIN ATOMIC
     WITH owner AS (
         SELECT i.shop_domain, e.merchant_id FROM events e
-        JOIN merchant_integrations i ON i.type = 'shopify' AND i.is_active AND i.shop_domain = e.data ->> 'shop_domain'
+        JOIN merchant_integrations i ON i.type = 'shopify' AND i.shop_domain = e.data ->> 'shop_domain'
         JOIN merchants m ON m.id = i.merchant_id
-        WHERE e.key = event AND e.status = 'received' AND m.invented
+        WHERE e.key = event AND e.status = 'received' AND m.invented AND i.status <> 'uninstalled'
           AND (e.type IN ('app_uninstalled', 'customers_data_request', 'customers_redact', 'shop_redact')
                OR (e.type = 'oauth_complete' AND e.data ->> 'provider' = 'shopify' AND e.data ->> 'success' = 'true'))
         FOR UPDATE OF m
     )
     SELECT move_shop(shop_domain, merchant_id) FROM owner;
     SELECT drop_invented(i.shop_domain) FROM events e
-    JOIN merchant_integrations i ON i.merchant_id = e.merchant_id AND i.type = 'shopify' AND i.is_active
+    JOIN merchant_integrations i ON i.merchant_id = e.merchant_id AND i.type = 'shopify' AND i.status <> 'uninstalled'
     WHERE e.key = event AND i.shop_domain = e.data ->> 'shop_domain';
 END;
 REVOKE ALL ON FUNCTION move_shop(text, text), drop_invented(text), claim_shop(bigint) FROM PUBLIC

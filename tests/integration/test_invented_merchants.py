@@ -156,10 +156,16 @@ def test_an_uninstallation_wipes_the_tokens_of_an_imported_shop(database: Databa
     assert do(database, tell(database, "m1", "app_uninstalled", shop_domain=SHOP)) is None
     rows = "SELECT merchant_id, status, api_key, refresh_token FROM merchant_integrations"
     assert query(database, rows) == [("m1", "uninstalled", None, None)]
-    execute(database, "TRUNCATE merchants, events CASCADE")
-    imported(database)
-    assert do(database, tell(database, "m2", "app_uninstalled", shop_domain=SHOP)) is None
-    assert query(database, rows) == [("m2", "uninstalled", None, None)]
+    for status in ("active", "needs_reauth"):
+        execute(database, "TRUNCATE merchants, events CASCADE")
+        imported(database)
+        execute(
+            database,
+            "UPDATE merchant_integrations SET status = :status, is_active = :status = 'active'",
+            status=status,
+        )
+        assert do(database, tell(database, "m2", "app_uninstalled", shop_domain=SHOP)) is None
+        assert query(database, rows) == [("m2", "uninstalled", None, None)]
 
 
 def test_operators_are_told_whose_shop_it_is(database: Database) -> None:
