@@ -33,7 +33,7 @@ from sqlalchemy.exc import IntegrityError
 from events.catalog import OAuthComplete
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
-from storage import connections, sql, turns
+from storage import connections, sql
 from storage.connections import Integration
 from storage.database import Session
 from storage.errors import (
@@ -182,8 +182,6 @@ def move_shop(session: Session, shop_domain: str, merchant_id: str) -> str | Non
         raise ShopCannotMove(f"{shop} was connected or moved at this moment; run the command again")
     confirm(session, merchant_id)
     session.execute(SQL["drop_invented"], {"shop_domain": shop})
-    turns.break_promises(session, owner.merchant_id)
-    turns.put_off_promises(session, [turn_id for turn_id, _, _ in turns.owed(session, merchant_id)], after_seconds=0.0)
     return owner.merchant_id
 
 

@@ -465,7 +465,8 @@ REVOKE ALL ON FUNCTION disconnect_shop(bigint), erase_merchant(bigint), connect_
 """
 
 #: A shop moves with its tokens: nobody needs a key for it, nor sees them. Whom it leaves keeps the memory of it, as
-#: after an uninstallation, unless it was only invented. Nothing is returned if nobody else has the shop; and nothing is
+#: after an uninstallation, unless it was only invented; what it was promised about the shop ends, and what the other
+#: merchant asked without a store is looked at soon. Nothing is returned if nobody else has the shop; and nothing is
 #: written for a merchant who has another one: who calls it looks what became of it, and rolls back.
 MOVE_FUNCTIONS = """
 CREATE FUNCTION move_shop(shop text, target text) RETURNS text
@@ -500,6 +501,12 @@ BEGIN ATOMIC
                 'shop_domain', i.shop_domain, 'connected_at', i.connected_at, 'uninstalled_at', i.uninstalled_at))
         WHERE i.status = 'uninstalled' OR i.shop_domain = excluded.shop_domain
         RETURNING i.id
+    ), ended AS (
+        UPDATE turns t SET waits_for = NULL FROM had
+        WHERE t.merchant_id = had.merchant_id AND t.status = 'done' AND t.waits_for IS NOT NULL
+    ), due AS (
+        UPDATE turns t SET run_after = clock_timestamp() + interval '5 seconds' FROM had
+        WHERE t.merchant_id = target AND t.status = 'done' AND t.waits_for = 'store'
     )
     SELECT had.merchant_id FROM had, moved;
 END;

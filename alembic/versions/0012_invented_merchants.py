@@ -40,6 +40,12 @@ BEGIN ATOMIC
                 'shop_domain', i.shop_domain, 'connected_at', i.connected_at, 'uninstalled_at', i.uninstalled_at))
         WHERE i.status = 'uninstalled' OR i.shop_domain = excluded.shop_domain
         RETURNING i.id
+    ), ended AS (
+        UPDATE turns t SET waits_for = NULL FROM had
+        WHERE t.merchant_id = had.merchant_id AND t.status = 'done' AND t.waits_for IS NOT NULL
+    ), due AS (
+        UPDATE turns t SET run_after = clock_timestamp() + interval '5 seconds' FROM had
+        WHERE t.merchant_id = target AND t.status = 'done' AND t.waits_for = 'store'
     )
     SELECT had.merchant_id FROM had, moved;
 END;

@@ -227,7 +227,7 @@ def test_what_waits_for_a_store_is_looked_at_when_one_is_moved_there(database: D
     with database.transaction() as session:
         assert merchants.move_shop(session, SHOP, "m2") == "m1"
     waits = """SELECT DISTINCT merchant_id FROM turns
-        WHERE waits_for = 'store' AND run_after <= clock_timestamp() AND input ->> 'text' = 'Hi'"""
+        WHERE waits_for = 'store' AND run_after <= clock_timestamp() + interval '5 s' AND input ->> 'text' = 'Hi'"""
     assert query(database, waits) == [("m2",)]
     assert do(database, tell(database, "m1", "message_received", conversation_id="of_m1", text="Hi")) is None
     context = "SELECT context ->> 'shopify_connected' FROM conversations WHERE merchant_id = :id"
