@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from events.catalog import REQUESTS
-from events.reply import APART, Reply, texts
+from events.reply import APART, Reply
 from tests.chaos.record import Shown
 
 
@@ -62,12 +62,15 @@ class Verdict:
         before = [
             item.reply for item in shown if item.reply.subject == told.subject and APART < item.reply.turn < after
         ]
-        said = texts(sorted((reply for reply in before if reply.repeats is None), key=lambda reply: reply.place))
+        said: dict[str, str] = {}
+        for reply in sorted((reply for reply in before if reply.repeats is None), key=lambda reply: reply.place):
+            for event in reply.data:
+                if event["type"] == "TEXT_MESSAGE_CONTENT":
+                    said[event["messageId"]] = said.get(event["messageId"], "") + event["delta"]
         words = [words for role, words in told.history or () if role == "assistant"]
-        if "\n\n".join(words) != "\n\n".join(said):
-            self.lost.append(
-                f"the history of {told.subject} up to turn {after} has {len(words)} of {len(said)} messages"
-            )
+        if words != list(said.values()):
+            wrong = [text for text in (*words, *said.values()) if (text in words) != (text in said.values())]
+            self.lost.append(f"the history of {told.subject} up to turn {after} differs in {wrong or 'its order'}")
 
 
 def judge(

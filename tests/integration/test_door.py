@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from http import client as http_client
 from typing import Any
 
 import httpx
@@ -245,16 +246,13 @@ def test_a_body_has_to_come_and_a_failure_is_said(
     door: DoorForTests, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.gateway.incoming.BODY_SECONDS", 0.1)
-    released = threading.Event()
-
-    def drips() -> Iterator[bytes]:
-        yield b"{"
-        released.wait(10)
-
-    headers = {"Content-Type": "application/cloudevents+json", **AS_SERVICE}
-    with httpx.stream("POST", f"{door.url}/events", content=drips(), headers=headers) as answer:
-        released.set()
-        assert answer.status_code == 408
+    dripping = http_client.HTTPConnection(door.url.removeprefix("http://"), timeout=10)
+    dripping.putrequest("POST", "/events")
+    for name, value in {**AS_SERVICE, "Content-Type": "application/cloudevents+json", "Content-Length": "9"}.items():
+        dripping.putheader(name, value)
+    dripping.endheaders(b"{")
+    assert dripping.getresponse().status == 408
+    dripping.close()
     monkeypatch.setattr("storage.door.whose", lambda *_: 1 // 0)
     failed = httpx.get(f"{door.url}/health")
     assert (failed.status_code, failed.json()["code"]) == (500, "door.failed")

@@ -1,6 +1,7 @@
 """Words go out as the model writes them, and what went out was said: once, as one message, whatever dies."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from tests.openai_server import Answer, Call, Received, Say, Serve, Status
 from tests.waiting import wait_until
 from workers import failpoints
 from workers.agent.prompt import GO_ON
+from workers.agent.transactions import TurnTransactions
+from workers.agent.utterance import Utterance
 from workers.delivery import notices
 from workers.model.client import Model
 from workflows.loader import Workflow, WorkflowSet, load_folder, load_text
@@ -263,3 +266,51 @@ def test_a_turn_ends_in_time_while_a_stream_drips(serve: Serve, hire: Hire) -> N
     assert end == FINISHED
     assert said[0] == "Hello there."
     assert said[-1].endswith("Please ask me again for the rest.")
+
+
+# Each guard of streaming, taken out: the tests above notice.
+
+
+def keeps_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
+    add_step = TurnTransactions.add_step
+
+    def fenced(*given: Any, unless_newer: Any = None, **more: Any) -> Any:
+        return add_step(*given, unless_newer=unless_newer or rows.ROOM, **more)
+
+    monkeypatch.setattr(TurnTransactions, "add_step", fenced)
+
+
+def dies(serve: Serve, hire: Hire, answers_with: str) -> None:
+    test_a_worker_that_dies_between_sentences(serve, hire, "sentence.after_commit", 1, answers_with)
+
+
+MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[Serve, Hire], None]]] = {
+    "a resumed turn has forgotten its beginning": (
+        lambda patch: patch.setattr("workers.agent.runner._utterance", lambda _: Utterance()),
+        lambda serve, hire: dies(serve, hire, "the rest"),
+    ),
+    "what the model repeats is said again": (
+        lambda patch: patch.setattr(Utterance, "_unrepeated", lambda _self, verdicts: verdicts),
+        lambda serve, hire: dies(serve, hire, "all of it again"),
+    ),
+    "a stop leaves the message without an end": (
+        lambda patch: patch.setattr("storage.outbox.unfinished", lambda *_: []),
+        test_stopped_in_the_middle,
+    ),
+    "the fence holds behind the first sentence": (
+        keeps_the_fence,
+        test_newer_words_are_taken_in_before_the_first_sentence_and_next_after_it,
+    ),
+    "sentences wait for the end of the message": (
+        lambda patch: patch.setattr("workers.agent.utterance.whole_sentences", lambda _: ""),
+        test_each_sentence_goes_out_while_the_next_is_written,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_noticed(serve: Serve, hire: Hire, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    make, notices_it = MUTANTS[name]
+    make(monkeypatch)
+    with pytest.raises(AssertionError):
+        notices_it(serve, hire)
