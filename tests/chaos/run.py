@@ -181,7 +181,7 @@ def look(ground: Ground, given: Sequence[Given]) -> tuple[Verdict, dict[str, int
         "shown at the doors": len(at_doors),
         "shown again": sum(item.reply.repeats is not None for item in shown),
         "turns resumed": sum(turn.failures > 0 for turn in turns),
-        "turns stopped": sum(turn.aside and turn.status == "done" for turn in turns),
+        "turns stopped or absorbed": sum(turn.aside and turn.status == "done" for turn in turns),
         "turns given up with an apology": sum(turn.status == "dead" for turn in turns),
     }
     verdict = judge([(event.source, event.id) for event in given], events, turns, replies, [*shown, *at_doors])
