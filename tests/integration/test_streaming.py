@@ -312,5 +312,8 @@ MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[Serve, 
 def test_a_mutant_is_noticed(serve: Serve, hire: Hire, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     make, notices_it = MUTANTS[name]
     make(monkeypatch)
+    # Slowly, so that a sentence comes by itself on a slow machine, too.
+    monkeypatch.setitem(globals(), "EVERY", 0.06)
+    monkeypatch.setitem(globals(), "SLOW", Say(WHOLE, every=0.06))
     with pytest.raises(AssertionError):
         notices_it(serve, hire)
