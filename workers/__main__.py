@@ -35,7 +35,9 @@ def main() -> None:
 def _interrupt_again(lost: "UnraisableHookArgs") -> None:
     """A Ctrl-C that arrives where Python ignores exceptions, as in the callbacks of an import's locks, comes again."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()  # once the callback is over
+        # Once the callback is over; to the main thread itself, which may be waiting.
+        main_thread = threading.main_thread().ident or 0
+        threading.Timer(0.01, signal.pthread_kill, [main_thread, signal.SIGINT]).start()
     else:
         sys.__unraisablehook__(lost)
 

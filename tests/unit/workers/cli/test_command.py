@@ -40,7 +40,7 @@ def run():
     lock = Lock()
     reference = weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGINT))
     del lock
-    threading.Event().wait(10)
+    threading.Event().wait(60)
 
 sys.modules["workers.cli"] = types.SimpleNamespace(main=run)
 main()
@@ -48,5 +48,6 @@ main()
 
 
 def test_ctrl_c_is_not_lost_where_python_ignores_exceptions() -> None:
-    ended = subprocess.run([sys.executable, "-c", LOST_INTERRUPT], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", LOST_INTERRUPT]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
     assert (ended.returncode, ended.stderr) == (1, "cj: interrupted\n")
