@@ -253,11 +253,6 @@ def forget_contacts(session: Session, key: int) -> None:
     session.execute(SQL["forget_contacts"], {"key": key, "contacts": list(CONTACTS)})
 
 
-def lock_merchant(session: Session, merchant_id: str) -> None:
-    """Let nobody connect a shop of this merchant until the end of the transaction."""
-    session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id})
-
-
 def blank_event(session: Session, key: int) -> None:
     """Remove an event's content; it keeps its identity."""
     session.execute(SQL["blank_event"], {"key": key})

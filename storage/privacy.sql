@@ -101,9 +101,6 @@ UPDATE events SET data = '{{}}', subject = NULL WHERE key = :key
 -- name: forget_contacts
 UPDATE events SET data = data - CAST(:contacts AS text[]) WHERE key = :key
 
--- name: lock_merchant
-SELECT 1 FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE
-
 -- name: erase_merchant
 -- Whatever came since the walk goes with it, too.
 -- A function with the owner's rights (storage/models.py): a role that could delete merchants could delete every token.

@@ -20,7 +20,7 @@ class Fetched:
     """Plain JSON values. `missing` entries are `{part, reason, code, permissions?}`; the reason may be told to the
     merchant, and so may `permissions`, what may not be read (`shopify.errors.PERMISSIONS`).
 
-    `data_window` is `{orders_from, complete_history, reason?}` if the data is made of orders, else None.
+    `data_window` is `{orders_from, complete_history, reason?, shop_opened?}` if the data is made of orders, else None.
     """
 
     data: dict[str, Any]

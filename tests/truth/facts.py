@@ -112,8 +112,8 @@ def _week(world: World, found: Read) -> Iterator[StoreFact]:
         yield StoreFact("top_money_day", "date", _date(totals[-1][1]), source)
         yield StoreFact("top_money", "money", totals[-1][0], source, world.currency)
     yield StoreFact("first_day_from", "date", _date(days[0]["date"]), source)
-    begins = datetime.fromisoformat(found["counts"]["data_window"]["orders_from"])
-    yield StoreFact("window_from", "date", begins.astimezone(world.zone).date(), "counts")
+    if begins := found["counts"]["data_window"]["orders_from"]:  # none of a shop that is younger
+        yield StoreFact("window_from", "date", datetime.fromisoformat(begins).astimezone(world.zone).date(), "counts")
 
 
 def _stock(_world: World, found: Read) -> Iterator[StoreFact]:

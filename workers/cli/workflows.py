@@ -36,8 +36,7 @@ def workflows() -> None:
 @workflows.command(epilog=examples("cj workflows check", "cj workflows check flows/ flows/returns.yaml"))
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @json_option
-@click.option("--github", is_flag=True, help="Print GitHub Actions annotations; pass relative paths.")
-def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
+def check(paths: Sequence[Path], as_json: bool) -> None:
     """Check files and folders of workflow YAML; default: CJ_WORKFLOWS, else the shipped ones.
 
     Reports every problem with file, line and column, and which workflow opens a conversation. Warnings alone leave the
@@ -49,8 +48,8 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     folder = settings_for().workflows_folder
     asked = paths or ([folder] if folder else [])
     found = loader.check_paths(asked, _model_problem)
-    if as_json or github:
-        click.echo(plain((problems.as_json if as_json else problems.github)(found)))
+    if as_json:
+        click.echo(plain(problems.as_json(found)))
     else:
         shipped = "" if asked else ", the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
         click.echo(plain(problems.human(found, files=loader.count_files(asked)) + shipped))

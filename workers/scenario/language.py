@@ -64,13 +64,13 @@ class PlannedFault(Section):
     """Something that goes wrong."""
 
     on: Text
-    """Where: shopify.counts, shopify.recent_orders, shopify.overview, shopify.week_orders, shopify.*, or model."""
+    """Where: shopify.counts (or another data type), shopify.*, or model."""
     call: Annotated[int, Field(ge=1, le=1000)] | Literal["every"] = 1
     """Which request there: the first, the second …, or every."""
     fail: FaultKind
     """How."""
     seconds: Seconds | None = None
-    """slow: how long the answer takes (2). rate_limit: how long to wait (0.2)."""
+    """slow: how long the answer takes (2). rate_limit: how long to wait (0.2; of the model 1)."""
 
 
 class TimeLimits(Section):
