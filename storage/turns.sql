@@ -46,7 +46,7 @@ SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow
        CASE WHEN CAST(:error AS text) IS NULL
             THEN clock_timestamp() + make_interval(secs => CAST(:words_within AS double precision)) END
 FROM numbered
-RETURNING id, seq
+RETURNING id
 
 -- name: plan_follow_up
 -- Born done, and owed at its time: so nothing of the conversation waits behind it. One that would say the same gives way.
@@ -69,7 +69,7 @@ INSERT INTO turns (
 SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow, CAST(:input AS jsonb), 'done', 'time',
        clock_timestamp(), clock_timestamp() + make_interval(secs => :after_seconds)
 FROM numbered
-RETURNING id, seq
+RETURNING id
 
 -- name: has_answered
 SELECT EXISTS (
