@@ -2,6 +2,12 @@
 
 The database URL comes from `workers.operations.migrations`, else from `-x url=…`, else from DATABASE_URL.
 
+Workers go on meanwhile, on tables of any size, so a migration keeps nobody waiting: each is a transaction of statements
+that look at no row, and behind it, in an `autocommit_block`, what takes its time and locks nobody out (CREATE INDEX
+CONCURRENTLY, VALIDATE CONSTRAINT). Whoever waits for a lock makes everybody wait who comes later, so a migration gives
+up soon and is tried again: each can be run twice. tests/integration/test_migrations.py holds them to that, and
+`python -m bench.upgrade` measures it.
+
 Never add an `__init__.py` to this folder: it would hide the library of the same name.
 """
 
@@ -12,11 +18,12 @@ from logging.config import fileConfig
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage import roles
-from storage.database import CLIENT_ENCODING, encoding_problem, sqlalchemy_url
+from storage.database import CLIENT_ENCODING, sqlalchemy_url, unfit
 from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
@@ -24,6 +31,11 @@ MIGRATION_LOCK = 0x434A_4D49
 #: Seconds for which the second one waits.
 PATIENCE_SECONDS = 60
 POLL_SECONDS = 0.2
+#: For how long a statement of a migration may wait for a lock, and the pause before the migration is tried again.
+LOCK_TIMEOUT = "300ms"
+PAUSE_SECONDS = 1.0
+#: Lock not available; deadlock detected.
+IN_THE_WAY = ("55P03", "40P01")
 
 
 def database_url() -> str:
@@ -35,19 +47,22 @@ def database_url() -> str:
     return sqlalchemy_url(named)
 
 
+def patience() -> float:
+    return float(context.config.attributes.get("patience_seconds") or PATIENCE_SECONDS)
+
+
 @contextmanager
 def alone(engine: Engine) -> Iterator[None]:
     """Keep other migrations of this database out, by a lock that a transaction of its own holds: whatever becomes of
     this process, and whatever pools connections in between, it ends with that transaction. Raises CommandError."""
-    patience = context.config.attributes.get("patience_seconds") or PATIENCE_SECONDS
-    until = time.monotonic() + patience
+    until = time.monotonic() + patience()
     with engine.connect() as holder:
         # Asked again and again: whoever waits within a statement is waited for by CREATE INDEX CONCURRENTLY.
         while not holder.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK}).scalar():
             holder.rollback()
             if time.monotonic() > until:
                 raise CommandError(
-                    f"another migration of this database has been running for over {patience} s: wait for it, or "
+                    f"another migration of this database has been running for over {patience()} s: wait for it, or "
                     f"look for who holds the advisory lock {MIGRATION_LOCK} in pg_locks"
                 )
             time.sleep(POLL_SECONDS)
@@ -56,18 +71,38 @@ def alone(engine: Engine) -> Iterator[None]:
         holder.rollback()
 
 
+def migrated(connection: Connection) -> bool:
+    """Run what is left to do; False if somebody holds a lock that it needs."""
+    context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+    except OperationalError as error:
+        if getattr(error.orig, "pgcode", None) not in IN_THE_WAY:
+            raise
+        connection.rollback()
+        return False
+    return True
+
+
 def migrate_online() -> None:
     engine = create_engine(database_url(), poolclass=NullPool, hide_parameters=True, connect_args=CLIENT_ENCODING)
     with alone(engine), engine.connect() as connection:
-        if problem := encoding_problem(connection):
+        if problem := unfit(connection):
             raise CommandError(problem)
         connection.commit()
-        # Better a migration that fails and is repeated than one that blocks every worker. For each transaction by
-        # itself: behind PgBouncer what a session sets would stay for the next client.
-        event.listen(connection, "begin", lambda begun: begun.execute(text("SET LOCAL lock_timeout = '5s'")))
-        context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
-        with context.begin_transaction():
-            context.run_migrations()
+        # For each transaction by itself: behind PgBouncer what a session sets would stay for the next client.
+        event.listen(
+            connection, "begin", lambda begun: begun.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+        )
+        until = time.monotonic() + patience()
+        while not migrated(connection):
+            if time.monotonic() > until:
+                raise CommandError(
+                    f"for {patience()} s others have held locks that the next migration needs: see pg_stat_activity "
+                    "for the oldest transaction, and run it again; nothing is lost by that"
+                )
+            time.sleep(PAUSE_SECONDS)
         roles.grant(connection)
         connection.commit()
 

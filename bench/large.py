@@ -1,8 +1,9 @@
-"""What full tables cost: `python -m bench.large [--rows 1000000] [--unacked 100000] [--rounds 1]`.
+"""What full tables cost: `python -m bench.large [--rows 1000000] [--unacked 100000] [--rounds 1 | 0]`.
 
 The same flow as in `bench.flow` with empty tables and with so many events, turns, steps and replies in them, in turns;
 some of the replies are unacked and not due. Then what each of the sweeper's duties takes at a time on the full tables,
-and how long it takes to delete what is old enough. Aims: 1.1 x of empty, 20 ms for a statement.
+how long it takes to delete what is old enough, and what operators and privacy requests ask. Aims: 1.1 x of empty, 20 ms
+for a statement. `--rounds 0` leaves the flows out.
 """
 
 import argparse
@@ -16,8 +17,10 @@ import psycopg2
 from bench.figures import Machine, Rows
 from bench.flow import Measure, cj, medians, show
 from bench.ground import Ground, StubsProcess, ground
-from storage.database import Database
+from storage import backlog, inbox, privacy
+from storage.database import Database, Session
 from workers.delivery.sweeper import Duties
+from workers.operations import failed_turns, timeline, why
 
 OLD_SHARE = 0.01
 """Of the rows, those that are older than they may be kept."""
@@ -35,7 +38,8 @@ INSERT INTO events (source, id, type, content_hash, status, merchant_id, convers
                     processed_at)
 SELECT '/full', n, 'message_received', sha256(CAST(n AS text)::bytea), 'processed',
        'full_' || n / {each} % {merchants}, 'full_' || n / {each},
-       jsonb_build_object('text', repeat('how many orders do I have? ', 4), 'merchant_id', 'full_' || n % {merchants}),
+       jsonb_build_object('text', repeat('how many orders do I have? ', 4),
+                          'merchant_id', 'full_' || n / {each} % {merchants}),
        at, at
 FROM generate_series(0, {rows} - 1) AS n, LATERAL (SELECT {at}) AS t (at);
 INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input, status, attempt, last_sequence,
@@ -50,7 +54,8 @@ SELECT id, 0, jsonb_build_object('role', 'assistant', 'content', repeat('You hav
 FROM turns;
 INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, created_at, published_at, acked_at, publishes)
 SELECT 'turn_' || id || ':000001:0123456789abcdef', conversation_id, id, 1, '0:text',
-       jsonb_build_object('data', repeat('You have 120 orders. ', 16)), created_at,
+       jsonb_build_object('data', jsonb_build_array(jsonb_build_object(
+           'type', 'TEXT_MESSAGE_CONTENT', 'messageId', id, 'delta', repeat('You have 120 orders. ', 16)))), created_at,
        clock_timestamp() + interval '1 hour', CASE WHEN id > {unacked} THEN created_at END, 7
 FROM turns;
 """
@@ -85,6 +90,26 @@ def duties(url: str, times: int = 20) -> None:
         print(f"  {duty.__name__:<16} p50 {_ms(statistics.median(took))}   longest {_ms(max(took))}   aim 20 ms")
     took = [_seconds(database, found.prune) for _ in range(times)]
     print(f"  {'prune':<16} p50 {_ms(statistics.median(took))}   longest {_ms(max(took))}   (several statements)")
+    database.dispose()
+
+
+def questions(url: str, times: int = 5) -> None:
+    """Print what it takes to answer what operators ask, and to find what a privacy request is about."""
+    database = Database(url, pool_size=1, application_name="cj-bench", session_settings={})
+    asked: dict[str, Callable[[Session], object]] = {
+        "cj status": lambda session: (backlog.speeds(session, window_seconds=900), backlog.read(session)),
+        "cj why": lambda session: why.read(session, why.Target("full_1")),
+        "cj timeline": lambda session: timeline.read(session, "full_5001"),
+        "cj events rejected": lambda session: inbox.rejected(session, 100),
+        "cj turns failed": failed_turns.failed,
+        "cj privacy requests": lambda session: privacy.requests(session, limit=100),
+        "a merchant's events, for a privacy request": lambda session: list(
+            privacy._events(session, "full_1", privacy.Walk("events", ""))
+        ),
+    }
+    for name, question in asked.items():
+        took = [_seconds(database, question) for _ in range(times)]
+        print(f"  {name:<44} p50 {_ms(statistics.median(took))}   longest {_ms(max(took))}", flush=True)
     database.dispose()
 
 
@@ -128,11 +153,21 @@ def main() -> None:
                     with measured(here, stubs, prepare) as (measure, url):
                         found[name].append(measure.run(options.events, options.flows))
                         if name == "full":
-                            print("the sweeper's duties on the full tables")
-                            duties(url)
+                            _look(url)
+            if not options.rounds:
+                fill(here.database_url, options.rows, options.unacked)
+                _look(here.database_url)
     finally:
         stubs.stop()
-    show({name: medians(rounds) for name, rounds in found.items()}, details=False)
+    if options.rounds:
+        show({name: medians(rounds) for name, rounds in found.items()}, details=False)
+
+
+def _look(url: str) -> None:
+    print("the sweeper's duties on the full tables")
+    duties(url)
+    print("questions on the full tables")
+    questions(url)
 
 
 if __name__ == "__main__":

@@ -122,6 +122,11 @@ class RejectedRow:
     rejected_at: datetime
     times: int
 
+    def to_json(self) -> dict[str, Any]:
+        """What it was and why it was refused."""
+        names = ("id", "source", "type", "error_code", "error", "received_at")
+        return {name: getattr(self, name) for name in names}
+
 
 def accept(session: Session, new: Sequence[NewEvent], *, per_merchant: int = PER_MERCHANT) -> list[Accepted | Reused]:
     """Store a batch of events, each once; returns the answers in the order of the batch.

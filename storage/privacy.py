@@ -109,6 +109,20 @@ class PrivacyRequest:
     error_code: str | None = None
     rows: int = 0
 
+    @property
+    def state(self) -> str:
+        """How far it has come, for people to read."""
+        if self.status == "rejected":
+            return f"refused, {self.error_code}"
+        if self.status == "received":
+            return f"waits, put off {self.attempts} times, {self.rows} rows so far"
+        return f"answer with: cj privacy export {self.id}" if self.type == "customers_data_request" else "done"
+
+    def to_json(self) -> dict[str, Any]:
+        """Nothing of the customer."""
+        names = ("id", "type", "made_at", "shop_domain", "status", "attempts", "rows", "error_code")
+        return {"merchant_id": self.person.merchant_id, **{name: getattr(self, name) for name in names}}
+
 
 @dataclass(frozen=True)
 class Mentions:

@@ -162,7 +162,7 @@ def test_compose_runs_the_procfile() -> None:
 
 
 def test_compose_waits_checks_and_restarts() -> None:
-    assert set(SERVICES) == {*WORKERS, "auth", "postgres", "valkey", "roles", "migrate", "flower"}
+    assert set(SERVICES) == {*WORKERS, "auth", "console", "postgres", "valkey", "roles", "migrate", "flower"}
     for name in WORKERS:
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert SERVICES[name]["depends_on"]["valkey"] == {"condition": "service_healthy"}
@@ -179,9 +179,11 @@ def test_compose_waits_checks_and_restarts() -> None:
     assert "noeviction" in valkey
 
 
-def test_only_flower_is_published_and_only_to_this_machine() -> None:
+def test_only_flower_and_the_console_are_published_and_only_to_this_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"flower": ["127.0.0.1:5555:5555"]}
+    assert published == {"flower": ["127.0.0.1:5555:5555"], "console": ["127.0.0.1:8810:8810"]}
+    assert SERVICES["console"]["profiles"] == ["console"], "only where it is asked for"
+    assert SERVICES["console"]["command"] == ["cj", "console"], "which only shows"
     assert "--read_only=True" in SERVICES["flower"]["command"][-1]
 
 
@@ -230,13 +232,13 @@ def networks(name: str) -> set[str]:
 
 
 def test_only_the_agent_and_the_shopify_worker_reach_out() -> None:
-    """Flower's network lets one in from this machine; without masquerading it leads nowhere."""
+    """Flower's and the console's network lets one in from this machine; without masquerading it leads nowhere."""
     ways = {name for name, options in COMPOSE["networks"].items() if not (options or {}).get("internal")}
     assert ways == {"outside", "operators"}
     operators = COMPOSE["networks"]["operators"]["driver_opts"]
     assert operators == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
     assert {name for name in SERVICES if "outside" in networks(name)} == {"agent", "shopify"}
-    assert {name for name in SERVICES if "operators" in networks(name)} == {"flower"}
+    assert {name for name in SERVICES if "operators" in networks(name)} == {"flower", "console"}
 
 
 def test_the_networks_separate() -> None:
@@ -263,6 +265,8 @@ def test_each_process_has_its_own_role_and_user() -> None:
         assert mounted["broker_url"] == "broker_url_workers"
         assert mounted["redis_url"] == "redis_url"
     assert secrets_of("migrate") == {"database_url": "database_url_owner"}
+    assert secrets_of("console")["database_url"] == "database_url_ops"
+    assert {name for name in SERVICES if "console_password" in secrets_of(name)} == {"console"}
     assert secrets_of("flower") == {"broker_url": "broker_url_flower", "flower_basic_auth": "flower_basic_auth"}
     assert {name for name in SERVICES if "token_keys" in secrets_of(name)} == {"shopify", "ops", "auth"}
     assert {name for name in SERVICES if "shopify_client_secret" in secrets_of(name)} == {"shopify"}

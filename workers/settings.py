@@ -37,6 +37,7 @@ SECRETS_OF: Mapping[str, Collection[str]] = {
     "CJ_TOKEN_KEYS": ("shopify", "ops", "auth"),
     "CJ_GATEWAY_CHAT_KEYS": ("gateway",),
     "CJ_GATEWAY_SERVICE_TOKENS": ("gateway", "auth"),
+    "CJ_CONSOLE_PASSWORD": ("console",),
     "SHOPIFY_CLIENT_ID": ("shopify",),
     "SHOPIFY_CLIENT_SECRET": ("shopify",),
 }
@@ -49,6 +50,8 @@ FILE = "_FILE"
 LONGEST_SECRET = 64 * 1024
 SHORTEST_KEY = 32
 """Characters of a key of the door: as many bytes as HS256 hashes to (RFC 7518, 3.2)."""
+SHORTEST_PASSWORD = 16
+"""Characters of the console's password."""
 #: The kind that asks a model.
 MODEL_KIND = "agent"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -182,6 +185,12 @@ def _secrets(text: Any) -> Any:
     if not parts or any(len(part) < SHORTEST_KEY or not part.isascii() or " " in part for part in parts):
         raise ValueError(f"must be secrets of at least {SHORTEST_KEY} characters, separated by commas")
     return tuple(SecretStr(part) for part in parts)
+
+
+def _password(text: str) -> SecretStr:
+    if len(text) < SHORTEST_PASSWORD or not text.isprintable():
+        raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters, all of them printable")
+    return SecretStr(text)
 
 
 def _listen(text: str) -> str:
@@ -392,6 +401,16 @@ class Settings(BaseModel):
         alias="CJ_GATEWAY_REQUESTS",
         description="requests of one merchant in a minute at one door; default 300",
     )
+    console_listen: Annotated[str, AfterValidator(_listen)] = Field(
+        "127.0.0.1:8810",
+        alias="CJ_CONSOLE_LISTEN",
+        description="address and port of the operators' console; default 127.0.0.1:8810, this machine only",
+    )
+    console_password: Annotated[SecretStr, BeforeValidator(_password)] | None = Field(
+        None,
+        alias="CJ_CONSOLE_PASSWORD",
+        description="the password of the operators' console, of at least 16 characters; absent: there is no console",
+    )
     log_level: Annotated[str, AfterValidator(_log_level)] = Field(
         "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"
     )
@@ -487,6 +506,7 @@ def spare_secrets(settings: Settings, kinds: Collection[str]) -> list[str]:
         "SHOPIFY_CLIENT_SECRET": settings.shopify_client_secret,
         "CJ_GATEWAY_CHAT_KEYS": settings.gateway_chat_keys or None,
         "CJ_GATEWAY_SERVICE_TOKENS": settings.gateway_service_tokens or None,
+        "CJ_CONSOLE_PASSWORD": settings.console_password,
     }
     return [
         f"{name} is set, which only {_listed(SECRETS_OF[name])} need: do not give it to {' or '.join(kinds)}"

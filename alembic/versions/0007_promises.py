@@ -57,28 +57,45 @@ REVOKE ALL ON FUNCTION connect_account(bigint) FROM PUBLIC
 """
 
 
+INDEXES = {
+    "turns_silent": "turns (words_due) WHERE words_due IS NOT NULL",
+    "turns_promises": "turns (run_after) WHERE status = 'done' AND waits_for IS NOT NULL",
+    "turns_owed": "turns (merchant_id, id) WHERE status = 'done' AND waits_for IS NOT NULL",
+}
+
+
 def upgrade() -> None:
     op.execute("""
-        ALTER TABLE merchant_integrations ALTER COLUMN shop_domain DROP NOT NULL;
-        ALTER TABLE merchant_integrations DROP CONSTRAINT merchant_integrations_active_has_token_check;
-        ALTER TABLE merchant_integrations ADD CONSTRAINT merchant_integrations_active_has_token_check
-            CHECK (type <> 'shopify' OR status <> 'active' OR api_key IS NOT NULL);
-        ALTER TABLE merchant_integrations ADD CONSTRAINT merchant_integrations_shop_check
-            CHECK (type <> 'shopify' OR shop_domain IS NOT NULL)
+        ALTER TABLE merchant_integrations
+            ALTER COLUMN shop_domain DROP NOT NULL,
+            DROP CONSTRAINT IF EXISTS merchant_integrations_active_has_token_check,
+            ADD CONSTRAINT merchant_integrations_active_has_token_check
+                CHECK (type <> 'shopify' OR status <> 'active' OR api_key IS NOT NULL) NOT VALID,
+            DROP CONSTRAINT IF EXISTS merchant_integrations_shop_check,
+            ADD CONSTRAINT merchant_integrations_shop_check
+                CHECK (type <> 'shopify' OR shop_domain IS NOT NULL) NOT VALID;
+        DROP TRIGGER IF EXISTS wake_parked_turns ON merchant_integrations;
+        DROP FUNCTION IF EXISTS wake_parked_turns;
+        DROP FUNCTION IF EXISTS connect_account;
+        DROP TRIGGER IF EXISTS store_is_back ON merchant_integrations;
+        DROP FUNCTION IF EXISTS store_is_back
         """)
     op.execute(CONNECT_ACCOUNT)
-    op.execute("ALTER TABLE turns ADD COLUMN waits_for text, ADD COLUMN words_due timestamptz")
     op.execute("""
-        ALTER TABLE turns ADD CONSTRAINT turns_waits_for_check
-            CHECK (waits_for IN ('model', 'store', 'data')) NOT VALID;
-        ALTER TABLE turns VALIDATE CONSTRAINT turns_waits_for_check
+        ALTER TABLE turns
+            ADD COLUMN IF NOT EXISTS waits_for text,
+            ADD COLUMN IF NOT EXISTS words_due timestamptz,
+            DROP CONSTRAINT IF EXISTS turns_waits_for_check,
+            ADD CONSTRAINT turns_waits_for_check CHECK (waits_for IN ('model', 'store', 'data')) NOT VALID
         """)
-    op.execute("CREATE INDEX turns_silent ON turns (words_due) WHERE words_due IS NOT NULL")
-    op.execute("CREATE INDEX turns_promises ON turns (run_after) WHERE status = 'done' AND waits_for IS NOT NULL")
-    op.execute("CREATE INDEX turns_owed ON turns (merchant_id, id) WHERE status = 'done' AND waits_for IS NOT NULL")
-    op.execute("DROP TRIGGER wake_parked_turns ON merchant_integrations")
-    op.execute("DROP FUNCTION wake_parked_turns")
     op.execute(STORE_IS_BACK)
+    with op.get_context().autocommit_block():
+        for name, what in INDEXES.items():
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {what}")
+        op.execute("ALTER TABLE turns VALIDATE CONSTRAINT turns_waits_for_check")
+        for name in ("active_has_token", "shop"):
+            op.execute(f"ALTER TABLE merchant_integrations VALIDATE CONSTRAINT merchant_integrations_{name}_check")
     # What the former version parked waits no more: it is answered, or promised.
     op.execute("UPDATE turns SET wake_at = clock_timestamp() WHERE status = 'queued' AND wake_at > clock_timestamp()")
 

@@ -9,14 +9,20 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Neither rewrites a table.
-    op.execute("ALTER TABLE events ADD COLUMN correlation_id text")
+    op.execute("ALTER TABLE events ADD COLUMN IF NOT EXISTS correlation_id text")
     op.execute("""
         ALTER TABLE replies
             ALTER COLUMN conversation_id DROP NOT NULL,
             ALTER COLUMN turn_id DROP NOT NULL,
-            ADD COLUMN event_key bigint REFERENCES events (key) ON DELETE CASCADE""")
-    op.execute("CREATE UNIQUE INDEX replies_apart ON replies (event_key) WHERE event_key IS NOT NULL")
+            ADD COLUMN IF NOT EXISTS event_key bigint,
+            DROP CONSTRAINT IF EXISTS replies_event_key_fkey,
+            ADD CONSTRAINT replies_event_key_fkey
+                FOREIGN KEY (event_key) REFERENCES events (key) ON DELETE CASCADE NOT VALID""")
+    with op.get_context().autocommit_block():
+        op.execute("ALTER TABLE replies VALIDATE CONSTRAINT replies_event_key_fkey")
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS replies_apart")
+        op.execute("""
+            CREATE UNIQUE INDEX CONCURRENTLY replies_apart ON replies (event_key) WHERE event_key IS NOT NULL""")
 
 
 def downgrade() -> None:

@@ -7,13 +7,17 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-CHECK = "ALTER TABLE turns ADD CONSTRAINT turns_waits_for_check CHECK (waits_for IN ({})) NOT VALID"
+ALLOW = """
+ALTER TABLE turns
+    DROP CONSTRAINT IF EXISTS turns_waits_for_check,
+    ADD CONSTRAINT turns_waits_for_check CHECK (waits_for IN ({})) NOT VALID
+"""
 
 
 def _allow(values: str) -> None:
-    op.execute("ALTER TABLE turns DROP CONSTRAINT turns_waits_for_check")
-    op.execute(CHECK.format(values))
-    op.execute("ALTER TABLE turns VALIDATE CONSTRAINT turns_waits_for_check")
+    op.execute(ALLOW.format(values))
+    with op.get_context().autocommit_block():
+        op.execute("ALTER TABLE turns VALIDATE CONSTRAINT turns_waits_for_check")
 
 
 def upgrade() -> None:

@@ -13,7 +13,7 @@ REFUSED = "events_refused_at_door"
 def upgrade() -> None:
     # Neither rewrites a table.
     for table in ("events", "conversations"):
-        op.execute(f"ALTER TABLE {table} ADD COLUMN by_door boolean NOT NULL DEFAULT false")
+        op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS by_door boolean NOT NULL DEFAULT false")
     with op.get_context().autocommit_block():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {REFUSED}")
         op.execute(f"""

@@ -120,6 +120,8 @@ READ_BY = {
     "CJ_GATEWAY_LISTEN": ("gateway", "auth"),
     "CJ_GATEWAY_SERVICE_TOKENS": ("gateway", "auth"),
     **{f"CJ_GATEWAY_{name}": ("gateway",) for name in ("CHAT_KEYS", "ORIGINS", "STREAMS", "REQUESTS")},
+    "CJ_CONSOLE_LISTEN": ("console",),
+    "CJ_CONSOLE_PASSWORD": ("console",),
     "SHOPIFY_CLIENT_ID": ("shopify",),
     "SHOPIFY_CLIENT_SECRET": ("shopify",),
     "SHOPIFY_API_VERSION": ("shopify",),
@@ -132,12 +134,12 @@ READ_BY = {
 }
 
 
-@pytest.mark.parametrize("kind", ["intake", "workflow", "agent", "shopify", "ops", "gateway", "auth"])
+@pytest.mark.parametrize("kind", ["intake", "workflow", "agent", "shopify", "ops", "gateway", "auth", "console"])
 def test_every_setting_reaches_the_processes_that_read_it(kind: str) -> None:
     service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][kind]
     given = {name.removesuffix("_FILE") for name in service["environment"]}
     assert {name for name in VARIABLES if kind in READ_BY.get(name, (kind,))} - given == set()
-    assert "metrics" in service["networks"]
+    assert ("metrics" in service["networks"]) == (kind != "console")
 
 
 # Roles

@@ -14,9 +14,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from storage.database import Database, sqlalchemy_url
+from storage.errors import UnfitDatabase
 from storage.models import SCHEMA_REVISION, Base
 from tests.rows import query
 from tests.servers import PostgresForTests
+from tests.waiting import wait_until
 from workers.operations import migrations
 
 ROOT = Path(__file__).parent.parent.parent
@@ -101,10 +103,95 @@ def test_the_command_line_takes_the_database_from_the_environment(empty_database
     assert migrations.current(empty_database_url) == SCHEMA_REVISION
 
 
-def test_the_statements_can_be_had_without_a_database() -> None:
+@pytest.fixture(scope="module")
+def printed() -> str:
+    """The statements of all migrations."""
     command = [sys.executable, "-m", "alembic", "upgrade", "head", "--sql"]
-    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_statements_can_be_had_without_a_database(printed: str) -> None:
     assert "CREATE TABLE merchant_integrations" in printed
+
+
+#: What reads or writes a whole table while it keeps others out, or cannot be run twice.
+KEEPS_WAITING = {
+    "CREATE INDEX": r"CREATE (UNIQUE )?INDEX(?! CONCURRENTLY)",
+    "VALIDATE, which belongs behind the transaction": r"VALIDATE CONSTRAINT",
+    "ADD CONSTRAINT without NOT VALID": r"ADD CONSTRAINT(?:(?!NOT VALID|ADD CONSTRAINT|;\n).)*(;\n|ADD CONSTRAINT)",
+    "ADD COLUMN … REFERENCES": r"ADD COLUMN[^,;]*REFERENCES",
+    "SET NOT NULL": r"ALTER COLUMN \w+ SET NOT NULL",
+    "ALTER COLUMN … TYPE": r"ALTER COLUMN \w+ (SET DATA )?TYPE",
+    "a default that differs in each row": r"ADD COLUMN[^,;]*DEFAULT (clock_timestamp|gen_random_uuid|random|nextval)",
+    "ADD COLUMN without IF NOT EXISTS": r"ADD COLUMN (?!IF NOT EXISTS)",
+    "DROP without IF EXISTS": r"DROP (CONSTRAINT|COLUMN|TRIGGER|FUNCTION) (?!IF EXISTS)",
+}
+
+
+def kept_waiting(printed: str) -> list[str]:
+    """What of this would keep workers waiting. Statements between COMMIT and BEGIN lock nobody out."""
+    transactions = re.findall(r"(?ms)^BEGIN;$(.*?)^COMMIT;$", printed)
+    behind = re.sub(r"(?ms)^BEGIN;$(.*?)^COMMIT;$", "", printed)
+    found = [
+        what
+        for what, pattern in KEEPS_WAITING.items()
+        if any(re.search(pattern, transaction, re.DOTALL) for transaction in transactions)
+    ]
+    if re.search(r"ALTER TABLE \w+ (?!VALIDATE)|(CREATE|DROP) (UNIQUE )?INDEX(?! CONCURRENTLY)", behind):
+        found.append("a lock that nothing limits, behind the transaction")
+    return found
+
+
+def test_no_migration_keeps_workers_waiting(printed: str) -> None:
+    """Those after 0006, whose tables may be full."""
+    assert kept_waiting(printed.split("-- Running upgrade 0006 -> 0007")[1].join(("BEGIN;\n", ""))) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("CREATE INDEX a ON turns (id);", "CREATE INDEX"),
+        ("CREATE UNIQUE INDEX a ON turns (id);", "CREATE INDEX"),
+        ("ALTER TABLE turns VALIDATE CONSTRAINT a;", "VALIDATE, which belongs behind the transaction"),
+        ("ALTER TABLE turns ADD CONSTRAINT a CHECK (x > 0);", "ADD CONSTRAINT without NOT VALID"),
+        (
+            "ALTER TABLE turns ADD CONSTRAINT a CHECK (x > 0), ADD CONSTRAINT b CHECK (y > 0) NOT VALID;",
+            "ADD CONSTRAINT without NOT VALID",
+        ),
+        ("ALTER TABLE t ADD COLUMN IF NOT EXISTS a bigint REFERENCES events (key);", "ADD COLUMN … REFERENCES"),
+        ("ALTER TABLE t ALTER COLUMN a SET NOT NULL;", "SET NOT NULL"),
+        ("ALTER TABLE t ALTER COLUMN a TYPE bigint;", "ALTER COLUMN … TYPE"),
+        (
+            "ALTER TABLE t ADD COLUMN IF NOT EXISTS a timestamptz NOT NULL DEFAULT clock_timestamp();",
+            "a default that differs in each row",
+        ),
+        ("ALTER TABLE t ADD COLUMN a text;", "ADD COLUMN without IF NOT EXISTS"),
+        ("DROP TRIGGER a ON t;", "DROP without IF EXISTS"),
+    ],
+)
+def test_what_keeps_workers_waiting_is_found(statement: str, what: str) -> None:
+    assert kept_waiting(f"BEGIN;\n\n{statement}\n\nCOMMIT;\n") == [what]
+    assert kept_waiting("COMMIT;\n\nALTER TABLE t ADD COLUMN IF NOT EXISTS a text;\n\nBEGIN;\n")
+
+
+def test_a_migration_that_has_to_wait_keeps_nobody_waiting(empty_database_url: str) -> None:
+    """A backup reads all tables for a long time: the migration gives up its place in the queue, and comes again."""
+    migrations.upgrade(empty_database_url, "0009")
+    reader = Database(empty_database_url, pool_size=1, session_settings={})
+    worker = Database(empty_database_url, pool_size=1)
+    migrating = threading.Thread(target=migrations.upgrade, args=(empty_database_url,))
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+    with reader.transaction() as session:
+        session.execute(text("SELECT 1 FROM turns LIMIT 1"))
+        migrating.start()
+        for _ in range(2):  # it came, went, and came again
+            wait_until(lambda: query(worker, waits) != [(0,)], limit=30, what="its waiting")
+            assert query(worker, "SELECT count(*) FROM turns") == [(0,)]
+            wait_until(lambda: query(worker, waits) == [(0,)], limit=30, what="its giving up")
+    migrating.join(30)
+    assert migrations.problem(empty_database_url) is None
+    reader.dispose()
+    worker.dispose()
 
 
 def test_the_code_is_written_for_the_latest_revision() -> None:
@@ -117,6 +204,46 @@ def test_the_code_is_written_for_the_latest_revision() -> None:
 def test_an_empty_database_is_a_problem_with_a_command(empty_database_url: str) -> None:
     problem = migrations.problem(empty_database_url)
     assert problem == "the database has no tables yet; run: alembic upgrade head"
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        ("CREATE TABLE merchant_integrations (api_key text)", "has tables of the same names already"),
+        ("CREATE TABLE merchants (id uuid); CREATE TABLE orders (id int)", r"already \(merchants\)"),
+        (
+            "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('ae1027a6acf')",
+            r"alembic_version holds 'ae1027a6acf'",
+        ),
+    ],
+)
+def test_somebody_elses_database_is_left_as_it_is(empty_database_url: str, made: str, why: str) -> None:
+    engine = create_engine(sqlalchemy_url(empty_database_url))
+    with engine.begin() as connection:
+        connection.execute(text(made))
+    before = catalog_of(empty_database_url)
+    problem = migrations.problem(empty_database_url)
+    assert problem is not None
+    assert re.search(f"{why}.*give CJ a database of its own", problem)
+    with pytest.raises(UnfitDatabase, match=why):
+        migrations.upgrade(empty_database_url)
+    environ = {**os.environ, "DATABASE_URL": empty_database_url}
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert re.search(why, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert catalog_of(empty_database_url) == before
+    engine.dispose()
+
+
+def test_other_tables_in_the_database_are_no_problem(empty_database_url: str) -> None:
+    engine = create_engine(sqlalchemy_url(empty_database_url))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE orders (id int)"))
+    migrations.upgrade(empty_database_url)
+    assert migrations.problem(empty_database_url) is None
+    engine.dispose()
 
 
 def test_a_database_that_is_behind_is_a_problem_and_one_that_is_ahead_is_none(database_url: str) -> None:

@@ -1,20 +1,13 @@
 // Uses the page as a person does. Argument: {url, picture}. It says on standard output how far it is, one word a line,
 // and goes on at each line of standard input; at the end it prints what it saw as JSON.
-import { chromium } from "playwright-core";
-import axe from "axe-core";
 import { createInterface } from "node:readline";
+import { judged, opened } from "./browser.mjs";
 
 const { url, picture } = JSON.parse(process.argv[2]);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const pause = async (word) => { process.stdout.write(word + "\n"); await lines.next(); };
-const quiet = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync"];
-const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", ...quiet.map((name) => `--${name}`)] });
+const { browser, page, asked, problems } = await opened();
 try {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  const asked = new Set(), problems = [];
-  page.on("request", (request) => asked.add(new URL(request.url()).hostname));
-  page.on("pageerror", (error) => problems.push(String(error)));
-  page.on("console", (message) => { if (message.type() === "error" && !/net::ERR/.test(message.text())) problems.push(message.text()); });
   const said = () => page.locator("#log p:not(.note)").allTextContents();
   const heard = (count) => page.waitForFunction((n) => document.querySelectorAll("#log p.cj").length >= n, count, { timeout: 60000 });
   const idle = () => page.waitForFunction(() => document.getElementById("stop").disabled, null, { timeout: 60000 });
@@ -48,14 +41,7 @@ try {
   const again = await said();
   await page.waitForSelector("#timeline td");
   const timeline = await page.locator("#timeline").textContent();
-  const rules = [];
-  for (const [colorScheme, width] of [["light", 1280], ["dark", 320]]) {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 800 });
-    await page.evaluate(axe.source);
-    rules.push(...(await page.evaluate(() => axe.run())).violations.map(({ id, nodes }) => `${colorScheme} ${id} ${nodes[0].html}`));
-    if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) rules.push(`${width} is too narrow`);
-  }
+  const rules = await judged(page);
   process.stdout.write(JSON.stringify({ before, shown, again, timeline, rules, problems, asked: [...asked] }) + "\n");
 } finally {
   await browser.close();

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "why": ("operators", "Why does CJ not answer?"),
     "merchant": ("operators", "A merchant's shop and conversations, and what is wrong."),
     "timeline": ("operators", "What happened in a conversation, and when."),
+    "console": ("operators", "Serve all of that as a page, behind a password."),
     "usage": ("maintenance", "What merchants used of language models."),
     "workflows": ("workflows", "Check, explain and test workflow YAML."),
     "evaluate": ("quality", "Ask CJ hundreds of questions, and see which answers are true."),

@@ -124,7 +124,8 @@ def check_workflows(settings: Settings) -> Finding:
         found = load_folder(settings.workflows_folder)
     except InvalidWorkflows as error:
         return Finding("workflows", False, f"invalid\n{error}")
-    warned = f"; {len(found.warnings)} warnings, see `cj workflows check`" if found.warnings else ""
+    number = len(found.warnings)
+    warned = f"; {number} warning{'' if number == 1 else 's'}, see `cj workflows check`" if number else ""
     return Finding("workflows", True, f"{', '.join(found.names)}{warned}")
 
 

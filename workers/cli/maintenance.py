@@ -1,6 +1,6 @@
 """What operators count and mend: `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,9 +15,6 @@ from workers.cli.common import (
     settings_for,
     transaction,
 )
-
-if TYPE_CHECKING:
-    from storage.privacy import PrivacyRequest
 
 
 @click.command(
@@ -70,8 +67,7 @@ def rejected(limit: int, as_json: bool) -> None:
 
         rows = inbox.rejected(session, limit)
     if as_json:
-        names = ("id", "source", "type", "error_code", "error", "received_at")
-        print_json([{name: getattr(row, name) for name in names} for row in rows])
+        print_json([row.to_json() for row in rows])
         return
     for row in rows:
         what = f"{row.type} from {row.source}, id {row.id}"
@@ -200,26 +196,13 @@ def list_requests(limit: int, as_json: bool) -> None:
 
         found = stored.requests(session, limit=limit)
     if as_json:
-        print_json([_request_json(one) for one in found])
+        print_json([one.to_json() for one in found])
         return
     for one in found:
         what = f"{one.type}  {one.id}  merchant {one.person.merchant_id}, {one.shop_domain}"
-        click.echo(plain(f"{one.made_at:%Y-%m-%d %H:%M:%S}  {what}: {_request_state(one)}"))
+        click.echo(plain(f"{one.made_at:%Y-%m-%d %H:%M:%S}  {what}: {one.state}"))
     if not found:
         click.echo("no requests")
-
-
-def _request_state(one: "PrivacyRequest") -> str:
-    if one.status == "rejected":
-        return f"refused, {one.error_code}"
-    if one.status == "received":
-        return f"waits, put off {one.attempts} times, {one.rows} rows so far"
-    return f"answer with: cj privacy export {one.id}" if one.type == "customers_data_request" else "done"
-
-
-def _request_json(one: "PrivacyRequest") -> dict[str, Any]:
-    names = ("id", "type", "made_at", "shop_domain", "status", "attempts", "rows", "error_code")
-    return {"merchant_id": one.person.merchant_id, **{name: getattr(one, name) for name in names}}
 
 
 @privacy.command(epilog=examples("cj privacy export 4f1c… > answer.json"))

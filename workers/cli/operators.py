@@ -1,4 +1,4 @@
-"""What operators ask: `cj status`, `cj merchant`, `cj why`, `cj timeline`."""
+"""What operators ask: `cj status`, `cj merchant`, `cj why`, `cj timeline`; and `cj console`, all of it as a page."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.common import CommandFailed, examples, json_option, plain, print_json, settings_for, transaction
+from workers.cli.common import (
+    CommandFailed,
+    WrongUse,
+    examples,
+    json_option,
+    plain,
+    print_json,
+    settings_for,
+    transaction,
+)
 
 if TYPE_CHECKING:
     from workers.operations.why import Case
@@ -94,6 +103,28 @@ def timeline(name: str, as_json: bool) -> None:
     else:
         for line in found.lines():
             click.echo(plain(line))
+
+
+@click.command(
+    short_help="Serve all of that as a page, behind a password.",
+    epilog=examples("CJ_CONSOLE_PASSWORD_FILE=secrets/console_password cj console", "cj console --retry"),
+)
+@click.option("--retry", is_flag=True, help="Who has the password may also retry refused events and failed turns.")
+def console(retry: bool) -> None:
+    """Show on one page what waits, what is promised, each merchant's conversations as waterfalls, refused events,
+    failed turns and privacy requests: at CJ_CONSOLE_LISTEN, until Ctrl-C.
+
+    Whoever logs in reads what merchants and CJ have said. Connect as cj_ops.
+    """
+    settings = settings_for("DATABASE_URL", "BROKER_URL", "CJ_CONSOLE_PASSWORD")
+    from workers.operations.console import Console
+
+    address = settings.console_listen
+    try:
+        with Console(settings, may_retry=retry) as serving:
+            serving.run(lambda _: click.echo(f"the console is at http://{address}, until Ctrl-C"))
+    except OSError as error:
+        raise WrongUse(f"CJ_CONSOLE_LISTEN is {address}, where nothing can listen: {error.strerror}") from None
 
 
 def _case(name: str) -> "Case":

@@ -54,7 +54,9 @@ def files() -> Mapping[str, Callable[[], str]]:
         **{f"broker_url_{user}": _redis_url(user, 0) for user in ("auth", "gateway", "workers", "flower")},
         "redis_url": _redis_url("cache", 1),
         "token_keys": new_key_text,
-        **dict.fromkeys(("gateway_chat_keys", "gateway_service_tokens", "auth_service_tokens"), _password),
+        **dict.fromkeys(
+            ("gateway_chat_keys", "gateway_service_tokens", "auth_service_tokens", "console_password"), _password
+        ),
         "flower_basic_auth": lambda: f"cj:{_password()}",
         # Whoever has them writes them in.
         **dict.fromkeys(("shopify_client_secret", "openai_api_key", "anthropic_api_key"), str),

@@ -23,11 +23,13 @@ from storage import merchants
 from storage.database import Database
 from storage.vault import Vault
 from workers.gateway.access import chat_token
-from workers.operations import timeline
+from workers.operations import console, timeline
 from workers.settings import Settings
 
 FOLDER = Path(__file__).parent / "page"
-FILES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}
+FILES = {"/": FOLDER / "index.html", "/page.js": FOLDER / "page.js", "/page.css": FOLDER / "page.css"}
+#: What it shares with the operators' console.
+SHARED = {f"/{name}": console.FOLDER / name for name in ("pages.css", "waterfall.js")}
 SIZES = ("new", "tiny", "medium", "large", "huge")
 
 
@@ -56,7 +58,8 @@ class LocalPage:
 
     def _run(self) -> None:
         application = web.Application(middlewares=[self._guard])
-        application.router.add_get("/{file:|page.js|page.css}", self._file)
+        for path in (*FILES, *SHARED):
+            application.router.add_get(path, self._file)
         application.router.add_post("/session", self._session)
         application.router.add_post("/connect", self._connect)
         application.router.add_post("/timeline", self._timeline)
@@ -78,18 +81,10 @@ class LocalPage:
             f"http://{name}" for name in own
         ):
             return web.Response(status=403)
-        response = await handler(request)
-        response.headers["Content-Security-Policy"] = (
-            f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' {self._door}; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return console.protected(await handler(request), connect=f"'self' {self._door}")
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(FOLDER / FILES["/" + request.match_info["file"]])
+        return web.FileResponse((FILES | SHARED)[request.path])
 
     async def _session(self, request: web.Request) -> web.StreamResponse:
         """A merchant of the page's own, who chats at the door; named again, the same one."""

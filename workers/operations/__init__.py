@@ -1,5 +1,5 @@
 """Operators' tasks: migrate the schema, reseal tokens, import tokens from Redis, retry failed turns, read a timeline.
 
-Each is a plain function, called by `cj` and by the tasks of queue `ops`.
+Each is a plain function, called by `cj`, by the tasks of queue `ops`, and by the console (`console`, with its page).
 May import storage, events and the workers' root.
 """

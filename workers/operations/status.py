@@ -102,7 +102,7 @@ def problems(status: Status) -> Iterator[Trouble]:
             cause = "intake is not running, or Postgres takes no writes (a full disk, a standby): its log says which"
             yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
-        yield from _waiting(status.backlog, status.queues or {})
+        yield from _waiting(status.backlog, status)
         yield from _ended(status.backlog)
     if status.flooder is not None:
         merchant_id, count = status.flooder
@@ -124,7 +124,8 @@ def _absent_workers(status: Status) -> Iterator[Trouble]:
             yield Trouble(f"no {kind} worker answers; wake-ups on its queue: {count:,}", f"cj check --kind {kind}")
 
 
-def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
+def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:
+    lengths = status.queues or {}
     if found.events.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unhandled events: {found.events.count:,}, the oldest for {_span(found.events.oldest_seconds)}"
         yield Trouble(
@@ -134,7 +135,13 @@ def _waiting(found: Backlog, lengths: Mapping[str, int]) -> Iterator[Trouble]:
         what = (
             f"turns that wait for an agent: {found.turns.count:,}, the oldest for {_span(found.turns.oldest_seconds)}"
         )
-        yield Trouble(f"{what}; agents are away, or too few", "cj why CONVERSATION")
+        if status.workers is None:
+            why = "nobody can ask whether agents are there"
+        elif any(name.startswith(WORKERS[queues.TURNS]) for name in status.workers):
+            why = "agents are there, but too few or held up: their log says by what"
+        else:
+            why = "agents are away"
+        yield Trouble(f"{what}; {why}", "cj why CONVERSATION")
     if found.replies.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unacked replies: {found.replies.count:,}, the oldest for {_span(found.replies.oldest_seconds)}"
         if lengths.get(queues.REPLIES):
@@ -180,8 +187,8 @@ def lines(status: Status) -> Iterator[str]:
     yield ""
     if (rows := status.backlog) is not None:
         yield "waiting        rows    oldest"
-        for what, one_kind in (("events", rows.events), ("turns", rows.turns), ("replies", rows.replies)):
-            yield f"  {what:8} {one_kind.count:>8,}  {_span(one_kind.oldest_seconds) if one_kind.count else '-':>8}"
+        for what, count, oldest in waiting_rows(status):
+            yield f"  {what:8} {count:>8}  {oldest:>8}"
         states = f"{rows.running:,} running, {rows.owed:,} owed, {rows.failed:,} failed in the last hour"
         yield f"turns          {states}"
         shops = ", ".join(f"{count:,} {name}" for name, count in rows.integrations.items())
@@ -192,9 +199,22 @@ def lines(status: Status) -> Iterator[str]:
         yield "workers        " + (", ".join(sorted(status.workers)) or "none answers")
     if status.speeds:
         yield f"last {WINDOW_SECONDS / 60:.0f} min       cases      p50      p95  promised"
-        for what, speed in sorted(status.speeds.items()):
-            promised = _span(PROMISES[what]) if what in PROMISES else "-"
-            yield f"  {what:14} {speed.count:>8,} {_span(speed.p50):>8} {_span(speed.p95):>8}  {promised:>8}"
+        for what, count, p50, p95, promised in speed_rows(status):
+            yield f"  {what:14} {count:>8} {p50:>8} {p95:>8}  {promised:>8}"
+
+
+def waiting_rows(status: Status) -> Iterator[tuple[str, str, str]]:
+    """What waits, how many of it, and the age of the oldest, for people to read."""
+    if (rows := status.backlog) is not None:
+        for what, found in (("events", rows.events), ("turns", rows.turns), ("replies", rows.replies)):
+            yield what, f"{found.count:,}", _span(found.oldest_seconds) if found.count else "-"
+
+
+def speed_rows(status: Status) -> Iterator[tuple[str, str, str, str, str]]:
+    """What was measured, how often, p50, p95 and what is promised, for people to read."""
+    for what, speed in sorted(status.speeds.items()):
+        promised = _span(PROMISES[what]) if what in PROMISES else "-"
+        yield what, f"{speed.count:,}", _span(speed.p50), _span(speed.p95), promised
 
 
 def _span(seconds: float) -> str:

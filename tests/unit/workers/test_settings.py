@@ -194,7 +194,7 @@ def test_every_variable_that_is_not_shown_may_stand_in_a_file() -> None:
             "SHOPIFY_CLIENT_ID": "id",
             "SHOPIFY_CLIENT_SECRET": "client-secret",
             "CJ_MODEL": "openai/x",
-            **dict.fromkeys(("CJ_GATEWAY_CHAT_KEYS", "CJ_GATEWAY_SERVICE_TOKENS"), "x" * 32),
+            **dict.fromkeys(("CJ_GATEWAY_CHAT_KEYS", "CJ_GATEWAY_SERVICE_TOKENS", "CJ_CONSOLE_PASSWORD"), "x" * 32),
         }
     ).shown()
     assert {name for name in VARIABLES if is_secret(name)} == {name for name, text in shown.items() if "***" in text}
@@ -252,11 +252,12 @@ def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
 
 # Who gets which secret
 
-KINDS = {"intake", "workflow", "agent", "shopify", "ops", "gateway", "auth"}
+KINDS = {"intake", "workflow", "agent", "shopify", "ops", "gateway", "auth", "console"}
 SECRETS = {
     "CJ_TOKEN_KEYS": {"shopify", "ops", "auth"},
     "CJ_TOKEN_KEYS_FILE": {"shopify", "ops", "auth"},
     "CJ_GATEWAY_CHAT_KEYS": {"gateway"},
+    "CJ_CONSOLE_PASSWORD_FILE": {"console"},
     "CJ_GATEWAY_SERVICE_TOKENS_FILE": {"gateway", "auth"},
     "SHOPIFY_CLIENT_ID": {"shopify"},
     "SHOPIFY_CLIENT_SECRET": {"shopify"},

@@ -96,19 +96,7 @@ async function send(type, data, id = crypto.randomUUID()) {
 }
 
 function show_timeline(story) {
-  const tables = story.events.map((event) => {
-    const table = document.createElement("table");
-    table.createCaption().textContent = `${event.type} from ${event.source}`;
-    for (const moment of event.moments) {
-      const row = table.insertRow();
-      row.insertCell().textContent = `${Math.round(moment.ms).toLocaleString("en")} ms`;
-      row.insertCell().textContent = moment.turn ? `turn ${moment.turn}` : "";
-      row.insertCell().textContent = moment.kind;
-      row.insertCell().textContent = moment.text;
-    }
-    return table;
-  });
-  $("timeline").replaceChildren(...tables);
+  $("timeline").replaceChildren(...waterfall(story));
   $("timeline").scrollTop = $("timeline").scrollHeight;
 }
 
