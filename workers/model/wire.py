@@ -1,7 +1,7 @@
 """Answers on their way from a provider's server, brought into a form that litellm can read.
 
 Whole ones are repaired, and one that came whole instead of as a stream becomes a stream. Of a stream it is noted
-whether its end came, since litellm takes one that broke off for a complete one. Every HTTP client of litellm's calls it.
+whether its end came, since litellm takes one that broke off for a complete one. All of litellm's HTTP clients call it.
 """
 
 from __future__ import annotations
