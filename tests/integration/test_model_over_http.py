@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from shopify.transport import within
 from tests.openai_server import (
@@ -331,14 +332,15 @@ def test_what_one_provider_refuses_another_answers(serve: Serve, fake_time: Time
     assert (answer.text, answer.model) == ("hello", "openai/backup")
 
 
-def test_what_only_the_operator_can_mend_is_said_to_him_and_lasts(
-    serve: Serve, fake_time: Time, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_only_the_operator_can_mend_is_said_to_him_and_lasts(serve: Serve, fake_time: Time) -> None:
     serve([NO_CREDIT])
-    with pytest.raises(ModelUnavailable, match="no credit left; pay the provider") as caught:
+    with (
+        capture_logs() as lines,
+        pytest.raises(ModelUnavailable, match="no credit left; pay the provider") as caught,
+    ):
         model_of(fake_time).ask(QUESTION, [TOOL], timeout=20)
     assert caught.value.lasting
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [line["log_level"] for line in lines] == ["error"]
 
 
 # --- what a provider wants back ----------------------------------------------------------------------------------
