@@ -1,7 +1,7 @@
 """Connections of merchants to shops, as far as no token is needed: whose shop, which status, what Shopify says of it.
 
-Everyone may import this; it reads the view `integrations`, never a token. `storage.merchants` has the tokens. The
-statements stand in `connections.sql`.
+Everyone may import this: nothing here touches a token, those are `storage.merchants`'. The statements stand in
+`connections.sql`.
 """
 
 import uuid

@@ -127,9 +127,10 @@ def merchant_exists(session: Session, merchant_id: str) -> bool:
     return bool(session.execute(SQL["merchant_exists"], {"merchant_id": merchant_id}).scalar_one())
 
 
-def lock(session: Session, merchant_id: str) -> str:
-    """Let nobody else connect or greet this merchant until the transaction ends; returns the merchant's name."""
-    return str(session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar_one())
+def lock(session: Session, merchant_id: str) -> str | None:
+    """Let nobody else connect or greet this merchant until the transaction ends; returns the name, if there is one."""
+    name: str | None = session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar()
+    return name
 
 
 def connect_shop(

@@ -239,13 +239,13 @@ def test_refused_events_can_be_seen_and_tried_again(terminal: Terminal, database
     assert terminal("events", "rejected").stdout == "no refused events\n"
     data = {"merchant_id": "m1", "conversation_id": "c1", "text": "hello"}
     with database.transaction() as session:
-        for source in ("/a", "/b"):
+        for source, content in (("/a", b"1"), ("/a", b"2"), ("/b", b"1")):
             inbox.reject(
                 session,
                 source=source,
                 id="e1",
                 type="message_received",
-                content_hash=source.encode(),
+                content_hash=content,
                 code="event.unknown_merchant",
                 message="merchant m1 is not known",
                 data=data,
@@ -254,9 +254,9 @@ def test_refused_events_can_be_seen_and_tried_again(terminal: Terminal, database
     assert {tuple(row) for row in rows} == {("id", "source", "type", "error_code", "error", "received_at")}
     assert {row["source"] for row in rows} == {"/a", "/b"}
     assert "event.unknown_merchant: merchant m1 is not known" in terminal("events", "rejected").stdout
-    assert "name one with --source" in terminal("events", "retry", "e1", code=1).stderr
+    assert "was refused from /a, /b: name one with --source" in terminal("events", "retry", "e1", code=1).stderr
     assert "retrying event e1" in terminal("events", "retry", "e1", "--source", "/a").stdout
-    assert [row["source"] for row in terminal.json("events", "rejected")] == ["/b"]
+    assert [row["source"] for row in terminal.json("events", "rejected")] == ["/b", "/a"]
     assert "no refused event" in terminal("events", "retry", "e9", code=1).stderr
 
 
