@@ -44,9 +44,9 @@ class TurnState:
     last_turn: int = field(init=False)
     """Of the conversation, when it was last looked at for newer messages."""
     begun: bool = False
-    """Whether the next call of a model is counted already,"""
+    """Whether the next call of a model is counted already."""
     used_up: UsedUp | None = None
-    """or the budget that does not allow it."""
+    """The budget that does not allow the next call of a model."""
     loaded_at: float = field(default_factory=lambda: time.monotonic())
     _grounds: tuple[tuple[int, int], Grounds] | None = None
 

@@ -21,7 +21,7 @@ from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import NewReply, OutgoingReply
 from storage.sql import storable
-from storage.turns import Emitted, Move, NewTurn, TurnInput
+from storage.turns import Emitted, Move, TurnInput
 from workers import logs, metrics, tracing
 from workers.delivery import notices
 from workers.settings import MAX_WAITING_TURNS
@@ -599,17 +599,17 @@ class _Handler:
 
     def _plan_follow_up(self, conversation: Conversation, action: FollowUp, workflow: str) -> None:
         said = TurnInput("system", action.text, condition=action.condition)
-        turn = turns.plan_follow_up(
+        turn_id = turns.plan_follow_up(
             self._session,
             **self._next_turn(conversation),
             input=said,
             workflow=workflow,
             after_seconds=action.seconds,
         )
-        if turn is None:
+        if turn_id is None:
             log.warning("a follow-up is left out: as many wait as may", conversation_id=conversation.id)
             return
-        self._tell_run(conversation, turn, said, None)
+        self._tell_run(conversation, turn_id, said, None)
 
     def _queue_planned(self, conversation: Conversation) -> None:
         moves, emitted = tuple(self._moves), tuple(self._emitted)
@@ -655,22 +655,22 @@ class _Handler:
     def _decline(self, conversation: Conversation, said: TurnInput, workflow: str | None, code: str) -> None:
         """The turn ends at once: nothing waits, no model is asked. One reply is its whole run: the fewer replies answer
         a flood, the less the others' wait behind them."""
-        turn = turns.decline_turn(
+        turn_id = turns.queue_turn(
             self._session,
             **self._next_turn(conversation),
             input=said,
             workflow=workflow,
-            error=code,
+            declined=code,
         )
-        if turn is None:
+        if turn_id is None:
             return
-        self._effects.turn_ids.append(turn.turn_id)
+        self._effects.turn_ids.append(turn_id)
         self._effects.is_over_limit = code == turns.TOO_MANY_WAITING
-        self._tell_run(conversation, turn, said, code if self._effects.is_over_limit else None)
+        self._tell_run(conversation, turn_id, said, code if self._effects.is_over_limit else None)
 
-    def _tell_run(self, conversation: Conversation, turn: NewTurn, said: TurnInput, error: str | None) -> None:
+    def _tell_run(self, conversation: Conversation, turn_id: int, said: TurnInput, error: str | None) -> None:
         """The whole run of a turn that never runs."""
-        run_id = f"turn_{turn.turn_id}"
+        run_id = f"turn_{turn_id}"
         run = agui.run_started(conversation.id, run_id, conversation.workflow)
         run += notices.begun(replace(said, moves=()), run_id)
         for move in (*said.moves, *said.later_moves):
@@ -679,7 +679,7 @@ class _Handler:
             run += agui.run_error(run_id, error, TOO_MANY_WAITING)
         else:
             run += agui.run_finished(conversation.id, run_id)
-        self._effects.replies += outbox.append(self._session, turn.turn_id, [NewReply(agui.END_KEY, run)])
+        self._effects.replies += outbox.append(self._session, turn_id, [NewReply(agui.END_KEY, run)])
 
     def _next_turn(self, conversation: Conversation) -> dict[str, Any]:
         """Whose the event's next turn is, and which of the event's."""
