@@ -24,7 +24,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from sqlalchemy import Row
@@ -147,9 +147,11 @@ def connect_shop(
     conversation_id: str | None = None,
     name: str | None = None,
     event_source: str = "/auth",
+    delivery: Literal["queue", "door"] = "queue",
     emit: bool = True,
 ) -> Connected:
-    """Keep a shop's token and, with `emit`, record `oauth_complete`. Expiries are in seconds from now.
+    """Keep a shop's token and, with `emit`, record `oauth_complete`. Expiries are in seconds from now. `delivery`:
+    where the replies go of a conversation that the event opens.
 
     Raises ShopConnectedElsewhere while the shop is another merchant's, InvalidShopDomain, MerchantNameTaken.
     """
@@ -174,7 +176,7 @@ def connect_shop(
     integration = _store(session, values)
     if not emit:
         return Connected(integration, None, None, None, fresh=True)
-    key, event_id = connections.record(session, integration, data, event_source)
+    key, event_id = connections.record(session, integration, data, event_source, by_door=delivery == "door")
     return Connected(integration, key, event_id, data.payload, fresh=True)
 
 

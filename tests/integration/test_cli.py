@@ -1,6 +1,7 @@
 """The commands against a real Postgres and a real broker."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -162,14 +163,17 @@ def test_chat_publishes_what_is_typed_and_shows_the_answer(
         goes_on = [*agui.text("m1", " 3 orders.", begins=False), *END]
         tells(database, "c1", MOVED, begins, goes_on, cause=heard[0]["id"])
 
-    tells(database, "c1", says("said before"))
+    tells(database, "c1", [*says("Said before."), *END])
+    tells(database, "c1", says("Just begun."))
     cj = threading.Thread(target=answer)
     cj.start()
     shown = terminal("chat", "m1", "--conversation", "c1", typed="\nHow was my week?\n").stdout
     cj.join()
     data = {"merchant_id": "m1", "conversation_id": "c1", "text": "How was my week?"}
     assert [(event["type"], event["data"]) for event in heard] == [("message_received", data)]
-    assert shown == "CJ: Quiet.\n    3 orders.\n"
+    before, said = shown.split("CJ:", 1)
+    assert re.fullmatch(r"(you> event-\d+\n){2}", before)
+    assert said == " Said before.\nCJ: Just begun.\nCJ: Quiet.\n    3 orders.\n"
     assert messages(valkey_url, queues.ACKS) == [], "the conversation is the gateway's"
 
 
