@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from events.data_types import DATA_TYPES
 from shopify.client import ShopifyClient
-from shopify.data import Fetched, fetch, fetch_access
-from shopify.data.fetched import LARGEST_BYTES
+from shopify.data.dispatch import fetch
+from shopify.data.fetched import LARGEST_BYTES, Fetched
+from shopify.data.query import fetch_access
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import (
     AccessDenied,

@@ -207,11 +207,12 @@ def replies(count: int | None, as_json: bool) -> None:
 
     This only watches: it reads them in Postgres, takes none from the gateway, and acknowledges none.
     """
+    database_url = settings_for("DATABASE_URL").database_url
     from events.reply import decode_reply
     from storage import outbox
     from storage.database import Database
 
-    database = Database(settings_for("DATABASE_URL").database_url, pool_size=1, application_name="cj-cli")
+    database = Database(database_url, pool_size=1, application_name="cj-cli")
     seen: set[str] = set()
     try:
         with database.reading() as session:

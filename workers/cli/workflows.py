@@ -239,9 +239,6 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
 
     What is answered is --text, else the first message of the rule that takes --event, else the initial_action.
     """
-    from workers.agent import prompt as made
-    from workers.agent import prompt_size
-    from workers.agent.tools import definitions
     from workflows.errors import UnknownWorkflow
     from workflows.loader import load_folder
 
@@ -250,6 +247,10 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
         workflow = load_folder(settings.workflows_folder).get(name)
     except UnknownWorkflow as error:
         raise WrongUse(str(error)) from None
+    from workers.agent import prompt as made
+    from workers.agent import prompt_size
+    from workers.agent.tools import definitions
+
     said, values = _answered(workflow, event_file, text, _context(context))
     limits = workflow.limits
     messages = made.messages(
@@ -341,11 +342,13 @@ def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
 
     Nothing already running is used or touched. Startup takes a few seconds, once.
     """
-    from workers.local.stack import Late
-    from workers.scenario.run import files, run_files
+    from workers.scenario.language import files
 
     if not files(paths):
         raise WrongUse(f"no *.yaml in {', '.join(map(str, paths))}")
+    from workers.local.stack import Late
+    from workers.scenario.run import run_files
+
     began, results = time.monotonic(), []
     try:
         with closing(run_files(paths, workflows=folder or settings_for().workflows_folder)) as running:

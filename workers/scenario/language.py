@@ -5,7 +5,8 @@ or `Expected`; `act` carries actions out, `match` compares expectations with wha
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
@@ -289,3 +290,12 @@ class ScenarioDefinition(Section):
     """Limits of the whole scenario."""
     steps: list[Step] = Field(min_length=1)
     """Actions, and what must come of them, in order."""
+
+
+def files(paths: Sequence[Path]) -> list[Path]:
+    """The scenario files: each path itself, or every *.yaml and *.yml in and under it if it is a folder."""
+    found = [
+        sorted(each for each in path.rglob("*") if each.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
+        for path in paths
+    ]
+    return list(dict.fromkeys(path for part in found for path in part))
