@@ -333,6 +333,7 @@ def test_kubernetes_runs_the_procfile_and_would_take_the_manifests() -> None:
         for made in kustomization["configMapGenerator"]
     }
     for number, (kind, manifest) in enumerate(deployed.items()):
+        assert f"cj-{kind}" in section("On Kubernetes", PAGES["workers/README.md"]), "its secret has to be made"
         [container] = manifest["spec"]["template"]["spec"]["containers"]
         assert container["command"] == SERVICES[kind]["command"]
         assert container["ports"][0] == {"name": "metrics", "containerPort": 9464 + number}
