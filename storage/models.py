@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0013"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -158,7 +158,20 @@ class EventTable(Base):
         Index("events_wake", "hinted_at", "run_after", postgresql_where=text("status = 'received'")),
         Index("events_of_merchant", "merchant_id", "key", postgresql_where=text("status = 'received'")),
         Index("events_in_order", "conversation_id", "key", postgresql_where=text("status = 'received'")),
-        Index("events_refused", "received_at", postgresql_where=text("status = 'rejected'")),
+        Index("events_rejected", "processed_at", postgresql_where=text("status = 'rejected'")),
+        # What privacy requests ask of everybody's events.
+        Index(
+            "events_privacy",
+            "received_at",
+            "key",
+            postgresql_where=text("type IN ('customers_data_request', 'customers_redact', 'shop_redact')"),
+        ),
+        Index(
+            "events_named",
+            text("(data ->> 'merchant_id')"),
+            "key",
+            postgresql_where=text("merchant_id IS NULL OR merchant_id <> (data ->> 'merchant_id')"),
+        ),
         Index("events_merchant", "merchant_id", "key"),
         Index(
             "events_refused_at_door",

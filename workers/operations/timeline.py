@@ -17,8 +17,10 @@ from workers.operations import why
 CONVERSATION = text("SELECT id, merchant_id, workflow, status FROM conversations WHERE id = :conversation")
 EVENTS = text("""
     SELECT key, source, id, type, status, error_code, error, attempts, received_at, processed_at, run_after FROM events
-    WHERE key IN (SELECT event_key FROM turns WHERE conversation_id = :conversation)
-       OR (merchant_id = :merchant AND conversation_id = :conversation)
+    WHERE key IN (
+        SELECT event_key FROM turns WHERE conversation_id = :conversation
+        UNION ALL
+        SELECT key FROM events WHERE merchant_id = :merchant AND conversation_id = :conversation)
     ORDER BY received_at, key
 """)
 TURNS = text("""

@@ -79,10 +79,12 @@ OPEN_TURNS = text("""
       AND (CAST(:conversation AS text) IS NULL OR t.conversation_id = :conversation)
     ORDER BY t.run_after, t.id LIMIT :looks
 """)
+# Of each conversation by its index: `ORDER BY id` over several would walk all turns backwards.
 ENDED = text("""
-    SELECT t.id, t.seq, t.conversation_id, t.status, t.error, t.finished_at FROM turns t
-    WHERE t.conversation_id = ANY (CAST(:conversations AS text[])) AND t.status IN ('done', 'dead')
-      AND t.absorbed_by IS NULL
+    SELECT t.* FROM unnest(CAST(:conversations AS text[])) AS c (id) CROSS JOIN LATERAL (
+        SELECT id, seq, conversation_id, status, error, finished_at FROM turns
+        WHERE conversation_id = c.id AND status IN ('done', 'dead') AND absorbed_by IS NULL
+        ORDER BY seq DESC LIMIT 1) AS t
     ORDER BY t.id DESC LIMIT 1
 """)
 UNACKED = text("""
