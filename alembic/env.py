@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage import roles
-from storage.database import CLIENT_ENCODING, encoding_problem, sqlalchemy_url
+from storage.database import CLIENT_ENCODING, sqlalchemy_url, unfit
 from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
@@ -88,7 +88,7 @@ def migrated(connection: Connection) -> bool:
 def migrate_online() -> None:
     engine = create_engine(database_url(), poolclass=NullPool, hide_parameters=True, connect_args=CLIENT_ENCODING)
     with alone(engine), engine.connect() as connection:
-        if problem := encoding_problem(connection):
+        if problem := unfit(connection):
             raise CommandError(problem)
         connection.commit()
         # For each transaction by itself: behind PgBouncer what a session sets would stay for the next client.

@@ -190,12 +190,14 @@ def permissions(scopes: Iterable[str]) -> list[str]:
 
 
 def not_permitted(permissions: Sequence[str]) -> str:
-    """That these may not be read, and what the merchant can do about it."""
+    """That these may not be read. The app decides which permissions it asks for, so connecting the store again helps
+    only once the app asks for more
+    (https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes)."""
     *most, last = permissions
     named = f"{', '.join(most)} and {last}" if most else last
     return (
-        f"I may not read your {named}: that was not allowed when the store was connected. Connect the store again and "
-        "allow it if you want me to."
+        f"I may not read your {named}: my access to your store does not include them. Our team can ask for that; until "
+        "then I go on without."
     )
 
 
@@ -227,9 +229,9 @@ BLAME: Mapping[tuple[type[ShopifyError], str], Blame] = {
         "Shopify says that this store has moved to another address. Please connect it again there.",
     ),
     (AccessDenied, ""): Blame(
-        Remedy.RECONNECT,
-        "I may not read that: it was not allowed when the store was connected. Connect the store again and allow it "
-        "if you want me to.",
+        Remedy.APP,
+        "I may not read that: my access to your store does not include it. Our team can ask for that; until then I go "
+        "on without.",
     ),
     (AccessDenied, "refused"): Blame(
         Remedy.APP, "Shopify does not let this app read that. That is for our team to look into, not for you."

@@ -14,6 +14,7 @@ errors that are about the server and not about data, its first sentence.
 Each kind of process connects with a role of its own; see `storage.roles`.
 """
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,6 +50,10 @@ WHERE current_setting(name) <> value
 
 #: Seconds after which an idle connection of the pool is checked before use.
 PING_AFTER_SECONDS = 0.5
+#: How our migrations are named.
+_REVISION = re.compile(r"\d{4}")
+#: Tables that the first of them makes, under names that others choose, too.
+_FIRST_TABLES = frozenset({"merchants", "merchant_integrations", "conversations", "events", "turns", "replies"})
 LAST_USED = "cj.last_used"
 
 # A peer that vanished silently is noticed within some 20 seconds (TCP only; Unix sockets ignore these).
@@ -214,6 +219,28 @@ def encoding_problem(connection: Session) -> str | None:
         "cannot be stored; make a new database with: "
         "CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
     )
+
+
+def unfit(connection: Session) -> str | None:
+    """Why our tables cannot be in this database, and what to do; None if they can."""
+    if (problem := encoding_problem(connection)) is not None:
+        return problem
+    if (found := revision(connection)) is not None:
+        if _REVISION.fullmatch(found):
+            return None
+        others = f"is migrated by something else (alembic_version holds {found[:40]!r})"
+    else:
+        # Only those where our statements would look: in another schema they are in nobody's way.
+        names = connection.execute(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+        ).scalars()
+        ours = sorted(
+            set(names) & {"merchants", "merchant_integrations", "conversations", "events", "turns", "replies"}
+        )
+        if not ours:
+            return None
+        others = f"has tables of the same names already ({', '.join(ours)})"
+    return f"the database {others}: give CJ a database of its own, with CREATE DATABASE, and name it in DATABASE_URL"
 
 
 def translated(error: DBAPIError | PoolTimeout) -> StorageError:

@@ -47,6 +47,7 @@ KEPT_BY_WORKERS: Mapping[str, str] = {
     "turns": "the workers count the turns",
     "fetched": "the workers record what was fetched",
     "last_error": "the workers record the last error",
+    "last_question": "the workers record what CJ asked last",
     "now": "it is the present time",
     "answered": "it is whether the merchant has written since, in a follow_up",
 }
@@ -117,6 +118,7 @@ def context_fields(workflow_names: Collection[str] | None) -> dict[str, Kind]:
         "turns": "number",
         "fetched": Choice("list", DATA_TYPES, "data type"),
         "last_error": "string",
+        "last_question": "string",
     }
 
 
@@ -155,7 +157,7 @@ class TransitionSection(Section):
     """What the merchant is told."""
     condition: Text | None = None
     """A question about the conversation's context: shop_domain, shopify_connected, scopes, connected_at, merchant_id,
-    workflow, turns, fetched, last_error, and whatever update_context sets in any workflow."""
+    workflow, turns, fetched, last_error, last_question, and whatever update_context sets in any workflow."""
 
 
 class BehaviorSection(Section):

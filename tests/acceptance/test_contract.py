@@ -86,7 +86,7 @@ def test_refused_events_have_a_code_and_the_next_good_one_is_answered(stack: Sta
 
 
 def test_a_first_request_reaches_the_store_soon(stack: Stack, someone: Someone) -> None:
-    """Far below the required 500 ms, even on a busy test machine."""
+    """The promise is 500 ms, which `bench.flow` measures on a quiet machine; this may be a busy one."""
     stack.connect(someone.shop_domain, someone.merchant_id)
     started = time.time()
     stack.connected(someone.merchant_id, someone.shop_domain, someone.conversation_id)

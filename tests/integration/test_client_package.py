@@ -1,12 +1,14 @@
 """The package that services install: it works where `events`, `shopify` and `storage` are somebody else's."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import redis
+from packaging.requirements import Requirement
 
 from events import queues
 from storage.vault import new_key_text
@@ -68,10 +70,17 @@ def test_a_service_with_packages_of_the_same_names(
         assert broker.llen(queues.EVENTS) == 1
 
 
-def test_both_distributions_want_the_same_versions() -> None:
+def test_what_it_needs_has_room_for_other_versions_and_holds_ours() -> None:
     client, workers = (
         tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in ("client", ".")
     )
     assert client["version"] == workers["version"]
-    assert client["dependencies"] == workers["dependencies"]
-    assert set(client["optional-dependencies"]["auth"]) <= set(workers["optional-dependencies"]["worker"])
+    needed = [Requirement(line) for line in client["dependencies"] + client["optional-dependencies"]["auth"]]
+    locked = dict(
+        re.findall(r"^([a-z0-9-]+)(?:\[.*\])?==([^ ;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    )
+    for requirement in needed:
+        assert requirement.specifier.contains(locked[requirement.name]), requirement
+    # None is needed that the workers do not name.
+    ours = [Requirement(line).name for line in workers["dependencies"] + workers["optional-dependencies"]["worker"]]
+    assert {requirement.name for requirement in needed} <= set(ours)

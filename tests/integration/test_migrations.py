@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from storage.database import Database, sqlalchemy_url
+from storage.errors import UnfitDatabase
 from storage.models import SCHEMA_REVISION, Base
 from tests.rows import query
 from tests.servers import PostgresForTests
@@ -203,6 +204,46 @@ def test_the_code_is_written_for_the_latest_revision() -> None:
 def test_an_empty_database_is_a_problem_with_a_command(empty_database_url: str) -> None:
     problem = migrations.problem(empty_database_url)
     assert problem == "the database has no tables yet; run: alembic upgrade head"
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        ("CREATE TABLE merchant_integrations (api_key text)", "has tables of the same names already"),
+        ("CREATE TABLE merchants (id uuid); CREATE TABLE orders (id int)", r"already \(merchants\)"),
+        (
+            "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('ae1027a6acf')",
+            r"alembic_version holds 'ae1027a6acf'",
+        ),
+    ],
+)
+def test_somebody_elses_database_is_left_as_it_is(empty_database_url: str, made: str, why: str) -> None:
+    engine = create_engine(sqlalchemy_url(empty_database_url))
+    with engine.begin() as connection:
+        connection.execute(text(made))
+    before = catalog_of(empty_database_url)
+    problem = migrations.problem(empty_database_url)
+    assert problem is not None
+    assert re.search(f"{why}.*give CJ a database of its own", problem)
+    with pytest.raises(UnfitDatabase, match=why):
+        migrations.upgrade(empty_database_url)
+    environ = {**os.environ, "DATABASE_URL": empty_database_url}
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert re.search(why, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert catalog_of(empty_database_url) == before
+    engine.dispose()
+
+
+def test_other_tables_in_the_database_are_no_problem(empty_database_url: str) -> None:
+    engine = create_engine(sqlalchemy_url(empty_database_url))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE orders (id int)"))
+    migrations.upgrade(empty_database_url)
+    assert migrations.problem(empty_database_url) is None
+    engine.dispose()
 
 
 def test_a_database_that_is_behind_is_a_problem_and_one_that_is_ahead_is_none(database_url: str) -> None:

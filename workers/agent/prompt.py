@@ -66,6 +66,7 @@ HIDDEN_CONTEXT = frozenset(
         "fetched",
         "turns",
         "last_error",
+        "last_question",
         "greeted",
         "connection",
         "scopes",

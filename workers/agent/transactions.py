@@ -22,6 +22,7 @@ from workers.agent.outgoing_text import CHARACTERS, NOBODYS, OwnSites, outgoing,
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
 from workers.agent.time_limits import FIRST_LOOK_SECONDS, TRANSACTION_SECONDS
+from workers.agent.utterance import last_question
 from workers.delivery import notices
 from workers.failpoints import in_transaction
 from workers.shop.results import awaited
@@ -238,7 +239,8 @@ class TurnTransactions:
                     return None
                 self._add(session, state.claim, answer)
             said = self._said(session, state, message)
-            end = NewReply(agui.END_KEY, [*said, *self._conclude(session, state, error)])
+            words = message.words if message is not None else ""
+            end = NewReply(agui.END_KEY, [*said, *self._conclude(session, state, words, error)])
             committed = self._append(session, state, held, [end])
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
@@ -404,8 +406,9 @@ class TurnTransactions:
             before, now = "", plain(message.words[len(message.said) :], own, limit=limit).rstrip()
         return agui.text(message.id, now[len(before) :], begins=not message.said, ends=message.ends)
 
-    def _conclude(self, session: Session, state: TurnState, error: tuple[str, str] | None) -> Events:
-        """Apply the turn's effects to the conversation; returns the events that report them, and the run's end."""
+    def _conclude(self, session: Session, state: TurnState, words: str, error: tuple[str, str] | None) -> Events:
+        """Apply the effects of the turn and its last `words` to the conversation; returns the events that report them,
+        and the run's end."""
         claim = state.claim
         conversation = conversations.get(session, claim.conversation_id, lock=True)
         if conversation is None:
@@ -416,6 +419,7 @@ class TurnTransactions:
             "turns": int(before.get("turns", 0)) + 1,
             "fetched": known + [item for item in state.fetched() if item not in known],
             "last_error": error[0] if error else state.last_error(),
+            "last_question": last_question(words),
         }
         if error is None and Unauthorized.code in state.errors():
             values |= self._reconnect_asked(session, claim.merchant_id)
@@ -425,6 +429,9 @@ class TurnTransactions:
         hops = engine.settle(self._workflows, current, {**context, **now})
         moves = list(claim.input.later_moves)
         source = current.name
+        if words_of_moves := [hop.message for hop in hops if hop.message]:
+            asked = {"last_question": last_question(words_of_moves[-1])}
+            conversations.merge_context(session, claim.conversation_id, asked)
         for hop in hops:
             moves.append(Move(source, hop.target_workflow, hop.message))
             source = hop.target_workflow

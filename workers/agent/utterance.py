@@ -15,6 +15,8 @@ from workers.agent.outgoing_text import legible
 
 CONTEXT = 4000
 """Characters of what came before that a sentence is judged with."""
+LONGEST_QUESTION = 500
+"""Characters of a question that are remembered."""
 
 _NUMBER_ENDS = re.compile("\\d\\.[\"\u201d\u201c\u00bb\u2019')\\]]*\\s*\\Z")
 _WORD_FOLLOWS = re.compile(r"[\W_]*[^\W_]+[\W_]")
@@ -40,6 +42,16 @@ def whole_sentences(text: str) -> str:
         if _is_certain(text, end):
             kept = end
     return text[:kept]
+
+
+def last_question(text: str) -> str | None:
+    """The last sentence of a text that asks something."""
+    asked = [
+        piece.strip()
+        for piece in sentences(text)
+        if piece.rstrip("\n\t \"\u201d\u2019»')]*_").endswith(("?", "\uff1f"))
+    ]
+    return asked[-1][-LONGEST_QUESTION:] if asked else None
 
 
 def _is_certain(text: str, end: int) -> bool:

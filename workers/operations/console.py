@@ -36,7 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FOLDER = Path(__file__).parent / "page"
 FILES = {"/": "console.html", **{f"/{name}": name for name in ("console.js", "waterfall.js", "pages.css")}}
 LISTED = 100
-"""RequestRefused events, failed turns and privacy requests that are shown of each."""
+"""Of refused events, failed turns and privacy requests each, how many are shown."""
 STATUS_SECONDS = 2.0
 """However many look, the workers are asked once in so long."""
 TRIES, TRIES_SECONDS = 10, 60.0

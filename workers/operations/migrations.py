@@ -29,8 +29,8 @@ class NoMigrations(Exception):
 def upgrade(database_url: str, revision: str = "head", *, patience_seconds: float | None = None) -> None:
     """Migrate up to `revision`, after another migration, if there is one, or `patience_seconds`.
 
-    Raises NoMigrations, and UnfitDatabase for one with another encoding than UTF8; else the library's errors: a person
-    reads them.
+    Raises NoMigrations, and UnfitDatabase for one with another encoding than UTF8 or with tables of somebody else; else
+    the library's errors: a person reads them.
     """
     from alembic import command  # a worker only asks for `problem` and need not pay for it
 
@@ -61,12 +61,12 @@ def current(database_url: str) -> str | None:
 
 
 def _look(database_url: str) -> tuple[str | None, str | None]:
-    """What is wrong with the database's encoding, and its revision."""
+    """Why our tables cannot be in the database, and its revision."""
     # Through a pool, the migration may get the connection that this one leaves.
     connection = Database(database_url, pool_size=1, application_name="cj-migrations", session_settings={})
     try:
         with connection.transaction() as session:
-            return database.encoding_problem(session), database.revision(session)
+            return database.unfit(session), database.revision(session)
     finally:
         connection.dispose()
 

@@ -22,7 +22,6 @@ INSIGHTS = ProcessMessage(
     "show_shopify_insights", "system", False, {"command": "progressive_disclosure", "start_tier": "tier1"}
 )
 STORE = UpdateContext({"shop_domain": "test.myshopify.com", "shopify_connected": True, "merchant_id": "test_123"})
-OFFERED = UpdateContext({"support_offered": True})
 
 
 def test_the_specs_text_loads_by_itself_and_means_what_it_says() -> None:
@@ -102,7 +101,6 @@ def test_onboarding_fetches_while_cj_still_thinks() -> None:
     assert plan is not None
     assert plan == (
         STORE,
-        OFFERED,
         Prefetch(("counts",), inject=True),
         Prefetch(("recent_orders", "overview")),
         INSIGHTS,

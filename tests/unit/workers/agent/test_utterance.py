@@ -8,7 +8,7 @@ import pytest
 from workers.agent.claims import sentences
 from workers.agent.grounding import Verdict
 from workers.agent.outgoing_text import plain
-from workers.agent.utterance import Utterance, whole_sentences
+from workers.agent.utterance import LONGEST_QUESTION, Utterance, last_question, whole_sentences
 
 TEXTS = [
     "You have 67 customers. 8 orders wait. Shall we go on?",
@@ -117,3 +117,23 @@ def test_what_has_no_ground_is_left_out_and_noted() -> None:
     utterance = Utterance()
     said = utterance.take(utterance.judge("You have 9. You have 7. ", grounded), with_ungrounded=False)
     assert (said, utterance.ungrounded, utterance.is_grounded) == ("You have 7. ", ["9"], True)
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("You have 7 orders. Shall we go on? I'm ready.", "Shall we go on?"),
+        ("Is it 5.5? Or “6”?", "Or “6”?"),
+        ("Soll ich nachsehen?", "Soll ich nachsehen?"),
+        ("**Shall I?**", "**Shall I?**"),
+        ("好吗？", "好吗？"),  # noqa: RUF001
+        ("You have 7 orders.", None),
+        ("", None),
+    ],
+)
+def test_what_was_asked_last(text: str, question: str | None) -> None:
+    assert last_question(text) == question
+
+
+def test_a_question_is_remembered_in_part() -> None:
+    assert last_question("word " * 500 + "?") == ("word " * 500 + "?")[-LONGEST_QUESTION:]

@@ -303,8 +303,8 @@ def test_what_may_not_be_read_is_said_once_and_together() -> None:
     )
     failed = {"success": False, "error_code": "shopify.access_denied", "error": "…", "permissions": ["products"]}
     assert tell({"counts": partly, "overview": failed}) == (
-        "You have 5 customers in your store. I may not read your orders and products: that was not allowed when the "
-        "store was connected. Connect the store again and allow it if you want me to."
+        "You have 5 customers in your store. I may not read your orders and products: my access to your store "
+        "does not include them. Our team can ask for that; until then I go on without."
     )
     assert tell({"counts": partly}, heard=reasons("counts", partly)) == "You have 5 customers in your store."
 
