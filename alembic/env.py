@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 60
 POLL_SECONDS = 0.2
 #: For how long a statement of a migration may wait for a lock, and the pause before the migration is tried again.
 LOCK_TIMEOUT = "300ms"
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 0.7
 #: Lock not available; deadlock detected.
 IN_THE_WAY = ("55P03", "40P01")
 
@@ -62,7 +62,7 @@ def alone(engine: Engine) -> Iterator[None]:
             holder.rollback()
             if time.monotonic() > until:
                 raise CommandError(
-                    f"another migration of this database has been running for over {patience()} s: wait for it, or "
+                    f"another migration of this database has been running for over {patience():g} s: wait for it, or "
                     f"look for who holds the advisory lock {MIGRATION_LOCK} in pg_locks"
                 )
             time.sleep(POLL_SECONDS)
@@ -95,12 +95,15 @@ def migrate_online() -> None:
         event.listen(
             connection, "begin", lambda begun: begun.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         )
-        until = time.monotonic() + patience()
+        reached, since = None, time.monotonic()
         while not migrated(connection):
-            if time.monotonic() > until:
+            if (found := revision(connection)) != reached:
+                reached, since = found, time.monotonic()
+            connection.rollback()
+            if time.monotonic() > since + patience():
                 raise CommandError(
-                    f"for {patience()} s others have held locks that the next migration needs: see pg_stat_activity "
-                    "for the oldest transaction, and run it again; nothing is lost by that"
+                    f"for {patience():g} s others have held locks that the migration after {reached} needs: see "
+                    "pg_stat_activity for the oldest transaction, and run it again; nothing is lost by that"
                 )
             time.sleep(PAUSE_SECONDS)
         roles.grant(connection)
