@@ -149,9 +149,9 @@ MessageText = Annotated[str, AfterValidator(_message_text), _schema(minLength=1,
 OperatorNote = Annotated[str, AfterValidator(_operator_note), _schema(maxLength=MAX_TEXT)]
 #: An e-mail address or a phone number, as the sender has it. Never shown in an error.
 Contact = Annotated[str, AfterValidator(_contact), _schema(minLength=1, maxLength=MAX_CONTACT)]
-#: Kept in UTC.
-#: What an event's author likes to say, in so many bytes of JSON.
+#: Whatever an event's author wants to say, in so many bytes of JSON.
 FreeData = Annotated[dict[str, Any], AfterValidator(_free_data)]
+#: Kept in UTC.
 Time = Annotated[datetime, BeforeValidator(_time), _schema(format="date-time")]
 Traceparent = Annotated[str | None, BeforeValidator(_traceparent), _schema(maxLength=256)]
 

@@ -149,6 +149,10 @@ class RepliesConsumer:
 
     def _show_all_due(self, on_reply: OnReply, done: Callable[[], bool]) -> None:
         while (reply := self._order.due(time.monotonic())) is not None:
+            if not self._plain.holds():  # another gateway shows what waits here
+                self._order.forget_waiting()
+                self._unacked.clear()
+                return
             on_reply(reply)
             self._order.shown(reply)
             self._shown.append(reply)

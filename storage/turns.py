@@ -31,7 +31,8 @@ PER_MERCHANT = 2
 TOO_MANY_WAITING = "too_many_waiting"
 #: Of a turn that was over at once, because its event asked for no answer.
 NOTHING_TO_SAY = "nothing_to_say"
-#: The action of an event's turn that says the event was refused. The others count from 0.
+#: The action of an event's turn that says the event was refused. What a rule asks for counts up from 0, what keeps a
+#: promise counts down from here.
 REFUSAL = -1
 #: Error code of a turn that a provider's filter refused: it is left out of later prompts, which would be refused, too.
 FILTERED = "model_filtered"
@@ -261,7 +262,6 @@ class Promise:
     turn: Claim
     """The turn as it was; it can write nothing any more."""
     event_key: int
-    action: int
     waits_for: Promised
     age: float
     asked: tuple[str, ...]
@@ -350,6 +350,12 @@ def plan_follow_up(
     bounds = {"after_seconds": after_seconds, "most": MOST_FOLLOW_UPS}
     row = session.execute(SQL["plan_follow_up"], {**identity, **values, **bounds}).one_or_none()
     return None if row is None else NewTurn(row.id, row.seq)
+
+
+def free_action(session: Session, event_key: int) -> int:
+    """A number for one more turn that keeps a promise of this event. The caller has locked the conversation."""
+    lowest = session.execute(SQL["lowest_action"], {"event_key": event_key, "refusal": REFUSAL}).scalar_one()
+    return int(lowest) - 1
 
 
 def has_answered(session: Session, conversation_id: str, seq: int) -> bool:
@@ -605,7 +611,7 @@ def promised(session: Session, turn_id: int) -> list[Promise]:
     found = []
     for row in session.execute(SQL["promised"], {"turn_id": turn_id, "limit": MOST_OWED}).mappings():
         values: dict[str, Any] = {**row, "input": TurnInput.from_json(row["input"])}
-        of_promise = {name: values.pop(name) for name in ("event_key", "action", "waits_for", "age", "asked")}
+        of_promise = {name: values.pop(name) for name in ("event_key", "waits_for", "age", "asked")}
         of_promise["asked"] = tuple(of_promise["asked"])
         found.append(Promise(Claim(**values, lease_seconds=0.0), **of_promise))
     return found

@@ -83,6 +83,9 @@ FROM (SELECT 1 FROM turns WHERE merchant_id = :merchant_id AND status = 'queued'
 -- name: queued_before
 SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action
 
+-- name: lowest_action
+SELECT least(min(action), :refusal) FROM turns WHERE event_key = :event_key
+
 -- name: line_up
 -- Claims of one merchant queue up for the length of one transaction: two that count at the same time would both find
 -- room. A statement of its own, so that the next one sees what the previous claim committed. Where there is no room
@@ -159,7 +162,7 @@ FOR NO KEY UPDATE
 -- The attempt rises, so that whoever runs it writes nothing more.
 UPDATE turns SET
     status = 'done', error = 'stopped', attempt = attempt + 1, started_at = coalesce(started_at, clock_timestamp()),
-    finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL
+    finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL, waits_for = NULL, words_due = NULL
 WHERE id = ANY (CAST(:ids AS bigint[]))
 
 -- fragment: holding
@@ -249,7 +252,7 @@ RETURNING id
 -- What the conversation of turn :turn_id is owed and waits for the same as that turn, in order, and what it was asked.
 SELECT t.id AS turn_id, t.conversation_id, t.merchant_id, t.seq, t.attempt, t.failures, t.workflow, t.workflow_hash,
        t.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
-       t.started_at, clock_timestamp() AS now, t.event_key, t.action, t.waits_for,
+       t.started_at, clock_timestamp() AS now, t.event_key, t.waits_for,
        CAST(extract(epoch FROM clock_timestamp() - t.finished_at) AS float) AS age,
        ARRAY (SELECT q.input ->> 'text' FROM ({asked}) AS q ORDER BY q.seq) AS asked
 FROM turns o

@@ -23,9 +23,9 @@ from workers.settings import Settings
 log = logs.get(__name__)
 
 # Celery warns about running as root, since a pickled message could then do anything; our messages are JSON only.
-# … and of an attribute of tasks that it reads itself.
-warnings.filterwarnings("ignore", "\\s*The 'queue' task attribute is deprecated")
 warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
+# And about an attribute of tasks that it reads itself.
+warnings.filterwarnings("ignore", "\\s*The 'queue' task attribute is deprecated")
 
 DRAIN_SECONDS = 15.0
 """Time to finish running steps after SIGTERM. The longest model call takes longer, and `cj up` kills after 20."""

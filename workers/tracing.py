@@ -378,7 +378,7 @@ class _On:
                 context=self._within(within),
                 kind=self._kind(kind),
                 attributes=about,
-                start_time=now - round(max(*lasted, 0.0, 0.0) * 1e9),
+                start_time=now - round(max([0.0, *lasted]) * 1e9),
             )
             _Running(span).note(error=error)
             span.end(now)

@@ -6,7 +6,8 @@ and records everything that is waiting, in kombu's own format, so that any consu
 Waiting takes no message (BLMOVE from the queue's end to the same end leaves the queue unchanged).
 
 Of a queue that one consumer at a time holds (`queues.holder_key`) the script serves only the holder. Whoever asks
-becomes it once nobody is, and stays it for `LEASE_SECONDS` from each time it asks; who leaves makes room at once.
+becomes it once nobody is, and stays it for `LEASE_SECONDS` from each time it asks, or calls `hold` because it is busy
+with what it has; whoever leaves makes room at once.
 What a former holder had taken and not acked, the next one takes first: nobody else can have it. Whoever was held up for
 longer than its lease, and finds that nobody came, goes on with what it has.
 
@@ -24,8 +25,10 @@ from kombu.utils.json import loads
 #: Seconds between two searches for messages that dead consumers had taken.
 _RESTORE_EVERY = 1.0
 
-#: How long a holder may be silent before the next consumer has the queue.
-LEASE_SECONDS = 3.0
+#: How long a holder may be silent before the next consumer has the queue: three seconds for one reply, if the lease is
+#: never older than `RENEW_SECONDS` when it begins with it.
+LEASE_SECONDS = 3.1
+RENEW_SECONDS = 0.1
 #: How often one that waits for the queue asks.
 _ASK_SECONDS = 0.2
 
@@ -81,6 +84,13 @@ for n = 1, #ARGV, 2 do
 end
 """
 
+_HOLD = """
+local holder = redis.call('GET', KEYS[1])
+if (holder and holder ~= ARGV[1]) or redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
 _LEAVE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
@@ -102,6 +112,7 @@ class RedisQueue:
         self._is_held = False
         self._instance = uuid.uuid4().hex
         self._items: dict[str, bytes] = {}
+        self._renewed_at = 0.0
         self._restored_at = 0.0
         self._is_refused = False
         self._is_foreign_next = False
@@ -116,19 +127,40 @@ class RedisQueue:
         limit = max(min(limit, self._prefetch - len(self._items)), 0)
         if self._is_refused or (limit == 0 and self._holder_key is None):
             return []
+        began = time.monotonic()
         try:
             with self._channel.conn_or_acquire() as client:
-                holder = self._holder_key
-                keys = [*self._keys, *((holder, f"{holder}_last") if holder else (self._queue, self._queue))]
-                lease = [self._name, int(LEASE_SECONDS * 1000), self._instance]
-                state, items = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *lease)
+                keys = [*self._keys, *self._holder_keys]
+                state, items = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *self._lease)
         except self._channel.ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
             self._is_refused = True
             return []
-        self._is_foreign_next, self._is_held = state == 1, state == 2
+        self._is_foreign_next, self._is_held, self._renewed_at = state == 1, state == 2, began
         if self._is_held:
             self._items.clear()  # the holder has them
         return [self._message(item) for item in items]
+
+    def hold(self) -> bool:
+        """Whether what was taken here is still nobody else's, and stays so for `LEASE_SECONDS`. Raises the transport's
+        errors."""
+        began = time.monotonic()
+        if self._holder_key is None or self._is_refused or self._is_held or began - self._renewed_at < RENEW_SECONDS:
+            return not self._is_held
+        with self._channel.conn_or_acquire() as client:
+            self._is_held = not client.eval(_HOLD, 2, *self._holder_keys, *self._lease)
+        self._renewed_at = began
+        if self._is_held:
+            self._items.clear()
+        return not self._is_held
+
+    @property
+    def _holder_keys(self) -> tuple[str, str]:
+        holder = self._holder_key
+        return (holder, f"{holder}_last") if holder else (self._queue, self._queue)
+
+    @property
+    def _lease(self) -> tuple[str, int, str]:
+        return self._name, int(LEASE_SECONDS * 1000), self._instance
 
     def wait(self, seconds: float) -> None:
         """Return when a message waits, or after `seconds`. Raises the transport's errors."""

@@ -20,6 +20,7 @@ import redis
 from kombu import Connection
 
 from events import BrokerUnavailable, RepliesConsumer, Reply, queues
+from events.broker import redis_queue
 from events.broker.consumer import PlainConsumer
 from tests.servers import kill
 from tests.tcp import closed_port, silent_server
@@ -518,6 +519,38 @@ def test_one_gateway_at_a_time_holds_the_queue(valkey_url: str) -> None:
             put(valkey_url, reply("1.30"), reply("2.1"))
             wait_until(second.has(2 if leaves else 12), limit=3)
             wait_until(lambda: nothing_left(valkey_url))
+
+
+def test_each_reply_has_three_seconds_also_behind_many_others(valkey_url: str) -> None:
+    """They come together; the lease must not run out while the first ones are shown."""
+    gateway, leases = Gateway(), []
+
+    def show(reply: Reply) -> None:
+        leases.append(client.pttl(queues.holder_key("replies")))
+        time.sleep(0.15)
+        gateway(reply)
+
+    put(valkey_url, *(reply(f"1.{number}") for number in range(1, 11)))
+    with redis.Redis.from_url(valkey_url) as client:
+        assert RepliesConsumer(valkey_url).run(show, until=gateway.has(10), timeout=20)
+    assert min(leases) > 2200
+
+
+def test_who_has_lost_the_queue_shows_nothing_more_of_what_it_had_taken(valkey_url: str) -> None:
+    gateway, holder = Gateway(), queues.holder_key("replies") or ""
+
+    def show(reply: Reply) -> None:
+        assert client.get(holder) != b"another"
+        gateway(reply)
+        if reply.id == "c:1.3":
+            time.sleep(redis_queue.RENEW_SECONDS)
+            client.set(f"{holder}_last", "another")
+            client.set(holder, "another", px=700)
+
+    put(valkey_url, *(reply(f"1.{number}") for number in range(1, 11)))
+    with redis.Redis.from_url(valkey_url) as client:
+        assert RepliesConsumer(valkey_url).run(show, until=gateway.has(10), timeout=20)
+    assert gateway.seen == [f"c:1.{number}" for number in range(1, 11)]
 
 
 def test_what_a_dead_gateway_had_taken_goes_to_the_next_at_once(valkey_url: str) -> None:

@@ -18,6 +18,7 @@ from workers.delivery import sweeper
 from workers.delivery.sweeper import Duties
 from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
+from workers.operations import failed_turns
 from workers.operations.timeline import read
 from workers.shop import results
 from workers.shop.results import Result
@@ -205,6 +206,30 @@ def test_what_was_told_meanwhile_is_not_told_again(merchant: Merchant) -> None:
     merchant.asks("How many customers do I have now?")
     looks.keeper.keep(turn_id)
     assert (queued(merchant), owed(merchant)) == ([], [])
+
+
+def test_an_operator_may_try_again_what_failed_whatever_was_followed_up(merchant: Merchant) -> None:
+    turn_id, looks = promised(merchant), Looks(merchant)
+    database = merchant.worker.database
+    execute(database, "UPDATE turns SET error = 'model_unavailable' WHERE id = :id", id=turn_id)
+    looks.found = COUNTS
+    looks.keeper.keep(turn_id)
+    with database.transaction() as session:
+        assert [turn.id for turn in failed_turns.failed(session)] == [turn_id]
+        assert failed_turns.ask_again(session, turn_id) is not None
+        assert failed_turns.failed(session) == []
+    assert queued(merchant) == [("system", FOUND), ("merchant", "How many customers?")]
+
+
+def test_a_stopped_turn_that_waited_for_a_model_owes_nothing(merchant: Merchant) -> None:
+    database = merchant.worker.database
+    turn_id = merchant.say("How many customers?")
+    execute(database, "UPDATE turns SET waits_for = 'model', run_after = clock_timestamp() WHERE id = :id", id=turn_id)
+    happens(merchant, "stop_requested", {})
+    merchant.worker.advance(1)
+    with database.transaction() as session:
+        assert Duties().look_at_promises(session).promises == []
+    assert owed(merchant) == []
 
 
 def first_words(merchant: Merchant) -> list[str]:

@@ -98,10 +98,14 @@ class LeaseKeeper:
             is_time = time.monotonic() >= extend_at
             if is_time:
                 extend_at = time.monotonic() + self._lease_seconds / 3
-            if held:
+            try:
                 self._look(held, extend=is_time)
+            except Exception:  # without this thread every turn of the process would be lost
+                log.exception("leases could not be looked at")
 
     def _look(self, held: list[tuple[Claim, threading.Event]], *, extend: bool) -> None:
+        if not held:
+            return
         attempts = [(claim.turn_id, claim.attempt) for claim, _ in held]
         try:
             if extend:

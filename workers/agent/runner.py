@@ -1,7 +1,6 @@
 """Runs one agent turn: claims it, then makes the moves `workers.agent.decide` chooses, committing each one."""
 
 import contextlib
-import functools
 import json
 import threading
 import time
@@ -42,7 +41,6 @@ from workers.agent.decide import (
     is_withdrawn,
     next_move,
 )
-from workers.agent.grounds import Grounds
 from workers.agent.leases import LeaseKeeper
 from workers.agent.prompt import ERRORS
 from workers.agent.state import TurnState
@@ -246,20 +244,19 @@ class TurnRunner:
     def _hearing(self, state: TurnState, step: int, utterance: Utterance, room: Room | None) -> Hear:
         """Says each sentence of the answer as it comes."""
         before = Speech.of(state.steps)
-        grounds = functools.cache(state.grounds)
 
         def hear(words: str) -> bool:
             fresh = "" if utterance.is_held else utterance.new(words)
-            if fresh and (new := self._fit_to_say(state, utterance, fresh, grounds())):
+            if fresh and (new := self._fit_to_say(state, utterance, fresh)):
                 self._say(state, step, utterance, new, room, before)
             return utterance.said != utterance.begun
 
         return hear
 
-    def _fit_to_say(self, state: TurnState, utterance: Utterance, fresh: str, grounds: Grounds) -> str:
+    def _fit_to_say(self, state: TurnState, utterance: Utterance, fresh: str) -> str:
         """What is left of the sentences once they are checked. Nothing has been said yet: then an answer with claims
         without a ground is held, and corrected as a whole, if it may be."""
-        verdicts = utterance.judge(fresh, lambda text: grounding.check(text, grounds))
+        verdicts = utterance.judge(fresh, lambda text: grounding.check(text, state.grounds()))
         bad = grounding.ungrounded(verdicts)
         then: Then = "said"
         if bad:
@@ -401,7 +398,7 @@ class TurnRunner:
 
     def _rest(self, state: TurnState, utterance: Utterance, text: str) -> str:
         """All words of a message whose first sentences were said, now that the answer has ended."""
-        rest = self._fit_to_say(state, utterance, utterance.new(text, whole=True), state.grounds())
+        rest = self._fit_to_say(state, utterance, utterance.new(text, whole=True))
         if utterance.ungrounded and state.workflow.truth == "strict" and not utterance.is_grounded:
             begun = grounding.check(utterance.begun, state.grounds())
             if not any(verdict.grounded for verdict in begun):  # nothing told of the store

@@ -9,8 +9,8 @@
                                      it named, while the merchant has heard nothing for SILENCE_SECONDS; then "I can't
                                      think straight", and the turn waits for a model, with all its time, for up to
                                      LONGEST_OUTAGE_SECONDS (`decide.after_outage`)
-    prefetched data to begin with    PREFETCHED_SECONDS; then the model asks for it itself
-    the tool calls of one step       TOOL_SECONDS; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
+    the tool calls of one step, and  TOOL_SECONDS; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
+    prefetched data to begin with
     Postgres away                    TRANSACTION_SECONDS; then the turn is left to its lease
     nothing was said                 `storage.turns.CONNECTED_WORDS_SECONDS` after a store was connected, else
                                      WORDS_SECONDS: the sweeper says what CJ is waiting for, whatever hangs
@@ -33,8 +33,6 @@ LONGEST_OUTAGE_SECONDS = 6 * 3600.0
 """How long a turn waits for a model."""
 TOOL_SECONDS = 7.0
 """Longest wait for the tool calls of one step: a little more than a fetch may take (`workers.shop.fetch`)."""
-PREFETCHED_SECONDS = 2.0
-"""How long a turn that is to begin with prefetched data waits for it: about what a model takes to ask for it."""
 ASK_AGAIN_SECONDS = 1.5
 """A request without an answer is resent after this long: its message or its worker may be lost."""
 FIRST_LOOK_SECONDS = 5.0

@@ -78,16 +78,16 @@ class Utterance:
     """Whether the answer is to be corrected as a whole, or to be dropped, so that nothing of it goes out."""
     _heard: str = ""
     """As much of the present answer as was judged."""
-    _repeats: bool = True
-    """Whether all of it was said before."""
+    _repeats: bool = field(init=False)
+    """Whether it begins with what was said before, and nothing else has come yet."""
 
     def __post_init__(self) -> None:
-        self.said = self.begun
+        self.said, self._repeats = self.begun, bool(self.begun)
 
     def new(self, words: str, *, whole: bool = False) -> str:
         """What is to be judged now of an answer that begins with these `words`, or consists of them."""
-        if not words.startswith(self._heard):  # another model's answer; or what had seemed to be words were none
-            self._heard, self._repeats = "", bool(self.begun)
+        if not words.startswith(self._heard):  # another model's answer, or one that was cut off before what it has said
+            self._heard, self._repeats = "", bool(self.said)
         fresh = words[len(self._heard) :]
         return fresh if whole else whole_sentences(fresh)
 
@@ -121,9 +121,9 @@ class Utterance:
         return self.said + words
 
     def _unrepeated(self, verdicts: list[Verdict]) -> list[Verdict]:
-        if not self.begun or not self._repeats:
+        if not self._repeats:
             return verdicts
-        known = {_same(piece) for piece in sentences(self.begun)}
+        known = {_same(piece) for piece in sentences(self.said)}
         for place, verdict in enumerate(verdicts):
             if _WORD.search(verdict.sentence) and _same(verdict.sentence) not in known:
                 self._repeats = False
@@ -132,4 +132,5 @@ class Utterance:
 
 
 def _same(sentence: str) -> str:
-    return _SPACE.sub(" ", sentence).strip().casefold()
+    """What a sentence and its repetition have in common; an answer that was cut off ends in an ellipsis."""
+    return _SPACE.sub(" ", sentence).rstrip(" \u2026").lstrip().casefold()

@@ -111,7 +111,7 @@ _habits = Habits()
 
 
 def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
-    """One attempt, ended after `seconds` whatever the provider does. Raises GivenUp, and nothing else.
+    """One attempt, ended after `seconds` whatever the provider does. Raises GivenUp, and what `request.hear` raises.
 
     A provider that refuses what it can be sent otherwise (`Habits`) is asked again at once.
     """

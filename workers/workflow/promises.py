@@ -33,8 +33,6 @@ NOT_FOUND = (
     "sentence, and promise nothing"
 )
 LONGEST_PAUSE_SECONDS = 30.0
-#: Numbers of an event's actions from which its follow-ups are counted.
-ACTION = 1000
 
 
 class PromiseKeeper:
@@ -69,10 +67,7 @@ class PromiseKeeper:
             return self._queue(promises, [replace(first.input, condition=None)] if is_wanted else [], first.workflow)
         is_connected = integration is not None and integration.is_active
         if waits_for == "store":
-            said = [
-                TurnInput("merchant", text, metadata={"again": True}) for promise in promises for text in promise.asked
-            ]
-            return self._queue(promises, said) if is_connected else self._put_off(promises, PROMISE_SECONDS)
+            return self._queue(promises, None) if is_connected else self._put_off(promises, PROMISE_SECONDS)
         lacking = awaited(result for _, result in since)
         if not lacking or not is_connected:
             return self._queue(promises, [])
@@ -102,20 +97,30 @@ class PromiseKeeper:
         calls = [ToolCall(data_type, "shopify_data", {"data_type": data_type}) for data_type in data_types]
         return self._tools.run(promise.turn, calls, allowed=None, seconds=LOOK_SECONDS)
 
-    def _queue(self, promises: Sequence[Promise], said: Sequence[TurnInput], workflow: str | None = None) -> list[int]:
-        """End the promises, and queue the turns that tell what they were about; nothing if that was done meanwhile."""
+    def _queue(
+        self, promises: Sequence[Promise], said: Sequence[TurnInput] | None, workflow: str | None = None
+    ) -> list[int]:
+        """End the promises, and queue the turns that tell what they were about; nothing if that was done meanwhile.
+
+        `said` is None if what was asked is asked again.
+        """
         queued = []
+        first = promises[0]
         with self._database.transaction() as session:
             kept = turns.keep_promises(session, [promise.turn.turn_id for promise in promises])
-            if promises[0].turn.turn_id not in kept:
+            if first.turn.turn_id not in kept:
                 return []
-            for number, item in enumerate(said):
+            if said is None:
+                asked = [text for promise in promises if promise.turn.turn_id in kept for text in promise.asked]
+                said = [TurnInput("merchant", text, metadata={"again": True}) for text in asked]
+            conversations.get(session, first.turn.conversation_id, lock=True)
+            for item in said:
                 turn_id = turns.queue_turn(
                     session,
-                    conversation_id=promises[0].turn.conversation_id,
-                    merchant_id=promises[0].turn.merchant_id,
-                    event_key=promises[0].event_key,
-                    action=ACTION * (promises[0].action + 1) + number,
+                    conversation_id=first.turn.conversation_id,
+                    merchant_id=first.turn.merchant_id,
+                    event_key=first.event_key,
+                    action=turns.free_action(session, first.event_key),
                     input=item,
                     workflow=workflow,
                     words_within=turns.WORDS_SECONDS if item.sender == "merchant" else None,

@@ -9,6 +9,7 @@ from workers.agent.claims import sentences
 from workers.agent.grounding import Verdict
 from workers.agent.outgoing_text import plain
 from workers.agent.utterance import LONGEST_QUESTION, Utterance, last_question, whole_sentences
+from workers.model import response
 
 TEXTS = [
     "You have 67 customers. 8 orders wait. Shall we go on?",
@@ -111,6 +112,16 @@ def test_another_models_answer_begins_anew() -> None:
     utterance = Utterance()
     utterance.judge(utterance.new("One. Two. Thr"), grounded)
     assert utterance.new("Other. Words he") == "Other. "
+
+
+def test_an_answer_that_was_cut_off_says_nothing_twice() -> None:
+    """Of an answer that ends in mid-sentence the whole one is kept only up to a sentence that does not end in a figure,
+    which may have been cut in two: less than was said already."""
+    utterance, words = Utterance(), "You have 67 orders. The week before it was 60. Next I"
+    utterance.said = utterance.take(utterance.judge(utterance.new(words), grounded), with_ungrounded=True)
+    assert utterance.said == "You have 67 orders. The week before it was 60. "
+    rest = utterance.judge(utterance.new(response.whole_sentences(words), whole=True), grounded)
+    assert utterance.take(rest, with_ungrounded=True) == ""
 
 
 def test_what_has_no_ground_is_left_out_and_noted() -> None:
