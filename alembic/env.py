@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage import roles
-from storage.database import CLIENT_ENCODING, sqlalchemy_url, unfit
+from storage.database import CLIENT_ENCODING, revision, sqlalchemy_url, unfit
 from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
