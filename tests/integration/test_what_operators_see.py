@@ -353,3 +353,18 @@ def test_a_privacy_request_finds_what_names_the_merchant_under_another_ones_name
     with database.transaction() as session:
         found = list(privacy._events(session, "m1", privacy.Walk("events", "")))
     assert [key for batch in found for key in batch] == named
+
+
+@pytest.mark.parametrize("command", ["timeline", "why", "merchant"])
+@pytest.mark.parametrize("name", ["conv_9", "m9"])
+def test_whom_only_a_refused_event_names_is_not_just_unknown(
+    terminal: Terminal, database: Database, command: str, name: str
+) -> None:
+    key = rows.store_event(database, rows.new_event("lost-1", merchant_id="m9", conversation_id="conv_9"))
+    with database.transaction() as session:
+        inbox.take(session, key)
+        inbox.refuse(session, key, "event.unknown_merchant", "there is no merchant m9")
+    said = terminal(command, name, code=1).stderr
+    assert f"shop {name!r}: the last event that names it, message_received lost-1 of " in said
+    assert "was refused: event.unknown_merchant: there is no merchant m9; then `cj events retry lost-1`" in said
+    assert "no event of theirs was accepted; see `cj events rejected`" in terminal(command, "conv_8", code=1).stderr
