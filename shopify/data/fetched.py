@@ -11,6 +11,8 @@ LARGEST_BYTES = 14 * 1024
 """Of one fetch's data as JSON with non-ASCII characters escaped. A model is shown 16 KiB of a tool result."""
 TITLE_LIMITS = (200, 80, 40)
 TRUNCATED = "shopify.truncated"
+MOST_ITEMS_SHOWN = 10
+"""Of the products sold in a week."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Fetched:
     """Plain JSON values. `missing` entries are `{part, reason, code, permissions?}`; the reason may be told to the
     merchant, and so may `permissions`, what may not be read (`shopify.errors.PERMISSIONS`).
 
-    `data_window` is `{orders_from, complete_history, reason?}` if the data is made of orders, else None.
+    `data_window` is `{orders_from, complete_history, reason?, shop_opened?}` if the data is made of orders, else None.
     """
 
     data: dict[str, Any]

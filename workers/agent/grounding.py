@@ -9,10 +9,10 @@ It cannot see tone, whether advice is good, or whether a cause is the cause; nor
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from workers.agent.claims import (
@@ -28,7 +28,7 @@ from workers.agent.claims import (
     parse,
     sentences,
 )
-from workers.agent.grounds import NOTHING, Figure, Grounds, Range, fits
+from workers.agent.grounds import BUYERS, NOTHING, Figure, Grounds, Range, fits
 
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
@@ -215,7 +215,7 @@ _ADVICE = re.compile(
 )
 _TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
 _TOLD = re.compile(
-    r"\b(?:did you know|have you seen|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
+    r"\b(?:did you know|have you seen|noticed|aware|that|dass|really|wirklich|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
 )
 _OWNED = re.compile(
     r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
@@ -296,10 +296,10 @@ _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 _OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
 _NOBODY = re.compile(
-    r"\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
+    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
 )
 _AGAINST = re.compile(
-    r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
+    r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|zu|gegen|over|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
 )
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
 _SOLD_OUT = re.compile(
@@ -310,38 +310,61 @@ _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
-_EARLIER = re.compile(r"previous|vor(?:ig|her|angeg)", re.IGNORECASE)
+_EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
+_FROM, _TO = re.compile(r"\b(?:from|von|vom)\W*$"), re.compile(r"\b(?:to|at|auf)\W*$")
+_LATER = re.compile(
+    r"^[^.;]{0,25}\b(?:(?:up|down|back) from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
+)
 _UP_FROM = re.compile(r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach)\b")
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
-_UNTIL = re.compile(r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?")
-_BESIDE = re.compile(r"\s*\(\W*")
-_TREND = at_words(
-    r"(?:(?P<up>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
-    r"\s(?:[\w\ue000]+\s){0,6}?(?:grew|grown|growing|rose|risen|rising|increas(?:ed|ing)|climb(?:ed|ing)|up|improv(?:ed|ing)|accelerat\w+|doubled|tripled|picking up|picked up|soar\w+|surg\w+|jump\w+|trending up\w*"
-    r"|gestiegen|steigt|steigen|gewachsen|wächst|wachsen|zugenommen|zugelegt|verdoppelt|nehmen zu|nimmt zu|gehen hoch|im plus|besser als))"
-    r"|(?P<down>(?:sales|orders|revenue|business|turnover|customers?|demand|traffic|figures|numbers|store|umsatz\w*|umsätze|bestellungen|verkäufe|geschäft|kunden\w*|nachfrage|zahlen)"
-    r"\s(?:[\w\ue000]+\s){0,6}?(?:fell|fallen|falling|dropp(?:ed|ing)|declin(?:ed|ing)|decreas(?:ed|ing)|down|shr[aiu]nk\w*|slow(?:ed|ing)(?: down)?|halved|plummet\w+|trending down\w*|slump\w+"
-    r"|gesunken|sinkt|sinken|gefallen|fällt|zurückgegangen|geschrumpft|schrumpft|abgenommen|eingebrochen|nehmen ab|nimmt ab|im minus|schlechter als|rückläufig))"
-    r"|(?P<more>(?:more|better|higher|stronger|mehr|besser|höher|stärker)\s(?:[\w\ue000]+\s){0,4}?(?:than|als)\s(?:[\w\ue000]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
-    r"|(?P<less>(?:fewer|less|worse|lower|weaker|weniger|schlechter|niedriger|schwächer)\s(?:[\w\ue000]+\s){0,4}?(?:than|als)\s(?:[\w\ue000]+\s){0,4}?(?:last|previous|prior|before|earlier|usual|ever|normal|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|sonst|zuvor|davor|üblich))"
-    r"|(?P<noun>(?:is|are|was|were) (?:up|down) (?:by )?(?:about |roughly )?\d|(?:upward|downward|positive|negative|growing|rising|falling|clear|strong|steady)\s(?:\w+\s)?trend|(?:strong|steady|clear|healthy|solid) growth|growth of|(?:an?|the) (?:increase|rise|jump|drop|decline|decrease|growth|uptick|dip|fall) (?:of|in|from|compared)"
-    r"|(?:aufwärts|abwärts)trend|wachstum von|(?:ein|einen|der) (?:anstieg|rückgang|zuwachs|einbruch) (?:von|um|bei|der)|(?:starkes|klares|solides|deutliches) wachstum))",
+_UNTIL = re.compile(
+    r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?(?:(?:mon|tue|wed|thu|fri|sat|sun|\w+tag)\w*,? )?"
 )
+_BESIDE = re.compile(r"\s*\(\W*")
 _UNSURE = re.compile(
     r"\b(?:can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b|\?\s*$",
 )
 _DIRECTION = at_words(
-    r"(?:(?P<up>(?:more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|ahead|beats?|beating|outsold|outsells|outperform\w*|exceed\w*|above|tops|most of|die meisten|mostly"
-    r"|rose|risen|grew|grown|climbed|increased?|jumped|surged|gained|up(?! (?:to|and running|next)\b)|stieg|gestiegen|wuchs|gewachsen|zugelegt|zugenommen|kletterte|über dem|über der|(?:liegt|lag|liegen) (?:\w+ )?vor(?= \ue000)|nahm \w+ (?:\S+ ){0,8}zu))"
-    r"|(?P<down>(?:fewer|less|weniger|lower|niedriger\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|behind|below|trails?|fell|fallen|dropped|declined|decreased?|shrank|down|sank|gesunken|fiel|gefallen"
-    r"|schrumpf\w+|abgenommen|unter dem|unter der|hinter(?= \ue000)|ging \w+ (?:\S+ ){0,12}zurück|nahm \w+ (?:\S+ ){0,8}ab)))\b"
+    r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
+    r"|outsold|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
+    r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|lead(?:s|ing)? over)"
+    r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
+    r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|can(?:'t|not) (?:match|keep up with))"
+    r"|(?P<beside_more>above|over|vor|über|vorn)|(?P<beside_less>behind|below|under|beneath|hinter|unter)"
+    r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
+    r"|accelerat(?:ed|ing)|doubled|tripled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
+    r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|aufwärts\w*|verdoppelt|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
+    r"|(?P<fall>fell|fallen|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
+    r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|fiel(?:en)?|fällt|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|abgenommen|abnahme\w*|eingebrochen|einbruch"
+    r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|bleibt) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
-_LINK = re.compile(
-    r"\b(?:than|als|from|versus|vs|against|compared|gegenüber|verglichen|nach|von|zu|to|ahead|behind|beats?|outsold|before|davor|vor|hinter|gestern|yesterday|previous|vor\w*)\b"
+_NO_DIRECTION = re.compile(
+    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
 )
-_ONCE = re.compile(r" (?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)\b")
+_ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
+_RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
+_RANKED = re.compile(r"#|rank|pos(?:ition)?\.?|place|no\.?|nr\.?|rang|platz")
+_THAN = re.compile(r"\b(?:than|als)\b")
+_TAKES_OBJECT = at_words(
+    r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|lead)"
+)
+_DENIED_HERE = re.compile(r"\b(?:not|never|nicht|nie|kein\w*)\s(?:\w+\s)?$|n't\s(?:\w+\s)?$")
+_PAST = re.compile(
+    r"[^.,;:]{0,25}\b(?:last|previous|prior|before|earlier|usual|ever|normal|yesterday|ago|week|month|year|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|vortag|gestern|sonst|zuvor|davor|üblich|früher)\b"
+)
+_METRIC = re.compile(r"\b(?:business|demand|traffic|figures|numbers|store|shop|things|geschäft\w*|nachfrage|zahlen)\b")
+_BASE_FORM = re.compile(
+    r"rises?|grows?|growth|climbs?|increases?|jumps?|leap|surge|soar|gains?|improve(?:ment)?|expand|falls?|drops?|declines?|decreases?|dips?|slide|slump|plunge|plus|minus|up|down|rauf|runter|hinauf|hinunter"
+    r"|wachsen|steigen|sinken|fallen|wachstum\w*|zuwachs\w*|zunahme\w*|abnahme\w*|rückg[aä]ng\w*|anstieg\w*|einbruch|nach oben|nach unten"
+)
+_NOUN_BEFORE = re.compile(
+    r"\b(?:an?|the|some|big|small|slight|sharp|steady|strong|clear|solid|healthy|is|are|was|were|been|went|gone|trending|going|ein|einen|einem|der|den|dem|leichte[rn]?|starke[srn]?|deutliche[srn]?|klare[srn]?|solides|zeigen|zeigt|im|geht|ging|gehen|gingen)\s(?:\w+\s)?$"
+)
+_ONCE = re.compile(
+    r" (?:(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+)
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
-_BY = re.compile(r"\s+(?:by |um )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
+_BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
     (re.compile(pattern), rankings, kind, most)
     for pattern, rankings, kind, most in (
@@ -365,7 +388,7 @@ _RUN = re.compile(
 )
 _NAMES_FOLLOW = re.compile(
     r"(?:\b(?:from|by|for|to|named|called|sell|sold|bought|ordered|opened|is|it was|that was|on|namens|heißt|nennt sich|von|vom|für|an|bei|das war|es war|ist|kaufte|bestellte|verkaufst|verkaufen|steht"
-    r"|stück|units of|pieces of|of|than|als|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
+    r"|stück|units of|pieces of|of|than|als|dass|that|did|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
 )
 _LABELLED = re.compile(
     r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on)(?: is| ist| called| named)?\s[(“„\"]?$"
@@ -412,11 +435,14 @@ class _Judge:
         """What was said of figures before."""
         self._sure: list[Number] = []
         """Grounded numbers of the sentence before."""
+        self._meant: dict[int, Figure] = {}
+        """The figures of the sentence's numbers, by where they begin."""
         self._kinds: set[str] = set()
         """Of whom the sentence before spoke."""
 
     def sentence(self, said: Sentence) -> Verdict:
         good, bad = 0, []
+        self._meant = {}
         sure: list[Number] = []
         doubtful = []
         for number in said.numbers:
@@ -432,7 +458,7 @@ class _Judge:
             else:
                 bad.append(number.text)
         for found, ok in (*self._orders(said), *self._moments(said), *self._nones(said), *self._alls(said),
-                          *self._names(said), *self._superlatives(said), *self._trends(said), *self._comparisons(said),
+                          *self._names(said), *self._superlatives(said), *self._comparisons(said),
                           *self._relations(said), *self._statuses(said), *self._sold_out(said), *self._most(said)):  # fmt: skip
             good += ok
             bad += [] if ok else [found]
@@ -455,7 +481,7 @@ class _Judge:
                 self._columns = [(place, parse(cell, self._grounds.names)) for place, cell in enumerate(cells)]
             return
         self._columns = []
-        is_item = re.match(r"\s*(?:[-*•–]|\d{1,2}[.)])\s", said.text) is not None
+        is_item = _ITEM.match(said.text) is not None
         if (said.text.endswith("\n") and not is_item and (plain.endswith(":") or not said.numbers)) or plain.startswith(
             "#"
         ):
@@ -474,6 +500,8 @@ class _Judge:
 
     def _number(self, said: Sentence, number: Number) -> bool | None:
         """True: grounded; False: not; None: no claim."""
+        if any(_RANKED.fullmatch(above.plain.strip(" *")) for above in self._above(said, number)):
+            return None
         left, right = self._around(said, number)
         before, after = said.masked[left : number.start], said.masked[number.end : right]
         subjects = self._about(said, number, left, right)
@@ -490,7 +518,10 @@ class _Judge:
             return None
         if is_count and _SELECTION.search(before + "|" + after):
             return self._is_selection(said, number, subjects) or self._was_written(said, number, subjects)
-        return self._in_data(said, number, left, right, subjects) or self._was_written(said, number, subjects)
+        figure = self._in_data(said, number, left, right, subjects)
+        if figure is not None:
+            self._meant[number.start] = figure
+        return figure is not None or self._was_written(said, number, subjects)
 
     def _is_claim(self, said: Sentence, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
         left, right = self._around(said, number)
@@ -501,6 +532,8 @@ class _Judge:
             return len(said.plain.split()) <= 4
         if number.percent and number.readings[0][0] == 100 and not subjects:
             return False
+        if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
+            return True  # "from 21 in the month before"
         talk = _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after))
         is_count = number.currencies is None and not number.percent
         if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
@@ -509,6 +542,8 @@ class _Judge:
         clause = before + said.masked[number.start : number.end] + after
         if _HYPOTHETICAL.search(clause):
             return _OWNED.search(before) is not None and about_store
+        if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
+            return True  # "thank Anna for #1120 ($84.00)"
         if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or self._is_asked(said, number):
             return owned if not is_count or not about_store else True
         is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
@@ -616,35 +651,67 @@ class _Judge:
             return frozenset({"unit", "order"} if products else {"order"})
         return _kinds(subject)
 
-    def _in_data(self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]) -> bool:
-        """Whether a figure of this value is what the words describe at least as well as any figure of another value."""
+    def _in_data(
+        self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]
+    ) -> Figure | None:
+        """The figure of this value that is what the words describe, if no figure of another value is nearer to them."""
         mine = [f for f in self._candidates(number) if self._same_kind(number, f, subjects)]
         if not mine:
-            return False
+            return None
         around = self._description(said, number, left, right, subjects)
         best, nearest = MOST, None
-        if self._is_compared(said, number):  # "5 vs. 4": which of them is earlier, or after refunds, is not said
-            around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
-        since = said.masked[self._clause_start(said, number.start) : number.start]
-        if self._grounds.has_previous and _UP_FROM.search(since):
-            around.neutral |= {"previous"}
-        around.near |= around.neutral
+        self._place_in_time(said, number, around)
         for figure in mine:
             if figure.at_least and number.how != "over":
                 continue
             distance = self._distance(figure, around, best)
             if distance <= 0:
-                return True
+                return figure
             if distance < best:
                 best, nearest = distance, figure
         if nearest is None:
-            return False
+            return None
         for rival in self._rivals(number, subjects):
             # Of another kind than the nearest figure, it must be nearer by far.
             near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
+            if "change" in rival.traits and not number.percent:
+                continue
             if self._distance(rival, around, near) < near and not fits(number, rival.value):
-                return False
-        return True
+                return None
+        return nearest
+
+    def _place_in_time(self, said: Sentence, number: Number, around: "_Description") -> None:
+        """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
+        masked, role = said.masked, self._role(said, number)
+        if role == "earlier":
+            around.near |= {"previous"}
+        elif role == "later":
+            around.near -= {"previous"}
+            around.expected -= {"previous"}
+        elif role is None and self._is_compared(said, number):
+            around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
+            around.near |= around.neutral
+        elif role is None and self._grounds.has_previous:
+            since = masked[self._clause_start(said, number.start) : number.start]
+            if _UP_FROM.search(since):
+                around.neutral |= {"previous"}
+                around.near |= around.neutral
+
+    @staticmethod
+    def _role(said: Sentence, number: Number) -> str | None:
+        """ "earlier" or "later", where "from … to …" says so of two figures of a kind."""
+        masked = said.masked
+        numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
+        if len(numbers) != 2 or number not in numbers:
+            return None
+        if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
+            return None  # "$5 after $1 of returns"
+        one, other = (masked[max(0, n.start - 16) : n.start] for n in numbers)
+        if _FROM.search(one) and _TO.search(other):
+            return "earlier" if number is numbers[0] else "later"
+        if _LATER.search(masked[numbers[0].end : numbers[1].start]) or (_TO.search(one) and _FROM.search(other)):
+            return "later" if number is numbers[0] else "earlier"
+        return None
 
     @staticmethod
     def _is_compared(said: Sentence, number: Number) -> bool:
@@ -688,7 +755,14 @@ class _Judge:
         """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
         lower, upper = self._neighbours(said, number, left, right)
         required, own = self._traits(said, number, left, right)
-        near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper} - own
+        foreign = [t for t in said.traits if t.kind == "previous" and self._is_another(said, number, t)]
+        own -= {t.kind for t in foreign}
+        own |= {
+            t.kind
+            for t in said.traits
+            if t.kind == "previous" and _RIGHT_BEFORE.fullmatch(said.masked[t.end : number.start])
+        }
+        near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
         wide = {t.kind for t in said.traits}
         if len(said.periods) > 1 and any(_EARLIER.search(period.text) for period in said.periods):
             wide.add("previous")
@@ -731,6 +805,14 @@ class _Judge:
             bool(subjects), self._names_of(said, number, (self._lead(said, number, left), right), (lower, upper)), spans, front, late, said,
             number.currencies is not None,
         )  # fmt: skip
+
+    @staticmethod
+    def _is_another(said: Sentence, number: Number, trait: Mention) -> bool:
+        """Whether it stands right before another number: "the month before (5)", "previous: 5"."""
+        return any(
+            n is not number and n.start >= trait.end and _RIGHT_BEFORE.fullmatch(said.masked[trait.end : n.start])
+            for n in said.numbers
+        )
 
     @staticmethod
     def _lead(said: Sentence, number: Number, left: int) -> int:
@@ -780,7 +862,23 @@ class _Judge:
                 required |= front & {"average", "median"}
         if number.currencies is None and number.readings[0][1] == 1 and "daily" not in after | before:
             required -= {"average", "median"}  # "of 10 orders the average is …"
-        return required & (STRICT | {"stock", "sold", "price"}), after | before
+        if buyer := self._buyer(said, number):
+            required = required - BUYERS | {buyer}
+            before = before - BUYERS | {buyer}
+        return required & (STRICT | {"stock", "sold", "price"}), after - (BUYERS if buyer else NOTHING) | before
+
+    @staticmethod
+    def _buyer(said: Sentence, number: Number) -> str:
+        """ "Regulars outnumber newcomers 5 to 2", "regulars are in the majority, 5 to 2": of whom the number is."""
+        numbers = [n for n in said.numbers if n.currencies is None and not n.percent]
+        if len(numbers) != 2 or number not in numbers:
+            return ""
+        if not _AGAINST.fullmatch(said.masked[numbers[0].end : numbers[1].start]):
+            return ""
+        kinds = [t.kind for t in said.traits if t.kind in ("first_time", "returning") and t.end <= numbers[0].start]
+        if len(set(kinds)) == 1 and not any(t.kind in BUYERS and t.start > numbers[0].start for t in said.traits):
+            kinds = [kinds[0], "returning" if kinds[0] == "first_time" else "first_time"]
+        return kinds[numbers.index(number)] if len(kinds) == 2 and kinds[0] != kinds[1] else ""
 
     def _names_of(
         self, said: Sentence, number: Number, own: tuple[int, int], near: tuple[int, int]
@@ -820,7 +918,8 @@ class _Judge:
 
     @staticmethod
     def _paired(said: Sentence, number: Number, mentions: Sequence[Mention]) -> Mention | None:
-        """ "#7 and #8 came to $5 and $6": as many numbers as names, all behind or before them, go in order."""
+        """ "#7 and #8 came to $5 and $6": as many numbers as names or times, all behind or before them, go in order."""
+        mentions = sorted(mentions, key=lambda mention: mention.start)
         numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None)]
         if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
             return None
@@ -944,12 +1043,14 @@ class _Judge:
                 if days and self._day_word(said.sentence)
                 else 2.0
             )
-        matching = [span for span in spans if _near(span, period)]
+        matching = [span for span in spans if _near(span, period) or self._is_all(span, period)]
         if matching:  # of a day and a longer time, the day is meant
             return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
-        if EVER in spans:
-            return 0.0 if self._grounds.complete_history else MOST
         return MOST
+
+    def _is_all(self, span: Range, period: Range) -> bool:
+        """Whether both have all orders: the figure from the shop's first day on, and what was said at least as long."""
+        return period[0] == self._grounds.opened and span[0] <= period[0] and span[1] >= period[1]
 
     def _undated(self, figure: Figure, said: "_Description") -> float:
         """A figure as things stand, or of a list, where a time is named."""
@@ -984,6 +1085,8 @@ class _Judge:
         own: list[Range] = []
         front: list[Range] = []
         late: list[Range] = []
+        if paired := self._paired(said, number, (*said.periods, *said.dates)):
+            return self._spans_of(said)[paired.start], [], []
         first = said.numbers[0].start if said.numbers else 0
         if said.masked[left : left + 1] == "(":  # what is in brackets is of the time of the number before them
             before = [n for n in said.numbers if n.end <= left]
@@ -991,7 +1094,8 @@ class _Judge:
             self._place = None
         if said.masked[right : right + 1] == "(":  # what stands in brackets does not part it from what follows
             right = max(said.masked.find(")", right), right)
-        if said.masked[right : right + 1] == ")":
+        than = _THAN.search(said.masked, number.end)
+        if said.masked[right : right + 1] == ")" and (than is None or than.start() > right + 8):
             ends = (*(b for b in said.breaks), *(n.start for n in said.numbers), len(said.masked))
             right = min(end for end in ends if end > right)
         for period in sorted((*said.periods, *said.dates), key=lambda mention: mention.start):
@@ -1058,11 +1162,18 @@ class _Judge:
         word = str(which)
         if re.search(r"ever|all|lifetime|jemals", word):
             return [EVER]
-        if re.search(r"vorgestern", word):
-            return [(today - 2 * day, today - 2 * day)]
+        if re.search(r"vorgestern|day before|vortag|tag (?:davor|zuvor)", word):
+            backs = (
+                (2,)
+                if re.search(r"yesterday|gestern", said.plain)
+                else (1,)
+                if re.search(r"today|heut", said.plain)
+                else (1, 2)
+            )
+            return [(today - back * day, today - back * day) for back in backs]
         if re.search(r"yesterday|gestern|last night", word):
             return [(today - day, today - day)]
-        if re.search(r"week(?!end)|woche(?!nende)", word):
+        if re.search(r"week(?!end)|woche(?!nende)|wk|wöch", word):
             spans = [(today - 7 * day, today), (today - 6 * day, today), (monday, today)]
             return (
                 spans
@@ -1243,7 +1354,7 @@ class _Judge:
             number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
             left = max((b for b in said.breaks if b <= found.start()), default=0)
             self._place = number, (left, end)
-            yield number.text, self._in_data(said, number, left, end, subjects - {"money"})
+            yield number.text, self._in_data(said, number, left, end, subjects - {"money"}) is not None
 
     def _alls(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         """ "All orders are paid": where the data decides it, and it has both numbers."""
@@ -1284,6 +1395,7 @@ class _Judge:
     def _names(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         masked = said.masked
         has_figures = bool(said.numbers or said.orders or said.dates)
+        is_english, is_item = not _is_german(said.text), _ITEM.match(said.text) is not None
         for found in _RUN.finditer(said.cased):
             words, start = found[0].rstrip(".'’").split(), found.start()
             while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
@@ -1317,9 +1429,11 @@ class _Judge:
                 is_name = False
             elif self._columns and stripped.endswith("|"):
                 is_name = after.lstrip().startswith("|") and self._is_named_column(said, start)
+            elif is_item and begins:
+                is_name = re.match(r"(?:, [^:|]{1,20})?\s?[:–—-]\s\D{0,3}\d|\s?\(\D{0,3}\d", after) is not None
             elif (
                 not begins
-                and _NAMES_FOLLOW.search(before[-24:])
+                and (is_english or _NAMES_FOLLOW.search(before[-24:]))
                 and (stripped[-1:] != ":" or has_figures or self._heading is not None)
             ):
                 is_name = True
@@ -1351,6 +1465,8 @@ class _Judge:
 
     def _is_advice(self, said: Sentence, found: re.Match[str]) -> bool:
         here = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+        if said.orders:  # "thank Anna for #1120"
+            return False
         return _ADVICE.search(here) is not None or _HYPOTHETICAL.search(here) is not None
 
     def _is_known(self, name: str) -> bool:
@@ -1365,7 +1481,7 @@ class _Judge:
         ]
         known = self._grounds.linked
         mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
-        if len(mentions) < 2 or _ADVICE.search(said.plain):
+        if len(mentions) < 2 or (_ADVICE.search(said.plain) and not said.orders):
             return
         mentions.sort(key=lambda mention: mention.start)
         for one, other in itertools.pairwise(mentions):
@@ -1502,23 +1618,6 @@ class _Judge:
         best = max(values.values()) if most else min(values.values())
         return best in theirs
 
-    def _trends(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        for found in _TREND.finditer(said.masked):
-            clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
-            if (
-                _UNSURE.search(clause)
-                or _ADVICE.search(clause)
-                or re.search(
-                    r"\b(?:set|sign|signed|catch|follow|back|look|add|end|pick|bring|show|come|came|comes)\w* up\b|\bup (?:to|and running|next)\b",
-                    found[0] + said.masked[found.end() : found.end() + 8],
-                )
-            ):
-                continue
-            if re.search(r"\b(?:one|order|bestellung|die|der) (?:before|davor|zuvor)$", found[0]):
-                continue
-            sign = 1 if found["up"] or found["more"] else -1 if found["down"] or found["less"] else 0
-            yield found[0], self._changed(said, sign)
-
     def _changed(self, said: Sentence, sign: int) -> bool:
         is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
         if any((sign == 0 or change * sign > 0) and not (is_long and days) for change, days in self._grounds.changes):
@@ -1548,90 +1647,166 @@ class _Judge:
         return bool(earlier) and len(numbers) >= 2
 
     def _comparisons(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        """ "More customers than orders", "up from $5", "Anna ordered more than Ben": where both are known."""
+        """ "More customers than orders", "up from $5", "Anna ordered more than Ben", "sales are growing": what rises or
+        falls is decided by the figures themselves, whatever the words; what was compared with an earlier time that
+        nobody knows has no ground.
+        """
         for found in _DIRECTION.finditer(said.masked):
-            clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
-            if _UNSURE.search(clause) or _ADVICE.search(clause):
+            masked, group = said.masked, found.lastgroup or ""
+            clause = masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+            if _UNSURE.search(clause) or _ADVICE.search(clause) or _HYPOTHETICAL.search(clause):
                 continue
-            if _ONCE.match(said.masked, found.end()):
+            if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-12:] + found[0]):
                 continue
-            sign = 1 if found["up"] else -1
+            sign = 1 if group in ("rise", "more", "beside_more") else -1
+            if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):
+                sign = -sign
+            words = said.text[found.start() : found.end()]
             beside = self._beside(said, found)
-            known = [
-                d for d in (self._change(said, found, beside), self._difference(said, found, beside)) if d is not None
-            ]
-            if known:
-                yield said.text[found.start() : found.end()], all(d * sign > 0 for d in known)
-                return
+            changes = [c for n in beside for c in self._changes_of(n) if n.percent or len(said.numbers) == 1]
+            if changes:
+                yield words, any(change * sign > 0 for change in changes)
+                continue
+            pair = self._pair(said, beside)
+            if pair is not None and not self._is_of_neither(said, found, pair):
+                difference = self._difference(said, found, pair, group)
+                if difference is not None:
+                    ok = difference * sign > 0
+                    yield words, ok and all(self._is_by(n, pair, difference) for n in beside)
+                continue
+            difference = self._known_difference(said, found)
+            if difference is not None:
+                yield words, difference * sign > 0
+            elif self._is_trend(said, found, group, clause):
+                yield words, self._changed(said, sign)
 
     @staticmethod
     def _beside(said: Sentence, found: re.Match[str]) -> list[Number]:
-        """The numbers that say by how much: "4 more", "up by 12%"."""
+        """The numbers that say by how much: "4 more", "up by 12%", "a decline of 5%"."""
         masked = said.masked
-        beside = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
+        beside = []
+        if not _TAKES_OBJECT.match(masked, found.start()):
+            before = [
+                n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")
+            ]
+            beside = [n for n in before if not _TO.search(masked[: n.start])]
         several = sum(not n.percent for n in said.numbers) > 2
-        beside += [
-            n
-            for n in said.numbers
-            if (n.percent or several) and n not in beside and _BY_BEFORE.search(masked[: n.start])
-        ]
-        return beside + [
-            n
-            for n in said.numbers
-            if n not in beside and n.start >= found.end() and _BY.fullmatch(masked[found.end() : n.start])
-        ]
+        for number in said.numbers:
+            by = number.start >= found.end() and _BY.fullmatch(masked[found.end() : number.start])
+            if number not in beside and (
+                by or ((number.percent or several) and _BY_BEFORE.search(masked[: number.start]))
+            ):
+                beside.append(number)
+        return beside
 
-    def _change(self, said: Sentence, found: re.Match[str], beside: Sequence[Number]) -> float | None:
-        """What is known of the change that a number beside tells."""
-        for number in beside:
-            if number.percent or len(said.numbers) == 1:
-                known = [change for change, _ in self._grounds.changes if fits(number, change)]
-                if known:
-                    return max(known) if found["up"] else min(known)
-        return None
+    def _changes_of(self, number: Number) -> list[float]:
+        """The changes that were calculated, or follow from a report, which the number may tell."""
+        return [change for change, _ in self._grounds.changes if fits(number, change)]
 
-    def _difference(self, said: Sentence, found: re.Match[str], beside: Sequence[Number]) -> float | None:
-        """By how much the first of what is compared is more than the other; None if nobody knows."""
-        masked = said.masked
-        if re.match(r"(?:mehr|more|less|fewer|weniger) (?:than|als) [$€£\s]*\d", masked[found.start() :]):
-            return None
-        pair = self._pair([n for n in said.numbers if n not in beside and not n.percent])
-        if pair is None:
-            return self._known_difference(said, found)
-        if _LINK.search(masked) is None and found.start() < pair[1].end:
-            return None
-        one, other = (n.readings[0][0] for n in pair)
-        between = masked[pair[0].end : pair[1].start]
-        if re.search(r"\b(?:down|up|back) to\W*$|\bauf\W*$", between):
-            return other - one
-        if re.search(r"\b(?:to|auf)\W*$", between) and re.search(r"\b(?:from|von)\W*$", masked[: pair[0].start]):
-            return other - one
-        if found.start() >= pair[1].end:  # "today 1, yesterday 3, so fewer today"
-            behind = masked[found.end() : found.end() + 25]
-            if re.search(
-                r"\b(?:which|that|this) is (?:\w+ )?$|\balso (?:\w+ )?$", masked[: found.start()]
-            ) and not behind.strip(" ."):
-                return other - one
-            whose = [n for n in pair if self._is_said_of(said, n, found)]
-            return other - one if whose == [pair[1]] else one - other
-        return one - other
+    def _is_by(self, number: Number, pair: tuple[Number, Number], difference: float) -> bool:
+        """Whether the number beside says by how much the two differ."""
+        if (number.currencies is None) != (pair[0].currencies is None) or number.percent:
+            return True
+        return fits(number, difference) or bool(self._changes_of(number))
 
-    @staticmethod
-    def _pair(numbers: Sequence[Number]) -> tuple[Number, Number] | None:
-        """The two numbers of one kind, if there are just two."""
+    def _pair(self, said: Sentence, beside: Sequence[Number]) -> tuple[Number, Number] | None:
+        """The two numbers of one kind, if there are just two that are figures."""
+        numbers = [n for n in said.numbers if n not in beside and not n.percent and n.start in self._meant]
         for money in (True, False):
             same = [n for n in numbers if (n.currencies is not None) == money]
             if len(same) == 2:
                 return same[0], same[1]
         return None
 
-    def _is_said_of(self, said: Sentence, number: Number, found: re.Match[str]) -> bool:
-        """Whether the noun or the day behind "fewer" is the number's."""
-        left, right = self._around(said, number)
-        nouns = [s.kind for s in said.subjects if 0 <= s.start - found.end() < 20][:1]
-        days = [span for p in said.periods if 0 <= p.start - found.end() < 20 for span in self._ranges(p, said)]
-        own = [span for p in said.periods if left <= p.start < right for span in self._ranges(p, said)]
-        return bool(set(nouns) & self._about(said, number, left, right)) or bool(days and set(days) <= set(own))
+    def _is_of_neither(self, said: Sentence, found: re.Match[str], pair: tuple[Number, Number]) -> bool:
+        """ "… than last week", where neither figure is of then."""
+        than = _THAN.search(said.masked, found.end())
+        if than is None or _PAST.match(said.masked, than.end()) is None or pair[1].start > than.end():
+            return False
+        figures = [self._meant[n.start] for n in pair]
+        behind = [fits_ for mention, fits_ in self._things(said) if mention.start >= than.end()]
+        return not any(fits_(figures[0]) != fits_(figures[1]) for fits_ in behind)
+
+    def _difference(
+        self, said: Sentence, found: re.Match[str], pair: tuple[Number, Number], group: str
+    ) -> float | None:
+        """By how much what rose is more than before, or the first of what is compared than the other; None if the words
+        do not say which is which."""
+        one, other = (n.readings[0][0] for n in pair)
+        figures = self._meant[pair[0].start], self._meant[pair[1].start]
+        if group in ("rise", "fall"):
+            if self._role(said, pair[0]) is not None:
+                return one - other if self._role(said, pair[0]) == "later" else other - one
+            earlier = ["previous" in figure.traits for figure in figures]
+            if earlier[0] != earlier[1]:
+                return other - one if earlier[0] else one - other
+            days = [figure.period[1] for figure in figures if figure.period is not None]
+            if len(days) == 2 and days[0] != days[1]:
+                return one - other if days[0] > days[1] else other - one
+            return None
+        left = self._compared_first(said, found, pair, figures, group)
+        return None if left is None else one - other if left == 0 else other - one
+
+    def _compared_first(
+        self,
+        said: Sentence,
+        found: re.Match[str],
+        pair: tuple[Number, Number],
+        figures: tuple[Figure, Figure],
+        group: str,
+    ) -> int | None:
+        """Which of two figures is said to be more or less: the one that what stands before the comparison belongs to."""
+        masked = said.masked
+        things: list[tuple[int, int, int]] = [(n.start, n.end, place) for place, n in enumerate(pair)]
+        for mention, fits_ in self._things(said):
+            whose = [fits_(figure) for figure in figures]
+            if whose[0] != whose[1]:
+                things.append((mention.start, mention.end, 0 if whose[0] else 1))
+        things.sort()
+        than = _THAN.search(masked, found.end())
+        pivot = than.start() if than else found.start()
+        before = [which for _, end, which in things if end <= pivot]
+        after = [which for start, _, which in things if start >= (than.end() if than else found.end())]
+        if than is None and group.startswith("beside"):  # "over", "vor": only between what is compared
+            near = [which for start, _, which in things if 0 <= start - found.end() < 30]
+            if not near or (before and near[0] == before[-1]):
+                return None
+        if before:
+            return before[-1]
+        if after:
+            takes = than is not None or group.startswith("beside") or _TAKES_OBJECT.match(masked, found.start())
+            return 1 - after[0] if takes else after[0]
+        return None
+
+    def _things(self, said: Sentence) -> Iterable[tuple[Mention, Callable[[Figure], bool]]]:
+        """What figures may be told apart by: periods, names, what they count, what is said of them."""
+        for mention in (*said.periods, *said.dates):
+            yield mention, partial(self._is_of_time, self._spans_of(said)[mention.start])
+        for mentions in self._mentions(said).values():
+            for mention in mentions:
+                yield mention, lambda figure, keys=mention.value: bool(keys & figure.entities)  # type: ignore[misc]
+        for mention in said.traits:
+            yield mention, lambda figure, kind=mention.kind: kind in figure.traits  # type: ignore[misc]
+        for mention in said.subjects:
+            yield mention, lambda figure, subject=mention: bool(_kinds(subject) & figure.subjects)  # type: ignore[misc]
+
+    @staticmethod
+    def _is_of_time(spans: Sequence[Range], figure: Figure) -> bool:
+        return figure.period is not None and any(_near(span, figure.period) for span in spans)
+
+    @staticmethod
+    def _is_trend(said: Sentence, found: re.Match[str], group: str, clause: str) -> bool:
+        """Whether it tells how the store's figures changed in time."""
+        if group.startswith("beside"):
+            return False
+        behind = said.masked[found.end() : found.end() + 70]
+        if group in ("more", "less"):
+            return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
+        subject = any(s.kind in ("sale", "money", "order", "customer") for s in said.subjects)
+        subject = subject or any(t.kind == "revenue" for t in said.traits)
+        if _BASE_FORM.fullmatch(found[0]) and not _NOUN_BEFORE.search(said.masked[: found.start()][-16:]):
+            return False
+        return subject or _METRIC.search(clause) is not None
 
     def _known_difference(self, said: Sentence, found: re.Match[str]) -> float | None:
         """Of two nouns, or of two names."""

@@ -97,6 +97,8 @@ class Grounds:
     rankings: list[Ranking] = field(default_factory=list)
     windows: list[Range] = field(default_factory=list)
     complete_history: bool = False
+    opened: date | None = None
+    """When the shop was opened, if all of its orders were read: any longer time has the same."""
     is_old: bool = False
     """Whether nothing that was read is current."""
     headline: dict[str, float] = field(default_factory=dict)
@@ -243,6 +245,11 @@ class _Reader:
             self._grounds.moments.append(Dated(start.astimezone(self._zone), frozenset({"window"})))
             if result.get("data_type") == "counts":
                 place = replace(place, period=span)
+        opened = _moment(window.get("shop_opened"))
+        if opened is not None and (today := self._grounds.now.date()):
+            self._grounds.opened = opened.astimezone(self._zone).date()
+            if result.get("data_type") == "counts":
+                place = replace(place, period=(self._grounds.opened, today))
         place = replace(place, headline=result.get("data_type") == "counts" and not old)
         self._grounds.complete_history |= bool(window.get("complete_history"))
         reasons = [entry.get("reason") for entry in _objects(result.get("missing"))]

@@ -96,7 +96,7 @@ def timeline(name: str, as_json: bool) -> None:
         from workers.operations import timeline as operations
         from workers.operations import why
 
-        found = operations.read(session, name)
+        found = operations.read(session, name, at_a_time=settings_for().turns_at_a_time)
         if found is None and why.resolve(session, name) is None:
             raise CommandFailed(why.unknown(session, name))
     if found is None:
@@ -137,7 +137,7 @@ def _case(name: str) -> "Case":
         target = operations.resolve(session, name)
         if target is None:
             raise CommandFailed(operations.unknown(session, name))
-        return operations.read(session, target)
+        return operations.read(session, target, at_a_time=settings_for().turns_at_a_time)
 
 
 def _reasons(case: "Case") -> Iterator[str]:

@@ -52,5 +52,6 @@ def test_unknown_scopes_promise_no_history() -> None:
 
 def test_a_shop_has_no_orders_from_before_it_was_created() -> None:
     young, old = NOW - timedelta(days=3), NOW - timedelta(days=61)
-    assert Scopes.of([]).data_window(NOW, young) == {"orders_from": None, "complete_history": True}
+    opened = {"shop_opened": "2026-11-19T12:00:00Z"}
+    assert Scopes.of([]).data_window(NOW, young) == {"orders_from": None, "complete_history": True, **opened}
     assert Scopes.of([]).data_window(NOW, old)["complete_history"] is False

@@ -407,6 +407,13 @@ Further back I see sales reports, of the last 30, 60 or 90 days.
 Customers: 67 · Orders (60 d): 83 · Open: 12 · To ship: 8
 Bei 232 Stück Titanium Spork auf Lager: Wie wäre es mit einer Aktion?
 Nothing sold better this week than Merino Hiking Socks.
+Regulars outnumber newcomers 7 to 6 this week.
+Today trails yesterday, 1 to 2.
+#1120 is the bigger of the two: $84.00 versus $55.00 for #1119.
+The payment for #1120 has come in.
+#1117 hasn't left the warehouse.
+| Rank | Product | Sold |\\n|---|---|---|\\n| 1 | Merino Hiking Socks | 14 |
+| Fri | Sat | Sun |\\n|---|---|---|\\n| 2 | 2 | 1 |
 """
 FALSE = """
 You have 83 customers.
@@ -525,11 +532,21 @@ Nobody ordered yesterday.
 Gestern wurde nichts verkauft.
 Your store Gizmo Palace is doing well: 67 customers.
 Would you like more on #1120 ($55.00)?
+Newcomers outnumber regulars 6 to 7 this week.
+Regulars outnumber newcomers 6 to 7 this week.
+Today tops yesterday, 1 to 2.
+Today trails yesterday, 2 to 1.
+#1119 is the bigger of the two: $55.00 versus $84.00 for #1120.
+The payment for #1120 hasn't come in.
+#1119 hasn't left the warehouse.
+You didn't get a single order yesterday.
+Why not thank Ben Fox for #1120 ($84.00)?
+Did Peter Jansky really order 3 of Titanium Spork?
 """
 
 
 def lines(text: str) -> list[str]:
-    return text.strip().split("\n")
+    return [line.replace("\\n", "\n") for line in text.strip().split("\n")]
 
 
 def found(text: str, read: Grounds) -> list[str]:
@@ -547,7 +564,11 @@ def test_what_is_false_is_found() -> None:
 
 
 def test_the_sentences_make_up_the_text_again() -> None:
-    for text in (TRUE, FALSE, "One. Two!  Three?\n\n- Four\n1. Five e.g. six. Am 22. November. “Seven.” Eight"):
+    for text in (
+        "\n".join(lines(TRUE)),
+        "\n".join(lines(FALSE)),
+        "One. Two!  Three?\n\n- Four\n1. Five e.g. six. Am 22. November. “Seven.” Eight",
+    ):
         assert "".join(verdict.sentence for verdict in check(text, grounds())) == text
 
 
@@ -602,6 +623,14 @@ def test_a_figure_of_an_earlier_turn_is_told_as_such() -> None:
     assert found("You have 67 customers.", read) == ["67"]
 
 
+def test_a_young_shop_has_no_more_orders_in_any_longer_time() -> None:
+    young = {"orders_from": None, "complete_history": True, "shop_opened": "2026-11-01T10:00:00Z"}
+    read = grounds([counts() | {"data_window": young}])
+    for since in ("in the last 60 days", "since November 1", "ever", "over the last 90 days"):
+        assert found(f"You had 83 orders {since}.", read) == []
+    assert found("You had 83 orders in the last 7 days.", read) == ["83"]
+
+
 def test_what_the_merchant_believes_is_no_ground_where_the_data_says_otherwise() -> None:
     read = grounds(said=["Why did I only have 50 orders in the last 60 days? I have 3 employees and a budget of $500."])
     assert found("You had 50 orders in the last 60 days because of the weather.", read) != []
@@ -653,6 +682,11 @@ def test_sales_are_of_their_period() -> None:
 Total sales in the last 30 days changed by 44.9% against the 30 days before.
 Der Umsatz stieg in den letzten 30 Tagen auf 1.449,00 $, von 1.000,00 $ in den 30 Tagen davor.
 Sales were $1,449.00 from 40 orders, up from $1,000.00 and 30 orders.
+Sales picked up: $1,449.00 in the last 30 days after $1,000.00 in the 30 before that.
+With 40 orders, the last 30 days came in above the 30 days before (30).
+Sales went from $1,000.00 to $1,449.00.
+Net sales of $1,304.10 fall short of gross sales of $1,376.55.
+Der Umsatz ging von 1.000,00 $ auf 1.449,00 $ rauf.
 Your sales grew 44.9% to $1,449.00.
 Net sales in the last 30 days: $1,304.10, gross $1,376.55, returns $72.45.
 """
@@ -662,6 +696,12 @@ Total sales rose by 45.9%.
 Der Umsatz sank in den letzten 30 Tagen auf 1.449,00 $, von 1.000,00 $ in den 30 Tagen davor.
 Sales were $1,000.00 from 40 orders in the last 30 days.
 Sales were $1,449.00 last week.
+Sales cooled off: $1,449.00 in the last 30 days after $1,000.00 in the 30 before that.
+With 40 orders, the last 30 days came in below the 30 days before (30).
+Sales went from $1,449.00 to $1,000.00.
+Sales were $1,449.00 from 40 orders, up from $1,000.00 and 31 orders.
+Net sales of $1,304.10 exceed gross sales of $1,376.55.
+Der Umsatz ging von 1.449,00 $ auf 1.000,00 $ runter.
 Net sales in the last 30 days: $1,376.55, gross $1,304.10, returns $72.45.
 """
     assert {line: claims for line in lines(true) if (claims := found(line, read))} == {}
