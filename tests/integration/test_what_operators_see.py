@@ -1,5 +1,6 @@
 """What `cj status`, `cj why`, `cj merchant`, `cj timeline` and the gauges say, on rows as the product leaves them."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,8 @@ def test_why_cj_does_not_answer(database: Database, arrange: object, said: str) 
     with database.transaction() as session:
         merchants.add_merchant(session, "m1")
     arrange(database)
-    assert said in reasons(database, "m1")
+    # However slow the machine is: seconds are as good as none.
+    assert said in re.sub(r"\b\d+ s\b", "0 s", reasons(database, "m1"))
 
 
 def test_a_merchant_is_found_by_conversation_id_shop_and_its_first_part(terminal: Terminal, database: Database) -> None:
