@@ -14,6 +14,7 @@ Never add an `__init__.py` to this folder: it would hide the library of the same
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from logging.config import fileConfig
 
 from alembic import context
@@ -23,7 +24,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage import roles
-from storage.database import CLIENT_ENCODING, sqlalchemy_url, unfit
+from storage.database import CLIENT_ENCODING, revision, sqlalchemy_url, unfit
 from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
@@ -31,9 +32,10 @@ MIGRATION_LOCK = 0x434A_4D49
 #: Seconds for which the second one waits.
 PATIENCE_SECONDS = 60
 POLL_SECONDS = 0.2
-#: For how long a statement of a migration may wait for a lock, and the pause before the migration is tried again.
-LOCK_TIMEOUT = "300ms"
-PAUSE_SECONDS = 1.0
+#: For how long a statement of a migration may wait for a lock: at first, longer each time, and at most; and the pause
+#: before the migration is tried again. Where statements take long, nobody is ever gone within the first.
+LOCK_MS, LOCK_MS_MORE, LOCK_MS_MOST = 200, 50, 800
+PAUSE_SECONDS = 0.7
 #: Lock not available; deadlock detected.
 IN_THE_WAY = ("55P03", "40P01")
 
@@ -62,7 +64,7 @@ def alone(engine: Engine) -> Iterator[None]:
             holder.rollback()
             if time.monotonic() > until:
                 raise CommandError(
-                    f"another migration of this database has been running for over {patience()} s: wait for it, or "
+                    f"another migration of this database has been running for over {patience():g} s: wait for it, or "
                     f"look for who holds the advisory lock {MIGRATION_LOCK} in pg_locks"
                 )
             time.sleep(POLL_SECONDS)
@@ -91,18 +93,26 @@ def migrate_online() -> None:
         if problem := unfit(connection):
             raise CommandError(problem)
         connection.commit()
-        # For each transaction by itself: behind PgBouncer what a session sets would stay for the next client.
-        event.listen(
-            connection, "begin", lambda begun: begun.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
-        )
-        until = time.monotonic() + patience()
+        tries = count()
+        lock_ms = LOCK_MS
+
+        def limit(begun: Connection) -> None:
+            """For each transaction by itself: behind PgBouncer what a session sets would stay for the next client."""
+            begun.execute(text(f"SET LOCAL lock_timeout = '{lock_ms}ms'"))
+
+        event.listen(connection, "begin", limit)
+        reached, since = None, time.monotonic()
         while not migrated(connection):
-            if time.monotonic() > until:
+            if (found := revision(connection)) != reached:
+                reached, since, tries = found, time.monotonic(), count()
+            connection.rollback()
+            if time.monotonic() > since + patience():
                 raise CommandError(
-                    f"for {patience()} s others have held locks that the next migration needs: see pg_stat_activity "
-                    "for the oldest transaction, and run it again; nothing is lost by that"
+                    f"for {patience():g} s others have held locks that the migration after {reached} needs: see "
+                    "pg_stat_activity for the oldest transaction, and run it again; nothing is lost by that"
                 )
             time.sleep(PAUSE_SECONDS)
+            lock_ms = min(LOCK_MS + LOCK_MS_MORE * next(tries), LOCK_MS_MOST)
         roles.grant(connection)
         connection.commit()
 

@@ -163,7 +163,20 @@ class EventTable(Base):
         Index("events_wake", "hinted_at", "run_after", postgresql_where=text("status = 'received'")),
         Index("events_of_merchant", "merchant_id", "key", postgresql_where=text("status = 'received'")),
         Index("events_in_order", "conversation_id", "key", postgresql_where=text("status = 'received'")),
-        Index("events_refused", "received_at", postgresql_where=text("status = 'rejected'")),
+        Index("events_rejected", "processed_at", postgresql_where=text("status = 'rejected'")),
+        # What privacy requests ask of everybody's events.
+        Index(
+            "events_privacy",
+            "received_at",
+            "key",
+            postgresql_where=text("type IN ('customers_data_request', 'customers_redact', 'shop_redact')"),
+        ),
+        Index(
+            "events_named",
+            text("(data ->> 'merchant_id')"),
+            "key",
+            postgresql_where=text("merchant_id IS NULL OR merchant_id <> (data ->> 'merchant_id')"),
+        ),
         Index("events_merchant", "merchant_id", "key"),
         Index(
             "events_refused_at_door",

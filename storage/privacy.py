@@ -367,8 +367,7 @@ def _events(
     while True:
         where = {"merchant_id": merchant_id, "after": walk.event, "limit": EVENTS}
         found = session.execute(SQL["next_events"], where).all()
-        theirs = [row for row in found if row.is_theirs and row.key != but]
-        keys = [int(row.key) for row in theirs if before is None or row.received_at < before]
+        keys = [int(row.key) for row in found if row.key != but and (before is None or row.received_at < before)]
         for start in range(0, len(keys), ROWS):
             chunk = keys[start : start + ROWS]
             walk.event = chunk[-1]

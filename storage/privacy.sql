@@ -19,9 +19,17 @@ SELECT id, sequence, body, acked_at IS NULL AND publishes >= 0 AS on_the_broker 
 WHERE turn_id = :turn_id AND sequence > :after ORDER BY sequence LIMIT :limit
 
 -- name: next_events
--- By the primary key over all merchants' events: a request is rare, and an index for it would slow every event.
-SELECT key, merchant_id = :merchant_id OR data ->> 'merchant_id' = :merchant_id AS is_theirs, received_at FROM events
-WHERE key > :after ORDER BY key LIMIT :limit
+-- By two indexes, not over everybody's events: those of the merchant, and those that name it and are nobody's or
+-- another's, of which there are few.
+SELECT key, received_at FROM (
+    (SELECT key, received_at FROM events WHERE merchant_id = :merchant_id AND key > :after ORDER BY key LIMIT :limit)
+    UNION ALL
+    (SELECT key, received_at FROM events
+     WHERE data ->> 'merchant_id' = :merchant_id AND (merchant_id IS NULL OR merchant_id <> data ->> 'merchant_id')
+       AND key > :after
+     ORDER BY key LIMIT :limit)
+) AS theirs
+ORDER BY key LIMIT :limit
 
 -- name: content_of_events
 SELECT key, type, data, error FROM events WHERE key = ANY (CAST(:keys AS bigint[])) ORDER BY key

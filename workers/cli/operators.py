@@ -93,11 +93,14 @@ def merchant(name: str, as_json: bool) -> None:
 def timeline(name: str, as_json: bool) -> None:
     """Show a conversation, or a merchant's latest, from each event to CJ's last reply, in ms since the event came."""
     with transaction() as session:
-        from workers.operations.timeline import read
+        from workers.operations import timeline as operations
+        from workers.operations import why
 
-        found = read(session, name, at_a_time=settings_for().turns_at_a_time)
+        found = operations.read(session, name, at_a_time=settings_for().turns_at_a_time)
+        if found is None and why.resolve(session, name) is None:
+            raise CommandFailed(why.unknown(session, name))
     if found is None:
-        raise CommandFailed(f"there is no conversation {name!r}, nor one of a merchant or shop of that name")
+        raise CommandFailed(f"{name} has no conversation yet")
     if as_json:
         print_json(found.to_json())
     else:
@@ -133,10 +136,7 @@ def _case(name: str) -> "Case":
 
         target = operations.resolve(session, name)
         if target is None:
-            raise CommandFailed(
-                f"there is no conversation, merchant or shop {name!r}: no event of theirs was accepted; "
-                "see `cj events rejected`"
-            )
+            raise CommandFailed(operations.unknown(session, name))
         return operations.read(session, target, at_a_time=settings_for().turns_at_a_time)
 
 

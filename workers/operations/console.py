@@ -258,7 +258,7 @@ def _story(session: Session, name: str, *, at_a_time: int) -> dict[str, Any]:
 def _resolved(session: Session, name: str) -> why.Target:
     target = why.resolve(session, name)
     if target is None:
-        raise RequestRefused(404, f"there is no conversation, merchant or shop {name}: no event of theirs was accepted")
+        raise RequestRefused(404, why.unknown(session, name))
     return target
 
 

@@ -20,6 +20,8 @@ Row = dict[str, Any]
 
 #: Turns of a merchant that are looked at, the oldest first.
 LOOKS = 50
+#: Refused events among which one is looked for that names somebody unknown.
+REFUSED_LOOKS = 10_000
 #: Seconds after which a turn that could run has probably been forgotten, or nobody is there to run it.
 PATIENCE_SECONDS = 10.0
 #: What the error of a turn, or of the last data it asked for, means.
@@ -39,6 +41,13 @@ MERCHANT = text("SELECT id FROM merchants WHERE id = :name")
 SHOP = text("""
     SELECT merchant_id FROM integrations WHERE type = 'shopify' AND shop_domain = :name
     ORDER BY is_active DESC, updated_at DESC LIMIT 1
+""")
+# Of the latest: an index has those that were refused, and no other.
+REFUSED = text("""
+    SELECT e.id, e.type, e.error_code, e.error, e.received_at, clock_timestamp() AS now
+    FROM (SELECT * FROM events WHERE status = 'rejected' ORDER BY processed_at DESC LIMIT :looks) AS e
+    WHERE :name IN (e.conversation_id, e.merchant_id, e.data ->> 'conversation_id', e.data ->> 'merchant_id')
+    ORDER BY e.received_at DESC LIMIT 1
 """)
 NOW = text("SELECT clock_timestamp()")
 INTEGRATION = text("""
@@ -79,10 +88,12 @@ OPEN_TURNS = text("""
       AND (CAST(:conversation AS text) IS NULL OR t.conversation_id = :conversation)
     ORDER BY t.run_after, t.id LIMIT :looks
 """)
+# Of each conversation by its index: `ORDER BY id` over several would walk all turns backwards.
 ENDED = text("""
-    SELECT t.id, t.seq, t.conversation_id, t.status, t.error, t.finished_at FROM turns t
-    WHERE t.conversation_id = ANY (CAST(:conversations AS text[])) AND t.status IN ('done', 'dead')
-      AND t.absorbed_by IS NULL
+    SELECT t.* FROM unnest(CAST(:conversations AS text[])) AS c (id) CROSS JOIN LATERAL (
+        SELECT id, seq, conversation_id, status, error, finished_at FROM turns
+        WHERE conversation_id = c.id AND status IN ('done', 'dead') AND absorbed_by IS NULL
+        ORDER BY seq DESC LIMIT 1) AS t
     ORDER BY t.id DESC LIMIT 1
 """)
 UNACKED = text("""
@@ -155,6 +166,17 @@ def resolve(session: Session, name: str) -> Target | None:
         return None
     merchant_id = session.execute(SHOP, {"name": shop_domain}).scalar()
     return None if merchant_id is None else Target(str(merchant_id))
+
+
+def unknown(session: Session, name: str) -> str:
+    """Why `resolve` finds nobody of this name, in a sentence: perhaps the event that named it was refused."""
+    nobody = f"there is no conversation, merchant or shop {name!r}"
+    refused = _one(session, REFUSED, {"name": name, "looks": REFUSED_LOOKS})
+    if refused is None:
+        return f"{nobody}: no event of theirs was accepted; see `cj events rejected`"
+    came = _ago(refused["now"], refused["received_at"])
+    said = f"the last event that names it, {refused['type']} {refused['id']} of {came} ago, was refused"
+    return f"{nobody}: {said}: {refused['error_code']}: {refused['error']}; then `cj events retry {refused['id']}`"
 
 
 def read(session: Session, target: Target, *, at_a_time: int = turns.PER_MERCHANT) -> Case:
