@@ -26,7 +26,7 @@ from pydantic import SecretStr
 
 from bench.ground import StoreProcess
 from shopify.client import ShopifyClient
-from shopify.data import fetch
+from shopify.data.dispatch import fetch
 from shopify.errors import Throttled
 from shopify.transport import http_client
 from storage.cost_bucket import CostBucket

@@ -19,8 +19,8 @@ import httpx
 from pydantic import SecretStr
 
 from events.data_types import DATA_TYPES
-from shopify import data as shopify_data
 from shopify.client import ShopifyClient
+from shopify.data.dispatch import fetch
 from shopify.development_store.server import DevelopmentStore, token_for
 from shopify.transport import http_client
 from workers.model.local_server import pieces
@@ -89,8 +89,7 @@ class Stubs:
             token = SecretStr(token_for(SAMPLE))
             client = ShopifyClient(SAMPLE, token, http=recording, admin_url=store.admin_url)
             found = {
-                data_type: shopify_data.fetch(client, data_type, scopes=None, now=datetime.now(UTC)).data
-                for data_type in DATA_TYPES
+                data_type: fetch(client, data_type, scopes=None, now=datetime.now(UTC)).data for data_type in DATA_TYPES
             }
             store.stop()
         script = list(zip((None, *_words(found)), (*FETCHED, None), strict=True))

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
-from shopify import data
 from shopify.client import ShopifyClient
+from shopify.data.dispatch import fetch
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.transport import http_client
 from workers.agent import grounding
@@ -28,7 +28,7 @@ def main() -> None:
         client = ShopifyClient(SHOP, SecretStr(token_for(SHOP)), http=http, admin_url=store.admin_url)
         now = datetime.now(UTC)
         read = [
-            results.fetched(data_type, data.fetch(client, data_type, scopes=None, now=now), now)
+            results.fetched(data_type, fetch(client, data_type, scopes=None, now=now), now)
             for data_type in ("counts", "recent_orders", "overview")
         ]
     text = demo_words.tell({str(result["data_type"]): result for result in read}, now=now)

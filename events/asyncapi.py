@@ -35,8 +35,9 @@ other. The gateway shows replies in the order of (turn, sequence) within a merch
 subject), each (source, id) once, and then acks by id; what is not acked is sent again. A turn is a run: it begins with
 one RUN_STARTED and ends with exactly one RUN_FINISHED or RUN_ERROR, and so does every event that names a conversation,
 also one that is refused. A reply of turn 0 is a whole run by itself, outside of the order: it answers a refused event
-whose merchant has no such conversation. Words (delta of TEXT_MESSAGE_CONTENT, message of RUN_ERROR) are plain text,
-never Markdown or HTML: show them as text. The only addresses in them are those of the shop's own admin and storefront.
+whose merchant has no such conversation, or it is the history that `replies_requested` asked for. CJ's words (delta of
+TEXT_MESSAGE_CONTENT, message of RUN_ERROR) are plain text, never Markdown or HTML: show them as text. The only
+addresses in them are those of the shop's own admin and storefront.
 """
 
 _REPLY_EXAMPLE = {
@@ -64,6 +65,7 @@ def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+_PLACE = _object(turn={"type": "integer"}, sequence={"type": "integer"})
 _USAGE = {"type": "array", "items": {"type": "object"}, "description": "Tokens, by provider and model."}
 #: Each kind of AG-UI event that a reply may hold: when it comes, what it always has, what it may have.
 _KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -95,15 +97,26 @@ _KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"messageId": _TEXT, "toolCallId": _TEXT, "content": _TEXT},
         {},
     ),
+    "MESSAGES_SNAPSHOT": (
+        "What was said so far, by the merchant (`user`) and CJ (`assistant`), for who asked for it; a run by itself.",
+        {
+            "messages": {
+                "type": "array",
+                "items": _object(id=_TEXT, role={"enum": ["user", "assistant"]}, content=_TEXT),
+            }
+        },
+        {},
+    ),
     "CUSTOM": (
         "; ".join(f"`{name}`: {value}" for name, value in CUSTOM.items()) + ".",
         {"name": {"enum": list(CUSTOM)}, "value": {"type": "object"}},
         {},
     ),
     "RUN_FINISHED": (
-        "The run ended well, or was stopped (outcome `cancelled`). `result.absorbedBy`: the run that answered instead.",
+        "The run ended well, or was stopped (outcome `cancelled`). `result.absorbedBy`: the run that answered instead. "
+        "`result.after`: the place up to which a MESSAGES_SNAPSHOT holds everything.",
         {"threadId": _TEXT, "runId": _TEXT, "outcome": _object(type={"enum": ["success", "cancelled"]})},
-        {"usage": _USAGE, "result": _object(absorbedBy=_TEXT)},
+        {"usage": _USAGE, "result": {"type": "object", "properties": {"absorbedBy": _TEXT, "after": _PLACE}}},
     ),
     "RUN_ERROR": (
         "The run failed; before it the sentence comes as a message, too. Codes: "

@@ -167,6 +167,9 @@ class RepliesRequested(EventData):
     merchant_id: Identifier
     conversation_id: Identifier
     after: Place | None = Field(None, description="The last reply it has. Absent: from the beginning.")
+    snapshot: bool | None = Field(
+        None, description="Begin with everything that was said, as one MESSAGES_SNAPSHOT, and go on behind it."
+    )
 
 
 class CustomerEvent(EventData):

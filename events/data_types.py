@@ -1,5 +1,5 @@
-"""The names of the kinds of store data, and of the periods that sales are asked for: what workflows prefetch, the model
-asks for, and `shopify.data` reads."""
+"""The names of the kinds of store data, of the periods that sales are asked for and of the
+figures they have: what workflows prefetch, the model asks for, and `shopify.data` reads."""
 
 from typing import Literal, get_args
 
@@ -27,3 +27,7 @@ Comparison = Literal["previous_period", "previous_year", "none"]
 """What the sales of a period are held against."""
 COMPARISONS: tuple[str, ...] = get_args(Comparison)
 DEFAULT_COMPARISON: Comparison = "previous_period"
+
+AMOUNTS = ("total_sales", "net_sales", "gross_sales", "discounts", "returns", "taxes", "shipping_charges")
+AVERAGE = "average_order_value"
+"""Of `sales`, all of them money."""

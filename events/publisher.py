@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from kombu import Producer
 
@@ -52,8 +52,10 @@ class Publisher:
         time: datetime | None = None,
         traceparent: str | None = None,
         correlationid: str | None = None,
+        delivery: Literal["queue", "door"] | None = None,
     ) -> Envelope:
-        """Publish an event that happened at `time` (now) and return it as sent.
+        """Publish an event that happened at `time` (now) and return it as sent. `delivery`: where the replies go of a
+        conversation that it opens.
 
         Raises InvalidEvent before anything is sent, also for a data field that the type does not have;
         PublishFailed when the broker did not take it within the timeout.
@@ -67,6 +69,7 @@ class Publisher:
             "subject": subject,
             "traceparent": traceparent,
             "correlationid": correlationid,
+            "delivery": delivery,
             "data": dict(data),
         }
         try:

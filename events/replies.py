@@ -8,12 +8,13 @@ Each reply is handed over once, in order, and acked; CJ sends unacked replies ag
 - `on_reply` must return only once the gateway has the reply safely. If it raises, the reply is not acked, goes back to
   the queue, and the error ends `run`.
 - A gateway that dies between `on_reply` and the ack gets that reply again, and has forgotten which ones it has shown.
-  Where that matters, store each reply together with what is shown, and pass the stored replies as `shown` at the next
-  start. Then nothing is shown twice, and the order holds across the restart too.
+  Where that matters, store each reply together with what is shown, and pass as `shown` a function that reads what was
+  stored. Then nothing is shown twice, and the order holds across restarts and from one gateway to the next.
 - `on_reply` must return within three seconds, or another gateway is taken to have to go on.
 
 Any number of gateways may consume. One at a time holds the queue, and the others stand by: two would each get a part of
-every conversation. The next one takes over at once when the holder leaves, and within five seconds when it dies.
+every conversation. The next one takes over at once when the holder leaves, and within five seconds when it dies. It
+calls `shown` then, since the one before it has shown replies of which it knows nothing.
 """
 
 import logging
@@ -32,6 +33,7 @@ __all__ = ["OnReply", "RepliesConsumer", "Reply"]
 log = logging.getLogger(__name__)
 
 OnReply = Callable[[Reply], None]
+Shown = Iterable[Reply] | Callable[[], Iterable[Reply]] | None
 
 #: Seconds between two checks of `stop` and `until` while nothing arrives.
 POLL_SECONDS = 0.2
@@ -47,7 +49,8 @@ class RepliesConsumer:
     Waits at most `gap_seconds` for a missing reply. Remembers the identities of the last `remember` replies across lost
     connections and several calls of `run`, and only acks a repetition of one of them.
 
-    `shown`: every reply that this gateway has ever shown, in order, from its own record; None if it keeps none.
+    `shown`: every reply that was ever shown, in order, from the gateways' record; None if they keep none. A function is
+    called whenever this gateway begins to hold the queue; a fixed list is for a gateway that has none beside it.
     """
 
     def __init__(
@@ -58,13 +61,14 @@ class RepliesConsumer:
         ack_queue: str = queues.ACKS,
         gap_seconds: float = GAP_SECONDS,
         remember: int = 10_000,
-        shown: Iterable[Reply] | None = None,
+        shown: Shown = None,
     ) -> None:
         self._plain = PlainConsumer(broker_url, source_queue, publishes=(ack_queue,), prefetch=MOST_WAITING)
         self._ack_queue = ack_queue
-        self._order = ReplyOrder(gap_seconds=gap_seconds, remember=remember, from_first_turn=shown is not None)
-        for reply in shown or ():
-            self._order.shown(reply)
+        self._gap_seconds, self._remember = gap_seconds, remember
+        self._record = shown if callable(shown) else None
+        self._order = self._order_behind(() if callable(shown) else shown)
+        self._holding = self._plain.holding
         self._unacked: dict[Identity, list[Delivery]] = {}
         self._shown: list[Reply] = []  # CJ and the broker do not have their ack yet
         self._busy = False
@@ -103,6 +107,19 @@ class RepliesConsumer:
             self._unacked.clear()
             self._shown.clear()
 
+    def _order_behind(self, shown: Iterable[Reply] | None) -> ReplyOrder:
+        order = ReplyOrder(gap_seconds=self._gap_seconds, remember=self._remember, from_first_turn=shown is not None)
+        for reply in shown or ():
+            order.shown(reply)
+        return order
+
+    def _begin_to_hold(self) -> None:
+        """Others may have shown what was taken here before, and more; what they have not acked comes again."""
+        self._holding = self._plain.holding
+        if self._record is not None:
+            self._unacked.clear()
+            self._order = self._order_behind(self._record())
+
     def _timed_out(self) -> bool:
         problem: BrokerUnavailable | None = self._plain.problem
         if problem is not None:
@@ -111,13 +128,15 @@ class RepliesConsumer:
 
     def _handle(self, batch: Sequence[Delivery], on_reply: OnReply, done: Callable[[], bool]) -> None:
         """Take and show one after the other; CJ and the broker hear of all together."""
+        if batch and self._holding != self._plain.holding:
+            self._begin_to_hold()
         try:
-            self._show_all_due(on_reply, done)  # what has waited long enough
+            goes_on = self._show_all_due(on_reply, done)  # what has waited long enough
             for delivery in batch:
-                if done():
+                if not goes_on or done():
                     return
                 self._take(delivery)
-                self._show_all_due(on_reply, done)
+                goes_on = self._show_all_due(on_reply, done)
         finally:
             self._ack()
 
@@ -147,17 +166,19 @@ class RepliesConsumer:
         if offer is Offer.SHOWN:
             self._shown.append(reply)
 
-    def _show_all_due(self, on_reply: OnReply, done: Callable[[], bool]) -> None:
+    def _show_all_due(self, on_reply: OnReply, done: Callable[[], bool]) -> bool:
+        """False if there is nothing more to show: it is done, or another gateway shows what was taken here."""
         while (reply := self._order.due(time.monotonic())) is not None:
-            if not self._plain.holds():  # another gateway shows what waits here
+            if not self._plain.holds():
                 self._order.forget_waiting()
                 self._unacked.clear()
-                return
+                return False
             on_reply(reply)
             self._order.shown(reply)
             self._shown.append(reply)
             if done():
-                return
+                return False
+        return True
 
     def _ack(self) -> None:
         """Tell CJ, then the broker. If CJ cannot be told, it sends the replies again and is told then."""

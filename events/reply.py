@@ -90,6 +90,14 @@ class Reply(Attributes):
         return bool(of_messages) and of_messages[0] != "TEXT_MESSAGE_START"
 
     @property
+    def history(self) -> list[tuple[str, str]] | None:
+        """What was said so far, (`user` or `assistant`, words) each, where the reply is a snapshot; else None."""
+        found = [event.get("messages") for event in self.data if event["type"] == "MESSAGES_SNAPSHOT"]
+        if not found or not isinstance(found[-1], list):
+            return None
+        return [(str(said.get("role")), str(said.get("content"))) for said in found[-1] if isinstance(said, dict)]
+
+    @property
     def error(self) -> str | None:
         """Why the turn failed, in words fit for the merchant, or None. `text` holds them, too."""
         found = [event.get("message") for event in self.data if event["type"] == "RUN_ERROR"]

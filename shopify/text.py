@@ -50,7 +50,17 @@ def clean(value: object, limit: int = TITLE_CHARACTERS) -> str | None:
     """The visible text on one line, at most `limit` characters; None if it is not text or nothing is left."""
     if not isinstance(value, str):
         return None
-    seen = "".join(c for c in _SPACES.sub(" ", value[: limit * 20]) if _may_be_seen(c))
+    value = value[: limit * 20]
+    # Most texts are plain: then nothing is to be taken out, and each character need not be looked at.
+    is_plain = value.isprintable() and (value.isascii() or _IGNORABLE.search(value) is None)
+    text = _SPACES.sub(" ", value).strip() if is_plain else _without_hidden(value)
+    if len(text) > limit:
+        text = text[: limit - 1].rstrip().rstrip("\u200c\u200d") + "…"
+    return text or None
+
+
+def _without_hidden(value: str) -> str:
+    seen = "".join(c for c in _SPACES.sub(" ", value) if _may_be_seen(c))
     # What stands between two signs that stay must itself be one that stays, so nothing hides behind another.
     kept, end = [], 0
     for found in _IGNORABLES.finditer(seen):
@@ -58,10 +68,7 @@ def clean(value: object, limit: int = TITLE_CHARACTERS) -> str | None:
         belongs = _KEPT.match(seen, found.start())
         kept.append(belongs[0] if belongs else "")
         end = found.end()
-    text = _SPACES.sub(" ", "".join([*kept, seen[end:]])).strip()
-    if len(text) > limit:
-        text = text[: limit - 1].rstrip().rstrip("\u200c\u200d") + "…"
-    return text or None
+    return _SPACES.sub(" ", "".join([*kept, seen[end:]])).strip()
 
 
 def _may_be_seen(character: str) -> bool:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from ssl import SSLContext
 from threading import Event
 from typing import Any
@@ -22,7 +23,7 @@ import httpx
 from gql import GraphQLRequest
 from gql.transport.exceptions import TransportConnectionFailed
 from gql.transport.httpx import HTTPXTransport
-from graphql import DocumentNode, ExecutionResult, get_operation_ast
+from graphql import DocumentNode, ExecutionResult, get_operation_ast, print_ast
 from pydantic import SecretStr
 
 from shopify.errors import BadAnswer, ShopifyError, Temporary
@@ -97,7 +98,7 @@ class ShopifyTransport(HTTPXTransport):
         self, document: DocumentNode, variables: Mapping[str, Any], *, ends: float, remaining: float
     ) -> HttpResponse:
         """Send a document once; done by `ends` (`time.monotonic()`). Raises Temporary or BadAnswer."""
-        request = GraphQLRequest(document, variable_values=dict(variables), operation_name=operation_name(document))
+        request = _Request(document, variable_values=dict(variables), operation_name=operation_name(document))
         details = {
             "auth": self._auth,
             "headers": HEADERS,
@@ -122,6 +123,18 @@ class ShopifyTransport(HTTPXTransport):
         """A server that repeats the token it was sent must not get it into our data, errors or logs."""
         token = self._access_token.get_secret_value()
         return text.replace(token, "[token]") if len(token) >= SHORTEST_TOKEN_TO_MASK else text
+
+
+class _Request(GraphQLRequest):
+    """gql's, which writes the document's text anew for each request."""
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        given = {"operationName": self.operation_name, "variables": self.variable_values}
+        return {"query": _text_of(self.document), **{name: value for name, value in given.items() if value}}
+
+
+_text_of = lru_cache(maxsize=64)(print_ast)
 
 
 def _error(shop: str, cause: BaseException | None) -> ShopifyError:

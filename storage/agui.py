@@ -13,6 +13,7 @@ from ag_ui.core import (
     PROTOCOL_VERSION,
     BaseEvent,
     CustomEvent,
+    MessagesSnapshotEvent,
     RunErrorEvent,
     RunFinishedCancelledOutcome,
     RunFinishedEvent,
@@ -54,15 +55,15 @@ def run_finished(
     usage: Sequence[Usage] = (),
     *,
     cancelled: bool = False,
-    absorbed_by: str | None = None,
+    result: Mapping[str, Any] | None = None,
 ) -> Events:
-    """The end of a run that did not fail. `absorbed_by`: the run that answered its message."""
+    """The end of a run that did not fail."""
     return _events(
         RunFinishedEvent(
             thread_id=conversation_id,
             run_id=run_id,
             outcome=RunFinishedCancelledOutcome() if cancelled else RunFinishedSuccessOutcome(),
-            result=None if absorbed_by is None else {"absorbedBy": absorbed_by},
+            result=result,
             usage=list(usage) or None,
         )
     )
@@ -81,6 +82,11 @@ def text(message_id: str, words: str, *, begins: bool = True, ends: bool = True)
         *([TextMessageContentEvent(message_id=message_id, delta=words)] if words else []),
         *([TextMessageEndEvent(message_id=message_id)] if ends else []),
     )
+
+
+def messages_snapshot(messages: Sequence[Mapping[str, Any]]) -> Events:
+    """Everything that was said, as AG-UI messages."""
+    return _events(MessagesSnapshotEvent.model_validate({"messages": messages}))
 
 
 def tool_call(call_id: str, name: str, message_id: str, data_type: str | None) -> Events:

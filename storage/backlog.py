@@ -14,6 +14,9 @@ from storage.turns import RETRY, TOO_MANY_WAITING
 
 SQL = sql.load("backlog")
 
+#: Most events, and turns, whose speed is looked at.
+MEASURED = 2000
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -86,6 +89,9 @@ def declined(session: Session, merchant_id: str | None = None) -> tuple[str, int
 
 
 def speeds(session: Session, *, window_seconds: float) -> dict[str, Speed]:
-    """How long events, turns and CJ's first words took in the last `window_seconds`, by what was measured."""
-    rows = session.execute(SQL["speeds"], {"window": window_seconds})
+    """How long events, turns and CJ's first words took in the last `window_seconds`, by what was measured.
+
+    Of more than MEASURED the latest.
+    """
+    rows = session.execute(SQL["speeds"], {"window": window_seconds, "most": MEASURED})
     return {row.what: Speed(row.number, row.p50, row.p95) for row in rows}

@@ -42,30 +42,34 @@ WHERE status IN ('done', 'dead') AND error IS NOT NULL AND error = :declined
 GROUP BY merchant_id ORDER BY number DESC LIMIT 1
 
 -- name: speeds
--- How long events waited and turns took lately, in seconds.
+-- How long the latest events waited and turns took, in seconds: at most :most of each, whatever the load.
+WITH handled AS (
+    SELECT e.received_at, e.processed_at FROM events e
+    WHERE e.status IN ('processed', 'rejected')
+      AND e.processed_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+    ORDER BY e.processed_at DESC LIMIT :most
+), ended AS (
+    SELECT t.id, t.event_key, t.status, t.created_at, t.started_at, t.finished_at FROM turns t
+    WHERE t.status IN ('done', 'dead') AND t.absorbed_by IS NULL
+      AND t.finished_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+    ORDER BY t.finished_at DESC LIMIT :most
+)
 SELECT what, count(*) AS number, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
        percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95
 FROM (
-    SELECT 'event handled' AS what, CAST(extract(epoch FROM e.processed_at - e.received_at) AS float) AS seconds FROM events e
-    WHERE e.status IN ('processed', 'rejected')
-      AND e.processed_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+    SELECT 'event handled' AS what, CAST(extract(epoch FROM processed_at - received_at) AS float) AS seconds FROM handled
     UNION ALL
-    SELECT 'turn claimed', CAST(extract(epoch FROM t.started_at - t.created_at) AS float) FROM turns t
-    WHERE t.status IN ('done', 'dead') AND t.started_at IS NOT NULL AND t.absorbed_by IS NULL
-      AND t.finished_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+    SELECT 'turn claimed', CAST(extract(epoch FROM started_at - created_at) AS float) FROM ended
     UNION ALL
     SELECT 'first words', CAST(extract(epoch FROM first.at - e.received_at) AS float)
-    FROM turns t JOIN events e ON e.key = t.event_key
+    FROM ended t JOIN events e ON e.key = t.event_key
     CROSS JOIN LATERAL (
         SELECT min(r.created_at) AS at FROM replies r
         WHERE r.turn_id = t.id AND r.body @? '$.data[*].type ? (@ starts with "TEXT_MESSAGE")') AS first
-    WHERE t.status = 'done' AND t.absorbed_by IS NULL
-      AND t.finished_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+    WHERE t.status = 'done'
     UNION ALL
     SELECT 'turn ended', CAST(extract(epoch FROM t.finished_at - e.received_at) AS float)
-    FROM turns t JOIN events e ON e.key = t.event_key
-    WHERE t.status IN ('done', 'dead') AND t.absorbed_by IS NULL
-      AND t.finished_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+    FROM ended t JOIN events e ON e.key = t.event_key
 ) AS lately
 WHERE seconds IS NOT NULL
 GROUP BY what

@@ -1,7 +1,7 @@
 """Connections of merchants to shops, as far as no token is needed: whose shop, which status, what Shopify says of it.
 
-Everyone may import this; it reads the view `integrations`, never a token. `storage.merchants` has the tokens. The
-statements stand in `connections.sql`.
+Everyone may import this: nothing here touches a token, those are `storage.merchants`'. The statements stand in
+`connections.sql`.
 """
 
 import uuid
@@ -166,22 +166,30 @@ def oauth_complete(
         raise StorageRefused(refusal(error).message) from None
 
 
-def record(session: Session, integration: Integration, data: OAuthComplete, source: str) -> tuple[int, str]:
+def record(
+    session: Session, integration: Integration, data: OAuthComplete, source: str, *, by_door: bool = False
+) -> tuple[int, str]:
     """Record the event of a new connection; returns its key and its id.
 
     The id may be taken by a connection from before the merchant was erased: versions began at 1 then as well.
     """
     for life in range(100):
-        accepted = accept(session, integration, data, source, life=life)
+        accepted = accept(session, integration, data, source, life=life, by_door=by_door)
         if isinstance(accepted, Accepted) and accepted.fresh:
             return accepted.key, event_id(integration, life)
     raise StorageRefused(f"merchant {integration.merchant_id!r} was connected and erased too often")
 
 
 def accept(
-    session: Session, integration: Integration, data: OAuthComplete, source: str, *, life: int = 0
+    session: Session,
+    integration: Integration,
+    data: OAuthComplete,
+    source: str,
+    *,
+    life: int = 0,
+    by_door: bool = False,
 ) -> Accepted | Reused:
-    """Store the event of a connection once."""
+    """Store the event of a connection once. `by_door`: a conversation that it opens has its replies at the door."""
     event = NewEvent(
         source=source,
         id=event_id(integration, life),
@@ -191,6 +199,7 @@ def accept(
         time=integration.connected_at,
         merchant_id=integration.merchant_id,
         conversation_id=data.conversation_id,
+        by_door=by_door,
     )
     return inbox.accept(session, [event])[0]
 

@@ -296,18 +296,18 @@ def rejected(session: Session, limit: int) -> list[RejectedRow]:
     return [RejectedRow(*row) for row in session.execute(SQL["rejected"], {"limit": limit})]
 
 
-def retry(session: Session, event: int | tuple[str, str]) -> int | None:
-    """Give a refused event, named by its key or by (source, id), another try; returns its key.
+def refused_by(session: Session, event_id: str) -> list[str]:
+    """The sources of which an event with this id was refused."""
+    return list(session.execute(SQL["refused_by"], {"id": event_id}).scalars())
+
+
+def retry(session: Session, event: tuple[str, str]) -> int | None:
+    """Give the event that was last refused under this (source, id) another try; returns its key.
 
     None if there is no such event, its content was not kept, or another event with its identity was accepted since.
     """
-    key: int | None
-    if isinstance(event, tuple):
-        source, event_id = event
-        key = session.execute(SQL["refused_with_id"], {"source": source, "id": event_id}).scalar()
-    else:
-        key = event
-    revived = session.execute(SQL["retry"], {"key": key}).scalar()
+    source, event_id = event
+    revived = session.execute(SQL["retry"], {"source": source, "id": event_id}).scalar()
     return None if revived is None else int(revived)
 
 

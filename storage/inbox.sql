@@ -160,14 +160,18 @@ SELECT key, id, source, type, error_code, error, received_at, processed_at, time
 FROM events WHERE status = 'rejected' ORDER BY processed_at DESC, key DESC LIMIT :limit
 
 -- name: retry
--- Only an event whose content was kept (a malformed message's is not), and whose identity is still free.
+-- The latest that was refused under this identity and whose content was kept (a malformed message's is not), if no other
+-- was accepted under it.
 UPDATE events r SET
     status = 'received', error_code = NULL, error = NULL, processed_at = NULL, attempts = 0, hinted_at = NULL,
     run_after = clock_timestamp(), received_at = clock_timestamp()
-WHERE r.key = :key AND r.status = 'rejected' AND r.data <> CAST('{{}}' AS jsonb)
-  AND NOT EXISTS (
+WHERE r.key = (
+        SELECT l.key FROM events l
+        WHERE l.status = 'rejected' AND l.source = :source AND l.id = :id AND l.data <> CAST('{{}}' AS jsonb)
+        ORDER BY l.processed_at DESC, l.key DESC LIMIT 1)
+  AND r.status = 'rejected' AND NOT EXISTS (
       SELECT 1 FROM events e WHERE e.source = r.source AND e.id = r.id AND e.status <> 'rejected')
 RETURNING r.key
 
--- name: refused_with_id
-SELECT key FROM events WHERE status = 'rejected' AND source = :source AND id = :id ORDER BY processed_at DESC LIMIT 1
+-- name: refused_by
+SELECT DISTINCT source FROM events WHERE status = 'rejected' AND id = :id ORDER BY source

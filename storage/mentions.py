@@ -101,7 +101,17 @@ class Needles:
         """Quick, and right when it says no: most values of a shop are not about the person."""
         if value is None:
             return False
-        text = value if isinstance(value, str) else _ESCAPE.sub(" ", json.dumps(value, ensure_ascii=False))
+        return (
+            self._may_be_in_text(value)
+            if isinstance(value, str)
+            else self.may_be_in_json(json.dumps(value, ensure_ascii=False))
+        )
+
+    def may_be_in_json(self, *texts: str) -> bool:
+        """The same of JSON texts that are not parsed yet."""
+        return any(self._may_be_in_text(_ESCAPE.sub(" ", text) if "\\" in text else text) for text in texts)
+
+    def _may_be_in_text(self, text: str) -> bool:
         if not self._by_word.keys().isdisjoint(_WORD.findall(_folded(text))):
             return True
         return bool(self._phone) and _PHONE.search(text) is not None

@@ -24,7 +24,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from sqlalchemy import Row
@@ -127,9 +127,10 @@ def merchant_exists(session: Session, merchant_id: str) -> bool:
     return bool(session.execute(SQL["merchant_exists"], {"merchant_id": merchant_id}).scalar_one())
 
 
-def lock(session: Session, merchant_id: str) -> str:
-    """Let nobody else connect or greet this merchant until the transaction ends; returns the merchant's name."""
-    return str(session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar_one())
+def lock(session: Session, merchant_id: str) -> str | None:
+    """Let nobody else connect or greet this merchant until the transaction ends; returns the name, if there is one."""
+    name: str | None = session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar()
+    return name
 
 
 def connect_shop(
@@ -146,9 +147,11 @@ def connect_shop(
     conversation_id: str | None = None,
     name: str | None = None,
     event_source: str = "/auth",
+    delivery: Literal["queue", "door"] = "queue",
     emit: bool = True,
 ) -> Connected:
-    """Keep a shop's token and, with `emit`, record `oauth_complete`. Expiries are in seconds from now.
+    """Keep a shop's token and, with `emit`, record `oauth_complete`. Expiries are in seconds from now. `delivery`:
+    where the replies go of a conversation that the event opens.
 
     Raises ShopConnectedElsewhere while the shop is another merchant's, InvalidShopDomain, MerchantNameTaken.
     """
@@ -173,7 +176,7 @@ def connect_shop(
     integration = _store(session, values)
     if not emit:
         return Connected(integration, None, None, None, fresh=True)
-    key, event_id = connections.record(session, integration, data, event_source)
+    key, event_id = connections.record(session, integration, data, event_source, by_door=delivery == "door")
     return Connected(integration, key, event_id, data.payload, fresh=True)
 
 

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0014"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -421,6 +421,13 @@ SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
 FROM merchant_integrations
 """
 
+#: What merchants said, for who may read nothing else of an event: the door.
+MESSAGES_VIEW = """
+CREATE VIEW merchant_messages AS
+SELECT key, source, id, correlation_id, merchant_id, conversation_id, status, received_at, data ->> 'text' AS text
+FROM events WHERE type = 'message_received'
+"""
+
 #: The workflow worker may neither touch tokens nor delete merchants, but what an uninstalled or erased shop leaves must
 #: be gone in the very transaction that handles the event. So it may call these, which run with the owner's rights and
 #: do only what the event being handled asks for. BEGIN ATOMIC binds the tables' names now, whatever search_path a
@@ -496,5 +503,5 @@ EXECUTE FUNCTION store_is_back()
 
 @event.listens_for(Base.metadata, "after_create")
 def _create_view_and_functions(_metadata: MetaData, connection: Connection, **_options: object) -> None:
-    for statements in (INTEGRATIONS_VIEW, DISCONNECT_FUNCTION, EVENT_FUNCTIONS, STORE_IS_BACK_TRIGGER):
+    for statements in (INTEGRATIONS_VIEW, MESSAGES_VIEW, DISCONNECT_FUNCTION, EVENT_FUNCTIONS, STORE_IS_BACK_TRIGGER):
         connection.execute(text(statements))

@@ -70,7 +70,7 @@ class _Origin:
     turn: int
     conversation_id: str
     merchant_id: str
-    event_id: str
+    event_id: str | None
     traceparent: str | None
     correlation_id: str | None
 
@@ -161,7 +161,7 @@ def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[O
     committed: list[OutgoingReply] = []
     for absorbed in turns.absorbed_by(session, turn_id):
         run_id = f"turn_{absorbed.turn_id}"
-        ended = agui.run_finished(conversation_id, run_id, absorbed_by=f"turn_{turn_id}")
+        ended = agui.run_finished(conversation_id, run_id, result={"absorbedBy": f"turn_{turn_id}"})
         run = [*agui.run_started(conversation_id, run_id), *ended]
         committed += append(session, absorbed.turn_id, [NewReply(agui.END_KEY, run)])
     return committed
@@ -171,6 +171,20 @@ def after(session: Session, conversation_id: str, place: tuple[int, int], *, lim
     """The replies of a conversation behind (turn, sequence) that are kept, in order, acked or not."""
     values = {"conversation_id": conversation_id, "turn": place[0], "sequence": place[1], "limit": limit}
     return [OutgoingReply(*row) for row in session.execute(SQL["after"], values)]
+
+
+def of_no_turn(
+    events: Events,
+    now: datetime,
+    *,
+    conversation_id: str,
+    merchant_id: str,
+    correlation_id: str | None = None,
+) -> OutgoingReply:
+    """A run that is said once and not kept: what it holds is kept elsewhere."""
+    sent_by = _Origin("snapshot", APART, conversation_id, merchant_id, None, None, correlation_id)
+    body = _envelope(sent_by, 1, events, now)
+    return OutgoingReply(body["id"], body)
 
 
 def last_place(session: Session, conversation_id: str) -> tuple[int, int]:
@@ -252,7 +266,11 @@ def _known(session: Session, turn_id: int, replies: Sequence[NewReply]) -> tuple
 
 def _envelope(sent_by: _Origin, sequence: int, events: Events, now: datetime) -> dict[str, Any]:
     number = f"{sequence:06d}"
-    optional = {"correlationid": sent_by.correlation_id, "traceparent": sent_by.traceparent}
+    optional = {
+        "causationid": sent_by.event_id,
+        "correlationid": sent_by.correlation_id,
+        "traceparent": sent_by.traceparent,
+    }
     return {
         "specversion": "1.0",
         # Not to be guessed: an ack is believed because only who has read the reply can name it.
@@ -264,7 +282,6 @@ def _envelope(sent_by: _Origin, sequence: int, events: Events, now: datetime) ->
         "merchantid": sent_by.merchant_id,
         "turn": sent_by.turn,
         "sequence": number,
-        "causationid": sent_by.event_id,
         **{name: value for name, value in optional.items() if value is not None},
         "data": storable(events),
     }

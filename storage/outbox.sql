@@ -48,8 +48,10 @@ WHERE r.turn_id = :turn_id AND e ->> 'type' IN ('TEXT_MESSAGE_START', 'TEXT_MESS
 GROUP BY 1 HAVING count(*) = 1
 
 -- name: after
+-- `seq` once more by itself: what came before is not read again at each look.
 SELECT r.id, r.body FROM turns t JOIN replies r ON r.turn_id = t.id
-WHERE t.conversation_id = :conversation_id AND (t.seq, r.sequence) > (:turn, :sequence) AND r.publishes >= 0
+WHERE t.conversation_id = :conversation_id AND t.seq >= :turn AND (t.seq, r.sequence) > (:turn, :sequence)
+  AND r.publishes >= 0
 ORDER BY t.seq, r.sequence LIMIT :limit
 
 -- name: last_place

@@ -15,6 +15,7 @@ stands; it is kept in the event's row, and whoever takes the event next goes on 
 The SQL is in `privacy.sql`.
 """
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -146,7 +147,7 @@ def find(session: Session, person: Person) -> Mentions:
     for turn in _turns(session, person.merchant_id, start):
         if needles.are_in(turn.input):
             words.append(_said(turn, turn.created_at, turn.input.get("sender"), turn.input.get("text")))
-        for step in _steps(session, turn):
+        for step in _steps(session, turn, needles):
             for order in needles.orders_in(step.tool_results):
                 orders[str(order.get("id"))] = order
                 customer = order.get("customer")
@@ -252,11 +253,6 @@ def forget_contacts(session: Session, key: int) -> None:
     session.execute(SQL["forget_contacts"], {"key": key, "contacts": list(CONTACTS)})
 
 
-def lock_merchant(session: Session, merchant_id: str) -> None:
-    """Let nobody connect a shop of this merchant until the end of the transaction."""
-    session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id})
-
-
 def blank_event(session: Session, key: int) -> None:
     """Remove an event's content; it keeps its identity."""
     session.execute(SQL["blank_event"], {"key": key})
@@ -342,8 +338,22 @@ def _reached(walk: Walk, turn: _Turn) -> None:
     walk.conversation, walk.turn = turn.conversation_id, turn.seq
 
 
-def _steps(session: Session, turn: Any) -> Iterator[Any]:
-    return _pages(session, SQL["next_steps"], {"turn_id": turn.id, "limit": ROWS}, after=-1, by="step")
+@dataclass(frozen=True)
+class _Step:
+    turn_id: int
+    step: int
+    assistant: dict[str, Any]
+    tool_results: list[dict[str, Any]] | None
+    created_at: datetime
+
+
+def _steps(session: Session, turn: Any, needles: Needles) -> Iterator[_Step]:
+    """A turn's steps that may mention the person, or hold what may be about anybody."""
+    for row in _pages(session, SQL["next_steps"], {"turn_id": turn.id, "limit": ROWS}, after=-1, by="step"):
+        assistant, results = row.assistant, row.tool_results
+        if EXTRAS in assistant or needles.may_be_in_json(assistant, results or ""):
+            read = None if results is None else json.loads(results)
+            yield _Step(row.turn_id, row.step, json.loads(assistant), read, row.created_at)
 
 
 def _replies(session: Session, turn: Any) -> Iterator[Any]:
@@ -371,11 +381,11 @@ def _events(
 
 
 def _names(session: Session, turn: _Turn, needles: Needles) -> set[str]:
-    return {name for step in _steps(session, turn) for name in needles.names_in(step.tool_results)}
+    return {name for step in _steps(session, turn, needles) for name in needles.names_in(step.tool_results)}
 
 
 def _blank_turn(session: Session, turn: Any, needles: Needles, walk: Walk) -> None:
-    for step in _steps(session, turn):
+    for step in _steps(session, turn, needles):
         assistant = _blank_assistant(step.assistant, needles)
         results = _blank_results(step.tool_results, needles)
         if (assistant, results) != (step.assistant, step.tool_results):

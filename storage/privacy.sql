@@ -9,7 +9,8 @@ SELECT id, seq, input, created_at FROM turns WHERE conversation_id = :conversati
 ORDER BY seq LIMIT :limit
 
 -- name: next_steps
-SELECT turn_id, step, assistant, tool_results, created_at FROM steps
+-- As text: most steps are about nobody in question, and parsing them would take most of a request's time.
+SELECT turn_id, step, assistant::text AS assistant, tool_results::text AS tool_results, created_at FROM steps
 WHERE turn_id = :turn_id AND step > :after ORDER BY step LIMIT :limit
 
 -- name: next_replies
@@ -99,9 +100,6 @@ UPDATE events SET data = '{{}}', subject = NULL WHERE key = :key
 
 -- name: forget_contacts
 UPDATE events SET data = data - CAST(:contacts AS text[]) WHERE key = :key
-
--- name: lock_merchant
-SELECT 1 FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE
 
 -- name: erase_merchant
 -- Whatever came since the walk goes with it, too.

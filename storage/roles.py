@@ -4,7 +4,7 @@
     cj_workflow   events → conversations and turns, privacy webhooks, and the sweeper
     cj_agent      turns, steps and replies. It talks to a model, so it can read no token and insert no event
     cj_shopify    tokens, and nothing of conversations
-    cj_gateway    the door: puts events in, and reads replies with the columns that put them in order
+    cj_gateway    the door: puts events in, and reads merchants' messages, and replies with what puts them in order
     cj_auth       the auth service: merchants, their tokens, and recording `oauth_complete`
     cj_ops        the ops worker and `cj`: reads everything, retries, reseals and imports tokens. Migrates nothing
 
@@ -66,6 +66,7 @@ TABLES: Mapping[str, Grants] = {
         "steps": "SELECT, UPDATE",
         "tombstones": "SELECT, INSERT, UPDATE",
         "merchants": "SELECT, INSERT, UPDATE (updated_at)",
+        "merchant_messages": "SELECT",
     },
     "cj_agent": {
         **EVERYONE,
@@ -91,6 +92,7 @@ TABLES: Mapping[str, Grants] = {
         "conversations": "SELECT (id, merchant_id, last_turn, by_door)",
         "turns": "SELECT (id, conversation_id, merchant_id, seq, event_key, status)",
         "replies": "SELECT, UPDATE (acked_at)",
+        "merchant_messages": "SELECT",
     },
     "cj_auth": {
         **EVERYONE,
@@ -109,6 +111,7 @@ TABLES: Mapping[str, Grants] = {
         "replies": "SELECT",
         "workflow_versions": "SELECT",
         "tombstones": "SELECT",
+        "merchant_messages": "SELECT",
         "usage": "SELECT",
         "turn_rates": "SELECT",
     },

@@ -12,7 +12,7 @@ Errors: InvalidTokenKeys, TokenUnreadable, UnknownTokenKey. None shows a key or 
 import base64
 import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from cryptography.exceptions import InvalidTag
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from storage.errors import InvalidTokenKeys, TokenUnreadable, UnknownTokenKey
 
 KEY_BYTES = 32
+LARGEST_ID = 255
 #: 96 bits at random, as https://csrc.nist.gov/pubs/sp/800/38/d/final recommends for up to 2**32 tokens per key.
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -99,6 +100,14 @@ def key_id_of(blob: bytes) -> int | None:
 def new_key_text(key_id: int = 1) -> str:
     """A fresh key as an entry of CJ_TOKEN_KEYS."""
     return f"{key_id}:{base64.b64encode(os.urandom(KEY_BYTES)).decode()}"
+
+
+def next_id(used: Collection[int]) -> int:
+    """An id for a new key that no other has had, as far as the ids in use tell. Raises ValueError if none is left."""
+    key_id = max(used, default=0) + 1
+    if key_id > LARGEST_ID:
+        raise ValueError(f"key ids end at {LARGEST_ID}; name a free one with --id")
+    return key_id
 
 
 def _entry(text: str, place: int) -> tuple[int, bytes]:

@@ -91,10 +91,12 @@ Replies = Iterator[tuple[str, dict[str, Any]]]
 
 
 @contextmanager
-def replies(url: str, conversation_id: str = "c1", *, after: str = "", merchant_id: str = "m1") -> Iterator[Replies]:
+def replies(
+    url: str, conversation_id: str = "c1", *, after: str = "", merchant_id: str = "m1", snapshot: bool = False
+) -> Iterator[Replies]:
     """The open stream of a conversation: (place, envelope) one after the other."""
     headers = {**as_merchant(merchant_id), **({"Last-Event-ID": after} if after else {})}
-    path = f"{url}/conversations/{conversation_id}/replies"
+    path = f"{url}/conversations/{conversation_id}/replies" + ("?snapshot=1" if snapshot else "")
     with httpx.stream("GET", path, headers=headers, timeout=10) as response:
         assert response.status_code == 200, response.read()
         yield read(response)

@@ -86,9 +86,10 @@ def queue(
 ) -> int:
     """Open the conversation if needed and queue a turn for a new event; returns the turn's id."""
     open_conversation(database, conversation_id, merchant_id)
-    event = new_event(merchant_id=merchant_id, conversation_id=conversation_id, traceparent=traceparent)
-    key = store_event(database, event)
     turn_input = TurnInput("merchant", said) if isinstance(said, str) else said
+    data = {"merchant_id": merchant_id, "conversation_id": conversation_id, "text": turn_input.text}
+    event = new_event(merchant_id=merchant_id, conversation_id=conversation_id, traceparent=traceparent, data=data)
+    key = store_event(database, event)
     with database.transaction() as session:
         turn_id = turns.queue_turn(
             session,

@@ -15,8 +15,10 @@ from typing import Any
 import yaml
 from pydantic import SecretStr
 
-from shopify import data as shopify_data
 from shopify.client import ShopifyClient
+from shopify.data.dispatch import fetch
+from shopify.data.fetched import Fetched
+from shopify.data.query import Access, fetch_access
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import ShopifyError, Temporary, Throttled
 from shopify.transport import http_client
@@ -53,7 +55,7 @@ class Talk:
         self._workflow = workflows.get("shopify_onboarding")
         self._context: dict[str, Any] = {"shopify_connected": True, "shop_domain": shop}
         self._history: list[PastTurn] = []
-        self._facts: shopify_data.Access | None = None
+        self._facts: Access | None = None
         self._trouble: Result | None = None
 
     def close(self) -> None:
@@ -118,13 +120,13 @@ class Talk:
                 self._trouble = result  # as the Shopify worker remembers it
             return result
 
-    def _fetch(self, data_type: str, which: dict[str, Any]) -> shopify_data.Fetched:
+    def _fetch(self, data_type: str, which: dict[str, Any]) -> Fetched:
         deadline = time.monotonic() + self.patience
         if self._facts is None:
-            self._facts = shopify_data.fetch_access(self.client, deadline=deadline)
+            self._facts = fetch_access(self.client, deadline=deadline)
             self._context["scopes"] = sorted(self._facts.scopes)
         zone = self._facts.time_zone
-        return shopify_data.fetch(
+        return fetch(
             self.client, data_type, scopes=self._facts.scopes, now=NOW, deadline=deadline, time_zone=zone, **which
         )
 

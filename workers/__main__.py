@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 PARTS = ("click", "sqlalchemy", "celery", "yaml", "alembic", "structlog", "httpx", "psycopg2", "redis")
-NEEDS_MORE = "cj: {name} is not installed; `cj` needs the package hirecj[worker], not hirecj alone\n"
+NEEDS_MORE = "cj: {name} is not installed; `cj` needs cj-workers[worker], not cj-workers alone\n"
 
 
 def main() -> None:
@@ -35,7 +35,9 @@ def main() -> None:
 def _interrupt_again(lost: "UnraisableHookArgs") -> None:
     """A Ctrl-C that arrives where Python ignores exceptions, as in the callbacks of an import's locks, comes again."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()  # once the callback is over
+        # Once the callback is over; to the main thread, which may be waiting: raised in another it would wait on.
+        main_thread = threading.main_thread().ident
+        threading.Timer(0.01, signal.pthread_kill, [main_thread, signal.SIGINT]).start()
     else:
         sys.__unraisablehook__(lost)
 

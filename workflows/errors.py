@@ -20,7 +20,9 @@ STRANGE_SPACES = "\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff"
 
 def strange_space(char: str) -> str:
     """The message for a space that only looks like one."""
-    noun = {"\u00a0": "a no-break space", "\u200b": "an invisible space"}.get(char, "an unusual space")
+    if char in "\u200b\u2060\ufeff":
+        return f"there is an invisible character here (U+{ord(char):04X}): delete it"
+    noun = {"\u00a0": "a no-break space"}.get(char, "an unusual space")
     return f"this is {noun} (U+{ord(char):04X}), which only looks like a space: type a space instead"
 
 

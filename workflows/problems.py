@@ -1,9 +1,8 @@
-"""A problem in a YAML file, and how a list of them is shown to a person, to a program and on GitHub.
+"""A problem in a YAML file, and how a list of them is shown to a person and to a program.
 
 render(problem)    file:line:col, what is wrong, and the source line with carets under the place
 human(problems)    all of them like that, then a count
 as_json(problems)  a list of objects
-github(problems)   workflow commands, which GitHub shows beside the lines of a pull request
 """
 
 import json
@@ -14,8 +13,6 @@ from typing import Literal
 
 Severity = Literal["error", "warning"]
 _MAX_SHOWN = 140  # columns; only a part of a longer source line is shown
-_IN_MESSAGE = "%\r\n"
-_IN_PROPERTY = "%\r\n:,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +82,6 @@ def as_json(problems: Sequence[Problem]) -> str:
         for problem in problems
     ]
     return json.dumps(shown, ensure_ascii=False, indent=2)
-
-
-def github(problems: Sequence[Problem]) -> str:
-    """One line per problem.
-
-    https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
-    """
-    return "\n".join(
-        f"::{problem.severity} file={_escaped(problem.file)},line={problem.line},col={problem.col},"
-        f"endColumn={problem.col + problem.width - 1}::{_escaped(problem.message, _IN_MESSAGE)}"
-        for problem in problems
-    )
-
-
-def _escaped(text: str, signs: str = _IN_PROPERTY) -> str:
-    """Escape what would end a part of a workflow command early.
-
-    https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts
-    """
-    return "".join(f"%{ord(char):02X}" if char in signs else char for char in text)
 
 
 def _count(number: int, noun: str) -> str:

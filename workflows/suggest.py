@@ -21,6 +21,8 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "set_context": ("update_context",),
     "target": ("target_workflow",),
     "text": ("message",),
+    "trigger": ("system_events",),
+    "triggers": ("system_events",),
     "then": ("actions",),
     "to": ("target_workflow",),
     "user": ("merchant",),

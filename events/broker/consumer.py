@@ -135,6 +135,12 @@ class PlainConsumer:
     def connected(self) -> bool:
         return self._current is not None
 
+    @property
+    def holding(self) -> tuple[int, int]:
+        """Changes whenever it begins to have the queue: others may have had messages of it before."""
+        redis = None if self._current is None else self._current.redis
+        return self._connections, 0 if redis is None else redis.times_held
+
     def receive(self, seconds: float) -> Delivery | None:
         """The next delivery, waited for at most `seconds` (plus what one try to connect takes). Raises WrongQueue."""
         link = self._current or self._open(seconds)

@@ -33,11 +33,13 @@ RENEW_SECONDS = 0.1
 _ASK_SECONDS = 0.2
 
 _TAKE = """
+local is_new = 0
 if ARGV[3] ~= '' then
     local holder = redis.call('GET', KEYS[4])
-    if holder and holder ~= ARGV[3] then return {2, {}} end
+    if holder and holder ~= ARGV[3] then return {2, {}, 0} end
     redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])
     if redis.call('GET', KEYS[5]) ~= ARGV[5] then
+        is_new = 1
         redis.call('SET', KEYS[5], ARGV[5], 'EX', 86400)
         local ending = ',"",' .. cjson.encode(KEYS[1]) .. ']'
         for _, tag in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1, 'REV')) do
@@ -64,15 +66,15 @@ end
 local taken = {}
 for n = 1, tonumber(ARGV[1]) do
     local item = redis.call('LINDEX', KEYS[1], -1)
-    if not item then return {0, taken} end
+    if not item then return {0, taken, is_new} end
     local ok, message = pcall(cjson.decode, item)
-    if not ok or not is_plain(message) then return {1, taken} end
+    if not ok or not is_plain(message) then return {1, taken, is_new} end
     redis.call('RPOP', KEYS[1])
     redis.call('ZADD', KEYS[2], ARGV[2], message.properties.delivery_tag)
     redis.call('HSET', KEYS[3], message.properties.delivery_tag, '[' .. item .. ',"",' .. cjson.encode(KEYS[1]) .. ']')
     taken[n] = item
 end
-return {0, taken}
+return {0, taken, is_new}
 """
 
 _GIVE_BACK = """
@@ -110,6 +112,8 @@ class RedisQueue:
         self._holder_key = holder_key
         self._name = "" if holder_key is None else name
         self._is_held = False
+        self.times_held = 0
+        """How often it became the holder."""
         self._instance = uuid.uuid4().hex
         self._items: dict[str, bytes] = {}
         self._renewed_at = 0.0
@@ -131,11 +135,12 @@ class RedisQueue:
         try:
             with self._channel.conn_or_acquire() as client:
                 keys = [*self._keys, *self._holder_keys]
-                state, items = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *self._lease)
+                state, items, is_new = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *self._lease)
         except self._channel.ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
             self._is_refused = True
             return []
         self._is_foreign_next, self._is_held, self._renewed_at = state == 1, state == 2, began
+        self.times_held += is_new
         if self._is_held:
             self._items.clear()  # the holder has them
         return [self._message(item) for item in items]

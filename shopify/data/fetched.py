@@ -11,6 +11,8 @@ LARGEST_BYTES = 14 * 1024
 """Of one fetch's data as JSON with non-ASCII characters escaped. A model is shown 16 KiB of a tool result."""
 TITLE_LIMITS = (200, 80, 40)
 TRUNCATED = "shopify.truncated"
+MOST_ITEMS_SHOWN = 10
+"""Of the products sold in a week."""
 
 
 @dataclass(frozen=True)

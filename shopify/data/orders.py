@@ -6,7 +6,7 @@ product (`Item.kind`). README.md says which figure of the admin each one equals.
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from itertools import combinations
@@ -227,7 +227,7 @@ def _customer(node: Mapping[str, Any], problems: Problems, part: str) -> Custome
     raw = node.get("customer")
     if raw is None:
         return None
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         problems.note(f"{part}.customer")
         return None
     orders = integer(raw.get("numberOfOrders"))
@@ -253,7 +253,7 @@ def _item(line: Mapping[str, Any], problems: Problems, part: str, is_void: bool)
         quantity=quantity or 0,
         sku=clean(line.get("sku"), SKU_CHARACTERS),
         unit_price=unit_price,
-        product=identifier(product.get("id")) if isinstance(product, Mapping) else None,
+        product=identifier(product.get("id")) if isinstance(product, dict) else None,
         current_quantity=kept,
         kind=GIFT_CARD if line.get("isGiftCard") is True else PRODUCT,
     )
@@ -262,6 +262,8 @@ def _item(line: Mapping[str, Any], problems: Problems, part: str, is_void: bool)
 def _with_tips(items: Sequence[Item], tips: Money | None) -> tuple[Item, ...]:
     """Tips are lines without a product, titled in the words of the shop or of who gave them. So they are known by what
     they come to: the order's tips. Where several lines fit, the fewest and the last: tips are given at the end."""
+    if (tips is None or not tips.amount) and not any(item.title.casefold() in TIPS for item in items):
+        return tuple(items)
     unsure = [item for item in items if item.kind == PRODUCT and item.product is None and item.sku is None]
     found = [item for item in unsure if item.title.casefold() in TIPS]
     others = [
@@ -312,7 +314,8 @@ def shown(order: Order, title_limit: int, ambiguous: Collection[str] = ()) -> di
     if order.current_total is not None and order.current_total != order.total:
         data["current_total"] = order.current_total.shown()
     if order.customer is not None or order.guest:
-        data["customer"] = asdict(order.customer) if order.customer else None
+        customer = order.customer
+        data["customer"] = customer and {"id": customer.id, "name": customer.name, "orders": customer.orders}
     data["items"] = [_item_shown(item, title_limit, item.title in ambiguous) for item in order.items]
     if order.more_items:
         data["more_items"] = True

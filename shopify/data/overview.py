@@ -28,7 +28,7 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
     """
     query = DataQuery(client, "overview", scopes, (LATEST_ORDERS, BEST_STOCKED, CUSTOMER, ITEM_PRODUCT))
     found = query.run(deadline=deadline).data
-    if not isinstance(found.get("shop"), Mapping):
+    if not isinstance(found.get("shop"), dict):
         raise BadAnswer(f"{client.shop_domain}: no shop in the answer", reason="shape")
     shop, products = _shop(found["shop"]), []
     if query.asks_for(BEST_STOCKED):
@@ -67,7 +67,7 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
 
 def _shop(raw: Mapping[str, Any]) -> dict[str, Any]:
     plan, domain = raw.get("plan"), raw.get("primaryDomain")
-    plan, domain = plan if isinstance(plan, Mapping) else {}, domain if isinstance(domain, Mapping) else {}
+    plan, domain = plan if isinstance(plan, dict) else {}, domain if isinstance(domain, dict) else {}
     zone = time_zone(raw.get("ianaTimezone"))
     return {
         "name": clean(raw.get("name")),
@@ -83,7 +83,7 @@ def _shop(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _product(raw: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
     prices = raw.get("priceRangeV2")
-    prices = prices if isinstance(prices, Mapping) else {}
+    prices = prices if isinstance(prices, dict) else {}
     low = money(prices.get("minVariantPrice"), problems, "best_stocked_products.price")
     high = money(prices.get("maxVariantPrice"), problems, "best_stocked_products.price")
     return {
@@ -109,9 +109,9 @@ def _inventory(raw: Mapping[str, Any], problems: Problems) -> int | None:
 
 
 def _image(media: object) -> str | None:
-    preview = media.get("preview") if isinstance(media, Mapping) else None
-    image = preview.get("image") if isinstance(preview, Mapping) else None
-    url = clean(image.get("url"), URL_CHARACTERS) if isinstance(image, Mapping) else None
+    preview = media.get("preview") if isinstance(media, dict) else None
+    image = preview.get("image") if isinstance(preview, dict) else None
+    url = clean(image.get("url"), URL_CHARACTERS) if isinstance(image, dict) else None
     return url if url and url.startswith("https://") and " " not in url and not url.endswith("…") else None
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from events.data_types import COMPARISONS, PERIODS
+from events.data_types import AMOUNTS, AVERAGE, COMPARISONS, PERIODS
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched
 from shopify.data.query import REPORTS, DataQuery, Scopes, fetch_access
@@ -28,8 +28,6 @@ TOTAL_SECONDS = 8.0
 REVERSALS_SINCE = "2026-04"
 """From this API version on `returns` is called `sales_reversals`; since 2026-07 the old name is an error
 (https://shopify.dev/changelog/shopifyql-returns-fields-deprecated-and-replaced-with-sales-reversals-fields)."""
-AMOUNTS = ("total_sales", "net_sales", "gross_sales", "discounts", "returns", "taxes", "shipping_charges")
-AVERAGE = "average_order_value"
 
 
 def fetch_sales(

@@ -20,7 +20,9 @@ _NO_MINOR_UNITS = frozenset(
     "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()  # noqa: SIM905 - reads better
 )
 _THREE_MINOR_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
-
+_CENT = Decimal("0.01")
+_USUAL = {**dict.fromkeys(_NO_MINOR_UNITS, Decimal(1)), **dict.fromkeys(_THREE_MINOR_DIGITS, Decimal("0.001"))}
+"""The smallest usual amount of a currency, where that is no cent."""
 
 UNREADABLE = "Some of what Shopify sent could not be read."
 
@@ -54,15 +56,14 @@ class Money:
 
 def decimal_text(amount: Decimal, currency: str) -> str:
     """ "55.0" EUR is 55.00, "1200.0" JPY is 1200. No digit that matters is dropped."""
-    digits = 0 if currency in _NO_MINOR_UNITS else 3 if currency in _THREE_MINOR_DIGITS else 2
-    usual = amount.quantize(Decimal(1).scaleb(-digits))
+    usual = amount.quantize(_USUAL.get(currency, _CENT))
     return f"{usual if usual == amount else amount:f}"
 
 
 def money(bag: object, problems: Problems, part: str) -> Money | None:
     """The shop-money side of a MoneyBag, or a MoneyV2 itself."""
-    side = bag.get("shopMoney", bag) if isinstance(bag, Mapping) else None
-    amount, currency = (side.get("amount"), side.get("currencyCode")) if isinstance(side, Mapping) else (None, None)
+    side = bag.get("shopMoney", bag) if isinstance(bag, dict) else None
+    amount, currency = (side.get("amount"), side.get("currencyCode")) if isinstance(side, dict) else (None, None)
     if (
         isinstance(amount, str)
         and isinstance(currency, str)
@@ -115,11 +116,11 @@ def identifier(value: object) -> str | None:
 
 def nodes(connection: object, problems: Problems, part: str) -> list[Mapping[str, Any]]:
     """The nodes of a connection; those that are not objects are skipped and counted."""
-    raw = connection.get("nodes") if isinstance(connection, Mapping) else None
+    raw = connection.get("nodes") if isinstance(connection, dict) else None
     if not isinstance(raw, list):
         problems.note(part)
         return []
-    objects = [node for node in raw if isinstance(node, Mapping)]
+    objects: list[Mapping[str, Any]] = [node for node in raw if isinstance(node, dict)]
     for _ in range(len(raw) - len(objects)):
         problems.note(part)
     return objects
@@ -127,8 +128,8 @@ def nodes(connection: object, problems: Problems, part: str) -> list[Mapping[str
 
 def page(connection: object) -> tuple[bool, str | None]:
     """Whether there are more pages, and the cursor of the next."""
-    info = connection.get("pageInfo") if isinstance(connection, Mapping) else None
-    if not isinstance(info, Mapping):
+    info = connection.get("pageInfo") if isinstance(connection, dict) else None
+    if not isinstance(info, dict):
         return False, None
     cursor = info.get("endCursor")
     return info.get("hasNextPage") is True, cursor if isinstance(cursor, str) else None

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shopify.client import ShopifyClient
-from shopify.data.fetched import Fetched, counted, cut_short, fitting
+from shopify.data.fetched import MOST_ITEMS_SHOWN, Fetched, counted, cut_short, fitting
 from shopify.data.orders import Item, Order, compact, read_orders, shared_titles
 from shopify.data.query import CUSTOMER, ITEM_PRODUCT, ORDERS, DataQuery, Scopes, fetch_access
 from shopify.data.scalars import decimal_text, page, utc_text
@@ -27,7 +27,6 @@ TOTAL_SECONDS = 20.0
 SECONDS_FOR_A_PAGE = 1.0
 """With less than this left, no further page is begun."""
 MOST_ORDERS_SHOWN = 50
-MOST_ITEMS_SHOWN = 10
 ITEM_TITLE_CHARACTERS = 100
 
 

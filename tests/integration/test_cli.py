@@ -1,6 +1,7 @@
 """The commands against a real Postgres and a real broker."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -162,14 +163,17 @@ def test_chat_publishes_what_is_typed_and_shows_the_answer(
         goes_on = [*agui.text("m1", " 3 orders.", begins=False), *END]
         tells(database, "c1", MOVED, begins, goes_on, cause=heard[0]["id"])
 
-    tells(database, "c1", says("said before"))
+    tells(database, "c1", [*says("Said before."), *END])
+    tells(database, "c1", says("Just begun."))
     cj = threading.Thread(target=answer)
     cj.start()
     shown = terminal("chat", "m1", "--conversation", "c1", typed="\nHow was my week?\n").stdout
     cj.join()
     data = {"merchant_id": "m1", "conversation_id": "c1", "text": "How was my week?"}
     assert [(event["type"], event["data"]) for event in heard] == [("message_received", data)]
-    assert shown == "CJ: Quiet.\n    3 orders.\n"
+    before, said = shown.split("CJ:", 1)
+    assert re.fullmatch(r"(you> event-\d+\n){2}", before)
+    assert said == " Said before.\nCJ: Just begun.\nCJ: Quiet.\n    3 orders.\n"
     assert messages(valkey_url, queues.ACKS) == [], "the conversation is the gateway's"
 
 
@@ -235,13 +239,13 @@ def test_refused_events_can_be_seen_and_tried_again(terminal: Terminal, database
     assert terminal("events", "rejected").stdout == "no refused events\n"
     data = {"merchant_id": "m1", "conversation_id": "c1", "text": "hello"}
     with database.transaction() as session:
-        for source in ("/a", "/b"):
+        for source, content in (("/a", b"1"), ("/a", b"2"), ("/b", b"1")):
             inbox.reject(
                 session,
                 source=source,
                 id="e1",
                 type="message_received",
-                content_hash=source.encode(),
+                content_hash=content,
                 code="event.unknown_merchant",
                 message="merchant m1 is not known",
                 data=data,
@@ -250,9 +254,9 @@ def test_refused_events_can_be_seen_and_tried_again(terminal: Terminal, database
     assert {tuple(row) for row in rows} == {("id", "source", "type", "error_code", "error", "received_at")}
     assert {row["source"] for row in rows} == {"/a", "/b"}
     assert "event.unknown_merchant: merchant m1 is not known" in terminal("events", "rejected").stdout
-    assert "name one with --source" in terminal("events", "retry", "e1", code=1).stderr
+    assert "was refused from /a, /b: name one with --source" in terminal("events", "retry", "e1", code=1).stderr
     assert "retrying event e1" in terminal("events", "retry", "e1", "--source", "/a").stdout
-    assert [row["source"] for row in terminal.json("events", "rejected")] == ["/b"]
+    assert [row["source"] for row in terminal.json("events", "rejected")] == ["/b", "/a"]
     assert "no refused event" in terminal("events", "retry", "e9", code=1).stderr
 
 

@@ -11,6 +11,7 @@ from cloudevents.core.bindings import http
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from events import decode_reply
 from storage import outbox
 from storage.database import Database
 from storage.errors import StorageUnavailable
@@ -56,6 +57,46 @@ def test_replies_come_as_they_are_committed_and_go_on_behind_a_place(door: DoorF
     answer = httpx.post(f"{door.url}/conversations/c1/acks", json={"place": "1:4"}, headers=as_merchant())
     assert answer.status_code == 204
     assert rows.query(database, "SELECT count(*) FROM replies WHERE acked_at IS NULL") == [(0,)]
+
+
+def test_who_has_nothing_begins_with_the_history(door: DoorForTests, database: Database) -> None:
+    """The merchant's words and CJ's; then the run under way, whole. A browser that comes again is not told again."""
+    open_at_door(database)
+    earlier = rows.queue(database, "How was my week?")
+    say(database, earlier, "Good.")
+    end(database, earlier)
+    running = rows.queue(database, "And today?")
+    say(database, running, "Let me look.")
+    waiting = rows.store_event(database, rows.new_event("e9", data={"merchant_id": "m1", "text": "Hello?"}))
+    rows.store_event(database, rows.new_event(conversation_id="c2", data={"merchant_id": "m1", "text": "elsewhere"}))
+    with replies(door.url, snapshot=True) as stream:
+        place, body = next(stream)
+        assert (place, body["turn"], body["sequence"], body["merchantid"]) == ("2:0", 0, "000001", "m1")
+        reply = decode_reply(json.dumps(body).encode())
+        assert reply.history == [
+            ("user", "How was my week?"), ("assistant", "Good."), ("user", "And today?"), ("user", "Hello?"),
+        ]  # fmt: skip
+        assert body["data"][1]["messages"][3]["id"] == "e9", f"as who sent it knows it, not {waiting}"
+        assert body["data"][2]["result"] == {"after": {"turn": 2, "sequence": 0}}
+        assert [next(stream)[0] for _ in range(2)] == ["2:1", "2:2"]
+    with replies(door.url, after="2:1", snapshot=True) as stream:
+        assert next(stream)[0] == "2:2"
+    assert httpx.get(f"{door.url}/conversations/c1/replies?snapshot=1", headers=as_merchant("m2")).status_code == 403
+
+
+def test_the_history_ends_where_nothing_is_under_way(door: DoorForTests, database: Database) -> None:
+    with replies(door.url, "unopened", snapshot=True) as stream:
+        place, body = next(stream)
+        assert (place, body["data"][1]["messages"]) == ("1:0", [])
+    open_at_door(database)
+    turn = rows.queue(database, "Hi")
+    say(database, turn, "Hello.")
+    end(database, turn)
+    with replies(door.url, snapshot=True) as stream:
+        assert next(stream)[0] == "2:0"
+        turn = rows.queue(database, "Hi")
+        say(database, turn, "Again.")
+        assert [next(stream)[0] for _ in range(2)] == ["2:1", "2:2"]
 
 
 def test_a_later_run_waits_for_the_earlier_one(door: DoorForTests, database: Database) -> None:
@@ -341,6 +382,12 @@ def test_who_is_refused_apart_is_told_at_the_door(door: DoorForTests, database: 
     ]  # fmt: skip
     with replies(door.url, "c9") as stream:
         assert next(stream)[0] == f"0:0:{key}"
+    with replies(door.url, "c9", snapshot=True) as stream:
+        place, body = next(stream)
+        assert (place, body["data"][1]["messages"]) == (
+            f"1:0:{key}", [{"id": "1", "role": "user", "content": "hi"},
+                           {"id": f"event_{key}-error", "role": "assistant", "content": "Who are you?"}],
+        )  # fmt: skip
 
 
 def test_nothing_new_is_a_run_without_words(door: DoorForTests, database: Database) -> None:

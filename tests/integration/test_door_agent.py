@@ -27,9 +27,9 @@ pytestmark = pytest.mark.usefixtures("official")
 class Frontend:
     """agent.mjs: what it hears, line by line, and then its history."""
 
-    def __init__(self, urls: list[str], *says: str, conversation_id: str = "c1") -> None:
+    def __init__(self, urls: list[str], *says: str, conversation_id: str = "c1", connects: bool = False) -> None:
         npm.installed(OFFICIAL)
-        asked = {"urls": urls, "token": token(), "threadId": conversation_id, "says": says}
+        asked = {"urls": urls, "token": token(), "threadId": conversation_id, "says": says, "connects": connects}
         self._process = subprocess.Popen(
             ["node", "agent.mjs", json.dumps(asked)], cwd=OFFICIAL, stdout=subprocess.PIPE, text=True
         )
@@ -84,6 +84,31 @@ def test_two_messages_and_what_nobody_asked_for(door: DoorForTests, database: Da
     say(database, turn, "Second.")
     end(database, turn)
     assert sorted(frontend.history()) == ["By the way.", "First.", "Second.", "one?", "two?"]
+    assert frontend.warnings == []
+
+
+def test_who_connects_has_everything_once(door: DoorForTests, database: Database) -> None:
+    """The history, the run under way from its beginning, and then what is said."""
+    open_at_door(database)
+    earlier = rows.queue(database, "How was my week?")
+    say(database, earlier, "Good.")
+    end(database, earlier)
+    running = rows.queue(database, "And today?")
+    say(database, running, "Let me look.")
+    rows.queue(database, "Hello?")
+    frontend = Frontend([door.url], "Never mind.", connects=True)
+    assert frontend.hears() == {"ended": "success", "pending": []}, "the history is a run by itself"
+    assert frontend.hears() == {"said": "Let me look."}
+    say(database, running, "Good, too.")
+    end(database, running)
+    [(waiting,)] = rows.query(database, "SELECT id FROM turns WHERE seq = 3")
+    say(database, waiting, "Yes?")
+    end(database, waiting)
+    turn = begin(database, 4)
+    say(database, turn, "Fine.")
+    end(database, turn)
+    before, after = ["How was my week?", "Good.", "And today?", "Hello?"], ["Let me look.", "Good, too.", "Yes?"]
+    assert frontend.history() == [*before, *after, "Never mind.", "Fine."]
     assert frontend.warnings == []
 
 

@@ -553,6 +553,23 @@ def test_who_has_lost_the_queue_shows_nothing_more_of_what_it_had_taken(valkey_u
     assert gateway.seen == [f"c:1.{number}" for number in range(1, 11)]
 
 
+def test_the_next_gateway_knows_what_the_one_before_has_shown(valkey_url: str) -> None:
+    """It has stood by all the while: what it read of the record at its start is outdated."""
+    record: list[Reply] = []
+    second = RepliesConsumer(valkey_url, gap_seconds=60, shown=lambda: record)
+    with contextlib.ExitStack() as first:
+        first.enter_context(running(RepliesConsumer(valkey_url, gap_seconds=60, shown=lambda: record), record.append))
+        put(valkey_url, reply("1.1"))
+        wait_until(lambda: len(record) == 1)
+        with running(second, record.append):
+            put(valkey_url, reply("1.2"), reply("1.3"))
+            wait_until(lambda: len(record) == 3)
+            first.close()
+            put(valkey_url, reply("1.3"), reply("1.4"))
+            wait_until(lambda: len(record) == 4, limit=10)
+    assert [reply.id for reply in record] == ["c:1.1", "c:1.2", "c:1.3", "c:1.4"]
+
+
 def test_what_a_dead_gateway_had_taken_goes_to_the_next_at_once(valkey_url: str) -> None:
     dead = PlainConsumer(valkey_url, "replies")
     put(valkey_url, reply("1.1"), reply("1.2"))

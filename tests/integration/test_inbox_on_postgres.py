@@ -229,27 +229,30 @@ def test_a_refused_event_can_be_retried(database: Database) -> None:
     refuse(database, key)
     execute(database, "UPDATE events SET received_at = clock_timestamp() - interval '1 day'")
     with database.transaction() as session:
-        assert inbox.retry(session, key) == key
-        assert inbox.retry(session, key) is None
+        assert inbox.retry(session, (event.source, event.id)) == key
+        assert inbox.retry(session, (event.source, event.id)) is None
     row = take(database, key)
     assert row is not None
     assert row.data == event.data
     assert row.age_seconds < 60
 
 
-def test_a_retry_finds_the_event_by_its_identity(database: Database) -> None:
-    event = new_event("e1")
-    key = store_event(database, event)
-    refuse(database, key)
+def test_of_several_refused_under_one_identity_the_latest_is_retried(database: Database) -> None:
+    keys = []
+    for content in (b"one", b"two"):
+        keys.append(store_event(database, new_event("e1", content=content)))
+        refuse(database, keys[-1])
     with database.transaction() as session:
-        assert inbox.retry(session, (event.source, "e2")) is None
-        assert inbox.retry(session, (event.source, "e1")) == key
+        assert inbox.refused_by(session, "e1") == ["/gateway"]
+        assert inbox.refused_by(session, "e2") == []
+        assert inbox.retry(session, ("/gateway", "e2")) is None
+        assert inbox.retry(session, ("/gateway", "e1")) == keys[1]
 
 
 def test_what_was_never_valid_cannot_be_retried(database: Database) -> None:
-    key = reject(database)
+    reject(database)
     with database.transaction() as session:
-        assert inbox.retry(session, key) is None
+        assert inbox.retry(session, ("/auth", "e1")) is None
 
 
 def test_a_retry_does_not_take_an_identity_that_is_taken(database: Database) -> None:
@@ -257,7 +260,7 @@ def test_a_retry_does_not_take_an_identity_that_is_taken(database: Database) -> 
     refuse(database, key)
     store_event(database, new_event("e1", content=b"two"))
     with database.transaction() as session:
-        assert inbox.retry(session, key) is None
+        assert inbox.retry(session, ("/gateway", "e1")) is None
 
 
 def test_an_event_refused_for_its_identity_is_kept_whole(database: Database) -> None:
@@ -273,4 +276,4 @@ def test_an_event_refused_for_its_identity_is_kept_whole(database: Database) -> 
             message="differs",
             data=event.data,
         )
-        assert inbox.retry(session, key) == key
+        assert inbox.retry(session, (event.source, event.id)) == key

@@ -17,8 +17,9 @@ import pytest
 from events import asyncapi, decode_reply
 from events.broker.consumer import Delivery
 from events.ordering import ReplyOrder
-from storage import inbox, merchants
+from storage import agui, inbox, merchants, outbox
 from storage.database import Database
+from storage.outbox import NewReply
 from tests import npm, rows
 from tests.agent_turns import AgentWorker, Killed, counts
 from tests.integration.test_turn_ends import Begins, Dies, Event, Nothing, Provider, Says
@@ -376,6 +377,30 @@ def test_what_was_said_is_sent_again_in_order(build: Build) -> None:
     some = asks(world, "replies_requested", after={"turn": 1, "sequence": 2})
     assert [reply["id"] for reply in some] == [reply["id"] for reply in said[2:]]
     assert asks(world, "replies_requested", after={"turn": 9, "sequence": 1}) == []
+
+
+def test_who_wants_history_is_told_it_once(official: None, build: Build) -> None:
+    """What was said, without what was looked up; then the run that is under way, as far as it has come."""
+    world = build(f"history {time.time()}", Says("Let me look.", 1), Says("Seven."), Says("There."))
+    world.says("hi")
+    world.says("go")
+    running = rows.queue(world.worker.database, "And now?", conversation_id=world.conversation)
+    claimed = rows.claim(world.worker.database, running)
+    with world.worker.database.transaction() as session:
+        part = agui.text("m", "I say ", ends=False)
+        outbox.append(session, claimed.turn_id, [NewReply("s", agui.run_started("c", "r")), NewReply("part", part)])
+    told = asks(world, "replies_requested", snapshot=True, after={"turn": 9, "sequence": 9})
+    assert [(reply["turn"], reply["sequence"]) for reply in told] == [(0, "000001"), (3, "000001"), (3, "000002")]
+    assert {reply["repeats"] for reply in told} == {f"{world.conversation}-3"}
+    assert told[0]["data"][-1]["result"] == {"after": {"turn": 3, "sequence": 0}}
+    expected = ["hi", "Let me look.", "Seven.", "go", "Off we go.", "There.", "Back again.", "And now?"]
+    assert [words for _, words in decode_reply(json.dumps(told[0]).encode()).history or ()] == expected
+    rest = [*agui.text("m", "more.", begins=False), *agui.run_finished("c", "r")]
+    [found] = read([[*stream(told), *rest]])
+    assert (found["problem"], found["unknown"], found["warnings"]) == (None, [], [])
+    assert history(found["messages"]) == [*expected, "I say more."]
+    rows.execute(world.worker.database, "UPDATE conversations SET by_door = true")
+    assert asks(world, "replies_requested", snapshot=True) == [], "those who read at the door ask there"
 
 
 def test_asyncapis_own_parser_has_nothing_to_say(official: None) -> None:

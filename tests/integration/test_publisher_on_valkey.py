@@ -59,6 +59,7 @@ def test_an_event_lies_on_the_queue_as_the_contract_says(valkey_url: str) -> Non
             time=happened,
             traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             correlationid="visit-7",
+            delivery="door",
         )
 
     (item,) = items(valkey_url)
@@ -71,6 +72,7 @@ def test_an_event_lies_on_the_queue_as_the_contract_says(valkey_url: str) -> Non
         "subject": "c",
         "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         "correlationid": "visit-7",
+        "delivery": "door",
         "data": DATA,
     }
     assert parse(body(item)).envelope == sent

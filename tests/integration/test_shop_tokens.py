@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from shopify import oauth
 from shopify.client import ShopifyClient
-from shopify.data import fetch_access
+from shopify.data.query import fetch_access
 from shopify.development_store.server import DevelopmentStore
 from shopify.errors import Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.oauth import ASSUMED_EXPIRES_IN, App, TokenPair

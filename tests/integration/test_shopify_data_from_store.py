@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from events.data_types import DATA_TYPES
 from shopify.client import ShopifyClient
-from shopify.data import Fetched, fetch, fetch_access
-from shopify.data.fetched import LARGEST_BYTES
+from shopify.data.dispatch import fetch
+from shopify.data.fetched import LARGEST_BYTES, Fetched
+from shopify.data.query import fetch_access
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import (
     AccessDenied,
@@ -282,7 +283,13 @@ def test_protected_customers(store: DevelopmentStore, http: httpx.Client) -> Non
         ("max_cost_exceeded", {}, CostExceeded, "query"),
         ("internal_error", {}, Temporary, "internal_error"),
         ("timeout", {}, Temporary, "query_timeout"),
+        ("status", {"status": 500}, Temporary, "server_error"),
         ("status", {"status": 502}, Temporary, "server_error"),
+        ("status", {"status": 504}, Temporary, "server_error"),
+        ("status", {"status": 520}, Temporary, "server_error"),
+        ("status", {"status": 430}, Temporary, "challenge"),
+        ("undefined_field", {}, BadDocument, "query"),
+        ("invalid_variable", {}, BadDocument, "variable"),
         ("dropped", {}, Temporary, "connection"),
         ("truncated", {}, Temporary, "connection"),
         ("html", {}, BadAnswer, "not_json"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -10,12 +11,14 @@ from storage import agui, backlog, connections, inbox, merchants, outbox, turns
 from storage.agui import Events
 from storage.backlog import Waiting
 from storage.database import Database
+from storage.errors import StorageUnavailable
 from storage.outbox import NewReply
 from storage.vault import Vault, new_key_text
 from tests import rows
 from tests.cj import Terminal
-from workers.operations import status, why
+from workers.operations import replay, status, why
 from workers.operations.status import Status
+from workers.operations.timeline import EVENTS
 
 SHOP = "acme.myshopify.com"
 
@@ -178,6 +181,66 @@ def test_a_merchant_is_found_by_conversation_id_shop_and_its_first_part(terminal
     assert terminal.json("merchant", "m1")["shop"]["scopes"] == ["read_orders"]
     assert "shpat" not in str(terminal.json("merchant", "m1"))
     assert "there is no conversation, merchant or shop 'nobody'" in terminal("why", "nobody", code=1).stderr
+
+
+def test_why_knows_how_many_turns_may_run_at_a_time(terminal: Terminal, database: Database) -> None:
+    for conversation in ("c1", "c2"):
+        rows.claim(database, rows.queue(database, conversation_id=conversation))
+    rows.queue(database, conversation_id="c3")
+    told = "waits while 2 other turns of the merchant run"
+    for command in ("why", "timeline"):
+        assert told in terminal(command, "c3", CJ_TURNS_AT_A_TIME="2").stdout
+        assert told not in terminal(command, "c3", CJ_TURNS_AT_A_TIME="3").stdout
+
+
+LONG = """
+WITH e AS (
+    INSERT INTO events (source, id, type, data, content_hash, merchant_id, conversation_id, status, processed_at)
+    SELECT '/x', g::text, 'message_received', jsonb_build_object('text', repeat('x', 1000)), '', 'm' || c, 'c' || c,
+           'processed', clock_timestamp()
+    FROM generate_series(1, 2000) g, LATERAL (SELECT CASE WHEN g % 2 = 0 THEN 1 ELSE g END AS c)
+    RETURNING key, merchant_id, conversation_id
+), t AS (
+    INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, workflow, input, status, finished_at)
+    SELECT conversation_id, merchant_id, 1 + row_number() OVER (ORDER BY key), key, 0, 'ad_hoc_support',
+           jsonb_build_object('sender', 'merchant', 'text', repeat('x', 1000)), 'done', clock_timestamp()
+    FROM e WHERE conversation_id = 'c1'
+    RETURNING id
+)
+INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body) SELECT id, 'c1', id, 1, '0:text', '{}' FROM t
+"""
+"""A conversation of a thousand turns, and as many events of others."""
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (str(EVENTS), {"conversation": "c2", "merchant": "m2"}),
+        (str(outbox.SQL["after"]), {"conversation_id": "c1", "turn": 1000, "sequence": 1, "limit": 1000}),
+        (str(replay.SINCE), {"types": ["message_received"], "seconds": 60.0, "limit": 5}),
+    ],
+    ids=["timeline", "chat", "replay"],
+)
+def test_a_look_costs_what_it_shows(database: Database, statement: str, values: dict[str, Any]) -> None:
+    """Not what else there is."""
+    rows.finish(database, rows.claim(database, rows.queue(database)))
+    rows.execute(database, LONG)
+    rows.execute(database, "ANALYZE")
+    [[[plan]]] = rows.query(database, f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", **values)
+    blocks = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+    assert blocks < 100, plan
+
+
+def test_status_knows_what_waits_though_speeds_take_too_long(
+    terminal: Terminal, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object, **__: object) -> dict[str, backlog.Speed]:
+        raise StorageUnavailable("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(backlog, "speeds", late)
+    rows.queue(database)
+    found = terminal.json("status", code=1)
+    assert (found["waiting"]["turns"]["count"], found["speeds"]) == (1, {})
 
 
 def test_the_timeline_says_what_came_and_what_did_not(terminal: Terminal, database: Database) -> None:

@@ -13,8 +13,8 @@ import httpx
 from pydantic import SecretStr
 
 from events.data_types import DATA_TYPES
-from shopify import data
 from shopify.client import ShopifyClient
+from shopify.data.dispatch import fetch
 from shopify.development_store.server import DevelopmentStore
 from shopify.development_store.tokens import token_for
 from workers.agent.calculate_metrics import MetricsArguments, calculate
@@ -43,7 +43,7 @@ def read(world: World, store: DevelopmentStore, http: httpx.Client) -> Read:
     client = ShopifyClient(world.shop_domain, token, http=http, admin_url=store.admin_url)
 
     def one(data_type: str, **more: str) -> Result:
-        fetched = data.fetch(client, data_type, scopes=SCOPES, now=world.now, **more)  # type: ignore[arg-type]
+        fetched = fetch(client, data_type, scopes=SCOPES, now=world.now, **more)  # type: ignore[arg-type]
         return results.fetched(data_type, fetched, world.now)
 
     found = {data_type: one(data_type) for data_type in DATA_TYPES if data_type != "sales"}

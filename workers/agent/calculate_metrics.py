@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from shopify.data.sales import AMOUNTS, AVERAGE
+from events.data_types import AMOUNTS, AVERAGE
 from shopify.data.scalars import decimal_text
 from workers.agent.tool import Arguments, Finish, Tool, ToolTurn
 from workers.shop.results import Result, failed

@@ -5,12 +5,12 @@
 
 import time
 import uuid
+from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, Field
 
 from events.data_types import DEFAULT_COMPARISON, DEFAULT_PERIOD, Comparison, DataType, Period
 from shopify.errors import Temporary
-from shopify.transport import LOOK_SECONDS, is_given_up
 from storage import connections
 from storage.connections import Integration
 from storage.errors import StorageError
@@ -18,8 +18,10 @@ from workers import metrics
 from workers.agent.tool import Arguments, Finish, Tool, ToolTurn, at_once
 from workers.model.errors import GivenUp
 from workers.shop import results
-from workers.shop.fetch import FetchRequest
 from workers.shop.results import Result, failed
+
+if TYPE_CHECKING:
+    from workers.shop.fetch import FetchRequest
 
 KEPT = "What the merchant asked is kept: you answer it by yourself once the store is connected. Say so, once."
 NOT_CONNECTED = f"No Shopify store is connected. Suggest connecting the store first. {KEPT}"
@@ -42,6 +44,8 @@ class ShopifyDataArguments(Arguments):
 
 
 def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
+    from workers.shop.fetch import FetchRequest  # here, so that a tool's definition is at hand without it
+
     data_type, merchant_id = arguments.data_type, turn.claim.merchant_id
     which = {"period": arguments.period, "compare_to": arguments.compare_to}
     request = FetchRequest.for_turn(turn.claim, data_type, str(uuid.uuid4()), **which)
@@ -65,7 +69,9 @@ def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
     return lambda deadline: _wait(turn, request, integration, deadline)
 
 
-def _wait(turn: ToolTurn, request: FetchRequest, integration: Integration, deadline: float) -> Result:
+def _wait(turn: ToolTurn, request: "FetchRequest", integration: Integration, deadline: float) -> Result:
+    from shopify.transport import LOOK_SECONDS, is_given_up
+
     ask_again = time.monotonic() + turn.ask_again_seconds
     while (left := deadline - time.monotonic()) > 0:
         answer = turn.cache.wait_answer(request.request_id or "", min(left, turn.ask_again_seconds, LOOK_SECONDS))

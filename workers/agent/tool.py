@@ -8,15 +8,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from storage.cache import Cache
-from storage.database import Database
 from storage.turns import Claim
-from workers.delivery.wake_ups import WakeUps
 from workers.shop.results import Result, failed
+
+if TYPE_CHECKING:
+    from storage.cache import Cache
+    from storage.database import Database
+    from workers.delivery.wake_ups import WakeUps
 
 Finish = Callable[[float], Result]
 """Waits for a call's result until a moment (`time.monotonic()`)."""
@@ -33,9 +35,9 @@ class ToolTurn:
     """What a tool may read. The shop and the merchant come from the claim, never from the model."""
 
     claim: Claim
-    database: Database
-    cache: Cache
-    wake_ups: WakeUps
+    database: "Database"
+    cache: "Cache"
+    wake_ups: "WakeUps"
     ask_again_seconds: float
     results: Sequence[Result]
     """What this turn's tools have answered so far; it grows while calls are finished, in their order."""

@@ -2,20 +2,22 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from events.data_types import DATA_TYPES
-from storage.cache import Cache
-from storage.database import Database
 from storage.turns import Claim
 from workers import metrics, tracing
 from workers.agent import calculate_metrics, shopify_data
 from workers.agent.prompt_size import shrunk
 from workers.agent.time_limits import ASK_AGAIN_SECONDS
 from workers.agent.tool import Arguments, Tool, ToolTurn, at_once
-from workers.delivery.wake_ups import WakeUps
 from workers.model.response import ToolCall
 from workers.shop.results import Result, failed
+
+if TYPE_CHECKING:
+    from storage.cache import Cache
+    from storage.database import Database
+    from workers.delivery.wake_ups import WakeUps
 
 REGISTRY: Mapping[str, Tool] = {tool.name: tool for tool in (shopify_data.TOOL, calculate_metrics.TOOL)}
 """Every tool by its name; `workflows.definition.TOOLS` has the same names."""
@@ -35,7 +37,9 @@ def canonical(name: str) -> str:
 class Tools:
     """Runs tool calls for one process."""
 
-    def __init__(self, database: Database, cache: Cache, wake_ups: WakeUps, *, recovery_factor: float = 1.0) -> None:
+    def __init__(
+        self, database: "Database", cache: "Cache", wake_ups: "WakeUps", *, recovery_factor: float = 1.0
+    ) -> None:
         self._database = database
         self._cache = cache
         self._wake_ups = wake_ups

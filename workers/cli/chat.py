@@ -35,7 +35,7 @@ LIMIT = 120.0
     short_help="Talk with CJ in the terminal.",
     epilog=examples(
         "cj chat m1                                  start a conversation as merchant m1",
-        "cj chat m1 --conversation conv_1            continue one",
+        "cj chat m1 --conversation conv_1            read what was said in one, and continue it",
         "cj chat m1 --workflow weekly_review         start one in a workflow",
         "echo 'How was my week?' | cj chat m1        ask one question from a script",
     ),
@@ -94,10 +94,15 @@ class Talk:
         self._reader = threading.Thread(target=self._read, name="replies", daemon=True)
 
     def start(self) -> None:
-        from storage import outbox
+        from storage import outbox, snapshots
 
         with self._database.reading() as session:
             self._place = outbox.last_place(session, self._conversation_id)
+            before = snapshots.read(session, self._merchant_id, self._conversation_id, by_door=False)
+        if before is not None:  # what was said so far; a run that has not ended is read as it goes on
+            self._place = (before.place.turn, before.place.sequence)
+            for message in before.messages:
+                click.echo(plain(f"{PROMPT if message['role'] == 'user' else 'CJ: '}{message['content']}"))
         self._reader.start()
 
     def begin(self, workflow: str) -> None:
@@ -202,11 +207,12 @@ def replies(count: int | None, as_json: bool) -> None:
 
     This only watches: it reads them in Postgres, takes none from the gateway, and acknowledges none.
     """
+    database_url = settings_for("DATABASE_URL").database_url
     from events.reply import decode_reply
     from storage import outbox
     from storage.database import Database
 
-    database = Database(settings_for("DATABASE_URL").database_url, pool_size=1, application_name="cj-cli")
+    database = Database(database_url, pool_size=1, application_name="cj-cli")
     seen: set[str] = set()
     try:
         with database.reading() as session:

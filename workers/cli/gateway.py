@@ -3,6 +3,7 @@
 import click
 
 from workers.cli.common import WrongUse, examples, settings_for
+from workers.settings import Settings, SettingsError, needed_by
 
 
 @click.command(
@@ -15,6 +16,10 @@ def gateway(auth: bool) -> None:
 
     Any number of doors may run. workers/gateway/README.md has what they serve.
     """
+    try:  # before the door is imported, which takes seconds
+        Settings.read(needed=needed_by(["auth" if auth else "gateway"]))
+    except SettingsError as error:
+        raise WrongUse(f"cannot start: {error}") from None
     from workers.gateway.__main__ import main
 
     main(auth=auth)

@@ -48,10 +48,6 @@ def usage(merchant_id: str | None, days: int, limit: int, as_json: bool) -> None
         click.echo("no language model was used")
 
 
-#: Refused events that `retry` looks through.
-SEARCHED = 10_000
-
-
 @click.group(short_help="List and retry refused events.")
 def events() -> None:
     """List and retry refused events."""
@@ -87,12 +83,11 @@ def retry_event(event_id: str, source: str | None) -> None:
     with transaction() as session:
         from storage import inbox
 
-        keys = {
-            row.key for row in inbox.rejected(session, SEARCHED) if row.id == event_id and source in (None, row.source)
-        }
-        if len(keys) > 1:
-            raise CommandFailed(f"{len(keys)} refused events have the id {event_id!r}; name one with --source")
-        again = inbox.retry(session, keys.pop()) if keys else None
+        sources = [source] if source is not None else inbox.refused_by(session, event_id)
+        if len(sources) > 1:
+            which = ", ".join(sources)
+            raise CommandFailed(plain(f"event {event_id!r} was refused from {which}: name one with --source"))
+        again = inbox.retry(session, (sources[0], event_id)) if sources else None
     if again is None:
         raise CommandFailed(f"no refused event {event_id!r} to retry; see `cj events rejected`")
     click.echo(f"retrying event {event_id}")

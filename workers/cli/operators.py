@@ -95,7 +95,7 @@ def timeline(name: str, as_json: bool) -> None:
     with transaction() as session:
         from workers.operations.timeline import read
 
-        found = read(session, name)
+        found = read(session, name, at_a_time=settings_for().turns_at_a_time)
     if found is None:
         raise CommandFailed(f"there is no conversation {name!r}, nor one of a merchant or shop of that name")
     if as_json:
@@ -137,7 +137,7 @@ def _case(name: str) -> "Case":
                 f"there is no conversation, merchant or shop {name!r}: no event of theirs was accepted; "
                 "see `cj events rejected`"
             )
-        return operations.read(session, target)
+        return operations.read(session, target, at_a_time=settings_for().turns_at_a_time)
 
 
 def _reasons(case: "Case") -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -22,8 +22,16 @@ from workers.cli.common import WrongUse, examples, json_option, print_json, sett
 @click.argument("pairs", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--id", "event_id", help="The event's id; default: a new one. Reusing an id is a duplicate.")
 @click.option("--source", default="/cli", show_default=True, help="The event's source.")
+@click.option("--delivery", type=click.Choice(["queue", "door"]), help="Where the replies go of a new conversation.")
 @json_option
-def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, source: str, as_json: bool) -> None:
+def publish(
+    event_type: str,
+    pairs: tuple[str, ...],
+    event_id: str | None,
+    source: str,
+    delivery: Literal["queue", "door"] | None,
+    as_json: bool,
+) -> None:
     """Publish an event of TYPE with the given KEY=VALUE data.
 
     Each value is parsed by its field's type: true, false, numbers, JSON lists; text needs no extra quotes.
@@ -35,7 +43,9 @@ def publish(event_type: str, pairs: tuple[str, ...], event_id: str | None, sourc
     broker_url = settings_for("BROKER_URL").broker_url
     try:
         data = data_of(event_type, pairs)
-        envelope = events.publish(event_type, data, broker_url=broker_url, source=source, id=event_id)
+        envelope = events.publish(
+            event_type, data, broker_url=broker_url, source=source, id=event_id, delivery=delivery
+        )
     except InvalidEvent as error:
         types = f"; valid types: {', '.join(CATALOG)}" if error.code == "event.unknown_type" else ""
         raise WrongUse(f"not published: {error.code}: {error.message}{types}") from None

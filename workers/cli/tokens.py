@@ -155,8 +155,7 @@ def new_key(key_id: int | None) -> None:
     To rotate keys: put the new one first (the first key seals, all open), restart the workers,
     run `cj tokens reseal`, then remove the old key. Never use an id twice: a token says only the id of its key.
     """
-    from storage.vault import new_key_text
-    from workers.operations.token_keys import next_id
+    from storage.vault import new_key_text, next_id
 
     used = _ids_in_use()
     if key_id in used:
@@ -169,9 +168,6 @@ def new_key(key_id: int | None) -> None:
 
 def _ids_in_use() -> set[int]:
     """Of the keys that are configured, and of those that seal stored tokens, as far as either can be seen."""
-    from storage import merchants
-    from storage.database import Database
-    from storage.errors import StorageError
     from storage.vault import Vault, new_key_text
 
     try:
@@ -181,6 +177,10 @@ def _ids_in_use() -> set[int]:
     configured = set(Vault.from_text(settings.token_keys).key_ids) if settings.token_keys else set()
     if not settings.database_url:
         return configured
+    from storage import merchants
+    from storage.database import Database
+    from storage.errors import StorageError
+
     database = Database(settings.database_url, pool_size=1, application_name="cj-tokens")
     try:
         with database.transaction() as session:

@@ -18,13 +18,13 @@ import click
 from workers.cli.common import CommandFailed, WrongUse, examples, settings_for
 from workers.local import procfile
 from workers.local.home import Home
-from workers.local.servers import LocalServers
-from workers.local.supervisor import Supervisor
-from workers.logs import mask
+from workers.masks import mask
 from workers.settings import SERVERS, Settings, environment, needed_by
 
 if TYPE_CHECKING:
     from workers.local.local_page import LocalPage
+    from workers.local.servers import LocalServers
+    from workers.local.supervisor import Supervisor
 
 #: With two, nobody waits while a killed one is replaced.
 AGENTS = min(os.cpu_count() or 1, 2)
@@ -66,6 +66,9 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
     """
     wanted = procfile.processes(procfile.read(), only=kinds, counts={"agent": agents})
     check_workflows()
+    from workers.local.servers import LocalServers
+    from workers.local.supervisor import Supervisor
+
     home = Home()
     width = max(len(process.name) for process in wanted)
 
@@ -93,7 +96,7 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
         raise WrongUse(f"{supervisor.refused} refused to start")
 
 
-def page_of(servers: LocalServers, kinds: Collection[str]) -> "AbstractContextManager[LocalPage | None]":
+def page_of(servers: "LocalServers", kinds: Collection[str]) -> "AbstractContextManager[LocalPage | None]":
     """The page to look at, where there is a door for it."""
     return servers.page() if "gateway" in kinds else nullcontext()
 
@@ -115,7 +118,7 @@ def check_workflows() -> None:
         raise WrongUse(f"the workflows are invalid:\n{error}") from None
 
 
-def run(supervisor: Supervisor, servers: LocalServers, environ: Mapping[str, str], page: str | None) -> None:
+def run(supervisor: "Supervisor", servers: "LocalServers", environ: Mapping[str, str], page: str | None) -> None:
     """Start, print what other terminals need, and wait until everything has ended."""
     began = time.monotonic()
     say(f"starting {', '.join(supervisor.not_ready())} …")
@@ -130,7 +133,7 @@ def run(supervisor: Supervisor, servers: LocalServers, environ: Mapping[str, str
     supervisor.wait()
 
 
-def say_where(servers: LocalServers) -> None:
+def say_where(servers: "LocalServers") -> None:
     """Print the environment for programs in other terminals; `cj` finds it by itself."""
     for name in (*SERVERS, "SHOPIFY_ADMIN_URL"):
         if value := servers.environ.get(name):
@@ -156,7 +159,7 @@ def _started_as(program: str) -> str:
     return f"{here[0]} -m workers" if is_module else here[1]
 
 
-def tell(supervisor: Supervisor, names: Sequence[str]) -> None:
+def tell(supervisor: "Supervisor", names: Sequence[str]) -> None:
     """Have these processes read the workflows anew."""
     supervisor.tell(names, signal.SIGUSR2)
 
@@ -236,7 +239,7 @@ class Reloader:
 
 
 @contextmanager
-def stopped_by_signals(supervisor: Supervisor) -> Iterator[None]:
+def stopped_by_signals(supervisor: "Supervisor") -> Iterator[None]:
     """Ctrl-C and the like stop the children gracefully; a second time, at once."""
 
     def stop(number: int, _frame: FrameType | None) -> None:

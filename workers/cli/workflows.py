@@ -36,8 +36,7 @@ def workflows() -> None:
 @workflows.command(epilog=examples("cj workflows check", "cj workflows check flows/ flows/returns.yaml"))
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @json_option
-@click.option("--github", is_flag=True, help="Print GitHub Actions annotations; pass relative paths.")
-def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
+def check(paths: Sequence[Path], as_json: bool) -> None:
     """Check files and folders of workflow YAML; default: CJ_WORKFLOWS, else the shipped ones.
 
     Reports every problem with file, line and column, and which workflow opens a conversation. Warnings alone leave the
@@ -49,8 +48,8 @@ def check(paths: Sequence[Path], as_json: bool, github: bool) -> None:
     folder = settings_for().workflows_folder
     asked = paths or ([folder] if folder else [])
     found = loader.check_paths(asked, _model_problem)
-    if as_json or github:
-        click.echo(plain((problems.as_json if as_json else problems.github)(found)))
+    if as_json:
+        click.echo(plain(problems.as_json(found)))
     else:
         shipped = "" if asked else ", the shipped ones; to check your own, pass their folder or set CJ_WORKFLOWS"
         click.echo(plain(problems.human(found, files=loader.count_files(asked)) + shipped))
@@ -240,9 +239,6 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
 
     What is answered is --text, else the first message of the rule that takes --event, else the initial_action.
     """
-    from workers.agent import prompt as made
-    from workers.agent import prompt_size
-    from workers.agent.tools import definitions
     from workflows.errors import UnknownWorkflow
     from workflows.loader import load_folder
 
@@ -251,6 +247,10 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
         workflow = load_folder(settings.workflows_folder).get(name)
     except UnknownWorkflow as error:
         raise WrongUse(str(error)) from None
+    from workers.agent import prompt as made
+    from workers.agent import prompt_size
+    from workers.agent.tools import definitions
+
     said, values = _answered(workflow, event_file, text, _context(context))
     limits = workflow.limits
     messages = made.messages(
@@ -342,11 +342,13 @@ def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
 
     Nothing already running is used or touched. Startup takes a few seconds, once.
     """
-    from workers.local.stack import Late
-    from workers.scenario.run import files, run_files
+    from workers.scenario.language import files
 
     if not files(paths):
         raise WrongUse(f"no *.yaml in {', '.join(map(str, paths))}")
+    from workers.local.stack import Late
+    from workers.scenario.run import run_files
+
     began, results = time.monotonic(), []
     try:
         with closing(run_files(paths, workflows=folder or settings_for().workflows_folder)) as running:

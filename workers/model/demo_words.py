@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from shopify.data.week import MOST_ITEMS_SHOWN
+from shopify.data.fetched import MOST_ITEMS_SHOWN
 from shopify.errors import not_permitted
 
 Result = Mapping[str, Any]

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -125,8 +126,8 @@ class Console:
         for path in FILES:
             application.router.add_get(path, _file)
         read: Mapping[str, Callable[[Session, str], Any]] = {
-            "/case": _case,
-            "/timeline": _story,
+            "/case": partial(_case, at_a_time=self._settings.turns_at_a_time),
+            "/timeline": partial(_story, at_a_time=self._settings.turns_at_a_time),
             "/refused": lambda session, _: [row.to_json() for row in inbox.rejected(session, LISTED)],
             "/failed": lambda session, _: [turn.to_json() for turn in failed_turns.failed(session, limit=LISTED)],
             "/privacy": lambda session, _: [
@@ -243,12 +244,12 @@ def _screen(found: status.Status) -> dict[str, Any]:
     }
 
 
-def _case(session: Session, name: str) -> dict[str, Any]:
-    return why.read(session, _resolved(session, name)).to_json()
+def _case(session: Session, name: str, *, at_a_time: int) -> dict[str, Any]:
+    return why.read(session, _resolved(session, name), at_a_time=at_a_time).to_json()
 
 
-def _story(session: Session, name: str) -> dict[str, Any]:
-    found = timeline.read(session, name)
+def _story(session: Session, name: str, *, at_a_time: int) -> dict[str, Any]:
+    found = timeline.read(session, name, at_a_time=at_a_time)
     if found is None:
         raise RequestRefused(404, f"{name} has no conversation")
     return found.to_json()

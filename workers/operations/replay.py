@@ -18,33 +18,41 @@ from workflows.errors import InvalidWorkflows, UnknownWorkflow
 from workflows.explanation import BUILT_IN, Explanation, explain, opening
 from workflows.loader import Workflow, WorkflowSet, load_again
 
-#: An event with its conversation, and the turn that shows which workflow it met: its own, else the next one.
+#: Events with their conversations, and the turn that shows which workflow each met: its own, else the next one.
 _EVENTS = """
+    WITH e AS MATERIALIZED ({events})
     SELECT e.key, e.source, e.id, e.type, e.data, coalesce(e.time, e.received_at) AS time, e.received_at, e.status,
-           e.error_code, c.id AS conversation_id, coalesce(c.context, '{}') AS context,
-           met.input #>> '{moves,0,source}' AS moved_from, met.workflow AS met, met.workflow_hash AS hash,
+           e.error_code, c.id AS conversation_id, coalesce(c.context, '{{}}') AS context,
+           met.input #>> '{{moves,0,source}}' AS moved_from, met.workflow AS met, met.workflow_hash AS hash,
            c.workflow AS present,
-           c.created_at >= e.received_at AND NOT EXISTS (
-               SELECT 1 FROM turns b WHERE b.conversation_id = c.id AND b.event_key < e.key) AS opened
-    FROM events e
+           c.created_at >= e.received_at AND coalesce(e.key <= (
+               SELECT b.event_key FROM turns b WHERE b.conversation_id = c.id ORDER BY b.seq LIMIT 1), true) AS opened
+    FROM e
     LEFT JOIN LATERAL (
-        SELECT t.conversation_id FROM turns t WHERE t.event_key = e.key ORDER BY t.action LIMIT 1) AS own ON true
+        SELECT t.conversation_id, t.seq FROM turns t WHERE t.event_key = e.key ORDER BY t.action LIMIT 1) AS own ON true
     LEFT JOIN LATERAL (
-        SELECT o.id FROM conversations o
-        WHERE o.merchant_id = e.merchant_id AND o.created_at <= e.processed_at ORDER BY o.updated_at DESC LIMIT 1
-    ) AS latest ON own.conversation_id IS NULL AND e.conversation_id IS NULL
+        -- OFFSET 0: first the merchant's, then the latest, else everybody's conversations are looked through.
+        SELECT o.id FROM (
+            SELECT id, updated_at FROM conversations
+            WHERE own.conversation_id IS NULL AND e.conversation_id IS NULL
+              AND merchant_id = e.merchant_id AND created_at <= e.processed_at OFFSET 0) AS o
+        ORDER BY o.updated_at DESC LIMIT 1) AS latest ON true
     LEFT JOIN conversations c ON c.id = coalesce(own.conversation_id, e.conversation_id, latest.id)
     LEFT JOIN LATERAL (
         SELECT t.workflow, t.workflow_hash, t.input FROM turns t
-        WHERE t.conversation_id = c.id AND t.event_key >= e.key AND t.workflow IS NOT NULL
+        WHERE t.conversation_id = c.id AND t.seq >= coalesce(own.seq, 0) AND t.event_key >= e.key
+          AND t.workflow IS NOT NULL
         ORDER BY t.seq LIMIT 1) AS met ON true
+    ORDER BY {order}
 """
-SINCE = text(f"""{_EVENTS}
-    WHERE e.status = 'processed' AND e.type = ANY (CAST(:types AS text[]))
-      AND e.processed_at > clock_timestamp() - make_interval(secs => :seconds)
-    ORDER BY e.processed_at DESC LIMIT :limit
-""")
-WITH_ID = text(f"{_EVENTS} WHERE e.id = :id ORDER BY e.key")
+_SINCE = """
+    SELECT * FROM events
+    WHERE status = 'processed' AND type = ANY (CAST(:types AS text[]))
+      AND processed_at > (SELECT clock_timestamp()) - make_interval(secs => :seconds)
+    ORDER BY processed_at DESC LIMIT :limit
+"""
+SINCE = text(_EVENTS.format(events=_SINCE, order="e.processed_at DESC"))
+WITH_ID = text(_EVENTS.format(events="SELECT * FROM events WHERE id = :id", order="e.key"))
 TEXT = text("SELECT text FROM workflow_versions WHERE hash = :hash")
 TEXT_THEN = text("""
     SELECT text FROM workflow_versions WHERE name = :name AND created_at <= :before ORDER BY created_at DESC LIMIT 1

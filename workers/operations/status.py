@@ -5,6 +5,7 @@ are used by `cj status` and `cj check`; the gauges of `workers.metrics` are the 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -79,11 +80,9 @@ def read(settings: Settings) -> Status:
 
 
 def read_rows(settings: Settings) -> Status:
-    """The same without the workers and the speeds, which take longer."""
+    """The backlog and the queues; `cj check` says by itself what is wrong with the broker."""
     found, _, _ = _rows(settings.database_url)
-    return Status(
-        found, {}, _queues(settings.broker_url), None
-    )  # what is wrong with the broker, `cj check` says anyway
+    return Status(found, {}, _queues(settings.broker_url), None)
 
 
 def problems(status: Status) -> Iterator[Trouble]:
@@ -230,12 +229,13 @@ def _span(seconds: float) -> str:
 
 def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple[str, int] | None]:
     database = Database(database_url, pool_size=1, application_name="cj-status")
+    found, speeds, flooder = None, dict[str, Speed](), None
     try:
-        with database.reading() as session:
+        # The speeds last: on a busy day they take longest, and may take too long.
+        with suppress(StorageError), database.reading() as session:
+            found, flooder = backlog.read(session), backlog.declined(session)
             speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
-            return backlog.read(session), speeds, backlog.declined(session)
-    except StorageError:
-        return None, {}, None
+        return found, speeds, flooder
     finally:
         database.dispose()
 

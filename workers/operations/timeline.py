@@ -4,7 +4,7 @@ Milliseconds count from when the causing event was received. All times are Postg
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,15 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 
 from storage.database import Session
+from storage.turns import PER_MERCHANT
 from workers.operations import why
 
 CONVERSATION = text("SELECT id, merchant_id, workflow, status FROM conversations WHERE id = :conversation")
 EVENTS = text("""
     SELECT key, source, id, type, status, error_code, error, attempts, received_at, processed_at, run_after FROM events
-    WHERE key IN (SELECT event_key FROM turns WHERE conversation_id = :conversation)
-       OR (merchant_id = :merchant AND conversation_id = :conversation)
+    WHERE key IN (  -- not OR: that would read every event
+        SELECT event_key FROM turns WHERE conversation_id = :conversation
+        UNION SELECT key FROM events WHERE merchant_id = :merchant AND conversation_id = :conversation)
     ORDER BY received_at, key
 """)
 TURNS = text("""
@@ -102,23 +104,26 @@ class Timeline:
                 yield f"{moment.ms:9,.0f} ms  {turn:8} {moment.kind:9} {moment.text}".rstrip()
 
 
-def read(session: Session, name: str) -> Timeline | None:
-    """The timeline of a conversation: of that id, or the latest one of a merchant or shop; else None."""
+def read(session: Session, name: str, *, at_a_time: int = PER_MERCHANT) -> Timeline | None:
+    """The timeline of a conversation: of that id, or the latest one of a merchant or shop; else None.
+
+    `at_a_time`: how many turns of a merchant may run.
+    """
     target = why.resolve(session, name)
     if target is None:
         return None
-    case = why.read(session, target)
+    case = why.read(session, target, at_a_time=at_a_time)
     if not case.conversations:
         return None
     parameters = {"conversation": case.conversations[0]["id"], "merchant": target.merchant_id}
     conversation = session.execute(CONVERSATION, parameters).mappings().one()
     waits = {turn["id"]: why.standing(turn, case) for turn in case.open_turns}
-    steps = _by_turn(session.execute(STEPS, parameters).mappings().all())
-    replies = _by_turn(session.execute(REPLIES, parameters).mappings().all())
-    turns = session.execute(TURNS, parameters).mappings().all()
+    steps = _by(session.execute(STEPS, parameters).mappings(), "turn_id")
+    replies = _by(session.execute(REPLIES, parameters).mappings(), "turn_id")
+    turns = _by(session.execute(TURNS, parameters).mappings(), "event_key")
     stories = []
     for event in session.execute(EVENTS, parameters).mappings():
-        caused = [turn for turn in turns if turn["event_key"] == event["key"]]
+        caused = turns.get(event["key"], [])
         moments = _Moments(event["received_at"])
         moments.add_event(event, len(caused))
         for turn in caused:
@@ -230,10 +235,10 @@ def _messages(replies: Sequence[RowMapping]) -> dict[str, str]:
     return found
 
 
-def _by_turn(rows: Sequence[RowMapping]) -> dict[int, list[RowMapping]]:
+def _by(rows: Iterable[RowMapping], column: str) -> dict[int, list[RowMapping]]:
     found: dict[int, list[RowMapping]] = {}
     for row in rows:
-        found.setdefault(row["turn_id"], []).append(row)
+        found.setdefault(row[column], []).append(row)
     return found
 
 

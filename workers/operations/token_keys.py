@@ -4,7 +4,7 @@ Each batch is its own transaction and locks its rows only briefly, so a worker t
 milliseconds. Finished batches stay resealed: simply restart an interrupted run.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from storage import merchants
@@ -13,7 +13,6 @@ from storage.merchants import KeyTrial
 from storage.vault import Vault
 
 BATCH = 100
-LARGEST_ID = 255
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,6 @@ def warnings(trials: Mapping[int, KeyTrial], vault: Vault) -> Iterator[str]:
                 f"{trial.tried - trial.opened} of {trial.tried} tokens sealed with key {key_id} do not open: another "
                 "key may have stood under its id for a while; `cj tokens reseal` lists the rows"
             )
-
-
-def next_id(used: Collection[int]) -> int:
-    """An id for a new key that no other has had, as far as the ids in use tell. Raises ValueError if none is left."""
-    key_id = max(used, default=0) + 1
-    if key_id > LARGEST_ID:
-        raise ValueError(f"key ids end at {LARGEST_ID}; name a free one with --id")
-    return key_id
 
 
 def reseal(database: Database, vault: Vault, *, batch: int = BATCH) -> Resealing:

@@ -125,6 +125,8 @@ class Case:
     unacked: Sequence[Row]
     declined: int = 0
     """Messages of the merchant in the last hour that were not taken in, since too many turns waited."""
+    at_a_time: int = turns.PER_MERCHANT
+    """How many turns of a merchant may run (CJ_TURNS_AT_A_TIME)."""
 
     def to_json(self) -> dict[str, Any]:
         """For programs; no words of the merchant's."""
@@ -155,7 +157,7 @@ def resolve(session: Session, name: str) -> Target | None:
     return None if merchant_id is None else Target(str(merchant_id))
 
 
-def read(session: Session, target: Target) -> Case:
+def read(session: Session, target: Target, *, at_a_time: int = turns.PER_MERCHANT) -> Case:
     """Look at the rows."""
     whose = {"merchant": target.merchant_id, "conversation": target.conversation_id}
     conversations = _all(session, CONVERSATIONS, whose)
@@ -171,6 +173,7 @@ def read(session: Session, target: Target) -> Case:
         _one(session, ENDED, ids),
         _all(session, UNACKED, ids),
         (backlog.declined(session, target.merchant_id) or ("", 0))[1],
+        at_a_time,
     )
 
 
@@ -214,7 +217,7 @@ def standing(turn: Row, case: Case) -> str:
         if turn["waits_for"] == "model":
             return f"waits for a model: none answers; the agents' log says why. The next try is in {left:.1f} s{died}"
         return f"waits for its time, in {left:.1f} s{tries}{died}"
-    if turn["running"] >= turns.PER_MERCHANT:
+    if turn["running"] >= case.at_a_time:
         return f"waits while {turn['running']} other turns of the merchant run (CJ_TURNS_AT_A_TIME is the most){tries}"
     waited = (case.now - turn["run_after"]).total_seconds()
     if waited < PATIENCE_SECONDS:

@@ -5,7 +5,8 @@ or `Expected`; `act` carries actions out, `match` compares expectations with wha
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
@@ -63,13 +64,13 @@ class PlannedFault(Section):
     """Something that goes wrong."""
 
     on: Text
-    """Where: shopify.counts, shopify.recent_orders, shopify.overview, shopify.week_orders, shopify.*, or model."""
+    """Where: shopify.counts (or another data type), shopify.*, or model."""
     call: Annotated[int, Field(ge=1, le=1000)] | Literal["every"] = 1
     """Which request there: the first, the second …, or every."""
     fail: FaultKind
     """How."""
     seconds: Seconds | None = None
-    """slow: how long the answer takes (2). rate_limit: how long to wait (0.2)."""
+    """slow: how long the answer takes (2). rate_limit: how long to wait (0.2; of the model 1)."""
 
 
 class TimeLimits(Section):
@@ -289,3 +290,12 @@ class ScenarioDefinition(Section):
     """Limits of the whole scenario."""
     steps: list[Step] = Field(min_length=1)
     """Actions, and what must come of them, in order."""
+
+
+def files(paths: Sequence[Path]) -> list[Path]:
+    """The scenario files: each path itself, or every *.yaml and *.yml in and under it if it is a folder."""
+    found = [
+        sorted(each for each in path.rglob("*") if each.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
+        for path in paths
+    ]
+    return list(dict.fromkeys(path for part in found for path in part))

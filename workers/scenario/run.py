@@ -19,6 +19,7 @@ from workers.scenario.language import (
     PublishEvent,
     ShopifyRequest,
     SimulateOauthComplete,
+    files,
 )
 from workers.scenario.match import Matched, Mismatch, Place, ScenarioLog, Truth, Unmatched, find, seconds_text
 from workers.scenario.observe import Observer
@@ -47,15 +48,6 @@ class ScenarioResult:
     name: str
     seconds: float
     problem: str | None = None
-
-
-def files(paths: Sequence[Path]) -> list[Path]:
-    """The scenario files: each path itself, or every *.yaml and *.yml in and under it if it is a folder."""
-    found = [
-        sorted(each for each in path.rglob("*") if each.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
-        for path in paths
-    ]
-    return list(dict.fromkeys(path for part in found for path in part))
 
 
 def run_files(paths: Sequence[Path], *, workflows: Path | None = None) -> Generator[ScenarioResult, None, None]:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shopify import data as shopify_data
 from shopify.client import ShopifyClient
+from shopify.data.dispatch import fetch
 from shopify.data.fetched import Fetched
+from shopify.data.query import fetch_access
 from shopify.errors import (
     PERMISSIONS,
     AccessDenied,
@@ -49,7 +50,7 @@ class ShopReader:
     def read(self, token: AccessToken, data_type: str, *, now: datetime, deadline: float, **which: Any) -> Fetched:
         """Read one of `events.data_types.DATA_TYPES` by `deadline` (`time.monotonic()`). Raises ShopifyError.
 
-        `which` are the period and comparison of sales, as `shopify.data.fetch` takes them.
+        `which` are the period and comparison of sales, as `fetch` takes them.
         """
         client = self._client_for(token)
         return _Reading(self._database, client, token.integration, data_type, now, deadline, which).run()
@@ -102,7 +103,7 @@ class _Reading:
             return fetched
 
     def _fetch(self, facts: ShopFacts | None) -> Fetched:
-        return shopify_data.fetch(
+        return fetch(
             self._client,
             self._data_type,
             scopes=self._scopes(facts),
@@ -143,7 +144,7 @@ class _Reading:
     def _ask(self, before: ShopFacts | None) -> ShopFacts | None:
         """Fetch and store current facts; returns `before` if Shopify did not provide them."""
         try:
-            access = shopify_data.fetch_access(self._client, deadline=self._deadline)
+            access = fetch_access(self._client, deadline=self._deadline)
         except ABORTING_ERRORS:
             raise
         except ShopifyError as error:

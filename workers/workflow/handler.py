@@ -14,7 +14,7 @@ from typing import Any, assert_never
 from events import strict_json
 from events.catalog import CATALOG, REQUESTS, SHOPIFY
 from events.fields import MAX_FREE_DATA
-from storage import agui, connections, conversations, inbox, merchants, outbox, turns
+from storage import agui, connections, conversations, inbox, merchants, outbox, snapshots, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
 from storage.database import Session
@@ -243,14 +243,26 @@ class _Handler:
         if conversation.merchant_id != merchant_id:
             raise Refused("event.conversation_merchant_mismatch", "conversation_id belongs to another merchant")
         if self._row.type == "replies_requested":
-            after = self._data.get("after") or {"turn": 0, "sequence": 0}
-            place = after["turn"], after["sequence"]
-            found = outbox.after(self._session, conversation.id, place, limit=MOST_SENT_AGAIN)
+            found = self._what_was_said(conversation)
             self._effects.replies += [outbox.repeated(reply, self._row.id) for reply in found]
             return
         for turn in turns.stop(self._session, conversation.id, everything=bool(self._data.get("all"))):
             self._effects.replies += notices.stopped(self._session, conversation.id, conversation.workflow, turn)
         self._effects.wake_ups += turns.next_to_wake(self._session, conversation.id, merchant_id)
+
+    def _what_was_said(self, conversation: Conversation) -> list[OutgoingReply]:
+        """Everything behind a place; or the history in one reply, and everything behind that."""
+        after = self._data.get("after") or {"turn": 0, "sequence": 0}
+        place, told = (after["turn"], after["sequence"]), []
+        if self._data.get("snapshot"):
+            where = {"merchant_id": conversation.merchant_id, "conversation_id": conversation.id}
+            found = snapshots.read(self._session, **where, by_door=False)
+            if found is None:
+                return []
+            place = found.place.turn, found.place.sequence
+            run, now = found.run(conversation.id), outbox.now(self._session)
+            told.append(outbox.of_no_turn(run, now, **where, correlation_id=self._row.correlation_id))
+        return told + outbox.after(self._session, conversation.id, place, limit=MOST_SENT_AGAIN)
 
     @property
     def _is_of_the_shop(self) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage import connections, inbox, privacy
+from storage import connections, inbox, merchants, privacy
 from storage.connections import FormerConnection, Integration
 from storage.database import Session
 from storage.inbox import InboxRow
@@ -61,7 +61,7 @@ def carry_out(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | 
         if not walk.is_closed:
             privacy.blank_some(session, Person.of_event(merchant_id, row.data), walk, but_event=row.key)
     elif not walk.is_closed:
-        privacy.lock_merchant(session, merchant_id)  # nobody connects the shop between this decision and the commit
+        merchants.lock(session, merchant_id)  # nobody connects the shop between this decision and the commit
         former = connections.former(session, merchant_id)
         erased = privacy.erased_at(session, FORMER, merchant_id)
         before = reconnected_at(row, connections.integration_of(session, merchant_id), former, erased)

@@ -8,11 +8,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from workflows.check.reach import Facts, covers, facts_of, impossible
+from events.catalog import CATALOG
+from workflows.check.reach import Facts, cover_all, covers, facts_of, impossible, with_booleans
 from workflows.definition import CONNECTION, OPENING_EVENTS
 from workflows.expression.evaluate import condition
 from workflows.source import Document
 from workflows.workflow import Rule, Workflow, after, in_order, rank
+
+#: By event, the fields that are always true or false.
+_BOOLEANS = {
+    event: {name for name, field in CATALOG[event].model_fields.items() if field.annotation is bool}
+    for event in OPENING_EVENTS
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,8 @@ class Openings:
             for at, claim in enumerate(claims):
                 if not any(covers(earlier.facts, claim.facts) for earlier in claims[:at]):
                     yield Opening(event, claim.workflow, claim.rule)
-            if rest := self._rest(event):
+            rest = self._rest(event)
+            if rest and not cover_all([claim.facts for claim in claims]):
                 yield Opening(event, rest[0], None)
 
     def conflicts(self) -> Iterator[tuple[str, str, list[str]]]:
@@ -59,15 +67,13 @@ class Openings:
 
     def unheard(self) -> Workflow | None:
         """The workflow in which a connection opens a conversation although no rule need take it; None if one must."""
-        here = facts_of(condition(CONNECTION))
-        facts = [claim.facts - here for claim in self._claims("oauth_complete") if not impossible(claim.facts | here)]
-        halves = (one.opposes(other) for a, b in combinations(facts, 2) for one in a for other in b if len(a | b) == 2)
-        is_taken = not all(facts) or any(halves) or any(covers(each, here) for each in facts)
+        here = with_booleans(facts_of(condition(CONNECTION)), _BOOLEANS["oauth_complete"])
+        is_taken = cover_all([claim.facts for claim in self._claims("oauth_complete")], here)
         return None if is_taken else next(iter(self._rest("oauth_complete")), None)
 
     def _claims(self, event: str) -> list[_Claim]:
         claims = (
-            _Claim(each, rule, facts_of(rule.condition))
+            _Claim(each, rule, with_booleans(facts_of(rule.condition), _BOOLEANS[event]))
             for each in self._known.values()
             if each.may_open(event)
             for rule in each.rules.get(event, ())

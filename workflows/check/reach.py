@@ -5,8 +5,8 @@ true, and what would take more thought (most an `or`, two conditions that add up
 """
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -64,12 +64,14 @@ class Fact:
         touch = len(self.op) == len(other.op) == 2 and self.value == other.value
         return not (ordered(self.value, other.value) and (_ORDERS[self.op[0]](other.value, self.value) or touch))
 
-    def opposes(self, other: "Fact") -> bool:
-        """Whether always exactly one of this and `other` is so."""
-        ops = {self.op, other.op}
-        return self.subject == other.subject and (
-            (ops == {"in", "not in"} and self.key == other.key) or (ops == {"is"} and self.key != other.key)
-        )
+    def denied(self) -> "Fact":
+        """What is so where this is not."""
+        if self.op == "is":
+            return replace(self, key=str(self.key != "True"))
+        if self.op in _OPPOSITES:
+            return replace(self, op=_OPPOSITES[self.op])
+        # An order does not hold of what cannot be compared either, so its opposite is no order.
+        return Fact(self.source, "is", "False", None, f"not ({self.source})")
 
     def satisfied_by(self, value: Any) -> bool:
         """Whether a field with this value makes it so."""
@@ -96,6 +98,35 @@ def impossible(facts: Facts) -> bool:
 def covers(earlier: Facts, later: Facts) -> bool:
     """Whether all of `earlier` is so whenever all of `later` is."""
     return all(any(fact.entails(wanted) for fact in later) for wanted in earlier)
+
+
+def cover_all(claims: Sequence[Facts], given: Facts = frozenset(), *, tries: int = 500) -> bool:
+    """Whether at least one of `claims` is so wherever `given` is; False if `tries` do not suffice to tell."""
+    return _cover_all(claims, given, [tries])
+
+
+def _cover_all(claims: Sequence[Facts], given: Facts, tries: list[int]) -> bool:
+    tries[0] -= 1
+    if impossible(given):
+        return True
+    possible = [claim for claim in claims if not impossible(claim | given)]
+    left = [frozenset(fact for fact in claim if not covers(frozenset({fact}), given)) for claim in possible]
+    if not all(left) or not left or tries[0] <= 0:
+        return not all(left)
+    shortest: Facts = min(left, key=lambda claim: len(claim))
+    fact = min(shortest, key=lambda each: each.source)
+    others = [claim for claim in left if not any(each.entails(fact) for each in claim)]
+    return _cover_all(left, given | {fact}, tries) and _cover_all(others, given | {fact.denied()}, tries)
+
+
+def with_booleans(facts: Facts, booleans: Collection[str]) -> Facts:
+    """The same facts, those about fields that are always true or false written in one way."""
+    return frozenset(
+        replace(fact, op="is", key=str((fact.op == "in") is fact.value[0]))
+        if fact.subject in booleans and fact.op in ("in", "not in") and fact.value in ([True], [False])
+        else fact
+        for fact in facts
+    )
 
 
 def never_taken(conditions: Sequence[Condition | None]) -> Iterator[tuple[int, int | None]]:

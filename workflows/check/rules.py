@@ -26,6 +26,7 @@ from workflows.problems import Severity
 from workflows.source import Document, Path
 from workflows.suggest import did_you_mean, meant_boolean, or_one_of
 
+_NO_STATEMENTS = "this is sent as is; there is only {{ }}: for a choice write two rules, a condition in each"
 _NO_EVENT = "nothing is filled in here: there is no event to take fields from"
 
 
@@ -87,8 +88,14 @@ class RuleChecker:
         if event in WITHOUT_CONVERSATION:
             message = f"this has no effect: {event} deletes what is stored and reaches no conversation"
             self.document.at(("system_events", event), message, key=True, severity="warning")
-        advice = {key: f"that is in the context: write context.{key}" for key in self.context}
-        self.conditions("rule", paths, rule_fields(event, self.context), advice)
+        self.conditions("rule", paths, rule_fields(event, self.context), self.elsewhere(event))
+
+    def elsewhere(self, event: str) -> dict[str, str]:
+        """What to say about a name that is no field of an event."""
+        others = {name: other for other in reversed(EVENT_TYPES) for name in event_fields(other)}
+        in_context = {key: f"that is in the context: write context.{key}" for key in self.context}
+        of_others = {name: f"that is a field of {other}, not of {event}" for name, other in others.items()}
+        return {**of_others, **in_context}
 
     def action(self, path: Path, action: dict[str, Any], event: str, fields: Fields | None) -> None:
         section = ACTIONS.get(str(action.get("type")))
@@ -233,12 +240,20 @@ class RuleChecker:
         for error in errors:
             self.document.within(path, error.start, error.end, error.message)
         for slot in template.slots if fields is not None else ():
-            for error in value_errors(slot.value.tree, fields or {}):
+            for error in value_errors(slot.value.tree, fields or {}, self.elsewhere(event)):
                 self.document.within(path, slot.start + error.start, slot.start + error.end, error.message)
         for start, end, name in single_braces(tree):
             if name in (fields or {}):
                 message = f"this is sent as is; {{{{{name}}}}} would fill in the field of {event}"
                 self.document.within(path, start, end, message, severity="warning")
+        self.no_statements(path, tree)
+
+    def no_statements(self, path: Path, text: str, why: str = _NO_STATEMENTS) -> None:
+        """What other tools' templates have, and ours have not."""
+        at = text.find("{%")
+        if at >= 0:
+            end = text.find("%}", at)
+            self.document.within(path, at, end + 2 if end > 0 else at + 2, why, severity="warning")
 
     def no_templates(self, path: Path, text: Any, why: str = _NO_EVENT, *, severity: Severity = "error") -> None:
         """A template where nothing fills it in."""
@@ -246,6 +261,8 @@ class RuleChecker:
         if at >= 0:
             end = text.find("}}", at)
             self.document.within(path, at, end + 2 if end > 0 else at + 2, why, severity=severity)
+        if isinstance(text, str):
+            self.no_statements(path, text, why)
 
     def kind(self, value: Any, fields: Fields | None) -> Kind:
         """The kind of a value once its templates are filled in."""

@@ -41,6 +41,22 @@ _UNDER_EVENTS: tuple[type[Section], ...] = (RuleSection, *ACTIONS.values())
 _SECTIONS: Collection[type[Section]] = dict.fromkeys((*_FIXED.values(), TransitionSection, *_UNDER_EVENTS))
 _AT_VALUE = ("union_tag_invalid", "too_short")
 _QUOTED = re.compile(r"'(\w+)'")
+#: Keys whose items are names.
+_OF_NAMES = frozenset({"tools", "opens", "opens_before", "data_types", "fallbacks"})
+#: Keys from other tools, and how to do without.
+_NO_KEYS = {
+    **dict.fromkeys(
+        ("else", "default", "otherwise"), "a rule without a 'condition' takes what the rules before it have left"
+    ),
+    **dict.fromkeys(
+        ("schedule", "cron", "every"),
+        "there is no clock in a workflow: a cron job elsewhere publishes conversation_started with its name",
+    ),
+    **dict.fromkeys(
+        ("enabled", "disabled", "active"),
+        "a workflow is in use while its file is in the folder; with 'behavior.opens: []' it opens no conversation",
+    ),
+}
 #: Letters that are spelt with two where they do not exist.
 _SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"})
 #: What a number with a unit means in the unit of its key.
@@ -82,7 +98,8 @@ def check_sections(document: Document) -> WorkflowDefinition | None:
     _check_events(document)
     empty = set(empty_values(data, _FREE))
     for path in empty:
-        message = _decimals(data, path) or f"{name_of(path)} is empty: fill it in or remove the line"
+        message = f"{name_of(path)} is empty: fill it in or remove the line"
+        message = _decimals(data, path) or (_no_key(path[-1]) if path[-1] in _NO_KEYS else message)
         document.at(path, message, key=isinstance(path[-1], str))
     while True:
         try:
@@ -204,8 +221,14 @@ def _of_key(error: ErrorDetails) -> bool:
     return error["loc"][-1:] == ("[key]",)
 
 
+def _no_key(key: int | str) -> str:
+    return f"unknown key {key!r}: {_NO_KEYS[str(key)]}"
+
+
 def _unknown_key(key: str, here: type[Section]) -> str:
     """What to say about a key that its section does not have: where it belongs, or what is possible here."""
+    if key in _NO_KEYS:
+        return _no_key(key)
     if key in EVENT_TYPES:
         return f"{key!r} is an event: it belongs under 'system_events'"
     homes = [section for section in _SECTIONS if key in section.model_fields]
@@ -281,13 +304,22 @@ def _number_meant(written: str, *, whole: bool) -> str:
 
 def _wrong_kind(name: str, value: Any, kind: str, here: type[Section]) -> str:
     wanted, advice, glued = _KINDS.get(kind, "something else"), "", re.match(r"[a-z_]+:(?=\S)", str(value))
-    if wanted == "text" and isinstance(value, int | float):
+    if name == "'after'":
+        advice = ": an age, such as '30m' or '3d'"
+    elif name == "'condition'" and isinstance(value, list):
+        advice = ": join the parts with 'and' or 'or', in one text"
+    elif name == "'condition'" and isinstance(value, dict):
+        advice = ': write e.g. "success == false"'
+    elif wanted == "text" and isinstance(value, int | float):
         advice = ": put it in quotes"
     elif wanted == "true or false":
         meant = meant_boolean(value)
         advice = f": write {meant}" if meant else did_you_mean(value, ("true", "false"))
     elif "number" in wanted and isinstance(value, str):
         advice = _number_meant(value, whole="whole" in wanted)
+    elif wanted == "a list" and name.strip("'") in _OF_NAMES and isinstance(value, str):
+        none, every = value in ("none", "no", "off"), value in ("all", "any", "*")
+        advice = ": write [] for none" if none else ": leave it out for all" if every else f": write [{value}]"
     elif wanted == "a list":
         advice = ": begin each item with '- '"
     elif wanted == "a map" and isinstance(value, list):

@@ -27,6 +27,7 @@ WORDS = {
     "object": "a group of fields",
     "null": "null",
 }
+_NULLS = frozenset({"none", "nil", "undefined", "nothing", "empty"})
 _UNKNOWN: Any = object()  # the kind of a field that does not exist
 _SCALARS = ("string", "boolean", "number")
 
@@ -57,9 +58,11 @@ def condition_errors(
     return checker.found
 
 
-def value_errors(tree: parse.Node, fields: Fields) -> list[InvalidExpression]:
-    """Everything wrong with the expression of a template."""
-    checker = _Checker(fields, {})
+def value_errors(
+    tree: parse.Node, fields: Fields, elsewhere: Mapping[str, str] | None = None
+) -> list[InvalidExpression]:
+    """Everything wrong with the expression of a template. `elsewhere` as above."""
+    checker = _Checker(fields, elsewhere or {})
     checker.kind(tree)
     return checker.found
 
@@ -138,6 +141,10 @@ class _Checker:
 
     def instead_of(self, node: parse.Field, name: str, fields: Fields) -> str:
         near, last = did_you_mean(name, [*fields, "true", "false", "null"]), node.path[-1]
+        if name in self.elsewhere and len(node.path) == 1:
+            return f"; {self.elsewhere[name]}"
+        if name.lower() in _NULLS:
+            return "; write null for what is missing"
         if near:
             return near
         if len(node.path) > 1 and last in fields:
@@ -193,7 +200,7 @@ class _Checker:
         """The kind of one side; a bare unknown word compared with a known field was probably meant as text."""
         known = self.fields.get(str(other.path[0]), _UNKNOWN) if isinstance(other, parse.Field) else _UNKNOWN
         bare = isinstance(node, parse.Field) and len(node.path) == 1 and node.path[0] not in self.fields
-        if known is not _UNKNOWN and isinstance(node, parse.Field) and bare:
+        if known is not _UNKNOWN and isinstance(node, parse.Field) and bare and str(node.path[0]).lower() not in _NULLS:
             name = str(node.path[0])
             meant = meant_boolean(name)
             if meant not in (None, name.lower()) and known == "boolean":
@@ -222,6 +229,12 @@ class _Checker:
 
     def order(self, node: parse.Compare, left: Kind, right: Kind) -> None:
         a, b = base(left), base(right)
+        ages = [side for side in (node.left, node.right) if isinstance(side, parse.Literal) and _is_age(side.value)]
+        if ages:
+            older = "older than" if (node.op[0] == ">") is (ages[0] is node.right) else "newer than"
+            message = f"'{node.op}' compares texts letter by letter; for an age write {older} {ages[0].value!r}"
+            self.error(ages[0], message)
+            return
         unordered = [side for kind, side in ((a, node.left), (b, node.right)) if kind not in (None, "number", "string")]
         if unordered or (a and b and a != b):
             message = f"'{node.op}' compares two numbers or two texts: this is always false"
@@ -264,6 +277,10 @@ def _question(node: parse.Node, kind: str, before: parse.Node | None) -> str:
 
 def _reads_field(node: parse.Node) -> bool:
     return isinstance(node, parse.Field) or any(_reads_field(child) for child in parse.children(node))
+
+
+def _is_age(value: object) -> bool:
+    return isinstance(value, str) and parse.seconds_of(value) is not None
 
 
 def _fixed_side(node: parse.Compare) -> parse.Node:

@@ -44,6 +44,7 @@ _ESCAPES = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "t": "\t"}
 AGES = frozenset({"older than", "newer than"})
 _AGE = re.compile(r"(\d{1,6}) ?(m(?:inutes?)?|h(?:ours?)?|d(?:ays?)?|w(?:eeks?)?)")
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_NO_PATTERNS = "there are no patterns; compare with '==', words with 'says', or search a text with 'in'"
 _NO_ARITHMETIC = "there is no arithmetic: conditions compare, templates copy"
 _NO_BRACES = "this is already an expression, remove the {{ }}"
 _CURLY = "this is a curly quote; use a straight one: '"
@@ -55,6 +56,10 @@ _FOREIGN_SIGNS = {
     "!==": "write '!=' for 'is not equal'",
     "<>": "write '!=' for 'is not equal'",
     "=>": "write '>='",
+    **dict.fromkeys(("=~", "!~", "~"), _NO_PATTERNS),
+    "??": "write 'or': {{ name or 'there' }}",
+    "?": "there is no 'a ? b : c'; {{ name or 'there' }} is the first that is not empty",
+    "{": "two braces are enough: {{ name }}",
     "&&": "write 'and'",
     "||": "write 'or'",
     "&": "write 'and'",
@@ -75,8 +80,10 @@ _FOREIGN_WORDS = {
     "includes": "write it the other way round: 'text' in field",
     **dict.fromkeys(
         ("matches", "like", "startswith", "endswith"),
-        "there are no patterns; compare with '==', words with 'says', or search a text with 'in'",
+        _NO_PATTERNS,
     ),
+    "exists": "write field != null",
+    "between": "write two comparisons: field >= 1 and field <= 3",
     "if": "there is no 'a if b else c'; write two rules with a condition each",
 }
 
@@ -223,6 +230,8 @@ def _token(match: re.Match[str]) -> Token:
 
 
 def _number(text: str, start: int, end: int) -> int | float:
+    if _AGE.fullmatch(text):
+        raise InvalidExpression(f"put an age in quotes: '{text}'", start, end)
     if len(text) > 20 or not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         raise InvalidExpression("this is not a number, or too large a one", start, end)
     return int(text) if text.lstrip("-").isdigit() else float(text)
@@ -417,14 +426,16 @@ class _Parser:
             start = end = len(self.source.rstrip())
             message = f"something is missing after {before.text!r}"
         elif before.kind in ("name", "literal") or before.text in (")", "]"):
-            message = _after_operand(token)
+            message = _after_operand(token, self.tokens[self.at + 1])
         else:
             message = f"something is missing between {before.text!r} and {token.text!r}"
         return InvalidExpression(message, start, end)
 
 
-def _after_operand(token: Token) -> str:
+def _after_operand(token: Token, following: Token) -> str:
     word = token.text.lower()
+    if word == "is" and following.text.lower() in ("not", "empty", "null", "none", "missing"):
+        return "write '!=' for 'is not'" if following.text.lower() == "not" else "write field == null"
     if token.kind == "name" and word in _WORDS:
         return f"write {word!r} in lowercase"
     if word in _FOREIGN_WORDS:

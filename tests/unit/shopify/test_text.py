@@ -1,12 +1,14 @@
 """What a store's words may bring in, and what is left of it."""
 
 import re
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shopify import text
 from shopify.text import clean, quoted
 
 
@@ -77,3 +79,12 @@ def test_whatever_comes_is_short_visible_and_stable(raw: str) -> None:
 def test_a_servers_words_are_quoted_without_tokens() -> None:
     assert quoted("bad key shpat_0a1b2c and shpss_9") == '"bad key [token] and [token]"'
     assert quoted(None) == quoted("") == quoted({}) == "no message"
+
+
+def test_what_is_plain_needs_no_cleaning() -> None:
+    """The short way that most texts take ends where the long one does."""
+    plain = [c for c in map(chr, range(sys.maxunicode + 1)) if c.isprintable() and not text._IGNORABLE.match(c)]
+    assert len(plain) > 100_000
+    assert all(map(text._may_be_seen, plain))
+    assert [c for c in plain if c.isspace()] == [" "]
+    assert text.clean("  Two   words ") == text._without_hidden("  Two   words ") == "Two words"

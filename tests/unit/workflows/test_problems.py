@@ -48,13 +48,6 @@ def test_for_programs() -> None:
     assert json.loads(report.as_json([])) == []
 
 
-def test_for_github() -> None:
-    assert report.github([ERROR, WARNING]).split("\n") == [
-        "::error file=a/b.yaml,line=12,col=5,endColumn=5::unknown key 'x'",
-        "::warning file=a%2Cb%3Ac.yaml,line=3,col=1,endColumn=3::100%25 wrong%0Areally",
-    ]
-
-
 def test_a_mark_stands_under_its_place_whatever_stands_before_it() -> None:
     wide = "\N{CJK UNIFIED IDEOGRAPH-5E97}\t: x"
     shown = render(Problem("f", 1, 5, "here", "error", wide, 1)).split("\n")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shopify.data import fetch_access
+from shopify.data.query import fetch_access
 from shopify.errors import BadAnswer
 from tests.shopify_answers import Shop, ok, shop_access
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shopify.data import Fetched, fetch
+from shopify.data.dispatch import fetch
+from shopify.data.fetched import Fetched
 from shopify.errors import AccessDenied, BadAnswer, ProtectedData, ShopifyError, Unauthorized, not_permitted
 from tests.shopify_answers import Shop, answer, denied, not_approved, ok
 

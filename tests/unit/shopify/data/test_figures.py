@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopify.data import fetch
+from events.data_types import AMOUNTS
 from shopify.data.counts import ALIASES
-from shopify.data.sales import AMOUNTS
+from shopify.data.dispatch import fetch
 from shopify.errors import ShopifyError
 from tests.shopify_answers import SHOP, Shop, answer, denied, ok, orders, report
 from workers.agent.calculate_metrics import MetricsArguments, calculate

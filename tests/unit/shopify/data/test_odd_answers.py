@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.data_types import DATA_TYPES
-from shopify.data import fetch
+from shopify.data.dispatch import fetch
 from shopify.errors import ShopifyError
 from tests.shopify_answers import SHOP, Shop, bag, item, ok, order, orders, report, shop_access
 

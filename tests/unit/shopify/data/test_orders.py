@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shopify.data import Fetched, fetch
-from shopify.data.fetched import LARGEST_BYTES
+from shopify.data.dispatch import fetch
+from shopify.data.fetched import LARGEST_BYTES, Fetched
 from shopify.errors import AccessDenied, BadAnswer, ProtectedData, not_permitted
 from tests.shopify_answers import Shop, answer, bag, denied, item, not_approved, ok, order, orders, throttled
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shopify.data import Fetched, fetch
-from shopify.data.fetched import LARGEST_BYTES
+from shopify.data.dispatch import fetch
+from shopify.data.fetched import LARGEST_BYTES, Fetched
 from shopify.errors import BadAnswer
 from tests.shopify_answers import SHOP, Shop, answer, denied, item, not_approved, ok, order, orders
 

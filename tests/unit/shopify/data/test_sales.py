@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shopify.data import Fetched, fetch
+from shopify.data.dispatch import fetch
+from shopify.data.fetched import Fetched
 from shopify.errors import AccessDenied, BadAnswer, BadDocument, ProtectedData, ShopifyError
 from tests.shopify_answers import Shop, denied, not_approved, ok, report, shop_access
 

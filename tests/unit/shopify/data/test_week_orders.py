@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from shopify.data import Fetched, fetch
-from shopify.data.fetched import LARGEST_BYTES
+from shopify.data.dispatch import fetch
+from shopify.data.fetched import LARGEST_BYTES, Fetched
 from shopify.data.week import SECONDS_FOR_A_PAGE
 from shopify.errors import AccessDenied, BadAnswer, Temporary, Unauthorized
 from tests.shopify_answers import Shop, answer, denied, item, not_approved, ok, order, orders, shop_access, throttled

@@ -127,7 +127,8 @@ def test_the_help_says_of_each_command_what_the_command_says(name: str) -> None:
 QUICK = (
     "import sys; from click.testing import CliRunner; from workers.cli import cj;"
     "print(CliRunner().invoke(cj, sys.argv[1:]).exit_code, *sorted({'pydantic', 'kombu', 'sqlalchemy', 'celery',"
-    "'structlog', 'alembic', 'litellm'} & set(sys.modules)))"
+    "'structlog', 'alembic', 'litellm', 'httpx', 'redis', 'graphql', 'aiohttp', 'prometheus_client'}"
+    "& set(sys.modules)))"
 )
 
 
@@ -139,6 +140,9 @@ QUICK = (
         (["store-token", "a.myshopify.com"], "2 pydantic"),
         (["publish", "shop_redact"], "2 pydantic"),
         (["workflows", "check"], "0 pydantic"),
+        (["tokens", "new-key"], "0 pydantic"),
+        (["workflows", "prompt", "none"], "2 pydantic"),
+        (["workflows", "test", "."], "2 pydantic"),
     ],
 )
 def test_a_command_without_work_imports_what_it_needs_to_say_so(
@@ -151,21 +155,23 @@ def test_a_command_without_work_imports_what_it_needs_to_say_so(
 
 
 WITHOUT_SETTINGS = """
+    replies, gateway, gateway --auth, chat-token m1, privacy export 1, migrate, check, publish shop_redact,
     status, why m1, merchant m1, usage, turns failed, turns retry 1, events rejected, events retry x,
     privacy requests, tokens reseal, tokens migrate-from-redis, evaluate, chat m1, workflows replay,
     workflows explain --stored x
 """
 
 
-def test_who_lacks_settings_hears_so_at_once(tmp_path: Path) -> None:
+def test_who_lacks_settings_or_uses_a_command_wrongly_hears_so_at_once(tmp_path: Path) -> None:
     # One process for all: what one of them imports in vain shows from there on.
-    commands = [each.strip() for each in WITHOUT_SETTINGS.split(",")]
+    wrong = [" ".join((*words, "--no-such-option")) for words, _ in commands(cj)]
+    asked = [*wrong, *map(str.strip, WITHOUT_SETTINGS.split(","))]
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[4])}
     each = QUICK.replace("sys.argv[1:]", "each.split()").split("print(")
     script = f"{each[0]}\nfor each in sys.argv[1:]: print(each + ':', {each[1]}"
-    command = [sys.executable, "-c", script, *commands]
+    command = [sys.executable, "-c", script, *asked]
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [f"{each}: 2 pydantic" for each in commands]
+    assert done.stdout.splitlines() == [f"{each}: 2 pydantic" for each in asked]
 
 
 def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:

@@ -1,8 +1,17 @@
 """The console script when only the dependencies for publishing are installed."""
 
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
+import pytest
+
+from workers.__main__ import NEEDS_MORE
+from workers.local.embedded_server import EmbeddedServerError, package_folder
+
+ROOT = Path(__file__).parents[4]
 WITHOUT = """
 import sys
 sys.modules[{name!r}] = None
@@ -20,7 +29,17 @@ def run_without(name: str) -> "subprocess.CompletedProcess[str]":
 def test_without_the_workers_packages_it_says_what_to_install() -> None:
     ended = run_without("click")
     assert ended.returncode == 2
-    assert ended.stderr == "cj: click is not installed; `cj` needs the package hirecj[worker], not hirecj alone\n"
+    assert ended.stderr == "cj: click is not installed; `cj` needs cj-workers[worker], not cj-workers alone\n"
+
+
+def test_what_it_says_to_install_can_be_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    can_be = {f"{project['name']}[{extra}]" for extra in project["optional-dependencies"]}
+    with pytest.raises(EmbeddedServerError) as missing:
+        package_folder("no_such_package", "no-such-wheel")
+    for said in (NEEDS_MORE, str(missing.value)):
+        assert re.findall(r"[\w-]+\[\w+\]", said)
+        assert {*re.findall(r"[\w-]+\[\w+\]", said)} <= can_be
 
 
 def test_any_other_missing_module_is_a_defect() -> None:
@@ -40,7 +59,7 @@ def run():
     lock = Lock()
     reference = weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGINT))
     del lock
-    threading.Event().wait(10)
+    threading.Event().wait(60)
 
 sys.modules["workers.cli"] = types.SimpleNamespace(main=run)
 main()
@@ -48,5 +67,6 @@ main()
 
 
 def test_ctrl_c_is_not_lost_where_python_ignores_exceptions() -> None:
-    ended = subprocess.run([sys.executable, "-c", LOST_INTERRUPT], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", LOST_INTERRUPT]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert (ended.returncode, ended.stderr) == (1, "cj: interrupted\n")

@@ -16,10 +16,9 @@ from workers.local.procfile import Process
 from workers.local.stack import Late, wait_until
 from workers.scenario.act import STORE_FAULTS, Ids, store_fault
 from workers.scenario.killable import Killer, killable
-from workers.scenario.language import PlannedFault
+from workers.scenario.language import PlannedFault, files
 from workers.scenario.observe import OPERATIONS
 from workers.scenario.read import read_text
-from workers.scenario.run import files
 
 
 def ids(steps: str) -> Ids:

@@ -175,6 +175,44 @@ ACTION = """
             %s
     """
 RULE = "system_events: {oauth_complete: %s}\n"
+CONDITION = RULE % '{condition: "%s", actions: [{type: process_message, message: x}]}'
+MESSAGE = RULE % '{actions: [{type: process_message, message: "%s"}]}'
+
+
+ONE = "actions: [{type: process_message, message: x}]"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            RULE % f"{{else: , {ONE}}}",
+            "unknown key 'else': a rule without a 'condition' takes what the rules before it have left",
+        ),
+        ("schedule: 0 9 * * MON\n", "unknown key 'schedule': there is no clock in a workflow"),
+        ("enabled: false\n", "unknown key 'enabled': a workflow is in use while its file is in the folder"),
+        (RULE % f"{{condition: [a], {ONE}}}", "not a list: join the parts with 'and' or 'or', in one text"),
+        (RULE % f"{{condition: {{a: 1}}, {ONE}}}", 'not a map: write e.g. "success == false"'),
+        (CONDITION % "success is not true", "write '!=' for 'is not'"),
+        (CONDITION % "error is empty", "write field == null"),
+        (CONDITION % "error exists", "write field != null"),
+        (CONDITION % "error == None", "unknown field 'None'; write null for what is missing"),
+        (CONDITION % "shop_domain =~ 'a.*'", "there are no patterns; compare with '=='"),
+        (CONDITION % "context.turns between 1 and 3", "write two comparisons: field >= 1 and field <= 3"),
+        (CONDITION % "context.connected_at older than 7d", "put an age in quotes: '7d'"),
+        (CONDITION % "context.connected_at > '7d'", "for an age write older than '7d'"),
+        (CONDITION % "'7d' > context.connected_at", "for an age write newer than '7d'"),
+        (CONDITION % "text == 'yes'", "'text'; that is a field of message_received, not of oauth_complete"),
+        (CONDITION % "suc\u200bcess == true", "there is an invisible character here (U+200B): delete it"),
+        (MESSAGE % "{{turns}}", "unknown field 'turns'; that is in the context: write context.turns"),
+        (MESSAGE % "{{error ?? 'x'}}", "write 'or': {{ name or 'there' }}"),
+        (MESSAGE % "{{error ? error : 'x'}}", "there is no 'a ? b : c'"),
+        (MESSAGE % "{{{error}}}", "two braces are enough: {{ name }}"),
+    ],
+)
+def test_what_other_languages_have(body: str, message: str) -> None:
+    (problem,) = problems(body)
+    assert message in problem.message
 
 
 @pytest.mark.parametrize(
@@ -203,7 +241,7 @@ RULE = "system_events: {oauth_complete: %s}\n"
             "'transitions' must be a map, not a list: remove the '- ' before its keys",
         ),
         ("model: gpt-4\n", 3, 8, "'model' must be a map, not the text 'gpt-4'; its keys: name, fallbacks"),
-        ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' must be a list, not the text 'x': begin each item with '- '"),
+        ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' must be a list, not the text 'x': write [x]"),
         ("model: {temperature: 0,3}\n", 3, 24, "a comma ends the number, and '3' is a key of its own: write 0.3"),
         ("limits: {turn_timeout_seconds: 2 Minuten}\n", 3, 32, "not the text '2 Minuten': write 120"),
         ("model: {temperature: hot}\n", 3, 22, "'temperature' must be a number, not the text 'hot'"),
@@ -251,7 +289,7 @@ RULE = "system_events: {oauth_complete: %s}\n"
             ACTION % ("prefetch", "data_types: counts"),
             7,
             21,
-            "'data_types' must be a list, not the text 'counts': begin each item with '- '",
+            "'data_types' must be a list, not the text 'counts': write [counts]",
         ),
         (ACTION % ("transition", "target: support"), 7, 9, "unknown key 'target', did you mean 'target_workflow'?"),
         (ACTION % ("5", "x: y"), 6, 15, "unknown action type '5'; possible here: emit, follow_up, prefetch"),
@@ -265,6 +303,8 @@ RULE = "system_events: {oauth_complete: %s}\n"
         ("tools: [1]\n", 3, 9, "an item of 'tools' must be text, not the number 1: put it in quotes"),
         ("tools: {shopify_data: true}\n", 3, 1, "'tools' must be a list, not a map: begin each item with '- '"),
         ("agents: x\n", 3, 1, "unknown key 'agents'; possible here: name, description"),
+        ("tools: none\n", 3, 8, "'tools' must be a list, not the text 'none': write [] for none"),
+        ("behavior: {opens: all}\n", 3, 19, "'opens' must be a list, not the text 'all': leave it out for all"),
     ],
 )
 def test_what_a_colleague_would_say(body: str, line: int, col: int, message: str) -> None:
@@ -300,7 +340,7 @@ AGE = "'after' is from a minute to four weeks: a whole number with m, h, d or w,
         ("0m", '"true"', AGE),
         ("morgen", '"true"', AGE),
         ("1,5h", '"true"', AGE),
-        ("3", '"true"', "'after' must be text, not the number 3: put it in quotes"),
+        ("3", '"true"', "'after' must be text, not the number 3: an age, such as '30m' or '3d'"),
         ("1d", '"anwsered == false"', "unknown field 'anwsered', did you mean 'answered'?"),
         ("1d", '"success == true"', "that is a field of oauth_complete; a follow_up reads the context: "),
         ("1d", '"answered == true and answered == false"', "this can never be true"),

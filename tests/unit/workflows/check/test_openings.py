@@ -160,7 +160,6 @@ def test_the_table_says_who_opens_what(tmp_path: Path) -> None:
         "  oauth_complete        shopify_onboarding  when provider == 'shopify' and success == false",
         "  oauth_complete        shopify_onboarding  when provider != 'shopify' and success == true",
         "  oauth_complete        shopify_onboarding  when provider != 'shopify' and success == false",
-        "  oauth_complete        shopify_onboarding  otherwise; CJ says nothing",
         "  conversation_started  the one it names    if it names one",
         "  conversation_started  shopify_onboarding  otherwise, then ad_hoc_support if shopify_oauth is met",
         "  message_received      shopify_onboarding  always, then ad_hoc_support if shopify_oauth is met",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflows.actions import Transition
-from workflows.check.reach import Circle, circles, never_taken
+from workflows.check.reach import Circle, circles, cover_all, facts_of, never_taken, with_booleans
 from workflows.expression.evaluate import condition
 from workflows.workflow import TransitionRule
 
@@ -160,6 +160,43 @@ def test_every_claim_is_true_of_many_other_values(first: str, second: str) -> No
             assert not one.holds(data), (first, data)
         if 1 in claims:
             assert not two.holds(data) or (claims[1] == 0 and one.holds(data)), (first, second, data)
+
+
+ALL_OF_THE_PAIRS = ("a == 1 and b == 1", "a == 1 and b != 1", "a != 1 and b == 1", "a != 1 and b != 1")
+
+
+@pytest.mark.parametrize(
+    ("sources", "given", "expected"),
+    [
+        (("true",), "true", True),
+        ((), "true", False),
+        (("ok == true", "ok == false"), "true", True),
+        (("ok", "not ok"), "true", True),
+        (("ok", "ok == false"), "true", True),
+        (("ok == true", "flag == true"), "true", False),
+        (("turns > 3", "turns <= 3"), "true", False),  # of turns that are no number neither holds
+        (("turns > 3", "not (turns > 3)"), "true", True),
+        (("a in ['x', 'y']", "a == 'z'", "a not in ['x', 'y', 'z']"), "true", False),  # that would take more thought
+        (("a in ['x', 'y']", "a not in ['x', 'y']"), "true", True),
+        (ALL_OF_THE_PAIRS, "true", True),
+        (ALL_OF_THE_PAIRS[:3], "true", False),
+        (ALL_OF_THE_PAIRS[:3], "a == 1", True),
+        (tuple(f"a{n} == 1 and b{n} == 1" for n in range(60)), "true", False),
+    ],
+)
+def test_rules_that_add_up_to_everything(sources: tuple[str, ...], given: str, expected: bool) -> None:
+    facts = [with_booleans(facts_of(condition(source)), {"ok"}) for source in (*sources, given)]
+    assert cover_all(facts[:-1], facts[-1]) is expected
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(st.lists(conditions(), min_size=2, max_size=4))
+def test_what_adds_up_to_everything_does(sources: list[str]) -> None:
+    if not cover_all([facts_of(condition(source)) for source in sources]):
+        return
+    for values in itertools.product(*VALUES.values()):
+        data = dict(zip(VALUES, values, strict=True))
+        assert any(condition(source).holds(data) for source in sources), (sources, data)
 
 
 def ways(**transitions: list[tuple[str, str]]) -> dict[str, list[TransitionRule]]:
