@@ -1575,12 +1575,11 @@ class _Judge:
 
     def _within_week(self, said: Sentence) -> float | None:
         """By what share the second half of the week's days with orders is more than the first."""
-        week = any(
-            5 <= (end - start).days <= 7 and end == self._today
-            for p in said.periods
-            for start, end in self._ranges(p, said)
+        spans = [self._ranges(period, said) for period in said.periods]
+        is_week = bool(spans) and all(
+            any(5 <= (b - a).days <= 7 and b == self._today for a, b in each) for each in spans
         )
-        if not week or _THAN.search(said.masked) or _COMPARED.search(said.masked):
+        if not is_week or _THAN.search(said.masked) or _COMPARED.search(said.masked):
             return None
         orders = any(subject.kind == "order" for subject in said.subjects)
         for ranking in self._grounds.rankings:
@@ -1604,7 +1603,7 @@ class _Judge:
             if start == end
         }
         today = f"date:{self._today.isoformat()}"
-        for ranking in self._grounds.rankings:
+        for ranking in [] if is_long else self._grounds.rankings:
             known = {
                 day: ranking.values[day]
                 for day in days | {today}
