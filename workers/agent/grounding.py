@@ -280,6 +280,7 @@ _TAKES_OBJECT = at_words(
 )
 _DENIED_HERE = re.compile(r"\b(?:not|never|nicht|nie|kein\w*)\s(?:\w+\s)?$|n't\s(?:\w+\s)?$")
 _TIMES = re.compile(r"\+?\s?(?:times|orders|purchases|mal|bestellungen|käufe)\b")
+_LOYAL = re.compile(r"[^,;]*\b(?:ordered|bought|purchased|placed|shopped|with|have|haben|hat|mit|die)\b[^,;]*")
 _TIMES_OR_MORE = re.compile(r"\w+\s?(?:times |mal |orders |bestellungen )?(?:or more|oder (?:mehr|öfter|häufiger))\b")
 _COMPARED = re.compile(
     r"\b(?:compared|versus|vs|against|gegenüber|verglichen|vergleich|last|previous|letzte[rnm]?|vorwoche)\b"
@@ -469,7 +470,8 @@ class _Judge:
             least = _TIMES_OR_MORE.match(said.plain, other.start)
             times = other.text.endswith("mal") or _TIMES.match(said.plain, other.end) is not None
             at_least = other.how == "over" and times
-            if number not in (one, other) or not (least or at_least):
+            between = said.masked[one.end : other.start]
+            if number not in (one, other) or not (least or at_least) or not _LOYAL.fullmatch(between):
                 continue
             known = [r.values.values() for r in self._grounds.rankings if r.what == "customer orders"]
             counts = {sum(value >= other.readings[0][0] for value in values) for values in known}

@@ -614,6 +614,7 @@ def test_a_number_is_read_in_every_form(number: str) -> None:
 def test_what_stopped_counting_is_said_as_such() -> None:
     read = grounds([counts(orders=10_000, at_least=["orders"])])
     assert found("You have 10,000+ orders.", read) == found("You have more than 10,000 orders.", read) == []
+    assert found("You have 67 customers in your store, and 10,000+ orders in the last 60 days.", read) == []
     assert found("You have 10,000 orders.", read) != []
 
 
