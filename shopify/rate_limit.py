@@ -21,10 +21,10 @@ MAX_QUERY_COST = 1000
 """Points a single query may cost on every plan; above it Shopify answers MAX_COST_EXCEEDED."""
 QUERY_COSTS: Mapping[str, int] = {
     "Access": 3,
-    "Counts": 41,
-    "RecentOrders": 53,
-    "StoreOverview": 72,
-    "WeekOrders": 111,
+    "Counts": 43,
+    "RecentOrders": 55,
+    "StoreOverview": 74,
+    "WeekOrders": 113,
     "Sales": 7,
 }
 """Requested cost of our queries by operation, with every optional field and the default page size. The development
@@ -141,12 +141,10 @@ class RateLimiter:
         shop_domain: str,
         budget: Budget,
         *,
-        costs: QueryCosts = _COSTS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._shop = shop_domain
         self._budget = budget
-        self._costs = costs
         self._sleep = sleep
 
     def reserve(self, operation: str | None, variables: Mapping[str, Any], ends: float) -> Reservation:
@@ -154,7 +152,7 @@ class RateLimiter:
 
         Raises Throttled at once if that would leave too little time before `ends` (`time.monotonic()`).
         """
-        points = self._costs.of(operation, variables)
+        points = _COSTS.of(operation, variables)
         reservation = Reservation(uuid.uuid4().hex, points, operation, variables)
         longest = max(0.0, ends - time.monotonic() - MIN_REQUEST_SECONDS)
         wait = self._budget.reserve(self._shop, reservation.name, points, longest_wait=longest)
@@ -172,7 +170,7 @@ class RateLimiter:
         means that it was not executed.
         """
         if reading is not None:
-            self._costs.learn(reservation.operation, reservation.variables, reading.requested)
+            _COSTS.learn(reservation.operation, reservation.variables, reading.requested)
         charged = ((reading.actual if reading else None) or 0.0) if answered else None
         self._budget.settle(self._shop, reservation.name, reservation.points, charged, reading)
 

@@ -81,7 +81,8 @@ def _asked(rows: Sequence[Any]) -> Iterator[_Said]:
 
 
 def _answered(rows: Sequence[Any]) -> Iterator[_Said]:
-    """CJ's messages: the parts of each put together. One whose beginning is cut off is left out."""
+    """CJ's messages: the parts of each put together. One whose beginning is cut off is left out, and one without words,
+    which was stopped before it had any."""
     begun: dict[str, _Said] = {}
     words: dict[str, list[str]] = {}
     for row in rows:
@@ -92,7 +93,8 @@ def _answered(rows: Sequence[Any]) -> Iterator[_Said]:
             elif event["type"] == "TEXT_MESSAGE_CONTENT" and name in begun:
                 words[name].append(event["delta"])
     for name, said in begun.items():
-        yield replace(said, words="".join(words[name]))
+        if words[name]:
+            yield replace(said, words="".join(words[name]))
 
 
 def _merged(asked: Sequence[_Said], answered: Sequence[_Said]) -> list[_Said]:

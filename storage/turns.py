@@ -185,14 +185,6 @@ class Held:
 
 
 @dataclass(frozen=True)
-class NewTurn:
-    """A turn that was just queued."""
-
-    turn_id: int
-    seq: int
-
-
-@dataclass(frozen=True)
 class NotDue:
     """The turn is next in its conversation, but not for so many seconds."""
 
@@ -301,33 +293,25 @@ def queue_turn(
     input: TurnInput,
     workflow: str | None = None,
     words_within: float | None = WORDS_SECONDS,
+    declined: str | None = None,
 ) -> int | None:
     """Queue a turn for the `action`-th action of an event; returns its id, or None if it was queued before.
 
-    `words_within`: seconds until the merchant must have heard something of it. The caller holds the
-    event's lock (`inbox.take`). Raises UnknownConversation if the merchant has no such conversation.
+    `words_within`: seconds until the merchant must have heard something of it. `declined`: the turn has ended with this
+    code and never runs; the caller adds its replies. The caller holds the event's lock (`inbox.take`). Raises
+    UnknownConversation if the merchant has no such conversation.
     """
-    identity = {"event_key": event_key, "action": action}
-    owner = {"conversation_id": conversation_id, "merchant_id": merchant_id}
-    added = _add(session, {**identity, **owner}, input, workflow, error=None, words_within=words_within)
-    return None if added is None else added.turn_id
-
-
-def decline_turn(
-    session: Session,
-    *,
-    conversation_id: str,
-    merchant_id: str,
-    event_key: int,
-    action: int,
-    input: TurnInput,
-    error: str,
-    workflow: str | None = None,
-) -> NewTurn | None:
-    """As `queue_turn`, but the turn has ended, with the code `error`, and never runs. The caller adds its replies."""
-    identity = {"event_key": event_key, "action": action}
-    owner = {"conversation_id": conversation_id, "merchant_id": merchant_id}
-    return _add(session, {**identity, **owner}, input, workflow, error=error)
+    whose = {
+        "conversation_id": conversation_id,
+        "merchant_id": merchant_id,
+        "event_key": event_key,
+        "action": action,
+    }
+    values = {"workflow": workflow, "input": dump(input.to_json()), "error": declined, "words_within": words_within}
+    queued = session.execute(SQL["queue"], {**whose, **values}).scalar()
+    if queued is None and session.execute(SQL["queued_before"], whose).first() is None:
+        raise UnknownConversation(f"merchant {merchant_id!r} has no conversation {conversation_id!r}")
+    return None if queued is None else int(queued)
 
 
 def plan_follow_up(
@@ -340,16 +324,17 @@ def plan_follow_up(
     input: TurnInput,
     workflow: str,
     after_seconds: float,
-) -> NewTurn | None:
-    """A turn that has ended and never ran, and promises words at its time (`promises`). The caller adds its replies.
+) -> int | None:
+    """A turn that has ended and never ran, and promises words at its time (`promises`); returns its id. The caller adds
+    its replies.
 
     It takes the place of one that would say the same; None if too many wait in the conversation.
     """
     identity = {"event_key": event_key, "action": action, "conversation_id": conversation_id}
     values = {"merchant_id": merchant_id, "workflow": workflow, "input": dump(input.to_json()), "said": input.text}
     bounds = {"after_seconds": after_seconds, "most": MOST_FOLLOW_UPS}
-    row = session.execute(SQL["plan_follow_up"], {**identity, **values, **bounds}).one_or_none()
-    return None if row is None else NewTurn(row.id, row.seq)
+    planned = session.execute(SQL["plan_follow_up"], {**identity, **values, **bounds}).scalar()
+    return None if planned is None else int(planned)
 
 
 def free_action(session: Session, event_key: int) -> int:
@@ -642,24 +627,6 @@ def put_off_promises(session: Session, turn_ids: Sequence[int], *, after_seconds
 def break_promises(session: Session, merchant_id: str) -> None:
     """The merchant's store is gone, and with it all that was promised about it."""
     session.execute(SQL["break_promises"], {"merchant_id": merchant_id})
-
-
-def _add(
-    session: Session,
-    whose: Mapping[str, Any],
-    input: TurnInput,
-    workflow: str | None,
-    *,
-    error: str | None,
-    words_within: float | None = None,
-) -> NewTurn | None:
-    values = {"workflow": workflow, "input": dump(input.to_json()), "error": error, "words_within": words_within}
-    row = session.execute(SQL["queue"], {**whose, **values}).one_or_none()
-    if row is not None:
-        return NewTurn(row.id, row.seq)
-    if session.execute(SQL["queued_before"], whose).first() is None:
-        raise UnknownConversation(f"merchant {whose['merchant_id']!r} has no conversation {whose['conversation_id']!r}")
-    return None
 
 
 def _write(session: Session, claim: Claim, statement: str, **values: Any) -> None:

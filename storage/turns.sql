@@ -46,7 +46,7 @@ SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow
        CASE WHEN CAST(:error AS text) IS NULL
             THEN clock_timestamp() + make_interval(secs => CAST(:words_within AS double precision)) END
 FROM numbered
-RETURNING id, seq
+RETURNING id
 
 -- name: plan_follow_up
 -- Born done, and owed at its time: so nothing of the conversation waits behind it. One that would say the same gives way.
@@ -69,7 +69,7 @@ INSERT INTO turns (
 SELECT :conversation_id, :merchant_id, last_turn, :event_key, :action, :workflow, CAST(:input AS jsonb), 'done', 'time',
        clock_timestamp(), clock_timestamp() + make_interval(secs => :after_seconds)
 FROM numbered
-RETURNING id, seq
+RETURNING id
 
 -- name: has_answered
 SELECT EXISTS (
@@ -110,7 +110,8 @@ WITH claimed AS (
 )
 SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.failures, c.workflow, c.workflow_hash,
        c.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
-       e.correlation_id, c.last_sequence, c.started_at, c.model_calls, c.prompt_limit, c.waits_for = 'model' AS told_of_outage, clock_timestamp() AS now,
+       e.correlation_id, c.last_sequence, c.started_at, c.model_calls, c.prompt_limit,
+       c.waits_for = 'model' AS told_of_outage, clock_timestamp() AS now,
        CAST(extract(epoch FROM clock_timestamp() - c.run_after) AS float) AS waited_seconds
 FROM claimed c JOIN events e ON e.key = c.event_key
 
@@ -327,7 +328,8 @@ FOR NO KEY UPDATE SKIP LOCKED
 
 -- fragment: newer
 -- The merchant's messages that follow with nothing else in between, so absorbing never changes the order; as many as
--- there is room for. What a rule tells with a message is told in that message's own run. The limit is applied first: a thousand waiting messages must not be looked at for one answer.
+-- there is room for. What a rule tells with a message is told in that message's own run. The limit is applied first: a
+-- thousand waiting messages must not be looked at for one answer.
 SELECT id FROM (
     SELECT id, bool_and(input ->> 'sender' = 'merchant' AND input -> 'moves' IS NULL AND input -> 'later_moves' IS NULL
                         AND input -> 'emitted' IS NULL) OVER so_far AS fit,
@@ -377,8 +379,8 @@ FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
 
 -- name: waiting
 -- Looks at the turns that are due, wakes those that can run, and puts the others off. So what waits for an earlier turn
--- or for room leaves the front of the index, and no look costs more than its batch. Whoever ends a
--- turn wakes the next (`next`): being put off is for when that got lost, so it lasts as long as the turn has waited.
+-- or for room leaves the front of the index, and no look costs more than its batch. Whoever ends a turn wakes the next
+-- (`next`): being put off is for when that got lost, so it lasts as long as the turn has waited.
 --
 -- (SELECT clock_timestamp()): a volatile function itself is no condition for an index.
 -- From both ends: a backlog that cannot run must not hide what came later.

@@ -20,7 +20,7 @@ from storage.models import Base
 from workers.cli import cj
 from workers.cli.secrets import files
 from workers.local import procfile
-from workers.settings import SERVERS, VARIABLES, is_secret, needed_by
+from workers.settings import SECRETS, SERVERS, VARIABLES, is_secret, needed_by
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -28,7 +28,8 @@ README = (ROOT / "README.md").read_text()
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text()
     for folder in ("events", "shopify", "storage", "tests", "workers", "workflows")
-    for path in sorted((ROOT / folder).rglob("README.md"))
+    for name in ("README.md", "SCENARIOS.md")
+    for path in sorted((ROOT / folder).rglob(name))
     if "node_modules" not in path.parts
 } | {"README.md": README}
 CONTRACT = PAGES["events/README.md"]
@@ -52,6 +53,11 @@ def first_cells(table: str) -> list[str]:
 
 def test_every_variable_is_explained() -> None:
     assert first_cells(section("Settings")) == [f"`{name}`" for name in VARIABLES]
+
+
+def test_every_secret_that_may_be_in_a_file_is_listed() -> None:
+    told = section("Settings").split("A secret may be in a file")[1]
+    assert {f"{name}_FILE" for name in SECRETS} <= set(re.findall(r"`(\w+_FILE)`", told))
 
 
 def test_every_event_type_is_listed_with_its_fields() -> None:
@@ -96,10 +102,16 @@ def test_python_examples_compile_and_import_what_exists(
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_links_lead_to_files_that_exist(name: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", PAGES[name]):
-        if "://" not in target:
-            assert (ROOT / name).parent.joinpath(target).exists(), target
+def test_links_lead_to_files_and_headings_that_exist(name: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", PAGES[name]):
+        if "://" in target:
+            continue
+        file, _, heading = target.partition("#")
+        page = (ROOT / name).parent.joinpath(file) if file else ROOT / name
+        assert page.exists(), target
+        titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE) if heading else []
+        names = [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
+        assert not heading or heading in names, target
 
 
 def test_every_table_is_explained() -> None:
@@ -238,6 +250,7 @@ def test_only_the_agent_and_the_shopify_worker_reach_out() -> None:
     operators = COMPOSE["networks"]["operators"]["driver_opts"]
     assert operators == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
     assert {name for name in SERVICES if "outside" in networks(name)} == {"agent", "shopify"}
+    assert {"HTTPS_PROXY", "NO_PROXY"} <= SERVICES["shopify"]["environment"].keys()
     assert {name for name in SERVICES if "operators" in networks(name)} == {"flower", "console"}
 
 
@@ -320,6 +333,7 @@ def test_kubernetes_runs_the_procfile_and_would_take_the_manifests() -> None:
         for made in kustomization["configMapGenerator"]
     }
     for number, (kind, manifest) in enumerate(deployed.items()):
+        assert f"cj-{kind}" in section("On Kubernetes", PAGES["workers/README.md"]), "its secret has to be made"
         [container] = manifest["spec"]["template"]["spec"]["containers"]
         assert container["command"] == SERVICES[kind]["command"]
         assert container["ports"][0] == {"name": "metrics", "containerPort": 9464 + number}

@@ -44,7 +44,6 @@ SECRETS_OF: Mapping[str, Collection[str]] = {
 SECRETS = (*SERVERS, *(name for name in SECRETS_OF if name != "SHOPIFY_CLIENT_ID"))
 #: Those of model providers, whose names are litellm's.
 PROVIDER_SECRET = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|SECRET_ACCESS_KEY|SESSION_TOKEN)")
-PROVIDER_KINDS = ("agent",)
 #: Appended to a secret's name, it names the file that holds the secret.
 FILE = "_FILE"
 LONGEST_SECRET = 64 * 1024
@@ -527,7 +526,7 @@ def is_secret(name: str) -> bool:
 
 def _kinds_with(name: str, kind: str) -> Collection[str]:
     if PROVIDER_SECRET.fullmatch(name):
-        return PROVIDER_KINDS
+        return (MODEL_KIND,)
     return SECRETS_OF.get(name, (kind,))
 
 

@@ -21,6 +21,7 @@ from shopify.development_store.tokens import CUSTOM, token_for
 
 __all__ = ["DevelopmentStore", "application", "serve", "token_for"]
 
+HOST = "127.0.0.1"
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 
@@ -58,9 +59,8 @@ class DevelopmentStore:
     With `now` fixed, all dates are, too.
     """
 
-    def __init__(self, *, host: str = "127.0.0.1", now: datetime | None = None) -> None:
+    def __init__(self, *, now: datetime | None = None) -> None:
         self.store = Store(now=now)
-        self._host = host
         self._port = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,7 +93,7 @@ class DevelopmentStore:
     @property
     def url(self) -> str:
         """`http://127.0.0.1:PORT`."""
-        return f"http://{self._host}:{self._port}"
+        return f"http://{HOST}:{self._port}"
 
     @property
     def admin_url(self) -> str:
@@ -154,7 +154,7 @@ class DevelopmentStore:
     async def _serve(self, port: int, listening: "Future[int]") -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            runner, bound = await serve(self.store, self._host, port)
+            runner, bound = await serve(self.store, HOST, port)
         except OSError as taken:
             listening.set_exception(taken)
             return

@@ -36,7 +36,7 @@ def main() -> int:
 
 def _asked(options: argparse.Namespace, seed: int) -> tuple[Wanted, list[Fault] | None]:
     if options.outage is None:
-        return Wanted(f"s{seed}", seed, options.seconds, options.rate), None
+        return Wanted(f"s{seed}", seed, options.seconds, options.rate, doors=True), None
     wanted = Wanted(f"s{seed}", seed, options.seconds + 10.0, options.rate, patience=CAUGHT_UP_SECONDS)
     return wanted, outage(options.outage, at=5.0, seconds=options.seconds)
 

@@ -1,7 +1,8 @@
-"""A chat gateway as a process: `python -m tests.chaos.gateway BROKER_URL RECORD FOLDER`.
+"""A chat gateway as a process: `python -m tests.chaos.gateway BROKER_URL RECORD FOLDER [SWITCH]`.
 
-It records what it shows and reads the record at startup, so it can be killed at any instant. While the mutant
-`gateway_forgets` is on in FOLDER, it does neither and shows whatever arrives.
+It records what it shows, in a record that all gateways share, and reads it whenever it begins to hold the queue, so it
+can be killed at any instant. While the mutant `gateway_forgets` is on in FOLDER, it does neither and shows whatever
+arrives. With SWITCH it begins once a file of that name is in FOLDER.
 """
 
 import signal
@@ -24,21 +25,25 @@ def main() -> None:
     logs.configure("gateway")
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    known = [shown.reply for shown in record.read()]
-    ids = {reply.id for reply in known}
+    logs.ready()
+    while len(sys.argv) > 4 and not is_ordered(orders, sys.argv[4]):
+        if stop.wait(0.2):
+            return
+    forgets = is_ordered(orders, "gateway_forgets")
 
     def show(reply: Reply) -> None:
-        if is_ordered(orders, "gateway_forgets") or reply.id not in ids:
-            record.append(reply)
-            ids.add(reply.id)
+        record.append(reply, once=not is_ordered(orders, "gateway_forgets"))
 
-    forgets = is_ordered(orders, "gateway_forgets")
     consumer = (
         RepliesConsumer(broker_url, remember=1, gap_seconds=0.1)
         if forgets
-        else RepliesConsumer(broker_url, remember=1_000_000, gap_seconds=GAP_SECONDS, shown=known)
+        else RepliesConsumer(
+            broker_url,
+            remember=1_000_000,
+            gap_seconds=GAP_SECONDS,
+            shown=lambda: [shown.reply for shown in record.read()],
+        )
     )
-    logs.ready()
     consumer.run(show, stop=stop)
 
 

@@ -3,22 +3,25 @@
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.chaos import mutants
 from tests.chaos.record import Record
+from tests.door import KEYS
 from tests.proxy import Proxy
 from tests.servers import PostgresForTests
 from tests.stack import ROOT, Stack
-from workers.local.embedded import EmbeddedValkey
+from workers.local.embedded import EmbeddedValkey, free_port
 from workers.local.procfile import Process
 from workers.local.supervisor import Pace
 
 COUNTS: Mapping[str, int] = {"intake": 2, "workflow": 2, "agent": 3, "shopify": 2}
 SOCKET = ".s.PGSQL.5432"
+STANDBY = "standby"
+"""A file of this name in `orders` lets a second gateway stand by."""
 QUICK_PACE = Pace(first=0.2, longest=0.5)
 
 
@@ -37,6 +40,10 @@ class Ground:
     lease_seconds: float
     database_door: Proxy
     broker_door: Proxy
+    doors: Sequence[str]
+    """Where the doors are."""
+    at_doors: Record
+    """What frontends there have shown."""
 
 
 @contextlib.contextmanager
@@ -74,6 +81,14 @@ def ground(
             environ |= {"BROKER_URL": behind, "REDIS_URL": behind}
             environ["DATABASE_URL"] = database_url.replace(quote(str(socket_folder)), quote(str(own_folder)))
         command = f"exec python -m tests.chaos.gateway '{valkey.url}' '{folder / 'shown'}' '{orders}'"
+        ports = [free_port(), free_port()]
+        keys = " ".join(f"{name}={value}" for name, value in KEYS.items())
+        listens = f"{keys} CJ_GATEWAY_LISTEN=127.0.0.1:{{}} exec python -m workers.gateway"
+        others = (
+            Process("gateway", command),
+            Process("standby", f"{command} {STANDBY}"),
+            *(Process(f"door.{number}", listens.format(port)) for number, port in enumerate(ports, 1)),
+        )
         with (
             doors,
             Stack(
@@ -86,12 +101,16 @@ def ground(
                 if quick
                 else lambda process: process.command,
                 pace=QUICK_PACE if quick else None,
-                others=(Process("gateway", command),),
+                others=others,
                 shows=False,
             ) as stack,
         ):
             record = Record(folder / "shown")
-            yield Ground(stack, postgres, valkey, record, orders, lease_seconds, database_door, broker_door)
+            at_doors = Record(folder / "shown-at-doors")
+            urls = [f"http://127.0.0.1:{port}" for port in ports]
+            yield Ground(
+                stack, postgres, valkey, record, orders, lease_seconds, database_door, broker_door, urls, at_doors
+            )
 
 
 def unhurried_workflows(folder: Path) -> Path:

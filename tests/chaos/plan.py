@@ -16,6 +16,7 @@ SENTENCES = (
     "How is the week going?",
     "Which products are in stock?",
 )
+REQUESTS = ("stop_requested", "replies_requested")
 #: Each kind of fault, and how many in a hundred.
 WEIGHTS = {
     "kill": 42,
@@ -32,7 +33,7 @@ TOGETHER_ONE_IN = 5
 @dataclass(frozen=True)
 class Given:
     """One event, published `copies` times; its row is written `row_after` seconds later, as by a source with an
-    outbox. With zero copies there is only the row."""
+    outbox. With zero copies there is only the row. `by_door`: it is sent there, and its conversation is read there."""
 
     at: float
     id: str
@@ -41,6 +42,7 @@ class Given:
     data: Mapping[str, Any]
     copies: int
     row_after: float
+    by_door: bool = False
 
     @property
     def conversation_id(self) -> str:
@@ -66,39 +68,60 @@ class Merchant:
     merchant_id: str
     shop_domain: str
     conversation_id: str
+    by_door: bool
 
 
-def merchants(name: str, count: int) -> list[Merchant]:
-    """`count` merchants that no other run uses."""
-    return [Merchant(f"{name}-m{n}", f"{name}-{n}.myshopify.com", f"{name}-c{n}") for n in range(count)]
+def merchants(name: str, count: int, *, doors: bool = False) -> list[Merchant]:
+    """`count` merchants that no other run uses; with `doors` every other one is there."""
+    return [
+        Merchant(f"{name}-m{n}", f"{name}-{n}.myshopify.com", f"{name}-c{n}", doors and n % 2 == 1)
+        for n in range(count)
+    ]
 
 
 def events(
-    name: str, whose: Sequence[Merchant], *, seconds: float, rate: float, copies: Sequence[int], dice: random.Random
+    name: str,
+    whose: Sequence[Merchant],
+    *,
+    seconds: float,
+    rate: float,
+    copies: Sequence[int],
+    dice: random.Random,
+    requests: int = 0,
 ) -> list[Given]:
     """`rate` events per second: each conversation begins by connecting its store; the rest are messages.
 
-    The number of times each is published is drawn from `copies`.
+    The number of times each is published is drawn from `copies`. With `requests`, one in so many messages is a stop or,
+    of a conversation on the queue, a frontend that comes back.
     """
     planned: list[Given] = []
     for number in range(int(seconds * rate)):
         first = number < len(whose)
         merchant = whose[number] if first else dice.choice(whose)
         data: dict[str, Any] = {"merchant_id": merchant.merchant_id, "conversation_id": merchant.conversation_id}
-        if first:
-            data |= {"provider": "shopify", "success": True, "shop_domain": merchant.shop_domain}
-        else:
-            data["text"] = dice.choice(SENTENCES)
+        kind = "oauth_complete" if first else "message_received"
+        if not first and requests and dice.randrange(requests) == 0:
+            kind = "stop_requested" if merchant.by_door else dice.choice(REQUESTS)
+        match kind:
+            case "oauth_complete":
+                data |= {"provider": "shopify", "success": True, "shop_domain": merchant.shop_domain}
+            case "message_received":
+                data["text"] = dice.choice(SENTENCES)
+            case "stop_requested":
+                data |= {"all": True} if dice.randrange(2) else {}
+            case _:
+                data["snapshot"] = bool(dice.randrange(2))
         times = dice.choice(copies)
         planned.append(
             Given(
                 at=number / rate,
                 id=f"{name}-e{number}",
                 source="/auth" if first else "/gateway",
-                type="oauth_complete" if first else "message_received",
+                type=kind,
                 data=data,
                 copies=times,
                 row_after=dice.uniform(0.0, 2.0) if times else 0.0,
+                by_door=merchant.by_door,
             )
         )
     return planned

@@ -1,5 +1,6 @@
-"""The gateway's record of what it showed: a file with one reply per line, each appended in one write."""
+"""The gateways' record of what they showed: a file with one reply per line, each appended in one write."""
 
+import fcntl
 import json
 import os
 import time
@@ -22,13 +23,22 @@ class Record:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read = 0
+        self._known: set[tuple[str, str | None]] = set()
 
-    def append(self, reply: Reply) -> None:
-        """Record a reply being shown now."""
-        line = json.dumps({"at": time.time(), "reply": json.loads(reply.encode())}).encode() + b"\n"
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    def append(self, reply: Reply, *, once: bool = False) -> None:
+        """Record a reply being shown now; `once`: unless it is there, as a unique index would do."""
+        handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            assert os.write(handle, line) == len(line)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            for line in os.pread(handle, os.fstat(handle).st_size - self._read, self._read).splitlines():
+                known = json.loads(line)["reply"]
+                self._known.add((known["id"], known.get("repeats")))
+            if not once or (reply.id, reply.repeats) not in self._known:
+                line = json.dumps({"at": time.time(), "reply": json.loads(reply.encode())}).encode() + b"\n"
+                assert os.write(handle, line) == len(line)
+            self._read = os.fstat(handle).st_size
+            self._known.add((reply.id, reply.repeats))
         finally:
             os.close(handle)
 

@@ -1,8 +1,11 @@
 """One run: connect the merchants, publish events while faults happen, wait for quiet, judge."""
 
+import contextlib
+import os
 import random
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +15,15 @@ from events import queues
 from storage.errors import StorageError
 from tests.chaos import plan
 from tests.chaos.faults import Chaos
-from tests.chaos.ground import Ground
+from tests.chaos.frontend import Frontends, history
+from tests.chaos.ground import STANDBY, Ground
 from tests.chaos.plan import Fault, Given
 from tests.chaos.record import Shown
 from tests.chaos.source import Source
 from tests.chaos.verdict import EventRow, ReplyRow, TurnRow, Verdict, judge, latencies
 
 POLL_SECONDS = 0.2
+REQUESTS_ONE_IN = 6
 QUEUES = (queues.EVENTS, queues.REPLIES, queues.ACKS)
 
 
@@ -35,6 +40,9 @@ class Wanted:
     copies: tuple[int, ...] = (0, 1, 1, 2, 3)
     per_merchant: int = 8
     patience: float = 240.0
+    doors: bool = False
+    """Every other conversation is at the doors, a second gateway stands by at the queue, merchants stop runs, and
+    frontends come back."""
 
 
 @dataclass
@@ -65,22 +73,51 @@ def run(
 ) -> Outcome:
     """`faults` replaces those planned from the seed; `meanwhile` is called when they are over."""
     dice = random.Random(wanted.seed)
-    whose = plan.merchants(wanted.name, max(2, int(wanted.seconds * wanted.rate / wanted.per_merchant)))
-    given = plan.events(wanted.name, whose, seconds=wanted.seconds, rate=wanted.rate, copies=wanted.copies, dice=dice)
+    count = max(2, int(wanted.seconds * wanted.rate / wanted.per_merchant))
+    whose = plan.merchants(wanted.name, count, doors=wanted.doors)
+    given = plan.events(
+        wanted.name,
+        whose,
+        seconds=wanted.seconds,
+        rate=wanted.rate,
+        copies=wanted.copies,
+        dice=dice,
+        requests=REQUESTS_ONE_IN if wanted.doors else 0,
+    )
     targets = sorted(ground.stack.supervisor.pids())
     if faults is None:
         lease = ground.lease_seconds
         faults = plan.faults(targets, seconds=wanted.seconds, lease_seconds=lease, pause=wanted.pause, dice=dice)
     for merchant in whose:
         ground.stack.connect(merchant.shop_domain, merchant.merchant_id, size="tiny")
-    source = Source(ground.stack.database, ground.stack.publisher, given)
+    source = Source(ground.stack.database, ground.stack.publisher, given, ground.doors)
     chaos = Chaos(ground.stack.supervisor, ground.postgres, ground.valkey, faults)
-    source.start()
-    chaos.run()
-    meanwhile()
-    source.wait()
-    quiet_after = wait_for_quiet(ground, given, wanted.patience)
-    return _outcome(ground, wanted, given, source, chaos, quiet_after)
+    frontends = Frontends(ground.doors, whose, ground.at_doors, wanted.seed)
+    with _standing_by(ground) if wanted.doors else contextlib.nullcontext():
+        frontends.start()
+        source.start()
+        chaos.run()
+        meanwhile()
+        source.wait()
+        quiet_after = wait_for_quiet(ground, given, wanted.patience)
+    outcome = _outcome(ground, wanted, given, source, chaos, quiet_after)
+    for merchant in (merchant for merchant in whose if merchant.by_door):
+        outcome.verdict.judge_history(history(ground.doors, merchant), ground.at_doors.read())
+    frontends.stop()
+    outcome.counts["streams at the doors"] = frontends.reconnects
+    return outcome
+
+
+@contextlib.contextmanager
+def _standing_by(ground: Ground) -> Iterator[None]:
+    """With a second gateway at the queue."""
+    (ground.orders / STANDBY).touch()
+    try:
+        yield
+    finally:
+        (ground.orders / STANDBY).unlink()
+        with contextlib.suppress(ProcessLookupError, KeyError):
+            os.kill(ground.stack.supervisor.pids()[STANDBY], signal.SIGKILL)  # and another waits for the next order
 
 
 def wait_for_quiet(ground: Ground, given: Sequence[Given], patience: float) -> float | None:
@@ -123,7 +160,7 @@ def look(ground: Ground, given: Sequence[Given]) -> tuple[Verdict, dict[str, int
     rows = ground.stack.rows
     events = [
         EventRow(*row)
-        for row in rows("select source, id, status from events where conversation_id like :prefix", **values)
+        for row in rows("select source, id, status, type from events where conversation_id like :prefix", **values)
     ]
     turns = [TurnRow(*row) for row in rows(TURNS, **values)]
     replies = [
@@ -133,21 +170,31 @@ def look(ground: Ground, given: Sequence[Given]) -> tuple[Verdict, dict[str, int
         )
     ]
     mine = {event.conversation_id for event in given}
+    way = {event.conversation_id: event.by_door for event in given}
     shown = [item for item in ground.record.read() if item.reply.subject in mine]
+    at_doors = [item for item in ground.at_doors.read() if item.reply.subject in mine]
     counts = {
         "events": len(given),
         "turns": len(turns),
         "replies": len(replies),
         "shown": len(shown),
+        "shown at the doors": len(at_doors),
+        "shown again": sum(item.reply.repeats is not None for item in shown),
         "turns resumed": sum(turn.failures > 0 for turn in turns),
+        "turns stopped or absorbed": sum(turn.aside and turn.status == "done" for turn in turns),
         "turns given up with an apology": sum(turn.status == "dead" for turn in turns),
     }
-    return judge([(event.source, event.id) for event in given], events, turns, replies, shown), counts, shown
+    verdict = judge([(event.source, event.id) for event in given], events, turns, replies, [*shown, *at_doors])
+    wrong = [
+        item for items, door in ((shown, False), (at_doors, True)) for item in items if way[item.reply.subject] != door
+    ]
+    verdict.duplicated += [f"reply {item.reply.id} came the other way" for item in wrong]
+    return verdict, counts, [*shown, *at_doors]
 
 
 TURNS = """
 select t.id, t.conversation_id, t.seq, e.id, t.status, t.failures, t.started_at, t.finished_at,
-       t.absorbed_by is not null
+       t.absorbed_by is not null or t.error is not distinct from 'stopped'
 from turns t join events e on e.key = t.event_key where t.conversation_id like :prefix
 """
 

@@ -5,9 +5,12 @@ in its own transaction (README), and so does this one, at once or a little later
 """
 
 import heapq
+import random
 import threading
 import time
 from collections.abc import Sequence
+
+import httpx
 
 from events.envelope import Envelope, parse
 from events.errors import PublishFailed
@@ -16,6 +19,7 @@ from storage import inbox
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from tests.chaos.plan import Given
+from tests.door import AS_SERVICE
 
 RETRY_SECONDS = 0.2
 
@@ -23,8 +27,10 @@ RETRY_SECONDS = 0.2
 class Source:
     """A thread for publishing and one for rows."""
 
-    def __init__(self, database: Database, publisher: Publisher, plan: Sequence[Given]) -> None:
-        self._database, self._publisher, self._plan = database, publisher, plan
+    def __init__(
+        self, database: Database, publisher: Publisher, plan: Sequence[Given], doors: Sequence[str] = ()
+    ) -> None:
+        self._database, self._publisher, self._plan, self._doors = database, publisher, plan, doors
         #: Unix time at which each event was published, by id.
         self.given_at: dict[str, float] = {}
         self.failed_publishes = 0
@@ -57,10 +63,18 @@ class Source:
     def _publish(self, event: Given) -> None:
         for _ in range(event.copies):
             try:
-                self._publisher.publish(event.type, event.data, source=event.source, id=event.id)
-            except PublishFailed:
+                if event.by_door:
+                    self._post(event)
+                else:
+                    self._publisher.publish(event.type, event.data, source=event.source, id=event.id)
+            except (PublishFailed, httpx.HTTPError):
                 self.failed_publishes += 1
                 return
+
+    def _post(self, event: Given) -> None:
+        headers = {"Content-Type": "application/cloudevents+json", **AS_SERVICE}
+        door = random.choice(self._doors)
+        httpx.post(f"{door}/events", content=_envelope(event).encode(), headers=headers, timeout=5.0).raise_for_status()
 
     def _write_all(self) -> None:
         while self._rows or not self._all_published.is_set():
@@ -82,4 +96,11 @@ class Source:
 
 
 def _envelope(event: Given) -> Envelope:
-    return Envelope(specversion="1.0", id=event.id, source=event.source, type=event.type, data=dict(event.data))
+    return Envelope(
+        specversion="1.0",
+        id=event.id,
+        source=event.source,
+        type=event.type,
+        delivery="door" if event.by_door else None,
+        data=dict(event.data),
+    )

@@ -8,6 +8,6 @@ SEED = 7
 
 
 def test_nothing_is_lost_nothing_is_said_twice(here: Ground) -> None:
-    outcome = run(here, Wanted("short", SEED, seconds=12.0, rate=5.0, pause=(0.5, 1.5), patience=60.0))
+    outcome = run(here, Wanted("short", SEED, seconds=12.0, rate=5.0, pause=(0.5, 1.5), patience=60.0, doors=True))
     assert len({fault.kind for fault in outcome.faults}) >= 4
     assert outcome.good, as_text(outcome)

@@ -77,7 +77,7 @@ def test_what_is_out_of_order() -> None:
     assert len(verdict(seen=[*SHOWN[2:], *SHOWN[:2]]).disordered) == 2
     early = replace(TURNS[1], started_at=TURNS[0].started_at)
     assert verdict(turns=[TURNS[0], early]).disordered == ["turn 2 began before turn 1 had ended"]
-    assert verdict(turns=[TURNS[0], replace(early, absorbed=True)]).disordered == []
+    assert verdict(turns=[TURNS[0], replace(early, aside=True)]).disordered == []
 
 
 def test_what_has_no_end() -> None:

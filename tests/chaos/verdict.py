@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
+from events.catalog import REQUESTS
+from events.reply import APART, Reply
 from tests.chaos.record import Shown
 
 
@@ -14,6 +16,7 @@ class EventRow:
     source: str
     id: str
     status: str
+    type: str = "message_received"
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class TurnRow:
     failures: int
     started_at: datetime | None
     finished_at: datetime | None
-    absorbed: bool
+    aside: bool
+    """Another one answers its message, or it was stopped: it may never have begun."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,22 @@ class Verdict:
         kinds["without exactly one end"] = self.unended
         return [f"{kind}: {sentence}" for kind, sentences in kinds.items() for sentence in sentences]
 
+    def judge_history(self, told: Reply, shown: Sequence[Shown]) -> None:
+        """Whether a snapshot says what was shown of the turns before its place."""
+        after = told.data[-1]["result"]["after"]["turn"]
+        before = [
+            item.reply for item in shown if item.reply.subject == told.subject and APART < item.reply.turn < after
+        ]
+        said: dict[str, str] = {}
+        for reply in sorted((reply for reply in before if reply.repeats is None), key=lambda reply: reply.place):
+            for event in reply.data:
+                if event["type"] == "TEXT_MESSAGE_CONTENT":
+                    said[event["messageId"]] = said.get(event["messageId"], "") + event["delta"]
+        words = [words for role, words in told.history or () if role == "assistant"]
+        if words != list(said.values()):
+            wrong = [text for text in (*words, *said.values()) if (text in words) != (text in said.values())]
+            self.lost.append(f"the history of {told.subject} up to turn {after} differs in {wrong or 'its order'}")
+
 
 def judge(
     given: Collection[tuple[str, str]],
@@ -62,6 +82,9 @@ def judge(
 ) -> Verdict:
     """`given`: (source, id) of every published event."""
     verdict = Verdict()
+    again = [item for item in shown if item.reply.repeats is not None]
+    shown = [item for item in shown if item.reply.repeats is None]
+    _judge_again(verdict, again, shown)
     _judge_events(verdict, given, events, turns)
     _judge_replies(verdict, replies, shown)
     _judge_ends(verdict, turns, shown)
@@ -78,7 +101,9 @@ def _judge_events(
     verdict.lost += [f"event {id} is not stored" for source, id in wanted if not stored[source, id]]
     verdict.lost += [f"event {row.id} is {row.status}" for row in events if row.status != "processed"]
     verdict.lost += [
-        f"event {row.id} led to no turn" for row in events if row.status == "processed" and row.id not in with_turns
+        f"event {row.id} led to no turn"
+        for row in events
+        if row.status == "processed" and row.id not in with_turns and row.type not in REQUESTS
     ]
     verdict.duplicated += [f"event {id} is stored {n} times" for (_, id), n in stored.items() if n > 1]
     verdict.duplicated += [f"event {id} was never given" for source, id in stored if (source, id) not in wanted]
@@ -96,6 +121,27 @@ def _judge_replies(verdict: Verdict, replies: Sequence[ReplyRow], shown: Sequenc
     verdict.duplicated += [f"message {id} was said {n} times" for id, n in messages.items() if n > 1]
     verdict.duplicated += [f"in message {id}, “{said}” was said twice" for id, said in _said_twice(shown)]
     verdict.unended += [f"message {id} has {ends[id]} ends" for id in messages if ends[id] != 1]
+
+
+def _judge_again(verdict: Verdict, again: Sequence[Shown], shown: Sequence[Shown]) -> None:
+    """What frontends were told that came back: a history that is one, and then one reply after the other, each as it
+    was before. What is lost on the way they ask for again."""
+    known = {item.reply.id: item.reply.data for item in shown}
+    by_request: dict[str, list[Reply]] = defaultdict(list)
+    for item in again:
+        by_request[str(item.reply.repeats)].append(item.reply)
+    for request, replies in by_request.items():
+        for before, reply in pairwise(replies):
+            expected = {(before.turn, int(before.sequence or 0) + 1), (before.turn + 1, 1)}
+            if before.turn == APART:
+                expected = {(before.data[-1]["result"]["after"]["turn"], 1)}
+            if reply.place not in expected or (reply.turn > before.turn > APART and not before.final):
+                verdict.disordered.append(f"{request} was told {reply.place} behind {before.place}")
+        for reply in replies:
+            if reply.turn == APART:
+                verdict.judge_history(reply, shown)
+            elif known.get(reply.id) != reply.data:
+                verdict.lost.append(f"{request} was told a {reply.id} that was never shown")
 
 
 def _messages(shown: Sequence[Shown], kind: str) -> Counter[str]:
@@ -128,7 +174,7 @@ def _judge_order(verdict: Verdict, turns: Sequence[TurnRow], shown: Sequence[Sho
         latest[reply.subject] = max(latest[reply.subject], reply.place)
     by_conversation: dict[str, list[TurnRow]] = defaultdict(list)
     for turn in sorted(turns, key=lambda turn: turn.seq):
-        if not turn.absorbed:
+        if not turn.aside:
             by_conversation[turn.conversation_id].append(turn)
     for own in by_conversation.values():
         for before, after in pairwise(own):

@@ -7,7 +7,8 @@ import pytest
 
 from tests.agent_turns import Hire
 from tests.openai_server import Answer, Call, Received, Recorded, Say, Serve, Status
-from workers.model.client import Model, ModelUnavailable
+from workers.model.client import Model
+from workers.model.errors import ModelUnavailable
 
 COUNTS = Say(None, [Call("shopify_data", {"data_type": "counts"})])
 TOLD = "You have 7 customers in your store, and 3 orders."

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from http import client as http_client
 from typing import Any
 
 import httpx
@@ -224,6 +225,47 @@ def test_what_is_no_event_is_said_at_once(
 ) -> None:
     answer = httpx.post(f"{door.url}/events", content=content, headers={"Content-Type": kind, **AS_SERVICE})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/conversations/%00/replies", 400, "event.bad_value"),
+        ("GET", f"/conversations/{'x' * 201}/replies", 400, "event.bad_value"),
+        ("POST", "/conversations/%E2%80%AE/acks", 400, "event.bad_value"),
+        ("GET", "/conversations/c1", 404, "request.no_such_route"),
+        ("GET", "/agent", 405, "request.wrong_method"),
+    ],
+)
+def test_where_nothing_is_one_is_told_so(door: DoorForTests, method: str, path: str, status: int, code: str) -> None:
+    answer = httpx.request(method, door.url + path, json={"place": "1:1"}, headers=as_merchant())
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_body_has_to_come_and_a_failure_is_said(
+    door: DoorForTests, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.gateway.incoming.BODY_SECONDS", 0.1)
+    dripping = http_client.HTTPConnection(door.url.removeprefix("http://"), timeout=10)
+    dripping.putrequest("POST", "/events")
+    for name, value in {**AS_SERVICE, "Content-Type": "application/cloudevents+json", "Content-Length": "9"}.items():
+        dripping.putheader(name, value)
+    dripping.endheaders(b"{")
+    assert dripping.getresponse().status == 408
+    dripping.close()
+    monkeypatch.setattr("storage.door.whose", lambda *_: 1 // 0)
+    failed = httpx.get(f"{door.url}/health")
+    assert (failed.status_code, failed.json()["code"]) == (500, "door.failed")
+
+
+def test_a_frontends_tools_may_be_of_any_depth(door: DoorForTests, database: Database) -> None:
+    open_at_door(database)
+    schema: dict[str, Any] = {}
+    for _ in range(40):
+        schema = {"type": "object", "properties": {"more": schema}}
+    tools = [{"name": "show", "description": "", "parameters": schema}]
+    asked = {"threadId": "c1", "runId": "r7", "messages": [], "tools": tools}
+    assert httpx.post(f"{door.url}/agent", json=asked, headers=as_merchant()).status_code == 200
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(door: DoorForTests, database: Database) -> None:

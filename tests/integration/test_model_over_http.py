@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from shopify.transport import within
 from tests.openai_server import (
@@ -33,9 +34,10 @@ from tests.openai_server import (
 )
 from tests.waiting import wait_until
 from workers.model import client as model_module
-from workers.model import litellm_call
+from workers.model import litellm_call, response
 from workers.model.breaker import PATIENCE, PAUSE
-from workers.model.client import Model, ModelRefused, ModelSilent, ModelUnavailable, assistant_message
+from workers.model.client import Model
+from workers.model.errors import ModelRefused, ModelSilent, ModelUnavailable
 
 NAME = "openai/test-model"
 QUESTION = [{"role": "system", "content": "You are CJ."}, {"role": "user", "content": "How many customers?"}]
@@ -114,7 +116,7 @@ def test_a_round_with_tools_and_the_words_after_it(serve: Serve) -> None:
     assert (first.model, first.input_tokens, first.output_tokens) == (NAME, 11, 5)
 
     result = {"role": "tool", "tool_call_id": call.id, "content": '{"success": true}'}
-    second = model.ask([*QUESTION, assistant_message(first), result], [TOOL], timeout=20)
+    second = model.ask([*QUESTION, response.assistant_message(first), result], [TOOL], timeout=20)
     assert (second.text, second.tool_calls) == ("You have 7.", ())
 
     one, two = server.requests
@@ -146,7 +148,11 @@ def test_the_last_round_offers_no_tools_and_the_messages_stay_untouched(serve: S
     server = serve([Say(None, [Call("shopify_data")]), Say("Done.")])
     model = Model([NAME])
     answer = model.ask(QUESTION, [TOOL], timeout=20)
-    history = [*QUESTION, assistant_message(answer), {"role": "tool", "tool_call_id": "call00001", "content": "{}"}]
+    history = [
+        *QUESTION,
+        response.assistant_message(answer),
+        {"role": "tool", "tool_call_id": "call00001", "content": "{}"},
+    ]
     before = repr(history)
     assert model.ask(history, None, timeout=20).text == "Done."
     assert repr(history) == before
@@ -160,7 +166,7 @@ def test_a_provider_that_numbers_its_calls_from_one_each_time(serve: Serve) -> N
     for _ in range(3):
         answer = model.ask(messages, [TOOL], timeout=20)
         ids += [call.id for call in answer.tool_calls]
-        messages += [assistant_message(answer), {"role": "tool", "tool_call_id": ids[-1], "content": "{}"}]
+        messages += [response.assistant_message(answer), {"role": "tool", "tool_call_id": ids[-1], "content": "{}"}]
     assert len(set(ids)) == 3
 
 
@@ -172,7 +178,7 @@ def test_a_whole_conversation_over_the_wire(serve: Serve) -> None:
     while True:
         answer = model.ask(messages, [TOOL], timeout=20)
         texts += [answer.text] if answer.text else []
-        messages.append(assistant_message(answer))
+        messages.append(response.assistant_message(answer))
         if not answer.tool_calls:
             break
         for call in answer.tool_calls:
@@ -326,14 +332,15 @@ def test_what_one_provider_refuses_another_answers(serve: Serve, fake_time: Time
     assert (answer.text, answer.model) == ("hello", "openai/backup")
 
 
-def test_what_only_the_operator_can_mend_is_said_to_him_and_lasts(
-    serve: Serve, fake_time: Time, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_only_the_operator_can_mend_is_said_to_him_and_lasts(serve: Serve, fake_time: Time) -> None:
     serve([NO_CREDIT])
-    with pytest.raises(ModelUnavailable, match="no credit left; pay the provider") as caught:
+    with (
+        capture_logs() as lines,
+        pytest.raises(ModelUnavailable, match="no credit left; pay the provider") as caught,
+    ):
         model_of(fake_time).ask(QUESTION, [TOOL], timeout=20)
     assert caught.value.lasting
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [line["log_level"] for line in lines] == ["error"]
 
 
 # --- what a provider wants back ----------------------------------------------------------------------------------
@@ -351,9 +358,9 @@ def thinks(request: Received) -> Answer:
     return Recorded({"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
 
 
-def after_a_call(answer: model_module.Answer) -> list[dict[str, Any]]:
+def after_a_call(answer: response.Answer) -> list[dict[str, Any]]:
     [call] = answer.tool_calls
-    return [*QUESTION, assistant_message(answer), {"role": "tool", "tool_call_id": call.id, "content": "{}"}]
+    return [*QUESTION, response.assistant_message(answer), {"role": "tool", "tool_call_id": call.id, "content": "{}"}]
 
 
 def test_reasoning_goes_back_to_the_model_that_gave_it(serve: Serve, fake_time: Time) -> None:

@@ -1,17 +1,21 @@
 """Words go out as the model writes them, and what went out was said: once, as one message, whatever dies."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from storage import turns
+from storage.outbox import OutgoingReply
 from tests import rows
 from tests.agent_turns import Hire, Killed, Merchant
 from tests.openai_server import Answer, Call, Received, Say, Serve, Status
 from tests.waiting import wait_until
 from workers import failpoints
 from workers.agent.prompt import GO_ON
+from workers.agent.transactions import TurnTransactions
+from workers.agent.utterance import Utterance
 from workers.delivery import notices
 from workers.model.client import Model
 from workflows.loader import Workflow, WorkflowSet, load_folder, load_text
@@ -214,20 +218,22 @@ def test_stopped_in_the_middle(serve: Serve, hire: Hire) -> None:
     """What was said stays said and is history; the message and the run have their ends."""
     merchant = hire()
     turn_id = merchant.say("How is it going?")
+    ends: list[OutgoingReply] = []
 
     def stops(name: str) -> None:
         if name == "sentence.after_commit":
             failpoints.listen(None)
             with merchant.worker.database.transaction() as session:
                 [stopped] = turns.stop(session, merchant.conversation, everything=False)
-                notices.stopped(session, merchant.conversation, "ad_hoc_support", stopped)
+                ends.extend(notices.stopped(session, merchant.conversation, "ad_hoc_support", stopped))
 
     failpoints.listen(stops)
-    server = serve([SLOW])
+    server = serve([Say("Good morning to you. Let us look at it. Shall we?", every=EVERY)])
     merchant.worker.runner.run(turn_id)
     assert merchant.worker.status(turn_id) == "done"
-    assert merchant.worker.said(turn_id) == [FIRST] if FIRST in str(events(merchant)) else True
+    assert ends, "it was stopped, and did not come to its end by itself"
     assert [kind for kind, _ in events(merchant)] == ["START", "CONTENT", "END"]
+    assert events(merchant)[1][1] == "Good morning to you."
     wait_until(lambda: not server.open_requests, limit=5, what="the connection to be closed")
     merchant.asks("And?")
     assert events(merchant)[1][1] in str(server.requests[-1].messages)
@@ -263,3 +269,54 @@ def test_a_turn_ends_in_time_while_a_stream_drips(serve: Serve, hire: Hire) -> N
     assert end == FINISHED
     assert said[0] == "Hello there."
     assert said[-1].endswith("Please ask me again for the rest.")
+
+
+# Each guard of streaming, taken out: the tests above notice.
+
+
+def keeps_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
+    add_step = TurnTransactions.add_step
+
+    def fenced(*given: Any, unless_newer: Any = None, **more: Any) -> Any:
+        return add_step(*given, unless_newer=unless_newer or rows.ROOM, **more)
+
+    monkeypatch.setattr(TurnTransactions, "add_step", fenced)
+
+
+def dies(serve: Serve, hire: Hire, answers_with: str) -> None:
+    test_a_worker_that_dies_between_sentences(serve, hire, "sentence.after_commit", 1, answers_with)
+
+
+MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[Serve, Hire], None]]] = {
+    "a resumed turn has forgotten its beginning": (
+        lambda patch: patch.setattr("workers.agent.runner._utterance", lambda _: Utterance()),
+        lambda serve, hire: dies(serve, hire, "the rest"),
+    ),
+    "what the model repeats is said again": (
+        lambda patch: patch.setattr(Utterance, "_unrepeated", lambda _self, verdicts: verdicts),
+        lambda serve, hire: dies(serve, hire, "all of it again"),
+    ),
+    "a stop leaves the message without an end": (
+        lambda patch: patch.setattr("storage.outbox.unfinished", lambda *_: []),
+        test_stopped_in_the_middle,
+    ),
+    "the fence holds behind the first sentence": (
+        keeps_the_fence,
+        test_newer_words_are_taken_in_before_the_first_sentence_and_next_after_it,
+    ),
+    "sentences wait for the end of the message": (
+        lambda patch: patch.setattr("workers.agent.utterance.whole_sentences", lambda _: ""),
+        test_each_sentence_goes_out_while_the_next_is_written,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_noticed(serve: Serve, hire: Hire, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    make, notices_it = MUTANTS[name]
+    make(monkeypatch)
+    # Slowly, so that a sentence comes by itself on a slow machine, too.
+    monkeypatch.setitem(globals(), "EVERY", 0.06)
+    monkeypatch.setitem(globals(), "SLOW", Say(WHOLE, every=0.06))
+    with pytest.raises(AssertionError):
+        notices_it(serve, hire)

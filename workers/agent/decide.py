@@ -24,8 +24,6 @@ PREFETCHED = "prefetched_"
 """How the ids of calls begin that no model made."""
 MAX_FRUITLESS_CALLS = 8
 """How often a turn asks in vain: no answer came, or it was refused, or outdated, or its worker died."""
-
-
 CLAIMS = "_claims"
 """Key of a kept assistant message that holds its claims without a ground, and what became of them: `{ungrounded,
 then}`; not for the wire."""

@@ -52,8 +52,8 @@ from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import failpoint
 from workers.model import demo_words
-from workers.model.client import Hear, Model, ModelError, ModelRefused, ModelSilent, ModelUnavailable
-from workers.model.errors import Cause, GivenUp
+from workers.model.client import Hear, Model
+from workers.model.errors import Cause, GivenUp, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.litellm_call import known_price
 from workers.model.response import Answer, ToolCall, assistant_message
 from workers.shop.results import Result

@@ -44,9 +44,9 @@ class TurnState:
     last_turn: int = field(init=False)
     """Of the conversation, when it was last looked at for newer messages."""
     begun: bool = False
-    """Whether the next call of a model is counted already,"""
+    """Whether the next call of a model is counted already."""
     used_up: UsedUp | None = None
-    """or the budget that does not allow it."""
+    """The budget that does not allow the next call of a model."""
     loaded_at: float = field(default_factory=lambda: time.monotonic())
     _grounds: tuple[tuple[int, int], Grounds] | None = None
 
@@ -114,10 +114,14 @@ class TurnState:
         return self.claim.input.prefetched if may_ask else ()
 
     def fetched(self) -> list[str]:
-        """The data types this turn has fetched so far, in order."""
-        types = [
-            str(result["data_type"]) for result in self.results() if result.get("success") and result.get("data_type")
-        ]
+        """The data types this turn has fetched so far, in order; with counts of no order the latest orders are known,
+        too, and nothing is left to fetch."""
+        types: list[str] = []
+        for result in self.results():
+            if result.get("success") and result.get("data_type"):
+                types.append(str(result["data_type"]))
+                if types[-1] == "counts" and (result.get("data") or {}).get("orders") == 0:
+                    types.append("recent_orders")
         return list(dict.fromkeys(types))
 
     def untold(self) -> dict[str, Any]:

@@ -95,7 +95,7 @@ ChooseCall = Callable[[TurnState], NextCall | None]
 
 
 def no_call(_state: TurnState) -> None:
-    """None is."""
+    """No call is begun."""
 
 
 class TurnTransactions:

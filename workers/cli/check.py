@@ -39,6 +39,8 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
 
     Exit code 2 if the settings are invalid, 1 if anything else is wrong.
     """
+    if kind is not None:
+        _must_exist(kind)
     needed = SERVERS if kind is None else needed_by([kind])
     try:
         settings = Settings.read(environment_here(), needed=needed if worker is None else ("BROKER_URL",))
@@ -53,7 +55,7 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
     if worker is not None:
         findings = [check_worker(settings, worker)]
     else:
-        asks_models = MODEL_KIND in kind.split("-") if kind is not None else settings.model is not None
+        asks_models = kind == MODEL_KIND if kind is not None else settings.model is not None
         wanted = (*CHECKS, *((check_model,) if asks_models else ()))
         findings = [found for one in wanted if (found := one(settings)) is not None]
         if kind is None and all(finding.ok for finding in findings):
@@ -72,6 +74,15 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
         for finding in findings:
             click.echo(finding)
     raise SystemExit(0 if ok else 1)
+
+
+def _must_exist(kind: str) -> None:
+    """Raises WrongUse: all would be well with a kind that is misspelt."""
+    from workers.metrics import KINDS
+
+    known = (*KINDS, "console")
+    if kind not in known:
+        raise WrongUse(f"no kind of process is called {kind!r}; there are {', '.join(known)}")
 
 
 def excess(settings: Settings, kind: str | None) -> list[str]:

@@ -30,20 +30,20 @@ def refused(session: Session, event: RefusedEvent, code: str) -> list[OutgoingRe
     conversation = conversations.get(session, event.conversation_id, lock=True)
     if conversation is None or conversation.merchant_id != event.merchant_id:
         return outbox.append_apart(session, event, code, sentence)
-    turn = turns.decline_turn(
+    turn_id = turns.queue_turn(
         session,
         conversation_id=event.conversation_id,
         merchant_id=event.merchant_id,
         event_key=event.key,
         action=turns.REFUSAL,
         input=TurnInput("merchant", ""),
-        error=code,
+        declined=code,
     )
-    if turn is None:
+    if turn_id is None:
         return []
-    run_id = f"turn_{turn.turn_id}"
+    run_id = f"turn_{turn_id}"
     run = [*agui.run_started(event.conversation_id, run_id), *agui.run_error(run_id, code, sentence)]
-    return outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, run)])
+    return outbox.append(session, turn_id, [NewReply(agui.END_KEY, run)])
 
 
 def waiting(

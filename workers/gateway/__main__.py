@@ -4,6 +4,7 @@ Two, because each connects as a role of its own: who talks with browsers can rea
 """
 
 import asyncio
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ def main(*, auth: bool = False) -> None:
     """Run until SIGTERM or SIGINT; exits with 2 if the process cannot start."""
     kind = AUTH if auth else CHAT
     logs.configure(kind)
+    # Each open stream is a file, and 1024 is what a process gets at first.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most := resource.getrlimit(resource.RLIMIT_NOFILE)[1], most))
     built = bootstrap.start(app, [kind], threads=THREADS)
     try:
         with bootstrap.refusing():

@@ -21,7 +21,7 @@ AUDIENCE = "cj-gateway"
 LONGEST_SECONDS = 3600
 #: How far clocks of the token's maker and ours may differ.
 LEEWAY_SECONDS = 10
-#: Merchants whose rate is remembered; beyond that, those who were silent for a minute are forgotten.
+#: Merchants whose rate is remembered; beyond that, once a minute those who were silent for one are forgotten.
 REMEMBERED = 10_000
 
 
@@ -68,6 +68,7 @@ class Admission:
         self._open: Counter[str] = Counter()
         self._allowances: dict[str, tuple[float, float]] = {}
         """Merchant → requests left, and when that was."""
+        self._forgot_at = float("-inf")
 
     def caller(self, authorization: str | None) -> Caller:
         """Who shows this header. Raises NotAllowed (401)."""
@@ -88,7 +89,8 @@ class Admission:
     def count(self, merchant_id: str) -> None:
         """One more request of the merchant. Raises NotAllowed (429)."""
         now = self._clock()
-        if len(self._allowances) >= REMEMBERED:
+        if len(self._allowances) >= REMEMBERED and now - self._forgot_at >= 60:
+            self._forgot_at = now
             self._allowances = {who: kept for who, kept in self._allowances.items() if now - kept[1] < 60}
         left, since = self._allowances.get(merchant_id, (float(self._requests), now))
         left = min(left + (now - since) * self._requests / 60, float(self._requests))
@@ -120,13 +122,14 @@ class Admission:
                     leeway=LEEWAY_SECONDS,
                     options={"require": ["sub", "aud", "exp"]},
                 )
+                expires = float(claims["exp"])
             except jwt.InvalidSignatureError:
                 continue  # another key's
             except jwt.ExpiredSignatureError:
                 raise NotAllowed(401, "token.expired", "the token has expired; get a new one") from None
-            except jwt.PyJWTError:
+            except (jwt.PyJWTError, OverflowError):  # also an exp that is no time at all
                 break
-            merchant_id, expires = readable(claims["sub"]), float(claims["exp"])
+            merchant_id = readable(claims["sub"])
             if merchant_id is None or expires - time.time() > LONGEST_SECONDS + LEEWAY_SECONDS:
                 break
             return Caller(merchant_id, expires)

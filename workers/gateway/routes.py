@@ -4,7 +4,6 @@ Errors are `{"code": …, "message": …}`. Whatever asks Postgres or the broker
 """
 
 import asyncio
-import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,27 +11,22 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar
-from urllib.parse import unquote
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from events import strict_json
-from events.envelope import Event, parse_object
+from events.envelope import Event
 from events.errors import InvalidEvent
-from events.fields import MAX_ID, EventId, Identifier, refusal
-from events.shop_domain import normalize_shop_domain
-from storage import agui, connections, door, inbox, merchants, outbox, snapshots
+from storage import agui, door, inbox, outbox, snapshots
 from storage.database import Database, Session
 from storage.door import ReplyPlace, StoredReply, Wanted
 from storage.errors import ShopConnectedElsewhere, StorageError, StorageRefused, StorageUnavailable
-from storage.inbox import Accepted, NewEvent, Reused
+from storage.inbox import Accepted, NewEvent
 from storage.snapshots import Snapshot
 from storage.vault import Vault
 from workers import logs, metrics
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import in_transaction
-from workers.gateway import agent_input
+from workers.gateway import agent_input, incoming, shops
 from workers.gateway.access import Admission, Caller, NotAllowed
 from workers.gateway.agent_input import History
 from workers.gateway.streams import Streams
@@ -43,9 +37,7 @@ T = TypeVar("T")
 Handler = Callable[["Door", web.Request, Caller], Awaitable[web.StreamResponse]]
 
 ORIGIN = web.RequestKey("ORIGIN", str)
-MAX_BODY = 2 * 1024 * 1024
-"""An AG-UI client sends its whole history."""
-MAX_BATCH = 1024 * 1024
+BEGUN = web.RequestKey("BEGUN", bool)
 KEEP_ALIVE_SECONDS = 15.0
 """Between two comments on a silent stream: proxies give up on what is silent for a minute."""
 WRITE_SECONDS = 30.0
@@ -53,40 +45,6 @@ WRITE_SECONDS = 30.0
 RETRY_MS = 1000
 NO_MORE = 2**62
 """A place behind every event that was refused."""
-CHAT_TYPES = ("message_received", "conversation_started", "stop_requested")
-"""What a merchant's frontend may send."""
-OAUTH_SOURCE = "/auth"
-
-
-class ShopToken(BaseModel):
-    """Shopify's answer with a token, as far as it is kept:
-    https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant"""
-
-    model_config = ConfigDict(extra="ignore")
-
-    access_token: SecretStr
-    scope: str = ""
-    expires_in: int | None = None
-    refresh_token: SecretStr | None = None
-    refresh_token_expires_in: int | None = None
-
-
-class NewShop(BaseModel):
-    """A shop that a merchant has connected. `state` is that of the OAuth exchange: a repetition repeats it."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    merchant_id: Identifier
-    shop_domain: str
-    state: EventId
-    token: ShopToken
-    conversation_id: Identifier | None = None
-    name: Identifier | None = None
-    delivery: Literal["queue", "door"] = "door"
-
-
-PRIVATE = ("token", *(f"token.{name}" for name in ShopToken.model_fields))
-"""What of a NewShop no error may repeat."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +85,7 @@ class Door:
 
     def application(self) -> web.Application:
         """The routes, with what is the same for all of them."""
-        application = web.Application(client_max_size=MAX_BODY)
+        application = web.Application(client_max_size=incoming.MAX_BODY, middlewares=[_unknown])
         routes = [route for route in ROUTES if self._kind in route.doors]
         for route in routes:
             application.router.add_route(route.method, route.path, self._answering(route))
@@ -149,7 +107,7 @@ class Door:
         return web.json_response({"status": "ok", "notices": self._streams.is_hearing})
 
     async def replies(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        merchant_id, conversation_id = _merchant(caller), request.match_info["conversation"]
+        merchant_id, conversation_id = _merchant(caller), incoming.conversation(request)
         had = request.headers.get("Last-Event-ID") or request.query.get("after")
         place = _place(had or "0:0")
         await self._must_be_here(merchant_id, conversation_id)
@@ -170,14 +128,14 @@ class Door:
             return response
 
     async def acks(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        value = await _json(request)
+        value = await incoming.json_of(request)
         place = _place(value.get("place") if isinstance(value, dict) else None)
-        await self._acknowledge(_merchant(caller), request.match_info["conversation"], place)
+        await self._acknowledge(_merchant(caller), incoming.conversation(request), place)
         return web.Response(status=204)
 
     async def agent(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         merchant_id = _merchant(caller)
-        asked = agent_input.read(await _json(request))
+        asked = agent_input.read(await incoming.json_of(request))
         await self._must_be_here(merchant_id, asked.conversation_id)
         with self._access.stream(merchant_id):
             wanted = await self._asked(merchant_id, asked)
@@ -207,7 +165,7 @@ class Door:
             return response
 
     async def events(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        parsed = [_event(found, caller) for found in await _cloud_events(request)]
+        parsed = [incoming.event_of(found, caller) for found in await incoming.cloud_events(request)]
         if caller.merchant_id is not None:
             for conversation_id in {event.conversation_id for event in parsed} - {None}:
                 await self._must_be_here(caller.merchant_id, str(conversation_id))
@@ -218,11 +176,8 @@ class Door:
     async def shops(self, request: web.Request, _caller: Caller) -> web.StreamResponse:
         assert self._vault is not None
         vault = self._vault
-        try:
-            shop = NewShop.model_validate(await _json(request))
-        except ValidationError as error:
-            raise refusal(error, private=PRIVATE) from None
-        [answer] = await self._asking(lambda session: _connect(session, vault, shop, self._per_merchant))
+        shop = shops.read(await incoming.json_of(request))
+        answer = await self._asking(lambda session: shops.connect(session, vault, shop, self._per_merchant))
         self._wake([answer], [shop.merchant_id])
         status = "connected" if answer.fresh else "repeated"
         return web.json_response({"status": status, "event_id": shop.state}, status=201 if answer.fresh else 200)
@@ -241,13 +196,18 @@ class Door:
             except InvalidEvent as invalid:
                 response = _error(400, invalid.code, invalid.message)
             except web.HTTPRequestEntityTooLarge:
-                response = _error(413, "event.too_large", f"a request has at most {MAX_BODY} bytes")
+                response = _error(413, "event.too_large", f"a request has at most {incoming.MAX_BODY} bytes")
             except ShopConnectedElsewhere as taken:
                 response = _error(409, "shop.taken", str(taken))
             except StorageRefused as refused:
                 response = _error(400, "event.not_storable", str(refused))
             except StorageError as error:
                 response = _error(503, "storage.unavailable", str(error), retry_after=1)
+            except Exception as error:
+                if isinstance(error, ConnectionError | web.HTTPException) or BEGUN in request:
+                    raise
+                log.error("a request failed", route=route.answer.__name__, reason=type(error).__name__)
+                response = _error(500, "door.failed", "something went wrong on our side; try again", retry_after=1)
             if not response.prepared:
                 response.headers.update(_shared(origin))
             metrics.door_request(route.answer.__name__, response.status)
@@ -301,8 +261,8 @@ class Door:
             return Wanted(*where, ReplyPlace(start if latest is not None else 0, 0, NO_MORE), until=0)
         message_id, text = asked.message
         data = {"conversation_id": asked.conversation_id, "text": text}
-        found = {"specversion": "1.0", "id": _identity(asked.conversation_id, message_id), "source": "/agent"}
-        event = _event(
+        found = {"specversion": "1.0", "id": incoming.identity(asked.conversation_id, message_id), "source": "/agent"}
+        event = incoming.event_of(
             {**found, "type": "message_received", "correlationid": message_id, "data": data}, Caller(merchant_id, 0)
         )
         [answer] = await self._store([event])
@@ -335,7 +295,7 @@ class Door:
     async def _store(self, events: Sequence[Event]) -> list[Accepted]:
         """Make them rows of the inbox, all or none. Raises NotAllowed (409) for another event's id."""
         new = [NewEvent.of(event, by_door=True) for event in events]
-        answers = await self._asking(lambda session: _accept(session, new, self._per_merchant))
+        answers = await self._asking(lambda session: incoming.accept(session, new, self._per_merchant))
         for event, answer in zip(events, answers, strict=True):
             metrics.event(event.type, "accepted" if answer.fresh else "repeated")
         self._wake(answers, [event.merchant_id for event in events])
@@ -378,105 +338,20 @@ ROUTES = (
 )
 
 
-def _accept(session: Session, new: Sequence[NewEvent], per_merchant: int) -> list[Accepted]:
-    answers = inbox.accept(session, new, per_merchant=per_merchant)
-    for event, answer in zip(new, answers, strict=True):
-        if isinstance(answer, Reused):
-            reason = f"event {event.id} differs from the one stored under the same source and id; use a new id"
-            raise NotAllowed(409, "event.id_reused", reason)
-    return [answer for answer in answers if isinstance(answer, Accepted)]
-
-
-def _connect(session: Session, vault: Vault, shop: NewShop, per_merchant: int) -> list[Accepted]:
-    """Keep the token and record its event, under the OAuth state as id, in one transaction; repeated, do nothing."""
-    token = shop.token
-    scopes = sorted({scope.strip() for scope in token.scope.split(",") if scope.strip()})
-    data = connections.oauth_complete(
-        merchant_id=shop.merchant_id,
-        shop_domain=normalize_shop_domain(shop.shop_domain),
-        scopes=scopes,
-        conversation_id=shop.conversation_id,
-    )
-    event = NewEvent(
-        source=OAUTH_SOURCE,
-        id=shop.state,
-        type=connections.EVENT_TYPE,
-        data=data.payload,
-        content_hash=data.content_hash(connections.EVENT_TYPE),
-        merchant_id=shop.merchant_id,
-        conversation_id=shop.conversation_id,
-        by_door=shop.delivery == "door",
-    )
-    # First: whoever repeats it at the same moment waits here, and then finds it done.
-    answers = _accept(session, [event], per_merchant)
-    if answers[0].fresh:
-        merchants.connect_shop(
-            session,
-            vault,
-            merchant_id=shop.merchant_id,
-            shop_domain=shop.shop_domain,
-            access_token=token.access_token,
-            scopes=scopes,
-            refresh_token=token.refresh_token,
-            access_expires_in=token.expires_in,
-            refresh_expires_in=token.refresh_token_expires_in,
-            conversation_id=shop.conversation_id,
-            name=shop.name,
-            emit=False,
+@web.middleware
+async def _unknown(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """What no route is for is said as JSON, too."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return _error(405, "request.wrong_method", f"here one may use {allowed}")
+    except web.HTTPNotFound:
+        return _error(
+            404, "request.no_such_route", "there is nothing here; the README of workers/gateway has all routes"
         )
-    return answers
-
-
-async def _cloud_events(request: web.Request) -> list[dict[str, Any]]:
-    """The events of a request, in any of the three modes of the HTTP binding:
-    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md"""
-    kind, body = request.content_type, await request.read()
-    if kind == "application/cloudevents-batch+json":
-        found = strict_json.loads(body, max_bytes=MAX_BATCH, max_keys=MAX_BATCH)
-        if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
-            raise InvalidEvent("event.not_object", "a batch is a list of events, and not empty")
-        return found
-    if kind == "application/cloudevents+json":
-        parsed = strict_json.loads(body)
-        if not isinstance(parsed, dict):
-            raise InvalidEvent("event.not_object", "an event is an object")
-        return [parsed]
-    attributes = {
-        name.lower().removeprefix("ce-"): unquote(value)
-        for name, value in request.headers.items()
-        if name.lower().startswith("ce-")
-    }
-    if "specversion" not in attributes or kind != "application/json":
-        raise NotAllowed(
-            415,
-            "event.not_cloudevents",
-            "send application/cloudevents+json, application/cloudevents-batch+json, or headers ce-… with JSON as body",
-        )
-    return [{**attributes, "data": strict_json.loads(body)}]
-
-
-def _event(found: dict[str, Any], caller: Caller) -> Event:
-    """The event; of a merchant's frontend, one that the merchant may send, in the merchant's name and of a source that
-    nobody else's events have. Raises InvalidEvent, NotAllowed."""
-    if caller.merchant_id is None:
-        return parse_object(found)
-    if found.get("type") not in CHAT_TYPES:
-        allowed = ", ".join(CHAT_TYPES)
-        raise NotAllowed(403, "token.wrong_kind", f"a merchant sends {allowed}; other events are a service's")
-    data = found.get("data")
-    named = data.get("merchant_id") if isinstance(data, dict) else None
-    if named not in (None, caller.merchant_id):
-        raise NotAllowed(403, "token.other_merchant", "data.merchant_id is not the merchant of the token")
-    own: dict[str, Any] = {"source": _identity("/chat", caller.merchant_id), "delivery": "door"}
-    if isinstance(data, dict):
-        own["data"] = {**data, "merchant_id": caller.merchant_id}
-    return parse_object({**found, **own})
-
-
-def _identity(*parts: str) -> str:
-    """One id of several, of no more characters than ids have."""
-    joined = "/".join(parts)
-    return joined if len(joined) <= MAX_ID else "sha256:" + hashlib.sha256(joined.encode()).hexdigest()
 
 
 def _merchant(caller: Caller) -> str:
@@ -491,15 +366,12 @@ def _place(text: object) -> ReplyPlace:
         raise NotAllowed(400, "place.invalid", str(error)) from None
 
 
-async def _json(request: web.Request) -> Any:
-    return strict_json.loads(await request.read(), max_bytes=MAX_BODY, max_keys=MAX_BODY)
-
-
 async def _begin(request: web.Request) -> web.StreamResponse:
     """The head of a stream, and how soon a client that loses it should come again."""
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers={**headers, **_shared(request[ORIGIN])})
     await response.prepare(request)
+    request[BEGUN] = True
     await _write(response, f"retry: {RETRY_MS}\n\n".encode())
     return response
 

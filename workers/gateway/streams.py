@@ -94,6 +94,8 @@ class Streams:
         self._to_look_for: dict[ReplyStream, None] = {}
         self._go = asyncio.Event()
         self.is_hearing = False
+        self._is_failing = False
+        """Whether replies could not be read; that is said once."""
 
     def __len__(self) -> int:
         return sum(map(len, self._by_conversation.values()))
@@ -142,9 +144,13 @@ class Streams:
                 )
             except Exception as error:  # noqa: BLE001 - whatever it is, streams must not stand still for ever
                 reason = str(error) if isinstance(error, StorageError) else type(error).__name__
-                log.warning("replies cannot be read", reason=reason)
+                if not self._is_failing:
+                    log.warning("replies cannot be read", reason=reason)
+                self._is_failing = True
                 await asyncio.sleep(LOOK_SECONDS)
                 given = [None] * len(batch)
+            else:
+                self._is_failing = False
             for (stream, wanted), found in zip(batch, given, strict=True):
                 stream.take(wanted, found)
 

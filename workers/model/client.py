@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
-from workers import tracing
+from workers import logs, tracing
 from workers.model import demo, litellm_call
 from workers.model.breaker import ModelBreaker
 from workers.model.demo import DEMO, DEMO_SHORT
@@ -25,20 +24,7 @@ from workers.model.errors import (
     ModelUnavailable,
 )
 from workers.model.litellm_call import LEAST_SECONDS, Messages, Request, Tools
-from workers.model.response import Answer, ToolCall, assistant_message, read_answer
-
-__all__ = [
-    "DEMO",
-    "Answer",
-    "Hear",
-    "Model",
-    "ModelError",
-    "ModelRefused",
-    "ModelSilent",
-    "ModelUnavailable",
-    "ToolCall",
-    "assistant_message",
-]
+from workers.model.response import Answer, read_answer
 
 Hear = Callable[[str], bool]
 """Called with all words of an answer so far; returns whether any of them were passed on."""
@@ -50,7 +36,7 @@ LAST_TRY_SECONDS = 30.0
 PAUSE = 0.5
 LONGEST_PAUSE = 5.0
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 
 class Model:
@@ -173,8 +159,8 @@ class Model:
         if isinstance(outcome, FailedCall):
             facts = {"model": name, "status": outcome.status, "reason": outcome.reason}
             milliseconds = round((self._clock() - started) * 1000)
-            level = logging.ERROR if outcome.cause in FOR_THE_OPERATOR else logging.WARNING
-            log.log(level, "model did not answer", extra=facts | {"milliseconds": milliseconds})
+            tell = log.error if outcome.cause in FOR_THE_OPERATOR else log.warning
+            tell("model did not answer", **facts, milliseconds=milliseconds)
         return outcome
 
     def _try_again(self, failure: FailedCall, request: Request, deadline: float) -> Answer | FailedCall:

@@ -175,9 +175,8 @@ class Turn:
 
 def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Script:
     """The next answer to a conversation of chat-completion messages."""
-    if messages and str(messages[-1].get("content")).startswith(
-        _GO_ON
-    ):  # what it would have said, behind what was said
+    if messages and str(messages[-1].get("content")).startswith(_GO_ON):
+        # What it would have said, without what was said of it.
         script = reply_to(messages[:-2], tools_offered)
         return replace(script, text=(script.text or "").removeprefix(messages[-2]["content"].strip()).strip() or None)
     turn, context = _current_turn(messages), _context(messages)
@@ -418,7 +417,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
 
 
 def _asks_to_connect(words: object) -> bool:
-    return any(sentence in str(words) for sentence in CUT_OFF)
+    return any(sentence in str(words) for sentence in (*CUT_OFF, LOST))
 
 
 def _object(text: object) -> dict[str, Any]:

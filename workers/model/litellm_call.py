@@ -12,7 +12,7 @@ litellm 1.110 has pitfalls; a test covers each of these workarounds:
 - Of a stream only its parsers of each provider's pieces are used; what is wrong with its assembly stands in
   `workers/model/stream.py`. Pieces that came with one read of the socket are handed on together.
 - An answer that is a little off (text in parts, calls that are null, an error with 200) it takes for an outage, so
-  every client repairs answers first.
+  every client repairs answers first (`workers/model/wire.py`).
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
 - It logs and prints requests including prompts, so its loggers are off.
 """
@@ -22,8 +22,6 @@ from __future__ import annotations
 import contextvars
 import gc
 import importlib
-import itertools
-import json
 import logging
 import os
 import re
@@ -44,11 +42,13 @@ from pydantic import SecretStr
 
 from shopify.transport import LOOK_SECONDS, DeadlineBackend, before_reads, is_given_up, within
 from workers import logs, settings
+from workers.model import wire
 from workers.model.demo import DEMO
 from workers.model.errors import Cause, FailedCall, GivenUp, classify
 from workers.model.habits import Habits
-from workers.model.response import Answer, as_completion, read_answer, repaired, words_so_far
-from workers.model.stream import END, LONGEST_END, Assembly, as_stream
+from workers.model.response import Answer, read_answer, repaired, words_so_far
+from workers.model.stream import Assembly
+from workers.model.wire import Stream, StreamCut
 
 #: Less time than this is not worth another attempt (seconds).
 LEAST_SECONDS = 1.0
@@ -56,8 +56,6 @@ LEAST_SECONDS = 1.0
 MORE_ROOM = 4
 #: Longest wait for a warm-up call (seconds).
 WARM_UP_SECONDS = 30.0
-#: After the last piece of a stream: as long as its end may take, so that the connection can be used again (seconds).
-END_SECONDS = 0.1
 #: With at least one of these in the last so many characters a sentence may have ended.
 _MAY_END = re.compile("[.!?\u2026\u3002\uff01\uff1f\n]")
 _LOOK_BACK = 12
@@ -138,7 +136,7 @@ def _attempt(
     options = _habits.options(name, request.sent_options)
 
     def complete() -> Any:
-        with within(seconds), _streaming("stream" in options) as stream:
+        with within(seconds), wire.streaming("stream" in options) as stream:
             answer = _complete(name, request, options, seconds, credentials)
             return words.assembled(answer, stream) if hasattr(answer, "completion_stream") else answer
 
@@ -175,11 +173,11 @@ class _Words:
         self._assembly = Assembly()
         self._told = 0
 
-    def assembled(self, answer: Any, stream: _Stream | None) -> dict[str, Any]:
+    def assembled(self, answer: Any, stream: Stream | None) -> dict[str, Any]:
         """The stream as an answer that came whole. Raises StreamCut, and what reading it raises."""
         pieces = answer.completion_stream or answer.fetch_sync_stream()
         if isinstance(pieces, importlib.import_module("openai").Stream):
-            pieces = _events(pieces.response)
+            pieces = wire.events(pieces.response)
         with before_reads(self._hand_over):
             for piece in pieces:
                 self._assembly.add(piece)
@@ -205,42 +203,6 @@ class _Words:
             if _MAY_END.search(text, max(self._told - _LOOK_BACK, 0)):
                 self.heard.put(text)
             self._told = len(text)
-
-
-def _events(response: httpx.Response) -> Iterator[dict[str, Any]]:
-    """The events of a stream as OpenAI sends them; its client makes objects of them, which costs ten times as much."""
-    rest = b""
-    try:
-        for part in itertools.chain(response.iter_bytes(), [b"\n"]):
-            *lines, rest = (rest + part).split(b"\n")  # and at no other character: they stand in texts, too
-            for data in (line[5:].strip() for line in lines if line.startswith(b"data:")):
-                if data == b"[DONE]":
-                    return
-                event = json.loads(data) if data else None
-                if isinstance(event, dict):
-                    if error := event.get("error"):
-                        raise StreamFailed(error)
-                    yield event
-    except ValueError:  # half a line
-        raise StreamCut from None
-    finally:
-        response.close()
-
-
-class StreamFailed(Exception):
-    """An error that a provider tells in the middle of a stream."""
-
-    def __init__(self, error: Any) -> None:
-        self.body = error if isinstance(error, dict) else {}
-        code = self.body.get("code")
-        self.status_code = code if isinstance(code, int) else 500
-        super().__init__(str(self.body.get("message", error)))
-
-
-class StreamCut(Exception):
-    """A stream that broke off."""
-
-    status_code = 502
 
 
 def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
@@ -363,14 +325,14 @@ def _imported() -> Any:
     connection_pool.SyncBackend = DeadlineBackend  # type: ignore[attr-defined, assignment]
     limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls lie between two requests
     litellm.client_session = httpx.Client(
-        verify=get_ssl_configuration(), limits=limits, follow_redirects=False, event_hooks={"response": [_repair]}
+        verify=get_ssl_configuration(), limits=limits, follow_redirects=False, event_hooks={"response": [wire.repair]}
     )
     create_client = HTTPHandler.create_client
 
     def create_repairing_client(handler: Any) -> Any:
         handler.follow_redirects = False
         client = create_client(handler)
-        client.event_hooks = {"response": [_repair]}
+        client.event_hooks = {"response": [wire.repair]}
         return client
 
     HTTPHandler.create_client = create_repairing_client
@@ -392,101 +354,9 @@ class _NoLogging:
         """Drop it."""
 
 
-@dataclass
-class _Stream:
-    """A stream that was asked for."""
-
-    has_ended: bool = False
-    """Whether the bytes that end it have come."""
-
-
-_stream: contextvars.ContextVar[_Stream | None] = contextvars.ContextVar("stream", default=None)
-
-
-@contextmanager
-def _streaming(wanted: bool) -> Iterator[_Stream | None]:
-    before = _stream.set(_Stream() if wanted else None)
-    try:
-        yield _stream.get()
-    finally:
-        _stream.reset(before)
-
-
-class _ReadToTheEnd(httpx.SyncByteStream):
-    """A response's body that is read to its end when it is closed: else its connection could not be used again.
-
-    OpenAI's client closes a response when the last event has come, and what ends the body follows behind.
-    """
-
-    def __init__(self, body: httpx.SyncByteStream, stream: _Stream) -> None:
-        self._body, self._stream = body, stream
-        self._parts = self._read()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._parts
-
-    def _read(self) -> Iterator[bytes]:
-        last = b""
-        for part in self._body:
-            if not self._stream.has_ended:
-                last = last[-LONGEST_END:] + part
-                self._stream.has_ended = END.search(last) is not None
-            yield part
-
-    def close(self) -> None:
-        with suppress(Exception), within(END_SECONDS):
-            for _ in self._parts:
-                pass
-        self._body.close()
-
-
 def _no_cost(*_: object, **__: object) -> None:
     """Instead of litellm's search for the price of each answer, a quarter of a call's time: `price` says it to whoever
     asks, with what the answer used."""
-
-
-def _repair(response: Any) -> None:
-    """Bring an answer into the form that litellm can read; an error that came with 200 becomes one, and a refusal of
-    what the model wrote becomes what the model wrote. One that came whole instead of as a stream becomes a stream.
-    """
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    stream = _stream.get()
-    if stream is not None and response.status_code == 200 and kind not in ("application/json", "text/html"):
-        response.stream = _ReadToTheEnd(response.stream, stream)
-        stream.has_ended = response.headers.get("content-encoding", "identity") != "identity"  # not to be seen
-        return
-    response.read()
-    if response.status_code != 200:
-        written = as_completion(response.content) if response.status_code == 400 else None
-        if written is not None:
-            response.status_code = 200
-            _replace(response, repaired(written))
-        return
-    if stream is not None and response.content.lstrip().startswith((b"data:", b"event:")):
-        stream.has_ended = END.search(response.content) is not None
-        return
-    try:
-        body = json.loads(response.content)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):  # a page of a proxy, or nothing
-        response.status_code = 502
-        return
-    error = body.get("error")
-    if not body.get("choices") and (error or body.get("object") == "error"):
-        code = str((error if isinstance(error, dict) else body).get("code"))
-        response.status_code = int(code) if re.fullmatch("[45][0-9]{2}", code) else 502
-    _replace(response, repaired(body))
-
-
-def _replace(response: Any, body: dict[str, Any]) -> None:
-    stream = _stream.get()
-    if stream is not None and body.get("choices"):
-        stream.has_ended = True
-        content = as_stream(body)
-    else:
-        content = json.dumps(body).encode()
-    response._content = content  # there is no public way to replace what was read
 
 
 def _complete(name: str, request: Request, options: Mapping[str, Any], seconds: float, extra: Mapping[str, Any]) -> Any:

@@ -21,7 +21,7 @@ from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import NewReply, OutgoingReply
 from storage.sql import storable
-from storage.turns import Emitted, Move, NewTurn, TurnInput
+from storage.turns import Emitted, Move, TurnInput
 from workers import logs, metrics, tracing
 from workers.delivery import notices
 from workers.settings import MAX_WAITING_TURNS
@@ -217,6 +217,7 @@ class _Handler:
         if self._row.progress is None:  # else it passed these checks before
             if self._is_erased(merchant_id):
                 return
+            integration = self._claimed(merchant_id, integration)
             self._check_merchant(merchant_id, integration)
         if self._row.type in privacy.ENDS_HERE:
             self._delete(privacy.carry_out(self._session, self._row, merchant_id))
@@ -328,6 +329,27 @@ class _Handler:
         reason = f"all data of this merchant was erased at {at:%Y-%m-%d %H:%M:%S} UTC, after this event"
         raise Refused(privacy.ERASED, reason)
 
+    def _claimed(self, merchant_id: str, integration: Integration | None) -> Integration | None:
+        """The merchant's shop. If only an invented merchant has the shop that the event tells of, it is the event's
+        merchant's from now on: who else would be told of it?"""
+        shop = self._data.get("shop_domain")
+        is_connected = self._is_of_the_shop and bool(self._data.get("success"))
+        if shop is None or not (is_connected or self._row.type in (*privacy.EVENTS, "app_uninstalled")):
+            return integration
+        has_a_shop = integration is not None and integration.status != "uninstalled"
+        if has_a_shop and integration is not None and (integration.is_active or integration.shop_domain != shop):
+            return integration
+        owner = merchants.owner_of_shop(self._session, str(shop))
+        if owner is None or not owner.is_invented or owner.merchant_id == merchant_id:
+            return integration
+        with self._session.begin_nested() as attempt:
+            merchants.add_merchant(self._session, merchant_id)
+            if not connections.claim_shop(self._session, self._row.key):
+                attempt.rollback()
+                return integration
+        log.info("a shop of an invented merchant has a real one", merchant_id=merchant_id, shop_domain=shop)
+        return connections.integration_of(self._session, merchant_id)
+
     def _check_merchant(self, merchant_id: str, integration: Integration | None) -> None:
         """The shop an event names must be the shop stored for its merchant."""
         kind, shop = self._row.type, self._data.get("shop_domain")
@@ -340,7 +362,7 @@ class _Handler:
         if waits and shop is not None and integration is None:
             other = connections.integration_by_shop(self._session, str(shop))
             if other is not None and other.merchant_id != merchant_id:
-                raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
+                raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
         if integration is None and not merchants.merchant_exists(self._session, merchant_id):
             unknown = (
                 UNKNOWN_MERCHANT,
@@ -352,7 +374,13 @@ class _Handler:
         if shop is not None and integration is not None and integration.shop_domain != shop:
             if kind in privacy.EVENTS and privacy.left_shop(self._session, merchant_id, str(shop)):
                 return
-            raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
+            raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
+
+    def _mismatch(self, shop: str) -> str:
+        """For operators."""
+        owner = merchants.owner_of_shop(self._session, shop)
+        whose = "nobody's" if owner is None else f"merchant {owner.merchant_id}'s ({owner.status})"
+        return f"shop_domain {shop[:80]!r} is {whose}, not the event's merchant's"
 
     def _core(self, merchant_id: str, integration: Integration | None) -> bool:
         """The event's built-in effects, independent of the workflow; False if it is too old to have any."""
@@ -384,6 +412,7 @@ class _Handler:
             return found, False
         facts = _connection_facts(integration)
         context = {**facts, CONNECTION: facts} if facts else {}
+        merchants.confirm(self._session, merchant_id)
         opened = conversations.open(
             self._session,
             id=str(wanted) if wanted is not None else f"cj-{uuid.uuid4()}",
@@ -570,17 +599,17 @@ class _Handler:
 
     def _plan_follow_up(self, conversation: Conversation, action: FollowUp, workflow: str) -> None:
         said = TurnInput("system", action.text, condition=action.condition)
-        turn = turns.plan_follow_up(
+        turn_id = turns.plan_follow_up(
             self._session,
             **self._next_turn(conversation),
             input=said,
             workflow=workflow,
             after_seconds=action.seconds,
         )
-        if turn is None:
+        if turn_id is None:
             log.warning("a follow-up is left out: as many wait as may", conversation_id=conversation.id)
             return
-        self._tell_run(conversation, turn, said, None)
+        self._tell_run(conversation, turn_id, said, None)
 
     def _queue_planned(self, conversation: Conversation) -> None:
         moves, emitted = tuple(self._moves), tuple(self._emitted)
@@ -626,22 +655,22 @@ class _Handler:
     def _decline(self, conversation: Conversation, said: TurnInput, workflow: str | None, code: str) -> None:
         """The turn ends at once: nothing waits, no model is asked. One reply is its whole run: the fewer replies answer
         a flood, the less the others' wait behind them."""
-        turn = turns.decline_turn(
+        turn_id = turns.queue_turn(
             self._session,
             **self._next_turn(conversation),
             input=said,
             workflow=workflow,
-            error=code,
+            declined=code,
         )
-        if turn is None:
+        if turn_id is None:
             return
-        self._effects.turn_ids.append(turn.turn_id)
+        self._effects.turn_ids.append(turn_id)
         self._effects.is_over_limit = code == turns.TOO_MANY_WAITING
-        self._tell_run(conversation, turn, said, code if self._effects.is_over_limit else None)
+        self._tell_run(conversation, turn_id, said, code if self._effects.is_over_limit else None)
 
-    def _tell_run(self, conversation: Conversation, turn: NewTurn, said: TurnInput, error: str | None) -> None:
+    def _tell_run(self, conversation: Conversation, turn_id: int, said: TurnInput, error: str | None) -> None:
         """The whole run of a turn that never runs."""
-        run_id = f"turn_{turn.turn_id}"
+        run_id = f"turn_{turn_id}"
         run = agui.run_started(conversation.id, run_id, conversation.workflow)
         run += notices.begun(replace(said, moves=()), run_id)
         for move in (*said.moves, *said.later_moves):
@@ -650,7 +679,7 @@ class _Handler:
             run += agui.run_error(run_id, error, TOO_MANY_WAITING)
         else:
             run += agui.run_finished(conversation.id, run_id)
-        self._effects.replies += outbox.append(self._session, turn.turn_id, [NewReply(agui.END_KEY, run)])
+        self._effects.replies += outbox.append(self._session, turn_id, [NewReply(agui.END_KEY, run)])
 
     def _next_turn(self, conversation: Conversation) -> dict[str, Any]:
         """Whose the event's next turn is, and which of the event's."""
@@ -685,7 +714,3 @@ def _connection_facts(integration: Integration | None) -> dict[str, Any]:
         "scopes": list(integration.scopes),
         "connected_at": integration.connected_at.isoformat(),
     }
-
-
-def _mismatch(shop: Any) -> str:
-    return f"shop_domain {str(shop)[:80]!r} does not belong to the event's merchant"

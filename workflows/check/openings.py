@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from events.catalog import CATALOG
+from workflows.actions import TransitionAction
 from workflows.check.reach import Facts, cover_all, covers, facts_of, impossible, with_booleans
 from workflows.definition import CONNECTION, OPENING_EVENTS
 from workflows.expression.evaluate import condition
@@ -51,7 +52,7 @@ class Openings:
         for event in OPENING_EVENTS:
             claims = self._claims(event)
             for at, claim in enumerate(claims):
-                if not any(covers(earlier.facts, claim.facts) for earlier in claims[:at]):
+                if not cover_all([earlier.facts for earlier in claims[:at]], claim.facts):
                     yield Opening(event, claim.workflow, claim.rule)
             rest = self._rest(event)
             if rest and not cover_all([claim.facts for claim in claims]):
@@ -133,6 +134,8 @@ def check_openings(documents: Mapping[str, Document], workflows: Mapping[str, Wo
     opened = {(opening.workflow.name, opening.event) for opening in openings.table()}
     for name, workflow in workflows.items():
         _check_order(documents[name], workflow, workflows)
+        if are_all:
+            _check_reached(documents[name], workflow, workflows, opened)
         _check_events(documents[name], workflow, {event for other, event in opened if other == name})
 
 
@@ -141,6 +144,34 @@ def _check_order(document: Document, workflow: Workflow, workflows: Mapping[str,
         if workflow.name in after(other, workflows) and workflow.name < other:
             message = f"{other!r} says that it goes before this one: only one of them can"
             document.at(("behavior", "opens_before", at), message)
+
+
+def _check_reached(
+    document: Document, workflow: Workflow, workflows: Mapping[str, Workflow], opened: set[tuple[str, str]]
+) -> None:
+    """Warn of a workflow with rules for what opens a conversation, in which none ever is."""
+    name, wanted = workflow.name, [event for event in OPENING_EVENTS if event in workflow.rules]
+    if workflow.opens is not None or not wanted or any(other == name for other, _ in opened):
+        return
+    if any(name in _targets(other) for other in workflows.values()):
+        return
+    first = next((other for other in workflows if (other, wanted[0]) in opened), None)
+    if first is None:
+        return
+    message = (
+        f"no conversation comes here: {first!r} takes every {wanted[0]} first, and no transition leads here; say under "
+        f"'behavior' what opens one ('opens: [{wanted[0]}]') and whom to go before ('opens_before: [{first}]')"
+    )
+    document.at(("system_events", wanted[0]), message, key=True, severity="warning")
+
+
+def _targets(workflow: Workflow) -> set[str]:
+    """The workflows that a conversation in this one may move to."""
+    moves = [rule.transition for rule in workflow.transitions]
+    moves += [workflow.already_authenticated] if workflow.already_authenticated else []
+    actions = (action for rules in workflow.rules.values() for rule in rules for action in rule.actions)
+    sections = [action.section for action in actions if isinstance(action.section, TransitionAction)]
+    return {move.target_workflow for move in moves} | {section.target_workflow for section in sections}
 
 
 def _check_events(document: Document, workflow: Workflow, opened: set[str]) -> None:

@@ -54,6 +54,7 @@ def test_help_lists_every_command(terminal: Terminal) -> None:
         (["demo", "--store", "vast"], "'medium'"),
         (["demo", "--fault", "unauthorised"], "unauthorized"),
         (["up", "--only", "agnet"], "intake, workflow, agent"),
+        (["check", "--kind", "agnet"], "intake, workflow, agent"),
         (["publish", "zzz"], "valid types: oauth_complete,"),
         (["timeline"], "CONVERSATION"),
         (["workflows", "check", "nowhere.yaml"], "nowhere.yaml"),

@@ -4,10 +4,13 @@ import asyncio
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from storage.door import NextReplies, ReplyPlace, StoredReply, Wanted
+from storage.errors import StorageUnavailable
+from workers.gateway import streams
 from workers.gateway.streams import Streams
 
 
@@ -50,3 +53,28 @@ def test_every_reply_is_handed_out_once_and_at_once(seed: int) -> None:
             reading.cancel()
 
     asyncio.run(play())
+
+
+def test_an_outage_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(streams, "log", SimpleNamespace(warning=lambda message, **_: said.append(message)))
+    left = 5
+
+    def read(wanted: Sequence[Wanted]) -> list[NextReplies]:
+        nonlocal left
+        left -= 1
+        if left > 0:
+            raise StorageUnavailable("Postgres is away")
+        return [NextReplies([], has_more=False, has_ended=True) for _ in wanted]
+
+    async def play() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            opened = Streams(read, executor)
+            reading = asyncio.create_task(opened.run())
+            with opened.open(Wanted("m", "c", ReplyPlace())) as stream:
+                assert (await stream.next(5.0)) is not None
+            reading.cancel()
+
+    asyncio.run(play())
+    assert (left, said) == (0, ["replies cannot be read"])

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from workers.model.client import DEMO, Model, ModelUnavailable
+from workers.model.client import Model
+from workers.model.demo import DEMO
+from workers.model.errors import ModelUnavailable
 
 ROOT = Path(__file__).parents[4]
 TOOLS = [

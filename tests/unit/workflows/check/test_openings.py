@@ -166,6 +166,35 @@ def test_the_table_says_who_opens_what(tmp_path: Path) -> None:
     ]
 
 
+GREETING = """%ssystem_events:
+  oauth_complete: {condition: "success == true", actions: [{type: process_message, message: hi}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("behavior", "told"),
+    [
+        ("", True),
+        ("behavior: {opens: [oauth_complete], opens_before: [shopify_onboarding]}\n", False),
+        ("behavior: {opens: []}\n", False),
+    ],
+)
+def test_a_workflow_in_which_no_conversation_ever_is(tmp_path: Path, behavior: str, told: bool) -> None:
+    """Each rule of the shipped one takes a part of what this one would; together they take everything."""
+    warnings = [problem.message for problem in beside_shipped(tmp_path, greeting=GREETING % behavior).warnings]
+    expected = (
+        "no conversation comes here: 'shopify_onboarding' takes every oauth_complete first, and no transition leads "
+        "here; say under 'behavior' what opens one ('opens: [oauth_complete]') and whom to go before "
+        "('opens_before: [shopify_onboarding]')"
+    )
+    assert (expected in warnings) is told
+
+
+def test_who_would_open_but_never_can_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(InvalidWorkflows, match="never opens a conversation here, others take it first"):
+        beside_shipped(tmp_path, greeting=GREETING % "behavior: {opens: [oauth_complete]}\n")
+
+
 def test_a_sentence_says_why() -> None:
     shipped = load_folder()
     assert opening(shipped, "oauth_complete", CONNECTED) == (

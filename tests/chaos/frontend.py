@@ -1,0 +1,74 @@
+"""Frontends at the doors: each reads its conversation's stream, loses it at random, and goes on at another door.
+
+What it shows is recorded like what a gateway shows. A place that it names is acked, so at the end all of them are.
+"""
+
+import json
+import random
+import threading
+from collections.abc import Sequence
+
+import httpx
+
+from events.reply import Reply
+from tests.chaos.plan import Merchant
+from tests.chaos.record import Record
+from tests.door import as_merchant, read
+
+PATIENCE = (0.3, 4.0)
+"""Seconds after which a silent stream is left, least and most."""
+LEAVES_ONE_IN = 12
+"""So often a stream is left right behind a reply."""
+
+
+class Frontends:
+    """One thread for each conversation at the doors."""
+
+    def __init__(self, doors: Sequence[str], whose: Sequence[Merchant], record: Record, seed: int) -> None:
+        self._doors, self._record = doors, record
+        self._stop = threading.Event()
+        self.reconnects = 0
+        self._threads = [
+            threading.Thread(target=self._read, args=(merchant, random.Random(f"{seed} {merchant}")), daemon=True)
+            for merchant in whose
+            if merchant.by_door
+        ]
+
+    def start(self) -> None:
+        """Begin to read."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Leave the streams."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self, merchant: Merchant, dice: random.Random) -> None:
+        place = "0:0"
+        while not self._stop.is_set():
+            door = dice.choice(self._doors)
+            headers = {**as_merchant(merchant.merchant_id), "Last-Event-ID": place}
+            path = f"{door}/conversations/{merchant.conversation_id}/replies"
+            timeout = httpx.Timeout(5.0, read=dice.uniform(*PATIENCE))
+            self.reconnects += 1
+            try:
+                with httpx.stream("GET", path, headers=headers, timeout=timeout) as response:
+                    response.raise_for_status()
+                    for brings_to, body in read(response):
+                        self._record.append(Reply.model_validate_json(json.dumps(body)))
+                        place = brings_to
+                        if self._stop.is_set() or dice.randrange(LEAVES_ONE_IN) == 0:
+                            break
+            except httpx.HTTPError:
+                self._stop.wait(0.2)
+
+
+def history(doors: Sequence[str], merchant: Merchant) -> Reply:
+    """What a new frontend is told first. Raises httpx.HTTPError."""
+    path = f"{doors[0]}/conversations/{merchant.conversation_id}/replies?snapshot=1"
+    with httpx.stream("GET", path, headers=as_merchant(merchant.merchant_id), timeout=10.0) as response:
+        response.raise_for_status()
+        _, body = next(read(response))
+    return Reply.model_validate_json(json.dumps(body))

@@ -1,0 +1,94 @@
+"""Shops that were connected: Shopify's token answer is kept with its event, in one transaction."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from events.fields import EventId, Identifier, refusal
+from events.shop_domain import normalize_shop_domain
+from storage import connections, merchants
+from storage.database import Session
+from storage.inbox import Accepted, NewEvent
+from storage.vault import Vault
+from workers.gateway import incoming
+
+SOURCE = "/auth"
+
+
+class ShopToken(BaseModel):
+    """Shopify's answer with a token, as far as it is kept:
+    https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant"""
+
+    model_config = ConfigDict(extra="ignore")
+
+    access_token: SecretStr
+    scope: str = ""
+    expires_in: int | None = None
+    refresh_token: SecretStr | None = None
+    refresh_token_expires_in: int | None = None
+
+
+class NewShop(BaseModel):
+    """A shop that a merchant has connected. `state` is that of the OAuth exchange: a repetition repeats it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    merchant_id: Identifier
+    shop_domain: str
+    state: EventId
+    token: ShopToken
+    conversation_id: Identifier | None = None
+    name: Identifier | None = None
+    delivery: Literal["queue", "door"] = "door"
+
+
+PRIVATE = ("token", *(f"token.{name}" for name in ShopToken.model_fields))
+"""What of a NewShop no error may repeat."""
+
+
+def read(value: Any) -> NewShop:
+    """The shop in a JSON value. Raises InvalidEvent, without a token in its words."""
+    try:
+        return NewShop.model_validate(value)
+    except ValidationError as error:
+        raise refusal(error, private=PRIVATE) from None
+
+
+def connect(session: Session, vault: Vault, shop: NewShop, per_merchant: int) -> Accepted:
+    """Keep the token and record its event, under the OAuth state as id, in one transaction; repeated, do nothing."""
+    token = shop.token
+    scopes = sorted({scope.strip() for scope in token.scope.split(",") if scope.strip()})
+    data = connections.oauth_complete(
+        merchant_id=shop.merchant_id,
+        shop_domain=normalize_shop_domain(shop.shop_domain),
+        scopes=scopes,
+        conversation_id=shop.conversation_id,
+    )
+    event = NewEvent(
+        source=SOURCE,
+        id=shop.state,
+        type=connections.EVENT_TYPE,
+        data=data.payload,
+        content_hash=data.content_hash(connections.EVENT_TYPE),
+        merchant_id=shop.merchant_id,
+        conversation_id=shop.conversation_id,
+        by_door=shop.delivery == "door",
+    )
+    # First: whoever repeats it at the same moment waits here, and then finds it done.
+    [answer] = incoming.accept(session, [event], per_merchant)
+    if answer.fresh:
+        merchants.connect_shop(
+            session,
+            vault,
+            merchant_id=shop.merchant_id,
+            shop_domain=shop.shop_domain,
+            access_token=token.access_token,
+            scopes=scopes,
+            refresh_token=token.refresh_token,
+            access_expires_in=token.expires_in,
+            refresh_expires_in=token.refresh_token_expires_in,
+            conversation_id=shop.conversation_id,
+            name=shop.name,
+            emit=False,
+        )
+    return answer

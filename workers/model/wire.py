@@ -1,0 +1,154 @@
+"""Answers on their way from a provider's server, brought into a form that litellm can read.
+
+Whole ones are repaired, and one that came whole instead of as a stream becomes a stream. Of a stream it is noted
+whether its end came, since litellm takes one that broke off for a complete one. All of litellm's HTTP clients call it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from shopify.transport import within
+from workers.model.response import as_completion, repaired
+from workers.model.stream import END, LONGEST_END, as_stream
+
+#: After the last piece of a stream: as long as its end may take, so that the connection can be used again (seconds).
+END_SECONDS = 0.1
+
+
+@dataclass
+class Stream:
+    """A stream that was asked for."""
+
+    has_ended: bool = False
+    """Whether the bytes that end it have come."""
+
+
+_stream: contextvars.ContextVar[Stream | None] = contextvars.ContextVar("stream", default=None)
+
+
+@contextmanager
+def streaming(wanted: bool) -> Iterator[Stream | None]:
+    """A block within which an answer is asked for, as a stream or not."""
+    before = _stream.set(Stream() if wanted else None)
+    try:
+        yield _stream.get()
+    finally:
+        _stream.reset(before)
+
+
+class _ReadToTheEnd(httpx.SyncByteStream):
+    """A response's body that is read to its end when it is closed: else its connection could not be used again.
+
+    OpenAI's client closes a response when the last event has come, and what ends the body follows behind.
+    """
+
+    def __init__(self, body: httpx.SyncByteStream, stream: Stream) -> None:
+        self._body, self._stream = body, stream
+        self._parts = self._read()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._parts
+
+    def _read(self) -> Iterator[bytes]:
+        last = b""
+        for part in self._body:
+            if not self._stream.has_ended:
+                last = last[-LONGEST_END:] + part
+                self._stream.has_ended = END.search(last) is not None
+            yield part
+
+    def close(self) -> None:
+        with suppress(Exception), within(END_SECONDS):
+            for _ in self._parts:
+                pass
+        self._body.close()
+
+
+def repair(response: Any) -> None:
+    """Bring an answer into the form that litellm can read; an error that came with 200 becomes one, and a refusal of
+    what the model wrote becomes what the model wrote. One that came whole instead of as a stream becomes a stream.
+    """
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    stream = _stream.get()
+    if stream is not None and response.status_code == 200 and kind not in ("application/json", "text/html"):
+        response.stream = _ReadToTheEnd(response.stream, stream)
+        stream.has_ended = response.headers.get("content-encoding", "identity") != "identity"  # not to be seen
+        return
+    response.read()
+    if response.status_code != 200:
+        written = as_completion(response.content) if response.status_code == 400 else None
+        if written is not None:
+            response.status_code = 200
+            _replace(response, repaired(written))
+        return
+    if stream is not None and response.content.lstrip().startswith((b"data:", b"event:")):
+        stream.has_ended = END.search(response.content) is not None
+        return
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):  # a page of a proxy, or nothing
+        response.status_code = 502
+        return
+    error = body.get("error")
+    if not body.get("choices") and (error or body.get("object") == "error"):
+        code = str((error if isinstance(error, dict) else body).get("code"))
+        response.status_code = int(code) if re.fullmatch("[45][0-9]{2}", code) else 502
+    _replace(response, repaired(body))
+
+
+def _replace(response: Any, body: dict[str, Any]) -> None:
+    stream = _stream.get()
+    if stream is not None and body.get("choices"):
+        stream.has_ended = True
+        content = as_stream(body)
+    else:
+        content = json.dumps(body).encode()
+    response._content = content  # there is no public way to replace what was read
+
+
+def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    """The events of a stream as OpenAI sends them; its client makes objects of them, which costs ten times as much."""
+    rest = b""
+    try:
+        for part in itertools.chain(response.iter_bytes(), [b"\n"]):
+            *lines, rest = (rest + part).split(b"\n")  # and at no other character: they stand in texts, too
+            for data in (line[5:].strip() for line in lines if line.startswith(b"data:")):
+                if data == b"[DONE]":
+                    return
+                event = json.loads(data) if data else None
+                if isinstance(event, dict):
+                    if error := event.get("error"):
+                        raise StreamFailed(error)
+                    yield event
+    except ValueError:  # half a line
+        raise StreamCut from None
+    finally:
+        response.close()
+
+
+class StreamFailed(Exception):
+    """An error that a provider tells in the middle of a stream."""
+
+    def __init__(self, error: Any) -> None:
+        self.body = error if isinstance(error, dict) else {}
+        code = self.body.get("code")
+        self.status_code = code if isinstance(code, int) else 500
+        super().__init__(str(self.body.get("message", error)))
+
+
+class StreamCut(Exception):
+    """A stream that broke off."""
+
+    status_code = 502
