@@ -65,9 +65,10 @@ class Scopes:
         """How far back orders reach: said beside everything that is made of orders. A shop has none from before it was
         `created`: then `shop_opened` says since when there can be any."""
         start = now - ORDER_HISTORY
-        if self._granted(ALL_ORDERS) or (created is not None and created >= start):
-            opened = {} if created is None else {"shop_opened": utc_text(created)}
-            return {"orders_from": None, "complete_history": True, **opened}
+        if self._granted(ALL_ORDERS):
+            return {"orders_from": None, "complete_history": True}
+        if created is not None and created >= start:
+            return {"orders_from": None, "complete_history": True, "shop_opened": utc_text(created)}
         return {"orders_from": utc_text(start), "complete_history": False, "reason": WINDOW}
 
     def _granted(self, scope: str) -> bool:

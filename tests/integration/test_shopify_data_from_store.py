@@ -95,7 +95,9 @@ def test_every_kind_from_every_size(store: DevelopmentStore, http: httpx.Client,
         "reason": "Shopify shows this app the orders of the last 60 days.",
     }
     if size in ("new", "tiny"):  # younger than that
-        window = {"orders_from": None, "complete_history": True}
+        opened = (found.data_window or {}).get("shop_opened", "")
+        assert data_type == "sales" or "2026-09-23" < opened < "2026-11-23"
+        window = {"orders_from": None, "complete_history": True, "shop_opened": opened}
     assert found.data_window == (None if data_type == "sales" else window)
     assert {request["status"] for request in shop.requests} == {200}
 

@@ -39,6 +39,8 @@ UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", 
 STATISTICS = frozenset({"average", "median", "daily", "largest", "smallest", "price", "net"})
 VAGUE = {"loose": frozenset({"open", "unfulfilled", "unpaid"}), "middle": frozenset({"average", "median"}),
          "refunding": frozenset({"net", "reversal", "refunded"}), "shipping": frozenset({"unfulfilled", "fulfilled", "postage"})}  # fmt: skip
+STEADY = 0.2
+"""How much more or less the week's second half may be and is still called steady."""
 MOST = 4.0
 """The distance at which a figure is not what was said."""
 MISMATCH, MISSING = (1.0, 2.0, 2.0, MOST), (0.0, 0.5, 1.0, 2.0)
@@ -112,87 +114,14 @@ def plain(text: str, told: str) -> str:
 
 
 _GERMAN = frozenset(
-    {
-        "auf",
-        "bei",
-        "bestellung",
-        "bestellungen",
-        "das",
-        "dein",
-        "deine",
-        "deinem",
-        "deinen",
-        "dem",
-        "den",
-        "der",
-        "des",
-        "die",
-        "du",
-        "ein",
-        "eine",
-        "einen",
-        "einer",
-        "es",
-        "für",
-        "gab",
-        "gibt",
-        "haben",
-        "hast",
-        "hat",
-        "hatte",
-        "hatten",
-        "hattest",
-        "ihr",
-        "ihre",
-        "ihrem",
-        "ihren",
-        "im",
-        "ist",
-        "kein",
-        "keine",
-        "kunden",
-        "mit",
-        "nicht",
-        "noch",
-        "sie",
-        "sind",
-        "und",
-        "von",
-        "war",
-        "waren",
-        "wurde",
-        "wurden",
-        "zu",
-        "zum",
-    }
+    (
+        "auf bei bestellung bestellungen das dein deine deinem deinen dem den der des die du ein eine einen einer es "
+        "für gab gibt haben hast hat hatte hatten hattest ihr ihre ihrem ihren im ist kein keine kunden mit nicht "
+        "noch sie sind und von war waren wurde wurden zu zum"
+    ).split()
 )
 _ENGLISH = frozenset(
-    {
-        "a",
-        "an",
-        "and",
-        "are",
-        "at",
-        "for",
-        "had",
-        "has",
-        "have",
-        "is",
-        "it",
-        "no",
-        "not",
-        "of",
-        "on",
-        "one",
-        "the",
-        "there",
-        "to",
-        "was",
-        "were",
-        "with",
-        "you",
-        "your",
-    }
+    "a an and are at for had has have is it no not of on one the there to was were with you your".split()
 )
 
 
@@ -331,6 +260,7 @@ _DIRECTION = at_words(
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
     r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|can(?:'t|not) (?:match|keep up with))"
     r"|(?P<beside_more>above|over|vor|über|vorn)|(?P<beside_less>behind|below|under|beneath|hinter|unter)"
+    r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
     r"|accelerat(?:ed|ing)|doubled|tripled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
     r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|aufwärts\w*|verdoppelt|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
@@ -349,6 +279,12 @@ _TAKES_OBJECT = at_words(
     r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|lead)"
 )
 _DENIED_HERE = re.compile(r"\b(?:not|never|nicht|nie|kein\w*)\s(?:\w+\s)?$|n't\s(?:\w+\s)?$")
+_TIMES = re.compile(r"\+?\s?(?:times|orders|purchases|mal|bestellungen|käufe)\b")
+_LOYAL = re.compile(r"[^,;]*\b(?:ordered|bought|purchased|placed|shopped|with|have|haben|hat|mit|die)\b[^,;]*")
+_TIMES_OR_MORE = re.compile(r"\w+\s?(?:times |mal |orders |bestellungen )?(?:or more|oder (?:mehr|öfter|häufiger))\b")
+_COMPARED = re.compile(
+    r"\b(?:compared|versus|vs|against|gegenüber|verglichen|vergleich|last|previous|letzte[rnm]?|vorwoche)\b"
+)
 _PAST = re.compile(
     r"[^.,;:]{0,25}\b(?:last|previous|prior|before|earlier|usual|ever|normal|yesterday|ago|week|month|year|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|vortag|gestern|sonst|zuvor|davor|üblich|früher)\b"
 )
@@ -508,6 +444,8 @@ class _Judge:
         if not self._is_claim(said, number, before, after, subjects):
             return None
         is_count = number.currencies is None and not number.percent
+        if (loyal := self._is_loyal(said, number)) is not None:
+            return loyal
         if is_count and self._subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
             subjects = self._subjects
         if subjects - {"money", "foreign"}:
@@ -522,6 +460,23 @@ class _Judge:
         if figure is not None:
             self._meant[number.start] = figure
         return figure is not None or self._was_written(said, number, subjects)
+
+    def _is_loyal(self, said: Sentence, number: Number) -> bool | None:
+        """ "2 customers who've ordered 5+ times": of the customers whose orders were read."""
+        numbers = [n for n in said.numbers if n.currencies is None and not n.percent]
+        if number not in numbers or not any(subject.kind == "customer" for subject in said.subjects):
+            return None
+        for one, other in itertools.pairwise(numbers):
+            least = _TIMES_OR_MORE.match(said.plain, other.start)
+            times = other.text.endswith("mal") or _TIMES.match(said.plain, other.end) is not None
+            at_least = other.how == "over" and times
+            between = said.masked[one.end : other.start]
+            if number not in (one, other) or not (least or at_least) or not _LOYAL.fullmatch(between):
+                continue
+            known = [r.values.values() for r in self._grounds.rankings if r.what == "customer orders"]
+            counts = {sum(value >= other.readings[0][0] for value in values) for values in known}
+            return one.readings[0][0] in counts
+        return None
 
     def _is_claim(self, said: Sentence, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
         left, right = self._around(said, number)
@@ -997,6 +952,8 @@ class _Judge:
             distance += 1.0
         if figure.partial and "recent" not in said.wide:
             is_told = "these" in said.near or "recent" in said.before or "order" in named
+            if traits & {"average", "median", "daily"} and not is_told:
+                return MOST  # the average of the ten latest orders is not that of all
             distance += 0.5 if is_told else 1.5
         elif figure.derived and figure.period is None and "recent" not in said.wide and "change" not in traits:
             distance += 0.75
@@ -1618,7 +1575,26 @@ class _Judge:
         best = max(values.values()) if most else min(values.values())
         return best in theirs
 
+    def _within_week(self, said: Sentence) -> float | None:
+        """By what share the second half of the week's days with orders is more than the first."""
+        spans = [self._ranges(period, said) for period in said.periods]
+        is_week = bool(spans) and all(
+            any(5 <= (b - a).days <= 7 and b == self._today for a, b in each) for each in spans
+        )
+        if not is_week or _THAN.search(said.masked) or _COMPARED.search(said.masked):
+            return None
+        orders = any(subject.kind == "order" for subject in said.subjects)
+        for ranking in self._grounds.rankings:
+            if ranking.what == ("day orders" if orders else "day totals"):
+                days = [value for _, value in sorted(ranking.values.items()) if value]
+                first, second = sum(days[: len(days) // 2]), sum(days[len(days) // 2 :])
+                return second / first - 1 if first else None
+        return None
+
     def _changed(self, said: Sentence, sign: int) -> bool:
+        within = self._within_week(said)
+        if within is not None:  # a fifth up or down; less is steady
+            return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
         is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
         if any((sign == 0 or change * sign > 0) and not (is_long and days) for change, days in self._grounds.changes):
             return True
@@ -1629,7 +1605,7 @@ class _Judge:
             if start == end
         }
         today = f"date:{self._today.isoformat()}"
-        for ranking in self._grounds.rankings:
+        for ranking in [] if is_long else self._grounds.rankings:
             known = {
                 day: ranking.values[day]
                 for day in days | {today}
@@ -1657,6 +1633,10 @@ class _Judge:
             if _UNSURE.search(clause) or _ADVICE.search(clause) or _HYPOTHETICAL.search(clause):
                 continue
             if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-12:] + found[0]):
+                continue
+            if group == "steady":
+                if self._within_week(said) is not None and self._is_trend(said, found, group, clause):
+                    yield found[0], self._changed(said, 0)
                 continue
             sign = 1 if group in ("rise", "more", "beside_more") else -1
             if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):

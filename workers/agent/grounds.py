@@ -701,7 +701,7 @@ class _Reader:
             percent = row.get("unit") == "%"
             figure = Figure(
                 value, subject, traits | more, row.get("currency") if not percent else None, percent, entities, span,
-                partial and not percent and metric in ("count", "sum"), derived=metric in ("count", "sum"),
+                partial and not percent and metric in ("count", "sum", "average", "median", "per_day"), derived=metric in ("count", "sum"),
             )  # fmt: skip
             self._add(figure, place)
             if row.get("days"):

@@ -407,6 +407,10 @@ Further back I see sales reports, of the last 30, 60 or 90 days.
 Customers: 67 · Orders (60 d): 83 · Open: 12 · To ship: 8
 Bei 232 Stück Titanium Spork auf Lager: Wie wäre es mit einer Aktion?
 Nothing sold better this week than Merino Hiking Socks.
+You have 1 VIP customer who's ordered 5+ times.
+2 Ihrer Kunden haben mindestens dreimal bestellt.
+Your revenue has been trending upward this week.
+You've made $325.00 in your last 5 orders, an average of $65.00 per order.
 Regulars outnumber newcomers 7 to 6 this week.
 Today trails yesterday, 1 to 2.
 #1120 is the bigger of the two: $84.00 versus $55.00 for #1119.
@@ -532,6 +536,11 @@ Nobody ordered yesterday.
 Gestern wurde nichts verkauft.
 Your store Gizmo Palace is doing well: 67 customers.
 Would you like more on #1120 ($55.00)?
+You have 2 VIP customers who've ordered 5+ times.
+Your revenue has been trending downward this week.
+Your revenue has been steady this week.
+Your store is averaging 1.25 orders per day.
+Your average order is worth $65.00.
 Newcomers outnumber regulars 6 to 7 this week.
 Regulars outnumber newcomers 6 to 7 this week.
 Today tops yesterday, 1 to 2.
@@ -605,6 +614,7 @@ def test_a_number_is_read_in_every_form(number: str) -> None:
 def test_what_stopped_counting_is_said_as_such() -> None:
     read = grounds([counts(orders=10_000, at_least=["orders"])])
     assert found("You have 10,000+ orders.", read) == found("You have more than 10,000 orders.", read) == []
+    assert found("You have 67 customers in your store, and 10,000+ orders in the last 60 days.", read) == []
     assert found("You have 10,000 orders.", read) != []
 
 
