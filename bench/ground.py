@@ -108,6 +108,12 @@ class StoreProcess(_Process):
         asked = {"shop_domain": shop_domain, "size": size, "token": token, **settings}
         self._http.post("/_control/shops", json=asked).raise_for_status()
 
+    def fault(self, fault: dict[str, Any]) -> None:
+        self._http.post("/_control/faults", json=fault).raise_for_status()
+
+    def clear_faults(self) -> None:
+        self._http.delete("/_control/faults").raise_for_status()
+
     def requests(self) -> list[dict[str, Any]]:
         return list(self._http.get("/_control/requests").json()["requests"])
 

@@ -116,6 +116,12 @@ def connect_account(session: Session, event_key: int) -> None:
     session.execute(SQL["connect_account"], {"key": event_key})
 
 
+def claim_shop(session: Session, event_key: int) -> bool:
+    """Give the shop that this event, an `oauth_complete` being handled, tells of to its merchant, if whoever has it was
+    only invented by an import; that one is gone then. The merchant must exist. False: look what is there, and undo."""
+    return bool(session.execute(SQL["claim_shop"], {"key": event_key}).scalar_one())
+
+
 def accounts(session: Session, merchant_id: str) -> list[str]:
     """The providers other than Shopify that the merchant has connected."""
     return list(session.execute(SQL["accounts"], {"merchant_id": merchant_id}).scalars())
@@ -146,6 +152,12 @@ def keep_shop_facts(
         "currency": currency,
     }
     return session.execute(SQL["keep_shop_facts"], values).first() is not None
+
+
+def keep_scopes(session: Session, integration: Integration, scopes: Collection[str]) -> None:
+    """Keep what Shopify says that the token may do, unless the shop was connected again meanwhile."""
+    values = {"merchant_id": integration.merchant_id, "token_version": integration.token_version}
+    session.execute(SQL["keep_scopes"], {**values, "scopes": sorted(set(scopes))})
 
 
 def oauth_complete(

@@ -26,6 +26,10 @@ SELECT coalesce(disconnect_shop(:key), false)
 -- As above. The token of such a connection stays with whoever uses it.
 SELECT connect_account(:key)
 
+-- name: claim_shop
+-- As above.
+SELECT coalesce(claim_shop(:key), false)
+
 -- name: accounts
 SELECT type FROM integrations WHERE merchant_id = :merchant_id AND type <> 'shopify' AND is_active ORDER BY type
 
@@ -38,6 +42,11 @@ FROM merchant_integrations
 WHERE merchant_id = :merchant_id AND type = 'shopify' AND shop_domain = :shop_domain
   AND config #>> '{{shop,domain}}' = :shop_domain
   AND CAST(config #>> '{{shop,asked_at}}' AS timestamptz) >= connected_at
+
+-- name: keep_scopes
+UPDATE merchant_integrations SET scopes = CAST(:scopes AS text[]), updated_at = clock_timestamp()
+WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_version = :token_version
+  AND scopes <> CAST(:scopes AS text[])
 
 -- name: keep_shop_facts
 UPDATE merchant_integrations SET

@@ -9,6 +9,7 @@
     ├── UnknownConversation           storage.unknown_conversation
     ├── ConversationOfAnotherMerchant storage.conversation_of_another_merchant
     ├── ShopConnectedElsewhere        storage.shop_connected_elsewhere
+    ├── ShopCannotMove                storage.shop_cannot_move
     ├── InvalidShopDomain             storage.invalid_shop_domain
     ├── MerchantNameTaken             storage.merchant_name_taken
     ├── TokenUnreadable               storage.token_unreadable the stored bytes do not open
@@ -81,6 +82,12 @@ class ShopConnectedElsewhere(StorageError):
     """The shop is connected by another merchant; it must be disconnected there first."""
 
     code = "storage.shop_connected_elsewhere"
+
+
+class ShopCannotMove(StorageError):
+    """The shop is not connected, or the other merchant has one already; the message says what to do."""
+
+    code = "storage.shop_cannot_move"
 
 
 class InvalidShopDomain(StorageError):

@@ -36,7 +36,13 @@ from events.shop_domain import normalize_shop_domain
 from storage import connections, sql
 from storage.connections import Integration
 from storage.database import Session
-from storage.errors import InvalidShopDomain, MerchantNameTaken, ShopConnectedElsewhere, TokenUnreadable
+from storage.errors import (
+    InvalidShopDomain,
+    MerchantNameTaken,
+    ShopCannotMove,
+    ShopConnectedElsewhere,
+    TokenUnreadable,
+)
 from storage.inbox import Accepted
 from storage.vault import Vault, binding, key_id_of
 
@@ -82,6 +88,15 @@ class Connected:
 
 
 @dataclass(frozen=True)
+class ShopOwner:
+    """Who has a shop, or had it last. `is_invented`: only an import says so."""
+
+    merchant_id: str
+    is_invented: bool
+    status: str
+
+
+@dataclass(frozen=True)
 class Renewal:
     """The right to renew one token, until the lease ends."""
 
@@ -89,6 +104,7 @@ class Renewal:
     shop_domain: str
     token_version: int
     refresh_token: SecretStr
+    sealed_for: str
     lease: datetime = field(repr=False)
 
 
@@ -109,14 +125,15 @@ class Resealed:
     next: int | None
 
 
-def add_merchant(session: Session, merchant_id: str, name: str | None = None) -> None:
-    """Add the merchant unless it exists. Its name is `name`, or else its id.
+def add_merchant(session: Session, merchant_id: str, name: str | None = None, *, invented: bool = False) -> None:
+    """Add the merchant unless it exists. Its name is `name`, or else its id. `invented`: nobody told us of it.
 
     Raises MerchantNameTaken if another merchant has the given name.
     """
     wanted = [name] if name is not None else [merchant_id, f"{merchant_id} ({uuid.uuid4().hex[:8]})"]
     for candidate in wanted:
-        session.execute(SQL["add_merchant"], {"merchant_id": merchant_id, "name": candidate})
+        values = {"merchant_id": merchant_id, "name": candidate, "invented": invented}
+        session.execute(SQL["add_merchant"], values)
         if merchant_exists(session, merchant_id):
             return
     raise MerchantNameTaken(f"another merchant is called {name!r}; choose another name")
@@ -125,6 +142,47 @@ def add_merchant(session: Session, merchant_id: str, name: str | None = None) ->
 def merchant_exists(session: Session, merchant_id: str) -> bool:
     """Whether the merchant is known."""
     return bool(session.execute(SQL["merchant_exists"], {"merchant_id": merchant_id}).scalar_one())
+
+
+def confirm(session: Session, merchant_id: str) -> None:
+    """Somebody else knows this merchant, too: if it was invented, it is real from now on."""
+    session.execute(SQL["confirm"], {"merchant_id": merchant_id})
+
+
+def owner_of_shop(session: Session, shop_domain: str) -> ShopOwner | None:
+    """Who has the shop, or had it last; None if nobody ever connected it."""
+    row = session.execute(SQL["owner_of_shop"], {"shop_domain": shop_domain}).one_or_none()
+    return None if row is None else ShopOwner(*row)
+
+
+def move_shop(session: Session, shop_domain: str, merchant_id: str) -> str | None:
+    """Give a connected shop and its tokens to another merchant, who may be new; returns whose it was.
+
+    None, and nothing changed, if it is that merchant's. What the former merchant was promised about it ends; its
+    conversations stay, without a store. Raises ShopCannotMove, InvalidShopDomain.
+    """
+    shop = _shop_domain(shop_domain)
+    owner = owner_of_shop(session, shop)
+    if owner is None or owner.status == "uninstalled":
+        raise ShopCannotMove(f"{shop} is not connected, so there is nothing to move; its merchant connects it")
+    if owner.merchant_id == merchant_id:
+        confirm(session, merchant_id)
+        return None
+    add_merchant(session, merchant_id)
+    for each in sorted((owner.merchant_id, merchant_id)):
+        lock(session, each)
+    present = connections.integration_of(session, merchant_id)
+    if present is not None and present.status != "uninstalled" and present.shop_domain != shop:
+        raise ShopCannotMove(
+            f"merchant {merchant_id} has another shop, {present.shop_domain}, and a merchant has one: uninstall the "
+            "app there first, or move that shop"
+        )
+    values = {"shop_domain": shop, "merchant_id": merchant_id}
+    if session.execute(SQL["move_shop"], values).scalar() != owner.merchant_id:
+        raise ShopCannotMove(f"{shop} was connected or moved at this moment; run the command again")
+    confirm(session, merchant_id)
+    session.execute(SQL["drop_invented"], {"shop_domain": shop})
+    return owner.merchant_id
 
 
 def lock(session: Session, merchant_id: str) -> str | None:
@@ -149,15 +207,17 @@ def connect_shop(
     event_source: str = "/auth",
     delivery: Literal["queue", "door"] = "queue",
     emit: bool = True,
+    invented: bool = False,
 ) -> Connected:
     """Keep a shop's token and, with `emit`, record `oauth_complete`. Expiries are in seconds from now. `delivery`:
     where the replies go of a conversation that the event opens.
 
+    A shop whose merchant was only `invented` by an import becomes this merchant's, and that one is gone.
     Raises ShopConnectedElsewhere while the shop is another merchant's, InvalidShopDomain, MerchantNameTaken.
     """
     shop_domain = _shop_domain(shop_domain)
     owner = {"merchant_id": merchant_id, "shop_domain": shop_domain}
-    _upsert_merchant(session, merchant_id, name)
+    _upsert_merchant(session, merchant_id, name, invented=invented)
     granted = sorted({scope.strip() for scope in scopes if scope.strip()})
     data = connections.oauth_complete(
         merchant_id=merchant_id, shop_domain=shop_domain, scopes=granted, conversation_id=conversation_id
@@ -173,6 +233,8 @@ def connect_shop(
         "refresh_expires_in": refresh_expires_in,
         "scopes": granted,
     }
+    if not invented:
+        session.execute(SQL["drop_invented"], {"shop_domain": shop_domain})
     integration = _store(session, values)
     if not emit:
         return Connected(integration, None, None, None, fresh=True)
@@ -185,9 +247,9 @@ def read_access_token(session: Session, vault: Vault, merchant_id: str) -> Acces
     row = session.execute(SQL["read_access_token"], {"merchant_id": merchant_id}).one_or_none()
     if row is None:
         return None
-    sealed, renewable, seconds_left, read_at, *public = tuple(row)
+    sealed, sealed_for, renewable, seconds_left, read_at, *public = tuple(row)
     integration = Integration.from_row(public)
-    secret = vault.open(sealed, aad=binding(integration.merchant_id, integration.shop_domain, "access"))
+    secret = vault.open(sealed, aad=binding(sealed_for, integration.shop_domain, "access"))
     return AccessToken(integration, secret, integration.access_expires_at, read_at, seconds_left, renewable)
 
 
@@ -200,8 +262,8 @@ def begin_renewal(session: Session, vault: Vault, merchant_id: str, *, token_ver
     row = session.execute(SQL["begin_renewal"], values).one_or_none()
     if row is None:
         return None
-    secret = vault.open(row.refresh_token, aad=binding(merchant_id, row.shop_domain, "refresh"))
-    return Renewal(merchant_id, row.shop_domain, token_version, secret, row.renewing_until)
+    secret = vault.open(row.refresh_token, aad=binding(row.sealed_for, row.shop_domain, "refresh"))
+    return Renewal(merchant_id, row.shop_domain, token_version, secret, row.sealed_for, row.renewing_until)
 
 
 def store_renewal(
@@ -219,12 +281,12 @@ def store_renewal(
 
     Expiries are in seconds from now. Without a new refresh token the old one stays, as does its expiry.
     """
-    merchant_id, shop_domain = renewal.merchant_id, renewal.shop_domain
+    sealed_for, shop_domain = renewal.sealed_for, renewal.shop_domain
     values = {
         **_held(renewal),
-        "api_key": vault.seal(access_token, aad=binding(merchant_id, shop_domain, "access")),
+        "api_key": vault.seal(access_token, aad=binding(sealed_for, shop_domain, "access")),
         "access_expires_in": access_expires_in,
-        "refresh_token": _sealed_refresh(vault, refresh_token, merchant_id, shop_domain),
+        "refresh_token": _sealed_refresh(vault, refresh_token, sealed_for, shop_domain),
         "refresh_expires_in": refresh_expires_in,
         "scopes": sorted(set(scopes)) if scopes else None,
     }
@@ -256,7 +318,7 @@ def try_keys(session: Session, vault: Vault, *, each: int = TRIED) -> dict[int, 
     found: dict[int, KeyTrial] = {}
     for row in session.execute(SQL["some_of_each_key"], {"each": each}):
         before = found.get(row.key_id, KeyTrial(0, 0))
-        opens = _opens(vault, row.sealed, binding(row.merchant_id, row.shop_domain, row.kind))
+        opens = _opens(vault, row.sealed, binding(row.sealed_for, row.shop_domain, row.kind))
         found[int(row.key_id)] = KeyTrial(before.tried + 1, before.opened + opens)
     return found
 
@@ -276,9 +338,11 @@ def _shop_domain(text: str) -> str:
         raise InvalidShopDomain(f"shop_domain {error.message}") from None
 
 
-def _upsert_merchant(session: Session, merchant_id: str, name: str | None) -> None:
-    add_merchant(session, merchant_id, name)
+def _upsert_merchant(session: Session, merchant_id: str, name: str | None, *, invented: bool) -> None:
+    add_merchant(session, merchant_id, name, invented=invented)
     current = lock(session, merchant_id)
+    if not invented:
+        confirm(session, merchant_id)
     if name is None or name == current:
         return
     if session.execute(SQL["rename"], {"merchant_id": merchant_id, "name": name}).first() is None:
@@ -317,10 +381,10 @@ def _same_connection(
     row = session.execute(SQL["latest_connection"], rerun).one_or_none()
     if row is None or not row.is_recent or row.status != "active" or row.shop_domain != data.shop_domain:
         return None
-    sealed, _, *public = tuple(row)
+    sealed, sealed_for, _, *public = tuple(row)
     integration = Integration.from_row(public)
     try:
-        stored = vault.open(sealed, aad=binding(integration.merchant_id, integration.shop_domain, "access"))
+        stored = vault.open(sealed, aad=binding(sealed_for, integration.shop_domain, "access"))
     except TokenUnreadable:
         return None
     given = access_token.get_secret_value().encode()
@@ -342,17 +406,22 @@ def _sealed_refresh(vault: Vault, token: SecretStr | None, merchant_id: str, sho
 
 
 def _reseal_row(session: Session, vault: Vault, row: Row[Any]) -> bool:
-    """Open both tokens of a row, and reseal them unless the right key sealed them; returns whether it was needed."""
-    access = _resealed(vault, row.api_key, binding(row.merchant_id, row.shop_domain, "access"))
-    refresh = _resealed(vault, row.refresh_token, binding(row.merchant_id, row.shop_domain, "refresh"))
-    if {key_id_of(sealed) for sealed in (row.api_key, row.refresh_token) if sealed is not None} == {vault.sealing_id}:
+    """Open both tokens of a row, and reseal them unless the right key sealed them for its merchant."""
+    kinds: dict[Literal["access", "refresh"], bytes | None] = {"access": row.api_key, "refresh": row.refresh_token}
+    opened = {
+        kind: vault.open(sealed, aad=binding(row.sealed_for, row.shop_domain, kind))
+        for kind, sealed in kinds.items()
+        if sealed is not None
+    }
+    is_its_own = row.sealed_for == row.merchant_id
+    if is_its_own and {key_id_of(sealed) for sealed in kinds.values() if sealed is not None} == {vault.sealing_id}:
         return False
+    access, refresh = (
+        vault.seal(opened[kind], aad=binding(row.merchant_id, row.shop_domain, kind)) if kind in opened else None
+        for kind in kinds
+    )
     session.execute(SQL["store_resealed"], {"id": row.id, "api_key": access, "refresh_token": refresh})
     return True
-
-
-def _resealed(vault: Vault, sealed: bytes | None, aad: str) -> bytes | None:
-    return None if sealed is None else vault.seal(vault.open(sealed, aad=aad), aad=aad)
 
 
 def _held(renewal: Renewal) -> dict[str, object]:

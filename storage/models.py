@@ -79,6 +79,9 @@ class MerchantTable(Base):
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    #: Made up by an import of a shop that nobody named a merchant for, and unheard of since. Who connects the shop, or
+    #: is named in its `oauth_complete`, takes its place.
+    invented: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class IntegrationTable(Base):
@@ -129,6 +132,8 @@ class IntegrationTable(Base):
     renewing_until: Mapped[datetime | None]
     #: Earlier connections, the oldest first: {shop_domain, connected_at, uninstalled_at or null}.
     former: Mapped[list[Any]] = mapped_column(server_default=EMPTY_LIST)
+    #: The merchant whom its tokens were sealed for, if the shop was moved since; absent: its own.
+    sealed_for: Mapped[str | None]
 
 
 class EventTable(Base):
@@ -466,6 +471,78 @@ END;
 REVOKE ALL ON FUNCTION disconnect_shop(bigint), erase_merchant(bigint), connect_account(bigint) FROM PUBLIC
 """
 
+#: A shop moves with its tokens: nobody needs a key for it, nor sees them. Whom it leaves keeps the memory of it, as
+#: after an uninstallation, unless it was only invented; what it was promised about the shop ends, and what the other
+#: merchant asked without a store is looked at soon. Nothing is returned if nobody else has the shop; and nothing is
+#: written for a merchant who has another one: who calls it looks what became of it, and rolls back.
+MOVE_FUNCTIONS = """
+CREATE FUNCTION move_shop(shop text, target text) RETURNS text
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH had AS (
+        SELECT * FROM merchant_integrations
+        WHERE type = 'shopify' AND shop_domain = shop AND status <> 'uninstalled' AND merchant_id <> target
+        ORDER BY is_active DESC, connected_at DESC LIMIT 1 FOR UPDATE
+    ), left_behind AS (
+        UPDATE merchant_integrations i SET
+            status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
+            refresh_expires_at = NULL, renewing_until = NULL, sealed_for = NULL, uninstalled_at = clock_timestamp(),
+            updated_at = clock_timestamp()
+        FROM had WHERE i.id = had.id RETURNING i.id
+    ), moved AS (
+        INSERT INTO merchant_integrations AS i
+            (merchant_id, type, shop_domain, api_key, refresh_token, access_expires_at, refresh_expires_at, scopes,
+             config, is_active, status, connected_at, sealed_for)
+        SELECT target, had.type, had.shop_domain, had.api_key, had.refresh_token, had.access_expires_at,
+               had.refresh_expires_at, had.scopes, had.config, had.is_active, had.status, had.connected_at,
+               coalesce(had.sealed_for, had.merchant_id)
+        FROM had JOIN left_behind ON left_behind.id = had.id
+        ON CONFLICT (merchant_id, type) DO UPDATE SET
+            shop_domain = excluded.shop_domain, api_key = excluded.api_key, refresh_token = excluded.refresh_token,
+            access_expires_at = excluded.access_expires_at, refresh_expires_at = excluded.refresh_expires_at,
+            scopes = excluded.scopes, config = excluded.config, is_active = excluded.is_active,
+            status = excluded.status, connected_at = excluded.connected_at, sealed_for = excluded.sealed_for,
+            token_version = i.token_version + 1, uninstalled_at = NULL, renewing_until = NULL,
+            updated_at = clock_timestamp(),
+            former = i.former || jsonb_build_array(jsonb_build_object(
+                'shop_domain', i.shop_domain, 'connected_at', i.connected_at, 'uninstalled_at', i.uninstalled_at))
+        WHERE i.status = 'uninstalled' OR i.shop_domain = excluded.shop_domain
+        RETURNING i.id
+    ), ended AS (
+        UPDATE turns t SET waits_for = NULL FROM had
+        WHERE t.merchant_id = had.merchant_id AND t.status = 'done' AND t.waits_for IS NOT NULL
+    ), due AS (
+        UPDATE turns t SET run_after = clock_timestamp() + interval '5 seconds' FROM had
+        WHERE t.merchant_id = target AND t.status = 'done' AND t.waits_for = 'store'
+    )
+    SELECT had.merchant_id FROM had, moved;
+END;
+CREATE FUNCTION drop_invented(shop text) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    DELETE FROM merchants m USING merchant_integrations i
+    WHERE m.invented AND i.merchant_id = m.id AND i.type = 'shopify' AND i.shop_domain = shop RETURNING true;
+END;
+CREATE FUNCTION claim_shop(event bigint) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH owner AS (
+        SELECT i.shop_domain, e.merchant_id FROM events e
+        JOIN merchant_integrations i ON i.type = 'shopify' AND i.shop_domain = e.data ->> 'shop_domain'
+        JOIN merchants m ON m.id = i.merchant_id
+        WHERE e.key = event AND e.status = 'received' AND m.invented AND i.status <> 'uninstalled'
+          AND (e.type IN ('app_uninstalled', 'customers_data_request', 'customers_redact', 'shop_redact')
+               OR (e.type = 'oauth_complete' AND e.data ->> 'provider' = 'shopify' AND e.data ->> 'success' = 'true'))
+        FOR UPDATE OF m
+    )
+    SELECT move_shop(shop_domain, merchant_id) FROM owner;
+    SELECT drop_invented(i.shop_domain) FROM events e
+    JOIN merchant_integrations i ON i.merchant_id = e.merchant_id AND i.type = 'shopify' AND i.status <> 'uninstalled'
+    WHERE e.key = event AND i.shop_domain = e.data ->> 'shop_domain';
+END;
+REVOKE ALL ON FUNCTION move_shop(text, text), drop_invented(text), claim_shop(bigint) FROM PUBLIC
+"""
+
 #: What workers of an earlier version call.
 DISCONNECT_FUNCTION = """
 CREATE FUNCTION disconnect_shop(merchant text, shop text, happened_at timestamptz) RETURNS boolean
@@ -503,5 +580,12 @@ EXECUTE FUNCTION store_is_back()
 
 @event.listens_for(Base.metadata, "after_create")
 def _create_view_and_functions(_metadata: MetaData, connection: Connection, **_options: object) -> None:
-    for statements in (INTEGRATIONS_VIEW, MESSAGES_VIEW, DISCONNECT_FUNCTION, EVENT_FUNCTIONS, STORE_IS_BACK_TRIGGER):
+    for statements in (
+        INTEGRATIONS_VIEW,
+        MESSAGES_VIEW,
+        DISCONNECT_FUNCTION,
+        EVENT_FUNCTIONS,
+        MOVE_FUNCTIONS,
+        STORE_IS_BACK_TRIGGER,
+    ):
         connection.execute(text(statements))

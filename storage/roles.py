@@ -11,9 +11,10 @@
 Migrations are the owner's. An operator makes the roles (`compose.yaml` and `cj up` do); every migration then takes all
 privileges from them and grants what is listed here, so a table that is not listed can be read by nobody but its owner.
 
-No role may delete a merchant, which would delete the tokens too. The workflow worker erases a merchant or wipes a
-shop's tokens through functions (`storage.models`) that name an event, and do only what that event asks for. It can
-neither insert an event nor change whom one is about.
+No role may delete a merchant, which would delete the tokens too, but one that an import invented. The workflow worker
+erases a merchant, wipes a shop's tokens or gives an invented merchant's shop to the one it is told of through functions
+(`storage.models`) that name an event, and do only what that event asks for. It can neither insert an event nor change
+whom one is about.
 
 `cj_workers` and `cj_tokens` are what an earlier version had: together they may do what the roles for the kinds may.
 """
@@ -65,7 +66,7 @@ TABLES: Mapping[str, Grants] = {
         "turns": "SELECT, INSERT, UPDATE, DELETE",
         "steps": "SELECT, UPDATE",
         "tombstones": "SELECT, INSERT, UPDATE",
-        "merchants": "SELECT, INSERT, UPDATE (updated_at)",
+        "merchants": "SELECT, INSERT, UPDATE (updated_at, invented)",
         "merchant_messages": "SELECT",
     },
     "cj_agent": {
@@ -96,13 +97,13 @@ TABLES: Mapping[str, Grants] = {
     },
     "cj_auth": {
         **EVERYONE,
-        "merchants": "SELECT, INSERT, UPDATE (name, updated_at)",
+        "merchants": "SELECT, INSERT, UPDATE (name, updated_at, invented)",
         "merchant_integrations": "SELECT, INSERT, UPDATE",
         "events": "SELECT, INSERT, UPDATE (hinted_at)",
     },
     "cj_ops": {
         **EVERYONE,
-        "merchants": "SELECT, INSERT, UPDATE (name, updated_at)",
+        "merchants": "SELECT, INSERT, UPDATE (name, updated_at, invented)",
         "merchant_integrations": "SELECT, INSERT, UPDATE",
         "events": "SELECT, INSERT, UPDATE",
         "conversations": "SELECT, UPDATE",
@@ -117,7 +118,14 @@ TABLES: Mapping[str, Grants] = {
     },
 }
 FUNCTIONS: Mapping[str, Collection[str]] = {
-    "cj_workflow": ("erase_merchant(bigint)", "disconnect_shop(bigint)", "connect_account(bigint)"),
+    "cj_workflow": (
+        "erase_merchant(bigint)",
+        "disconnect_shop(bigint)",
+        "connect_account(bigint)",
+        "claim_shop(bigint)",
+    ),
+    "cj_auth": ("drop_invented(text)",),
+    "cj_ops": ("drop_invented(text)", "move_shop(text, text)"),
 }
 #: Role of an earlier version → the roles whose work its processes do, and the function that version calls.
 FORMER: Mapping[str, tuple[Collection[str], Collection[str]]] = {

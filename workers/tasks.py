@@ -83,7 +83,7 @@ def migrate_tokens_from_redis(dry_run: bool = True, delete: bool = False) -> Non
     for outcome in report.outcomes:
         if outcome.result == "failed":
             log.warning("token not migrated", key=outcome.key, reason=outcome.reason)
-    log.info("tokens migrated from Redis", dry_run=report.dry_run, **report.counts)
+    log.info("tokens migrated from Redis", dry_run=report.dry_run, invented=len(report.invented), **report.counts)
 
 
 @app.task(name="cj.reseal_tokens", queue=queues.OPS)

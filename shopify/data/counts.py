@@ -42,7 +42,7 @@ def fetch_counts(client: ShopifyClient, scopes: Scopes, now: datetime, deadline:
             raise AccessDenied(str(refused[0]), scopes=tuple(scope for error in refused for scope in error.scopes))
         raise response.errors[0] if response.errors else nothing
     missing = [{**entry, "part": ALIASES.get(entry["part"], entry["part"])} for entry in query.missing]
-    return Fetched({**data, "at_least": at_least}, missing, query.data_window(now))
+    return Fetched({**data, "at_least": at_least}, missing, query.data_window(now), query.told)
 
 
 def _count(raw: object) -> tuple[int | None, bool]:

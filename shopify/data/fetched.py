@@ -26,6 +26,8 @@ class Fetched:
     data: dict[str, Any]
     missing: list[dict[str, Any]] = field(default_factory=list)
     data_window: dict[str, Any] | None = None
+    scopes: frozenset[str] | None = None
+    """What Shopify said beside it that the token may read; None if it did not say."""
 
 
 def missing_part(part: str, error: ShopifyError) -> dict[str, Any]:

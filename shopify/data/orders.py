@@ -140,7 +140,7 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
     if dropped:
         data["more"] = True
         missing.append(cut_short("orders", f"{dropped} of the latest orders did not fit in."))
-    return Fetched(data, missing, query.data_window(now))
+    return Fetched(data, missing, query.data_window(now), query.told)
 
 
 def _read(query: DataQuery, ends: float) -> tuple[list[Order], bool, dict[str, Any] | None]:

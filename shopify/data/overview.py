@@ -62,7 +62,8 @@ def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadlin
     if dropped:
         data["more"][LATEST_ORDERS.name] = True
         missing.append(cut_short(LATEST_ORDERS.name, f"{dropped} of the latest orders did not fit in."))
-    return Fetched(data, missing, query.data_window(now) if query.asks_for(LATEST_ORDERS) else None)
+    window = query.data_window(now) if query.asks_for(LATEST_ORDERS) else None
+    return Fetched(data, missing, window, query.told)
 
 
 def _shop(raw: Mapping[str, Any]) -> dict[str, Any]:

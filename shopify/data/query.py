@@ -89,17 +89,21 @@ def fetch_access(client: ShopifyClient, *, deadline: float | None = None) -> Acc
     shop = response.data.get("shop")
     shop = shop if isinstance(shop, Mapping) else {}
     zone = time_zone(shop.get("ianaTimezone"))
+    scopes = _handles(response.data.get("currentAppInstallation"))
+    if scopes is None:
+        raise BadAnswer(f"{client.shop_domain}: no list of access scopes in the answer", reason="shape")
     return Access(
-        scopes=_scopes(client.shop_domain, response.data.get("currentAppInstallation")),
+        scopes=scopes,
         currency=clean(shop.get("currencyCode"), 5),
         time_zone=zone.key if zone is not None else None,
     )
 
 
-def _scopes(shop: str, installation: Any) -> frozenset[str]:
+def _handles(installation: Any) -> frozenset[str] | None:
+    """The scopes that Shopify lists; None if it does not."""
     granted = installation.get("accessScopes") if isinstance(installation, Mapping) else None
     if not isinstance(granted, list):
-        raise BadAnswer(f"{shop}: no list of access scopes in the answer", reason="shape")
+        return None
     handles = [clean(scope.get("handle"), 80) for scope in granted if isinstance(scope, Mapping)]
     return frozenset(handle for handle in handles if handle)
 
@@ -138,6 +142,8 @@ class DataQuery:
         if needs is not None and not scopes.allow(needs):
             raise _not_granted(client.shop_domain, needs)
         self.problems = Problems()
+        self.told: frozenset[str] | None = None
+        """The scopes as Shopify said beside the data; None if it did not."""
         self._scopes = scopes
         self._shop: Mapping[str, Any] = {}
         self._client = client
@@ -190,6 +196,8 @@ class DataQuery:
                 self._note(error)
             shop = response.data.get("shop")
             self._shop = shop if isinstance(shop, Mapping) else self._shop
+            if (told := _handles(response.data.get("currentAppInstallation"))) is not None:
+                self.told, self._scopes = told, Scopes(told)
             return response
 
     def run_for(self, name: str, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> Any:

@@ -151,7 +151,7 @@ def _fetched(week: Week, pages: _Pages, query: DataQuery, data_window: dict[str,
     more_items = sum(order.more_items for order in pages.orders)
     if more_items:
         missing.append(cut_short("top_items", f"In {counted(more_items, 'order')} only the first ten items were read."))
-    return Fetched(data, missing, data_window)
+    return Fetched(data, missing, data_window, query.told)
 
 
 def summary(

@@ -167,11 +167,12 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "another's shop": (
         oauth({"merchant_id": "nobody"}),
-        "event.shop_merchant_mismatch: shop_domain 'known.myshopify.com' does not belong to the event's merchant",
+        "event.shop_merchant_mismatch: shop_domain 'known.myshopify.com' is merchant known's (active), not the event's "
+        "merchant's",
     ),
     "another shop than stored": (
         domain("other.myshopify.com"),
-        "event.shop_merchant_mismatch: shop_domain 'other.myshopify.com' does not belong to the event's merchant",
+        "event.shop_merchant_mismatch: shop_domain 'other.myshopify.com' is nobody's, not the event's merchant's",
     ),
     "uninstalled": (
         oauth({"merchant_id": "gone", "shop_domain": "gone.myshopify.com"}),

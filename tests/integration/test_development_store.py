@@ -355,7 +355,7 @@ def test_customers_need_an_approval_too(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "requested"), [(ACCESS, 3), (COUNTS, 41), (RECENT, 53), (OVERVIEW, 72), (WEEK, 111)]
+    ("document", "requested"), [(ACCESS, 3), (COUNTS, 43), (RECENT, 55), (OVERVIEW, 74), (WEEK, 113)]
 )
 def test_our_documents_cost_what_was_estimated(api: Api, document: str, requested: int) -> None:
     variables = {"query": "created_at:>='2020-01-01T00:00:00Z'"} if document == WEEK else {}
@@ -371,7 +371,7 @@ def test_our_documents_cost_what_was_estimated(api: Api, document: str, requeste
 
 def test_an_empty_bucket_throttles_and_says_how_long(api: Api) -> None:
     api.store.register(SHOP, restore_rate=100)
-    api.store.bucket(SHOP).set(21)
+    api.store.bucket(SHOP).set(23)
     body = api.ask(COUNTS)
     assert list(body) == ["errors", "extensions"]
     assert body["errors"] == [
@@ -381,7 +381,7 @@ def test_an_empty_bucket_throttles_and_says_how_long(api: Api) -> None:
         }
     ]
     cost = body["extensions"]["cost"]
-    assert (cost["requestedQueryCost"], cost["actualQueryCost"]) == (41, None)
+    assert (cost["requestedQueryCost"], cost["actualQueryCost"]) == (43, None)
     status = cost["throttleStatus"]
     assert [type(status[name]) for name in ("maximumAvailable", "restoreRate")] == [float, float], "as observed"
     wait = (cost["requestedQueryCost"] - status["currentlyAvailable"]) / status["restoreRate"]
@@ -687,7 +687,7 @@ def test_connections_break(api: Api) -> None:
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
         strike(api, "truncated")
     costs = [request["actual_cost"] for request in api.store.requests(SHOP)]
-    assert costs == [None, 41, 41], "only the dropped one had no effect"
+    assert costs == [None, 43, 43], "only the dropped one had no effect"
     assert [request["status"] for request in api.store.requests(SHOP)] == [0, 0, 200]
 
 
@@ -776,7 +776,7 @@ def test_requests_are_remembered(api: Api) -> None:
         ("oauth", "refresh_token", 401),
     ]
     assert began <= found[0]["received_at"] <= time.time()
-    assert (found[0]["requested_cost"], found[0]["actual_cost"], found[0]["version"]) == (41, 41, "2026-10")
+    assert (found[0]["requested_cost"], found[0]["actual_cost"], found[0]["version"]) == (43, 43, "2026-10")
     assert api.control("GET", f"requests?since={time.time() + 1}").json() == {"requests": []}
     assert api.control("DELETE", "requests").status_code == 200
     assert api.store.requests() == []

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from storage import connections, merchants
+from storage import connections, conversations, merchants
 from storage.database import Database
 from storage.vault import Vault, new_key_text
 from tests.agent_turns import Hire, Merchant
@@ -421,3 +421,25 @@ def test_a_message_with_something_to_tell_outside_keeps_its_own_run(merchant: Me
         happens(merchant, "message_received", {"text": text}, workflows)
     merchant.worker.ends(first)
     assert queued(merchant) == [("merchant", "Yes!"), ("merchant", "three")]
+
+
+@pytest.mark.parametrize(
+    ("orders", "workflow"), [(0, "ad_hoc_support"), (3, "shopify_onboarding"), (None, "shopify_onboarding")]
+)
+def test_a_store_without_orders_is_handed_over_with_its_counts(
+    merchant: Merchant, orders: int | None, workflow: str
+) -> None:
+    """No model asks an empty store for its latest orders: they are known."""
+    database = merchant.worker.database
+    with database.transaction() as session:
+        merchants.add_merchant(session, merchant.id)
+        known = {"shopify_connected": True}
+        conversations.open(
+            session, id=merchant.conversation, merchant_id=merchant.id, workflow="shopify_onboarding", context=known
+        )
+    counted: Result = {**COUNTS, "data": {"customers": 0, "orders": orders}}
+    merchant.worker.results = lambda calls: [counted for _ in calls]
+    merchant.asks("How are my orders?")
+    assert query(database, "SELECT workflow FROM conversations WHERE id = :id", id=merchant.conversation) == [
+        (workflow,)
+    ]

@@ -101,10 +101,35 @@ def test_a_permission_that_was_granted_later_is_found_when_it_is_missed(shop: Sh
     shop.connect(believed=ALL, granted=WITHOUT_ORDERS)
     assert codes(shop.read("overview")) == {"shopify.access_denied"}
     shop.grant(ALL)
-    assert codes(shop.read("overview")) == {"shopify.access_denied"}, "not asked again within minutes"
-    shop.let_pass(hours=1)
     assert not shop.read("overview").missing
     assert shop.known() == ALL
+    assert "Access" not in shop.operations(), "it is said beside the data"
+
+
+@pytest.mark.parametrize("data_type", ["counts", "recent_orders", "overview", "week_orders"])
+def test_what_shopify_says_of_older_orders_is_believed(shop: Shop, data_type: str) -> None:
+    """Nothing is refused without read_all_orders: older orders are just left out."""
+    everything = ("read_all_orders", *ALL)
+    for believed, granted in ((everything, ALL), (ALL, everything)):
+        shop.connect(believed=believed, granted=granted)
+        window = shop.read(data_type).data_window
+        assert window is not None
+        assert window["complete_history"] == (granted == everything)
+        assert set(shop.known()) == set(granted)
+
+
+def test_unknown_permissions_are_learnt_from_the_data(shop: Shop) -> None:
+    shop.connect(believed=(), granted=ALL)
+    read = at_once(lambda data_type: shop.read(data_type), ["overview", "recent_orders", "counts"])
+    assert [fetched.missing for fetched in read] == [[]] * 3
+    assert sorted(shop.operations()) == ["Counts", "RecentOrders", "StoreOverview"]
+    assert shop.known() == ALL
+
+
+def test_of_several_who_need_the_facts_one_asks(shop: Shop) -> None:
+    shop.connect(believed=(), granted=ALL)
+    at_once(lambda data_type: shop.read(data_type), ["week_orders"] * 4)
+    assert shop.operations().count("Access") == 1
 
 
 def test_several_who_miss_it_at_once_are_all_helped(shop: Shop) -> None:
@@ -131,7 +156,7 @@ def test_permissions_nobody_knows_are_tried_if_shopify_does_not_say(shop: Shop) 
     shop.store.clear_faults()
     shop.store.fault(SHOP, "frozen", operation="Access")
     with pytest.raises(StoreUnavailable):
-        shop.read("recent_orders")
+        shop.read("week_orders")
 
 
 def test_facts_of_a_day_ago_are_asked_for_anew(shop: Shop) -> None:

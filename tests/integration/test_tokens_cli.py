@@ -14,7 +14,7 @@ from storage import merchants
 from storage.database import Database
 from storage.vault import Vault, new_key_text
 from tests.cj import Terminal
-from tests.rows import execute, new_event, query, store_event
+from tests.rows import execute, new_event, open_conversation, query, store_event
 from workers.operations import token_keys
 
 OLD, NEW = new_key_text(1), new_key_text(2)
@@ -95,6 +95,92 @@ def test_a_dry_run_changes_nothing(terminal: Terminal, database: Database, old: 
     assert old.dbsize() == 1
 
 
+def test_who_would_be_invented_is_reported(terminal: Terminal, old: Any) -> None:
+    keep(old, "acme")
+    keep(old, "other", merchant_id="m2")
+    report = terminal.json("tokens", "migrate-from-redis", "--dry-run")
+    assert report["invented"] == 1
+    assert [(key["merchant_id"], key["is_invented"]) for key in report["keys"]] == [("acme", True), ("m2", False)]
+    shown = terminal("tokens", "migrate-from-redis", "--dry-run").stdout
+    assert "would be migrated; merchant acme is invented" in shown
+    assert "nobody says whose 1 of these shops are" in shown
+
+
+def test_a_file_names_the_merchants_before_or_after_the_import(
+    terminal: Terminal, database: Database, old: Any, tmp_path: Path
+) -> None:
+    """Whom an earlier run invented gives way; what contradicts, or is nowhere, is said."""
+    for shop in ("early", "late", "kept"):
+        keep(old, shop)
+    keep(old, "said", merchant_id="m9")
+    file = tmp_path / "merchants.csv"
+    file.write_text("early.myshopify.com,m1\n")
+    terminal("tokens", "migrate-from-redis", "--merchants", str(file))
+    more = "late.myshopify.com,m2\nearly.myshopify.com,m1\nsaid.myshopify.com,m8\ntypo.myshopify.com,m5\n"
+    file.write_text("shop,merchant\n" + more)
+    shown = terminal("tokens", "migrate-from-redis", "--merchants", str(file), "--dry-run", code=1).stdout
+    assert "was imported before, and would be moved from the invented merchant late" in shown
+    report = terminal.json("tokens", "migrate-from-redis", "--merchants", str(file), "--delete", code=1)
+    assert query(database, "SELECT id, invented FROM merchants ORDER BY id") == [
+        ("kept", True),
+        ("m1", False),
+        ("m2", False),
+        ("m9", False),
+    ]
+    assert (stored(database, "m1"), stored(database, "m2")) == (TOKEN, TOKEN)
+    reasons = {key["key"]: key["reason"] for key in report["keys"] if key["result"] == "failed"}
+    assert reasons == {
+        "merchant:said.myshopify.com": f"the value names merchant m9, line 4 of {file} merchant m8",
+        f"{file}, line 5": "typo.myshopify.com is not in Redis and was never connected",
+    }
+    assert [key.decode() for key in old.scan_iter()] == ["merchant:said.myshopify.com"]
+    refused = terminal("tokens", "migrate-from-redis", "--merchants", str(tmp_path / "none.csv"), code=2)
+    assert "No such file" in refused.stderr
+
+
+def test_a_token_that_is_stored_by_hand_goes_to_the_shops_merchant(terminal: Terminal, database: Database) -> None:
+    """Whose that is nobody says: the shop's present merchant, or one that gives way to the real one."""
+    first = terminal.json("store-token", "acme.myshopify.com", typed=TOKEN)
+    assert (first["merchant_id"], first["invented"]) == ("acme", True)
+    again = terminal("store-token", "acme.myshopify.com", typed=TOKEN + "_2").stdout
+    assert "this merchant is invented: who connects the shop takes it over" in again
+    connect(database, "m1", "acme", TOKEN + "_3")
+    kept = terminal.json("store-token", "acme.myshopify.com", typed=TOKEN + "_4")
+    assert (kept["merchant_id"], kept["invented"]) == ("m1", False)
+    assert query(database, "SELECT id, invented FROM merchants") == [("m1", False)]
+
+
+def test_a_shop_is_moved_to_another_merchant(terminal: Terminal, database: Database) -> None:
+    connect(database, "m1", "acme")
+    open_conversation(database, "c1", "m1")
+    moved = terminal.json("merchants", "move", "acme.myshopify.com", "--to", "m2")
+    assert moved == {"shop_domain": "acme.myshopify.com", "merchant_id": "m2", "moved_from": "m1", "is_new": True}
+    assert (stored(database, "m1"), stored(database, "m2")) == (None, TOKEN)
+    rows = "SELECT merchant_id, status, sealed_for FROM merchant_integrations ORDER BY id"
+    assert query(database, rows) == [("m1", "uninstalled", None), ("m2", "active", "m1")]
+    again = terminal("merchants", "move", "acme.myshopify.com", "--to", "m2").stdout
+    assert again == "acme.myshopify.com is merchant m2's already\n"
+    assert terminal.json("tokens", "reseal", CJ_TOKEN_KEYS=OLD)["count"] == 1
+    assert query(database, rows) == [("m1", "uninstalled", None), ("m2", "active", None)]
+    assert stored(database, "m2") == TOKEN
+    terminal("merchants", "move", "acme.myshopify.com", "--to", "m1")  # and back, though it had one before
+    assert stored(database, "m1") == TOKEN
+    assert query(database, "SELECT merchant_id FROM conversations") == [("m1",)]
+
+
+def test_a_shop_that_cannot_be_moved_stays_and_the_reason_is_said(terminal: Terminal, database: Database) -> None:
+    connect(database, "m1", "acme")
+    connect(database, "m2", "other")
+    before = query(database, "SELECT * FROM merchant_integrations ORDER BY id")
+    refused = terminal("merchants", "move", "acme.myshopify.com", "--to", "m2", code=1).stderr
+    assert "merchant m2 has another shop, other.myshopify.com, and a merchant has one" in refused
+    assert "is not connected" in terminal("merchants", "move", "none.myshopify.com", "--to", "m3", code=1).stderr
+    assert "myshopify.com" in terminal("merchants", "move", "acme", "--to", "m3", code=1).stderr
+    terminal("merchants", "move", "acme.myshopify.com", "--to", "", code=2)
+    assert query(database, "SELECT * FROM merchant_integrations ORDER BY id") == before
+    assert query(database, "SELECT count(*) FROM merchants") == [(2,)]
+
+
 def test_every_key_that_cannot_come_over_has_a_reason_and_stops_no_other(
     terminal: Terminal, database: Database, old: Any
 ) -> None:
@@ -103,26 +189,32 @@ def test_every_key_that_cannot_come_over_has_a_reason_and_stops_no_other(
     connect(database, "someone", "taken")
     connect(database, "gone")
     execute(database, "SELECT disconnect_shop('gone', 'gone.myshopify.com', clock_timestamp())")
-    for shop in ("good", "newer", "moved", "taken", "gone"):
+    connect(database, "namesake", "another")
+    for shop in ("good", "newer", "gone", "namesake"):
         keep(old, shop)
+    for shop in ("moved", "taken"):
+        keep(old, shop, merchant_id=shop)
     old.set("merchant:broken", f'{{"access_token": "{TOKEN}"')
     old.hset("merchant:hash", "access_token", TOKEN)
     shown = terminal("tokens", "migrate-from-redis", "--delete", code=1)
     found = {
         line.split()[1].removeprefix("merchant:"): line for line in shown.stdout.splitlines() if "merchant:" in line
     }
-    assert found["good.myshopify.com"].endswith("stored, read back and opened, deleted from Redis")
+    assert found["good.myshopify.com"].endswith(
+        "stored, read back and opened, deleted from Redis; merchant good is invented"
+    )
     assert "Postgres has a newer token" in found["newer.myshopify.com"]
     assert "is now connected to moved-elsewhere.myshopify.com" in found["moved.myshopify.com"]
-    assert "connected to another merchant" in found["taken.myshopify.com"]
+    assert "cj merchants move taken.myshopify.com --to taken" in found["taken.myshopify.com"]
+    assert "a merchant namesake exists, who may be somebody else" in found["namesake.myshopify.com"]
     assert "is uninstalled" in found["gone.myshopify.com"]
     assert "not JSON" in found["broken"]
     assert "not a string" in found["hash"]
-    assert shown.stdout.splitlines()[-1] == "1 migrated, 3 skipped, 3 failed, 1 deleted"
+    assert shown.stdout.splitlines()[-1] == "1 migrated, 3 skipped, 4 failed, 1 deleted"
     assert TOKEN not in shown.output
     assert stored(database, "newer") == "shpat_a_newer_one"
     assert old.exists("merchant:good.myshopify.com") == 0
-    assert old.dbsize() == 6
+    assert old.dbsize() == 7
 
 
 def test_what_came_over_before_is_deleted_later(terminal: Terminal, database: Database, old: Any) -> None:

@@ -114,10 +114,14 @@ class TurnState:
         return self.claim.input.prefetched if may_ask else ()
 
     def fetched(self) -> list[str]:
-        """The data types this turn has fetched so far, in order."""
-        types = [
-            str(result["data_type"]) for result in self.results() if result.get("success") and result.get("data_type")
-        ]
+        """The data types this turn has fetched so far, in order; with counts of no order the latest orders are known,
+        too, and nothing is left to fetch."""
+        types: list[str] = []
+        for result in self.results():
+            if result.get("success") and result.get("data_type"):
+                types.append(str(result["data_type"]))
+                if types[-1] == "counts" and (result.get("data") or {}).get("orders") == 0:
+                    types.append("recent_orders")
         return list(dict.fromkeys(types))
 
     def untold(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "events": ("maintenance", "List and retry refused events."),
     "turns": ("maintenance", "List and retry failed turns."),
     "tokens": ("tokens", "Manage token keys; import tokens from Redis."),
+    "merchants": ("tokens", "Move a shop to another merchant."),
     "privacy": ("maintenance", "Show privacy requests and answer those for stored data."),
     "migrate": ("maintenance", "Migrate the database to the latest schema."),
     "secrets": ("secrets", "Write the secrets that compose.yaml needs."),

@@ -1,4 +1,5 @@
-"""`cj store-token` and `cj tokens`: store access tokens, manage the keys that seal them, import them from Redis.
+"""`cj store-token`, `cj tokens`, `cj merchants`: store access tokens, manage the keys that seal them, import them from
+Redis, and say whose shop it is.
 
 Tokens are read from standard input, never from argv.
 """
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +24,7 @@ from workers.cli.common import (
     plain,
     print_json,
     settings_for,
+    transaction,
 )
 from workers.local.home import environment_here
 from workers.settings import Settings, SettingsError
@@ -29,7 +32,7 @@ from workers.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from storage.database import Database
     from storage.vault import Vault
-    from workers.operations.redis_tokens import Report
+    from workers.operations.redis_tokens import Owners, Report
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,11 @@ class TokenAnswer:
     ),
 )
 @click.argument("shop")
-@click.option("--merchant-id", metavar="ID", help="The shop's merchant; default: the shop's name. Created if new.")
+@click.option(
+    "--merchant-id",
+    metavar="ID",
+    help="The shop's merchant, created if new. Default: who has it, or had it last; else one is invented.",
+)
 @click.option("--scopes", metavar="A,B", default="", help="Granted scopes, if the input does not list them.")
 @click.option("--emit", is_flag=True, help="Also record oauth_complete, as the auth service does.")
 @json_option
@@ -71,10 +78,15 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
 
         answer = read_answer(_from_standard_input())
         with database.transaction() as session:
+            known = merchants.owner_of_shop(session, shop_domain) if merchant_id is None else None
+            is_invented = merchant_id is None and (known is None or known.is_invented)
+            if known is not None:
+                merchant_id = known.merchant_id
             connected = merchants.connect_shop(
                 session,
                 vault,
                 merchant_id=merchant_id or shop_domain.removesuffix(".myshopify.com"),
+                invented=is_invented,
                 shop_domain=shop_domain,
                 access_token=answer.access_token,
                 scopes=_split(scopes) or answer.scopes,
@@ -85,11 +97,13 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
             )
     stored = connected.integration
     if as_json:
-        shown = {"merchant_id": stored.merchant_id, "shop_domain": stored.shop_domain}
+        shown = {"merchant_id": stored.merchant_id, "shop_domain": stored.shop_domain, "invented": is_invented}
         print_json({**shown, "token_version": stored.token_version, "scopes": list(stored.scopes)})
     else:
         scope_text = ", ".join(stored.scopes) or "unknown until the first request"
         click.echo(f"stored for merchant {stored.merchant_id}: {stored.shop_domain}, scopes {scope_text}")
+        if is_invented:
+            click.echo("this merchant is invented: who connects the shop takes it over")
 
 
 def read_answer(text: str) -> TokenAnswer:
@@ -225,18 +239,29 @@ def reseal(batch: int, as_json: bool) -> None:
     "migrate-from-redis",
     epilog=examples(
         "cj tokens migrate-from-redis --dry-run       show what would happen",
+        "cj tokens migrate-from-redis --merchants merchants.csv     acme.myshopify.com,m1 on each line",
         "REDIS_URL=redis://old.example cj tokens migrate-from-redis",
         "cj tokens migrate-from-redis --delete        also delete verified keys",
     ),
 )
+@click.option(
+    "--merchants",
+    "merchants_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Whose shops these are: a CSV file with a line SHOP,MERCHANT for each.",
+)
 @click.option("--dry-run", is_flag=True, help="Change nothing.")
 @click.option("--delete", is_flag=True, help="Delete each key once its token was stored, read back and opened.")
 @json_option
-def migrate_from_redis(dry_run: bool, delete: bool, as_json: bool) -> None:
+def migrate_from_redis(merchants_file: Path | None, dry_run: bool, delete: bool, as_json: bool) -> None:
     """Import tokens from the keys merchant:* of REDIS_URL into Postgres, sealed.
 
-    Safe to interrupt and rerun. Exit code 1 if a key could not be imported; the report says why.
+    Where neither the value nor FILE names a shop's merchant, one is invented, called as the shop; who connects
+    the shop later takes its place. Safe to interrupt and rerun. Exit code 1 if a key could not be imported; the
+    report says why.
     """
+    owners = _owners(merchants_file)
     redis_url = settings_for("REDIS_URL").redis_url
     with _vault_and_database() as (vault, database):
         import redis
@@ -244,7 +269,9 @@ def migrate_from_redis(dry_run: bool, delete: bool, as_json: bool) -> None:
         from workers.operations import redis_tokens
 
         try:
-            report = redis_tokens.migrate(redis_url, database, vault, dry_run=dry_run, delete=delete, watched=_watched)
+            report = redis_tokens.migrate(
+                redis_url, database, vault, owners, dry_run=dry_run, delete=delete, watched=_watched
+            )
         except redis.RedisError as error:
             raise CommandFailed(f"REDIS_URL does not answer: {type(error).__name__}") from None
     if as_json:
@@ -255,10 +282,27 @@ def migrate_from_redis(dry_run: bool, delete: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+def _owners(path: Path | None) -> "Owners | None":
+    if path is None:
+        return None
+    from workers.operations import redis_tokens
+
+    try:
+        return redis_tokens.read_owners(path)
+    except redis_tokens.UnusableOwners as error:
+        raise WrongUse(plain(str(error))) from None
+
+
 def _print(report: "Report") -> None:
     for outcome in report.outcomes:
         deleted = ", deleted from Redis" if outcome.deleted else ""
-        click.echo(plain(f"{outcome.result:9} {outcome.key}  {outcome.reason}{deleted}"))
+        invented = f"; merchant {outcome.merchant_id} is invented" if outcome.is_invented else ""
+        click.echo(plain(f"{outcome.result:9} {outcome.key}  {outcome.reason}{deleted}{invented}"))
+    if count := len(report.invented):
+        click.echo(
+            f"nobody says whose {count} of these shops are, so their merchants are invented: name them with "
+            "--merchants, or one by one: cj merchants move SHOP --to ID. Who connects such a shop gets it, too"
+        )
     counted = ", ".join(f"{count} {name}" for name, count in report.counts.items())
     click.echo(f"{counted}{' (dry run: nothing changed)' if report.dry_run else ''}")
 
@@ -267,6 +311,47 @@ def _watched(keys: list[bytes]) -> Iterable[bytes]:
     # On standard error, so that --json output stays JSON; shown only on a terminal.
     with click.progressbar(keys, label="tokens", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         yield from bar
+
+
+@click.group(short_help="Move a shop to another merchant.")
+def merchants() -> None:
+    """Say whose shop it is."""
+
+
+@merchants.command(
+    epilog=examples(
+        "cj merchants move acme.myshopify.com --to m1",
+        "cj merchants move acme.myshopify.com --to m1 --json | jq .moved_from",
+    ),
+)
+@click.argument("shop")
+@click.option("--to", "merchant_id", required=True, metavar="ID", help="The merchant who gets it; added if new.")
+@json_option
+def move(shop: str, merchant_id: str, as_json: bool) -> None:
+    """Give SHOP, with its tokens, to another merchant. Safe to repeat; needs no key.
+
+    Conversations stay with the merchant they were had with, who has no store from then on; what was promised
+    there about the store ends. A merchant that an import invented is gone. Questions of the new merchant that
+    wait for a store are answered.
+    """
+    with transaction() as session:
+        from storage import merchants as storage
+
+        if not 1 <= len(merchant_id) <= 200 or not merchant_id.isprintable():
+            raise WrongUse("ID is invalid: expected 1 to 200 printable characters")
+        is_new = not storage.merchant_exists(session, merchant_id)
+        source = storage.move_shop(session, shop, merchant_id)
+    if source is not None:
+        from workers import logs
+
+        logs.configure("cj")
+        logs.get(__name__).info("shop moved", shop_domain=shop, source=source, merchant_id=merchant_id)
+    if as_json:
+        print_json({"shop_domain": shop, "merchant_id": merchant_id, "moved_from": source, "is_new": is_new})
+    elif source is None:
+        click.echo(f"{shop} is merchant {merchant_id}'s already")
+    else:
+        click.echo(f"moved {shop} from merchant {source} to merchant {merchant_id}{', who is new' * is_new}")
 
 
 @contextmanager

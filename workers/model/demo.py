@@ -418,7 +418,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
 
 
 def _asks_to_connect(words: object) -> bool:
-    return any(sentence in str(words) for sentence in CUT_OFF)
+    return any(sentence in str(words) for sentence in (*CUT_OFF, LOST))
 
 
 def _object(text: object) -> dict[str, Any]:

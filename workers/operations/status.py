@@ -123,6 +123,20 @@ def _absent_workers(status: Status) -> Iterator[Trouble]:
             yield Trouble(f"no {kind} worker answers; wake-ups on its queue: {count:,}", f"cj check --kind {kind}")
 
 
+def _why_late(found: Backlog, workers: Sequence[str] | None) -> str:
+    """Why turns that could run do not. `workers`: those that answer, if anybody asked."""
+    if found.without_model:
+        return "no language model answers, and what was written since waits behind those turns"
+    if workers is not None and not any(name.startswith(WORKERS[queues.TURNS]) for name in workers):
+        return "no agent answers"
+    if found.running:
+        return (
+            f"the agents are busy with {found.running:,}, so these are late, not lost: start more agents, unless one "
+            "merchant has them all (CJ_TURNS_AT_A_TIME)"
+        )
+    return "agents are away" if workers is None else "agents answer, yet run nothing: their log says why"
+
+
 def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:
     lengths = status.queues or {}
     if found.events.oldest_seconds > WAITS_LONG_SECONDS:
@@ -134,13 +148,7 @@ def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:
         what = (
             f"turns that wait for an agent: {found.turns.count:,}, the oldest for {_span(found.turns.oldest_seconds)}"
         )
-        if status.workers is None:
-            why = "nobody can ask whether agents are there"
-        elif any(name.startswith(WORKERS[queues.TURNS]) for name in status.workers):
-            why = "agents are there, but too few or held up: their log says by what"
-        else:
-            why = "agents are away"
-        yield Trouble(f"{what}; {why}", "cj why CONVERSATION")
+        yield Trouble(f"{what}; {_why_late(found, status.workers)}", "cj why CONVERSATION")
     if found.replies.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unacked replies: {found.replies.count:,}, the oldest for {_span(found.replies.oldest_seconds)}"
         if lengths.get(queues.REPLIES):

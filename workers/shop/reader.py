@@ -1,13 +1,18 @@
 """Reads one data type from a shop, given its token's permissions and its time zone.
 
-These facts are stored (`storage.shop_facts`), so that a fetch takes one request. Shopify is asked for them when they
-are unknown, a day old, or when a permission turns out to be missing: merchants grant and revoke permissions without
-reconnecting (https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes).
+These facts are stored (`storage.connections.ShopFacts`), so that a fetch takes one request. Merchants grant and revoke
+permissions without reconnecting
+(https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes): what Shopify
+says of them beside the data of orders wins, and is stored. It is asked for the facts alone when the time zone is needed
+and unknown or a day old, or when a refusal says nothing of the permissions; of several who need them one asks.
 """
 
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from shopify.client import ShopifyClient
 from shopify.data.dispatch import fetch
@@ -35,6 +40,8 @@ FACTS_SECONDS = 24 * 3600.0
 """How long a shop's time zone and permissions stay valid."""
 DENIED_AGAIN_SECONDS = 600.0
 """When a permission is missing, facts younger than this are trusted and not fetched again."""
+JUST_ASKED_SECONDS = 10.0
+"""Facts so young are those that another thread was asking for."""
 ABORTING_ERRORS = (Unauthorized, Forbidden, StoreUnavailable, Throttled)
 
 ClientFactory = Callable[[AccessToken], ShopifyClient]
@@ -46,6 +53,8 @@ class ShopReader:
     def __init__(self, database: Database, client_for: ClientFactory) -> None:
         self._database = database
         self._client_for = client_for
+        self._asking: WeakValueDictionary[str, _Turnstile] = WeakValueDictionary()
+        self._lock = threading.Lock()
 
     def read(self, token: AccessToken, data_type: str, *, now: datetime, deadline: float, **which: Any) -> Fetched:
         """Read one of `events.data_types.DATA_TYPES` by `deadline` (`time.monotonic()`). Raises ShopifyError.
@@ -53,7 +62,16 @@ class ShopReader:
         `which` are the period and comparison of sales, as `fetch` takes them.
         """
         client = self._client_for(token)
-        return _Reading(self._database, client, token.integration, data_type, now, deadline, which).run()
+        with self._lock:
+            asking = self._asking.setdefault(token.integration.merchant_id, _Turnstile())
+        return _Reading(self._database, client, token.integration, data_type, now, deadline, which, asking).run()
+
+
+class _Turnstile:
+    """Lets one thread at a time ask for the facts of a shop."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
 
 
 class _Reading:
@@ -66,8 +84,10 @@ class _Reading:
         now: datetime,
         deadline: float,
         which: Mapping[str, Any],
+        asking: _Turnstile,
     ) -> None:
         self._which = which
+        self._asking = asking
         self._database = database
         self._client = client
         self._integration = integration
@@ -86,12 +106,31 @@ class _Reading:
             if newer is None:
                 raise
             return self._fetch(newer)
+        told = self._told(fetched)
         denials = [part for part in fetched.missing if part["code"] == AccessDenied.code]
-        if denials:
-            scopes = {permission: scope for scope, permission in PERMISSIONS.items()}
-            named = [scopes.get(each, each) for part in denials for each in part.get("permissions", ())]
-            return self._fuller(fetched, self._after_denial(facts, named))
-        return fetched
+        if not denials:
+            return fetched
+        scopes = {permission: scope for scope, permission in PERMISSIONS.items()}
+        named = {scopes.get(each, each) for part in denials for each in part.get("permissions", ())}
+        if told is None:
+            return self._fuller(fetched, self._after_denial(facts, list(named)))
+        if not named & set(told):
+            return fetched
+        return self._fuller(fetched, ShopFacts(told, facts.time_zone if facts else None, None))
+
+    def _told(self, fetched: Fetched) -> tuple[str, ...] | None:
+        """What Shopify said of the permissions beside the data, kept if it is news."""
+        if fetched.scopes is None:
+            return None
+        told = tuple(sorted(fetched.scopes))
+        if told != tuple(sorted(self._integration.scopes)):
+            log.info("the shop's permissions have changed", scopes=list(told))
+            try:
+                with self._database.transaction() as session:
+                    connections.keep_scopes(session, self._integration, told)
+            except StorageError as error:
+                log.warning("cannot store the shop's permissions", error_code=error.code)
+        return told
 
     def _fuller(self, fetched: Fetched, newer: ShopFacts | None) -> Fetched:
         """Read again with newer permissions; on failure, what was read without them."""
@@ -119,8 +158,8 @@ class _Reading:
 
     @property
     def _needs_facts(self) -> bool:
-        """Permissions alone may also be known from the connection."""
-        return self._data_type in ("week_orders", "sales") or not self._integration.scopes
+        """Days are counted in the shop's time zone. Permissions that nobody knows are tried."""
+        return self._data_type in ("week_orders", "sales")
 
     def _must_ask(self, facts: ShopFacts | None) -> bool:
         return self._needs_facts if facts is None else facts.age_seconds > FACTS_SECONDS
@@ -142,7 +181,17 @@ class _Reading:
         return known
 
     def _ask(self, before: ShopFacts | None) -> ShopFacts | None:
-        """Fetch and store current facts; returns `before` if Shopify did not provide them."""
+        """Fetch and store current facts; returns `before` if Shopify did not provide them. Of several the first asks,
+        and the others take what was found."""
+        if not self._asking.lock.acquire(timeout=max(self._deadline - time.monotonic(), 0.0)):
+            return before
+        try:
+            known = self._known()
+            return known if known is not None and known.age_seconds < JUST_ASKED_SECONDS else self._ask_alone(before)
+        finally:
+            self._asking.lock.release()
+
+    def _ask_alone(self, before: ShopFacts | None) -> ShopFacts | None:
         try:
             access = fetch_access(self._client, deadline=self._deadline)
         except ABORTING_ERRORS:

@@ -217,6 +217,7 @@ class _Handler:
         if self._row.progress is None:  # else it passed these checks before
             if self._is_erased(merchant_id):
                 return
+            integration = self._claimed(merchant_id, integration)
             self._check_merchant(merchant_id, integration)
         if self._row.type in privacy.ENDS_HERE:
             self._delete(privacy.carry_out(self._session, self._row, merchant_id))
@@ -328,6 +329,27 @@ class _Handler:
         reason = f"all data of this merchant was erased at {at:%Y-%m-%d %H:%M:%S} UTC, after this event"
         raise Refused(privacy.ERASED, reason)
 
+    def _claimed(self, merchant_id: str, integration: Integration | None) -> Integration | None:
+        """The merchant's shop. If only an invented merchant has the shop that the event tells of, it is the event's
+        merchant's from now on: who else would be told of it?"""
+        shop = self._data.get("shop_domain")
+        is_connected = self._is_of_the_shop and bool(self._data.get("success"))
+        if shop is None or not (is_connected or self._row.type in (*privacy.EVENTS, "app_uninstalled")):
+            return integration
+        has_a_shop = integration is not None and integration.status != "uninstalled"
+        if has_a_shop and integration is not None and (integration.is_active or integration.shop_domain != shop):
+            return integration
+        owner = merchants.owner_of_shop(self._session, str(shop))
+        if owner is None or not owner.is_invented or owner.merchant_id == merchant_id:
+            return integration
+        with self._session.begin_nested() as attempt:
+            merchants.add_merchant(self._session, merchant_id)
+            if not connections.claim_shop(self._session, self._row.key):
+                attempt.rollback()
+                return integration
+        log.info("a shop of an invented merchant has a real one", merchant_id=merchant_id, shop_domain=shop)
+        return connections.integration_of(self._session, merchant_id)
+
     def _check_merchant(self, merchant_id: str, integration: Integration | None) -> None:
         """The shop an event names must be the shop stored for its merchant."""
         kind, shop = self._row.type, self._data.get("shop_domain")
@@ -340,7 +362,7 @@ class _Handler:
         if waits and shop is not None and integration is None:
             other = connections.integration_by_shop(self._session, str(shop))
             if other is not None and other.merchant_id != merchant_id:
-                raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
+                raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
         if integration is None and not merchants.merchant_exists(self._session, merchant_id):
             unknown = (
                 UNKNOWN_MERCHANT,
@@ -352,7 +374,13 @@ class _Handler:
         if shop is not None and integration is not None and integration.shop_domain != shop:
             if kind in privacy.EVENTS and privacy.left_shop(self._session, merchant_id, str(shop)):
                 return
-            raise Refused("event.shop_merchant_mismatch", _mismatch(shop))
+            raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
+
+    def _mismatch(self, shop: str) -> str:
+        """For operators."""
+        owner = merchants.owner_of_shop(self._session, shop)
+        whose = "nobody's" if owner is None else f"merchant {owner.merchant_id}'s ({owner.status})"
+        return f"shop_domain {shop[:80]!r} is {whose}, not the event's merchant's"
 
     def _core(self, merchant_id: str, integration: Integration | None) -> bool:
         """The event's built-in effects, independent of the workflow; False if it is too old to have any."""
@@ -384,6 +412,7 @@ class _Handler:
             return found, False
         facts = _connection_facts(integration)
         context = {**facts, CONNECTION: facts} if facts else {}
+        merchants.confirm(self._session, merchant_id)
         opened = conversations.open(
             self._session,
             id=str(wanted) if wanted is not None else f"cj-{uuid.uuid4()}",
@@ -685,7 +714,3 @@ def _connection_facts(integration: Integration | None) -> dict[str, Any]:
         "scopes": list(integration.scopes),
         "connected_at": integration.connected_at.isoformat(),
     }
-
-
-def _mismatch(shop: Any) -> str:
-    return f"shop_domain {str(shop)[:80]!r} does not belong to the event's merchant"

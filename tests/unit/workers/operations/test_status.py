@@ -1,0 +1,35 @@
+"""What `cj status` says of turns that are late: only what is known."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from storage.backlog import Backlog, Waiting
+from workers.operations.status import Status, problems
+
+NONE = Waiting(0, 0.0)
+LATE = Backlog(NONE, Waiting(7, 90.0), NONE, 0, 0, 0, 0, 0, 0, {}, 0.0)
+QUEUES = {"workflow": 0, "turns": 0, "shopify": 0, "events": 0, "replies": 0}
+OTHERS = ["workflow@host", "shopify@host"]
+
+
+@pytest.mark.parametrize(
+    ("found", "workers", "cause"),
+    [
+        (replace(LATE, running=4), [*OTHERS, "agent@host"], "the agents are busy with 4, so these are late, not lost"),
+        (replace(LATE, running=4), None, "the agents are busy with 4"),
+        (LATE, OTHERS, "no agent answers"),
+        (LATE, None, "agents are away"),
+        (LATE, [*OTHERS, "agent@host"], "agents answer, yet run nothing"),
+        (
+            replace(LATE, without_model=2, running=1),
+            None,
+            "no language model answers, and what was written since waits",
+        ),
+    ],
+)
+def test_turns_are_late_for_the_reason_that_is_known(found: Backlog, workers: Sequence[str] | None, cause: str) -> None:
+    said = [one.sentence for one in problems(Status(found, {}, QUEUES, workers))]
+    [late] = [sentence for sentence in said if sentence.startswith("turns that wait for an agent: 7")]
+    assert late.partition("; ")[2].startswith(cause)
