@@ -211,7 +211,8 @@ def test_chat_shows_why_a_message_was_refused(terminal: Terminal, database: Data
 def test_store_token_seals_it_and_tells_nobody(terminal: Terminal, database: Database) -> None:
     stored = connect(terminal, "--scopes", "read_orders,read_products")
     scopes = ["read_orders", "read_products"]
-    assert stored == {"merchant_id": "m1", "shop_domain": "acme.myshopify.com", "token_version": 1, "scopes": scopes}
+    shop = {"merchant_id": "m1", "shop_domain": "acme.myshopify.com", "token_version": 1, "scopes": scopes}
+    assert stored == {**shop, "invented": False}
     with database.transaction() as session:
         sealed = session.execute(text("SELECT api_key FROM merchant_integrations")).scalar_one()
         assert session.execute(text("SELECT count(*) FROM events")).scalar_one() == 0
