@@ -251,14 +251,14 @@ def test_permissions_and_time_zone_are_asked_for_once(
     }
 
 
-def test_unknown_permissions_are_asked_for_first(stack: Stack, calls: ToolCalls, someone: Someone) -> None:
+def test_unknown_permissions_are_learnt_from_the_data(stack: Stack, calls: ToolCalls, someone: Someone) -> None:
     """The auth service named none; the store has more than 60 days of orders."""
     stack.connect(someone.shop_domain, someone.merchant_id, scopes=EVERYTHING)
     execute(
         stack.database, "UPDATE merchant_integrations SET scopes = '{}' WHERE merchant_id = :id", id=someone.merchant_id
     )
     counts = calls.ask(someone.merchant_id, "counts")
-    assert counts["data_window"] == {"orders_from": None, "complete_history": True}
+    assert (counts["data_window"]["orders_from"], counts["data_window"]["complete_history"]) == (None, True)
     operations = [request["operation"] for request in stack.store.requests(someone.shop_domain)]
     assert operations == ["Counts"]
 
