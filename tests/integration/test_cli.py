@@ -382,4 +382,4 @@ def test_timeline_tells_the_whole_story_in_order(terminal: Terminal, database: D
     shown = terminal("timeline", "c1").stdout
     assert "c1: merchant m1, workflow ad_hoc_support" in shown
     assert "turn 1   claimed   ad_hoc_support: How was my week?" in shown
-    assert "there is no conversation 'c9'" in terminal("timeline", "c9", code=1).stderr
+    assert "there is no conversation, merchant or shop 'c9'" in terminal("timeline", "c9", code=1).stderr
