@@ -25,7 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from storage import roles
 from storage.database import CLIENT_ENCODING, revision, sqlalchemy_url, unfit
-from storage.models import Base
+from storage.models import SCHEMA_REVISION, Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
 MIGRATION_LOCK = 0x434A_4D49
@@ -113,7 +113,8 @@ def migrate_online() -> None:
                 )
             time.sleep(PAUSE_SECONDS)
             lock_ms = min(LOCK_MS + LOCK_MS_MORE * next(tries), LOCK_MS_MOST)
-        roles.grant(connection)
+        if revision(connection) == SCHEMA_REVISION:  # what is granted are the tables and columns of today
+            roles.grant(connection)
         connection.commit()
 
 
