@@ -39,11 +39,11 @@ def stack(
     broker: RabbitMQ, postgres: PostgresForTests, valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("rabbitmq")
-    with (
-        postgres.migrated_database() as database_url,
-        Stack(database_url, valkey.url, folder, broker_url=broker.url) as stack,
-    ):
-        yield stack
+    with postgres.migrated_database() as database_url:
+        stack = Stack(database_url, valkey.url, folder, broker_url=broker.url)
+        stack.gateway.record = ()  # what the broker forgets when it is killed may be sent again after seconds
+        with stack:
+            yield stack
 
 
 def connect(stack: Stack, merchant_id: str, conversation_id: str) -> None:

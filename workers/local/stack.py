@@ -57,6 +57,8 @@ class ReplyCollector:
 
     def __init__(self, broker_url: str) -> None:
         self.shown: list[Reply] = []
+        #: What it had shown before it starts, of a gateway that keeps a record: it waits longer for first replies.
+        self.record: Sequence[Reply] | None = None
         self._broker_url = broker_url
         self._stop, self._begin_anew = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
@@ -82,7 +84,8 @@ class ReplyCollector:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._begin_anew.clear()
-            RepliesConsumer(self._broker_url).run(self.show, stop=self._stop, until=self._begin_anew.is_set)
+            consumer = RepliesConsumer(self._broker_url, shown=self.record)
+            consumer.run(self.show, stop=self._stop, until=self._begin_anew.is_set)
 
 
 class Stack:
