@@ -136,7 +136,8 @@ def test_a_worker_takes_its_own_kinds_tasks_only_and_no_orders(environ: dict[str
     app.conf.update(task_queues=[queues.plain_queue(queues.OPS)], task_default_exchange="")
     with worker(environ, queues.OPS, "ops-1@test", BROKER_URL=with_next) as ops:
         ops.wait_ready()
-        (registered,) = inspect(app, "ops-1@test", "registered").values()
+        # It says ready a moment before it listens to orders.
+        (registered,) = wait_until(lambda: inspect(app, "ops-1@test", "registered")).values()
         assert {name for name in registered if name.startswith("cj.")} == {
             "cj.migrate",
             "cj.migrate_tokens_from_redis",
