@@ -484,11 +484,20 @@ END;
 REVOKE ALL ON FUNCTION disconnect_shop(bigint), erase_merchant(bigint), connect_account(bigint) FROM PUBLIC
 """
 
+#: The functions below take a shop from an invented merchant, and delete that one: so nobody can call a known one that.
+#:
 #: A shop moves with its tokens: nobody needs a key for it, nor sees them. Whom it leaves keeps the memory of it, as
 #: after an uninstallation, unless it was only invented; what it was promised about the shop ends, and what the other
 #: merchant asked without a store is looked at soon. Nothing is returned if nobody else has the shop; and nothing is
 #: written for a merchant who has another one: who calls it looks what became of it, and rolls back.
 MOVE_FUNCTIONS = """
+CREATE FUNCTION stays_known() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    RAISE insufficient_privilege USING MESSAGE = 'a merchant who is known does not become invented';
+END $$;
+CREATE TRIGGER stays_known BEFORE UPDATE OF invented ON merchants FOR EACH ROW
+WHEN (NEW.invented AND NOT OLD.invented) EXECUTE FUNCTION stays_known();
 CREATE FUNCTION move_shop(shop text, target text) RETURNS text
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 BEGIN ATOMIC

@@ -11,10 +11,10 @@
 Migrations are the owner's. An operator makes the roles (`compose.yaml` and `cj up` do); every migration then takes all
 privileges from them and grants what is listed here, so a table that is not listed can be read by nobody but its owner.
 
-No role may delete a merchant, which would delete the tokens too, but one that an import invented. The workflow worker
-erases a merchant, wipes a shop's tokens or gives an invented merchant's shop to the one it is told of through functions
-(`storage.models`) that name an event, and do only what that event asks for. It can neither insert an event nor change
-whom one is about.
+No role may delete a merchant, which would delete the tokens too, but one that an import invented; and a trigger keeps
+all from calling one invented who is known. The workflow worker erases a merchant, wipes a shop's tokens or gives an
+invented merchant's shop to the one it is told of through functions (`storage.models`) that name an event, and do only
+what that event asks for. It can neither insert an event nor change whom one is about.
 
 `cj_workers` and `cj_tokens` are what an earlier version had: together they may do what the roles for the kinds may.
 """

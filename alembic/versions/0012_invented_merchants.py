@@ -8,6 +8,13 @@ branch_labels = None
 depends_on = None
 
 FUNCTIONS = """
+CREATE OR REPLACE FUNCTION stays_known() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    RAISE insufficient_privilege USING MESSAGE = 'a merchant who is known does not become invented';
+END $$;
+CREATE OR REPLACE TRIGGER stays_known BEFORE UPDATE OF invented ON merchants FOR EACH ROW
+WHEN (NEW.invented AND NOT OLD.invented) EXECUTE FUNCTION stays_known();
 CREATE OR REPLACE FUNCTION move_shop(shop text, target text) RETURNS text
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 BEGIN ATOMIC
@@ -84,6 +91,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER IF EXISTS stays_known ON merchants")
+    op.execute("DROP FUNCTION IF EXISTS stays_known()")
     op.execute("DROP FUNCTION IF EXISTS claim_shop(bigint)")
     op.execute("DROP FUNCTION IF EXISTS drop_invented(text)")
     op.execute("DROP FUNCTION IF EXISTS move_shop(text, text)")

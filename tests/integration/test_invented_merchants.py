@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from storage import connections, merchants
 from storage.database import Database
-from storage.errors import ShopConnectedElsewhere
+from storage.errors import ShopConnectedElsewhere, StorageRefused
 from storage.vault import Vault, new_key_text
 from tests.as_role import make_roles, url_of
 from tests.rows import at_once, execute, new_event, query, store_event
@@ -84,6 +84,18 @@ def test_the_auth_service_connects_an_imported_shop_for_its_merchant(database: D
     assert owner(database) == [("m1", False, "active")]
     assert token_of(database, "m1") == NEW
     assert query(database, "SELECT id FROM merchants") == [("m1",)]
+
+
+@pytest.mark.parametrize("role", ["cj_workflow", "cj_auth", "cj_ops"])
+def test_nobody_can_call_a_known_merchant_invented(database: Database, database_url: str, role: str) -> None:
+    """Else whoever takes over one process could have any shop given away, or its merchant deleted."""
+    make_roles(database_url)
+    connect(database, "m1")
+    process = Database(url_of(role, database_url), pool_size=1)
+    with pytest.raises(StorageRefused):
+        execute(process, "UPDATE merchants SET invented = true WHERE id = 'm1'")
+    process.dispose()
+    assert owner(database) == [("m1", False, "active")]
 
 
 def test_an_oauth_complete_alone_claims_it_with_its_tokens(database: Database, database_url: str) -> None:
