@@ -136,7 +136,7 @@ _HYPOTHETICAL = at_words(
 )
 _ADVICE = re.compile(
     r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps|usually|typically|often"
-    r"|generally|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
+    r"|generally|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
     r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
     r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|üblich\w*|meist|oft|in der regel|tipp|idee"
     r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
@@ -157,7 +157,7 @@ _TALK = re.compile(
     r"^[\s-]*(?:[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
     r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?"
     r"|images?|pictures?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
-    r"|figures|numbers|metrics|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
+    r"|figures|numbers|metrics|reports?|reminders?|cents?|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
     r"|sekunden?|sterne?n?|beispiele?n?|vorschläge?n?|wörter|sätze?n?|klicks?|kanäle|bereiche|ziele?|versuche|nachrichten|mails?|beiträge|fotos|bilder"
     r"|monate?n?|wochen?|jahre?n?|tage?n?|werktage?n?|probleme?|themen|erkenntnisse?|beobachtungen|zahlen|kennzahlen|fakten|kategorien|gruppen|währungen"
     r"|grams?|g|kg|ml|l|cm|mm|m|inch(?:es)?|oz|lbs?|gramm|liter|meter|°c?|uhr)\b",
@@ -269,7 +269,7 @@ _DIRECTION = at_words(
     r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|bleibt) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 _NO_DIRECTION = re.compile(
-    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
+    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
 )
 _ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
@@ -297,7 +297,7 @@ _NOUN_BEFORE = re.compile(
     r"\b(?:an?|the|some|big|small|slight|sharp|steady|strong|clear|solid|healthy|is|are|was|were|been|went|gone|trending|going|ein|einen|einem|der|den|dem|leichte[rn]?|starke[srn]?|deutliche[srn]?|klare[srn]?|solides|zeigen|zeigt|im|geht|ging|gehen|gingen)\s(?:\w+\s)?$"
 )
 _ONCE = re.compile(
-    r" (?:(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 _BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
@@ -483,13 +483,13 @@ class _Judge:
         left = self._lead(said, number, left)
         about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
         named = any(left <= m.start and m.end <= right for each in self._mentions(said).values() for m in each)
+        talk = _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after))
         if number.word and not about_store and not named and number.currencies is None and not number.percent:
-            return len(said.plain.split()) <= 4
+            return len(said.plain.split()) <= 4 and not talk
         if number.percent and number.readings[0][0] == 100 and not subjects:
             return False
         if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
             return True  # "from 21 in the month before"
-        talk = _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after))
         is_count = number.currencies is None and not number.percent
         if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
             return False
@@ -590,7 +590,8 @@ class _Judge:
             if behind <= subject.start < right:
                 between = said.masked[behind : subject.start]
                 if between.count(" ") <= 6 and not _BETWEEN.search(between):
-                    return self._counted(said, subject)
+                    named = [s for s in said.subjects if s.start == subject.end + 1 and subject.kind == "unit"]
+                    return self._counted(said, named[0] if named else subject)  # "8 Stück Bestellungen"
                 break
         left = self._lead(said, number, left)
         before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
@@ -813,7 +814,7 @@ class _Judge:
             front = frozenset(t.kind for t in said.traits if t.end <= first)
             lower = max((n.end for n in said.numbers if n.end <= number.start), default=0)
             between = {t.kind for t in said.traits if lower <= t.start < number.start}
-            if not (after | before | between) & (STATISTICS | {"middle"}):
+            if not (after | before | between) & (STATISTICS | {"middle", "revenue"}):
                 required |= front & {"average", "median"}
         if number.currencies is None and number.readings[0][1] == 1 and "daily" not in after | before:
             required -= {"average", "median"}  # "of 10 orders the average is …"
@@ -983,7 +984,7 @@ class _Judge:
             return 0.0 if ok else MOST
         if period is None:
             return self._undated(figure, said)
-        if "previous" in figure.traits and "previous" in said.near and not said.sentence.dates:
+        if "previous" in figure.traits and "previous" in said.near and not (said.spans and said.sentence.dates):
             return 0.0
         if "previous" in said.neutral and not said.spans:
             return 0.0
@@ -1782,6 +1783,8 @@ class _Judge:
         behind = said.masked[found.end() : found.end() + 70]
         if group in ("more", "less"):
             return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
+        if any(name.end <= found.start() and name.text.lower() in clause for name in said.names):
+            return False  # "Anna picked up …"
         subject = any(s.kind in ("sale", "money", "order", "customer") for s in said.subjects)
         subject = subject or any(t.kind == "revenue" for t in said.traits)
         if _BASE_FORM.fullmatch(found[0]) and not _NOUN_BEFORE.search(said.masked[: found.start()][-16:]):
