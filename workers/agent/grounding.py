@@ -16,6 +16,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from workers.agent.claims import (
+    CODES,
     OFFER,
     SYMBOLS,
     WORDS,
@@ -297,7 +298,7 @@ _NOUN_BEFORE = re.compile(
     r"\b(?:an?|the|some|big|small|slight|sharp|steady|strong|clear|solid|healthy|is|are|was|were|been|went|gone|trending|going|ein|einen|einem|der|den|dem|leichte[rn]?|starke[srn]?|deutliche[srn]?|klare[srn]?|solides|zeigen|zeigt|im|geht|ging|gehen|gingen)\s(?:\w+\s)?$"
 )
 _ONCE = re.compile(
-    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 _BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
@@ -627,6 +628,8 @@ class _Judge:
                 best, nearest = distance, figure
         if nearest is None:
             return None
+        if not (subjects or said.subjects or said.traits or said.periods or said.dates or self._mentions(said)):
+            return nearest  # no word of the sentence says what it is
         for rival in self._rivals(number, subjects):
             # Of another kind than the nearest figure, it must be nearer by far.
             near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
@@ -786,7 +789,9 @@ class _Judge:
         lower = before[-1].end if before else 0
         if before and part is None:
             lower = max(lower, min((b for b in said.breaks if lower <= b <= number.start), default=lower))
+        offer = OFFER.search(said.masked, number.end)
         upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
+        upper = min(upper, offer.start() if offer else upper)
         if upper < len(said.masked):
             between = [b for b in said.breaks if right <= b <= upper]
             upper = min((b for b in between if said.masked[b] == ";"), default=max(between, default=upper))
@@ -937,6 +942,8 @@ class _Judge:
         unsaid = traits & UNSAID
         if "price" in unsaid:  # from, up to
             unsaid -= {"largest", "smallest"}
+        if "previous" in unsaid and any(_near(span, figure.period) for span in said.spans if figure.period):
+            unsaid -= {"previous"}  # its time is named
         for trait in unsaid - ({"days"} if "day" in said.nouns else NOTHING):
             if trait not in said.near and not (trait == "average" and "daily" in said.near):
                 known = trait in said.wide or (trait in ("price", "stock") and matched)
@@ -1043,8 +1050,10 @@ class _Judge:
         own: list[Range] = []
         front: list[Range] = []
         late: list[Range] = []
-        if paired := self._paired(said, number, (*said.periods, *said.dates)):
-            return self._spans_of(said)[paired.start], [], []
+        spans_of = self._spans_of(said)
+        apart = {id(spans_of[each.start]): each for each in (*said.periods, *said.dates)}  # "from May 1 to May 31" is one
+        if paired := self._paired(said, number, tuple(apart.values())):
+            return spans_of[paired.start], [], []
         first = said.numbers[0].start if said.numbers else 0
         if said.masked[left : left + 1] == "(":  # what is in brackets is of the time of the number before them
             before = [n for n in said.numbers if n.end <= left]
@@ -1141,7 +1150,7 @@ class _Judge:
         if re.search(r"weekend|wochenende", word):
             return [(monday - 2 * day, monday - day)]
         first = today.replace(day=1)
-        if re.search(r"mtd|month to date|monat bisher|bisher in", word):
+        if re.search(r"mtd|month to date|(?:start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in", word):
             return [(first, today)]
         if re.search(r"month|monat", word):
             last = first - day
@@ -1481,7 +1490,7 @@ class _Judge:
                 end, each = trait.end, [whose]
             if len(said.masked[min(end, trait.start) : max(trait.start, whose.start)]) > 60:
                 continue
-            denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start]) is not None
+            denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
             for mention in each:
                 known = [told for key in _keys(mention) for told in self._grounds.statuses.get(key, ())]
                 decided = [trait.kind in has for could, has in known if trait.kind in could]
@@ -1821,6 +1830,7 @@ def _is_word(word: str) -> bool:
         bool(subjects or traits)
         or word in WORDS
         or word.rstrip("s") in SYMBOLS
+        or word.upper() in CODES
         or _OTHER_WORDS.fullmatch(word) is not None
     )
 
