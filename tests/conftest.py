@@ -86,7 +86,7 @@ def valkey_url(valkey: EmbeddedValkey) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The new database, opened."""
-    database = Database(database_url, pool_size=16, application_name="cj-test")
+    database = Database(database_url, pool_size=24, application_name="cj-test")
     yield database
     database.dispose()
 
