@@ -628,7 +628,8 @@ class _Judge:
                 best, nearest = distance, figure
         if nearest is None:
             return None
-        if not (subjects or said.subjects or said.traits or said.periods or said.dates or self._mentions(said)):
+        known = said.subjects or said.traits or said.periods or said.dates or self._mentions(said)
+        if not known and not self._above(said, number):
             return nearest  # no word of the sentence says what it is
         for rival in self._rivals(number, subjects):
             # Of another kind than the nearest figure, it must be nearer by far.
@@ -1051,7 +1052,9 @@ class _Judge:
         front: list[Range] = []
         late: list[Range] = []
         spans_of = self._spans_of(said)
-        apart = {id(spans_of[each.start]): each for each in (*said.periods, *said.dates)}  # "from May 1 to May 31" is one
+        apart = {
+            id(spans_of[each.start]): each for each in (*said.periods, *said.dates)
+        }  # "from May 1 to May 31" is one
         if paired := self._paired(said, number, tuple(apart.values())):
             return spans_of[paired.start], [], []
         first = said.numbers[0].start if said.numbers else 0
