@@ -192,7 +192,7 @@ _QUOTING = re.compile(
     r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
 )
 _RANGE = re.compile(
-    r"\b(?:between|zwischen|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
+    r"\b(?:between|zwischen|values|werte|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
 )
 _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b")
 _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
@@ -217,7 +217,7 @@ _SINGLE = at_words(
 )
 _ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b")
 _SINGLE_ORDER = at_words(
-    r"(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
+    r"(?:order|purchase|sale|verkauf|einkauf|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
 )
 STATUSES = frozenset(
     {"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"}
@@ -238,6 +238,10 @@ _SOLD_OUT = re.compile(
 _MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
+)
+_NEWEST = re.compile(
+    r"\b(?:(?:your|the) (?:latest|newest|most recent)|(?:ihre?|deine?|die|der) (?:letzter?|neuester?|jüngster?)) "
+    r"(?:order|sale|purchase|bestellung|verkauf|auftrag)\b"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 _EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
@@ -273,6 +277,9 @@ _NO_DIRECTION = re.compile(
     r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
 )
 _ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
+_OTHER_SIDE = re.compile(
+    r"\b(?:vs|versus|gegenüber|against|gegen|statt|zu|to|compared|than|als|nach|after|from|von|over)\b"
+)
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 _RANKED = re.compile(r"#|rank|pos(?:ition)?\.?|place|no\.?|nr\.?|rang|platz")
 _THAN = re.compile(r"\b(?:than|als)\b")
@@ -362,6 +369,10 @@ class _Judge:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
+        ages = [ranking.values for ranking in grounds.rankings if ranking.what == "newest"]
+        orders = {name: at for values in ages for name, at in values.items() if name.startswith("order:")}
+        self._newest = frozenset({max(orders, key=orders.__getitem__)} if orders else ())
+        """The newest order's name."""
         self._place: tuple[Number, tuple[int, int]] | None = None
         self._mentioned: tuple[Sentence, dict[str, list[Mention]]] | None = None
         self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
@@ -488,6 +499,8 @@ class _Judge:
         if number.word and not about_store and not named and number.currencies is None and not number.percent:
             return len(said.plain.split()) <= 4 and not talk
         if number.percent and number.readings[0][0] == 100 and not subjects:
+            return False
+        if number.word and number.how == "over" and number.readings[0][0] == 1:  # "at least one order"
             return False
         if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
             return True  # "from 21 in the month before"
@@ -779,9 +792,10 @@ class _Judge:
         """ "Customers (83)": what stands before the bracket belongs to the number."""
         if said.masked[left : left + 1] != "(" or said.masked[left + 1 : number.start].strip(" $€£"):
             return left
-        return max(
+        begins = max(
             (n.end for n in said.numbers if n.end <= left), default=max((b for b in said.breaks if b < left), default=0)
         )
+        return max(begins, said.masked.rfind(")", 0, left))
 
     def _neighbours(self, said: Sentence, number: Number, left: int, right: int) -> tuple[int, int]:
         """Where what belongs to the numbers before and after it ends and begins."""
@@ -900,6 +914,9 @@ class _Judge:
         for o in said.orders:
             key = frozenset({f"order:{o.value}"})
             found.setdefault("order", []).append(Mention(o.start, o.end, o.text, "name", key))
+        newest = None if said.orders or not self._newest else _NEWEST.search(said.masked)
+        if newest is not None:
+            found["order"] = [Mention(*newest.span(), newest[0], "name", self._newest)]
         self._mentioned = said, found
         return found
 
@@ -911,7 +928,11 @@ class _Judge:
         distance = 0.0
         # whose it is
         matched = False
+        is_its = any(kind == "order" and sure == 3 and entities & keys for kind, keys, sure, _ in said.names)
         for kind, keys, sure, only in said.names:
+            if is_its and sure < 3:  # who is named farther off is somebody else
+                matched = True
+                continue
             if entities and entities & keys:
                 matched = True
                 distance += 0.0 if sure or said.money else 1.0
@@ -922,9 +943,9 @@ class _Judge:
             else:
                 distance += MISSING[sure]
         named = {kind for kind, _, _, _ in said.names}
-        for kind in figure.kinds:
-            if kind not in named:
-                distance += self._unsaid_name(figure, kind, matched, said)
+        unnamed = figure.kinds - named
+        unnamed &= {"order"} if "order" in unnamed else unnamed  # its customer and products go without saying
+        distance += max((self._unsaid_name(figure, kind, matched, said) for kind in unnamed), default=0.0)
         if figure.derived and "customer" in figure.kinds and figure.currency is None:
             distance += 0.5  # of a list only
         if distance >= limit:
@@ -992,6 +1013,8 @@ class _Judge:
             return 0.0 if ok else MOST
         if period is None:
             return self._undated(figure, said)
+        if figure.traits & {"open", "unfulfilled"} and not figure.derived and (self._today, self._today) in spans:
+            return 0.0 if figure.traits & {"open", "unfulfilled"} & said.near else 1.0  # as things stand
         if "previous" in figure.traits and "previous" in said.near and not (said.spans and said.sentence.dates):
             return 0.0
         if "previous" in said.neutral and not said.spans:
@@ -1068,13 +1091,23 @@ class _Judge:
         if said.masked[right : right + 1] == ")" and (than is None or than.start() > right + 8):
             ends = (*(b for b in said.breaks), *(n.start for n in said.numbers), len(said.masked))
             right = min(end for end in ends if end > right)
-        for period in sorted((*said.periods, *said.dates), key=lambda mention: mention.start):
+        periods = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
+        last = next((period for period in reversed(periods) if period.end <= number.start), None)
+        if last is not None and _OTHER_SIDE.search(said.masked[last.end : number.start]):  # "3 today against 1"
+            last = None
+        for period in periods:
             spans = self._spans_of(said)[period.start]
             if left <= period.start and period.end <= right:
                 own += spans
-            elif period.end <= first or (
-                period.end <= number.start
-                and not any(low <= n.start < high for n in said.numbers for low, high in [self._piece(said, period)])
+            elif (
+                period.end <= first
+                or period is last
+                or (
+                    period.end <= number.start
+                    and not any(
+                        low <= n.start < high for n in said.numbers for low, high in [self._piece(said, period)]
+                    )
+                )
             ):
                 front += spans
             elif period.end <= number.start or not late:
@@ -1153,7 +1186,9 @@ class _Judge:
         if re.search(r"weekend|wochenende", word):
             return [(monday - 2 * day, monday - day)]
         first = today.replace(day=1)
-        if re.search(r"mtd|month to date|(?:start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in", word):
+        if re.search(
+            r"mtd|month to date|(?:first|start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in", word
+        ):
             return [(first, today)]
         if re.search(r"month|monat", word):
             last = first - day

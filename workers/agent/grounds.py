@@ -143,10 +143,10 @@ class Grounds:
         grounds = cls(now)
         reader = _Reader(grounds)
         both = [*((result, True) for result in earlier), *((result, False) for result in results)]
-        newest = {result.get("data_type"): place for place, (result, _) in enumerate(both) if result.get("success")}
+        newest = {_read_of(result): place for place, (result, _) in enumerate(both) if result.get("success")}
         for place, (result, _) in enumerate(both):
-            data_type = result.get("data_type")
-            reader.result(result, superseded=data_type is not None and newest.get(data_type, place) != place)
+            is_typed = result.get("data_type") is not None
+            reader.result(result, superseded=is_typed and newest.get(_read_of(result), place) != place)
         grounds.is_old = bool(reader.old) and all(reader.old.values())
         if context:
             reader.walk(dict(context), _Place())
@@ -178,6 +178,14 @@ class Grounds:
                 for subject in figure.subjects:
                     grounds.counts.setdefault(subject, []).append(figure)
         return grounds
+
+
+def _read_of(result: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What was read: sales of two periods are no older and newer ones of each other."""
+    data = result.get("data")
+    period = data.get("current") if isinstance(data, Mapping) else None
+    begins = period.get("from") if isinstance(period, Mapping) else None
+    return result.get("data_type"), begins
 
 
 @lru_cache(maxsize=4096)
