@@ -110,7 +110,7 @@ class InboxRow:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A refused event as an operator sees it; `times`: how often the same bytes arrived."""
+    """A refused event as an operator sees it."""
 
     key: int
     id: str
@@ -119,8 +119,6 @@ class RejectedRow:
     error_code: str
     error: str
     received_at: datetime
-    rejected_at: datetime
-    times: int
 
     def to_json(self) -> dict[str, Any]:
         """What it was and why it was refused."""

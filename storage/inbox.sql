@@ -156,7 +156,7 @@ WHERE key = ANY (ARRAY (SELECT key FROM never UNION ALL SELECT key FROM long_ago
 RETURNING key
 
 -- name: rejected
-SELECT key, id, source, type, error_code, error, received_at, processed_at, times
+SELECT id, source, type, error_code, error, received_at
 FROM events WHERE status = 'rejected' ORDER BY processed_at DESC, key DESC LIMIT :limit
 
 -- name: retry

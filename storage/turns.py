@@ -117,15 +117,11 @@ class TurnInput:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TurnInput":
         moves, later_moves = (tuple(Move(**move) for move in value.get(name, ())) for name in ("moves", "later_moves"))
-        text, metadata = value["text"], value["metadata"]
-        if value["sender"] == "cj" and "transition" in metadata:  # a turn of the former version
-            hop = metadata["transition"]
-            moves, text, metadata = (Move(hop["from"], hop["to"], text or None),), "", {}
         return cls(
             value["sender"],
-            text,
+            value["text"],
             value["cleanup_trigger"],
-            metadata,
+            value["metadata"],
             moves,
             later_moves,
             tuple(value.get("prefetched", ())),

@@ -110,22 +110,10 @@ def turns() -> None:
 @json_option
 def failed(since: float | None, error: str | None, limit: int, as_json: bool) -> None:
     """List failed turns that were not retried, dead ones too, latest first."""
-    _list_turns(as_json, "no failed turns", since_seconds=since, error=error, limit=limit)
-
-
-@turns.command(epilog=examples("cj turns dead", "cj turns dead --json | jq '.[].id'"))
-@LIMIT
-@json_option
-def dead(limit: int, as_json: bool) -> None:
-    """List dead turns that were not retried, latest first."""
-    _list_turns(as_json, "no dead turns", only_dead=True, limit=limit)
-
-
-def _list_turns(as_json: bool, none: str, **which: Any) -> None:
     with transaction() as session:
         from workers.operations import failed_turns
 
-        found = failed_turns.failed(session, **which)
+        found = failed_turns.failed(session, since_seconds=since, error=error, limit=limit)
     if as_json:
         print_json([turn.to_json() for turn in found])
         return
@@ -134,7 +122,7 @@ def _list_turns(as_json: bool, none: str, **which: Any) -> None:
         dead = ", dead" if turn.status == "dead" else ""
         click.echo(plain(f"{turn.id}  {turn.finished_at:%Y-%m-%d %H:%M:%S}  {where}: {turn.error}{dead}"))
     if not found:
-        click.echo(none)
+        click.echo("no failed turns")
 
 
 @turns.command(
