@@ -112,7 +112,6 @@ class InboxRow:
 class RejectedRow:
     """A refused event as an operator sees it."""
 
-    key: int
     id: str
     source: str
     type: str
@@ -122,8 +121,7 @@ class RejectedRow:
 
     def to_json(self) -> dict[str, Any]:
         """What it was and why it was refused."""
-        names = ("id", "source", "type", "error_code", "error", "received_at")
-        return {name: getattr(self, name) for name in names}
+        return dict(vars(self))
 
 
 def accept(session: Session, new: Sequence[NewEvent], *, per_merchant: int = PER_MERCHANT) -> list[Accepted | Reused]:

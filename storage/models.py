@@ -252,7 +252,7 @@ class TurnTable(Base):
     queued -> running   claimed: attempt + 1, a lease
     running -> queued   released, or the lease ran out (failures + 1)
     running -> done     ended
-    running -> dead     ended with an error nobody could handle, or its lease ran out too often
+    running -> dead     its lease ran out too often
     queued -> done      an earlier turn absorbed its message (absorbed_by)
     born done           the merchant had too many waiting turns (error; it never started), or it is a follow-up that
                         waits for its time (waits_for)

@@ -408,7 +408,6 @@ def finish(
     session: Session,
     claim: Claim,
     *,
-    status: Literal["done", "dead"] = "done",
     error: str | None = None,
     promised: Promised | None = None,
     again_after: float = 0.0,
@@ -418,7 +417,7 @@ def finish(
     Raises LostTurn.
     """
     code = None if error is None else storable_text(error, 500)
-    _write(session, claim, "finish", status=status, error=code, waits_for=promised, again_after=again_after)
+    _write(session, claim, "finish", error=code, waits_for=promised, again_after=again_after)
 
 
 def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_seconds: float) -> set[int]:

@@ -210,7 +210,7 @@ RETURNING id
 
 -- name: finish
 UPDATE turns SET
-    status = :status, error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
+    status = 'done', error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
     words_due = NULL, waits_for = :waits_for,
     run_after = CASE CAST(:waits_for AS text)
         WHEN 'store' THEN 'infinity'

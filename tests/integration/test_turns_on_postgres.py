@@ -17,6 +17,7 @@ from tests.rows import (
     claim,
     execute,
     finish,
+    give_up,
     let_lease_run_out,
     new_event,
     open_conversation,
@@ -122,9 +123,7 @@ def test_the_next_turn_waits_until_the_one_before_has_ended(database: Database) 
 
 def test_a_dead_turn_does_not_stop_the_conversation(database: Database) -> None:
     first, second = queue(database), queue(database)
-    running = claim(database, first)
-    with database.transaction() as session:
-        turns.finish(session, running, status="dead", error="turn_lost")
+    give_up(database, claim(database, first))
     assert isinstance(try_claim(database, second), Claim)
 
 

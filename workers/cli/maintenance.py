@@ -1,7 +1,5 @@
 """What operators count and mend: `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
-from typing import Any
-
 import click
 
 from workers.cli.common import (
