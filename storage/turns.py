@@ -166,6 +166,10 @@ class Claim:
     def run_id(self) -> str:
         return f"turn_{self.turn_id}"
 
+    def message_id(self, step: int) -> str:
+        """The id of what is said in a step."""
+        return f"{self.run_id}-m{step}"
+
 
 @dataclass
 class Held:
