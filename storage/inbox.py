@@ -91,10 +91,8 @@ class InboxRow:
     type: str
     data: dict[str, Any]
     time: datetime | None
-    subject: str | None
     traceparent: str | None
     correlation_id: str | None
-    status: str
     attempts: int
     received_at: datetime
     merchant_id: str | None

@@ -267,10 +267,6 @@ class Expired:
     turn_id: int
     conversation_id: str
     merchant_id: str
-    seq: int
-    event_id: str
-    traceparent: str | None
-    failures: int
     dead: bool
 
 

@@ -374,8 +374,7 @@ WITH silent AS (
     WHERE t.id = ANY (ARRAY (SELECT id FROM silent))
     RETURNING t.*
 )
-SELECT x.id, x.conversation_id, x.merchant_id, x.seq, e.id, e.traceparent, x.failures, x.status = 'dead'
-FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
+SELECT id, conversation_id, merchant_id, status = 'dead' FROM expired ORDER BY id
 
 -- name: waiting
 -- Looks at the turns that are due, wakes those that can run, and puts the others off. So what waits for an earlier turn
