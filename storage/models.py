@@ -387,6 +387,11 @@ class ReplyTable(Base):
             text("COALESCE(published_at, created_at)"),
             postgresql_where=text("acked_at IS NULL"),
         ),
+        Index(
+            "replies_at_the_door",
+            "conversation_id",
+            postgresql_where=text("acked_at IS NULL AND publishes < 0"),
+        ),
         OFTEN_VACUUMED,
     )
 
