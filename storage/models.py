@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0015"
+SCHEMA_REVISION = "0016"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
