@@ -1,4 +1,4 @@
-"""`cj chat` and `cj replies`: what CJ says, in the terminal, beside any gateway. `cj chat-token`: who may chat."""
+"""`cj chat` and `cj replies`: what CJ says, in the terminal, beside any gateway."""
 
 import json
 import sys
@@ -263,19 +263,3 @@ def _note(event: dict[str, Any]) -> str:
             cancelled = (event.get("outcome") or {}).get("type") == "cancelled"
             return "run cancelled" if cancelled else str(kind).lower().replace("_", " ")
     return ""
-
-
-@click.command(
-    short_help="Print a token with which a merchant chats at the door.",
-    epilog=examples("cj chat-token m1", "cj chat-token m1 --seconds 60"),
-)
-@click.argument("merchant_id", metavar="MERCHANT")
-@click.option("--seconds", type=click.IntRange(1, 3600), default=3600, show_default=True, help="How long it is valid.")
-def chat_token(merchant_id: str, seconds: int) -> None:
-    """Print a token for MERCHANT, signed with the first of CJ_GATEWAY_CHAT_KEYS. Your server makes its own."""
-    from workers.gateway import access
-
-    keys = settings_for("CJ_GATEWAY_CHAT_KEYS").gateway_chat_keys
-    if not keys:
-        raise WrongUse("CJ_GATEWAY_CHAT_KEYS is not set")
-    click.echo(access.chat_token(keys[0], merchant_id, seconds=seconds))

@@ -1,5 +1,7 @@
 """What operators count and mend: `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
+from typing import Any
+
 import click
 
 from workers.cli.common import (
@@ -93,6 +95,8 @@ def retry_event(event_id: str, source: str | None) -> None:
 
 SINCE = click.option("--since", type=Seconds(), metavar="SPAN", help="Only those that ended within, e.g. 15m, 2h, 3d.")
 ERROR = click.option("--error", metavar="CODE", help="Only those with this error, e.g. model_unavailable.")
+#: The error of a dead turn, and of no other.
+GIVEN_UP = "turn_lost"
 LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 
 
@@ -108,10 +112,22 @@ def turns() -> None:
 @json_option
 def failed(since: float | None, error: str | None, limit: int, as_json: bool) -> None:
     """List failed turns that were not retried, dead ones too, latest first."""
+    _list_turns(as_json, "no failed turns", since_seconds=since, error=error, limit=limit)
+
+
+@turns.command(epilog=examples("cj turns dead", "cj turns dead --json | jq '.[].id'"))
+@LIMIT
+@json_option
+def dead(limit: int, as_json: bool) -> None:
+    """List dead turns that were not retried, latest first."""
+    _list_turns(as_json, "no dead turns", error=GIVEN_UP, limit=limit)
+
+
+def _list_turns(as_json: bool, none: str, **which: Any) -> None:
     with transaction() as session:
         from workers.operations import failed_turns
 
-        found = failed_turns.failed(session, since_seconds=since, error=error, limit=limit)
+        found = failed_turns.failed(session, **which)
     if as_json:
         print_json([turn.to_json() for turn in found])
         return
@@ -120,7 +136,7 @@ def failed(since: float | None, error: str | None, limit: int, as_json: bool) ->
         dead = ", dead" if turn.status == "dead" else ""
         click.echo(plain(f"{turn.id}  {turn.finished_at:%Y-%m-%d %H:%M:%S}  {where}: {turn.error}{dead}"))
     if not found:
-        click.echo("no failed turns")
+        click.echo(none)
 
 
 @turns.command(

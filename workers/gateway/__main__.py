@@ -1,4 +1,4 @@
-"""The door: `python -m workers.gateway`; with `auth`, the one that keeps shops' tokens.
+"""The door: `cj gateway`, or `python -m workers.gateway`; with `auth`, the one that keeps shops' tokens.
 
 Two, because each connects as a role of its own: who talks with browsers can read no token.
 """

@@ -82,7 +82,7 @@ def test_wrong_use_ends_with_2_and_says_what_is_right(terminal: Terminal, argume
         (["chat", "m1"], ["DATABASE_URL", "BROKER_URL"]),
         (["timeline", "c1"], ["DATABASE_URL"]),
         (["events", "rejected"], ["DATABASE_URL"]),
-        (["turns", "failed"], ["DATABASE_URL"]),
+        (["turns", "dead"], ["DATABASE_URL"]),
         (["migrate"], ["DATABASE_URL"]),
         (["store-token", "a.myshopify.com"], ["DATABASE_URL", "CJ_TOKEN_KEYS"]),
     ],
@@ -156,7 +156,7 @@ def test_a_command_without_work_imports_what_it_needs_to_say_so(
 
 
 WITHOUT_SETTINGS = """
-    replies, chat-token m1, privacy export 1, migrate, check, publish shop_redact,
+    replies, gateway, gateway --auth, chat-token m1, privacy export 1, migrate, check, publish shop_redact,
     status, why m1, merchant m1, usage, turns failed, turns retry 1, events rejected, events retry x,
     privacy requests, tokens reseal, tokens migrate-from-redis, evaluate, chat m1, workflows replay,
     workflows explain --stored x
