@@ -114,7 +114,7 @@ def sentences(text: str) -> list[str]:
     """The text in pieces that make it up again; a line of a list is one piece, with its number or bullet."""
     pieces, start = [], 0
     for found in _END.finditer(text):
-        before = text[start : found.start()]
+        before = text[max(start, found.start() - 40) : found.start()]
         is_number = _ENDS_WITH_NUMBER.search(before) is not None and not _MONTH_FOLLOWS.match(text, found.end())
         if "\n" not in found[0] and not is_number and _ABBREVIATION.search(before.rstrip("\"”“»’')]")):
             continue
@@ -537,6 +537,7 @@ _ORDER = re.compile(
     r"|\b(?:order|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
     r"(?P<bare>[a-z]{0,6}-?\d{3,}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£%]|eur|usd|chf))(?![.,]\d)",
 )
+_LONG_NUMBER = re.compile(r"\d[\d\s()/.-]{4,}\d")
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 _RANK = re.compile(
     r"\b\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000))|(?<=previous )\d{1,2}(?=\s?:)|(?<![\d.,])\d{1,3}(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
@@ -569,7 +570,7 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
                 into.append(Mention(found.start(), end, text[found.start() : end].strip(), kind, meant))
         masked = _without(masked, into)
     if has_digits or _RANK_WORD.search(masked):
-        for other in (_PHONE, _LIST_MARK, _RANK):
+        for other in (_PHONE, _LIST_MARK, _RANK) if _LONG_NUMBER.search(masked) else (_LIST_MARK, _RANK):
             masked = other.sub(_mask, masked)
     sentence.masked = masked
     sentence.cased = text if masked == text.lower() else "".join(map(_as_masked, text, masked))

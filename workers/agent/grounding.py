@@ -86,10 +86,15 @@ class Verdict:
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
     judge = _Judge(grounds, text)
-    return [
-        replace(judge.sentence(parse(sentence.replace("**", ""), grounds.names)), sentence=sentence)
-        for sentence in sentences(text)
-    ]
+    return [replace(judge.sentence(_parsed(sentence, grounds)), sentence=sentence) for sentence in sentences(text)]
+
+
+def _parsed(text: str, grounds: Grounds) -> Sentence:
+    """Read once a turn: a reply is checked sentence by sentence as it comes, and once more as a whole."""
+    found = grounds.parsed.get(text)
+    if found is None:
+        found = grounds.parsed[text] = parse(text.replace("**", ""), grounds.names)
+    return found
 
 
 def ungrounded(verdicts: Iterable[Verdict]) -> list[str]:
@@ -277,6 +282,7 @@ _NO_DIRECTION = re.compile(
     r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
 )
 _ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
+_TO_NUMBER = re.compile(r"^\s?[-–]\s?\d+")
 _OTHER_SIDE = re.compile(
     r"\b(?:vs|versus|gegenüber|against|gegen|statt|zu|to|compared|than|als|nach|after|from|von|over)\b"
 )
@@ -495,7 +501,7 @@ class _Judge:
         left = self._lead(said, number, left)
         about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
         named = any(left <= m.start and m.end <= right for each in self._mentions(said).values() for m in each)
-        talk = _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after))
+        talk = _TALK.match(_TO_NUMBER.sub("", after))
         if number.word and not about_store and not named and number.currencies is None and not number.percent:
             return len(said.plain.split()) <= 4 and not talk
         if number.percent and number.readings[0][0] == 100 and not subjects:
@@ -1400,7 +1406,7 @@ class _Judge:
     def _names(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         masked = said.masked
         has_figures = bool(said.numbers or said.orders or said.dates)
-        is_english, is_item = not _is_german(said.text), _ITEM.match(said.text) is not None
+        is_item = _ITEM.match(said.text) is not None
         for found in _RUN.finditer(said.cased):
             words, start = found[0].rstrip(".'’").split(), found.start()
             while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
@@ -1438,7 +1444,7 @@ class _Judge:
                 is_name = re.match(r"(?:, [^:|]{1,20})?\s?[:–—-]\s\D{0,3}\d|\s?\(\D{0,3}\d", after) is not None
             elif (
                 not begins
-                and (is_english or _NAMES_FOLLOW.search(before[-24:]))
+                and (not _is_german(said.text) or _NAMES_FOLLOW.search(before[-24:]))
                 and (stripped[-1:] != ":" or has_figures or self._heading is not None)
             ):
                 is_name = True

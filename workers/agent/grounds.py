@@ -122,6 +122,8 @@ class Grounds:
     """Whether sales of an earlier period were read."""
     texts: str = ""
     """All text in lower case."""
+    parsed: dict[str, Sentence] = field(default_factory=dict)
+    """Sentences of replies that were checked, as they were read."""
     by_value: dict[float, list[Figure]] = field(default_factory=dict)
     by_kind: dict[str, list[Figure]] = field(default_factory=dict)
     """Figures that are money, percent, or counts."""
