@@ -450,9 +450,9 @@ FROM events WHERE type = 'message_received'
 """
 
 # The functions and triggers are in the migrations that made them. They run with the owner's rights, and do only what
-# the given event asks for: the workflow worker may neither touch tokens nor delete merchants, but what an uninstalled or
-# erased shop leaves must be gone in the very transaction that handles the event. BEGIN ATOMIC binds the tables' names
-# when they are made, whatever search_path a caller sets:
+# the given event asks for: the workflow worker may neither touch tokens nor delete merchants, but what an uninstalled
+# or erased shop leaves must be gone in the very transaction that handles the event. BEGIN ATOMIC binds the tables'
+# names when they are made, whatever search_path a caller sets:
 # https://www.postgresql.org/docs/current/sql-createfunction.html
 #
 #   disconnect_shop(event)     0004  wipes the tokens of the shop that was uninstalled
