@@ -67,14 +67,12 @@ class FormerConnection:
     """A connection that another one has replaced. `uninstalled_at`: None if nobody told that it ended."""
 
     shop_domain: str
-    connected_at: datetime
     uninstalled_at: datetime | None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "FormerConnection":
         ended = value["uninstalled_at"]
-        connected_at = datetime.fromisoformat(value["connected_at"])
-        return cls(value["shop_domain"], connected_at, None if ended is None else datetime.fromisoformat(ended))
+        return cls(value["shop_domain"], None if ended is None else datetime.fromisoformat(ended))
 
 
 def integration_of(session: Session, merchant_id: str) -> Integration | None:

@@ -259,11 +259,14 @@ def transaction(step: str, seconds: float) -> None:
     _TRANSACTIONS.labels(step).observe(seconds)
 
 
-class Points:
-    """What is left in the buckets of the shops that were asked lately."""
+POINTS_SECONDS = 60.0
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, seconds: float = 60.0) -> None:
-        self._clock, self._seconds = clock, seconds
+
+class Points:
+    """What is left in the buckets of the shops that were asked in the last POINTS_SECONDS."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._least: dict[int, float] = {}
         self._lock = threading.Lock()
 
@@ -272,7 +275,7 @@ class Points:
         now = int(self._clock())
         with self._lock:
             self._least[now] = min(points, self._least.get(now, points))
-            for old in [at for at in self._least if at < now - self._seconds]:
+            for old in [at for at in self._least if at < now - POINTS_SECONDS]:
                 del self._least[old]
 
     def least(self) -> float:
@@ -280,7 +283,7 @@ class Points:
         now = self._clock()
         with self._lock:
             return min(
-                (points for at, points in self._least.items() if at >= now - self._seconds), default=float("nan")
+                (points for at, points in self._least.items() if at >= now - POINTS_SECONDS), default=float("nan")
             )
 
 
