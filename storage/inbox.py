@@ -19,7 +19,7 @@ from storage.sql import dump, storable_text
 WAKE_AGAIN_SECONDS = 5.0
 #: Unhandled events of one merchant that workflow workers are woken for at a time.
 PER_MERCHANT = 4
-#: Seconds for which the others are left out, should nobody come back to them before (`wake_oldest`).
+#: Seconds for which the others are left out, should nobody come back to them before (`wake_oldest`, `wake_forgotten`).
 PUT_OFF_SECONDS = 60.0
 MESSAGE_LIMIT = 1000
 NAME_LIMIT = 200
@@ -283,6 +283,14 @@ def wake_oldest(session: Session, merchant_ids: Collection[str], *, per_merchant
     """
     values = {"merchants": sorted(merchant_ids), "most": per_merchant}
     return sorted(int(key) for key in session.execute(SQL["wake_oldest"], values).scalars())
+
+
+def wake_forgotten(session: Session, *, limit: int, per_merchant: int = PER_MERCHANT) -> list[int]:
+    """As `wake_oldest`, of merchants to whom nobody comes back, since a worker died before it could; looks at the first
+    `limit` events that were put off."""
+    bounds = {"limit": limit, "most": per_merchant}
+    merchant_ids = session.execute(SQL["forgotten"], bounds).scalars().all()
+    return wake_oldest(session, merchant_ids, per_merchant=per_merchant) if merchant_ids else []
 
 
 def rejected(session: Session, limit: int) -> list[RejectedRow]:
