@@ -239,7 +239,7 @@ class Silent:
     conversation_id: str
     workflow: str
     connected: bool
-    """Whether a store has just been connected, and the turn is about that."""
+    """Whether a store has just been connected, and the turn is about that; one that was connected again it names."""
     waits: bool | None
     """Whether it waits for a model; then it is about what the merchant has written since."""
     asks: bool

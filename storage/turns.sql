@@ -228,7 +228,8 @@ WITH due AS (
     UPDATE turns SET words_due = NULL WHERE id = ANY (ARRAY (SELECT id FROM due)) RETURNING *
 )
 SELECT t.id, t.conversation_id, coalesce(t.workflow, c.workflow) AS workflow,
-       e.type = 'oauth_complete' AND e.data @> '{{"success": true, "provider": "shopify"}}' AS connected,
+       e.type = 'oauth_complete' AND e.data @> '{{"success": true, "provider": "shopify"}}'
+           AND NOT t.input @> '{{"metadata": {{"reconnected": true}}}}' AS connected,
        t.waits_for = 'model' AS waits,
        (SELECT count(*) FILTER (WHERE r.key LIKE '%calls') > count(*) FILTER (WHERE r.key LIKE '%results')
         FROM replies r WHERE r.turn_id = t.id) AS asks,

@@ -11,7 +11,7 @@ from shopify.data.orders import read_orders, shown
 from shopify.data.scalars import Problems
 from shopify.data.week import Week, summary
 from shopify.errors import not_permitted
-from workers.model.demo_words import cut_off, insight, reasons, tell
+from workers.model.demo_words import answering, cut_off, insight, sentences, tell, uncapitalized
 
 AS_OF = "2026-11-22T10:00:00+00:00"
 WINDOW = {
@@ -23,7 +23,7 @@ ALL = {"orders_from": None, "complete_history": True}
 
 
 def about(data_type: str, found: dict[str, Any], days: tuple[str, ...] = ()) -> str:
-    return tell({data_type: found}, days=days)
+    return " ".join(sentences({data_type: found}, days=days))
 
 
 def result(data: Any, **more: Any) -> dict[str, Any]:
@@ -306,7 +306,7 @@ def test_what_may_not_be_read_is_said_once_and_together() -> None:
         "You have 5 customers in your store. I may not read your orders and products: my access to your store "
         "does not include them. Our team can ask for that; until then I go on without."
     )
-    assert tell({"counts": partly}, heard=reasons("counts", partly)) == "You have 5 customers in your store."
+    assert sentences({"counts": partly}, apart=["orders"]) == ["You have 5 customers in your store."]
 
 
 def test_what_is_missing_is_named_with_its_reason_once() -> None:
@@ -504,7 +504,7 @@ def week_of(now: str, *orders: dict[str, Any], truncated: bool = False) -> dict[
 def test_days_are_named_from_the_shops_clock_when_they_are_told(now: str, said: str) -> None:
     sold = [order(n, createdAt="2026-11-27T22:00:00Z") for n in (1, 2)]
     found = result(week_of("2026-11-28T04:50:00+00:00", *sold))
-    told = tell({"week_orders": found}, days=("today", "yesterday"), now=datetime.fromisoformat(now))
+    told = " ".join(sentences({"week_orders": found}, days=("today", "yesterday"), now=datetime.fromisoformat(now)))
     assert said in told
     assert ("In the last seven days" in told) == said.startswith("Today")
     assert ("In the seven days up to November 27" in told) != said.startswith("Today")
