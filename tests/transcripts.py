@@ -74,7 +74,9 @@ class Talk:
         absorbed = [Absorbed(0, said) for said in owed]
         absorbed += [Absorbed(step, TurnInput("merchant", text)) for step, text in meanwhile.items()]
         is_onboarding = self._workflow.name == "shopify_onboarding"
-        text, command = (INSIGHTS, {"command": "progressive_disclosure"}) if is_onboarding else ("store_reconnected", {})
+        text, command = (
+            (INSIGHTS, {"command": "progressive_disclosure"}) if is_onboarding else ("store_reconnected", {})
+        )
         return self._turn(TurnInput("system", text, metadata=command | again), absorbed)
 
     def asked(self, text: str, *, crossed: bool = False) -> list[str]:
