@@ -146,9 +146,13 @@ class TurnState:
         return found
 
     def plainly(self) -> str:
-        """What CJ has not spoken about, in sentences of ours, without what it has said in this turn."""
+        """What CJ has not spoken about, in sentences of ours, without what it has said in this turn; empty if there is
+        nothing."""
         said = " ".join(str(step.assistant.get("content") or "") for step in self.steps if not is_withdrawn(step))
-        return demo_words.tell(self.untold(), said)
+        words, turn = demo_words.tell(self.untold(), said), self.claim.input
+        again = [demo_words.RECONNECTED] if turn.metadata.get("reconnected") else []
+        again += [demo_words.AS_PROMISED] if turn.text.startswith(FOLLOW_UP) else []
+        return " ".join([*again, words]) if words and not said.strip() else words
 
     def draft(self) -> str | None:
         """The words that the model was told to correct, if it has not answered since."""

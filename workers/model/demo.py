@@ -15,8 +15,10 @@ from typing import Any
 
 from shopify.errors import not_permitted
 from workers.model.demo_words import (
+    AS_PROMISED,
     CUT_OFF,
     INSIGHTS,
+    RECONNECTED,
     Result,
     answering,
     cut_off,
@@ -62,7 +64,6 @@ HOW_TO_CONNECT = (
     "by myself, and answer what you asked meanwhile."
 )
 LOST = "Welcome back! Shopify no longer accepts my access to your store. Please reconnect the store, and I'll go on."
-RECONNECTED = "Your store is connected again."
 LATER = "I can't look that up at the moment. Please ask me again in a little while."
 
 _EVENT = "[system event]"
@@ -312,7 +313,7 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
     answer = _together(turn, told, turn.words) if owes_insight else sentences(found, turn.words, now=turn.now)
     seen = {name for name in wanted if turn.results[name]["success"]}
     closing = [OFFER, CONFESSION] if {*INSIGHTS} <= seen and not turn.offered else []
-    return Script(" ".join(["I looked again, as promised.", *answer, *closing]))
+    return Script(" ".join([AS_PROMISED, *answer, *closing]))
 
 
 def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
@@ -343,7 +344,7 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
         turn.asked = frozenset(wanted)
         return Script(None, to_ask, period)
     has_crossed = any(said.startswith(_CROSSED) for said in turn.said_to_me)
-    words = f"{turn.words} {turn.before if has_crossed else ''}"
+    words = f"{turn.words} {turn.before if has_crossed or days else ''}"
     found = {name: known[name] for name in wanted if name in known}
     told_before = [
         name
@@ -352,7 +353,7 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     ]
     again = [
         f"As I said, {uncapitalized(sentence)}" if unsaid([sentence], words) == [] else sentence
-        for sentence in (answering(text, name, found.pop(name)) for name in sorted(told_before))  # counts first
+        for sentence in (answering(text, name, found.pop(name), days) for name in sorted(told_before))  # counts first
     ]
     turn.asked = frozenset(found)
     answer = [*again, *sentences(found, words, days=days, now=turn.now)]

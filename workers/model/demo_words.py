@@ -20,6 +20,10 @@ Result = Mapping[str, Any]
 INSIGHTS = ("counts", "recent_orders", "overview")
 """What is looked at, in this order, when a store has just been connected."""
 
+RECONNECTED = "Your store is connected again."
+AS_PROMISED = "I looked again, as promised."
+"""What an answer begins with that tells what was missing."""
+
 _SUBJECTS = {
     "counts": "how many customers and orders you have",
     "recent_orders": "your recent activity",
@@ -104,9 +108,9 @@ def unsaid(sentences: Iterable[str], said: str) -> list[str]:
     return [sentence for sentence, beginning in beginnings.items() if not re.search(rf"{beginning}(?!,?\d)", said)]
 
 
-def answering(question: str, data_type: str, result: Result) -> str:
-    """The one sentence about a result that answers a question best."""
-    about = [*_about(data_type, result, (), None)] or sentences({data_type: result}) or [""]
+def answering(question: str, data_type: str, result: Result, days: Collection[str] = ()) -> str:
+    """The one sentence about a result that answers a question best; `days` as in `sentences`."""
+    about = [*_about(data_type, result, days, None)] or sentences({data_type: result}) or [""]
     asked = _long_words(question)
     return max(about, key=lambda sentence: len(_long_words(sentence) & asked))
 

@@ -46,8 +46,8 @@ def test_the_specs_text_has_only_the_warnings_it_deserves() -> None:
         (
             "warning",
             "a conversation that begins before its store is connected never moves on to 'ad_hoc_support': this is "
-            'taken only where a conversation starts; add a transition with a condition, such as "shopify_connected == true '
-            "and 'counts' in fetched\"",
+            "taken only where a conversation starts; add a transition with a condition, such as "
+            "\"shopify_connected == true and 'counts' in fetched\"",
         ),
         (
             "warning",
