@@ -26,7 +26,7 @@ up: .venv/.made
 	@$(BIN)/cj up $(ARGS)
 
 test: .venv/.made
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --no-loadscope-reorder $(ARGS)
 
 check: .venv/.made
 	@$(BIN)/ruff check .

@@ -68,7 +68,7 @@ class RepliesConsumer:
         self._gap_seconds, self._remember = gap_seconds, remember
         self._record = shown if callable(shown) else None
         self._order = self._order_behind(() if callable(shown) else shown)
-        self._holding = self._plain.holding
+        self._holding: tuple[int, int] | None = None
         self._unacked: dict[Identity, list[Delivery]] = {}
         self._shown: list[Reply] = []  # CJ and the broker do not have their ack yet
         self._busy = False
@@ -115,7 +115,6 @@ class RepliesConsumer:
 
     def _begin_to_hold(self) -> None:
         """Others may have shown what was taken here before, and more; what they have not acked comes again."""
-        self._holding = self._plain.holding
         if self._record is not None:
             self._unacked.clear()
             self._order = self._order_behind(self._record())
@@ -128,7 +127,9 @@ class RepliesConsumer:
 
     def _handle(self, batch: Sequence[Delivery], on_reply: OnReply, done: Callable[[], bool]) -> None:
         """Take and show one after the other; CJ and the broker hear of all together."""
-        if batch and self._holding != self._plain.holding:
+        holding = self._plain.holding
+        if holding is not None and holding != self._holding:
+            self._holding = holding
             self._begin_to_hold()
         try:
             goes_on = self._show_all_due(on_reply, done)  # what has waited long enough
@@ -181,12 +182,17 @@ class RepliesConsumer:
         return True
 
     def _ack(self) -> None:
-        """Tell CJ, then the broker. If CJ cannot be told, it sends the replies again and is told then."""
+        """Tell CJ, then the broker. If CJ cannot be told, it sends the replies again and is told then.
+
+        What was shown too slowly is acked by who has the queue now, and did not find it in the record when it took over:
+        acked from here, it would be waited for there.
+        """
         shown, self._shown = self._shown, []
-        if not shown:
+        if not shown or not self._plain.holds():
             return
         deliveries = [delivery for reply in shown for delivery in self._unacked.pop(identity(reply), [])]
-        acks = (Ack(id=reply.id).encode() for reply in shown)
+        # That it was told again is no ack of the reply itself: whoever waits for that one would wait in vain.
+        acks = [Ack(id=reply.id).encode() for reply in shown if reply.repeats is None]
         if self._plain.publish(self._ack_queue, *acks, content_type="application/json"):
             self._plain.ack(*deliveries)
 

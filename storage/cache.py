@@ -24,13 +24,14 @@ landing also answers those who were already waiting. Each step is one script, so
 While Redis is away everything goes on without it: `get` finds nothing, `join` lets everybody lead, `put` does nothing.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import quote
+
+from pydantic_core import from_json
 
 from storage.redis_server import RedisServer
 from storage.sql import dump
@@ -265,7 +266,7 @@ def _parsed(raw: Any) -> Value | None:
     if raw is None:
         return None
     try:
-        value = json.loads(raw)
+        value = from_json(raw)  # faster than the standard library's
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0014"
+SCHEMA_REVISION = "0015"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -388,6 +388,11 @@ class ReplyTable(Base):
             text("LEAST(publishes, 7)"),  # the steps of outbox.BACKOFF_SECONDS
             text("COALESCE(published_at, created_at)"),
             postgresql_where=text("acked_at IS NULL"),
+        ),
+        Index(
+            "replies_at_the_door",
+            "conversation_id",
+            postgresql_where=text("acked_at IS NULL AND publishes < 0"),
         ),
         OFTEN_VACUUMED,
     )

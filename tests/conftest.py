@@ -5,14 +5,16 @@ import runpy
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
 from storage.database import Database
 from tests.servers import PostgresForTests, fast_folder
+from tests.stack import Stack
 from workers.local.embedded import EmbeddedValkey
 from workflows.loader import SHIPPED
 
@@ -84,20 +86,36 @@ def valkey_url(valkey: EmbeddedValkey) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The new database, opened."""
-    database = Database(database_url, pool_size=16, application_name="cj-test")
+    database = Database(database_url, pool_size=24, application_name="cj-test")
     yield database
     database.dispose()
 
 
-WITH_WORKERS = ("acceptance", "chaos", "scenarios", "shopify_data")
+WITH_WORKERS = ("tests/acceptance/", "tests/chaos/", "tests/scenarios/", "tests/shopify_data/", "workflows/")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that run worker processes stay in one test process: one stack at a time is enough for two cores."""
-    for item in items:
-        if item.path.parent.name in WITH_WORKERS:
-            item.add_marker(pytest.mark.xdist_group("workers"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that run worker processes stay in one test process, for one stack at a time is enough for two cores; and
+    those of a file stay together, which share what the file has started.
+
+    Not by the mark `xdist_group`: https://github.com/pytest-dev/pytest-xdist/issues/1386
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    scheduling = LoadFileScheduling(config, log)
+    by_file = scheduling._split_scope
+    scheduling._split_scope = lambda nodeid: "workers" if nodeid.startswith(WITH_WORKERS) else by_file(nodeid)
+    return scheduling
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure stands what the worker processes said."""
+    report = yield
+    if report.failed:
+        report.sections += [("what the processes said", stack.told()) for stack in Stack.running]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from events import Publisher
 from events.envelope import Envelope
@@ -81,6 +81,7 @@ class Stack(stack.Stack):
     """The Procfile's processes, a development store of their own, and a gateway."""
 
     gateway: Gateway
+    running: ClassVar[list["Stack"]] = []
 
     def __init__(
         self,
@@ -121,9 +122,12 @@ class Stack(stack.Stack):
     def start(self) -> Self:
         if self._owns_store:
             self.store.start()
+        self.running.append(self)
         return super().start()
 
     def stop(self) -> None:
+        if self in self.running:  # it may be stopped twice
+            self.running.remove(self)
         super().stop()
         self.publisher.close()
         if self._owns_store:
@@ -134,6 +138,11 @@ class Stack(stack.Stack):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def told(self) -> str:
+        """What the processes said last, and their latest warnings, for whoever looks why a test failed."""
+        grave = [line for line in self.lines if re.search(r'"level": ?"(warning|error|critical)"|^supervisor: ', line)]
+        return "\n".join([*grave[-40:], "…", *self.lines[-20:]])
 
     def publish(self, type: str, data: Mapping[str, Any], **options: Any) -> Envelope:
         """Publish an event."""

@@ -136,10 +136,15 @@ class PlainConsumer:
         return self._current is not None
 
     @property
-    def holding(self) -> tuple[int, int]:
-        """Changes whenever it begins to have the queue: others may have had messages of it before."""
-        redis = None if self._current is None else self._current.redis
-        return self._connections, 0 if redis is None else redis.times_held
+    def holding(self) -> tuple[int, int] | None:
+        """Changes whenever it begins to have the queue: others may have had messages of it before. None while it has
+        not, or that is not known."""
+        if self._current is None:
+            return None
+        redis = self._current.redis
+        if redis is None:
+            return self._connections, 0
+        return (self._connections, redis.times_held) if redis.is_holder else None
 
     def receive(self, seconds: float) -> Delivery | None:
         """The next delivery, waited for at most `seconds` (plus what one try to connect takes). Raises WrongQueue."""

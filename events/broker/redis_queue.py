@@ -121,6 +121,11 @@ class RedisQueue:
         self._is_refused = False
         self._is_foreign_next = False
 
+    @property
+    def is_holder(self) -> bool:
+        """Whether nobody else had the queue when it last asked."""
+        return self._is_refused or (self.times_held > 0 and not self._is_held)
+
     def needs_kombu(self) -> bool:
         """Whether kombu's consumer must read the queue: it is waiting already, or a foreign item comes next."""
         return self._is_refused or self._is_foreign_next or bool(self._channel._in_poll)

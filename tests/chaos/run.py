@@ -101,6 +101,8 @@ def run(
         source.wait()
         quiet_after = wait_for_quiet(ground, given, wanted.patience)
     outcome = _outcome(ground, wanted, given, source, chaos, quiet_after)
+    if quiet_after is None:
+        outcome.problems += what_waits(ground, given)
     for merchant in (merchant for merchant in whose if merchant.by_door):
         outcome.verdict.judge_history(history(ground.doors, merchant), ground.at_doors.read())
     frontends.stop()
@@ -152,6 +154,27 @@ def is_quiet(ground: Ground, given: Sequence[Given]) -> bool:
         return not any(int(client.llen(queue)) for queue in QUEUES)
     finally:
         client.close()
+
+
+def what_waits(ground: Ground, given: Sequence[Given]) -> list[str]:
+    """Why it is not quiet, for whoever looks at a run that failed."""
+    waiting = ground.stack.rows(
+        """
+        select 'event ' || id || ' is ' || status from events where conversation_id like :prefix and status = 'received'
+        union all
+        select 'turn ' || id || ' of ' || conversation_id || ' is ' || status from turns
+        where conversation_id like :prefix and status in ('queued', 'running')
+        union all
+        select 'reply ' || id || ' of ' || conversation_id || ' was published ' || publishes || ' times, last at '
+            || coalesce(published_at::text, 'no time') from replies
+        where conversation_id like :prefix and acked_at is null
+        """,
+        prefix=_prefix(given),
+    )
+    with contextlib.closing(redis.Redis.from_url(ground.valkey.url, socket_timeout=2.0)) as client:
+        lengths = [f"{client.llen(queue)} on queue {queue}" for queue in QUEUES]
+        holders = [f"{key!r} is {client.get(key)!r}" for key in client.keys("*hold*")]
+    return [sentence for (sentence,) in waiting] + lengths + holders
 
 
 def look(ground: Ground, given: Sequence[Given]) -> tuple[Verdict, dict[str, int], list[Shown]]:

@@ -95,12 +95,14 @@ def test_without_an_identity_of_events(here: Ground) -> None:
 
 
 def test_without_the_gateways_memory(here: Ground) -> None:
-    faults = [
-        Fault(0.0, "kill", "gateway"),
-        *(Fault(1.0, "freeze", name, 4.0) for name in ("intake.1", "intake.2")),  # nobody hears its acks
-    ]
-    try:
-        outcome = bad_run(here, "gateway_forgets", faults, copies=(0,))
-    finally:
-        os.kill(here.stack.supervisor.pids()["gateway"], signal.SIGKILL)
-    assert any("times" in sentence for sentence in outcome.verdict.duplicated)
+    faults = [Fault(0.0, "freeze", name, 6.0) for name in ("intake.1", "intake.2")]  # nobody hears its acks
+    supervisor = here.stack.supervisor
+    with mutant(here.orders, "gateway_forgets"):
+        before = supervisor.pids()["gateway"]
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: supervisor.ready_pids().get("gateway", before) != before, limit=60.0, what="another gateway")
+        try:
+            outcome = bad_run(here, "gateway_forgets", faults, copies=(0,))
+        finally:
+            os.kill(supervisor.pids()["gateway"], signal.SIGKILL)
+    assert any("times" in sentence for sentence in outcome.verdict.duplicated), as_text(outcome)

@@ -22,6 +22,7 @@ from kombu import Connection
 from events import BrokerUnavailable, RepliesConsumer, Reply, queues
 from events.broker import redis_queue
 from events.broker.consumer import PlainConsumer
+from events.reply import decode_reply
 from tests.servers import kill
 from tests.tcp import closed_port, silent_server
 from tests.waiting import wait_until
@@ -551,6 +552,56 @@ def test_who_has_lost_the_queue_shows_nothing_more_of_what_it_had_taken(valkey_u
     with redis.Redis.from_url(valkey_url) as client:
         assert RepliesConsumer(valkey_url).run(show, until=gateway.has(10), timeout=20)
     assert gateway.seen == [f"c:1.{number}" for number in range(1, 11)]
+
+
+def lose_the_queue(client: "redis.Redis", seconds: float) -> None:
+    """Another gateway has it for so long."""
+    holder = queues.holder_key("replies") or ""
+    client.set(f"{holder}_last", "another")
+    client.set(holder, "another", px=int(seconds * 1000))
+
+
+def test_what_was_shown_too_slowly_is_not_acked_by_who_has_lost_the_queue(valkey_url: str) -> None:
+    """Who has it now has not found it in the record, and would wait for it in vain."""
+    gateway = Gateway()
+
+    def show(reply: Reply) -> None:
+        gateway(reply)
+        if reply.id == "c:1.2":
+            time.sleep(redis_queue.RENEW_SECONDS)
+            lose_the_queue(client, 0.7)
+
+    put(valkey_url, reply("1.1"), reply("1.2"))
+    with redis.Redis.from_url(valkey_url) as client:
+        consumer = RepliesConsumer(valkey_url)
+        assert consumer.run(show, until=gateway.has(2), timeout=20)
+        assert "c:1.2" not in acks(valkey_url)
+        assert consumer.run(show, until=lambda: nothing_left(valkey_url), timeout=20)
+    assert acks(valkey_url)[-1] == "c:1.2"
+    assert gateway.seen == ["c:1.1", "c:1.2"]
+
+
+def test_what_waited_when_the_queue_was_lost_is_not_shown_from_memory(valkey_url: str) -> None:
+    record: list[Reply] = []
+    gateway, holder = Gateway(), queues.holder_key("replies") or ""
+    consumer = RepliesConsumer(valkey_url, gap_seconds=2.0, shown=lambda: record)
+    with redis.Redis.from_url(valkey_url) as client, running(consumer, gateway):
+        put(valkey_url, reply("1.2"))
+        wait_until(lambda: left(valkey_url) == (0, 1))
+        own = client.get(holder)
+        lose_the_queue(client, 0.3)
+        record += [decode_reply(reply("1.1")), decode_reply(reply("1.2"))]  # the other one has shown both
+        client.delete("replies.unacked", "replies.unacked_index")
+        wait_until(lambda: client.get(holder) == own and consumer._order.seconds_to_wait(time.monotonic()) is None)
+    assert gateway.seen == []
+
+
+def test_a_reply_that_is_told_again_is_no_ack_of_the_reply_itself(valkey_url: str) -> None:
+    gateway = Gateway()
+    put(valkey_url, reply("1.2", repeats="e1"), reply("1.1"))
+    assert RepliesConsumer(valkey_url).run(gateway, until=lambda: nothing_left(valkey_url), timeout=20)
+    assert gateway.seen == ["c:1.2", "c:1.1"]
+    assert acks(valkey_url) == ["c:1.1"]
 
 
 def test_the_next_gateway_knows_what_the_one_before_has_shown(valkey_url: str) -> None:

@@ -47,16 +47,19 @@ class ReplyPublisher:
             return 0
         failpoint("publish.before")
         started = time.monotonic()
-        sent = self._send(replies)
-        tracing.published(replies, time.monotonic() - started, None if sent else "broker_away")
+        worked = self._send(replies)
+        tracing.published(replies, time.monotonic() - started, None if worked else "broker_away")
         failpoint("publish.after_push")
+        if not worked:
+            return 0
         with self._lock:
-            self._sent += sent
+            # That it was told again does not mean that it has been told.
+            self._sent += [reply.id for reply in replies if "repeats" not in reply.body]
             if self._sent and self._noting is None:
                 self._noting = threading.Timer(NOTE_AFTER_SECONDS, self.note)
                 self._noting.daemon = True
                 self._noting.start()
-        return len(sent)
+        return len(replies)
 
     def on_broker(self) -> int | None:
         """How many replies lie on the broker, not yet taken by the gateway; None when nobody can say."""
@@ -90,8 +93,8 @@ class ReplyPublisher:
         except StorageError:
             pass  # unmarked replies are sent again; the gateway drops duplicates
 
-    def _send(self, replies: Sequence[OutgoingReply]) -> list[str]:
-        """The ids of all, or of none if any failed: a reply that is sent again does no harm."""
+    def _send(self, replies: Sequence[OutgoingReply]) -> bool:
+        """Whether all were sent: a reply that is sent again does no harm."""
         try:
             # One round trip on Redis; on RabbitMQ each reply is confirmed.
             with self._app.producer_or_acquire() as producer, producer.batch():
@@ -99,9 +102,9 @@ class ReplyPublisher:
                     self._publish_one(producer, reply)
         except Exception as error:  # noqa: BLE001 - whatever the broker's client raises: try later
             self._breaker.failed(queues.cause(error))
-            return []
+            return False
         self._breaker.worked()
-        return [reply.id for reply in replies]
+        return True
 
     def _publish_one(self, producer: Any, reply: OutgoingReply) -> None:
         queue = queues.plain_queue(queues.REPLIES)

@@ -5,13 +5,17 @@ raises, and an unavailable broker is skipped for a few seconds instead of waited
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from celery import Celery
 
 from events import queues
 from events.circuit_breaker import CircuitBreaker
+from storage import inbox
+from storage.database import Database
+from storage.errors import StorageError
 from workers import logs
 from workers.celery_connection import VerifiedAMQP
 from workers.delayed_calls import DelayedCalls
@@ -20,6 +24,9 @@ log = logs.get(__name__)
 
 BREAK_SECONDS = 0.5, 5.0
 """How long the broker is left alone after a failure: the first, and at most."""
+
+ASK_AGAIN_SECONDS = 1.0
+"""Until Postgres is asked again for events that were put off."""
 
 EVENTS_PER_WAKE_UP = 25
 """One thread handles them in sequence: enough to save intake messages, few enough to spread a burst over workers."""
@@ -104,6 +111,25 @@ class WakeUps:
     def fetch(self, request: dict[str, Any]) -> bool:
         """Ask a Shopify worker to fetch (workers.shop.fetch.FetchRequest as a dict of ids)."""
         return self._send(FETCH, queues.SHOPIFY, [request])
+
+    def oldest_events(
+        self, database: Database, merchant_ids: Collection[str], *, per_merchant: int, after_seconds: float = 0.0
+    ) -> None:
+        """Ask workflow workers to handle what was put off of these merchants' events, as far as it is their turn.
+
+        Asks again while Postgres does not answer: the sweeper would come back to them only after a minute.
+        """
+        if not merchant_ids:
+            return
+        try:
+            with database.transaction() as session:
+                keys = inbox.wake_oldest(session, merchant_ids, per_merchant=per_merchant)
+        except StorageError as error:
+            log.info("events that were put off wait for Postgres", reason=str(error))
+            again = partial(self.oldest_events, database, merchant_ids, per_merchant=per_merchant)
+            self._delayed_calls.call(ASK_AGAIN_SECONDS, again)
+        else:
+            self.handle_events(keys, after_seconds)
 
     def _send(self, task: str, queue: str, args: list[Any]) -> bool:
         if self._breaker.is_open:

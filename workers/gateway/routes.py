@@ -19,7 +19,7 @@ from events.errors import InvalidEvent
 from storage import agui, door, inbox, outbox, snapshots
 from storage.database import Database, Session
 from storage.door import ReplyPlace, StoredReply, Wanted
-from storage.errors import ShopConnectedElsewhere, StorageError, StorageRefused, StorageUnavailable
+from storage.errors import ShopConnectedElsewhere, StorageError, StorageRefused
 from storage.inbox import Accepted, NewEvent
 from storage.snapshots import Snapshot
 from storage.vault import Vault
@@ -308,13 +308,7 @@ class Door:
 
         def wake() -> None:
             self._wake_ups.handle_events(keys)
-            if put_off:
-                try:
-                    with self._database.transaction() as session:
-                        oldest = inbox.wake_oldest(session, put_off, per_merchant=self._per_merchant)
-                    self._wake_ups.handle_events(oldest)
-                except StorageUnavailable:
-                    log.info("woken later: Postgres is away")
+            self._wake_ups.oldest_events(self._database, put_off, per_merchant=self._per_merchant)
 
         later = asyncio.get_running_loop().run_in_executor(self._executor, wake)
         self._later.add(later)

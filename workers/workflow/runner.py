@@ -31,10 +31,11 @@ def run(tools: Resources, *event_keys: int) -> None:
     over_limit: set[str] = set()
     for event_key in event_keys:
         _run_one(tools, event_key, merchant_ids, over_limit)
-    _wake_oldest(tools, merchant_ids - over_limit)
+    most = tools.settings.events_at_a_time
+    tools.wake_ups.oldest_events(tools.database, merchant_ids - over_limit, per_merchant=most)
     # Declining a flood as fast as it comes would take the processors from everybody else.
-    pause = tools.settings.events_at_a_time / tools.settings.declined_per_second
-    _wake_oldest(tools, over_limit, after_seconds=pause)
+    pause = most / tools.settings.declined_per_second
+    tools.wake_ups.oldest_events(tools.database, over_limit, per_merchant=most, after_seconds=pause)
 
 
 def _run_one(tools: Resources, event_key: int, merchant_ids: set[str], over_limit: set[str]) -> None:
@@ -77,16 +78,6 @@ def _next(tools: Resources, event_key: int) -> Effects | None:
             settled = settle(session, left.event_key)
         left = None if settled is None else settled.leftovers
     return effects
-
-
-def _wake_oldest(tools: Resources, merchant_ids: set[str], *, after_seconds: float = 0.0) -> None:
-    """These merchants' next events, if they have so many that not all were woken at once."""
-    if not merchant_ids:
-        return
-    with suppress(StorageError):  # then the sweeper comes back to them
-        with tools.database.transaction() as session:
-            keys = inbox.wake_oldest(session, merchant_ids, per_merchant=tools.settings.events_at_a_time)
-        tools.wake_ups.handle_events(keys, after_seconds)
 
 
 def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
