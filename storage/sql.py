@@ -50,7 +50,7 @@ class Statements(Mapping[str, "TextClause"]):
         return len(self._texts)
 
 
-def load(name: str) -> Statements:
+def load(name: str) -> Mapping[str, "TextClause"]:
     """The statements of `storage/<name>.sql`."""
     _, *parts = HEADING.split((Path(__file__).parent / f"{name}.sql").read_text("utf-8"))
     statements: dict[str, str] = {}
