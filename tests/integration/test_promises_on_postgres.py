@@ -248,6 +248,15 @@ def test_whatever_hangs_a_merchant_who_connects_hears_something(merchant: Mercha
     assert first_words(merchant) == [], "once"
 
 
+def test_that_a_store_is_connected_again_is_left_to_the_turn_that_begins_with_it(merchant: Merchant) -> None:
+    execute(merchant.worker.database, "UPDATE turns SET words_due = NULL")
+    reconnect(merchant)
+    again = "jsonb_set(input, '{metadata,reconnected}', 'true')"
+    execute(merchant.worker.database, f"UPDATE turns SET input = {again} WHERE words_due IS NOT NULL")
+    merchant.worker.advance(1.9)
+    assert first_words(merchant)[-1] == sweeper.THINKING
+
+
 def test_who_writes_while_a_turn_waits_for_a_model_hears_that_it_was_noted(merchant: Merchant) -> None:
     database = merchant.worker.database
     execute(database, "UPDATE turns SET words_due = NULL")
