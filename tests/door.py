@@ -5,9 +5,10 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import httpx
+from celery import Celery
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -15,7 +16,7 @@ from storage import agui, outbox
 from storage.database import Database
 from storage.outbox import NewReply
 from tests import rows
-from workers.delivery.wake_ups import WakeUps
+from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.gateway import __main__ as process
 from workers.gateway.access import chat_token
 from workers.settings import Settings
@@ -25,10 +26,11 @@ SERVICE_TOKEN = "a-service-token-of-the-tests-long-enough"
 KEYS = {"CJ_GATEWAY_CHAT_KEYS": CHAT_KEY, "CJ_GATEWAY_SERVICE_TOKENS": SERVICE_TOKEN}
 
 
-class Woken:
+class Woken(WakeUps):
     """In place of the broker: the keys of events that workers were woken for."""
 
     def __init__(self) -> None:
+        super().__init__(Celery(), broker_breaker())
         self.keys: list[int] = []
 
     def handle_events(self, event_keys: Sequence[int], after_seconds: float = 0.0) -> bool:
@@ -66,9 +68,7 @@ class DoorForTests:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         database = Database(self.settings.database_url, pool_size=10)
         try:
-            await process.serve(
-                self.settings, database, cast(WakeUps, self.woken), self._stop, self._opened, kind=self._kind
-            )
+            await process.serve(self.settings, database, self.woken, self._stop, self._opened, kind=self._kind)
         finally:
             database.dispose()
 

@@ -92,6 +92,9 @@ class Resources:
 
     def __init__(self, settings: Settings, app: Celery, *, kind: str, threads: int = 0) -> None:
         self.settings = settings
+        # Celery configures itself when it is first asked, and not for several threads at once: one that comes meanwhile
+        # finds no broker, and keeps a pool of connections to a default one for as long as the process lives.
+        _ = app.conf.broker_url
         self._pool_size = max(POOL_SIZE, threads + 2)
         self.app = app
         self.kind = kind

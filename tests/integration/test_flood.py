@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from celery import Celery
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
@@ -63,7 +64,8 @@ class Told:
         self.pauses: list[float] = []
         self.replies: list[dict[str, Any]] = []
         self.fetches: list[Any] = []
-        wake_ups = SimpleNamespace(run_turn=self.turns.append, fetch=self.fetches.append, handle_events=self._wakes)
+        wake_ups = WakeUps(cast(Celery, self), broker_breaker())
+        vars(wake_ups).update(run_turn=self.turns.append, fetch=self.fetches.append, handle_events=self._wakes)
         publisher = SimpleNamespace(publish=lambda replies: self.replies.extend(reply.body for reply in replies))
         cache = SimpleNamespace(drop=lambda merchant_id: None)
         self.resources = cast(

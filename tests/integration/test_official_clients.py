@@ -159,7 +159,12 @@ def build(clocked: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         monkeypatch.setattr(litellm_call, "call", provider.call)
         monkeypatch.setattr(state_module, "time", SimpleNamespace(monotonic=worker.clock))
         nobody = SimpleNamespace(
-            handle_events=lambda *_: None, run_turn=lambda *_: True, fetch=lambda *_: True, publish=len, drop=bool
+            handle_events=lambda *_: None,
+            oldest_events=lambda *_, **__: None,
+            run_turn=lambda *_: True,
+            fetch=lambda *_: True,
+            publish=len,
+            drop=bool,
         )
         tools = SimpleNamespace(
             database=clocked,
