@@ -35,9 +35,7 @@ _stacks: list[Stack] = []
 
 def behaves(request: Received) -> Answer:
     """As the model's name says, at a shop's first requests or always; else as the demo model does."""
-    is_corrected = "claims_without_ground" in str(request.messages[-1]["content"])
-    asked = replace(request, body={**request.body, "messages": request.messages[:-2]}) if is_corrected else request
-    said, shop = plays_the_demo_model(asked), _shop(request)
+    said, shop = plays_the_demo_model(_insisting(request)), _shop(request)
     _requests[shop] += 1
     calls = "".join(f"<tool_call>{json.dumps(vars(call))}</tool_call>" for call in said.calls)
     match request.body["model"]:
@@ -54,6 +52,14 @@ def behaves(request: Received) -> Answer:
         case "invents":
             return Say(f"{said.text} {INVENTED}" if said.text else None, said.calls)
     return said
+
+
+def _insisting(request: Received) -> Received:
+    """As if no message had ever been sent back for its claims."""
+    messages = request.messages
+    corrected = [at for at, message in enumerate(messages) if "claims_without_ground" in str(message["content"])]
+    left = [message for at, message in enumerate(messages) if at not in corrected and at + 1 not in corrected]
+    return replace(request, body={**request.body, "messages": left})
 
 
 def _shop(request: Received) -> str:

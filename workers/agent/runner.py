@@ -418,8 +418,9 @@ class TurnRunner:
 
     @staticmethod
     def _instead(state: TurnState, text: str) -> str:
-        """A plain sentence in place of one that has no ground."""
-        return grounding.plain(text, state.plainly())
+        """A plain sentence in place of one that has no ground; none if the text has it."""
+        told = state.plainly(text)
+        return grounding.plain(text, told) if told or not state.plainly() else ""
 
     def _without_words(self, state: TurnState, step: int) -> Outcome:
         """The model says nothing: then what was found is told in plain sentences."""

@@ -145,10 +145,11 @@ class TurnState:
                 break
         return found
 
-    def plainly(self) -> str:
-        """What CJ has not spoken about, in sentences of ours, without what it has said in this turn; empty if there is
-        nothing."""
-        said = " ".join(str(step.assistant.get("content") or "") for step in self.steps if not is_withdrawn(step))
+    def plainly(self, beside: str = "") -> str:
+        """What CJ has not spoken about, in sentences of ours, without what it has said in this turn, or says `beside`
+        it; empty if there is nothing."""
+        spoken = [str(step.assistant.get("content") or "") for step in self.steps if not is_withdrawn(step)]
+        said = " ".join([*spoken, beside])
         words, turn = demo_words.tell(self.untold(), said), self.claim.input
         again = [demo_words.RECONNECTED] if turn.metadata.get("reconnected") else []
         again += [demo_words.AS_PROMISED] if turn.text.startswith(FOLLOW_UP) else []

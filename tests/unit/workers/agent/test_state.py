@@ -61,3 +61,9 @@ TOLD = "You have 7 customers in your store, and 3 orders. No orders are waiting 
 def test_without_a_models_words_what_was_not_said_yet_is_told(said: TurnInput, before: str | None, told: str) -> None:
     spoken: list[Any] = [step(0, before)] if before else []
     assert state(said, *spoken, step(len(spoken), None)).plainly() == told
+
+
+def test_what_a_text_says_beside_it_is_not_told_again() -> None:
+    read = state(TurnInput("merchant", "How many?"), step(0, None))
+    assert read.plainly(f"{TOLD} You made $98,765 on Tuesday.") == ""
+    assert read.plainly("You made $98,765 on Tuesday.") == TOLD
