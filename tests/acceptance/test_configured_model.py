@@ -57,7 +57,7 @@ def behaves(request: Received) -> Answer:
 def _insisting(request: Received) -> Received:
     """As if no message had ever been sent back for its claims."""
     messages = request.messages
-    corrected = [at for at, message in enumerate(messages) if "claims_without_ground" in str(message["content"])]
+    corrected = [at for at, message in enumerate(messages) if "claims_without_ground" in str(message.get("content"))]
     left = [message for at, message in enumerate(messages) if at not in corrected and at + 1 not in corrected]
     return replace(request, body={**request.body, "messages": left})
 
