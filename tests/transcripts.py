@@ -39,7 +39,7 @@ KEPT = Path(__file__).parent / "transcripts.yaml"
 NOW = datetime(2026, 11, 19, 15, 30, tzinfo=UTC)
 """A Thursday, when the stores' time stands still."""
 INSIGHTS = "show_shopify_insights"
-PATIENCE_SECONDS = 6.0
+PATIENCE_SECONDS = 60.0
 SILENT = ("hang", "slow_body")
 
 
