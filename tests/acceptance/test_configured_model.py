@@ -41,7 +41,7 @@ def behaves(request: Received) -> Answer:
     match request.body["model"]:
         case "away":
             return Drop()
-        case "refuses" if _requests[shop] <= 2:
+        case "refuses" if shop == shop_of("refuses", "lost") and _requests[shop] <= 2:  # more would open its breaker
             return Drop()
         case "slow" if _requests[shop] == 1:
             return Held(lambda: any(texts(_stacks[0].gateway.of(shop))), said)
