@@ -1,6 +1,6 @@
 """${message}
 
-Additive, please: while it is deployed, workers of the former version run on the new schema.
+While it is deployed, workers of the former version run on the new schema: add, and take only what they do not use.
 """
 
 from alembic import op

@@ -102,11 +102,6 @@ class Event:
         return self.data.payload
 
     @property
-    def ignored(self) -> tuple[str, ...]:
-        """Names of unknown data fields, sorted. Foreign text: count them, do not log them."""
-        return tuple(sorted(self.envelope.data.keys() - type(self.data).model_fields.keys()))
-
-    @property
     def content_hash(self) -> bytes:
         """SHA-256 of type and payload. The same (source, id) with another hash is a different event."""
         return self.data.content_hash(self.type)
@@ -117,13 +112,13 @@ def parse(raw: bytes, *, now: datetime | None = None) -> Event:
     return _event(strict_json.loads(raw), now)
 
 
-def parse_object(obj: object, *, now: datetime | None = None) -> Event:
+def parse_object(obj: object) -> Event:
     """The event in an already parsed `obj`, under the limits that bytes have. Raises InvalidEvent."""
     try:
         strict_json.check(obj)
     except InvalidEvent as error:
         raise _identified(error, obj) from None
-    return _event(obj, now)
+    return _event(obj)
 
 
 def decode(body: object, *, now: datetime | None = None) -> Event:
@@ -143,7 +138,7 @@ def decode_json(body: object, *, max_bytes: int = strict_json.MAX_BYTES) -> Any:
     return body
 
 
-def _event(value: object, now: datetime | None) -> Event:
+def _event(value: object, now: datetime | None = None) -> Event:
     if not isinstance(value, dict):
         raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
     try:

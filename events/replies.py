@@ -184,8 +184,8 @@ class RepliesConsumer:
     def _ack(self) -> None:
         """Tell CJ, then the broker. If CJ cannot be told, it sends the replies again and is told then.
 
-        What was shown too slowly is acked by who has the queue now, and did not find it in the record when it took it:
-        acked from here, it would be waited for there.
+        What was shown too slowly is acked by who has the queue now, and did not find it in the record when it took
+        over: acked from here, it would be waited for there.
         """
         shown, self._shown = self._shown, []
         if not shown or not self._plain.holds():

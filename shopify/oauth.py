@@ -9,7 +9,7 @@ whose response was lost may be repeated
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,6 @@ def refresh(
     http: httpx.Client,
     admin_url: str = ADMIN_URL,
     deadline: float | None = None,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> TokenPair:
     """A new pair for `refresh_token`, within TOTAL_SECONDS and before `deadline` (`time.monotonic()`).
 
@@ -84,7 +83,7 @@ def refresh(
             wait = retries.wait(failure, ends - time.monotonic())
             if wait is None:
                 raise
-        sleep(wait)
+        time.sleep(wait)
 
 
 def token_endpoint(shop_domain: str, admin_url: str = ADMIN_URL) -> str:

@@ -198,10 +198,9 @@ def is_given_up() -> bool:
 
 
 class BoundedTransport(httpx.BaseTransport):
-    """A connection pool whose responses are read, decoded and within `max_body` bytes."""
+    """A connection pool whose responses are read, decoded and within MAX_BODY_BYTES."""
 
-    def __init__(self, *, max_body: int = MAX_BODY_BYTES, proxy: str | None = None) -> None:
-        self._max_body = max_body
+    def __init__(self, *, proxy: str | None = None) -> None:
         options: dict[str, Any] = {
             "ssl_context": httpx.create_ssl_context(trust_env=False),
             "max_connections": MAX_CONNECTIONS,
@@ -222,7 +221,7 @@ class BoundedTransport(httpx.BaseTransport):
                 response = self._pool.handle_request(_for_httpcore(request))
                 try:
                     headers = httpx.Headers(response.headers)
-                    body = decode(response.iter_stream(), headers.get("content-encoding"), self._max_body)
+                    body = decode(response.iter_stream(), headers.get("content-encoding"), MAX_BODY_BYTES)
                 finally:
                     response.close()
         finally:

@@ -37,7 +37,6 @@ class Integration:
     """A merchant's shop, without secrets. `token_version` changes with every new token."""
 
     merchant_id: str
-    type: str
     shop_domain: str
     token_version: int
     scopes: tuple[str, ...]
@@ -54,8 +53,8 @@ class Integration:
     @classmethod
     def from_row(cls, row: Row[Any] | Sequence[Any]) -> Integration:
         """From the columns of the fragment `public`, in their order."""
-        merchant_id, kind, shop_domain, version, scopes, is_active, status, expires_at, connected_at = tuple(row)
-        return cls(merchant_id, kind, shop_domain, version, tuple(scopes), is_active, status, expires_at, connected_at)
+        merchant_id, shop_domain, version, scopes, is_active, status, expires_at, connected_at = tuple(row)
+        return cls(merchant_id, shop_domain, version, tuple(scopes), is_active, status, expires_at, connected_at)
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,9 @@ class FormerConnection:
         return cls(value["shop_domain"], connected_at, None if ended is None else datetime.fromisoformat(ended))
 
 
-def integration_of(session: Session, merchant_id: str, type: str = "shopify") -> Integration | None:
+def integration_of(session: Session, merchant_id: str) -> Integration | None:
     """The merchant's shop, whatever its status; None if there is none."""
-    where = {"merchant_id": merchant_id, "type": type}
-    row = session.execute(SQL["integration_of"], where).one_or_none()
+    row = session.execute(SQL["integration_of"], {"merchant_id": merchant_id}).one_or_none()
     return None if row is None else Integration.from_row(row)
 
 

@@ -2,10 +2,10 @@
 
 -- fragment: public
 -- The fields of connections.Integration, in their order.
-merchant_id, type, shop_domain, token_version, scopes, is_active, status, access_expires_at, connected_at
+merchant_id, shop_domain, token_version, scopes, is_active, status, access_expires_at, connected_at
 
 -- name: integration_of
-SELECT {public} FROM integrations WHERE merchant_id = :merchant_id AND type = :type
+SELECT {public} FROM integrations WHERE merchant_id = :merchant_id AND type = 'shopify'
 
 -- name: integration_by_shop
 SELECT {public} FROM integrations WHERE type = 'shopify' AND shop_domain = :shop_domain AND is_active

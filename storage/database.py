@@ -234,9 +234,7 @@ def unfit(connection: Session) -> str | None:
         names = connection.execute(
             text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
         ).scalars()
-        ours = sorted(
-            set(names) & {"merchants", "merchant_integrations", "conversations", "events", "turns", "replies"}
-        )
+        ours = sorted(_FIRST_TABLES & set(names))
         if not ours:
             return None
         others = f"has tables of the same names already ({', '.join(ours)})"

@@ -140,13 +140,7 @@ def acknowledge(session: Session, merchant_id: str, conversation_id: str, place:
     return list(session.execute(SQL["acknowledge"], values).scalars())
 
 
-def listen(
-    url: str,
-    heard: Callable[[set[str]], None],
-    is_stopping: Callable[[], bool],
-    *,
-    probe_seconds: float = PROBE_SECONDS,
-) -> None:
+def listen(url: str, heard: Callable[[set[str]], None], is_stopping: Callable[[], bool]) -> None:
     """Call `heard` with the conversations that have something new, until `is_stopping`; blocks.
 
     `heard(set())` means: perhaps all of them, since nothing was heard before. Raises StorageUnavailable when the
@@ -159,9 +153,9 @@ def listen(
             cursor = connection.cursor()
             cursor.execute(f"LISTEN {CHANNEL}")
             heard(set())
-            waited, probed = probe_seconds, False
+            waited, probed = PROBE_SECONDS, False
             while not is_stopping():
-                if waited >= probe_seconds:
+                if waited >= PROBE_SECONDS:
                     if probed:
                         raise StorageUnavailable(
                             "notices do not come through; name Postgres itself, or a PgBouncer in session mode"

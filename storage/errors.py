@@ -1,6 +1,6 @@
 """What can go wrong in storage.
 
-    StorageError                      code, retryable
+    StorageError                      code
     ├── StorageUnavailable            storage.unavailable      Postgres is away, busy or full: try again later
     ├── StorageRefused                storage.refused          Postgres refused a row: trying again will not help
     ├── SchemaMissing                 storage.schema_missing   a table or column is not there: migrate
@@ -24,17 +24,15 @@ from typing import ClassVar
 
 
 class StorageError(Exception):
-    """Base of all errors of this package. `retryable`: the same call may succeed later."""
+    """Base of all errors of this package."""
 
     code: ClassVar[str] = "storage.error"
-    retryable: ClassVar[bool] = False
 
 
 class StorageUnavailable(StorageError):
     """Postgres did not answer, or not in time; a transaction whose commit was cut off may have succeeded."""
 
     code = "storage.unavailable"
-    retryable = True
 
 
 class StorageRefused(StorageError):

@@ -95,10 +95,8 @@ class InboxRow:
     type: str
     data: dict[str, Any]
     time: datetime | None
-    subject: str | None
     traceparent: str | None
     correlation_id: str | None
-    status: str
     attempts: int
     received_at: datetime
     merchant_id: str | None
@@ -114,22 +112,18 @@ class InboxRow:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A refused event as an operator sees it; `times`: how often the same bytes arrived."""
+    """A refused event as an operator sees it."""
 
-    key: int
     id: str
     source: str
     type: str
     error_code: str
     error: str
     received_at: datetime
-    rejected_at: datetime
-    times: int
 
     def to_json(self) -> dict[str, Any]:
         """What it was and why it was refused."""
-        names = ("id", "source", "type", "error_code", "error", "received_at")
-        return {name: getattr(self, name) for name in names}
+        return dict(vars(self))
 
 
 def accept(session: Session, new: Sequence[NewEvent], *, per_merchant: int = PER_MERCHANT) -> list[Accepted | Reused]:

@@ -96,7 +96,7 @@ LEFT JOIN LATERAL (
 WHERE e.key = :key AND e.status = 'received'
 
 -- name: take
-SELECT key, source, id, type, data, time, subject, traceparent, correlation_id, status, attempts, received_at, merchant_id,
+SELECT key, source, id, type, data, time, traceparent, correlation_id, attempts, received_at, merchant_id,
        conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds, progress,
        error_code, error, by_door
 FROM events WHERE key = :key AND status = 'received' FOR NO KEY UPDATE
@@ -156,7 +156,7 @@ WHERE key = ANY (ARRAY (SELECT key FROM never UNION ALL SELECT key FROM long_ago
 RETURNING key
 
 -- name: rejected
-SELECT key, id, source, type, error_code, error, received_at, processed_at, times
+SELECT id, source, type, error_code, error, received_at
 FROM events WHERE status = 'rejected' ORDER BY processed_at DESC, key DESC LIMIT :limit
 
 -- name: retry

@@ -33,7 +33,7 @@ ORDER BY i.is_active DESC, i.status = 'uninstalled', i.connected_at DESC LIMIT 1
 
 -- fragment: public
 -- The fields of connections.Integration, in their order.
-merchant_id, type, shop_domain, token_version, scopes, is_active, status, access_expires_at, connected_at
+merchant_id, shop_domain, token_version, scopes, is_active, status, access_expires_at, connected_at
 
 -- fragment: sealed_for
 coalesce(sealed_for, merchant_id) AS sealed_for

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0015"
+SCHEMA_REVISION = "0016"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -252,7 +252,7 @@ class TurnTable(Base):
     queued -> running   claimed: attempt + 1, a lease
     running -> queued   released, or the lease ran out (failures + 1)
     running -> done     ended
-    running -> dead     ended with an error nobody could handle, or its lease ran out too often
+    running -> dead     its lease ran out too often
     queued -> done      an earlier turn absorbed its message (absorbed_by)
     born done           the merchant had too many waiting turns (error; it never started), or it is a follow-up that
                         waits for its time (waits_for)
@@ -314,8 +314,6 @@ class TurnTable(Base):
     lease_owner: Mapped[str | None]
     #: When the sweeper looks at it: wakes an agent worker if it can run, else puts it off.
     wake_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    #: No longer used; the former version writes it.
-    hinted_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None]
@@ -570,22 +568,6 @@ END;
 REVOKE ALL ON FUNCTION move_shop(text, text), drop_invented(text), claim_shop(bigint) FROM PUBLIC
 """
 
-#: What workers of an earlier version call.
-DISCONNECT_FUNCTION = """
-CREATE FUNCTION disconnect_shop(merchant text, shop text, happened_at timestamptz) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-BEGIN ATOMIC
-    UPDATE merchant_integrations SET
-        status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
-        refresh_expires_at = NULL, renewing_until = NULL, uninstalled_at = happened_at, updated_at = clock_timestamp()
-    WHERE merchant_id = merchant AND type = 'shopify' AND shop_domain = shop AND status <> 'uninstalled'
-      AND connected_at <= happened_at
-    RETURNING true;
-END;
-REVOKE ALL ON FUNCTION disconnect_shop(text, text, timestamptz) FROM PUBLIC
-"""
-
-
 #: What waits for the store is looked at soon, whoever reconnects the shop: the auth service may not touch turns. Not at
 #: once: the event of the connection comes right behind, and what it says is said first.
 STORE_IS_BACK_TRIGGER = """
@@ -610,7 +592,6 @@ def _create_view_and_functions(_metadata: MetaData, connection: Connection, **_o
     for statements in (
         INTEGRATIONS_VIEW,
         MESSAGES_VIEW,
-        DISCONNECT_FUNCTION,
         EVENT_FUNCTIONS,
         MOVE_FUNCTIONS,
         STORE_IS_BACK_TRIGGER,

@@ -98,9 +98,6 @@ WITH due AS (
         ORDER BY coalesce(published_at, created_at), turn_id, sequence LIMIT :limit) AS r
     ORDER BY r.created_at, r.turn_id, r.sequence LIMIT :limit
 )
--- What the former version wrote leaves in the present form.
-SELECT r.id, CASE WHEN jsonb_typeof(r.body -> 'data') = 'array' THEN r.body ELSE r.body || jsonb_build_object(
-           'merchantid', t.merchant_id, 'data', jsonb_build_array(r.body -> 'data')) END
-FROM replies r LEFT JOIN turns t ON t.id = r.turn_id
-WHERE r.id = ANY (ARRAY (SELECT id FROM due)) AND r.acked_at IS NULL
-ORDER BY r.created_at, r.turn_id, r.sequence
+SELECT id, body FROM replies
+WHERE id = ANY (ARRAY (SELECT id FROM due)) AND acked_at IS NULL
+ORDER BY created_at, turn_id, sequence

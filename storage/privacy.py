@@ -280,10 +280,10 @@ def request(session: Session, id: str) -> PrivacyRequest | None:
     return None if row is None else _request(row)
 
 
-def prune(session: Session, *, days: int = DAYS, limit: int = PRUNE_BATCH) -> Pruned:
-    """Delete what ended over `days` ago, at most `limit` of each: turns with their steps and replies, events, and
+def prune(session: Session, *, limit: int = PRUNE_BATCH) -> Pruned:
+    """Delete what ended over DAYS ago, at most `limit` of each: turns with their steps and replies, events, and
     conversations in which nothing is left."""
-    values = {"days": days, "limit": limit}
+    values = {"days": DAYS, "limit": limit}
     ended = _count(session.execute(SQL["prune_turns"], values))
     waiting = _count(session.execute(SQL["prune_waiting"], values))
     events = _count(session.execute(SQL["prune_events"], values))

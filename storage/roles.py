@@ -15,8 +15,6 @@ No role may delete a merchant, which would delete the tokens too, but one that a
 all from calling one invented who is known. The workflow worker erases a merchant, wipes a shop's tokens or gives an
 invented merchant's shop to the one it is told of through functions (`storage.models`) that name an event, and do only
 what that event asks for. It can neither insert an event nor change whom one is about.
-
-`cj_workers` and `cj_tokens` are what an earlier version had: together they may do what the roles for the kinds may.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -127,14 +125,6 @@ FUNCTIONS: Mapping[str, Collection[str]] = {
     "cj_auth": ("drop_invented(text)",),
     "cj_ops": ("drop_invented(text)", "move_shop(text, text)"),
 }
-#: Role of an earlier version → the roles whose work its processes do, and the function that version calls.
-FORMER: Mapping[str, tuple[Collection[str], Collection[str]]] = {
-    "cj_workers": (
-        ("cj_intake", "cj_workflow", "cj_agent"),
-        ("disconnect_shop(text, text, timestamp with time zone)",),
-    ),
-    "cj_tokens": (("cj_shopify", "cj_auth"), ()),
-}
 
 SQL = sql.load("roles")
 
@@ -195,27 +185,16 @@ def excess(found: Standing, kinds: Collection[str]) -> Iterator[str]:
         )
 
 
-def grants_of(role: str) -> Iterator[tuple[str, str]]:
-    """(table, privileges) of a role; of a former role, those of all the roles it stands for."""
-    for name in FORMER[role][0] if role in FORMER else (role,):
-        yield from TABLES[name].items()
-
-
 def _statements(roles: Collection[str], tables: Collection[str], functions: Collection[str]) -> Iterator[str]:
-    for role in (*TABLES, *FORMER):
+    for role, grants in TABLES.items():
         if role not in roles:
             continue
         yield from (f'REVOKE ALL ON TABLE "{table}" FROM {role}' for table in sorted(tables))
         yield from (f"REVOKE ALL ON FUNCTION {function} FROM {role}" for function in sorted(functions))
         yield f"GRANT USAGE ON SCHEMA public TO {role}"
-        for table, privileges in grants_of(role):
+        for table, privileges in grants.items():
             if table in tables:
                 yield f"GRANT {privileges} ON {table} TO {role}"
-        for function in _functions_of(role):
+        for function in FUNCTIONS.get(role, ()):
             if function in functions:
                 yield f"GRANT EXECUTE ON FUNCTION {function} TO {role}"
-
-
-def _functions_of(role: str) -> list[str]:
-    same, own = FORMER.get(role, ((role,), ()))
-    return [function for name in same for function in FUNCTIONS.get(name, ())] + list(own)

@@ -29,7 +29,7 @@ SELECT format('ALTER ROLE %I SET %s = %L', :'role', name, value) FROM (VALUES
 SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'role') \gexec
 SQL
 done
-# What an earlier version made belonged to the superuser.
+# What was migrated as the superuser belongs to the owner from now on.
 statements <<'SQL'
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexec
 SELECT format('ALTER DATABASE %I OWNER TO cj_owner', current_database()) \gexec
@@ -37,5 +37,4 @@ SELECT format('ALTER TABLE %s OWNER TO cj_owner', oid::regclass) FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND relowner <> 'cj_owner'::regrole \gexec
 SELECT format('ALTER FUNCTION %s OWNER TO cj_owner', oid::regprocedure) FROM pg_proc
 WHERE pronamespace = 'public'::regnamespace AND proowner <> 'cj_owner'::regrole \gexec
-SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname IN ('cj_workers', 'cj_tokens') \gexec
 SQL

@@ -122,15 +122,11 @@ class TurnInput:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TurnInput:
         moves, later_moves = (tuple(Move(**move) for move in value.get(name, ())) for name in ("moves", "later_moves"))
-        text, metadata = value["text"], value["metadata"]
-        if value["sender"] == "cj" and "transition" in metadata:  # a turn of the former version
-            hop = metadata["transition"]
-            moves, text, metadata = (Move(hop["from"], hop["to"], text or None),), "", {}
         return cls(
             value["sender"],
-            text,
+            value["text"],
             value["cleanup_trigger"],
-            metadata,
+            value["metadata"],
             moves,
             later_moves,
             tuple(value.get("prefetched", ())),
@@ -174,6 +170,10 @@ class Claim:
     @property
     def run_id(self) -> str:
         return f"turn_{self.turn_id}"
+
+    def message_id(self, step: int) -> str:
+        """The id of what is said in a step."""
+        return f"{self.run_id}-m{step}"
 
 
 @dataclass
@@ -272,10 +272,6 @@ class Expired:
     turn_id: int
     conversation_id: str
     merchant_id: str
-    seq: int
-    event_id: str
-    traceparent: str | None
-    failures: int
     dead: bool
 
 
@@ -417,7 +413,6 @@ def finish(
     session: Session,
     claim: Claim,
     *,
-    status: Literal["done", "dead"] = "done",
     error: str | None = None,
     promised: Promised | None = None,
     again_after: float = 0.0,
@@ -427,7 +422,7 @@ def finish(
     Raises LostTurn.
     """
     code = None if error is None else storable_text(error, 500)
-    _write(session, claim, "finish", status=status, error=code, waits_for=promised, again_after=again_after)
+    _write(session, claim, "finish", error=code, waits_for=promised, again_after=again_after)
 
 
 def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_seconds: float) -> set[int]:

@@ -214,7 +214,7 @@ RETURNING id
 
 -- name: finish
 UPDATE turns SET
-    status = :status, error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
+    status = 'done', error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
     words_due = NULL, waits_for = :waits_for,
     run_after = CASE CAST(:waits_for AS text)
         WHEN 'store' THEN 'infinity'
@@ -379,8 +379,7 @@ WITH silent AS (
     WHERE t.id = ANY (ARRAY (SELECT id FROM silent))
     RETURNING t.*
 )
-SELECT x.id, x.conversation_id, x.merchant_id, x.seq, e.id, e.traceparent, x.failures, x.status = 'dead'
-FROM expired x JOIN events e ON e.key = x.event_key ORDER BY x.id
+SELECT id, conversation_id, merchant_id, status = 'dead' FROM expired ORDER BY id
 
 -- name: waiting
 -- Looks at the turns that are due, wakes those that can run, and puts the others off. So what waits for an earlier turn

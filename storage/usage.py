@@ -45,6 +45,6 @@ def of_days(session: Session, *, days: int, limit: int, merchant_id: str | None 
     return (Used(*row) for row in session.execute(SQL["of_days"], values))
 
 
-def prune(session: Session, *, days: int = DAYS) -> None:
-    """Delete the figures of days that are over for `days` days."""
-    session.execute(SQL["prune"], {"days": days})
+def prune(session: Session) -> None:
+    """Delete the figures of days that are over for DAYS days."""
+    session.execute(SQL["prune"], {"days": DAYS})

@@ -117,6 +117,13 @@ def finish(database: Database, claimed: Claim) -> None:
         turns.finish(session, claimed)
 
 
+def give_up(database: Database, claimed: Claim) -> None:
+    """The turn's worker fell silent once too often: the turn is dead."""
+    with database.transaction() as session:
+        turns.drop_lease(session, claimed)
+        turns.expire(session, max_failures=1)
+
+
 def execute(database: Database, statement: str, **values: Any) -> None:
     """Change what no function of ours may change, e.g. the time."""
     with database.transaction() as session:

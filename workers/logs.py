@@ -107,7 +107,7 @@ def adopt(names: Iterable[str]) -> None:
         logger.setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-def own_celery(kind: str, *, level: str = "INFO") -> None:
+def own_celery(kind: str) -> None:
     """Make Celery use `configure`, or the configuration there already is. Call in the module of the Celery app.
 
     Celery replaces the root logger's handlers unless something is connected to its signal `setup_logging`:
@@ -119,12 +119,12 @@ def own_celery(kind: str, *, level: str = "INFO") -> None:
     def configure_worker(sender: str, **_: Any) -> None:
         """Covers a worker's first log lines; the node name holds the kind: agent-17@host."""
         named = re.split("[-@]", sender)[0]
-        configure(named, level=level)
+        configure(named)
         setattr(celery.apps.worker, "safe_say", partial(_say, named))  # noqa: B010 - not in its types
 
     def configure_ours(**_: Any) -> None:
         if not _is_configured():
-            configure(kind, level=level)
+            configure(kind)
 
     celeryd_init.connect(configure_worker, weak=False, dispatch_uid="workers.logs")
     setup_logging.connect(configure_ours, weak=False, dispatch_uid="workers.logs")

@@ -1,11 +1,19 @@
 """One quick ground for all chaos tests of a test process; each run uses its own merchants."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.chaos.ground import Ground, ground
 from tests.servers import fast_folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """They may wait for longer than others."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(240))
 
 
 @pytest.fixture(scope="session")

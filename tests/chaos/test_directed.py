@@ -15,11 +15,10 @@ from tests.chaos.ground import Ground
 from tests.chaos.mutants import mutant
 from tests.chaos.plan import Fault
 from tests.chaos.report import as_text
-from tests.chaos.run import Outcome, Wanted, run
+from tests.chaos.run import PATIENCE, Outcome, Wanted, run
 from tests.waiting import wait_until
 from workers.local.stack import Late
 
-PATIENCE = 60.0
 HELD = """
 select lease_owner from turns
 where conversation_id like :prefix and status = 'running' and attempt = :attempt

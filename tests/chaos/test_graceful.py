@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.chaos.ground import Ground
 from tests.chaos.report import as_text
-from tests.chaos.run import Wanted, run
+from tests.chaos.run import PATIENCE, Wanted, run
 from tests.chaos.test_directed import frozen, holder, is_good, ready, small
 from tests.waiting import wait_until
 
@@ -70,7 +70,7 @@ def test_a_rolling_restart_under_load(ready: Ground) -> None:
                 wait_until(lambda pid=pid: gone(ready, pid), limit=LEAVES_WITHIN, what=f"{pid} to leave")  # type: ignore[misc]
             wait_until(lambda: supervisor.wait_ready(1.0), limit=60.0, what="the new ones")
 
-    outcome = run(ready, Wanted("roll", 5, 12.0, 4.0, patience=60.0), faults=(), meanwhile=meanwhile)
+    outcome = run(ready, Wanted("roll", 5, 12.0, 4.0, patience=PATIENCE), faults=(), meanwhile=meanwhile)
     is_good(outcome)
     [(failures, _)] = ready.stack.rows(FAILURES, prefix="roll-%")
     assert failures == 0, as_text(outcome)
@@ -92,7 +92,7 @@ def test_an_additive_migration_under_load(ready: Ground) -> None:
         for statement in statements:
             wait_until(lambda: _execute(ready, statement), limit=20.0, what=statement)  # noqa: B023
 
-    outcome = run(ready, Wanted("ddl", 5, 4.0, 8.0, copies=(1, 2), patience=60.0), faults=(), meanwhile=meanwhile)
+    outcome = run(ready, Wanted("ddl", 5, 4.0, 8.0, copies=(1, 2), patience=PATIENCE), faults=(), meanwhile=meanwhile)
     is_good(outcome)
     [(failures, _)] = ready.stack.rows(FAILURES, prefix="ddl-%")
     assert failures == 0

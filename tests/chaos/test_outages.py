@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos.ground import Ground
 from tests.chaos.outages import OUTAGES, outage
-from tests.chaos.run import Wanted, run
+from tests.chaos.run import PATIENCE, Wanted, run
 from tests.chaos.test_directed import is_good, ready
 
 __all__ = ["ready"]  # the fixture
@@ -23,7 +23,7 @@ PER_PIECE = ("turn abandoned until", "lease expired", "event waits for Postgres"
 def test_caught_up_without_a_flood_of_lines(ready: Ground, name: str) -> None:
     seen = len(ready.stack.lines)
     before = ready.stack.supervisor.pids()
-    wanted = Wanted(f"away-{name}", 5, AWAY_SECONDS + 2.0, 5.0, patience=60.0)
+    wanted = Wanted(f"away-{name}", 5, AWAY_SECONDS + 2.0, 5.0, patience=PATIENCE)
     is_good(run(ready, wanted, faults=outage(name, at=1.0, seconds=AWAY_SECONDS)))
     assert ready.stack.supervisor.pids() == before, "everybody went on by himself"
     flood = [found for found in repeated(ready.stack.lines[seen:]) if not found[1].startswith(PER_PIECE)]

@@ -14,12 +14,11 @@ from tests.chaos.ground import Ground
 from tests.chaos.mutants import mutant
 from tests.chaos.plan import Fault
 from tests.chaos.report import as_text
-from tests.chaos.run import Outcome, Wanted, look, run, wait_for_quiet
+from tests.chaos.run import PATIENCE, Outcome, Wanted, look, run, wait_for_quiet
 from tests.waiting import wait_until
 from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 
-PATIENCE = 4.0
-HEALING = 60.0
+IN_VAIN = 4.0
 
 
 def bad_run(
@@ -29,14 +28,14 @@ def bad_run(
     title = name.replace("_", "-")
     assert here.stack.supervisor.wait_ready(60)
     with mutant(here.orders, name):
-        wanted = Wanted(title, 3, 1.5, 12.0, copies=copies, per_merchant=per_merchant, patience=PATIENCE)
+        wanted = Wanted(title, 3, 1.5, 12.0, copies=copies, per_merchant=per_merchant, patience=IN_VAIN)
         outcome = run(here, wanted, faults=faults)
     assert outcome.verdict.faults, f"the judge saw nothing wrong without a guard\n{as_text(outcome)}"
     return outcome
 
 
 def heals(here: Ground, outcome: Outcome) -> None:
-    assert wait_for_quiet(here, outcome.given, HEALING) is not None
+    assert wait_for_quiet(here, outcome.given, PATIENCE) is not None
     verdict, _, _ = look(here, outcome.given)
     assert verdict.faults == []
 
@@ -84,7 +83,7 @@ def test_without_the_order_of_turns(here: Ground) -> None:
 
     assert here.stack.supervisor.wait_ready(60)
     with mutant(here.orders, "no_lost_wake_up"), mutant(here.orders, "no_order"):
-        wanted = Wanted("no-order", 3, 0.5, 12.0, copies=(0,), per_merchant=3, patience=PATIENCE)
+        wanted = Wanted("no-order", 3, 0.5, 12.0, copies=(0,), per_merchant=3, patience=IN_VAIN)
         outcome = run(here, wanted, faults=(), meanwhile=meanwhile)
     assert any("began before" in sentence for sentence in outcome.verdict.disordered), as_text(outcome)
 

@@ -302,18 +302,16 @@ def test_dead_turns_are_asked_again_as_new_turns(terminal: Terminal, database: D
     claim = claimed_turn(database, accept(database, "e1"))
     assert terminal("turns", "dead").stdout == "no dead turns\n"
     assert "has not failed" in terminal("turns", "retry", str(claim.turn_id), code=1).stderr
-    with database.transaction() as session:
-        turns.finish(session, claim, status="dead", error="its worker fell silent 3 times")
+    rows.give_up(database, claim)
     (dead,) = terminal.json("turns", "dead")
     assert (dead["id"], dead["conversation_id"], dead["seq"]) == (claim.turn_id, "c1", 1)
-    said = "turn 1 of c1 (message_received): its worker fell silent 3 times, dead"
+    said = "turn 1 of c1 (message_received): turn_lost, dead"
     assert said in terminal("turns", "dead").stdout
     assert said in terminal("turns", "failed").stdout
     terminal("turns", "retry", str(claim.turn_id))
-    with database.transaction() as session:
-        rows = session.execute(text("SELECT seq, status, input ->> 'text', workflow FROM turns ORDER BY seq")).all()
+    found = rows.query(database, "SELECT seq, status, input ->> 'text', workflow FROM turns ORDER BY seq")
     asked = ("How was my week?", "ad_hoc_support")
-    assert [tuple(row) for row in rows] == [(1, "dead", *asked), (2, "queued", *asked)]
+    assert found == [(1, "dead", *asked), (2, "queued", *asked)]
     assert terminal.json("turns", "dead") == []
     assert "already retried" in terminal("turns", "retry", str(claim.turn_id), code=1).stderr
 

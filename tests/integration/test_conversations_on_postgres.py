@@ -8,7 +8,7 @@ from storage.database import Database
 from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
 from storage.turns import TurnInput
 from tests import rows
-from tests.rows import claim, execute, open_conversation, query, queue
+from tests.rows import claim, execute, give_up, open_conversation, query, queue
 
 
 def history(database: Database, *, before_seq: int = 100, max_turns: int = 100) -> list[PastTurn]:
@@ -130,7 +130,7 @@ def test_history_leaves_out_calls_without_results(database: Database) -> None:
         turns.add_step(session, claimed, 0, calls)
         turns.add_results(session, claimed, 0, [{"tool_call_id": "a"}])
         turns.add_step(session, claimed, 1, calls)
-        turns.finish(session, claimed, status="dead")
+    give_up(database, claimed)
     (told,) = history(database)
     assert [step.step for step in told.steps] == [0]
 

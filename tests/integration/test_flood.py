@@ -28,7 +28,7 @@ from workers.intake import accept
 from workers.intake.__main__ import consume
 from workers.settings import Settings
 from workers.workflow import runner
-from workers.workflow.handler import MESSAGE
+from workers.workflow.planned_turns import MESSAGE
 from workflows.loader import load_folder
 
 FLOOD = 20_100

@@ -96,7 +96,7 @@ def test_an_accepted_event_is_kept_with_its_fields(database: Database) -> None:
     row = take(database, answer.key)
     assert row is not None
     assert (row.source, row.id, row.type, row.data) == (event.source, event.id, event.type, event.data)
-    assert (row.status, row.attempts, row.merchant_id, row.conversation_id) == ("received", 0, "m1", "c1")
+    assert (row.attempts, row.merchant_id, row.conversation_id) == (0, "m1", "c1")
     assert 0 <= row.age_seconds < 60
     assert row.received_at.utcoffset() is not None
 
@@ -186,9 +186,10 @@ def test_refused_messages_are_kept_and_counted(database: Database) -> None:
     assert reject(database, b"other bytes") != first
     with database.transaction() as session:
         rows = inbox.rejected(session, 10)
-    assert [(row.times, row.error) for row in rows if row.key == first] == [(2, "the same, later")]
-    assert len(rows) == 2
     assert {row.error_code for row in rows} == {"event.bad_type"}
+    assert "the same, later" in {row.error for row in rows}
+    assert len(rows) == 2
+    assert query(database, "SELECT times FROM events WHERE key = :key", key=first) == [(2,)]
 
 
 def test_a_refused_message_does_not_take_the_identity(database: Database) -> None:

@@ -1,5 +1,6 @@
 """Whose an imported shop is: the first merchant who connects it, unless somebody real has it already."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from storage.database import Database
 from storage.errors import ShopConnectedElsewhere, StorageRefused
 from storage.vault import Vault, new_key_text
 from tests.as_role import make_roles, url_of
-from tests.rows import at_once, execute, new_event, query, store_event
+from tests.rows import at_once, execute, new_event, query, store_event, uninstall
 from workers.workflow.handler import handle
 from workflows.loader import load_folder
 
@@ -132,7 +133,8 @@ def test_a_shop_that_a_merchant_left_is_claimed_again(database: Database) -> Non
     for shop in (SHOP, "former.myshopify.com"):
         execute(database, "TRUNCATE merchants, events CASCADE")
         connect(database, "m1", shop=shop)
-        execute(database, "SELECT disconnect_shop('m1', :shop, clock_timestamp())", shop=shop)
+        with database.transaction() as session:
+            assert uninstall(session, "m1", shop, at=datetime.now(UTC))
         imported(database)
         assert do(database, tell(database, "m1")) is None
         assert owner(database) == [("m1", False, "active")]

@@ -85,7 +85,7 @@ def test_a_connected_shop_has_a_token_an_event_and_a_merchant(database: Database
     found = integration(database)
     assert found == connected.integration
     assert found is not None
-    assert (found.merchant_id, found.type, found.shop_domain) == ("m1", "shopify", SHOP)
+    assert (found.merchant_id, found.shop_domain) == ("m1", SHOP)
     assert (found.status, found.is_active, found.token_version) == ("active", True, 1)
     assert found.scopes == ("read_orders", "write_x")
     token = read(database, vault)

@@ -16,7 +16,8 @@ from storage.outbox import NewReply
 from storage.turns import Claim
 from storage.vault import Vault, new_key_text
 from tests.rows import at_once, claim, finish, new_event, query, queue, store_event
-from workers.workflow.handler import Effects, handle
+from workers.workflow.handler import handle
+from workers.workflow.planned_turns import Effects
 from workflows.loader import WorkflowSet, load_folder
 
 SHOP = "acme.myshopify.com"

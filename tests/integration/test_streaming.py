@@ -289,7 +289,7 @@ def dies(serve: Serve, hire: Hire, answers_with: str) -> None:
 
 MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[Serve, Hire], None]]] = {
     "a resumed turn has forgotten its beginning": (
-        lambda patch: patch.setattr("workers.agent.runner._utterance", lambda _: Utterance()),
+        lambda patch: patch.setattr("workers.agent.answers._utterance", lambda _: Utterance()),
         lambda serve, hire: dies(serve, hire, "the rest"),
     ),
     "what the model repeats is said again": (

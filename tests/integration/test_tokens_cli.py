@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from storage import merchants
 from storage.database import Database
 from storage.vault import Vault, new_key_text
 from tests.cj import Terminal
-from tests.rows import execute, new_event, open_conversation, query, store_event
+from tests.rows import execute, new_event, open_conversation, query, store_event, uninstall
 from workers.operations import token_keys
 
 OLD, NEW = new_key_text(1), new_key_text(2)
@@ -188,7 +189,8 @@ def test_every_key_that_cannot_come_over_has_a_reason_and_stops_no_other(
     connect(database, "moved", "moved-elsewhere")
     connect(database, "someone", "taken")
     connect(database, "gone")
-    execute(database, "SELECT disconnect_shop('gone', 'gone.myshopify.com', clock_timestamp())")
+    with database.transaction() as session:
+        assert uninstall(session, "gone", "gone.myshopify.com", at=datetime.now(UTC))
     connect(database, "namesake", "another")
     for shop in ("good", "newer", "gone", "namesake"):
         keep(old, shop)

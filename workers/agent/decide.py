@@ -109,11 +109,6 @@ Move = AskModel | TakePrefetched | RunTools | Pause | End | OutOfTime | NoAnswer
 
 
 @dataclass(frozen=True)
-class Finished:
-    """The turn has ended and its last reply is committed."""
-
-
-@dataclass(frozen=True)
 class RetryLater:
     """Return the turn to the queue for `seconds`; the attempt does not count as a failure."""
 
@@ -135,7 +130,7 @@ class GiveUp:
     sentence: str
 
 
-Outcome = Finished | RetryLater | WaitForModel | GiveUp
+Outcome = RetryLater | WaitForModel | GiveUp
 
 
 def next_move(

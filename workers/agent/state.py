@@ -82,6 +82,11 @@ class TurnState:
         spent = (self.claim.now - self.claim.started_at).total_seconds()
         return limit + grace - spent - (time.monotonic() - self.loaded_at)
 
+    @property
+    def pauses(self) -> bool:
+        """Whether CJ pauses after a message, before it goes on."""
+        return self.workflow.limits.pause_between_messages_seconds > 0
+
     def silent_seconds(self) -> float:
         """Since CJ last said something in this turn, or since it began."""
         said = [step.created_at for step in self.steps if step.assistant.get("content")]

@@ -1,12 +1,20 @@
-"""The tools a model may call: the registry, and how calls are run. `workers.agent.tool` says what a tool is."""
+"""The tools a model may call: the registry, how calls are run, and how they are kept and told.
 
+`workers.agent.tool` says what a tool is.
+"""
+
+import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from events.data_types import DATA_TYPES
+from storage import agui
+from storage.agui import Events
+from storage.outbox import CALLS, RESULTS, NewReply
 from storage.turns import Claim
 from workers.agent import calculate_metrics, shopify_data
+from workers.agent.prompt import ERRORS
 from workers.agent.prompt_size import shrunk
 from workers.agent.time_limits import ASK_AGAIN_SECONDS
 from workers.agent.tool import Arguments, Tool, ToolTurn, at_once
@@ -104,3 +112,49 @@ def known_name(name: str) -> str:
 def _outcome(result: Result) -> str:
     """The metric's result label: ok, stale, or the error's code."""
     return ("stale" if "stale" in result else "ok") if result["success"] else str(result["error_code"])
+
+
+def calls_of(assistant: dict[str, Any]) -> list[ToolCall]:
+    """The calls of a kept answer."""
+    errors = assistant.get(ERRORS, {})
+    return [
+        ToolCall(
+            item["id"],
+            item["function"]["name"],
+            None if item["id"] in errors else json.loads(item["function"]["arguments"] or "{}"),
+            errors.get(item["id"]),
+        )
+        for item in assistant["tool_calls"]
+    ]
+
+
+def rows(calls: Sequence[ToolCall], results: Sequence[Result]) -> list[dict[str, Any]]:
+    """The results of calls, as a step keeps them."""
+    return [
+        {"tool_call_id": call.id, "name": call.name, "content": result}
+        for call, result in zip(calls, results, strict=True)
+    ]
+
+
+def told(claim: Claim, step: int, results: Sequence[Result]) -> NewReply:
+    """Whether the tool calls of a step worked."""
+    events: Events = []
+    for number, result in enumerate(results):
+        events += agui.tool_result(_call_id(claim, step, number), result.get("error_code"))
+    return NewReply(f"{step}{RESULTS}", events)
+
+
+def _call_id(claim: Claim, step: int, number: int) -> str:
+    """Not the model's: some begin anew with `call_0` in every answer, and some hide kilobytes in it."""
+    return f"{claim.message_id(step)}-c{number}"
+
+
+def announced(claim: Claim, step: int, assistant: dict[str, Any]) -> NewReply:
+    """The tool calls of a step, begun."""
+    events: Events = []
+    for number, call in enumerate(calls_of(assistant)):
+        data_type = (call.arguments or {}).get("data_type")
+        known = data_type if data_type in DATA_TYPES else None
+        name = known_name(call.name)
+        events += agui.tool_call(_call_id(claim, step, number), name, claim.message_id(step), known)
+    return NewReply(f"{step}{CALLS}", events)

@@ -84,10 +84,11 @@ class NextCall:
 
 @dataclass(frozen=True)
 class Ended:
-    """A finished turn: replies to publish, and turns that may run now."""
+    """A finished turn: replies to publish, turns that may run now, and the code of its error, if there was one."""
 
     replies: Replies
     next_turns: list[int]
+    error: str | None
 
 
 ChooseCall = Callable[[TurnState], NextCall | None]
@@ -249,7 +250,7 @@ class TurnTransactions:
             turns.finish(session, state.claim, error=code, promised=promised, again_after=again_after)
             ours = state.claim.conversation_id, state.claim.merchant_id
             wake_ups = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant)
-            return Ended(committed, wake_ups)
+            return Ended(committed, wake_ups, code)
 
         return self._write("end", state, work)
 

@@ -95,6 +95,8 @@ def retry_event(event_id: str, source: str | None) -> None:
 
 SINCE = click.option("--since", type=Seconds(), metavar="SPAN", help="Only those that ended within, e.g. 15m, 2h, 3d.")
 ERROR = click.option("--error", metavar="CODE", help="Only those with this error, e.g. model_unavailable.")
+#: The error of a dead turn, and of no other.
+GIVEN_UP = "turn_lost"
 LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 
 
@@ -118,7 +120,7 @@ def failed(since: float | None, error: str | None, limit: int, as_json: bool) ->
 @json_option
 def dead(limit: int, as_json: bool) -> None:
     """List dead turns that were not retried, latest first."""
-    _list_turns(as_json, "no dead turns", only_dead=True, limit=limit)
+    _list_turns(as_json, "no dead turns", error=GIVEN_UP, limit=limit)
 
 
 def _list_turns(as_json: bool, none: str, **which: Any) -> None:

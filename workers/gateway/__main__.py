@@ -3,10 +3,10 @@
 Two, because each connects as a role of its own: who talks with browsers can read no token.
 """
 
+import argparse
 import asyncio
 import resource
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -133,4 +133,6 @@ async def _listen(runner: web.AppRunner, address: str) -> int:
 
 
 if __name__ == "__main__":
-    main(auth=sys.argv[1:] == [AUTH])
+    parser = argparse.ArgumentParser(prog="python -m workers.gateway", description="Run a door: CJ over HTTP.")
+    parser.add_argument("kind", nargs="?", choices=[AUTH], help="the auth service's door, which keeps shops' tokens")
+    main(auth=parser.parse_args().kind == AUTH)

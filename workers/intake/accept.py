@@ -41,8 +41,8 @@ T = TypeVar("T")
 MAX_ACK_BYTES = 4096
 MAX_READ_BYTES = 1_048_576
 """Of a refused message that is too large: it is read only to see whom to tell."""
-REPLY_ID = re.compile(r"(?:turn|event)_[0-9]{1,19}:[0-9]{6,9}(:[0-9a-f]{16})?")
-"""Of our replies (`storage.outbox`), those of the former version too; an ack of anything else cannot mean one."""
+REPLY_ID = re.compile(r"(?:turn|event)_[0-9]{1,19}:[0-9]{6,9}:[0-9a-f]{16}")
+"""Of our replies (`storage.outbox`); an ack of anything else cannot mean one."""
 
 
 @dataclass

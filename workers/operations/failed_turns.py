@@ -19,7 +19,6 @@ FAILED = text("""
     SELECT t.id, t.conversation_id, t.merchant_id, t.seq, t.status, t.error, t.failures, t.finished_at, e.type AS event
     FROM turns t JOIN events e ON e.key = t.event_key
     WHERE t.status IN ('done', 'dead') AND t.error IS NOT NULL
-      AND (NOT :only_dead OR t.status = 'dead')
       AND (CAST(:error AS text) IS NULL OR t.error = :error)
       AND (CAST(:since AS float) IS NULL OR t.finished_at > clock_timestamp() - make_interval(secs => :since))
       AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.event_key = t.event_key AND r.action = t.action + :retry)
@@ -57,7 +56,6 @@ class FailedTurn:
 def failed(
     session: Session,
     *,
-    only_dead: bool = False,
     only_owed: bool = False,
     error: str | None = None,
     since_seconds: float | None = None,
@@ -67,7 +65,7 @@ def failed(
 
     `only_owed` leaves out messages of merchants who have written again since.
     """
-    values = {"only_dead": only_dead, "only_owed": only_owed, "error": error, "since": since_seconds}
+    values = {"only_owed": only_owed, "error": error, "since": since_seconds}
     rows = session.execute(FAILED, {**values, "limit": limit, "retry": RETRY}).mappings()
     return [FailedTurn(**row) for row in rows]
 

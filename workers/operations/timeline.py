@@ -188,7 +188,7 @@ class _Moments:
 
     def _add_reply(self, reply: RowMapping, seq: int, whole: dict[str, str]) -> None:
         """`whole`: the words of each message that was not told yet."""
-        for event in _events(reply):
+        for event in reply["body"].get("data", []):
             if event.get("type") in WORDS:
                 if (words := whole.pop(str(event.get("messageId")), None)) is not None:
                     self._add_told(reply, seq, "reply", _shortened(words))
@@ -221,15 +221,10 @@ class _Moments:
         return None if at is None else round((at - self._zero).total_seconds() * 1000, 1)
 
 
-def _events(reply: RowMapping) -> list[dict[str, Any]]:
-    data = reply["body"].get("data", [])
-    return data if isinstance(data, list) else [data]  # one event: the former version's
-
-
 def _messages(replies: Sequence[RowMapping]) -> dict[str, str]:
     """The words of each message, by its id, although they may have come in parts."""
     found: dict[str, str] = {}
-    for event in (event for reply in replies for event in _events(reply) if event.get("type") in WORDS):
+    for event in (event for reply in replies for event in reply["body"].get("data", []) if event["type"] in WORDS):
         message = str(event.get("messageId"))
         found[message] = found.get(message, "") + str(event.get("delta", ""))
     return found

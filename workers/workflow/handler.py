@@ -7,25 +7,23 @@ commit. Running it again for the same event finds the mark and does nothing.
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from events import strict_json
-from events.catalog import CATALOG, REQUESTS, SHOPIFY
-from events.fields import MAX_FREE_DATA
-from storage import agui, connections, conversations, inbox, merchants, outbox, snapshots, turns
+from events.catalog import CATALOG, REQUESTS
+from storage import connections, conversations, inbox, merchants, outbox, snapshots, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
 from storage.database import Session
 from storage.inbox import InboxRow
-from storage.outbox import NewReply, OutgoingReply
-from storage.sql import storable
-from storage.turns import Emitted, Move, TurnInput
+from storage.outbox import OutgoingReply
+from storage.turns import Move, TurnInput
 from workers import logs, metrics, tracing
 from workers.delivery import notices
 from workers.settings import MAX_WAITING_TURNS
 from workers.workflow import privacy
+from workers.workflow.planned_turns import MESSAGE, Effects, PlannedTurns, is_of_the_shop
 from workers.workflow.privacy import Leftovers
 from workflows import engine, explanation
 from workflows.actions import Action, Emit, FollowUp, Prefetch, ProcessMessage, Transition, UpdateContext
@@ -48,35 +46,9 @@ ONE_GREETING = timedelta(seconds=30)
 UNKNOWN_MERCHANT = "event.unknown_merchant"
 NO_RULE = "no rule took the event"
 """How the log line begins that says why."""
-MESSAGE = "message_received"
-TOO_MANY_WAITING = (
-    "You have sent me more messages than I can answer at once, so I did not take this one in. "
-    "Please send it again once I have answered some of the others."
-)
 MOST_SENT_AGAIN = 10_000
 """Replies at one request; the frontend asks for more with the last one it got."""
 SHOPIFY_REQUIREMENT = "shopify_oauth"
-
-
-@dataclass
-class Effects:
-    """What to tell other workers once the transaction is committed."""
-
-    merchant_id: str | None = None
-    event_id: str | None = None
-    traceparent: str | None = None
-    turn_ids: list[int] = field(default_factory=list)
-    wake_ups: list[int] = field(default_factory=list)  # of these turns, those that may find room now
-    replies: list[OutgoingReply] = field(default_factory=list)
-    """To events that no turn answers, and to messages that wait."""
-    is_over_limit: bool = False
-    """The message was one too many."""
-    prefetches: list[tuple[str, str]] = field(default_factory=list)
-    forget_cache_of: list[str] = field(default_factory=list)
-    is_deletion: bool = False
-    leftovers: Leftovers | None = None
-    """What to clear before a deletion can be settled."""
-    postponed_seconds: float | None = None
 
 
 class Refused(Exception):
@@ -192,24 +164,13 @@ class _Handler:
         at_a_time: int,
     ) -> None:
         self._session = session
-        # Messages leave room for what is to be said about a connection.
-        self._at_a_time = at_a_time
-        self._max_waiting = max_waiting if row.type == MESSAGE else 2 * max_waiting
         self._workflows = workflows
         self._row = row
         self._data: Mapping[str, Any] = row.data
         self._effects = effects
-        self._action = 0
+        self._turns = PlannedTurns(session, row, effects, max_waiting, at_a_time)
+        self._is_of_the_shop = is_of_the_shop(row)
         self._is_reconnection = False
-        self._asked_again: list[TurnInput] = []
-        """Behind the planned turns: the one that tells of the connection takes them in."""
-        self._planned: list[tuple[TurnInput, str | None]] = []
-        """The turns to queue, with the workflow each is planned in."""
-        self._moves: list[Move] = []
-        self._emitted: list[Emitted] = []
-        """What no planned turn tells of yet."""
-        self._follow_ups: list[tuple[FollowUp, str]] = []
-        """With the workflow each is planned in."""
 
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
@@ -265,23 +226,11 @@ class _Handler:
             told.append(outbox.of_no_turn(run, now, **where, correlation_id=self._row.correlation_id))
         return told + outbox.after(self._session, conversation.id, place, limit=MOST_SENT_AGAIN)
 
-    @property
-    def _is_of_the_shop(self) -> bool:
-        """Whether the event says how connecting a store went; another provider's connection changes nothing there."""
-        return self._row.type == "oauth_complete" and self._data.get("provider") == SHOPIFY
-
     def _converse(self, merchant_id: str, integration: Integration | None) -> None:
-        """Do what the event means in its conversation, and queue the turns that it asks for.
-
-        Each event that names a conversation has a run there, with an end, even if nothing is to be said."""
+        """Do what the event means in its conversation, and queue the turns that it asks for."""
         conversation = self._plan(merchant_id, integration)
-        if conversation is None:
-            return
-        self._queue_planned(conversation)
-        for follow_up, workflow in self._follow_ups:
-            self._plan_follow_up(conversation, follow_up, workflow)
-        if self._action == 0 and self._row.conversation_id is not None:
-            self._decline(conversation, TurnInput("system", self._row.type), None, turns.NOTHING_TO_SAY)
+        if conversation is not None:
+            self._turns.queue(conversation)
 
     def _plan(self, merchant_id: str, integration: Integration | None) -> Conversation | None:
         """What a rule of the workflow says, else the default; returns the conversation, if there is one."""
@@ -300,8 +249,8 @@ class _Handler:
             conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._is_of_the_shop:
             conversation = self._begin_anew(conversation)
-        if self._row.type == MESSAGE and self._has_no_room(merchant_id):
-            self._decline(conversation, TurnInput("merchant", str(self._data["text"])), None, turns.TOO_MANY_WAITING)
+        if self._row.type == MESSAGE and self._turns.has_no_room(merchant_id):
+            self._turns.decline(conversation, TurnInput("merchant", str(self._data["text"])), None)
             return conversation
         workflow = self._workflows.or_default(conversation.workflow)
         is_gone = workflow.name != conversation.workflow
@@ -315,7 +264,7 @@ class _Handler:
             self._default(conversation, workflow, fresh)
         if self._is_of_the_shop and integration is not None and integration.is_active:
             self._ask_again(conversation)
-        if not self._planned and not self._moves and not self._emitted:
+        if self._turns.is_empty:
             self._settle(conversation)
         return conversation
 
@@ -466,7 +415,7 @@ class _Handler:
             kept = turns.keep_promises(self._session, [turn_id for turn_id, _ in here])
             for turn_id, text in here:
                 if turn_id in kept:
-                    self._asked_again.append(TurnInput("merchant", text, metadata={"again": True}))
+                    self._turns.ask_again(text)
 
     def _connection(self, integration: Integration) -> dict[str, str]:
         return {"shop_domain": integration.shop_domain, "at": self._row.received_at.isoformat()}
@@ -522,7 +471,7 @@ class _Handler:
                 case UpdateContext(values=values):
                     conversation = self._merge(conversation, values)
                 case ProcessMessage():
-                    self._queue(replace(self._input(action), prefetched=prefetched), workflow.name)
+                    self._turns.plan(replace(self._input(action), prefetched=prefetched), workflow.name)
                     prefetched = ()
                 case Prefetch(data_types=data_types, inject=inject):
                     merchant_id = conversation.merchant_id
@@ -532,9 +481,9 @@ class _Handler:
                     conversation = self._move(conversation, action, action.message)
                     workflow = self._workflows.get(action.target_workflow)
                 case FollowUp():
-                    self._follow_ups.append((action, workflow.name))
+                    self._turns.plan_follow_up(action, workflow.name)
                 case Emit(name=name, data=data):
-                    self._emit(name, data)
+                    self._turns.tell_emitted(name, data)
                 case _:
                     assert_never(action)
         return conversation
@@ -553,9 +502,9 @@ class _Handler:
         self._explain(conversation, workflow)
         first = workflow.initial_action
         if self._row.type == MESSAGE:
-            self._queue(TurnInput("merchant", str(self._data["text"])), None)
-        elif self._row.type == "conversation_started" and fresh and first is not None and not self._moves:
-            self._queue(self._input(first), workflow.name)
+            self._turns.plan(TurnInput("merchant", str(self._data["text"])), None)
+        elif self._row.type == "conversation_started" and fresh and first is not None and not self._turns.has_moved:
+            self._turns.plan(self._input(first), workflow.name)
 
     def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
         """Say why no rule took the event. What an event does on its own is no trouble, and worth no line."""
@@ -578,126 +527,12 @@ class _Handler:
     def _move(self, conversation: Conversation, hop: Transition, said: str | None) -> Conversation:
         """Move the conversation. The event's turn tells the gateway, with CJ's text if there is any."""
         conversations.move(self._session, conversation.id, hop.target_workflow)
-        self._moves.append(Move(conversation.workflow, hop.target_workflow, said))
+        self._turns.tell_move(Move(conversation.workflow, hop.target_workflow, said))
         return replace(conversation, workflow=hop.target_workflow)
 
     def _merge(self, conversation: Conversation, values: Mapping[str, Any]) -> Conversation:
         context = conversations.merge_context(self._session, conversation.id, values)
         return replace(conversation, context=context)
-
-    def _queue(self, said: TurnInput, workflow: str | None) -> None:
-        """Plan a turn; it tells of the moves before it."""
-        self._planned.append((replace(said, moves=tuple(self._moves), emitted=tuple(self._emitted)), workflow))
-        self._moves.clear()
-        self._emitted.clear()
-
-    def _emit(self, name: str, data: dict[str, Any]) -> None:
-        if len(strict_json.dumps(storable(data))) > MAX_FREE_DATA:
-            log.warning("an emitted event says too much; its data is left out", name=name, most_bytes=MAX_FREE_DATA)
-            data = {}
-        self._emitted.append(Emitted(name, data))
-
-    def _plan_follow_up(self, conversation: Conversation, action: FollowUp, workflow: str) -> None:
-        said = TurnInput("system", action.text, condition=action.condition)
-        turn_id = turns.plan_follow_up(
-            self._session,
-            **self._next_turn(conversation),
-            input=said,
-            workflow=workflow,
-            after_seconds=action.seconds,
-        )
-        if turn_id is None:
-            log.warning("a follow-up is left out: as many wait as may", conversation_id=conversation.id)
-            return
-        self._tell_run(conversation, turn_id, said, None)
-
-    def _queue_planned(self, conversation: Conversation) -> None:
-        moves, emitted = tuple(self._moves), tuple(self._emitted)
-        if (moves or emitted) and self._planned:
-            said, workflow = self._planned[-1]
-            self._planned[-1] = (replace(said, later_moves=moves, emitted=said.emitted + emitted), workflow)
-        elif moves or emitted:
-            self._planned.append(
-                (TurnInput("cj", "", moves=moves, emitted=emitted), moves[-1].target if moves else None)
-            )
-        self._planned += [(said, None) for said in self._asked_again]
-        for said, workflow in self._planned:
-            if self._has_no_room(conversation.merchant_id):
-                self._decline(conversation, said, workflow, turns.TOO_MANY_WAITING)
-            else:
-                self._queue_one(conversation, said, workflow)
-
-    def _queue_one(self, conversation: Conversation, said: TurnInput, workflow: str | None) -> None:
-        turn_id = turns.queue_turn(
-            self._session,
-            **self._next_turn(conversation),
-            input=said,
-            workflow=workflow,
-            words_within=_words_within(self._row, said),
-        )
-        if turn_id is None:
-            return
-        self._effects.turn_ids.append(turn_id)
-        is_crowded = turns.is_crowded(self._session, conversation.merchant_id, per_merchant=self._at_a_time)
-        if not is_crowded:
-            self._effects.wake_ups.append(turn_id)
-        elif said.sender == "merchant" and turns.first_open(self._session, conversation.id) == turn_id:
-            message = turn_id, self._row.id
-            self._effects.replies += notices.waiting(
-                self._session, conversation.id, conversation.workflow, [message], "limit"
-            )
-
-    def _has_no_room(self, merchant_id: str) -> bool:
-        """Whether as many of the merchant's turns wait as may."""
-        limit = self._max_waiting
-        return turns.waiting_of_merchant(self._session, merchant_id, limit=limit) >= limit
-
-    def _decline(self, conversation: Conversation, said: TurnInput, workflow: str | None, code: str) -> None:
-        """The turn ends at once: nothing waits, no model is asked. One reply is its whole run: the fewer replies answer
-        a flood, the less the others' wait behind them."""
-        turn_id = turns.queue_turn(
-            self._session,
-            **self._next_turn(conversation),
-            input=said,
-            workflow=workflow,
-            declined=code,
-        )
-        if turn_id is None:
-            return
-        self._effects.turn_ids.append(turn_id)
-        self._effects.is_over_limit = code == turns.TOO_MANY_WAITING
-        self._tell_run(conversation, turn_id, said, code if self._effects.is_over_limit else None)
-
-    def _tell_run(self, conversation: Conversation, turn_id: int, said: TurnInput, error: str | None) -> None:
-        """The whole run of a turn that never runs."""
-        run_id = f"turn_{turn_id}"
-        run = agui.run_started(conversation.id, run_id, conversation.workflow)
-        run += notices.begun(replace(said, moves=()), run_id)
-        for move in (*said.moves, *said.later_moves):
-            run += agui.workflow_transition(move.source, move.target)
-        if error is not None:
-            run += agui.run_error(run_id, error, TOO_MANY_WAITING)
-        else:
-            run += agui.run_finished(conversation.id, run_id)
-        self._effects.replies += outbox.append(self._session, turn_id, [NewReply(agui.END_KEY, run)])
-
-    def _next_turn(self, conversation: Conversation) -> dict[str, Any]:
-        """Whose the event's next turn is, and which of the event's."""
-        self._action += 1
-        return {
-            "conversation_id": conversation.id,
-            "merchant_id": conversation.merchant_id,
-            "event_key": self._row.key,
-            "action": self._action - 1,
-        }
-
-
-def _words_within(row: InboxRow, said: TurnInput) -> float | None:
-    """Seconds until the merchant must have heard something; None if the turn says what it has to say at once."""
-    if said.sender == "cj":
-        return None
-    is_of_the_shop = row.type == "oauth_complete" and row.data.get("provider") == SHOPIFY
-    return turns.CONNECTED_WORDS_SECONDS if is_of_the_shop else turns.WORDS_SECONDS
 
 
 def _connection_facts(integration: Integration | None) -> dict[str, Any]:

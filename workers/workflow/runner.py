@@ -15,7 +15,8 @@ from workers.bootstrap import Resources
 from workers.failpoints import failpoint, in_transaction
 from workers.shop.fetch import FetchRequest
 from workers.workflow import handler, privacy
-from workers.workflow.handler import Effects, handle, settle
+from workers.workflow.handler import handle, settle
+from workers.workflow.planned_turns import Effects
 
 log = logs.get(__name__)
 

@@ -15,6 +15,8 @@ from workflows.expression import parse
 from workflows.expression.evaluate import BUDGET, Condition, ordered, same
 from workflows.workflow import TransitionRule
 
+#: Most cases that are told apart to say whether conditions together leave none.
+TRIES = 500
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _OPPOSITES = {"==": "!=", "!=": "==", "in": "not in", "not in": "in"}
@@ -100,9 +102,9 @@ def covers(earlier: Facts, later: Facts) -> bool:
     return all(any(fact.entails(wanted) for fact in later) for wanted in earlier)
 
 
-def cover_all(claims: Sequence[Facts], given: Facts = frozenset(), *, tries: int = 500) -> bool:
-    """Whether at least one of `claims` is so wherever `given` is; False if `tries` do not suffice to tell."""
-    return _cover_all(claims, given, [tries])
+def cover_all(claims: Sequence[Facts], given: Facts = frozenset()) -> bool:
+    """Whether at least one of `claims` is so wherever `given` is; False if TRIES do not suffice to tell."""
+    return _cover_all(claims, given, [TRIES])
 
 
 def _cover_all(claims: Sequence[Facts], given: Facts, tries: list[int]) -> bool:

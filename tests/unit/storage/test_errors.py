@@ -3,7 +3,7 @@
 import re
 
 from storage import errors
-from storage.errors import StorageError, StorageUnavailable
+from storage.errors import StorageError
 
 
 def all_errors() -> list[type[StorageError]]:
@@ -19,10 +19,6 @@ def test_every_error_has_a_code_of_its_own() -> None:
 def test_the_tree_in_the_docstring_is_complete() -> None:
     drawn = dict(re.findall(r"── (\w+) +(storage\.\w+)", errors.__doc__ or ""))
     assert drawn == {kind.__name__: kind.code for kind in all_errors() if kind is not StorageError}
-
-
-def test_only_what_may_pass_is_worth_another_try() -> None:
-    assert [kind for kind in all_errors() if kind.retryable] == [StorageUnavailable]
 
 
 def test_a_lost_turn_says_whose_it_was() -> None:

@@ -1,0 +1,32 @@
+"""What no version that may still run uses is gone: a column of turns, and a function that any event served."""
+
+from alembic import op
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+DISCONNECT = """
+CREATE FUNCTION disconnect_shop(merchant text, shop text, happened_at timestamptz) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+    UPDATE merchant_integrations SET
+        status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
+        refresh_expires_at = NULL, renewing_until = NULL, uninstalled_at = happened_at, updated_at = clock_timestamp()
+    WHERE merchant_id = merchant AND type = 'shopify' AND shop_domain = shop AND status <> 'uninstalled'
+      AND connected_at <= happened_at
+    RETURNING true;
+END;
+REVOKE ALL ON FUNCTION disconnect_shop(text, text, timestamptz) FROM PUBLIC
+"""
+
+
+def upgrade() -> None:
+    op.execute("DROP FUNCTION IF EXISTS disconnect_shop(text, text, timestamptz)")
+    op.execute("ALTER TABLE turns DROP COLUMN IF EXISTS hinted_at")
+
+
+def downgrade() -> None:
+    op.execute("ALTER TABLE turns ADD COLUMN hinted_at timestamptz")
+    op.execute(DISCONNECT)
