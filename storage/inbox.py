@@ -4,16 +4,20 @@ An accepted row is `received` until a workflow worker has handled it, then `proc
 `rejected`, with a code and a sentence. The SQL is in `inbox.sql`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from events.envelope import Event
 from storage import sql
-from storage.database import Session
 from storage.errors import StorageUnavailable
 from storage.sql import dump, storable_text
+
+if TYPE_CHECKING:
+    from storage.database import Session
 
 #: Seconds before an event is woken again.
 WAKE_AGAIN_SECONDS = 5.0
@@ -45,7 +49,7 @@ class NewEvent:
     by_door: bool = False
 
     @classmethod
-    def of(cls, event: Event, traceparent: str | None = None, *, by_door: bool = False) -> "NewEvent":
+    def of(cls, event: Event, traceparent: str | None = None, *, by_door: bool = False) -> NewEvent:
         """What is kept of an event: the data fields that are known; `traceparent` in place of its own. `by_door`: the
         way it came."""
         envelope = event.envelope

@@ -74,6 +74,7 @@ import errno
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     REGISTRY,
@@ -87,8 +88,10 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from events import queues
-from storage.backlog import Backlog
 from workers import logs
+
+if TYPE_CHECKING:
+    from storage.backlog import Backlog
 
 log = logs.get(__name__)
 
@@ -317,7 +320,7 @@ class RowsCollector(Collector):
 
     def __init__(
         self,
-        backlog: Callable[[], Backlog | None],
+        backlog: "Callable[[], Backlog | None]",
         lengths: Callable[[], Mapping[str, int] | None],
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -346,7 +349,7 @@ class RowsCollector(Collector):
         return []
 
 
-def _of_rows(found: Backlog) -> list[Metric]:
+def _of_rows(found: "Backlog") -> list[Metric]:
     waiting = {"events": found.events, "turns": found.turns, "replies": found.replies}
     counts = {what: one.count for what, one in waiting.items()}
     ages = {what: one.oldest_seconds for what, one in waiting.items()}
