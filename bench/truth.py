@@ -31,7 +31,7 @@ def main() -> None:
             results.fetched(data_type, fetch(client, data_type, scopes=None, now=now), now)
             for data_type in ("counts", "recent_orders", "overview")
         ]
-    text = demo_words.tell({str(result["data_type"]): result for result in read}, now=now)
+    text = " ".join(demo_words.sentences({str(result["data_type"]): result for result in read}, now=now))
     text = " ".join([text] * (CHARACTERS // len(text) + 1))[:CHARACTERS].rpartition(".")[0] + "."
     told, judged = [], []
     for _ in range(ROUNDS):

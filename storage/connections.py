@@ -4,21 +4,26 @@ Everyone may import this: nothing here touches a token, those are `storage.merch
 `connections.sql`.
 """
 
+from __future__ import annotations
+
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from sqlalchemy import Row
 
 from events.catalog import OAuthComplete
 from events.fields import refusal
 from storage import inbox, sql
-from storage.database import Session
 from storage.errors import StorageRefused
 from storage.inbox import Accepted, NewEvent, Reused
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from storage.database import Session
 
 EVENT_TYPE = "oauth_complete"
 #: Namespace of the ids of events recorded here.
@@ -46,7 +51,7 @@ class Integration:
         return int(self.connected_at.timestamp() * 1000)
 
     @classmethod
-    def from_row(cls, row: Row[Any] | Sequence[Any]) -> "Integration":
+    def from_row(cls, row: Row[Any] | Sequence[Any]) -> Integration:
         """From the columns of the fragment `public`, in their order."""
         merchant_id, shop_domain, version, scopes, is_active, status, expires_at, connected_at = tuple(row)
         return cls(merchant_id, shop_domain, version, tuple(scopes), is_active, status, expires_at, connected_at)
@@ -67,14 +72,12 @@ class FormerConnection:
     """A connection that another one has replaced. `uninstalled_at`: None if nobody told that it ended."""
 
     shop_domain: str
-    connected_at: datetime
     uninstalled_at: datetime | None
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "FormerConnection":
+    def from_json(cls, value: Mapping[str, Any]) -> FormerConnection:
         ended = value["uninstalled_at"]
-        connected_at = datetime.fromisoformat(value["connected_at"])
-        return cls(value["shop_domain"], connected_at, None if ended is None else datetime.fromisoformat(ended))
+        return cls(value["shop_domain"], None if ended is None else datetime.fromisoformat(ended))
 
 
 def integration_of(session: Session, merchant_id: str) -> Integration | None:

@@ -1,15 +1,19 @@
 """Conversations: the workflow one is in, its context, and what was said so far. The SQL is in `conversations.sql`."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage import sql
-from storage.database import Session
 from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
 from storage.sql import dump
 from storage.turns import AbsorbedTurn, StepRow, TurnInput
+
+if TYPE_CHECKING:
+    from storage.database import Session
 
 SQL = sql.load("conversations")
 

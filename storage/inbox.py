@@ -4,22 +4,26 @@ An accepted row is `received` until a workflow worker has handled it, then `proc
 `rejected`, with a code and a sentence. The SQL is in `inbox.sql`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from events.envelope import Event
 from storage import sql
-from storage.database import Session
 from storage.errors import StorageUnavailable
 from storage.sql import dump, storable_text
+
+if TYPE_CHECKING:
+    from storage.database import Session
 
 #: Seconds before an event is woken again.
 WAKE_AGAIN_SECONDS = 5.0
 #: Unhandled events of one merchant that workflow workers are woken for at a time.
 PER_MERCHANT = 4
-#: Seconds for which the others are left out, should nobody come back to them before (`wake_oldest`).
+#: Seconds for which the others are left out, should nobody come back to them before (`wake_oldest`, `wake_forgotten`).
 PUT_OFF_SECONDS = 60.0
 MESSAGE_LIMIT = 1000
 NAME_LIMIT = 200
@@ -45,7 +49,7 @@ class NewEvent:
     by_door: bool = False
 
     @classmethod
-    def of(cls, event: Event, traceparent: str | None = None, *, by_door: bool = False) -> "NewEvent":
+    def of(cls, event: Event, traceparent: str | None = None, *, by_door: bool = False) -> NewEvent:
         """What is kept of an event: the data fields that are known; `traceparent` in place of its own. `by_door`: the
         way it came."""
         envelope = event.envelope
@@ -283,6 +287,14 @@ def wake_oldest(session: Session, merchant_ids: Collection[str], *, per_merchant
     """
     values = {"merchants": sorted(merchant_ids), "most": per_merchant}
     return sorted(int(key) for key in session.execute(SQL["wake_oldest"], values).scalars())
+
+
+def wake_forgotten(session: Session, *, limit: int, per_merchant: int = PER_MERCHANT) -> list[int]:
+    """As `wake_oldest`, of merchants to whom nobody comes back, since a worker died before it could; looks at the first
+    `limit` events that were put off."""
+    bounds = {"limit": limit, "most": per_merchant}
+    merchant_ids = session.execute(SQL["forgotten"], bounds).scalars().all()
+    return wake_oldest(session, merchant_ids, per_merchant=per_merchant) if merchant_ids else []
 
 
 def rejected(session: Session, limit: int) -> list[RejectedRow]:

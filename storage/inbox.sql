@@ -62,6 +62,17 @@ WITH oldest AS (
 )
 UPDATE events SET hinted_at = clock_timestamp() WHERE key = ANY (ARRAY (SELECT key FROM free)) RETURNING key
 
+-- name: forgotten
+-- Merchants of whose oldest unhandled events none was woken: whoever was to come back to those put off has died. The
+-- range has everything that is put off, and only its beginning is read.
+SELECT new.merchant_id FROM (
+    SELECT DISTINCT p.merchant_id FROM (
+        SELECT merchant_id FROM events WHERE status = 'received' AND hinted_at > (SELECT clock_timestamp())
+        ORDER BY hinted_at LIMIT :limit) AS p) AS new
+WHERE NOT EXISTS (
+    SELECT 1 FROM {from_merchant} AS o
+    WHERE o.merchant_id = new.merchant_id AND (o.hinted_at IS NULL OR o.hinted_at <= clock_timestamp()))
+
 -- name: accepted
 SELECT e.key, e.source, e.id, e.content_hash, e.received_at
 FROM events e

@@ -449,151 +449,29 @@ SELECT key, source, id, correlation_id, merchant_id, conversation_id, status, re
 FROM events WHERE type = 'message_received'
 """
 
-#: The workflow worker may neither touch tokens nor delete merchants, but what an uninstalled or erased shop leaves must
-#: be gone in the very transaction that handles the event. So it may call these, which run with the owner's rights and
-#: do only what the event being handled asks for. BEGIN ATOMIC binds the tables' names now, whatever search_path a
-#: caller sets: https://www.postgresql.org/docs/current/sql-createfunction.html
-EVENT_FUNCTIONS = """
-CREATE FUNCTION disconnect_shop(event bigint) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-BEGIN ATOMIC
-    UPDATE merchant_integrations i SET
-        status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
-        refresh_expires_at = NULL, renewing_until = NULL, uninstalled_at = coalesce(e.time, e.received_at),
-        updated_at = clock_timestamp()
-    FROM events e
-    WHERE e.key = event AND e.type = 'app_uninstalled' AND e.status = 'received' AND i.merchant_id = e.merchant_id
-      AND i.type = 'shopify' AND i.shop_domain = e.data ->> 'shop_domain' AND i.status <> 'uninstalled'
-      AND i.connected_at <= coalesce(e.time, e.received_at)
-    RETURNING true;
-END;
-CREATE FUNCTION connect_account(event bigint) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-BEGIN ATOMIC
-    INSERT INTO merchant_integrations (merchant_id, type, connected_at)
-    SELECT e.merchant_id, e.data ->> 'provider', coalesce(e.time, e.received_at) FROM events e
-    WHERE e.key = event AND e.type = 'oauth_complete' AND e.status = 'received' AND e.data ->> 'provider' <> 'shopify'
-      AND e.data ->> 'success' = 'true'
-    ON CONFLICT (merchant_id, type) DO UPDATE SET
-        status = 'active', is_active = true, connected_at = excluded.connected_at, updated_at = clock_timestamp();
-END;
-CREATE FUNCTION erase_merchant(event bigint) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-BEGIN ATOMIC
-    DELETE FROM merchants m USING events e
-    WHERE e.key = event AND e.type = 'shop_redact' AND e.status = 'received' AND m.id = e.merchant_id
-    RETURNING true;
-END;
-REVOKE ALL ON FUNCTION disconnect_shop(bigint), erase_merchant(bigint), connect_account(bigint) FROM PUBLIC
-"""
-
-#: The functions below take a shop from an invented merchant, and delete that one: so nobody can call a known one that.
-#:
-#: A shop moves with its tokens: nobody needs a key for it, nor sees them. Whom it leaves keeps the memory of it, as
-#: after an uninstallation, unless it was only invented; what it was promised about the shop ends, and what the other
-#: merchant asked without a store is looked at soon. Nothing is returned if nobody else has the shop; and nothing is
-#: written for a merchant who has another one: who calls it looks what became of it, and rolls back.
-MOVE_FUNCTIONS = """
-CREATE FUNCTION stays_known() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-BEGIN
-    RAISE insufficient_privilege USING MESSAGE = 'a merchant who is known does not become invented';
-END $$;
-CREATE TRIGGER stays_known BEFORE UPDATE OF invented ON merchants FOR EACH ROW
-WHEN (NEW.invented AND NOT OLD.invented) EXECUTE FUNCTION stays_known();
-CREATE FUNCTION move_shop(shop text, target text) RETURNS text
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-BEGIN ATOMIC
-    WITH had AS (
-        SELECT * FROM merchant_integrations
-        WHERE type = 'shopify' AND shop_domain = shop AND status <> 'uninstalled' AND merchant_id <> target
-        ORDER BY is_active DESC, connected_at DESC LIMIT 1 FOR UPDATE
-    ), left_behind AS (
-        UPDATE merchant_integrations i SET
-            status = 'uninstalled', is_active = false, api_key = NULL, refresh_token = NULL, access_expires_at = NULL,
-            refresh_expires_at = NULL, renewing_until = NULL, sealed_for = NULL, uninstalled_at = clock_timestamp(),
-            updated_at = clock_timestamp()
-        FROM had WHERE i.id = had.id RETURNING i.id
-    ), moved AS (
-        INSERT INTO merchant_integrations AS i
-            (merchant_id, type, shop_domain, api_key, refresh_token, access_expires_at, refresh_expires_at, scopes,
-             config, is_active, status, connected_at, sealed_for)
-        SELECT target, had.type, had.shop_domain, had.api_key, had.refresh_token, had.access_expires_at,
-               had.refresh_expires_at, had.scopes, had.config, had.is_active, had.status, had.connected_at,
-               coalesce(had.sealed_for, had.merchant_id)
-        FROM had JOIN left_behind ON left_behind.id = had.id
-        ON CONFLICT (merchant_id, type) DO UPDATE SET
-            shop_domain = excluded.shop_domain, api_key = excluded.api_key, refresh_token = excluded.refresh_token,
-            access_expires_at = excluded.access_expires_at, refresh_expires_at = excluded.refresh_expires_at,
-            scopes = excluded.scopes, config = excluded.config, is_active = excluded.is_active,
-            status = excluded.status, connected_at = excluded.connected_at, sealed_for = excluded.sealed_for,
-            token_version = i.token_version + 1, uninstalled_at = NULL, renewing_until = NULL,
-            updated_at = clock_timestamp(),
-            former = i.former || jsonb_build_array(jsonb_build_object(
-                'shop_domain', i.shop_domain, 'connected_at', i.connected_at, 'uninstalled_at', i.uninstalled_at))
-        WHERE i.status = 'uninstalled' OR i.shop_domain = excluded.shop_domain
-        RETURNING i.id
-    ), ended AS (
-        UPDATE turns t SET waits_for = NULL FROM had
-        WHERE t.merchant_id = had.merchant_id AND t.status = 'done' AND t.waits_for IS NOT NULL
-    ), due AS (
-        UPDATE turns t SET run_after = clock_timestamp() + interval '5 seconds' FROM had
-        WHERE t.merchant_id = target AND t.status = 'done' AND t.waits_for = 'store'
-    )
-    SELECT had.merchant_id FROM had, moved;
-END;
-CREATE FUNCTION drop_invented(shop text) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-BEGIN ATOMIC
-    DELETE FROM merchants m USING merchant_integrations i
-    WHERE m.invented AND i.merchant_id = m.id AND i.type = 'shopify' AND i.shop_domain = shop RETURNING true;
-END;
-CREATE FUNCTION claim_shop(event bigint) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-BEGIN ATOMIC
-    WITH owner AS (
-        SELECT i.shop_domain, e.merchant_id FROM events e
-        JOIN merchant_integrations i ON i.type = 'shopify' AND i.shop_domain = e.data ->> 'shop_domain'
-        JOIN merchants m ON m.id = i.merchant_id
-        WHERE e.key = event AND e.status = 'received' AND m.invented AND i.status <> 'uninstalled'
-          AND (e.type IN ('app_uninstalled', 'customers_data_request', 'customers_redact', 'shop_redact')
-               OR (e.type = 'oauth_complete' AND e.data ->> 'provider' = 'shopify' AND e.data ->> 'success' = 'true'))
-        FOR UPDATE OF m
-    )
-    SELECT move_shop(shop_domain, merchant_id) FROM owner;
-    SELECT drop_invented(i.shop_domain) FROM events e
-    JOIN merchant_integrations i ON i.merchant_id = e.merchant_id AND i.type = 'shopify' AND i.status <> 'uninstalled'
-    WHERE e.key = event AND i.shop_domain = e.data ->> 'shop_domain';
-END;
-REVOKE ALL ON FUNCTION move_shop(text, text), drop_invented(text), claim_shop(bigint) FROM PUBLIC
-"""
-
-#: What waits for the store is looked at soon, whoever reconnects the shop: the auth service may not touch turns. Not at
-#: once: the event of the connection comes right behind, and what it says is said first.
-STORE_IS_BACK_TRIGGER = """
-CREATE FUNCTION store_is_back() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-    UPDATE turns SET run_after = clock_timestamp() + interval '5 seconds'
-    WHERE id IN (
-        SELECT id FROM turns WHERE merchant_id = NEW.merchant_id AND status = 'done' AND waits_for = 'store'
-        ORDER BY id LIMIT 100);
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER store_is_back AFTER UPDATE OF status ON merchant_integrations
-FOR EACH ROW WHEN (NEW.status = 'active' AND OLD.status <> 'active' AND NEW.type = 'shopify')
-EXECUTE FUNCTION store_is_back()
-"""
+# The functions and triggers are in the migrations that made them. They run with the owner's rights, and do only what
+# the given event asks for: the workflow worker may neither touch tokens nor delete merchants, but what an uninstalled
+# or erased shop leaves must be gone in the very transaction that handles the event. BEGIN ATOMIC binds the tables'
+# names when they are made, whatever search_path a caller sets:
+# https://www.postgresql.org/docs/current/sql-createfunction.html
+#
+#   disconnect_shop(event)     0004  wipes the tokens of the shop that was uninstalled
+#   erase_merchant(event)      0004  deletes the merchant whose data was to be erased
+#   connect_account(event)     0007  notes the connection to a provider other than Shopify
+#   claim_shop(event)          0012  gives an invented merchant's shop to the merchant of the event
+#   drop_invented(shop)        0012  deletes the invented merchant who has the shop
+#   move_shop(shop, target)    0012  moves a shop with its tokens: nobody needs a key for it, nor sees them. Whom it
+#                                    leaves keeps the memory of it, as after an uninstallation; what it was promised
+#                                    about the shop ends, and what the other merchant asked without a store is looked at
+#                                    soon. It returns nothing if nobody else has the shop, and writes nothing for a
+#                                    merchant who has another one: who calls it looks what became of it, and rolls back
+#   stays_known (trigger)      0012  nobody can call a known merchant invented: see the three above
+#   store_is_back (trigger)    0007  what waits for the store is looked at soon, whoever reconnects the shop: the auth
+#                                    service may not touch turns. Not at once: the event of the connection comes right
+#                                    behind, and what it says is said first
 
 
 @event.listens_for(Base.metadata, "after_create")
-def _create_view_and_functions(_metadata: MetaData, connection: Connection, **_options: object) -> None:
-    for statements in (
-        INTEGRATIONS_VIEW,
-        MESSAGES_VIEW,
-        EVENT_FUNCTIONS,
-        MOVE_FUNCTIONS,
-        STORE_IS_BACK_TRIGGER,
-    ):
-        connection.execute(text(statements))
+def _create_views(_metadata: MetaData, connection: Connection, **_options: object) -> None:
+    for view in (INTEGRATIONS_VIEW, MESSAGES_VIEW):
+        connection.execute(text(view))

@@ -6,18 +6,22 @@ A reply's row holds its whole envelope. (turn, key) makes a repeated append harm
 within its turn, e.g. "started", "2:text". The SQL is in `outbox.sql`.
 """
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from events.reply import APART, REPLY_TYPE
 from storage import agui, sql, turns
 from storage.agui import Events
-from storage.database import Session
 from storage.sql import dump, storable
 from storage.turns import AbsorbedTurn, Claim, Held
+
+if TYPE_CHECKING:
+    from storage.database import Session
 
 #: Seconds without an ack until a reply is published again: after the first publish, the second, …; then the last one.
 #: The index `replies_due` has as many steps.

@@ -12,11 +12,12 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import TextClause, text
+if TYPE_CHECKING:
+    from sqlalchemy import TextClause
 
 HEADING = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
 COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
@@ -27,18 +28,36 @@ MAYBE_UNSTORABLE = re.compile("[\ud800-\udfff]|u0000")
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-def load(name: str) -> Mapping[str, TextClause]:
-    """The statements of `storage/<name>.sql` by their names."""
+class Statements(Mapping[str, "TextClause"]):
+    """SQL by its names. SQLAlchemy is imported with the first statement, so that a command without one does not wait
+    for it."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        self._clauses: dict[str, TextClause] = {}
+
+    def __getitem__(self, name: str) -> "TextClause":
+        if name not in self._clauses:
+            from sqlalchemy import text
+
+            self._clauses[name] = text(self._texts[name])
+        return self._clauses[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+def load(name: str) -> Mapping[str, "TextClause"]:
+    """The statements of `storage/<name>.sql`."""
     _, *parts = HEADING.split((Path(__file__).parent / f"{name}.sql").read_text("utf-8"))
-    statements: dict[str, TextClause] = {}
+    statements: dict[str, str] = {}
     fragments: dict[str, str] = {}
     for kind, title, body in zip(parts[0::3], parts[1::3], parts[2::3], strict=True):
-        sql = COMMENT.sub("", body).strip().format(**fragments)
-        if kind == "fragment":
-            fragments[title] = sql
-        else:
-            statements[title] = text(sql)
-    return statements
+        (fragments if kind == "fragment" else statements)[title] = COMMENT.sub("", body).strip().format(**fragments)
+    return Statements(statements)
 
 
 def storable_text(text: str, limit: int | None = None) -> str:

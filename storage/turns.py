@@ -7,17 +7,22 @@ that was paused past its lease can do no harm when it comes back.
 The SQL, and why it is as it is, is in `turns.sql`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Row
-
-from storage import agui, sql
-from storage.database import Session
+from storage import sql
 from storage.errors import LostTurn, UnknownConversation
 from storage.sql import dump, storable_text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from storage import agui
+    from storage.database import Session
 
 #: Seconds before a turn is woken again, or looked at again when it could not run.
 WAKE_AGAIN_SECONDS = 5.0
@@ -115,7 +120,7 @@ class TurnInput:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "TurnInput":
+    def from_json(cls, value: Mapping[str, Any]) -> TurnInput:
         moves, later_moves = (tuple(Move(**move) for move in value.get(name, ())) for name in ("moves", "later_moves"))
         return cls(
             value["sender"],
@@ -239,7 +244,7 @@ class Silent:
     conversation_id: str
     workflow: str
     connected: bool
-    """Whether a store has just been connected, and the turn is about that."""
+    """Whether a store has just been connected, and the turn is about that; one that was connected again it names."""
     waits: bool | None
     """Whether it waits for a model; then it is about what the merchant has written since."""
     asks: bool
@@ -485,6 +490,8 @@ def steps_of(session: Session, turn_id: int) -> list[StepRow]:
 
 def usage_of(session: Session, turn_id: int) -> list[agui.Usage]:
     """What the kept answers of a turn cost, by model."""
+    from storage import agui  # a fifth of a second of imports, for who only asks for a turn's words
+
     return [agui.usage(*row) for row in session.execute(SQL["usage_of"], {"turn_id": turn_id})]
 
 

@@ -188,10 +188,14 @@ UPDATE turns SET
 WHERE {held} RETURNING id
 
 -- name: suspend
--- Until a model answers again. The turn keeps its steps, and begins anew with its time and its calls.
+-- Until a model answers again. The turn keeps its steps, and begins anew with its time and its calls. What the merchant
+-- wrote while it was tried again, in vain, is noted, too.
 UPDATE turns SET
     status = 'queued', lease_until = NULL, lease_owner = NULL, waits_for = 'model', started_at = NULL,
-    words_due = NULL,
+    words_due = CASE WHEN waits_for = 'model' AND (words_due IS NOT NULL OR EXISTS (
+        SELECT 1 FROM turns n
+        WHERE n.conversation_id = turns.conversation_id AND n.seq > turns.seq AND n.run_after > turns.started_at
+          AND (n.status = 'queued' OR n.absorbed_by = turns.id))) THEN clock_timestamp() END,
     run_after = clock_timestamp() + make_interval(secs => :after_seconds),
     wake_at = clock_timestamp() + make_interval(secs => :after_seconds),
     model_calls = (SELECT count(*) FROM steps s WHERE s.turn_id = turns.id)
@@ -228,7 +232,8 @@ WITH due AS (
     UPDATE turns SET words_due = NULL WHERE id = ANY (ARRAY (SELECT id FROM due)) RETURNING *
 )
 SELECT t.id, t.conversation_id, coalesce(t.workflow, c.workflow) AS workflow,
-       e.type = 'oauth_complete' AND e.data @> '{{"success": true, "provider": "shopify"}}' AS connected,
+       e.type = 'oauth_complete' AND e.data @> '{{"success": true, "provider": "shopify"}}'
+           AND NOT t.input @> '{{"metadata": {{"reconnected": true}}}}' AS connected,
        t.waits_for = 'model' AS waits,
        (SELECT count(*) FILTER (WHERE r.key LIKE '%calls') > count(*) FILTER (WHERE r.key LIKE '%results')
         FROM replies r WHERE r.turn_id = t.id) AS asks,

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.waiting import wait_until
 from workers.model import demo
 from workers.model.local_server import ModelServer, completion, drop, error_response, html_page, pieces
 
@@ -117,6 +118,14 @@ class Slow:
 
 
 @dataclass(frozen=True)
+class Held:
+    """`then`, as soon as `until` says so."""
+
+    until: Callable[[], bool]
+    then: Say
+
+
+@dataclass(frozen=True)
 class Drip:
     """A good answer, one byte every `every` seconds: no single read is slow, the whole never ends."""
 
@@ -145,7 +154,7 @@ class Recorded:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Answer = Say | NoChoices | Recorded | Status | Html | Redirect | Slow | Drip | DripHeaders | Drop
+Answer = Say | NoChoices | Recorded | Status | Html | Redirect | Slow | Held | Drip | DripHeaders | Drop
 Script = Sequence[Answer] | Callable[[Received], Answer]
 
 
@@ -208,6 +217,9 @@ async def _send(answer: Answer, request: web.Request, body: Mapping[str, Any]) -
             return error_response(code, message, retry_after)
         case Slow(seconds, then):
             await asyncio.sleep(seconds)
+            return await _send(then, request, body)
+        case Held(until, then):
+            await asyncio.to_thread(wait_until, until, limit=30, what="the answer to be released")
             return await _send(then, request, body)
         case Drip(every, then):
             response = web.StreamResponse(headers={"Content-Type": "application/json"})

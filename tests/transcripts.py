@@ -7,8 +7,8 @@ the check that every model's words pass, without a correction.
 import itertools
 import json
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from shopify.development_store import DevelopmentStore, token_for
 from shopify.errors import ShopifyError, Temporary, Throttled
 from shopify.transport import http_client
 from storage.conversations import PastTurn
-from storage.turns import Claim, StepRow, TurnInput
+from storage.turns import AbsorbedTurn, Claim, StepRow, TurnInput
 from workers.agent import grounding
 from workers.agent.calculate_metrics import MetricsArguments, calculate
+from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
 from workers.agent.tools import REGISTRY
 from workers.model.demo import reply_to, wire_message
@@ -38,7 +39,7 @@ KEPT = Path(__file__).parent / "transcripts.yaml"
 NOW = datetime(2026, 11, 19, 15, 30, tzinfo=UTC)
 """A Thursday, when the stores' time stands still."""
 INSIGHTS = "show_shopify_insights"
-PATIENCE_SECONDS = 6.0
+PATIENCE_SECONDS = 60.0
 SILENT = ("hang", "slow_body")
 
 
@@ -55,21 +56,32 @@ class Talk:
         self._workflow = workflows.get("shopify_onboarding")
         self._context: dict[str, Any] = {"shopify_connected": True, "shop_domain": shop}
         self._history: list[PastTurn] = []
+        self._owed: list[str] = []
         self._facts: Access | None = None
         self._trouble: Result | None = None
 
     def close(self) -> None:
         self._http.close()
 
-    def connected(self) -> list[str]:
-        """What CJ says when the store is connected."""
-        heard = self._turn(TurnInput("system", INSIGHTS, metadata={"command": "progressive_disclosure"}))
-        self._workflow = self._workflows.get("ad_hoc_support")
-        return heard
+    def reconnect(self) -> None:
+        """Shopify accepts the shop's token again."""
+        self._context.pop("store", None)
 
-    def asked(self, text: str) -> list[str]:
-        """What CJ answers."""
-        return self._turn(TurnInput("merchant", text))
+    def connected(self, meanwhile: Mapping[int, str] = {}) -> list[str]:
+        """What CJ says when the store is connected; `meanwhile`: what the merchant says before which step."""
+        again = {"reconnected": True} if self._owed else {}
+        owed, self._owed = [TurnInput("merchant", text, metadata={"again": True}) for text in self._owed], []
+        absorbed = [Absorbed(0, said) for said in owed]
+        absorbed += [Absorbed(step, TurnInput("merchant", text)) for step, text in meanwhile.items()]
+        is_onboarding = self._workflow.name == "shopify_onboarding"
+        text, command = (
+            (INSIGHTS, {"command": "progressive_disclosure"}) if is_onboarding else ("store_reconnected", {})
+        )
+        return self._turn(TurnInput("system", text, metadata=command | again), absorbed)
+
+    def asked(self, text: str, *, crossed: bool = False) -> list[str]:
+        """What CJ answers; `crossed`: the merchant wrote before CJ's last words were out."""
+        return self._turn(TurnInput("merchant", text), crossed=crossed)
 
     def follow_up(self, *data_types: str, given_up: bool = False) -> list[str]:
         """What CJ says when it looks again, or has looked for the last time."""
@@ -78,15 +90,19 @@ class Talk:
             TurnInput("system", f"follow_up: {what}", metadata={"asked": [], "data_types": [*data_types]})
         )
 
-    def _turn(self, said: TurnInput) -> list[str]:
-        claim = Claim(1, "c1", "m1", 1, 1, 0, None, None, said, "e1", "t", NOW, None, NOW, NOW, 10.0)
+    def _turn(self, said: TurnInput, absorbed: Sequence[Absorbed] = (), *, crossed: bool = False) -> list[str]:
+        received = NOW - timedelta(seconds=1) if crossed else NOW
+        claim = Claim(1, "c1", "m1", 1, 1, 0, None, None, said, "e1", "t", received, None, NOW, NOW, 10.0)
         state, heard = TurnState(claim, self._workflow, self._context, self._history, []), list[str]()
         self._trouble = None
         for step in itertools.count():
             assert step < 10, "it never ends"
+            fresh = [item for item in absorbed if item.at_step == step]
+            state.absorbed += fresh
+            heard += [f">> {item.input.text}" for item in fresh]
             script = reply_to(state.messages(120_000), tools_offered=True)
             verdicts = grounding.check(script.text or "", state.grounds())
-            assert grounding.ungrounded(verdicts) == [], script.text
+            assert (bad := grounding.ungrounded(verdicts)) == [], (bad, script.text)
             heard += [script.text] if script.text else []
             message = wire_message(script)
             rows = [
@@ -100,7 +116,13 @@ class Talk:
             state.steps.append(StepRow(step, message, rows or None, NOW))
             if not rows:
                 break
-        self._history.append(PastTurn(1, said, tuple(state.steps), ()))
+        taken = [AbsorbedTurn(2, 2, "e2", None, item.at_step, item.input) for item in state.absorbed]
+        self._history.append(PastTurn(1, said, tuple(state.steps), tuple(taken)))
+        if state.promised() == "store":
+            self._owed += [item.text for item in (said, *(item.input for item in taken)) if item.sender == "merchant"]
+        self._context |= {"store": "lost"} if "shopify.unauthorized" in state.errors() else {}
+        if {"counts", "recent_orders"} <= {*state.fetched()}:
+            self._workflow = self._workflows.get("ad_hoc_support")
         return heard
 
     def _run(self, call: dict[str, Any], found: Sequence[Result]) -> Result:
@@ -134,7 +156,8 @@ class Talk:
 def play(
     store: DevelopmentStore, workflows: WorkflowSet, case: dict[str, Any], fault: dict[str, Any] | None
 ) -> list[str]:
-    """The whole conversation of a case of the file; what the merchant says begins with `> `."""
+    """The whole conversation of a case of the file. What the merchant says begins with `> `, and with `>> ` what the
+    answer under way takes in."""
     shop = f"dev-{case['store']}.myshopify.com"
     store.register(shop, case["store"], now=NOW, **case.get("shop", {}))
     for _ in range(case.get("orders", 0)):
@@ -143,9 +166,15 @@ def play(
         store.fault(shop, **fault)
     talk = Talk(store, workflows, shop, 0.2 if fault and fault["kind"] in SILENT else PATIENCE_SECONDS)
     try:
-        lines = talk.connected()
+        lines = talk.connected(case.get("meanwhile", {}))
         for said in case.get("then", ()):
-            if said == "(it is over)":
+            if said == "(connected again)":
+                store.clear_faults(shop)
+                talk.reconnect()
+                lines += [said, *talk.connected()]
+            elif said.startswith("(meanwhile) "):
+                lines += [f"> {said}", *talk.asked(said.removeprefix("(meanwhile) "), crossed=True)]
+            elif said == "(it is over)":
                 store.clear_faults(shop)
                 talk.patience = PATIENCE_SECONDS
                 lines += [said, *talk.follow_up(*case["owed"])]

@@ -208,7 +208,11 @@ class Resources:
 
     @cached_property
     def sweeper(self) -> Sweeper:
-        duties = Duties(recovery_factor=self.settings.recovery_factor, per_merchant=self.settings.turns_at_a_time)
+        duties = Duties(
+            recovery_factor=self.settings.recovery_factor,
+            per_merchant=self.settings.turns_at_a_time,
+            events_per_merchant=self.settings.events_at_a_time,
+        )
         return Sweeper(self.database, self.wake_ups, self.reply_publisher, duties)
 
     def _client_for(self, token: AccessToken) -> ShopifyClient:

@@ -74,6 +74,7 @@ import errno
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     REGISTRY,
@@ -87,8 +88,10 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from events import queues
-from storage.backlog import Backlog
 from workers import logs
+
+if TYPE_CHECKING:
+    from storage.backlog import Backlog
 
 log = logs.get(__name__)
 
@@ -259,11 +262,14 @@ def transaction(step: str, seconds: float) -> None:
     _TRANSACTIONS.labels(step).observe(seconds)
 
 
-class Points:
-    """What is left in the buckets of the shops that were asked lately."""
+POINTS_SECONDS = 60.0
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, seconds: float = 60.0) -> None:
-        self._clock, self._seconds = clock, seconds
+
+class Points:
+    """What is left in the buckets of the shops that were asked in the last POINTS_SECONDS."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._least: dict[int, float] = {}
         self._lock = threading.Lock()
 
@@ -272,7 +278,7 @@ class Points:
         now = int(self._clock())
         with self._lock:
             self._least[now] = min(points, self._least.get(now, points))
-            for old in [at for at in self._least if at < now - self._seconds]:
+            for old in [at for at in self._least if at < now - POINTS_SECONDS]:
                 del self._least[old]
 
     def least(self) -> float:
@@ -280,7 +286,7 @@ class Points:
         now = self._clock()
         with self._lock:
             return min(
-                (points for at, points in self._least.items() if at >= now - self._seconds), default=float("nan")
+                (points for at, points in self._least.items() if at >= now - POINTS_SECONDS), default=float("nan")
             )
 
 
@@ -314,7 +320,7 @@ class RowsCollector(Collector):
 
     def __init__(
         self,
-        backlog: Callable[[], Backlog | None],
+        backlog: "Callable[[], Backlog | None]",
         lengths: Callable[[], Mapping[str, int] | None],
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -343,7 +349,7 @@ class RowsCollector(Collector):
         return []
 
 
-def _of_rows(found: Backlog) -> list[Metric]:
+def _of_rows(found: "Backlog") -> list[Metric]:
     waiting = {"events": found.events, "turns": found.turns, "replies": found.replies}
     counts = {what: one.count for what, one in waiting.items()}
     ages = {what: one.oldest_seconds for what, one in waiting.items()}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from workflows.actions import ProcessMessage, Transition
-from workflows.check import ModelProblem, check, check_circles, check_models, check_silence
+from workflows.check import ModelProblem, check, check_circles, check_models, check_silence, check_way_on
 from workflows.check.openings import check_openings
 from workflows.check.rules import context_keys
 from workflows.check.sections import check_sections
@@ -184,6 +184,7 @@ def _check(
     check_openings(first, {each.name: each for each in workflows}, are_all=not further)
     for each in [] if any(document.has_errors for document in documents) else workflows:
         check_silence(first[each.name], each)
+        check_way_on(first[each.name], each)
     problems = [problem for document in documents for problem in document.problems]
     return workflows, sorted(problems, key=lambda problem: problem.place)
 

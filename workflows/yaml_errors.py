@@ -17,6 +17,9 @@ _NO_SPACE = re.compile(r"\s*(?:- +)*(?P<key>[A-Za-z_]\w*):\S.*$")
 _TEMPLATE = re.compile(r"(?:^|[\s:\[,-])(\{\{.*?\}\}|\{\{)")
 _CONFLICT = re.compile(r"^[ \t]*(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
 _STRANGE_SPACE = re.compile(rf"[ \t]*(?:-[ \t]+)*(?:[\w.-]+[ \t]*:?)?[ \t]*(?P<space>[{STRANGE_SPACES}]+)")
+_LOOKALIKE = re.compile(
+    r"[ \t]*(?:(?P<dash>[\u2010-\u2015\u2022\u2212*])[ \t]|(?:- +)*[\w.-]+ *(?P<colon>[\ufe13\ufe55\uff1a]))"
+)
 Explained = tuple[int, int, str]  # offsets into the text, and the message
 
 
@@ -146,6 +149,31 @@ def _quote_never_closed(stuck: _Stuck) -> Explained | None:
     return stuck.begun, stuck.begun + 1, f"the text that begins with this {quote} is never closed"
 
 
+def _quote_closed_too_late(stuck: _Stuck) -> Explained | None:
+    """A text in quotes that runs on to the quote of a later line."""
+    before = stuck.text[: stuck.at].rstrip(" ")
+    quote, start = before[-1:], stuck.start
+    if quote not in ("'", '"') or _opens(stuck.line[: len(before) - 1 - start], quote) is not None:
+        return None
+    while start > 0:
+        start, line = _line(stuck.text, start - 1)
+        opened = _opens(line, quote)
+        if opened is not None:
+            at = start + opened
+            return at, at + 1, f"the text that begins with this {quote} is not closed on its line"
+        if quote in line:
+            return None
+    return None
+
+
+def _opens(line: str, quote: str) -> int | None:
+    """Where a value begins with the quote and is not closed on its line."""
+    found = _VALUE.match(line)
+    if found is None or found["value"][0] != quote or re.search(rf"(?<!\\){quote}", found["value"][1:]):
+        return None
+    return found.start("value")
+
+
 def _escape(stuck: _Stuck) -> Explained | None:
     if "escape" not in stuck.problem:
         return None
@@ -184,6 +212,20 @@ def _colon(stuck: _Stuck) -> Explained | None:
         message = "this key is indented too far: line it up with the key above that it belongs beside"
         return _no_space(*above) or (stuck.first, stuck.at, message)
     return stuck.at, stuck.at + 1, "':' is not expected here; if it is part of a text, put the text in quotes"
+
+
+def _dash(stuck: _Stuck) -> Explained | None:
+    """A dash instead of a hyphen before a list's item, or a colon of another alphabet behind a key."""
+    above = _line(stuck.text, max(stuck.start - 1, 0))
+    beside = [above] if len(above[1]) - len(above[1].lstrip()) == stuck.first - stuck.start else []
+    for start, line in (_line(stuck.text, stuck.begun), stuck[4:], *beside):
+        found = _LOOKALIKE.match(line)
+        if found is not None:
+            sign = found["dash"] or found["colon"]
+            at = start + found.start("dash" if found["dash"] else "colon")
+            meant = "begin the item with '- '" if found["dash"] else "write ': '"
+            return at, at + 1, f"{sign} only looks like the sign that YAML knows: {meant}"
+    return None
 
 
 def _missing_colon(stuck: _Stuck) -> Explained | None:
@@ -239,6 +281,8 @@ _EXPLANATIONS = (
     _quote_never_closed,
     _escape,
     _template,
+    _dash,
+    _quote_closed_too_late,
     _after_quote,
     _colon,
     _missing_colon,

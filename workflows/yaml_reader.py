@@ -165,6 +165,7 @@ class _Builder:
 
     def mapping(self, start: int, depth: int) -> Node:
         node = Node(start, start, {}, keys={}, values={})
+        is_item = self.text[:start].rpartition("\n")[2].lstrip().startswith("- ")
         while not isinstance(event := self.events.get_event(), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 return self.strange_key(start, event, depth)
@@ -172,7 +173,12 @@ class _Builder:
             value = self.node(self.events.get_event(), depth + 1)
             if key.data in node.keys:
                 line, _ = line_and_col(self.text, node.keys[key.data].start)
-                self.note(key.start, key.end, f"key {key.data!r} is repeated; it is already on line {line}")
+                dash = (
+                    f"; if a new item of the list begins here, write '- {key.data}'"
+                    if is_item and key.data == next(iter(node.keys))
+                    else ""
+                )
+                self.note(key.start, key.end, f"key {key.data!r} is repeated; it is already on line {line}{dash}")
             else:
                 node.keys[key.data], node.values[key.data], node.data[key.data] = key, value, value.data
         node.end = self.end_of(node, event)

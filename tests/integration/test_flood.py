@@ -198,6 +198,30 @@ def test_an_event_put_off_is_found_should_its_predecessors_be_lost(database: Dat
     assert query(database, "SELECT count(*) FROM events WHERE status = 'received'") == [(0,)]
 
 
+def test_an_event_put_off_is_found_at_once_should_nobody_come_back_to_it(database: Database) -> None:
+    """A worker handled what came before, and died before it could look for the next ones."""
+    told = Told(database)
+    intake = accept.Intake(database, told.resources.wake_ups, threading.Event())
+    with database.transaction() as session:
+        for merchant in ("m1", "m2"):
+            merchants.add_merchant(session, merchant)
+    comes(intake, *(("message_received", merchant, f"c-{merchant}") for merchant in ("m1", "m2") for _ in range(6)))
+
+    def found() -> list[str]:
+        with database.transaction() as session:
+            keys = Duties().wake_events(session, on_broker=0).events
+        rows = query(database, "SELECT merchant_id FROM events WHERE key = ANY (:keys) ORDER BY key", keys=keys)
+        return [merchant for (merchant,) in rows]
+
+    assert found() == [], "the first ones are being handled"
+    execute(
+        database,
+        "UPDATE events SET status = 'processed' WHERE merchant_id = 'm1' AND hinted_at IS NULL",
+    )
+    assert found() == ["m1", "m1"]
+    assert found() == [], "they are on their way"
+
+
 def comes(intake: accept.Intake, *said: tuple[str, str, str | None]) -> None:
     """These events arrive together: type, merchant, conversation."""
     bodies = []

@@ -7,8 +7,9 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from storage import connections, conversations, merchants
+from storage import connections, conversations, merchants, turns
 from storage.database import Database
+from storage.turns import Claim
 from storage.vault import Vault, new_key_text
 from tests.agent_turns import Hire, Merchant
 from tests.openai_server import Answer, Call, Received, Say, Serve
@@ -248,6 +249,15 @@ def test_whatever_hangs_a_merchant_who_connects_hears_something(merchant: Mercha
     assert first_words(merchant) == [], "once"
 
 
+def test_that_a_store_is_connected_again_is_left_to_the_turn_that_begins_with_it(merchant: Merchant) -> None:
+    execute(merchant.worker.database, "UPDATE turns SET words_due = NULL")
+    reconnect(merchant)
+    again = "jsonb_set(input, '{metadata,reconnected}', 'true')"
+    execute(merchant.worker.database, f"UPDATE turns SET input = {again} WHERE words_due IS NOT NULL")
+    merchant.worker.advance(1.9)
+    assert first_words(merchant)[-1] == sweeper.THINKING
+
+
 def test_who_writes_while_a_turn_waits_for_a_model_hears_that_it_was_noted(merchant: Merchant) -> None:
     database = merchant.worker.database
     execute(database, "UPDATE turns SET words_due = NULL")
@@ -255,6 +265,30 @@ def test_who_writes_while_a_turn_waits_for_a_model_hears_that_it_was_noted(merch
     execute(database, "UPDATE turns SET waits_for = 'model', words_due = NULL WHERE status = 'queued'")
     merchant.say("two")
     assert first_words(merchant)[-1] == sweeper.NOTED
+
+
+@pytest.mark.parametrize("is_due", [False, True])
+def test_who_writes_while_a_model_is_tried_again_in_vain_hears_that_it_was_noted(
+    merchant: Merchant, is_due: bool
+) -> None:
+    database = merchant.worker.database
+    execute(database, "UPDATE turns SET words_due = NULL")
+    turn_id = merchant.say("one")
+    execute(database, "UPDATE turns SET waits_for = 'model', words_due = NULL WHERE status = 'queued'")
+    if is_due:  # written just before, and not noted yet
+        merchant.say("two")
+    with database.transaction() as session:
+        claim = turns.claim(session, turn_id, lease_seconds=10.0, owner="me")
+        assert isinstance(claim, Claim)
+    if not is_due:
+        merchant.say("two")
+        assert first_words(merchant) == []
+    with database.transaction() as session:
+        turns.suspend(session, claim, after_seconds=5.0)
+    merchant.worker.advance(1)
+    assert first_words(merchant)[-1] == sweeper.NOTED
+    merchant.worker.advance(10)
+    assert first_words(merchant) == [], "once"
 
 
 # What happens beside the shop

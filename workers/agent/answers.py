@@ -32,7 +32,6 @@ from workers.agent.transactions import Ended, Message, NewStep, NextCall, Spent,
 from workers.agent.utterance import Utterance
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.failpoints import failpoint
-from workers.model import demo_words
 from workers.model.client import Hear, Model
 from workers.model.errors import Cause, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.litellm_call import known_price
@@ -299,16 +298,14 @@ class Answers:
 
     @staticmethod
     def _instead(state: TurnState, text: str) -> str:
-        """A plain sentence in place of one that has no ground."""
-        found = state.untold()
-        return grounding.plain(text, demo_words.tell(found) if found else "")
+        """A plain sentence in place of one that has no ground; none if the text has it."""
+        told = state.plainly(text)
+        return grounding.plain(text, told) if told or not state.plainly() else ""
 
     def _without_words(self, state: TurnState, step: int) -> Ended | None:
         """The model says nothing: then what was found is told in plain sentences."""
-        found = state.untold()
-        words = demo_words.tell(found) if found else ""
-        log.warning("the model found no words", data_types=list(found))
-        return self._end_with(state, step, words or ModelSilent.merchant, ModelSilent.code)
+        log.warning("the model found no words", data_types=list(state.untold()))
+        return self._end_with(state, step, state.plainly() or ModelSilent.merchant, ModelSilent.code)
 
     def _with_less(
         self, state: TurnState, error: ModelRefused, asked: list[prompt_size.Message], limits: CostLimits
@@ -370,8 +367,7 @@ def _note_words(state: TurnState, before: Speech, said: bool) -> None:
 
 def _plainly(state: TurnState) -> str:
     """What was found and not told yet, in sentences of ours; empty if nothing was."""
-    found = state.untold()
-    return demo_words.tell(found) if any(result["success"] for result in found.values()) else ""
+    return state.plainly() if any(result["success"] for result in state.untold().values()) else ""
 
 
 def _is_answered_plainly(state: TurnState) -> bool:

@@ -14,7 +14,6 @@ from shopify.errors import Temporary
 from storage import connections
 from storage.connections import Integration
 from storage.errors import StorageError
-from workers import metrics
 from workers.agent.tool import Arguments, Finish, Tool, ToolTurn, at_once
 from workers.model.errors import GivenUp
 from workers.shop import results
@@ -44,7 +43,8 @@ class ShopifyDataArguments(Arguments):
 
 
 def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
-    from workers.shop.fetch import FetchRequest  # here, so that a tool's definition is at hand without it
+    from workers import metrics  # here, so that a tool's definition is at hand without them
+    from workers.shop.fetch import FetchRequest
 
     data_type, merchant_id = arguments.data_type, turn.claim.merchant_id
     which = {"period": arguments.period, "compare_to": arguments.compare_to}

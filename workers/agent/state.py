@@ -18,6 +18,7 @@ from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
 from workers.agent.prompt_size import Message
 from workers.agent.time_limits import GRACE_SECONDS
+from workers.model import demo_words
 from workers.shop.results import AWAITED, awaited
 from workflows.loader import Workflow
 
@@ -107,7 +108,15 @@ class TurnState:
             now=self.now().astimezone(self._shop_zone()),
             max_history=self.workflow.limits.max_history_messages,
             most_bytes=most_bytes,
+            crossed=self._has_crossed(),
         )
+
+    def _has_crossed(self) -> bool:
+        """Whether the merchant wrote before CJ's last words were out."""
+        said = self.claim.input
+        words = [step.created_at for turn in self.history for step in turn.steps if step.assistant.get("content")]
+        is_new = said.sender == "merchant" and not said.cleanup_trigger and not said.metadata.get("again")
+        return is_new and bool(words) and self.claim.event_received_at < max(words)
 
     def results(self) -> list[dict[str, Any]]:
         """What this turn's tools have answered so far, in order."""
@@ -140,6 +149,16 @@ class TurnState:
             if step.assistant.get("content") and not is_withdrawn(step) and not is_unfinished(step):
                 break
         return found
+
+    def plainly(self, beside: str = "") -> str:
+        """What CJ has not spoken about, in sentences of ours, without what it has said in this turn, or says `beside`
+        it; empty if there is nothing."""
+        spoken = [str(step.assistant.get("content") or "") for step in self.steps if not is_withdrawn(step)]
+        said = " ".join([*spoken, beside])
+        words, turn = demo_words.tell(self.untold(), said), self.claim.input
+        again = [demo_words.RECONNECTED] if turn.metadata.get("reconnected") else []
+        again += [demo_words.AS_PROMISED] if turn.text.startswith(FOLLOW_UP) else []
+        return " ".join([*again, words]) if words and not said.strip() else words
 
     def draft(self) -> str | None:
         """The words that the model was told to correct, if it has not answered since."""

@@ -13,7 +13,6 @@ from storage import agui
 from storage.agui import Events
 from storage.outbox import CALLS, RESULTS, NewReply
 from storage.turns import Claim
-from workers import metrics, tracing
 from workers.agent import calculate_metrics, shopify_data
 from workers.agent.prompt import ERRORS
 from workers.agent.prompt_size import shrunk
@@ -25,6 +24,7 @@ from workers.shop.results import Result, failed
 if TYPE_CHECKING:
     from storage.cache import Cache
     from storage.database import Database
+    from workers import tracing
     from workers.delivery.wake_ups import WakeUps
 
 REGISTRY: Mapping[str, Tool] = {tool.name: tool for tool in (shopify_data.TOOL, calculate_metrics.TOOL)}
@@ -66,6 +66,8 @@ class Tools:
 
         `results` are those of the turn's earlier calls: requesting their data again is answered without a fetch.
         """
+        from workers import metrics, tracing  # here, so that the tools' definitions are at hand without them
+
         started = time.monotonic()
         deadline = started + seconds
         so_far = list(results)
@@ -86,7 +88,7 @@ class Tools:
 
 
 def _begin(
-    turn: ToolTurn, call: ToolCall, allowed: Collection[str] | None, span: tracing.Span
+    turn: ToolTurn, call: ToolCall, allowed: Collection[str] | None, span: "tracing.Span"
 ) -> Callable[[float], Result]:
     names = [name for name in REGISTRY if allowed is None or name in allowed]
     if canonical(call.name) not in names:

@@ -66,12 +66,19 @@ class Found:
 class Duties:
     """What the sweeper does, each inside the caller's transaction. All pauses are scaled.
 
-    `per_merchant`: turns of one merchant that may run at a time.
+    `per_merchant`: turns of one merchant that may run at a time; `events_per_merchant`: unhandled events of one that
+    workers are woken for at a time.
     """
 
-    def __init__(self, *, recovery_factor: float = 1.0, per_merchant: int = turns.PER_MERCHANT) -> None:
+    def __init__(
+        self,
+        *,
+        recovery_factor: float = 1.0,
+        per_merchant: int = turns.PER_MERCHANT,
+        events_per_merchant: int = inbox.PER_MERCHANT,
+    ) -> None:
         self.factor = recovery_factor
-        self._per_merchant = per_merchant
+        self._per_merchant, self._events_per_merchant = per_merchant, events_per_merchant
 
     def expire_leases(self, session: Session) -> Found:
         """Turns whose worker fell silent run again, or are given up with an apology."""
@@ -122,7 +129,8 @@ class Duties:
         """Events that nobody has handled; `on_broker` as with turns."""
         older_than = WAKE_AFTER_SECONDS * self.factor
         again = older_than if on_broker == 0 else inbox.WAKE_AGAIN_SECONDS * self.factor
-        return Found(events=inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, again_seconds=again))
+        found = inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, again_seconds=again)
+        return Found(events=found + inbox.wake_forgotten(session, limit=BATCH, per_merchant=self._events_per_merchant))
 
     def resend_replies(self, session: Session, *, on_broker: int | None = None) -> Found:
         """Replies that were never published, or are unacked for too long.

@@ -6,7 +6,7 @@ raises, and an unavailable broker is skipped for a few seconds instead of waited
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
@@ -24,9 +24,6 @@ log = logs.get(__name__)
 
 BREAK_SECONDS = 0.5, 5.0
 """How long the broker is left alone after a failure: the first, and at most."""
-
-ASK_AGAIN_SECONDS = 1.0
-"""Until Postgres is asked again for events that were put off."""
 
 EVENTS_PER_WAKE_UP = 25
 """One thread handles them in sequence: enough to save intake messages, few enough to spread a burst over workers."""
@@ -115,20 +112,12 @@ class WakeUps:
     def oldest_events(
         self, database: Database, merchant_ids: Collection[str], *, per_merchant: int, after_seconds: float = 0.0
     ) -> None:
-        """Ask workflow workers to handle what was put off of these merchants' events, as far as it is their turn.
-
-        Asks again while Postgres does not answer: the sweeper would come back to them only after a minute.
-        """
+        """Ask workflow workers to handle what was put off of these merchants' events, as far as it is their turn."""
         if not merchant_ids:
             return
-        try:
+        with suppress(StorageError):  # then the sweeper comes back to them
             with database.transaction() as session:
                 keys = inbox.wake_oldest(session, merchant_ids, per_merchant=per_merchant)
-        except StorageError as error:
-            log.info("events that were put off wait for Postgres", reason=str(error))
-            again = partial(self.oldest_events, database, merchant_ids, per_merchant=per_merchant)
-            self._delayed_calls.call(ASK_AGAIN_SECONDS, again)
-        else:
             self.handle_events(keys, after_seconds)
 
     def _send(self, task: str, queue: str, args: list[Any]) -> bool:

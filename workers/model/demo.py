@@ -15,17 +15,21 @@ from typing import Any
 
 from shopify.errors import not_permitted
 from workers.model.demo_words import (
+    AS_PROMISED,
     CUT_OFF,
     INSIGHTS,
+    RECONNECTED,
     Result,
+    answering,
     cut_off,
     denied,
     insight,
     moment,
-    reasons,
+    sentences,
     shows,
     subjects,
-    tell,
+    uncapitalized,
+    unsaid,
 )
 
 DEMO = "cj-demo/demo"
@@ -60,13 +64,13 @@ HOW_TO_CONNECT = (
     "by myself, and answer what you asked meanwhile."
 )
 LOST = "Welcome back! Shopify no longer accepts my access to your store. Please reconnect the store, and I'll go on."
-RECONNECTED = "Your store is connected again."
 LATER = "I can't look that up at the moment. Please ask me again in a little while."
 
 _EVENT = "[system event]"
 _FOLLOW_UP = f"{_EVENT} follow_up"
 _GO_ON = f"{_EVENT} connection_lost"
 _SHOW_INSIGHTS = f"{_EVENT} show_shopify_insights"
+_CROSSED = f"{_EVENT} messages_crossed"
 #: What is said to the first of these that a message begins with; other messages are the merchant's own.
 _SCRIPTED = {
     "Ready to connect your Shopify store": "Hi, I'm CJ, your support assistant. Shall we connect your Shopify store? "
@@ -77,6 +81,7 @@ _SCRIPTED = {
     f"{_EVENT} account_connection_failed": "That connection did not work. Shall we try again?",
     f"{_EVENT} store_connection_failed": "Connecting your store did not work. Shall we try again?",
     _SHOW_INSIGHTS: "",
+    _CROSSED: "",
     _EVENT: "I've taken note of that.",
 }
 #: The periods of `sales` as merchants name them. A report of another period is another result.
@@ -161,6 +166,10 @@ class Turn:
     """Whether the merchant has to connect the store again."""
     asked_to_connect: bool = False
     """Whether the merchant was asked before to connect the store (again)."""
+    before: str = ""
+    """What it said in earlier turns."""
+    words: str = ""
+    """What it has said in this one."""
     has_spoken: bool = False
     spoken: dict[str, int] = field(default_factory=dict)
     """Data types that were told about in this turn, and how many messages had come by then."""
@@ -168,7 +177,7 @@ class Turn:
     """What was computed in this turn."""
     has_computed: bool = False
     asked: frozenset[str] = frozenset()
-    """Data types that the merchant's questions in this turn are about, and that were not told about before."""
+    """Data types that the merchant's questions in this turn are about, and that are not told about yet."""
     offered: bool = False
     """Whether the merchant was asked before to connect the support system."""
 
@@ -227,34 +236,34 @@ def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     is_empty = (results.get("counts", {}).get("data") or {}).get("orders") == 0
     calls = _next_look(turn, is_empty) if tools_offered else ()
     may_not_read = [each for name, result in results.items() for each in denied(name, result) if name in INSIGHTS]
-    heard = {reason for name in results.keys() - turn.unspoken for reason in reasons(name, results[name])}
-    heard |= {*may_not_read}  # told together at the end
     told = [name for name in INSIGHTS if name in turn.unspoken and not (is_empty and name == "recent_orders")]
     if calls and (is_empty or calls[0] in FIGURES or not any(results[name]["success"] for name in told)):
         return Script(" ".join(opening) or None, calls)
     if calls:
-        return Script(" ".join([*opening, tell({name: results[name] for name in told}, heard, now=turn.now)]), calls)
+        looked = sentences({name: results[name] for name in told}, turn.words, may_not_read, now=turn.now)
+        return Script(" ".join([*opening, *looked]) or None, calls)
     answer = _answers(turn, tools_offered, connected)
     if answer.calls or not results:
         return answer
-    text = _together(turn, [name for name in told if name not in turn.asked], heard)
+    said = f"{turn.words} {answer.text}"
+    looked = _together(turn, [name for name in told if name not in turn.asked], said, may_not_read)
+    refused = [not_permitted(list(dict.fromkeys(may_not_read)))] if may_not_read else []
     closing = (
         [OFFER, CONFESSION] if any(shows(name, result) for name, result in results.items()) else [_ask_later(results)]
     )
-    refused = [not_permitted(list(dict.fromkeys(may_not_read)))] if may_not_read else []
-    return Script(" ".join(filter(None, [*opening, text, *refused, answer.text, *closing])))
+    return Script(" ".join(filter(None, [*opening, answer.text, *looked, *refused, *closing])))
 
 
-def _together(turn: Turn, names: Sequence[str], heard: Collection[str] = ()) -> str:
+def _together(turn: Turn, names: Sequence[str], said: str, apart: Collection[str] = ()) -> list[str]:
     """These looks, and what follows from all of them; unless that is what the merchant asked for."""
     results = turn.results
-    deeper = [] if turn.asked else [*insight(results, turn.figures)]
+    deeper = [] if turn.asked else unsaid(insight(results, turn.figures), said)
     told = [name for name in names if name in results]
     if "overview" in told and any(sentence.startswith("Best stocked") for sentence in deeper):
         told.remove("overview")
     if results.get("overview", {}).get("success"):  # else its failure is told, and that it is looked for again
         told += [name for name in ("week_orders", "sales") if results.get(name, {}).get("error_code") in _PASSES]
-    return " ".join([tell({name: results[name] for name in told}, heard, now=turn.now), *deeper]).strip()
+    return [*sentences({name: results[name] for name in told}, said, apart, now=turn.now), *deeper]
 
 
 def _next_look(turn: Turn, is_empty: bool) -> tuple[str, ...]:
@@ -300,16 +309,15 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
     if to_ask := to_ask or (_figures(turn) if owes_insight else ()):
         return Script(None, to_ask)
     found = {name: turn.results[name] for name in wanted}
-    answer = (
-        _together(turn, [name for name in wanted if name in INSIGHTS]) if owes_insight else tell(found, now=turn.now)
-    )
+    told = [name for name in wanted if name in INSIGHTS]
+    answer = _together(turn, told, turn.words) if owes_insight else sentences(found, turn.words, now=turn.now)
     seen = {name for name in wanted if turn.results[name]["success"]}
     closing = [OFFER, CONFESSION] if {*INSIGHTS} <= seen and not turn.offered else []
-    return Script(" ".join(["I looked again, as promised.", answer, *closing]))
+    return Script(" ".join([AS_PROMISED, *answer, *closing]))
 
 
 def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
-    """To all that was said to it in this turn, together."""
+    """To all that was said to it in this turn, together; of what it has told before, the sentence that answers."""
     told, questions = list[str](), list[tuple[int, str]]()
     for place, said in enumerate(turn.said_to_me):
         if turn.is_lost and said.startswith(_BEGINNING):
@@ -324,33 +332,38 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
             told.append(scripted)
     text = " ".join(question for _, question in questions)
     period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
-    asked = [
-        name
-        for place, question in questions
-        for name in _subjects(question, vague=period is None)
-        if turn.spoken.get(name, 0) <= place  # what was told after the question needs not be told again
-    ]
-    wanted = dict.fromkeys(asked)
-    if period:  # the week's orders say nothing of it
-        wanted = dict.fromkeys(("sales", *asked))
-        for data_type in {"week_orders"} | turn.spoken.keys() & {"sales"}:
-            wanted.pop(data_type, None)
+    asked = [(place, name) for place, question in questions for name in _about_what(question, period)]
+    days = [day for day in ("today", "yesterday") if day in text]
     known = turn.earlier | turn.results
     if known.get("sales", {}).get("data", {}).get("period", period) != period:
         del known["sales"]
-    turn.asked = frozenset(wanted)
+    told_at = {name: place for name, place in turn.spoken.items() if name in known}
+    wanted = dict.fromkeys(name for place, name in asked if told_at.get(name, 0) <= place)
     to_ask = tuple(data_type for data_type in wanted if data_type not in known)
     if to_ask and tools_offered:
+        turn.asked = frozenset(wanted)
         return Script(None, to_ask, period)
-    days = [day for day in ("today", "yesterday") if day in text]
-    answer = tell({name: known[name] for name in wanted if name in known}, days=days, now=turn.now)
+    has_crossed = any(said.startswith(_CROSSED) for said in turn.said_to_me)
+    words = f"{turn.words} {turn.before if has_crossed or days else ''}"
+    found = {name: known[name] for name in wanted if name in known}
+    told_before = [
+        name
+        for name, result in found.items()
+        if not sentences({name: result}, f"{words} {turn.before}", days=days, now=turn.now)
+    ]
+    again = [
+        f"As I said, {uncapitalized(sentence)}" if unsaid([sentence], words) == [] else sentence
+        for sentence in (answering(text, name, found.pop(name), days) for name in sorted(told_before))  # counts first
+    ]
+    turn.asked = frozenset(found)
+    answer = [*again, *sentences(found, words, days=days, now=turn.now)]
     if denied("sales", known.get("sales", {})) and "sales" in wanted:
-        answer += f" {_WINDOW}."
+        answer.append(f"{_WINDOW}.")
     if turn.asked_to_connect and any(cut_off(known[data_type]) for data_type in wanted if data_type in known):
-        answer = WAITS_TOO
-    if questions and not (turn.spoken and not wanted):
-        told.append(answer or (LATER if wanted else _small_talk(text, connected)))
-    return Script(" ".join(told))
+        answer = [WAITS_TOO]
+    if not answer and (wanted or any(not _about_what(question, period) for _, question in questions)):
+        answer = [LATER if wanted else _small_talk(text, connected)]
+    return Script(" ".join([*told, *answer]))
 
 
 def _answerable(question: str, now: datetime | None) -> tuple[list[str], list[str]]:
@@ -366,6 +379,15 @@ def _answerable(question: str, now: datetime | None) -> tuple[list[str], list[st
     if re.search(_OTHER_TIMES, rest) and not any(re.search(pattern, rest) for pattern in _PERIODS.values()):
         return [], [*why, _NO_OTHER_TIMES]
     return [rest] if not why or {*_subjects(rest, vague=False)} - {"week_orders"} else [], why
+
+
+def _about_what(question: str, period: str | None) -> list[str]:
+    """The data types that tell it; of a longer period than a week, the reports do."""
+    names = _subjects(question, vague=period is None)
+    if period is None:
+        return names
+    is_of_it = re.search(_PERIODS[period], question)
+    return [*(["sales"] if is_of_it else []), *(name for name in names if name != "week_orders")]
 
 
 def _subjects(text: str, *, vague: bool = True) -> list[str]:
@@ -404,15 +426,17 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
                     turn.figures.append(result["data"])
             case "assistant" if not message.get("tool_calls"):
                 turn = Turn(
+                    before=f"{turn.before} {turn.words} {content}",
                     earlier=turn.earlier | turn.results,
                     asked_to_connect=turn.asked_to_connect or _asks_to_connect(content),
                     offered=turn.offered or OFFER in str(content),
                 )
-            case "assistant" if any(METRICS in str(call) for call in message["tool_calls"]):
-                turn.has_computed = True
-            case "assistant" if content:
+            case "assistant":
+                turn.has_computed |= any(METRICS in str(call) for call in message["tool_calls"])
+                if not content:
+                    continue
                 turn.spoken |= dict.fromkeys(turn.unspoken, len(turn.said_to_me))
-                turn.unspoken, turn.has_spoken = [], True
+                turn.unspoken, turn.has_spoken, turn.words = [], True, f"{turn.words} {content}"
     return turn
 
 

@@ -5,6 +5,7 @@ A result is what the tool `shopify_data` answers (`workers.shop.results`); its d
 What is absent is left out, and what is missing is named with its reason.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -18,6 +19,10 @@ Result = Mapping[str, Any]
 
 INSIGHTS = ("counts", "recent_orders", "overview")
 """What is looked at, in this order, when a store has just been connected."""
+
+RECONNECTED = "Your store is connected again."
+AS_PROMISED = "I looked again, as promised."
+"""What an answer begins with that tells what was missing."""
 
 _SUBJECTS = {
     "counts": "how many customers and orders you have",
@@ -46,6 +51,7 @@ _CURRENCIES = dict(
     )
 )
 """Others are written with their code before the amount."""
+_LOOKING = "Looking at your recent activity: "
 _DAY = timedelta(days=1)
 ENOUGH_ORDERS = 10
 """With fewer in a period, a trend or a number a day says nothing."""
@@ -55,38 +61,68 @@ STEADY_PERCENT = 5
 """A change of less is none."""
 
 
-def tell(
+def tell(results: Mapping[str, Result], said: str = "") -> str:
+    """All there is to say about results by data type, as soon as they are read. `said`: see `sentences`."""
+    return " ".join(sentences(results, said))
+
+
+def sentences(
     results: Mapping[str, Result],
-    heard: Iterable[str] = (),
+    said: str = "",
+    apart: Collection[str] = (),
     days: Collection[str] = (),
     now: datetime | None = None,
-) -> str:
-    """All there is to say about results by data type.
+) -> list[str]:
+    """What there is to say about results by data type, one sentence or two of one breath after the other.
 
-    `heard` are the `reasons` that need not be told again. `days`: "today", "yesterday", where these were asked for.
-    `now` is when it is said; None: as soon as it was read.
+    `said` are the words of the answer so far: no sentence, note or reason of them is repeated. `apart`: what may not
+    be read, and is told elsewhere. `days`: "today", "yesterday", where these were asked for. `now` is when it is said;
+    None: as soon as it was read.
     """
-    said, heard, unseen = list[str](), set(heard), dict[str, list[str]]()
-    refused = [each for data_type, result in results.items() for each in denied(data_type, result)]
-    unheard = [each for each in dict.fromkeys(refused) if each not in heard]
+    told, unseen = list[str](), dict[str, list[str]]()
+    unread = [each for data_type, result in results.items() for each in denied(data_type, result)]
+    unheard = [each for each in dict.fromkeys(unread) if each not in apart]
     for data_type, result in results.items():
         if result["success"]:
-            sentences = [*_about(data_type, result, days, now), *_missing(data_type, result, heard)]
-            said += [
-                *_age(result, now),
-                *(sentences or ([] if denied(data_type, result) else [f"I can't see {_SUBJECTS[data_type]}."])),
-            ]
-            heard |= reasons(data_type, result)
+            about = [*_about(data_type, result, days, now, said), *_missing(data_type, result, said)]
+            about = about or ([] if denied(data_type, result) else [f"I can't see {_SUBJECTS[data_type]}."])
+            new = unsaid([*_age(result, now), *about], said)
         elif sentence := cut_off(result):
-            said.append(sentence)
-        elif not result.get("permissions"):
-            unseen.setdefault(_why(result), []).append(data_type)
+            new = unsaid([sentence], said)
+        else:
+            new = []
+            if not result.get("permissions"):
+                unseen.setdefault(_why(result), []).append(data_type)
+        told += new
+        said = " ".join([said, *new])
     for why, data_types in unseen.items():
         failed = f"I could not see {subjects(data_types)}"
-        said.append(f"{failed} either." if why in heard else f"{failed}. {why}".rstrip())
-    if unheard:
-        said.append(not_permitted(unheard))
-    return " ".join(dict.fromkeys(said))
+        if failed not in said:
+            told.append(f"{failed} either." if why and why in said else f"{failed}. {why}".rstrip())
+    return [*told, *([not_permitted(unheard)] if unheard else [])]
+
+
+def unsaid(sentences: Iterable[str], said: str) -> list[str]:
+    """Each of these sentences once, without those that `said` has, or goes on from."""
+    beginnings = {sentence: re.escape(sentence.removesuffix(".")) for sentence in sentences}
+    return [sentence for sentence, beginning in beginnings.items() if not re.search(rf"{beginning}(?!,?\d)", said)]
+
+
+def answering(question: str, data_type: str, result: Result, days: Collection[str] = ()) -> str:
+    """The one sentence about a result that answers a question best; `days` as in `sentences`."""
+    about = [*_about(data_type, result, days, None)] or sentences({data_type: result}) or [""]
+    asked = _long_words(question)
+    return max(about, key=lambda sentence: len(_long_words(sentence) & asked))
+
+
+def uncapitalized(sentence: str) -> str:
+    """As the end of a longer sentence."""
+    sentence = sentence.removeprefix(_LOOKING)
+    return sentence if sentence.startswith(("I ", "Shopify ")) else sentence[:1].lower() + sentence[1:]
+
+
+def _long_words(text: str) -> set[str]:
+    return {word[:7] for word in re.findall(r"[a-z]{4,}", text.lower())}
 
 
 def insight(results: Mapping[str, Result], figures: Sequence[Result]) -> Iterator[str]:
@@ -165,12 +201,6 @@ def subjects(data_types: Collection[str]) -> str:
     return _listed((_SUBJECTS[data_type] for data_type in data_types), "or")
 
 
-def reasons(data_type: str, result: Result) -> set[str]:
-    """Why something is absent from a result, as it is told: sentences, and what may not be read."""
-    told = {entry["reason"] for entry in _lacking(data_type, result) if not entry.get("permissions")}
-    return told | {*denied(data_type, result)} | (set() if result["success"] else {_why(result)})
-
-
 def _lacking(data_type: str, result: Result) -> list[Result]:
     """The entries of `missing` that are spoken of. Of an overview, only the products are told."""
     entries = result.get("missing", ())
@@ -206,12 +236,12 @@ def _age(result: Result, now: datetime | None) -> Iterator[str]:
         yield f"{stale['reason']} This is what I saw on {at:%B} {at.day} at {at:%H:%M}{'' if now else ' UTC'}."
 
 
-def _missing(data_type: str, result: Result, heard: Collection[str]) -> Iterator[str]:
+def _missing(data_type: str, result: Result, said: str) -> Iterator[str]:
     """Each reason once, after the parts that are not there at all."""
     parts: dict[str, list[str]] = {}
     for entry in _lacking(data_type, result):
         part, reason = entry["part"], entry["reason"]
-        if reason not in heard and not entry.get("permissions"):
+        if reason not in said and not entry.get("permissions"):
             names = parts.setdefault(reason, [])
             names += [_part(data_type, part)] if not result["data"].get(part) and "." not in part else []
     for reason, names in parts.items():
@@ -229,7 +259,9 @@ def shows(data_type: str, result: Result) -> bool:
     return bool(result["success"]) and any(_about(data_type, result, (), None))
 
 
-def _about(data_type: str, result: Result, days: Collection[str], now: datetime | None) -> Iterable[str]:
+def _about(
+    data_type: str, result: Result, days: Collection[str], now: datetime | None, said: str = ""
+) -> Iterable[str]:
     data, read = result.get("data") or {}, moment(result.get("as_of"))
     now = now or read
     missing = {entry["part"] for entry in result.get("missing", ())}
@@ -239,11 +271,11 @@ def _about(data_type: str, result: Result, days: Collection[str], now: datetime 
             return _counts(data, f" in the last {round((read - start) / _DAY)} days" if read and start else "")
         case "recent_orders" if data.get("orders") or (data and "orders" not in missing):
             window = result.get("data_window") or {}
-            return _recent_orders(data, now, is_all=window.get("complete_history", False) and not missing)
+            return _recent_orders(data, now, said, is_all=window.get("complete_history", False) and not missing)
         case "overview" if data and "best_stocked_products" not in missing:
             return _overview(data["shop"]["name"], data["best_stocked_products"])
         case "week_orders" if data:
-            return _week_orders(data, days, now)
+            return _week_orders(data, days, now, said)
         case "sales" if data:
             return _sales(data)
     return ()
@@ -271,7 +303,7 @@ def _counts(data: Result, window: str) -> Iterator[str]:
         yield f"{which} {verb} waiting to be fulfilled{of_all}."
 
 
-def _recent_orders(data: Result, now: datetime | None, *, is_all: bool) -> Iterator[str]:
+def _recent_orders(data: Result, now: datetime | None, said: str, *, is_all: bool) -> Iterator[str]:
     """`is_all`: no order is too old to be seen."""
     listed: Sequence[Result] = data["orders"]
     orders = [order for order in listed if not order["test"] and not order["cancelled"]]
@@ -291,13 +323,13 @@ def _recent_orders(data: Result, now: datetime | None, *, is_all: bool) -> Itera
         which = f"order{name} comes" if one else f"{len(orders)} orders come"
         which = f"{('your only ' if one else 'all ') if is_all else 'your latest '}{which}"
         come_to = f"{which} to {total or 'a total I cannot read'}{_repeat_customers(orders)}"
-        yield f"Looking at your recent activity: {come_to}."
+        yield f"{_LOOKING}{come_to}."
         if any("current_total" in order for order in orders):
             yield f"After refunds and changes that is {_money(_now(order) for order in orders)}."
         if now and newest["created_at"]:
             at = datetime.fromisoformat(newest["created_at"])
             yield f"{'It' if one else f'The newest{name}'} came in {_ago(at, now.astimezone(_zone(data, now)))}."
-    yield from _left_out(tests, cancelled)
+    yield from _left_out(tests, cancelled, said)
 
 
 def _now(order: Result) -> Result | None:
@@ -311,10 +343,16 @@ def _repeat_customers(orders: Sequence[Result]) -> str:
     return f", {which}from {'a customer' if again == 1 else 'customers'} who ordered more than once" if again else ""
 
 
-def _left_out(tests: int, cancelled: int) -> Iterator[str]:
-    if tests or cancelled:
-        named = (_many(tests, "test order") if tests else "", _many(cancelled, "cancelled order") if cancelled else "")
-        yield f"I left out {_listed(filter(None, named))}."
+def _left_out(tests: int, cancelled: int, said: str) -> Iterator[str]:
+    """Which kinds of orders are not counted: each once in an answer, of whatever they were left out first."""
+    numbers = {"test order": tests, "cancelled order": cancelled}
+    named = [_many(number, kind) for kind, number in numbers.items() if number and not _is_left_out(kind, said)]
+    if named:
+        yield f"I left out {_listed(named)}."
+
+
+def _is_left_out(kind: str, said: str) -> bool:
+    return re.search(rf"I left out [^.]*\b{kind}", said) is not None
 
 
 def _overview(shop: str | None, products: Sequence[Result]) -> Iterator[str]:
@@ -330,7 +368,7 @@ def _on_sale(products: Sequence[Result]) -> list[Result]:
     return [product for product in products if product.get("status", "ACTIVE") == "ACTIVE"]
 
 
-def _week_orders(data: Result, days: Collection[str], now: datetime | None) -> Iterator[str]:
+def _week_orders(data: Result, days: Collection[str], now: datetime | None, said: str) -> Iterator[str]:
     """Days are named from the shop's clock as it is now: the data may be of yesterday, and its last day was not over.
 
     `covered_from` is where an incomplete week begins.
@@ -360,7 +398,7 @@ def _week_orders(data: Result, days: Collection[str], now: datetime | None) -> I
         yield f"“{item['title']}” sold best{of_these}: {_many(item['quantity'], 'unit')}."
     if returning := data.get("customers", {}).get("returning"):
         yield f"Among the buyers: {_many(returning, 'returning customer')}."
-    yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0))
+    yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0), said)
 
 
 def _sales(data: Result) -> Iterator[str]:

@@ -27,6 +27,7 @@ _LIFE: Sequence[tuple[str, str, str]] = (
     ("oauth_complete", CONNECTION, "whose store is connected"),
     ("oauth_complete", "provider == 'shopify' and success == false", "who could not connect a store"),
 )
+_WAY_ON = "\"shopify_connected == true and 'counts' in fetched\""
 #: What is wrong with the name of a model, or None.
 ModelProblem = Callable[[str], str | None]
 
@@ -95,6 +96,19 @@ def check_silence(document: Document, workflow: Workflow) -> None:
                 path = path if document.find(path) else path[:-1]
                 message = f"{event} meets silence here: this rule takes it, and has no 'process_message'"
                 document.at((*path, "actions"), message, key=True, severity="warning")
+
+
+def check_way_on(document: Document, workflow: Workflow) -> None:
+    """Add a warning where a conversation is led on at its start or never."""
+    start = workflow.already_authenticated
+    actions = (action for rules in workflow.rules.values() for rule in rules for action in rule.actions)
+    moves = any(isinstance(action.section, TransitionAction) for action in actions)
+    if start is not None and workflow.requirements and not workflow.transitions and not moves:
+        message = (
+            f"a conversation that begins before its store is connected never moves on to {start.target_workflow!r}: "
+            f"this is taken only where a conversation starts; add a transition with a condition, such as {_WAY_ON}"
+        )
+        document.at(("behavior", "transitions", str(start.name)), message, key=True, severity="warning")
 
 
 def _speaks(rule: Rule) -> bool:

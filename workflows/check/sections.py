@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from workflows.actions import ACTIONS, ActionSection, ProcessMessageAction, Section
 from workflows.definition import (
     EVENT_TYPES,
+    REQUIREMENTS,
     BehaviorSection,
     LimitsSection,
     ModelSection,
@@ -283,6 +284,8 @@ def wrong_value(error: ErrorDetails, path: Path, here: type[Section]) -> str:
 
 
 def _bad_name(written: str) -> str:
+    if re.fullmatch(r"[a-z][a-z0-9_]*\.ya?ml", written):
+        return f"{written!r} is a file; write the workflow's name: {written.rpartition('.')[0]!r}"
     spelt = unicodedata.normalize("NFKD", written.lower().translate(_SPELT))
     bare = "".join(c for c in spelt if not unicodedata.combining(c))
     tidy = re.sub(r"[^a-z0-9]+", "_", bare).strip("_0123456789")
@@ -326,6 +329,10 @@ def _wrong_kind(name: str, value: Any, kind: str, here: type[Section]) -> str:
         advice = ": remove the '- ' before its keys"
     elif wanted == "a map" and glued:
         return f"a space is missing after '{glued[0]}'"
+    elif wanted == "a map" and name == "'model'" and isinstance(value, str):
+        advice = f": write {{name: {value}}}"
+    elif wanted == "a map" and isinstance(value, str) and value in REQUIREMENTS:
+        advice = f": write {value}: true"
     elif wanted == "a map" and here is not WorkflowDefinition:
         advice = f"; its keys: {', '.join(here.model_fields)}"
     return f"{name} must be {wanted}, not {describe(value)}{advice}"

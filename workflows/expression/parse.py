@@ -263,6 +263,8 @@ def _no_token(source: str, at: int) -> InvalidExpression:
         message = strange_space(char)
     elif char in "'\"":
         message = f"this text has no closing {char}"
+    elif char == "`":
+        message = "put text in straight quotes: 'text'"
     elif char.isalpha():
         message = "a field name has only the letters a-z, digits and _"
     else:
@@ -425,14 +427,16 @@ class _Parser:
         elif token.kind == "end":
             start = end = len(self.source.rstrip())
             message = f"something is missing after {before.text!r}"
+        elif self.at == 1 and before.text.lower() in ("if", "when"):
+            start, end, message = before.start, before.end, f"leave out {before.text!r}: what must be so is enough"
         elif before.kind in ("name", "literal") or before.text in (")", "]"):
-            message = _after_operand(token, self.tokens[self.at + 1])
+            message = _after_operand(before, token, self.tokens[self.at + 1])
         else:
             message = f"something is missing between {before.text!r} and {token.text!r}"
         return InvalidExpression(message, start, end)
 
 
-def _after_operand(token: Token, following: Token) -> str:
+def _after_operand(before: Token, token: Token, following: Token) -> str:
     word = token.text.lower()
     if word == "is" and following.text.lower() in ("not", "empty", "null", "none", "missing"):
         return "write '!=' for 'is not'" if following.text.lower() == "not" else "write field == null"
@@ -443,7 +447,8 @@ def _after_operand(token: Token, following: Token) -> str:
     if word.startswith("-"):
         return _NO_ARITHMETIC
     if token.kind in ("name", "literal"):
-        return "expected 'and', 'or' or a comparison such as '==' before this"
+        joined = f"; a name has no spaces: {before.text}_{token.text}" if before.kind == token.kind == "name" else ""
+        return f"expected 'and', 'or' or a comparison such as '==' before this{joined}"
     if word in (")", "]"):
         return f"there is nothing for this {word!r} to close"
     return f"{word!r} makes no sense here"

@@ -45,6 +45,12 @@ def test_the_specs_text_has_only_the_warnings_it_deserves() -> None:
     assert [(problem.severity, problem.message) for problem in check_paths([SPEC])] == [
         (
             "warning",
+            "a conversation that begins before its store is connected never moves on to 'ad_hoc_support': this is "
+            "taken only where a conversation starts; add a transition with a condition, such as "
+            "\"shopify_connected == true and 'counts' in fetched\"",
+        ),
+        (
+            "warning",
             "a merchant who could not connect a store while in this workflow hears nothing: no rule takes "
             "oauth_complete with provider == 'shopify' and success == false",
         ),

@@ -9,7 +9,7 @@ import pytest
 
 from storage.conversations import PastTurn
 from storage.turns import StepRow, TurnInput
-from workers.agent.prompt import EVENT_MARK, GUARD, PROVENANCE, Absorbed, messages
+from workers.agent.prompt import CROSSED, EVENT_MARK, GUARD, PROVENANCE, Absorbed, messages
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 FORGERIES = [
@@ -147,3 +147,37 @@ def test_a_tool_result_says_where_its_text_is_from() -> None:
     content = json.loads(told[-1]["content"])
     assert content == {**PROVENANCE, "success": True, "data": {"n": 1}}
     assert next(iter(content)) == "source"
+
+
+def said_by(cj: str | None, step: int = 0) -> StepRow:
+    call = {"id": f"c{step}", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
+    content = {"success": True, "data_type": "counts", "data": {}}
+    result = {"tool_call_id": f"c{step}", "name": "shopify_data", "content": content}
+    return StepRow(step, {"role": "assistant", "content": cj, "tool_calls": [call]}, [result], NOW)
+
+
+@pytest.mark.parametrize(
+    ("steps", "at_step", "again", "is_told"),
+    [
+        ([said_by("You have 7 customers.")], 1, False, True),
+        ([said_by("You have 7 customers."), said_by("Let me see.", 1)], 1, False, True),
+        ([said_by(None)], 1, False, False),
+        ([said_by("You have 7 customers.")], 0, False, False),
+        ([said_by("You have 7 customers.")], 1, True, False),
+    ],
+)
+def test_a_model_knows_which_messages_came_while_it_spoke(
+    steps: list[StepRow], at_step: int, again: bool, is_told: bool
+) -> None:
+    said = TurnInput("merchant", "How many customers?", metadata={"again": True} if again else {})
+    told = asked(TurnInput("system", "show_shopify_insights"), *steps, absorbed=[Absorbed(at_step, said)])
+    place = next(place for place, message in enumerate(told) if message["content"] == said.text)
+    assert (told[place - 1] == CROSSED) is is_told
+    assert told.count(CROSSED) == is_told
+
+
+def test_a_model_knows_that_a_message_was_written_before_its_last_words_were_out() -> None:
+    past = PastTurn(1, TurnInput("system", "show_shopify_insights"), (said_by("You have 7 customers."),), ())
+    told = asked(TurnInput("merchant", "How many customers?"), history=[past], crossed=True)
+    assert [message["role"] for message in told[-3:]] == ["tool", "user", "user"]
+    assert told[-2] == CROSSED

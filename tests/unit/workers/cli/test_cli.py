@@ -143,6 +143,7 @@ QUICK = (
         (["workflows", "check"], "0 pydantic"),
         (["tokens", "new-key"], "0 pydantic"),
         (["workflows", "prompt", "none"], "2 pydantic"),
+        (["workflows", "prompt", "ad_hoc_support", "--text", "hello"], "0 pydantic"),
         (["workflows", "test", "."], "2 pydantic"),
     ],
 )

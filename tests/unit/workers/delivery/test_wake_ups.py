@@ -1,17 +1,10 @@
 """Wake-ups may be lost, but must not delay anybody."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any, cast
-from unittest import mock
 
-import pytest
 from celery import Celery
 
-from storage import inbox
-from storage.errors import StorageUnavailable
 from tests.waiting import wait_until
-from workers.delivery import wake_ups as wake_ups_module
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 
 
@@ -68,21 +61,3 @@ def test_many_events_are_told_in_few_messages() -> None:
     assert WakeUps(cast(Celery, broker), broker_breaker()).handle_events(range(1, 60))
     assert [len(keys) for _, keys in broker.sent] == [25, 25, 9]
     assert [key for _, keys in broker.sent for key in keys] == list(range(1, 60))
-
-
-def test_what_was_put_off_is_asked_for_again_while_postgres_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sweeper would come back to it only after a minute."""
-    answers: list[list[int]] = [[], [3, 4]]
-
-    @contextlib.contextmanager
-    def transaction() -> Iterator[None]:
-        yield
-        if not answers.pop(0):
-            raise StorageUnavailable("away")
-
-    broker, database = BrokenBroker(), mock.Mock(transaction=transaction)
-    broker.away = False
-    monkeypatch.setattr(wake_ups_module, "ASK_AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr(inbox, "wake_oldest", lambda _session, _merchants, per_merchant: answers[0])
-    WakeUps(cast(Celery, broker), broker_breaker()).oldest_events(database, {"m1"}, per_merchant=2, after_seconds=0.0)
-    wait_until(lambda: broker.sent == [("cj.handle_event", [3, 4])], limit=5, what="the wake-up")

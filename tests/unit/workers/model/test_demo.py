@@ -483,3 +483,41 @@ def test_what_is_asked_after_it_was_told_is_told_again() -> None:
     talk.scripts.clear()
     said = " ".join(script.text or "" for script in talk.to_the_end())
     assert "1,234 customers" in said
+
+
+CROSSED = user("[system event] messages_crossed: the merchant wrote what follows while you were writing")
+
+
+def test_a_question_that_crossed_its_answer_is_not_answered_by_the_same_words() -> None:
+    talk = Talk(INSIGHTS)
+    talk.ask()
+    told = str(talk.ask().text)
+    talk.messages += [CROSSED, user("How many customers do I have?")]
+    last = str(talk.to_the_end()[-1].text)
+    assert "As I said, you have 1,234 customers" in last
+    assert [sentence for sentence in told.split(". ") if sentence in last] == []
+    talk.messages += [CROSSED, user("How many orders are waiting to be fulfilled?")]
+    assert talk.ask().text == "As I said, 5 orders are waiting to be fulfilled, out of 9 open orders."
+
+
+def test_a_question_that_crossed_something_else_is_answered_whole() -> None:
+    talk = Talk(user("How many customers do I have?"))
+    talk.to_the_end()
+    talk.messages += [CROSSED, user("How was the week?")]
+    assert talk.ask().calls == ("week_orders",)
+    assert "21 orders" in str(talk.ask().text)
+
+
+def test_small_talk_while_it_speaks_is_answered_too() -> None:
+    talk = Talk(INSIGHTS)
+    talk.ask()
+    talk.ask()
+    talk.messages += [CROSSED, user("Are you there?")]
+    assert "I'm here." in str(talk.to_the_end()[-1].text)
+
+
+def test_a_question_about_what_it_said_before_is_answered_with_that_sentence_alone() -> None:
+    talk = Talk(INSIGHTS)
+    talk.to_the_end()
+    talk.messages.append(user("How many customers do I have?"))
+    assert talk.ask().text == "You have 1,234 customers in your store, and 87 orders."

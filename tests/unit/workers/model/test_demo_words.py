@@ -11,7 +11,7 @@ from shopify.data.orders import read_orders, shown
 from shopify.data.scalars import Problems
 from shopify.data.week import Week, summary
 from shopify.errors import not_permitted
-from workers.model.demo_words import cut_off, insight, reasons, tell
+from workers.model.demo_words import answering, cut_off, insight, sentences, tell, uncapitalized, unsaid
 
 AS_OF = "2026-11-22T10:00:00+00:00"
 WINDOW = {
@@ -23,7 +23,7 @@ ALL = {"orders_from": None, "complete_history": True}
 
 
 def about(data_type: str, found: dict[str, Any], days: tuple[str, ...] = ()) -> str:
-    return tell({data_type: found}, days=days)
+    return " ".join(sentences({data_type: found}, days=days))
 
 
 def result(data: Any, **more: Any) -> dict[str, Any]:
@@ -306,7 +306,7 @@ def test_what_may_not_be_read_is_said_once_and_together() -> None:
         "You have 5 customers in your store. I may not read your orders and products: my access to your store "
         "does not include them. Our team can ask for that; until then I go on without."
     )
-    assert tell({"counts": partly}, heard=reasons("counts", partly)) == "You have 5 customers in your store."
+    assert sentences({"counts": partly}, apart=["orders"]) == ["You have 5 customers in your store."]
 
 
 def test_what_is_missing_is_named_with_its_reason_once() -> None:
@@ -504,7 +504,7 @@ def week_of(now: str, *orders: dict[str, Any], truncated: bool = False) -> dict[
 def test_days_are_named_from_the_shops_clock_when_they_are_told(now: str, said: str) -> None:
     sold = [order(n, createdAt="2026-11-27T22:00:00Z") for n in (1, 2)]
     found = result(week_of("2026-11-28T04:50:00+00:00", *sold))
-    told = tell({"week_orders": found}, days=("today", "yesterday"), now=datetime.fromisoformat(now))
+    told = " ".join(sentences({"week_orders": found}, days=("today", "yesterday"), now=datetime.fromisoformat(now)))
     assert said in told
     assert ("In the last seven days" in told) == said.startswith("Today")
     assert ("In the seven days up to November 27" in told) != said.startswith("Today")
@@ -544,3 +544,35 @@ def test_sales_and_what_they_are_held_against() -> None:
     today = {**dict.fromkeys(current), "from": "2026-11-28", "to": "2026-11-28", "so_far": True}
     words = tell({"sales": sales | {"data": {"current": today}}})
     assert words == "On November 28, 2026 your total sales so far are a figure I cannot read."
+
+
+# --- what was said already --------------------------------------------------------------------------------------
+
+
+def test_no_sentence_and_no_note_is_said_twice_in_one_answer() -> None:
+    nodes = [order(3), order(2, test=True), order(1, cancelledAt="2026-11-22T08:00:00Z")]
+    read = read_orders({"nodes": nodes}, Problems(), customers_complete=True)
+    latest = {"recent_orders": result({"orders": [shown(one, 200) for one in read], "more": False})}
+    said = " ".join(sentences(latest))
+    assert "I left out 1 test order and 1 cancelled order." in said
+    assert sentences(latest, said) == []
+    of_the_week = {"orders_counted": 3, "test_orders": 1, "cancelled_orders": 2, "totals": [], "by_day": []}
+    week = {"week_orders": result(of_the_week | {"to": AS_OF, "top_items": []})}
+    assert "I left out 1 test order and 2 cancelled orders." in sentences(week)
+    assert not any("left out" in sentence for sentence in sentences(week, said)), "of what, does not matter"
+    only_tests = said.replace(" and 1 cancelled order", "")
+    assert "I left out 2 cancelled orders." in sentences(week, only_tests)
+    assert sum("left out" in sentence for sentence in sentences(latest | week)) == 1
+
+
+def test_a_figure_is_not_taken_for_the_beginning_of_another() -> None:
+    assert unsaid(["You have 1.", "You have 12."], "You have 12.") == ["You have 1."]
+    assert unsaid(["You have 12 customers."], "You have 12 customers, and 7 orders.") == []
+
+
+def test_one_sentence_answers_what_was_told_before() -> None:
+    told = result(counts(5, 12, 3, 2))
+    assert answering("how many customers do i have?", "counts", told).startswith("You have 5 customers")
+    assert answering("how many orders are waiting to be shipped?", "counts", told).startswith("2 orders are waiting")
+    assert uncapitalized("You have 5 customers.") == "you have 5 customers."
+    assert uncapitalized("I see no recent activity.") == "I see no recent activity."

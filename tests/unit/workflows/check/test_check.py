@@ -240,7 +240,7 @@ def test_what_other_languages_have(body: str, message: str) -> None:
             3,
             "'transitions' must be a map, not a list: remove the '- ' before its keys",
         ),
-        ("model: gpt-4\n", 3, 8, "'model' must be a map, not the text 'gpt-4'; its keys: name, fallbacks"),
+        ("model: gpt-4\n", 3, 8, "'model' must be a map, not the text 'gpt-4': write {name: gpt-4}"),
         ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' must be a list, not the text 'x': write [x]"),
         ("model: {temperature: 0,3}\n", 3, 24, "a comma ends the number, and '3' is a key of its own: write 0.3"),
         ("limits: {turn_timeout_seconds: 2 Minuten}\n", 3, 32, "not the text '2 Minuten': write 120"),
@@ -361,3 +361,37 @@ def test_a_follow_up_is_checked(after: str, question: str, message: str | None) 
 def test_the_fact_that_the_workers_know_cannot_be_set() -> None:
     (problem,) = problems(ACTION % ("update_context", "data: {answered: true}"))
     assert "'answered' cannot be set: it is whether the merchant has written since" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "col", "message"),
+    [
+        (
+            "system_events:\n  app_uninstalled:\n    - condition: x\n      actions: []\n      condition: y\n",
+            7,
+            7,
+            "key 'condition' is repeated; it is already on line 5; if a new item of the list begins here, write '- c",
+        ),
+        ("tools: []\ntools: []\n", 4, 1, "key 'tools' is repeated; it is already on line 3"),
+        (
+            'config: {x: "a\n  b"}\nstream: "whole\ntruth: "report"\n',
+            5,
+            9,
+            'the text that begins with this " is not cl',
+        ),
+        (
+            "tools:\n  \u2013 shopify_data\n  - a: b\n",
+            4,
+            3,
+            "\u2013 only looks like the sign that YAML knows: begin th",
+        ),
+        ("stream\uff1a whole\n", 3, 7, "\uff1a only looks like the sign that YAML knows: write ': '"),
+        (CONDITION % "if success", 3, 46, "leave out 'if': what must be so is enough"),
+        (CONDITION % "provider == `shopify`", 3, 58, "put text in straight quotes: 'text'"),
+        (CONDITION % "merchant id == 'x'", 3, 55, "a name has no spaces: merchant_id"),
+        (ACTION % ("transition", "target_workflow: support.yaml"), 7, 26, "write the workflow's name: 'support'"),
+    ],
+)
+def test_what_else_a_colleague_would_say(body: str, line: int, col: int, message: str) -> None:
+    found = {(each.line, each.col): each.message for each in problems(body)}
+    assert message in found.get((line, col), ""), found

@@ -306,3 +306,29 @@ def test_a_connection_that_no_rule_need_take_is_said_of_who_opens_it(
     (tmp_path / "only.yaml").rename(tmp_path / "again" / "only.yaml")
     alone = check_paths([tmp_path / "again" / "only.yaml"])
     assert not any("in a new conversation" in each.message for each in alone)
+
+
+START = """
+requirements: [{{shopify_oauth: true}}]
+behavior:
+  opens: []
+  transitions:
+    already_authenticated: {{target_workflow: ad_hoc_support}}
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "is_told"),
+    [
+        ("", True),
+        ("    grown: {condition: 'turns > 3', target_workflow: ad_hoc_support}", False),
+        (
+            "system_events:\n  custom:\n    actions: [{type: transition, target_workflow: ad_hoc_support}]\n",
+            False,
+        ),
+    ],
+)
+def test_a_conversation_that_is_led_on_at_its_start_or_never_is_told(tmp_path: Path, more: str, is_told: bool) -> None:
+    told = [each.message for each in beside_shipped(tmp_path, quiet=START.format(more=more)).warnings]
+    assert any("never moves on to 'ad_hoc_support'" in message for message in told) is is_told

@@ -1,0 +1,69 @@
+"""What is known of a turn under way: whether messages crossed, and what is told without a model's words."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from storage.conversations import PastTurn
+from storage.turns import Claim, StepRow, TurnInput
+from workers.agent.prompt import CROSSED
+from workers.agent.state import TurnState
+from workflows.loader import load_folder
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+COUNTS = {"customers": 7, "orders": 3, "open_orders": 0, "unfulfilled_orders": 0, "at_least": []}
+
+
+def step(number: int, words: str | None, *, at: datetime = NOW) -> StepRow:
+    call = {"id": "c", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
+    found = {"success": True, "data_type": "counts", "data": COUNTS, "cached": False, "as_of": NOW.isoformat()}
+    assistant = {"role": "assistant", "content": words, "tool_calls": [call]}
+    return StepRow(number, assistant, [{"tool_call_id": "c", "name": "shopify_data", "content": found}], at)
+
+
+def state(said: TurnInput, *steps: StepRow, received: datetime = NOW, history: tuple[PastTurn, ...] = ()) -> TurnState:
+    claim = Claim(2, "c1", "m1", 2, 1, 0, None, None, said, "e1", "t", received, None, NOW, NOW, 10.0)
+    return TurnState(claim, load_folder().get("ad_hoc_support"), {}, [*history], [*steps])
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds", "has_crossed"),
+    [
+        (TurnInput("merchant", "How many customers?"), -1, True),
+        (TurnInput("merchant", "How many customers?"), 1, False),
+        (TurnInput("merchant", "How many customers?", metadata={"again": True}), -1, False),
+        (TurnInput("system", "store_reconnected"), -1, False),
+    ],
+)
+def test_a_message_has_crossed_that_came_before_the_last_words_were_out(
+    said: TurnInput, seconds: int, has_crossed: bool
+) -> None:
+    past = PastTurn(1, TurnInput("system", "show_shopify_insights"), (step(0, "You have 7 customers."),), ())
+    asked = state(said, received=NOW + timedelta(seconds=seconds), history=(past,)).messages(100_000)
+    assert (CROSSED in asked) is has_crossed
+
+
+TOLD = "You have 7 customers in your store, and 3 orders. No orders are waiting to be fulfilled."
+
+
+@pytest.mark.parametrize(
+    ("said", "before", "told"),
+    [
+        (TurnInput("merchant", "How many customers?"), None, TOLD),
+        (TurnInput("system", "x", metadata={"reconnected": True}), None, f"Your store is connected again. {TOLD}"),
+        (TurnInput("system", "follow_up: look again"), None, f"I looked again, as promised. {TOLD}"),
+        (TurnInput("system", "x", metadata={"reconnected": True}), "Your store is back.", TOLD),
+        (TurnInput("merchant", "How many?"), TOLD.partition(". ")[0] + ".", TOLD.partition(". ")[2]),
+        (TurnInput("merchant", "How many?"), TOLD, ""),
+    ],
+)
+def test_without_a_models_words_what_was_not_said_yet_is_told(said: TurnInput, before: str | None, told: str) -> None:
+    spoken: list[Any] = [step(0, before)] if before else []
+    assert state(said, *spoken, step(len(spoken), None)).plainly() == told
+
+
+def test_what_a_text_says_beside_it_is_not_told_again() -> None:
+    read = state(TurnInput("merchant", "How many?"), step(0, None))
+    assert read.plainly(f"{TOLD} You made $98,765 on Tuesday.") == ""
+    assert read.plainly("You made $98,765 on Tuesday.") == TOLD
