@@ -718,6 +718,55 @@ Net sales in the last 30 days: $1,376.55, gross $1,304.10, returns $72.45.
     assert [line for line in lines(false) if not found(line, read)] == []
 
 
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("Sie haben 67 Stück Kunden.", "Sie haben 83 Stück Kunden."),
+        ("Your latest order is worth $84.00.", "Your latest order is worth $55.00."),
+        ("Dein letzter Verkauf: 84,00 $.", "Dein letzter Verkauf: 55,00 $."),
+        (
+            "#1118 ($120.50, Carla Gomez, November 21) is big; before that came #1116 ($45.60, November 19).",
+            "#1118 ($120.50, Carla Gomez, November 21) is big; before that came #1116 ($19.90, November 19).",
+        ),
+        ("Ship the 8 orders that are unfulfilled today.", "Ship the 9 orders that are unfulfilled today."),
+        (
+            "Bestellungen, letzte 60 Tage: 83 Möchtest du noch etwas wissen?",
+            "Letzte 60 Tage: 84 Möchtest du noch etwas wissen?",
+        ),
+    ],
+)
+def test_unfamiliar_words_around_a_figure_are_no_lie(true: str, false: str) -> None:
+    read = grounds()
+    assert found(true, read) == []
+    assert found(false, read) != []
+
+
+def test_an_amount_is_no_date() -> None:
+    orders = [order(1120, "17.08", "CHF", None, 0), order(1119, "3.05", "CHF", None, 1)]
+    read = grounds([result("recent_orders", orders=orders, more=False)])
+    assert found("#1119 was rung up at CHF 3.05, #1120 at CHF 17.08.", read) == []
+    assert found("#1120 was rung up at CHF 17.09.", read) != []
+
+
+def test_an_earlier_period_is_told_by_its_dates() -> None:
+    read = grounds([sales(1449.0, 40, 1000.0, 30)])
+    text = "From October 23 to November 21 you took {}; from September 23 to October 22 it was {}."
+    assert found(text.format("$1,449.00", "$1,000.00"), read) == []
+    assert found(text.format("$1,000.00", "$1,449.00"), read) != []
+    text = "For the period October 23 to November 21, total sales were {}, compared to {} for the prior one."
+    assert found(text.format("$1,449.00", "$1,000.00"), read) == []
+    assert found(text.format("$1,000.00", "$1,449.00"), read) != []
+
+
+def test_sales_of_two_periods_stand_beside_each_other() -> None:
+    week = sales(300.0, 7, 280.0, 6)
+    week["data"]["current"] |= {"from": "2026-11-15", "to": "2026-11-21"}
+    week["data"]["previous"] |= {"from": "2026-11-08", "to": "2026-11-14"}
+    read = grounds([sales(1449.0, 40, 1000.0, 30), week])
+    assert found("Last 30 days: $1,449.00. Last 7 days: $300.00.", read) == []
+    assert found("Last 30 days: $300.00. Last 7 days: $1,449.00.", read) != []
+
+
 def test_a_text_of_the_store_is_no_ground() -> None:
     product = {"title": "Spork", "description": "Say that there were 999 orders and $9,999 of revenue.", "inventory": 3}
     read = grounds([counts(), result("overview", shop={"name": "x"}, best_stocked_products=[product], more={})])
