@@ -16,6 +16,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from workers.agent.claims import (
+    CODES,
     OFFER,
     SYMBOLS,
     WORDS,
@@ -136,7 +137,7 @@ _HYPOTHETICAL = at_words(
 )
 _ADVICE = re.compile(
     r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps|usually|typically|often"
-    r"|generally|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
+    r"|generally|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
     r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
     r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|üblich\w*|meist|oft|in der regel|tipp|idee"
     r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
@@ -157,7 +158,7 @@ _TALK = re.compile(
     r"^[\s-]*(?:[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
     r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?"
     r"|images?|pictures?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
-    r"|figures|numbers|metrics|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
+    r"|figures|numbers|metrics|reports?|reminders?|cents?|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
     r"|sekunden?|sterne?n?|beispiele?n?|vorschläge?n?|wörter|sätze?n?|klicks?|kanäle|bereiche|ziele?|versuche|nachrichten|mails?|beiträge|fotos|bilder"
     r"|monate?n?|wochen?|jahre?n?|tage?n?|werktage?n?|probleme?|themen|erkenntnisse?|beobachtungen|zahlen|kennzahlen|fakten|kategorien|gruppen|währungen"
     r"|grams?|g|kg|ml|l|cm|mm|m|inch(?:es)?|oz|lbs?|gramm|liter|meter|°c?|uhr)\b",
@@ -191,7 +192,7 @@ _QUOTING = re.compile(
     r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
 )
 _RANGE = re.compile(
-    r"\b(?:between|zwischen|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
+    r"\b(?:between|zwischen|values|werte|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
 )
 _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b")
 _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
@@ -216,7 +217,7 @@ _SINGLE = at_words(
 )
 _ORDERS = re.compile(r"\b(?:orders|\w*bestellungen)\b")
 _SINGLE_ORDER = at_words(
-    r"(?:order|purchase|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
+    r"(?:order|purchase|sale|verkauf|einkauf|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
 )
 STATUSES = frozenset(
     {"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"}
@@ -237,6 +238,10 @@ _SOLD_OUT = re.compile(
 _MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
+)
+_NEWEST = re.compile(
+    r"\b(?:(?:your|the) (?:latest|newest|most recent)|(?:ihre?|deine?|die|der) (?:letzter?|neuester?|jüngster?)) "
+    r"(?:order|sale|purchase|bestellung|verkauf|auftrag)\b"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 _EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
@@ -269,9 +274,12 @@ _DIRECTION = at_words(
     r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|bleibt) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 _NO_DIRECTION = re.compile(
-    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
+    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
 )
 _ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
+_OTHER_SIDE = re.compile(
+    r"\b(?:vs|versus|gegenüber|against|gegen|statt|zu|to|compared|than|als|nach|after|from|von|over)\b"
+)
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 _RANKED = re.compile(r"#|rank|pos(?:ition)?\.?|place|no\.?|nr\.?|rang|platz")
 _THAN = re.compile(r"\b(?:than|als)\b")
@@ -297,7 +305,7 @@ _NOUN_BEFORE = re.compile(
     r"\b(?:an?|the|some|big|small|slight|sharp|steady|strong|clear|solid|healthy|is|are|was|were|been|went|gone|trending|going|ein|einen|einem|der|den|dem|leichte[rn]?|starke[srn]?|deutliche[srn]?|klare[srn]?|solides|zeigen|zeigt|im|geht|ging|gehen|gingen)\s(?:\w+\s)?$"
 )
 _ONCE = re.compile(
-    r" (?:(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 _BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
@@ -361,6 +369,10 @@ class _Judge:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
+        ages = [ranking.values for ranking in grounds.rankings if ranking.what == "newest"]
+        orders = {name: at for values in ages for name, at in values.items() if name.startswith("order:")}
+        self._newest = frozenset({max(orders, key=orders.__getitem__)} if orders else ())
+        """The newest order's name."""
         self._place: tuple[Number, tuple[int, int]] | None = None
         self._mentioned: tuple[Sentence, dict[str, list[Mention]]] | None = None
         self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
@@ -483,13 +495,15 @@ class _Judge:
         left = self._lead(said, number, left)
         about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
         named = any(left <= m.start and m.end <= right for each in self._mentions(said).values() for m in each)
+        talk = _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after))
         if number.word and not about_store and not named and number.currencies is None and not number.percent:
-            return len(said.plain.split()) <= 4
+            return len(said.plain.split()) <= 4 and not talk
         if number.percent and number.readings[0][0] == 100 and not subjects:
+            return False
+        if number.word and number.how == "over" and number.readings[0][0] == 1:  # "at least one order"
             return False
         if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
             return True  # "from 21 in the month before"
-        talk = _TALK.match(re.sub(r"^\s?[-–]\s?\d+", "", after))
         is_count = number.currencies is None and not number.percent
         if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
             return False
@@ -590,7 +604,8 @@ class _Judge:
             if behind <= subject.start < right:
                 between = said.masked[behind : subject.start]
                 if between.count(" ") <= 6 and not _BETWEEN.search(between):
-                    return self._counted(said, subject)
+                    named = [s for s in said.subjects if s.start == subject.end + 1 and subject.kind == "unit"]
+                    return self._counted(said, named[0] if named else subject)  # "8 Stück Bestellungen"
                 break
         left = self._lead(said, number, left)
         before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
@@ -626,6 +641,9 @@ class _Judge:
                 best, nearest = distance, figure
         if nearest is None:
             return None
+        known = said.subjects or said.traits or said.periods or said.dates or self._mentions(said)
+        if not known and not self._above(said, number):
+            return nearest  # no word of the sentence says what it is
         for rival in self._rivals(number, subjects):
             # Of another kind than the nearest figure, it must be nearer by far.
             near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
@@ -774,9 +792,10 @@ class _Judge:
         """ "Customers (83)": what stands before the bracket belongs to the number."""
         if said.masked[left : left + 1] != "(" or said.masked[left + 1 : number.start].strip(" $€£"):
             return left
-        return max(
+        begins = max(
             (n.end for n in said.numbers if n.end <= left), default=max((b for b in said.breaks if b < left), default=0)
         )
+        return max(begins, said.masked.rfind(")", 0, left))
 
     def _neighbours(self, said: Sentence, number: Number, left: int, right: int) -> tuple[int, int]:
         """Where what belongs to the numbers before and after it ends and begins."""
@@ -785,7 +804,9 @@ class _Judge:
         lower = before[-1].end if before else 0
         if before and part is None:
             lower = max(lower, min((b for b in said.breaks if lower <= b <= number.start), default=lower))
+        offer = OFFER.search(said.masked, number.end)
         upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
+        upper = min(upper, offer.start() if offer else upper)
         if upper < len(said.masked):
             between = [b for b in said.breaks if right <= b <= upper]
             upper = min((b for b in between if said.masked[b] == ";"), default=max(between, default=upper))
@@ -813,7 +834,7 @@ class _Judge:
             front = frozenset(t.kind for t in said.traits if t.end <= first)
             lower = max((n.end for n in said.numbers if n.end <= number.start), default=0)
             between = {t.kind for t in said.traits if lower <= t.start < number.start}
-            if not (after | before | between) & (STATISTICS | {"middle"}):
+            if not (after | before | between) & (STATISTICS | {"middle", "revenue"}):
                 required |= front & {"average", "median"}
         if number.currencies is None and number.readings[0][1] == 1 and "daily" not in after | before:
             required -= {"average", "median"}  # "of 10 orders the average is …"
@@ -893,6 +914,9 @@ class _Judge:
         for o in said.orders:
             key = frozenset({f"order:{o.value}"})
             found.setdefault("order", []).append(Mention(o.start, o.end, o.text, "name", key))
+        newest = None if said.orders or not self._newest else _NEWEST.search(said.masked)
+        if newest is not None:
+            found["order"] = [Mention(*newest.span(), newest[0], "name", self._newest)]
         self._mentioned = said, found
         return found
 
@@ -904,7 +928,11 @@ class _Judge:
         distance = 0.0
         # whose it is
         matched = False
+        is_its = any(kind == "order" and sure == 3 and entities & keys for kind, keys, sure, _ in said.names)
         for kind, keys, sure, only in said.names:
+            if is_its and sure < 3:  # who is named farther off is somebody else
+                matched = True
+                continue
             if entities and entities & keys:
                 matched = True
                 distance += 0.0 if sure or said.money else 1.0
@@ -915,9 +943,9 @@ class _Judge:
             else:
                 distance += MISSING[sure]
         named = {kind for kind, _, _, _ in said.names}
-        for kind in figure.kinds:
-            if kind not in named:
-                distance += self._unsaid_name(figure, kind, matched, said)
+        unnamed = figure.kinds - named
+        unnamed &= {"order"} if "order" in unnamed else unnamed  # its customer and products go without saying
+        distance += max((self._unsaid_name(figure, kind, matched, said) for kind in unnamed), default=0.0)
         if figure.derived and "customer" in figure.kinds and figure.currency is None:
             distance += 0.5  # of a list only
         if distance >= limit:
@@ -936,6 +964,8 @@ class _Judge:
         unsaid = traits & UNSAID
         if "price" in unsaid:  # from, up to
             unsaid -= {"largest", "smallest"}
+        if "previous" in unsaid and any(_near(span, figure.period) for span in said.spans if figure.period):
+            unsaid -= {"previous"}  # its time is named
         for trait in unsaid - ({"days"} if "day" in said.nouns else NOTHING):
             if trait not in said.near and not (trait == "average" and "daily" in said.near):
                 known = trait in said.wide or (trait in ("price", "stock") and matched)
@@ -983,7 +1013,9 @@ class _Judge:
             return 0.0 if ok else MOST
         if period is None:
             return self._undated(figure, said)
-        if "previous" in figure.traits and "previous" in said.near and not said.sentence.dates:
+        if figure.traits & {"open", "unfulfilled"} and not figure.derived and (self._today, self._today) in spans:
+            return 0.0 if figure.traits & {"open", "unfulfilled"} & said.near else 1.0  # as things stand
+        if "previous" in figure.traits and "previous" in said.near and not (said.spans and said.sentence.dates):
             return 0.0
         if "previous" in said.neutral and not said.spans:
             return 0.0
@@ -1042,8 +1074,12 @@ class _Judge:
         own: list[Range] = []
         front: list[Range] = []
         late: list[Range] = []
-        if paired := self._paired(said, number, (*said.periods, *said.dates)):
-            return self._spans_of(said)[paired.start], [], []
+        spans_of = self._spans_of(said)
+        apart = {
+            id(spans_of[each.start]): each for each in (*said.periods, *said.dates)
+        }  # "from May 1 to May 31" is one
+        if paired := self._paired(said, number, tuple(apart.values())):
+            return spans_of[paired.start], [], []
         first = said.numbers[0].start if said.numbers else 0
         if said.masked[left : left + 1] == "(":  # what is in brackets is of the time of the number before them
             before = [n for n in said.numbers if n.end <= left]
@@ -1055,13 +1091,23 @@ class _Judge:
         if said.masked[right : right + 1] == ")" and (than is None or than.start() > right + 8):
             ends = (*(b for b in said.breaks), *(n.start for n in said.numbers), len(said.masked))
             right = min(end for end in ends if end > right)
-        for period in sorted((*said.periods, *said.dates), key=lambda mention: mention.start):
+        periods = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
+        last = next((period for period in reversed(periods) if period.end <= number.start), None)
+        if last is not None and _OTHER_SIDE.search(said.masked[last.end : number.start]):  # "3 today against 1"
+            last = None
+        for period in periods:
             spans = self._spans_of(said)[period.start]
             if left <= period.start and period.end <= right:
                 own += spans
-            elif period.end <= first or (
-                period.end <= number.start
-                and not any(low <= n.start < high for n in said.numbers for low, high in [self._piece(said, period)])
+            elif (
+                period.end <= first
+                or period is last
+                or (
+                    period.end <= number.start
+                    and not any(
+                        low <= n.start < high for n in said.numbers for low, high in [self._piece(said, period)]
+                    )
+                )
             ):
                 front += spans
             elif period.end <= number.start or not late:
@@ -1140,7 +1186,9 @@ class _Judge:
         if re.search(r"weekend|wochenende", word):
             return [(monday - 2 * day, monday - day)]
         first = today.replace(day=1)
-        if re.search(r"mtd|month to date|monat bisher|bisher in", word):
+        if re.search(
+            r"mtd|month to date|(?:first|start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in", word
+        ):
             return [(first, today)]
         if re.search(r"month|monat", word):
             last = first - day
@@ -1480,7 +1528,7 @@ class _Judge:
                 end, each = trait.end, [whose]
             if len(said.masked[min(end, trait.start) : max(trait.start, whose.start)]) > 60:
                 continue
-            denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start]) is not None
+            denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
             for mention in each:
                 known = [told for key in _keys(mention) for told in self._grounds.statuses.get(key, ())]
                 decided = [trait.kind in has for could, has in known if trait.kind in could]
@@ -1782,6 +1830,8 @@ class _Judge:
         behind = said.masked[found.end() : found.end() + 70]
         if group in ("more", "less"):
             return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
+        if any(name.end <= found.start() and name.text.lower() in clause for name in said.names):
+            return False  # "Anna picked up …"
         subject = any(s.kind in ("sale", "money", "order", "customer") for s in said.subjects)
         subject = subject or any(t.kind == "revenue" for t in said.traits)
         if _BASE_FORM.fullmatch(found[0]) and not _NOUN_BEFORE.search(said.masked[: found.start()][-16:]):
@@ -1818,6 +1868,7 @@ def _is_word(word: str) -> bool:
         bool(subjects or traits)
         or word in WORDS
         or word.rstrip("s") in SYMBOLS
+        or word.upper() in CODES
         or _OTHER_WORDS.fullmatch(word) is not None
     )
 

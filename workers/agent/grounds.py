@@ -143,10 +143,10 @@ class Grounds:
         grounds = cls(now)
         reader = _Reader(grounds)
         both = [*((result, True) for result in earlier), *((result, False) for result in results)]
-        newest = {result.get("data_type"): place for place, (result, _) in enumerate(both) if result.get("success")}
+        newest = {_read_of(result): place for place, (result, _) in enumerate(both) if result.get("success")}
         for place, (result, _) in enumerate(both):
-            data_type = result.get("data_type")
-            reader.result(result, superseded=data_type is not None and newest.get(data_type, place) != place)
+            is_typed = result.get("data_type") is not None
+            reader.result(result, superseded=is_typed and newest.get(_read_of(result), place) != place)
         grounds.is_old = bool(reader.old) and all(reader.old.values())
         if context:
             reader.walk(dict(context), _Place())
@@ -170,7 +170,7 @@ class Grounds:
             grounds.order_names |= {str(order.value) for order in sentence.orders}
         for figure in grounds.figures:
             if figure.entities:
-                figure.kinds = frozenset(name.partition(":")[0] for name in figure.entities)
+                figure.kinds = _kinds_of(figure.entities)
             grounds.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
             kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
             grounds.by_kind.setdefault(kind, []).append(figure)
@@ -178,6 +178,19 @@ class Grounds:
                 for subject in figure.subjects:
                     grounds.counts.setdefault(subject, []).append(figure)
         return grounds
+
+
+def _read_of(result: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What was read: sales of two periods are no older and newer ones of each other."""
+    data = result.get("data")
+    period = data.get("current") if isinstance(data, Mapping) else None
+    begins = period.get("from") if isinstance(period, Mapping) else None
+    return result.get("data_type"), begins
+
+
+@lru_cache(maxsize=4096)
+def _kinds_of(entities: frozenset[str]) -> frozenset[str]:
+    return frozenset(name.partition(":")[0] for name in entities)
 
 
 @lru_cache(maxsize=256)
@@ -425,7 +438,7 @@ class _Reader:
         lowered = name.lower().rstrip("…")
         key = f"{kind}:{lowered}"
         names = self._grounds.names
-        for known in {lowered, *(_parts(name) if kind == "customer" else _noun(lowered))}:
+        for known in _called(kind, lowered):
             names[known] = names.get(known, NOTHING) | {key}
         return {key}
 
@@ -739,20 +752,20 @@ def _decimal(text: Any) -> float | None:
 
 
 @lru_cache(maxsize=4096)
-def _noun(title: str) -> tuple[str, ...]:
-    """What a product is called for short: the last word of its title."""
-    last = title.split()[-1] if " " in title else ""
-    is_word = len(last) < 4 or not last.isalpha() or any(concepts(last)) or last in _ALSO_WORDS
-    return () if is_word else (last,)
-
-
-def _parts(name: str) -> Iterator[str]:
-    """First and last name, where they cannot be taken for a word."""
+def _called(kind: str, name: str) -> frozenset[str]:
+    """What a customer or a product may be called: whole, a customer by first or last name, a product by its last word,
+    where that cannot be taken for another word.
+    """
     words = name.split()
-    if len(words) >= 2:
-        yield from (
-            word.lower() for word in (words[0], words[-1]) if len(word) >= 3 and word.lower() not in _ALSO_WORDS
+    if len(words) < 2:
+        return frozenset({name})
+    if kind == "customer":
+        return frozenset(
+            {name, *(word for word in (words[0], words[-1]) if len(word) >= 3 and word not in _ALSO_WORDS)}
         )
+    last = words[-1]
+    is_word = len(last) < 4 or not last.isalpha() or any(concepts(last)) or last in _ALSO_WORDS
+    return frozenset({name} if is_word else {name, last})
 
 
 _ALSO_WORDS = frozenset(
