@@ -129,6 +129,7 @@ def test_publish_puts_the_envelope_on_the_queue(terminal: Terminal, valkey_url: 
     shown = terminal("publish", "message_received", *pairs).stdout
     (other,) = messages(valkey_url, queues.EVENTS)
     assert shown == f"published message_received, id {other['id']}\n"
+    assert terminal.json("publish", "conversation_started", *pairs[:2], "--delivery", "door")["delivery"] == "door"
 
 
 def test_replies_are_watched_and_left_to_the_gateway(terminal: Terminal, database: Database, valkey_url: str) -> None:

@@ -59,6 +59,12 @@ def connect(
         )
 
 
+def test_where_the_replies_go_is_said_with_the_connection(database: Database, vault: Vault) -> None:
+    connect(database, vault, delivery="door")
+    connect(database, vault, "m2", "other.myshopify.com")
+    assert query(database, "SELECT by_door FROM events ORDER BY key") == [(True,), (False,)]
+
+
 def read(database: Database, vault: Vault, merchant_id: str = "m1") -> AccessToken | None:
     with database.transaction() as session:
         return merchants.read_access_token(session, vault, merchant_id)
