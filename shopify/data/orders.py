@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched, counted, cut_short, fitting
@@ -44,6 +44,8 @@ SECONDS_FOR_A_PAGE = 1.0
 """With less than this left, no further page is begun."""
 TIPS = frozenset({"tip"})
 PRODUCT, TIP, GIFT_CARD = "product", "tip", "gift_card"
+
+AnOrder = TypeVar("AnOrder", "Order", "_Found")
 
 
 @dataclass(frozen=True)
@@ -120,16 +122,17 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
     """
     ends = time.monotonic() + TOTAL_SECONDS if deadline is None else deadline
     query = DataQuery(client, "recent_orders", scopes, (CUSTOMER, ITEM_PRODUCT), needs=ORDERS)
-    orders, more, stopped = _read(query, ends)
-    listed = latest(orders)
+    found, more, stopped = _read(query, ends)
+    # Those behind the ten are counted, and not read any further.
+    listed = [_order(one.node, query.problems, one.customers_complete, "orders") for one in latest(found)]
 
     def render(title_limit: int) -> dict[str, Any]:
         return {
             "orders": shown_orders(listed, title_limit),
-            "more": more or len(listed) < len(orders),
-            "orders_read": len(orders),
-            "test_orders": sum(order.test for order in orders),
-            "cancelled_orders": sum(order.cancelled and not order.test for order in orders),
+            "more": more or len(listed) < len(found),
+            "orders_read": len(found),
+            "test_orders": sum(one.test for one in found),
+            "cancelled_orders": sum(one.cancelled and not one.test for one in found),
             **({"time_zone": query.time_zone} if query.time_zone else {}),
         }
 
@@ -143,9 +146,27 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
     return Fetched(data, missing, query.data_window(now), query.told)
 
 
-def _read(query: DataQuery, ends: float) -> tuple[list[Order], bool, dict[str, Any] | None]:
+class _Found:
+    """An order as Shopify gives it."""
+
+    def __init__(self, node: Mapping[str, Any], *, customers_complete: bool) -> None:
+        self.node, self.customers_complete = node, customers_complete
+        self.id = identifier(node.get("id"))
+        self.test, self.cancelled = _is_test(node), _is_cancelled(node)
+        self.is_real = not self.test and not self.cancelled
+
+
+def _is_test(node: Mapping[str, Any]) -> bool:
+    return node.get("test") is True
+
+
+def _is_cancelled(node: Mapping[str, Any]) -> bool:
+    return node.get("cancelledAt") is not None
+
+
+def _read(query: DataQuery, ends: float) -> tuple[list[_Found], bool, dict[str, Any] | None]:
     """The newest orders until ten of them count; whether there are older ones; why it ended before, for `missing`."""
-    orders: list[Order] = []
+    orders: list[_Found] = []
     cursor: str | None = None
     why = ""
     for number in range(MOST_PAGES):
@@ -160,7 +181,8 @@ def _read(query: DataQuery, ends: float) -> tuple[list[Order], bool, dict[str, A
             reason = f"I looked at the newest {counted(len(orders), 'order')} only. {error.merchant}"
             return orders, True, {"part": "orders.older", "reason": reason, "code": error.code}
         known = {order.id for order in orders if order.id}
-        found = read_orders(connection, query.problems, customers_complete=query.complete(CUSTOMER))
+        complete = query.complete(CUSTOMER)
+        found = [_Found(node, customers_complete=complete) for node in nodes(connection, query.problems, "orders")]
         orders += [order for order in found if order.id not in known]
         before, (more, cursor) = cursor, page(connection)
         if not more or sum(order.is_real for order in orders) >= LATEST:
@@ -171,9 +193,9 @@ def _read(query: DataQuery, ends: float) -> tuple[list[Order], bool, dict[str, A
     return orders, True, cut_short("orders.older", reason)
 
 
-def latest(orders: Sequence[Order]) -> list[Order]:
+def latest(orders: Sequence[AnOrder]) -> list[AnOrder]:
     """The newest ten that count, and as many of those between them that do not."""
-    listed: list[Order] = []
+    listed: list[AnOrder] = []
     counts = passed_over = 0
     for order in orders:
         if counts == LATEST:
@@ -208,8 +230,8 @@ def _order(node: Mapping[str, Any], problems: Problems, customers_complete: bool
         name=clean(node.get("name"), NAME_CHARACTERS),
         created_at=created,
         cancelled_at=moment(node.get("cancelledAt")),
-        cancelled=node.get("cancelledAt") is not None,
-        test=node.get("test") is True,
+        cancelled=_is_cancelled(node),
+        test=_is_test(node),
         financial_status=word(node.get("displayFinancialStatus")),
         fulfillment_status=word(node.get("displayFulfillmentStatus")),
         total=total,
