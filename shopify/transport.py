@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from ssl import SSLContext
 from threading import Event
 from typing import Any
@@ -34,8 +35,6 @@ READ_SECONDS = 5.0
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Of one decoded body. The largest we ask for, 100 orders, has about 200 KiB."""
 MAX_CONNECTIONS = 20
-MOST_TEXTS = 64
-"""Of documents, kept."""
 KEEPALIVE_SECONDS = 60.0
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"}
 
@@ -135,17 +134,7 @@ class _Request(GraphQLRequest):
         return {"query": _text_of(self.document), **{name: value for name, value in given.items() if value}}
 
 
-_texts: dict[int, tuple[DocumentNode, str]] = {}
-
-
-def _text_of(document: DocumentNode) -> str:
-    """Printed once for each of the few documents there are. By identity: to hash one takes a tenth of a small fetch."""
-    known = _texts.get(id(document))
-    if known is None or known[0] is not document:
-        if len(_texts) >= MOST_TEXTS:
-            _texts.clear()
-        known = _texts[id(document)] = document, print_ast(document)
-    return known[1]
+_text_of = lru_cache(maxsize=64)(print_ast)
 
 
 def _error(shop: str, cause: BaseException | None) -> ShopifyError:
