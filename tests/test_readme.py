@@ -324,7 +324,9 @@ def manifests() -> Iterator[dict[str, Any]]:
 
 def let_in(app: str) -> set[int]:
     """The ports that a Service and a NetworkPolicy of this app open."""
-    served = [one["spec"] for one in manifests() if one["kind"] == "Service" and one["spec"]["selector"] == {"app": app}]
+    served = [
+        one["spec"] for one in manifests() if one["kind"] == "Service" and one["spec"]["selector"] == {"app": app}
+    ]
     policies = [one["spec"] for one in manifests() if one["kind"] == "NetworkPolicy"]
     opened = [one for one in policies if one["podSelector"].get("matchLabels") == {"app": app} and "ingress" in one]
     assert len(served) == len(opened) <= 1

@@ -636,9 +636,7 @@ def test_what_a_dead_gateway_had_taken_goes_to_the_next_at_once(valkey_url: str)
     assert nothing_left(valkey_url)
 
 
-def test_a_broker_that_is_full_is_away_until_it_works(
-    server: EmbeddedValkey, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broker_that_is_full_is_away_until_it_works(server: EmbeddedValkey, caplog: pytest.LogCaptureFixture) -> None:
     """It lets everybody in all the while: two lines, however long it lasts, and it is asked ever less often."""
     caplog.set_level(logging.INFO, "events")
     consumer = PlainConsumer(server.url, "replies")
