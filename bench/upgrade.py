@@ -1,4 +1,4 @@
-"""Who waits for a migration: `python -m bench.upgrade [--start 0009] [--rows 1000000]`.
+"""Who waits for a migration: `python -m bench.upgrade [--start 0001] [--rows 1000000]`.
 
 Fills events, turns, steps and replies of the schema `--start`, then migrates to the head while threads do what workers
 do (an event, its turn, a step, a reply, an ack, the sweeper's look), and one reads for some seconds in a transaction,
@@ -118,7 +118,7 @@ class Load:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--start", default="0009", help="the revision of the tables that are filled")
+    parser.add_argument("--start", default="0001", help="the revision of the tables that are filled")
     parser.add_argument("--rows", type=int, default=1_000_000)
     options = parser.parse_args()
     with ground() as here, here.postgres.empty_database() as url:
