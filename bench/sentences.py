@@ -2,8 +2,8 @@
 
 A model over HTTP writes 50 tokens a second; the rest are real workers, Postgres, Valkey, a consumer of the queue, and a
 door with a client. Measured from when the model's server has sent a sentence's last token until the consumer shows it,
-or the door's client has it. Aim: p95 50 ms, of which the next token, that shows where the sentence ends, takes 20; behind
-the last sentence that is the end of the answer.
+or the door's client has it. Aim: p95 50 ms, of which the next token, that shows where the sentence ends, takes 20. With
+`--trickling` what follows the last token (the end, the counts, `[DONE]`) is as slow.
 """
 
 import argparse
@@ -38,9 +38,9 @@ Say = Callable[[str], dict[str, float]]
 class Writer(ModelServer):
     """Writes the sentences, and notes when each was written."""
 
-    def __init__(self, tokens_per_second: float) -> None:
+    def __init__(self, tokens_per_second: float, *, trickling: bool) -> None:
         super().__init__()
-        self._pause = 1 / tokens_per_second
+        self._pause, self._is_trickling = 1 / tokens_per_second, trickling
         self.written: list[float] = []
 
     async def respond(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
@@ -48,7 +48,7 @@ class Writer(ModelServer):
         await response.prepare(request)
         for piece in pieces({"role": "assistant", "content": " ".join(SENTENCES)}, body):
             choices = json.loads(piece[6:])["choices"] if piece.startswith(b"data: {") else []
-            if choices:  # the counts come with the end
+            if choices or self._is_trickling:  # the counts come with the end
                 await asyncio.sleep(self._pause)
             await response.write(piece)
             if choices and (choices[0]["delta"].get("content") or "").endswith((".", "?")):
@@ -112,8 +112,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=float, default=50.0, help="a second")
     parser.add_argument("--messages", type=int, default=20)
+    parser.add_argument("--trickling", action="store_true")
     options = parser.parse_args()
-    writer = Writer(options.tokens).start()
+    writer = Writer(options.tokens, trickling=options.trickling).start()
     environ = {"CJ_MODEL": "openai/writer", "OPENAI_API_BASE": writer.base_url, "CJ_LOG_LEVEL": "WARNING", **KEYS}
     port = free_port()
     url = f"http://127.0.0.1:{port}"
