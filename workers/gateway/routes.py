@@ -276,7 +276,7 @@ class Door:
         """The history, if it is asked for, and the place that it brings its reader to."""
         if request.query.get("snapshot", "0") != "1":
             return None
-        where = {"merchant_id": merchant_id, "conversation_id": conversation_id}
+        where: dict[str, Any] = {"merchant_id": merchant_id, "conversation_id": conversation_id}
 
         def read(session: Session) -> tuple[Snapshot | None, datetime]:
             return snapshots.read(session, **where, by_door=True), outbox.now(session)
