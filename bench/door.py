@@ -224,7 +224,7 @@ def main() -> None:
                 here.database_url,
                 here.valkey.url,
                 here.folder,
-                kinds=KINDS if asked.in_flight else ("intake",),
+                kinds=KINDS if asked.in_flight else ("shopify",),
                 counts={"agent": asked.agents} if asked.in_flight else None,
                 environ={**KEYS, "CJ_LOG_LEVEL": "WARNING"},
                 others=[Process(f"gateway.{number}", command.format(port)) for number, port in enumerate(ports)],
