@@ -226,7 +226,7 @@ class _Handler:
         after = {"turn": 0, "sequence": 0, **(self._data.get("after") or {})}
         at, told = begun or SentAgain(after["turn"], after["sequence"], MOST_SENT_AGAIN), []
         if self._data.get("snapshot") and at.left == MOST_SENT_AGAIN:
-            found = snapshots.read(self._session, **where, by_door=False, place=begun and begun.turn)
+            found = snapshots.read(self._session, **where, by_door=False, place=None if begun is None else begun.turn)
             if found is None:
                 return
             at = replace(at, turn=found.place.turn, sequence=found.place.sequence)
