@@ -237,9 +237,6 @@ _AGAINST = re.compile(
     r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|zu|gegen|over|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
 )
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
-_SOLD_OUT = re.compile(
-    r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
-)
 _MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
@@ -413,7 +410,7 @@ class _Judge:
                 bad.append(number.text)
         for found, ok in (*self._orders(said), *self._moments(said), *self._nones(said), *self._alls(said),
                           *self._names(said), *self._superlatives(said), *self._comparisons(said),
-                          *self._relations(said), *self._statuses(said), *self._sold_out(said), *self._most(said)):  # fmt: skip
+                          *self._relations(said), *self._statuses(said)):  # fmt: skip
             good += ok
             bad += [] if ok else [found]
         for period in said.periods:
@@ -655,9 +652,27 @@ class _Judge:
             near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
             if "change" in rival.traits and not number.percent:
                 continue
-            if self._distance(rival, around, near) < near and not fits(number, rival.value):
-                return None
+            distance = self._distance(rival, around, near)
+            if distance < near and not fits(number, rival.value):
+                distance += 0.0 if subjects else 0.25
+                if not self._is_told(said, number, rival, distance):
+                    return None
         return nearest
+
+    def _is_told(self, said: Sentence, number: Number, figure: Figure, distance: float) -> bool:
+        """Whether another number of the sentence tells the figure, and is nearer to it: nobody tells a figure twice."""
+        for other in said.numbers:
+            if other is number or not fits(other, figure.value):
+                continue
+            left, right = self._around(said, other)
+            subjects = self._about(said, other, left, right)
+            if not self._same_kind(other, figure, subjects):
+                continue
+            around = self._description(said, other, left, right, subjects)
+            self._place_in_time(said, other, around)
+            if self._distance(figure, around, MOST) + (0.0 if subjects else 0.25) < distance:
+                return True
+        return False
 
     def _place_in_time(self, said: Sentence, number: Number, around: "_Description") -> None:
         """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
@@ -1542,43 +1557,6 @@ class _Judge:
                     decided = [ok != denied for ok in decided]
                 if decided:
                     yield f"{mention.text}: {trait.text}", any(decided)
-
-    def _sold_out(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        """ "The Spork is out of stock"."""
-        for found in _SOLD_OUT.finditer(said.masked):
-            clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
-            named = [m for m in self._mentions(said).get("product", ()) if m.end <= found.start()]
-            if not named or _UNSURE.search(clause) or _HYPOTHETICAL.search(clause):
-                continue
-            stock = [
-                r.values[k]
-                for r in self._grounds.rankings
-                if r.what == "stock"
-                for k in _keys(named[-1])
-                if k in r.values
-            ]
-            yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
-
-    def _most(self, said: Sentence) -> Iterable[tuple[str, bool]]:
-        """ "Most of your customers were new"."""
-        found = _MOSTLY.search(said.masked)
-        kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
-        if found is None or len(kinds) != 1 or len(said.numbers) > 1 or _UNSURE.search(said.plain):
-            return
-        [kind] = kinds
-        spans = [span for period in said.periods for span in self._ranges(period, said)]
-        known = []
-        for figure in self._grounds.by_kind.get("count", ()):
-            one = figure.traits & {"first_time", "returning"}
-            dated = figure.period is not None and any(_near(span, figure.period) for span in spans)
-            if one and "customer" in figure.subjects and not figure.entities and dated == bool(spans):
-                known.append((figure.value, one == {kind}, figure.derived))
-        for derived in (False, True):
-            mine = [value for value, is_it, how in known if is_it and how == derived]
-            others = [value for value, is_it, how in known if not is_it and how == derived]
-            if mine and others:
-                yield f"{found[0]} … {kind.replace('_', ' ')}", max(mine) > max(others)
-                return
 
     def _superlatives(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         if not _TOP.search(said.masked):
