@@ -238,6 +238,9 @@ _AGAINST = re.compile(
 )
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
 _MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
+_SOLD_OUT = re.compile(
+    r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
+)
 _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
@@ -410,7 +413,7 @@ class _Judge:
                 bad.append(number.text)
         for found, ok in (*self._orders(said), *self._moments(said), *self._nones(said), *self._alls(said),
                           *self._names(said), *self._superlatives(said), *self._comparisons(said),
-                          *self._relations(said), *self._statuses(said)):  # fmt: skip
+                          *self._relations(said), *self._statuses(said), *self._sold_out(said)):  # fmt: skip
             good += ok
             bad += [] if ok else [found]
         for period in said.periods:
@@ -1557,6 +1560,22 @@ class _Judge:
                     decided = [ok != denied for ok in decided]
                 if decided:
                     yield f"{mention.text}: {trait.text}", any(decided)
+
+    def _sold_out(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "The Spork is out of stock"."""
+        for found in _SOLD_OUT.finditer(said.masked):
+            clause = said.masked[self._clause_start(said, found.start()) : self._clause_end(said, found.end())]
+            named = [m for m in self._mentions(said).get("product", ()) if m.end <= found.start()]
+            if not named or _UNSURE.search(clause) or _HYPOTHETICAL.search(clause):
+                continue
+            stock = [
+                r.values[k]
+                for r in self._grounds.rankings
+                if r.what == "stock"
+                for k in _keys(named[-1])
+                if k in r.values
+            ]
+            yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
 
     def _superlatives(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         if not _TOP.search(said.masked):
