@@ -413,7 +413,7 @@ class _Judge:
                 bad.append(number.text)
         for found, ok in (*self._orders(said), *self._moments(said), *self._nones(said), *self._alls(said),
                           *self._names(said), *self._superlatives(said), *self._comparisons(said),
-                          *self._relations(said), *self._statuses(said), *self._sold_out(said)):  # fmt: skip
+                          *self._relations(said), *self._statuses(said), *self._sold_out(said), *self._most(said)):  # fmt: skip
             good += ok
             bad += [] if ok else [found]
         for period in said.periods:
@@ -1576,6 +1576,27 @@ class _Judge:
                 if k in r.values
             ]
             yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
+
+    def _most(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "Most of your customers were new"."""
+        found = _MOSTLY.search(said.masked)
+        kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
+        if found is None or len(kinds) != 1 or len(said.numbers) > 1 or _UNSURE.search(said.plain):
+            return
+        [kind] = kinds
+        spans = [span for period in said.periods for span in self._ranges(period, said)]
+        known = []
+        for figure in self._grounds.by_kind.get("count", ()):
+            one = figure.traits & {"first_time", "returning"}
+            dated = figure.period is not None and any(_near(span, figure.period) for span in spans)
+            if one and "customer" in figure.subjects and not figure.entities and dated == bool(spans):
+                known.append((figure.value, one == {kind}, figure.derived))
+        for derived in (False, True):
+            mine = [value for value, is_it, how in known if is_it and how == derived]
+            others = [value for value, is_it, how in known if not is_it and how == derived]
+            if mine and others:
+                yield f"{found[0]} … {kind.replace('_', ' ')}", max(mine) > max(others)
+                return
 
     def _superlatives(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         if not _TOP.search(said.masked):
