@@ -621,9 +621,14 @@ _NOT_COUNTED = re.compile(
 )
 
 
+_COUNTED_HERE = re.compile(r"(?:\d|\b(?:no|keine?|zwei|drei|vier|fünf|sechs|two|three|four|five|six|one|eine))\s$")
+
+
 def _is_left_out(masked: str, found: re.Match[str]) -> bool:
     """ "Without test orders", "cancelled ones are not counted"."""
     before = _WITHOUT.search(masked, max(0, found.start() - 40), found.start())
+    if before is None and _COUNTED_HERE.search(masked, 0, found.start()):  # "1 test order was excluded"
+        return False
     return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
 
 

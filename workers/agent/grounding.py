@@ -93,8 +93,21 @@ def _parsed(text: str, grounds: Grounds) -> Sentence:
     """Read once a turn: a reply is checked sentence by sentence as it comes, and once more as a whole."""
     found = grounds.parsed.get(text)
     if found is None:
-        found = grounds.parsed[text] = parse(text.replace("**", ""), grounds.names)
+        told = _ASSERTED.sub(".", text) if _TELLING.search(text) else text
+        found = grounds.parsed[text] = parse(told.replace("**", ""), grounds.names)
     return found
+
+
+_TELLING = re.compile(
+    r"\b(?:did|do|have|were|are|was|is|isn't|aren't|can|could|would)\b[^.?]*?\b(?:know|knew|known|aware|see|seen|notice|noticed|heard|hear|realis\w+|realiz\w+|believe|remember|surpris\w+|clear|true|great|nice|good|impressive|remarkable|amazing)\b"
+    r"[^.?]{0,30}?(?:\b(?:that|how|you|your|the|there)\b|\d)"
+    r"|\b(?:wusste\w*|weißt|wissen|gewusst|gesehen|bemerkt|aufgefallen|gehört|erinner\w*|klar|bekannt|bewusst|wahr|glaub\w*|überrascht|toll|schön|großartig)\b[^.?]{0,40}?\b(?:dass|wie)\b"
+    r"|,\s(?:right|correct|huh|eh|yes|no|yeah|isn't (?:it|that)|aren't (?:they|you)|wasn't it|weren't (?:they|there)|didn't (?:you|they|it)|haven't you|doesn't it|don't you think|oder|nicht wahr|richtig|gell|stimmt's|stimmt das|nicht|ja|was)\s*\?"
+    r"|^\W*(?:how come|why|what made|what drove|how did|how have|warum|wieso|weshalb|woran|wie kommt|wie kam)\b",
+    re.IGNORECASE,
+)
+"""A question that tells what it asks about: "Did you know that …?", "…, right?", "Why did …?"."""
+_ASSERTED = re.compile(r"\?(?=\W*$)")
 
 
 def ungrounded(verdicts: Iterable[Verdict]) -> list[str]:
@@ -205,7 +218,7 @@ _AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„
 _BETWEEN = re.compile(
     r"\b(?:cases|fällen?|comes?|came|are|were|is|was|have|had|has|from|by|for|at|placed|sind|waren|war|kamen|kommen|haben|hat|stammen|von|wurden|für|bei)\b"
 )
-_ACTS = re.compile(
+_ACTED = re.compile(
     r"\b(?:bought|ordered|placed|made|spent|purchased|holds|contains|kaufte|gekauft|bestellte|bestellt|enthält|gab)\b"
 )
 _READ = re.compile(r"\b(?:read|looked|missing|access|fits?|gelesen|angesehen|fehl\w*|zugriff)\b")
@@ -247,6 +260,9 @@ _AMONG = re.compile(
 _NEWEST = re.compile(
     r"\b(?:(?:your|the) (?:latest|newest|most recent)|(?:ihre?|deine?|die|der) (?:letzter?|neuester?|jüngster?)) "
     r"(?:order|sale|purchase|bestellung|verkauf|auftrag)\b"
+)
+_THE_NEWEST = re.compile(
+    r"\b(?:the (?:latest|newest|most recent|last)|(?:die|der) (?:letzte|neueste|neuere|jüngste|jüngere))(?: one)?\b(?! (?:\d|\w+ (?:orders|days|weeks|months)|tage|bestellungen))"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 _EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
@@ -318,9 +334,10 @@ _BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |k
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
     (re.compile(pattern), rankings, kind, most)
     for pattern, rankings, kind, most in (
-        (r"\b(?:leads?|tops?|führt|spitzenreiter\w*|renner|star|topseller)\b(?![^.]*(?:stock|inventory|lager|bestand))|\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
+        (r"\b(?:leads?|tops?|führt)\b", ("leader",), "product", True),
+        (r"\b(?:spitzenreiter\w*|renner|star|topseller)\b|\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
         (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
-        (r"\b(?:leads?|tops?|führt)\b[^.]*(?:stock|inventory|lager|bestand)|\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
+        (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
         (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
         (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|\ue000)", ("order total",), "order", True),
         (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|\ue000|#)", ("order total",), "order", False),
@@ -347,7 +364,7 @@ _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*best
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 _ACTS = re.compile(
     r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete)\b|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
+    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 _FACT = at_words(
@@ -615,7 +632,7 @@ class _Judge:
                 break
         left = self._lead(said, number, left)
         before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
-        if before and not _ACTS.search(said.masked[before[-1].end : number.start]):
+        if before and not _ACTED.search(said.masked[before[-1].end : number.start]):
             return self._counted(said, before[-1])
         return frozenset()
 
@@ -1462,7 +1479,7 @@ class _Judge:
                 is_name = re.match(r"(?:, [^:|]{1,20})?\s?[:–—-]\s\D{0,3}\d|\s?\(\D{0,3}\d", after) is not None
             elif (
                 not begins
-                and (not _is_german(said.text) or _NAMES_FOLLOW.search(before[-24:]))
+                and (not _is_german(said.text) or len(words) > 2 or _NAMES_FOLLOW.search(before[-24:]))
                 and (stripped[-1:] != ":" or has_figures or self._heading is not None)
             ):
                 is_name = True
@@ -1612,6 +1629,8 @@ class _Judge:
             entities = self._nearest(said, found, kind, any_kind=kind in ("order",))
             if not entities:
                 continue
+            if what == ("leader",):
+                what = ("stock",) if any(trait.kind == "stock" for trait in said.traits) else ("units",)
             decided = [
                 self._is_top(ranking.values, entities, most)
                 for ranking in self._grounds.rankings
@@ -1628,12 +1647,15 @@ class _Judge:
         mentions = [(m.start, m.value) for m in said.names if isinstance(m.value, frozenset)]
         mentions += [(o.start, frozenset({f"order:{o.value}"})) for o in said.orders]
         kinds = (kind, "customer") if any_kind else (kind,)
+        clause = self._clause_start(said, found.start()), self._clause_end(said, found.end())
         fitting = [
-            (abs(start - found.start()), keys) for start, keys in mentions if any(key.startswith(kinds) for key in keys)
+            (not clause[0] <= start < clause[1] and start > found.start(), abs(start - found.start()), keys)
+            for start, keys in mentions
+            if any(key.startswith(kinds) for key in keys)
         ]
         if not fitting:
             return frozenset()
-        _, keys = min(fitting, key=lambda each: each[0])
+        *_, keys = min(fitting, key=lambda each: each[:2])
         return frozenset(key for key in keys if key.startswith(kinds))
 
     @staticmethod
@@ -1834,7 +1856,8 @@ class _Judge:
         """What figures may be told apart by: periods, names, what they count, what is said of them."""
         for mention in (*said.periods, *said.dates):
             yield mention, partial(self._is_of_time, self._spans_of(said)[mention.start])
-        for mentions in self._mentions(said).values():
+        newest = [Mention(*found.span(), found[0], "name", self._newest) for found in _THE_NEWEST.finditer(said.masked)]
+        for mentions in (*self._mentions(said).values(), newest):
             for mention in mentions:
                 yield mention, lambda figure, keys=mention.value: bool(keys & figure.entities)  # type: ignore[misc]
         for mention in said.traits:
