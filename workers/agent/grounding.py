@@ -154,13 +154,15 @@ _HYPOTHETICAL = at_words(
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
 )
 _ADVICE = re.compile(
-    r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps|usually|typically|often"
-    r"|generally|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
+    r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps"
+    r"|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
     r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
-    r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|üblich\w*|meist|oft|in der regel|tipp|idee"
+    r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|tipp|idee"
     r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
     r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
 )
+_GENERALLY = re.compile(r"\b(?:usually|typically|often|generally|üblich\w*|meist|oft|in der regel)\b")
+_OF_STORE = re.compile(r"\b(?:your?|you've|dein\w*|ihr\w*|du|dir|sie)\b")
 _TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
 _TOLD = re.compile(
     r"\b(?:did you know|have you seen|noticed|aware|that|dass|really|wirklich|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
@@ -227,7 +229,7 @@ _PART_OF = re.compile(
     r"(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 _SELECTION = re.compile(
-    r"\b(?:latest|last|newest|recent|top|first|neuesten|letzten|jüngsten|ersten)\s\|"
+    r"^\W*\|\s(?:latest|newest|last|most recent|recent|neueste|letzte|jüngste)n?\b|\b(?:latest|last|newest|recent|top|first|neuesten|letzten|jüngsten|ersten)\s\|"
     r"|\b(?:the|your|these|those|die|der|den|ihre[nrm]?|deine[nrm]?|diese[nrm]?)\s\|\s(?:latest|last|newest|most recent|recent|neuesten|letzten|jüngsten)\b",
 )
 _SINGLE = at_words(
@@ -258,11 +260,19 @@ _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
 _NEWEST = re.compile(
-    r"\b(?:(?:your|the) (?:latest|newest|most recent)|(?:ihre?|deine?|die|der) (?:letzter?|neuester?|jüngster?)) "
+    r"(?:\b(?:your|the) (?:latest|newest|most recent)|\b(?:ihre?|deine?|die|der) (?:letzter?|neuester?|jüngster?)|^\W*(?:latest|newest|most recent|letzte|neueste|jüngste)) "
     r"(?:order|sale|purchase|bestellung|verkauf|auftrag)\b"
 )
 _THE_NEWEST = re.compile(
     r"\b(?:the (?:latest|newest|most recent|last)|(?:die|der) (?:letzte|neueste|neuere|jüngste|jüngere))(?: one)?\b(?! (?:\d|\w+ (?:orders|days|weeks|months)|tage|bestellungen))"
+)
+_ACTED_ON = re.compile(r"\s\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b")
+_LABELS = re.compile(r"\s?[:=]\W*")
+_REFERRED = re.compile(
+    r"\b(?:the (?:one|order)|die(?: bestellung)?|der) (?:right |just |direkt )?(?:before|after|preceding|vor|nach)\s$"
+)
+_LEAVES = re.compile(
+    r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|after\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 _EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
@@ -295,7 +305,7 @@ _DIRECTION = at_words(
     r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|bleibt) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 _NO_DIRECTION = re.compile(
-    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
+    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
 )
 _ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 _TO_NUMBER = re.compile(r"^\s?[-–]\s?\d+")
@@ -364,7 +374,7 @@ _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*best
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 _ACTS = re.compile(
     r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
+    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 _FACT = at_words(
@@ -400,6 +410,8 @@ class _Judge:
         self._mentioned: tuple[Sentence, dict[str, list[Mention]]] | None = None
         self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
         self._heading: Sentence | None = None
+        self._orders_above: list[Mention] = []
+        """Orders that the heading, or a line of the list above, names."""
         self._columns: list[tuple[int, Sentence]] = []
         """The head of the table that is being read: where each column's begins."""
         self._topic: frozenset[str] = NOTHING
@@ -408,6 +420,8 @@ class _Judge:
         """Grounded numbers of the sentence before."""
         self._meant: dict[int, Figure] = {}
         """The figures of the sentence's numbers, by where they begin."""
+        self._named: list[tuple[str, frozenset[str], int, bool]] = []
+        """Who alone of a kind was named in the sentence before."""
         self._kinds: set[str] = set()
         """Of whom the sentence before spoke."""
 
@@ -440,6 +454,11 @@ class _Judge:
         self._sure = [number for number in sure if number in said.numbers]
         self._topic |= frozenset(trait.kind for trait in said.traits)
         self._kinds = {key.partition(":")[0] for name in said.names for key in name.value or ()}  # type: ignore[attr-defined]
+        self._named = [
+            (kind, _keys(mentions[0]), 2, False)
+            for kind, mentions in self._mentions(said).items()
+            if len(mentions) == 1
+        ]
         self._read_layout(said)
         return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
 
@@ -457,8 +476,11 @@ class _Judge:
             "#"
         ):
             self._heading = said
+            self._orders_above = self._mentions(said).get("order", [])
         elif not is_item or said.text.endswith("\n\n"):
-            self._heading = None
+            self._heading, self._orders_above = None, []
+        elif not (self._heading and self._mentions(self._heading).get("order")):
+            self._orders_above = self._mentions(said).get("order", []) or self._orders_above
 
     def _above(self, said: Sentence, number: Number) -> list[Sentence]:
         """The heading, and the head of the number's column."""
@@ -492,6 +514,8 @@ class _Judge:
         if is_count and _SELECTION.search(before + "|" + after):
             return self._is_selection(said, number, subjects) or self._was_written(said, number, subjects)
         figure = self._in_data(said, number, left, right, subjects)
+        if figure is None and not subjects and not self._mentions(said):
+            figure = self._in_data(said, number, left, right, subjects, self._named)
         if figure is not None:
             self._meant[number.start] = figure
         return figure is not None or self._was_written(said, number, subjects)
@@ -521,7 +545,7 @@ class _Judge:
         talk = _TALK.match(_TO_NUMBER.sub("", after))
         if number.word and not about_store and not named and number.currencies is None and not number.percent:
             return len(said.plain.split()) <= 4 and not talk
-        if number.percent and number.readings[0][0] == 100 and not subjects:
+        if number.percent and number.readings[0][0] == 100 and not subjects and not said.subjects:
             return False
         if number.word and number.how == "over" and number.readings[0][0] == 1:  # "at least one order"
             return False
@@ -536,6 +560,8 @@ class _Judge:
             return _OWNED.search(before) is not None and about_store
         if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
             return True  # "thank Anna for #1120 ($84.00)"
+        if _GENERALLY.search(clause) and not said.periods and not _OF_STORE.search(said.masked):
+            return about_store
         if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or self._is_asked(said, number):
             return owned if not is_count or not about_store else True
         is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
@@ -645,13 +671,22 @@ class _Judge:
         return _kinds(subject)
 
     def _in_data(
-        self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]
+        self,
+        said: Sentence,
+        number: Number,
+        left: int,
+        right: int,
+        subjects: frozenset[str],
+        named: Sequence[tuple[str, frozenset[str], int, bool]] = (),
     ) -> Figure | None:
-        """The figure of this value that is what the words describe, if no figure of another value is nearer to them."""
+        """The figure of this value that is what the words describe, if no figure of another value is nearer to them.
+        `named`: of whom it is if the sentence says nothing of that.
+        """
         mine = [f for f in self._candidates(number) if self._same_kind(number, f, subjects)]
         if not mine:
             return None
         around = self._description(said, number, left, right, subjects)
+        around.names += named
         best, nearest = MOST, None
         self._place_in_time(said, number, around)
         for figure in mine:
@@ -777,6 +812,10 @@ class _Judge:
             if t.kind == "previous" and _RIGHT_BEFORE.fullmatch(said.masked[t.end : number.start])
         }
         near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
+        if said.numbers and any(
+            t.kind == "previous" and _LABELS.fullmatch(said.masked[t.end : said.numbers[0].start]) for t in said.traits
+        ):
+            near |= {"previous"}  # "Month before: 5 orders, $4"
         wide = {t.kind for t in said.traits}
         if len(said.periods) > 1 and any(_EARLIER.search(period.text) for period in said.periods):
             wide.add("previous")
@@ -796,6 +835,8 @@ class _Judge:
             near |= {"previous"}
         in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start]) is not None
         near |= own & {"daily"}
+        if number.currencies is not None and "refunding" in wide and self._leaves(said, number):
+            near |= {"net"}
         in_part = in_part or whole_of
         lacking = (
             required
@@ -821,10 +862,21 @@ class _Judge:
         )  # fmt: skip
 
     @staticmethod
+    def _leaves(said: Sentence, number: Number) -> bool:
+        """ "Less refunds, $5 becomes $4", "after refunds you keep $4 of $5": it is what is left."""
+        begins = max((n.end for n in said.numbers if n.end <= number.start), default=0)
+        return _LEAVES.search(said.masked[begins : number.start]) is not None or (
+            re.match(r" (?:after(?:wards)?|danach)\b(?! \w)", said.masked[number.end :]) is not None
+        )
+
+    @staticmethod
     def _is_another(said: Sentence, number: Number, trait: Mention) -> bool:
         """Whether it stands right before another number: "the month before (5)", "previous: 5"."""
         return any(
-            n is not number and n.start >= trait.end and _RIGHT_BEFORE.fullmatch(said.masked[trait.end : n.start])
+            n is not number
+            and n.start >= trait.end
+            and (number.start < n.start or (n.currencies is None) == (number.currencies is None))
+            and _RIGHT_BEFORE.fullmatch(said.masked[trait.end : n.start])
             for n in said.numbers
         )
 
@@ -904,7 +956,11 @@ class _Judge:
         nobody else of the kind is named.
         """
         found: list[tuple[str, frozenset[str], int, bool]] = []
+        if len(self._orders_above) == 1 and not {"order", "product"} & self._mentions(said).keys():
+            found.append(("order", _keys(self._orders_above[0]), 2, False))
         for kind, mentions in self._mentions(said).items():
+            if len(mentions) > 1:  # "#7, the one before #8": it is of #7
+                mentions = [m for m in mentions if not _REFERRED.search(said.masked[: m.start])] or mentions
             if paired := self._paired(said, number, mentions):
                 found.append((kind, _keys(paired), 3, False))
                 continue
@@ -994,7 +1050,7 @@ class _Judge:
         # what it is
         lacking = said.required - traits
         if lacking:
-            lacking -= {"average"} if "daily" in traits else NOTHING
+            lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
             if matched:
                 lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
             if lacking & STRICT or ("price" in lacking and said.money):
@@ -1136,8 +1192,11 @@ class _Judge:
         last = next((period for period in reversed(periods) if period.end <= number.start), None)
         if last is not None and _OTHER_SIDE.search(said.masked[last.end : number.start]):  # "3 today against 1"
             last = None
+        is_owned = _OWNED.search(said.masked[: number.start]) is not None
         for period in periods:
             spans = self._spans_of(said)[period.start]
+            if is_owned and period.start > number.end and _ACTED_ON.match(said.masked, number.end, period.start):
+                continue  # "your 5 customers placed … last week"
             if left <= period.start and period.end <= right:
                 own += spans
             elif (
@@ -1228,7 +1287,8 @@ class _Judge:
             return [(monday - 2 * day, monday - day)]
         first = today.replace(day=1)
         if re.search(
-            r"mtd|month to date|(?:first|start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in", word
+            r"mtd|month to date|month (?:began|started)|(?:first|start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in",
+            word,
         ):
             return [(first, today)]
         if re.search(r"month|monat", word):
@@ -1387,7 +1447,9 @@ class _Judge:
             nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
             is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
             if is_person:
-                if not _BOUGHT.search(said.masked[found.end() : end]):
+                if not _BOUGHT.search(
+                    clause if "noth" in found[0] or "nich" in found[0] else said.masked[found.end() : end]
+                ):
                     continue
                 subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
             elif nouns and nouns[0] is behind[0]:
@@ -1395,12 +1457,25 @@ class _Judge:
                 if not _ADJECTIVES.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
                     continue
                 subjects, at = _kinds(nouns[0]), nouns[0].end
+            elif self._is_none(said, found):
+                subjects, at = frozenset({"order"}), found.end()
             else:
                 continue
             number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
             left = max((b for b in said.breaks if b <= found.start()), default=0)
             self._place = number, (left, end)
             yield number.text, self._in_data(said, number, left, end, subjects - {"money"}) is not None
+
+    @staticmethod
+    def _is_none(said: Sentence, found: re.Match[str]) -> bool:
+        """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
+        behind = said.masked[found.end() :].strip(" .!*\n")
+        if any(t.kind in STRICT and t.start - found.end() == 1 for t in said.traits):
+            return not said.subjects
+        is_label = re.search(r"[:=]\s*$", said.masked[: found.start()]) is not None
+        if not behind and is_label and any(t.kind in STRICT for t in said.traits):
+            return not any(s.kind in ("customer", "product") for s in said.subjects)
+        return bool(said.periods) and not said.subjects and len(said.plain.split()) <= 5
 
     def _alls(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         """ "All orders are paid": where the data decides it, and it has both numbers."""
@@ -1525,6 +1600,7 @@ class _Judge:
             *said.names,
             *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
         ]
+        yield from self._of_above(said)
         known = self._grounds.linked
         mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
         if len(mentions) < 2 or (_ADVICE.search(said.plain) and not said.orders):
@@ -1544,6 +1620,17 @@ class _Judge:
             ):
                 ok = any(link & one.value and link & other.value for link in self._grounds.links)  # type: ignore[operator]
                 yield f"{one.text} … {other.text}", ok
+
+    def _of_above(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "Latest order:", then "- Number: #7", "- Customer: Anna": they must be its own."""
+        if len(self._orders_above) != 1 or _ITEM.match(said.text) is None:
+            return
+        mine, mentions = _keys(self._orders_above[0]), self._mentions(said)
+        for each in mentions.get("order", ()):
+            if re.search(r":\s*$", said.masked[: each.start]):
+                yield each.text, bool(_keys(each) & mine)
+        for each in mentions.get("customer", ()) if "order" not in mentions else ():
+            yield each.text, any(link & mine and link & _keys(each) for link in self._grounds.links)
 
     def _statuses(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         """ "#1120 has been shipped", "Anna is new": what is said of an order or a customer by name."""

@@ -153,7 +153,9 @@ def lying(worlds: Sequence[World], each: int) -> list[Question]:
             lies = writer.lies(question.topic, question.phrasing)
             lie = next((lie for lie in lies if lie.lie == kind), None)
             if lie is not None:
-                truth = writer.honest(question.topic, question.phrasing)  # written as the lie is, so what differs is false
+                truth = writer.honest(
+                    question.topic, question.phrasing
+                )  # written as the lie is, so what differs is false
                 found[question.key] = replace(question, told=lie, truth=truth, insists=len(found) % 2 == 0)
                 told += 1
     return list(found.values())
