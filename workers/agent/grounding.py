@@ -103,7 +103,7 @@ _TELLING = re.compile(
     r"[^.?]{0,30}?(?:\b(?:that|how|you|your|the|there)\b|\d)"
     r"|\b(?:wusste\w*|weißt|wissen|gewusst|gesehen|bemerkt|aufgefallen|gehört|erinner\w*|klar|bekannt|bewusst|wahr|glaub\w*|überrascht|toll|schön|großartig)\b[^.?]{0,40}?\b(?:dass|wie)\b"
     r"|,\s(?:right|correct|huh|eh|yes|no|yeah|isn't (?:it|that)|aren't (?:they|you)|wasn't it|weren't (?:they|there)|didn't (?:you|they|it)|haven't you|doesn't it|don't you think|oder|nicht wahr|richtig|gell|stimmt's|stimmt das|nicht|ja|was)\s*\?"
-    r"|^\W*(?:how come|why|what made|what drove|how did|how have|warum|wieso|weshalb|woran|wie kommt|wie kam)\b",
+    r"|^\W*(?:how come|why|what made|what drove|how did|how have|warum|wieso|weshalb|woran|wie kommt|wie kam)\b(?! not\b| nicht\b| don't\b)",
     re.IGNORECASE,
 )
 """A question that tells what it asks about: "Did you know that …?", "…, right?", "Why did …?"."""
@@ -267,6 +267,10 @@ _THE_NEWEST = re.compile(
     r"\b(?:the (?:latest|newest|most recent|last)|(?:die|der) (?:letzte|neueste|neuere|jüngste|jüngere))(?: one)?\b(?! (?:\d|\w+ (?:orders|days|weeks|months)|tage|bestellungen))"
 )
 _ACTED_ON = re.compile(r"\s\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b")
+_DISCOUNT = re.compile(r"\s*(?:discounts?|off|rabatt\w*|nachlass|coupon\w*|vouchers?|gutschein\w*)\b")
+_GIVEN = re.compile(r"\b(?:gave|given|granted|gewährt\w*|gab\w*|gegeben|average|schnitt)\b")
+_NEXT = re.compile(r"\b(?:your|the|dein\w*|ihr\w*|die|den) (?:next|nächsten?)\s$")
+_DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halbiert)\b")
 _LABELS = re.compile(r"\s?[:=]\W*")
 _REFERRED = re.compile(
     r"\b(?:the (?:one|order)|die(?: bestellung)?|der) (?:right |just |direkt )?(?:before|after|preceding|vor|nach)\s$"
@@ -546,6 +550,10 @@ class _Judge:
         if number.word and not about_store and not named and number.currencies is None and not number.percent:
             return len(said.plain.split()) <= 4 and not talk
         if number.percent and number.readings[0][0] == 100 and not subjects and not said.subjects:
+            return False
+        if number.percent and _DISCOUNT.match(after):  # nothing that is read says by how many percent
+            return _GIVEN.search(before) is not None
+        if _NEXT.search(before):  # "your next 50 customers"
             return False
         if number.word and number.how == "over" and number.readings[0][0] == 1:  # "at least one order"
             return False
@@ -1774,6 +1782,8 @@ class _Judge:
 
     def _changed(self, said: Sentence, sign: int) -> bool:
         within = self._within_week(said)
+        if within is not None and _DOUBLED.search(said.masked):
+            return within > 0.8 or within < -0.4
         if within is not None:  # a fifth up or down; less is steady
             return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
         is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
