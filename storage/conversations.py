@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from storage import sql
@@ -36,6 +37,8 @@ class PastTurn:
     input: TurnInput
     steps: tuple[StepRow, ...]
     absorbed: tuple[AbsorbedTurn, ...]
+    owed_since: datetime | None = None
+    """When it ended without an answer because no model gave one, if it still waits for that."""
 
 
 def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None:
@@ -97,7 +100,7 @@ def move(session: Session, id: str, workflow: str) -> None:
 
 
 def history(session: Session, conversation_id: str, *, before_seq: int, max_turns: int) -> list[PastTurn]:
-    """The last `max_turns` turns that ended before turn `before_seq`, oldest first.
+    """The last `max_turns` turns that ended before turn `before_seq`, and those that wait for a model, oldest first.
 
     Tool calls whose results never came are left out: no model accepts a call without its result.
     """
@@ -117,7 +120,13 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
         taken = AbsorbedTurn(turn_id, seq, event_id, traceparent, at_step, TurnInput.from_json(said))
         absorbed[by].append(taken)
     return [
-        PastTurn(turn.seq, TurnInput.from_json(turn.input), tuple(steps[turn.id]), tuple(absorbed[turn.id]))
+        PastTurn(
+            turn.seq,
+            TurnInput.from_json(turn.input),
+            tuple(steps[turn.id]),
+            tuple(absorbed[turn.id]),
+            turn.owed_since,
+        )
         for turn in turns
     ]
 

@@ -15,7 +15,7 @@ from workers.agent import shopify_data
 from workers.agent.cost_limits import UsedUp
 from workers.agent.decide import is_prefetched, is_unfinished, is_withdrawn
 from workers.agent.grounds import Grounds
-from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
+from workers.agent.prompt import HIDDEN_CONTEXT, MODEL_BACK, Absorbed, messages
 from workers.agent.prompt_size import Message
 from workers.agent.time_limits import GRACE_SECONDS
 from workers.model import demo_words
@@ -86,6 +86,21 @@ class TurnState:
     def pauses(self) -> bool:
         """Whether CJ pauses after a message, before it goes on."""
         return self.workflow.limits.pause_between_messages_seconds > 0
+
+    @property
+    def owed(self) -> list[PastTurn]:
+        """Earlier turns that no model answered: this one answers them, too, if a model is asked."""
+        return [turn for turn in self.history if turn.owed_since is not None and self.claim.input.sender != "cj"]
+
+    def owed_seconds(self) -> float:
+        """Since the first of them ended; 0 if there is none."""
+        since = [turn.owed_since for turn in self.history if turn.owed_since is not None]
+        return (self.now() - min(since)).total_seconds() if since else 0.0
+
+    @property
+    def is_for_owed(self) -> bool:
+        """Whether it was queued for nothing else."""
+        return self.claim.input.sender == "system" and self.claim.input.text == MODEL_BACK
 
     def silent_seconds(self) -> float:
         """Since CJ last said something in this turn, or since it began."""
@@ -228,9 +243,14 @@ class TurnState:
         """What is still to be told when this turn has ended, because it could not be read now."""
         said = self.claim.input
         asked = (said.sender == "merchant" and not said.cleanup_trigger) or self.absorbed
-        if asked and AWAITED & set(self.errors()):
+        if asked and self.lacks_store:
             return "store"
         return "data" if awaited(self.results()) and not said.text.startswith(FOLLOW_UP) else None
+
+    @property
+    def lacks_store(self) -> bool:
+        """Whether the store has to be connected (again) first."""
+        return not AWAITED.isdisjoint(self.errors())
 
     def last_error(self) -> str | None:
         """The error code of the turn's last failed tool call, if any."""

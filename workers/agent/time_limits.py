@@ -7,8 +7,9 @@
     └── one call of a model          MODEL_CALL_SECONDS, shared by all tries of all configured models
         └── no model answered        asked again after MODEL_RETRY_SECONDS, then twice as long each time, or the wait
                                      it named, while the merchant has heard nothing for SILENCE_SECONDS; then "I can't
-                                     think straight", and the turn waits for a model, with all its time, for up to
-                                     LONGEST_OUTAGE_SECONDS (`decide.after_outage`)
+                                     think straight", and the turn ends with a promise (`decide.after_outage`): agents
+                                     look for a model (`storage.turns.MODEL_PAUSES_SECONDS`), and a turn of its own
+                                     answers; after LONGEST_OUTAGE_SECONDS "I'm sorry"
     the tool calls of one step, and  TOOL_SECONDS; asked for again each ASK_AGAIN_SECONDS; then "did not arrive in time"
     prefetched data to begin with
     Postgres away                    TRANSACTION_SECONDS; then the turn is left to its lease
@@ -26,11 +27,8 @@ MODEL_RETRY_SECONDS = 2.0
 """First pause before models that were all unavailable are asked again."""
 SILENCE_SECONDS = 3.5
 """An outage is told when a merchant has heard nothing for so long."""
-FIRST_OUTAGE_PAUSE_SECONDS = 5.0
-LONGEST_OUTAGE_PAUSE_SECONDS = 300.0
-"""Between two questions to a model that is away, the first pause and the longest."""
 LONGEST_OUTAGE_SECONDS = 6 * 3600.0
-"""How long a turn waits for a model."""
+"""How long an answer may be owed because no model gives one."""
 TOOL_SECONDS = 7.0
 """Longest wait for the tool calls of one step: a little more than a fetch may take (`workers.shop.fetch`)."""
 ASK_AGAIN_SECONDS = 1.5
