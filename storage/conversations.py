@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from storage import sql
 from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
 from storage.sql import dump
-from storage.turns import AbsorbedTurn, StepRow, TurnInput
+from storage.turns import MOST_OWED, AbsorbedTurn, StepRow, TurnInput
 
 if TYPE_CHECKING:
     from storage.database import Session
@@ -104,8 +104,8 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
 
     Tool calls whose results never came are left out: no model accepts a call without its result.
     """
-    where = {"conversation_id": conversation_id, "before_seq": before_seq, "max_turns": max_turns}
-    turns = session.execute(SQL["past_turns"], where).all()
+    where = {"conversation_id": conversation_id, "before_seq": before_seq}
+    turns = session.execute(SQL["past_turns"], {**where, "max_turns": max_turns, "most_owed": MOST_OWED}).all()
     if not turns:
         return []
     which: dict[str, Any] = {"turn_ids": [turn.id for turn in turns], "conversation_id": conversation_id}

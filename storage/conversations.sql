@@ -29,7 +29,7 @@ UPDATE conversations SET workflow = :workflow, updated_at = clock_timestamp() WH
 
 -- name: past_turns
 -- Turns that have ended, the latest ones, without those another turn answered, those that were never begun, and those
--- that a provider's filter refused; and all that wait for a model, by an index of what is owed.
+-- that a provider's filter refused; and the latest that wait for a model.
 SELECT t.id, t.seq, t.input, CASE t.waits_for WHEN 'model' THEN t.finished_at END AS owed_since FROM turns t
 WHERE t.id IN (
     (SELECT id FROM turns
@@ -38,8 +38,8 @@ WHERE t.id IN (
      ORDER BY seq DESC LIMIT :max_turns)
     UNION ALL
     (SELECT id FROM turns
-     WHERE merchant_id = (SELECT merchant_id FROM conversations WHERE id = :conversation_id)
-       AND status = 'done' AND waits_for IS NOT NULL AND waits_for = 'model' AND conversation_id = :conversation_id))
+     WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'model'
+     ORDER BY seq DESC LIMIT :most_owed))
 ORDER BY t.seq
 
 -- name: steps_of_turns

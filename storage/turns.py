@@ -57,7 +57,7 @@ WORDS_SECONDS = 3.8
 LOOK_AGAIN_SECONDS = 15.0
 #: Between two looks for a model, the first pause and the longest, in seconds.
 MODEL_PAUSES_SECONDS = 5.0, 300.0
-#: Most questions that wait for a merchant's store.
+#: Most questions that wait for a merchant's store, or for a model in one conversation, and are answered later.
 MOST_OWED = 20
 #: Key in a conversation's context: the version of the token for which the merchant was asked to reconnect.
 RECONNECT_ASKED = "reconnect_asked"
@@ -628,14 +628,14 @@ def break_promises(session: Session, merchant_id: str) -> None:
 
 
 def end_waiting_for_model(
-    session: Session, merchant_id: str, conversation_id: str, *, error: str | None = None, for_store: bool = False
+    session: Session, conversation_id: str, *, error: str | None = None, for_store: bool = False
 ) -> None:
     """What waits for a model in this conversation is answered; or, with the code of an error, it never will be.
 
     `for_store`: the answer was that the store has to be connected again, and the merchant's questions wait for that.
     """
-    where = {"merchant_id": merchant_id, "conversation_id": conversation_id}
-    session.execute(SQL["end_waiting_for_model"], {**where, "error": error, "for_store": for_store})
+    values = {"conversation_id": conversation_id, "error": error, "for_store": for_store}
+    session.execute(SQL["end_waiting_for_model"], values)
 
 
 def is_open(session: Session, conversation_id: str) -> bool:

@@ -281,8 +281,7 @@ UPDATE turns SET
     run_after = CASE WHEN :for_store THEN 'infinity' ELSE run_after END,
     error = :error,
     finished_at = CASE WHEN CAST(:error AS text) IS NULL THEN finished_at ELSE clock_timestamp() END
-WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
-  AND waits_for = 'model' AND conversation_id = :conversation_id
+WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'model'
 
 -- name: is_open
 SELECT EXISTS (SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND status IN ('queued', 'running'))

@@ -35,8 +35,8 @@ CROSSED: Message = {
     "nothing a second time",
 }
 MODEL_BACK = (
-    "model_back: you could not answer when this came, and promised that you would. Answer now, in one message, all that "
-    "stands unanswered above, and what follows; repeat nothing that you have said already"
+    "model_back: you could not answer when this came, and promised that you would. Answer now all that stands "
+    "unanswered above, and what follows, in one message; repeat nothing that you have said already"
 )
 """What is said to a model behind what no model answered."""
 OPENING: Message = {"role": "user", "content": f"{EVENT_MARK} conversation_started"}
@@ -123,14 +123,16 @@ def messages(
     owed = [place for place, past in enumerate(history) if past.owed_since is not None]
     between = [*(_spoken(TurnInput("system", MODEL_BACK)) if owed and current.text != MODEL_BACK else [])]
     between += [CROSSED] if crossed else []
-    for first in range(owed[0] if owed else len(history), len(history) + 1):
+    first = owed[0] if owed else len(history)
+    while True:
         forms = [
             partial(_under_way, view, history[first:], between, current, steps, absorbed, earlier, last)
             for earlier, last in FORMS
         ]
         form, turn = prompt_size.first_that_fits(forms, left)
-        if prompt_size.size(turn) <= left:
+        if prompt_size.size(turn) <= left or first == len(history):
             break
+        first = (first + len(history) + 1) // 2  # more than fits: the older half is shown as the turns before it
     left -= prompt_size.size(turn)
     turns = [[partial(_past, view, past, most) for most in PAST_FORMS] for past in history[:first]]
     left_out, past = prompt_size.newest(turns, left, most_messages=max_history)

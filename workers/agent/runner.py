@@ -65,8 +65,8 @@ class TurnRunner:
         self._draining = draining
 
     def run(self, turn_id: int) -> None:
-        """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due. If it ended and waits
-        for a model, looks whether one answers."""
+        """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due. If it ended and
+        waits for a model, looks whether one answers."""
         if self._draining.is_set():
             return
         opened = self._transactions.open(turn_id, self._next_call)

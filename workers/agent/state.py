@@ -17,7 +17,7 @@ from workers.agent.decide import is_prefetched, is_unfinished, is_withdrawn
 from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, MODEL_BACK, Absorbed, messages
 from workers.agent.prompt_size import Message
-from workers.agent.time_limits import GRACE_SECONDS
+from workers.agent.time_limits import GRACE_SECONDS, TAKE_OVER_SECONDS
 from workers.model import demo_words
 from workers.shop.results import AWAITED, awaited
 from workflows.loader import Workflow
@@ -76,9 +76,10 @@ class TurnState:
         return self.claim.now + timedelta(seconds=time.monotonic() - self.loaded_at)
 
     def seconds_left(self) -> float:
-        """Until the turn's deadline; may be negative."""
+        """For which something may still be asked; may be negative."""
         limit = float(self.workflow.limits.turn_timeout_seconds)
-        grace = min(limit, GRACE_SECONDS) if self.claim.failures else 0.0
+        left_of_grace = max(GRACE_SECONDS - self.claim.lease_seconds - TAKE_OVER_SECONDS, 0.0)
+        grace = min(limit, left_of_grace) if self.claim.failures else 0.0
         spent = (self.claim.now - self.claim.started_at).total_seconds()
         return limit + grace - spent - (time.monotonic() - self.loaded_at)
 

@@ -1,7 +1,7 @@
 """Every time limit of a turn, in seconds: how long until the merchant gets an answer, or "Sorry".
 
     workflow's turn_timeout_seconds (60 unless it says otherwise), counted once, from the first claim; pauses and waits
-    count, whoever runs the turn; GRACE_SECONDS more, once, for a turn whose worker died
+    count, whoever runs the turn; GRACE_SECONDS more, once, for a turn whose worker died; by then it ends
     ├── CLOSING_SECONDS before it    tools are no longer offered: the model says what it has found
     ├── MINIMUM_SECONDS before it    nothing is asked any more: "Sorry, that took me too long."
     └── one call of a model          MODEL_CALL_SECONDS, shared by all tries of all configured models
@@ -43,7 +43,10 @@ CLOSING_SECONDS = 8.0
 """With less time than this left, the model is asked once more, without tools, to sum up what was found."""
 MINIMUM_SECONDS = 1.0
 """With less time than this left, the model is not asked again."""
-GRACE_SECONDS = 15.0
-"""What is added to a turn's time, once, if its worker died: the lease ran meanwhile."""
+GRACE_SECONDS = 25.0
+"""What is added to a turn's time, once, if its worker died: until the lease has run out and another one ends the turn,
+should that happen at its very end; what CJ_LEASE_SECONDS leave of it is for the model."""
+TAKE_OVER_SECONDS = 1.0
+"""From the end of a lease until another worker has the turn."""
 TRANSACTION_SECONDS = 5.0
 """How long a transaction is retried while Postgres is unavailable, before the turn is abandoned to its lease."""

@@ -294,8 +294,8 @@ class TurnTransactions:
             turns.finish(session, claim, promised=promised, again_after=later.seconds)
             return
         if state.owed:
-            ours = claim.merchant_id, claim.conversation_id
-            turns.end_waiting_for_model(session, *ours, error=code, for_store=code is None and state.lacks_store)
+            for_store = code is None and state.lacks_store
+            turns.end_waiting_for_model(session, claim.conversation_id, error=code, for_store=for_store)
         again_after = max(FIRST_LOOK_SECONDS, *awaited(state.results()).values(), 0.0)
         error = None if state.is_for_owed else code  # it can be tried again only as what it answered
         turns.finish(session, claim, error=error, promised=promised, again_after=again_after)

@@ -156,7 +156,7 @@ def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
     end = [*unanswered, *agui.run_error(f"turn_{turn.turn_id}", "turn_lost", LOST)]
     replies = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, end)])
     # It answered these, too.
-    turns.end_waiting_for_model(session, turn.merchant_id, turn.conversation_id, error="turn_lost")
+    turns.end_waiting_for_model(session, turn.conversation_id, error="turn_lost")
     return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)
 
 

@@ -125,6 +125,8 @@ def _absent_workers(status: Status) -> Iterator[Trouble]:
 
 def _why_late(found: Backlog, workers: Sequence[str] | None) -> str:
     """Why turns that could run do not. `workers`: those that answer, if anybody asked."""
+    if found.without_model:
+        return "no language model answers, and each of them asks one before it ends with a promise"
     if workers is not None and not any(name.startswith(WORKERS[queues.TURNS]) for name in workers):
         return "no agent answers"
     if found.running:

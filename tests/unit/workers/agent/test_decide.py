@@ -162,7 +162,5 @@ def after(
         (after(told=True, owed=6 * 3600.0 + 1), None),
     ],
 )
-def test_an_outage_is_bridged_in_silence_for_seconds_only_and_then_the_answer_is_promised(
-    outage: object, expected: object
-) -> None:
+def test_an_outage_is_bridged_in_silence_for_seconds_only_and_then_told(outage: object, expected: object) -> None:
     assert outage == expected
