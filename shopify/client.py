@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from graphql import DocumentNode
 from pydantic import SecretStr
 
 from events.shop_domain import is_shop_domain
@@ -19,7 +18,7 @@ from shopify.rate_limit import Budget, RateLimiter
 from shopify.response import GraphQLResponse, HttpResponse
 from shopify.retries import Retries
 from shopify.text import quoted
-from shopify.transport import ShopifyTransport, operation_name
+from shopify.transport import GraphQLDocument, ShopifyTransport
 
 ADMIN_URL = "https://{shop}/admin"
 TOTAL_SECONDS = 8.0
@@ -65,7 +64,7 @@ class ShopifyClient:
 
     def execute(
         self,
-        document: DocumentNode,
+        document: GraphQLDocument,
         variables: Mapping[str, Any] | None = None,
         *,
         deadline: float | None = None,
@@ -95,7 +94,7 @@ class ShopifyClient:
         return f"ShopifyClient({self.shop_domain!r})"
 
     def _try(
-        self, document: DocumentNode, variables: Mapping[str, Any], ends: float
+        self, document: GraphQLDocument, variables: Mapping[str, Any], ends: float
     ) -> tuple[GraphQLResponse | None, ShopifyError | None]:
         """One request: its response, or what failed, or both if another try may bring the part that is missing."""
         try:
@@ -105,11 +104,11 @@ class ShopifyClient:
         passing = [error for error in found.errors if isinstance(error, Temporary)]
         return found, passing[0] if passing else None
 
-    def _request(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> GraphQLResponse:
+    def _request(self, document: GraphQLDocument, variables: Mapping[str, Any], ends: float) -> GraphQLResponse:
         """One request within the rate limit."""
         if self._rate_limiter is None:
             return response.parse(self.shop_domain, self._send(document, variables, ends))
-        reservation = self._rate_limiter.reserve(operation_name(document), variables, ends)
+        reservation = self._rate_limiter.reserve(document.operation_name, variables, ends)
         answered, reading = False, None
         try:
             http = self._send(document, variables, ends)
@@ -123,7 +122,7 @@ class ShopifyClient:
             self._rate_limiter.settle(reservation, answered=answered, reading=reading)
         return found
 
-    def _send(self, document: DocumentNode, variables: Mapping[str, Any], ends: float) -> HttpResponse:
+    def _send(self, document: GraphQLDocument, variables: Mapping[str, Any], ends: float) -> HttpResponse:
         """One HTTP request."""
         remaining = ends - time.monotonic()
         if remaining <= 0:

@@ -104,17 +104,15 @@ class QueryCosts:
         self._lock = threading.Lock()
         self._learnt: dict[_Question, float] = {}
 
-    def of(self, operation: str | None, variables: Mapping[str, Any]) -> float:
+    def of(self, operation: str, variables: Mapping[str, Any]) -> float:
         """Points that must be available before this is executed."""
-        if operation is None:
-            return MAX_QUERY_COST
         with self._lock:
             learnt = self._learnt.get(_question(operation, variables))
         return QUERY_COSTS.get(operation, MAX_QUERY_COST) if learnt is None else learnt
 
-    def learn(self, operation: str | None, variables: Mapping[str, Any], requested: float) -> None:
+    def learn(self, operation: str, variables: Mapping[str, Any], requested: float) -> None:
         """Shopify's `requestedQueryCost`: its rules may change with an API version, so this is what counts."""
-        if operation is not None and 0 < requested <= MAX_QUERY_COST:
+        if 0 < requested <= MAX_QUERY_COST:
             with self._lock:
                 self._learnt[_question(operation, variables)] = requested
 
@@ -129,7 +127,7 @@ class Reservation:
 
     name: str
     points: float
-    operation: str | None
+    operation: str
     variables: Mapping[str, Any]
 
 
@@ -147,7 +145,7 @@ class RateLimiter:
         self._budget = budget
         self._sleep = sleep
 
-    def reserve(self, operation: str | None, variables: Mapping[str, Any], ends: float) -> Reservation:
+    def reserve(self, operation: str, variables: Mapping[str, Any], ends: float) -> Reservation:
         """Wait until the points for this query are there.
 
         Raises Throttled at once if that would leave too little time before `ends` (`time.monotonic()`).

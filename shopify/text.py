@@ -53,7 +53,7 @@ def clean(value: object, limit: int = TITLE_CHARACTERS) -> str | None:
     value = value[: limit * 20]
     # Most texts are plain: then nothing is to be taken out, and each character need not be looked at.
     is_plain = value.isprintable() and (value.isascii() or _IGNORABLE.search(value) is None)
-    text = _SPACES.sub(" ", value).strip() if is_plain else _without_hidden(value)
+    text = " ".join(value.split()) if is_plain else _without_hidden(value)
     if len(text) > limit:
         text = text[: limit - 1].rstrip().rstrip("\u200c\u200d") + "…"
     return text or None

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from dataclasses import dataclass
 from ssl import SSLContext
 from threading import Event
 from typing import Any
@@ -23,7 +23,7 @@ import httpx
 from gql import GraphQLRequest
 from gql.transport.exceptions import TransportConnectionFailed
 from gql.transport.httpx import HTTPXTransport
-from graphql import DocumentNode, ExecutionResult, get_operation_ast, print_ast
+from graphql import DocumentNode, ExecutionResult, get_operation_ast, parse, print_ast
 from pydantic import SecretStr
 
 from shopify.errors import BadAnswer, ShopifyError, Temporary
@@ -76,6 +76,24 @@ class TokenHeader(httpx.Auth):
         yield request
 
 
+@dataclass(frozen=True, eq=False)
+class GraphQLDocument:
+    """A query with one operation, parsed; its text is written once, not for each request."""
+
+    node: DocumentNode
+    operation_name: str
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "GraphQLDocument":
+        """Raises GraphQLSyntaxError."""
+        node = parse(text)
+        operation = get_operation_ast(node)
+        assert operation is not None, "one operation"
+        assert operation.name is not None, "with a name"
+        return cls(node, operation.name.value, print_ast(node))
+
+
 class HttpResult(ExecutionResult):
     """What gql's `execute` returns here: the response, unparsed."""
 
@@ -88,17 +106,17 @@ class ShopifyTransport(HTTPXTransport):
     """One shop and one access token over a shared HTTP client."""
 
     def __init__(self, shop: str, url: str, access_token: SecretStr, http: httpx.Client) -> None:
-        super().__init__(url)
+        super().__init__(httpx.URL(url))
         self.client = http
         self._shop = shop
         self._access_token = access_token
         self._auth = TokenHeader(access_token)
 
     def send(
-        self, document: DocumentNode, variables: Mapping[str, Any], *, ends: float, remaining: float
+        self, document: GraphQLDocument, variables: Mapping[str, Any], *, ends: float, remaining: float
     ) -> HttpResponse:
         """Send a document once; done by `ends` (`time.monotonic()`). Raises Temporary or BadAnswer."""
-        request = _Request(document, variable_values=dict(variables), operation_name=operation_name(document))
+        request = _Request(document, variables)
         details = {
             "auth": self._auth,
             "headers": HEADERS,
@@ -128,13 +146,14 @@ class ShopifyTransport(HTTPXTransport):
 class _Request(GraphQLRequest):
     """gql's, which writes the document's text anew for each request."""
 
+    def __init__(self, document: GraphQLDocument, variables: Mapping[str, Any]) -> None:
+        super().__init__(document.node, variable_values=dict(variables), operation_name=document.operation_name)
+        self._text = document.text
+
     @property
     def payload(self) -> dict[str, Any]:
-        given = {"operationName": self.operation_name, "variables": self.variable_values}
-        return {"query": _text_of(self.document), **{name: value for name, value in given.items() if value}}
-
-
-_text_of = lru_cache(maxsize=64)(print_ast)
+        variables = {"variables": self.variable_values} if self.variable_values else {}
+        return {"query": self._text, "operationName": self.operation_name, **variables}
 
 
 def _error(shop: str, cause: BaseException | None) -> ShopifyError:
@@ -150,12 +169,6 @@ def _error(shop: str, cause: BaseException | None) -> ShopifyError:
             return Temporary(detail, reason="connection")
         case _:
             return BadAnswer(f"{shop}: {type(cause).__name__} while asking", reason="unexpected")
-
-
-def operation_name(document: DocumentNode) -> str | None:
-    """The name of a document's only operation."""
-    operation = get_operation_ast(document)
-    return operation.name.value if operation is not None and operation.name is not None else None
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("schema", type=Path)
     parser.add_argument("--origin", help="where the schema is from, for the first line")
     options = parser.parse_args(arguments)
-    documents = {name: load_document(name) for name in NAMES}
+    documents = {name: load_document(name).node for name in NAMES}
     try:
         schema = read_schema(options.schema)
         sys.stdout.write(prune(schema, documents, keep=KEPT, origin=options.origin or options.schema.name))

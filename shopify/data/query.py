@@ -11,9 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from graphql import DocumentNode
-from graphql import parse as parse_graphql
-
 from shopify import API_VERSION
 from shopify.client import ShopifyClient
 from shopify.data.fetched import missing_part
@@ -21,6 +18,7 @@ from shopify.data.scalars import Problems, moment, time_zone, utc_text
 from shopify.errors import AccessDenied, BadAnswer, FieldPath, ProtectedData, ShopifyError
 from shopify.response import GraphQLResponse
 from shopify.text import clean
+from shopify.transport import GraphQLDocument
 
 ORDERS, CUSTOMERS, PRODUCTS, REPORTS = "read_orders", "read_customers", "read_products", "read_reports"
 ALL_ORDERS = "read_all_orders"
@@ -37,13 +35,13 @@ NEW_FIELDS: Mapping[str, str] = {"parseWarnings": "2026-10"}
 
 
 @cache
-def load_document(name: str, api_version: str = API_VERSION) -> DocumentNode:
+def load_document(name: str, api_version: str = API_VERSION) -> GraphQLDocument:
     """The parsed document of that name, without what the version lacks. Raises KeyError for a name not in NAMES."""
     if name not in NAMES:
         raise KeyError(f"no document {name!r}; there are {', '.join(NAMES)}")
     lines = (FOLDER / f"{name}.graphql").read_text(encoding="utf-8").splitlines(keepends=True)
     lacking = {field for field, since in NEW_FIELDS.items() if api_version < since}
-    return parse_graphql("".join(line for line in lines if line.strip() not in lacking))
+    return GraphQLDocument.parse("".join(line for line in lines if line.strip() not in lacking))
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def moment(value: object) -> datetime | None:
 
 def utc_text(at: datetime | None) -> str | None:
     """Seconds precision, as Shopify writes it."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at is not None else None
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z" if at is not None else None
 
 
 def time_zone(value: object) -> ZoneInfo | None:

@@ -17,6 +17,7 @@ from events.reply import texts
 from tests.openai_server import Answer, Drop, Held, OpenAIServer, Received, Say, plays_the_demo_model
 from tests.servers import PostgresForTests
 from tests.stack import MEANWHILE, Stack
+from tests.tcp import closed_port
 from tests.waiting import wait_until
 from workers.local.embedded import EmbeddedValkey
 from workflows.loader import SHIPPED
@@ -39,8 +40,6 @@ def behaves(request: Received) -> Answer:
     _requests[shop] += 1
     calls = "".join(f"<tool_call>{json.dumps(vars(call))}</tool_call>" for call in said.calls)
     match request.body["model"]:
-        case "away":
-            return Drop()
         case "refuses" if shop == shop_of("refuses", "lost") and _requests[shop] <= 2:  # more would open its breaker
             return Drop()
         case "slow" if _requests[shop] == 1:
@@ -70,7 +69,8 @@ def _shop(request: Received) -> str:
 def workflow_of(model: str) -> str:
     """The shipped onboarding with that model, for the model's merchants only, who stay in it."""
     workflow = yaml.safe_load((SHIPPED / "shopify_onboarding.yaml").read_text())
-    workflow |= {"name": model, "model": {"name": f"openai/{model}"}}
+    provider = "deepseek" if model == "away" else "openai"
+    workflow |= {"name": model, "model": {"name": f"{provider}/{model}"}}
     workflow["behavior"] = {"initiator": "cj", "opens": ["oauth_complete"], "opens_before": ["shopify_onboarding"]}
     workflow["requirements"] = []
     first, *others = workflow["system_events"]["oauth_complete"]
@@ -106,6 +106,8 @@ def configured(
         "CJ_MODEL": "openai/test-model",
         "OPENAI_API_BASE": provider.base_url,
         "OPENAI_API_KEY": "sk-not-a-key",
+        "DEEPSEEK_API_BASE": f"http://127.0.0.1:{closed_port()}",  # nobody listens
+        "DEEPSEEK_API_KEY": "sk-not-a-key",
     }
     with (
         EmbeddedValkey(folder / "valkey", aof=False) as valkey,

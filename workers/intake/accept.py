@@ -91,10 +91,7 @@ class Intake:
         for event, trace_id in stored.fresh:
             with logs.about(event_id=event.id, conversation_id=event.conversation_id, trace_id=trace_id):
                 log.info("event accepted", event_type=event.type)
-        if stored.crowded:
-            most = self._per_merchant
-            keys = self._retrying("T1w", lambda session: inbox.wake_oldest(session, stored.crowded, per_merchant=most))
-            self._wake_ups.handle_events(keys or [])
+        self._wake_ups.oldest_events(self._database, stored.crowded, per_merchant=self._per_merchant)
         failpoint("T1.after_hint")
         return True
 

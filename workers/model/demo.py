@@ -59,6 +59,7 @@ ABILITIES = "I can look up your customers and orders, how the week is going, and
 NOT_YET = f"As soon as your Shopify store is connected, {ABILITIES}"
 WAITING = "Good. I'll go on by myself as soon as Shopify tells me that your store is connected."
 WAITS_TOO = "That waits for your store, too: I'll answer it when you are connected again."
+THIS_TOO = "Noted, this waits for your store as well."
 HOW_TO_CONNECT = (
     "Use the same button as when you connected your store the first time, and allow the access in Shopify. I'll notice "
     "by myself, and answer what you asked meanwhile."
@@ -117,6 +118,7 @@ _NO_OTHER_TIMES = (
     f"I can't look at just that time. {_WINDOW}; further back I see sales reports, of last month, this year, last year "
     "or the last 12 months."
 )
+_NEITHER = "I can't look at just that time, either."
 #: A message is about every subject it names; only if it names none, about the first of the vague ones that fits.
 _SUBJECTS = {
     "week_orders": r"\b(today|yesterday|week\w*|(7|seven) days|revenue|sales|turnover|sold|sell\w*)\b",
@@ -260,7 +262,7 @@ def _together(turn: Turn, names: Sequence[str], said: str, apart: Collection[str
     results = turn.results
     deeper = [] if turn.asked else unsaid(insight(results, turn.figures), said)
     told = [name for name in names if name in results]
-    if "overview" in told and any(sentence.startswith("Best stocked") for sentence in deeper):
+    if "overview" in told and any("best-stocked" in sentence for sentence in deeper):
         told.remove("overview")
     if results.get("overview", {}).get("success"):  # else its failure is told, and that it is looked for again
         told += [name for name in ("week_orders", "sales") if results.get(name, {}).get("error_code") in _PASSES]
@@ -327,7 +329,7 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
         scripted = next((answer for start, answer in _SCRIPTED.items() if said.startswith(start)), None)
         if scripted is None:
             left, beyond = _answerable(said.lower(), turn.now)
-            told += [why for why in beyond if why not in told]
+            told += [why for why in (_once(why, turn.before) for why in beyond) if why not in told]
             questions += [(place, question) for question in left]
         elif scripted:
             told.append(scripted)
@@ -361,10 +363,17 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     if denied("sales", known.get("sales", {})) and "sales" in wanted:
         answer.append(f"{_WINDOW}.")
     if turn.asked_to_connect and any(cut_off(known[data_type]) for data_type in wanted if data_type in known):
-        answer = [WAITS_TOO]
+        answer = [THIS_TOO if WAITS_TOO in turn.before else WAITS_TOO]
     if not answer and (wanted or any(not _about_what(question, period) for _, question in questions)):
         answer = [LATER if wanted else _small_talk(text, connected)]
     return Script(" ".join([*told, *answer]))
+
+
+def _once(why: str, before: str) -> str:
+    """Why it cannot answer, in other words than the last time."""
+    if why not in before:
+        return why
+    return _NEITHER if why == _NO_OTHER_TIMES else f"As I said, {uncapitalized(why)}"
 
 
 def _answerable(question: str, now: datetime | None) -> tuple[list[str], list[str]]:

@@ -359,7 +359,7 @@ def _overview(shop: str | None, products: Sequence[Result]) -> Iterator[str]:
     place = f"at {shop}" if shop else "in your shop"
     stocked = [product for product in _on_sale(products) if (product["inventory"] or 0) > 0]
     for product in stocked[:1]:
-        yield f"Best stocked {place} is “{product['title']}”, with {_many(product['inventory'], 'unit')}."
+        yield f"Your best-stocked product {place} is “{product['title']}”, with {_many(product['inventory'], 'unit')}."
     if not stocked:
         yield f"I see products {place}, but no stock to count." if products else f"There are no products {place} yet."
 
@@ -382,7 +382,10 @@ def _week_orders(data: Result, days: Collection[str], now: datetime | None, said
             so_far = f" until {end:%H:%M}" if last and name == "yesterday" else ""
             at_least = "at least " if data.get("covered_from", "").startswith(row["date"]) else ""
             number = _many(row["orders"], "order")
-            yield f"{name.capitalize()}{so_far}: {at_least}{number}{_money(row['totals'], ' worth ')}."
+            were = "was" if row["orders"] == 1 else "were"
+            if name == "today so far":
+                were = "has been" if row["orders"] == 1 else "have been"
+            yield f"{name.capitalize()}{so_far} there {were} {at_least}{number}{_money(row['totals'], ' worth ')}."
     if "today" in days and end.date() < today:
         yield "I have no figures of today yet."
     number, totals = data["orders_counted"], data["totals"]
@@ -397,7 +400,8 @@ def _week_orders(data: Result, days: Collection[str], now: datetime | None, said
         of_these = " among these" if partly else ""
         yield f"“{item['title']}” sold best{of_these}: {_many(item['quantity'], 'unit')}."
     if returning := data.get("customers", {}).get("returning"):
-        yield f"Among the buyers: {_many(returning, 'returning customer')}."
+        are = "was" if returning == 1 else "were"
+        yield f"Among the buyers {are} {_many(returning, 'returning customer')}."
     yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0), said)
 
 

@@ -139,12 +139,12 @@ def grounds(read: list[dict[str, Any]] | None = None, **more: Any) -> Grounds:
 TRUE = """
 You have 67 customers in your store, and 83 orders in the last 60 days. 8 orders are waiting to be fulfilled, out of 12 open orders.
 Looking at your recent activity: your latest 5 orders come to $325.00, 3 of them from customers who ordered more than once. The newest (#1120) came in 12 minutes ago. “Merino Hiking Socks” sold best: 10 units.
-Best stocked at Fell & Fern Outdoor is “Titanium Spork”, with 232 units. Shall we connect your support system next, so that I can use all this when your customers write?
+Your best-stocked product at Fell & Fern Outdoor is “Titanium Spork”, with 232 units. Shall we connect your support system next, so that I can use all this when your customers write?
 Hi! Great to see you. Here are 3 tips: reply within 24 hours, offer a 10% discount, and ship orders over $50 for free.
 1. Fulfil the 8 unfulfilled orders.
 2. Write to Anna Schmidt.
 In the last seven days there were 15 orders worth $875.50.
-Today so far: 1 order worth $84.00. Yesterday: 2 orders worth $175.50.
+Today so far there has been 1 order worth $84.00. Yesterday there were 2 orders worth $175.50.
 Order #1118 from Carla Gomez came to $120.50.
 Sie haben 67 Kunden und 83 Bestellungen in den letzten 60 Tagen. Davon sind 12 offen und 8 noch nicht versandt.
 Ihr Umsatz der letzten sieben Tage beträgt 875,50 $ aus 15 Bestellungen.

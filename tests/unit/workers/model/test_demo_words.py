@@ -222,7 +222,7 @@ def overview(*products: dict[str, Any], name: str | None = "Mug Shop", **more: A
 def test_overview_names_the_product_with_most_in_stock() -> None:
     untracked = {"title": "Gift card", "inventory": None}
     said = overview(untracked, {"title": "Blue Mug", "inventory": 1200}, {"title": "Red Cup", "inventory": 7})
-    assert said == "Best stocked at Mug Shop is “Blue Mug”, with 1,200 units."
+    assert said == "Your best-stocked product at Mug Shop is “Blue Mug”, with 1,200 units."
 
 
 @pytest.mark.parametrize("inventory", [None, 0, -3])
@@ -243,7 +243,7 @@ def test_products_that_may_not_be_read_are_not_called_none() -> None:
 def test_what_is_missing_of_orders_is_not_told_where_products_are_spoken_of() -> None:
     missing = [{"part": "customers", "reason": "Shopify has not approved this app.", "code": "shopify.protected_data"}]
     said = overview({"title": "Blue Mug", "inventory": 7}, missing=missing)
-    assert said == "Best stocked at Mug Shop is “Blue Mug”, with 7 units."
+    assert said == "Your best-stocked product at Mug Shop is “Blue Mug”, with 7 units."
 
 
 # --- the week ---------------------------------------------------------------------------------------------------
@@ -259,23 +259,23 @@ def test_week() -> None:
     )
     assert said == (
         "In the last seven days there were 2 orders worth €1,150.00. “Blue Mug” sold best: 2 units. "
-        "Among the buyers: 1 returning customer. "
+        "Among the buyers was 1 returning customer. "
         "I left out 1 test order and 1 cancelled order."
     )
 
 
 def test_today_and_yesterday_are_told_when_asked_for() -> None:
     orders = [order(2, "10.0"), order(1, "20.0", createdAt="2026-11-19T07:00:00Z")]
-    assert week(*orders, days=("today",)).startswith("Today so far: 1 order worth €10.00. In the last seven days")
-    assert week(*orders, days=("yesterday",)).startswith("Yesterday: no orders. In the last seven days")
+    assert week(*orders, days=("today",)).startswith("Today so far there has been 1 order worth €10.00. In")
+    assert week(*orders, days=("yesterday",)).startswith("Yesterday there were no orders. In the last seven days")
     assert week(*orders).startswith("In the last seven days there were 2 orders")
 
 
 def test_a_week_that_was_not_read_to_its_beginning_is_not_called_whole() -> None:
     orders = [order(2, "10.0"), order(1, "20.0", createdAt="2026-11-21T07:00:00Z")]
     assert "In the last seven days there were at least 2 orders worth €30.00." in week(*orders, truncated=True)
-    assert "Yesterday: at least 1 order worth €20.00." in week(*orders, days=("yesterday",), truncated=True)
-    assert "Today so far: 1 order" in week(*orders, days=("today",), truncated=True)
+    assert "Yesterday there was at least 1 order worth €20.00." in week(*orders, days=("yesterday",), truncated=True)
+    assert "Today so far there has been 1 order" in week(*orders, days=("today",), truncated=True)
 
 
 def test_after_refunds() -> None:
@@ -381,13 +381,17 @@ UNREAD = [{"part": "orders.items", "reason": "…", "code": "shopify.bad_answer"
             [],
             [
                 "“Red Cup” sold best in the last seven days: 7 units, and 9 more are in stock.",
-                "Best stocked at Mug Shop is “Blue Mug”, with 60 units; 2 were sold in the last seven days.",
+                "Your best-stocked product at Mug Shop is “Blue Mug”, with 60 units; "
+                "2 were sold in the last seven days.",
             ],
         ),
         (
             {"week_orders": sold(("Red Cup", 7), ("Pot", 7)), "overview": stocked()},
             [],
-            ["Best stocked at Mug Shop is “Blue Mug”, with 60 units; none was sold in the last seven days."],
+            [
+                "Your best-stocked product at Mug Shop is “Blue Mug”, with 60 units; "
+                "none was sold in the last seven days."
+            ],
         ),
         (
             {"week_orders": sold(("Red Cup", 7), missing=UNREAD), "overview": stocked()},
@@ -496,8 +500,11 @@ def week_of(now: str, *orders: dict[str, Any], truncated: bool = False) -> dict[
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        ("2026-11-28T04:55:00+00:00", "Today so far: 2 orders worth €100.00."),  # still the 27th there
-        ("2026-11-28T15:00:00+00:00", "Yesterday until 23:50: 2 orders worth €100.00. I have no figures of today yet."),
+        ("2026-11-28T04:55:00+00:00", "Today so far there have been 2 orders worth €100.00."),  # still the 27th there
+        (
+            "2026-11-28T15:00:00+00:00",
+            "Yesterday until 23:50 there were 2 orders worth €100.00. I have no figures of today yet.",
+        ),
         ("2026-11-29T15:00:00+00:00", "I have no figures of today yet."),
     ],
 )
