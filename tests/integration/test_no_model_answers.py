@@ -298,13 +298,13 @@ def test_a_worker_that_dies_where_the_answer_is_queued(
     worker, queue_turn = merchant.worker, turns.queue_turn
     merchant.asks()
     provider.is_down = False
-    dying = (worker, "run_turn") if commits else (turns, "queue_turn")
+    whose, what = (worker, "run_turn") if commits else (turns, "queue_turn")
 
     def dies(*_args: Any, **_how: Any) -> Any:
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(*dying, dies)
+        patched.setattr(whose, what, dies)
         with pytest.raises(Killed):
             looks(merchant, 31)
     assert turns.queue_turn is queue_turn
