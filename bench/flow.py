@@ -29,6 +29,7 @@ from sqlalchemy import text
 from bench import plain
 from bench.figures import Machine, Rows, percentile, table
 from bench.ground import Ground, StubsProcess, ground, unhurried_workflows
+from shopify.development_store.tokens import DEFAULT_SCOPES
 from storage.database import Database
 from tests.otlp import Receiver
 from tests.stack import ROOT, Stack
@@ -79,7 +80,7 @@ class Cj:
         return {**found, "fork servers": self._stack.supervisor.server_pids()}
 
     def connect(self, number: int) -> None:
-        self._stack.connect(shop(number), f"bench_{number}")
+        self._stack.connect(shop(number), f"bench_{number}", scopes=DEFAULT_SCOPES)
 
     def begin(self, number: int) -> None:
         self._stack.connected(f"bench_{number}", shop(number), f"flow_{number}")
