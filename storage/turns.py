@@ -628,13 +628,18 @@ def break_promises(session: Session, merchant_id: str) -> None:
 
 
 def end_waiting_for_model(
-    session: Session, conversation_id: str, *, error: str | None = None, for_store: bool = False
+    session: Session,
+    conversation_id: str,
+    *,
+    error: str | None = None,
+    promised: Promised | None = None,
+    again_after: float = 0.0,
 ) -> None:
     """What waits for a model in this conversation is answered; or, with the code of an error, it never will be.
 
-    `for_store`: the answer was that the store has to be connected again, and the merchant's questions wait for that.
+    `promised`: what the answer could not tell; `again_after` as in `finish`.
     """
-    values = {"conversation_id": conversation_id, "error": error, "for_store": for_store}
+    values = {"conversation_id": conversation_id, "error": error, "waits_for": promised, "again_after": again_after}
     session.execute(SQL["end_waiting_for_model"], values)
 
 

@@ -190,14 +190,14 @@ WHERE {held} AND (:tokens_per_day = 0 OR :tokens_per_day > (
     WHERE u.merchant_id = turns.merchant_id AND u.day = CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date)))
 RETURNING id
 
+-- fragment: looked_at
+CASE WHEN CAST(:waits_for AS text) IS NULL THEN run_after WHEN :waits_for = 'store' THEN 'infinity'
+     ELSE clock_timestamp() + make_interval(secs => :again_after) END
+
 -- name: finish
 UPDATE turns SET
     status = 'done', error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
-    words_due = NULL, waits_for = :waits_for,
-    run_after = CASE
-        WHEN CAST(:waits_for AS text) IS NULL THEN run_after
-        WHEN :waits_for = 'store' THEN 'infinity'
-        ELSE clock_timestamp() + make_interval(secs => :again_after) END
+    words_due = NULL, waits_for = :waits_for, run_after = {looked_at}
 WHERE {held} RETURNING id
 
 -- name: silent
@@ -275,12 +275,9 @@ WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'done' AND waits_for IS NOT
 UPDATE turns SET waits_for = NULL WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
 
 -- name: end_waiting_for_model
--- With an error the turn ends now, as one that failed. What the merchant asked may wait for the store next.
+-- The turn ends now, as it does in `finish`: with an error, or with another promise.
 UPDATE turns SET
-    waits_for = CASE WHEN :for_store THEN 'store' END,
-    run_after = CASE WHEN :for_store THEN 'infinity' ELSE run_after END,
-    error = :error,
-    finished_at = CASE WHEN CAST(:error AS text) IS NULL THEN finished_at ELSE clock_timestamp() END
+    error = :error, finished_at = clock_timestamp(), waits_for = :waits_for, run_after = {looked_at}
 WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'model'
 
 -- name: is_open

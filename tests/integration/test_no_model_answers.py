@@ -240,6 +240,30 @@ def test_a_question_that_then_finds_no_store_waits_for_that(merchant: Merchant, 
     assert (heard(merchant), owed(merchant)) == ([AWAY, "Please reconnect."], ["store"])
 
 
+@pytest.mark.parametrize(
+    ("code", "waits_for"), [("shopify.unauthorized", ["store", "store"]), ("shopify.unavailable", ["data", "data"])]
+)
+def test_an_answer_from_what_an_owed_turn_had_read_promises_what_that_one_lacked(
+    merchant: Merchant, provider: Provider, code: str, waits_for: list[str]
+) -> None:
+    merchant.worker.results = lambda calls: [results.failed("counts", code, "…") for _ in calls]
+    call = ToolCall("c1", "shopify_data", {"data_type": "counts"})
+    provider.is_down, provider.answers = False, [Answer(None, (call,), "x", 1, 1)]
+    run = merchant.worker.run
+
+    def then_down(*args: Any, **how: Any) -> Any:
+        provider.is_down = True
+        return run(*args, **how)
+
+    merchant.worker.run = then_down  # type: ignore[method-assign]
+    merchant.asks("How many customers?")
+    provider.is_down = False
+    merchant.worker.advance(31)
+    assert merchant.asks("Hello?")[1] == ["Here you are."]
+    assert owed(merchant) == waits_for
+    rows.execute(merchant.worker.database, "UPDATE turns SET waits_for = NULL")
+
+
 def test_a_days_budget_that_is_used_up_is_the_answer(hire: Hire, provider: Provider) -> None:
     merchant = hire(turns_per_minute=2, tokens_per_day=5)
     for said in ("one", "two"):

@@ -17,7 +17,7 @@ from workers.agent.decide import is_prefetched, is_unfinished, is_withdrawn
 from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, MODEL_BACK, Absorbed, messages
 from workers.agent.prompt_size import Message
-from workers.agent.time_limits import GRACE_SECONDS, TAKE_OVER_SECONDS
+from workers.agent.time_limits import FIRST_LOOK_SECONDS, GRACE_SECONDS, TAKE_OVER_SECONDS
 from workers.model import demo_words
 from workers.shop.results import AWAITED, awaited
 from workflows.loader import Workflow
@@ -244,14 +244,24 @@ class TurnState:
         """What is still to be told when this turn has ended, because it could not be read now."""
         said = self.claim.input
         asked = (said.sender == "merchant" and not said.cleanup_trigger) or self.absorbed
-        if asked and self.lacks_store:
-            return "store"
-        return "data" if awaited(self.results()) and not said.text.startswith(FOLLOW_UP) else None
+        lacks = self.lacks()
+        return lacks if asked or lacks == "data" else None
 
-    @property
-    def lacks_store(self) -> bool:
-        """Whether the store has to be connected (again) first."""
-        return not AWAITED.isdisjoint(self.errors())
+    def lacks(self) -> Promised | None:
+        """What could not be read for all that this turn answers."""
+        found = self._rests_on()
+        if any(result.get("error_code") in AWAITED for result in found if not result.get("success")):
+            return "store"
+        return "data" if awaited(found) and not self.claim.input.text.startswith(FOLLOW_UP) else None
+
+    def data_after(self) -> float:
+        """Seconds until what is lacking may be there."""
+        return max(FIRST_LOOK_SECONDS, *awaited(self._rests_on()).values(), 0.0)
+
+    def _rests_on(self) -> list[dict[str, Any]]:
+        """The results behind its words; of the earlier turns that it answers, if it looked at nothing itself."""
+        steps = (step for turn in self.owed for step in turn.steps)
+        return self.results() or [result["content"] for step in steps for result in step.tool_results or ()]
 
     def last_error(self) -> str | None:
         """The error code of the turn's last failed tool call, if any."""

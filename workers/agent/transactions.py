@@ -21,12 +21,11 @@ from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, Use
 from workers.agent.outgoing_text import CHARACTERS, NOBODYS, OwnSites, outgoing, plain
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
-from workers.agent.time_limits import FIRST_LOOK_SECONDS, TRANSACTION_SECONDS
+from workers.agent.time_limits import TRANSACTION_SECONDS
 from workers.agent.utterance import last_question
 from workers.delivery import notices
 from workers.failpoints import in_transaction
 from workers.model.errors import ModelUnavailable
-from workers.shop.results import awaited
 from workflows import engine
 from workflows.errors import InvalidWorkflows
 from workflows.loader import Workflow, WorkflowSet, load_again
@@ -294,11 +293,12 @@ class TurnTransactions:
             turns.finish(session, claim, promised=promised, again_after=later.seconds)
             return
         if state.owed:
-            for_store = code is None and state.lacks_store
-            turns.end_waiting_for_model(session, claim.conversation_id, error=code, for_store=for_store)
-        again_after = max(FIRST_LOOK_SECONDS, *awaited(state.results()).values(), 0.0)
+            lacks = state.lacks() if code is None else None
+            turns.end_waiting_for_model(
+                session, claim.conversation_id, error=code, promised=lacks, again_after=state.data_after()
+            )
         error = None if state.is_for_owed else code  # it can be tried again only as what it answered
-        turns.finish(session, claim, error=error, promised=promised, again_after=again_after)
+        turns.finish(session, claim, error=error, promised=promised, again_after=state.data_after())
 
     def _begin(self, session: Session, state: TurnState, held: Held, call: NextCall | None) -> Replies:
         if call is None:
