@@ -134,10 +134,14 @@ def first_turn(session: Session, event_key: int) -> int | None:
     return session.execute(SQL["first_turn"], {"event_key": event_key}).scalar()
 
 
-def acknowledge(session: Session, merchant_id: str, conversation_id: str, place: ReplyPlace) -> list[float]:
-    """Note that a client has everything up to `place`; returns how many seconds old those are that were unacked."""
-    values = {"merchant_id": merchant_id, "conversation_id": conversation_id, **vars(place)}
-    return list(session.execute(SQL["acknowledge"], values).scalars())
+def acknowledge(
+    session: Session, merchant_id: str, conversation_id: str, place: ReplyPlace, *, traced: bool = False
+) -> list[tuple[float, str | None]]:
+    """Note that a client has everything up to `place`; returns how many seconds old those are that were unacked until
+    now, and, if `traced`, their traceparents."""
+    where = {"merchant_id": merchant_id, "conversation_id": conversation_id, **vars(place)}
+    rows = session.execute(SQL["acknowledge"], {**where, "traced": traced})
+    return [(row.age, row.traceparent) for row in rows]
 
 
 def listen(url: str, heard: Callable[[set[str]], None], is_stopping: Callable[[], bool]) -> None:

@@ -51,4 +51,5 @@ SELECT min(seq) FROM turns WHERE event_key = :event_key
 UPDATE replies r SET acked_at = clock_timestamp() FROM turns t
 WHERE r.conversation_id = :conversation_id AND r.turn_id = t.id AND t.merchant_id = :merchant_id
   AND t.seq <= :turn AND (t.seq, r.sequence) <= (:turn, :sequence) AND r.publishes < 0 AND r.acked_at IS NULL
-RETURNING CAST(extract(epoch FROM r.acked_at - r.created_at) AS float)
+RETURNING CAST(extract(epoch FROM r.acked_at - r.created_at) AS float) AS age,
+          CASE WHEN :traced THEN r.body ->> 'traceparent' END AS traceparent

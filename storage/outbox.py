@@ -183,11 +183,15 @@ def of_no_turn(
     *,
     conversation_id: str,
     merchant_id: str,
-    correlation_id: str | None = None,
+    asked_by: tuple[int, str | None] | None = None,
 ) -> OutgoingReply:
-    """A run that is said once and not kept: what it holds is kept elsewhere."""
+    """A run that is not kept: what it holds is kept elsewhere. `asked_by`: key and correlation id of the event that
+    asked for it, to which it is the same reply however often it is sent."""
+    key, correlation_id = asked_by or (None, None)
     sent_by = _Origin("snapshot", APART, conversation_id, merchant_id, None, None, correlation_id)
     body = _envelope(sent_by, 1, events, now)
+    if key is not None:
+        body["id"] = f"event_{key}:snapshot"
     return OutgoingReply(body["id"], body)
 
 

@@ -55,9 +55,12 @@ class _Said:
     turn: int | None
 
 
-def read(session: Session, merchant_id: str, conversation_id: str, *, by_door: bool) -> Snapshot | None:
-    """The history as it is now; None of a conversation of another merchant, or whose replies go the other way."""
-    values = {"merchant_id": merchant_id, "conversation_id": conversation_id, "by_door": by_door}
+def read(
+    session: Session, merchant_id: str, conversation_id: str, *, by_door: bool, place: int | None = None
+) -> Snapshot | None:
+    """The history as it is now, or up to the turn `place`; None of a conversation of another merchant, or whose replies
+    go the other way."""
+    values = {"merchant_id": merchant_id, "conversation_id": conversation_id, "by_door": by_door, "place": place}
     rows = session.execute(SQL["read"], {**values, "limit": MOST_MESSAGES + 1}).all()
     if not rows:
         return None

@@ -6,9 +6,11 @@ CASE WHEN m.id = m.conversation_id || '/' || m.correlation_id OR m.id LIKE 'sha2
      THEN coalesce(m.correlation_id, m.id) ELSE m.id END
 
 -- name: read
--- CJ's words up to the first run that has not ended, the merchant's also behind it, and before a turn answers them.
+-- CJ's words up to the first run that has not ended, or that of :place; the merchant's also behind it, and before a turn
+-- answers them.
 WITH here AS (
     SELECT coalesce(
+        CAST(:place AS integer),
         (SELECT min(o.seq) FROM turns o
          WHERE o.conversation_id = :conversation_id AND o.status IN ('queued', 'running')),
         (SELECT c.last_turn + 1 FROM conversations c WHERE c.id = :conversation_id), 1) AS place

@@ -6,8 +6,8 @@ Off until `start` is given an endpoint: nothing is imported, and every function 
         ...
 
 What continues what: the event's own `traceparent` (CloudEvents' extension) → intake → workflow → each claim of a turn
-→ its model calls, tool calls and published replies → fetches. Intake and workflow put their span into the event's row,
-from where turns, replies and acks take it. A turn that is claimed again is linked to the claim before.
+→ its model calls, tool calls and published replies → fetches. Intake (or a door) and workflow put their span into the
+event's row, from where turns, replies and acks take it. A turn that is claimed again is linked to the claim before.
 
 All names are here. They are those of the semantic conventions where they have one:
 https://github.com/open-telemetry/semantic-conventions-genai and
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from storage.turns import Claim
 
 AGENT = "CJ"
+DOOR = "door"
+"""In place of a queue: what comes over HTTP."""
 FLUSH_SECONDS = 2.0
 """How long a process that ends waits for its last spans to be taken."""
 PROVIDERS = {
@@ -125,12 +127,12 @@ def note(**attributes: str | float | None) -> None:
         _on.current().note(**attributes)
 
 
-def received(event: Event) -> Span:
-    """An event arrives: intake stores it."""
+def received(event: Event, *, by_door: bool = False) -> Span:
+    """An event arrives: intake or a door stores it."""
     if _on is None:
         return OFF
     about = {"messaging.message.id": event.id, **_event(event.id, event.source, event.type)}
-    return _on.message("receive", queues.EVENTS, event.envelope.traceparent, about)
+    return _on.message("receive", DOOR if by_door else queues.EVENTS, event.envelope.traceparent, about)
 
 
 def handled(row: InboxRow) -> Span:
@@ -206,10 +208,10 @@ def published(replies: Sequence[OutgoingReply], seconds: float, error: str | Non
         _on.afterwards("send", queues.REPLIES, "PRODUCER", [(seconds, _of(reply)) for reply in replies], error)
 
 
-def acked(replies: Iterable[tuple[float, str | None]]) -> None:
-    """The gateway acked replies: seconds since their commit, and their `traceparent`."""
+def acked(replies: Iterable[tuple[float, str | None]], *, by_door: bool = False) -> None:
+    """The gateway acked replies, or a client at a door: seconds since their commit, and their `traceparent`."""
     if _on is not None:
-        _on.afterwards("settle", queues.ACKS, "CONSUMER", replies)
+        _on.afterwards("settle", DOOR if by_door else queues.ACKS, "CONSUMER", replies)
 
 
 def wants_acks() -> bool:
@@ -326,7 +328,7 @@ class _On:
 
     def _queue(self, operation: str, queue: str) -> dict[str, Any]:
         return {
-            "messaging.system": self._broker,
+            "messaging.system": "http" if queue == DOOR else self._broker,
             "messaging.operation.name": operation,
             "messaging.operation.type": operation,
             "messaging.destination.name": queue,

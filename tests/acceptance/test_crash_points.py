@@ -105,6 +105,24 @@ def again_works(stack: Stack, someone: Someone) -> None:
     assert version >= 2
 
 
+def test_what_a_frontend_asks_for_again_is_sent_although_the_worker_dies(
+    dying: tuple[Stack, Killer], someone: Someone
+) -> None:
+    stack, killer = dying
+    stack.connect(someone.shop_domain, someone.merchant_id, size="tiny")
+    stack.say(someone.merchant_id, someone.conversation_id, "Hello")
+    said = [reply.id for reply in stack.gateway.wait_for_ends(someone.conversation_id, limit=40)]
+    killer.order("workflow", "publish.before")  # behind the commit that has taken the event
+    data = {"merchant_id": someone.merchant_id, "conversation_id": someone.conversation_id}
+    stack.publish("replies_requested", data)
+
+    def again() -> list[str]:
+        return [reply.id for reply in stack.gateway.of(someone.conversation_id) if reply.repeats is not None]
+
+    wait_until(lambda: again() == said, limit=20, what="all that was said")
+    assert not killer.is_pending("workflow", "publish.before")
+
+
 def test_a_turn_that_kills_every_worker_ends_with_an_apology_and_the_conversation_goes_on(
     dying: tuple[Stack, Killer], someone: Someone
 ) -> None:

@@ -109,8 +109,10 @@ def events(
                 data["text"] = dice.choice(SENTENCES)
             case "stop_requested":
                 data |= {"all": True} if dice.randrange(2) else {}
+            case _ if dice.randrange(2):
+                data["snapshot"] = True
             case _:
-                data["snapshot"] = bool(dice.randrange(2))
+                data["after"] = {"turn": dice.randrange(4), "sequence": dice.randrange(4)}
         times = dice.choice(copies)
         planned.append(
             Given(

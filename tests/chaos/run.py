@@ -105,10 +105,12 @@ def run(
     outcome = _outcome(ground, wanted, given, source, chaos, quiet_after)
     if quiet_after is None:
         outcome.problems += what_waits(ground, given)
-    for merchant in (merchant for merchant in whose if merchant.by_door):
-        outcome.verdict.judge_history(history(ground.doors, merchant), ground.at_doors.read())
     frontends.stop()
+    for told in (*frontends.begun, *([history(ground.doors, one)] for one in whose if one.by_door)):
+        outcome.verdict.judge_history(told[0], ground.at_doors.read())
+        outcome.verdict.judge_continuity("who had nothing yet", told)
     outcome.counts["streams at the doors"] = frontends.reconnects
+    outcome.counts["of those, begun with the history"] = len(frontends.begun)
     return outcome
 
 
@@ -205,6 +207,9 @@ def look(ground: Ground, given: Sequence[Given]) -> tuple[Verdict, dict[str, int
         "shown": len(shown),
         "shown at the doors": len(at_doors),
         "shown again": sum(item.reply.repeats is not None for item in shown),
+        "stops": sum(event.type == "stop_requested" for event in given),
+        "requests for replies": sum(event.type == "replies_requested" for event in given),
+        "of those, answered": len({item.reply.repeats for item in shown} - {None}),
         "turns resumed": sum(turn.failures > 0 for turn in turns),
         "turns stopped or absorbed": sum(turn.aside and turn.status == "done" for turn in turns),
         "turns given up with an apology": sum(turn.status == "dead" for turn in turns),

@@ -72,6 +72,15 @@ class Verdict:
             wrong = [text for text in (*words, *said.values()) if (text in words) != (text in said.values())]
             self.lost.append(f"the history of {told.subject} up to turn {after} differs in {wrong or 'its order'}")
 
+    def judge_continuity(self, who: str, told: Sequence[Reply]) -> None:
+        """Whether `who` was told one reply after the other, perhaps behind a history."""
+        for before, reply in pairwise(told):
+            expected = {(before.turn, int(before.sequence or 0) + 1), (before.turn + 1, 1)}
+            if before.turn == APART:
+                expected = {(before.data[-1]["result"]["after"]["turn"], 1)}
+            if reply.place not in expected or (reply.turn > before.turn > APART and not before.final):
+                self.disordered.append(f"{who} was told {reply.place} behind {before.place}")
+
 
 def judge(
     given: Collection[tuple[str, str]],
@@ -131,12 +140,7 @@ def _judge_again(verdict: Verdict, again: Sequence[Shown], shown: Sequence[Shown
     for item in again:
         by_request[str(item.reply.repeats)].append(item.reply)
     for request, replies in by_request.items():
-        for before, reply in pairwise(replies):
-            expected = {(before.turn, int(before.sequence or 0) + 1), (before.turn + 1, 1)}
-            if before.turn == APART:
-                expected = {(before.data[-1]["result"]["after"]["turn"], 1)}
-            if reply.place not in expected or (reply.turn > before.turn > APART and not before.final):
-                verdict.disordered.append(f"{request} was told {reply.place} behind {before.place}")
+        verdict.judge_continuity(request, replies)
         for reply in replies:
             if reply.turn == APART:
                 verdict.judge_history(reply, shown)

@@ -13,6 +13,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from events import decode_reply
+from storage import door as door_rows
 from storage import outbox
 from storage.database import Database
 from storage.errors import StorageUnavailable
@@ -20,6 +21,8 @@ from storage.vault import new_key_text
 from tests import rows
 from tests.as_role import make_roles, url_of
 from tests.door import AS_SERVICE, DoorForTests, as_merchant, end, open_at_door, read, replies, say, token
+from tests.otlp import Receiver
+from workers import tracing
 from workers.local.stack import wait_until
 
 
@@ -58,6 +61,55 @@ def test_replies_come_as_they_are_committed_and_go_on_behind_a_place(door: DoorF
     answer = httpx.post(f"{door.url}/conversations/c1/acks", json={"place": "1:4"}, headers=as_merchant())
     assert answer.status_code == 204
     assert rows.query(database, "SELECT count(*) FROM replies WHERE acked_at IS NULL") == [(0,)]
+
+
+def test_an_ack_finds_by_index_what_is_not_acked(database: Database) -> None:
+    open_at_door(database)
+    turn = rows.queue(database)
+    rows.execute(
+        database,
+        "INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, publishes, acked_at)"
+        " SELECT n, 'c1', :turn, n, n, '{}', -1, clock_timestamp() FROM generate_series(1, 5000) AS n",
+        turn=turn,
+    )
+    rows.execute(database, "ANALYZE replies")
+    values = {"merchant_id": "m1", "conversation_id": "c1", "turn": 1, "sequence": 9, "traced": False}
+    plan = "\n".join(line for (line,) in rows.query(database, f"EXPLAIN {door_rows.SQL['acknowledge'].text}", **values))
+    assert "using replies_at_the_door" in plan, plan
+
+
+def test_a_trace_has_what_came_in_at_the_door_and_what_was_acked_there(
+    role_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace, sender = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    open_at_door(database)
+    turn = rows.queue(database, traceparent=f"00-{trace}-{sender}-01")
+    say(database, turn, "one")
+    event = {
+        "specversion": "1.0",
+        "id": "e1",
+        "source": "/x",
+        "type": "stop_requested",
+        "data": {"conversation_id": "c1"},
+    }
+    with Receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        tracing.start(receiver.url, "gateway", owner="door@here", version="1")
+        try:
+            with DoorForTests(role_url) as door:
+                sent = {**event, "traceparent": f"00-{trace}-{sender}-01"}
+                headers = {**as_merchant(), "Content-Type": "application/cloudevents+json"}
+                assert httpx.post(f"{door.url}/events", content=json.dumps(sent), headers=headers).status_code == 202
+                acks = f"{door.url}/conversations/c1/acks"
+                assert httpx.post(acks, json={"place": "1:2"}, headers=as_merchant()).status_code == 204
+        finally:
+            tracing.stop()
+        received, settled = sorted(receiver.of(trace), key=lambda span: span.name)
+    assert (received.name, settled.name) == ("receive door", "settle door")
+    assert (received.parent, settled.parent) == (sender, sender)
+    assert settled.attributes["messaging.batch.message_count"] == 2
+    stored = rows.query(database, "SELECT traceparent FROM events WHERE type = 'stop_requested'")
+    assert stored == [(f"00-{trace}-{received.id}-01",)], "workers go on from there"
 
 
 def test_who_has_nothing_begins_with_the_history(door: DoorForTests, database: Database) -> None:

@@ -1,5 +1,6 @@
 """Whole runs through the official AG-UI client, and the contract's document through AsyncAPI's own parser."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,8 +19,8 @@ from events import asyncapi, decode_reply
 from events.broker.consumer import Delivery
 from events.ordering import ReplyOrder
 from storage import agui, inbox, merchants, outbox
-from storage.database import Database
-from storage.outbox import NewReply
+from storage.database import Database, Session
+from storage.outbox import NewReply, OutgoingReply
 from tests import npm, rows
 from tests.agent_turns import AgentWorker, Killed, counts
 from tests.integration.test_turn_ends import Begins, Dies, Event, Nothing, Provider, Says
@@ -29,7 +30,7 @@ from workers.intake.accept import Intake
 from workers.model import litellm_call
 from workers.model.errors import Cause
 from workers.settings import Settings
-from workers.workflow import runner
+from workers.workflow import handler, runner
 from workflows.loader import load_folder
 
 OFFICIAL = Path(__file__).parent.parent / "official"
@@ -293,8 +294,10 @@ def test_who_is_refused_is_told(official: None, build: Build) -> None:
     ]  # fmt: skip
 
 
-def asks(world: World, type: str, **data: Any) -> list[dict[str, Any]]:
-    """A request about the conversation; returns what was published."""
+def asks(
+    world: World, type: str, *, publish: Callable[[list[OutgoingReply]], int] = len, **data: Any
+) -> list[dict[str, Any]]:
+    """A request about the conversation; returns what was published. `publish` says how many of a batch were."""
     told: list[dict[str, Any]] = []
     world.number += 1
     event = inbox.NewEvent(
@@ -306,9 +309,18 @@ def asks(world: World, type: str, **data: Any) -> list[dict[str, Any]]:
         merchant_id="m1",
         conversation_id=world.conversation,
     )
+
+    def broker(replies: list[OutgoingReply]) -> int:
+        taken = publish(replies)
+        told.extend(reply.body for reply in replies[:taken])
+        return taken
+
     tools = SimpleNamespace(**vars(world.tools))
-    tools.reply_publisher = SimpleNamespace(publish=lambda replies: told.extend(reply.body for reply in replies))
-    runner.run(cast(Resources, tools), rows.store_event(world.worker.database, event))
+    tools.reply_publisher = SimpleNamespace(publish=broker)
+    key = rows.store_event(world.worker.database, event)
+    while rows.query(world.worker.database, "SELECT 1 FROM events WHERE key = :key AND status = 'received'", key=key):
+        with contextlib.suppress(Killed):  # the sweeper has it handled again
+            runner.run(cast(Resources, tools), key)
     return told
 
 
@@ -406,6 +418,55 @@ def test_who_wants_history_is_told_it_once(official: None, build: Build) -> None
     assert history(found["messages"]) == [*expected, "I say more."]
     rows.execute(world.worker.database, "UPDATE conversations SET by_door = true")
     assert asks(world, "replies_requested", snapshot=True) == [], "those who read at the door ask there"
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+@pytest.mark.parametrize("what", ["is away", "takes a part", "dies before", "dies behind"])
+def test_what_was_asked_for_is_sent_whatever_dies(
+    build: Build, monkeypatch: pytest.MonkeyPatch, what: str, snapshot: bool
+) -> None:
+    """At each batch once: the broker is away or takes only some of it, or the worker dies around publishing it."""
+    monkeypatch.setattr(handler, "SENT_TOGETHER", 2)
+    world = build(f"durable {what} {snapshot} {time.time()}", Says("Let me look.", 1), Says("Seven."), Says("There."))
+    world.says("hi")
+    running = rows.queue(world.worker.database, "And now?", conversation_id=world.conversation)
+    with world.worker.database.transaction() as session:
+        started = NewReply("s", agui.run_started("c", "r"))
+        outbox.append(session, running, [started, NewReply("one", agui.text("m", "One.")), NewReply("two", [])])
+    batches: list[list[str]] = []
+
+    def publish(replies: list[OutgoingReply]) -> int:
+        places = [f"{reply.body['turn']}:{reply.body['sequence']}" for reply in replies]
+        batches.append(places)
+        if batches.count(places) > 1:
+            return len(replies)
+        if len(batches) == 1:  # the run ends, another follows
+            with world.worker.database.transaction() as session:
+                outbox.append(session, running, [NewReply("end", agui.run_finished("c", "r"))])
+        if what == "dies before":
+            raise Killed
+        return {"is away": 0, "takes a part": 1, "dies behind": len(replies)}[what]
+
+    def dying(session: Session, key: int, progress: Any, keep: Any = inbox.keep_progress) -> None:
+        if what == "dies behind" and batches and batches.count(batches[-1]) == 1:
+            raise Killed
+        keep(session, key, progress)
+
+    monkeypatch.setattr(inbox, "keep_progress", dying)
+    told = asks(world, "replies_requested", snapshot=snapshot, publish=publish)
+    order, shown = ReplyOrder(), []
+    for reply in told:
+        order.offer(decode_reply(json.dumps(reply).encode()), 0.0)
+        while (due := order.due(0.0)) is not None:
+            order.shown(due)
+            shown.append(due)
+    said = world.replies()
+    expected = [reply["id"] for reply in said if reply["turn"] > 1 or not snapshot]
+    assert [reply.id for reply in shown][snapshot:] == expected
+    if snapshot:
+        assert [words for _, words in shown[0].history or ()] == ["hi", "Let me look.", "Seven.", "And now?"]
+        assert shown[0].data[-1]["result"] == {"after": {"turn": 2, "sequence": 0}}
+    assert {batches.count(places) for places in batches if len(places) > 1} == {2}
 
 
 def test_asyncapis_own_parser_has_nothing_to_say(official: None) -> None:

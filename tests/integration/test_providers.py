@@ -139,13 +139,17 @@ def test_a_stream_becomes_the_answer_that_would_have_come_whole(provider: str, m
     recorded = STREAMS[provider]
     text = sse(recorded)
     heard: list[str] = []
+
+    def hear(words: str, _is_whole: bool) -> None:
+        heard.append(words)
+
     ends = [at for at, letter in enumerate(text) if letter == "\n"]
     cuts = [None, *range(0, len(text), len(text) // 6), *ends[1::6], ends[-3]]
     stream = {"Content-Type": "text/event-stream"}
     answers = iter([Recorded(text[:cut], headers=stream) for cut in cuts])
     with OpenAIServer(lambda _: next(answers)) as server:
         reached_at(server, provider, monkeypatch)
-        found = [litellm_call.call(recorded["model"], Request(QUESTION, [TOOL], {}, heard.append), 10.0) for _ in cuts]
+        found = [litellm_call.call(recorded["model"], Request(QUESTION, [TOOL], {}, hear), 10.0) for _ in cuts]
     whole = found[0]
     assert isinstance(whole, Answer), whole
     assert whole.text == recorded["says"]

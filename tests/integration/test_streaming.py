@@ -191,6 +191,22 @@ def test_text_beside_a_call_goes_out_first(serve: Serve, hire: Hire) -> None:
     assert [kind for kind, _ in events(merchant)] == ["START", "CONTENT", "CONTENT", "END", "START", "CONTENT", "END"]
 
 
+@pytest.mark.parametrize("calls", [(), COUNTS.calls], ids=["the end", "a call"])
+def test_the_last_words_do_not_wait_for_what_follows_them(serve: Serve, hire: Hire, calls: list[Call]) -> None:
+    """Each token takes a fifth of a second, those of a call and the counts of tokens, too."""
+    serve([Say("Hello.", calls, every=0.2), Say(FIRST)])
+    merchant = hire()
+    merchant.asks()
+    times = rows.query(
+        merchant.worker.database,
+        "SELECT min(created_at) FILTER (WHERE body::text LIKE '%Hello.%'),"
+        " min(created_at) FILTER (WHERE body::text LIKE '%MESSAGE_END%') FROM replies WHERE conversation_id = :id",
+        id=merchant.conversation,
+    )
+    [(said, ended)] = times
+    assert (ended - said).total_seconds() > 0.1
+
+
 @pytest.mark.parametrize(
     ("answers", "said", "requests"),
     [

@@ -127,7 +127,7 @@ class Provider:
                 raise Killed
             case Begins(words, cause):
                 if request.hear is not None:
-                    request.hear(words)
+                    request.hear(words, False)
                 if cause is None:
                     raise Killed
                 return FailedCall(name, cause, 502)

@@ -155,8 +155,8 @@ class Answers:
         """Says each sentence of the answer as it comes."""
         before = Speech.of(state.steps)
 
-        def hear(words: str) -> bool:
-            fresh = "" if utterance.is_held else utterance.new(words)
+        def hear(words: str, is_whole: bool) -> bool:
+            fresh = "" if utterance.is_held else utterance.new(words, whole=is_whole)
             if fresh and (new := self._fit_to_say(state, utterance, fresh)):
                 self._say(state, step, utterance, new, room, before)
             return utterance.said != utterance.begun

@@ -371,7 +371,7 @@ class _Judge:
         self._today = grounds.now.date()
         self._subjects: frozenset[str] = frozenset()
         self._spans: list[Range] = []
-        for sentence in grounds.asked:
+        for sentence in grounds.asking:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None

@@ -193,24 +193,25 @@ class TurnState:
         return self._grounds[1]
 
     def _read_grounds(self) -> Grounds:
-        heard = [said for turn in self.history for said in (turn.input, *(item.input for item in turn.absorbed))]
+        past = [turn for turn in self.history if turn.owed_since is None]
+        before = [said for turn in past for said in (turn.input, *(item.input for item in turn.absorbed))]
+        heard = [said for turn in self.owed for said in (turn.input, *(item.input for item in turn.absorbed))]
         heard += [self.claim.input, *(item.input for item in self.absorbed)]
         earlier: dict[str | None, list[dict[str, Any]]] = {}
-        for result in (
-            result["content"] for turn in self.history for step in turn.steps for result in step.tool_results or ()
-        ):
+        for result in (result["content"] for turn in past for step in turn.steps for result in step.tool_results or ()):
             earlier.setdefault(result.get("data_type"), []).append(result)
         return Grounds.of(
-            self.results(),
+            [*self._owed_results(), *self.results()],
             now=self.now().astimezone(self._shop_zone()),
             earlier=[result for results in earlier.values() for result in results[-EARLIER_RESULTS:]],
             context={key: value for key, value in self.context.items() if key not in HIDDEN_CONTEXT},
             said=[said.text for said in heard if said.sender == "merchant"],
+            said_before=[said.text for said in before if said.sender == "merchant"],
             prompt=[
                 self.workflow.prompt,
                 *(
                     " ".join([said.text, *map(str, said.metadata.values())])
-                    for said in heard
+                    for said in (*before, *heard)
                     if said.sender != "merchant"
                 ),
             ],
@@ -260,8 +261,11 @@ class TurnState:
 
     def _rests_on(self) -> list[dict[str, Any]]:
         """The results behind its words; of the earlier turns that it answers, if it looked at nothing itself."""
+        return self.results() or self._owed_results()
+
+    def _owed_results(self) -> list[dict[str, Any]]:
         steps = (step for turn in self.owed for step in turn.steps)
-        return self.results() or [result["content"] for step in steps for result in step.tool_results or ()]
+        return [result["content"] for step in steps for result in step.tool_results or ()]
 
     def last_error(self) -> str | None:
         """The error code of the turn's last failed tool call, if any."""

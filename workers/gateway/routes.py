@@ -23,7 +23,7 @@ from storage.errors import ShopConnectedElsewhere, StorageError, StorageRefused
 from storage.inbox import Accepted, NewEvent
 from storage.snapshots import Snapshot
 from storage.vault import Vault
-from workers import logs, metrics
+from workers import logs, metrics, tracing
 from workers.delivery.wake_ups import WakeUps
 from workers.failpoints import in_transaction
 from workers.gateway import agent_input, incoming, shops
@@ -276,7 +276,7 @@ class Door:
         """The history, if it is asked for, and the place that it brings its reader to."""
         if request.query.get("snapshot", "0") != "1":
             return None
-        where = {"merchant_id": merchant_id, "conversation_id": conversation_id}
+        where: dict[str, Any] = {"merchant_id": merchant_id, "conversation_id": conversation_id}
 
         def read(session: Session) -> tuple[Snapshot | None, datetime]:
             return snapshots.read(session, **where, by_door=True), outbox.now(session)
@@ -288,16 +288,21 @@ class Door:
         return StoredReply(found.place, outbox.of_no_turn(found.run(conversation_id), now, **where).body, 0.0)
 
     async def _acknowledge(self, merchant_id: str, conversation_id: str, place: ReplyPlace) -> None:
-        marked = await self._asking(lambda session: door.acknowledge(session, merchant_id, conversation_id, place))
+        where, traced = (merchant_id, conversation_id, place), tracing.wants_acks()
+        marked = await self._asking(lambda session: door.acknowledge(session, *where, traced=traced))
         metrics.acks("marked", len(marked))
-        metrics.acked(marked)
+        metrics.acked(age for age, _ in marked)
+        tracing.acked(marked, by_door=True)
 
     async def _store(self, events: Sequence[Event]) -> list[Accepted]:
         """Make them rows of the inbox, all or none. Raises NotAllowed (409) for another event's id."""
-        new = [NewEvent.of(event, by_door=True) for event in events]
+        spans = [tracing.received(event, by_door=True) for event in events]
+        new = [NewEvent.of(event, span.traceparent, by_door=True) for event, span in zip(events, spans, strict=True)]
         answers = await self._asking(lambda session: incoming.accept(session, new, self._per_merchant))
-        for event, answer in zip(events, answers, strict=True):
+        for event, answer, span in zip(events, answers, spans, strict=True):
             metrics.event(event.type, "accepted" if answer.fresh else "repeated")
+            if answer.fresh:
+                span.end()
         self._wake(answers, [event.merchant_id for event in events])
         return answers
 

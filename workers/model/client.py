@@ -27,8 +27,9 @@ from workers.model.errors import (
 from workers.model.litellm_call import LEAST_SECONDS, Messages, Request, Tools
 from workers.model.response import Answer, read_answer
 
-Hear = Callable[[str], bool]
-"""Called with all words of an answer so far; returns whether any of them were passed on."""
+Hear = Callable[[str, bool], bool]
+"""Called with all words of an answer so far, and whether there will be no more; returns whether any of them were passed
+on."""
 
 #: Longest single attempt while another model is left, and when none is (seconds).
 TRY_SECONDS = 20.0
@@ -208,8 +209,8 @@ class _Heard:
         self._hear = hear
         self.passed_on = False
 
-    def __call__(self, words: str) -> None:
-        self.passed_on |= self._hear(words)
+    def __call__(self, words: str, is_whole: bool) -> None:
+        self.passed_on |= self._hear(words, is_whole)
 
 
 _SENTENCE_ENDS = re.compile(r"[.!?]\s+\S{1,3}\s?")
@@ -219,7 +220,7 @@ def _of_demo(request: Request) -> Answer | FailedCall:
     message = demo.wire_message(demo.reply_to(request.messages, bool(request.tools)))
     if request.hear is not None and (text := message["content"]):
         for found in _SENTENCE_ENDS.finditer(text):
-            request.hear(text[: found.end()])
+            request.hear(text[: found.end()], False)
     answer = read_answer({"choices": [{"message": message}]}, DEMO, request.messages, request.tools or ())
     return answer if isinstance(answer, Answer) else FailedCall(DEMO, answer)
 

@@ -46,7 +46,7 @@ from workers.model import wire
 from workers.model.demo import DEMO
 from workers.model.errors import Cause, FailedCall, GivenUp, classify
 from workers.model.habits import Habits
-from workers.model.response import Answer, read_answer, repaired, words_so_far
+from workers.model.response import Answer, read_answer, repaired, spoken_words, words_so_far
 from workers.model.stream import Assembly
 from workers.model.wire import Stream, StreamCut
 
@@ -59,6 +59,8 @@ WARM_UP_SECONDS = 30.0
 #: With at least one of these in the last so many characters a sentence may have ended.
 _MAY_END = re.compile("[.!?\u2026\u3002\uff01\uff1f\n]")
 _LOOK_BACK = 12
+#: How long what follows the last words of an answer, its calls and counts, may take to come with them.
+END_FOLLOWS_SECONDS = 0.005
 
 _AS_A_STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 
@@ -70,14 +72,14 @@ Tools = Sequence[Mapping[str, Any]]
 class Request:
     """A request to any model. `options` are litellm's (temperature, max_tokens).
 
-    `hear` is called with the words so far, while they come; without it, and where a provider cannot stream, the answer
-    comes whole.
+    `hear` is called with the words so far, while they come, and whether these are all words of the answer, though its
+    calls or counts are still coming; without it, and where a provider cannot stream, the answer comes whole.
     """
 
     messages: Messages
     tools: Tools | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    hear: Callable[[str], object] | None = None
+    hear: Callable[[str, bool], object] | None = None
 
     @property
     def sent_options(self) -> Mapping[str, Any]:
@@ -145,8 +147,12 @@ def _attempt(
     ends = time.monotonic() + seconds
     try:
         while not waited.done():
-            if (text := words.wait(max(min(ends - time.monotonic(), LOOK_SECONDS), 0.0))) and request.hear is not None:
-                request.hear(words_so_far(text))
+            heard = words.wait(max(min(ends - time.monotonic(), LOOK_SECONDS), 0.0))
+            if heard is not None and request.hear is not None:
+                text, is_whole = heard
+                said = _spoken(text, request, waited) if is_whole else words_so_far(text)
+                if said:
+                    request.hear(said, is_whole)
             if is_given_up():
                 raise GivenUp
             if time.monotonic() >= ends and not waited.done():
@@ -164,21 +170,32 @@ def _attempt(
     return answer if isinstance(answer, Answer) else FailedCall(name, answer)
 
 
+def _spoken(text: str, request: Request, waited: futures.Future[Any]) -> str | None:
+    """All words of an answer, if what follows them does not come at once: else they are said with the end."""
+    futures.wait([waited], END_FOLLOWS_SECONDS)
+    offered = [str(tool["function"]["name"]) for tool in request.tools or ()]
+    return None if waited.done() else spoken_words(text, offered)
+
+
 class _Words:
     """The words of an answer on their way from the thread that reads them to the one that waits for them."""
 
+    Heard = tuple[str, bool]
+    """The text so far, and whether it is all of it."""
+
     def __init__(self) -> None:
-        self.heard: SimpleQueue[str | None] = SimpleQueue()
+        self.heard: SimpleQueue[_Words.Heard | None] = SimpleQueue()
         self.nobody_listens = False
         self._assembly = Assembly()
         self._told = 0
+        self._is_told_whole = False
 
     def assembled(self, answer: Any, stream: Stream | None) -> dict[str, Any]:
         """The stream as an answer that came whole. Raises StreamCut, and what reading it raises."""
         pieces = answer.completion_stream or answer.fetch_sync_stream()
         if isinstance(pieces, importlib.import_module("openai").Stream):
             pieces = wire.events(pieces.response)
-        with before_reads(self._hand_over):
+        with before_reads(lambda: self._hand_over(stream)):
             for piece in pieces:
                 self._assembly.add(piece)
         found = self._assembly.completion()
@@ -186,23 +203,26 @@ class _Words:
             raise StreamCut
         return repaired(found)  # type: ignore[no-any-return]
 
-    def wait(self, seconds: float) -> str | None:
+    def wait(self, seconds: float) -> Heard | None:
         """The newest text, once there is one; None if the answer ended, or there was none in so many seconds."""
-        text = None
+        found = None
         with suppress(Empty):
-            text = self.heard.get(timeout=seconds)
-            while text is not None:
-                text = self.heard.get_nowait()
-        return text
+            found = self.heard.get(timeout=seconds)
+            while found is not None:
+                found = self.heard.get_nowait()
+        return found
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, stream: Stream | None) -> None:
         if self.nobody_listens:
             raise GivenUp
-        if self._assembly.words > self._told:
-            text = self._assembly.text
-            if _MAY_END.search(text, max(self._told - _LOOK_BACK, 0)):
-                self.heard.put(text)
-            self._told = len(text)
+        has_ended = stream is not None and stream.has_ended and stream.is_visible and self._assembly.has_finished
+        is_new, is_whole = self._assembly.words > self._told, self._assembly.begins_to_call or has_ended
+        if not is_new and (self._is_told_whole or not is_whole or not self._told):
+            return
+        text = self._assembly.text
+        if is_whole or _MAY_END.search(text, max(self._told - _LOOK_BACK, 0)):
+            self.heard.put((text, is_whole))
+        self._told, self._is_told_whole = len(text), is_whole
 
 
 def use_secrets(secrets: Mapping[str, SecretStr]) -> None:

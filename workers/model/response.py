@@ -277,6 +277,12 @@ def words_so_far(raw: str) -> str:
     return _storable(dialects.surely_words(raw[:MAX_TEXT])).lstrip()[:MAX_WORDS]
 
 
+def spoken_words(raw: str, offered: Collection[str]) -> str | None:
+    """The words of a text that has come whole, as `read_answer` finds them; None if there is a call in it, too."""
+    spoken = dialects.read(raw[:MAX_TEXT], offered)
+    return None if spoken.calls or spoken.broken else _clean(spoken.text)
+
+
 def text_of(raw: object) -> str:
     """The text of a content, which may be parts."""
     match raw:

@@ -21,6 +21,8 @@ END = re.compile(
 )
 """In the bytes of a stream of any provider: it has come to its end. litellm's parser of Gemini ends every piece."""
 LONGEST_END = 40
+ENDS = ("stop", "tool_calls", "function_call")
+"""Reasons to finish of an answer that was not cut off."""
 
 
 class Assembly:
@@ -35,6 +37,7 @@ class Assembly:
         self._own: dict[str, Any] = {}
         self._usage: dict[str, int] = {}
         self._finish: str | None = None
+        self._is_wordless = False
 
     @property
     def text(self) -> str:
@@ -42,6 +45,16 @@ class Assembly:
         parts = self._parts["content"]
         parts[:] = ["".join(parts)]
         return parts[0]
+
+    @property
+    def begins_to_call(self) -> bool:
+        """Whether a call has begun, behind which no more words are to come."""
+        return bool(self._calls)
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether the latest piece said that the answer has ended as it should, and had no words itself."""
+        return self._finish in ENDS and self._is_wordless
 
     def add(self, chunk: Any) -> None:
         """Take a piece of the stream, as litellm's parser of the provider, or OpenAI's client, gives it."""
@@ -57,7 +70,9 @@ class Assembly:
         self._count(field_of(chunk, "usage"))
         if choice is None:
             return
+        words = self.words
         self._take(field_of(choice, "delta") or field_of(choice, "message"))
+        self._is_wordless = self.words == words
         self._finish = field_of(choice, "finish_reason") or self._finish
 
     def completion(self) -> dict[str, Any] | None:

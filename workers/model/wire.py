@@ -30,7 +30,8 @@ class Stream:
     """A stream that was asked for."""
 
     has_ended: bool = False
-    """Whether the bytes that end it have come."""
+    """Whether the bytes that end it have come, or cannot be seen."""
+    is_visible: bool = True
 
 
 _stream: contextvars.ContextVar[Stream | None] = contextvars.ContextVar("stream", default=None)
@@ -82,7 +83,8 @@ def repair(response: Any) -> None:
     stream = _stream.get()
     if stream is not None and response.status_code == 200 and kind not in ("application/json", "text/html"):
         response.stream = _ReadToTheEnd(response.stream, stream)
-        stream.has_ended = response.headers.get("content-encoding", "identity") != "identity"  # not to be seen
+        stream.is_visible = response.headers.get("content-encoding", "identity") == "identity"
+        stream.has_ended = not stream.is_visible
         return
     response.read()
     if response.status_code != 200:

@@ -23,7 +23,7 @@ from workers import logs, metrics, tracing
 from workers.delivery import notices
 from workers.settings import MAX_WAITING_TURNS
 from workers.workflow import privacy
-from workers.workflow.planned_turns import MESSAGE, Effects, PlannedTurns, is_of_the_shop
+from workers.workflow.planned_turns import MESSAGE, Effects, PlannedTurns, SentAgain, is_of_the_shop
 from workers.workflow.privacy import Leftovers
 from workflows import engine, explanation
 from workflows.actions import Action, Emit, FollowUp, Prefetch, ProcessMessage, Transition, UpdateContext
@@ -48,6 +48,8 @@ NO_RULE = "no rule took the event"
 """How the log line begins that says why."""
 MOST_SENT_AGAIN = 10_000
 """Replies at one request; the frontend asks for more with the last one it got."""
+SENT_TOGETHER = 500
+"""Of those; what a worker's death may repeat, and far less than a gateway remembers."""
 SHOPIFY_REQUIREMENT = "shopify_oauth"
 
 
@@ -110,6 +112,8 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
         return Effects(row.merchant_id, replies=replies)
     if effects.is_deletion:
         return effects  # the event is done when its leftovers are cleared, see `settle`
+    if effects.sent_again is not None:
+        return effects  # the event is done when the broker has all that it asks for
     if row.type in privacy.ENDS_HERE:
         privacy.forget_contacts(session, row)  # the merchant's data is gone already
     inbox.processed(session, row.key, traceparent=tracing.traceparent())
@@ -182,10 +186,10 @@ class _Handler:
             self._check_merchant(merchant_id, integration)
         if self._row.type in privacy.ENDS_HERE:
             self._delete(privacy.carry_out(self._session, self._row, merchant_id))
-        elif self._row.progress is not None:  # an uninstallation, done but for its leftovers
-            self._delete(privacy.leave(self._session, self._row, merchant_id))
         elif self._row.type in REQUESTS:
             self._carry_out_request(merchant_id)
+        elif self._row.progress is not None:  # an uninstallation, done but for its leftovers
+            self._delete(privacy.leave(self._session, self._row, merchant_id))
         elif self._core(merchant_id, integration):
             if self._row.type == "app_uninstalled":
                 integration = connections.integration_of(self._session, merchant_id)
@@ -205,27 +209,41 @@ class _Handler:
         if conversation.merchant_id != merchant_id:
             raise Refused("event.conversation_merchant_mismatch", "conversation_id belongs to another merchant")
         if self._row.type == "replies_requested":
-            found = self._what_was_said(conversation)
-            self._effects.replies += [outbox.repeated(reply, self._row.id) for reply in found]
+            self._send_again(conversation)
             return
         for turn in turns.stop(self._session, conversation.id, everything=bool(self._data.get("all"))):
             self._effects.replies += notices.stopped(self._session, conversation.id, conversation.workflow, turn)
         turns.end_waiting_for_model(self._session, conversation.id)
         self._effects.wake_ups += turns.next_to_wake(self._session, conversation.id, merchant_id)
 
-    def _what_was_said(self, conversation: Conversation) -> list[OutgoingReply]:
-        """Everything behind a place; or the history in one reply, and everything behind that."""
-        after = self._data.get("after") or {"turn": 0, "sequence": 0}
-        place, told = (after["turn"], after["sequence"]), []
-        if self._data.get("snapshot"):
-            where = {"merchant_id": conversation.merchant_id, "conversation_id": conversation.id}
-            found = snapshots.read(self._session, **where, by_door=False)
+    def _send_again(self, conversation: Conversation) -> None:
+        """The next replies behind a place; first of all the history in one reply, if it is asked for.
+
+        What was found is kept as the event's progress before it is published, and how far it was published after it: if
+        the worker dies or the broker is away, the sweeper has it sent again, from the same place.
+        """
+        where = {"merchant_id": conversation.merchant_id, "conversation_id": conversation.id}
+        begun = SentAgain(**self._row.progress) if self._row.progress is not None else None
+        after = {"turn": 0, "sequence": 0, **(self._data.get("after") or {})}
+        at, told = begun or SentAgain(after["turn"], after["sequence"], MOST_SENT_AGAIN), []
+        if self._data.get("snapshot") and at.left == MOST_SENT_AGAIN:
+            found = snapshots.read(self._session, **where, by_door=False, place=None if begun is None else begun.turn)
             if found is None:
-                return []
-            place = found.place.turn, found.place.sequence
+                return
+            at = replace(at, turn=found.place.turn, sequence=found.place.sequence)
             run, now = found.run(conversation.id), outbox.now(self._session)
-            told.append(outbox.of_no_turn(run, now, **where, correlation_id=self._row.correlation_id))
-        return told + outbox.after(self._session, conversation.id, place, limit=MOST_SENT_AGAIN)
+            told.append(outbox.of_no_turn(run, now, **where, asked_by=(self._row.key, self._row.correlation_id)))
+        count = min(at.left, SENT_TOGETHER)
+        some = outbox.after(self._session, conversation.id, (at.turn, at.sequence), limit=count)
+        if not told and not some:
+            return
+        if begun is None:
+            inbox.keep_progress(self._session, self._row.key, vars(at))
+        self._effects.replies += [outbox.repeated(reply, self._row.id) for reply in [*told, *some]]
+        last = some[-1].body if some else {"turn": at.turn, "sequence": at.sequence}
+        left = at.left - count if len(some) == SENT_TOGETHER else 0
+        self._effects.sent_again = SentAgain(last["turn"], int(last["sequence"]), left)
+        self._effects.event_key = self._row.key
 
     def _converse(self, merchant_id: str, integration: Integration | None) -> None:
         """Do what the event means in its conversation, and queue the turns that it asks for."""

@@ -32,6 +32,16 @@ TOO_MANY_WAITING = (
 )
 
 
+@dataclass(frozen=True)
+class SentAgain:
+    """How far the answer to a `replies_requested` has come: everything up to (turn, sequence), and how many replies may
+    follow. It is kept as the event's progress."""
+
+    turn: int
+    sequence: int
+    left: int
+
+
 @dataclass
 class Effects:
     """What to tell other workers once the transaction is committed."""
@@ -50,6 +60,9 @@ class Effects:
     is_deletion: bool = False
     leftovers: Leftovers | None = None
     """What to clear before a deletion can be settled."""
+    sent_again: SentAgain | None = None
+    """To be noted with event `event_key` once the broker has `replies`."""
+    event_key: int = 0
     postponed_seconds: float | None = None
 
 

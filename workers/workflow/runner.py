@@ -67,8 +67,14 @@ def _next(tools: Resources, event_key: int) -> Effects | None:
     )
     if effects is None:
         return None
-    notify(tools, effects)
+    told = notify(tools, effects)
     failpoint("handle.after_hints")
+    if effects.sent_again is not None:
+        if not told:
+            log.warning("replies that were asked for again wait for the broker", event_key=effects.event_key)
+            return None
+        with tools.database.transaction() as session:
+            inbox.keep_progress(session, effects.event_key, vars(effects.sent_again))
     left = effects.leftovers
     while left is not None:
         if not (tools.cache.drop(left.merchant_id) and (not left.on_the_broker or tools.reply_publisher.purge())):
@@ -100,9 +106,9 @@ def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
     tools.reply_publisher.publish(replies)
 
 
-def notify(tools: Resources, effects: Effects) -> None:
+def notify(tools: Resources, effects: Effects) -> bool:
     """Wake other workers after the commit, most urgent first: the first prefetch runs while the model is answering,
-    and the turn starts before the other prefetches are sent."""
+    and the turn starts before the other prefetches are sent. False if the broker did not take the replies."""
     for merchant_id in effects.forget_cache_of:
         tools.cache.drop(merchant_id)
     fetches = [
@@ -113,7 +119,7 @@ def notify(tools: Resources, effects: Effects) -> None:
         tools.wake_ups.fetch(request)
     for turn_id in effects.wake_ups:
         tools.wake_ups.run_turn(turn_id)
-    if effects.replies:
-        tools.reply_publisher.publish(effects.replies)
+    published = tools.reply_publisher.publish(effects.replies) if effects.replies else 0
     for request in fetches[1:]:
         tools.wake_ups.fetch(request)
+    return published == len(effects.replies)

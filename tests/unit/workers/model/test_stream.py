@@ -49,6 +49,27 @@ def test_wherever_it_is_cut_it_is_whole_or_no_answer(provider: str) -> None:
     assert results <= {None, whole.text}
 
 
+@pytest.mark.parametrize("provider", OF_OPENAI)
+def test_no_words_come_behind_what_is_taken_for_the_end_of_them(provider: str) -> None:
+    assembly, words = Assembly(), []
+    for event in RECORDED[provider]["events"]:
+        assembly.add(json.loads(event))
+        words.append(assembly.words if assembly.begins_to_call or assembly.has_finished else None)
+    assert {found for found in words if found is not None} <= {assembly.words}
+
+
+def test_a_piece_with_words_is_never_the_last() -> None:
+    """litellm's parser of Gemini ends every piece."""
+    assembly = Assembly()
+    for event, ends in (
+        (chunk("stop", content="Hel"), False),
+        (chunk("stop", content="lo."), False),
+        (chunk("stop"), True),
+    ):
+        assembly.add(json.loads(event))
+        assert assembly.has_finished is ends
+
+
 @pytest.mark.parametrize(
     ("pieces", "calls"),
     [
