@@ -85,8 +85,14 @@ class Verdict:
 
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
-    judge = _Judge(grounds, text)
-    return [replace(judge.sentence(_parsed(sentence, grounds)), sentence=sentence) for sentence in sentences(text)]
+    pieces, judge = sentences(text), _Judge(grounds, text)
+    before: _Judge | None = grounds.judged
+    if before is not None and before.goes_on(judge, pieces):  # a reply is checked as it comes, and once more whole
+        judge = before
+    for piece in pieces[len(judge.verdicts) :]:
+        judge.verdicts.append(replace(judge.sentence(_parsed(piece, grounds)), sentence=piece))
+    grounds.judged = judge
+    return list(judge.verdicts)
 
 
 def _parsed(text: str, grounds: Grounds) -> Sentence:
@@ -271,6 +277,7 @@ _DISCOUNT = re.compile(r"\s*(?:discounts?|off|rabatt\w*|nachlass|coupon\w*|vouch
 _GIVEN = re.compile(r"\b(?:gave|given|granted|gewährt\w*|gab\w*|gegeben|average|schnitt)\b")
 _NEXT = re.compile(r"\b(?:your|the|dein\w*|ihr\w*|die|den) (?:next|nächsten?)\s$")
 _DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halbiert)\b")
+_DAY_WORD = re.compile(r"\b(?:day|\w*tag)\b")
 _LABELS = re.compile(r"\s?[:=]\W*")
 _REFERRED = re.compile(
     r"\b(?:the (?:one|order)|die(?: bestellung)?|der) (?:right |just |direkt )?(?:before|after|preceding|vor|nach)\s$"
@@ -404,6 +411,8 @@ class _Judge:
         self._spans: list[Range] = []
         for sentence in grounds.asking:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
+        self.verdicts: list[Verdict] = []
+        self._seen: tuple[Sentence, dict[int, bool]] | None = None
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
         ages = [ranking.values for ranking in grounds.rankings if ranking.what == "newest"]
@@ -411,6 +420,7 @@ class _Judge:
         self._newest = frozenset({max(orders, key=orders.__getitem__)} if orders else ())
         """The newest order's name."""
         self._place: tuple[Number, tuple[int, int]] | None = None
+        self._parts: tuple[Number, tuple[Number | None, Number | None]] | None = None
         self._mentioned: tuple[Sentence, dict[str, list[Mention]]] | None = None
         self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
         self._heading: Sentence | None = None
@@ -428,6 +438,21 @@ class _Judge:
         """Who alone of a kind was named in the sentence before."""
         self._kinds: set[str] = set()
         """Of whom the sentence before spoke."""
+
+    def goes_on(self, other: "_Judge", pieces: Sequence[str]) -> bool:
+        """Whether what this one has judged is how the text with these sentences begins, of which `other` is."""
+        known = [verdict.sentence for verdict in self.verdicts]
+        same = (self._age_is_told, self._is_current) == (other._age_is_told, other._is_current)  # noqa: SLF001
+        return same and pieces[: len(known)] == known
+
+    def _has(self, said: Sentence, pattern: re.Pattern[str]) -> bool:
+        """Whether the sentence has it; looked for once, though it is asked of each figure."""
+        if self._seen is None or self._seen[0] is not said:
+            self._seen = said, {}
+        found = self._seen[1].get(id(pattern))
+        if found is None:
+            found = self._seen[1][id(pattern)] = pattern.search(said.masked) is not None
+        return found
 
     def sentence(self, said: Sentence) -> Verdict:
         good, bad = 0, []
@@ -607,7 +632,7 @@ class _Judge:
         """ "The latest 10 orders": as many as are listed; fewer only where nothing is computed of them."""
         wanted = number.readings[0][0]
         subjects = subjects or self._subjects or frozenset({"order"})
-        figures = [f for f in self._grounds.figures if self._same_kind(number, f, subjects) and not f.traits & STRICT]
+        figures = [f for f in self._rivals(number, subjects, is_old=True) if not f.traits & STRICT]
         listed = [
             f.value
             for f in figures
@@ -621,6 +646,12 @@ class _Judge:
 
     def _of_which(self, said: Sentence, number: Number) -> tuple[Number | None, Number | None]:
         """ "6 of your latest 10 orders": for 6 the 10, for 10 the 6."""
+        if self._parts is None or self._parts[0] is not number:
+            self._parts = number, self._find_parts(said, number)
+        return self._parts[1]
+
+    @staticmethod
+    def _find_parts(said: Sentence, number: Number) -> tuple[Number | None, Number | None]:
         whole = part = None
         place = said.numbers.index(number) if number in said.numbers else -1
         if 0 <= place < len(said.numbers) - 1 and _PART_OF.fullmatch(
@@ -791,11 +822,15 @@ class _Judge:
         among = (figure for kind in kinds for figure in self._grounds.by_kind.get(kind, ()))
         return found + [figure for figure in among if fits(number, figure.value)]
 
-    def _rivals(self, number: Number, subjects: frozenset[str]) -> Iterable[Figure]:
+    def _rivals(self, number: Number, subjects: frozenset[str], *, is_old: bool = False) -> Iterable[Figure]:
         kind = "money" if number.currencies is not None else "percent" if number.percent else "count"
         if kind == "count" and subjects:
-            return (f for subject in subjects for f in self._grounds.counts.get(subject, ()) if not f.old)
-        return (f for f in self._grounds.by_kind.get(kind, ()) if not f.old and self._same_kind(number, f, subjects))
+            return (f for subject in subjects for f in self._grounds.counts.get(subject, ()) if is_old or not f.old)
+        return (
+            f
+            for f in self._grounds.by_kind.get(kind, ())
+            if (is_old or not f.old) and self._same_kind(number, f, subjects)
+        )
 
     def _same_kind(self, number: Number, figure: Figure, subjects: frozenset[str]) -> bool:
         if number.percent != figure.percent:
@@ -1108,7 +1143,7 @@ class _Judge:
         if kind in self._kinds:
             return 0.5
         single = _SINGLE_ORDER if kind == "order" else _SINGLE
-        return 1.0 if single.search(said.sentence.masked) else 2.0
+        return 1.0 if self._has(said.sentence, single) else 2.0
 
     def _time_distance(self, figure: Figure, said: "_Description") -> float:
         period, spans = figure.period, said.spans or said.front
@@ -1332,7 +1367,7 @@ class _Judge:
         return found
 
     def _day_word(self, said: Sentence) -> bool:
-        return re.search(r"\b(?:day|\w*tag)\b", said.plain) is not None
+        return self._has(said, _DAY_WORD)
 
     # what was written, and what follows from other numbers
 
