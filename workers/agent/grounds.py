@@ -154,7 +154,8 @@ class Grounds:
         newest = {_read_of(result): place for place, (result, _) in enumerate(both) if result.get("success")}
         for place, (result, _) in enumerate(both):
             is_typed = result.get("data_type") is not None
-            reader.result(result, superseded=is_typed and newest.get(_read_of(result), place) != place)
+            superseded = is_typed and newest.get(_read_of(result), place) != place
+            reader.result(result, superseded=superseded or _is_outdated(result, both[place + 1 :]))
         grounds.is_old = bool(reader.old) and all(reader.old.values())
         if context:
             reader.walk(dict(context), _Place())
@@ -190,6 +191,18 @@ class Grounds:
                 for subject in figure.subjects:
                     grounds.counts.setdefault(subject, []).append(figure)
         return grounds
+
+
+def _is_outdated(result: Mapping[str, Any], later: Sequence[tuple[Mapping[str, Any], bool]]) -> bool:
+    """Whether what it was computed over has been read anew since."""
+    data = result.get("data")
+    over = data.get("over") if isinstance(data, Mapping) else None
+    if not isinstance(over, Mapping) or over.get("data_type") == "sales" or not isinstance(over.get("as_of"), str):
+        return False
+    return any(
+        other.get("data_type") == over.get("data_type") and other.get("success") and str(other.get("as_of")) > over["as_of"]
+        for other, _ in later
+    )
 
 
 def _read_of(result: Mapping[str, Any]) -> tuple[Any, ...]:
