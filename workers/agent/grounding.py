@@ -252,7 +252,7 @@ _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 _OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
 _NOBODY = re.compile(
-    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
+    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
 )
 _AGAINST = re.compile(
     r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|zu|gegen|over|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
@@ -278,12 +278,14 @@ _GIVEN = re.compile(r"\b(?:gave|given|granted|gewährt\w*|gab\w*|gegeben|average
 _NEXT = re.compile(r"\b(?:your|the|dein\w*|ihr\w*|die|den) (?:next|nächsten?)\s$")
 _DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halbiert)\b")
 _DAY_WORD = re.compile(r"\b(?:day|\w*tag)\b")
+_NOW_OR_THEN = re.compile(r"\s(?:(?P<now>now|jetzt)|then|damals)\b")
+_NOW_OR_THEN_BEFORE = re.compile(r"\b(?:(?P<now>now|jetzt)|then|damals)\W*$")
 _LABELS = re.compile(r"\s?[:=]\W*")
 _REFERRED = re.compile(
     r"\b(?:the (?:one|order)|die(?: bestellung)?|der) (?:right |just |direkt )?(?:before|after|preceding|vor|nach)\s$"
 )
 _LEAVES = re.compile(
-    r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|after\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
+    r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|(?:to|auf|after)\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 _EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
@@ -385,7 +387,7 @@ _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*best
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 _ACTS = re.compile(
     r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
+    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 _FACT = at_words(
@@ -790,7 +792,12 @@ class _Judge:
         """ "earlier" or "later", where "from … to …" says so of two figures of a kind."""
         masked = said.masked
         numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
-        if len(numbers) != 2 or number not in numbers:
+        if number not in numbers:
+            return None
+        said_here = _NOW_OR_THEN.match(masked, number.end) or _NOW_OR_THEN_BEFORE.search(masked[: number.start][-16:])
+        if said_here:  # "$5 now, $4 then"
+            return "later" if said_here["now"] else "earlier"
+        if len(numbers) != 2:
             return None
         if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
             return None  # "$5 after $1 of returns"
@@ -1317,13 +1324,13 @@ class _Judge:
                 else (1, 2)
             )
             return [(today - back * day, today - back * day) for back in backs]
-        if re.search(r"yesterday|gestern|last night", word):
+        if re.search(r"yesterday|gestern|gestrig|last night", word):
             return [(today - day, today - day)]
         if re.search(r"week(?!end)|woche(?!nende)|wk|wöch", word):
             spans = [(today - 7 * day, today), (today - 6 * day, today), (monday, today)]
             return (
                 spans
-                if re.search(r"this|current|diese|the week", word) and "last" not in word
+                if re.search(r"this|current|diese|laufend|the week", word) and "last" not in word
                 else [*spans[:2], (monday - 7 * day, monday - day)]
             )
         if re.search(r"weekend|wochenende", word):
@@ -1338,14 +1345,14 @@ class _Judge:
             last = first - day
             return (
                 [(first, today)]
-                if re.search(r"this|current|diese", word)
+                if re.search(r"this|current|diese|laufend", word)
                 else [(last.replace(day=1), last), (today - 30 * day, today)]
             )
         if re.search(r"year|jahr", word):
             year = today.replace(month=1, day=1)
             return (
                 [(year, today)]
-                if re.search(r"this|current|diese", word)
+                if re.search(r"this|current|diese|laufend", word)
                 else [(year.replace(year=year.year - 1), year - day), (today - 365 * day, today)]
             )
         if re.search(r"quarter|quartal", word):
@@ -1497,6 +1504,8 @@ class _Judge:
                 subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
             elif nouns and nouns[0] is behind[0]:
                 between = said.masked[found.end() : nouns[0].start]
+                if said.orders and nouns[0].text.startswith(("shipment", "sendung", "lieferung", "paket", "deliver")):
+                    continue  # "no shipment yet for #7"
                 if not _ADJECTIVES.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
                     continue
                 subjects, at = _kinds(nouns[0]), nouns[0].end
@@ -1513,7 +1522,7 @@ class _Judge:
     def _is_none(said: Sentence, found: re.Match[str]) -> bool:
         """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
         behind = said.masked[found.end() :].strip(" .!*\n")
-        if any(t.kind in STRICT and t.start - found.end() == 1 for t in said.traits):
+        if any(t.kind in ("cancelled", "refunded", "test") and t.start - found.end() == 1 for t in said.traits):
             return not said.subjects
         is_label = re.search(r"[:=]\s*$", said.masked[: found.start()]) is not None
         if not behind and is_label and any(t.kind in STRICT for t in said.traits):
@@ -1561,7 +1570,7 @@ class _Judge:
         has_figures = bool(said.numbers or said.orders or said.dates)
         is_item = _ITEM.match(said.text) is not None
         for found in _RUN.finditer(said.cased):
-            words, start = found[0].rstrip(".'’").split(), found.start()
+            words, start = re.sub(r"['’]s$", "", found[0].rstrip(".'’")).split(), found.start()
             while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
                 del words[-1]
             while words and (
