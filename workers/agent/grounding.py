@@ -181,7 +181,7 @@ _STATED = re.compile(
     r"|gibt es|gab es|sehe|verkauft|beträgt|betrug|liegt bei|lag bei)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
 )
 _TALK = re.compile(
-    r"^[\s-]*(?:[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
+    r"^[\s-]*(?:(?!(?:der|die|das|the|den)\s)[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
     r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?"
     r"|images?|pictures?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
     r"|figures|numbers|metrics|reports?|reminders?|cents?|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
@@ -280,6 +280,7 @@ _DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halb
 _DAY_WORD = re.compile(r"\b(?:day|\w*tag)\b")
 _NOW_OR_THEN = re.compile(r"\s(?:(?P<now>now|jetzt)|then|damals)\b")
 _NOW_OR_THEN_BEFORE = re.compile(r"\b(?:(?P<now>now|jetzt)|then|damals)\W*$")
+_SOLD = re.compile(r"\b(?:sold|verkauft|eingenommen|earned|came in)\b")
 _LABELS = re.compile(r"\s?[:=]\W*")
 _REFERRED = re.compile(
     r"\b(?:the (?:one|order)|die(?: bestellung)?|der) (?:right |just |direkt )?(?:before|after|preceding|vor|nach)\s$"
@@ -1497,9 +1498,8 @@ class _Judge:
             nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
             is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
             if is_person:
-                if not _BOUGHT.search(
-                    clause if "noth" in found[0] or "nich" in found[0] else said.masked[found.end() : end]
-                ):
+                is_nothing = found[0] in ("nothing", "nichts") and _SOLD.search(clause)
+                if not is_nothing and not _BOUGHT.search(said.masked[found.end() : end]):
                     continue
                 subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
             elif nouns and nouns[0] is behind[0]:
@@ -1972,6 +1972,10 @@ class _Judge:
     ) -> int | None:
         """Which of two figures is said to be more or less: the one that what stands before the comparison belongs to."""
         masked = said.masked
+        newest = _THE_NEWEST.search(masked, pair[1].end, found.start())
+        orders = [frozenset({f"order:{order.value}"}) for order in said.orders]
+        if newest and len(orders) == 2 and self._newest in orders and said.orders[1].start > pair[0].end:
+            return orders.index(self._newest)  # "#8 is $5 and #7 $4, so the newest is worth more"
         things: list[tuple[int, int, int]] = [(n.start, n.end, place) for place, n in enumerate(pair)]
         for mention, fits_ in self._things(said):
             whose = [fits_(figure) for figure in figures]

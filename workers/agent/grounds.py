@@ -200,7 +200,9 @@ def _is_outdated(result: Mapping[str, Any], later: Sequence[tuple[Mapping[str, A
     if not isinstance(over, Mapping) or over.get("data_type") == "sales" or not isinstance(over.get("as_of"), str):
         return False
     return any(
-        other.get("data_type") == over.get("data_type") and other.get("success") and str(other.get("as_of")) > over["as_of"]
+        other.get("data_type") == over.get("data_type")
+        and other.get("success")
+        and str(other.get("as_of")) > over["as_of"]
         for other, _ in later
     )
 
