@@ -445,7 +445,7 @@ class _Judge:
     def goes_on(self, other: "_Judge", pieces: Sequence[str]) -> bool:
         """Whether what this one has judged is how the text with these sentences begins, of which `other` is."""
         known = [verdict.sentence for verdict in self.verdicts]
-        same = (self._age_is_told, self._is_current) == (other._age_is_told, other._is_current)  # noqa: SLF001
+        same = (self._age_is_told, self._is_current) == (other._age_is_told, other._is_current)
         return same and pieces[: len(known)] == known
 
     def _has(self, said: Sentence, pattern: re.Pattern[str]) -> bool:
