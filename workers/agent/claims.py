@@ -546,7 +546,7 @@ _ORDER = re.compile(
 _LONG_NUMBER = re.compile(r"\d[\d\s()/.-]{4,}\d")
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 _RANK = at_words(
-    r"\b\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000))|(?<=previous )\d{1,2}(?=\s?:)|(?<![\d.,])\d{1,3}(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
+    r"(?P<several>(?<![\d.,])\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000)))|(?<=previous )\d{1,2}(?=\s?:)|(?<![\d.,])\d{1,3}(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
     r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\b[\w.]++ times (?:what|as|more|the|that)\b|\b\w{2,8}mal so\b|\b24/7\b|\b[a-z]++\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 
@@ -577,7 +577,7 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         masked = _without(masked, into)
     if has_digits or _RANK_WORD.search(masked):
         for other in (_PHONE, _LIST_MARK, _RANK) if _LONG_NUMBER.search(masked) else (_LIST_MARK, _RANK):
-            masked = other.sub(_mask, masked)
+            masked = other.sub(_mask_but_amounts if other is _RANK and sentence.orders else _mask, masked)
     sentence.masked = masked
     sentence.cased = text if masked == text.lower() else "".join(map(_as_masked, text, masked))
     sentence.numbers = _numbers(sentence.cased)
@@ -701,6 +701,11 @@ def lowered(text: str) -> str:
 
 def _mask(found: re.Match[str]) -> str:
     return "\ue000" * len(found[0])
+
+
+def _mask_but_amounts(found: re.Match[str]) -> str:
+    """ "$189 and #7": no number of a row such as "30, 60 or 90 days"."""
+    return found[0] if found["several"] else _mask(found)
 
 
 def _as_masked(letter: str, masked: str) -> str:
