@@ -185,8 +185,12 @@ def test_a_gateway_that_stands_by_takes_over_and_knows_what_was_shown(
     thread = threading.Thread(target=standby.run, args=(record.append,), kwargs={"stop": stop})
     thread.start()
     with queues.connection(broker.url) as connection:
+        channel = queues.open_channel(connection)
+        wait_until(
+            lambda: channel.queue_declare(queue, passive=True).consumer_count == 2, what="the one that stands by"
+        )
         for sequence in (1, 2):
-            queues.put(connection.Producer(queues.open_channel(connection)), queue, frame(sequence))
+            queues.put(connection.Producer(channel), queue, frame(sequence))
     try:
         taken = wait_until(lambda: held.receive(0.1), what="the first reply")
         record.append(decode_reply(taken.body))
