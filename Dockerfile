@@ -9,12 +9,13 @@ WORKDIR /app
 
 # Dependencies first, because they rarely change. Each is pinned by hash.
 COPY requirements.lock requirements-build.lock ./
-# What nothing here uses goes again: litellm's own web pages, services of AWS other than those for models, and uv.
+# What nothing here uses goes again: litellm's own web pages, Hugging Face's downloader, services of AWS other than those
+# for models, and uv.
 RUN python -m venv --without-pip /opt/cj \
  && pip --python /opt/cj/bin/python install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
         --no-compile --require-hashes --requirement requirements.lock --requirement requirements-build.lock \
  && cd /opt/cj/lib/python3*/site-packages \
- && rm -r litellm/proxy/_experimental litellm/proxy/swagger /opt/cj/bin/uv /opt/cj/bin/uvx \
+ && rm -r litellm/proxy/_experimental litellm/proxy/swagger hf_xet /opt/cj/bin/uv /opt/cj/bin/uvx \
  && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name "bedrock*" ! -name sts ! -name "sso*" -exec rm -r {} +
 
 # Installed in place, because the migrations and the Procfile are next to the packages.

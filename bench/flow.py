@@ -1,10 +1,10 @@
 """What one flow costs, beside two others: `make bench`, or `python -m bench.flow [--only NAME…] [--json FILE]`.
 
 One flow is a store that was connected: event → context → turn → 4 model calls over HTTP → 3 fetches → 3 texts. The
-same stubs, Postgres, Valkey and litellm serve `cj` (this project), `traced` (the same with tracing on), `celery` (tasks
-that commit each step) and `bare` (a loop that keeps nothing; both in `bench.plain`). Systems take turns in `--rounds`,
-and medians are printed. Compare CPU and counts everywhere, times and rates only on a quiet machine. The load's own CPU
-stands apart.
+same stubs, Postgres, Valkey and litellm serve `cj` (this project), `celery` (tasks that commit each step) and `bare` (a
+loop that keeps nothing; both in `bench.plain`). Systems take turns in `--rounds`, and medians are printed. Compare CPU
+and counts everywhere, times and rates only on a quiet machine. The load's own CPU stands apart. `python -m bench.trace
+--cost` says what metrics and traces add.
 """
 
 import argparse
@@ -29,8 +29,8 @@ from sqlalchemy import text
 from bench import plain
 from bench.figures import Machine, Rows, percentile, table
 from bench.ground import Ground, StubsProcess, ground, unhurried_workflows
+from shopify.development_store.tokens import DEFAULT_SCOPES
 from storage.database import Database
-from tests.otlp import Receiver
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 
@@ -79,7 +79,7 @@ class Cj:
         return {**found, "fork servers": self._stack.supervisor.server_pids()}
 
     def connect(self, number: int) -> None:
-        self._stack.connect(shop(number), f"bench_{number}")
+        self._stack.connect(shop(number), f"bench_{number}", scopes=DEFAULT_SCOPES)
 
     def begin(self, number: int) -> None:
         self._stack.connected(f"bench_{number}", shop(number), f"flow_{number}")
@@ -116,13 +116,6 @@ def cj(
         )  # fmt: skip
         with stack:
             yield Cj(stack)
-
-
-@contextmanager
-def traced(here: Ground, stubs: StubsProcess) -> Iterator[Cj]:
-    """The same, with every flow traced."""
-    with Receiver() as receiver, cj(here, stubs, also={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}) as system:
-        yield system
 
 
 class Plain(ABC):
@@ -228,7 +221,6 @@ def celery(here: Ground, stubs: StubsProcess) -> Iterator[Plain]:
 
 SYSTEMS: Mapping[str, Callable[[Ground, StubsProcess], AbstractContextManager[System]]] = {
     "cj": cj,
-    "traced": traced,
     "celery": celery,
     "bare": bare,
 }
@@ -251,14 +243,15 @@ class Measure:
             found |= self.saturated(in_flight, flows)
         with self._machine.statements() as statements:
             time.sleep(0.2)
-            self._many(self._prepared(COUNTED), 1)
+            self.many(self.prepared(COUNTED), 1)
         found["statements"] = round(sum(statements.values()) / COUNTED, 1)
         found["by_statement"] = {
             sql: round(count / COUNTED, 2) for sql, count in statements.most_common(60) if count >= COUNTED / 2
         }
         return found
 
-    def _prepared(self, count: int) -> list[int]:
+    def prepared(self, count: int) -> list[int]:
+        """So many merchants, made known."""
         numbers = []
         for _ in range(count):
             Measure._number += 1
@@ -268,8 +261,8 @@ class Measure:
 
     def idle(self, events: int) -> dict[str, Any]:
         """Times of so many flows, one after the other, when everything is warm."""
-        self._many(self._prepared(8), 4)
-        numbers, began = self._prepared(events), {}
+        self.many(self.prepared(8), 4)
+        numbers, began = self.prepared(events), {}
         for number in numbers:
             began[number] = time.time()
             self._system.begin(number)
@@ -285,9 +278,9 @@ class Measure:
 
     def saturated(self, in_flight: int, flows: int) -> dict[str, Any]:
         """Rate, CPU and counts of so many flows, `in_flight` at a time."""
-        numbers = self._prepared(flows)
+        numbers = self.prepared(flows)
         cpu, counted, own = self._machine.cpu(), self._machine.counted(), time.process_time()
-        seconds = self._many(numbers, in_flight)
+        seconds = self.many(numbers, in_flight)
         own = time.process_time() - own
         used, counts = _less(self._machine.cpu(), cpu), _less(self._machine.counted(), counted)
         stubs = used.pop("stubs")
@@ -306,7 +299,7 @@ class Measure:
             found["pss_mb"] = round(sum(memory.values()) - memory["stubs"], 1)
         return found
 
-    def _many(self, numbers: list[int], in_flight: int) -> float:
+    def many(self, numbers: list[int], in_flight: int) -> float:
         """Seconds until all have ended, so many at a time."""
         waiting, running = list(reversed(numbers)), set[int]()
         started = time.monotonic()

@@ -19,7 +19,7 @@ from bench.ground import ground
 from storage.vault import new_key_text
 from tests.stack import ROOT
 
-KINDS = ("intake", "workflow", "agent", "shopify", "ops")
+KINDS = ("intake", "workflow", "agent", "shopify", "ops", "gateway", "auth", "console")
 SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 
@@ -106,6 +106,7 @@ def main() -> None:
         environ = {
             "DATABASE_URL": here.database_url, "BROKER_URL": here.valkey.url, "REDIS_URL": here.valkey.url,
             "CJ_TOKEN_KEYS": new_key_text(), "CJ_MODEL": "demo", "CJ_HEARTBEAT_PATH": "/tmp/heartbeat",
+            "CJ_GATEWAY_CHAT_KEYS": "c" * 40, "CJ_GATEWAY_SERVICE_TOKENS": "s" * 40, "CJ_CONSOLE_PASSWORD": "p" * 40,
         }  # fmt: skip
         healthy = {kind: is_healthy(root, kind, environ, sockets) for kind in KINDS}
     for kind, good in healthy.items():

@@ -1,4 +1,4 @@
-"""Who waits for a migration: `python -m bench.upgrade [--start 0009] [--rows 1000000]`.
+"""Who waits for a migration: `python -m bench.upgrade [--start 0001] [--rows 1000000]`.
 
 Fills events, turns, steps and replies of the schema `--start`, then migrates to the head while threads do what workers
 do (an event, its turn, a step, a reply, an ack, the sweeper's look), and one reads for some seconds in a transaction,
@@ -26,25 +26,22 @@ READER_SECONDS = 3.0
 SETTLE_SECONDS = 2.0
 #: Locks that keep writers out, or everybody.
 KEEP_OUT = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
+#: As workers find it: by index.
+EVENT = "(SELECT key FROM events WHERE source = '/load' AND id = %(n)s AND status <> 'rejected')"
 FLOW = (
     """INSERT INTO events (source, id, type, content_hash, status, merchant_id, conversation_id, data)
        VALUES ('/load', %(n)s, 'message_received', sha256(%(n)s::bytea), 'received', 'full_1', %(conversation)s,
                '{}')""",
-    """WITH numbered AS (UPDATE conversations SET last_turn = last_turn + 1 WHERE id = %(conversation)s RETURNING *)
+    f"""WITH numbered AS (UPDATE conversations SET last_turn = last_turn + 1 WHERE id = %(conversation)s RETURNING *)
        INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input)
-       SELECT c.id, c.merchant_id, c.last_turn, e.key, 0, '{}' FROM numbered c, events e
-       WHERE e.source = '/load' AND e.id = %(n)s""",
-    "UPDATE events SET status = 'processed', processed_at = clock_timestamp() WHERE source = '/load' AND id = %(n)s",
-    """INSERT INTO steps (turn_id, step, assistant)
-       SELECT t.id, 0, '{}' FROM turns t JOIN events e ON e.key = t.event_key
-       WHERE e.source = '/load' AND e.id = %(n)s""",
-    """INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body)
-       SELECT 'load_' || %(n)s, t.conversation_id, t.id, 1, '0', '{}' FROM turns t JOIN events e ON e.key = t.event_key
-       WHERE e.source = '/load' AND e.id = %(n)s""",
+       SELECT id, merchant_id, last_turn, {EVENT}, 0, '{{}}' FROM numbered""",
+    f"UPDATE events SET status = 'processed', processed_at = clock_timestamp() WHERE key = {EVENT}",
+    f"INSERT INTO steps (turn_id, step, assistant) SELECT id, 0, '{{}}' FROM turns WHERE event_key = {EVENT}",
+    f"""INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body)
+       SELECT 'load_' || %(n)s, conversation_id, id, 1, '0', '{{}}' FROM turns WHERE event_key = {EVENT}""",
     "UPDATE replies SET acked_at = clock_timestamp() WHERE id = 'load_' || %(n)s",
-    """UPDATE turns SET status = 'done', finished_at = clock_timestamp()
-       WHERE event_key = (SELECT key FROM events WHERE source = '/load' AND id = %(n)s)""",
-    "SELECT id FROM turns WHERE status = 'queued' AND wake_at <= clock_timestamp() ORDER BY wake_at LIMIT 100",
+    f"UPDATE turns SET status = 'done', finished_at = clock_timestamp() WHERE event_key = {EVENT}",
+    "SELECT id FROM turns WHERE status = 'queued' AND run_after <= clock_timestamp() ORDER BY run_after LIMIT 100",
     "SELECT shop_domain FROM integrations WHERE merchant_id = 'full_1'",
 )
 LOCKS = """
@@ -121,7 +118,7 @@ class Load:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--start", default="0009", help="the revision of the tables that are filled")
+    parser.add_argument("--start", default="0001", help="the revision of the tables that are filled")
     parser.add_argument("--rows", type=int, default=1_000_000)
     options = parser.parse_args()
     with ground() as here, here.postgres.empty_database() as url:

@@ -162,6 +162,7 @@ MEANINGS: Sequence[Meaning] = (
     Meaning(
         StoreUnavailable, "frozen", "the shop is frozen for an unpaid bill", codes={"PAYMENT_REQUIRED", "SHOP_FROZEN"}
     ),
+    Meaning(StoreUnavailable, "inactive", "the shop is not active", (200, 403), words=_words(r"\bunavailable shop\b")),
     Meaning(StoreUnavailable, "fraudulent", "the shop is marked fraudulent", (403,), words=_words("fraud")),
     Meaning(
         Forbidden,
@@ -230,17 +231,19 @@ class ResponseContext:
     throttle: Throttle | None
 
 
-def words_in(value: object) -> str:
+def words_in(value: object, depth: int = 4) -> str:
     """The first text in what Shopify sent as its `errors`: a text, a list, or an object with or without `message`."""
     match value:
         case str():
             return value
+        case _ if not depth:
+            return ""
         case {"message": str() as words}:
             return words
         case [first, *_]:
-            return first if isinstance(first, str) else words_in(first) if isinstance(first, dict) else ""
+            return words_in(first, depth - 1)
         case {}:
-            return next((text for text in value.values() if isinstance(text, str)), "")
+            return next((words for each in value.values() if (words := words_in(each, depth - 1))), "")
         case _:
             return ""
 

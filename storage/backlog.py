@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from storage import sql
 from storage.database import Session
 from storage.privacy import DAYS
-from storage.turns import RETRY, TOO_MANY_WAITING
+from storage.turns import REFUSAL, RETRY, TOO_MANY_WAITING
 
 SQL = sql.load("backlog")
 
@@ -93,5 +93,6 @@ def speeds(session: Session, *, window_seconds: float) -> dict[str, Speed]:
 
     Of more than MEASURED the latest.
     """
-    rows = session.execute(SQL["speeds"], {"window": window_seconds, "most": MEASURED})
+    asked = {"window": window_seconds, "most": MEASURED, "refusal": REFUSAL, "retry": RETRY}
+    rows = session.execute(SQL["speeds"], asked)
     return {row.what: Speed(row.number, row.p50, row.p95) for row in rows}

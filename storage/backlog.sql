@@ -42,14 +42,17 @@ WHERE status IN ('done', 'dead') AND error IS NOT NULL AND error = :declined
 GROUP BY merchant_id ORDER BY number DESC LIMIT 1
 
 -- name: speeds
--- How long the latest events waited and turns took, in seconds: at most :most of each, whatever the load.
+-- How long the latest events waited and turns took, in seconds: at most :most of each, whatever the load. How soon the
+-- merchant was answered is not what keeps a promise, or was tried again by an operator.
 WITH handled AS (
     SELECT e.received_at, e.processed_at FROM events e
     WHERE e.status IN ('processed', 'rejected')
       AND e.processed_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
     ORDER BY e.processed_at DESC LIMIT :most
 ), ended AS (
-    SELECT t.id, t.event_key, t.status, t.created_at, t.started_at, t.finished_at FROM turns t
+    SELECT t.id, t.event_key, t.status, t.created_at, t.started_at, t.finished_at,
+           t.action >= :refusal AND t.action < :retry AS answers
+    FROM turns t
     WHERE t.status IN ('done', 'dead') AND t.absorbed_by IS NULL
       AND t.finished_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
     ORDER BY t.finished_at DESC LIMIT :most
@@ -66,10 +69,10 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT min(r.created_at) AS at FROM replies r
         WHERE r.turn_id = t.id AND r.body @? '$.data[*].type ? (@ starts with "TEXT_MESSAGE")') AS first
-    WHERE t.status = 'done'
+    WHERE t.status = 'done' AND t.answers
     UNION ALL
     SELECT 'turn ended', CAST(extract(epoch FROM t.finished_at - e.received_at) AS float)
-    FROM ended t JOIN events e ON e.key = t.event_key
+    FROM ended t JOIN events e ON e.key = t.event_key WHERE t.answers
 ) AS lately
 WHERE seconds IS NOT NULL
 GROUP BY what

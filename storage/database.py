@@ -259,8 +259,10 @@ def translated(error: DBAPIError | PoolTimeout) -> StorageError:
 
 
 def _first_sentence(error: DBAPIError, state: str | None) -> str:
-    name = _name_of(state) or type(error.orig).__name__
-    lines = str(error.orig).strip().splitlines()
+    name, lines = _name_of(state), str(error.orig).strip().splitlines()
+    if name is None and lines:  # whoever was not let in: the sentence says why, the exception's name nothing
+        return lines[0][:200]
+    name = name or type(error.orig).__name__
     return f"{name}: {lines[0][:200]}" if lines else name
 
 

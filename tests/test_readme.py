@@ -20,6 +20,7 @@ from storage.models import Base
 from workers.cli import cj
 from workers.cli.secrets import files
 from workers.local import procfile
+from workers.metrics import KINDS
 from workers.settings import SECRETS, SERVERS, VARIABLES, is_secret, needed_by
 
 ROOT = Path(__file__).parent.parent
@@ -321,22 +322,35 @@ def manifests() -> Iterator[dict[str, Any]]:
         yield from found["items"] if found["kind"] == "List" else [found]
 
 
+def let_in(app: str) -> set[int]:
+    """The ports that a Service and a NetworkPolicy of this app open."""
+    served = [
+        one["spec"] for one in manifests() if one["kind"] == "Service" and one["spec"]["selector"] == {"app": app}
+    ]
+    policies = [one["spec"] for one in manifests() if one["kind"] == "NetworkPolicy"]
+    opened = [one for one in policies if one["podSelector"].get("matchLabels") == {"app": app} and "ingress" in one]
+    assert len(served) == len(opened) <= 1
+    return {port["port"] for one in opened for port in one["ingress"][0]["ports"]}
+
+
 def test_kubernetes_runs_the_procfile_and_would_take_the_manifests() -> None:
     """Rendering them needs kubectl; that they are in the form the API wants is checked by its own schema."""
     for manifest in manifests():
         kubernetes_validate.validate(manifest, "1.33", strict=True)
     deployed = {one["metadata"]["name"]: one for one in manifests() if one["kind"] == "Deployment"}
-    assert set(deployed) == set(WORKERS)
+    assert set(deployed) == {*WORKERS, "auth", "console"}
     kustomization = yaml.safe_load((ROOT / "workers" / "kubernetes" / "kustomization.yaml").read_text())
     given = {
         made["name"]: {line.partition("=")[0] for line in made["literals"]}
         for made in kustomization["configMapGenerator"]
     }
-    for number, (kind, manifest) in enumerate(deployed.items()):
+    for kind, manifest in deployed.items():
         assert f"cj-{kind}" in section("On Kubernetes", PAGES["workers/README.md"]), "its secret has to be made"
         [container] = manifest["spec"]["template"]["spec"]["containers"]
         assert container["command"] == SERVICES[kind]["command"]
-        assert container["ports"][0] == {"name": "metrics", "containerPort": 9464 + number}
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert ports.pop("metrics", None) == (9464 + KINDS.index(kind) if kind in KINDS else None)
+        assert set(ports.values()) == let_in(f"cj-{kind}"), "whom a Service leads to, a NetworkPolicy lets in"
         names = set().union(*(given[one["configMapRef"]["name"]] for one in container["envFrom"]))
         files = {name.removesuffix("_FILE") for name in names if name.endswith("_FILE")}
         assert {*SERVERS, *needed_by([kind])} <= files | names

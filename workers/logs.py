@@ -53,6 +53,9 @@ QUIET = (
     "urllib3",
 )
 
+#: Where the exceptions of brokers' clients are defined.
+_MODULE = re.compile(r"amqp|kombu|redis")
+
 
 def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send every logger of this process to `stream` (default: standard error) as JSON lines; may be called again."""
@@ -86,6 +89,7 @@ def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -
             ],
         )
     )
+    handler.addFilter(_told_in_a_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -93,6 +97,15 @@ def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -
     adopt(QUIET)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+
+
+def _told_in_a_line(record: logging.LogRecord) -> bool:
+    """Leave out the traceback where Celery or kombu logs that the broker failed: one of their timers does so every ten
+    seconds in each worker while the broker is full."""
+    of_library = record.name.startswith(("celery", "kombu"))
+    if of_library and record.exc_info and _MODULE.match(type(record.exc_info[1]).__module__):
+        record.exc_info = None
+    return True
 
 
 def adopt(names: Iterable[str]) -> None:

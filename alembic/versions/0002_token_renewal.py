@@ -23,7 +23,7 @@ REVOKE ALL ON FUNCTION disconnect_shop FROM PUBLIC
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE merchant_integrations ADD COLUMN renewing_until timestamptz")
+    op.execute("ALTER TABLE merchant_integrations ADD COLUMN IF NOT EXISTS renewing_until timestamptz")
     op.execute(DISCONNECT)
 
 

@@ -17,10 +17,12 @@ FROM merchant_integrations
 
 def upgrade() -> None:
     # Neither rewrites a table, and replacing a view keeps who may read it.
-    op.execute("ALTER TABLE events ADD COLUMN progress jsonb")
-    op.execute("ALTER TABLE merchant_integrations ADD COLUMN former jsonb NOT NULL DEFAULT '[]'::jsonb")
+    op.execute("ALTER TABLE events ADD COLUMN IF NOT EXISTS progress jsonb")
+    op.execute("ALTER TABLE merchant_integrations ADD COLUMN IF NOT EXISTS former jsonb NOT NULL DEFAULT '[]'::jsonb")
     op.execute(VIEW.format(replace="OR REPLACE", more=", former"))
-    op.execute("CREATE INDEX turns_waiting_since ON turns (created_at) WHERE status = 'queued'")
+    with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS turns_waiting_since")
+        op.execute("CREATE INDEX CONCURRENTLY turns_waiting_since ON turns (created_at) WHERE status = 'queued'")
 
 
 def downgrade() -> None:

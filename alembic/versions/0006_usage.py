@@ -9,7 +9,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE turns ADD COLUMN model_calls integer NOT NULL DEFAULT 0, ADD COLUMN prompt_limit integer")
+    op.execute("""
+        ALTER TABLE turns
+            ADD COLUMN IF NOT EXISTS model_calls integer NOT NULL DEFAULT 0,
+            ADD COLUMN IF NOT EXISTS prompt_limit integer""")
     op.execute("""
         CREATE TABLE usage (
             merchant_id text NOT NULL REFERENCES merchants (id) ON DELETE CASCADE,

@@ -42,6 +42,27 @@ EXECUTE FUNCTION wake_parked_turns()
 """
 
 
+#: What the former version parked waits no more: it is answered, or promised. Each thousand is a transaction.
+WAKE_ALL = """
+DO $$
+DECLARE
+    latest bigint := 0;
+BEGIN
+    LOOP
+        WITH parked AS (
+            SELECT id FROM turns WHERE status = 'queued' AND wake_at > clock_timestamp() AND id > latest
+            ORDER BY id LIMIT 1000
+        ), woken AS (
+            UPDATE turns t SET wake_at = clock_timestamp() FROM parked p
+            WHERE t.id = p.id AND t.status = 'queued' AND t.wake_at > clock_timestamp()
+        )
+        SELECT max(id) INTO latest FROM parked;
+        EXIT WHEN latest IS NULL;
+        COMMIT;
+    END LOOP;
+END $$
+"""
+
 CONNECT_ACCOUNT = """
 CREATE FUNCTION connect_account(event bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
@@ -96,8 +117,7 @@ def upgrade() -> None:
         op.execute("ALTER TABLE turns VALIDATE CONSTRAINT turns_waits_for_check")
         for name in ("active_has_token", "shop"):
             op.execute(f"ALTER TABLE merchant_integrations VALIDATE CONSTRAINT merchant_integrations_{name}_check")
-    # What the former version parked waits no more: it is answered, or promised.
-    op.execute("UPDATE turns SET wake_at = clock_timestamp() WHERE status = 'queued' AND wake_at > clock_timestamp()")
+        op.execute(WAKE_ALL)
 
 
 def downgrade() -> None:

@@ -260,16 +260,21 @@ class PlainConsumer:
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
             return None
-        self._current, self._connections, self._pause, self.problem = link, self._connections + 1, 0.0, None
+        self._current, self._connections = link, self._connections + 1
+        return link
+
+    def _works(self) -> None:
+        """Note that the broker has done what it was asked for. That it lets us in says little: a full one does, too."""
+        self._pause, self.problem = 0.0, None
         if self._away_since is not None:
             log.info("broker %s is back after %.1f s", self._name, time.monotonic() - self._away_since)
             self._away_since = None
-        return link
 
     def _take(self, link: _OpenConnection, queue: RedisQueue, seconds: float) -> None:
         """Put one message into `arrived`, waiting at most `seconds`; a foreign item is left to the next call."""
         try:
             taken = queue.take(1)
+            self._works()
             if not taken and not queue.needs_kombu():
                 queue.wait(seconds)
                 taken = queue.take(1)
@@ -289,11 +294,12 @@ class PlainConsumer:
                 return
             self._broker.drain_events(timeout=seconds)
         except TimeoutError:
-            self._broken = 0
+            pass
         except Exception as error:  # noqa: BLE001 - see the module's docstring
             self._drain_failed(error)
-        else:
-            self._broken = 0
+            return
+        self._broken = 0
+        self._works()
 
     def _drain_failed(self, error: Exception) -> None:
         outages = (*self._broker.connection_errors, *self._broker.channel_errors)

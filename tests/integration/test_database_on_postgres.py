@@ -77,6 +77,22 @@ def test_an_error_shows_neither_password_nor_statement_when_nobody_answers() -> 
     database.dispose()
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "why"),
+    [
+        ("//postgres@", "//nobody@", 'FATAL:  role "nobody" does not exist'),
+        ("@/test", "@/no_test", 'FATAL:  database "no_test'),
+    ],
+)
+def test_who_is_not_let_in_is_told_why(database_url: str, right: str, wrong: str, why: str) -> None:
+    database = Database(database_url.replace(right, wrong))
+    with pytest.raises(StorageUnavailable) as caught:
+        query(database, "SELECT 1")
+    assert str(caught.value).startswith("Postgres is not available: connection to server ")
+    assert why in str(caught.value)
+    database.dispose()
+
+
 def test_nothing_is_opened_before_the_first_use() -> None:
     Database("postgresql://nobody@nowhere.invalid/x").dispose()
 

@@ -636,6 +636,24 @@ def test_what_a_dead_gateway_had_taken_goes_to_the_next_at_once(valkey_url: str)
     assert nothing_left(valkey_url)
 
 
+def test_a_broker_that_is_full_is_away_until_it_works(server: EmbeddedValkey, caplog: pytest.LogCaptureFixture) -> None:
+    """It lets everybody in all the while: two lines, however long it lasts, and it is asked ever less often."""
+    caplog.set_level(logging.INFO, "events")
+    consumer = PlainConsumer(server.url, "replies")
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("maxmemory", 1)
+        wait_until(lambda: consumer.receive(0.01) is None and consumer._pause >= 0.8, what="its patience")
+        assert isinstance(consumer.problem, BrokerUnavailable)
+        client.config_set("maxmemory", 0)
+    put(server.url, reply("1.1"))
+    assert wait_until(lambda: consumer.receive(0.1), what="a reply") is not None
+    assert consumer.problem is None
+    consumer.close()
+    away, back = lines(caplog)
+    assert " is away (OutOfMemoryError" in away
+    assert " is back after " in back
+
+
 def test_an_ack_for_a_lost_connection_is_not_sent_over_the_new_one(server: EmbeddedValkey) -> None:
     consumer = PlainConsumer(server.url, "replies", publishes=("acks",))
     put(server.url, reply("1.1"))

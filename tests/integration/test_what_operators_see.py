@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -340,8 +341,30 @@ def test_speeds_are_measured_from_the_rows(database: Database) -> None:
     assert {what: speed.count for what, speed in found.items()} == dict.fromkeys(
         ("event handled", "turn claimed", "first words", "turn ended"), 1
     )
+    for action in (turns.REFUSAL - 1, turns.RETRY):  # a promise that was kept, and what an operator had tried again
+        rows.execute(
+            database,
+            """INSERT INTO turns (conversation_id, merchant_id, seq, event_key, action, input, status, started_at,
+                                  finished_at)
+               SELECT conversation_id, merchant_id, 5000 + :action, event_key, :action, '{}', 'done', started_at,
+                      finished_at FROM turns WHERE action = 0""",
+            action=action,
+        )
+    with database.transaction() as session:
+        found = backlog.speeds(session, window_seconds=60.0)
+    assert {what: speed.count for what, speed in found.items()} == {
+        "event handled": 1, "turn claimed": 3, "first words": 1, "turn ended": 1
+    }  # fmt: skip
     slow = status.Status(None, {"first words": backlog.Speed(9, 3.0, 11.0)}, None, None)
     assert "first words: 95 of 100 took up to 11 s, promised are 10 s" in "\n".join(status.lines(slow))
+
+
+def test_what_merchants_wait_for_is_said_first(database: Database) -> None:
+    failed(database)
+    with database.transaction() as session:
+        found = replace(backlog.read(session), clock_ahead_seconds=90.0)
+    said = status.problems(status.Status(found, {}, None, None))
+    assert [one.alarming for one in said] == [True, True, False]
 
 
 OTHERS = """

@@ -245,7 +245,8 @@ _ONE_COUNTS = re.compile(
 
 
 _ONE_THING = re.compile(
-    r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?)\b", re.IGNORECASE
+    r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?|copy|checkout|parcel|package|shipment|purchase)\b",
+    re.IGNORECASE,
 )
 
 
@@ -351,7 +352,7 @@ _PERIOD = at_words(
     r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz))\b"
     r"|(?P<word>as of (?:today|now)|(?:your|the past|ihre|deine|die|der) (?:week|woche)(?! (?:before|davor))|today so far|today|yesterday|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
-    r"|this quarter|mtd|month to date|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
+    r"|this quarter|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|the day before(?: yesterday)?|(?:am |dem )?(?:tag (?:davor|zuvor)|vortag)|yday|heute|gestern|vorgestern|jemals|(?:in )?diese[rnm]?s? (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
     r"|(?P<since>since|seit|ab|from(?=[^.]*\ue000 on\b))\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
@@ -435,16 +436,16 @@ _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]
 _NOUNS = re.compile(
     r"(?P<sale>sales?|verk[aä]uf(?:en?)?)"
     r"|(?P<money>revenues?|turnover|income|earnings|takings|proceeds|\w*umsatz\w*|\w*umsätze\w*|\w*erlöse?s?|\w*einnahmen|(?:bestell|auftrags|waren(?:korb)?|gesamt|einkaufs)wert\w*)"
-    r"|(?P<order>orders?|checkouts?|purchases?|transactions?|commandes?|pedidos?|ordin[ei]|bestelling(?:en)?"
+    r"|(?P<order>orders?|checkouts?|purchases?|transactions?|parcels?|packages?|shipments?|deliver(?:y|ies)|pakete?n?|päckchen|sendung(?:en)?|lieferung(?:en)?|baskets?|bons?|commandes?|pedidos?|ordin[ei]|bestelling(?:en)?"
     r"|\w*bestellung(?:en)?|bestell(?:zahl|menge|eing[aä]ng)\w*|\w*auftr[aä]ge?(?:n|s|es)?|(?:\w*(?<!ver)k[aä]uf|(?<!ver)k[aä]ufen?))"
-    r"|(?P<customer>customers?|buyers?|clients?|shoppers?|purchasers?|people|persons?|personen|leuten?|(?!sek|be)\w*kund(?:e|en|in|innen|schaft)|kunden\w*|kundschaft"
+    r"|(?P<customer>customers?|buyers?|clients?|shoppers?|purchasers?|people|persons?|personen|leuten?|faces|gesichter|newcomers?|patrons?|menschen|haushalte?|(?!sek|be)\w*kund(?:e|en|in|innen|schaft)|kunden\w*|kundschaft"
     r"|\w*käufer\w*|\w*besteller\w*|clientes?|clienti|klanten)"
     r"|(?P<product>products?|\w*produkte?[ns]?|produits?|productos?|prodott[io]|producten)"
     r"|(?P<item>items?|\w*artikeln?|lines?|articles?|goods|ware|position(?:s|en)?)"
     r"|(?P<unit>units?|pieces?|pcs|pairs?|copies|quantit(?:y|ies)|stücke?n?|stückzahl\w*|stk|einheit(?:en)?|exemplare?n?|paare?|menge|unidades|unités|pezzi|stuks"
     r"|times|\w{2,6}mal|mal|twice)"
     r"|(?P<foreign>subscri(?:bers?|ptions?)|visitors?|visits?|sessions?|reviews?|suppliers?|followers?|employees?|members?"
-    r"|carts?|leads?|users?|refunds?|returns|complaints?|tickets?|views?|clicks|newsletter\w*|chargebacks?|disputes?|wishlists?"
+    r"|carts?|leads?|users?|refunds?|returns|complaints?|tickets|views?|clicks|newsletter\w*|chargebacks?|disputes?|wishlists?"
     r"|abonnent\w*|besucher\w*|bewertung\w*|lieferant\w*|mitarbeiter\w*|nutzer\w*|rezension\w*|mitglieder\w*|warenk[oö]rbe?\w*|sitzungen|aufrufen?|klicks"
     r"|beschwerden|retouren|rückerstattungen|erstattungen|collections?|variants?|varianten|kollektionen|cards?|gutscheine?|stores|locations|filialen"
     r"|countries|länder\w*|cities|städte\w*)"
@@ -453,24 +454,26 @@ _NOUNS = re.compile(
 _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
     trait: re.compile(pattern)
     for trait, pattern in {
-        "done": r"(?:un)?(?:fulfilled|shipped|delivered|dispatched)|sent|(?:un)?(?:versandt|versendet|verschickt|verpackt|ausgeliefert|geliefert|erfüllt|abgeschickt|zugestellt|losgeschickt|rausgeschickt|rausgegangen)\w*|unterwegs|mailed",
-        "to_do": r"fulfil|fulfill|fulfil\w*ment|fulfill?ing|ship|shipments?|shipping|send|sending|dispatch|dispatching|deliver|pack|packing|packed|post|mail"
-                 r"|\w*versand\w*|\w*versend(?:en|e)?|\w*verschicken?|(?:ver|ein)?packen|ausliefern|auszuliefern|liefern|erfüllen",
-        "open": r"open|offen(?:e[nrsm]?)?",
-        "settled": r"(?:un)?paid|(?:un|ein)?bezahlt\w*|beglichen\w*|settled",
+        "done": r"(?:un)?(?:fulfilled|shipped|delivered|dispatched|posted|mailed|despatched)|sent|(?:un)?(?:versandt|versendet|verschickt|verpackt|ausgeliefert|geliefert|erfüllt|abgeschickt|zugestellt|losgeschickt|rausgeschickt|rausgegangen|hinausgegangen|abgefertigt|abgegangen|ausgegangen)\w*|unterwegs|transit|carrier|courier|spediteur\w*",
+        "closed": r"(?:un)?(?:closed|archived|resolved|processed|handled|concluded)|(?:un)?(?:abgewickelt|geschlossen|bearbeitet)\w*",
+        "finished": r"(?:un|in)?(?:completed?|finished)|(?:un)?(?:erledigt|abgeschlossen|fertig)\w*",
+        "to_do": r"fulfil|fulfill|fulfil\w*ment|fulfill?ing|ship|shipments?|shipping|send|sending|dispatch|dispatching|deliver|pack|packing|packed|packaged|post|mail|despatch|handover"
+                 r"|gepackt|eingepackt|versandfertig\w*|verschickung|\w*versand\w*|\w*versend(?:en|e)?|\w*verschicken?|(?:ver|ein)?packen|ausliefern|auszuliefern|liefern|erfüllen",
+        "open": r"open|offen(?:e[nrsm]?)?|active|ongoing|progress|laufend\w*|bearbeitung|schwebend\w*",
+        "settled": r"cleared|(?:un)?paid|(?:un|ein)?bezahlt\w*|beglichen\w*|settled",
         "unsettled": r"pay|payments?|money|geld|\w*zahlung\w*|bezahlen",
         "refunded": r"(?:partially)?refunded|(?:rück|zurück)?erstattet\w*|retourniert\w*",
-        "cancelled": r"cancel(?:l?ed|lations?)|storniert\w*|storno\w*|stornierung\w*|abgebrochen\w*",
+        "cancelled": r"cancel(?:l?ed|lations?)|storniert\w*|storno\w*|abgesagt\w*|abbestellt\w*|widerrufen\w*|stornierung\w*|abgebrochen\w*",
         "test": r"tests?|test(?:bestell|auftr|k[aä]uf)\w*",
-        "guest": r"guests?|anonymous|anonyme[nr]?|gast|gäste\w*|gast\w+",
+        "guest": r"guests?|kontolos\w*|unregistered|anonymous|anonyme[nr]?|gast|gäste\w*|gast\w+",
         "new": r"new|neu(?:e[nrsm]?)?",
-        "first_time": r"first-time\w*|newcomers?|neu(?:kund|käufer)\w*|erst(?:käufer|besteller|kund)\w*|erstmals|erstmalig\w*",
-        "returning": r"return(?:ing|ed)|repeat\w*|regulars?|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
-        "stock": r"inventory|(?:\w+-)?stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|vorrat|verfügbar\w*|available|hand",
-        "sold": r"sold|sell(?:s|ing|ers?)?|best-?sell\w*|\w*verkauf\w+|bestseller\w*|topseller\w*|abgesetzt|absatz\w*",
-        "average": r"mean|averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|typical(?:ly)?|apiece",
+        "first_time": r"first-time\w*|first-timers?|newcomers?|neulinge?n?|erstbestell\w*|erstkauf\w*|neu(?:kund|käufer)\w*|erst(?:käufer|besteller|kund)\w*|erstmals|erstmalig\w*",
+        "returning": r"return(?:ing|ed)|repeat\w*|regulars?|existing|familiar|recurring|bestehend\w*|bekannte[nr]?|wiederkäufer\w*|wiederkauf\w*|wiederbesteller\w*|treuen|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
+        "stock": r"inventory(?:-wise)?|warehouse|shelf|shelves|regal\w*|vorräte?n?|(?:\w+-)?stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|vorrat|verfügbar\w*|available|hand",
+        "sold": r"outsold|shifted|sell(?:s|ing|ers?)?|best-?sell\w*|\w*verkauf\w+|bestseller\w*|topseller\w*|abgesetzt|absatz\w*",
+        "average": r"mean|averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|apiece",
         "median": r"med(?:ian\w*)?|zentralwert\w*",
-        "middle": r"middle|midpoint|mitte|mittlere\w*|mittel|hälfte|half",
+        "middle": r"typical(?:ly)?|üblicherweise|middle|midpoint|mid-point|midway|mitte|mittlere\w*|mittel|hälfte|half",
         "largest": r"höchstens|maximal|maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*",
         "smallest": r"mindestens|minimal|minimum|min|smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*|geringste\w*",
         "price": r"pric(?:es?|ed|ing)|costs?|costing|\w*preise?s?n?|koste[tn]|priciest",
@@ -482,13 +485,13 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "net": r"netto\w*|net(?:ted)?|danach|afterwards",
         "refunding": r"refunds?|\w*erstattung(?:en)?|rückgaben?|returns|retouren?",
         "gross": r"brutto\w*|gross(?:ed)?",
-        "discount": r"discounts?|rabatte?n?|nachl[aä]ss\w*",
-        "reversal": r"returns|reversals?|retouren|rückgaben|gutschriften|back|zurück",
+        "discount": r"discount(?:s|ed)?|rabatte?[ns]?|reductions?|preisnachl\w+|nachl[aä]ss\w*",
+        "reversal": r"refunded|erstattet\w*|zurückerstattet\w*|returned|returns|reversals?|retouren|rückgaben|gutschriften|back|zurück",
         "tax": r"tax(?:es)?|vat|steuern?|mwst|umsatzsteuer|mehrwertsteuer",
         "postage": r"versandkosten|versandgebühren|porto|postage",
         "change": r"exceed\w*|difference|gap|swing|delta|abstand|change[ds]?|growth|increase[ds]?|decrease[ds]?|dropped|drop|grew|grown|rose|risen|fell|fallen|declin\w+|shr[au]nk|more|fewer|less|up|down|higher|lower"
                   r"|mehr|weniger|unterschied|differenz|plus|minus|wuchs\w*|gewachsen|stieg\w*|gestiegen|sank\w*|gesunken|fiel\w*|gefallen|schrumpf\w+|zurück\w*|über|unter|höher|niedriger|nahm|zu|ab|anstieg|rückgang|veränder\w+",
-        "previous": r"before|previous|prior|preceding|then|davor|vorher(?:ige[nrsm]?)?|zuvor|vor(?:ige[nrsm]?|woche|monats?|jahr(?:es)?|zeitraums?|periode|tag(?:es)?)|vergleichszeitraum\w*",
+        "previous": r"vorletzte[nrms]?|before|previous|prior|preceding|then|davor|vorher(?:ige[nrsm]?)?|zuvor|vor(?:ige[nrsm]?|woche|monats?|jahr(?:es)?|zeitraums?|periode|tag(?:es)?)|vergleichszeitraum\w*",
         "these": r"these|those|them|diese[rnm]?|davon|darunter|ihnen|denen|derer",
         "recent": r"cases|fällen?|latest|newest|recent(?:ly)?|last|listed|shown|following|newest|neueste\w*|jüngste\w*|letzte\w*|folgende\w*"
                   r"|aktuellste\w*|zuletzt|gelistet\w*|gezeigt\w*|looked|betrachtet\w*|angesehen\w*|ausgewertet\w*",
@@ -496,14 +499,14 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 }  # fmt: skip
 """What a word says of a figure; `done`, `to_do`, `settled` and `unsettled` are decided by the words around."""
 _PHRASES = at_words(
-    r"(?P<first_time>first[- ]time|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
+    r"(?P<first_time>first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
     r"|(?P<guest>without (?:an |any )?account|ohne (?:ein )?(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order)|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
-    r"|c[oa]me back|coming back|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
+    r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
     r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale))"
-    r"|(?P<left>(?:on its|auf dem) (?:way|weg)|out the door|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
+    r"|(?P<left>(?:on (?:its|their|the)|auf dem) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
     r"|(?P<postage>shipping (?:charges?|costs?|fees?|income))"
-    r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe)"
-    r"|(?P<cancelled>call(?:ed|ing)? off)|(?P<previous>(?:same|gleiche[rnm]?) (?:days|period|stretch|time|zeitraum|tage))|(?P<average>a pop|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
+    r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe(?=s? you)|owed|schulde\w*)"
+    r"|(?P<refunded>(?:money|geld) (?:back|zurück)|sent back|zurückgeschickt|zurückgesandt)|(?P<done>(?:arrived|delivered) (?:at|with|to) (?:the|your) (?:customer|buyer)|beim (?:kund|käuf)\w+ (?:angekommen|eingetroffen))|(?P<paid>(?:got|received|have|erhalten|bekommen|haben) (?:the |das )(?:money|geld))|(?P<cancelled>call(?:ed|ing)? off)|(?P<previous>(?:same|gleiche[rnm]?) (?:days|period|stretch|time|zeitraum|tage))|(?P<average>a pop|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
     r"|(?P<daily>(?:per|a|each|every) (?:single )?day|(?:pro|je|am|jeden|auf den|einen) tag)"
     r"|(?P<price>(?:starts?|starting|beginnt|beginnen|los) (?:at|from|bei|ab)\b|goes for|ab (?=[$€£]?\d))"
     r"|(?P<revenue>(?:come|comes|came|adds?|added|adding|amounts?|amounted) (?:up )?to|brought in|took in|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen |insgesamt )?auf|in total|in all|all told|all in all)"
@@ -515,6 +518,9 @@ _NOT_YET = re.compile(
     r"|nicht|nie|noch|muss|musst|müssen|wart\w*|zu|steh\w*|ausstehend\w*|offen\w*|unbezahlt\w*|fehl\w*|keine\w*)\b|n't\b"
 )
 _RECEIVED = re.compile(r"\b(?:in|through|received|arrived|cleared|da|eingegangen|erhalten|angekommen|gekommen)\b")
+_MISSING = re.compile(
+    r"[^.;,]{0,40}?\b(?:outstanding|pending|missing|overdue|not (?:yet )?(?:in|arrived|received)|fehlt|aussteht|ausstehend\w*|steht \w*\s?aus|offen)\b"
+)
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 OFFER = re.compile(
     r"(?:let me know|want me to|anything else|would you like|do you want|shall (?:i|we)|hope that|how about|what about|maybe|sag bescheid|soll ich|sollen wir|möchtest du|möchten sie|wünschen sie"
@@ -523,7 +529,7 @@ OFFER = re.compile(
 """Where an offer begins, or a farewell, with or without a full stop before it."""
 _BREAK = re.compile(
     rf"\b{OFFER.pattern}|"
-    r";(?=\s)|,(?=\s)|(?<=\sfr\.|\skr\.|\srs\.)\s(?=\w)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r";(?=\s)|,(?=\s)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
     r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
 )
 _URL = re.compile(
@@ -586,12 +592,16 @@ def _words(sentence: Sentence) -> None:
     masked = sentence.masked
     for found in _WORD.finditer(masked):
         noun, traits = _lexeme(found[0])
-        if noun:
+        if noun and not (noun == "unit" and found[0] == "einmal" and _ADVERB.search(masked, 0, found.start())):
             sentence.subjects.append(Mention(found.start(), found.end(), found[0], noun))
         for trait in traits:
             if trait in _LEFT_OUT and _is_left_out(masked, found):
                 continue
-            if found[0] in ("money", "geld") and not sentence.orders:
+            if (found[0] in ("money", "geld") and not sentence.orders) or (found[0] == "apiece" and sentence.names):
+                continue
+            if (trait == "previous" and _BEFORE_REFUNDS.match(masked, found.end())) or (
+                trait == "price" and (_FROM_YOU.match(masked, found.end()) or _is_of_order(sentence))
+            ):
                 continue
             if trait in _DECIDED:
                 trait = _decided(masked, found, trait)
@@ -612,6 +622,20 @@ def _words(sentence: Sentence) -> None:
         sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
 
 
+_BEFORE_REFUNDS = re.compile(r" (?:any |the )?(?:refunds?|returns|discounts?|tax\w*)\b")
+_FROM_YOU = re.compile(r" (?:you|us|dich|dir|sie|ihnen|euch)\b")
+
+
+def _is_of_order(sentence: Sentence) -> bool:
+    """Whether "costs" is said of an order."""
+    return bool(sentence.orders) and not any(
+        key.startswith("product:")
+        for name in sentence.names
+        for key in name.value  # type: ignore[attr-defined]
+    )
+
+
+_ADVERB = re.compile(r"\b(?:schon|bereits|noch|erst|nur|auch|nicht)\s$")
 _LEFT_OUT = frozenset({"test", "cancelled", "refunded", "guest"})
 _WITHOUT = re.compile(
     r"\b(?:without|excluding|excl|except|not counting|leaving out|minus|ohne|außer|exklusive|abzüglich)\b[^.;:]*$"
@@ -621,16 +645,21 @@ _NOT_COUNTED = re.compile(
 )
 
 
+_COUNTED_HERE = re.compile(r"(?:\d|\b(?:no|keine?|zwei|drei|vier|fünf|sechs|two|three|four|five|six|one|eine))\s$")
+
+
 def _is_left_out(masked: str, found: re.Match[str]) -> bool:
     """ "Without test orders", "cancelled ones are not counted"."""
     before = _WITHOUT.search(masked, max(0, found.start() - 40), found.start())
+    if before is None and _COUNTED_HERE.search(masked, 0, found.start()):  # "1 test order was excluded"
+        return False
     return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
 
 
 _NEW_THING = re.compile(
     r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b"
 )
-_DECIDED = {"done": ("unfulfilled", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
+_DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
 
 
@@ -641,10 +670,12 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
         r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]
     ):
         return "shipping" if found[0] in ("shipping", "versand") else not_yet
-    if found[0].startswith("un"):
+    if found[0].startswith("un") and found[0] != "unterwegs":
         return not_yet
     before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", masked[max(0, found.start() - 45) : found.start()])[-1]
     after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 25])[0]
+    if trait == "unsettled" and _MISSING.match(masked, found.end()):
+        return not_yet
     if trait == "unsettled" and (_RECEIVED.search(after) or found[0] in ("money", "geld")):
         behind = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 60])[0]
         if _NOT_YET.search(before + behind):

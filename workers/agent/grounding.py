@@ -93,8 +93,21 @@ def _parsed(text: str, grounds: Grounds) -> Sentence:
     """Read once a turn: a reply is checked sentence by sentence as it comes, and once more as a whole."""
     found = grounds.parsed.get(text)
     if found is None:
-        found = grounds.parsed[text] = parse(text.replace("**", ""), grounds.names)
+        told = _ASSERTED.sub(".", text) if _TELLING.search(text) else text
+        found = grounds.parsed[text] = parse(told.replace("**", ""), grounds.names)
     return found
+
+
+_TELLING = re.compile(
+    r"\b(?:did|do|have|were|are|was|is|isn't|aren't|can|could|would)\b[^.?]*?\b(?:know|knew|known|aware|see|seen|notice|noticed|heard|hear|realis\w+|realiz\w+|believe|remember|surpris\w+|clear|true|great|nice|good|impressive|remarkable|amazing)\b"
+    r"[^.?]{0,30}?(?:\b(?:that|how|you|your|the|there)\b|\d)"
+    r"|\b(?:wusste\w*|weißt|wissen|gewusst|gesehen|bemerkt|aufgefallen|gehört|erinner\w*|klar|bekannt|bewusst|wahr|glaub\w*|überrascht|toll|schön|großartig)\b[^.?]{0,40}?\b(?:dass|wie)\b"
+    r"|,\s(?:right|correct|huh|eh|yes|no|yeah|isn't (?:it|that)|aren't (?:they|you)|wasn't it|weren't (?:they|there)|didn't (?:you|they|it)|haven't you|doesn't it|don't you think|oder|nicht wahr|richtig|gell|stimmt's|stimmt das|nicht|ja|was)\s*\?"
+    r"|^\W*(?:how come|why|what made|what drove|how did|how have|warum|wieso|weshalb|woran|wie kommt|wie kam)\b(?! not\b| nicht\b| don't\b)",
+    re.IGNORECASE,
+)
+"""A question that tells what it asks about: "Did you know that …?", "…, right?", "Why did …?"."""
+_ASSERTED = re.compile(r"\?(?=\W*$)")
 
 
 def ungrounded(verdicts: Iterable[Verdict]) -> list[str]:
@@ -141,13 +154,15 @@ _HYPOTHETICAL = at_words(
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
 )
 _ADVICE = re.compile(
-    r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps|usually|typically|often"
-    r"|generally|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
+    r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps"
+    r"|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
     r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
-    r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|üblich\w*|meist|oft|in der regel|tipp|idee"
+    r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|tipp|idee"
     r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
     r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
 )
+_GENERALLY = re.compile(r"\b(?:usually|typically|often|generally|üblich\w*|meist|oft|in der regel)\b")
+_OF_STORE = re.compile(r"\b(?:your?|you've|dein\w*|ihr\w*|du|dir|sie)\b")
 _TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
 _TOLD = re.compile(
     r"\b(?:did you know|have you seen|noticed|aware|that|dass|really|wirklich|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
@@ -205,7 +220,7 @@ _AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„
 _BETWEEN = re.compile(
     r"\b(?:cases|fällen?|comes?|came|are|were|is|was|have|had|has|from|by|for|at|placed|sind|waren|war|kamen|kommen|haben|hat|stammen|von|wurden|für|bei)\b"
 )
-_ACTS = re.compile(
+_ACTED = re.compile(
     r"\b(?:bought|ordered|placed|made|spent|purchased|holds|contains|kaufte|gekauft|bestellte|bestellt|enthält|gab)\b"
 )
 _READ = re.compile(r"\b(?:read|looked|missing|access|fits?|gelesen|angesehen|fehl\w*|zugriff)\b")
@@ -214,7 +229,7 @@ _PART_OF = re.compile(
     r"(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 _SELECTION = re.compile(
-    r"\b(?:latest|last|newest|recent|top|first|neuesten|letzten|jüngsten|ersten)\s\|"
+    r"^\W*\|\s(?:latest|newest|last|most recent|recent|neueste|letzte|jüngste)n?\b|\b(?:latest|last|newest|recent|top|first|neuesten|letzten|jüngsten|ersten)\s\|"
     r"|\b(?:the|your|these|those|die|der|den|ihre[nrm]?|deine[nrm]?|diese[nrm]?)\s\|\s(?:latest|last|newest|most recent|recent|neuesten|letzten|jüngsten)\b",
 )
 _SINGLE = at_words(
@@ -237,16 +252,31 @@ _AGAINST = re.compile(
     r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|zu|gegen|over|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
 )
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
+_MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 _SOLD_OUT = re.compile(
     r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
 )
-_MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
 _NEWEST = re.compile(
-    r"\b(?:(?:your|the) (?:latest|newest|most recent)|(?:ihre?|deine?|die|der) (?:letzter?|neuester?|jüngster?)) "
+    r"(?:\b(?:your|the) (?:latest|newest|most recent)|\b(?:ihre?|deine?|die|der) (?:letzter?|neuester?|jüngster?)|^\W*(?:latest|newest|most recent|letzte|neueste|jüngste)) "
     r"(?:order|sale|purchase|bestellung|verkauf|auftrag)\b"
+)
+_THE_NEWEST = re.compile(
+    r"\b(?:the (?:latest|newest|most recent|last)|(?:die|der) (?:letzte|neueste|neuere|jüngste|jüngere))(?: one)?\b(?! (?:\d|\w+ (?:orders|days|weeks|months)|tage|bestellungen))"
+)
+_ACTED_ON = re.compile(r"\s\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b")
+_DISCOUNT = re.compile(r"\s*(?:discounts?|off|rabatt\w*|nachlass|coupon\w*|vouchers?|gutschein\w*)\b")
+_GIVEN = re.compile(r"\b(?:gave|given|granted|gewährt\w*|gab\w*|gegeben|average|schnitt)\b")
+_NEXT = re.compile(r"\b(?:your|the|dein\w*|ihr\w*|die|den) (?:next|nächsten?)\s$")
+_DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halbiert)\b")
+_LABELS = re.compile(r"\s?[:=]\W*")
+_REFERRED = re.compile(
+    r"\b(?:the (?:one|order)|die(?: bestellung)?|der) (?:right |just |direkt )?(?:before|after|preceding|vor|nach)\s$"
+)
+_LEAVES = re.compile(
+    r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|after\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 _EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
@@ -279,7 +309,7 @@ _DIRECTION = at_words(
     r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|bleibt) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 _NO_DIRECTION = re.compile(
-    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger)$"
+    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
 )
 _ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 _TO_NUMBER = re.compile(r"^\s?[-–]\s?\d+")
@@ -318,9 +348,10 @@ _BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |k
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
     (re.compile(pattern), rankings, kind, most)
     for pattern, rankings, kind, most in (
-        (r"\b(?:leads?|tops?|führt|spitzenreiter\w*|renner|star|topseller)\b(?![^.]*(?:stock|inventory|lager|bestand))|\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
+        (r"\b(?:leads?|tops?|führt)\b", ("leader",), "product", True),
+        (r"\b(?:spitzenreiter\w*|renner|star|topseller)\b|\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
         (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
-        (r"\b(?:leads?|tops?|führt)\b[^.]*(?:stock|inventory|lager|bestand)|\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
+        (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
         (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
         (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|\ue000)", ("order total",), "order", True),
         (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|\ue000|#)", ("order total",), "order", False),
@@ -347,7 +378,7 @@ _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*best
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 _ACTS = re.compile(
     r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete)\b|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
+    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 _FACT = at_words(
@@ -371,7 +402,7 @@ class _Judge:
         self._today = grounds.now.date()
         self._subjects: frozenset[str] = frozenset()
         self._spans: list[Range] = []
-        for sentence in grounds.asked:
+        for sentence in grounds.asking:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
@@ -383,6 +414,8 @@ class _Judge:
         self._mentioned: tuple[Sentence, dict[str, list[Mention]]] | None = None
         self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
         self._heading: Sentence | None = None
+        self._orders_above: list[Mention] = []
+        """Orders that the heading, or a line of the list above, names."""
         self._columns: list[tuple[int, Sentence]] = []
         """The head of the table that is being read: where each column's begins."""
         self._topic: frozenset[str] = NOTHING
@@ -391,6 +424,8 @@ class _Judge:
         """Grounded numbers of the sentence before."""
         self._meant: dict[int, Figure] = {}
         """The figures of the sentence's numbers, by where they begin."""
+        self._named: list[tuple[str, frozenset[str], int, bool]] = []
+        """Who alone of a kind was named in the sentence before."""
         self._kinds: set[str] = set()
         """Of whom the sentence before spoke."""
 
@@ -423,6 +458,11 @@ class _Judge:
         self._sure = [number for number in sure if number in said.numbers]
         self._topic |= frozenset(trait.kind for trait in said.traits)
         self._kinds = {key.partition(":")[0] for name in said.names for key in name.value or ()}  # type: ignore[attr-defined]
+        self._named = [
+            (kind, _keys(mentions[0]), 2, False)
+            for kind, mentions in self._mentions(said).items()
+            if len(mentions) == 1
+        ]
         self._read_layout(said)
         return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
 
@@ -440,8 +480,11 @@ class _Judge:
             "#"
         ):
             self._heading = said
+            self._orders_above = self._mentions(said).get("order", [])
         elif not is_item or said.text.endswith("\n\n"):
-            self._heading = None
+            self._heading, self._orders_above = None, []
+        elif not (self._heading and self._mentions(self._heading).get("order")):
+            self._orders_above = self._mentions(said).get("order", []) or self._orders_above
 
     def _above(self, said: Sentence, number: Number) -> list[Sentence]:
         """The heading, and the head of the number's column."""
@@ -475,6 +518,8 @@ class _Judge:
         if is_count and _SELECTION.search(before + "|" + after):
             return self._is_selection(said, number, subjects) or self._was_written(said, number, subjects)
         figure = self._in_data(said, number, left, right, subjects)
+        if figure is None and not subjects and not self._mentions(said):
+            figure = self._in_data(said, number, left, right, subjects, self._named)
         if figure is not None:
             self._meant[number.start] = figure
         return figure is not None or self._was_written(said, number, subjects)
@@ -504,7 +549,11 @@ class _Judge:
         talk = _TALK.match(_TO_NUMBER.sub("", after))
         if number.word and not about_store and not named and number.currencies is None and not number.percent:
             return len(said.plain.split()) <= 4 and not talk
-        if number.percent and number.readings[0][0] == 100 and not subjects:
+        if number.percent and number.readings[0][0] == 100 and not subjects and not said.subjects:
+            return False
+        if number.percent and _DISCOUNT.match(after):  # nothing that is read says by how many percent
+            return _GIVEN.search(before) is not None
+        if _NEXT.search(before):  # "your next 50 customers"
             return False
         if number.word and number.how == "over" and number.readings[0][0] == 1:  # "at least one order"
             return False
@@ -519,6 +568,8 @@ class _Judge:
             return _OWNED.search(before) is not None and about_store
         if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
             return True  # "thank Anna for #1120 ($84.00)"
+        if _GENERALLY.search(clause) and not said.periods and not _OF_STORE.search(said.masked):
+            return about_store
         if _ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or self._is_asked(said, number):
             return owned if not is_count or not about_store else True
         is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
@@ -615,7 +666,7 @@ class _Judge:
                 break
         left = self._lead(said, number, left)
         before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
-        if before and not _ACTS.search(said.masked[before[-1].end : number.start]):
+        if before and not _ACTED.search(said.masked[before[-1].end : number.start]):
             return self._counted(said, before[-1])
         return frozenset()
 
@@ -628,13 +679,22 @@ class _Judge:
         return _kinds(subject)
 
     def _in_data(
-        self, said: Sentence, number: Number, left: int, right: int, subjects: frozenset[str]
+        self,
+        said: Sentence,
+        number: Number,
+        left: int,
+        right: int,
+        subjects: frozenset[str],
+        named: Sequence[tuple[str, frozenset[str], int, bool]] = (),
     ) -> Figure | None:
-        """The figure of this value that is what the words describe, if no figure of another value is nearer to them."""
+        """The figure of this value that is what the words describe, if no figure of another value is nearer to them.
+        `named`: of whom it is if the sentence says nothing of that.
+        """
         mine = [f for f in self._candidates(number) if self._same_kind(number, f, subjects)]
         if not mine:
             return None
         around = self._description(said, number, left, right, subjects)
+        around.names += named
         best, nearest = MOST, None
         self._place_in_time(said, number, around)
         for figure in mine:
@@ -655,9 +715,27 @@ class _Judge:
             near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
             if "change" in rival.traits and not number.percent:
                 continue
-            if self._distance(rival, around, near) < near and not fits(number, rival.value):
-                return None
+            distance = self._distance(rival, around, near)
+            if distance < near and not fits(number, rival.value):
+                distance += 0.0 if subjects else 0.25
+                if not self._is_told(said, number, rival, distance):
+                    return None
         return nearest
+
+    def _is_told(self, said: Sentence, number: Number, figure: Figure, distance: float) -> bool:
+        """Whether another number of the sentence tells the figure, and is nearer to it: nobody tells a figure twice."""
+        for other in said.numbers:
+            if other is number or not fits(other, figure.value):
+                continue
+            left, right = self._around(said, other)
+            subjects = self._about(said, other, left, right)
+            if not self._same_kind(other, figure, subjects):
+                continue
+            around = self._description(said, other, left, right, subjects)
+            self._place_in_time(said, other, around)
+            if self._distance(figure, around, MOST) + (0.0 if subjects else 0.25) < distance:
+                return True
+        return False
 
     def _place_in_time(self, said: Sentence, number: Number, around: "_Description") -> None:
         """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
@@ -742,6 +820,10 @@ class _Judge:
             if t.kind == "previous" and _RIGHT_BEFORE.fullmatch(said.masked[t.end : number.start])
         }
         near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
+        if said.numbers and any(
+            t.kind == "previous" and _LABELS.fullmatch(said.masked[t.end : said.numbers[0].start]) for t in said.traits
+        ):
+            near |= {"previous"}  # "Month before: 5 orders, $4"
         wide = {t.kind for t in said.traits}
         if len(said.periods) > 1 and any(_EARLIER.search(period.text) for period in said.periods):
             wide.add("previous")
@@ -761,6 +843,8 @@ class _Judge:
             near |= {"previous"}
         in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start]) is not None
         near |= own & {"daily"}
+        if number.currencies is not None and "refunding" in wide and self._leaves(said, number):
+            near |= {"net"}
         in_part = in_part or whole_of
         lacking = (
             required
@@ -786,10 +870,21 @@ class _Judge:
         )  # fmt: skip
 
     @staticmethod
+    def _leaves(said: Sentence, number: Number) -> bool:
+        """ "Less refunds, $5 becomes $4", "after refunds you keep $4 of $5": it is what is left."""
+        begins = max((n.end for n in said.numbers if n.end <= number.start), default=0)
+        return _LEAVES.search(said.masked[begins : number.start]) is not None or (
+            re.match(r" (?:after(?:wards)?|danach)\b(?! \w)", said.masked[number.end :]) is not None
+        )
+
+    @staticmethod
     def _is_another(said: Sentence, number: Number, trait: Mention) -> bool:
         """Whether it stands right before another number: "the month before (5)", "previous: 5"."""
         return any(
-            n is not number and n.start >= trait.end and _RIGHT_BEFORE.fullmatch(said.masked[trait.end : n.start])
+            n is not number
+            and n.start >= trait.end
+            and (number.start < n.start or (n.currencies is None) == (number.currencies is None))
+            and _RIGHT_BEFORE.fullmatch(said.masked[trait.end : n.start])
             for n in said.numbers
         )
 
@@ -869,7 +964,11 @@ class _Judge:
         nobody else of the kind is named.
         """
         found: list[tuple[str, frozenset[str], int, bool]] = []
+        if len(self._orders_above) == 1 and not {"order", "product"} & self._mentions(said).keys():
+            found.append(("order", _keys(self._orders_above[0]), 2, False))
         for kind, mentions in self._mentions(said).items():
+            if len(mentions) > 1:  # "#7, the one before #8": it is of #7
+                mentions = [m for m in mentions if not _REFERRED.search(said.masked[: m.start])] or mentions
             if paired := self._paired(said, number, mentions):
                 found.append((kind, _keys(paired), 3, False))
                 continue
@@ -959,7 +1058,7 @@ class _Judge:
         # what it is
         lacking = said.required - traits
         if lacking:
-            lacking -= {"average"} if "daily" in traits else NOTHING
+            lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
             if matched:
                 lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
             if lacking & STRICT or ("price" in lacking and said.money):
@@ -1101,8 +1200,11 @@ class _Judge:
         last = next((period for period in reversed(periods) if period.end <= number.start), None)
         if last is not None and _OTHER_SIDE.search(said.masked[last.end : number.start]):  # "3 today against 1"
             last = None
+        is_owned = _OWNED.search(said.masked[: number.start]) is not None
         for period in periods:
             spans = self._spans_of(said)[period.start]
+            if is_owned and period.start > number.end and _ACTED_ON.match(said.masked, number.end, period.start):
+                continue  # "your 5 customers placed … last week"
             if left <= period.start and period.end <= right:
                 own += spans
             elif (
@@ -1193,7 +1295,8 @@ class _Judge:
             return [(monday - 2 * day, monday - day)]
         first = today.replace(day=1)
         if re.search(
-            r"mtd|month to date|(?:first|start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in", word
+            r"mtd|month to date|month (?:began|started)|(?:first|start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in",
+            word,
         ):
             return [(first, today)]
         if re.search(r"month|monat", word):
@@ -1352,7 +1455,9 @@ class _Judge:
             nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
             is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
             if is_person:
-                if not _BOUGHT.search(said.masked[found.end() : end]):
+                if not _BOUGHT.search(
+                    clause if "noth" in found[0] or "nich" in found[0] else said.masked[found.end() : end]
+                ):
                     continue
                 subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
             elif nouns and nouns[0] is behind[0]:
@@ -1360,12 +1465,25 @@ class _Judge:
                 if not _ADJECTIVES.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
                     continue
                 subjects, at = _kinds(nouns[0]), nouns[0].end
+            elif self._is_none(said, found):
+                subjects, at = frozenset({"order"}), found.end()
             else:
                 continue
             number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
             left = max((b for b in said.breaks if b <= found.start()), default=0)
             self._place = number, (left, end)
             yield number.text, self._in_data(said, number, left, end, subjects - {"money"}) is not None
+
+    @staticmethod
+    def _is_none(said: Sentence, found: re.Match[str]) -> bool:
+        """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
+        behind = said.masked[found.end() :].strip(" .!*\n")
+        if any(t.kind in STRICT and t.start - found.end() == 1 for t in said.traits):
+            return not said.subjects
+        is_label = re.search(r"[:=]\s*$", said.masked[: found.start()]) is not None
+        if not behind and is_label and any(t.kind in STRICT for t in said.traits):
+            return not any(s.kind in ("customer", "product") for s in said.subjects)
+        return bool(said.periods) and not said.subjects and len(said.plain.split()) <= 5
 
     def _alls(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         """ "All orders are paid": where the data decides it, and it has both numbers."""
@@ -1444,7 +1562,7 @@ class _Judge:
                 is_name = re.match(r"(?:, [^:|]{1,20})?\s?[:–—-]\s\D{0,3}\d|\s?\(\D{0,3}\d", after) is not None
             elif (
                 not begins
-                and (not _is_german(said.text) or _NAMES_FOLLOW.search(before[-24:]))
+                and (not _is_german(said.text) or len(words) > 2 or _NAMES_FOLLOW.search(before[-24:]))
                 and (stripped[-1:] != ":" or has_figures or self._heading is not None)
             ):
                 is_name = True
@@ -1490,6 +1608,7 @@ class _Judge:
             *said.names,
             *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
         ]
+        yield from self._of_above(said)
         known = self._grounds.linked
         mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
         if len(mentions) < 2 or (_ADVICE.search(said.plain) and not said.orders):
@@ -1509,6 +1628,17 @@ class _Judge:
             ):
                 ok = any(link & one.value and link & other.value for link in self._grounds.links)  # type: ignore[operator]
                 yield f"{one.text} … {other.text}", ok
+
+    def _of_above(self, said: Sentence) -> Iterable[tuple[str, bool]]:
+        """ "Latest order:", then "- Number: #7", "- Customer: Anna": they must be its own."""
+        if len(self._orders_above) != 1 or _ITEM.match(said.text) is None:
+            return
+        mine, mentions = _keys(self._orders_above[0]), self._mentions(said)
+        for each in mentions.get("order", ()):
+            if re.search(r":\s*$", said.masked[: each.start]):
+                yield each.text, bool(_keys(each) & mine)
+        for each in mentions.get("customer", ()) if "order" not in mentions else ():
+            yield each.text, any(link & mine and link & _keys(each) for link in self._grounds.links)
 
     def _statuses(self, said: Sentence) -> Iterable[tuple[str, bool]]:
         """ "#1120 has been shipped", "Anna is new": what is said of an order or a customer by name."""
@@ -1594,6 +1724,8 @@ class _Judge:
             entities = self._nearest(said, found, kind, any_kind=kind in ("order",))
             if not entities:
                 continue
+            if what == ("leader",):
+                what = ("stock",) if any(trait.kind == "stock" for trait in said.traits) else ("units",)
             decided = [
                 self._is_top(ranking.values, entities, most)
                 for ranking in self._grounds.rankings
@@ -1610,12 +1742,15 @@ class _Judge:
         mentions = [(m.start, m.value) for m in said.names if isinstance(m.value, frozenset)]
         mentions += [(o.start, frozenset({f"order:{o.value}"})) for o in said.orders]
         kinds = (kind, "customer") if any_kind else (kind,)
+        clause = self._clause_start(said, found.start()), self._clause_end(said, found.end())
         fitting = [
-            (abs(start - found.start()), keys) for start, keys in mentions if any(key.startswith(kinds) for key in keys)
+            (not clause[0] <= start < clause[1] and start > found.start(), abs(start - found.start()), keys)
+            for start, keys in mentions
+            if any(key.startswith(kinds) for key in keys)
         ]
         if not fitting:
             return frozenset()
-        _, keys = min(fitting, key=lambda each: each[0])
+        *_, keys = min(fitting, key=lambda each: each[:2])
         return frozenset(key for key in keys if key.startswith(kinds))
 
     @staticmethod
@@ -1647,6 +1782,8 @@ class _Judge:
 
     def _changed(self, said: Sentence, sign: int) -> bool:
         within = self._within_week(said)
+        if within is not None and _DOUBLED.search(said.masked):
+            return within > 0.8 or within < -0.4
         if within is not None:  # a fifth up or down; less is steady
             return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
         is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
@@ -1816,7 +1953,8 @@ class _Judge:
         """What figures may be told apart by: periods, names, what they count, what is said of them."""
         for mention in (*said.periods, *said.dates):
             yield mention, partial(self._is_of_time, self._spans_of(said)[mention.start])
-        for mentions in self._mentions(said).values():
+        newest = [Mention(*found.span(), found[0], "name", self._newest) for found in _THE_NEWEST.finditer(said.masked)]
+        for mentions in (*self._mentions(said).values(), newest):
             for mention in mentions:
                 yield mention, lambda figure, keys=mention.value: bool(keys & figure.entities)  # type: ignore[misc]
         for mention in said.traits:

@@ -113,6 +113,8 @@ class Grounds:
     """What the merchant, an event and the workflow's prompt say."""
     asked: list[Sentence] = field(default_factory=list)
     """What the merchant wrote, of these."""
+    asking: list[Sentence] = field(default_factory=list)
+    """In this turn, of these: what a figure is of, if nothing else says it."""
     prompted: list[Sentence] = field(default_factory=list)
     reasons: list[Sentence] = field(default_factory=list)
     """Why something could not be read."""
@@ -139,9 +141,11 @@ class Grounds:
         earlier: Sequence[Mapping[str, Any]] = (),
         context: Mapping[str, Any] | None = None,
         said: Iterable[str] = (),
+        said_before: Iterable[str] = (),
         prompt: Iterable[str] = (),
     ) -> "Grounds":
-        """`results` of this turn and of `earlier` ones, oldest first; `said` by the merchant; `prompt` by the operator."""
+        """`results` of this turn and of `earlier` ones, oldest first; `said` by the merchant in this one, and
+        `said_before` it; `prompt` by the operator."""
         grounds = cls(now)
         reader = _Reader(grounds)
         both = [*((result, True) for result in earlier), *((result, False) for result in results)]
@@ -163,9 +167,13 @@ class Grounds:
         for text in prompt:
             grounds.prompted += _read(text)
             words.append(text)
-        for text in said:
+        for text in said_before:
             grounds.asked += _read(text)
             words.append(text)
+        for text in said:
+            grounds.asking += _read(text)
+            words.append(text)
+        grounds.asked += grounds.asking
         grounds.written = [*grounds.asked, *grounds.prompted]
         grounds.texts = "\n".join(words).lower()
         for sentence in grounds.written:

@@ -177,8 +177,8 @@ class TurnState:
         return self._grounds[1]
 
     def _read_grounds(self) -> Grounds:
-        heard = [said for turn in self.history for said in (turn.input, *(item.input for item in turn.absorbed))]
-        heard += [self.claim.input, *(item.input for item in self.absorbed)]
+        before = [said for turn in self.history for said in (turn.input, *(item.input for item in turn.absorbed))]
+        heard = [self.claim.input, *(item.input for item in self.absorbed)]
         earlier: dict[str | None, list[dict[str, Any]]] = {}
         for result in (
             result["content"] for turn in self.history for step in turn.steps for result in step.tool_results or ()
@@ -190,11 +190,12 @@ class TurnState:
             earlier=[result for results in earlier.values() for result in results[-EARLIER_RESULTS:]],
             context={key: value for key, value in self.context.items() if key not in HIDDEN_CONTEXT},
             said=[said.text for said in heard if said.sender == "merchant"],
+            said_before=[said.text for said in before if said.sender == "merchant"],
             prompt=[
                 self.workflow.prompt,
                 *(
                     " ".join([said.text, *map(str, said.metadata.values())])
-                    for said in heard
+                    for said in (*before, *heard)
                     if said.sender != "merchant"
                 ),
             ],

@@ -149,10 +149,14 @@ def lying(worlds: Sequence[World], each: int) -> list[Question]:
         for question in every:
             if told == each or question.key in found:
                 continue
-            lies = Writer(question.world, question.language, seed=told).lies(question.topic, question.phrasing)
+            writer = Writer(question.world, question.language, seed=told)
+            lies = writer.lies(question.topic, question.phrasing)
             lie = next((lie for lie in lies if lie.lie == kind), None)
             if lie is not None:
-                found[question.key] = replace(question, told=lie, insists=len(found) % 2 == 0)
+                truth = writer.honest(
+                    question.topic, question.phrasing
+                )  # written as the lie is, so what differs is false
+                found[question.key] = replace(question, told=lie, truth=truth, insists=len(found) % 2 == 0)
                 told += 1
     return list(found.values())
 

@@ -87,7 +87,7 @@ _SCRIPTED = {
 }
 #: The periods of `sales` as merchants name them. A report of another period is another result.
 _PERIODS = {
-    "last_30_days": r"\b(30|thirty) days\b",
+    "last_30_days": r"\b(30|thirty) days\b|\b(average|mean) order|\border value\b|\baov\b",
     "last_60_days": r"\b(60|sixty) days\b",
     "last_90_days": r"\b(90|ninety) days\b|\bquarter\b",
     "last_month": r"\blast month\b",
@@ -106,10 +106,28 @@ _BEYOND = {
     r"\b(visit\w*|traffic|conversions?|sessions?|ads?|advertis\w*|marketing|campaigns?)\b": "I can't see who visits "
     "your store, or what advertising brings: I see its customers, orders, products and sales reports.",
     r"\b(forecast\w*|predict\w*|next (week|month|quarter|year))\b": "I can't look ahead: I see what was ordered.",
+    r"\b(can|could|would|will) you (please )?(fulfil\w*|ship|send|cancel|refund|change|update|delete|add|create)\b"
+    r"|^\W*(please )?(fulfil\w*|ship|send|cancel|refund|change|update|delete|create) (?!reports?)": "I can't change "
+    "anything in your store: I only read it.",
+    r"^\W*(and |but )?why\b": "I can't say why: I see what was ordered, not what made people buy.",
+    r"\bwho\b.*\b(order|buy|bought|purchas)\w*": "I can't say who ordered: the demo model names no customers.",
+    r"#\d+|\bwhat did .* (buy|order|purchase)\b|\border (number|no\.?) ": "I can't look up a single order or "
+    "customer: I tell you about your latest orders together.",
+    r"\b(tax(es)?|vat|discounts?|coupons?|vouchers?|gift cards?|abandoned|carts?|checkouts?|reviews?)\b": "I can't "
+    "see taxes, discounts, checkouts or reviews: I see customers, orders, products and sales reports.",
+    r"\b(refunds?|returns)\b": "I can't count refunds. Ask me how last month was, and I'll tell you what they came to.",
+    r"\b(worst|least|slow\w*|low(est)?|running (out|low)|sold out|out of stock|restock\w*|reorder\w*)\b.*": "I can't "
+    "say what sells least or runs out: I see what sells best, and what you have most of.",
+    r"\bhow many (products|items|articles|variants)\b": "I can't count your products: I see the ones that you "
+    "have most of.",
+    r"\bcompared?\b.*\bweeks?\b.*|\bweek before\b|\bprevious week\b": "I can't compare weeks: I see the last "
+    "seven days, and sales reports of longer periods.",
 }
 _MONTHS = [f"{date(2000, month, 1):%B}".lower() for month in range(1, 13)]
+_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()  # noqa: SIM905 - reads better
 _OTHER_TIMES = (
     rf"\b(in|of|for|last|this|since|during) ({'|'.join(_MONTHS)})\b"
+    rf"|\bsince ({'|'.join(_WEEKDAYS)})\b|\bweekends?\b"
     r"|\b(19|20)\d\d\b|\b(christmas|black friday|all time)\b|\b(\d+|two|three|four|five|six) (months|years|quarters)\b"
 )
 _WINDOW = "Shopify shows apps the last 60 days of orders"
@@ -120,12 +138,17 @@ _NO_OTHER_TIMES = (
 _NEITHER = "I can't look at just that time, either."
 #: A message is about every subject it names; only if it names none, about the first of the vague ones that fits.
 _SUBJECTS = {
-    "week_orders": r"\b(today|yesterday|week\w*|(7|seven) days|revenue|sales|turnover|sold|sell\w*)\b",
-    "recent_orders": r"\b(recent\w*|latest|newest|last (\d+ |few )?orders?|repeat)\b",
-    "counts": r"\b(customers?|unfulfilled|fulfil\w*|unshipped|to ship|open orders)\b",
+    "week_orders": rf"\b({'|'.join(_WEEKDAYS)}|best day|busiest|returning|today|yesterday|week\w*|(7|seven) days)\b"
+    r"|\b(revenue|sales|turnover|popular|sold|sell\w*)\b",
+    "recent_orders": r"\b(recent\w*|latest|newest|last (\d+ |few )?orders?|repeat|cancel\w*)\b",
+    "counts": r"\b((?<!returning )(?<!repeat )customers?|unfulfilled|fulfil\w*|unshipped|to ship|open orders)\b",
     "overview": r"\b(products?|inventory|stock|catalogu?e?|overview)\b",
 }
-_VAGUE = {"counts": r"\bhow many\b", "week_orders": r"\borders?\b", "overview": r"\b(store|shop|business)\b"}
+_VAGUE = {
+    "counts": r"\bhow many\b",
+    "week_orders": r"\b(orders?|doing|going|perform\w*)\b",
+    "overview": r"\b(store|shop|business)\b",
+}
 _HOW_TO_CONNECT = r"\bhow\b.*\b(re-?)?connect"
 _BEGINNING = ("Ready to connect your Shopify store", f"{_EVENT} conversation_started")
 _PASSES = frozenset({"shopify.throttled", "shopify.unavailable"})
@@ -335,7 +358,7 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     text = " ".join(question for _, question in questions)
     period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
     asked = [(place, name) for place, question in questions for name in _about_what(question, period)]
-    days = [day for day in ("today", "yesterday") if day in text]
+    days = [day for day in ("today", "yesterday", "best day", *_WEEKDAYS) if day in text.replace("busiest", "best day")]
     known = turn.earlier | turn.results
     if known.get("sales", {}).get("data", {}).get("period", period) != period:
         del known["sales"]

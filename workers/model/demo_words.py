@@ -53,6 +53,17 @@ _CURRENCIES = dict(
 """Others are written with their code before the amount."""
 _LOOKING = "Looking at your recent activity: "
 _DAY = timedelta(days=1)
+_ANSWERS = {
+    r"\b(when|newest|last order|latest order)\b": "came in",
+    r"\b(returning|repeat|loyal|again)\b": "returning customer",
+    r"\b(repeat|more than once)\b": "more than once",
+    r"\b(cancel\w*|tests?)\b": "left out",
+    r"\b(fulfil\w*|ship\w*|unshipped|open|waiting)\b": "waiting to be fulfilled",
+    r"\b(best|most|top|popular|sells?)\b": "sold best",
+    r"\b(average|mean|order value|aov)\b": "average order",
+    r"\bnet\b": "Net sales",
+}
+"""What is asked, and what the sentence says that answers it."""
 ENOUGH_ORDERS = 10
 """With fewer in a period, a trend or a number a day says nothing."""
 ENOUGH_IN_A_DAY = 3
@@ -111,18 +122,14 @@ def unsaid(sentences: Iterable[str], said: str) -> list[str]:
 def answering(question: str, data_type: str, result: Result, days: Collection[str] = ()) -> str:
     """The one sentence about a result that answers a question best; `days` as in `sentences`."""
     about = [*_about(data_type, result, days, None)] or sentences({data_type: result}) or [""]
-    asked = _long_words(question)
-    return max(about, key=lambda sentence: len(_long_words(sentence) & asked))
+    wanted = [told for asked, told in _ANSWERS.items() if not days and re.search(asked, question)]
+    return next((sentence for told in wanted for sentence in about if told in sentence), about[0])
 
 
 def uncapitalized(sentence: str) -> str:
     """As the end of a longer sentence."""
     sentence = sentence.removeprefix(_LOOKING)
     return sentence if sentence.startswith(("I ", "Shopify ")) else sentence[:1].lower() + sentence[1:]
-
-
-def _long_words(text: str) -> set[str]:
-    return {word[:7] for word in re.findall(r"[a-z]{4,}", text.lower())}
 
 
 def insight(results: Mapping[str, Result], figures: Sequence[Result]) -> Iterator[str]:
@@ -370,6 +377,7 @@ def _on_sale(products: Sequence[Result]) -> list[Result]:
 
 def _week_orders(data: Result, days: Collection[str], now: datetime | None, said: str) -> Iterator[str]:
     """Days are named from the shop's clock as it is now: the data may be of yesterday, and its last day was not over.
+    `days` may name weekdays, too, and the "best day".
 
     `covered_from` is where an incomplete week begins.
     """
@@ -377,15 +385,26 @@ def _week_orders(data: Result, days: Collection[str], now: datetime | None, said
     today = (now or end).astimezone(_zone(data, end)).date()
     names = {today.isoformat(): "today so far", (today - _DAY).isoformat(): "yesterday"}
     for row in data["by_day"]:
-        name, last = names.get(row["date"], ""), row["date"] == end.date().isoformat()
-        if name.startswith(tuple(days)):
+        day, last = date.fromisoformat(row["date"]), row["date"] == end.date().isoformat()
+        name = names.get(row["date"], f"on {day:%A}, {day:%B} {day.day},")
+        if days and re.search("|".join(days), name.lower()):
             so_far = f" until {end:%H:%M}" if last and name == "yesterday" else ""
             at_least = "at least " if data.get("covered_from", "").startswith(row["date"]) else ""
             number = _many(row["orders"], "order")
             were = "was" if row["orders"] == 1 else "were"
             if name == "today so far":
                 were = "has been" if row["orders"] == 1 else "have been"
-            yield f"{name.capitalize()}{so_far} there {were} {at_least}{number}{_money(row['totals'], ' worth ')}."
+            there = f"{name[:1].upper()}{name[1:]}{so_far} there {were}"
+            yield f"{there} {at_least}{number}{_money(row['totals'], ' worth ')}."
+    if "best day" in days:
+        most = max((row["orders"] for row in data["by_day"]), default=0)
+        best = [date.fromisoformat(row["date"]) for row in data["by_day"] if row["orders"] == most > 0]
+        if best:
+            are, each = (
+                ("day of the last seven was", "") if len(best) == 1 else ("days of the last seven were", " each")
+            )
+            named = _listed(f"{day:%A}, {day:%B} {day.day}" for day in best)
+            yield f"Your best {are} {named}, with {_many(most, 'order')}{each}."
     if "today" in days and end.date() < today:
         yield "I have no figures of today yet."
     number, totals = data["orders_counted"], data["totals"]

@@ -338,6 +338,7 @@ def _imported() -> Any:
     warnings.filterwarnings("ignore", ".* using the `ReadOnly` qualifier")  # of its own types
     import litellm
     from httpcore._sync import connection_pool
+    from litellm._service_logger import ServiceLogging
     from litellm.litellm_core_utils.litellm_logging import Logging
     from litellm.llms.custom_httpx.http_handler import HTTPHandler, get_ssl_configuration
 
@@ -360,7 +361,8 @@ def _imported() -> Any:
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
     litellm.utils.executor = _NoLogging()
-    Logging.response_cost_calculator = _no_cost
+    Logging.response_cost_calculator = _nothing
+    ServiceLogging.service_success_hook = _nothing
     litellm.modify_params = True  # adds the dummy tool Bedrock requires with past tool calls, and fills gaps
     logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug would have it log requests
     return litellm
@@ -374,9 +376,10 @@ class _NoLogging:
         """Drop it."""
 
 
-def _no_cost(*_: object, **__: object) -> None:
-    """Instead of litellm's search for the price of each answer, a quarter of a call's time: `price` says it to whoever
-    asks, with what the answer used."""
+def _nothing(*_: object, **__: object) -> None:
+    """Instead of litellm's search for the price of each answer, a quarter of a call's time (`price` says it to whoever
+    asks, with what the answer used), and of the event loop that it opens for each call to tell nobody how long it took.
+    """
 
 
 def _complete(name: str, request: Request, options: Mapping[str, Any], seconds: float, extra: Mapping[str, Any]) -> Any:

@@ -61,7 +61,7 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """With the problems, for programs."""
-        found = list(problems(self))
+        found = problems(self)
         return {
             "ok": not any(one.alarming for one in found),
             "problems": [asdict(one) for one in found],
@@ -85,8 +85,12 @@ def read_rows(settings: Settings) -> Status:
     return Status(found, {}, _queues(settings.broker_url), None)
 
 
-def problems(status: Status) -> Iterator[Trouble]:
+def problems(status: Status) -> Sequence[Trouble]:
     """What is wrong, the worst first."""
+    return sorted(_found(status), key=lambda one: not one.alarming)
+
+
+def _found(status: Status) -> Iterator[Trouble]:
     if status.backlog is None:
         yield Trouble("Postgres does not answer: nothing is taken in or answered until it does", "cj check")
     if status.queues is None:
@@ -185,7 +189,7 @@ def _ended(found: Backlog) -> Iterator[Trouble]:
 
 def lines(status: Status) -> Iterator[str]:
     """One screen of text."""
-    found = list(problems(status))
+    found = problems(status)
     for one in found:
         yield f"{'✗' if one.alarming else '!'} {one.sentence}"
         yield f"    {one.command}"

@@ -10,7 +10,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import amqp
 import pytest
+import redis
 
 from workers import logs
 
@@ -75,6 +77,24 @@ def test_chatty_libraries_only_warn(lines: io.StringIO, name: str, monkeypatch: 
     logging.getLogger(name).info("HTTP Request: POST …")
     logging.getLogger(name).warning("slow")
     assert [line["event"] for line in read(lines)] == ["slow"]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "tells_where"),
+    [
+        ("kombu.asynchronous.hub", redis.OutOfMemoryError("command not allowed"), False),
+        ("celery.worker.consumer", amqp.ConnectionForced("memory alarm"), False),
+        ("kombu.asynchronous.hub", KeyError("a fault of ours"), True),
+        ("workers.agent", redis.OutOfMemoryError("command not allowed"), True),
+    ],
+)
+def test_a_broker_that_fails_costs_celery_a_line(
+    lines: io.StringIO, name: str, error: Exception, tells_where: bool
+) -> None:
+    logging.getLogger(name).error("Error in timer: %r", error, exc_info=(type(error), error, None))
+    [line] = read(lines)
+    assert type(error).__name__ in line["event"]
+    assert ("exception" in line) is tells_where
 
 
 def test_adopt_takes_a_late_handler_away(lines: io.StringIO) -> None:

@@ -418,6 +418,24 @@ The payment for #1120 has come in.
 #1117 hasn't left the warehouse.
 | Rank | Product | Sold |\\n|---|---|---|\\n| 1 | Merino Hiking Socks | 14 |
 | Fri | Sat | Sun |\\n|---|---|---|\\n| 2 | 2 | 1 |
+Out of 83 orders in the last 60 days, 12 haven't been closed.
+You still owe customers 8 shipments.
+1 test order was left out this week.
+2 orders this week came without an account; 6 buyers were new, 7 had bought from you before.
+**Latest order**\\n- Number: #1120\\n- Customer: Anna Schmidt\\n- Amount: $84.00
+Order #1118:\\n- placed by Carla Gomez\\n- worth $120.50
+Best stocked is Titanium Spork. You still have 232.
+#1118, the one before #1119, came to $120.50.
+Two latest orders: #1120 at $84.00, #1119 at $55.00.
+#1120 ($84.00) is the most recent one; before it came #1119 ($55.00).
+#1120 comes to $84.00 and #1119 to $55.00, so the newest is worth more.
+Beim Bestand führt Titanium Spork (232), gefolgt von Tee 2-Pack (40).
+Did you know that you have 67 customers?
+Why not offer a 10% discount to your next 50 customers?
+Würden 20 % Rabatt für deine nächsten 50 Kunden helfen?
+#1119 ist schon unterwegs.
+Das Geld für #1117 fehlt noch.
+Cancellations this week: 2.
 """
 FALSE = """
 You have 83 customers.
@@ -551,6 +569,32 @@ The payment for #1120 hasn't come in.
 You didn't get a single order yesterday.
 Why not thank Ben Fox for #1120 ($84.00)?
 Did Peter Jansky really order 3 of Titanium Spork?
+Out of 83 orders in the last 60 days, 8 haven't been closed.
+**Latest order**\\n- Number: #1119\\n- Customer: Anna Schmidt\\n- Amount: $84.00
+**Latest order**\\n- Number: #1120\\n- Customer: Ben Fox\\n- Amount: $84.00
+**Latest order**\\n- Number: #1120\\n- Customer: Anna Schmidt\\n- Amount: $55.00
+#1120, the one after #1119, came to $55.00.
+#1120 comes to $84.00 and #1119 to $55.00, so the newest is worth less.
+Beim Bestand führt Tee 2-Pack (40), gefolgt von Titanium Spork (232).
+Did you know that nobody ordered yesterday?
+Did you know that Titanium Spork is sold out?
+Did you know that #1120 has been shipped?
+Wusstest du, dass #1120 schon versandt ist?
+Wusstest du, dass gestern niemand bestellt hat?
+Warum haben diese Woche 50 Kunden storniert?
+You have 500 customers, don't you?
+Gizmo Palace, im Tarif Basic, hat 67 Kunden.
+Maria Huber, who placed #1120, spent $84.00.
+#1120 ist schon unterwegs.
+#1120 has been handed to the carrier.
+#1120 has arrived at the customer.
+#1120 is complete.
+We got the money for #1117.
+Payment for #1119 is missing.
+The customer of #1120 got their money back.
+Ben Fox kommt immer wieder.
+Cancellations this week: none.
+There were no cancellations this week.
 """
 
 
