@@ -186,9 +186,7 @@ def test_a_gateway_that_stands_by_takes_over_and_knows_what_was_shown(
     thread.start()
     with queues.connection(broker.url) as connection:
         channel = queues.open_channel(connection)
-        wait_until(
-            lambda: channel.queue_declare(queue, passive=True).consumer_count == 2, what="the one that stands by"
-        )
+        wait_until(lambda: standby._plain.connected, what="the one that stands by")
         for sequence in (1, 2):
             queues.put(connection.Producer(channel), queue, frame(sequence))
     try:
