@@ -181,12 +181,13 @@ def test_a_gateway_that_stands_by_takes_over_and_knows_what_was_shown(
     stop = threading.Event()
     standby = RepliesConsumer(broker.url, source_queue=queue, ack_queue=acks, shown=lambda: list(record))
     held = PlainConsumer(broker.url, queue)
-    assert held.receive(0.1) is None
+    assert held.receive(0.1) is None  # it has the queue
     thread = threading.Thread(target=standby.run, args=(record.append,), kwargs={"stop": stop})
     thread.start()
     with queues.connection(broker.url) as connection:
         channel = queues.open_channel(connection)
         wait_until(lambda: standby._plain.connected, what="the one that stands by")
+        assert held.receive(0.5) is None  # longer than that one waits before it looks around
         for sequence in (1, 2):
             queues.put(connection.Producer(channel), queue, frame(sequence))
     try:
