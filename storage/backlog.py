@@ -36,7 +36,7 @@ class Backlog:
     replies: Waiting
     """Those that the gateway has not acked."""
     without_model: int
-    """Open turns that wait because no model answers."""
+    """Ended turns that wait for a model to answer them."""
     running: int
     owed: int
     """Ended turns that wait for a store or its data: the merchant was promised an answer."""

@@ -18,7 +18,7 @@ WITH queued AS (
 SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.number AS events, CAST(extract(epoch FROM clock_timestamp() - received.since) AS float) AS events_age,
        queued.number AS turns, CAST(extract(epoch FROM clock_timestamp() - queued.since) AS float) AS turns_age,
        unacked.number AS replies, CAST(extract(epoch FROM clock_timestamp() - unacked.since) AS float) AS replies_age,
-       (SELECT count(*) FROM turns WHERE status = 'queued' AND waits_for = 'model') AS without_model,
+       (SELECT count(*) FROM turns WHERE status = 'done' AND waits_for = 'model') AS without_model,
        (SELECT count(*) FROM turns WHERE status = 'running') AS running,
        (SELECT count(*) FROM turns WHERE status = 'done' AND waits_for IN ('store', 'data')) AS owed, failures.number AS failed, failures.dead,
        (SELECT count(*) FROM events WHERE status = 'rejected'

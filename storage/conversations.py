@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from storage import sql
 from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
 from storage.sql import dump
-from storage.turns import AbsorbedTurn, StepRow, TurnInput
+from storage.turns import MOST_OWED, AbsorbedTurn, StepRow, TurnInput
 
 if TYPE_CHECKING:
     from storage.database import Session
@@ -36,6 +37,8 @@ class PastTurn:
     input: TurnInput
     steps: tuple[StepRow, ...]
     absorbed: tuple[AbsorbedTurn, ...]
+    owed_since: datetime | None = None
+    """When it ended without an answer because no model gave one, if it still waits for that."""
 
 
 def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None:
@@ -97,12 +100,12 @@ def move(session: Session, id: str, workflow: str) -> None:
 
 
 def history(session: Session, conversation_id: str, *, before_seq: int, max_turns: int) -> list[PastTurn]:
-    """The last `max_turns` turns that ended before turn `before_seq`, oldest first.
+    """The last `max_turns` turns that ended before turn `before_seq`, and those that wait for a model, oldest first.
 
     Tool calls whose results never came are left out: no model accepts a call without its result.
     """
-    where = {"conversation_id": conversation_id, "before_seq": before_seq, "max_turns": max_turns}
-    turns = session.execute(SQL["past_turns"], where).all()
+    where = {"conversation_id": conversation_id, "before_seq": before_seq}
+    turns = session.execute(SQL["past_turns"], {**where, "max_turns": max_turns, "most_owed": MOST_OWED}).all()
     if not turns:
         return []
     which: dict[str, Any] = {"turn_ids": [turn.id for turn in turns], "conversation_id": conversation_id}
@@ -117,7 +120,13 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
         taken = AbsorbedTurn(turn_id, seq, event_id, traceparent, at_step, TurnInput.from_json(said))
         absorbed[by].append(taken)
     return [
-        PastTurn(turn.seq, TurnInput.from_json(turn.input), tuple(steps[turn.id]), tuple(absorbed[turn.id]))
+        PastTurn(
+            turn.seq,
+            TurnInput.from_json(turn.input),
+            tuple(steps[turn.id]),
+            tuple(absorbed[turn.id]),
+            turn.owed_since,
+        )
         for turn in turns
     ]
 

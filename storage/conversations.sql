@@ -29,13 +29,18 @@ UPDATE conversations SET workflow = :workflow, updated_at = clock_timestamp() WH
 
 -- name: past_turns
 -- Turns that have ended, the latest ones, without those another turn answered, those that were never begun, and those
--- that a provider's filter refused.
-SELECT * FROM (
-    SELECT id, seq, input FROM turns
-    WHERE conversation_id = :conversation_id AND seq < :before_seq AND status IN ('done', 'dead')
-      AND absorbed_by IS NULL AND started_at IS NOT NULL AND error IS DISTINCT FROM 'model_filtered'
-    ORDER BY seq DESC LIMIT :max_turns
-) AS latest ORDER BY seq
+-- that a provider's filter refused; and the latest that wait for a model.
+SELECT t.id, t.seq, t.input, CASE t.waits_for WHEN 'model' THEN t.finished_at END AS owed_since FROM turns t
+WHERE t.id IN (
+    (SELECT id FROM turns
+     WHERE conversation_id = :conversation_id AND seq < :before_seq AND status IN ('done', 'dead')
+       AND absorbed_by IS NULL AND started_at IS NOT NULL AND error IS DISTINCT FROM 'model_filtered'
+     ORDER BY seq DESC LIMIT :max_turns)
+    UNION ALL
+    (SELECT id FROM turns
+     WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'model'
+     ORDER BY seq DESC LIMIT :most_owed))
+ORDER BY t.seq
 
 -- name: steps_of_turns
 SELECT turn_id, step, assistant, tool_results, created_at FROM steps

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0016"
+SCHEMA_REVISION = "0017"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -286,6 +286,7 @@ class TurnTable(Base):
             "id",
             postgresql_where=text("status = 'done' AND waits_for IS NOT NULL"),
         ),
+        Index("turns_unanswered", "conversation_id", postgresql_where=text("status = 'done' AND waits_for = 'model'")),
         CheckConstraint("waits_for IN ('model', 'store', 'data', 'time')", name="waits_for"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("(status IN ('done', 'dead')) = (finished_at IS NOT NULL)", name="finished"),
@@ -325,8 +326,8 @@ class TurnTable(Base):
     model_calls: Mapped[int] = mapped_column(server_default=NONE_YET)
     #: Most bytes of its prompts since a model refused one; absent: the settings'.
     prompt_limit: Mapped[int | None]
-    #: What it cannot go on without (queued: a model), or what the merchant was promised words about (done: the store
-    #: is connected again, Shopify gives the data, the time of a workflow's follow-up). `run_after` says when to look.
+    #: What the merchant was promised words about when it ended: a model answers, the store is connected again, Shopify
+    #: gives the data, the time of a workflow's follow-up has come. `run_after` says when to look.
     waits_for: Mapped[str | None]
     #: When the merchant must have heard something of it; absent: nothing more is due.
     words_due: Mapped[datetime | None]

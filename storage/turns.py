@@ -55,7 +55,9 @@ CONNECTED_WORDS_SECONDS = 1.8
 WORDS_SECONDS = 3.8
 #: Seconds for which a promise that is being looked at is left alone.
 LOOK_AGAIN_SECONDS = 15.0
-#: Most questions that wait for a merchant's store.
+#: Between two looks for a model, the first pause and the longest, in seconds.
+MODEL_PAUSES_SECONDS = 5.0, 300.0
+#: Most questions that wait for a merchant's store, or for a model in one conversation, and are answered later.
 MOST_OWED = 20
 #: Key in a conversation's context: the version of the token for which the merchant was asked to reconnect.
 RECONNECT_ASKED = "reconnect_asked"
@@ -63,9 +65,9 @@ RECONNECT_ASKED = "reconnect_asked"
 SQL = sql.load("turns")
 
 Sender = Literal["merchant", "system", "cj"]
-#: What an ended turn leaves to be told: once the store is connected again, once Shopify gives the data, or, as a
-#: workflow's follow-up, at its time.
-Promised = Literal["store", "data", "time"]
+#: What an ended turn leaves to be told: once a model answers, once the store is connected again, once Shopify gives the
+#: data, or, as a workflow's follow-up, at its time.
+Promised = Literal["model", "store", "data", "time"]
 #: Most follow-ups of workflows that wait in one conversation.
 MOST_FOLLOW_UPS = 5
 
@@ -161,8 +163,6 @@ class Claim:
     """How often a model was asked for this turn."""
     prompt_limit: int | None = None
     """Most bytes of a prompt, since a model found a longer one too long."""
-    told_of_outage: bool | None = None
-    """Whether it waited for a model until now, and the merchant knows."""
     correlation_id: str | None = None
     last_sequence: int = 0
     """Of its replies, when it was claimed."""
@@ -198,7 +198,8 @@ class NotDue:
 
 @dataclass(frozen=True)
 class OpenTurn:
-    """A turn that is running or will be, the first unfinished one of its conversation; or one that promised data."""
+    """A turn that is running or will be, the first unfinished one of its conversation; or one whose promise is looked
+    at."""
 
     turn_id: int
     attempt: int
@@ -245,11 +246,8 @@ class Silent:
     workflow: str
     connected: bool
     """Whether a store has just been connected, and the turn is about that; one that was connected again it names."""
-    waits: bool | None
-    """Whether it waits for a model; then it is about what the merchant has written since."""
     asks: bool
     """Whether it is waiting for a tool's answer."""
-    last_turn: int
 
 
 @dataclass(frozen=True)
@@ -399,11 +397,6 @@ def release(session: Session, claim: Claim, *, after_seconds: float = 0.0) -> No
     _write(session, claim, "release", after_seconds=after_seconds)
 
 
-def suspend(session: Session, claim: Claim, *, after_seconds: float) -> None:
-    """Return the turn to the queue to wait for a model; it goes on with its steps and all its time. Raises LostTurn."""
-    _write(session, claim, "suspend", after_seconds=after_seconds)
-
-
 def drop_lease(session: Session, claim: Claim) -> None:
     """Let the lease run out now, so that the sweeper counts a failure and decides. Raises LostTurn."""
     _write(session, claim, "drop_lease")
@@ -417,9 +410,8 @@ def finish(
     promised: Promised | None = None,
     again_after: float = 0.0,
 ) -> None:
-    """End the turn; `error` is a code for operators. What it promised `data` is looked at in `again_after` seconds.
-
-    Raises LostTurn.
+    """End the turn; `error` is a code for operators. What it promised is looked at in `again_after` seconds, but what
+    waits for the store, when that is connected. Raises LostTurn.
     """
     code = None if error is None else storable_text(error, 500)
     _write(session, claim, "finish", error=code, waits_for=promised, again_after=again_after)
@@ -587,10 +579,14 @@ def silent(session: Session) -> list[Silent]:
     return [Silent(*row) for row in session.execute(SQL["silent"], {"batch": BATCH})]
 
 
-def promises(session: Session, *, factor: float = 1.0) -> list[int]:
-    """Ended turns whose promise it is time to look at; they are left alone for a while."""
-    values = {"batch": BATCH, "again": LOOK_AGAIN_SECONDS * factor}
-    return sorted(int(turn_id) for turn_id in session.execute(SQL["promises"], values).scalars())
+def promises(session: Session, *, factor: float = 1.0) -> tuple[list[int], list[int]]:
+    """Ended turns whose promise it is time to look at: those that wait for a model, and the others. They are left alone
+    for a while."""
+    shortest, longest = MODEL_PAUSES_SECONDS
+    pauses = {"again": LOOK_AGAIN_SECONDS, "shortest": shortest, "longest": longest, "factor": factor}
+    found = session.execute(SQL["promises"], {"batch": BATCH, **pauses}).all()
+    for_model, others = ([turn_id for turn_id, waits in found if waits is which] for which in (True, False))
+    return sorted(for_model), sorted(others)
 
 
 def promised(session: Session, turn_id: int) -> list[Promise]:
@@ -629,6 +625,27 @@ def put_off_promises(session: Session, turn_ids: Sequence[int], *, after_seconds
 def break_promises(session: Session, merchant_id: str) -> None:
     """The merchant's store is gone, and with it all that was promised about it."""
     session.execute(SQL["break_promises"], {"merchant_id": merchant_id})
+
+
+def end_waiting_for_model(
+    session: Session,
+    conversation_id: str,
+    *,
+    error: str | None = None,
+    promised: Promised | None = None,
+    again_after: float = 0.0,
+) -> None:
+    """What waits for a model in this conversation is answered; or, with the code of an error, it never will be.
+
+    `promised`: what the answer could not tell; `again_after` as in `finish`.
+    """
+    values = {"conversation_id": conversation_id, "error": error, "waits_for": promised, "again_after": again_after}
+    session.execute(SQL["end_waiting_for_model"], values)
+
+
+def is_open(session: Session, conversation_id: str) -> bool:
+    """Whether a turn of the conversation is unfinished."""
+    return bool(session.execute(SQL["is_open"], {"conversation_id": conversation_id}).scalar())
 
 
 def _write(session: Session, claim: Claim, statement: str, **values: Any) -> None:

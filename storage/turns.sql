@@ -30,13 +30,6 @@ WITH numbered AS (
     WHERE id = :conversation_id AND merchant_id = :merchant_id
       AND NOT EXISTS (SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action)
     RETURNING last_turn
-), noticed AS (
-    -- Whoever writes while an earlier turn waits for a model is told that this was heard, too. Skips, not waits: who
-    -- runs that turn locks it before the conversation.
-    UPDATE turns SET words_due = clock_timestamp() WHERE id = (
-        SELECT o.id FROM turns o
-        WHERE o.conversation_id = :conversation_id AND o.status = 'queued' AND o.waits_for = 'model'
-        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 )
 INSERT INTO turns (
     conversation_id, merchant_id, seq, event_key, action, workflow, input, status, error, finished_at, words_due)
@@ -110,8 +103,7 @@ WITH claimed AS (
 )
 SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.failures, c.workflow, c.workflow_hash,
        c.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
-       e.correlation_id, c.last_sequence, c.started_at, c.model_calls, c.prompt_limit,
-       c.waits_for = 'model' AS told_of_outage, clock_timestamp() AS now,
+       e.correlation_id, c.last_sequence, c.started_at, c.model_calls, c.prompt_limit, clock_timestamp() AS now,
        CAST(extract(epoch FROM clock_timestamp() - c.run_after) AS float) AS waited_seconds
 FROM claimed c JOIN events e ON e.key = c.event_key
 
@@ -120,7 +112,7 @@ SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM coalesce(t.lease_until
 FROM turns t WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
 UNION ALL
 SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM t.run_after - clock_timestamp())
-FROM turns t WHERE t.status = 'done' AND t.waits_for IN ('data', 'time')
+FROM turns t WHERE t.status = 'done' AND t.waits_for IN ('model', 'data', 'time')
 
 -- name: due_in
 SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
@@ -187,20 +179,6 @@ UPDATE turns SET
     wake_at = clock_timestamp() + make_interval(secs => :after_seconds)
 WHERE {held} RETURNING id
 
--- name: suspend
--- Until a model answers again. The turn keeps its steps, and begins anew with its time and its calls. What the merchant
--- wrote while it was tried again, in vain, is noted, too.
-UPDATE turns SET
-    status = 'queued', lease_until = NULL, lease_owner = NULL, waits_for = 'model', started_at = NULL,
-    words_due = CASE WHEN waits_for = 'model' AND (words_due IS NOT NULL OR EXISTS (
-        SELECT 1 FROM turns n
-        WHERE n.conversation_id = turns.conversation_id AND n.seq > turns.seq AND n.run_after > turns.started_at
-          AND (n.status = 'queued' OR n.absorbed_by = turns.id))) THEN clock_timestamp() END,
-    run_after = clock_timestamp() + make_interval(secs => :after_seconds),
-    wake_at = clock_timestamp() + make_interval(secs => :after_seconds),
-    model_calls = (SELECT count(*) FROM steps s WHERE s.turn_id = turns.id)
-WHERE {held} RETURNING id
-
 -- name: drop_lease
 UPDATE turns SET lease_until = clock_timestamp() WHERE {held} RETURNING id
 
@@ -212,14 +190,14 @@ WHERE {held} AND (:tokens_per_day = 0 OR :tokens_per_day > (
     WHERE u.merchant_id = turns.merchant_id AND u.day = CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date)))
 RETURNING id
 
+-- fragment: looked_at
+CASE WHEN CAST(:waits_for AS text) IS NULL THEN run_after WHEN :waits_for = 'store' THEN 'infinity'
+     ELSE clock_timestamp() + make_interval(secs => :again_after) END
+
 -- name: finish
 UPDATE turns SET
     status = 'done', error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
-    words_due = NULL, waits_for = :waits_for,
-    run_after = CASE CAST(:waits_for AS text)
-        WHEN 'store' THEN 'infinity'
-        WHEN 'data' THEN clock_timestamp() + make_interval(secs => :again_after)
-        ELSE run_after END
+    words_due = NULL, waits_for = :waits_for, run_after = {looked_at}
 WHERE {held} RETURNING id
 
 -- name: silent
@@ -234,25 +212,27 @@ WITH due AS (
 SELECT t.id, t.conversation_id, coalesce(t.workflow, c.workflow) AS workflow,
        e.type = 'oauth_complete' AND e.data @> '{{"success": true, "provider": "shopify"}}'
            AND NOT t.input @> '{{"metadata": {{"reconnected": true}}}}' AS connected,
-       t.waits_for = 'model' AS waits,
        (SELECT count(*) FILTER (WHERE r.key LIKE '%calls') > count(*) FILTER (WHERE r.key LIKE '%results')
-        FROM replies r WHERE r.turn_id = t.id) AS asks,
-       c.last_turn
+        FROM replies r WHERE r.turn_id = t.id) AS asks
 FROM noted t JOIN events e ON e.key = t.event_key JOIN conversations c ON c.id = t.conversation_id
 WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
-  AND (t.waits_for = 'model' OR NOT EXISTS (
-      SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.body -> 'data' @> '[{{"type": "TEXT_MESSAGE_START"}}]'))
+  AND NOT EXISTS (
+      SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.body -> 'data' @> '[{{"type": "TEXT_MESSAGE_START"}}]')
 ORDER BY t.id
 
 -- name: promises
--- Ended turns whose merchant is still owed something, and it is time to look. Put off, so that each is looked at once.
+-- Ended turns whose merchant is still owed something, and it is time to look. Put off, so that each is looked at once;
+-- what waits for a model for the longer, the longer it has waited: an answer comes at the latest a quarter of the outage
+-- after its end.
 WITH due AS (
     SELECT id FROM turns
     WHERE status = 'done' AND waits_for IS NOT NULL AND run_after < (SELECT clock_timestamp())
     ORDER BY run_after LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE turns SET run_after = clock_timestamp() + make_interval(secs => :again) WHERE id = ANY (ARRAY (SELECT id FROM due))
-RETURNING id
+UPDATE turns SET run_after = clock_timestamp() + make_interval(secs => :factor * CASE waits_for
+    WHEN 'model' THEN least(greatest(extract(epoch FROM clock_timestamp() - finished_at) / 4, :shortest), :longest)
+    ELSE :again END)
+WHERE id = ANY (ARRAY (SELECT id FROM due)) RETURNING id, waits_for = 'model'
 
 -- name: promised
 -- What the conversation of turn :turn_id is owed and waits for the same as that turn, in order, and what it was asked.
@@ -293,6 +273,15 @@ WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'done' AND waits_for IS NOT
 -- name: break_promises
 -- What made them worth keeping is gone: the store.
 UPDATE turns SET waits_for = NULL WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
+
+-- name: end_waiting_for_model
+-- The turn ends now, as it does in `finish`: with an error, or with another promise.
+UPDATE turns SET
+    error = :error, finished_at = clock_timestamp(), waits_for = :waits_for, run_after = {looked_at}
+WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'model'
+
+-- name: is_open
+SELECT EXISTS (SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND status IN ('queued', 'running'))
 
 -- name: add_step
 -- No row: the turn is lost. A row of nulls: the step was there before. One of which only the beginning was said goes on.

@@ -29,6 +29,7 @@ from workers.operations import migrations
 from workers.scenario import time_travel
 from workers.settings import Settings
 from workers.shop.results import Result
+from workers.workflow.promises import PromiseKeeper
 from workflows.loader import WorkflowSet
 
 LEASE_SECONDS = 10.0
@@ -82,6 +83,11 @@ class AgentWorker:
 
     def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:
         self.woken[turn_id] = after_seconds
+        return True
+
+    def keep_promise(self, turn_id: int) -> bool:
+        """An agent found a model: as a workflow worker does, queue the turn that answers."""
+        PromiseKeeper(self.database, cast(Tools, self), cast(WakeUps, self)).keep(turn_id)
         return True
 
     @contextmanager

@@ -28,7 +28,7 @@ __all__ = ["ROOT", "Gateway", "Stack"]
 
 ROOT = PROCFILE.parent
 #: Ids of the messages that `workers.delivery.sweeper` says for a turn of which nothing was heard for seconds.
-MEANWHILE = re.compile(r"^turn_\d+-(w|n\d+)$")
+MEANWHILE = re.compile(r"^turn_\d+-w$")
 
 
 class Gateway(ReplyCollector):

@@ -7,9 +7,8 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from storage import connections, conversations, merchants, turns
+from storage import connections, conversations, merchants
 from storage.database import Database
-from storage.turns import Claim
 from storage.vault import Vault, new_key_text
 from tests.agent_turns import Hire, Merchant
 from tests.openai_server import Answer, Call, Received, Say, Serve
@@ -222,17 +221,6 @@ def test_an_operator_may_try_again_what_failed_whatever_was_followed_up(merchant
     assert queued(merchant) == [("system", FOUND), ("merchant", "How many customers?")]
 
 
-def test_a_stopped_turn_that_waited_for_a_model_owes_nothing(merchant: Merchant) -> None:
-    database = merchant.worker.database
-    turn_id = merchant.say("How many customers?")
-    execute(database, "UPDATE turns SET waits_for = 'model', run_after = clock_timestamp() WHERE id = :id", id=turn_id)
-    happens(merchant, "stop_requested", {})
-    merchant.worker.advance(1)
-    with database.transaction() as session:
-        assert Duties().look_at_promises(session).promises == []
-    assert owed(merchant) == []
-
-
 def first_words(merchant: Merchant) -> list[str]:
     with merchant.worker.database.transaction() as session:
         replies = Duties().say_first_words(session).replies
@@ -256,39 +244,6 @@ def test_that_a_store_is_connected_again_is_left_to_the_turn_that_begins_with_it
     execute(merchant.worker.database, f"UPDATE turns SET input = {again} WHERE words_due IS NOT NULL")
     merchant.worker.advance(1.9)
     assert first_words(merchant)[-1] == sweeper.THINKING
-
-
-def test_who_writes_while_a_turn_waits_for_a_model_hears_that_it_was_noted(merchant: Merchant) -> None:
-    database = merchant.worker.database
-    execute(database, "UPDATE turns SET words_due = NULL")
-    merchant.say("one")
-    execute(database, "UPDATE turns SET waits_for = 'model', words_due = NULL WHERE status = 'queued'")
-    merchant.say("two")
-    assert first_words(merchant)[-1] == sweeper.NOTED
-
-
-@pytest.mark.parametrize("is_due", [False, True])
-def test_who_writes_while_a_model_is_tried_again_in_vain_hears_that_it_was_noted(
-    merchant: Merchant, is_due: bool
-) -> None:
-    database = merchant.worker.database
-    execute(database, "UPDATE turns SET words_due = NULL")
-    turn_id = merchant.say("one")
-    execute(database, "UPDATE turns SET waits_for = 'model', words_due = NULL WHERE status = 'queued'")
-    if is_due:  # written just before, and not noted yet
-        merchant.say("two")
-    with database.transaction() as session:
-        claim = turns.claim(session, turn_id, lease_seconds=10.0, owner="me")
-        assert isinstance(claim, Claim)
-    if not is_due:
-        merchant.say("two")
-        assert first_words(merchant) == []
-    with database.transaction() as session:
-        turns.suspend(session, claim, after_seconds=5.0)
-    merchant.worker.advance(1)
-    assert first_words(merchant)[-1] == sweeper.NOTED
-    merchant.worker.advance(10)
-    assert first_words(merchant) == [], "once"
 
 
 # What happens beside the shop

@@ -128,8 +128,9 @@ def test_a_turn_that_waits_for_the_merchant_is_not_under_way(database: Database)
         ended = "UPDATE turns SET status = 'done', finished_at = now(), lease_until = NULL, waits_for = "
         session.execute(text(f"{ended} 'store'"))
         assert Pending.look(session, published=(), shown=0).turns == ()
-        session.execute(text(f"{ended} 'data'"))
-        assert len(Pending.look(session, published=(), shown=0).turns) == 1
+        for what in ("data", "model"):
+            session.execute(text(f"{ended} '{what}'"))
+            assert len(Pending.look(session, published=(), shown=0).turns) == 1
 
 
 def test_no_time_comes_from_another_clock(database: Database) -> None:

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from storage.database import Database
 from tests import rows
-from tests.agent_turns import LEASE_SECONDS, AgentWorker, Killed
-from workers.agent import decide
+from tests.agent_turns import AgentWorker, Killed
 from workers.agent import state as state_module
-from workers.agent.time_limits import GRACE_SECONDS, LONGEST_OUTAGE_PAUSE_SECONDS
+from workers.agent.time_limits import GRACE_SECONDS
 from workers.model import litellm_call
 from workers.model.errors import Cause, FailedCall, ModelUnavailable
 from workers.model.response import Answer, ToolCall
@@ -22,9 +21,8 @@ from workflows.loader import load_folder
 
 #: Of ad_hoc_support, in which these turns run.
 LIMIT_SECONDS = 60.0
-MOST_REQUESTS = 60
-"""Seven answers, and eight that brought nothing, each asked for twice; and a dozen in an outage."""
-LONGEST_OUTAGE_SECONDS = 120.0
+MOST_REQUESTS = 30
+"""Seven answers, and eight that brought nothing, each asked for twice."""
 
 CAUSES = {401: Cause.KEY, 404: Cause.GONE, 408: Cause.SLOW, 429: Cause.BUSY}
 
@@ -167,6 +165,9 @@ def messages(database: Database, turn_id: int, kind: str) -> list[str]:
 @example(script=[Refuses(Cause.FILTERED)])
 @example(script=[Silence()])
 @example(script=[Dies(19.0), Dies(19.0), Silence()])
+@example(script=[Says(None, 1, 19.0), Says(None, 1, 19.0), Dies(19.0), Dies(5.0)])
+@example(script=[Says(None, 1, 19.0), Dies(19.0), Dies(19.0), Dies(5.0)])
+@example(script=[Fails(503), Dies()])
 @example(script=[Dies()])
 @example(script=[Begins("Let me look. One mom")])
 @example(script=[Begins("Let me look. One mom", None), Says("Done.")])
@@ -177,13 +178,11 @@ def messages(database: Database, turn_id: int, kind: str) -> list[str]:
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_model_does(clocked: Database, monkeypatch: pytest.MonkeyPatch, script: list[Event]) -> None:
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
-    monkeypatch.setattr(decide, "LONGEST_OUTAGE_SECONDS", LONGEST_OUTAGE_SECONDS)
     conversation = f"c{next(_numbers)}"
     provider = Provider(script, worker, conversation)
     monkeypatch.setattr(litellm_call, "call", provider.call)
     monkeypatch.setattr(state_module, "time", SimpleNamespace(monotonic=worker.clock))
     turn_id = rows.queue(clocked, "hello", conversation_id=conversation)
-    began = worker.clock()
     took = worker.ends(turn_id)
     [(failures,)] = rows.query(clocked, "SELECT failures FROM turns WHERE id = :id", id=turn_id)
 
@@ -191,15 +190,9 @@ def test_whatever_the_model_does(clocked: Database, monkeypatch: pytest.MonkeyPa
     assert worker.said(turn_id), "the merchant heard nothing"
     assert messages(clocked, turn_id, "START") == messages(clocked, turn_id, "END")
     assert len(provider.began) <= MOST_REQUESTS
-    if ModelUnavailable.merchant in worker.said(turn_id):  # it waited for a model
-        assert worker.said(turn_id).count(ModelUnavailable.merchant) == 1
-        most = LONGEST_OUTAGE_SECONDS + LONGEST_OUTAGE_PAUSE_SECONDS + LIMIT_SECONDS + GRACE_SECONDS
-        assert took <= most + failures * (LEASE_SECONDS + 1)
-        return
-    limit = LIMIT_SECONDS + (GRACE_SECONDS if failures else 0.0)
+    assert worker.said(turn_id).count(ModelUnavailable.merchant) <= 1
     slack = 1.5  # of the machine: a second of real time
-    assert all(at - began <= limit + slack for at in provider.began), "asked after its time"
-    assert took <= limit + failures * (LEASE_SECONDS + 1) + slack
+    assert took <= LIMIT_SECONDS + (GRACE_SECONDS if failures else 0.0) + slack
 
 
 @pytest.mark.parametrize("script", [[Says(None, 1), Fails(401)], [Says(None, 1), Fails(500)]])

@@ -108,11 +108,16 @@ def forgotten(database: Database) -> None:
 
 
 def without_model(database: Database) -> None:
-    rows.queue(database)
-    rows.execute(database, "UPDATE turns SET waits_for = 'model', run_after = clock_timestamp() + interval '9 s'")
+    claimed = rows.claim(database, rows.queue(database))
+    with database.transaction() as session:
+        turns.finish(session, claimed, promised="model", again_after=9.0)
     with database.reading() as session:
         found = [one.sentence for one in status.problems(Status(backlog.read(session), {}, None, None))]
-    assert "turns that wait because no language model answers: 1; the agents' log says why" in found
+    assert "answers that are owed because no language model gave one: 1; the agents' log says why" in found
+    with database.reading() as session:
+        told = timeline.read(session, "c1")
+    assert told is not None
+    assert "waits for a model" in "\n".join(told.lines())
 
 
 def declined(database: Database) -> None:
@@ -158,7 +163,7 @@ def unpublished(database: Database) -> None:
         (behind, "turn 2 of c1 waits behind turn 1 of its conversation"),
         (owed, "has not accepted the connection of acme.myshopify.com for 0 s: it must be made again"),
         (forgotten, "turn 1 of c1 could run for 5 min, and no agent claims it"),
-        (without_model, "turn 1 of c1 waits for a model: none answers"),
+        (without_model, "turn 1 of c1, the last one, ended 0 s ago and waits for a model: none answers"),
         (declined, "because too many of the merchant's turns waited: 1 (CJ_MAX_WAITING_TURNS)"),
         (silent, "is held by test, which is silent: another worker takes over"),
         (failed, "ended 0 s ago with model_unavailable: no model answered"),

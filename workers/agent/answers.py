@@ -5,6 +5,8 @@ the turn goes on (None). It is the last one: then the turn has ended with it. Or
 is an outcome of the turn (`workers.agent.decide`).
 """
 
+import contextlib
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +19,10 @@ from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
     CLAIMS,
     UNFINISHED,
+    AnswerLater,
     GiveUp,
     Outcome,
     Then,
-    WaitForModel,
     about_ungrounded,
     after_outage,
     is_withdrawn,
@@ -28,7 +30,7 @@ from workers.agent.decide import (
 from workers.agent.prompt import ERRORS
 from workers.agent.state import TurnState
 from workers.agent.time_limits import MODEL_CALL_SECONDS
-from workers.agent.transactions import Ended, Message, NewStep, NextCall, Spent, TurnTransactions
+from workers.agent.transactions import Ended, Later, Message, NewStep, NextCall, Spent, TurnTransactions
 from workers.agent.utterance import Utterance
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.failpoints import failpoint
@@ -36,6 +38,7 @@ from workers.model.client import Hear, Model
 from workers.model.errors import Cause, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.litellm_call import known_price
 from workers.model.response import Answer, assistant_message
+from workflows.workflow import Workflow
 
 log = logs.get(__name__)
 
@@ -44,7 +47,11 @@ MAX_ABSORPTIONS = 3
 
 SORRY_TIME = "Sorry, that took me too long. Please ask again."
 NO_MODEL = "I'm sorry, I could not find an answer to this. Please ask me again."
+NOTED = "I have noted that, too."
+STILL_AWAY = "I still can't think straight. I'll come to this, too, as soon as I can."
 STOPPED_SHORT = "I have to stop here for now. Please ask me again for the rest."
+ARE_YOU_THERE = [{"role": "user", "content": "Are you there? Answer with one word."}]
+LOOK_TOKENS = 16
 SORRY_FILTER = "Sorry, I can't help with that. Is there something else about your store?"
 SORRY_LENGTH = "Sorry, that is more than I can read at once. Please ask with fewer words."
 
@@ -63,6 +70,7 @@ class Answers:
         self._model = model
         self._reply_publisher = reply_publisher
         self._cost_limits = cost_limits
+        self._looking = threading.Lock()
 
     def ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | Ended | None:
         """Ask for step number `step`. None: there is more to do."""
@@ -116,6 +124,25 @@ class Answers:
             return self._end_with(state, len(state.steps), words, code)
         log.warning("turn ended with an error", error_code=code)
         return self._transactions.finish(state, error=(code, sentence))
+
+    def later(self, state: TurnState, seconds: float) -> Ended | None:
+        """End a turn that no model answers with the promise of an answer."""
+        log.warning("no model answers; the turn ends with a promise")
+        return self._transactions.finish(state, later=Later(_about_outage(state), seconds))
+
+    def model_answers(self, workflow: Workflow) -> bool:
+        """Whether a model answers in this workflow: as was seen in the last seconds, else by a question of a few words,
+        which one thread at a time asks."""
+        names = _names(workflow)
+        known = self._model.answers(names)
+        if known is None and self._looking.acquire(blocking=False):
+            try:
+                with contextlib.suppress(ModelError):
+                    self._timed(names, ARE_YOU_THERE, None, timeout=MODEL_CALL_SECONDS, max_output_tokens=LOOK_TOKENS)
+            finally:
+                self._looking.release()
+            known = self._model.answers(names)
+        return known is True
 
     @staticmethod
     def _room(state: TurnState, limits: CostLimits) -> Room | None:
@@ -196,20 +223,29 @@ class Answers:
         max_output_tokens: int,
         hear: Hear | None,
     ) -> Answer:
-        settings = state.workflow.model
-        names = [settings.name, *settings.fallbacks] if settings.name else None
-        started = time.monotonic()
         failpoint("model.before")
+        answer = self._timed(
+            _names(state.workflow),
+            messages,
+            offered or None,
+            timeout=max(min(MODEL_CALL_SECONDS, state.seconds_left()), 1.0),
+            temperature=state.workflow.model.temperature,
+            max_output_tokens=max_output_tokens,
+            hear=hear,
+        )
+        failpoint("model.after")
+        return answer
+
+    def _timed(
+        self,
+        names: list[str] | None,
+        messages: list[prompt_size.Message],
+        offered: list[dict[str, Any]] | None,
+        **how: Any,
+    ) -> Answer:
+        started = time.monotonic()
         try:
-            answer = self._model.ask(
-                messages,
-                offered or None,
-                timeout=max(min(MODEL_CALL_SECONDS, state.seconds_left()), 1.0),
-                temperature=settings.temperature,
-                max_output_tokens=max_output_tokens,
-                names=names,
-                hear=hear,
-            )
+            answer = self._model.ask(messages, offered, names=names, **how)
         except ModelError as error:
             seconds, name = time.monotonic() - started, (names or self._model.names)[0]
             metrics.model_call(name, error.code, seconds)
@@ -217,7 +253,6 @@ class Answers:
             raise
         seconds = time.monotonic() - started
         metrics.model_call(answer.model, "ok", seconds)
-        failpoint("model.after")
         milliseconds = round(seconds * 1000)
         log.info("model answered", model=answer.model, milliseconds=milliseconds, tool_calls=len(answer.tool_calls))
         return answer
@@ -372,7 +407,7 @@ def _plainly(state: TurnState) -> str:
 
 def _is_answered_plainly(state: TurnState) -> bool:
     """Whether what was found answers the merchant without a model's words; what CJ owes by itself can wait for them."""
-    return state.claim.input.sender == "merchant" and bool(_plainly(state))
+    return state.claim.input.sender == "merchant" and not state.owed and bool(_plainly(state))
 
 
 def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
@@ -380,14 +415,28 @@ def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
         state.fruitless,
         error.retry_after,
         lasting=error.lasting,
-        told=bool(state.claim.told_of_outage),
+        told=bool(state.owed),
         silent=state.silent_seconds(),
-        waited=state.waited_seconds(),
+        owed=state.owed_seconds() if state.is_for_owed else 0.0,
     )
     is_said = state.draft() is not None or state.unfinished() is not None or _is_answered_plainly(state)
-    if isinstance(outcome, WaitForModel) and is_said:  # only a correction, an end, or a model's words are missing
+    if isinstance(outcome, AnswerLater) and is_said:  # only a correction, an end, or a model's words are missing
         return GiveUp(error.code, NO_MODEL)
     return GiveUp(error.code, NO_MODEL) if outcome is None else outcome
+
+
+def _about_outage(state: TurnState) -> str:
+    """What the merchant is told when no model answers: once what it means; after that only what is new."""
+    if not state.owed:
+        return ModelUnavailable.merchant
+    if state.claim.input.sender == "merchant" or state.absorbed:
+        return NOTED
+    return "" if state.is_for_owed else STILL_AWAY
+
+
+def _names(workflow: Workflow) -> list[str] | None:
+    """The models of a workflow that are asked instead of the configured ones."""
+    return [workflow.model.name, *workflow.model.fallbacks] if workflow.model.name else None
 
 
 def _assistant(answer: Answer) -> dict[str, Any]:

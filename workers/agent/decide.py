@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from storage.turns import MODEL_PAUSES_SECONDS
 from workers.agent.time_limits import (
     CLOSING_SECONDS,
-    FIRST_OUTAGE_PAUSE_SECONDS,
-    LONGEST_OUTAGE_PAUSE_SECONDS,
     LONGEST_OUTAGE_SECONDS,
     MINIMUM_SECONDS,
     MODEL_RETRY_SECONDS,
@@ -116,8 +115,9 @@ class RetryLater:
 
 
 @dataclass(frozen=True)
-class WaitForModel:
-    """Say once that no model answers, and return the turn to the queue for `seconds`, with all its time."""
+class AnswerLater:
+    """End the turn now, without an answer: another one gives it as soon as a model does, which is looked for in
+    `seconds`."""
 
     seconds: float
 
@@ -130,7 +130,7 @@ class GiveUp:
     sentence: str
 
 
-Outcome = RetryLater | WaitForModel | GiveUp
+Outcome = RetryLater | AnswerLater | GiveUp
 
 
 def next_move(
@@ -189,22 +189,22 @@ def about_ungrounded(steps: Sequence[Step], truth: Literal["strict", "report"], 
 
 
 def after_outage(
-    fruitless: int, retry_after: float | None, *, lasting: bool, told: bool, silent: float, waited: float
-) -> RetryLater | WaitForModel | None:
+    fruitless: int, retry_after: float | None, *, lasting: bool, told: bool, silent: float, owed: float
+) -> RetryLater | AnswerLater | None:
     """What to do when no model answered; None if it is time to give up.
 
     Ask again without a word, with a growing pause no shorter than the `retry_after` they named, as long as the merchant
-    has heard nothing for a short while only (`silent` seconds). After that the turn waits: an answer comes at the
-    latest a quarter of the outage (`waited` seconds so far) after its end. `lasting`: asking again at once is of no
-    use. `told`: the merchant knows that the turn waits.
+    has heard nothing for a short while only (`silent` seconds). `lasting`: asking again at once is of no use. `told`:
+    the merchant knows that no model answers. `owed`: seconds for which an answer has been owed.
     """
     named = retry_after or 0.0
     pause = max(MODEL_RETRY_SECONDS * 2 ** max(fruitless - 1, 0), named)
     if not (lasting or told) and silent + pause < SILENCE_SECONDS:
         return RetryLater(pause)
-    if waited > LONGEST_OUTAGE_SECONDS:
+    if owed > LONGEST_OUTAGE_SECONDS:
         return None
-    return WaitForModel(min(max(FIRST_OUTAGE_PAUSE_SECONDS, waited / 4, named), LONGEST_OUTAGE_PAUSE_SECONDS))
+    shortest, longest = MODEL_PAUSES_SECONDS
+    return AnswerLater(min(max(shortest, named), longest))
 
 
 def _is_bad(step: Step) -> bool:

@@ -12,6 +12,7 @@ from workers.agent.answers import NO_MODEL, SORRY_TIME, Answers
 from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
     PREFETCHED,
+    AnswerLater,
     AskModel,
     End,
     GiveUp,
@@ -23,12 +24,11 @@ from workers.agent.decide import (
     RetryLater,
     RunTools,
     TakePrefetched,
-    WaitForModel,
     next_move,
 )
 from workers.agent.leases import LeaseKeeper
 from workers.agent.state import TurnState
-from workers.agent.time_limits import TOOL_SECONDS
+from workers.agent.time_limits import LONGEST_OUTAGE_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
 from workers.agent.transactions import Ended, Message, NewStep, NextCall, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
@@ -65,13 +65,16 @@ class TurnRunner:
         self._draining = draining
 
     def run(self, turn_id: int) -> None:
-        """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due."""
+        """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due. If it ended and
+        waits for a model, looks whether one answers."""
         if self._draining.is_set():
             return
         opened = self._transactions.open(turn_id, self._next_call)
         if isinstance(opened, NotDue):
             self._wake_ups.run_turn(turn_id, opened.seconds)
-        elif opened is not None:
+        elif opened is None:
+            self._look_for_model(turn_id)
+        else:
             state, replies = opened
             claim = state.claim
             ids = logs.about(
@@ -86,6 +89,14 @@ class TurnRunner:
                 log.info("turn claimed", attempt=claim.attempt, waited_ms=round(waited * 1000))
                 self._reply_publisher.publish(replies)
                 self._hold(state)
+
+    def _look_for_model(self, turn_id: int) -> None:
+        waiting = self._transactions.waits_for_model(turn_id)
+        if waiting is None:
+            return
+        workflow, seconds = waiting
+        if seconds > LONGEST_OUTAGE_SECONDS or self._answers.model_answers(workflow):
+            self._wake_ups.keep_promise(turn_id)
 
     def _hold(self, state: TurnState) -> None:
         with self._leases.hold(state.claim) as lost, until(lost):
@@ -108,11 +119,8 @@ class TurnRunner:
             case RetryLater(seconds=seconds):
                 self._transactions.release(state.claim, seconds)
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
-            case WaitForModel(seconds=seconds):
-                log.warning("turn waits for a model", seconds=round(seconds, 1))
-                words = ModelUnavailable.merchant
-                self._reply_publisher.publish(self._transactions.wait_for_model(state, words, seconds))
-                self._wake_ups.run_turn(state.claim.turn_id, seconds)
+            case AnswerLater(seconds=seconds):
+                self._carry_out(state, self._answers.later(state, seconds))
             case GiveUp(code=code, sentence=sentence):
                 self._carry_out(state, self._answers.give_up(state, code, sentence))
             case Ended():
@@ -197,6 +205,8 @@ class TurnRunner:
 
 
 def _next_move(state: TurnState) -> Move:
+    if state.is_for_owed and not state.owed and not state.absorbed:
+        return End()  # nothing is owed any more
     return next_move(
         state.steps,
         state.workflow.limits,

@@ -15,9 +15,9 @@ from workers.agent import shopify_data
 from workers.agent.cost_limits import UsedUp
 from workers.agent.decide import is_prefetched, is_unfinished, is_withdrawn
 from workers.agent.grounds import Grounds
-from workers.agent.prompt import HIDDEN_CONTEXT, Absorbed, messages
+from workers.agent.prompt import HIDDEN_CONTEXT, MODEL_BACK, Absorbed, messages
 from workers.agent.prompt_size import Message
-from workers.agent.time_limits import GRACE_SECONDS
+from workers.agent.time_limits import FIRST_LOOK_SECONDS, GRACE_SECONDS, TAKE_OVER_SECONDS
 from workers.model import demo_words
 from workers.shop.results import AWAITED, awaited
 from workflows.loader import Workflow
@@ -76,9 +76,10 @@ class TurnState:
         return self.claim.now + timedelta(seconds=time.monotonic() - self.loaded_at)
 
     def seconds_left(self) -> float:
-        """Until the turn's deadline; may be negative."""
+        """For which something may still be asked; may be negative."""
         limit = float(self.workflow.limits.turn_timeout_seconds)
-        grace = min(limit, GRACE_SECONDS) if self.claim.failures else 0.0
+        left_of_grace = max(GRACE_SECONDS - self.claim.lease_seconds - TAKE_OVER_SECONDS, 0.0)
+        grace = min(limit, left_of_grace) if self.claim.failures else 0.0
         spent = (self.claim.now - self.claim.started_at).total_seconds()
         return limit + grace - spent - (time.monotonic() - self.loaded_at)
 
@@ -86,6 +87,21 @@ class TurnState:
     def pauses(self) -> bool:
         """Whether CJ pauses after a message, before it goes on."""
         return self.workflow.limits.pause_between_messages_seconds > 0
+
+    @property
+    def owed(self) -> list[PastTurn]:
+        """Earlier turns that no model answered: this one answers them, too, if a model is asked."""
+        return [turn for turn in self.history if turn.owed_since is not None and self.claim.input.sender != "cj"]
+
+    def owed_seconds(self) -> float:
+        """Since the first of them ended; 0 if there is none."""
+        since = [turn.owed_since for turn in self.history if turn.owed_since is not None]
+        return (self.now() - min(since)).total_seconds() if since else 0.0
+
+    @property
+    def is_for_owed(self) -> bool:
+        """Whether it was queued for nothing else."""
+        return self.claim.input.sender == "system" and self.claim.input.text == MODEL_BACK
 
     def silent_seconds(self) -> float:
         """Since CJ last said something in this turn, or since it began."""
@@ -177,15 +193,15 @@ class TurnState:
         return self._grounds[1]
 
     def _read_grounds(self) -> Grounds:
-        before = [said for turn in self.history for said in (turn.input, *(item.input for item in turn.absorbed))]
-        heard = [self.claim.input, *(item.input for item in self.absorbed)]
+        past = [turn for turn in self.history if turn.owed_since is None]
+        before = [said for turn in past for said in (turn.input, *(item.input for item in turn.absorbed))]
+        heard = [said for turn in self.owed for said in (turn.input, *(item.input for item in turn.absorbed))]
+        heard += [self.claim.input, *(item.input for item in self.absorbed)]
         earlier: dict[str | None, list[dict[str, Any]]] = {}
-        for result in (
-            result["content"] for turn in self.history for step in turn.steps for result in step.tool_results or ()
-        ):
+        for result in (result["content"] for turn in past for step in turn.steps for result in step.tool_results or ()):
             earlier.setdefault(result.get("data_type"), []).append(result)
         return Grounds.of(
-            self.results(),
+            [*self._owed_results(), *self.results()],
             now=self.now().astimezone(self._shop_zone()),
             earlier=[result for results in earlier.values() for result in results[-EARLIER_RESULTS:]],
             context={key: value for key, value in self.context.items() if key not in HIDDEN_CONTEXT},
@@ -229,9 +245,27 @@ class TurnState:
         """What is still to be told when this turn has ended, because it could not be read now."""
         said = self.claim.input
         asked = (said.sender == "merchant" and not said.cleanup_trigger) or self.absorbed
-        if asked and AWAITED & set(self.errors()):
+        lacks = self.lacks()
+        return lacks if asked or lacks == "data" else None
+
+    def lacks(self) -> Promised | None:
+        """What could not be read for all that this turn answers."""
+        found = self._rests_on()
+        if any(result.get("error_code") in AWAITED for result in found if not result.get("success")):
             return "store"
-        return "data" if awaited(self.results()) and not said.text.startswith(FOLLOW_UP) else None
+        return "data" if awaited(found) and not self.claim.input.text.startswith(FOLLOW_UP) else None
+
+    def data_after(self) -> float:
+        """Seconds until what is lacking may be there."""
+        return max(FIRST_LOOK_SECONDS, *awaited(self._rests_on()).values(), 0.0)
+
+    def _rests_on(self) -> list[dict[str, Any]]:
+        """The results behind its words; of the earlier turns that it answers, if it looked at nothing itself."""
+        return self.results() or self._owed_results()
+
+    def _owed_results(self) -> list[dict[str, Any]]:
+        steps = (step for turn in self.owed for step in turn.steps)
+        return [result["content"] for step in steps for result in step.tool_results or ()]
 
     def last_error(self) -> str | None:
         """The error code of the turn's last failed tool call, if any."""

@@ -15,17 +15,17 @@ from storage.agui import Events
 from storage.database import Database, Session
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import RECONNECT_ASKED, Claim, Held, Move, NotDue, Room, StepRow
+from storage.turns import RECONNECT_ASKED, Claim, Held, Move, NotDue, Promised, Room, StepRow
 from workers import logs
 from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
 from workers.agent.outgoing_text import CHARACTERS, NOBODYS, OwnSites, outgoing, plain
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
-from workers.agent.time_limits import FIRST_LOOK_SECONDS, TRANSACTION_SECONDS
+from workers.agent.time_limits import TRANSACTION_SECONDS
 from workers.agent.utterance import last_question
 from workers.delivery import notices
 from workers.failpoints import in_transaction
-from workers.shop.results import awaited
+from workers.model.errors import ModelUnavailable
 from workflows import engine
 from workflows.errors import InvalidWorkflows
 from workflows.loader import Workflow, WorkflowSet, load_again
@@ -80,6 +80,15 @@ class NextCall:
     step: int
     limits: CostLimits
     room: Room | None
+
+
+@dataclass(frozen=True)
+class Later:
+    """Instead of an answer: `words`, and what the turn is about is answered once a model does, which is looked for in
+    `seconds`."""
+
+    words: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -226,12 +235,14 @@ class TurnTransactions:
         message: Message | None = None,
         error: tuple[str, str] | None = None,
         ended_as: str | None = None,
+        later: Later | None = None,
         unless_newer: Room | None = None,
     ) -> Ended | None:
         """End the turn: last answer, context, transitions and RUN_FINISHED (or RUN_ERROR) in one commit, and one reply.
 
-        `error` is (code, sentence for the merchant); `ended_as` a code for operators only. None, and the answer is
-        counted but not kept, if the merchant has written again and there is room for it.
+        `error` is (code, sentence for the merchant); `ended_as` a code for operators only. With an answer, or an error,
+        ends what waits for a model in the conversation; without one, `later`, the turn does so, too. None, and the
+        answer is counted but not kept, if the merchant has written again and there is room for it.
         """
 
         def work(session: Session, held: Held) -> Ended | None:
@@ -241,16 +252,17 @@ class TurnTransactions:
                 self._add(session, state.claim, answer)
             said = self._said(session, state, message)
             words = message.words if message is not None else ""
-            end = NewReply(agui.END_KEY, [*said, *self._conclude(session, state, words, error)])
-            committed = self._append(session, state, held, [end])
+            replies = [NewReply(agui.END_KEY, [*said, *self._conclude(session, state, words, error)])]
+            if later is not None and later.words:  # a key of its own: the version before said it while the turn waited
+                replies.insert(0, NewReply("outage", agui.text(f"{state.claim.run_id}-outage", later.words)))
+            committed = self._append(session, state, held, replies)
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
-            code, promised = (error[0], None) if error else (ended_as, state.promised())
-            again_after = max(FIRST_LOOK_SECONDS, *awaited(state.results()).values(), 0.0)
-            turns.finish(session, state.claim, error=code, promised=promised, again_after=again_after)
+            code = error[0] if error else ended_as
+            self._settle(session, state, code, None if error else state.promised(), later)
             ours = state.claim.conversation_id, state.claim.merchant_id
             wake_ups = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant)
-            return Ended(committed, wake_ups, code)
+            return Ended(committed, wake_ups, code if later is None else ModelUnavailable.code)
 
         return self._write("end", state, work)
 
@@ -258,21 +270,35 @@ class TurnTransactions:
         """Return the turn to the queue; the attempt does not count as a failure."""
         self._transact("release", lambda session: turns.release(session, claim, after_seconds=after_seconds))
 
-    def wait_for_model(self, state: TurnState, words: str, after_seconds: float) -> Replies:
-        """Return the turn to the queue until a model answers; `words` are said, once."""
-        claim = state.claim
-
-        def work(session: Session, held: Held) -> Replies:
-            told = [] if claim.told_of_outage else [NewReply("outage", agui.text(f"{claim.run_id}-outage", words))]
-            committed = self._append(session, state, held, told)
-            turns.suspend(session, claim, after_seconds=after_seconds)
-            return committed
-
-        return self._write("release", state, work)
+    def waits_for_model(self, turn_id: int) -> tuple[Workflow, float] | None:
+        """The workflow of an ended turn that waits for a model, and since how many seconds; None if it does not."""
+        with self._database.reading() as session:
+            promises = turns.promised(session, turn_id)
+        if not promises or promises[0].waits_for != "model":
+            return None
+        return self._workflows.or_default(promises[0].turn.workflow or ""), max(promise.age for promise in promises)
 
     def fail(self, claim: Claim) -> None:
         """Expire the lease now: the sweeper counts the failure and decides whether it was the last."""
         self._transact("fail", lambda session: turns.drop_lease(session, claim))
+
+    @staticmethod
+    def _settle(
+        session: Session, state: TurnState, code: str | None, promised: Promised | None, later: Later | None
+    ) -> None:
+        """Mark the turn as ended, and say what it leaves to be told; what waited for its answer waits no longer."""
+        claim = state.claim
+        if later is not None:
+            promised = None if state.is_for_owed and not state.absorbed else "model"
+            turns.finish(session, claim, promised=promised, again_after=later.seconds)
+            return
+        if state.owed:
+            lacks = state.lacks() if code is None else None
+            turns.end_waiting_for_model(
+                session, claim.conversation_id, error=code, promised=lacks, again_after=state.data_after()
+            )
+        error = None if state.is_for_owed else code  # it can be tried again only as what it answered
+        turns.finish(session, claim, error=error, promised=promised, again_after=state.data_after())
 
     def _begin(self, session: Session, state: TurnState, held: Held, call: NextCall | None) -> Replies:
         if call is None:
@@ -295,7 +321,7 @@ class TurnTransactions:
         prompt_limit, tokens = state.prompt_limit, limits.tokens_per_day
         if not turns.count_call(session, state.claim, prompt_limit=prompt_limit, tokens_per_day=tokens):
             return OF_THE_DAY
-        begins = state.model_calls == 0 and limits.turns_per_minute > 0
+        begins = state.model_calls == 0 and limits.turns_per_minute > 0 and not state.is_for_owed
         if begins and not usage.begin_turn(session, state.claim.merchant_id, most=limits.turns_per_minute):
             return OF_THE_MINUTE
         return None

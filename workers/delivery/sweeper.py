@@ -42,7 +42,6 @@ CONNECTED = "Your store is connected. Give me a moment to look at it."
 CONNECTED_WAITING = "I'm connected to your store and waiting for Shopify."
 WAITING = "I'm waiting for Shopify, one moment."
 THINKING = "One moment, I'm thinking about it."
-NOTED = "I have noted that, too."
 LOST = "Sorry, I lost my train of thought. Please ask again."
 
 
@@ -113,17 +112,16 @@ class Duties:
         found = Found()
         for turn in turns.silent(session):
             started = agui.run_started(turn.conversation_id, f"turn_{turn.turn_id}", turn.workflow)
-            if turn.waits:
-                said = NewReply(f"noted:{turn.last_turn}", agui.text(f"turn_{turn.turn_id}-n{turn.last_turn}", NOTED))
-            else:
-                said = NewReply("meanwhile", agui.text(f"turn_{turn.turn_id}-w", _meanwhile(turn)))
+            said = NewReply("meanwhile", agui.text(f"turn_{turn.turn_id}-w", _meanwhile(turn)))
             # As whoever claims the turn says it, if nobody has claimed it yet.
             found.replies.extend(outbox.append(session, turn.turn_id, [NewReply("started", started), said]))
         return found
 
     def look_at_promises(self, session: Session) -> Found:
-        """Ended turns whose merchant is owed words: perhaps they can be said now."""
-        return Found(promises=turns.promises(session, factor=self.factor))
+        """Ended turns whose merchant is owed words: perhaps they can be said now. Where a model has to answer first, an
+        agent looks."""
+        for_model, others = turns.promises(session, factor=self.factor)
+        return Found(turns=for_model, promises=others)
 
     def wake_events(self, session: Session, *, on_broker: int | None = None) -> Found:
         """Events that nobody has handled; `on_broker` as with turns."""
@@ -157,6 +155,8 @@ def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
     unanswered = outbox.unfinished(session, turn.turn_id)
     end = [*unanswered, *agui.run_error(f"turn_{turn.turn_id}", "turn_lost", LOST)]
     replies = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, end)])
+    # It answered these, too.
+    turns.end_waiting_for_model(session, turn.conversation_id, error="turn_lost")
     return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)
 
 

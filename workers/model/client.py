@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,8 @@ LAST_TRY_SECONDS = 30.0
 #: A sole model is asked again after this pause, or after its own Retry-After of up to `LONGEST_PAUSE` (seconds).
 PAUSE = 0.5
 LONGEST_PAUSE = 5.0
+#: How long it is known whether a model answers.
+KNOWN_SECONDS = 3.0
 
 log = logs.get(__name__)
 
@@ -59,6 +62,8 @@ class Model:
         self._clock = clock
         self._sleep = sleep
         self._breaker = ModelBreaker(clock)
+        #: Whether one of these models answered when it was asked last, and when that was.
+        self._answered: dict[tuple[str, ...], tuple[float, bool]] = {}
         #: Models that somebody has to do something for: a key, credit, a name.
         self._broken: set[str] = set()
 
@@ -102,13 +107,21 @@ class Model:
             if isinstance(outcome, Answer):
                 self._breaker.answered(name)
                 self._broken.discard(name)
+                self._answered[wanted] = self._clock(), True
                 return outcome
             failures.append(outcome)
             (self._broken.add if outcome.cause in FOR_THE_OPERATOR else self._broken.discard)(name)
             if outcome.cause in OF_THE_MODEL:
                 self._breaker.failed(name, outcome.retry_after)
             request = request.after(outcome.cause)
-        raise self._error(wanted, failures, time_is_up=bool(candidates))
+        error = self._error(wanted, failures, time_is_up=bool(candidates))
+        self._answered[wanted] = self._clock(), not isinstance(error, ModelUnavailable)
+        raise error
+
+    def answers(self, names: Sequence[str] | None = None) -> bool | None:
+        """Whether one of the models answered in the last seconds, be it that it refused; None if none was asked."""
+        at, answered = self._answered.get(_full(names or self.names), (-math.inf, False))
+        return answered if self._clock() - at < KNOWN_SECONDS else None
 
     def warm_up(self) -> None:
         """Import litellm, unless only the demo model is asked, and run its call path once, which saves the first real

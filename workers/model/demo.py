@@ -83,6 +83,7 @@ _SCRIPTED = {
     f"{_EVENT} store_connection_failed": "Connecting your store did not work. Shall we try again?",
     _SHOW_INSIGHTS: "",
     _CROSSED: "",
+    f"{_EVENT} model_back": "",
     _EVENT: "I've taken note of that.",
 }
 #: The periods of `sales` as merchants name them. A report of another period is another result.

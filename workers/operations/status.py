@@ -130,7 +130,7 @@ def _absent_workers(status: Status) -> Iterator[Trouble]:
 def _why_late(found: Backlog, workers: Sequence[str] | None) -> str:
     """Why turns that could run do not. `workers`: those that answer, if anybody asked."""
     if found.without_model:
-        return "no language model answers, and what was written since waits behind those turns"
+        return "no language model answers, and each of them asks one before it ends with a promise"
     if workers is not None and not any(name.startswith(WORKERS[queues.TURNS]) for name in workers):
         return "no agent answers"
     if found.running:
@@ -173,7 +173,7 @@ def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:
 
 def _ended(found: Backlog) -> Iterator[Trouble]:
     if found.without_model:
-        sentence = f"turns that wait because no language model answers: {found.without_model:,}"
+        sentence = f"answers that are owed because no language model gave one: {found.without_model:,}"
         yield Trouble(f"{sentence}; the agents' log says why", "cj why CONVERSATION")
     if found.failed:
         dead = f", {found.dead:,} of them dead" if found.dead else ""

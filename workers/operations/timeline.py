@@ -176,7 +176,8 @@ class _Moments:
         whole = _messages(replies)
         for reply in replies:
             self._add_reply(reply, seq, whole)
-        end = f"answered by turn id {turn['absorbed_by']}" if turn["absorbed_by"] else turn["error"] or ""
+        waits = "waits for a model" if turn["waits_for"] == "model" else ""
+        end = f"answered by turn id {turn['absorbed_by']}" if turn["absorbed_by"] else turn["error"] or waits
         if turn["input"].get("condition") is not None:  # it never runs: a workflow's follow-up
             due = f", due at {turn['run_after']:%Y-%m-%d %H:%M:%S} UTC" if turn["waits_for"] else ", over"
             end = f"follow-up planned{due}: {said}"

@@ -79,7 +79,7 @@ LATEST = text("""
 """)
 OPEN_TURNS = text("""
     SELECT t.id, t.conversation_id, t.seq, t.status, t.run_after, t.started_at, t.lease_until, t.lease_owner,
-           t.failures, t.model_calls, t.waits_for, (SELECT count(*) FROM steps s WHERE s.turn_id = t.id) AS steps,
+           t.failures, t.model_calls, (SELECT count(*) FROM steps s WHERE s.turn_id = t.id) AS steps,
            (SELECT min(o.seq) FROM turns o WHERE o.conversation_id = t.conversation_id
             AND o.status IN ('queued', 'running')) AS first_seq,
            (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running') AS running
@@ -91,7 +91,7 @@ OPEN_TURNS = text("""
 # Of each conversation by its index: `ORDER BY id` over several would walk all turns backwards.
 ENDED = text("""
     SELECT t.* FROM unnest(CAST(:conversations AS text[])) AS c (id) CROSS JOIN LATERAL (
-        SELECT id, seq, conversation_id, status, error, finished_at FROM turns
+        SELECT id, seq, conversation_id, status, error, finished_at, waits_for, run_after FROM turns
         WHERE conversation_id = c.id AND status IN ('done', 'dead') AND absorbed_by IS NULL
         ORDER BY seq DESC LIMIT 1) AS t
     ORDER BY t.id DESC LIMIT 1
@@ -236,8 +236,6 @@ def standing(turn: Row, case: Case) -> str:
         return f"waits behind turn {turn['first_seq']} of its conversation"
     if turn["run_after"] > case.now:
         left = (turn["run_after"] - case.now).total_seconds()
-        if turn["waits_for"] == "model":
-            return f"waits for a model: none answers; the agents' log says why. The next try is in {left:.1f} s{died}"
         return f"waits for its time, in {left:.1f} s{tries}{died}"
     if turn["running"] >= case.at_a_time:
         return f"waits while {turn['running']} other turns of the merchant run (CJ_TURNS_AT_A_TIME is the most){tries}"
@@ -300,6 +298,12 @@ def _about_replies(case: Case) -> Iterator[Reason]:
 def _about_end(case: Case, turn: Row) -> Reason:
     since = _ago(case.now, turn["finished_at"])
     which = f"turn {turn['seq']} of {turn['conversation_id']}, the last one, ended {since} ago"
+    if turn["waits_for"] == "model":
+        left = max((turn["run_after"] - case.now).total_seconds(), 0.0)
+        said = (
+            f"{which} and waits for a model: none answers; the agents' log says why. The next look is in {left:.1f} s"
+        )
+        return Reason(said, "cj status")
     if turn["error"] is None:
         error = next((row["last_error"] for row in case.conversations if row["id"] == turn["conversation_id"]), None)
         lacked = f"; it lacked data: {error}" if error else ""

@@ -213,6 +213,7 @@ class _Handler:
             return
         for turn in turns.stop(self._session, conversation.id, everything=bool(self._data.get("all"))):
             self._effects.replies += notices.stopped(self._session, conversation.id, conversation.workflow, turn)
+        turns.end_waiting_for_model(self._session, conversation.id)
         self._effects.wake_ups += turns.next_to_wake(self._session, conversation.id, merchant_id)
 
     def _send_again(self, conversation: Conversation) -> None:

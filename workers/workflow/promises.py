@@ -1,5 +1,5 @@
-"""Keeps what ended turns promised: CJ looks again by itself, and tells what was missing, once; and what a workflow's
-follow-up is to say at its time, if it still has a point.
+"""Keeps what ended turns promised: CJ looks again by itself, and tells what was missing, once; it answers what no model
+answered, once one does; and says what a workflow's follow-up is to say at its time, if it still has a point.
 
 Nothing is said here: a look that finds nothing leaves no trace in the conversation. What there is to tell becomes a
 turn of its own, a system event that a model answers.
@@ -14,6 +14,7 @@ from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.turns import Claim, Promise, TurnInput
 from workers import logs
+from workers.agent.prompt import MODEL_BACK
 from workers.agent.state import FOLLOW_UP
 from workers.agent.time_limits import FIRST_LOOK_SECONDS, LOOK_SECONDS, PROMISE_SECONDS
 from workers.agent.tools import Tools
@@ -62,6 +63,8 @@ class PromiseKeeper:
             is_wanted = waits_for == "time" and self._is_wanted(session, first)
             since = turns.fetched_since(session, first.conversation_id, first.seq)
             integration = connections.integration_of(session, first.merchant_id)
+        if waits_for == "model":  # an agent has looked, and found one
+            return self._answer(promises[0])
         if waits_for == "time":
             log.info("a follow-up is due", conversation_id=first.conversation_id, is_wanted=is_wanted)
             return self._queue(promises, [replace(first.input, condition=None)] if is_wanted else [], first.workflow)
@@ -97,6 +100,17 @@ class PromiseKeeper:
         calls = [ToolCall(data_type, "shopify_data", {"data_type": data_type}) for data_type in data_types]
         return self._tools.run(promise.turn, calls, allowed=None, seconds=LOOK_SECONDS)
 
+    def _answer(self, promise: Promise) -> list[int]:
+        """Queue the turn that answers all that waits for a model in the conversation, and ends these promises with its
+        end. None while another turn is open, which does the same."""
+        with self._database.transaction() as session:
+            conversations.get(session, promise.turn.conversation_id, lock=True)
+            is_due = turns.promised(session, promise.turn.turn_id) and not turns.is_open(
+                session, promise.turn.conversation_id
+            )
+            said = [TurnInput("system", MODEL_BACK)] if is_due else []
+            return self._queue_turns(session, promise, said, promise.turn.workflow)
+
     def _queue(
         self, promises: Sequence[Promise], said: Sequence[TurnInput] | None, workflow: str | None = None
     ) -> list[int]:
@@ -104,29 +118,33 @@ class PromiseKeeper:
 
         `said` is None if what was asked is asked again.
         """
-        queued = []
         first = promises[0]
         with self._database.transaction() as session:
+            conversations.get(session, first.turn.conversation_id, lock=True)
             kept = turns.keep_promises(session, [promise.turn.turn_id for promise in promises])
             if first.turn.turn_id not in kept:
                 return []
             if said is None:
                 asked = [text for promise in promises if promise.turn.turn_id in kept for text in promise.asked]
                 said = [TurnInput("merchant", text, metadata={"again": True}) for text in asked]
-            conversations.get(session, first.turn.conversation_id, lock=True)
-            for item in said:
-                turn_id = turns.queue_turn(
-                    session,
-                    conversation_id=first.turn.conversation_id,
-                    merchant_id=first.turn.merchant_id,
-                    event_key=first.event_key,
-                    action=turns.free_action(session, first.event_key),
-                    input=item,
-                    workflow=workflow,
-                    words_within=turns.WORDS_SECONDS if item.sender == "merchant" else None,
-                )
-                queued += [turn_id] if turn_id is not None else []
-        return queued
+            return self._queue_turns(session, first, said, workflow)
+
+    @staticmethod
+    def _queue_turns(session: Session, first: Promise, said: Sequence[TurnInput], workflow: str | None) -> list[int]:
+        queued = [
+            turns.queue_turn(
+                session,
+                conversation_id=first.turn.conversation_id,
+                merchant_id=first.turn.merchant_id,
+                event_key=first.event_key,
+                action=turns.free_action(session, first.event_key),
+                input=item,
+                workflow=workflow,
+                words_within=turns.WORDS_SECONDS if item.sender == "merchant" else None,
+            )
+            for item in said
+        ]
+        return [turn_id for turn_id in queued if turn_id is not None]
 
     def _put_off(self, promises: Sequence[Promise], seconds: float) -> list[int]:
         with self._database.transaction() as session:

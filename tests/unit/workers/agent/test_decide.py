@@ -10,6 +10,7 @@ from workers.agent.decide import (
     CLAIMS,
     MAX_FRUITLESS_CALLS,
     PREFETCHED,
+    AnswerLater,
     AskModel,
     End,
     NoAnswer,
@@ -18,7 +19,6 @@ from workers.agent.decide import (
     RetryLater,
     RunTools,
     TakePrefetched,
-    WaitForModel,
     about_ungrounded,
     after_outage,
     next_move,
@@ -142,26 +142,25 @@ def after(
     lasting: bool = False,
     told: bool = False,
     silent: float = 0.5,
-    waited: float = 0.5,
+    owed: float = 0.0,
 ) -> object:
-    return after_outage(fruitless, retry_after, lasting=lasting, told=told, silent=silent, waited=waited)
+    return after_outage(fruitless, retry_after, lasting=lasting, told=told, silent=silent, owed=owed)
 
 
 @pytest.mark.parametrize(
     ("outage", "expected"),
     [
         (after(), RetryLater(2.0)),
-        (after(2), WaitForModel(5.0)),
-        (after(silent=3.0, waited=3.0), WaitForModel(5.0)),
+        (after(2), AnswerLater(5.0)),
+        (after(silent=3.0), AnswerLater(5.0)),
         (after(retry_after=2.5), RetryLater(2.5)),
-        (after(retry_after=30.0), WaitForModel(30.0)),
-        (after(retry_after=86_400.0), WaitForModel(300.0)),
-        (after(lasting=True), WaitForModel(5.0)),
-        (after(told=True), WaitForModel(5.0)),
-        (after(told=True, waited=60.0), WaitForModel(15.0)),
-        (after(told=True, waited=3600.0), WaitForModel(300.0)),
-        (after(told=True, waited=6 * 3600.0 + 1), None),
+        (after(retry_after=30.0), AnswerLater(30.0)),
+        (after(retry_after=86_400.0), AnswerLater(300.0)),
+        (after(lasting=True), AnswerLater(5.0)),
+        (after(told=True), AnswerLater(5.0)),
+        (after(told=True, owed=6 * 3600.0), AnswerLater(5.0)),
+        (after(told=True, owed=6 * 3600.0 + 1), None),
     ],
 )
-def test_an_outage_is_bridged_in_silence_for_seconds_only_and_then_waited_for(outage: object, expected: object) -> None:
+def test_an_outage_is_bridged_in_silence_for_seconds_only_and_then_told(outage: object, expected: object) -> None:
     assert outage == expected

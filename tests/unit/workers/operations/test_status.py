@@ -25,7 +25,7 @@ OTHERS = ["workflow@host", "shopify@host"]
         (
             replace(LATE, without_model=2, running=1),
             None,
-            "no language model answers, and what was written since waits",
+            "no language model answers, and each of them asks",
         ),
     ],
 )
