@@ -8,7 +8,7 @@ import click
 
 from workers.cli.common import WrongUse, examples, explained, json_option, print_json
 from workers.local.home import Home, environment_here
-from workers.settings import MODEL_KIND, SERVERS, Settings, SettingsError, needed_by, spare_secrets
+from workers.settings import MODEL_KIND, SERVERS, Settings, SettingsError, environment, needed_by, spare_secrets
 
 #: Seconds a server has to answer.
 LIMIT = 3.0
@@ -231,6 +231,8 @@ def check_model(settings: Settings) -> Finding:
     from workflows.loader import load_folder
 
     names = [name for name in (settings.model, *settings.model_fallbacks) if name]
+    if not environment().get("CJ_MODEL") and Home().announced().get("CJ_MODEL"):
+        return Finding("model", True, f"{', '.join(names)}: not asked; only the agents of `cj up` have its key")
     try:
         named = load_folder(settings.workflows_folder).models
     except InvalidWorkflows:  # a finding of `check_workflows`

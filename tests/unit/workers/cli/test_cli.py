@@ -14,10 +14,13 @@ from pydantic import SecretStr
 from events.errors import InvalidEvent
 from tests.cj import Terminal
 from workers.cli import COMMANDS, cj
+from workers.cli.check import check_model
 from workers.cli.common import WrongUse
 from workers.cli.publish import data_of
 from workers.cli.tokens import read_answer
 from workers.cli.up import readable
+from workers.local.home import Home
+from workers.settings import Settings
 
 
 @pytest.fixture
@@ -107,6 +110,20 @@ def test_new_keys_are_good_and_never_the_same(terminal: Terminal) -> None:
     assert second.startswith("2:")
     both = f"{second.strip()},{first.strip()}"
     assert "CJ_TOKEN_KEYS" not in str(terminal.json("check", code=2, CJ_TOKEN_KEYS=both)["problems"])
+
+
+def test_another_terminal_need_not_have_the_key_that_the_agents_here_have(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings.read({"CJ_MODEL": "openai/x"}, needed=())
+    assert not check_model(settings).ok
+    home = Home(tmp_path / ".cj")
+    with home.owned():
+        home.announce({"CJ_MODEL": "openai/x"})
+        assert check_model(settings).ok
+    assert not check_model(settings).ok
 
 
 def test_check_as_one_kind_needs_only_what_that_kind_needs(terminal: Terminal) -> None:
