@@ -56,6 +56,10 @@ _PERSISTENT = 2
 #: https://www.rabbitmq.com/docs/consumers#single-active-consumer; on Redis a lease, see `broker.redis_queue`.
 _ONE_AT_A_TIME = {"x-single-active-consumer": True}
 
+#: RabbitMQ gives such a queue to the next consumer once the connection is closed, and closes that of one which is
+#: frozen, or whose machine is gone, after twice to three times so many seconds; one reply may take three.
+#: https://www.rabbitmq.com/docs/heartbeats
+HEARTBEAT_SECONDS = 2
 #: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues
 #: RabbitMQ 4 drops a message after 20 dead consumers; here rows count failures, and no message may be dropped.
 #: Everyone who declares the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
@@ -81,10 +85,11 @@ class VerifiedConnection(Connection):
         super()._init_params(hostname, *args, **params)
 
 
-def connection(broker_url: str, *, timeout: float = 5.0) -> Connection:
+def connection(broker_url: str, *, timeout: float = 5.0, heartbeat: int = 0) -> Connection:
     """A connection, not opened yet, on which no single operation takes longer than `timeout` seconds.
 
-    Open it with `open_channel`. Raises ValueError when `broker_url` is not a broker's URL, and UnsafeTls (which is one)
+    RabbitMQ closes it if it is silent for two to three times `heartbeat` seconds, unless that is 0. Open it with
+    `open_channel`. Raises ValueError when `broker_url` is not a broker's URL, and UnsafeTls (which is one)
     when it asks for TLS that does not verify the server.
     """
     scheme, separator, _ = broker_url.partition("://")
@@ -93,7 +98,7 @@ def connection(broker_url: str, *, timeout: float = 5.0) -> Connection:
             raise ValueError("kombu would take it for a host with RabbitMQ")
         tls.check(broker_url)
         options = _transport_options(scheme.lower(), timeout)
-        return VerifiedConnection(broker_url, connect_timeout=timeout, transport_options=options)
+        return VerifiedConnection(broker_url, connect_timeout=timeout, transport_options=options, heartbeat=heartbeat)
     except UnsafeTls as unsafe:
         raise UnsafeTls(f"{unsafe} ({safe_url(broker_url)})") from None
     except Exception:  # noqa: BLE001 - kombu's and urllib's own errors may quote the password

@@ -353,7 +353,12 @@ def _of_rows(found: "Backlog") -> list[Metric]:
     waiting = {"events": found.events, "turns": found.turns, "replies": found.replies}
     counts = {what: one.count for what, one in waiting.items()}
     ages = {what: one.oldest_seconds for what, one in waiting.items()}
-    states = {"running": found.running, "owed": found.owed, "failed": found.failed, "dead": found.dead}
+    states = {
+        "running": found.running,
+        "owed": found.owed + found.without_model,
+        "failed": found.failed,
+        "dead": found.dead,
+    }
     return [
         _family("cj_waiting", "Rows that wait", "what", counts),
         _family("cj_oldest_waiting_seconds", "Age of the oldest row that waits", "what", ages),

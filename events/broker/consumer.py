@@ -42,6 +42,8 @@ LAST_PAUSE = 1.0
 _LEAST_TIMEOUT = 2.0
 #: Seconds that a batch waits for one more message from a broker that delivers them one by one.
 _LINGER = 0.003
+#: Between two signs of life, where the broker waits for them.
+_BEAT_SECONDS = 0.5
 #: After so many broken items in a row the connection is to blame, not the items.
 _BROKEN_IN_A_ROW = 50
 
@@ -62,7 +64,9 @@ class _OpenConnection:
     def __init__(self, broker: Connection, queue: str, others: Collection[str], prefetch: int, holder: str) -> None:
         self.arrived: deque[tuple[Message, str | None]] = deque()
         self.redis: RedisQueue | None = None
+        self.has_delivered = False
         self._broker = broker
+        self._beat_at = time.monotonic()
         self._channel: Any = None
         try:
             self._channel = queues.open_channel(broker)
@@ -83,6 +87,19 @@ class _OpenConnection:
         except Exception:
             self.close()
             raise
+
+    def beat(self) -> bool:
+        """Tell RabbitMQ, where it waits for that, that this consumer lives. False if that was so long ago that another
+        one may have the queue. Raises the transport's errors."""
+        if self.redis is not None or not self._broker.heartbeat:
+            return True
+        silent = time.monotonic() - self._beat_at
+        if silent >= 2 * self._broker.heartbeat:
+            return False
+        if silent >= _BEAT_SECONDS:
+            self._beat_at += silent
+            self._broker.connection.send_heartbeat()
+        return True
 
     def close(self) -> None:
         """Return what is not acked to the queue, if the broker can be reached."""
@@ -116,7 +133,9 @@ class PlainConsumer:
         self.queue = queue
         self._publishes = publishes
         self._prefetch = prefetch
-        self._broker = queues.connection(broker_url, timeout=max(timeout, _LEAST_TIMEOUT))
+        is_held = queues.holder_key(queue) is not None
+        heartbeat = queues.HEARTBEAT_SECONDS if is_held else 0
+        self._broker = queues.connection(broker_url, timeout=max(timeout, _LEAST_TIMEOUT), heartbeat=heartbeat)
         options = self._broker.transport_options or {}
         if "unacked_key" in options:
             self._broker.transport_options = {**options, **queues.unacked_keys(queue)}
@@ -142,8 +161,8 @@ class PlainConsumer:
         if self._current is None:
             return None
         redis = self._current.redis
-        if redis is None:
-            return self._connections, 0
+        if redis is None:  # RabbitMQ does not say who has the queue, but sends messages to nobody else
+            return (self._connections, 0) if self._current.has_delivered else None
         return (self._connections, redis.times_held) if redis.is_holder else None
 
     def receive(self, seconds: float) -> Delivery | None:
@@ -158,6 +177,7 @@ class PlainConsumer:
         if self._current is not link or not link.arrived:
             return None
         message, problem = link.arrived.popleft()
+        link.has_delivered = True
         return Delivery(message.body, problem, message, self._connections)
 
     def receive_more(self, limit: int) -> list[Delivery]:
@@ -196,13 +216,18 @@ class PlainConsumer:
         """Whether what was received is still nobody else's: to be asked before each step, where several consumers take
         turns. Keeps the queue a little longer."""
         link = self._current
-        if link is None or link.redis is None:
+        if link is None:
             return True
         try:
-            return link.redis.hold()
+            if link.redis is not None:
+                return link.redis.hold()
+            if link.beat():
+                return True
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
-            return True
+            return link.redis is not None  # whose lease goes on
+        self.close()
+        return False
 
     def publish(self, queue: str, *bodies: bytes, content_type: str = queues.CONTENT_TYPE) -> bool:
         """Publish on one of the queues named in `publishes`. False if the broker did not take all of them."""
@@ -264,6 +289,9 @@ class PlainConsumer:
         if link.redis is not None:
             link.redis.kombu_has_read()
         try:
+            if not link.beat():
+                self.close()
+                return
             self._broker.drain_events(timeout=seconds)
         except TimeoutError:
             pass

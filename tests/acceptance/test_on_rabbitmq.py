@@ -10,9 +10,10 @@ import pytest
 from amqp.exceptions import PreconditionFailed
 from kombu import Connection, Queue
 
-from events import queues
+from events import decode_reply, queues
+from events.broker.consumer import PlainConsumer
 from events.errors import WrongQueue
-from events.replies import RepliesConsumer
+from events.replies import RepliesConsumer, Reply
 from tests.acceptance.conftest import Someone
 from tests.rabbitmq import SERVER, RabbitMQ
 from tests.servers import PostgresForTests, fast_folder
@@ -159,3 +160,45 @@ def test_the_next_consumer_takes_over_from_one_that_leaves(broker: RabbitMQ, mon
         stops["second"].set()
         consumers["second"].join(10)
     assert [sequence for _, sequence in shown] == list(range(1, 21))
+
+
+def frame(sequence: int) -> bytes:
+    reply = {
+        "specversion": "1.0", "id": f"turn_1:{sequence:06d}:{sequence:016x}", "source": "/cj", "type": "cj.reply",
+        "subject": "c", "merchantid": "m", "time": "2026-11-22T10:00:01Z", "turn": 1, "sequence": f"{sequence:06d}",
+        "data": [{"type": "RUN_STARTED", "threadId": "c", "runId": "r"}],
+    }  # fmt: skip
+    return json.dumps(reply).encode()
+
+
+@pytest.mark.parametrize("how", ["dies", "is frozen"])
+def test_a_gateway_that_stands_by_takes_over_and_knows_what_was_shown(
+    broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    queue, acks = f"replies of who {how}", f"acks of who {how}"
+    monkeypatch.setattr(queues, "REPLIES", queue)
+    record: list[Reply] = []
+    stop = threading.Event()
+    standby = RepliesConsumer(broker.url, source_queue=queue, ack_queue=acks, shown=lambda: list(record))
+    held = PlainConsumer(broker.url, queue)
+    assert held.receive(0.1) is None  # it has the queue
+    thread = threading.Thread(target=standby.run, args=(record.append,), kwargs={"stop": stop})
+    thread.start()
+    with queues.connection(broker.url) as connection:
+        channel = queues.open_channel(connection)
+        wait_until(lambda: standby._plain.connected, what="the one that stands by")
+        assert held.receive(0.5) is None  # longer than that one waits before it looks around
+        for sequence in (1, 2):
+            queues.put(connection.Producer(channel), queue, frame(sequence))
+    try:
+        taken = wait_until(lambda: held.receive(0.1), what="the first reply")
+        record.append(decode_reply(taken.body))
+        if how == "dies":  # before its ack
+            held.close()
+        wait_until(lambda: len(record) > 1, limit=3 * queues.HEARTBEAT_SECONDS + 4, what="the next gateway")
+        assert held.holds() is (how == "dies"), "who was frozen knows it"
+    finally:
+        held.close()
+        stop.set()
+        thread.join(10)
+    assert [reply.sequence for reply in record] == ["000001", "000002"]

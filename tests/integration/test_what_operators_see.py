@@ -113,7 +113,7 @@ def without_model(database: Database) -> None:
         turns.finish(session, claimed, promised="model", again_after=9.0)
     with database.reading() as session:
         found = [one.sentence for one in status.problems(Status(backlog.read(session), {}, None, None))]
-    assert "answers that are owed because no language model gave one: 1; the agents' log says why" in found
+    assert "answers that are owed because no language model answers: 1; the agents' log says why" in found
     with database.reading() as session:
         told = timeline.read(session, "c1")
     assert told is not None

@@ -353,7 +353,7 @@ _PERIOD = at_words(
     r"|(?P<word>as of (?:today|now)|(?:your|the past|ihre|deine|die|der) (?:week|woche)(?! (?:before|davor))|today so far|today|yesterday|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
-    r"|the day before(?: yesterday)?|(?:am |dem )?(?:tag (?:davor|zuvor)|vortag)|yday|heute|gestern|vorgestern|jemals|(?:in )?diese[rnm]?s? (?:woche|monats?|jahre?s?|quartals?)"
+    r"|the day before(?: yesterday)?|(?:am |dem )?(?:tag (?:davor|zuvor)|vortag)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
     r"|(?P<since>since|seit|ab|from(?=[^.]*\ue000 on\b))\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
     r"|(?:on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
@@ -459,14 +459,14 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "finished": r"(?:un|in)?(?:completed?|finished)|(?:un)?(?:erledigt|abgeschlossen|fertig)\w*",
         "to_do": r"fulfil|fulfill|fulfil\w*ment|fulfill?ing|ship|shipments?|shipping|send|sending|dispatch|dispatching|deliver|pack|packing|packed|packaged|post|mail|despatch|handover"
                  r"|gepackt|eingepackt|versandfertig\w*|verschickung|\w*versand\w*|\w*versend(?:en|e)?|\w*verschicken?|(?:ver|ein)?packen|ausliefern|auszuliefern|liefern|erfüllen",
-        "open": r"open|offen(?:e[nrsm]?)?|active|ongoing|progress|laufend\w*|bearbeitung|schwebend\w*",
+        "open": r"open|offen(?:e[nrsm]?)?|active|ongoing|progress|bearbeitung|schwebend\w*",
         "settled": r"cleared|(?:un)?paid|(?:un|ein)?bezahlt\w*|beglichen\w*|settled",
         "unsettled": r"pay|payments?|money|geld|\w*zahlung\w*|bezahlen",
         "refunded": r"(?:partially)?refunded|(?:rück|zurück)?erstattet\w*|retourniert\w*",
         "cancelled": r"cancel(?:l?ed|lations?)|storniert\w*|storno\w*|abgesagt\w*|abbestellt\w*|widerrufen\w*|stornierung\w*|abgebrochen\w*",
         "test": r"tests?|test(?:bestell|auftr|k[aä]uf)\w*",
         "guest": r"guests?|kontolos\w*|unregistered|anonymous|anonyme[nr]?|gast|gäste\w*|gast\w+",
-        "new": r"new|neu(?:e[nrsm]?)?",
+        "new": r"new|joined|neu(?:e[nrsm]?)?",
         "first_time": r"first-time\w*|first-timers?|newcomers?|neulinge?n?|erstbestell\w*|erstkauf\w*|neu(?:kund|käufer)\w*|erst(?:käufer|besteller|kund)\w*|erstmals|erstmalig\w*",
         "returning": r"return(?:ing|ed)|repeat\w*|regulars?|existing|familiar|recurring|bestehend\w*|bekannte[nr]?|wiederkäufer\w*|wiederkauf\w*|wiederbesteller\w*|treuen|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
         "stock": r"inventory(?:-wise)?|warehouse|shelf|shelves|regal\w*|vorräte?n?|(?:\w+-)?stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|vorrat|verfügbar\w*|available|hand",
@@ -491,7 +491,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "postage": r"versandkosten|versandgebühren|porto|postage",
         "change": r"exceed\w*|difference|gap|swing|delta|abstand|change[ds]?|growth|increase[ds]?|decrease[ds]?|dropped|drop|grew|grown|rose|risen|fell|fallen|declin\w+|shr[au]nk|more|fewer|less|up|down|higher|lower"
                   r"|mehr|weniger|unterschied|differenz|plus|minus|wuchs\w*|gewachsen|stieg\w*|gestiegen|sank\w*|gesunken|fiel\w*|gefallen|schrumpf\w+|zurück\w*|über|unter|höher|niedriger|nahm|zu|ab|anstieg|rückgang|veränder\w+",
-        "previous": r"vorletzte[nrms]?|before|previous|prior|preceding|then|davor|vorher(?:ige[nrsm]?)?|zuvor|vor(?:ige[nrsm]?|woche|monats?|jahr(?:es)?|zeitraums?|periode|tag(?:es)?)|vergleichszeitraum\w*",
+        "previous": r"vorletzte[nrms]?|damals|before|previous|prior|preceding|then|davor|vorher(?:ige[nrsm]?)?|zuvor|vor(?:ige[nrsm]?|woche|monats?|jahr(?:es)?|zeitraums?|periode|tag(?:es)?)|vergleichszeitraum\w*",
         "these": r"these|those|them|diese[rnm]?|davon|darunter|ihnen|denen|derer",
         "recent": r"cases|fällen?|latest|newest|recent(?:ly)?|last|listed|shown|following|newest|neueste\w*|jüngste\w*|letzte\w*|folgende\w*"
                   r"|aktuellste\w*|zuletzt|gelistet\w*|gezeigt\w*|looked|betrachtet\w*|angesehen\w*|ausgewertet\w*",
@@ -499,14 +499,14 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 }  # fmt: skip
 """What a word says of a figure; `done`, `to_do`, `settled` and `unsettled` are decided by the words around."""
 _PHRASES = at_words(
-    r"(?P<first_time>first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
+    r"(?P<first_time>(?:noch )?nie(?:mals)? (?:\w+ )?(?:gekauft|bestellt)|never (?:\w+ )?(?:bought|ordered|purchased)|first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
     r"|(?P<guest>without (?:an |any )?account|ohne (?:ein )?(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order)|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
     r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
     r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale))"
-    r"|(?P<left>(?:on (?:its|their|the)|auf dem) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
+    r"|(?P<left>(?:has|have) left(?= ?[.,!;]|$| the| your| today| yesterday)|(?:on (?:its|their|the)|auf dem) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
     r"|(?P<postage>shipping (?:charges?|costs?|fees?|income))"
     r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe(?=s? you)|owed|schulde\w*)"
-    r"|(?P<refunded>(?:money|geld) (?:back|zurück)|sent back|zurückgeschickt|zurückgesandt)|(?P<done>(?:arrived|delivered) (?:at|with|to) (?:the|your) (?:customer|buyer)|beim (?:kund|käuf)\w+ (?:angekommen|eingetroffen))|(?P<paid>(?:got|received|have|erhalten|bekommen|haben) (?:the |das )(?:money|geld))|(?P<cancelled>call(?:ed|ing)? off)|(?P<previous>(?:same|gleiche[rnm]?) (?:days|period|stretch|time|zeitraum|tage))|(?P<average>a pop|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
+    r"|(?P<refunded>(?:money|geld) (?:back|zurück)|sent back|zurückgeschickt|zurückgesandt)|(?P<done>(?:arrived|delivered) (?:at|with|to) (?:the|your) (?:customer|buyer)|beim (?:kund|käuf)\w+ (?:angekommen|eingetroffen))|(?P<paid>(?:got|received|have|erhalten|bekommen|haben) (?:the |das )(?:money|geld))|(?P<finished>(?:wrapp\w+|wound|tied) up|dealt with|taken care of|sorted out)|(?P<cancelled>call(?:ed|ing)? off)|(?P<previous>(?:same|gleiche[rnm]?) (?:days|period|stretch|time|zeitraum|tage))|(?P<average>a pop|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
     r"|(?P<daily>(?:per|a|each|every) (?:single )?day|(?:pro|je|am|jeden|auf den|einen) tag)"
     r"|(?P<price>(?:starts?|starting|beginnt|beginnen|los) (?:at|from|bei|ab)\b|goes for|ab (?=[$€£]?\d))"
     r"|(?P<revenue>(?:come|comes|came|adds?|added|adding|amounts?|amounted) (?:up )?to|brought in|took in|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen |insgesamt )?auf|in total|in all|all told|all in all)"
@@ -545,9 +545,9 @@ _ORDER = re.compile(
 )
 _LONG_NUMBER = re.compile(r"\d[\d\s()/.-]{4,}\d")
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
-_RANK = re.compile(
-    r"\b\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000))|(?<=previous )\d{1,2}(?=\s?:)|(?<![\d.,])\d{1,3}(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
-    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\b[\w.]+ times (?:what|as|more|the|that)\b|\b\w+mal so\b|\b24/7\b|\b[a-z]+\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
+_RANK = at_words(
+    r"(?P<several>(?<![\d.,])\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000)))|(?<=previous )\d{1,2}(?=\s?:)|(?<![\d.,])\d{1,3}(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
+    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\b[\w.]++ times (?:what|as|more|the|that)\b|\b\w{2,8}mal so\b|\b24/7\b|\b[a-z]++\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 
 
@@ -577,7 +577,7 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         masked = _without(masked, into)
     if has_digits or _RANK_WORD.search(masked):
         for other in (_PHONE, _LIST_MARK, _RANK) if _LONG_NUMBER.search(masked) else (_LIST_MARK, _RANK):
-            masked = other.sub(_mask, masked)
+            masked = other.sub(_mask_but_amounts if other is _RANK and sentence.orders else _mask, masked)
     sentence.masked = masked
     sentence.cased = text if masked == text.lower() else "".join(map(_as_masked, text, masked))
     sentence.numbers = _numbers(sentence.cased)
@@ -701,6 +701,11 @@ def lowered(text: str) -> str:
 
 def _mask(found: re.Match[str]) -> str:
     return "\ue000" * len(found[0])
+
+
+def _mask_but_amounts(found: re.Match[str]) -> str:
+    """ "$189 and #7": no number of a row such as "30, 60 or 90 days"."""
+    return found[0] if found["several"] else _mask(found)
 
 
 def _as_masked(letter: str, masked: str) -> str:

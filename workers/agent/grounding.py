@@ -85,8 +85,14 @@ class Verdict:
 
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
-    judge = _Judge(grounds, text)
-    return [replace(judge.sentence(_parsed(sentence, grounds)), sentence=sentence) for sentence in sentences(text)]
+    pieces, judge = sentences(text), _Judge(grounds, text)
+    before: _Judge | None = grounds.judged
+    if before is not None and before.goes_on(judge, pieces):  # a reply is checked as it comes, and once more whole
+        judge = before
+    for piece in pieces[len(judge.verdicts) :]:
+        judge.verdicts.append(replace(judge.sentence(_parsed(piece, grounds)), sentence=piece))
+    grounds.judged = judge
+    return list(judge.verdicts)
 
 
 def _parsed(text: str, grounds: Grounds) -> Sentence:
@@ -175,7 +181,7 @@ _STATED = re.compile(
     r"|gibt es|gab es|sehe|verkauft|beträgt|betrug|liegt bei|lag bei)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
 )
 _TALK = re.compile(
-    r"^[\s-]*(?:[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
+    r"^[\s-]*(?:(?!(?:der|die|das|the|den)\s)[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
     r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?"
     r"|images?|pictures?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
     r"|figures|numbers|metrics|reports?|reminders?|cents?|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
@@ -246,7 +252,7 @@ _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 _OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
 _NOBODY = re.compile(
-    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine[rs]?(?: einzige[rns]?)?)\b"
+    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
 )
 _AGAINST = re.compile(
     r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|zu|gegen|over|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
@@ -271,12 +277,16 @@ _DISCOUNT = re.compile(r"\s*(?:discounts?|off|rabatt\w*|nachlass|coupon\w*|vouch
 _GIVEN = re.compile(r"\b(?:gave|given|granted|gewährt\w*|gab\w*|gegeben|average|schnitt)\b")
 _NEXT = re.compile(r"\b(?:your|the|dein\w*|ihr\w*|die|den) (?:next|nächsten?)\s$")
 _DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halbiert)\b")
+_DAY_WORD = re.compile(r"\b(?:day|\w*tag)\b")
+_NOW_OR_THEN = re.compile(r"\s(?:(?P<now>now|jetzt)|then|damals)\b")
+_NOW_OR_THEN_BEFORE = re.compile(r"\b(?:(?P<now>now|jetzt)|then|damals)\W*$")
+_SOLD = re.compile(r"\b(?:sold|verkauft|eingenommen|earned|came in)\b")
 _LABELS = re.compile(r"\s?[:=]\W*")
 _REFERRED = re.compile(
     r"\b(?:the (?:one|order)|die(?: bestellung)?|der) (?:right |just |direkt )?(?:before|after|preceding|vor|nach)\s$"
 )
 _LEAVES = re.compile(
-    r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|after\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
+    r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|(?:to|auf|after)\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
 )
 _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 _EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
@@ -378,7 +388,7 @@ _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*best
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 _ACTS = re.compile(
     r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
+    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
 )
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 _FACT = at_words(
@@ -404,6 +414,8 @@ class _Judge:
         self._spans: list[Range] = []
         for sentence in grounds.asking:
             self._spans += [span for period in sentence.periods for span in self._ranges(period, sentence)]
+        self.verdicts: list[Verdict] = []
+        self._seen: tuple[Sentence, dict[int, bool]] | None = None
         self._age_is_told = _AGED_WORDS.search(lowered(text)) is not None
         self._is_current = _CURRENT.search(lowered(text)) is not None
         ages = [ranking.values for ranking in grounds.rankings if ranking.what == "newest"]
@@ -411,6 +423,7 @@ class _Judge:
         self._newest = frozenset({max(orders, key=orders.__getitem__)} if orders else ())
         """The newest order's name."""
         self._place: tuple[Number, tuple[int, int]] | None = None
+        self._parts: tuple[Number, tuple[Number | None, Number | None]] | None = None
         self._mentioned: tuple[Sentence, dict[str, list[Mention]]] | None = None
         self._spans_read: tuple[Sentence, dict[int, list[Range]]] | None = None
         self._heading: Sentence | None = None
@@ -428,6 +441,21 @@ class _Judge:
         """Who alone of a kind was named in the sentence before."""
         self._kinds: set[str] = set()
         """Of whom the sentence before spoke."""
+
+    def goes_on(self, other: "_Judge", pieces: Sequence[str]) -> bool:
+        """Whether what this one has judged is how the text with these sentences begins, of which `other` is."""
+        known = [verdict.sentence for verdict in self.verdicts]
+        same = (self._age_is_told, self._is_current) == (other._age_is_told, other._is_current)
+        return same and pieces[: len(known)] == known
+
+    def _has(self, said: Sentence, pattern: re.Pattern[str]) -> bool:
+        """Whether the sentence has it; looked for once, though it is asked of each figure."""
+        if self._seen is None or self._seen[0] is not said:
+            self._seen = said, {}
+        found = self._seen[1].get(id(pattern))
+        if found is None:
+            found = self._seen[1][id(pattern)] = pattern.search(said.masked) is not None
+        return found
 
     def sentence(self, said: Sentence) -> Verdict:
         good, bad = 0, []
@@ -607,7 +635,7 @@ class _Judge:
         """ "The latest 10 orders": as many as are listed; fewer only where nothing is computed of them."""
         wanted = number.readings[0][0]
         subjects = subjects or self._subjects or frozenset({"order"})
-        figures = [f for f in self._grounds.figures if self._same_kind(number, f, subjects) and not f.traits & STRICT]
+        figures = [f for f in self._rivals(number, subjects, is_old=True) if not f.traits & STRICT]
         listed = [
             f.value
             for f in figures
@@ -621,6 +649,12 @@ class _Judge:
 
     def _of_which(self, said: Sentence, number: Number) -> tuple[Number | None, Number | None]:
         """ "6 of your latest 10 orders": for 6 the 10, for 10 the 6."""
+        if self._parts is None or self._parts[0] is not number:
+            self._parts = number, self._find_parts(said, number)
+        return self._parts[1]
+
+    @staticmethod
+    def _find_parts(said: Sentence, number: Number) -> tuple[Number | None, Number | None]:
         whole = part = None
         place = said.numbers.index(number) if number in said.numbers else -1
         if 0 <= place < len(said.numbers) - 1 and _PART_OF.fullmatch(
@@ -759,7 +793,12 @@ class _Judge:
         """ "earlier" or "later", where "from … to …" says so of two figures of a kind."""
         masked = said.masked
         numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
-        if len(numbers) != 2 or number not in numbers:
+        if number not in numbers:
+            return None
+        said_here = _NOW_OR_THEN.match(masked, number.end) or _NOW_OR_THEN_BEFORE.search(masked[: number.start][-16:])
+        if said_here:  # "$5 now, $4 then"
+            return "later" if said_here["now"] else "earlier"
+        if len(numbers) != 2:
             return None
         if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
             return None  # "$5 after $1 of returns"
@@ -791,11 +830,15 @@ class _Judge:
         among = (figure for kind in kinds for figure in self._grounds.by_kind.get(kind, ()))
         return found + [figure for figure in among if fits(number, figure.value)]
 
-    def _rivals(self, number: Number, subjects: frozenset[str]) -> Iterable[Figure]:
+    def _rivals(self, number: Number, subjects: frozenset[str], *, is_old: bool = False) -> Iterable[Figure]:
         kind = "money" if number.currencies is not None else "percent" if number.percent else "count"
         if kind == "count" and subjects:
-            return (f for subject in subjects for f in self._grounds.counts.get(subject, ()) if not f.old)
-        return (f for f in self._grounds.by_kind.get(kind, ()) if not f.old and self._same_kind(number, f, subjects))
+            return (f for subject in subjects for f in self._grounds.counts.get(subject, ()) if is_old or not f.old)
+        return (
+            f
+            for f in self._grounds.by_kind.get(kind, ())
+            if (is_old or not f.old) and self._same_kind(number, f, subjects)
+        )
 
     def _same_kind(self, number: Number, figure: Figure, subjects: frozenset[str]) -> bool:
         if number.percent != figure.percent:
@@ -1108,7 +1151,7 @@ class _Judge:
         if kind in self._kinds:
             return 0.5
         single = _SINGLE_ORDER if kind == "order" else _SINGLE
-        return 1.0 if single.search(said.sentence.masked) else 2.0
+        return 1.0 if self._has(said.sentence, single) else 2.0
 
     def _time_distance(self, figure: Figure, said: "_Description") -> float:
         period, spans = figure.period, said.spans or said.front
@@ -1282,13 +1325,13 @@ class _Judge:
                 else (1, 2)
             )
             return [(today - back * day, today - back * day) for back in backs]
-        if re.search(r"yesterday|gestern|last night", word):
+        if re.search(r"yesterday|gestern|gestrig|last night", word):
             return [(today - day, today - day)]
         if re.search(r"week(?!end)|woche(?!nende)|wk|wöch", word):
             spans = [(today - 7 * day, today), (today - 6 * day, today), (monday, today)]
             return (
                 spans
-                if re.search(r"this|current|diese|the week", word) and "last" not in word
+                if re.search(r"this|current|diese|laufend|the week", word) and "last" not in word
                 else [*spans[:2], (monday - 7 * day, monday - day)]
             )
         if re.search(r"weekend|wochenende", word):
@@ -1303,14 +1346,14 @@ class _Judge:
             last = first - day
             return (
                 [(first, today)]
-                if re.search(r"this|current|diese", word)
+                if re.search(r"this|current|diese|laufend", word)
                 else [(last.replace(day=1), last), (today - 30 * day, today)]
             )
         if re.search(r"year|jahr", word):
             year = today.replace(month=1, day=1)
             return (
                 [(year, today)]
-                if re.search(r"this|current|diese", word)
+                if re.search(r"this|current|diese|laufend", word)
                 else [(year.replace(year=year.year - 1), year - day), (today - 365 * day, today)]
             )
         if re.search(r"quarter|quartal", word):
@@ -1332,7 +1375,7 @@ class _Judge:
         return found
 
     def _day_word(self, said: Sentence) -> bool:
-        return re.search(r"\b(?:day|\w*tag)\b", said.plain) is not None
+        return self._has(said, _DAY_WORD)
 
     # what was written, and what follows from other numbers
 
@@ -1455,13 +1498,14 @@ class _Judge:
             nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
             is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
             if is_person:
-                if not _BOUGHT.search(
-                    clause if "noth" in found[0] or "nich" in found[0] else said.masked[found.end() : end]
-                ):
+                is_nothing = found[0] in ("nothing", "nichts") and _SOLD.search(clause)
+                if not is_nothing and not _BOUGHT.search(said.masked[found.end() : end]):
                     continue
                 subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
             elif nouns and nouns[0] is behind[0]:
                 between = said.masked[found.end() : nouns[0].start]
+                if said.orders and nouns[0].text.startswith(("shipment", "sendung", "lieferung", "paket", "deliver")):
+                    continue  # "no shipment yet for #7"
                 if not _ADJECTIVES.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
                     continue
                 subjects, at = _kinds(nouns[0]), nouns[0].end
@@ -1478,7 +1522,7 @@ class _Judge:
     def _is_none(said: Sentence, found: re.Match[str]) -> bool:
         """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
         behind = said.masked[found.end() :].strip(" .!*\n")
-        if any(t.kind in STRICT and t.start - found.end() == 1 for t in said.traits):
+        if any(t.kind in ("cancelled", "refunded", "test") and t.start - found.end() == 1 for t in said.traits):
             return not said.subjects
         is_label = re.search(r"[:=]\s*$", said.masked[: found.start()]) is not None
         if not behind and is_label and any(t.kind in STRICT for t in said.traits):
@@ -1526,7 +1570,7 @@ class _Judge:
         has_figures = bool(said.numbers or said.orders or said.dates)
         is_item = _ITEM.match(said.text) is not None
         for found in _RUN.finditer(said.cased):
-            words, start = found[0].rstrip(".'’").split(), found.start()
+            words, start = re.sub(r"['’]s$", "", found[0].rstrip(".'’")).split(), found.start()
             while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
                 del words[-1]
             while words and (
@@ -1928,6 +1972,10 @@ class _Judge:
     ) -> int | None:
         """Which of two figures is said to be more or less: the one that what stands before the comparison belongs to."""
         masked = said.masked
+        newest = _THE_NEWEST.search(masked, pair[1].end, found.start())
+        orders = [frozenset({f"order:{order.value}"}) for order in said.orders]
+        if newest and len(orders) == 2 and self._newest in orders and said.orders[1].start > pair[0].end:
+            return orders.index(self._newest)  # "#8 is $5 and #7 $4, so the newest is worth more"
         things: list[tuple[int, int, int]] = [(n.start, n.end, place) for place, n in enumerate(pair)]
         for mention, fits_ in self._things(said):
             whose = [fits_(figure) for figure in figures]

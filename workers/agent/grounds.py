@@ -126,6 +126,8 @@ class Grounds:
     """All text in lower case."""
     parsed: dict[str, Sentence] = field(default_factory=dict)
     """Sentences of replies that were checked, as they were read."""
+    judged: Any = None
+    """The judge of the text that was checked last, with its sentences and their verdicts."""
     by_value: dict[float, list[Figure]] = field(default_factory=dict)
     by_kind: dict[str, list[Figure]] = field(default_factory=dict)
     """Figures that are money, percent, or counts."""
@@ -152,7 +154,8 @@ class Grounds:
         newest = {_read_of(result): place for place, (result, _) in enumerate(both) if result.get("success")}
         for place, (result, _) in enumerate(both):
             is_typed = result.get("data_type") is not None
-            reader.result(result, superseded=is_typed and newest.get(_read_of(result), place) != place)
+            superseded = is_typed and newest.get(_read_of(result), place) != place
+            reader.result(result, superseded=superseded or _is_outdated(result, both[place + 1 :]))
         grounds.is_old = bool(reader.old) and all(reader.old.values())
         if context:
             reader.walk(dict(context), _Place())
@@ -188,6 +191,20 @@ class Grounds:
                 for subject in figure.subjects:
                     grounds.counts.setdefault(subject, []).append(figure)
         return grounds
+
+
+def _is_outdated(result: Mapping[str, Any], later: Sequence[tuple[Mapping[str, Any], bool]]) -> bool:
+    """Whether what it was computed over has been read anew since."""
+    data = result.get("data")
+    over = data.get("over") if isinstance(data, Mapping) else None
+    if not isinstance(over, Mapping) or over.get("data_type") == "sales" or not isinstance(over.get("as_of"), str):
+        return False
+    return any(
+        other.get("data_type") == over.get("data_type")
+        and other.get("success")
+        and str(other.get("as_of")) > over["as_of"]
+        for other, _ in later
+    )
 
 
 def _read_of(result: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -363,8 +380,8 @@ class _Reader:
                 shown = at if dated else at.astimezone(self._zone)
                 self._grounds.moments.append(Dated(shown, place.entities | {f"key:{key}"}, dated))
                 return
-        if text.replace(".", "", 1).isdigit() and len(text) < 16:
-            self._figure(float(text), place, key)
+        if len(text) < 16 and text.replace(".", "", 1).isdigit():
+            self._figure(float(text), place.about(*concepts(key)), key)
 
     def _object(self, node: Mapping[str, Any], place: _Place, key: str) -> None:
         place = self._inside(node, place, key)
@@ -372,15 +389,18 @@ class _Reader:
         if isinstance(currency, str) and any(name in node for name in ("amount", "current_amount")):
             self._money(node, currency, place)
         for name, value in node.items():
+            if value is None or value is True or value is False:
+                continue
             if name in SKIPPED:
                 if name in ("description", "plan", "domain", "website") and isinstance(value, str):
                     self.words.append(value)
                 continue
             if name in ("amount", "current_amount") and isinstance(currency, str):
                 continue
-            if value is None or isinstance(value, bool):
-                continue
-            self.walk(value, place.about(*concepts(name)), name, node)
+            if type(value) is str:
+                self._text(value, place, name)
+            else:
+                self.walk(value, place.about(*concepts(name)), name, node)
 
     def _money(self, node: Mapping[str, Any], currency: str, place: _Place) -> None:
         for name in ("amount", "current_amount"):
@@ -406,6 +426,8 @@ class _Reader:
 
     def _inside(self, node: Mapping[str, Any], place: _Place, key: str) -> _Place:
         """The place of an object's values: whose it is, and of which period."""
+        if len(node) == 2 and "amount" in node:  # most objects are money
+            return place
         entities = set(place.entities)
         if key == "customer" or ("orders" in node and "name" in node and "total" not in node):
             entities = self._named("customer", node.get("name"))

@@ -100,6 +100,10 @@ class Streams:
     def __len__(self) -> int:
         return sum(map(len, self._by_conversation.values()))
 
+    def has(self, conversation_id: str) -> bool:
+        """Whether a stream of this conversation is open; from any thread. One that opens just now reads by itself."""
+        return conversation_id in self._by_conversation
+
     @contextmanager
     def open(self, wanted: Wanted) -> Iterator[ReplyStream]:
         """A stream, until the end of the block."""
@@ -200,4 +204,6 @@ class Listener:
 
     def _heard(self, conversations: set[str]) -> None:
         self._streams.is_hearing = True
-        self._loop.call_soon_threadsafe(self._streams.heard, conversations)
+        ours = {name for name in conversations if self._streams.has(name)}
+        if ours or not conversations:  # what is read at other doors need not wake this one
+            self._loop.call_soon_threadsafe(self._streams.heard, ours)

@@ -173,7 +173,7 @@ def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:
 
 def _ended(found: Backlog) -> Iterator[Trouble]:
     if found.without_model:
-        sentence = f"answers that are owed because no language model gave one: {found.without_model:,}"
+        sentence = f"answers that are owed because no language model answers: {found.without_model:,}"
         yield Trouble(f"{sentence}; the agents' log says why", "cj why CONVERSATION")
     if found.failed:
         dead = f", {found.dead:,} of them dead" if found.dead else ""

@@ -431,6 +431,8 @@ Two latest orders: #1120 at $84.00, #1119 at $55.00.
 #1120 comes to $84.00 and #1119 to $55.00, so the newest is worth more.
 Beim Bestand führt Titanium Spork (232), gefolgt von Tee 2-Pack (40).
 Did you know that you have 67 customers?
+#1118 comes to $120.50 and #1119 to $55.00, so the newest is worth less.
+Ich sehe nur die Bestellungen der letzten 60 Tage und kann zum letzten Jahr nichts sagen.
 Why not offer a 10% discount to your next 50 customers?
 Würden 20 % Rabatt für deine nächsten 50 Kunden helfen?
 #1119 ist schon unterwegs.
@@ -577,6 +579,11 @@ Out of 83 orders in the last 60 days, 8 haven't been closed.
 #1120 comes to $84.00 and #1119 to $55.00, so the newest is worth less.
 Beim Bestand führt Tee 2-Pack (40), gefolgt von Titanium Spork (232).
 Did you know that nobody ordered yesterday?
+#1120 comes to $85 and #1119 to $55.
+Donnerstag war mit 15 der stärkste Tag dieser Woche.
+You sold nothing yesterday.
+Gestern gab es keinen einzigen Verkauf.
+Sofia Lindgren's order, #1120, totals $84.00.
 Did you know that Titanium Spork is sold out?
 Did you know that #1120 has been shipped?
 Wusstest du, dass #1120 schon versandt ist?
