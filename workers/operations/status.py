@@ -200,7 +200,8 @@ def lines(status: Status) -> Iterator[str]:
         yield "waiting        rows    oldest"
         for what, count, oldest in waiting_rows(status):
             yield f"  {what:8} {count:>8}  {oldest:>8}"
-        states = f"{rows.running:,} running, {rows.owed:,} owed, {rows.failed:,} failed in the last hour"
+        owed = rows.owed + rows.without_model
+        states = f"{rows.running:,} running, {owed:,} owed, {rows.failed:,} failed in the last hour"
         yield f"turns          {states}"
         shops = ", ".join(f"{count:,} {name}" for name, count in rows.integrations.items())
         yield f"shops          {shops}"
