@@ -13,8 +13,9 @@ Each reply is handed over once, in order, and acked; CJ sends unacked replies ag
 - `on_reply` must return within three seconds, or another gateway is taken to have to go on.
 
 Any number of gateways may consume. One at a time holds the queue, and the others stand by: two would each get a part of
-every conversation. The next one takes over at once when the holder leaves, and within six seconds when it dies. It
-calls `shown` then, since the one before it has shown replies of which it knows nothing.
+every conversation. The next one takes over at once when the holder leaves, and within six seconds (Redis:
+five) when it is gone or frozen. It calls `shown` then, since the one before it has shown replies of which it knows
+nothing.
 """
 
 import logging

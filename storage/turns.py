@@ -634,13 +634,16 @@ def end_waiting_for_model(
     error: str | None = None,
     promised: Promised | None = None,
     again_after: float = 0.0,
+    places: Sequence[int] | None = None,
 ) -> None:
     """What waits for a model in this conversation is answered; or, with the code of an error, it never will be.
 
-    `promised`: what the answer could not tell; `again_after` as in `finish`.
+    `promised`: what the answer could not tell; `again_after` as in `finish`. `places`: only these turns of the
+    conversation; what else is owed goes on waiting.
     """
-    values = {"conversation_id": conversation_id, "error": error, "waits_for": promised, "again_after": again_after}
-    session.execute(SQL["end_waiting_for_model"], values)
+    how = {"error": error, "waits_for": promised, "again_after": again_after}
+    which = {"conversation_id": conversation_id, "places": None if places is None else list(places)}
+    session.execute(SQL["end_waiting_for_model"], {**how, **which})
 
 
 def is_open(session: Session, conversation_id: str) -> bool:

@@ -279,6 +279,7 @@ UPDATE turns SET waits_for = NULL WHERE merchant_id = :merchant_id AND status = 
 UPDATE turns SET
     error = :error, finished_at = clock_timestamp(), waits_for = :waits_for, run_after = {looked_at}
 WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'model'
+  AND (CAST(:places AS integer[]) IS NULL OR seq = ANY (CAST(:places AS integer[])))
 
 -- name: is_open
 SELECT EXISTS (SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND status IN ('queued', 'running'))

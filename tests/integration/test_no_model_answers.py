@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage import agui, outbox, turns
+from storage import agui, conversations, outbox, turns
 from storage.turns import Move, TurnInput
 from tests import rows
 from tests.agent_turns import Hire, Killed, Merchant
@@ -128,6 +128,23 @@ def test_all_that_one_conversation_is_owed_is_answered_in_one_turn(merchant: Mer
     assert len(provider.asked) == 1
     assert merchant.asks("Thanks!")[1] == ["Here you are."]
     assert provider.asked[1][-1] == "Thanks!"
+
+
+def test_what_is_owed_beyond_what_fits_in_is_answered_afterwards(
+    merchant: Merchant, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for question in ("How many customers?", "How many orders?", "What sells?"):
+        merchant.asks(question)
+    read = conversations.history
+    monkeypatch.setattr(conversations, "MOST_OWED", 1)
+    monkeypatch.setattr(conversations, "history", lambda *of, **how: read(*of, **{**how, "max_turns": 1}))
+    provider.is_down = False
+    for left in (2, 1, 0):
+        looks(merchant, 400)
+        assert owed(merchant) == ["model"] * left
+    looks(merchant, 400)
+    asked = [[words for words in each if words.endswith("?")] for each in provider.asked]
+    assert asked == [["What sells?"], ["How many orders?"], ["How many customers?"]]
 
 
 def test_who_writes_when_a_model_is_back_is_answered_with_all_that_was_owed_and_hears_it_once(

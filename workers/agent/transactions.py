@@ -294,8 +294,14 @@ class TurnTransactions:
             return
         if state.owed:
             lacks = state.lacks() if code is None else None
+            answered = [turn.seq for turn in state.owed] if code is None else None  # more may be owed than fits in
             turns.end_waiting_for_model(
-                session, claim.conversation_id, error=code, promised=lacks, again_after=state.data_after()
+                session,
+                claim.conversation_id,
+                error=code,
+                promised=lacks,
+                again_after=state.data_after(),
+                places=answered,
             )
         error = None if state.is_for_owed else code  # it can be tried again only as what it answered
         turns.finish(session, claim, error=error, promised=promised, again_after=state.data_after())
