@@ -14,12 +14,12 @@ from storage.turns import Claim, Held, Promised, StepRow
 from workers.agent import shopify_data
 from workers.agent.cost_limits import UsedUp
 from workers.agent.decide import is_prefetched, is_unfinished, is_withdrawn
-from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, MODEL_BACK, Absorbed, messages
 from workers.agent.prompt_size import Message
 from workers.agent.time_limits import FIRST_LOOK_SECONDS, GRACE_SECONDS, TAKE_OVER_SECONDS
 from workers.model import demo_words
 from workers.shop.results import AWAITED, awaited
+from workers.truth.grounds import Grounds
 from workflows.loader import Workflow
 
 FOLLOW_UP = "follow_up"

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from workers.agent.calculate_metrics import MetricsArguments, calculate
-from workers.agent.grounding import check, plain, ungrounded, without
-from workers.agent.grounds import Grounds
+from workers.truth.grounding import check, plain, ungrounded, without
+from workers.truth.grounds import Grounds
 
 NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
 WINDOW = {"orders_from": "2026-09-23T12:04:50Z", "complete_history": False, "reason": "read_all_orders not granted"}

@@ -13,7 +13,7 @@ from functools import lru_cache
 from statistics import median
 from typing import Any
 
-from workers.agent.claims import Number, Sentence, concepts, parse, sentences
+from workers.truth.claims import Number, Sentence, concepts, parse, sentences
 
 Range = tuple[date, date]
 NOTHING: frozenset[str] = frozenset()

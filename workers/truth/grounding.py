@@ -15,7 +15,7 @@ from datetime import UTC, date, timedelta
 from functools import lru_cache, partial
 from typing import Any
 
-from workers.agent.claims import (
+from workers.truth.claims import (
     CODES,
     OFFER,
     SYMBOLS,
@@ -29,7 +29,7 @@ from workers.agent.claims import (
     parse,
     sentences,
 )
-from workers.agent.grounds import BUYERS, NOTHING, Figure, Grounds, Range, fits
+from workers.truth.grounds import BUYERS, NOTHING, Figure, Grounds, Range, fits
 
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
