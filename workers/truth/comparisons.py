@@ -8,7 +8,7 @@ from workers.truth.claims import Mention, Number, at_words
 from workers.truth.figures import TO, role_of
 from workers.truth.grounds import Figure, Range, fits
 from workers.truth.periods import near, ranges
-from workers.truth.statement import ADVICE, HYPOTHETICAL, THAN, UNSURE, Statement, keys, kinds
+from workers.truth.said import ADVICE, HYPOTHETICAL, THAN, UNSURE, Said, keys, kinds
 
 STEADY = 0.2
 """How much more or less the week's second half may be and is still called steady."""
@@ -93,7 +93,7 @@ _SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = 
 _TOP = re.compile(r"best|most|least|top|worst|popular|est\b|last|first|fewest|meist|ste[nrsm]?\b|letzte|wenigsten")
 
 
-def superlatives(said: Statement) -> Iterable[tuple[str, bool]]:
+def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     if not _TOP.search(said.masked):
         return
     for pattern, what, kind, most in _SUPERLATIVES:
@@ -115,7 +115,7 @@ def superlatives(said: Statement) -> Iterable[tuple[str, bool]]:
             yield f"{found[0]}: {', '.join(sorted(e.partition(':')[2] for e in entities))}", any(known)
 
 
-def _nearest(said: Statement, found: re.Match[str], kind: str, *, any_kind: bool) -> frozenset[str]:
+def _nearest(said: Said, found: re.Match[str], kind: str, *, any_kind: bool) -> frozenset[str]:
     if kind == "date":
         spans = [span for period in (*said.periods, *said.dates) for span in ranges(period, said, said.today)]
         return frozenset(f"date:{start.isoformat()}" for start, end in spans if start == end)
@@ -144,7 +144,7 @@ def _is_top(values: dict[str, float], entities: frozenset[str], most: bool) -> b
     return best in theirs
 
 
-def _within_week(said: Statement) -> float | None:
+def _within_week(said: Said) -> float | None:
     """By what share the second half of the week's days with orders is more than the first."""
     spans = [ranges(period, said, said.today) for period in said.periods]
     is_week = bool(spans) and all(any(5 <= (b - a).days <= 7 and b == said.today for a, b in each) for each in spans)
@@ -159,7 +159,7 @@ def _within_week(said: Statement) -> float | None:
     return None
 
 
-def _changed(said: Statement, sign: int) -> bool:
+def _changed(said: Said, sign: int) -> bool:
     within = _within_week(said)
     if within is not None and _DOUBLED.search(said.masked):
         return within > 0.8 or within < -0.4
@@ -191,7 +191,7 @@ def _changed(said: Statement, sign: int) -> bool:
     return bool(earlier) and len(numbers) >= 2
 
 
-def comparisons(said: Statement) -> Iterable[tuple[str, bool]]:
+def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     """ "More customers than orders", "up from $5", "Anna ordered more than Ben", "sales are growing": what rises or
     falls is decided by the figures themselves, whatever the words; what was compared with an earlier time that
     nobody knows has no ground.
@@ -230,7 +230,7 @@ def comparisons(said: Statement) -> Iterable[tuple[str, bool]]:
             yield words, _changed(said, sign)
 
 
-def _beside(said: Statement, found: re.Match[str]) -> list[Number]:
+def _beside(said: Said, found: re.Match[str]) -> list[Number]:
     """The numbers that say by how much: "4 more", "up by 12%", "a decline of 5%"."""
     masked = said.masked
     beside = []
@@ -245,19 +245,19 @@ def _beside(said: Statement, found: re.Match[str]) -> list[Number]:
     return beside
 
 
-def _changes_of(said: Statement, number: Number) -> list[float]:
+def _changes_of(said: Said, number: Number) -> list[float]:
     """The changes that were calculated, or follow from a report, which the number may tell."""
     return [change for change, _ in said.grounds.changes if fits(number, change)]
 
 
-def _is_by(said: Statement, number: Number, pair: tuple[Number, Number], difference: float) -> bool:
+def _is_by(said: Said, number: Number, pair: tuple[Number, Number], difference: float) -> bool:
     """Whether the number beside says by how much the two differ."""
     if (number.currencies is None) != (pair[0].currencies is None) or number.percent:
         return True
     return fits(number, difference) or bool(_changes_of(said, number))
 
 
-def _pair(said: Statement, beside: Sequence[Number]) -> tuple[Number, Number] | None:
+def _pair(said: Said, beside: Sequence[Number]) -> tuple[Number, Number] | None:
     """The two numbers of one kind, if there are just two that are figures."""
     numbers = [n for n in said.numbers if n not in beside and not n.percent and n.start in said.meant]
     for money in (True, False):
@@ -267,7 +267,7 @@ def _pair(said: Statement, beside: Sequence[Number]) -> tuple[Number, Number] | 
     return None
 
 
-def _is_of_neither(said: Statement, found: re.Match[str], pair: tuple[Number, Number]) -> bool:
+def _is_of_neither(said: Said, found: re.Match[str], pair: tuple[Number, Number]) -> bool:
     """ "… than last week", where neither figure is of then."""
     than = THAN.search(said.masked, found.end())
     if than is None or _PAST.match(said.masked, than.end()) is None or pair[1].start > than.end():
@@ -277,7 +277,7 @@ def _is_of_neither(said: Statement, found: re.Match[str], pair: tuple[Number, Nu
     return not any(fits_(figures[0]) != fits_(figures[1]) for fits_ in behind)
 
 
-def _difference(said: Statement, found: re.Match[str], pair: tuple[Number, Number], group: str) -> float | None:
+def _difference(said: Said, found: re.Match[str], pair: tuple[Number, Number], group: str) -> float | None:
     """By how much what rose is more than before, or the first of what is compared than the other; None if the words
     do not say which is which."""
     one, other = (n.readings[0][0] for n in pair)
@@ -297,7 +297,7 @@ def _difference(said: Statement, found: re.Match[str], pair: tuple[Number, Numbe
 
 
 def _compared_first(
-    said: Statement,
+    said: Said,
     found: re.Match[str],
     pair: tuple[Number, Number],
     figures: tuple[Figure, Figure],
@@ -331,7 +331,7 @@ def _compared_first(
     return None
 
 
-def _things(said: Statement) -> Iterable[tuple[Mention, Callable[[Figure], bool]]]:
+def _things(said: Said) -> Iterable[tuple[Mention, Callable[[Figure], bool]]]:
     """What figures may be told apart by: periods, names, what they count, what is said of them."""
     for mention in (*said.periods, *said.dates):
         yield mention, partial(_is_of_time, said.spans_of()[mention.start])
@@ -351,7 +351,7 @@ def _is_of_time(spans: Sequence[Range], figure: Figure) -> bool:
     return figure.period is not None and any(near(span, figure.period) for span in spans)
 
 
-def _is_trend(said: Statement, found: re.Match[str], group: str, clause: str) -> bool:
+def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool:
     """Whether it tells how the store's figures changed in time."""
     if group.startswith("beside"):
         return False
@@ -367,7 +367,7 @@ def _is_trend(said: Statement, found: re.Match[str], group: str, clause: str) ->
     return subject or _METRIC.search(clause) is not None
 
 
-def _known_difference(said: Statement, found: re.Match[str]) -> float | None:
+def _known_difference(said: Said, found: re.Match[str]) -> float | None:
     """Of two nouns, or of two names."""
     if said.numbers:
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from workers.truth.claims import OFFER, Mention, Number, Sentence, at_words
 from workers.truth.grounds import BUYERS, NOTHING, Figure, Range
 from workers.truth.periods import EVER, near, ranges
-from workers.truth.statement import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Statement, keys, kinds
+from workers.truth.said import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Said, keys, kinds
 
 UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change", "days"}
 """What should be said of a figure that it is true of."""
@@ -96,7 +96,7 @@ _OTHER_SIDE = re.compile(
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 
 
-def description(said: Statement, number: Number, left: int, right: int, subjects: frozenset[str]) -> Description:
+def description(said: Said, number: Number, left: int, right: int, subjects: frozenset[str]) -> Description:
     """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
     lower, upper = _neighbours(said, number, left, right)
     required, own = _traits(said, number, left, right)
@@ -160,7 +160,7 @@ def description(said: Statement, number: Number, left: int, right: int, subjects
     )  # fmt: skip
 
 
-def _leaves(said: Statement, number: Number) -> bool:
+def _leaves(said: Said, number: Number) -> bool:
     """ "Less refunds, $5 becomes $4", "after refunds you keep $4 of $5": it is what is left."""
     begins = max((n.end for n in said.numbers if n.end <= number.start), default=0)
     return _LEAVES.search(said.masked[begins : number.start]) is not None or (
@@ -168,7 +168,7 @@ def _leaves(said: Statement, number: Number) -> bool:
     )
 
 
-def _is_another(said: Statement, number: Number, trait: Mention) -> bool:
+def _is_another(said: Said, number: Number, trait: Mention) -> bool:
     """Whether it stands right before another number: "the month before (5)", "previous: 5"."""
     return any(
         n is not number
@@ -179,7 +179,7 @@ def _is_another(said: Statement, number: Number, trait: Mention) -> bool:
     )
 
 
-def _neighbours(said: Statement, number: Number, left: int, right: int) -> tuple[int, int]:
+def _neighbours(said: Said, number: Number, left: int, right: int) -> tuple[int, int]:
     """Where what belongs to the numbers before and after it ends and begins."""
     whole, part = said.of_which(number)
     before = [n for n in said.numbers if n.end <= number.start]
@@ -195,7 +195,7 @@ def _neighbours(said: Statement, number: Number, left: int, right: int) -> tuple
     return min(lower, left), right if part is not None else max(upper, right)
 
 
-def _traits(said: Statement, number: Number, left: int, right: int) -> tuple[frozenset[str], frozenset[str]]:
+def _traits(said: Said, number: Number, left: int, right: int) -> tuple[frozenset[str], frozenset[str]]:
     """What must be true of the number, and what may be: said right beside it."""
     here = [t for t in said.traits if left <= t.start and t.end <= right]
     whole, _ = said.of_which(number)
@@ -227,7 +227,7 @@ def _traits(said: Statement, number: Number, left: int, right: int) -> tuple[fro
     return required & (STRICT | {"stock", "sold", "price"}), after - (BUYERS if buyer else NOTHING) | before
 
 
-def _buyer(said: Statement, number: Number) -> str:
+def _buyer(said: Said, number: Number) -> str:
     """ "Regulars outnumber newcomers 5 to 2", "regulars are in the majority, 5 to 2": of whom the number is."""
     numbers = [n for n in said.numbers if n.currencies is None and not n.percent]
     if len(numbers) != 2 or number not in numbers:
@@ -240,7 +240,7 @@ def _buyer(said: Statement, number: Number) -> str:
     return kinds[numbers.index(number)] if len(kinds) == 2 and kinds[0] != kinds[1] else ""
 
 
-def _names_of(said: Statement, number: Number, own: tuple[int, int], near: tuple[int, int]) -> list[Named]:
+def _names_of(said: Said, number: Number, own: tuple[int, int], near: tuple[int, int]) -> list[Named]:
     """Of whom it is said, by kind: the keys, how sure (3 right beside it, 2 near, 1 before, 0 after), and whether
     nobody else of the kind is named.
     """
@@ -277,7 +277,7 @@ def _names_of(said: Statement, number: Number, own: tuple[int, int], near: tuple
     return found
 
 
-def distance_to(said: Statement, figure: Figure, words: Description, limit: float) -> float:
+def distance_to(said: Said, figure: Figure, words: Description, limit: float) -> float:
     """How far the figure is from what was words: 0 if it is just that, MOST if it cannot be meant."""
     traits, entities = figure.traits, figure.entities
     if (figure.old or figure.aged) and not _is_fresh(said, figure):
@@ -349,7 +349,7 @@ def distance_to(said: Statement, figure: Figure, words: Description, limit: floa
     return distance + _time_distance(said, figure, words)
 
 
-def _unsaid_name(said: Statement, figure: Figure, kind: str, matched: bool, words: Description) -> float:
+def _unsaid_name(said: Said, figure: Figure, kind: str, matched: bool, words: Description) -> float:
     """What it costs that a figure is somebody's who is not named."""
     if kind == "date":
         return 0.0
@@ -364,7 +364,7 @@ def _unsaid_name(said: Statement, figure: Figure, kind: str, matched: bool, word
     return 1.0 if said.has(single) else 2.0
 
 
-def _time_distance(said: Statement, figure: Figure, words: Description) -> float:
+def _time_distance(said: Said, figure: Figure, words: Description) -> float:
     period, spans = figure.period, words.spans or words.front
     days = [name.removeprefix("date:") for name in figure.entities if name.startswith("date:")]
     if len(days) == 2:  # a change from one day to another
@@ -397,12 +397,12 @@ def _time_distance(said: Statement, figure: Figure, words: Description) -> float
     return MOST
 
 
-def _is_all(said: Statement, span: Range, period: Range) -> bool:
+def _is_all(said: Said, span: Range, period: Range) -> bool:
     """Whether both have all orders: the figure from the shop's first day on, and what was said at least as long."""
     return period[0] == said.grounds.opened and span[0] <= period[0] and span[1] >= period[1]
 
 
-def _undated(said: Statement, figure: Figure, words: Description) -> float:
+def _undated(said: Said, figure: Figure, words: Description) -> float:
     """A figure as things stand, or of a list, where a time is named."""
     own, today = words.spans, (said.today, said.today)
     if not own:
@@ -418,7 +418,7 @@ def _undated(said: Statement, figure: Figure, words: Description) -> float:
     return 1.5 if figure.partial else MOST
 
 
-def _is_fresh(said: Statement, figure: Figure) -> bool:
+def _is_fresh(said: Said, figure: Figure) -> bool:
     if not figure.old and not figure.aged:
         return True
     if figure.old == "earlier":
@@ -428,7 +428,7 @@ def _is_fresh(said: Statement, figure: Figure) -> bool:
     return figure.old != "stale" or said.context.age_is_told
 
 
-def _period(said: Statement, number: Number, left: int, right: int) -> tuple[list[Range], list[Range], list[Range]]:
+def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Range], list[Range], list[Range]]:
     """What the number is said of, what was said before it, and what behind."""
     own: list[Range] = []
     front: list[Range] = []
@@ -472,6 +472,6 @@ def _period(said: Statement, number: Number, left: int, right: int) -> tuple[lis
     return own, front, late
 
 
-def _piece(said: Statement, period: Mention) -> tuple[int, int]:
+def _piece(said: Said, period: Mention) -> tuple[int, int]:
     left = max((b for b in said.breaks if b <= period.start), default=0)
     return left, min((b for b in said.breaks if b >= period.end), default=len(said.masked))

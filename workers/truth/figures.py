@@ -13,7 +13,7 @@ from workers.truth.claims import (
 )
 from workers.truth.description import MOST, Description, description, distance_to
 from workers.truth.grounds import Figure, fits
-from workers.truth.statement import (
+from workers.truth.said import (
     ADVICE,
     AGAINST,
     HYPOTHETICAL,
@@ -21,7 +21,7 @@ from workers.truth.statement import (
     OWNED,
     STRICT,
     Named,
-    Statement,
+    Said,
     keys,
 )
 
@@ -125,7 +125,7 @@ def _same_number(one: Number, other: Number) -> bool:
     return any(abs(a - b) < 1e-6 for a, _ in one.readings for b, _ in other.readings)
 
 
-def number(said: Statement, number: Number) -> bool | None:
+def number(said: Said, number: Number) -> bool | None:
     """True: grounded; False: not; None: no claim."""
     if any(_RANKED.fullmatch(above.plain.strip(" *")) for above in said.above(number)):
         return None
@@ -155,7 +155,7 @@ def number(said: Statement, number: Number) -> bool | None:
     return figure is not None or _was_written(said, number, subjects)
 
 
-def _is_loyal(said: Statement, number: Number) -> bool | None:
+def _is_loyal(said: Said, number: Number) -> bool | None:
     """ "2 customers who've ordered 5+ times": of the customers whose orders were read."""
     numbers = [n for n in said.numbers if n.currencies is None and not n.percent]
     if number not in numbers or not any(subject.kind == "customer" for subject in said.subjects):
@@ -173,7 +173,7 @@ def _is_loyal(said: Statement, number: Number) -> bool | None:
     return None
 
 
-def _is_claim(said: Statement, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
+def _is_claim(said: Said, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
     left, right = said.around(number)
     left = said.lead(number, left)
     about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
@@ -212,13 +212,13 @@ def _is_claim(said: Statement, number: Number, before: str, after: str, subjects
     return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
 
 
-def _is_asked(said: Statement, number: Number) -> bool:
+def _is_asked(said: Said, number: Number) -> bool:
     """Whether it stands in a question that tells nothing: "Shall I look for 5 more?"."""
     ends = min((b for b in said.breaks if b >= number.end), default=len(said.masked))
     return said.masked[number.end : ends].rstrip().endswith("?") and not _TOLD.search(said.masked[: number.start])
 
 
-def _is_selection(said: Statement, number: Number, subjects: frozenset[str]) -> bool:
+def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     """ "The latest 10 orders": as many as are listed; fewer only where nothing is computed of them."""
     wanted = number.readings[0][0]
     subjects = subjects or said.context.subjects or frozenset({"order"})
@@ -233,7 +233,7 @@ def _is_selection(said: Statement, number: Number, subjects: frozenset[str]) -> 
     return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
 
 
-def _about(said: Statement, number: Number, left: int, right: int) -> frozenset[str]:
+def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     """The noun after the number, else the one before it."""
     whole, _ = said.of_which(number)
     behind = whole.end if whole is not None else number.end
@@ -263,7 +263,7 @@ def _about(said: Statement, number: Number, left: int, right: int) -> frozenset[
 
 
 def in_data(
-    said: Statement,
+    said: Said,
     number: Number,
     left: int,
     right: int,
@@ -306,7 +306,7 @@ def in_data(
     return nearest
 
 
-def _is_told(said: Statement, number: Number, figure: Figure, distance: float) -> bool:
+def _is_told(said: Said, number: Number, figure: Figure, distance: float) -> bool:
     """Whether another number of the sentence tells the figure, and is nearer to it: nobody tells a figure twice."""
     for other in said.numbers:
         if other is number or not fits(other, figure.value):
@@ -322,7 +322,7 @@ def _is_told(said: Statement, number: Number, figure: Figure, distance: float) -
     return False
 
 
-def _place_in_time(said: Statement, number: Number, around: Description) -> None:
+def _place_in_time(said: Said, number: Number, around: Description) -> None:
     """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
     masked, role = said.masked, role_of(said, number)
     if role == "earlier":
@@ -340,7 +340,7 @@ def _place_in_time(said: Statement, number: Number, around: Description) -> None
             around.near |= around.neutral
 
 
-def role_of(said: Statement, number: Number) -> str | None:
+def role_of(said: Said, number: Number) -> str | None:
     """ "earlier" or "later", where "from … to …" says so of two figures of a kind."""
     masked = said.masked
     numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
@@ -361,7 +361,7 @@ def role_of(said: Statement, number: Number) -> str | None:
     return None
 
 
-def _is_compared(said: Statement, number: Number) -> bool:
+def _is_compared(said: Said, number: Number) -> bool:
     """Whether it stands directly against another number of its kind: "$5 after $4", "from 4 to 5"."""
     numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
     return any(
@@ -370,7 +370,7 @@ def _is_compared(said: Statement, number: Number) -> bool:
     )
 
 
-def _candidates(said: Statement, number: Number) -> Iterable[Figure]:
+def _candidates(said: Said, number: Number) -> Iterable[Figure]:
     """The figures that a number may stand for by its value."""
     found: list[Figure] = []
     if number.how == "exact":
@@ -383,7 +383,7 @@ def _candidates(said: Statement, number: Number) -> Iterable[Figure]:
     return found + [figure for figure in among if fits(number, figure.value)]
 
 
-def _rivals(said: Statement, number: Number, subjects: frozenset[str], *, is_old: bool = False) -> Iterable[Figure]:
+def _rivals(said: Said, number: Number, subjects: frozenset[str], *, is_old: bool = False) -> Iterable[Figure]:
     kind = "money" if number.currencies is not None else "percent" if number.percent else "count"
     if kind == "count" and subjects:
         return (f for subject in subjects for f in said.grounds.counts.get(subject, ()) if is_old or not f.old)
@@ -400,7 +400,7 @@ def _same_kind(number: Number, figure: Figure, subjects: frozenset[str]) -> bool
     return number.percent or not subjects or bool(subjects & figure.subjects)
 
 
-def _was_written(said: Statement, number: Number, subjects: frozenset[str]) -> bool:
+def _was_written(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     """By the operator; or by the merchant, unless the data says otherwise or the words are the merchant's own."""
     told = said.grounds.prompted + (said.grounds.reasons if _READ.search(said.plain) else [])
     for sentences_, is_asked in ((told, False), (said.grounds.asked, True)):
@@ -418,14 +418,14 @@ def _was_written(said: Statement, number: Number, subjects: frozenset[str]) -> b
     return False
 
 
-def _is_decided(said: Statement, number: Number, subjects: frozenset[str]) -> bool:
+def _is_decided(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     """Whether the data has figures of this kind."""
     return any(_same_kind(number, figure, subjects) for figure in said.grounds.figures) and (
         bool(subjects) or number.currencies is not None
     )
 
 
-def follows(said: Statement, number: Number, sure: Sequence[Number]) -> bool:
+def follows(said: Said, number: Number, sure: Sequence[Number]) -> bool:
     """Whether it is the sum, difference or share of grounded numbers of the same sentence."""
     left, right = said.around(number)
     if not sure or not (number.percent or _SUM_OF.search(said.masked[left:right])):

@@ -15,7 +15,7 @@ from workers.truth import comparisons, figures, names, statuses
 from workers.truth.claims import Number, Sentence, at_words, lowered, parse, sentences
 from workers.truth.grounds import Grounds
 from workers.truth.periods import ranges
-from workers.truth.statement import ITEM, Context, Statement, is_german, keys
+from workers.truth.said import ITEM, Context, Said, is_german, keys
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class _Judge:
 
     def sentence(self, read: Sentence) -> Verdict:
         """The verdict, and what the sentence tells the next ones."""
-        context, said = self.context, Statement(read, self.context)
+        context, said = self.context, Said(read, self.context)
         good, bad = 0, []
         sure: list[Number] = []
         doubtful = []
@@ -174,7 +174,7 @@ class _Judge:
         today = self.context.grounds.now.date()
         self.context.spans += [span for period in said.periods for span in ranges(period, said, today)]
 
-    def _read_layout(self, said: Statement) -> None:
+    def _read_layout(self, said: Said) -> None:
         """What a heading or the head of a table says holds for the lines below it."""
         context, plain = self.context, said.plain.strip(" \n*_")
         if plain.startswith("|"):

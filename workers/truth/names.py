@@ -17,7 +17,7 @@ from workers.truth.claims import (
 )
 from workers.truth.grounds import NOTHING
 from workers.truth.periods import ranges
-from workers.truth.statement import ADVICE, HYPOTHETICAL, ITEM, Statement, is_german, keys
+from workers.truth.said import ADVICE, HYPOTHETICAL, ITEM, Said, is_german, keys
 
 _CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
 
@@ -83,7 +83,7 @@ _OTHER_WORDS = re.compile(
 )
 
 
-def orders(said: Statement) -> Iterable[tuple[str, bool]]:
+def orders(said: Said) -> Iterable[tuple[str, bool]]:
     known = said.grounds.order_names
     for order in said.orders:
         name = str(order.value)
@@ -95,7 +95,7 @@ def orders(said: Statement) -> Iterable[tuple[str, bool]]:
         yield order.text, ok or name.lower() in said.grounds.texts
 
 
-def moments(said: Statement) -> Iterable[tuple[str, bool]]:
+def moments(said: Said) -> Iterable[tuple[str, bool]]:
     moments = said.grounds.moments
     names = frozenset(key for mentions in said.mentions().values() for each in mentions for key in keys(each))
     if ADVICE.search(said.plain) and not names:
@@ -136,7 +136,7 @@ def moments(said: Statement) -> Iterable[tuple[str, bool]]:
             yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
 
 
-def _whose(said: Statement, place: int) -> frozenset[str]:
+def _whose(said: Said, place: int) -> frozenset[str]:
     """The order that a date is said of, where several are named."""
     orders = said.mentions().get("order", [])
     if len(orders) < 2:
@@ -145,12 +145,12 @@ def _whose(said: Statement, place: int) -> frozenset[str]:
     return keys(before[-1] if before else orders[0])
 
 
-def _of(said: Statement, names: frozenset[str]) -> list[Any]:
+def _of(said: Said, names: frozenset[str]) -> list[Any]:
     found = [m for m in said.grounds.moments if m.entities & names] if names else list(said.grounds.moments)
     return found or ([] if names else list(said.grounds.moments))
 
 
-def names(said: Statement) -> Iterable[tuple[str, bool]]:
+def names(said: Said) -> Iterable[tuple[str, bool]]:
     masked = said.masked
     has_figures = bool(said.numbers or said.orders or said.dates)
     is_item = ITEM.match(said.text) is not None
@@ -212,7 +212,7 @@ def names(said: Statement) -> Iterable[tuple[str, bool]]:
             yield name, False
 
 
-def _is_named_column(said: Statement, at: int) -> bool:
+def _is_named_column(said: Said, at: int) -> bool:
     """Whether a table's column holds names."""
     column = said.text.count("|", 0, at)
     return any(
@@ -223,12 +223,12 @@ def _is_named_column(said: Statement, at: int) -> bool:
     )
 
 
-def _is_known(said: Statement, name: str) -> bool:
+def _is_known(said: Said, name: str) -> bool:
     lowered = name.lower().rstrip(".'s’")
     return lowered in said.grounds.texts or name.lower() in said.grounds.names
 
 
-def relations(said: Statement) -> Iterable[tuple[str, bool]]:
+def relations(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Order #1120 is from Anna Schmidt": names that stand together must belong together."""
     mentions = [
         *said.names,
@@ -256,7 +256,7 @@ def relations(said: Statement) -> Iterable[tuple[str, bool]]:
             yield f"{one.text} … {other.text}", ok
 
 
-def _of_above(said: Statement) -> Iterable[tuple[str, bool]]:
+def _of_above(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Latest order:", then "- Number: #7", "- Customer: Anna": they must be its own."""
     if len(said.context.orders_above) != 1 or ITEM.match(said.text) is None:
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from workers.truth.claims import Number
 from workers.truth.figures import in_data
 from workers.truth.periods import near, ranges
-from workers.truth.statement import ADVICE, HYPOTHETICAL, STRICT, UNSURE, Statement, keys, kinds
+from workers.truth.said import ADVICE, HYPOTHETICAL, STRICT, UNSURE, Said, keys, kinds
 
 _ADJECTIVES = re.compile(
     r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
@@ -41,7 +41,7 @@ _SOLD_OUT = re.compile(
 _SOLD = re.compile(r"\b(?:sold|verkauft|eingenommen|earned|came in)\b")
 
 
-def nones(said: Statement) -> Iterable[tuple[str, bool]]:
+def nones(said: Said) -> Iterable[tuple[str, bool]]:
     """ "No orders", "none of the last 7 is paid", "nobody cancelled": the number 0 of what stands behind."""
     for found in _NOBODY.finditer(said.masked):
         end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
@@ -73,7 +73,7 @@ def nones(said: Statement) -> Iterable[tuple[str, bool]]:
         yield number.text, in_data(said, number, left, end, subjects - {"money"}) is not None
 
 
-def _is_none(said: Statement, found: re.Match[str]) -> bool:
+def _is_none(said: Said, found: re.Match[str]) -> bool:
     """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
     behind = said.masked[found.end() :].strip(" .!*\n")
     if any(t.kind in ("cancelled", "refunded", "test") and t.start - found.end() == 1 for t in said.traits):
@@ -84,7 +84,7 @@ def _is_none(said: Statement, found: re.Match[str]) -> bool:
     return bool(said.periods) and not said.subjects and len(said.plain.split()) <= 5
 
 
-def alls(said: Statement) -> Iterable[tuple[str, bool]]:
+def alls(said: Said) -> Iterable[tuple[str, bool]]:
     """ "All orders are paid": where the data decides it, and it has both numbers."""
     for found in _ALL.finditer(said.masked):
         if found["not"] or UNSURE.search(said.plain) or HYPOTHETICAL.search(said.plain):
@@ -100,7 +100,7 @@ def alls(said: Statement) -> Iterable[tuple[str, bool]]:
             yield f"{found[0]} … {trait.replace('_', ' ')}", ok
 
 
-def _all_are(said: Statement, trait: str, subject: str) -> bool | None:
+def _all_are(said: Said, trait: str, subject: str) -> bool | None:
     direct = {frozenset(f.traits & STRICT): f.value for f in said.grounds.figures
               if subject in f.subjects and not f.derived and not f.entities and f.currency is None and not f.old}  # fmt: skip
     opened = direct.get(frozenset({"open"}))
@@ -122,7 +122,7 @@ def _all_are(said: Statement, trait: str, subject: str) -> bool | None:
     return any(value == total and total > 0 for value in those for total in totals)
 
 
-def statuses(said: Statement) -> Iterable[tuple[str, bool]]:
+def statuses(said: Said) -> Iterable[tuple[str, bool]]:
     """ "#1120 has been shipped", "Anna is new": what is said of an order or a customer by name."""
     mentions = [each for kind in ("order", "customer") for each in said.mentions().get(kind, ())]
     if not mentions or not said.traits:
@@ -154,7 +154,7 @@ def statuses(said: Statement) -> Iterable[tuple[str, bool]]:
                 yield f"{mention.text}: {trait.text}", any(decided)
 
 
-def sold_out(said: Statement) -> Iterable[tuple[str, bool]]:
+def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
     """ "The Spork is out of stock"."""
     for found in _SOLD_OUT.finditer(said.masked):
         clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
@@ -167,7 +167,7 @@ def sold_out(said: Statement) -> Iterable[tuple[str, bool]]:
         yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
 
 
-def most(said: Statement) -> Iterable[tuple[str, bool]]:
+def most(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Most of your customers were new"."""
     found = _MOSTLY.search(said.masked)
     kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}

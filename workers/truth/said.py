@@ -110,7 +110,7 @@ class Context:
     """The newest order's name."""
     subjects: frozenset[str] = NOTHING
     spans: list[Range] = field(default_factory=list)
-    heading: "Statement | None" = None
+    heading: "Said | None" = None
     orders_above: list[Mention] = field(default_factory=list)
     """Orders that the heading, or a line of the list above, names."""
     columns: list[tuple[int, Sentence]] = field(default_factory=list)
@@ -125,7 +125,7 @@ class Context:
     """Of whom the sentence before spoke."""
 
 
-class Statement(Sentence):
+class Said(Sentence):
     """What the words of a sentence mean here. Read once, though asked for each figure that a number may be."""
 
     __slots__ = ("_edges", "_mentions", "_parts", "_places", "_seen", "_spans", "context", "grounds", "meant", "today")
