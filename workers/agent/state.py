@@ -186,10 +186,16 @@ class TurnState:
         return self.steps[-1] if self.steps and is_unfinished(self.steps[-1]) else None
 
     def grounds(self) -> Grounds:
-        """All that what CJ says next may rest on: read once for each set of results and messages."""
-        read = sum(len(step.tool_results or ()) for step in self.steps), len(self.absorbed)
-        if self._grounds is None or self._grounds[0] != read:
-            self._grounds = read, self._read_grounds()
+        """All that what CJ says next may rest on. What was read is not read again when more comes."""
+        results = self.results()
+        if self._grounds is not None:
+            (known, absorbed), grounds = self._grounds
+            new = results[known:]
+            is_same = absorbed == len(self.absorbed)
+            if is_same and (not new or grounds.add(new, self.now().astimezone(self._shop_zone()))):
+                self._grounds = (len(results), absorbed), grounds
+                return grounds
+        self._grounds = (len(results), len(self.absorbed)), self._read_grounds()
         return self._grounds[1]
 
     def _read_grounds(self) -> Grounds:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from workers.truth.claims import Mention, Number, at_words
+from workers.truth.figure import Figure, Range, fits
 from workers.truth.figures import TO, role_of
-from workers.truth.grounds import Figure, Range, fits
+from workers.truth.lexicon import at_words
 from workers.truth.periods import near, ranges
 from workers.truth.said import ADVICE, HYPOTHETICAL, THAN, UNSURE, Said, keys, kinds
+from workers.truth.sentence import Mention, Number
 
 STEADY = 0.2
 """How much more or less the week's second half may be and is still called steady."""

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 
-from workers.truth.claims import OFFER, Mention, Number, Sentence, at_words
-from workers.truth.grounds import BUYERS, NOTHING, Figure, Range
+from workers.truth.figure import BUYERS, NOTHING, Figure, Range
+from workers.truth.lexicon import OFFER, at_words
 from workers.truth.periods import EVER, near, ranges
 from workers.truth.said import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Said, keys, kinds
+from workers.truth.sentence import Mention, Number, Sentence
 
 UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change", "days"}
 """What should be said of a figure that it is true of."""

@@ -7,12 +7,9 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 
-from workers.truth.claims import (
-    OFFER,
-    Number,
-)
 from workers.truth.description import MOST, Description, description, distance_to
-from workers.truth.grounds import Figure, fits
+from workers.truth.figure import Figure, fits
+from workers.truth.lexicon import OFFER
 from workers.truth.said import (
     ADVICE,
     AGAINST,
@@ -24,6 +21,7 @@ from workers.truth.said import (
     Said,
     keys,
 )
+from workers.truth.sentence import Number
 
 _GENERALLY = re.compile(r"\b(?:usually|typically|often|generally|üblich\w*|meist|oft|in der regel)\b")
 

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from workers.truth import comparisons, figures, names, statuses
-from workers.truth.claims import Number, Sentence, at_words, lowered, parse, sentences
+from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
+from workers.truth.lexicon import at_words
 from workers.truth.periods import ranges
 from workers.truth.said import ITEM, Context, Said, is_german, keys
+from workers.truth.sentence import Number, Sentence, lowered, sentences
 
 
 @dataclass(frozen=True)

@@ -1,127 +1,35 @@
-"""What a turn may say: figures, dates and names read from tool results, the context and what was written to CJ. Pure.
+"""What a turn may say: what was read from tool results, the context, and what was written to CJ. Pure."""
 
-A figure knows what it counts (subjects and traits, from the keys above it), its currency, whose it is (entities) and of
-which period. Beside the leaves of a result stand what follows from its lists without doubt: how many rows there are of
-each kind, and their totals' sum, average, median and extremes.
-"""
-
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
-from statistics import median
 from typing import Any
 
-from workers.truth.claims import Number, Sentence, concepts, parse, sentences
+from workers.truth.claims import parse
+from workers.truth.evidence import Evidence
+from workers.truth.figure import NOTHING, Figure
+from workers.truth.sentence import Sentence, sentences
 
-Range = tuple[date, date]
-NOTHING: frozenset[str] = frozenset()
-SKIPPED = frozenset(
-    "id sku image_url success data_type cached error_code retry_after description remedy code domain website plan orders_not_shown customer_orders".split()
-)
-BUYERS = frozenset({"guest", "first_time", "returning"})
-"""Kinds of orders that are named by who bought."""
-SALES = {
-    "total_sales": frozenset({"revenue"}), "net_sales": frozenset({"revenue", "net"}),
-    "gross_sales": frozenset({"revenue", "gross"}), "discounts": frozenset({"discount"}),
-    "returns": frozenset({"reversal"}), "taxes": frozenset({"tax"}), "shipping_charges": frozenset({"postage"}),
-    "average_order_value": frozenset({"average"}),
-}  # fmt: skip
-AN_HOUR = timedelta(hours=1)
-UNPAID = frozenset({"PENDING", "AUTHORIZED", "PARTIALLY_PAID", "EXPIRED"})
-KINDS = (
-    "test",
-    "cancelled",
-    "paid",
-    "unpaid",
-    "refunded",
-    "fulfilled",
-    "unfulfilled",
-    "guest",
-    "first_time",
-    "returning",
-)
-
-
-@dataclass(slots=True)
-class Figure:
-    """`period` None: as things stand. `partial`: of a list that shows a part. `derived`: computed from a list."""
-
-    value: float
-    subjects: frozenset[str]
-    traits: frozenset[str] = NOTHING
-    currency: str | None = None
-    percent: bool = False
-    entities: frozenset[str] = NOTHING
-    period: Range | None = None
-    partial: bool = False
-    derived: bool = False
-    at_least: bool = False
-    old: str = ""
-    """Why it is not current: "stale" (Shopify gave nothing newer), "earlier" (a fresher one of its kind is there)."""
-    aged: bool = False
-    """Whether it was read over an hour ago."""
-    kinds: frozenset[str] = NOTHING
-    """Of its entities: order, customer, product, date."""
-
-
-@dataclass(slots=True)
-class Dated:
-    """A time in the data, on the shop's clock, and whose it is."""
-
-    at: datetime
-    entities: frozenset[str]
-    dated: bool = True
-    """Whether only its day is known."""
-
-
-@dataclass(slots=True)
-class Ranking:
-    """Values by entity: who has most of what."""
-
-    what: str
-    values: dict[str, float]
+Result = Mapping[str, Any]
 
 
 @dataclass
-class Grounds:
-    """`now` is on the shop's clock."""
+class Grounds(Evidence):
+    """All that what CJ says next may rest on."""
 
-    now: datetime
-    figures: list[Figure] = field(default_factory=list)
-    moments: list[Dated] = field(default_factory=list)
-    names: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Names in lower case, with the entities that have them."""
-    order_names: set[str] = field(default_factory=set)
-    rankings: list[Ranking] = field(default_factory=list)
-    windows: list[Range] = field(default_factory=list)
-    complete_history: bool = False
-    opened: date | None = None
-    """When the shop was opened, if all of its orders were read: any longer time has the same."""
     is_old: bool = False
     """Whether nothing that was read is current."""
-    headline: dict[str, float] = field(default_factory=dict)
-    """How many there are in all, by subject."""
-    links: list[frozenset[str]] = field(default_factory=list)
-    """Names that belong together: of an order, its customer and its products."""
     linked: frozenset[str] = NOTHING
-    """All of these."""
-    changes: list[tuple[float, frozenset[str]]] = field(default_factory=list)
-    """Differences and changes in percent that were calculated, and the days between which they are."""
-    written: list[Sentence] = field(default_factory=list)
-    """What the merchant, an event and the workflow's prompt say."""
+    """All names that belong to others."""
     asked: list[Sentence] = field(default_factory=list)
-    """What the merchant wrote, of these."""
+    """What the merchant wrote."""
     asking: list[Sentence] = field(default_factory=list)
     """In this turn, of these: what a figure is of, if nothing else says it."""
     prompted: list[Sentence] = field(default_factory=list)
+    """What an event and the workflow's prompt say."""
     reasons: list[Sentence] = field(default_factory=list)
     """Why something could not be read."""
-    statuses: dict[str, list[tuple[frozenset[str], frozenset[str]]]] = field(default_factory=dict)
-    """Of an order or a customer: which kinds it could be by what was read, and which it is."""
-    has_previous: bool = False
-    """Whether sales of an earlier period were read."""
     texts: str = ""
     """All text in lower case."""
     parsed: dict[str, Sentence] = field(default_factory=dict)
@@ -133,14 +41,16 @@ class Grounds:
     """Figures that are money, percent, or counts."""
     counts: dict[str, list[Figure]] = field(default_factory=dict)
     """Counts by subject."""
+    _read: list[Result] = field(default_factory=list)
+    _indexed: int = 0
 
     @classmethod
     def of(
         cls,
-        results: Sequence[Mapping[str, Any]],
+        results: Sequence[Result],
         *,
         now: datetime,
-        earlier: Sequence[Mapping[str, Any]] = (),
+        earlier: Sequence[Result] = (),
         context: Mapping[str, Any] | None = None,
         said: Iterable[str] = (),
         said_before: Iterable[str] = (),
@@ -149,65 +59,85 @@ class Grounds:
         """`results` of this turn and of `earlier` ones, oldest first; `said` by the merchant in this one, and
         `said_before` it; `prompt` by the operator."""
         grounds = cls(now)
-        reader = _Reader(grounds)
-        both = [*((result, True) for result in earlier), *((result, False) for result in results)]
-        newest = {_read_of(result): place for place, (result, _) in enumerate(both) if result.get("success")}
-        for place, (result, _) in enumerate(both):
-            is_typed = result.get("data_type") is not None
-            superseded = is_typed and newest.get(_read_of(result), place) != place
-            reader.result(result, superseded=superseded or _is_outdated(result, both[place + 1 :]))
-        grounds.is_old = bool(reader.old) and all(reader.old.values())
         if context:
-            reader.walk(dict(context), _Place())
-        grounds.names = dict(
-            sorted(grounds.names.items(), key=lambda item: (-len(item[0]), item[0]))
-        )  # whole ones first
-        grounds.linked = NOTHING.union(*grounds.links)
-        words = [*reader.words]
-        for text in dict.fromkeys(reader.reasons):
-            grounds.reasons += _read(text)
-            words.append(text)
-        for text in prompt:
-            grounds.prompted += _read(text)
-            words.append(text)
-        for text in said_before:
-            grounds.asked += _read(text)
-            words.append(text)
-        for text in said:
-            grounds.asking += _read(text)
-            words.append(text)
+            grounds.context(context)
+        for texts, read in ((prompt, grounds.prompted), (said_before, grounds.asked), (said, grounds.asking)):
+            for text in texts:
+                read += _sentences_of(text)
+                grounds.words.append(text)
         grounds.asked += grounds.asking
-        grounds.written = [*grounds.asked, *grounds.prompted]
-        grounds.texts = "\n".join(words).lower()
         for sentence in grounds.written:
             grounds.order_names |= {str(order.value) for order in sentence.orders}
-        for figure in grounds.figures:
-            if figure.entities:
-                figure.kinds = _kinds_of(figure.entities)
-            grounds.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
-            kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
-            grounds.by_kind.setdefault(kind, []).append(figure)
-            if kind == "count":
-                for subject in figure.subjects:
-                    grounds.counts.setdefault(subject, []).append(figure)
+        grounds._add([*earlier, *results])
         return grounds
 
+    @property
+    def written(self) -> list[Sentence]:
+        """What the merchant, an event and the workflow's prompt say."""
+        return [*self.asked, *self.prompted]
 
-def _is_outdated(result: Mapping[str, Any], later: Sequence[tuple[Mapping[str, Any], bool]]) -> bool:
+    def add(self, results: Sequence[Result], now: datetime) -> bool:
+        """Read more results; False if all have to be read anew: one is of another day or newer than one that was read."""
+        known = {_type_of(result) for result in self._read}
+        computed = {_over(result).get("data_type") for result in self._read}
+        typed = [result for result in results if result.get("data_type") is not None]
+        is_newer = any(_type_of(result) in known or result["data_type"] in computed for result in typed)
+        if is_newer or now.date() != self.now.date() or now.tzinfo != self.now.tzinfo:
+            return False
+        self.now = now
+        self._add(results)
+        return True
+
+    def _add(self, results: Sequence[Result]) -> None:
+        newest = {_type_of(result): place for place, result in enumerate(results) if result.get("success")}
+        for place, result in enumerate(results):
+            is_typed = result.get("data_type") is not None
+            superseded = is_typed and newest.get(_type_of(result), place) != place
+            self.result(result, superseded=superseded or _is_outdated(result, results[place + 1 :]))
+        self._read += results
+        self.is_old = bool(self.old) and all(self.old.values())
+        by_length = sorted(self.names.items(), key=lambda item: (-len(item[0]), item[0]))  # whole ones first
+        self.names = dict(by_length)
+        self.linked = NOTHING.union(*self.links)
+        self.reasons = [sentence for text in dict.fromkeys(self.why_missing) for sentence in _sentences_of(text)]
+        self.texts = "\n".join([*self.words, *self.why_missing]).lower()
+        for figure in self.figures[self._indexed :]:
+            self._index(figure)
+        self._indexed = len(self.figures)
+        self.parsed, self.judged = {}, None
+
+    def _index(self, figure: Figure) -> None:
+        if figure.entities:
+            figure.kinds = _kinds_of(figure.entities)
+        self.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
+        kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
+        self.by_kind.setdefault(kind, []).append(figure)
+        if kind == "count":
+            for subject in figure.subjects:
+                self.counts.setdefault(subject, []).append(figure)
+
+
+def _is_outdated(result: Result, later: Sequence[Result]) -> bool:
     """Whether what it was computed over has been read anew since."""
-    data = result.get("data")
-    over = data.get("over") if isinstance(data, Mapping) else None
-    if not isinstance(over, Mapping) or over.get("data_type") == "sales" or not isinstance(over.get("as_of"), str):
+    over = _over(result)
+    if over.get("data_type") == "sales" or not isinstance(over.get("as_of"), str):
         return False
     return any(
         other.get("data_type") == over.get("data_type")
         and other.get("success")
         and str(other.get("as_of")) > over["as_of"]
-        for other, _ in later
+        for other in later
     )
 
 
-def _read_of(result: Mapping[str, Any]) -> tuple[Any, ...]:
+def _over(result: Result) -> Mapping[str, Any]:
+    """What it was computed over; nothing if it was not computed."""
+    data = result.get("data")
+    over = data.get("over") if isinstance(data, Mapping) else None
+    return over if isinstance(over, Mapping) else {}
+
+
+def _type_of(result: Result) -> tuple[Any, ...]:
     """What was read: sales of two periods are no older and newer ones of each other."""
     data = result.get("data")
     period = data.get("current") if isinstance(data, Mapping) else None
@@ -221,681 +151,5 @@ def _kinds_of(entities: frozenset[str]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
-def _read(text: str) -> tuple[Sentence, ...]:
+def _sentences_of(text: str) -> tuple[Sentence, ...]:
     return tuple(parse(sentence, {}) for sentence in sentences(text))
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where in a result a value stands. Never changed: `replace` makes another one."""
-
-    subjects: frozenset[str] = NOTHING
-    traits: frozenset[str] = NOTHING
-    entities: frozenset[str] = NOTHING
-    period: Range | None = None
-    old: str = ""
-    aged: bool = False
-    at_least: frozenset[str] = NOTHING
-    headline: bool = False
-
-    def about(self, subjects: frozenset[str], traits: frozenset[str]) -> "_Place":
-        """The same place, below a key that names these."""
-        if not subjects and not traits:
-            return self
-        found = subjects or self.subjects, self.traits | traits
-        return _Place(*found, self.entities, self.period, self.old, self.aged, self.at_least, self.headline)
-
-    def of(self, entities: frozenset[str], period: Range | None) -> "_Place":
-        """The same place, in an object of these entities and this period."""
-        found = self.subjects, self.traits, entities, period
-        return _Place(*found, self.old, self.aged, self.at_least, self.headline)
-
-
-class _Reader:
-    def __init__(self, grounds: Grounds) -> None:
-        self._grounds = grounds
-        self._zone = grounds.now.tzinfo or UTC
-        self._derived: set[object] = set()
-        self.words: list[str] = []
-        self.reasons: list[str] = []
-        """Why something is missing, in sentences that may be said."""
-        self.old: dict[Any, str | bool] = {}
-        """Of each data type, why its newest result is not current."""
-
-    def result(self, result: Mapping[str, Any], *, superseded: bool) -> None:
-        """One tool result."""
-        read = _moment(result.get("as_of"))
-        aged = read is not None and self._grounds.now - read > AN_HOUR
-        old = "earlier" if superseded else "stale" if result.get("stale") else ""
-        over = data.get("over") if isinstance(data := result.get("data"), Mapping) else None
-        if isinstance(over, Mapping):
-            old = old or str(self.old.get(over.get("data_type")) or "").replace("True", "")
-            read = _moment(over.get("as_of"))
-            aged = read is not None and self._grounds.now - read > AN_HOUR
-        elif isinstance(data, Mapping):
-            self.old[result.get("data_type")] = old or aged
-        place = _Place(old=old, aged=aged)
-        if read is not None:
-            self._grounds.moments.append(Dated(read.astimezone(self._zone), frozenset({"read"}), dated=False))
-        window = result.get("data_window") or {}
-        start = _moment(window.get("orders_from"))
-        if start is not None:
-            span = (start.astimezone(self._zone).date(), (read or self._grounds.now).astimezone(self._zone).date())
-            self._grounds.windows.append(span)
-            self._grounds.moments.append(Dated(start.astimezone(self._zone), frozenset({"window"})))
-            if result.get("data_type") == "counts":
-                place = replace(place, period=span)
-        opened = _moment(window.get("shop_opened"))
-        if opened is not None and (today := self._grounds.now.date()):
-            self._grounds.opened = opened.astimezone(self._zone).date()
-            if result.get("data_type") == "counts":
-                place = replace(place, period=(self._grounds.opened, today))
-        place = replace(place, headline=result.get("data_type") == "counts" and not old)
-        self._grounds.complete_history |= bool(window.get("complete_history"))
-        reasons = [entry.get("reason") for entry in _objects(result.get("missing"))]
-        reasons += [result.get("error"), (result.get("stale") or {}).get("reason")]
-        self.reasons += [str(reason) for reason in reasons if reason]
-        if not isinstance(data, Mapping):
-            return
-        if "metric" in data and "over" in data:
-            self._metric(data, place)
-            return
-        if result.get("data_type") == "sales":
-            self._sales(data, place)
-            return
-        place = replace(place, at_least=frozenset(data.get("at_least") or ()))
-        self.walk(data, place)
-
-    def _sales(self, data: Mapping[str, Any], place: _Place) -> None:
-        """A period's sales and those of the one before, and what changed."""
-        both: list[dict[str, tuple[float, str | None]]] = []
-        for name in ("current", "previous"):
-            found: dict[str, tuple[float, str | None]] = {}
-            both.append(found)
-            node = data.get(name)
-            begins, ends = (
-                (_moment(node.get(edge)) for edge in ("from", "to")) if isinstance(node, Mapping) else (None, None)
-            )
-            if not isinstance(node, Mapping) or begins is None or ends is None:
-                continue
-            span = begins.date(), ends.date()
-            self._grounds.windows.append(span)
-            earlier = frozenset({"previous"}) if name == "previous" else NOTHING
-            self._grounds.has_previous |= bool(earlier)
-            for key, value in node.items():
-                amount = _decimal(value.get("amount") if isinstance(value, Mapping) else value)
-                if amount is None:
-                    continue
-                currency = value.get("currency") if isinstance(value, Mapping) else None
-                found[key] = amount, currency
-                subject = frozenset({"order"}) if currency is None or key == "average_order_value" else NOTHING
-                self._add(Figure(amount, subject, SALES.get(key, NOTHING) | earlier, currency, period=span), place)
-        for key, (now, currency) in both[0].items():
-            before = both[1].get(key, (0.0, None))[0] if key in both[1] else None
-            if before is None:
-                continue
-            self._grounds.changes.append((now - before, NOTHING))
-            subject = frozenset({"order"}) if currency is None else NOTHING
-            self._add(
-                Figure(now - before, subject, SALES.get(key, NOTHING) | {"change"}, currency, derived=True), place
-            )
-            if before:
-                share = (now - before) * 100 / before
-                self._grounds.changes.append((share, NOTHING))
-                self._add(Figure(share, subject, SALES.get(key, NOTHING) | {"change"}, None, True, derived=True), place)
-
-    def walk(self, node: Any, place: _Place, key: str = "", holder: Mapping[str, Any] | None = None) -> None:
-        """Every leaf below `node`."""
-        kind = type(node)  # JSON has no others
-        if kind is str:
-            self._text(node, place, key)
-        elif kind is dict:
-            self._object(node, place, key)
-        elif kind is list:
-            self._list(node, place, key, holder or {})
-        elif kind is int or kind is float:
-            self._figure(float(node), place, key)
-
-    def _figure(self, value: float, place: _Place, key: str) -> None:
-        bounded = key in place.at_least
-        period = place.period if key != "customers" else None
-        figure = Figure(value, place.subjects, place.traits, None, False, place.entities, period, at_least=bounded)
-        if key == "orders_read":
-            figure.partial = figure.derived = True
-            figure.traits |= {"uncounted"}
-        self._add(figure, place)
-        if place.headline and len(place.subjects) == 1 and not place.traits:
-            self._grounds.headline[next(iter(place.subjects))] = value
-
-    def _add(self, figure: Figure, place: _Place) -> None:
-        figure.old, figure.aged = place.old, place.aged
-        self._grounds.figures.append(figure)
-
-    def _text(self, text: str, place: _Place, key: str) -> None:
-        self.words.append(text)
-        if key == "date" or "T" in text[:11]:
-            at = _moment(text)
-            if at is not None:
-                dated = len(text) <= 10
-                shown = at if dated else at.astimezone(self._zone)
-                self._grounds.moments.append(Dated(shown, place.entities | {f"key:{key}"}, dated))
-                return
-        if len(text) < 16 and text.replace(".", "", 1).isdigit():
-            self._figure(float(text), place.about(*concepts(key)), key)
-
-    def _object(self, node: Mapping[str, Any], place: _Place, key: str) -> None:
-        place = self._inside(node, place, key)
-        currency = node.get("currency")
-        if isinstance(currency, str) and any(name in node for name in ("amount", "current_amount")):
-            self._money(node, currency, place)
-        for name, value in node.items():
-            if value is None or value is True or value is False:
-                continue
-            if name in SKIPPED:
-                if name in ("description", "plan", "domain", "website") and isinstance(value, str):
-                    self.words.append(value)
-                continue
-            if name in ("amount", "current_amount") and isinstance(currency, str):
-                continue
-            if type(value) is str:
-                self._text(value, place, name)
-            else:
-                self.walk(value, place.about(*concepts(name)), name, node)
-
-    def _money(self, node: Mapping[str, Any], currency: str, place: _Place) -> None:
-        for name in ("amount", "current_amount"):
-            amount = _decimal(node.get(name))
-            if amount is not None:
-                traits = place.traits | ({"net"} if name == "current_amount" else NOTHING)
-                self._add(Figure(amount, place.subjects, traits, currency, False, place.entities, place.period), place)
-                self._per_order(amount, node.get("orders"), currency, traits, place)
-
-    def _per_order(self, amount: float, orders: Any, currency: str, traits: frozenset[str], place: _Place) -> None:
-        """What follows from a total and the number of its orders: the average, and how much it is a day."""
-        if not isinstance(orders, int) or orders <= 0:
-            return
-        traits = traits - {"revenue"} | {"average"}
-        figures = [Figure(round(amount / orders, 6), frozenset({"order"}), traits, currency)]
-        if place.period is not None and place.period[0] != place.period[1]:
-            days = (place.period[1] - place.period[0]).days + 1
-            figures.append(Figure(round(amount / days, 6), NOTHING, traits | {"daily"}, currency))
-            figures.append(Figure(round(orders / days, 6), frozenset({"order"}), traits | {"daily"}))
-        for figure in figures:
-            figure.entities, figure.period, figure.derived = place.entities, place.period, True
-            self._add(figure, place)
-
-    def _inside(self, node: Mapping[str, Any], place: _Place, key: str) -> _Place:
-        """The place of an object's values: whose it is, and of which period."""
-        if len(node) == 2 and "amount" in node:  # most objects are money
-            return place
-        entities = set(place.entities)
-        if key == "customer" or ("orders" in node and "name" in node and "total" not in node):
-            entities = self._named("customer", node.get("name"))
-            place = replace(place, traits=NOTHING, period=None)
-        elif "title" in node:
-            entities = {name for name in entities if not name.startswith("product:")}
-            entities |= self._named("product", node.get("title"))
-        elif "name" in node and ("total" in node or "created_at" in node) and key != "shop":
-            entities |= self._order(node)
-        elif isinstance(node.get("name"), str) and key == "shop":
-            self._grounds.names.setdefault(node["name"].lower(), NOTHING)
-        period = place.period
-        begins, ends = _moment(node.get("from")), _moment(node.get("to"))
-        if begins and ends:
-            period = (begins.date(), ends.date())
-            self._grounds.windows.append(period)
-        day = _moment(node.get("date")) if isinstance(node.get("date"), str) else None
-        if day:
-            period = (day.date(), day.date())
-            entities.add(f"date:{day.date().isoformat()}")
-        if period is place.period and entities == place.entities:
-            return place
-        return place.of(frozenset(entities), period)
-
-    def _order(self, node: Mapping[str, Any]) -> set[str]:
-        name = str(node.get("name") or "")
-        if name:
-            self._grounds.order_names.add(name.lstrip("#").upper())
-        entities = {f"order:{name.lstrip('#').upper()}"} if name else set()
-        if isinstance(node.get("customer"), dict):
-            entities |= self._named("customer", node["customer"].get("name"))
-        for item in _objects(node.get("items")):
-            entities |= self._named("product", item.get("title"))
-        self._grounds.links.append(frozenset(entities))
-        return entities
-
-    def _named(self, kind: str, name: Any) -> set[str]:
-        if not isinstance(name, str) or not name.strip():
-            return set()
-        lowered = name.lower().rstrip("…")
-        key = f"{kind}:{lowered}"
-        names = self._grounds.names
-        for known in _called(kind, lowered):
-            names[known] = names.get(known, NOTHING) | {key}
-        return {key}
-
-    def _list(self, rows: Sequence[Any], place: _Place, key: str, holder: Mapping[str, Any]) -> None:
-        objects = _objects(rows)
-        complete = _is_whole(key, holder)
-        if objects and len(objects) == len(rows) and key in ("orders", "recent_orders") and "created_at" in objects[0]:
-            self._orders(objects, replace(place, subjects=frozenset({"order"}), traits=NOTHING), complete)
-        elif key not in ("at_least", "totals", "by_day", "top_items", "fetched"):
-            subjects = frozenset({"product"}) if key == "items" else place.subjects
-            count = Figure(
-                len(rows), subjects, place.traits, None, False, place.entities, place.period, not complete, True
-            )
-            self._add(count, place)
-        if key == "top_items":
-            self._rank(
-                "units",
-                (
-                    (f"product:{str(row.get('title')).lower()}", row["quantity"])
-                    for row in objects
-                    if row.get("quantity") is not None
-                ),
-            )
-        if key == "best_stocked_products":
-            stock = [
-                (f"product:{str(row.get('title')).lower()}", row["inventory"])
-                for row in objects
-                if row.get("inventory") is not None
-            ]
-            self._rank("stock", stock)
-        if key == "by_day":
-            self._days(objects, place)
-        for row in rows:
-            self.walk(row, place, key.removesuffix("s") if key == "customers" else key)
-
-    def _days(self, days: Sequence[Mapping[str, Any]], place: _Place) -> None:
-        self._rank(
-            "day orders",
-            ((f"date:{day.get('date')}", day["orders"]) for day in days if isinstance(day.get("orders"), int)),
-        )
-        if days and all(isinstance(day.get("orders"), int) for day in days):
-            self._add(
-                Figure(
-                    sum(day["orders"] > 0 for day in days),
-                    frozenset({"day"}),
-                    frozenset({"days"}),
-                    derived=True,
-                    period=place.period,
-                ),
-                place,
-            )
-        currencies = {total.get("currency") for day in days for total in _objects(day.get("totals"))}
-        if len(currencies) == 1:
-            sums = {
-                f"date:{day.get('date')}": sum(
-                    _decimal(total.get("amount")) or 0.0 for total in _objects(day.get("totals"))
-                )
-                for day in days
-            }
-            self._rank("day totals", sums.items())
-
-    def _rank(self, what: str, values: Iterable[tuple[str, float]]) -> None:
-        found: dict[str, float] = {}
-        for entity, value in values:
-            found[entity] = max(value, found.get(entity, value))
-        self._grounds.rankings.append(Ranking(what, found))
-
-    def _orders(self, rows: Sequence[Mapping[str, Any]], place: _Place, whole: bool) -> None:
-        """What follows from a list of orders; the same may be in two results."""
-        which = tuple(str(row.get("id")) for row in rows), place.period, place.old
-        if which in self._derived:
-            return
-        self._derived.add(which)
-        orders = [(row, _kinds(row)) for row in rows]
-        for row, kinds in orders:
-            could = frozenset(_decidable([row]))
-            for entity in _entities(row):
-                told = (could & BUYERS - {"guest"}, kinds) if entity.startswith("customer:") else (could, kinds)
-                self._grounds.statuses.setdefault(entity, []).append(told)
-        real = [(row, kinds) for row, kinds in orders if not kinds & {"test", "cancelled"}]
-        partial = not whole
-
-        def count(value: int, *traits: str, subject: str = "order", entities: frozenset[str] = NOTHING) -> None:
-            self._add(
-                Figure(
-                    value, frozenset({subject}), frozenset(traits), None, False, entities, place.period, partial, True
-                ),
-                place,
-            )
-
-        if len(rows) != len(real):
-            count(len(rows), "uncounted")
-        count(len(real))
-        for kind in _decidable(rows):
-            among = orders if kind in ("test", "cancelled") else real
-            count(sum(kind in kinds for _, kinds in among), kind)
-            if kind in BUYERS:
-                count(sum(kind in kinds for _, kinds in among), kind, subject="customer")
-        buyers: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        kinds_of: dict[str, frozenset[str]] = {}
-        for row, kinds in real:
-            customer = row.get("customer")
-            if isinstance(customer, dict) and customer.get("name"):
-                name = f"customer:{customer['name'].lower()}"
-                buyers[name].append(row)
-                kinds_of[name] = kinds
-        if buyers:
-            count(len(buyers), subject="customer")
-            for kind in ("first_time", "returning"):
-                count(sum(kind in kinds for kinds in kinds_of.values()), kind, subject="customer")
-            for name, theirs in buyers.items():
-                count(len(theirs), entities=frozenset({name}))
-                self._sums(list(theirs), frozenset({name}), place, partial, only_sum=True)
-            self._rank(
-                "customer orders",
-                [(name, float(theirs[0]["customer"].get("orders") or 0)) for name, theirs in buyers.items()],
-            )
-            self._rank("customer orders", [(name, float(len(theirs))) for name, theirs in buyers.items()])
-        self._sums([row for row, _ in real], NOTHING, place, partial)
-        self._items([row for row, _ in real], place, partial)
-        self._by_day([row for row, _ in real], place, whole)
-        ages: dict[str, float] = {}
-        totals: dict[str, float] = {}
-        for row, _ in real:
-            at, (amount, _currency) = _moment(row.get("created_at")), _total(row)
-            for entity in _entities(row):
-                if at is not None:
-                    ages[entity] = max(at.timestamp(), ages.get(entity, 0.0))
-                if amount is not None:
-                    totals[entity] = max(amount, totals.get(entity, amount))
-        self._rank("newest", ages.items())
-        if len({_total(row)[1] for row, _ in real}) == 1:
-            self._rank("order total", totals.items())
-
-    def _sums(
-        self,
-        rows: Sequence[Mapping[str, Any]],
-        entities: frozenset[str],
-        place: _Place,
-        partial: bool,
-        *,
-        only_sum: bool = False,
-        period: Range | None = None,
-    ) -> None:
-        for current in (False, True):
-            amounts: defaultdict[str, list[float]] = defaultdict(list)
-            for row in rows:
-                amount, currency = _total(row, current=current)
-                if amount is not None and currency is not None:
-                    amounts[currency].append(amount)
-            for currency, found in amounts.items():
-                if current and all(
-                    row.get("current_total") is None and row.get("current_amount") is None for row in rows
-                ):
-                    continue
-                figures = {"revenue": sum(found)}
-                if not only_sum:
-                    figures |= {"average": sum(found) / len(found), "median": median(found)}
-                    figures |= {"largest": max(found), "smallest": min(found)}
-                for trait, value in figures.items():
-                    self._add(
-                        Figure(
-                            round(value, 6), frozenset({"order"}), frozenset({trait, *(("net",) if current else ())}), currency, False, entities,
-                            period or place.period, partial, True,
-                        ),
-                        place,
-                    )  # fmt: skip
-
-    def _items(self, rows: Sequence[Mapping[str, Any]], place: _Place, partial: bool) -> None:
-        units: defaultdict[str, float] = defaultdict(float)
-        ordered: defaultdict[str, float] = defaultdict(float)
-        number: defaultdict[str, int] = defaultdict(int)
-        lines = 0
-        for row in rows:
-            seen = set()
-            for item in _objects(row.get("items")):
-                if "kind" in item or not isinstance(item.get("title"), str):
-                    continue
-                lines += 1
-                name = f"product:{item['title'].lower().rstrip('…')}"
-                units[name] += item.get("current_quantity", item.get("quantity", 0))
-                ordered[name] += item.get("quantity", 0)
-                seen.add(name)
-            for name in seen:
-                number[name] += 1
-        if not units:
-            return
-        unit, product, order = frozenset({"unit"}), frozenset({"product"}), frozenset({"order"})
-        sold = frozenset({"sold"})
-
-        def add(value: float, subjects: frozenset[str], traits: frozenset[str], entity: str = "") -> None:
-            entities = frozenset({entity}) if entity else NOTHING
-            self._add(Figure(value, subjects, traits, None, False, entities, place.period, partial, True), place)
-
-        for found in (units, ordered):
-            add(sum(found.values()), unit, sold)
-            for name, value in found.items():
-                add(value, unit, sold, name)
-        for name, times in number.items():
-            add(times, order, NOTHING, name)
-        add(len(units), product, sold)
-        self._rank("units", units.items())
-
-    def _by_day(self, rows: Sequence[Mapping[str, Any]], place: _Place, whole: bool) -> None:
-        """Days that the list covers whole."""
-        days: defaultdict[date, list[Mapping[str, Any]]] = defaultdict(list)
-        for row in rows:
-            at = _moment(row.get("created_at"))
-            if at is not None:
-                days[at.astimezone(self._zone).date()].append(row)
-        oldest = min(days, default=None)
-        today = self._grounds.now.date()
-        for back in range(8):
-            days.setdefault(today - timedelta(days=back), [])
-        for day, found in days.items():
-            if oldest is not None and (day > oldest or whole):
-                span = (day, day)
-                self._add(
-                    Figure(len(found), frozenset({"order"}), NOTHING, None, False, NOTHING, span, False, True), place
-                )
-                self._sums(found, NOTHING, place, False, only_sum=True, period=span)
-
-    def _metric(self, data: Mapping[str, Any], place: _Place) -> None:
-        """A result of calculate_metrics: what it computed, over what."""
-        over, metric = data["over"], str(data["metric"])
-        subjects = {"orders": "order", "items": "unit", "products": "unit", "days": "order"}
-        subject = frozenset({subjects.get(str(over.get("rows")), "order")})
-        if metric in ("count", "share") and over.get("rows") == "products":
-            subject = frozenset({"product"})
-        trait = {"sum": "revenue", "average": "average", "median": "median", "minimum": "smallest", "maximum": "largest",
-                 "per_day": "daily", "top": "revenue"}.get(metric)  # fmt: skip
-        traits = frozenset(filter(None, (trait, data.get("where"))))
-        if traits & BUYERS:
-            subject |= {"customer"}
-        if metric in ("difference", "percent_change"):
-            traits |= {"change"}
-        traits |= {"average"} if trait == "daily" else NOTHING
-        traits |= {"net"} if data.get("of") == "current_total" else NOTHING
-        if data.get("of") in ("quantity", "current_quantity"):
-            traits |= {"sold"}
-        if data.get("of") == "inventory":
-            traits |= {"stock"}
-        weeks = [span for span in self._grounds.windows if (span[1] - span[0]).days <= 8]
-        period = weeks[-1] if weeks and over.get("data_type") == "week_orders" else None
-        partial = over.get("data_type") != "week_orders"
-        if isinstance(over.get("number"), int):
-            rows = {"orders": "order", "items": "item", "products": "product"}.get(str(over.get("rows")))
-            where = frozenset(filter(None, (data.get("where"),)))
-            if rows:
-                self._add(
-                    Figure(over["number"], frozenset({rows}), where, None, False, NOTHING, period, partial, True), place
-                )
-        group_by = data.get("group_by")
-        ranked: list[tuple[str, float]] = []
-        for row in _objects(data.get("results")):
-            value = _decimal(row.get("value"))
-            if value is None:
-                continue
-            entities, more, span = NOTHING, NOTHING, period
-            group = str(row.get(group_by)) if group_by and row.get(group_by) is not None else ""
-            if group and group_by == "product":
-                entities = frozenset(self._named("product", group))
-            elif group and group_by == "day":
-                day = _moment(group)
-                span, entities = ((day.date(), day.date()), frozenset({f"date:{group}"})) if day else (period, NOTHING)
-            elif group:
-                more = frozenset({group.lower()}) & frozenset(KINDS)
-            ranked += [(entity, value) for entity in entities]
-            if metric in ("difference", "percent_change"):
-                compared = [str(data[name]) for name in ("group", "other_group") if name in data]
-                entities, span = frozenset(f"date:{name}" for name in compared if _moment(name)), None
-                self._grounds.changes.append((value, entities))
-            percent = row.get("unit") == "%"
-            figure = Figure(
-                value, subject, traits | more, row.get("currency") if not percent else None, percent, entities, span,
-                partial and not percent and metric in ("count", "sum", "average", "median", "per_day"), derived=metric in ("count", "sum"),
-            )  # fmt: skip
-            self._add(figure, place)
-            if row.get("days"):
-                self.walk(row["days"], replace(place, subjects=frozenset({"day"})), "days")
-        if ranked:
-            self._rank({"product": "units", "day": "day totals"}.get(str(group_by), ""), ranked)
-        if isinstance(data.get("groups"), int):
-            groups = frozenset({{"product": "product", "day": "day"}.get(str(group_by), "group")})
-            self._add(Figure(data["groups"], groups, NOTHING, None, False, NOTHING, period, derived=True), place)
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    """The objects in a list; none if it is no list."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-@lru_cache(maxsize=2048)
-def _parse_moment(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _moment(text: Any) -> datetime | None:
-    return _parse_moment(text) if isinstance(text, str) and text[:4].isdigit() and len(text) >= 10 else None
-
-
-def _decimal(text: Any) -> float | None:
-    try:
-        return float(text) if isinstance(text, str | int | float) and not isinstance(text, bool) else None
-    except ValueError:
-        return None
-
-
-@lru_cache(maxsize=4096)
-def _called(kind: str, name: str) -> frozenset[str]:
-    """What a customer or a product may be called: whole, a customer by first or last name, a product by its last word,
-    where that cannot be taken for another word.
-    """
-    words = name.split()
-    if len(words) < 2:
-        return frozenset({name})
-    if kind == "customer":
-        return frozenset(
-            {name, *(word for word in (words[0], words[-1]) if len(word) >= 3 and word not in _ALSO_WORDS)}
-        )
-    last = words[-1]
-    is_word = len(last) < 4 or not last.isalpha() or any(concepts(last)) or last in _ALSO_WORDS
-    return frozenset({name} if is_word else {name, last})
-
-
-_ALSO_WORDS = frozenset(
-    "may will mark rose grace hope joy art bill rich frank grant chase miles august june april summer winter sun mon der die das von van test "
-    "the store shop order customer kunde gast guest king young long best new sommer winter koch lang kurz klein gross groß".split()
-)
-
-
-def _is_whole(key: str, holder: Mapping[str, Any]) -> bool:
-    more = holder.get("more")
-    if isinstance(more, Mapping):
-        return not more.get(key)
-    return not (more or holder.get("truncated") or holder.get("orders_not_shown"))
-
-
-def _total(row: Mapping[str, Any], *, current: bool = False) -> tuple[float | None, str | None]:
-    """Amount and currency of an order, in full or compact."""
-    total = row.get("total")
-    if current:
-        total = row.get("current_total") or total
-    if isinstance(total, dict):
-        return _decimal(total.get("amount")), total.get("currency")
-    amount = row.get("current_amount") if current and row.get("current_amount") is not None else row.get("amount")
-    return _decimal(amount), row.get("currency")
-
-
-def _decidable(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The kinds of which every one of these orders says whether it is one."""
-    told = {
-        **dict.fromkeys(("test", "cancelled"), ("test",)),
-        **dict.fromkeys(("paid", "unpaid", "refunded"), ("financial_status",)),
-        **dict.fromkeys(("fulfilled", "unfulfilled"), ("fulfillment_status",)),
-        "guest": ("customer",),
-        **dict.fromkeys(("first_time", "returning"), ("customer", "customer_orders")),
-    }
-    return (kind for kind in KINDS if all(any(name in row for name in told[kind]) for row in rows))
-
-
-def _kinds(row: Mapping[str, Any]) -> frozenset[str]:
-    kinds = {kind for kind in ("test", "cancelled") if row.get(kind)}
-    paid, sent = row.get("financial_status"), row.get("fulfillment_status")
-    kinds |= {"unpaid"} if paid in UNPAID else {"paid"} if paid == "PAID" else set()
-    kinds |= {"refunded"} if paid in ("REFUNDED", "PARTIALLY_REFUNDED") else set()
-    kinds |= {"fulfilled"} if sent == "FULFILLED" else {"unfulfilled"} if sent else set()
-    if "customer" in row:
-        customer = row["customer"]
-        number = customer.get("orders") if isinstance(customer, dict) else None
-        kinds |= {"guest"} if customer is None else set()
-    else:
-        number = row.get("customer_orders")
-    if isinstance(number, int):
-        kinds |= {"first_time"} if number <= 1 else {"returning"}
-    return frozenset(kinds)
-
-
-def _entities(row: Mapping[str, Any]) -> Iterator[str]:
-    if row.get("name"):
-        yield f"order:{str(row['name']).lstrip('#').upper()}"
-    if isinstance(row.get("customer"), dict) and row["customer"].get("name"):
-        yield f"customer:{row['customer']['name'].lower()}"
-
-
-def of_number(number: Number, figures: Iterable[Figure]) -> list[Figure]:
-    """The figures that a number may stand for, by value alone."""
-    return [figure for figure in figures if fits(number, figure.value)]
-
-
-def fits(number: Number, value: float) -> bool:
-    """Whether the number is `value`, exactly or rounded as the words beside it say."""
-    value = abs(value)
-    for said, step in number.readings:
-        near = abs(said - value)
-        match number.how if step >= 1 else "exact" if number.how != "about" else "about":
-            case "exact":
-                fits = (
-                    near < 1e-6
-                    or (
-                        near <= step / 2 + 1e-9
-                        and (step < 1 or number.currencies is not None or number.percent or step > 1)
-                        and value != int(value)
-                    )
-                    or (step > 1 and near <= step / 2)
-                )
-            case "about":
-                width = max(step, _zeros(said))
-                fits = near <= width / 2 + 1e-9 and near <= 0.1 * max(value, said)
-            case "over":
-                fits = said <= value + 1e-9 <= max(2 * said, said + 1)
-            case _:
-                fits = value <= said + 1e-9 <= max(2 * value, value + 1)
-        if fits:
-            return True
-    return False
-
-
-def _zeros(value: float) -> float:
-    """700 → 100, 750 → 10: what a round number was rounded to."""
-    width = 1.0
-    while value and value == int(value) and value % (width * 10) == 0:
-        width *= 10
-    return width if value == int(value) else 0.0

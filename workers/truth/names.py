@@ -7,17 +7,12 @@ from datetime import UTC
 from functools import lru_cache
 from typing import Any
 
-from workers.truth.claims import (
-    CODES,
-    SYMBOLS,
-    WORDS,
-    Mention,
-    at_words,
-    concepts,
-)
-from workers.truth.grounds import NOTHING
+from workers.truth.claims import concepts
+from workers.truth.figure import NOTHING
+from workers.truth.lexicon import CODES, SYMBOLS, WORDS, at_words
 from workers.truth.periods import ranges
 from workers.truth.said import ADVICE, HYPOTHETICAL, ITEM, Said, is_german, keys
+from workers.truth.sentence import Mention
 
 _CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from workers.truth.claims import OFFER, Mention, Number, Sentence, at_words
-from workers.truth.grounds import NOTHING, Figure, Grounds, Range
+from workers.truth.figure import NOTHING, Figure, Range
+from workers.truth.grounds import Grounds
+from workers.truth.lexicon import OFFER, at_words
 from workers.truth.periods import ranges
+from workers.truth.sentence import Mention, Number, Sentence
 
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from workers.truth.claims import Number
 from workers.truth.figures import in_data
 from workers.truth.periods import near, ranges
 from workers.truth.said import ADVICE, HYPOTHETICAL, STRICT, UNSURE, Said, keys, kinds
+from workers.truth.sentence import Number
 
 _ADJECTIVES = re.compile(
     r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
