@@ -73,9 +73,12 @@ def test_what_a_text_says_beside_it_is_not_told_again() -> None:
 def test_a_result_that_was_read_is_not_read_again_when_another_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     one = Grounds.result
-    monkeypatch.setattr(
-        Grounds, "result", lambda self, found, **how: (read.append(found["data_type"]), one(self, found, **how))
-    )
+
+    def result(self: Grounds, found: dict[str, Any], *, superseded: bool) -> None:
+        read.append(found["data_type"])
+        one(self, found, superseded=superseded)
+
+    monkeypatch.setattr(Grounds, "result", result)
     turn = state(TurnInput("merchant", "How many customers?"), step(0, None))
     turn.grounds()
     orders = step(1, None)
