@@ -431,7 +431,7 @@ def _complete_plain(
             litellm_params={},
             logging_obj=_unread_log(),
         )
-    except Exception as error:  # noqa: BLE001 - it becomes what litellm raises
+    except Exception as error:
         raise litellm.exception_type(model=model, original_exception=error, custom_llm_provider=provider) from error
 
 
