@@ -52,7 +52,7 @@ def run_turn(turn_id: int) -> None:
 
 @app.task(name=FETCH, queue=queues.SHOPIFY)
 def fetch_shopify_data(*requests: dict[str, Any]) -> None:
-    """Queue `shopify`: answer fetch requests, one after the other. Only the workers of this queue read access tokens."""
+    """Queue `shopify`: answer fetch requests in turn. Only the workers of this queue read access tokens."""
     for request in requests:
         try:
             wanted = FetchRequest.from_json(request)
