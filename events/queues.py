@@ -58,9 +58,9 @@ _PERSISTENT = 2
 _ONE_AT_A_TIME = {"x-single-active-consumer": True}
 
 #: RabbitMQ gives such a queue to the next consumer once the connection is closed, and closes that of one which is
-#: frozen, or whose machine is gone, after twice to three times so many seconds; one reply may take three.
+#: frozen, or whose machine is gone, after twice to three times so many seconds.
 #: https://www.rabbitmq.com/docs/heartbeats
-HEARTBEAT_SECONDS = 2
+HEARTBEAT_SECONDS = 1
 #: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues
 #: RabbitMQ 4 drops a message after 20 dead consumers; here rows count failures, and no message may be dropped.
 #: Everyone who declares the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
