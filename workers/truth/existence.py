@@ -17,7 +17,7 @@ from workers.truth.sentence import Mention, Sentence
 _QUANTITIES = {
     "en": (
         ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?! (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)|zilch|nada"
-                 r"|(?:(?<=n)['’]t|not|never|hardly) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
+                 r"|(?:\w+n['’]t|not|never|hardly) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
         ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|many|numerous|various|lots|a lot|loads"),
         ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
     ),
@@ -43,7 +43,7 @@ _EVERY_DAY = at_words(r"(?:(?:on )?(?:every|each)(?: single)? day|jeden(?: einze
 _DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
 
 _OTHERS = re.compile(
-    r"\b(?:other|others|else|further|additional|another|new(?= orders)|weiter\w*|ander\w*|sonst\w*|wrong|worry|special|urgent|data|better|about|except|but|außer|besonder\w*|neues|than|als|like|wie)\b"
+    r"\b(?:other|others|else|further|additional|another|new(?= orders)|weiter\w*|ander\w*|sonst\w*|wrong|worry|special|urgent|data|better|about|except|but|außer|besonder\w*|neues|than|als|like|wie|bigger|larger|smaller|higher|cheaper|größere\w*|kleinere\w*|höhere\w*|teurere\w*)\b"
 )
 
 _ADJECTIVES = re.compile(
@@ -80,7 +80,7 @@ def existence(said: Said) -> Iterable[tuple[str, bool]]:
             if left and all(each is not None for each in left):
                 yield said.text[found.start() : found.end()], not all(left)
             continue
-        is_there = _decided(said, found, clause)
+        is_there = _decided(said, found, clause, is_some=is_some)
         if is_there is not None:
             yield said.text[found.start() : found.end()], is_there == is_some
     yield from _bare(said)
@@ -92,7 +92,7 @@ def _is_told(said: Said, clause: tuple[int, int]) -> bool:
     return not (UNSURE.search(here) or HYPOTHETICAL.search(here) or ADVICE.search(here))
 
 
-def _decided(said: Said, found: re.Match[str], clause: tuple[int, int]) -> bool | None:
+def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_some: bool) -> bool | None:
     """Whether there is some of what the clause with this word speaks of; None if that is not known."""
     masked = said.masked
     start, end = clause
@@ -106,12 +106,21 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int]) -> bool 
     if word in ("no", "keine", "kein", "keinen", "keiner", "keinem", "keinerlei", "without", "ohne"):
         if behind and not _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start):
             return None
-        if not behind and masked[found.end() : end].strip(" \ue000").partition(" ")[0] and word in ("no", "without", "ohne"):
+        if (
+            not behind
+            and masked[found.end() : end].strip(" \ue000").partition(" ")[0]
+            and word in ("no", "without", "ohne")
+        ):
             return None
     traits = {trait.kind for trait in read.traits} & _STATUS
+    is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
+    if is_some and not is_beside and not traits & _OF_MONEY:
+        return None
     nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
     if "foreign" in nouns and not traits & _OF_MONEY:
         return None
+    if "reversal" not in traits and any(trait.kind == "refunding" for trait in read.traits):
+        traits |= {"reversal"}
     if "reversal" in traits:
         traits -= _OF_BUYERS | {"refunded"}
     is_bought = _ACQUIRED.search(masked, start, end) is not None
@@ -127,7 +136,9 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int]) -> bool 
     if whose:
         stock = any(t.kind == "stock" for t in said.traits)
         traits, nouns = {"stock" if stock else "sold"}, {"unit"}
-    recent = any(t.kind == "recent" for t in read.traits) or any(n.start >= found.end() and n.end <= end for n in said.numbers)
+    recent = any(t.kind == "recent" for t in read.traits) or any(
+        n.start >= found.end() and n.end <= end for n in said.numbers
+    )
     return _exists(said, frozenset(nouns), frozenset(traits), _spans(said, clause), whose=whose, is_recent=recent)
 
 
@@ -190,7 +201,11 @@ def _bare(said: Said) -> Iterable[tuple[str, bool]]:
     """ "There were orders on Monday", "the first orders of today are in": a plural without a number."""
     for found in _THERE_IS.finditer(said.masked):
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
-        nouns = [s for s in said.subjects if start <= s.start < end and s.text in ("orders", "bestellungen", "sales", "verkäufe")]
+        nouns = [
+            s
+            for s in said.subjects
+            if start <= s.start < end and s.text in ("orders", "bestellungen", "sales", "verkäufe")
+        ]
         if len(nouns) != 1 or not _is_told(said, (start, end)) or _DENIED.search(said.masked, start, end):
             continue
         if any(start <= n.start < end for n in said.numbers) or _QUANTITY.search(said.masked, start, end):
@@ -215,7 +230,13 @@ def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
     for found in _EVERY_DAY.finditer(said.masked):
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
         is_order = any(s.kind == "order" for s in said.subjects) or _ACQUIRED.search(said.masked) is not None
-        if not is_order or not _is_told(said, (start, end)) or _DENIED.search(said.masked) or said.numbers or said.names:
+        if (
+            not is_order
+            or not _is_told(said, (start, end))
+            or _DENIED.search(said.masked)
+            or said.numbers
+            or said.names
+        ):
             continue
         spans = _spans(said, (start, end))
         for ranking in said.grounds.rankings:

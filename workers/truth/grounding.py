@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from workers.truth import comparisons, existence, figures, names, statuses
+from workers.truth import comparisons, existence, extremes, figures, names, statuses
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
 from workers.truth.lexicon import at_words
@@ -105,7 +105,7 @@ _CLAIMS = (
     existence.existence,
     statuses.alls,
     names.names,
-    comparisons.superlatives,
+    extremes.superlatives,
     comparisons.comparisons,
     names.relations,
     statuses.statuses,
