@@ -123,6 +123,37 @@ def _changed(said: Said, sign: int) -> bool:
     return bool(earlier) and len(numbers) >= 2
 
 
+_MAJORITY = at_words(
+    r"(?:(?P<more>(?:more than|over|well over) half|(?:the|a) (?:\w+ )?majority|mehr als die hälfte|über die hälfte|die (?:\w+ )?mehrheit)"
+    r"|(?P<less>(?:less than|fewer than|under|not even) half|(?:the|a) (?:\w+ )?minority|weniger als die hälfte|unter der hälfte|nicht einmal die hälfte|(?:die|eine) (?:\w+ )?minderheit))(?!\w)"
+)
+
+
+def majorities(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "More than half of them are paid", "6 of the 10, the majority"."""
+    found = _MAJORITY.search(said.masked)
+    if found is None or UNSURE.search(said.plain) or HYPOTHETICAL.search(said.plain):
+        return
+    sign = 1 if found["more"] else -1
+    for number in said.numbers:
+        whole = said.of_which(number)[0]
+        if whole is not None:
+            yield found[0], (2 * number.readings[0][0] - whole.readings[0][0]) * sign > 0
+            return
+    kinds_ = {t.kind for t in said.traits} & _KINDS_OF
+    is_recent = any(t.kind == "recent" for t in said.traits)
+    if len(kinds_) != 1 or not is_recent or said.names:
+        return
+    lists = [
+        f
+        for f in said.grounds.counts.get("order", ())
+        if f.partial and f.period is None and not f.entities and not f.old
+    ]
+    those, all_ = ({f.value for f in lists if f.traits == traits} for traits in (kinds_, set()))
+    if len(those) == 1 and len(all_) == 1:
+        yield found[0], (2 * those.pop() - all_.pop()) * sign > 0
+
+
 def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     """ "More customers than orders", "up from $5", "Anna ordered more than Ben", "sales are growing": what rises or
     falls is decided by the figures themselves, whatever the words; what was compared with an earlier time that
@@ -180,7 +211,7 @@ def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
     than = THAN.search(masked, found.end())
     pivot = than.start() if than else found.start()
     for sides in (_days(said), _kinds(said), _times(said)):
-        before = [side for side in sides if side[0] < pivot and not _MEASURE_OF.search(masked, 0, side[0])]
+        before = [side for side in sides if side[0] < pivot]
         after = [side for side in sides if side[0] >= (than.end() if than else found.end())]
         if not before or (not after and len(before) != 2):
             continue
@@ -207,8 +238,6 @@ _IS_BESIDE = re.compile(
 _COMPARED_WITH = re.compile(
     r"\b(?:compared (?:with|to)|unlike|against|versus|vs\.?|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber|anders als|im gegensatz zu[mr]?)\b[^.,;]{0,12}$"
 )
-
-_MEASURE_OF = re.compile(r"\b(?:in|over|during|within|of|den|der)(?: the)?\s$")
 
 _KINDS_OF = frozenset(
     {"first_time", "returning", "fulfilled", "unfulfilled", "paid", "unpaid", "cancelled", "refunded", "guest", "test"}
@@ -459,8 +488,9 @@ def _known_difference(said: Said, found: re.Match[str]) -> float | None:
     if one and other and one != other and one[0] in direct and other[0] in direct and not said.names:
         return direct[one[0]] - direct[other[0]]
     middle = than.start() if than else found.start()
-    before = [m for m in said.names if m.end <= middle]
-    after = [m for m in said.names if m.start >= middle]
+    named = [m for kind in ("order", "product", "customer") for m in said.mentions().get(kind, ())]
+    before = sorted((m for m in named if m.end <= middle), key=lambda m: m.start)
+    after = sorted((m for m in named if m.start >= middle), key=lambda m: m.start)
     for ranking in said.grounds.rankings:
         mine = [ranking.values[key] for m in before[-1:] for key in keys(m) if key in ranking.values]
         theirs = [ranking.values[key] for m in after[:1] for key in keys(m) if key in ranking.values]

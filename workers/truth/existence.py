@@ -47,11 +47,11 @@ _OTHERS = re.compile(
 )
 
 _ADJECTIVES = re.compile(
-    r"\W*(?:of |von |unter )?(?:(?:the|your|these|those|them|my|our|der|den|die|deine[nrm]?|ihre[nrm]?|diese[nr]?|open|offene[nr]?|unfulfilled|unpaid|paid|pending|new|neue[nr]?|unbezahlte[nr]?|single|einzige[nrs]?|more|mehr|last|latest|newest|recent|letzten|neuesten|jüngsten|\w+e[nrs]|\w+ed|\w+ing|first|test|guest|\d+|zehn|ten|\ue000+) ){0,4}\W*"
+    r"\W*(?:of |von |unter )?(?:(?:the|your|these|those|them|my|our|der|den|die|deine[nrm]?|ihre[nrm]?|diese[nr]?|open|offene[nr]?|unfulfilled|unpaid|paid|pending|new|neue[nr]?|unbezahlte[nr]?|single|einzige[nrs]?|more|mehr|last|latest|newest|recent|letzten|neuesten|jüngsten|\w+e[nrs]|\w+ed|\w+ing|first|test|guest|\d+|two|three|four|five|six|seven|eight|nine|ten|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|\ue000+(?:['’]s)?) ){0,5}\W*"
 )
 
 _ACQUIRED = at_words(
-    r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|verkauft|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los)(?!\w)"
+    r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|verkauft|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los|ging(?:en)?(?=.* ein\b))(?!\w)"
 )
 
 _OF_ORDERS = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest"})
@@ -66,6 +66,11 @@ _OTHERWISE = frozenset({"change", "average", "daily", "uncounted", "median", "la
 """Of figures that do not say whether there is something."""
 
 
+_BEFORE_NOUNS = frozenset(
+    {"no", "without", "ohne", "kein", "keine", "keinen", "keiner", "keinem", "keines", "keinerlei"}
+)
+
+
 def existence(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Nothing was returned this month", "your queue is empty", "some of them were cancelled"."""
     masked = said.masked
@@ -73,6 +78,8 @@ def existence(said: Said) -> Iterable[tuple[str, bool]]:
         clause = said.clause_start(found.start()), said.clause_end(found.end())
         is_empty = (found.lastgroup or "").startswith("empty")
         is_some = (found.lastgroup or "").startswith("some")
+        if is_empty and _DENIED.search(masked, clause[0], found.end()) and not found[0].startswith("nothing"):
+            continue
         if not _is_told(said, clause) or (is_some and _DENIED.search(masked, clause[0], clause[1])):
             continue
         if is_empty:
@@ -103,14 +110,12 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     read = words_of(masked[start:begins] + " " * (found.end() - begins) + masked[found.end() : end])
     behind = [s for s in read.subjects if s.start + start >= found.end()]
     word = found[0].partition(" ")[0]
-    if word in ("no", "keine", "kein", "keinen", "keiner", "keinem", "keinerlei", "without", "ohne"):
-        if behind and not _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start):
-            return None
-        if (
-            not behind
-            and masked[found.end() : end].strip(" \ue000").partition(" ")[0]
-            and word in ("no", "without", "ohne")
-        ):
+    if word in _BEFORE_NOUNS:  # "no need to ship" is about no order
+        after = [each.start + start for each in (*behind, *read.traits) if each.start + start >= found.end()]
+        noun = next(iter(sorted(after)), None)
+        is_named = any(0 <= name.start - found.end() < 3 for name in said.names)
+        is_end = not masked[found.end() : end].strip(" \ue000.!") or word.startswith("kein")
+        if not is_named and not (_ADJECTIVES.fullmatch(masked, found.end(), noun) if noun is not None else is_end):
             return None
     traits = {trait.kind for trait in read.traits} & _STATUS
     is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None

@@ -107,6 +107,7 @@ _CLAIMS = (
     names.names,
     extremes.superlatives,
     comparisons.comparisons,
+    comparisons.majorities,
     names.relations,
     statuses.statuses,
     statuses.sold_out,
