@@ -206,13 +206,16 @@ def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
     """By how much the first of two days, times or kinds is more than the other, by the figures of both; None if that
     is not known, or depends on what is measured."""
     masked = said.masked
-    if group in ("rise", "fall") or (group.startswith("beside") and not _IS_BESIDE.search(masked, 0, found.start())):
+    begins = found.end()
+    if group == "fall" and " hinter " in found[0]:  # "blieb hinter dem Montag zurück"
+        begins = found.start()
+    elif group in ("rise", "fall") or (group.startswith("beside") and not _IS_BESIDE.search(masked, 0, found.start())):
         return None
-    than = THAN.search(masked, found.end())
+    than = THAN.search(masked, begins)
     pivot = than.start() if than else found.start()
     for sides in (_days(said), _kinds(said), _times(said)):
         before = [side for side in sides if side[0] < pivot]
-        after = [side for side in sides if side[0] >= (than.end() if than else found.end())]
+        after = [side for side in sides if side[0] >= (than.end() if than else begins)]
         if not before or (not after and len(before) != 2):
             continue
         if after:

@@ -126,17 +126,27 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
         return None
     if "reversal" not in traits and any(trait.kind == "refunding" for trait in read.traits):
         traits |= {"reversal"}
+    if "reversal" in traits:  # "some were refunded" of orders, "regulars came back", "goods were returned"
+        is_status = any(s.kind == "order" for s in (behind or read.subjects)) and "refunded" in traits
+        is_buyer = any(t.kind == "returning" and not t.text.startswith("return") for t in read.traits)
+        traits -= {"reversal"} if is_status or is_buyer else _OF_BUYERS | {"refunded"}
+    is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
+    if is_some and not is_beside and not traits & _OF_MONEY:
+        return None
+    nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
+    if "foreign" in nouns and not traits & _OF_MONEY:
+        return None
+    if "reversal" not in traits and any(trait.kind == "refunding" for trait in read.traits):
+        traits |= {"reversal"}
     if "reversal" in traits:
         traits -= _OF_BUYERS | {"refunded"}
     is_bought = _ACQUIRED.search(masked, start, end) is not None
-    if not nouns and not traits and not is_bought:
+    products = [keys(m) for m in said.mentions().get("product", ())]
+    if len(products) > 1 or said.mentions().get("customer") or not (nouns or traits or is_bought or products):
         return None
     nouns = nouns or ({"order"} if traits or is_bought else set())
     if is_bought and nouns == {"customer"} and not traits:
         nouns = {"order"}
-    products = [keys(m) for m in said.mentions().get("product", ())]
-    if len(products) > 1 or said.mentions().get("customer"):
-        return None
     whose = products[0] if products else NOTHING
     if whose:
         stock = any(t.kind == "stock" for t in said.traits)
@@ -180,7 +190,7 @@ def _exists(
 def _is_of(figure: Figure, nouns: frozenset[str], traits: frozenset[str], whose: frozenset[str]) -> bool:
     entities = {name for name in figure.entities if not name.startswith("date:")}
     if whose:
-        return bool(entities & whose) and traits <= figure.traits and figure.currency is None
+        return bool(entities) and entities <= whose and traits <= figure.traits and figure.currency is None
     if entities:
         return False
     if figure.currency is not None:
