@@ -166,6 +166,7 @@ class TurnRunner:
         failpoint("tools.before")
         results = self._tools.run(
             state.claim,
+            state.integration,
             calls,
             allowed=state.workflow.tools,
             results=state.results(),
@@ -183,7 +184,7 @@ class TurnRunner:
             for call_id, data_type in zip(ids, data_types, strict=True)
         ]
         seconds = max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5)
-        found = self._tools.run(state.claim, calls, allowed=state.workflow.tools, seconds=seconds)
+        found = self._tools.run(state.claim, state.integration, calls, allowed=state.workflow.tools, seconds=seconds)
         results = [{**result, "prefetched": True} for result in found]
         assistant = assistant_message(Answer(None, tuple(calls), model=""))
         replies = [tools.announced(state.claim, 0, assistant), tools.told(state.claim, 0, results)]

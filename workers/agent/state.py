@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from events.data_types import DATA_TYPES
+from storage.connections import Integration
 from storage.conversations import PastTurn
 from storage.turns import Claim, Held, Promised, StepRow
 from workers.agent import shopify_data
@@ -44,6 +45,8 @@ class TurnState:
     """Of the replies that are known to be committed."""
     last_turn: int = field(init=False)
     """Of the conversation, when it was last looked at for newer messages."""
+    integration: Integration | None = field(init=False)
+    """The merchant's shop, as of the last commit."""
     begun: bool = False
     """Whether the next call of a model is counted already."""
     used_up: UsedUp | None = None
@@ -54,6 +57,7 @@ class TurnState:
     def __post_init__(self) -> None:
         self.model_calls, self.prompt_limit = self.claim.model_calls, self.claim.prompt_limit
         self.last_sequence, self.last_turn = self.claim.last_sequence, self.claim.seq
+        self.integration = self.claim.held.integration if self.claim.held is not None else None
 
     @property
     def fruitless(self) -> int:
@@ -66,7 +70,7 @@ class TurnState:
 
     def note(self, held: Held) -> None:
         """What is known once a transaction that held the turn is committed."""
-        self.last_sequence = held.last_sequence
+        self.last_sequence, self.integration = held.last_sequence, held.integration
         if held.is_read:
             self.last_turn = held.last_turn
         self.model_calls += self.begun

@@ -23,7 +23,7 @@ from workers.shop.results import Result, failed
 
 if TYPE_CHECKING:
     from storage.cache import Cache
-    from storage.database import Database
+    from storage.connections import Integration
     from workers import tracing
     from workers.delivery.wake_ups import WakeUps
 
@@ -45,10 +45,7 @@ def canonical(name: str) -> str:
 class Tools:
     """Runs tool calls for one process."""
 
-    def __init__(
-        self, database: "Database", cache: "Cache", wake_ups: "WakeUps", *, recovery_factor: float = 1.0
-    ) -> None:
-        self._database = database
+    def __init__(self, cache: "Cache", wake_ups: "WakeUps", *, recovery_factor: float = 1.0) -> None:
         self._cache = cache
         self._wake_ups = wake_ups
         self._ask_again_seconds = ASK_AGAIN_SECONDS * recovery_factor
@@ -56,6 +53,7 @@ class Tools:
     def run(
         self,
         claim: Claim,
+        shop: "Integration | None",
         calls: Sequence[ToolCall],
         *,
         allowed: Collection[str] | None,
@@ -64,14 +62,14 @@ class Tools:
     ) -> list[Result]:
         """The results of `calls`, in order, within `seconds`. All requests are sent before waiting for any.
 
-        `results` are those of the turn's earlier calls: requesting their data again is answered without a fetch.
+        `shop` is the merchant's; `results` are those of the turn's earlier calls: requesting their data again is answered without a fetch.
         """
         from workers import metrics, tracing  # here, so that the tools' definitions are at hand without them
 
         started = time.monotonic()
         deadline = started + seconds
         so_far = list(results)
-        turn = ToolTurn(claim, self._database, self._cache, self._wake_ups, self._ask_again_seconds, so_far)
+        turn = ToolTurn(claim, shop, self._cache, self._wake_ups, self._ask_again_seconds, so_far)
         spans = [tracing.tool_call(known_name(call.name), call.id) for call in calls]
         waiting = [_begin(turn, call, allowed, span) for call, span in zip(calls, spans, strict=True)]
         found = []
