@@ -30,8 +30,6 @@ BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 FRESH_SECONDS = 1.0
 
 SOURCE = "/cj"
-#: The keys of the replies that announce a step's tool calls, and their results, are the step's number and these.
-CALLS, RESULTS = ":calls", ":results"
 
 SQL = sql.load("outbox")
 
@@ -104,8 +102,8 @@ def append_held(
     maybe_known: bool,
     note: Note | None,
 ) -> tuple[list[OutgoingReply], bool]:
-    """As `append`, for who holds the turn, once in a transaction: with what else is to be noted of the turn, and whether
-    a call of a model was counted. Without a `note` the caller ends the turn.
+    """As `append`, for who holds the turn, once in a transaction: with what else is to be noted of the turn, and
+    whether a call of a model was counted. Without a `note` the caller ends the turn.
 
     Unless they are `maybe_known`, the turn has none of these replies yet.
     """
@@ -232,11 +230,8 @@ def unfinished(session: Session, turn_id: int) -> Events:
     a result."""
     messages = session.execute(SQL["unfinished_messages"], {"turn_id": turn_id}).scalars()
     ends = [event for message_id in messages for event in agui.text(message_id, "", begins=False)]
-    announced = session.execute(
-        SQL["unanswered_calls"], {"turn_id": turn_id, "calls": CALLS, "results": RESULTS}
-    ).scalar()
-    starts = [event for event in announced or () if event["type"] == "TOOL_CALL_START"]
-    return [*ends, *(end for start in starts for end in agui.tool_result(start["toolCallId"], agui.CANCELLED))]
+    calls = session.execute(SQL["unanswered_calls"], {"turn_id": turn_id}).scalars()
+    return [*ends, *(event for call_id in calls for event in agui.tool_result(call_id, agui.CANCELLED))]
 
 
 def mark_published(session: Session, ids: Sequence[str]) -> None:

@@ -66,10 +66,9 @@ WITH added AS (
 SELECT by_door, CASE WHEN by_door THEN pg_notify('cj_replies', :conversation_id) END FROM added
 
 -- name: unanswered_calls
-SELECT r.body -> 'data' FROM replies r
-WHERE r.turn_id = :turn_id AND right(r.key, length(:calls)) = :calls
-  AND NOT EXISTS (
-      SELECT 1 FROM replies a WHERE a.turn_id = r.turn_id AND a.key = replace(r.key, :calls, :results))
+SELECT e ->> 'toolCallId' FROM replies r, jsonb_path_query(r.body, '$.data[*]') AS e
+WHERE r.turn_id = :turn_id AND e ->> 'type' IN ('TOOL_CALL_START', 'TOOL_CALL_RESULT')
+GROUP BY 1 HAVING count(*) = 1 ORDER BY 1
 
 -- name: unfinished_messages
 SELECT e ->> 'messageId' FROM replies r, jsonb_path_query(r.body, '$.data[*]') AS e

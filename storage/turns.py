@@ -209,6 +209,10 @@ class Held:
     """Of the conversation, as it is until the end of the transaction."""
     integration: Integration | None
     """The merchant's shop, which is not locked."""
+    is_counted: bool = False
+    """Whether a call of a model was counted."""
+    is_kept: bool = False
+    """Whether results of tools were kept that had not been."""
     is_read: bool = False
     """Whether the turns up to the last one were looked at for messages that this turn can answer, too."""
 

@@ -202,8 +202,10 @@ WITH due AS (
 SELECT t.id, t.conversation_id, coalesce(t.workflow, c.workflow) AS workflow,
        e.type = 'oauth_complete' AND e.data @> '{{"success": true, "provider": "shopify"}}'
            AND NOT t.input @> '{{"metadata": {{"reconnected": true}}}}' AS connected,
-       (SELECT count(*) FILTER (WHERE r.key LIKE '%calls') > count(*) FILTER (WHERE r.key LIKE '%results')
-        FROM replies r WHERE r.turn_id = t.id) AS asks
+       EXISTS (
+           SELECT 1 FROM replies r, jsonb_path_query(r.body, '$.data[*]') AS e
+           WHERE r.turn_id = t.id AND e ->> 'type' IN ('TOOL_CALL_START', 'TOOL_CALL_RESULT')
+           GROUP BY e ->> 'toolCallId' HAVING count(*) = 1) AS asks
 FROM noted t JOIN events e ON e.key = t.event_key JOIN conversations c ON c.id = t.conversation_id
 WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
   AND NOT EXISTS (

@@ -48,7 +48,7 @@ class ToolCalls:
         call = ToolCall("call", "shopify_data", {"data_type": data_type})
         with self._database.reading() as session:
             shop = connections.integration_of(session, merchant_id)
-        [result] = self._tools.run(claim, shop, [call], allowed=None, seconds=seconds)
+        [result] = self._tools.run(claim, [call], shop=shop, allowed=None, seconds=seconds)
         return result
 
     def __enter__(self) -> Self:

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from events.data_types import DATA_TYPES
 from storage.connections import Integration
 from storage.conversations import PastTurn
+from storage.outbox import NewReply
+from storage.sql import storable
 from storage.turns import Claim, Held, Promised, StepRow
 from workers.agent import shopify_data
 from workers.agent.cost_limits import UsedUp
@@ -27,6 +29,15 @@ FOLLOW_UP = "follow_up"
 """How the text of a turn begins that keeps a promise."""
 EARLIER_RESULTS = 2
 """How many results of one data type, of earlier turns, still count as read."""
+
+
+@dataclass(frozen=True)
+class NewResults:
+    """The results of the last step's tool calls, not yet committed, and what tells of them."""
+
+    step: int
+    rows: list[dict[str, Any]]
+    told: NewReply
 
 
 @dataclass
@@ -49,6 +60,8 @@ class TurnState:
     """The merchant's shop, as of the last commit."""
     begun: bool = False
     """Whether the next call of a model is counted already."""
+    unkept: NewResults | None = None
+    """Is kept in the next commit, whatever that is for."""
     used_up: UsedUp | None = None
     """The budget that does not allow the next call of a model."""
     loaded_at: float = field(default_factory=lambda: time.monotonic())
@@ -73,7 +86,15 @@ class TurnState:
         self.last_sequence, self.integration = held.last_sequence, held.integration
         if held.is_read:
             self.last_turn = held.last_turn
-        self.model_calls += self.begun
+        self.model_calls += held.is_counted
+        if held.is_kept:
+            self.unkept = None
+
+    def keep_later(self, new: NewResults) -> None:
+        """Go on with these results; they are kept in the next commit. A worker that dies before it has the tools asked
+        again."""
+        last, self.unkept = self.steps[-1], new
+        self.steps = [*self.steps[:-1], replace(last, tool_results=storable(new.rows))]
 
     def now(self) -> datetime:
         """The database's clock, advanced by this process's."""

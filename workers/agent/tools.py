@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from events.data_types import DATA_TYPES
 from storage import agui
 from storage.agui import Events
-from storage.outbox import CALLS, RESULTS, NewReply
+from storage.outbox import NewReply
 from storage.turns import Claim
 from workers.agent import calculate_metrics, shopify_data
 from workers.agent.prompt import ERRORS
@@ -53,16 +53,17 @@ class Tools:
     def run(
         self,
         claim: Claim,
-        shop: "Integration | None",
         calls: Sequence[ToolCall],
         *,
+        shop: "Integration | None",
         allowed: Collection[str] | None,
         seconds: float,
         results: Sequence[Result] = (),
     ) -> list[Result]:
         """The results of `calls`, in order, within `seconds`. All requests are sent before waiting for any.
 
-        `shop` is the merchant's; `results` are those of the turn's earlier calls: requesting their data again is answered without a fetch.
+        `shop` is the merchant's. `results` are those of the turn's earlier calls: requesting their data again is
+        answered without a fetch.
         """
         from workers import metrics, tracing  # here, so that the tools' definitions are at hand without them
 
@@ -139,7 +140,7 @@ def told(claim: Claim, step: int, results: Sequence[Result]) -> NewReply:
     events: Events = []
     for number, result in enumerate(results):
         events += agui.tool_result(_call_id(claim, step, number), result.get("error_code"))
-    return NewReply(f"{step}{RESULTS}", events)
+    return NewReply(f"{step}:results", events)
 
 
 def _call_id(claim: Claim, step: int, number: int) -> str:
@@ -155,4 +156,4 @@ def announced(claim: Claim, step: int, assistant: dict[str, Any]) -> NewReply:
         known = data_type if data_type in DATA_TYPES else None
         name = known_name(call.name)
         events += agui.tool_call(_call_id(claim, step, number), name, claim.message_id(step), known)
-    return NewReply(f"{step}{CALLS}", events)
+    return NewReply(f"{step}:calls", events)

@@ -172,8 +172,10 @@ class TurnTransactions:
         replies: Sequence[NewReply] = (),
         *,
         unless_newer: Room | None,
+        next_call: ChooseCall = no_call,
     ) -> Replies | None:
-        """Commit an answer of the model with what it says, then `replies`, and count what it cost.
+        """Commit an answer of the model with what it says, then `replies`, count what it cost, and begin the call that
+        comes next.
 
         The answer may not be finished: then its `message` has no end yet. None, and the answer is not kept, if the
         merchant has written again and there is room for it: the reply fence.
@@ -186,7 +188,10 @@ class TurnTransactions:
             state.steps = [*state.steps[: answer.step], step]
             key = f"{answer.step}:text{f':{len(message.said)}' if message is not None and message.said else ''}"
             said = [NewReply(key, events)] if (events := self._said(state, held, message)) else []
-            return self._append(session, state, held, [*said, *replies])
+            told = (
+                [NewReply(replies[-1].key, [*said[0].data, *replies[-1].data])] if said and replies else said or replies
+            )
+            return self._append(session, state, held, told, next_call(state))
 
         if message is not None and not message.ends:
             return self._write("sentence", state, work)
@@ -195,19 +200,11 @@ class TurnTransactions:
     def add_replies(self, state: TurnState, replies: Sequence[NewReply]) -> Replies:
         return self._write("replies", state, lambda session, held: self._append(session, state, held, replies))
 
-    def add_results(
-        self,
-        state: TurnState,
-        step: int,
-        results: list[dict[str, Any]],
-        replies: Sequence[NewReply],
-        next_call: ChooseCall = no_call,
-    ) -> Replies:
-        """Commit the results of a step's tool calls, and begin the call that comes next."""
+    def keep_results(self, state: TurnState, next_call: ChooseCall = no_call) -> Replies:
+        """Commit the results that are not kept yet, and begin the call that comes next."""
 
         def work(session: Session, held: Held) -> Replies:
-            state.steps = [*state.steps[:-1], turns.add_results(session, state.claim, step, results)]
-            return self._append(session, state, held, replies, next_call(state))
+            return self._append(session, state, held, (), next_call(state))
 
         return self._write("results", state, work)
 
@@ -410,22 +407,29 @@ class TurnTransactions:
         note: Note = NOTHING,
         ends: bool = False,
     ) -> Replies:
-        """Where words become replies: whoever wrote them, they leave as plain text. In the same statement, begin the next
-        call of a model, unless the turn `ends`, which the caller then writes."""
+        """Where words become replies: whoever wrote them, they leave as plain text. In the same statement, begin the
+        next call of a model, unless the turn `ends`, which the caller then writes."""
         claim = state.claim
+        if (results := state.unkept) is not None:
+            state.steps[results.step : results.step + 1] = [
+                turns.add_results(session, claim, results.step, results.rows)
+            ]
+            *others, last = replies or [NewReply(results.told.key, [])]
+            replies, held.is_kept = [*others, NewReply(last.key, [*results.told.data, *last.data])], True
         new = [self._plain(reply, state, held) for reply in replies]
         absorbed = self._absorb(session, state, held, call)
         is_old = claim.attempt > 1 or held.last_sequence != state.last_sequence or claim.last_sequence > 0
         maybe_known = bool(absorbed) or (is_old and bool(new))
-        if call is not None:
+        begins = call is not None and not state.begun
+        if call is not None and begins:
             tokens = call.limits.tokens_per_day
             note = replace(note, begins=True, prompt_limit=state.prompt_limit, tokens_per_day=tokens)
         told, counted = outbox.append_held(
             session, claim, held, [*new, *absorbed], maybe_known=maybe_known, note=None if ends else note
         )
-        if call is not None:
+        if call is not None and begins:
             state.used_up = self._used_up(session, state, call.limits, counted=counted)
-            state.begun = state.used_up is None
+            state.begun = held.is_counted = state.used_up is None
         return told
 
     def _plain(self, reply: NewReply, state: TurnState, held: Held) -> NewReply:
@@ -485,11 +489,13 @@ class TurnTransactions:
     def _write(self, step: str, state: TurnState, work: Callable[[Session, Held], T]) -> T:
         """Do `work` while the turn is held."""
 
+        begun = state.begun
+
         def hold(session: Session) -> tuple[T, Held]:
             held = turns.hold(session, state.claim)
+            state.begun, state.used_up = begun, None  # a commit that failed is tried again
             return work(session, held), held
 
-        state.begun, state.used_up = False, None
         result, held = self._transact(step, hold)
         state.note(held)
         return result

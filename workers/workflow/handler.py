@@ -557,7 +557,7 @@ class _Handler:
         return replace(conversation, context={**conversation.context, **storable(dict(values))})
 
     def _keep(self, conversation: Conversation) -> None:
-        """Write what has become of the conversation, which is locked, or new: events of one come one after the other."""
+        """Write what has become of the conversation, which is locked, or new: its events are handled one by one."""
         before, self._stored = self._stored, conversation
         if before is None:
             conversations.open(

@@ -137,8 +137,8 @@ class PlannedTurns:
 
     @property
     def _crowd(self) -> int:
-        """So many waiting turns of a merchant that a wake-up for one more would find no room. Then none is needed: whoever
-        ends a turn of the merchant wakes the next ones, see `turns.next_to_wake`."""
+        """So many waiting turns of a merchant that a wake-up for one more would find no room. Then none is needed:
+        whoever ends a turn of the merchant wakes the next ones, see `turns.next_to_wake`."""
         return 2 * self._at_a_time + 1
 
     def queue(self, conversation: Conversation) -> None:

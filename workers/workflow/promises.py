@@ -99,7 +99,7 @@ class PromiseKeeper:
 
     def _look(self, promise: Promise, shop: Integration | None, data_types: Sequence[str]) -> list[dict[str, Any]]:
         calls = [ToolCall(data_type, "shopify_data", {"data_type": data_type}) for data_type in data_types]
-        return self._tools.run(promise.turn, shop, calls, allowed=None, seconds=LOOK_SECONDS)
+        return self._tools.run(promise.turn, calls, shop=shop, allowed=None, seconds=LOOK_SECONDS)
 
     def _answer(self, promise: Promise) -> list[int]:
         """Queue the turn that answers all that waits for a model in the conversation, and ends these promises with its
