@@ -289,7 +289,8 @@ WITH written AS (
     RETURNING step, assistant, tool_results, created_at
 ), used AS (
     INSERT INTO usage AS u (merchant_id, day, model, calls, input_tokens, output_tokens)
-    SELECT :merchant_id, CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date), :model, 1, :input_tokens, :output_tokens
+    SELECT :merchant_id, CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date), :model, 1,
+           coalesce(CAST(:input_tokens AS integer), 0), coalesce(CAST(:output_tokens AS integer), 0)
     FROM written WHERE CAST(:model AS text) IS NOT NULL
     ON CONFLICT (merchant_id, day, model) DO UPDATE SET
         calls = u.calls + 1, input_tokens = u.input_tokens + excluded.input_tokens,
