@@ -13,9 +13,8 @@ Each reply is handed over once, in order, and acked; CJ sends unacked replies ag
 - `on_reply` must return within three seconds, or another gateway is taken to have to go on.
 
 Any number of gateways may consume. One at a time holds the queue, and the others stand by: two would each get a part of
-every conversation. The next one takes over at once when the holder leaves, and within six seconds (Redis:
-five) when it is gone or frozen. It calls `shown` then, since the one before it has shown replies of which it knows
-nothing.
+every conversation. The next one takes over at once when the holder leaves, and within five seconds when it is gone or
+frozen. It calls `shown` then, since the one before it has shown replies of which it knows nothing.
 """
 
 import logging
@@ -118,7 +117,8 @@ class RepliesConsumer:
         """Others may have shown what was taken here before, and more; what they have not acked comes again."""
         if self._record is not None:
             self._unacked.clear()
-            self._order = self._order_behind(self._record())
+            with self._plain.working():
+                self._order = self._order_behind(self._record())
 
     def _timed_out(self) -> bool:
         problem: BrokerUnavailable | None = self._plain.problem
@@ -175,7 +175,8 @@ class RepliesConsumer:
                 self._order.forget_waiting()
                 self._unacked.clear()
                 return False
-            on_reply(reply)
+            with self._plain.working():
+                on_reply(reply)
             self._order.shown(reply)
             self._shown.append(reply)
             if done():

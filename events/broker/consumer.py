@@ -19,10 +19,11 @@ kombu raises whatever its decoder raises, and the item is gone by then: that cos
 
 import contextlib
 import logging
+import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,10 @@ _LEAST_TIMEOUT = 2.0
 _LINGER = 0.003
 #: Between two signs of life, where the broker waits for them.
 _BEAT_SECONDS = 0.5
+#: While its user works, a consumer gives signs of life for so long, and the broker waits for two seconds more: that is
+#: the time one reply may take (`queues.HEARTBEAT_SECONDS`). A user that is stuck must not hold the queue for ever.
+_WORK_SECONDS = 1.25
+_WORK_BEAT_SECONDS = 0.25
 #: After so many broken items in a row the connection is to blame, not the items.
 _BROKEN_IN_A_ROW = 50
 
@@ -67,6 +72,9 @@ class _OpenConnection:
         self.has_delivered = False
         self._broker = broker
         self._beat_at = time.monotonic()
+        self._beats_until: float | None = None
+        self._beating = threading.Lock()
+        self._closed = threading.Event()
         self._channel: Any = None
         try:
             self._channel = queues.open_channel(broker)
@@ -84,6 +92,8 @@ class _OpenConnection:
             consumer.consume(no_ack=False)
             if broker.transport.driver_type == "redis":
                 self.redis = RedisQueue(self._channel, queue, prefetch, queues.holder_key(queue), holder)
+            elif broker.heartbeat:
+                threading.Thread(target=self._beat_while_working, name="heartbeats", daemon=True).start()
         except Exception:
             self.close()
             raise
@@ -101,8 +111,25 @@ class _OpenConnection:
             self._broker.connection.send_heartbeat()
         return True
 
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Signs of life are given meanwhile, for `_WORK_SECONDS`; the connection must not be used for anything else."""
+        self._beats_until = time.monotonic() + _WORK_SECONDS
+        try:
+            yield
+        finally:
+            with self._beating:
+                self._beats_until = None
+
+    def _beat_while_working(self) -> None:
+        while not self._closed.wait(_WORK_BEAT_SECONDS):
+            with self._beating, contextlib.suppress(Exception):  # the consumer's own next step brings it, too
+                if self._beats_until is not None and time.monotonic() < self._beats_until:
+                    self.beat()
+
     def close(self) -> None:
         """Return what is not acked to the queue, if the broker can be reached."""
+        self._closed.set()
         # The channel first: it reads the end of a BRPOP, and stops there if that brings a broken item. Releasing the
         # connection closes what is still open.
         if self.redis is not None:
@@ -229,6 +256,10 @@ class PlainConsumer:
         self.close()
         return False
 
+    def working(self) -> contextlib.AbstractContextManager[None]:
+        """While the user works on what was received: for up to three seconds it stays nobody else's."""
+        return contextlib.nullcontext() if self._current is None else self._current.working()
+
     def publish(self, queue: str, *bodies: bytes, content_type: str = queues.CONTENT_TYPE) -> bool:
         """Publish on one of the queues named in `publishes`. False if the broker did not take all of them."""
         if self._current is None:
@@ -292,7 +323,7 @@ class PlainConsumer:
             if not link.beat():
                 self.close()
                 return
-            self._broker.drain_events(timeout=seconds)
+            self._broker.drain_events(timeout=min(seconds, _BEAT_SECONDS) if self._broker.heartbeat else seconds)
         except TimeoutError:
             pass
         except Exception as error:  # noqa: BLE001 - see the module's docstring

@@ -202,3 +202,47 @@ def test_a_gateway_that_stands_by_takes_over_and_knows_what_was_shown(
         stop.set()
         thread.join(10)
     assert [reply.sequence for reply in record] == ["000001", "000002"]
+
+
+def test_a_gateway_may_take_three_seconds_for_a_reply_and_one_that_is_stuck_loses_the_queue(
+    broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, acks = "replies of who is slow", "acks of who is slow"
+    monkeypatch.setattr(queues, "REPLIES", queue)
+    record: list[tuple[str, Reply]] = []
+    stop, is_over = threading.Event(), threading.Event()
+
+    def slow(reply: Reply) -> None:
+        is_over.wait(2.8 if reply.sequence == "000001" else 60)
+        if reply.sequence == "000001":
+            record.append(("slow", reply))
+
+    def consumer() -> RepliesConsumer:
+        return RepliesConsumer(
+            broker.url, source_queue=queue, ack_queue=acks, shown=lambda: [reply for _, reply in record]
+        )
+
+    holder, standby = consumer(), consumer()
+    threads = [
+        threading.Thread(target=holder.run, args=(slow,), kwargs={"stop": stop}),
+        threading.Thread(
+            target=standby.run, args=(lambda reply: record.append(("standby", reply)),), kwargs={"stop": stop}
+        ),
+    ]
+    try:
+        threads[0].start()
+        wait_until(lambda: holder._plain.connected, what="the one that has the queue")
+        threads[1].start()
+        wait_until(lambda: standby._plain.connected, what="the one that stands by")
+        with queues.connection(broker.url) as connection:
+            channel = queues.open_channel(connection)
+            is_over.wait(0.6)  # RabbitMQ looks once a second, from when they connected: it would see 2.2 s of silence
+            for sequence in (1, 2):
+                queues.put(connection.Producer(channel), queue, frame(sequence))
+        wait_until(lambda: len(record) == 2, limit=20, what="both replies")
+    finally:
+        stop.set()
+        is_over.set()
+        for thread in threads:
+            thread.join(10)
+    assert [(name, reply.sequence) for name, reply in record] == [("slow", "000001"), ("standby", "000002")]

@@ -14,7 +14,7 @@ from typing import Any
 
 from storage.turns import FILTERED, Room, StepRow
 from workers import logs, metrics
-from workers.agent import grounding, prompt_size, tools
+from workers.agent import prompt_size, tools
 from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
     CLAIMS,
@@ -38,6 +38,7 @@ from workers.model.client import Hear, Model
 from workers.model.errors import Cause, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.litellm_call import known_price
 from workers.model.response import Answer, assistant_message
+from workers.truth import grounding
 from workflows.workflow import Workflow
 
 log = logs.get(__name__)

@@ -17,12 +17,12 @@ from storage.turns import Claim, Held, Promised, StepRow
 from workers.agent import shopify_data
 from workers.agent.cost_limits import UsedUp
 from workers.agent.decide import is_prefetched, is_unfinished, is_withdrawn
-from workers.agent.grounds import Grounds
 from workers.agent.prompt import HIDDEN_CONTEXT, MODEL_BACK, Absorbed, messages
 from workers.agent.prompt_size import Message
 from workers.agent.time_limits import FIRST_LOOK_SECONDS, GRACE_SECONDS, TAKE_OVER_SECONDS
 from workers.model import demo_words
 from workers.shop.results import AWAITED, awaited
+from workers.truth.grounds import Grounds
 from workflows.loader import Workflow
 
 FOLLOW_UP = "follow_up"
@@ -211,10 +211,16 @@ class TurnState:
         return self.steps[-1] if self.steps and is_unfinished(self.steps[-1]) else None
 
     def grounds(self) -> Grounds:
-        """All that what CJ says next may rest on: read once for each set of results and messages."""
-        read = sum(len(step.tool_results or ()) for step in self.steps), len(self.absorbed)
-        if self._grounds is None or self._grounds[0] != read:
-            self._grounds = read, self._read_grounds()
+        """All that what CJ says next may rest on. What was read is not read again when more comes."""
+        results = self.results()
+        if self._grounds is not None:
+            (known, absorbed), grounds = self._grounds
+            new = results[known:]
+            is_same = absorbed == len(self.absorbed)
+            if is_same and (not new or grounds.add(new, self.now().astimezone(self._shop_zone()))):
+                self._grounds = (len(results), absorbed), grounds
+                return grounds
+        self._grounds = (len(results), len(self.absorbed)), self._read_grounds()
         return self._grounds[1]
 
     def _read_grounds(self) -> Grounds:

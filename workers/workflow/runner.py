@@ -108,19 +108,18 @@ def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
 
 
 def notify(tools: Resources, effects: Effects) -> bool:
-    """Wake other workers after the commit, most urgent first: the first prefetch runs while the model is answering,
-    and the turn starts before the other prefetches are sent. False if the broker did not take the replies."""
+    """Wake other workers after the commit, most urgent first: the first prefetch runs while the model is answering, and
+    a later one that has not begun when it is asked for is fetched for whoever asks. False if the broker did not take
+    the replies."""
     for merchant_id in effects.forget_cache_of:
         tools.cache.drop(merchant_id)
     fetches = [
         FetchRequest(merchant_id, data_type, event_id=effects.event_id, traceparent=effects.traceparent).to_json()
         for merchant_id, data_type in effects.prefetches
     ]
-    for request in fetches[:1]:
-        tools.wake_ups.fetch(request)
+    if fetches:
+        tools.wake_ups.fetch(*fetches)
     for turn_id in effects.wake_ups:
         tools.wake_ups.run_turn(turn_id)
     published = tools.reply_publisher.publish(effects.replies) if effects.replies else 0
-    for request in fetches[1:]:
-        tools.wake_ups.fetch(request)
     return published == len(effects.replies)
