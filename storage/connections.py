@@ -75,6 +75,8 @@ class Known:
     is_known: bool
     is_invented: bool
     erased_at: datetime | None
+    waiting: int
+    """So many of their turns wait, whatever for."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,12 @@ def integration_of(session: Session, merchant_id: str) -> Integration | None:
     return None if row is None else Integration.from_row(row)
 
 
-def known(session: Session, merchant_id: str) -> Known:
-    """The merchant's shop, and what else matters to whoever handles an event of theirs."""
-    *shop, is_known, is_invented, erased_at = session.execute(SQL["known"], {"merchant_id": merchant_id}).one()
-    return Known(None if shop[0] is None else Integration.from_row(shop), is_known, is_invented, erased_at)
+def known(session: Session, merchant_id: str, *, most_waiting: int) -> Known:
+    """The merchant's shop, and what else matters to whoever handles an event of theirs; turns are counted up to
+    `most_waiting`."""
+    row = session.execute(SQL["known"], {"merchant_id": merchant_id, "most": most_waiting}).one()
+    *shop, is_known, is_invented, erased_at, waiting = tuple(row)
+    return Known(None if shop[0] is None else Integration.from_row(shop), is_known, is_invented, erased_at, waiting)
 
 
 def former(session: Session, merchant_id: str) -> list[FormerConnection]:

@@ -388,12 +388,6 @@ def has_answered(session: Session, conversation_id: str, seq: int) -> bool:
     return bool(session.execute(SQL["has_answered"], {"conversation_id": conversation_id, "seq": seq}).scalar())
 
 
-def waiting_of_merchant(session: Session, merchant_id: str, *, limit: int) -> int:
-    """How many turns of the merchant wait, whatever for; counted up to `limit`."""
-    values = {"merchant_id": merchant_id, "limit": limit}
-    return int(session.execute(SQL["waiting_of_merchant"], values).scalar_one())
-
-
 def claim(
     session: Session, turn_id: int, *, lease_seconds: float, owner: str, per_merchant: int = PER_MERCHANT
 ) -> Claim | NotDue | None:
@@ -439,13 +433,14 @@ def finish(
     promised: Promised | None = None,
     again_after: float = 0.0,
     last_sequence: int | None = None,
-) -> None:
+) -> bool:
     """End the turn; `error` is a code for operators. What it promised is looked at in `again_after` seconds, but what
-    waits for the store, when that is connected. `last_sequence`: of its replies, if it has new ones. Raises LostTurn.
+    waits for the store, when that is connected. `last_sequence`: of its replies, if it has new ones. Returns whether
+    other turns of its merchant wait (`next_to_wake`). Raises LostTurn.
     """
     code = None if error is None else storable_text(error, 500)
     how = {"waits_for": promised, "again_after": again_after, "last_sequence": last_sequence}
-    _write(session, claim, "finish", error=code, **how)
+    return bool(_write(session, claim, "finish", error=code, **how).others_wait)
 
 
 def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_seconds: float) -> set[int]:
@@ -673,11 +668,13 @@ def is_open(session: Session, conversation_id: str) -> bool:
     return bool(session.execute(SQL["is_open"], {"conversation_id": conversation_id}).scalar())
 
 
-def _write(session: Session, claim: Claim, statement: str, **values: Any) -> None:
+def _write(session: Session, claim: Claim, statement: str, **values: Any) -> Row[Any]:
     """Run a statement that is its own fence."""
     held = {"turn_id": claim.turn_id, "attempt": claim.attempt}
-    if session.execute(SQL[statement], {**held, **values}).first() is None:
+    row = session.execute(SQL[statement], {**held, **values}).first()
+    if row is None:
         raise LostTurn(claim.turn_id, claim.attempt)
+    return row
 
 
 def _write_step(session: Session, claim: Claim, statement: str, step: int, **values: Any) -> StepRow:

@@ -69,10 +69,6 @@ SELECT EXISTS (
     SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND seq > :seq
     AND input ->> 'sender' = 'merchant' AND input ->> 'cleanup_trigger' = 'false')
 
--- name: waiting_of_merchant
-SELECT count(*)
-FROM (SELECT 1 FROM turns WHERE merchant_id = :merchant_id AND status = 'queued' LIMIT :limit) AS turns_waiting
-
 -- name: queued_before
 SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action
 
@@ -188,7 +184,8 @@ UPDATE turns SET
     status = 'done', error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
     words_due = NULL, waits_for = :waits_for, run_after = {looked_at},
     last_sequence = coalesce(:last_sequence, last_sequence)
-WHERE {held} RETURNING id
+WHERE {held}
+RETURNING EXISTS (SELECT 1 FROM turns o WHERE o.merchant_id = turns.merchant_id AND o.status = 'queued') AS others_wait
 
 -- name: silent
 -- Turns of which the merchant has heard nothing although words are due, each once. What waits behind an earlier turn

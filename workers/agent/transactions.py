@@ -257,10 +257,10 @@ class TurnTransactions:
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
             code = error[0] if error else ended_as
-            self._settle(session, state, held, code, None if error else state.promised(), later)
+            others_wait = self._settle(session, state, held, code, None if error else state.promised(), later)
             ours = state.claim.conversation_id, state.claim.merchant_id
-            wake_ups = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant)
-            return Ended(committed, wake_ups, code if later is None else ModelUnavailable.code)
+            next_turns = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant) if others_wait else []
+            return Ended(committed, next_turns, code if later is None else ModelUnavailable.code)
 
         return self._write("end", state, work)
 
@@ -288,13 +288,13 @@ class TurnTransactions:
         code: str | None,
         promised: Promised | None,
         later: Later | None,
-    ) -> None:
-        """Mark the turn as ended, and say what it leaves to be told; what waited for its answer waits no longer."""
+    ) -> bool:
+        """Mark the turn as ended, and say what it leaves to be told; what waited for its answer waits no longer.
+        Returns whether other turns of the merchant wait."""
         claim, last = state.claim, held.last_sequence
         if later is not None:
             promised = None if state.is_for_owed and not state.absorbed else "model"
-            turns.finish(session, claim, promised=promised, again_after=later.seconds, last_sequence=last)
-            return
+            return turns.finish(session, claim, promised=promised, again_after=later.seconds, last_sequence=last)
         if state.owed:
             lacks = state.lacks() if code is None else None
             answered = [turn.seq for turn in state.owed] if code is None else None  # more may be owed than fits in
@@ -308,7 +308,7 @@ class TurnTransactions:
             )
         error = None if state.is_for_owed else code  # it can be tried again only as what it answered
         again = state.data_after()
-        turns.finish(session, claim, error=error, promised=promised, again_after=again, last_sequence=last)
+        return turns.finish(session, claim, error=error, promised=promised, again_after=again, last_sequence=last)
 
     @staticmethod
     def _absorb(session: Session, state: TurnState, held: Held, call: NextCall | None) -> list[NewReply]:

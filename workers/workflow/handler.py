@@ -185,7 +185,8 @@ class _Handler:
 
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
-        self._known = connections.known(self._session, merchant_id)
+        self._known = connections.known(self._session, merchant_id, most_waiting=self._turns.most_waiting)
+        self._turns.waiting = self._known.waiting
         integration = self._known.integration
         if self._row.progress is None:  # else it passed these checks before
             if self._is_erased():
@@ -277,7 +278,7 @@ class _Handler:
             conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._is_of_the_shop:
             conversation = self._begin_anew(conversation)
-        if self._row.type == MESSAGE and self._turns.has_no_room(merchant_id):
+        if self._row.type == MESSAGE and self._turns.has_no_room:
             self._keep(conversation)
             self._turns.decline(conversation, TurnInput("merchant", str(self._data["text"])), None)
             return conversation

@@ -80,7 +80,7 @@ class PlannedTurns:
         # Messages leave room for what is to be said about a connection.
         self._max_waiting = max_waiting if row.type == MESSAGE else 2 * max_waiting
         self._at_a_time = at_a_time
-        self._waiting: int | None = None
+        self.waiting = 0
         """The merchant's turns that wait, with those that are queued here."""
         self._action = 0
         self._planned: list[tuple[TurnInput, str | None]] = []
@@ -128,12 +128,15 @@ class PlannedTurns:
         """Whether there is no turn yet to queue at once, and nothing that needs one to be told."""
         return not self._planned and not self._moves and not self._emitted
 
-    def has_no_room(self, merchant_id: str) -> bool:
+    @property
+    def most_waiting(self) -> int:
+        """How far the merchant's waiting turns are to be counted."""
+        return max(self._max_waiting, self._crowd)
+
+    @property
+    def has_no_room(self) -> bool:
         """Whether as many of the merchant's turns wait as may."""
-        if self._waiting is None:
-            most = max(self._max_waiting, self._crowd)
-            self._waiting = turns.waiting_of_merchant(self._session, merchant_id, limit=most)
-        return self._waiting >= self._max_waiting
+        return self.waiting >= self._max_waiting
 
     @property
     def _crowd(self) -> int:
@@ -145,7 +148,7 @@ class PlannedTurns:
         """Queue all that is planned. An event that names a conversation has a run there, with an end, even if nothing
         is to be said."""
         for said, workflow in self._all():
-            if self.has_no_room(conversation.merchant_id):
+            if self.has_no_room:
                 self.decline(conversation, said, workflow)
             else:
                 self._queue_one(conversation, said, workflow)
@@ -193,8 +196,8 @@ class PlannedTurns:
         if turn_id is None:
             return
         self._effects.turn_ids.append(turn_id)
-        self._waiting = (self._waiting or 0) + 1
-        if self._waiting < self._crowd:
+        self.waiting += 1
+        if self.waiting < self._crowd:
             self._effects.wake_ups.append(turn_id)
         elif said.sender == "merchant" and turns.first_open(self._session, conversation.id) == turn_id:
             message = turn_id, self._row.id
