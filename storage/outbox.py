@@ -18,7 +18,7 @@ from events.reply import APART, REPLY_TYPE
 from storage import agui, sql, turns
 from storage.agui import Events
 from storage.sql import dump, storable
-from storage.turns import AbsorbedTurn, Claim, Held, Note
+from storage.turns import AbsorbedTurn, Claim, Held, TurnChange
 
 if TYPE_CHECKING:
     from storage.database import Session
@@ -100,10 +100,10 @@ def append_held(
     replies: Sequence[NewReply],
     *,
     maybe_known: bool,
-    note: Note | None,
+    change: TurnChange | None,
 ) -> tuple[list[OutgoingReply], bool]:
     """As `append`, for who holds the turn, once in a transaction: with what else is to be noted of the turn, and
-    whether a call of a model was counted. Without a `note` the caller ends the turn.
+    whether a call of a model was counted. Without a `change` the caller ends the turn.
 
     Unless they are `maybe_known`, the turn has none of these replies yet.
     """
@@ -111,8 +111,8 @@ def append_held(
     known, by_door = _known(session, claim.turn_id, replies) if maybe_known else ({}, False)
     told, new = _enveloped(_Origin(claim.run_id, claim.seq, *whose), replies, known, held.last_sequence, held.now)
     values, begins = {**new, "turn_id": claim.turn_id}, False
-    if note is not None:
-        of_turn = {"merchant_id": claim.merchant_id, "lease_seconds": claim.lease_seconds, **vars(note)}
+    if change is not None:
+        of_turn = {"merchant_id": claim.merchant_id, "lease_seconds": claim.lease_seconds, **vars(change)}
         begins, is_new = session.execute(SQL["append_held"], {**values, **of_turn}).one()
         by_door = by_door or bool(is_new)
     elif new["ids"]:

@@ -218,7 +218,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Note:
+class TurnChange:
     """What a commit changes of a running turn, beside its replies."""
 
     begins: bool = False

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from storage import conversations, outbox, turns
 from storage.database import Database
-from storage.turns import Note
+from storage.turns import TurnChange
 from tests import rows
 from tests.cj import Terminal
 from workers.workflow.handler import handle
@@ -66,8 +66,8 @@ def happened(database: Database, workflows: WorkflowSet, id: str, type: str, dat
             assert conversation is not None
             workflow = workflows.get(claim.workflow or conversation.workflow)
             conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
-            note = Note(workflow=workflow.name, workflow_hash=workflow.hash)
-            outbox.append_held(session, claim, turns.hold(session, claim), [], maybe_known=False, note=note)
+            change = TurnChange(workflow=workflow.name, workflow_hash=workflow.hash)
+            outbox.append_held(session, claim, turns.hold(session, claim), [], maybe_known=False, change=change)
             turns.finish(session, claim)
 
 

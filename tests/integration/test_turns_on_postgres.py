@@ -12,7 +12,7 @@ from storage import outbox, turns
 from storage.database import Database
 from storage.errors import LostTurn, StorageRefused, UnknownConversation
 from storage.outbox import NewReply
-from storage.turns import Claim, NotDue, Note, TurnInput
+from storage.turns import Claim, NotDue, TurnChange, TurnInput
 from tests import rows
 from tests.rows import (
     claim,
@@ -269,11 +269,15 @@ def test_a_step_that_was_committed_unnoticed_is_not_overwritten(database: Databa
 def test_a_commit_extends_the_lease_and_notes_all_that_changes(database: Database) -> None:
     claimed = claim(database, queue(database), lease_seconds=30)
     let_lease_run_out(database, claimed.turn_id)
-    for note in (Note(workflow="w", workflow_hash="h"), Note(begins=True, prompt_limit=9), Note(workflow=None)):
+    for change in (
+        TurnChange(workflow="w", workflow_hash="h"),
+        TurnChange(begins=True, prompt_limit=9),
+        TurnChange(workflow=None),
+    ):
         with database.transaction() as session:
             held, said = turns.hold(session, claimed), [NewReply("said", [{"type": "CUSTOM"}])]
-            told, begins = outbox.append_held(session, claimed, held, said, maybe_known=True, note=note)
-        assert (len(told), begins) == (1, note.begins)
+            told, begins = outbox.append_held(session, claimed, held, said, maybe_known=True, change=change)
+        assert (len(told), begins) == (1, change.begins)
     noted = "SELECT last_sequence, model_calls, prompt_limit, workflow, workflow_hash FROM turns"
     assert query(database, noted) == [(1, 1, 9, "w", "h")]
     assert query(database, "SELECT lease_until > clock_timestamp() + interval '20 s' FROM turns") == [(True,)]
@@ -284,8 +288,8 @@ def test_the_workflow_of_the_first_claim_stays(database: Database) -> None:
     turn_id = queue(database)
     first = claim(database, turn_id)
     with database.transaction() as session:
-        note = Note(workflow="shopify_onboarding", workflow_hash="abc")
-        outbox.append_held(session, first, turns.hold(session, first), [], maybe_known=False, note=note)
+        change = TurnChange(workflow="shopify_onboarding", workflow_hash="abc")
+        outbox.append_held(session, first, turns.hold(session, first), [], maybe_known=False, change=change)
         turns.release(session, first)
     second = claim(database, turn_id)
     assert (second.workflow, second.workflow_hash) == ("shopify_onboarding", "abc")
@@ -414,7 +418,7 @@ def test_an_expiry_leaves_a_turn_alone_that_is_being_written(database: Database)
         turns.hold(session, claimed)
         with database.transaction() as sweeper:
             assert turns.expire(sweeper) == []
-        outbox.append_held(session, claimed, turns.hold(session, claimed), [], maybe_known=False, note=Note())
+        outbox.append_held(session, claimed, turns.hold(session, claimed), [], maybe_known=False, change=TurnChange())
     with database.transaction() as session:
         assert turns.expire(session) == []
 

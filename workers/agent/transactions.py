@@ -17,7 +17,7 @@ from storage.database import Database, Session
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
 from storage.sql import storable
-from storage.turns import RECONNECT_ASKED, Claim, Held, Move, NotDue, Note, Promised, Room, StepRow
+from storage.turns import RECONNECT_ASKED, Claim, Held, Move, NotDue, Promised, Room, StepRow, TurnChange
 from workers import logs
 from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
 from workers.agent.outgoing_text import CHARACTERS, NOBODYS, OwnSites, outgoing, plain
@@ -102,7 +102,7 @@ class Ended:
     error: str | None
 
 
-NOTHING = Note()
+NOTHING = TurnChange()
 ChooseCall = Callable[[TurnState], NextCall | None]
 """Which call of a model comes next; it is begun in the commit before it."""
 
@@ -336,11 +336,11 @@ class TurnTransactions:
         held = claim.held
         assert held is not None
         workflow = self._workflow(session, claim, held.workflow)
-        begins_with = Note()
+        begins_with = TurnChange()
         if claim.workflow_hash is None:
             if workflow.hash not in self._remembered:
                 conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
-            begins_with = Note(workflow=workflow.name, workflow_hash=workflow.hash)
+            begins_with = TurnChange(workflow=workflow.name, workflow_hash=workflow.hash)
         replies: list[NewReply] = []
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
             started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
@@ -355,7 +355,7 @@ class TurnTransactions:
         absorbed = [Absorbed(item.at_step, item.input) for item in taken]
         context = {**held.context, **_store(claim, held.integration), "workflow": workflow.name}
         state = TurnState(claim, workflow, context, history, steps, absorbed)
-        committed = self._append(session, state, held, replies, next_call(state), note=begins_with)
+        committed = self._append(session, state, held, replies, next_call(state), change=begins_with)
         state.note(held)
         return state, committed
 
@@ -404,7 +404,7 @@ class TurnTransactions:
         replies: Sequence[NewReply],
         call: NextCall | None = None,
         *,
-        note: Note = NOTHING,
+        change: TurnChange = NOTHING,
         ends: bool = False,
     ) -> Replies:
         """Where words become replies: whoever wrote them, they leave as plain text. In the same statement, begin the
@@ -423,9 +423,9 @@ class TurnTransactions:
         begins = call is not None and not state.begun
         if call is not None and begins:
             tokens = call.limits.tokens_per_day
-            note = replace(note, begins=True, prompt_limit=state.prompt_limit, tokens_per_day=tokens)
+            change = replace(change, begins=True, prompt_limit=state.prompt_limit, tokens_per_day=tokens)
         told, counted = outbox.append_held(
-            session, claim, held, [*new, *absorbed], maybe_known=maybe_known, note=None if ends else note
+            session, claim, held, [*new, *absorbed], maybe_known=maybe_known, change=None if ends else change
         )
         if call is not None and begins:
             state.used_up = self._used_up(session, state, call.limits, counted=counted)
