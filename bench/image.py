@@ -79,6 +79,8 @@ def build(root: Path, carried: Sequence[Path]) -> None:
 
 def size(root: Path, *parts: str) -> int:
     """In MB."""
+    if not parts:
+        return 0
     paths = [str(root / part) for part in parts]
     done = subprocess.run(["du", "-scm", "--apparent-size", *paths], capture_output=True, text=True, check=True)
     return int(done.stdout.split("\n")[-2].split()[0])
@@ -122,7 +124,8 @@ def main() -> None:
     root: Path = options.folder.resolve()
     if not (root / "opt/cj").exists():
         build(root, options.carry)
-    whole, ours = size(root, "."), size(root, "opt/cj", "app")
+    carried = [str(path.relative_to("/")) for path in options.carry]
+    whole, ours = size(root, ".") - size(root, *carried), size(root, "opt/cj", "app")
     print(f"dependencies and code: {ours} MB; Debian and Python: {whole - ours} MB; together {whole} MB (aim: 400)")
     with ground() as here:
         sockets = parse_qs(urlsplit(here.database_url).query)["host"][0]
