@@ -42,6 +42,10 @@ _EVERY_DAY = at_words(r"(?:(?:on )?(?:every|each)(?: single)? day|jeden(?: einze
 
 _DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
 
+_SEEN = re.compile(
+    r"\b(?:see|say|tell|know|can|find|data|access|sehen?|sagen?|kann|kannst|weiß|wissen|finden?|daten|zugriff)\b"
+)
+
 _OTHERS = re.compile(
     r"\b(?:other|others|else|further|additional|another|new(?= orders)|weiter\w*|ander\w*|sonst\w*|wrong|worry|special|urgent|data|better|about|except|but|außer|besonder\w*|neues|than|als|like|wie|bigger|larger|smaller|higher|cheaper|größere\w*|kleinere\w*|höhere\w*|teurere\w*)\b"
 )
@@ -103,13 +107,19 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     """Whether there is some of what the clause with this word speaks of; None if that is not known."""
     masked = said.masked
     start, end = clause
-    if _OTHERS.search(masked, found.end(), end) or any(start <= n.start < end for n in said.orders):
+    if (
+        _OTHERS.search(masked, found.end(), end)
+        or _SEEN.search(masked, start, end)
+        or any(start <= n.start < end for n in said.orders)
+    ):
         return None
     begins = found.start() - 5 if masked[found.start() - 5 : found.start()] == "noch " else found.start()
     # "None is shipped" denies that one is, not that it is shipped.
     read = words_of(masked[start:begins] + " " * (found.end() - begins) + masked[found.end() : end])
     behind = [s for s in read.subjects if s.start + start >= found.end()]
     word = found[0].partition(" ")[0]
+    if word in ("without", "ohne") and _DENIED.search(masked, start, found.start()):
+        return None
     if word in _BEFORE_NOUNS:  # "no need to ship" is about no order
         after = [each.start + start for each in (*behind, *read.traits) if each.start + start >= found.end()]
         noun = next(iter(sorted(after)), None)
@@ -120,6 +130,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     traits = {trait.kind for trait in read.traits} & _STATUS
     is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
     if is_some and not is_beside and not traits & _OF_MONEY:
+        return None
+    if word in ("nothing", "nichts") and not traits and not _ACQUIRED.search(masked, start, end) and not said.names:
         return None
     nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
     if "foreign" in nouns and not traits & _OF_MONEY:
@@ -132,6 +144,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
         traits -= {"reversal"} if is_status or is_buyer else _OF_BUYERS | {"refunded"}
     is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
     if is_some and not is_beside and not traits & _OF_MONEY:
+        return None
+    if word in ("nothing", "nichts") and not traits and not _ACQUIRED.search(masked, start, end) and not said.names:
         return None
     nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
     if "foreign" in nouns and not traits & _OF_MONEY:
