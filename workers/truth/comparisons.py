@@ -312,7 +312,7 @@ def _times(said: Said) -> list[Side]:
         (m.start, m.end, spans)
         for m in (*said.periods, *said.dates)
         if (spans := [s for s in said.spans_of()[m.start] if s[0] != s[1]])
-        and not any(a <= m.start < b for a, b in befores)
+        and not any(a < m.end and m.start < b for a, b in befores)
     ]
     if len(befores) != 1 or len({tuple(spans) for _, _, spans in named}) != 1:
         return []

@@ -17,7 +17,7 @@ from workers.truth.sentence import Mention, Sentence
 _QUANTITIES = {
     "en": (
         ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?! (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)|zilch|nada"
-                 r"|(?:\w+n['’]t|not|never|hardly) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
+                 r"|(?:\w+n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
         ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|many|numerous|various|lots|a lot|loads"),
         ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
     ),
@@ -128,14 +128,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
         if not is_named and not (_ADJECTIVES.fullmatch(masked, found.end(), noun) if noun is not None else is_end):
             return None
     traits = {trait.kind for trait in read.traits} & _STATUS
-    is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
-    if is_some and not is_beside and not traits & _OF_MONEY:
-        return None
-    if word in ("nothing", "nichts") and not traits and not _ACQUIRED.search(masked, start, end) and not said.names:
-        return None
-    nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
-    if "foreign" in nouns and not traits & _OF_MONEY:
-        return None
+    if {"shipping", "loose"} <= {trait.kind for trait in read.traits}:
+        traits |= {"unfulfilled"}
     if "reversal" not in traits and any(trait.kind == "refunding" for trait in read.traits):
         traits |= {"reversal"}
     if "reversal" in traits:  # "some were refunded" of orders, "regulars came back", "goods were returned"
@@ -150,10 +144,6 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
     if "foreign" in nouns and not traits & _OF_MONEY:
         return None
-    if "reversal" not in traits and any(trait.kind == "refunding" for trait in read.traits):
-        traits |= {"reversal"}
-    if "reversal" in traits:
-        traits -= _OF_BUYERS | {"refunded"}
     is_bought = _ACQUIRED.search(masked, start, end) is not None
     products = [keys(m) for m in said.mentions().get("product", ())]
     if len(products) > 1 or said.mentions().get("customer") or not (nouns or traits or is_bought or products):

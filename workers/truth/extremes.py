@@ -22,8 +22,8 @@ _EXTREMES = {
         ("trailer", r"(?:is|was|comes|came|sits) (?:in )?(?:last place|dead last|at the bottom)|brings? up the rear|tail[- ]?ender"),
         ("most", r"most(?! of\b)"),
         ("least", r"fewest|least"),
-        ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|record|peak|priciest|dearest|fullest|richest|deepest"),
-        ("bottom", r"quietest|slowest|weakest|worst(?:-sell\w+)?|smallest|lowest|calmest|poorest|lightest|scarcest|emptiest|deadest|cheapest|softest|tiniest|thinnest"),
+        ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|record|peak|high point|priciest|dearest|fullest|richest|deepest"),
+        ("bottom", r"quietest|slowest|weakest|worst(?:-sell\w+)?|smallest|lowest|calmest|poorest|lightest|scarcest|emptiest|deadest|cheapest|softest|tiniest|thinnest|low point"),
     ),
     "de": (
         ("newest", r"(?:aller)?(?:neueste|jüngste|aktuellste)[nrsm]?|(?:die|der|deine|ihre) (?:aller)?letzter?(?= \w*bestellung\b| auftrag\b| kauf\b)|zuletzt(?= bestellt)"),
@@ -32,8 +32,8 @@ _EXTREMES = {
         ("trailer", r"schlusslicht|ladenhüter|am ende der liste|letzter platz|auf dem letzten platz"),
         ("most", r"(?:am )?meisten?\b(?! (?:deiner|ihrer|der|davon|von)\b)"),
         ("least", r"(?:am )?wenigsten?"),
-        ("top", r"(?:\w*stärkste|beste|größte|höchste|teuerste|wertvollste|lebhafteste|betriebsamste|erfolgreichste|beliebteste|meistverkaufte|bestverkaufte|meistbestellte|\w*reichste|treueste|aktivste|wichtigste)[nrsm]?|rekordtag|spitzentag|(?:am )?(?:häufigsten|besten) (?:verkauft|bestellt|gekauft)|verkauft\w* sich am besten|meistverkauft\w*"),
-        ("bottom", r"(?:\w*schwächste|\w*ärmste|schlechteste|kleinste|niedrigste|geringste|ruhigste|stillste|flauste|maueste|günstigste|billigste|knappste|leiseste)[nrsm]?|(?:am )?(?:seltensten|schlechtesten) (?:verkauft|bestellt|gekauft)"),
+        ("top", r"(?:\w*stärkste|beste|größte|höchste|teuerste|wertvollste|lebhafteste|betriebsamste|erfolgreichste|beliebteste|meistverkaufte|bestverkaufte|meistbestellte|\w*reichste|treueste|aktivste|wichtigste)[nrsm]?|rekordtag|spitzentag|höhepunkt|(?:am )?(?:häufigsten|besten) (?:verkauft|bestellt|gekauft)|verkauft\w* sich am besten|meistverkauft\w*"),
+        ("bottom", r"(?:\w*schwächste|\w*ärmste|schlechteste|kleinste|niedrigste|geringste|ruhigste|stillste|flauste|maueste|günstigste|billigste|knappste|leiseste)[nrsm]?|tiefpunkt|(?:am )?(?:seltensten|schlechtesten) (?:verkauft|bestellt|gekauft)"),
     ),
 }  # fmt: skip
 """Words by language that say that somebody has most or least of something."""
@@ -42,11 +42,13 @@ _EXTREME = at_words(
     rf"(?:{'|'.join(f'(?P<{kind}_{language}>{words})' for language, table in _EXTREMES.items() for kind, words in table)})(?!\w)"
 )
 
-_MAY_BE = re.compile(r"est|most|last|least|lead|top|record|peak|best|worst|ste|rekord|spitze|führt|vorn|renner|schluss|hüter|seller|letzte|bottom|rear|ender|eins|one|other|ander")  # fmt: skip
+_MAY_BE = re.compile(r"nothing|nichts|kein|est|most|last|least|lead|top|record|peak|best|worst|ste|rekord|spitze|führt|vorn|renner|schluss|hüter|seller|letzte|bottom|rear|ender|eins|one|other|ander")  # fmt: skip
 
 _NOT_FIRST = re.compile(r"\b(?:second|third|2nd|3rd|next|zweit|dritt|at|not the|nicht (?:der|die|das)|one of (?:the|your)|eine[rs]? (?:der|deiner|ihrer)|among (?:the|your))[\s-]?(?:most )?$|(?:n['’]t|\b(?:not|never|nicht|kein\w*))\s(?:\w+\s){0,2}$")  # fmt: skip
 
-_PART = re.compile(r"\b(?:one of|among (?:the|your) (?:\w+est|top|best|most)|eine[rs]? (?:der|ihrer|deiner))\b")
+_PART = re.compile(
+    r"\b(?:one of|among (?:the|your) (?:(?!latest|newest)\w+est|top|best|most)|eine[rs]? (?:der|ihrer|deiner))\b"
+)
 
 _APART = re.compile(
     r"\b(?:after|behind|apart from|except(?: for)?|nach|hinter|neben|außer|bis auf)\s(?:dem |der |den )?\ue000"
@@ -92,6 +94,10 @@ _FIRST_PLACE = re.compile(
     r"\b(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:auf )?(?:platz|rang) 1)\b"
 )
 
+_NO_NOUN = re.compile(
+    r"[^\w\s]|$|\s(?:\ue000|[#(]|(?:is|was|were|one|of|by|in|on|at|among|this|so|with|for|ist|war|waren|sind|der|die|das|dieser|deiner|ihrer|von|unter|nach|bei|beim|im|am|mit|zum|verkauft|bestellt|gekauft|hat|haben|sich|es|lief|liefen)\b)"
+)
+
 _OF_DAYS = re.compile(r"(?:of|der)\b.*(?:days|tage|seven|sieben)")
 
 _OF_PRODUCTS = re.compile(r"sell|verk[aä]uf|beliebt|renner|meistbestellt|gekauft")
@@ -109,7 +115,7 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
         clause = said.clause_start(found.start()), said.clause_end(found.end())
         if _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start()) or _PART.search(masked):
             continue
-        if UNSURE.search(masked, *clause) or _APART.search(masked, *clause) or found[0].startswith(("zweit", "dritt")):
+        if UNSURE.search(masked, *clause) or _APART.search(masked) or found[0].startswith(("zweit", "dritt")):
             continue
         yield from _claim(said, found, word, clause)
     for found in _FIRST_PLACE.finditer(said.plain):
@@ -140,6 +146,8 @@ def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int])
         kind, days = "product", None
     if days is not None and (head is None or days.start < head.start()):
         kind = "date"
+    if head is not None and head[0] in ("days", "tage", "tagen") and days is None:
+        return
     if word in ("newest", "oldest"):
         if _PLURAL.match(masked, found.end()) and not re.match(r" of\b", masked[found.end() :]):
             return
@@ -147,7 +155,7 @@ def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int])
             return
         if any(t.kind in STATUSES and clause[0] <= t.start < clause[1] for t in said.traits):
             return
-        if head is None and not any(0 <= m.start - found.end() < 12 for m in (*said.names, *said.orders)):
+        if head is None and not any(0 <= m.start - found.end() < 20 for m in (*said.names, *said.orders)):
             return
         yield from _aged(said, found, most=word == "newest")
         return
@@ -162,6 +170,8 @@ def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int])
         ):
             first = "product" if "product" in there else first
         kind = first
+    elif kind is None and not _is_plain(said, found):
+        return  # "the biggest surprise"
     elif kind is None:
         kind = next((k for k in ("order", "product", "date", "customer") if _nearest(said, found, k)), None)
     if kind is None or (
@@ -173,6 +183,14 @@ def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int])
     entities = _nearest(said, found, kind)
     clause_words = masked[clause[0] : clause[1]] + " " + found[0]
     yield from _decide(said, found[0], entities, _measure(said, kind, clause_words), word in ("most", "top", "leader"))
+
+
+def _is_plain(said: Said, found: re.Match[str]) -> bool:
+    """Whether no noun follows but a measure."""
+    behind = found.end(), found.end() + 24
+    return any(words.search(said.masked, *behind) for words in (_MONEY, _STOCK)) or bool(
+        _NO_NOUN.match(said.masked, found.end())
+    )
 
 
 def _kind_of(word: str) -> str:
