@@ -94,8 +94,10 @@ _FIRST_PLACE = re.compile(
     r"\b(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:auf )?(?:platz|rang) 1)\b"
 )
 
+_ADJECTIVE = re.compile(r"\s(?:loyal|active|frequent|valuable|expensive|important|successful|profitable)\b")
+
 _NO_NOUN = re.compile(
-    r"[^\w\s]|$|\s(?:\ue000|[#(]|(?:is|was|were|one|of|by|in|on|at|among|this|so|with|for|ist|war|waren|sind|der|die|das|dieser|deiner|ihrer|von|unter|nach|bei|beim|im|am|mit|zum|verkauft|bestellt|gekauft|hat|haben|sich|es|lief|liefen)\b)"
+    r"[^\w\s]|$|\s(?:\ue000|[#(]|(?:is|was|were|one|of|by|in|on|at|among|this|so|with|for|loyal|active|frequent|valuable|expensive|important|successful|profitable|ist|war|waren|sind|der|die|das|dieser|deiner|ihrer|von|unter|nach|bei|beim|im|am|mit|zum|verkauft|bestellt|gekauft|hat|haben|sich|es|lief|liefen)\b)"
 )
 
 _OF_DAYS = re.compile(r"(?:of|der)\b.*(?:days|tage|seven|sieben)")
@@ -153,12 +155,14 @@ def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int])
             return
         if kind not in (None, "order") or re.match(r"\w* (?:figures|numbers|data|zahlen|daten)", masked[found.end() :]):
             return
-        if any(t.kind in STATUSES and clause[0] <= t.start < clause[1] for t in said.traits):
+        if _is_of_some(said, found, head):
             return
         if head is None and not any(0 <= m.start - found.end() < 20 for m in (*said.names, *said.orders)):
             return
         yield from _aged(said, found, most=word == "newest")
         return
+    if word in ("most", "least") and _ADJECTIVE.match(masked, found.end()):
+        word = "top" if word == "most" else "bottom"
     if word in ("most", "least", "leader", "trailer"):  # "the day with the most orders": the noun behind is the measure
         before = [h.lastgroup for h in _KINDS.finditer(masked, clause[0], found.start())]
         there = {k for k in ("date", "customer", "product", "order") if _nearest(said, found, k)}
@@ -174,15 +178,20 @@ def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int])
         return  # "the biggest surprise"
     elif kind is None:
         kind = next((k for k in ("order", "product", "date", "customer") if _nearest(said, found, k)), None)
-    if kind is None or (
-        kind == "order" and any(t.kind in STATUSES and clause[0] <= t.start < clause[1] for t in said.traits)
-    ):
+    if kind is None or (kind == "order" and _is_of_some(said, found, head)):
         return  # of those that are open, say, nothing is known
     if word == "top" and _PLURAL.match(masked, found.end()) and kind != "date":
         return
     entities = _nearest(said, found, kind)
     clause_words = masked[clause[0] : clause[1]] + " " + found[0]
     yield from _decide(said, found[0], entities, _measure(said, kind, clause_words), word in ("most", "top", "leader"))
+
+
+def _is_of_some(said: Said, found: re.Match[str], head: re.Match[str] | None) -> bool:
+    """ "The oldest open order": of those that are open nothing is known."""
+    return head is not None and any(
+        t.kind in STATUSES | {"open"} and found.end() <= t.start < head.start() for t in said.traits
+    )
 
 
 def _is_plain(said: Said, found: re.Match[str]) -> bool:
