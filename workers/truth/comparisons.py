@@ -1,4 +1,4 @@
-"""More and less, most and least, up and down: whether the figures say so. Pure."""
+"""More and less, up and down: whether the figures say so. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
