@@ -27,7 +27,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,12 @@ def group_of(process: Process, environ: Mapping[str, str]) -> str | None:
     none can."""
     if _PROGRAM.fullmatch(process.command) is None:
         return None
-    only_demo = environ.get("CJ_MODEL", DEMO_SHORT) in (DEMO, DEMO_SHORT) and not environ.get("CJ_MODEL_FALLBACKS")
-    return "agent" if process.kind == "agent" and not only_demo else "workers"
+    return "agent" if process.kind == "agent" and not {*_models(environ)} <= {DEMO, DEMO_SHORT} else "workers"
+
+
+def _models(environ: Mapping[str, str]) -> list[str]:
+    named = ",".join(environ.get(name, "") for name in ("CJ_MODEL", "CJ_MODEL_FALLBACKS"))
+    return [name.strip() for name in named.split(",") if name.strip()]
 
 
 def run_through(module: str, process: Process, folder: Path) -> str:
@@ -77,7 +81,7 @@ class ForkServer:
         wrapper = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
         with theirs:
             self._popen = subprocess.Popen(  # noqa: S603 - our own module
-                [*wrapper, sys.executable, "-m", __name__, str(theirs.fileno()), group],
+                [*wrapper, sys.executable, "-m", __name__, str(theirs.fileno()), group, *_models(environ)],
                 cwd=folder,
                 env=dict(environ),
                 stdin=subprocess.DEVNULL,
@@ -169,14 +173,14 @@ class ForkedChild(Child):
 # --- in the server ---------------------------------------------------------------------------------------------------
 
 
-def _import_all(group: str) -> None:
+def _import_all(group: str, models: Sequence[str]) -> None:
     for late in (*_OF_CELERY, "workers.celery", "workers.tasks", _INTAKE):
         importlib.import_module(late)
     del sys.modules[_INTAKE]  # it is to run as __main__
     if group == "agent":
         from workers.model import litellm_call
 
-        litellm_call.load()
+        litellm_call.load(models)
     gc.collect()
     gc.freeze()
 
@@ -274,10 +278,10 @@ class _Server:
 
 def main() -> None:
     """Import, then serve; in each child, run what was asked for."""
-    control, group = socket.socket(fileno=int(sys.argv[1])), sys.argv[2]
+    control, group, models = socket.socket(fileno=int(sys.argv[1])), sys.argv[2], sys.argv[3:]
     control.set_inheritable(False)
     parent_death.rename(f"cj-fork {group}")
-    _import_all(group)
+    _import_all(group, models)
     asked = _Server(control).serve()
     if asked is not None:
         parent_death.rename(f"cj-{asked['name']}")
