@@ -41,7 +41,8 @@ class Servers:
             self.running.pop(group).close()
         if group not in self.running:
             environ = {"PYTHONPATH": f"{self.folder}:{procfile.PROCFILE.parent}", "PATH": os.defpath}
-            self.running[group] = ForkServer(group, environ, self.folder)
+            base = None if group == "workers" else self.ready()
+            self.running[group] = ForkServer(group, environ, self.folder, base)
         wait_until(self.running[group].is_ready, limit=SECONDS, what="the server")
         return self.running[group]
 
