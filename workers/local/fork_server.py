@@ -37,9 +37,20 @@ from workers.local.child import Child
 from workers.local.procfile import Process
 from workers.model.demo import DEMO, DEMO_SHORT
 
-#: What `celery worker` imports late.
-_OF_CELERY = ("celery.bin.worker", "celery.apps.worker", "celery.concurrency.thread", "kombu.transport.redis")
 _INTAKE = "workers.intake.__main__"
+#: What workers import, Celery's command line late: with every plug-in of it that is installed.
+_COMMON = (
+    *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.thread", "celery.worker.components"),
+    *("celery.worker.autoscale", "celery.worker.consumer", "celery.backends.base", "celery.events.receiver"),
+    *(
+        "kombu.transport.redis",
+        "psycopg2.extras",
+        "workers.celery",
+        "workers.celery_consumer",
+        "workers.tasks",
+        _INTAKE,
+    ),
+)
 #: Commands that a server can run: our own modules, and Celery.
 _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>celery|workers\.[\w.]+)(?P<arguments>\s.*)?")
 _LONGEST = 1024 * 1024
@@ -196,7 +207,7 @@ class ForkedChild(Child):
 
 
 def _import_common() -> None:
-    for late in (*_OF_CELERY, "workers.celery", "workers.tasks", _INTAKE):
+    for late in _COMMON:
         importlib.import_module(late)
     del sys.modules[_INTAKE]  # it is to run as __main__
     gc.collect()
