@@ -14,10 +14,10 @@ from shopify.client import ShopifyClient
 from shopify.data.dispatch import fetch
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.transport import http_client
-from workers.agent import grounding
-from workers.agent.grounds import Grounds
 from workers.model import demo_words
 from workers.shop import results
+from workers.truth import grounding
+from workers.truth.grounds import Grounds
 
 SHOP = "dev-medium.myshopify.com"
 CHARACTERS, ROUNDS = 600, 400

@@ -24,7 +24,6 @@ from shopify.errors import ShopifyError, Temporary, Throttled
 from shopify.transport import http_client
 from storage.conversations import PastTurn
 from storage.turns import AbsorbedTurn, Claim, StepRow, TurnInput
-from workers.agent import grounding
 from workers.agent.calculate_metrics import MetricsArguments, calculate
 from workers.agent.prompt import Absorbed
 from workers.agent.state import TurnState
@@ -33,6 +32,7 @@ from workers.model.demo import reply_to, wire_message
 from workers.shop import results
 from workers.shop.fetch import OF_THE_SHOP
 from workers.shop.results import Result
+from workers.truth import grounding
 from workflows.loader import WorkflowSet, load_folder
 
 KEPT = Path(__file__).parent / "transcripts.yaml"

@@ -24,12 +24,12 @@ from shopify.transport import http_client
 from tests.truth.facts import Read, known, read
 from tests.truth.voices import Phrasing, Voice
 from workers.agent.calculate_metrics import MetricsArguments, calculate
-from workers.agent.grounding import check, ungrounded
-from workers.agent.grounds import Grounds
 from workers.evaluate.sentences import LIES, Topic
 from workers.evaluate.world import STORES, World, build, fixed_now
 from workers.shop import results
 from workers.shop.results import Result
+from workers.truth.grounding import check, ungrounded
+from workers.truth.grounds import Grounds
 from workflows.loader import load_folder
 
 HALVES = ("tuned", "unseen")

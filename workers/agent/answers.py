@@ -14,7 +14,7 @@ from typing import Any
 
 from storage.turns import FILTERED, Room, StepRow
 from workers import logs, metrics
-from workers.agent import grounding, prompt_size, tools
+from workers.agent import prompt_size, tools
 from workers.agent.cost_limits import CostLimits
 from workers.agent.decide import (
     CLAIMS,
@@ -38,6 +38,7 @@ from workers.model.client import Hear, Model
 from workers.model.errors import Cause, ModelError, ModelRefused, ModelSilent, ModelUnavailable
 from workers.model.litellm_call import known_price
 from workers.model.response import Answer, assistant_message
+from workers.truth import grounding
 from workflows.workflow import Workflow
 
 log = logs.get(__name__)
@@ -304,7 +305,15 @@ class Answers:
             return ended
         at_once = said is None or not state.pauses  # the calls start with this commit
         replies = [tools.announced(state.claim, step, new.assistant)] if at_once else []
-        outgoing = self._transactions.add_step(state, new, said, replies, unless_newer=fence)
+        outgoing = self._transactions.add_step(
+            state,
+            new,
+            said,
+            replies,
+            unless_newer=fence,
+            # Counted before the tools are asked: then what they answer at once can be kept with the next answer.
+            next_call=lambda state: self.next_call(state, step + 1) if at_once else None,
+        )
         if outgoing is not None:
             self._reply_publisher.publish(outgoing)
             _note_words(state, before, is_first)

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from workers.agent.claims import sentences
-from workers.agent.grounding import Verdict
 from workers.agent.outgoing_text import legible
+from workers.truth.grounding import Verdict
+from workers.truth.sentence import sentences
 
 CONTEXT = 4000
 """Characters of what came before that a sentence is judged with."""

@@ -9,6 +9,7 @@ from storage.conversations import PastTurn
 from storage.turns import Claim, StepRow, TurnInput
 from workers.agent.prompt import CROSSED
 from workers.agent.state import TurnState
+from workers.truth.grounds import Grounds
 from workflows.loader import load_folder
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -67,3 +68,24 @@ def test_what_a_text_says_beside_it_is_not_told_again() -> None:
     read = state(TurnInput("merchant", "How many?"), step(0, None))
     assert read.plainly(f"{TOLD} You made $98,765 on Tuesday.") == ""
     assert read.plainly("You made $98,765 on Tuesday.") == TOLD
+
+
+def test_a_result_that_was_read_is_not_read_again_when_another_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    one = Grounds.result
+
+    def result(self: Grounds, found: dict[str, Any], *, superseded: bool) -> None:
+        read.append(found["data_type"])
+        one(self, found, superseded=superseded)
+
+    monkeypatch.setattr(Grounds, "result", result)
+    turn = state(TurnInput("merchant", "How many customers?"), step(0, None))
+    turn.grounds()
+    orders = step(1, None)
+    orders.tool_results[0]["content"] |= {"data_type": "recent_orders", "data": {"orders": []}}  # type: ignore[index]
+    turn.steps.append(orders)
+    assert turn.grounds() is turn.grounds()
+    assert read == ["counts", "recent_orders"]
+    turn.steps.append(step(2, None))
+    turn.grounds()  # newer ones of a kind make the older ones earlier ones
+    assert read == ["counts", "recent_orders", "counts", "recent_orders", "counts"]

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from workers.agent.claims import sentences
-from workers.agent.grounding import Verdict
 from workers.agent.outgoing_text import plain
 from workers.agent.utterance import LONGEST_QUESTION, Utterance, last_question, whole_sentences
 from workers.model import response
+from workers.truth.grounding import Verdict
+from workers.truth.sentence import sentences
 
 TEXTS = [
     "You have 67 customers. 8 orders wait. Shall we go on?",

@@ -1,35 +1,35 @@
-"""What a turn may say: figures, dates and names read from tool results, the context and what was written to CJ. Pure.
+"""What follows from tool results without doubt: figures, names, times, rankings. Pure.
 
-A figure knows what it counts (subjects and traits, from the keys above it), its currency, whose it is (entities) and of
-which period. Beside the leaves of a result stand what follows from its lists without doubt: how many rows there are of
-each kind, and their totals' sum, average, median and extremes.
+Beside the leaves of a result stand what follows from its lists: how many rows there are of each kind, and their totals'
+sum, average, median and extremes.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from statistics import median
 from typing import Any
 
-from workers.agent.claims import Number, Sentence, concepts, parse, sentences
+from workers.truth.claims import concepts
+from workers.truth.figure import BUYERS, NOTHING, Dated, Figure, Range, Ranking
 
-Range = tuple[date, date]
-NOTHING: frozenset[str] = frozenset()
 SKIPPED = frozenset(
     "id sku image_url success data_type cached error_code retry_after description remedy code domain website plan orders_not_shown customer_orders".split()
 )
-BUYERS = frozenset({"guest", "first_time", "returning"})
-"""Kinds of orders that are named by who bought."""
+
 SALES = {
     "total_sales": frozenset({"revenue"}), "net_sales": frozenset({"revenue", "net"}),
     "gross_sales": frozenset({"revenue", "gross"}), "discounts": frozenset({"discount"}),
     "returns": frozenset({"reversal"}), "taxes": frozenset({"tax"}), "shipping_charges": frozenset({"postage"}),
     "average_order_value": frozenset({"average"}),
 }  # fmt: skip
+
 AN_HOUR = timedelta(hours=1)
+
 UNPAID = frozenset({"PENDING", "AUTHORIZED", "PARTIALLY_PAID", "EXPIRED"})
+
 KINDS = (
     "test",
     "cancelled",
@@ -42,187 +42,6 @@ KINDS = (
     "first_time",
     "returning",
 )
-
-
-@dataclass(slots=True)
-class Figure:
-    """`period` None: as things stand. `partial`: of a list that shows a part. `derived`: computed from a list."""
-
-    value: float
-    subjects: frozenset[str]
-    traits: frozenset[str] = NOTHING
-    currency: str | None = None
-    percent: bool = False
-    entities: frozenset[str] = NOTHING
-    period: Range | None = None
-    partial: bool = False
-    derived: bool = False
-    at_least: bool = False
-    old: str = ""
-    """Why it is not current: "stale" (Shopify gave nothing newer), "earlier" (a fresher one of its kind is there)."""
-    aged: bool = False
-    """Whether it was read over an hour ago."""
-    kinds: frozenset[str] = NOTHING
-    """Of its entities: order, customer, product, date."""
-
-
-@dataclass(slots=True)
-class Dated:
-    """A time in the data, on the shop's clock, and whose it is."""
-
-    at: datetime
-    entities: frozenset[str]
-    dated: bool = True
-    """Whether only its day is known."""
-
-
-@dataclass(slots=True)
-class Ranking:
-    """Values by entity: who has most of what."""
-
-    what: str
-    values: dict[str, float]
-
-
-@dataclass
-class Grounds:
-    """`now` is on the shop's clock."""
-
-    now: datetime
-    figures: list[Figure] = field(default_factory=list)
-    moments: list[Dated] = field(default_factory=list)
-    names: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Names in lower case, with the entities that have them."""
-    order_names: set[str] = field(default_factory=set)
-    rankings: list[Ranking] = field(default_factory=list)
-    windows: list[Range] = field(default_factory=list)
-    complete_history: bool = False
-    opened: date | None = None
-    """When the shop was opened, if all of its orders were read: any longer time has the same."""
-    is_old: bool = False
-    """Whether nothing that was read is current."""
-    headline: dict[str, float] = field(default_factory=dict)
-    """How many there are in all, by subject."""
-    links: list[frozenset[str]] = field(default_factory=list)
-    """Names that belong together: of an order, its customer and its products."""
-    linked: frozenset[str] = NOTHING
-    """All of these."""
-    changes: list[tuple[float, frozenset[str]]] = field(default_factory=list)
-    """Differences and changes in percent that were calculated, and the days between which they are."""
-    written: list[Sentence] = field(default_factory=list)
-    """What the merchant, an event and the workflow's prompt say."""
-    asked: list[Sentence] = field(default_factory=list)
-    """What the merchant wrote, of these."""
-    asking: list[Sentence] = field(default_factory=list)
-    """In this turn, of these: what a figure is of, if nothing else says it."""
-    prompted: list[Sentence] = field(default_factory=list)
-    reasons: list[Sentence] = field(default_factory=list)
-    """Why something could not be read."""
-    statuses: dict[str, list[tuple[frozenset[str], frozenset[str]]]] = field(default_factory=dict)
-    """Of an order or a customer: which kinds it could be by what was read, and which it is."""
-    has_previous: bool = False
-    """Whether sales of an earlier period were read."""
-    texts: str = ""
-    """All text in lower case."""
-    parsed: dict[str, Sentence] = field(default_factory=dict)
-    """Sentences of replies that were checked, as they were read."""
-    judged: Any = None
-    """The judge of the text that was checked last, with its sentences and their verdicts."""
-    by_value: dict[float, list[Figure]] = field(default_factory=dict)
-    by_kind: dict[str, list[Figure]] = field(default_factory=dict)
-    """Figures that are money, percent, or counts."""
-    counts: dict[str, list[Figure]] = field(default_factory=dict)
-    """Counts by subject."""
-
-    @classmethod
-    def of(
-        cls,
-        results: Sequence[Mapping[str, Any]],
-        *,
-        now: datetime,
-        earlier: Sequence[Mapping[str, Any]] = (),
-        context: Mapping[str, Any] | None = None,
-        said: Iterable[str] = (),
-        said_before: Iterable[str] = (),
-        prompt: Iterable[str] = (),
-    ) -> "Grounds":
-        """`results` of this turn and of `earlier` ones, oldest first; `said` by the merchant in this one, and
-        `said_before` it; `prompt` by the operator."""
-        grounds = cls(now)
-        reader = _Reader(grounds)
-        both = [*((result, True) for result in earlier), *((result, False) for result in results)]
-        newest = {_read_of(result): place for place, (result, _) in enumerate(both) if result.get("success")}
-        for place, (result, _) in enumerate(both):
-            is_typed = result.get("data_type") is not None
-            superseded = is_typed and newest.get(_read_of(result), place) != place
-            reader.result(result, superseded=superseded or _is_outdated(result, both[place + 1 :]))
-        grounds.is_old = bool(reader.old) and all(reader.old.values())
-        if context:
-            reader.walk(dict(context), _Place())
-        grounds.names = dict(
-            sorted(grounds.names.items(), key=lambda item: (-len(item[0]), item[0]))
-        )  # whole ones first
-        grounds.linked = NOTHING.union(*grounds.links)
-        words = [*reader.words]
-        for text in dict.fromkeys(reader.reasons):
-            grounds.reasons += _read(text)
-            words.append(text)
-        for text in prompt:
-            grounds.prompted += _read(text)
-            words.append(text)
-        for text in said_before:
-            grounds.asked += _read(text)
-            words.append(text)
-        for text in said:
-            grounds.asking += _read(text)
-            words.append(text)
-        grounds.asked += grounds.asking
-        grounds.written = [*grounds.asked, *grounds.prompted]
-        grounds.texts = "\n".join(words).lower()
-        for sentence in grounds.written:
-            grounds.order_names |= {str(order.value) for order in sentence.orders}
-        for figure in grounds.figures:
-            if figure.entities:
-                figure.kinds = _kinds_of(figure.entities)
-            grounds.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
-            kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
-            grounds.by_kind.setdefault(kind, []).append(figure)
-            if kind == "count":
-                for subject in figure.subjects:
-                    grounds.counts.setdefault(subject, []).append(figure)
-        return grounds
-
-
-def _is_outdated(result: Mapping[str, Any], later: Sequence[tuple[Mapping[str, Any], bool]]) -> bool:
-    """Whether what it was computed over has been read anew since."""
-    data = result.get("data")
-    over = data.get("over") if isinstance(data, Mapping) else None
-    if not isinstance(over, Mapping) or over.get("data_type") == "sales" or not isinstance(over.get("as_of"), str):
-        return False
-    return any(
-        other.get("data_type") == over.get("data_type")
-        and other.get("success")
-        and str(other.get("as_of")) > over["as_of"]
-        for other, _ in later
-    )
-
-
-def _read_of(result: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What was read: sales of two periods are no older and newer ones of each other."""
-    data = result.get("data")
-    period = data.get("current") if isinstance(data, Mapping) else None
-    begins = period.get("from") if isinstance(period, Mapping) else None
-    return result.get("data_type"), begins
-
-
-@lru_cache(maxsize=4096)
-def _kinds_of(entities: frozenset[str]) -> frozenset[str]:
-    return frozenset(name.partition(":")[0] for name in entities)
-
-
-@lru_cache(maxsize=256)
-def _read(text: str) -> tuple[Sentence, ...]:
-    return tuple(parse(sentence, {}) for sentence in sentences(text))
 
 
 @dataclass(slots=True)
@@ -251,50 +70,75 @@ class _Place:
         return _Place(*found, self.old, self.aged, self.at_least, self.headline)
 
 
-class _Reader:
-    def __init__(self, grounds: Grounds) -> None:
-        self._grounds = grounds
-        self._zone = grounds.now.tzinfo or UTC
-        self._derived: set[object] = set()
-        self.words: list[str] = []
-        self.reasons: list[str] = []
-        """Why something is missing, in sentences that may be said."""
-        self.old: dict[Any, str | bool] = {}
-        """Of each data type, why its newest result is not current."""
+@dataclass
+class Evidence:
+    """What tool results say. `now` is on the shop's clock."""
+
+    now: datetime
+    figures: list[Figure] = field(default_factory=list)
+    moments: list[Dated] = field(default_factory=list)
+    names: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Names in lower case, with the entities that have them."""
+    order_names: set[str] = field(default_factory=set)
+    rankings: list[Ranking] = field(default_factory=list)
+    windows: list[Range] = field(default_factory=list)
+    opened: date | None = None
+    """When the shop was opened, if all of its orders were read: any longer time has the same."""
+    headline: dict[str, float] = field(default_factory=dict)
+    """How many there are in all, by subject."""
+    links: list[frozenset[str]] = field(default_factory=list)
+    """Names that belong together: of an order, its customer and its products."""
+    changes: list[tuple[float, frozenset[str]]] = field(default_factory=list)
+    """Differences and changes in percent that were calculated, and the days between which they are."""
+    statuses: dict[str, list[tuple[frozenset[str], frozenset[str]]]] = field(default_factory=dict)
+    """Of an order or a customer: which kinds it could be by what was read, and which it is."""
+    has_previous: bool = False
+    """Whether sales of an earlier period were read."""
+    words: list[str] = field(default_factory=list)
+    """All text that was read."""
+    why_missing: list[str] = field(default_factory=list)
+    """Why something could not be read, in sentences that may be said."""
+    old: dict[Any, str | bool] = field(default_factory=dict)
+    """Of each data type, why its newest result is not current."""
+    _derived: set[object] = field(default_factory=set)
+    """Lists of orders from which all that follows is in the figures."""
+
+    @property
+    def _zone(self) -> tzinfo:
+        return self.now.tzinfo or UTC
 
     def result(self, result: Mapping[str, Any], *, superseded: bool) -> None:
         """One tool result."""
         read = _moment(result.get("as_of"))
-        aged = read is not None and self._grounds.now - read > AN_HOUR
+        aged = read is not None and self.now - read > AN_HOUR
         old = "earlier" if superseded else "stale" if result.get("stale") else ""
         over = data.get("over") if isinstance(data := result.get("data"), Mapping) else None
         if isinstance(over, Mapping):
             old = old or str(self.old.get(over.get("data_type")) or "").replace("True", "")
             read = _moment(over.get("as_of"))
-            aged = read is not None and self._grounds.now - read > AN_HOUR
+            aged = read is not None and self.now - read > AN_HOUR
         elif isinstance(data, Mapping):
             self.old[result.get("data_type")] = old or aged
         place = _Place(old=old, aged=aged)
         if read is not None:
-            self._grounds.moments.append(Dated(read.astimezone(self._zone), frozenset({"read"}), dated=False))
+            self.moments.append(Dated(read.astimezone(self._zone), frozenset({"read"}), dated=False))
         window = result.get("data_window") or {}
         start = _moment(window.get("orders_from"))
         if start is not None:
-            span = (start.astimezone(self._zone).date(), (read or self._grounds.now).astimezone(self._zone).date())
-            self._grounds.windows.append(span)
-            self._grounds.moments.append(Dated(start.astimezone(self._zone), frozenset({"window"})))
+            span = (start.astimezone(self._zone).date(), (read or self.now).astimezone(self._zone).date())
+            self.windows.append(span)
+            self.moments.append(Dated(start.astimezone(self._zone), frozenset({"window"})))
             if result.get("data_type") == "counts":
                 place = replace(place, period=span)
         opened = _moment(window.get("shop_opened"))
-        if opened is not None and (today := self._grounds.now.date()):
-            self._grounds.opened = opened.astimezone(self._zone).date()
+        if opened is not None and (today := self.now.date()):
+            self.opened = opened.astimezone(self._zone).date()
             if result.get("data_type") == "counts":
-                place = replace(place, period=(self._grounds.opened, today))
+                place = replace(place, period=(self.opened, today))
         place = replace(place, headline=result.get("data_type") == "counts" and not old)
-        self._grounds.complete_history |= bool(window.get("complete_history"))
         reasons = [entry.get("reason") for entry in _objects(result.get("missing"))]
         reasons += [result.get("error"), (result.get("stale") or {}).get("reason")]
-        self.reasons += [str(reason) for reason in reasons if reason]
+        self.why_missing += [str(reason) for reason in reasons if reason]
         if not isinstance(data, Mapping):
             return
         if "metric" in data and "over" in data:
@@ -304,7 +148,7 @@ class _Reader:
             self._sales(data, place)
             return
         place = replace(place, at_least=frozenset(data.get("at_least") or ()))
-        self.walk(data, place)
+        self._walk(data, place)
 
     def _sales(self, data: Mapping[str, Any], place: _Place) -> None:
         """A period's sales and those of the one before, and what changed."""
@@ -319,9 +163,9 @@ class _Reader:
             if not isinstance(node, Mapping) or begins is None or ends is None:
                 continue
             span = begins.date(), ends.date()
-            self._grounds.windows.append(span)
+            self.windows.append(span)
             earlier = frozenset({"previous"}) if name == "previous" else NOTHING
-            self._grounds.has_previous |= bool(earlier)
+            self.has_previous |= bool(earlier)
             for key, value in node.items():
                 amount = _decimal(value.get("amount") if isinstance(value, Mapping) else value)
                 if amount is None:
@@ -329,22 +173,28 @@ class _Reader:
                 currency = value.get("currency") if isinstance(value, Mapping) else None
                 found[key] = amount, currency
                 subject = frozenset({"order"}) if currency is None or key == "average_order_value" else NOTHING
-                self._add(Figure(amount, subject, SALES.get(key, NOTHING) | earlier, currency, period=span), place)
+                self._note(Figure(amount, subject, SALES.get(key, NOTHING) | earlier, currency, period=span), place)
         for key, (now, currency) in both[0].items():
             before = both[1].get(key, (0.0, None))[0] if key in both[1] else None
             if before is None:
                 continue
-            self._grounds.changes.append((now - before, NOTHING))
+            self.changes.append((now - before, NOTHING))
             subject = frozenset({"order"}) if currency is None else NOTHING
-            self._add(
+            self._note(
                 Figure(now - before, subject, SALES.get(key, NOTHING) | {"change"}, currency, derived=True), place
             )
             if before:
                 share = (now - before) * 100 / before
-                self._grounds.changes.append((share, NOTHING))
-                self._add(Figure(share, subject, SALES.get(key, NOTHING) | {"change"}, None, True, derived=True), place)
+                self.changes.append((share, NOTHING))
+                self._note(
+                    Figure(share, subject, SALES.get(key, NOTHING) | {"change"}, None, True, derived=True), place
+                )
 
-    def walk(self, node: Any, place: _Place, key: str = "", holder: Mapping[str, Any] | None = None) -> None:
+    def context(self, context: Mapping[str, Any]) -> None:
+        """What the conversation's context says."""
+        self._walk(dict(context), _Place())
+
+    def _walk(self, node: Any, place: _Place, key: str = "", holder: Mapping[str, Any] | None = None) -> None:
         """Every leaf below `node`."""
         kind = type(node)  # JSON has no others
         if kind is str:
@@ -363,13 +213,13 @@ class _Reader:
         if key == "orders_read":
             figure.partial = figure.derived = True
             figure.traits |= {"uncounted"}
-        self._add(figure, place)
+        self._note(figure, place)
         if place.headline and len(place.subjects) == 1 and not place.traits:
-            self._grounds.headline[next(iter(place.subjects))] = value
+            self.headline[next(iter(place.subjects))] = value
 
-    def _add(self, figure: Figure, place: _Place) -> None:
+    def _note(self, figure: Figure, place: _Place) -> None:
         figure.old, figure.aged = place.old, place.aged
-        self._grounds.figures.append(figure)
+        self.figures.append(figure)
 
     def _text(self, text: str, place: _Place, key: str) -> None:
         self.words.append(text)
@@ -378,7 +228,7 @@ class _Reader:
             if at is not None:
                 dated = len(text) <= 10
                 shown = at if dated else at.astimezone(self._zone)
-                self._grounds.moments.append(Dated(shown, place.entities | {f"key:{key}"}, dated))
+                self.moments.append(Dated(shown, place.entities | {f"key:{key}"}, dated))
                 return
         if len(text) < 16 and text.replace(".", "", 1).isdigit():
             self._figure(float(text), place.about(*concepts(key)), key)
@@ -400,14 +250,14 @@ class _Reader:
             if type(value) is str:
                 self._text(value, place, name)
             else:
-                self.walk(value, place.about(*concepts(name)), name, node)
+                self._walk(value, place.about(*concepts(name)), name, node)
 
     def _money(self, node: Mapping[str, Any], currency: str, place: _Place) -> None:
         for name in ("amount", "current_amount"):
             amount = _decimal(node.get(name))
             if amount is not None:
                 traits = place.traits | ({"net"} if name == "current_amount" else NOTHING)
-                self._add(Figure(amount, place.subjects, traits, currency, False, place.entities, place.period), place)
+                self._note(Figure(amount, place.subjects, traits, currency, False, place.entities, place.period), place)
                 self._per_order(amount, node.get("orders"), currency, traits, place)
 
     def _per_order(self, amount: float, orders: Any, currency: str, traits: frozenset[str], place: _Place) -> None:
@@ -422,7 +272,7 @@ class _Reader:
             figures.append(Figure(round(orders / days, 6), frozenset({"order"}), traits | {"daily"}))
         for figure in figures:
             figure.entities, figure.period, figure.derived = place.entities, place.period, True
-            self._add(figure, place)
+            self._note(figure, place)
 
     def _inside(self, node: Mapping[str, Any], place: _Place, key: str) -> _Place:
         """The place of an object's values: whose it is, and of which period."""
@@ -438,12 +288,12 @@ class _Reader:
         elif "name" in node and ("total" in node or "created_at" in node) and key != "shop":
             entities |= self._order(node)
         elif isinstance(node.get("name"), str) and key == "shop":
-            self._grounds.names.setdefault(node["name"].lower(), NOTHING)
+            self.names.setdefault(node["name"].lower(), NOTHING)
         period = place.period
         begins, ends = _moment(node.get("from")), _moment(node.get("to"))
         if begins and ends:
             period = (begins.date(), ends.date())
-            self._grounds.windows.append(period)
+            self.windows.append(period)
         day = _moment(node.get("date")) if isinstance(node.get("date"), str) else None
         if day:
             period = (day.date(), day.date())
@@ -455,13 +305,13 @@ class _Reader:
     def _order(self, node: Mapping[str, Any]) -> set[str]:
         name = str(node.get("name") or "")
         if name:
-            self._grounds.order_names.add(name.lstrip("#").upper())
+            self.order_names.add(name.lstrip("#").upper())
         entities = {f"order:{name.lstrip('#').upper()}"} if name else set()
         if isinstance(node.get("customer"), dict):
             entities |= self._named("customer", node["customer"].get("name"))
         for item in _objects(node.get("items")):
             entities |= self._named("product", item.get("title"))
-        self._grounds.links.append(frozenset(entities))
+        self.links.append(frozenset(entities))
         return entities
 
     def _named(self, kind: str, name: Any) -> set[str]:
@@ -469,7 +319,7 @@ class _Reader:
             return set()
         lowered = name.lower().rstrip("…")
         key = f"{kind}:{lowered}"
-        names = self._grounds.names
+        names = self.names
         for known in _called(kind, lowered):
             names[known] = names.get(known, NOTHING) | {key}
         return {key}
@@ -484,7 +334,7 @@ class _Reader:
             count = Figure(
                 len(rows), subjects, place.traits, None, False, place.entities, place.period, not complete, True
             )
-            self._add(count, place)
+            self._note(count, place)
         if key == "top_items":
             self._rank(
                 "units",
@@ -504,7 +354,7 @@ class _Reader:
         if key == "by_day":
             self._days(objects, place)
         for row in rows:
-            self.walk(row, place, key.removesuffix("s") if key == "customers" else key)
+            self._walk(row, place, key.removesuffix("s") if key == "customers" else key)
 
     def _days(self, days: Sequence[Mapping[str, Any]], place: _Place) -> None:
         self._rank(
@@ -512,7 +362,7 @@ class _Reader:
             ((f"date:{day.get('date')}", day["orders"]) for day in days if isinstance(day.get("orders"), int)),
         )
         if days and all(isinstance(day.get("orders"), int) for day in days):
-            self._add(
+            self._note(
                 Figure(
                     sum(day["orders"] > 0 for day in days),
                     frozenset({"day"}),
@@ -536,7 +386,7 @@ class _Reader:
         found: dict[str, float] = {}
         for entity, value in values:
             found[entity] = max(value, found.get(entity, value))
-        self._grounds.rankings.append(Ranking(what, found))
+        self.rankings.append(Ranking(what, found))
 
     def _orders(self, rows: Sequence[Mapping[str, Any]], place: _Place, whole: bool) -> None:
         """What follows from a list of orders; the same may be in two results."""
@@ -549,12 +399,12 @@ class _Reader:
             could = frozenset(_decidable([row]))
             for entity in _entities(row):
                 told = (could & BUYERS - {"guest"}, kinds) if entity.startswith("customer:") else (could, kinds)
-                self._grounds.statuses.setdefault(entity, []).append(told)
+                self.statuses.setdefault(entity, []).append(told)
         real = [(row, kinds) for row, kinds in orders if not kinds & {"test", "cancelled"}]
         partial = not whole
 
         def count(value: int, *traits: str, subject: str = "order", entities: frozenset[str] = NOTHING) -> None:
-            self._add(
+            self._note(
                 Figure(
                     value, frozenset({subject}), frozenset(traits), None, False, entities, place.period, partial, True
                 ),
@@ -631,7 +481,7 @@ class _Reader:
                     figures |= {"average": sum(found) / len(found), "median": median(found)}
                     figures |= {"largest": max(found), "smallest": min(found)}
                 for trait, value in figures.items():
-                    self._add(
+                    self._note(
                         Figure(
                             round(value, 6), frozenset({"order"}), frozenset({trait, *(("net",) if current else ())}), currency, False, entities,
                             period or place.period, partial, True,
@@ -663,7 +513,7 @@ class _Reader:
 
         def add(value: float, subjects: frozenset[str], traits: frozenset[str], entity: str = "") -> None:
             entities = frozenset({entity}) if entity else NOTHING
-            self._add(Figure(value, subjects, traits, None, False, entities, place.period, partial, True), place)
+            self._note(Figure(value, subjects, traits, None, False, entities, place.period, partial, True), place)
 
         for found in (units, ordered):
             add(sum(found.values()), unit, sold)
@@ -682,13 +532,13 @@ class _Reader:
             if at is not None:
                 days[at.astimezone(self._zone).date()].append(row)
         oldest = min(days, default=None)
-        today = self._grounds.now.date()
+        today = self.now.date()
         for back in range(8):
             days.setdefault(today - timedelta(days=back), [])
         for day, found in days.items():
             if oldest is not None and (day > oldest or whole):
                 span = (day, day)
-                self._add(
+                self._note(
                     Figure(len(found), frozenset({"order"}), NOTHING, None, False, NOTHING, span, False, True), place
                 )
                 self._sums(found, NOTHING, place, False, only_sum=True, period=span)
@@ -713,14 +563,14 @@ class _Reader:
             traits |= {"sold"}
         if data.get("of") == "inventory":
             traits |= {"stock"}
-        weeks = [span for span in self._grounds.windows if (span[1] - span[0]).days <= 8]
+        weeks = [span for span in self.windows if (span[1] - span[0]).days <= 8]
         period = weeks[-1] if weeks and over.get("data_type") == "week_orders" else None
         partial = over.get("data_type") != "week_orders"
         if isinstance(over.get("number"), int):
             rows = {"orders": "order", "items": "item", "products": "product"}.get(str(over.get("rows")))
             where = frozenset(filter(None, (data.get("where"),)))
             if rows:
-                self._add(
+                self._note(
                     Figure(over["number"], frozenset({rows}), where, None, False, NOTHING, period, partial, True), place
                 )
         group_by = data.get("group_by")
@@ -742,20 +592,20 @@ class _Reader:
             if metric in ("difference", "percent_change"):
                 compared = [str(data[name]) for name in ("group", "other_group") if name in data]
                 entities, span = frozenset(f"date:{name}" for name in compared if _moment(name)), None
-                self._grounds.changes.append((value, entities))
+                self.changes.append((value, entities))
             percent = row.get("unit") == "%"
             figure = Figure(
                 value, subject, traits | more, row.get("currency") if not percent else None, percent, entities, span,
                 partial and not percent and metric in ("count", "sum", "average", "median", "per_day"), derived=metric in ("count", "sum"),
             )  # fmt: skip
-            self._add(figure, place)
+            self._note(figure, place)
             if row.get("days"):
-                self.walk(row["days"], replace(place, subjects=frozenset({"day"})), "days")
+                self._walk(row["days"], replace(place, subjects=frozenset({"day"})), "days")
         if ranked:
             self._rank({"product": "units", "day": "day totals"}.get(str(group_by), ""), ranked)
         if isinstance(data.get("groups"), int):
             groups = frozenset({{"product": "product", "day": "day"}.get(str(group_by), "group")})
-            self._add(Figure(data["groups"], groups, NOTHING, None, False, NOTHING, period, derived=True), place)
+            self._note(Figure(data["groups"], groups, NOTHING, None, False, NOTHING, period, derived=True), place)
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
@@ -858,44 +708,3 @@ def _entities(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"order:{str(row['name']).lstrip('#').upper()}"
     if isinstance(row.get("customer"), dict) and row["customer"].get("name"):
         yield f"customer:{row['customer']['name'].lower()}"
-
-
-def of_number(number: Number, figures: Iterable[Figure]) -> list[Figure]:
-    """The figures that a number may stand for, by value alone."""
-    return [figure for figure in figures if fits(number, figure.value)]
-
-
-def fits(number: Number, value: float) -> bool:
-    """Whether the number is `value`, exactly or rounded as the words beside it say."""
-    value = abs(value)
-    for said, step in number.readings:
-        near = abs(said - value)
-        match number.how if step >= 1 else "exact" if number.how != "about" else "about":
-            case "exact":
-                fits = (
-                    near < 1e-6
-                    or (
-                        near <= step / 2 + 1e-9
-                        and (step < 1 or number.currencies is not None or number.percent or step > 1)
-                        and value != int(value)
-                    )
-                    or (step > 1 and near <= step / 2)
-                )
-            case "about":
-                width = max(step, _zeros(said))
-                fits = near <= width / 2 + 1e-9 and near <= 0.1 * max(value, said)
-            case "over":
-                fits = said <= value + 1e-9 <= max(2 * said, said + 1)
-            case _:
-                fits = value <= said + 1e-9 <= max(2 * value, value + 1)
-        if fits:
-            return True
-    return False
-
-
-def _zeros(value: float) -> float:
-    """700 → 100, 750 → 10: what a round number was rounded to."""
-    width = 1.0
-    while value and value == int(value) and value % (width * 10) == 0:
-        width *= 10
-    return width if value == int(value) else 0.0

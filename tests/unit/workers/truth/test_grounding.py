@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from workers.agent.calculate_metrics import MetricsArguments, calculate
-from workers.agent.grounding import check, plain, ungrounded, without
-from workers.agent.grounds import Grounds
+from workers.truth.grounding import check, plain, ungrounded, without
+from workers.truth.grounds import Grounds
 
 NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
 WINDOW = {"orders_from": "2026-09-23T12:04:50Z", "complete_history": False, "reason": "read_all_orders not granted"}
@@ -855,3 +855,15 @@ def test_what_is_left_of_a_text() -> None:
     assert without(verdicts, "You have 83.") == "Hello! You have 83. Anything else?"
     assert plain("You have 99 orders.", "") == "I don't see that in your store's data."
     assert plain("Sie haben 99 Bestellungen.", "told") == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
+
+
+def test_results_that_come_one_by_one_are_the_same_grounds_as_all_at_once() -> None:
+    said: dict[str, Any] = {"said": ["Is Anna Schmidt new?"], "prompt": ["Access to 60 days."]}
+    growing, results = Grounds.of([], now=NOW, **said), store()
+    for each in results:
+        assert growing.add([each], NOW)
+    whole = Grounds.of(results, now=NOW, **said)
+    assert growing == whole
+    newer = {**results[0], "as_of": "2026-11-22T12:05:00+00:00"}
+    assert not growing.add([newer], NOW)  # what was read of its kind is an earlier one now
+    assert not growing.add([result("sales")], NOW + timedelta(days=1))

@@ -1,0 +1,286 @@
+"""What a text says: its sentences, and in each the numbers, names, periods and words that its figures are about. Pure.
+
+English and German are read whole, other languages as far as their nouns are in the lists below. A number may be read in
+several ways ("1.512" is 1512 or 1.512); whoever judges it takes the one that fits. What a number is about is a noun
+(`subjects`: order, customer, product, unit) and what is said of it (`traits`: open, returning, average, …).
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from workers.truth.lexicon import OFFER, PHRASES, at_words, lexeme
+from workers.truth.numerals import CODE, numbers
+from workers.truth.periods import AGO, DATE, PERIOD, TIME, age, clock, dates_meant, period_meant
+from workers.truth.sentence import Mention, Sentence, lowered
+
+_DIGIT = re.compile(r"\d")
+
+
+_CURRENCY_BEFORE = re.compile(rf"(?:(?<!\w)(?:{CODE.lower()}|fr|sfr|kr|rs)\.?|[$€£¥₹])\s?$")
+
+
+_LIKE_URL = re.compile(r"://|@|\w\.\w")
+
+
+_RANK_WORD = re.compile(
+    r"previous|before|davor|days|tage|month|monat|hours|stunden|minute|week|woche|number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth"
+)
+
+
+_TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])|(?<=1 )time\b|(?<=one )time\b")
+
+
+_RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
+
+
+_NOT_YET = re.compile(
+    r"\b(?:not|never|none|yet|still|wait\w*|await\w*|needs?|needing|must|have to|has to|had to|to be|pending|left|remain\w*|queue\w*|backlog|outstanding|cannot|due"
+    r"|nicht|nie|noch|muss|musst|müssen|wart\w*|zu|steh\w*|ausstehend\w*|offen\w*|unbezahlt\w*|fehl\w*|keine\w*)\b|n't\b"
+)
+
+
+_RECEIVED = re.compile(r"\b(?:in|through|received|arrived|cleared|da|eingegangen|erhalten|angekommen|gekommen)\b")
+
+
+_MISSING = re.compile(
+    r"[^.;,]{0,40}?\b(?:outstanding|pending|missing|overdue|not (?:yet )?(?:in|arrived|received)|fehlt|aussteht|ausstehend\w*|steht \w*\s?aus|offen)\b"
+)
+
+
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+
+
+_BREAK = re.compile(
+    rf"\b{OFFER.pattern}|"
+    r";(?=\s)|,(?=\s)|\s[·|/•](?=\s)|(?<=[\d€$£%]):(?=\s)|(?<=\d [a-z]{3}):(?=\s)|\s[–—-]\s|[()]|\.{3}|…|\b(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)"
+    r"|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b",
+)
+
+
+_URL = re.compile(
+    r"https?://\S+|www\.\S+|\b[\w.+-]+@[\w-]+\.\w[\w.]*|\b[\w-]+(?:\.[\w-]+)*\.(?:com|de|net|org|io|shop|store|co|ch|at)\b\S*",
+)
+
+
+_PHONE = re.compile(
+    r"(?<![\w$€£.,])(?:\+\d{1,3}[\s/-]?)(?:\(?\d{1,5}\)?[\s/-]?){2,5}\d{2,}|(?<![\w#])0\d{2,5}[\s/-]\d{3,}[\d\s/-]*\d|\b\d{3}[-.]\d{3}[-.]\d{4}\b"
+)
+
+
+_ORDER = re.compile(
+    r"(?<![\w&])#\s?(?P<hash>[a-z]{0,6}-?\d{2,}[\w-]*|\d)"
+    r"|\b(?:order|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
+    r"(?P<bare>[a-z]{0,6}-?\d{3,}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£%]|eur|usd|chf))(?![.,]\d)",
+)
+
+
+_LONG_NUMBER = re.compile(r"\d[\d\s()/.-]{4,}\d")
+
+
+_LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
+
+
+_RANK = at_words(
+    r"(?P<several>(?<![\d.,])\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000)))|(?<=previous )\d{1,2}(?=\s?:)|(?<![\d.,])\d{1,3}(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
+    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\b[\w.]++ times (?:what|as|more|the|that)\b|\b\w{2,8}mal so\b|\b24/7\b|\b[a-z]++\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
+)
+
+
+def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
+    """One sentence. `names`: what is known by name in lower case, and its keys ("product:…", "customer:…")."""
+    plain = lowered(text)
+    sentence = Sentence(text, plain)
+    masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain
+    masked = named(sentence, masked, names)
+    has_digits = _DIGIT.search(masked) is not None
+    for pattern, kind, value in (
+        (_ORDER, "order", lambda found: (found["hash"] or found["bare"]).upper()),
+        (DATE, "date", dates_meant),
+        (TIME, "time", clock),
+        (AGO, "age", age),
+        (PERIOD, "period", period_meant),
+    ):
+        into: list[Mention] = getattr(sentence, f"{kind}s")
+        if not has_digits and kind in ("order", "date", "time"):
+            continue
+        for found in pattern.finditer(masked):
+            if kind == "date" and found["d1"] and _CURRENCY_BEFORE.search(masked, 0, found.start()):
+                continue  # "CHF 17.08."
+            if (meant := value(found)) is not None:
+                end = found.start() + len(found[0].rstrip())
+                into.append(Mention(found.start(), end, text[found.start() : end].strip(), kind, meant))
+        masked = _without(masked, into)
+    if has_digits or _RANK_WORD.search(masked):
+        for other in (_PHONE, _LIST_MARK, _RANK) if _LONG_NUMBER.search(masked) else (_LIST_MARK, _RANK):
+            masked = other.sub(_mask_but_amounts if other is _RANK and sentence.orders else _mask, masked)
+    sentence.masked = masked
+    sentence.cased = text if masked == text.lower() else "".join(map(_as_masked, text, masked))
+    sentence.numbers = numbers(sentence.cased)
+    _words(sentence)
+    breaks = (m.start() for m in _BREAK.finditer(masked))
+    sentence.breaks = [place for place in breaks if not _RELATIVE.match(sentence.cased, place)]
+    return sentence
+
+
+def _words(sentence: Sentence) -> None:
+    """Its subjects and traits."""
+    masked = sentence.masked
+    for found in _WORD.finditer(masked):
+        noun, traits = lexeme(found[0])
+        if noun and not (noun == "unit" and found[0] == "einmal" and _ADVERB.search(masked, 0, found.start())):
+            sentence.subjects.append(Mention(found.start(), found.end(), found[0], noun))
+        for trait in traits:
+            if trait in _LEFT_OUT and _is_left_out(masked, found):
+                continue
+            if (found[0] in ("money", "geld") and not sentence.orders) or (found[0] == "apiece" and sentence.names):
+                continue
+            if (trait == "previous" and _BEFORE_REFUNDS.match(masked, found.end())) or (
+                trait == "price" and (_FROM_YOU.match(masked, found.end()) or _is_of_order(sentence))
+            ):
+                continue
+            if trait in _DECIDED:
+                trait = _decided(masked, found, trait)
+                if not trait:
+                    continue
+            elif trait == "new" and _NEW_THING.match(masked, found.end()):
+                continue
+            trait = "first_time" if trait == "new" else trait
+            sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
+    if "×" in masked or "x" in masked or " time" in masked:
+        sentence.subjects += [Mention(m.start(), m.end(), m[0], "unit") for m in _TIMES.finditer(masked)]
+        sentence.subjects.sort(key=lambda mention: mention.start)
+    for found in PHRASES.finditer(masked):
+        if found[0] == "each" and sentence.names:  # "$12 each" is the price of what is named
+            continue
+        trait = found.lastgroup or ""
+        trait = _decided(masked, found, trait) if trait in _DECIDED else trait
+        sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
+
+
+_BEFORE_REFUNDS = re.compile(r" (?:any |the )?(?:refunds?|returns|discounts?|tax\w*)\b")
+
+
+_FROM_YOU = re.compile(r" (?:you|us|dich|dir|sie|ihnen|euch)\b")
+
+
+def _is_of_order(sentence: Sentence) -> bool:
+    """Whether "costs" is said of an order."""
+    return bool(sentence.orders) and not any(
+        key.startswith("product:")
+        for name in sentence.names
+        for key in name.value  # type: ignore[attr-defined]
+    )
+
+
+_ADVERB = re.compile(r"\b(?:schon|bereits|noch|erst|nur|auch|nicht)\s$")
+
+
+_LEFT_OUT = frozenset({"test", "cancelled", "refunded", "guest"})
+
+
+_WITHOUT = re.compile(
+    r"\b(?:without|excluding|excl|except|not counting|leaving out|minus|ohne|außer|exklusive|abzüglich)\b[^.;:]*$"
+)
+
+
+_NOT_COUNTED = re.compile(
+    r"[^.,;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit)?(?:gezählt|eingerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
+)
+
+
+_COUNTED_HERE = re.compile(r"(?:\d|\b(?:no|keine?|zwei|drei|vier|fünf|sechs|two|three|four|five|six|one|eine))\s$")
+
+
+def _is_left_out(masked: str, found: re.Match[str]) -> bool:
+    """ "Without test orders", "cancelled ones are not counted"."""
+    before = _WITHOUT.search(masked, max(0, found.start() - 40), found.start())
+    if before is None and _COUNTED_HERE.search(masked, 0, found.start()):  # "1 test order was excluded"
+        return False
+    return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
+
+
+_NEW_THING = re.compile(
+    r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b"
+)
+
+
+_DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
+            "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
+
+
+def _decided(masked: str, found: re.Match[str], trait: str) -> str:
+    """Whether it is done, by the words around: "8 are not yet shipped", "still to be paid"."""
+    not_yet, done = _DECIDED[trait]
+    if trait == "to_do" and re.search(
+        r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]
+    ):
+        return "shipping" if found[0] in ("shipping", "versand") else not_yet
+    if found[0].startswith("un") and found[0] != "unterwegs":
+        return not_yet
+    before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", masked[max(0, found.start() - 45) : found.start()])[-1]
+    after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 25])[0]
+    if trait == "unsettled" and _MISSING.match(masked, found.end()):
+        return not_yet
+    if trait == "unsettled" and (_RECEIVED.search(after) or found[0] in ("money", "geld")):
+        behind = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 60])[0]
+        if _NOT_YET.search(before + behind):
+            return not_yet
+        return "paid" if _RECEIVED.search(behind) else ""
+    return not_yet if _NOT_YET.search(before) or re.match(r"\s?(?:werden|steht|stehen|fehlt|offen)", after) else done
+
+
+def _mask(found: re.Match[str]) -> str:
+    return "\ue000" * len(found[0])
+
+
+def _mask_but_amounts(found: re.Match[str]) -> str:
+    """ "$189 and #7": no number of a row such as "30, 60 or 90 days"."""
+    return found[0] if found["several"] else _mask(found)
+
+
+def _as_masked(letter: str, masked: str) -> str:
+    return masked if masked == "\ue000" else letter
+
+
+def named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) -> str:
+    for name, keys in names.items():
+        start = masked.find(name)
+        while start >= 0:
+            end = start + len(name)
+            end += masked[end : end + 1] == "s"  # several of them
+            if (
+                not (masked[start - 1 : start].isalnum() and name[0].isalnum())
+                and not (masked[end : end + 1].isalnum() and name[-1].isalnum())
+                and (not keys or not _overlaps(sentence.names, start, end))
+            ):
+                sentence.names.append(Mention(start, end, sentence.text[start:end], "name", keys))
+            start = masked.find(name, end)
+    sentence.names.sort(key=lambda mention: mention.start)
+    return _without(masked, sentence.names)
+
+
+def _overlaps(found: list[Mention], start: int, end: int) -> bool:
+    return any(start < other.end and other.start < end for other in found)
+
+
+def _without(text: str, mentions: list[Mention]) -> str:
+    for mention in mentions:
+        text = text[: mention.start] + "\ue000" * (mention.end - mention.start) + text[mention.end :]
+    return text
+
+
+@lru_cache(maxsize=512)
+def concepts(key: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Subjects and traits that a key of tool results names: "unfulfilled_orders" is about orders, unfulfilled."""
+    sentence = Sentence("", masked=re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key).lower())
+    _words(sentence)
+    subjects = {mention.kind for mention in sentence.subjects}
+    traits = {mention.kind for mention in sentence.traits}
+    if "quantity" in key:
+        traits.add("sold")
+    if "inventory" in key:
+        subjects.add("unit")
+    if key == "current_total":
+        traits.add("net")
+    return frozenset(subjects), frozenset(traits)

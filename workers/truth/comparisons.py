@@ -1,0 +1,389 @@
+"""More and less, most and least, up and down: whether the figures say so. Pure."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from workers.truth.figure import Figure, Range, fits
+from workers.truth.figures import TO, role_of
+from workers.truth.lexicon import at_words
+from workers.truth.periods import near, ranges
+from workers.truth.said import ADVICE, HYPOTHETICAL, THAN, UNSURE, Said, keys, kinds
+from workers.truth.sentence import Mention, Number
+
+STEADY = 0.2
+"""How much more or less the week's second half may be and is still called steady."""
+
+_THE_NEWEST = re.compile(
+    r"\b(?:the (?:latest|newest|most recent|last)|(?:die|der) (?:letzte|neueste|neuere|jüngste|jüngere))(?: one)?\b(?! (?:\d|\w+ (?:orders|days|weeks|months)|tage|bestellungen))"
+)
+
+_DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halbiert)\b")
+
+_DIRECTION = at_words(
+    r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
+    r"|outsold|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
+    r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|lead(?:s|ing)? over)"
+    r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
+    r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|can(?:'t|not) (?:match|keep up with))"
+    r"|(?P<beside_more>above|over|vor|über|vorn)|(?P<beside_less>behind|below|under|beneath|hinter|unter)"
+    r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
+    r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
+    r"|accelerat(?:ed|ing)|doubled|tripled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
+    r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|aufwärts\w*|verdoppelt|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
+    r"|(?P<fall>fell|fallen|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
+    r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|fiel(?:en)?|fällt|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|abgenommen|abnahme\w*|eingebrochen|einbruch"
+    r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|bleibt) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
+)
+
+_NO_DIRECTION = re.compile(
+    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
+)
+
+_TAKES_OBJECT = at_words(
+    r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|lead)"
+)
+
+_DENIED_HERE = re.compile(r"\b(?:not|never|nicht|nie|kein\w*)\s(?:\w+\s)?$|n't\s(?:\w+\s)?$")
+
+_COMPARED = re.compile(
+    r"\b(?:compared|versus|vs|against|gegenüber|verglichen|vergleich|last|previous|letzte[rnm]?|vorwoche)\b"
+)
+
+_PAST = re.compile(
+    r"[^.,;:]{0,25}\b(?:last|previous|prior|before|earlier|usual|ever|normal|yesterday|ago|week|month|year|letzte[nmrs]?|vorige[nmrs]?|vorwoche|vormonat|vorjahr|vortag|gestern|sonst|zuvor|davor|üblich|früher)\b"
+)
+
+_METRIC = re.compile(r"\b(?:business|demand|traffic|figures|numbers|store|shop|things|geschäft\w*|nachfrage|zahlen)\b")
+
+_BASE_FORM = re.compile(
+    r"rises?|grows?|growth|climbs?|increases?|jumps?|leap|surge|soar|gains?|improve(?:ment)?|expand|falls?|drops?|declines?|decreases?|dips?|slide|slump|plunge|plus|minus|up|down|rauf|runter|hinauf|hinunter"
+    r"|wachsen|steigen|sinken|fallen|wachstum\w*|zuwachs\w*|zunahme\w*|abnahme\w*|rückg[aä]ng\w*|anstieg\w*|einbruch|nach oben|nach unten"
+)
+
+_NOUN_BEFORE = re.compile(
+    r"\b(?:an?|the|some|big|small|slight|sharp|steady|strong|clear|solid|healthy|is|are|was|were|been|went|gone|trending|going|ein|einen|einem|der|den|dem|leichte[rn]?|starke[srn]?|deutliche[srn]?|klare[srn]?|solides|zeigen|zeigt|im|geht|ging|gehen|gingen)\s(?:\w+\s)?$"
+)
+
+_ONCE = re.compile(
+    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+)
+
+_BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
+
+_BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
+
+_SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
+    (re.compile(pattern), rankings, kind, most)
+    for pattern, rankings, kind, most in (
+        (r"\b(?:leads?|tops?|führt)\b", ("leader",), "product", True),
+        (r"\b(?:spitzenreiter\w*|renner|star|topseller)\b|\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
+        (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
+        (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
+        (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
+        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|\ue000)", ("order total",), "order", True),
+        (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|\ue000|#)", ("order total",), "order", False),
+        (r"\b(?:newest|latest|most recent|last|neueste\w*|letzte|jüngste\w*)\s(?:order|purchase|one|bestellung)\b(?! (?:number )?\d)", ("newest",), "order", True),
+        (r"\b(?:oldest|first|earliest|älteste\w*|erste|früheste\w*)\s(?:order|bestellung)\s(?:shown|listed|here|in the list|of these|in der liste)", ("newest",), "order", False),
+        (r"\b(?:busiest|best|strongest|top|biggest)\s(?:\w+ )?day|\b(?:stärkste|beste|umsatzstärkste)\w* (?:\w*tag)|\bam meisten los|\bmost orders (?:came|were placed|on)|\bmeisten bestellungen", ("day orders", "day totals"), "date", True),
+        (r"\b(?:slowest|weakest|worst|quietest)\s(?:\w+ )?day|\b(?:schwächste|schlechteste|ruhigste)\w* (?:\w*tag)|\bwenigsten bestellungen|\bfewest orders", ("day orders", "day totals"), "date", False),
+        (r"\b(?:best|top|most loyal|most active|biggest|most frequent|most valuable)\s(?:\w+ )?(?:customer|buyer|shopper)|\b(?:beste|treueste|aktivste|größte|wichtigste)\w* (?:stamm)?kund\w+|\bordered (?:the )?most(?: often)?\b|\bam (?:häufigsten|meisten) bestellt hat|\bbestellt am (?:häufigsten|meisten)", ("customer orders", "order total"), "customer", True),
+    )
+)  # fmt: skip
+
+_TOP = re.compile(r"best|most|least|top|worst|popular|est\b|last|first|fewest|meist|ste[nrsm]?\b|letzte|wenigsten")
+
+
+def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
+    if not _TOP.search(said.masked):
+        return
+    for pattern, what, kind, most in _SUPERLATIVES:
+        found = pattern.search(said.masked)
+        if (
+            found is None
+            or said.plain.rstrip().endswith("?")
+            or re.search(r"\b(?:one of|among|eine[rs]? (?:der|ihrer|deiner))\b", said.plain)
+        ):
+            continue
+        entities = _nearest(said, found, kind, any_kind=kind in ("order",))
+        if not entities:
+            continue
+        if what == ("leader",):
+            what = ("stock",) if any(trait.kind == "stock" for trait in said.traits) else ("units",)
+        decided = [_is_top(ranking.values, entities, most) for ranking in said.grounds.rankings if ranking.what in what]
+        known = [ok for ok in decided if ok is not None]
+        if known:
+            yield f"{found[0]}: {', '.join(sorted(e.partition(':')[2] for e in entities))}", any(known)
+
+
+def _nearest(said: Said, found: re.Match[str], kind: str, *, any_kind: bool) -> frozenset[str]:
+    if kind == "date":
+        spans = [span for period in (*said.periods, *said.dates) for span in ranges(period, said, said.today)]
+        return frozenset(f"date:{start.isoformat()}" for start, end in spans if start == end)
+    mentions = [(m.start, m.value) for m in said.names if isinstance(m.value, frozenset)]
+    mentions += [(o.start, frozenset({f"order:{o.value}"})) for o in said.orders]
+    kinds = (kind, "customer") if any_kind else (kind,)
+    clause = said.clause_start(found.start()), said.clause_end(found.end())
+    fitting = [
+        (not clause[0] <= start < clause[1] and start > found.start(), abs(start - found.start()), keys)
+        for start, keys in mentions
+        if any(key.startswith(kinds) for key in keys)
+    ]
+    if not fitting:
+        return frozenset()
+    *_, keys = min(fitting, key=lambda each: each[:2])
+    return frozenset(key for key in keys if key.startswith(kinds))
+
+
+def _is_top(values: dict[str, float], entities: frozenset[str], most: bool) -> bool | None:
+    theirs = [value for entity, value in values.items() if entity in entities]
+    if not values or (
+        not theirs and not any(entity.partition(":")[0] in {e.partition(":")[0] for e in values} for entity in entities)
+    ):
+        return None
+    best = max(values.values()) if most else min(values.values())
+    return best in theirs
+
+
+def _within_week(said: Said) -> float | None:
+    """By what share the second half of the week's days with orders is more than the first."""
+    spans = [ranges(period, said, said.today) for period in said.periods]
+    is_week = bool(spans) and all(any(5 <= (b - a).days <= 7 and b == said.today for a, b in each) for each in spans)
+    if not is_week or THAN.search(said.masked) or _COMPARED.search(said.masked):
+        return None
+    orders = any(subject.kind == "order" for subject in said.subjects)
+    for ranking in said.grounds.rankings:
+        if ranking.what == ("day orders" if orders else "day totals"):
+            days = [value for _, value in sorted(ranking.values.items()) if value]
+            first, second = sum(days[: len(days) // 2]), sum(days[len(days) // 2 :])
+            return second / first - 1 if first else None
+    return None
+
+
+def _changed(said: Said, sign: int) -> bool:
+    within = _within_week(said)
+    if within is not None and _DOUBLED.search(said.masked):
+        return within > 0.8 or within < -0.4
+    if within is not None:  # a fifth up or down; less is steady
+        return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
+    is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
+    if any((sign == 0 or change * sign > 0) and not (is_long and days) for change, days in said.grounds.changes):
+        return True
+    days = {
+        f"date:{start.isoformat()}"
+        for period in (*said.periods, *said.dates)
+        for start, end in ranges(period, said, said.today)
+        if start == end
+    }
+    today = f"date:{said.today.isoformat()}"
+    for ranking in [] if is_long else said.grounds.rankings:
+        known = {
+            day: ranking.values[day]
+            for day in days | {today}
+            if ranking.what in ("day orders", "day totals") and day in ranking.values
+        }
+        if len(known) >= 2 and days & set(known):
+            newest = max(known)
+            others = [value for day, value in known.items() if day != newest]
+            if (sign > 0 and known[newest] > min(others)) or (sign < 0 and known[newest] < max(others)):
+                return True
+    numbers = [number.readings[0][0] for number in said.numbers]
+    earlier = [f for f in said.grounds.figures if f.old == "earlier" and any(abs(f.value - n) < 1e-6 for n in numbers)]
+    return bool(earlier) and len(numbers) >= 2
+
+
+def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "More customers than orders", "up from $5", "Anna ordered more than Ben", "sales are growing": what rises or
+    falls is decided by the figures themselves, whatever the words; what was compared with an earlier time that
+    nobody knows has no ground.
+    """
+    for found in _DIRECTION.finditer(said.masked):
+        masked, group = said.masked, found.lastgroup or ""
+        clause = masked[said.clause_start(found.start()) : said.clause_end(found.end())]
+        if UNSURE.search(clause) or ADVICE.search(clause) or HYPOTHETICAL.search(clause):
+            continue
+        if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-12:] + found[0]):
+            continue
+        if group == "steady":
+            if _within_week(said) is not None and _is_trend(said, found, group, clause):
+                yield found[0], _changed(said, 0)
+            continue
+        sign = 1 if group in ("rise", "more", "beside_more") else -1
+        if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):
+            sign = -sign
+        words = said.text[found.start() : found.end()]
+        beside = _beside(said, found)
+        changes = [c for n in beside for c in _changes_of(said, n) if n.percent or len(said.numbers) == 1]
+        if changes:
+            yield words, any(change * sign > 0 for change in changes)
+            continue
+        pair = _pair(said, beside)
+        if pair is not None and not _is_of_neither(said, found, pair):
+            difference = _difference(said, found, pair, group)
+            if difference is not None:
+                ok = difference * sign > 0
+                yield words, ok and all(_is_by(said, n, pair, difference) for n in beside)
+            continue
+        difference = _known_difference(said, found)
+        if difference is not None:
+            yield words, difference * sign > 0
+        elif _is_trend(said, found, group, clause):
+            yield words, _changed(said, sign)
+
+
+def _beside(said: Said, found: re.Match[str]) -> list[Number]:
+    """The numbers that say by how much: "4 more", "up by 12%", "a decline of 5%"."""
+    masked = said.masked
+    beside = []
+    if not _TAKES_OBJECT.match(masked, found.start()):
+        before = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
+        beside = [n for n in before if not TO.search(masked[: n.start])]
+    several = sum(not n.percent for n in said.numbers) > 2
+    for number in said.numbers:
+        by = number.start >= found.end() and _BY.fullmatch(masked[found.end() : number.start])
+        if number not in beside and (by or ((number.percent or several) and _BY_BEFORE.search(masked[: number.start]))):
+            beside.append(number)
+    return beside
+
+
+def _changes_of(said: Said, number: Number) -> list[float]:
+    """The changes that were calculated, or follow from a report, which the number may tell."""
+    return [change for change, _ in said.grounds.changes if fits(number, change)]
+
+
+def _is_by(said: Said, number: Number, pair: tuple[Number, Number], difference: float) -> bool:
+    """Whether the number beside says by how much the two differ."""
+    if (number.currencies is None) != (pair[0].currencies is None) or number.percent:
+        return True
+    return fits(number, difference) or bool(_changes_of(said, number))
+
+
+def _pair(said: Said, beside: Sequence[Number]) -> tuple[Number, Number] | None:
+    """The two numbers of one kind, if there are just two that are figures."""
+    numbers = [n for n in said.numbers if n not in beside and not n.percent and n.start in said.meant]
+    for money in (True, False):
+        same = [n for n in numbers if (n.currencies is not None) == money]
+        if len(same) == 2:
+            return same[0], same[1]
+    return None
+
+
+def _is_of_neither(said: Said, found: re.Match[str], pair: tuple[Number, Number]) -> bool:
+    """ "… than last week", where neither figure is of then."""
+    than = THAN.search(said.masked, found.end())
+    if than is None or _PAST.match(said.masked, than.end()) is None or pair[1].start > than.end():
+        return False
+    figures = [said.meant[n.start] for n in pair]
+    behind = [fits_ for mention, fits_ in _things(said) if mention.start >= than.end()]
+    return not any(fits_(figures[0]) != fits_(figures[1]) for fits_ in behind)
+
+
+def _difference(said: Said, found: re.Match[str], pair: tuple[Number, Number], group: str) -> float | None:
+    """By how much what rose is more than before, or the first of what is compared than the other; None if the words
+    do not say which is which."""
+    one, other = (n.readings[0][0] for n in pair)
+    figures = said.meant[pair[0].start], said.meant[pair[1].start]
+    if group in ("rise", "fall"):
+        if role_of(said, pair[0]) is not None:
+            return one - other if role_of(said, pair[0]) == "later" else other - one
+        earlier = ["previous" in figure.traits for figure in figures]
+        if earlier[0] != earlier[1]:
+            return other - one if earlier[0] else one - other
+        days = [figure.period[1] for figure in figures if figure.period is not None]
+        if len(days) == 2 and days[0] != days[1]:
+            return one - other if days[0] > days[1] else other - one
+        return None
+    left = _compared_first(said, found, pair, figures, group)
+    return None if left is None else one - other if left == 0 else other - one
+
+
+def _compared_first(
+    said: Said,
+    found: re.Match[str],
+    pair: tuple[Number, Number],
+    figures: tuple[Figure, Figure],
+    group: str,
+) -> int | None:
+    """Which of two figures is said to be more or less: the one that what stands before the comparison belongs to."""
+    masked = said.masked
+    newest = _THE_NEWEST.search(masked, pair[1].end, found.start())
+    orders = [frozenset({f"order:{order.value}"}) for order in said.orders]
+    if newest and len(orders) == 2 and said.context.newest in orders and said.orders[1].start > pair[0].end:
+        return orders.index(said.context.newest)  # "#8 is $5 and #7 $4, so the newest is worth more"
+    things: list[tuple[int, int, int]] = [(n.start, n.end, place) for place, n in enumerate(pair)]
+    for mention, fits_ in _things(said):
+        whose = [fits_(figure) for figure in figures]
+        if whose[0] != whose[1]:
+            things.append((mention.start, mention.end, 0 if whose[0] else 1))
+    things.sort()
+    than = THAN.search(masked, found.end())
+    pivot = than.start() if than else found.start()
+    before = [which for _, end, which in things if end <= pivot]
+    after = [which for start, _, which in things if start >= (than.end() if than else found.end())]
+    if than is None and group.startswith("beside"):  # "over", "vor": only between what is compared
+        near = [which for start, _, which in things if 0 <= start - found.end() < 30]
+        if not near or (before and near[0] == before[-1]):
+            return None
+    if before:
+        return before[-1]
+    if after:
+        takes = than is not None or group.startswith("beside") or _TAKES_OBJECT.match(masked, found.start())
+        return 1 - after[0] if takes else after[0]
+    return None
+
+
+def _things(said: Said) -> Iterable[tuple[Mention, Callable[[Figure], bool]]]:
+    """What figures may be told apart by: periods, names, what they count, what is said of them."""
+    for mention in (*said.periods, *said.dates):
+        yield mention, partial(_is_of_time, said.spans_of()[mention.start])
+    newest = [
+        Mention(*found.span(), found[0], "name", said.context.newest) for found in _THE_NEWEST.finditer(said.masked)
+    ]
+    for mentions in (*said.mentions().values(), newest):
+        for mention in mentions:
+            yield mention, lambda figure, keys=mention.value: bool(keys & figure.entities)  # type: ignore[misc]
+    for mention in said.traits:
+        yield mention, lambda figure, kind=mention.kind: kind in figure.traits  # type: ignore[misc]
+    for mention in said.subjects:
+        yield mention, lambda figure, subject=mention: bool(kinds(subject) & figure.subjects)  # type: ignore[misc]
+
+
+def _is_of_time(spans: Sequence[Range], figure: Figure) -> bool:
+    return figure.period is not None and any(near(span, figure.period) for span in spans)
+
+
+def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool:
+    """Whether it tells how the store's figures changed in time."""
+    if group.startswith("beside"):
+        return False
+    behind = said.masked[found.end() : found.end() + 70]
+    if group in ("more", "less"):
+        return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
+    if any(name.end <= found.start() and name.text.lower() in clause for name in said.names):
+        return False  # "Anna picked up …"
+    subject = any(s.kind in ("sale", "money", "order", "customer") for s in said.subjects)
+    subject = subject or any(t.kind == "revenue" for t in said.traits)
+    if _BASE_FORM.fullmatch(found[0]) and not _NOUN_BEFORE.search(said.masked[: found.start()][-16:]):
+        return False
+    return subject or _METRIC.search(clause) is not None
+
+
+def _known_difference(said: Said, found: re.Match[str]) -> float | None:
+    """Of two nouns, or of two names."""
+    if said.numbers:
+        return None
+    than = re.compile(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)").search(said.masked, found.end())
+    one = [s.kind for s in said.subjects if found.end() <= s.start and than and s.start < than.start()][:1]
+    other = [s.kind for s in said.subjects if than and s.start >= than.end()][:1]
+    direct = said.grounds.headline
+    if one and other and one != other and one[0] in direct and other[0] in direct and not said.names:
+        return direct[one[0]] - direct[other[0]]
+    middle = than.start() if than else found.start()
+    before = [m for m in said.names if m.end <= middle]
+    after = [m for m in said.names if m.start >= middle]
+    for ranking in said.grounds.rankings:
+        mine = [ranking.values[key] for m in before[-1:] for key in keys(m) if key in ranking.values]
+        theirs = [ranking.values[key] for m in after[:1] for key in keys(m) if key in ranking.values]
+        if mine and theirs and ranking.what != "newest" and max(mine) != max(theirs):
+            return max(mine) - max(theirs)
+    return None

@@ -1,0 +1,478 @@
+"""What the words around a number say of it, and how far a figure is from that. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from workers.truth.figure import BUYERS, NOTHING, Figure, Range
+from workers.truth.lexicon import OFFER, at_words
+from workers.truth.periods import EVER, near, ranges
+from workers.truth.said import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Said, keys, kinds
+from workers.truth.sentence import Mention, Number, Sentence
+
+UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change", "days"}
+"""What should be said of a figure that it is true of."""
+
+STATISTICS = frozenset({"average", "median", "daily", "largest", "smallest", "price", "net"})
+
+VAGUE = {"loose": frozenset({"open", "unfulfilled", "unpaid"}), "middle": frozenset({"average", "median"}),
+         "refunding": frozenset({"net", "reversal", "refunded"}), "shipping": frozenset({"unfulfilled", "fulfilled", "postage"})}  # fmt: skip
+
+MOST = 4.0
+"""The distance at which a figure is not what was said."""
+
+MISMATCH, MISSING = (1.0, 2.0, 2.0, MOST), (0.0, 0.5, 1.0, 2.0)
+"""What a figure is further away for being another one's than was named, or nobody's, by how sure the name is."""
+
+
+@dataclass(slots=True)
+class Description:
+    """What the words around a number say of it."""
+
+    required: frozenset[str]
+    """Traits that a figure must have."""
+    expected: frozenset[str]
+    """Those that it had better have."""
+    near: frozenset[str]
+    wide: frozenset[str]
+    before: frozenset[str]
+    nouns: frozenset[str]
+    sure: bool
+    """Whether a noun of its own is there, by which figures were chosen."""
+    names: list[Named]
+    spans: list[Range]
+    front: list[Range]
+    late: list[Range]
+    sentence: Sentence
+    money: bool
+    neutral: frozenset[str] = NOTHING
+    """Traits of which it does not matter whether a figure has them."""
+
+
+_BEFORE = at_words(
+    r"(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
+)
+
+_RANGE = re.compile(
+    r"\b(?:between|zwischen|values|werte|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
+)
+
+_SINGLE = at_words(
+    r"(?:best|top|most|customer|buyer|product|item|it|kunde|kundin|produkt|artikel|davon|es|bestseller|meist\w*|beste[nrsm]?\b|beliebteste\w*|ein(?:e|er)? (?:kund\w+|produkt))\b",
+)
+
+_SINGLE_ORDER = at_words(
+    r"(?:order|purchase|sale|verkauf|einkauf|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
+)
+
+_LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
+
+_OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
+
+_AMONG = re.compile(
+    r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
+)
+
+_ACTED_ON = re.compile(r"\s\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b")
+
+DAY_WORD = re.compile(r"\b(?:day|\w*tag)\b")
+
+_LABELS = re.compile(r"\s?[:=]\W*")
+
+_REFERRED = re.compile(
+    r"\b(?:the (?:one|order)|die(?: bestellung)?|der) (?:right |just |direkt )?(?:before|after|preceding|vor|nach)\s$"
+)
+
+_LEAVES = re.compile(
+    r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|(?:to|auf|after)\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
+)
+
+_EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
+
+_BESIDE = re.compile(r"\s*\(\W*")
+
+_OTHER_SIDE = re.compile(
+    r"\b(?:vs|versus|gegenüber|against|gegen|statt|zu|to|compared|than|als|nach|after|from|von|over)\b"
+)
+
+_RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
+
+
+def description(said: Said, number: Number, left: int, right: int, subjects: frozenset[str]) -> Description:
+    """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
+    lower, upper = _neighbours(said, number, left, right)
+    required, own = _traits(said, number, left, right)
+    foreign = [t for t in said.traits if t.kind == "previous" and _is_another(said, number, t)]
+    own -= {t.kind for t in foreign}
+    own |= {
+        t.kind
+        for t in said.traits
+        if t.kind == "previous" and _RIGHT_BEFORE.fullmatch(said.masked[t.end : number.start])
+    }
+    near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
+    if said.numbers and any(
+        t.kind == "previous" and _LABELS.fullmatch(said.masked[t.end : said.numbers[0].start]) for t in said.traits
+    ):
+        near |= {"previous"}  # "Month before: 5 orders, $4"
+    wide = {t.kind for t in said.traits}
+    if len(said.periods) > 1 and any(_EARLIER.search(period.text) for period in said.periods):
+        wide.add("previous")
+    nouns = {kind for s in said.subjects if lower <= s.start and s.end <= upper for kind in kinds(s)}
+    spans, front, late = _period(said, number, left, right)
+    for above in said.above(number):
+        near |= {t.kind for t in above.traits}
+        nouns |= {kind for s in above.subjects for kind in kinds(s)}
+        front = front or [
+            span for period in (*above.periods, *above.dates) for span in ranges(period, above, said.today)
+        ]
+    whole_of = said.of_which(number)[1] is not None  # "5 of 10 cases"
+    if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
+        near, nouns = wide, {kind for s in said.subjects for kind in kinds(s)}
+    beside = [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]
+    beside.sort(key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end)
+    near |= {t.kind for t in beside[:1]}
+    if any(_EARLIER.search(period.text) for period in said.periods if left <= period.start < right):
+        near |= {"previous"}
+    in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start]) is not None
+    near |= own & {"daily"}
+    if number.currencies is not None and "refunding" in wide and _leaves(said, number):
+        near |= {"net"}
+    in_part = in_part or whole_of
+    lacking = (
+        required
+        if in_part
+        else (near & (STRICT | OF_SALES | {"daily"} | ({"previous"} if said.grounds.has_previous else NOTHING)))
+        | required
+    )
+    near = near | own
+    wide |= near
+    if whole_of and not subjects:
+        nouns = set()
+    if sum(n.currencies is not None for n in said.numbers) > 1 and _RANGE.search(said.masked):
+        near |= {"largest", "smallest"}
+    if "middle" in near:
+        near |= VAGUE["middle"]
+    for vague in ("loose", "shipping", "refunding"):
+        if vague in near:
+            wide |= VAGUE[vague]
+    return Description(
+        required, frozenset(lacking), frozenset(near), frozenset(wide), said.context.topic, subjects or frozenset(nouns) or (NOTHING if said.of_which(number)[1] else said.context.subjects),
+        bool(subjects), _names_of(said, number, (said.lead(number, left), right), (lower, upper)), spans, front, late, said,
+        number.currencies is not None,
+    )  # fmt: skip
+
+
+def _leaves(said: Said, number: Number) -> bool:
+    """ "Less refunds, $5 becomes $4", "after refunds you keep $4 of $5": it is what is left."""
+    begins = max((n.end for n in said.numbers if n.end <= number.start), default=0)
+    return _LEAVES.search(said.masked[begins : number.start]) is not None or (
+        re.match(r" (?:after(?:wards)?|danach)\b(?! \w)", said.masked[number.end :]) is not None
+    )
+
+
+def _is_another(said: Said, number: Number, trait: Mention) -> bool:
+    """Whether it stands right before another number: "the month before (5)", "previous: 5"."""
+    return any(
+        n is not number
+        and n.start >= trait.end
+        and (number.start < n.start or (n.currencies is None) == (number.currencies is None))
+        and _RIGHT_BEFORE.fullmatch(said.masked[trait.end : n.start])
+        for n in said.numbers
+    )
+
+
+def _neighbours(said: Said, number: Number, left: int, right: int) -> tuple[int, int]:
+    """Where what belongs to the numbers before and after it ends and begins."""
+    whole, part = said.of_which(number)
+    before = [n for n in said.numbers if n.end <= number.start]
+    lower = before[-1].end if before else 0
+    if before and part is None:
+        lower = max(lower, min((b for b in said.breaks if lower <= b <= number.start), default=lower))
+    offer = OFFER.search(said.masked, number.end)
+    upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
+    upper = min(upper, offer.start() if offer else upper)
+    if upper < len(said.masked):
+        between = [b for b in said.breaks if right <= b <= upper]
+        upper = min((b for b in between if said.masked[b] == ";"), default=max(between, default=upper))
+    return min(lower, left), right if part is not None else max(upper, right)
+
+
+def _traits(said: Said, number: Number, left: int, right: int) -> tuple[frozenset[str], frozenset[str]]:
+    """What must be true of the number, and what may be: said right beside it."""
+    here = [t for t in said.traits if left <= t.start and t.end <= right]
+    whole, _ = said.of_which(number)
+    if whole is not None:  # what stands before the noun is said of the whole
+        nouns = [s.start for s in said.subjects if whole.end <= s.start < right][:1]
+        here = [t for t in here if not nouns or not whole.end <= t.start < nouns[0]]
+        here = [t for t in here if said.masked[whole.end : t.start].strip() or t.start < whole.end]
+    if _OF_ALL.search(said.masked[left : number.start]):  # "none of the last 7 orders is unpaid"
+        noun = min((s.end for s in said.subjects if s.start >= number.end), default=number.end)
+        here = [t for t in here if t.end <= noun]
+    after = frozenset(t.kind for t in here if t.start >= number.end)
+    before = frozenset(t.kind for t in here if t.end <= number.start)
+    if _AMONG.search(said.masked[left : number.start]):  # "the share of returning ones among the last 10"
+        before = before & {"recent"}
+    label = _LABEL.search(said.masked[left : number.start])
+    required = after if after & STRICT and not (label and label[0].strip() in ":=(") else after | before
+    if number.currencies is not None or number.readings[0][1] < 1:
+        first = min((n.start for n in said.numbers), default=0)
+        front = frozenset(t.kind for t in said.traits if t.end <= first)
+        lower = max((n.end for n in said.numbers if n.end <= number.start), default=0)
+        between = {t.kind for t in said.traits if lower <= t.start < number.start}
+        if not (after | before | between) & (STATISTICS | {"middle", "revenue"}):
+            required |= front & {"average", "median"}
+    if number.currencies is None and number.readings[0][1] == 1 and "daily" not in after | before:
+        required -= {"average", "median"}  # "of 10 orders the average is …"
+    if buyer := _buyer(said, number):
+        required = required - BUYERS | {buyer}
+        before = before - BUYERS | {buyer}
+    return required & (STRICT | {"stock", "sold", "price"}), after - (BUYERS if buyer else NOTHING) | before
+
+
+def _buyer(said: Said, number: Number) -> str:
+    """ "Regulars outnumber newcomers 5 to 2", "regulars are in the majority, 5 to 2": of whom the number is."""
+    numbers = [n for n in said.numbers if n.currencies is None and not n.percent]
+    if len(numbers) != 2 or number not in numbers:
+        return ""
+    if not AGAINST.fullmatch(said.masked[numbers[0].end : numbers[1].start]):
+        return ""
+    kinds = [t.kind for t in said.traits if t.kind in ("first_time", "returning") and t.end <= numbers[0].start]
+    if len(set(kinds)) == 1 and not any(t.kind in BUYERS and t.start > numbers[0].start for t in said.traits):
+        kinds = [kinds[0], "returning" if kinds[0] == "first_time" else "first_time"]
+    return kinds[numbers.index(number)] if len(kinds) == 2 and kinds[0] != kinds[1] else ""
+
+
+def _names_of(said: Said, number: Number, own: tuple[int, int], near: tuple[int, int]) -> list[Named]:
+    """Of whom it is said, by kind: the keys, how sure (3 right beside it, 2 near, 1 before, 0 after), and whether
+    nobody else of the kind is named.
+    """
+    found: list[Named] = []
+    if len(said.context.orders_above) == 1 and not {"order", "product"} & said.mentions().keys():
+        found.append(("order", keys(said.context.orders_above[0]), 2, False))
+    for kind, mentions in said.mentions().items():
+        if len(mentions) > 1:  # "#7, the one before #8": it is of #7
+            mentions = [m for m in mentions if not _REFERRED.search(said.masked[: m.start])] or mentions
+        if paired := said.paired(number, mentions):
+            found.append((kind, keys(paired), 3, False))
+            continue
+        nearest, sure, best = None, -1, 0.0
+        for mention in mentions:
+            before = mention.end <= number.start
+            if own[0] <= mention.start and mention.end <= own[1]:
+                rank = 3
+            elif (
+                near[0] <= mention.start
+                and mention.end <= near[1]
+                and (before or not re.search(r"[,;]", said.masked[number.end : mention.start]))
+            ):
+                rank = 2
+            else:
+                rank = 1 if before else 0
+            gap = (number.start - mention.end) / 2 if before else mention.start - number.end
+            beside = not before and _BESIDE.fullmatch(said.masked[number.end : mention.start]) is not None
+            gap = 0 if beside else gap
+            rank = 3 if beside else rank
+            if rank > sure or (rank == sure and gap < best):
+                nearest, sure, best = mention, rank, gap
+        if nearest is not None:
+            found.append((kind, keys(nearest), sure, len(mentions) == 1 or (kind == "order" and len(said.orders) == 1)))
+    return found
+
+
+def distance_to(said: Said, figure: Figure, words: Description, limit: float) -> float:
+    """How far the figure is from what was words: 0 if it is just that, MOST if it cannot be meant."""
+    traits, entities = figure.traits, figure.entities
+    if (figure.old or figure.aged) and not _is_fresh(said, figure):
+        return MOST
+    distance = 0.0
+    # whose it is
+    matched = False
+    is_its = any(kind == "order" and sure == 3 and entities & theirs for kind, theirs, sure, _ in words.names)
+    for kind, theirs, sure, only in words.names:
+        if is_its and sure < 3:  # who is named farther off is somebody else
+            matched = True
+            continue
+        if entities and entities & theirs:
+            matched = True
+            distance += 0.0 if sure or words.money else 1.0
+        elif kind in figure.kinds:
+            if sure == 3 or (only and sure):
+                return MOST
+            distance += MISMATCH[sure]
+        else:
+            distance += MISSING[sure]
+    named = {kind for kind, _, _, _ in words.names}
+    unnamed = figure.kinds - named
+    unnamed &= {"order"} if "order" in unnamed else unnamed  # its customer and products go without saying
+    distance += max((_unsaid_name(said, figure, kind, matched, words) for kind in unnamed), default=0.0)
+    if figure.derived and "customer" in figure.kinds and figure.currency is None:
+        distance += 0.5  # of a list only
+    if distance >= limit:
+        return MOST
+    # what it is
+    lacking = words.required - traits
+    if lacking:
+        lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
+        if matched:
+            lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
+        if lacking & STRICT or ("price" in lacking and words.money):
+            return MOST
+        if ("stock" in lacking and "sold" in traits) or ("sold" in lacking and "stock" in traits):
+            return MOST
+        distance += 0.5 * len(lacking & {"stock", "sold"})
+    unsaid = traits & UNSAID
+    if "price" in unsaid:  # from, up to
+        unsaid -= {"largest", "smallest"}
+    if "previous" in unsaid and any(near(span, figure.period) for span in words.spans if figure.period):
+        unsaid -= {"previous"}  # its time is named
+    for trait in unsaid - ({"days"} if "day" in words.nouns else NOTHING):
+        if trait not in words.near and not (trait == "average" and "daily" in words.near):
+            known = trait in words.wide or (trait in ("price", "stock") and matched)
+            distance += 0.5 if known else 1.0 if trait in words.before else 2.0
+    if not matched:
+        lacked = words.expected - traits - words.required - words.neutral
+        distance += len(lacked - {"previous"} if "change" in traits else lacked)
+        distance += sum(
+            vague in words.near and not traits & meant for vague, meant in VAGUE.items() if vague != "refunding"
+        )
+    if words.nouns and not words.sure and not words.money and not words.nouns & figure.subjects:
+        distance += 1.0
+    if words.money and "revenue" in words.near and not traits & {"revenue", *STATISTICS} and not matched:
+        distance += 1.0
+    if figure.partial and "recent" not in words.wide:
+        is_told = "these" in words.near or "recent" in words.before or "order" in named
+        if traits & {"average", "median", "daily"} and not is_told:
+            return MOST  # the average of the ten latest orders is not that of all
+        distance += 0.5 if is_told else 1.5
+    elif figure.derived and figure.period is None and "recent" not in words.wide and "change" not in traits:
+        distance += 0.75
+    if distance >= limit:
+        return MOST
+    return distance + _time_distance(said, figure, words)
+
+
+def _unsaid_name(said: Said, figure: Figure, kind: str, matched: bool, words: Description) -> float:
+    """What it costs that a figure is somebody's who is not named."""
+    if kind == "date":
+        return 0.0
+    if matched:
+        if kind == "order" and figure.currency is None:
+            return 1.0
+        only_product = kind == "order" and not any(k in ("customer", "order") for k, _, _, _ in words.names)
+        return 1.5 if only_product else 0.0
+    if kind in said.context.kinds:
+        return 0.5
+    single = _SINGLE_ORDER if kind == "order" else _SINGLE
+    return 1.0 if said.has(single) else 2.0
+
+
+def _time_distance(said: Said, figure: Figure, words: Description) -> float:
+    period, spans = figure.period, words.spans or words.front
+    days = [name.removeprefix("date:") for name in figure.entities if name.startswith("date:")]
+    if len(days) == 2:  # a change from one day to another
+        ok = not words.spans or any(start.isoformat() in days for start, end in words.spans if start == end)
+        return 0.0 if ok else MOST
+    if period is None:
+        return _undated(said, figure, words)
+    if figure.traits & {"open", "unfulfilled"} and not figure.derived and (said.today, said.today) in spans:
+        return 0.0 if figure.traits & {"open", "unfulfilled"} & words.near else 1.0  # as things stand
+    if "previous" in figure.traits and "previous" in words.near and not (words.spans and said.dates):
+        return 0.0
+    if "previous" in words.neutral and not words.spans:
+        return 0.0
+    if not spans:
+        if any(near(span, period) for span in words.late or said.context.spans):
+            return 0.0
+        length = (period[1] - period[0]).days
+        return (
+            0.25
+            if length > 8
+            else (0.5 if figure.kinds else 0.75)
+            if length
+            else 0.5
+            if days and said.has(DAY_WORD)
+            else 2.0
+        )
+    matching = [span for span in spans if near(span, period) or _is_all(said, span, period)]
+    if matching:  # of a day and a longer time, the day is meant
+        return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
+    return MOST
+
+
+def _is_all(said: Said, span: Range, period: Range) -> bool:
+    """Whether both have all orders: the figure from the shop's first day on, and what was said at least as long."""
+    return period[0] == said.grounds.opened and span[0] <= period[0] and span[1] >= period[1]
+
+
+def _undated(said: Said, figure: Figure, words: Description) -> float:
+    """A figure as things stand, or of a list, where a time is named."""
+    own, today = words.spans, (said.today, said.today)
+    if not own:
+        return 1.0 if figure.derived and words.front and today not in words.front else 0.0
+    if "change" in figure.traits or (today in own and not figure.derived):
+        return 0.0
+    if EVER in own:
+        return 0.0 if "customer" in figure.subjects or not figure.derived else 1.0
+    if figure.entities:
+        return 0.0 if said.dates else 0.5
+    if figure.traits & {"open", "unfulfilled"} and any(near(s, w) for s in own for w in said.grounds.windows):
+        return 0.0
+    return 1.5 if figure.partial else MOST
+
+
+def _is_fresh(said: Said, figure: Figure) -> bool:
+    if not figure.old and not figure.aged:
+        return True
+    if figure.old == "earlier":
+        return _BEFORE.search(said.plain) is not None
+    if said.context.is_current and not said.context.age_is_told:
+        return figure.old != "stale" and not figure.aged
+    return figure.old != "stale" or said.context.age_is_told
+
+
+def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Range], list[Range], list[Range]]:
+    """What the number is said of, what was said before it, and what behind."""
+    own: list[Range] = []
+    front: list[Range] = []
+    late: list[Range] = []
+    spans_of = said.spans_of()
+    apart = {id(spans_of[each.start]): each for each in (*said.periods, *said.dates)}  # "from May 1 to May 31" is one
+    if paired := said.paired(number, tuple(apart.values())):
+        return spans_of[paired.start], [], []
+    first = said.numbers[0].start if said.numbers else 0
+    if said.masked[left : left + 1] == "(":  # what is in brackets is of the time of the number before them
+        before = [n for n in said.numbers if n.end <= left]
+        left = said.around(before[-1])[0] if before else said.lead(number, left)
+    if said.masked[right : right + 1] == "(":  # what stands in brackets does not part it from what follows
+        right = max(said.masked.find(")", right), right)
+    than = THAN.search(said.masked, number.end)
+    if said.masked[right : right + 1] == ")" and (than is None or than.start() > right + 8):
+        ends = (*(b for b in said.breaks), *(n.start for n in said.numbers), len(said.masked))
+        right = min(end for end in ends if end > right)
+    periods = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
+    last = next((period for period in reversed(periods) if period.end <= number.start), None)
+    if last is not None and _OTHER_SIDE.search(said.masked[last.end : number.start]):  # "3 today against 1"
+        last = None
+    is_owned = OWNED.search(said.masked[: number.start]) is not None
+    for period in periods:
+        spans = said.spans_of()[period.start]
+        if is_owned and period.start > number.end and _ACTED_ON.match(said.masked, number.end, period.start):
+            continue  # "your 5 customers placed … last week"
+        if left <= period.start and period.end <= right:
+            own += spans
+        elif (
+            period.end <= first
+            or period is last
+            or (
+                period.end <= number.start
+                and not any(low <= n.start < high for n in said.numbers for low, high in [_piece(said, period)])
+            )
+        ):
+            front += spans
+        elif period.end <= number.start or not late:
+            late = spans
+    return own, front, late
+
+
+def _piece(said: Said, period: Mention) -> tuple[int, int]:
+    left = max((b for b in said.breaks if b <= period.start), default=0)
+    return left, min((b for b in said.breaks if b >= period.end), default=len(said.masked))

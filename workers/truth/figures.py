@@ -1,0 +1,442 @@
+"""Which of the grounds' figures a number of a text is. Pure.
+
+Of the figures with its value it is the one that the words describe, unless one of another value is nearer to them.
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+
+from workers.truth.description import MOST, Description, description, distance_to
+from workers.truth.figure import Figure, fits
+from workers.truth.lexicon import OFFER
+from workers.truth.said import (
+    ADVICE,
+    AGAINST,
+    HYPOTHETICAL,
+    OF_SALES,
+    OWNED,
+    STRICT,
+    Named,
+    Said,
+    keys,
+)
+from workers.truth.sentence import Number
+
+_GENERALLY = re.compile(r"\b(?:usually|typically|often|generally|üblich\w*|meist|oft|in der regel)\b")
+
+_OF_STORE = re.compile(r"\b(?:your?|you've|dein\w*|ihr\w*|du|dir|sie)\b")
+
+_TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
+
+_TOLD = re.compile(
+    r"\b(?:did you know|have you seen|noticed|aware|that|dass|really|wirklich|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
+)
+
+_STATED = re.compile(
+    r"\b(?:have|had|has|got|received|are|were|is|was|see|sold|made|there(?:'s|'re)|you've|haben|hatten|habe|hast|hattest|hat|hatte|sind|waren"
+    r"|gibt es|gab es|sehe|verkauft|beträgt|betrug|liegt bei|lag bei)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
+)
+
+_TALK = re.compile(
+    r"^[\s-]*(?:(?!(?:der|die|das|the|den)\s)[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
+    r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?"
+    r"|images?|pictures?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
+    r"|figures|numbers|metrics|reports?|reminders?|cents?|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
+    r"|sekunden?|sterne?n?|beispiele?n?|vorschläge?n?|wörter|sätze?n?|klicks?|kanäle|bereiche|ziele?|versuche|nachrichten|mails?|beiträge|fotos|bilder"
+    r"|monate?n?|wochen?|jahre?n?|tage?n?|werktage?n?|probleme?|themen|erkenntnisse?|beobachtungen|zahlen|kennzahlen|fakten|kategorien|gruppen|währungen"
+    r"|grams?|g|kg|ml|l|cm|mm|m|inch(?:es)?|oz|lbs?|gramm|liter|meter|°c?|uhr)\b",
+)
+
+_QUOTING = re.compile(
+    r"\b(?:you (?:said|mentioned|asked|wrote|told|named|gave|think|thought|expected|have in mind|want\w*)|your (?:goal|target|budget|figure|question|message|estimate|plan)\b|sie (?:sagten|erwähnten|schrieben|fragten|nannten|wollen)"
+    r"|du (?:sagtest|erwähntest|schriebst|fragtest|willst)|(?:ihr|dein)\w* (?:ziel|budget|frage|zahl)|genannte\w*)\b[^.;]*$"
+    r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
+)
+
+_OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b")
+
+_VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
+
+_AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„«»\"]?")
+
+_BETWEEN = re.compile(
+    r"\b(?:cases|fällen?|comes?|came|are|were|is|was|have|had|has|from|by|for|at|placed|sind|waren|war|kamen|kommen|haben|hat|stammen|von|wurden|für|bei)\b"
+)
+
+_ACTED = re.compile(
+    r"\b(?:bought|ordered|placed|made|spent|purchased|holds|contains|kaufte|gekauft|bestellte|bestellt|enthält|gab)\b"
+)
+
+_READ = re.compile(r"\b(?:read|looked|missing|access|fits?|gelesen|angesehen|fehl\w*|zugriff)\b")
+
+_SELECTION = re.compile(
+    r"^\W*\|\s(?:latest|newest|last|most recent|recent|neueste|letzte|jüngste)n?\b|\b(?:latest|last|newest|recent|top|first|neuesten|letzten|jüngsten|ersten)\s\|"
+    r"|\b(?:the|your|these|those|die|der|den|ihre[nrm]?|deine[nrm]?|diese[nrm]?)\s\|\s(?:latest|last|newest|most recent|recent|neuesten|letzten|jüngsten)\b",
+)
+
+_OFFERED = re.compile(rf"\b{OFFER.pattern}")
+
+_DISCOUNT = re.compile(r"\s*(?:discounts?|off|rabatt\w*|nachlass|coupon\w*|vouchers?|gutschein\w*)\b")
+
+_GIVEN = re.compile(r"\b(?:gave|given|granted|gewährt\w*|gab\w*|gegeben|average|schnitt)\b")
+
+_NEXT = re.compile(r"\b(?:your|the|dein\w*|ihr\w*|die|den) (?:next|nächsten?)\s$")
+
+_NOW_OR_THEN = re.compile(r"\s(?:(?P<now>now|jetzt)|then|damals)\b")
+
+_NOW_OR_THEN_BEFORE = re.compile(r"\b(?:(?P<now>now|jetzt)|then|damals)\W*$")
+
+_FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
+
+_FROM, TO = re.compile(r"\b(?:from|von|vom)\W*$"), re.compile(r"\b(?:to|at|auf)\W*$")
+
+_LATER = re.compile(
+    r"^[^.;]{0,25}\b(?:(?:up|down|back) from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
+)
+
+_UP_FROM = re.compile(r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach)\b")
+
+_OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
+
+_TO_NUMBER = re.compile(r"^\s?[-–]\s?\d+")
+
+_RANKED = re.compile(r"#|rank|pos(?:ition)?\.?|place|no\.?|nr\.?|rang|platz")
+
+_TIMES = re.compile(r"\+?\s?(?:times|orders|purchases|mal|bestellungen|käufe)\b")
+
+_LOYAL = re.compile(r"[^,;]*\b(?:ordered|bought|purchased|placed|shopped|with|have|haben|hat|mit|die)\b[^,;]*")
+
+_TIMES_OR_MORE = re.compile(r"\w+\s?(?:times |mal |orders |bestellungen )?(?:or more|oder (?:mehr|öfter|häufiger))\b")
+
+_SUM_OF = re.compile(
+    r"\b(?:leaves?|leaving|remain\w*|left|together|combined|sum|difference|rest|other"
+    r"|zusammen|summe|bleib\w*|übrig\w*|differenz|unterschied|andere\w*|restliche\w*)\b"
+)
+
+
+def _same_number(one: Number, other: Number) -> bool:
+    if one.percent != other.percent:
+        return False
+    if one.currencies is not None and other.currencies is not None and not one.currencies & other.currencies:
+        return False
+    return any(abs(a - b) < 1e-6 for a, _ in one.readings for b, _ in other.readings)
+
+
+def number(said: Said, number: Number) -> bool | None:
+    """True: grounded; False: not; None: no claim."""
+    if any(_RANKED.fullmatch(above.plain.strip(" *")) for above in said.above(number)):
+        return None
+    left, right = said.around(number)
+    before, after = said.masked[left : number.start], said.masked[number.end : right]
+    subjects = _about(said, number, left, right)
+    if not _is_claim(said, number, before, after, subjects):
+        return None
+    is_count = number.currencies is None and not number.percent
+    if (loyal := _is_loyal(said, number)) is not None:
+        return loyal
+    if is_count and said.context.subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
+        subjects = said.context.subjects
+    if subjects - {"money", "foreign"}:
+        said.context.subjects = subjects - {"money", "foreign"}
+    if is_count and _FIRST_READ.search(said.plain):  # how much CJ has looked at
+        return None
+    if is_count and said.plain.rstrip().endswith("?") and _SELECTION.search(before + "|" + after):
+        return None
+    if is_count and _SELECTION.search(before + "|" + after):
+        return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
+    figure = in_data(said, number, left, right, subjects)
+    if figure is None and not subjects and not said.mentions():
+        figure = in_data(said, number, left, right, subjects, said.context.named)
+    if figure is not None:
+        said.meant[number.start] = figure
+    return figure is not None or _was_written(said, number, subjects)
+
+
+def _is_loyal(said: Said, number: Number) -> bool | None:
+    """ "2 customers who've ordered 5+ times": of the customers whose orders were read."""
+    numbers = [n for n in said.numbers if n.currencies is None and not n.percent]
+    if number not in numbers or not any(subject.kind == "customer" for subject in said.subjects):
+        return None
+    for one, other in itertools.pairwise(numbers):
+        least = _TIMES_OR_MORE.match(said.plain, other.start)
+        times = other.text.endswith("mal") or _TIMES.match(said.plain, other.end) is not None
+        at_least = other.how == "over" and times
+        between = said.masked[one.end : other.start]
+        if number not in (one, other) or not (least or at_least) or not _LOYAL.fullmatch(between):
+            continue
+        known = [r.values.values() for r in said.grounds.rankings if r.what == "customer orders"]
+        counts = {sum(value >= other.readings[0][0] for value in values) for values in known}
+        return one.readings[0][0] in counts
+    return None
+
+
+def _is_claim(said: Said, number: Number, before: str, after: str, subjects: frozenset[str]) -> bool:
+    left, right = said.around(number)
+    left = said.lead(number, left)
+    about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
+    named = any(left <= m.start and m.end <= right for each in said.mentions().values() for m in each)
+    talk = _TALK.match(_TO_NUMBER.sub("", after))
+    if number.word and not about_store and not named and number.currencies is None and not number.percent:
+        return len(said.plain.split()) <= 4 and not talk
+    if number.percent and number.readings[0][0] == 100 and not subjects and not said.subjects:
+        return False
+    if number.percent and _DISCOUNT.match(after):  # nothing that is read says by how many percent
+        return _GIVEN.search(before) is not None
+    if _NEXT.search(before):  # "your next 50 customers"
+        return False
+    if number.word and number.how == "over" and number.readings[0][0] == 1:  # "at least one order"
+        return False
+    if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
+        return True  # "from 21 in the month before"
+    is_count = number.currencies is None and not number.percent
+    if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
+        return False
+    owned = OWNED.search(before) is not None or _STATED.search(before) is not None
+    clause = before + said.masked[number.start : number.end] + after
+    if HYPOTHETICAL.search(clause):
+        return OWNED.search(before) is not None and about_store
+    if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
+        return True  # "thank Anna for #1120 ($84.00)"
+    if _GENERALLY.search(clause) and not said.periods and not _OF_STORE.search(said.masked):
+        return about_store
+    if ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or _is_asked(said, number):
+        return owned if not is_count or not about_store else True
+    is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
+    sentence = said.masked[said.clause_start(number.start) : said.clause_end(number.end)]
+    told = _OFFERED.split(said.masked, 1)[0]
+    if not is_count and not is_stated and (ADVICE.search(sentence) or HYPOTHETICAL.search(told)):
+        return False
+    return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
+
+
+def _is_asked(said: Said, number: Number) -> bool:
+    """Whether it stands in a question that tells nothing: "Shall I look for 5 more?"."""
+    ends = min((b for b in said.breaks if b >= number.end), default=len(said.masked))
+    return said.masked[number.end : ends].rstrip().endswith("?") and not _TOLD.search(said.masked[: number.start])
+
+
+def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
+    """ "The latest 10 orders": as many as are listed; fewer only where nothing is computed of them."""
+    wanted = number.readings[0][0]
+    subjects = subjects or said.context.subjects or frozenset({"order"})
+    figures = [f for f in _rivals(said, number, subjects, is_old=True) if not f.traits & STRICT]
+    listed = [
+        f.value for f in figures if f.derived and not f.entities and (f.period is None or f.period[0] != f.period[1])
+    ]
+    listed = listed or [f.value for f in figures]
+    if wanted in listed:
+        return True
+    others = [n for n in said.numbers if n is not number]
+    return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
+
+
+def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
+    """The noun after the number, else the one before it."""
+    whole, _ = said.of_which(number)
+    behind = whole.end if whole is not None else number.end
+    if any(
+        period.start >= number.end
+        and not said.masked[number.end : period.start].strip()
+        and _OF_DAYS.match(period.text)
+        for period in said.periods
+    ):
+        return frozenset({"day"})
+    for name in said.names:
+        is_product = any(key.startswith("product:") for key in keys(name))
+        if is_product and behind <= name.start < right and _AMOUNT_OF.fullmatch(said.masked[behind : name.start]):
+            return frozenset({"unit"})
+    for subject in said.subjects:
+        if behind <= subject.start < right:
+            between = said.masked[behind : subject.start]
+            if between.count(" ") <= 6 and not _BETWEEN.search(between):
+                named = [s for s in said.subjects if s.start == subject.end + 1 and subject.kind == "unit"]
+                return said.counted(named[0] if named else subject)  # "8 Stück Bestellungen"
+            break
+    left = said.lead(number, left)
+    before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
+    if before and not _ACTED.search(said.masked[before[-1].end : number.start]):
+        return said.counted(before[-1])
+    return frozenset()
+
+
+def in_data(
+    said: Said,
+    number: Number,
+    left: int,
+    right: int,
+    subjects: frozenset[str],
+    named: Sequence[Named] = (),
+) -> Figure | None:
+    """The figure of this value that is what the words describe, if no figure of another value is nearer to them.
+    `named`: of whom it is if the sentence says nothing of that.
+    """
+    mine = [f for f in _candidates(said, number) if _same_kind(number, f, subjects)]
+    if not mine:
+        return None
+    around = description(said, number, left, right, subjects)
+    around.names += named
+    best, nearest = MOST, None
+    _place_in_time(said, number, around)
+    for figure in mine:
+        if figure.at_least and number.how != "over":
+            continue
+        distance = distance_to(said, figure, around, best)
+        if distance <= 0:
+            return figure
+        if distance < best:
+            best, nearest = distance, figure
+    if nearest is None:
+        return None
+    known = said.subjects or said.traits or said.periods or said.dates or said.mentions()
+    if not known and not said.above(number):
+        return nearest  # no word of the sentence says what it is
+    for rival in _rivals(said, number, subjects):
+        # Of another kind than the nearest figure, it must be nearer by far.
+        near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
+        if "change" in rival.traits and not number.percent:
+            continue
+        distance = distance_to(said, rival, around, near)
+        if distance < near and not fits(number, rival.value):
+            distance += 0.0 if subjects else 0.25
+            if not _is_told(said, number, rival, distance):
+                return None
+    return nearest
+
+
+def _is_told(said: Said, number: Number, figure: Figure, distance: float) -> bool:
+    """Whether another number of the sentence tells the figure, and is nearer to it: nobody tells a figure twice."""
+    for other in said.numbers:
+        if other is number or not fits(other, figure.value):
+            continue
+        left, right = said.around(other)
+        subjects = _about(said, other, left, right)
+        if not _same_kind(other, figure, subjects):
+            continue
+        around = description(said, other, left, right, subjects)
+        _place_in_time(said, other, around)
+        if distance_to(said, figure, around, MOST) + (0.0 if subjects else 0.25) < distance:
+            return True
+    return False
+
+
+def _place_in_time(said: Said, number: Number, around: Description) -> None:
+    """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
+    masked, role = said.masked, role_of(said, number)
+    if role == "earlier":
+        around.near |= {"previous"}
+    elif role == "later":
+        around.near -= {"previous"}
+        around.expected -= {"previous"}
+    elif role is None and _is_compared(said, number):
+        around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
+        around.near |= around.neutral
+    elif role is None and said.grounds.has_previous:
+        since = masked[said.clause_start(number.start) : number.start]
+        if _UP_FROM.search(since):
+            around.neutral |= {"previous"}
+            around.near |= around.neutral
+
+
+def role_of(said: Said, number: Number) -> str | None:
+    """ "earlier" or "later", where "from … to …" says so of two figures of a kind."""
+    masked = said.masked
+    numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
+    if number not in numbers:
+        return None
+    said_here = _NOW_OR_THEN.match(masked, number.end) or _NOW_OR_THEN_BEFORE.search(masked[: number.start][-16:])
+    if said_here:  # "$5 now, $4 then"
+        return "later" if said_here["now"] else "earlier"
+    if len(numbers) != 2:
+        return None
+    if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
+        return None  # "$5 after $1 of returns"
+    one, other = (masked[max(0, n.start - 16) : n.start] for n in numbers)
+    if _FROM.search(one) and TO.search(other):
+        return "earlier" if number is numbers[0] else "later"
+    if _LATER.search(masked[numbers[0].end : numbers[1].start]) or (TO.search(one) and _FROM.search(other)):
+        return "later" if number is numbers[0] else "earlier"
+    return None
+
+
+def _is_compared(said: Said, number: Number) -> bool:
+    """Whether it stands directly against another number of its kind: "$5 after $4", "from 4 to 5"."""
+    numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
+    return any(
+        number in (one, other) and AGAINST.fullmatch(said.masked[one.end : other.start])
+        for one, other in itertools.pairwise(numbers)
+    )
+
+
+def _candidates(said: Said, number: Number) -> Iterable[Figure]:
+    """The figures that a number may stand for by its value."""
+    found: list[Figure] = []
+    if number.how == "exact":
+        for value, _ in number.readings:
+            found += said.grounds.by_value.get(round(abs(value), 4), ())
+        if found and number.currencies is None and not number.percent:
+            return found
+    kinds = ["money"] if number.currencies is not None else ["percent"] if number.percent else ["count", "money"]
+    among = (figure for kind in kinds for figure in said.grounds.by_kind.get(kind, ()))
+    return found + [figure for figure in among if fits(number, figure.value)]
+
+
+def _rivals(said: Said, number: Number, subjects: frozenset[str], *, is_old: bool = False) -> Iterable[Figure]:
+    kind = "money" if number.currencies is not None else "percent" if number.percent else "count"
+    if kind == "count" and subjects:
+        return (f for subject in subjects for f in said.grounds.counts.get(subject, ()) if is_old or not f.old)
+    return (f for f in said.grounds.by_kind.get(kind, ()) if (is_old or not f.old) and _same_kind(number, f, subjects))
+
+
+def _same_kind(number: Number, figure: Figure, subjects: frozenset[str]) -> bool:
+    if number.percent != figure.percent:
+        return False
+    if number.currencies is not None:
+        return figure.currency in number.currencies
+    if figure.currency is not None:
+        return not subjects or "money" in subjects
+    return number.percent or not subjects or bool(subjects & figure.subjects)
+
+
+def _was_written(said: Said, number: Number, subjects: frozenset[str]) -> bool:
+    """By the operator; or by the merchant, unless the data says otherwise or the words are the merchant's own."""
+    told = said.grounds.prompted + (said.grounds.reasons if _READ.search(said.plain) else [])
+    for sentences_, is_asked in ((told, False), (said.grounds.asked, True)):
+        for sentence in sentences_:
+            for other in sentence.numbers:
+                if not _same_number(number, other):
+                    continue
+                theirs = {mention.kind for mention in sentence.subjects}
+                is_count = number.currencies is None and not number.percent
+                if not is_asked and is_count and (other.word or not subjects & theirs):
+                    continue
+                before = said.plain[said.clause_start(number.start) : number.start]
+                if not is_asked or not _is_decided(said, number, subjects) or _QUOTING.search(before):
+                    return True
+    return False
+
+
+def _is_decided(said: Said, number: Number, subjects: frozenset[str]) -> bool:
+    """Whether the data has figures of this kind."""
+    return any(_same_kind(number, figure, subjects) for figure in said.grounds.figures) and (
+        bool(subjects) or number.currencies is not None
+    )
+
+
+def follows(said: Said, number: Number, sure: Sequence[Number]) -> bool:
+    """Whether it is the sum, difference or share of grounded numbers of the same sentence."""
+    left, right = said.around(number)
+    if not sure or not (number.percent or _SUM_OF.search(said.masked[left:right])):
+        return False
+    if number.percent:
+        sure = [other for other in sure if other in said.numbers]
+    values = [
+        other.readings[0][0]
+        for other in sure
+        if not other.percent and (number.percent or (other.currencies is None) == (number.currencies is None))
+    ]
+    if number.percent:
+        return any(fits(number, one * 100 / other) for one in values for other in values if other and one <= other)
+    results = [sum(values)] if len(values) > 1 else []
+    results += [abs(one - other) for place, one in enumerate(values) for other in values[place + 1 :]]
+    return any(fits(number, value) for value in results)

@@ -1,0 +1,195 @@
+"""Whether what CJ says follows from what was read: every figure, name, date and comparison of a text. Pure.
+
+A number must be in the grounds as it is said: with its currency, about the same thing (customers are no orders, open
+orders no orders in all), of the same period, and of whoever it is said of. Rounding is fine where the words admit it.
+Advice, small talk, and numbers that are about nothing in the store ("3 steps", "within 24 hours") are not judged.
+
+It cannot see tone, whether advice is good, or whether a cause is the cause; nor what a sentence leaves out.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from workers.truth import comparisons, figures, names, statuses
+from workers.truth.claims import parse
+from workers.truth.grounds import Grounds
+from workers.truth.lexicon import at_words
+from workers.truth.periods import ranges
+from workers.truth.said import ITEM, Context, Said, is_german, keys
+from workers.truth.sentence import Number, Sentence, lowered, sentences
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One sentence as it stands, how many claims in it have a ground, and those that have none."""
+
+    sentence: str
+    grounded: int
+    ungrounded: tuple[str, ...]
+
+
+def check(text: str, grounds: Grounds) -> list[Verdict]:
+    """The text's sentences, which make it up again, each with its verdict."""
+    pieces, judge = sentences(text), _Judge(grounds, text)
+    before: _Judge | None = grounds.judged
+    if before is not None and before.goes_on(judge, pieces):  # a reply is checked as it comes, and once more whole
+        judge = before
+    for piece in pieces[len(judge.verdicts) :]:
+        judge.verdicts.append(replace(judge.sentence(_parsed(piece, grounds)), sentence=piece))
+    grounds.judged = judge
+    return list(judge.verdicts)
+
+
+def _parsed(text: str, grounds: Grounds) -> Sentence:
+    """Read once a turn: a reply is checked sentence by sentence as it comes, and once more as a whole."""
+    found = grounds.parsed.get(text)
+    if found is None:
+        told = _ASSERTED.sub(".", text) if _TELLING.search(text) else text
+        found = grounds.parsed[text] = parse(told.replace("**", ""), grounds.names)
+    return found
+
+
+_TELLING = re.compile(
+    r"\b(?:did|do|have|were|are|was|is|isn't|aren't|can|could|would)\b[^.?]*?\b(?:know|knew|known|aware|see|seen|notice|noticed|heard|hear|realis\w+|realiz\w+|believe|remember|surpris\w+|clear|true|great|nice|good|impressive|remarkable|amazing)\b"
+    r"[^.?]{0,30}?(?:\b(?:that|how|you|your|the|there)\b|\d)"
+    r"|\b(?:wusste\w*|weißt|wissen|gewusst|gesehen|bemerkt|aufgefallen|gehört|erinner\w*|klar|bekannt|bewusst|wahr|glaub\w*|überrascht|toll|schön|großartig)\b[^.?]{0,40}?\b(?:dass|wie)\b"
+    r"|,\s(?:right|correct|huh|eh|yes|no|yeah|isn't (?:it|that)|aren't (?:they|you)|wasn't it|weren't (?:they|there)|didn't (?:you|they|it)|haven't you|doesn't it|don't you think|oder|nicht wahr|richtig|gell|stimmt's|stimmt das|nicht|ja|was)\s*\?"
+    r"|^\W*(?:how come|why|what made|what drove|how did|how have|warum|wieso|weshalb|woran|wie kommt|wie kam)\b(?! not\b| nicht\b| don't\b)",
+    re.IGNORECASE,
+)
+"""A question that tells what it asks about: "Did you know that …?", "…, right?", "Why did …?"."""
+
+_ASSERTED = re.compile(r"\?(?=\W*$)")
+
+
+def ungrounded(verdicts: Iterable[Verdict]) -> list[str]:
+    """The claims without a ground, in order."""
+    return list(dict.fromkeys(claim for verdict in verdicts for claim in verdict.ungrounded))
+
+
+def without(verdicts: Sequence[Verdict], instead: str) -> str:
+    """The text without the sentences that have a claim without a ground; `instead` of the first, if nothing else told
+    of the store."""
+    kept = [verdict.sentence if not verdict.ungrounded else "" for verdict in verdicts]
+    if not any(verdict.grounded and not verdict.ungrounded for verdict in verdicts):
+        place = next(place for place, verdict in enumerate(verdicts) if verdict.ungrounded)
+        kept[place] = instead + (re.search(r"\s*$", verdicts[place].sentence) or [""])[0]
+    return "".join(kept).strip()
+
+
+def plain(text: str, told: str) -> str:
+    """What to say in place of an ungrounded `text`: what the data tells, or that it does not."""
+    if is_german(text):
+        return "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
+    return told or "I don't see that in your store's data."
+
+
+_CURRENT = at_words(
+    r"(?:currently|right now|at (?:the|this) moment|as of (?:right |just )?(?:now|today|this)|at present|just now|this very (?:moment|second|minute)|up[- ]to[- ]date|live|today|now|real[- ]time|fresh(?:ly)?"
+    r"|just (?:read|fetched|checked|looked)|(?:a|one|\d+) (?:second|moment)s? ago|moments ago|current|newest figures|latest figures"
+    r"|aktuell\w*|derzeit|momentan|im moment|in diesem (?:moment|augenblick)|gerade|jetzt|heute|zurzeit|frisch\w*|soeben|(?:von )?dieser (?:sekunde|minute))\b",
+)
+
+_AGED_WORDS = at_words(
+    r"(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|(?:seen|read|saved|from) earlier|earlier (?:data|figures|today)|last (?:saw|read|known|checked|updated)|last time i|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
+    r"|when i (?:last )?(?:looked|checked|saw)|(?:read|fetched|checked|saved|data is|figures are|from) (?:\w+ )?(?:\d+|an?|two|three|a few) (?:minutes?|hours?|days?) (?:ago|old)|hours? old|days? old|may have changed|from (?:before|yesterday)|could not be (?:read|reached)|(?:does not|doesn't|did not|didn't) (?:answer|respond)"
+    r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w* (?:daten|zahlen|stand)|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
+)
+
+
+_CLAIMS = (
+    names.orders,
+    names.moments,
+    statuses.nones,
+    statuses.alls,
+    names.names,
+    comparisons.superlatives,
+    comparisons.comparisons,
+    names.relations,
+    statuses.statuses,
+    statuses.sold_out,
+    statuses.most,
+)
+"""What a sentence claims beside its numbers: each yields the words, and whether they have a ground."""
+
+
+class _Judge:
+    """Reads the sentences in order: a later one may go on about what an earlier one named."""
+
+    def __init__(self, grounds: Grounds, text: str) -> None:
+        text = lowered(text)
+        ages = [ranking.values for ranking in grounds.rankings if ranking.what == "newest"]
+        orders = {name: at for values in ages for name, at in values.items() if name.startswith("order:")}
+        self.context = Context(
+            grounds,
+            is_current=_CURRENT.search(text) is not None,
+            age_is_told=_AGED_WORDS.search(text) is not None,
+            newest=frozenset({max(orders, key=orders.__getitem__)} if orders else ()),
+        )
+        for sentence in grounds.asking:
+            self._remember_periods(sentence)
+        self.verdicts: list[Verdict] = []
+
+    def goes_on(self, other: "_Judge", pieces: Sequence[str]) -> bool:
+        """Whether what this one has judged is how the text with these sentences begins, of which `other` is."""
+        known, (mine, theirs) = [verdict.sentence for verdict in self.verdicts], (self.context, other.context)
+        same = (mine.age_is_told, mine.is_current) == (theirs.age_is_told, theirs.is_current)
+        return same and pieces[: len(known)] == known
+
+    def sentence(self, read: Sentence) -> Verdict:
+        """The verdict, and what the sentence tells the next ones."""
+        context, said = self.context, Said(read, self.context)
+        good, bad = 0, []
+        sure: list[Number] = []
+        doubtful = []
+        for number in said.numbers:
+            if ok := figures.number(said, number):
+                sure.append(number)
+            elif ok is False:
+                doubtful.append(number)
+        good += len(sure)
+        mine = list(sure)
+        sure += context.sure
+        for number in doubtful:
+            if figures.follows(said, number, sure):
+                good += 1
+            else:
+                bad.append(number.text)
+        for claims in _CLAIMS:
+            for found, ok in claims(said):
+                good += ok
+                bad += [] if ok else [found]
+        self._remember_periods(said)
+        if (good or said.names or said.ages) and context.is_current and not context.age_is_told and said.grounds.is_old:
+            bad.append((_CURRENT.search(said.plain) or [said.text.strip()])[0])
+        context.sure = mine
+        context.topic |= frozenset(trait.kind for trait in said.traits)
+        context.kinds = {key.partition(":")[0] for name in said.names for key in keys(name)}
+        context.named = [
+            (kind, keys(mentions[0]), 2, False) for kind, mentions in said.mentions().items() if len(mentions) == 1
+        ]
+        self._read_layout(said)
+        return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
+
+    def _remember_periods(self, said: Sentence) -> None:
+        today = self.context.grounds.now.date()
+        self.context.spans += [span for period in said.periods for span in ranges(period, said, today)]
+
+    def _read_layout(self, said: Said) -> None:
+        """What a heading or the head of a table says holds for the lines below it."""
+        context, plain = self.context, said.plain.strip(" \n*_")
+        if plain.startswith("|"):
+            if not context.columns:
+                cells = said.text.split("|")
+                context.columns = [(place, parse(cell, said.grounds.names)) for place, cell in enumerate(cells)]
+            return
+        context.columns = []
+        is_item = ITEM.match(said.text) is not None
+        is_heading = said.text.endswith("\n") and not is_item and (plain.endswith(":") or not said.numbers)
+        if is_heading or plain.startswith("#"):
+            context.heading, context.orders_above = said, said.mentions().get("order", [])
+        elif not is_item or said.text.endswith("\n\n"):
+            context.heading, context.orders_above = None, []
+        elif not (context.heading and context.heading.mentions().get("order")):
+            context.orders_above = said.mentions().get("order", []) or context.orders_above

@@ -1,0 +1,263 @@
+"""Orders, people, products and times that a text names: whether they are in the grounds, and belong together. Pure."""
+
+import itertools
+import re
+from collections.abc import Iterable
+from datetime import UTC
+from functools import lru_cache
+from typing import Any
+
+from workers.truth.claims import concepts
+from workers.truth.figure import NOTHING
+from workers.truth.lexicon import CODES, SYMBOLS, WORDS, at_words
+from workers.truth.periods import ranges
+from workers.truth.said import ADVICE, HYPOTHETICAL, ITEM, Said, is_german, keys
+from workers.truth.sentence import Mention
+
+_CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
+
+_RUN = re.compile(
+    rf"(?<![\w#\ue000.-]){_CAPITAL}(?:\.(?=\s[A-Z]))?(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?{_CAPITAL})*(?![$€£\w])"
+)
+
+_NAMES_FOLLOW = re.compile(
+    r"(?:\b(?:from|by|for|to|named|called|sell|sold|bought|ordered|opened|is|it was|that was|on|namens|heißt|nennt sich|von|vom|für|an|bei|das war|es war|ist|kaufte|bestellte|verkaufst|verkaufen|steht"
+    r"|stück|units of|pieces of|of|than|als|dass|that|did|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
+)
+
+_LABELLED = re.compile(
+    r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on)(?: is| ist| called| named)?\s[(“„\"]?$"
+)
+
+_OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*bestellung|von|by|\ue000)\s*:$")
+
+_PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
+
+_ACTS = re.compile(
+    r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
+    r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
+)
+
+_QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
+
+_FACT = at_words(
+    r"(?:sold|sells?|best|stock\w*|orders?|ordered|bought|customers?|products?|units?|verkauf\w*|bestell\w*|gekauft|lager\w*|kund\w*|produkte?|stück|artikel|price\w*|preis\w*|kostet|costs?)\b",
+)
+
+_KNOWN_NAMES = re.compile(
+    r"^(?:Shopify|Google|Facebook|Instagram|Tiktok|TikTok|Black|Cyber|Meta|Pinterest|Amazon|Ebay|Etsy|Klaviyo|Mailchimp|PayPal|Stripe|Klarna|Zendesk|Gorgias|Intercom|New York|United|Germany|Customer|Customers|Order|Orders|Products|Admin|Settings|Christmas|CJ|I|The|Your|You|We|Our|This|That|These|It|If|In|On|At|For|From|And|But|Since|Because|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
+    r"|January|February|March|April|May|June|July|August|September|October|November|December|Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag|Januar|Februar|März|Mai|Juni|Juli|Oktober|Dezember|Ihr|Ihre|Ihren|Ihrem|Sie|Der|Die|Das|Kunden|Kundinnen|Bestellungen)\b"
+)
+
+
+@lru_cache(maxsize=1024)
+def _is_word(word: str) -> bool:
+    """Whether a word is one of the trade's, and so no part of a name: German writes all nouns with a capital."""
+    word = word.lower()
+    subjects, traits = concepts(word)
+    return word not in ("max", "min") and (
+        bool(subjects or traits)
+        or word in WORDS
+        or word.rstrip("s") in SYMBOLS
+        or word.upper() in CODES
+        or _OTHER_WORDS.fullmatch(word) is not None
+    )
+
+
+_FUNCTION_WORDS = re.compile(
+    r"the|a|an|your|our|my|his|her|its|their|this|that|these|those|in|on|at|by|for|from|of|to|with|and|or|but|so|as|if|when|while|after|before|since|because"
+    r"|you|we|i|it|they|he|she|there|here|yes|no|hi|hello|hey|dear|then|also|only|just|now|today|yesterday|overall|total|average|most|top|best|new|next|great|good|ok|okay|sure|thanks"
+    r"|der|die|das|den|dem|des|ein|eine[nmrs]?|im|in|am|an|auf|aus|bei|bis|für|mit|nach|seit|von|vom|vor|zu|zum|zur|über|unter|um|und|oder|aber|wenn|als|wie|da|dann|so|auch|nur"
+    r"|ich|du|sie|er|es|wir|ihr|ihre[nmrs]?|dein|deine[nmrs]?|mein|meine[nmrs]?|unser|unsere[nmrs]?|diese[nmrs]?|jede[nmrs]?|alle[nmrs]?|ja|nein|hallo|guten|gute|lieber?|danke|heute|gestern|insgesamt|aktuell|derzeit|neue[nmrs]?|beste[nmrs]?"
+)
+
+_OTHER_WORDS = re.compile(
+    r"prozent|uhr|shop\w*|store|january|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
+    r"|juli|oktober|dezember|\w+tag\w*|\w+day|woche\w*|monat\w*|jahr\w*|week|month|year|zeit\w*|wert\w*|rabatt\w*|angebot\w*|daten\w*|zahl\w*|data|usd|eur|chf|gbp|jpy|sku|faq|utc"
+    r"|admin|plan|tarif|name|nummer|platz|anzahl|betrag|rest|hälfte|viertel|drittel|mal|stück|euro|cent|us|eu|ad|ads|email|e-mail|newsletter|versand|lieferung\w*"
+)
+
+
+def orders(said: Said) -> Iterable[tuple[str, bool]]:
+    known = said.grounds.order_names
+    for order in said.orders:
+        name = str(order.value)
+        if len(name) <= 2 and name.isdigit() and name not in known:
+            continue
+        if HYPOTHETICAL.search(said.plain) and name not in known:
+            continue
+        ok = name in known or any(each.endswith(name) and not each[: -len(name)][-1:].isdigit() for each in known)
+        yield order.text, ok or name.lower() in said.grounds.texts
+
+
+def moments(said: Said) -> Iterable[tuple[str, bool]]:
+    moments = said.grounds.moments
+    names = frozenset(key for mentions in said.mentions().values() for each in mentions for key in keys(each))
+    if ADVICE.search(said.plain) and not names:
+        return
+    everybody = names
+    for when in said.dates:
+        names = _whose(said, when.start) or everybody
+        spans = ranges(when, said, said.today)
+        if any((start <= said.today <= end) or start > said.today for start, end in spans) and not names:
+            continue
+        written = when.text.lower() in said.grounds.texts or any(
+            other.value == when.value for sentence in said.grounds.written for other in sentence.dates
+        )
+        dates = {m.at.date() for m in _of(said, names)}
+        dates |= {day for period in said.grounds.windows for day in period} if not names else set()
+        dates |= {figure.period[0] for figure in said.grounds.figures if figure.period} if not names else set()
+        yield when.text, written or any(start <= day <= end for start, end in spans for day in dates)
+    for age in said.ages:
+        names = _whose(said, age.start) or everybody
+        number, unit = age.value if isinstance(age.value, tuple) else (0, "")
+        lengths = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
+        length = lengths.get(unit, 1)
+        ages = [(said.grounds.now - m.at).total_seconds() / length for m in _of(said, names) or moments]
+        days = [(said.today - m.at.date()).days for m in _of(said, names) or moments] if unit == "day" else []
+        yield age.text, number in days or any(number - 0.5 <= found < number + 1.05 for found in ages)
+    if said.times and (
+        names
+        or re.search(
+            r"\b(?:order|bestell|came in|as of|stand|saw|placed|ordered|einging|eingegangen)\w*",
+            said.plain,
+        )
+    ):
+        for time in said.times:
+            hour, minute = time.value if isinstance(time.value, tuple) else (0, 0)
+            clocks = {(at.hour, at.minute) for m in _of(said, names) or moments for at in (m.at, m.at.astimezone(UTC))}
+            now = said.grounds.now
+            clocks |= {(now.hour, now.minute)}
+            yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
+
+
+def _whose(said: Said, place: int) -> frozenset[str]:
+    """The order that a date is said of, where several are named."""
+    orders = said.mentions().get("order", [])
+    if len(orders) < 2:
+        return NOTHING
+    before = [m for m in orders if m.end <= place]
+    return keys(before[-1] if before else orders[0])
+
+
+def _of(said: Said, names: frozenset[str]) -> list[Any]:
+    found = [m for m in said.grounds.moments if m.entities & names] if names else list(said.grounds.moments)
+    return found or ([] if names else list(said.grounds.moments))
+
+
+def names(said: Said) -> Iterable[tuple[str, bool]]:
+    masked = said.masked
+    has_figures = bool(said.numbers or said.orders or said.dates)
+    is_item = ITEM.match(said.text) is not None
+    for found in _RUN.finditer(said.cased):
+        words, start = re.sub(r"['’]s$", "", found[0].rstrip(".'’")).split(), found.start()
+        while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
+            del words[-1]
+        while words and (
+            _FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1 or _is_word(words[0].rstrip("."))
+        ):
+            start += len(words[0]) + 1
+            del words[0]
+        name = " ".join(words)
+        if (
+            not name
+            or _KNOWN_NAMES.match(name)
+            or {"Sie", "Ihr", "Ihre", "Ihnen", "Ihrem", "Ihren", "Du", "You", "Your"} & set(words)
+        ):
+            continue
+        if any(map(_is_word, words)) or _is_known(said, name):
+            continue
+        before, after = masked[:start], masked[start + len(name) :]
+        stripped = before.rstrip(' "“„(*')
+        begins = (
+            not stripped.strip(" \n-*•–#>|\ue000")
+            or stripped[-1] in ".!?:"
+            or any(0 <= start - b < 3 for b in said.breaks)
+        )
+        if _OF_WHOM.search(stripped[-14:]):
+            begins = False
+        if _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
+            is_name = True
+        elif len(words) < 2:
+            is_name = False
+        elif said.context.columns and stripped.endswith("|"):
+            is_name = after.lstrip().startswith("|") and _is_named_column(said, start)
+        elif is_item and begins:
+            is_name = re.match(r"(?:, [^:|]{1,20})?\s?[:–—-]\s\D{0,3}\d|\s?\(\D{0,3}\d", after) is not None
+        elif (
+            not begins
+            and (not is_german(said.text) or len(words) > 2 or _NAMES_FOLLOW.search(before[-24:]))
+            and (stripped[-1:] != ":" or has_figures or said.context.heading is not None)
+        ):
+            is_name = True
+        else:
+            is_name = _ACTS.match(after) is not None if begins else has_figures
+        if is_name and not said.is_advice(found):
+            yield name, False
+    for found in _QUOTED.finditer(said.text):
+        name = found[1].strip(" .,!?…")
+        if re.fullmatch(r"[\ue000\s.,!?]*", said.masked[found.start(1) : found.end(1)]):
+            continue
+        if (
+            (_FACT.search(masked) or said.numbers)
+            and not said.is_advice(found)
+            and name[:1].isupper()
+            and not _is_known(said, name)
+        ):
+            yield name, False
+
+
+def _is_named_column(said: Said, at: int) -> bool:
+    """Whether a table's column holds names."""
+    column = said.text.count("|", 0, at)
+    return any(
+        s.kind in ("customer", "product", "item")
+        for place, head in said.context.columns
+        if place == column
+        for s in head.subjects
+    )
+
+
+def _is_known(said: Said, name: str) -> bool:
+    lowered = name.lower().rstrip(".'s’")
+    return lowered in said.grounds.texts or name.lower() in said.grounds.names
+
+
+def relations(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "Order #1120 is from Anna Schmidt": names that stand together must belong together."""
+    mentions = [
+        *said.names,
+        *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
+    ]
+    yield from _of_above(said)
+    known = said.grounds.linked
+    mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
+    if len(mentions) < 2 or (ADVICE.search(said.plain) and not said.orders):
+        return
+    mentions.sort(key=lambda mention: mention.start)
+    for one, other in itertools.pairwise(mentions):
+        between = said.masked[one.end : other.start]
+        kinds = {key.partition(":")[0] for m in (one, other) for key in m.value if key in known}  # type: ignore[attr-defined]
+        if "," in between and re.match(r"\s*(?:is|was|from|by|ist|war|von|kam|came)\b", said.masked[other.end :]):
+            continue
+        if "product" not in kinds and re.search(r"\b(?:and|und)\b", between):
+            continue
+        if (
+            len(kinds) == 2
+            and len(between) < 60
+            and not re.search(r"[;]|\.\s|\b(?:but|aber|while|während|then|dann)\b|\)", between)
+        ):
+            ok = any(link & one.value and link & other.value for link in said.grounds.links)  # type: ignore[operator]
+            yield f"{one.text} … {other.text}", ok
+
+
+def _of_above(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "Latest order:", then "- Number: #7", "- Customer: Anna": they must be its own."""
+    if len(said.context.orders_above) != 1 or ITEM.match(said.text) is None:
+        return
+    mine, mentions = keys(said.context.orders_above[0]), said.mentions()
+    for each in mentions.get("order", ()):
+        if re.search(r":\s*$", said.masked[: each.start]):
+            yield each.text, bool(keys(each) & mine)
+    for each in mentions.get("customer", ()) if "order" not in mentions else ():
+        yield each.text, any(link & mine and link & keys(each) for link in said.grounds.links)

@@ -1,0 +1,185 @@
+"""Numbers in a text: digits and words, money, percent, and how exactly they are meant. Pure.
+
+A number may be read in several ways ("1.512" is 1512 or 1.512); whoever judges it takes the one that fits.
+"""
+
+import re
+
+from workers.truth.lexicon import CODES, SYMBOLS, WORDS
+from workers.truth.sentence import How, Number
+
+_SCALES = {
+    "k": 1e3, "tsd": 1e3, "thousand": 1e3, "tausend": 1e3, "mille": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6,
+    "million": 1e6, "millions": 1e6, "millionen": 1e6, "bn": 1e9, "billion": 1e9, "mrd": 1e9, "milliarden": 1e9,
+    "hundred": 1e2, "lakh": 1e5, "crore": 1e7,
+}  # fmt: skip
+
+
+_CURRENCY = "|".join(
+    sorted((re.escape(each) for each in SYMBOLS if not each[0].isalpha() or "$" in each), reverse=True)
+)
+
+
+_MONEY_WORD = "|".join(sorted((re.escape(each) for each in SYMBOLS if each[0].isalpha()), key=len, reverse=True))
+
+
+CODE = "|".join(sorted(CODES))
+
+
+_DIGITS = (
+    r"\d{1,3}(?:[.,'’\u00a0\u202f\u2009 ]\d{3})+(?:[.,]\d{1,4})?(?!\d)"
+    r"|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,6})?"
+)
+
+
+_NUMBER = re.compile(
+    rf"(?:(?<![^\W\d_])(?P<before>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:kr|fr|sfr|rs)\b\.?)\s?)?"
+    rf"(?<![\w.,\ue000])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
+    r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
+    r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?"
+    rf"(?:[\s\u00a0\u202f]?(?:(?P<percent>%|(?i:percent(?:age points?)?|per cent|prozent(?:punkte)?|pct)\b)"
+    rf"|(?P<after>{_CURRENCY}|(?:{CODE})(?![^\W\d_])|(?i:{_MONEY_WORD})(?i:s|es)?(?![^\W\d_])\.?)))?"
+    rf"|(?P<word_currency>{_CURRENCY})?(?<![\w\ue000-])(?P<word>[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?)(?![\w-])"
+)
+
+
+_ABOUT = (
+    r"about|around|roughly|approximately|approx\.?|some|circa|ca\.?|~|≈|close to|nearly|almost|etwa|rund|ungefähr|zirka"
+    r"|fast|beinahe|gut|knapp|nahezu|an die|environ|unos|alrededor de"
+)
+
+
+_OVER = (
+    r"(?:just |well |a little )?over|more than|at least|above|upwards of|exceed(?:s|ing)?|über|mehr als|mindestens"
+    r"|wenigstens|größer als|höher als|plus de|más de|oltre"
+)
+
+
+_UNDER = r"(?:just )?under|less than|fewer than|below|up to|at most|no more than|unter|weniger als|höchstens|bis zu"
+
+
+_HOW = re.compile(
+    rf"(?<!\w)(?:(?P<about>{_ABOUT})|(?P<over>{_OVER})|(?P<under>{_UNDER}))\s*(?:(?:a|an|the|der|den|die)\s)?$",
+    re.IGNORECASE,
+)
+
+
+def _readings(digits: str, scale: float) -> tuple[tuple[float, float], ...]:
+    """Values and the size of the last digit, for every way a number may be written."""
+    plain = re.sub(r"['’\u00a0\u202f\u2009 ]", "", digits)
+    marks = [mark for mark in plain if mark in ".,"]
+    texts: list[str]
+    if not marks:
+        texts = [plain]
+    elif len(set(marks)) == 2:  # the last one is the decimal mark
+        texts = [plain.replace(marks[0], "").replace(marks[-1], ".")]
+    elif len(marks) > 1:
+        texts = [plain.replace(marks[0], "")]
+    else:
+        texts = [plain.replace(marks[0], ".")]
+        if len(plain.rpartition(marks[0])[2]) == 3 and plain[0] != "0":
+            texts.insert(0, plain.replace(marks[0], ""))
+    found = []
+    for text in texts:
+        places = len(text.partition(".")[2])
+        found.append((float(text) * scale, 10.0**-places * scale))
+    return tuple(found)
+
+
+def _how(before: str, after: str) -> How:
+    found = _HOW.search(before[-30:])
+    if found is None:
+        return "about" if re.match(r"\s*(?:or so|oder so)\b", after, re.IGNORECASE) else "exact"
+    return "about" if found["about"] else "over" if found["over"] else "under"
+
+
+def money(symbol: str | None) -> frozenset[str] | None:
+    if not symbol:
+        return None
+    if symbol in CODES:
+        return frozenset({symbol})
+    name = symbol.lower().rstrip(".")
+    return SYMBOLS.get(name) or SYMBOLS.get(name.rstrip("s"))
+
+
+_ONE_COUNTS = re.compile(
+    r"\b(?:have|had|has|got|only|just|exactly|received|is|are|was|were|nur|genau|lediglich|haben|hatten|hat|gab es|gibt es)"
+    r"\s+$|[:=]\s*$",
+    re.IGNORECASE,
+)
+
+
+_ONE_THING = re.compile(
+    r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?|copy|checkout|parcel|package|shipment|purchase)\b",
+    re.IGNORECASE,
+)
+
+
+def numbers(text: str) -> list[Number]:
+    found: list[Number] = []
+    for match in _NUMBER.finditer(text):
+        if match["word"]:
+            number = _in_letters(text, match)
+        else:
+            scale = _SCALES.get((match["scale"] or "").lower().rstrip("."), 1.0)
+            readings = _readings(match["digits"], scale)
+            if scale != 1.0 and len(match["scale"]) == 1:  # "5 m" may be metres
+                readings += _readings(match["digits"], 1.0)
+            currencies = money(match["before"]) or money(match["after"])
+            number = Number(match.start(), match.end(), match[0].strip(), readings, "exact", currencies)
+            number.percent = match["percent"] is not None
+        if number is None:
+            continue
+        if found and number.start < found[-1].end:
+            continue
+        number.how = "over" if match["plus"] else _how(text[: number.start], text[number.end :])
+        if (
+            number.how == "over" and not _is_round(number) and _OVER_WHAT.search(text[: number.start])
+        ):  # "eine Bestellung über 84,10 €"
+            number.how = "exact"
+        found.append(number)
+    return found
+
+
+_OVER_WHAT = re.compile(r"\b(?:over|über|above)\s*[$€£]?$|\b(?:the|den|die|der)\s$", re.IGNORECASE)
+
+
+def _is_round(number: Number) -> bool:
+    """Whether it ends in zeros: "over 80", and not "an order over 84.10"."""
+    value = number.readings[0][0]
+    return value % 10 == 0 and len(f"{value:.0f}".rstrip("0")) <= 2
+
+
+def _in_letters(text: str, match: re.Match[str]) -> Number | None:
+    word = match["word"].lower()
+    value = WORDS.get(word)
+    if value is None:
+        return None
+    end, total = match.end(), float(value)
+    if (
+        word == "one"
+        and (following := re.match(r"[ -](?:hundred|thousand|million)\b", text[end:], re.IGNORECASE)) is None
+    ) and (
+        (_ONE_COUNTS.search(text[: match.start()]) is None and not _ONE_THING.match(text, end))
+        or re.match(r"\s+of\b|\s+(?:more|another)", text[end:])
+    ):
+        return None
+    step = 1.0
+    while following := re.match(
+        r"[ -](hundred|thousand|million|tausend|millionen|dozen|dutzend)\b", text[end:], re.IGNORECASE
+    ):
+        factor = 12.0 if following[1].lower() in ("dozen", "dutzend") else _SCALES[following[1].lower()]
+        total, step, end = total * factor, factor, end + following.end()
+        if rest := re.match(r" (?:and )?([a-z]+(?:-[a-z]+)?)\b", text[end:], re.IGNORECASE):
+            more = WORDS.get(rest[1].lower())
+            if more is not None and more < factor:
+                total, step, end = total + more, 1.0, end + rest.end()
+    symbol = re.match(rf"\s(?:({CODE})(?![^\W\d_])|(?i:({_MONEY_WORD})(?:s|es)?(?![^\W\d_])))", text[end:])
+    percent = re.match(r"\s?(?:%|percent|per cent|prozent)", text[end:], re.IGNORECASE)
+    if symbol:
+        currencies, end = money(symbol[1] or symbol[2]), end + symbol.end()
+    else:
+        currencies = None
+    return Number(
+        match.start(), end, text[match.start() : end], ((total, step),), "exact", currencies, bool(percent), True
+    )

@@ -1,0 +1,274 @@
+"""A sentence in its context: what was said before it, and where in it belongs what. Pure."""
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from workers.truth.figure import NOTHING, Figure, Range
+from workers.truth.grounds import Grounds
+from workers.truth.lexicon import OFFER, at_words
+from workers.truth.periods import ranges
+from workers.truth.sentence import Mention, Number, Sentence
+
+STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
+                    "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
+"""What changes a figure's meaning: said right beside a number, it must be true of its figure."""
+
+OF_SALES = frozenset({"net", "gross", "discount", "reversal", "tax", "postage"})
+
+_GERMAN = frozenset(
+    (
+        "auf bei bestellung bestellungen das dein deine deinem deinen dem den der des die du ein eine einen einer es "
+        "für gab gibt haben hast hat hatte hatten hattest ihr ihre ihrem ihren im ist kein keine kunden mit nicht "
+        "noch sie sind und von war waren wurde wurden zu zum"
+    ).split()
+)
+
+_ENGLISH = frozenset(
+    "a an and are at for had has have is it no not of on one the there to was were with you your".split()
+)
+
+
+def is_german(text: str) -> bool:
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return sum(word in _GERMAN for word in words) > sum(word in _ENGLISH for word in words)
+
+
+HYPOTHETICAL = at_words(
+    r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you|when you|as soon as"
+    r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
+)
+
+ADVICE = re.compile(
+    r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps"
+    r"|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
+    r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
+    r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|tipp|idee"
+    r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
+    r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
+)
+
+OWNED = re.compile(
+    r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
+)
+
+_PART_OF = re.compile(
+    r"\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
+    r"(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
+)
+
+AGAINST = re.compile(
+    r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|zu|gegen|over|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
+)
+
+_NEWEST = re.compile(
+    r"(?:\b(?:your|the) (?:latest|newest|most recent)|\b(?:ihre?|deine?|die|der) (?:letzter?|neuester?|jüngster?)|^\W*(?:latest|newest|most recent|letzte|neueste|jüngste)) "
+    r"(?:order|sale|purchase|bestellung|verkauf|auftrag)\b"
+)
+
+_UNTIL = re.compile(
+    r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?(?:(?:mon|tue|wed|thu|fri|sat|sun|\w+tag)\w*,? )?"
+)
+
+UNSURE = re.compile(
+    r"\b(?:can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b|\?\s*$",
+)
+
+ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
+
+THAN = re.compile(r"\b(?:than|als)\b")
+
+
+def kinds(subject: Mention) -> frozenset[str]:
+    """What the noun may stand for."""
+    return MEANT.get(subject.kind) or frozenset({subject.kind})
+
+
+MEANT = {"sale": frozenset({"order", "money", "unit"}), "item": frozenset({"item", "unit", "product"}),
+         "money": frozenset({"money", "order", "unit"}), "unit": frozenset({"unit", "item"}),
+         "product": frozenset({"product", "item"})}  # fmt: skip
+
+
+def keys(mention: Mention) -> frozenset[str]:
+    """Whom a name may mean."""
+    return mention.value if isinstance(mention.value, frozenset) else frozenset()
+
+
+Named = tuple[str, frozenset[str], int, bool]
+"""Of whom a number is: the kind of name, its keys, how sure (3 right beside it, 2 near, 1 before, 0 after), and whether
+nobody else of the kind is named."""
+
+
+@dataclass
+class Context:
+    """What the sentences before say. `is_current`, `age_is_told`: what the whole text says of its figures' age."""
+
+    grounds: Grounds
+    is_current: bool
+    age_is_told: bool
+    newest: frozenset[str] = NOTHING
+    """The newest order's name."""
+    subjects: frozenset[str] = NOTHING
+    spans: list[Range] = field(default_factory=list)
+    heading: "Said | None" = None
+    orders_above: list[Mention] = field(default_factory=list)
+    """Orders that the heading, or a line of the list above, names."""
+    columns: list[tuple[int, Sentence]] = field(default_factory=list)
+    """The head of the table that is being read: where each column begins."""
+    topic: frozenset[str] = NOTHING
+    """What was said of figures before."""
+    sure: list[Number] = field(default_factory=list)
+    """Grounded numbers of the sentence before."""
+    named: list[Named] = field(default_factory=list)
+    """Who alone of a kind was named in the sentence before."""
+    kinds: set[str] = field(default_factory=set)
+    """Of whom the sentence before spoke."""
+
+
+class Said(Sentence):
+    """What the words of a sentence mean here. Read once, though asked for each figure that a number may be."""
+
+    __slots__ = ("_edges", "_mentions", "_parts", "_places", "_seen", "_spans", "context", "grounds", "meant", "today")
+
+    def __init__(self, sentence: Sentence, context: Context) -> None:
+        for name in Sentence.__slots__:
+            setattr(self, name, getattr(sentence, name))
+        self.context, self.grounds = context, context.grounds
+        self.today: date = context.grounds.now.date()
+        self.meant: dict[int, Figure] = {}
+        """The figures of its numbers, by where they begin."""
+        self._places: dict[int, tuple[int, int]] = {}
+        self._parts: dict[int, tuple[Number | None, Number | None]] = {}
+        self._seen: dict[int, bool] = {}
+        self._mentions: dict[str, list[Mention]] | None = None
+        self._spans: dict[int, list[Range]] | None = None
+
+    def has(self, pattern: re.Pattern[str]) -> bool:
+        """Whether the sentence has it; looked for once, though it is asked of each figure."""
+        found = self._seen.get(id(pattern))
+        if found is None:
+            found = self._seen[id(pattern)] = pattern.search(self.masked) is not None
+        return found
+
+    def above(self, number: Number) -> list[Sentence]:
+        """The heading, and the head of the number's column."""
+        found: list[Sentence] = [] if self.context.heading is None else [self.context.heading]
+        if self.context.columns and self.plain.lstrip().startswith("|"):
+            found += [head for place, head in self.context.columns if place == self.text.count("|", 0, number.start)]
+        return found
+
+    def around(self, number: Number) -> tuple[int, int]:
+        """Where what belongs to the number begins and ends: between its neighbours and the breaks of the sentence."""
+        if (place := self._places.get(number.start)) is not None:
+            return place
+        whole, part = self.of_which(number)
+        behind = whole.end if whole is not None else number.end
+        before = [end for end in (*self.breaks, *(n.end for n in self.numbers)) if end <= number.start]
+        left = max(before, default=0)
+        if self.plain.lstrip().startswith("|"):  # a row: what its first cells say holds for all
+            return 0, min((n.start for n in self.numbers if n.start >= number.end), default=len(self.masked))
+        rights = (start for start in (*self.breaks, *(n.start for n in self.numbers)) if start >= behind)
+        right = min(rights, default=len(self.masked))
+        if part is not None:  # what is said behind it is said of the part
+            nouns = [s.end for s in self.subjects if number.end <= s.start < right][:1]
+            right = nouns[0] if nouns else right
+        self._places[number.start] = left, right
+        return left, right
+
+    def of_which(self, number: Number) -> tuple[Number | None, Number | None]:
+        """ "6 of your latest 10 orders": for 6 the 10, for 10 the 6."""
+        if number.start not in self._parts:
+            self._parts[number.start] = self._find_parts(number)
+        return self._parts[number.start]
+
+    def _find_parts(self, number: Number) -> tuple[Number | None, Number | None]:
+        whole = part = None
+        place = self.numbers.index(number) if number in self.numbers else -1
+        if 0 <= place < len(self.numbers) - 1 and _PART_OF.fullmatch(
+            self.masked[number.end : self.numbers[place + 1].start]
+        ):
+            whole = self.numbers[place + 1]
+        if place > 0 and _PART_OF.fullmatch(self.masked[self.numbers[place - 1].end : number.start]):
+            part = self.numbers[place - 1]
+        return whole, part
+
+    def place(self, number: Number, left: int, right: int) -> None:
+        """Say where what belongs to a number that is written as a word begins and ends."""
+        self._places[number.start] = left, right
+
+    def clause_start(self, place: int) -> int:
+        return max((b for b in self.breaks if b <= place and self.masked[b:].lstrip()[:1] in ",;:–—.(…"), default=0)
+
+    def clause_end(self, place: int) -> int:
+        ends = (
+            b
+            for b in self.breaks
+            if b >= place and (self.masked[b:].lstrip()[:1] in ",;–—.)…" or OFFER.match(self.masked, b))
+        )
+        return min(ends, default=len(self.masked))
+
+    def counted(self, subject: Mention) -> frozenset[str]:
+        """What the noun may stand for: "3 times" are orders, or units where a product is named."""
+        if subject.kind == "unit" and subject.text.endswith(("mal", "time", "times", "twice")):
+            products = any(key.startswith("product:") for name in self.names for key in keys(name))
+            return frozenset({"unit", "order"} if products else {"order"})
+        return kinds(subject)
+
+    def lead(self, number: Number, left: int) -> int:
+        """ "Customers (83)": what stands before the bracket belongs to the number."""
+        if self.masked[left : left + 1] != "(" or self.masked[left + 1 : number.start].strip(" $€£"):
+            return left
+        begins = max(
+            (n.end for n in self.numbers if n.end <= left), default=max((b for b in self.breaks if b < left), default=0)
+        )
+        return max(begins, self.masked.rfind(")", 0, left))
+
+    def paired(self, number: Number, mentions: Sequence[Mention]) -> Mention | None:
+        """ "#7 and #8 came to $5 and $6": as many numbers as names or times, all behind or before them, go in order."""
+        mentions = sorted(mentions, key=lambda mention: mention.start)
+        numbers = [n for n in self.numbers if (n.currencies is None) == (number.currencies is None)]
+        if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
+            return None
+        if mentions[-1].end <= numbers[0].start or numbers[-1].end <= mentions[0].start:
+            return mentions[numbers.index(number)]
+        return None
+
+    def mentions(self) -> dict[str, list[Mention]]:
+        """Names by kind, in order."""
+        if self._mentions is not None:
+            return self._mentions
+        found: dict[str, list[Mention]] = {}
+        for mention in self.names:
+            for kind in {key.partition(":")[0] for key in keys(mention)}:
+                found.setdefault(kind, []).append(mention)
+        for o in self.orders:
+            key = frozenset({f"order:{o.value}"})
+            found.setdefault("order", []).append(Mention(o.start, o.end, o.text, "name", key))
+        newest = None if self.orders or not self.context.newest else _NEWEST.search(self.masked)
+        if newest is not None:
+            found["order"] = [Mention(*newest.span(), newest[0], "name", self.context.newest)]
+        self._mentions = found
+        return found
+
+    def spans_of(self) -> dict[int, list[Range]]:
+        """The days of each period, by where it stands; "from May 1 to May 31" is one."""
+        if self._spans is not None:
+            return self._spans
+        mentions = sorted((*self.periods, *self.dates), key=lambda mention: mention.start)
+        found = {mention.start: ranges(mention, self, self.today) for mention in mentions}
+        for one, other in itertools.pairwise(mentions):
+            if one.value == ("since", None):
+                found[other.start] = found[one.start]
+            if _UNTIL.fullmatch(self.masked[one.end : other.start]) and "since" not in one.value:  # type: ignore[operator]
+                span = [(a, d) for a, _ in found[one.start] for _, d in found[other.start] if a <= d]
+                found[one.start] = found[other.start] = span
+        self._spans = found
+        return found
+
+    def is_advice(self, found: re.Match[str]) -> bool:
+        here = self.masked[self.clause_start(found.start()) : self.clause_end(found.end())]
+        if self.orders:  # "thank Anna for #1120"
+            return False
+        return ADVICE.search(here) is not None or HYPOTHETICAL.search(here) is not None

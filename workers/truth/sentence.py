@@ -1,0 +1,100 @@
+"""A sentence and what may be in it; where a text's sentences end. Pure."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+How = Literal["exact", "about", "over", "under"]
+
+
+@dataclass(slots=True)
+class Number:
+    """A number: each reading is a value and the size of its last digit. `currencies` None: not money."""
+
+    start: int
+    end: int
+    text: str
+    readings: tuple[tuple[float, float], ...]
+    how: How = "exact"
+    currencies: frozenset[str] | None = None
+    percent: bool = False
+    word: bool = False
+    """Whether it was written in letters."""
+
+
+@dataclass(slots=True)
+class Mention:
+    """Something at a place: a name (its keys), a period, a date, a subject or a trait."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+    value: object = None
+
+
+@dataclass(slots=True)
+class Sentence:
+    """One sentence as it stands, its line break included, and what is in it, each list in order."""
+
+    text: str
+    plain: str = ""
+    """In lower case."""
+    masked: str = ""
+    """In lower case, with \ue000 in place of names, dates and the like."""
+    cased: str = ""
+    """The same in the case it was written in."""
+    numbers: list[Number] = field(default_factory=list)
+    names: list[Mention] = field(default_factory=list)
+    periods: list[Mention] = field(default_factory=list)
+    dates: list[Mention] = field(default_factory=list)
+    ages: list[Mention] = field(default_factory=list)
+    times: list[Mention] = field(default_factory=list)
+    orders: list[Mention] = field(default_factory=list)
+    subjects: list[Mention] = field(default_factory=list)
+    traits: list[Mention] = field(default_factory=list)
+    breaks: list[int] = field(default_factory=list)
+
+
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|avg|durchschn|tsd|mio|mrd|fr|rs|z\.\s?b"
+    r"|d\.\s?h|u\.\s?a|z|b|jan|feb|mar|apr|jun|jul|aug|sept?|oct|okt|nov|dec|dez)|(?<![\w.,])\d{1,2})\.$",
+    re.IGNORECASE,
+)
+
+
+_END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]]*\s+(?=[\W\d]*[^\W\d_a-zäöü]|[\W_]*\d)|(?<=[。！？])")
+
+
+_ENDS_WITH_NUMBER = re.compile(
+    r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?<=\w|[:=])\s\d{1,2}\.$", re.IGNORECASE
+)
+
+
+_MONTH_FOLLOWS = re.compile(r"(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
+
+
+def sentences(text: str) -> list[str]:
+    """The text in pieces that make it up again; a line of a list is one piece, with its number or bullet."""
+    pieces, start = [], 0
+    for found in _END.finditer(text):
+        before = text[max(start, found.start() - 40) : found.start()]
+        is_number = _ENDS_WITH_NUMBER.search(before) is not None and not _MONTH_FOLLOWS.match(text, found.end())
+        if "\n" not in found[0] and not is_number and _ABBREVIATION.search(before.rstrip("\"”“»’')]")):
+            continue
+        if re.search(r"\b[0-3]?\d\.[01]?\d\.$", before) and not text[found.end() : found.end() + 1].isupper():
+            continue
+        if found[0].startswith(")") and re.search(r"\d\.\d{1,2}\.$", before):  # "(19.06.) 5 €"
+            continue
+        if before.strip():
+            pieces.append(text[start : found.end()])
+            start = found.end()
+    if start < len(text):
+        pieces.append(text[start:])
+    return pieces
+
+
+def lowered(text: str) -> str:
+    """In lower case, letter for letter: some letters become two otherwise."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c if len(c.lower()) != 1 else c.lower() for c in text)

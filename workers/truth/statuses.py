@@ -1,0 +1,189 @@
+"""What a text says of orders and customers without a number: none, all, most, shipped, new, sold out. Pure."""
+
+import re
+from collections.abc import Iterable
+
+from workers.truth.figures import in_data
+from workers.truth.periods import near, ranges
+from workers.truth.said import ADVICE, HYPOTHETICAL, STRICT, UNSURE, Said, keys, kinds
+from workers.truth.sentence import Number
+
+_ADJECTIVES = re.compile(
+    r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
+)
+
+_BOUGHT = re.compile(
+    r"\b(?:ordered|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*|sold|verkauft|came in|kam|herein)\b"
+)
+
+_NO_DATA = re.compile(
+    r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
+)
+
+_ALL = re.compile(r"\b(?P<not>not |nicht )?(?:all|every|each|alle[nr]?|sämtliche[nr]?|jede[rns]?)\b")
+
+STATUSES = frozenset(
+    {"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"}
+)
+
+_DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
+
+_NOBODY = re.compile(
+    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
+)
+
+_MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
+
+_SOLD_OUT = re.compile(
+    r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
+)
+
+_SOLD = re.compile(r"\b(?:sold|verkauft|eingenommen|earned|came in)\b")
+
+
+def nones(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "No orders", "none of the last 7 is paid", "nobody cancelled": the number 0 of what stands behind."""
+    for found in _NOBODY.finditer(said.masked):
+        end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
+        clause = said.masked[said.clause_start(found.start()) : end]
+        if UNSURE.search(clause) or HYPOTHETICAL.search(clause) or clause.rstrip().endswith("?"):
+            continue
+        behind = [s for s in said.subjects if found.end() <= s.start < end]
+        nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
+        is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
+        if is_person:
+            is_nothing = found[0] in ("nothing", "nichts") and _SOLD.search(clause)
+            if not is_nothing and not _BOUGHT.search(said.masked[found.end() : end]):
+                continue
+            subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
+        elif nouns and nouns[0] is behind[0]:
+            between = said.masked[found.end() : nouns[0].start]
+            if said.orders and nouns[0].text.startswith(("shipment", "sendung", "lieferung", "paket", "deliver")):
+                continue  # "no shipment yet for #7"
+            if not _ADJECTIVES.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
+                continue
+            subjects, at = kinds(nouns[0]), nouns[0].end
+        elif _is_none(said, found):
+            subjects, at = frozenset({"order"}), found.end()
+        else:
+            continue
+        number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
+        left = max((b for b in said.breaks if b <= found.start()), default=0)
+        said.place(number, left, end)
+        yield number.text, in_data(said, number, left, end, subjects - {"money"}) is not None
+
+
+def _is_none(said: Said, found: re.Match[str]) -> bool:
+    """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
+    behind = said.masked[found.end() :].strip(" .!*\n")
+    if any(t.kind in ("cancelled", "refunded", "test") and t.start - found.end() == 1 for t in said.traits):
+        return not said.subjects
+    is_label = re.search(r"[:=]\s*$", said.masked[: found.start()]) is not None
+    if not behind and is_label and any(t.kind in STRICT for t in said.traits):
+        return not any(s.kind in ("customer", "product") for s in said.subjects)
+    return bool(said.periods) and not said.subjects and len(said.plain.split()) <= 5
+
+
+def alls(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "All orders are paid": where the data decides it, and it has both numbers."""
+    for found in _ALL.finditer(said.masked):
+        if found["not"] or UNSURE.search(said.plain) or HYPOTHETICAL.search(said.plain):
+            continue
+        right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
+        subjects = {s.kind for s in said.subjects if found.end() <= s.start < right} or set(said.context.subjects)
+        traits = {t.kind for t in said.traits if found.end() <= t.start < right} & STRICT - {"average", "median"}
+        if len(traits) != 1 or not subjects & {"order", "customer"}:
+            continue
+        [trait] = traits
+        ok = _all_are(said, trait, "order" if "order" in subjects else "customer")
+        if ok is not None:
+            yield f"{found[0]} … {trait.replace('_', ' ')}", ok
+
+
+def _all_are(said: Said, trait: str, subject: str) -> bool | None:
+    direct = {frozenset(f.traits & STRICT): f.value for f in said.grounds.figures
+              if subject in f.subjects and not f.derived and not f.entities and f.currency is None and not f.old}  # fmt: skip
+    opened = direct.get(frozenset({"open"}))
+    unfulfilled = direct.get(frozenset({"unfulfilled"}))
+    if trait == "fulfilled" and unfulfilled is not None:
+        return unfulfilled == 0
+    if trait == "unfulfilled" and unfulfilled is not None and opened is not None:
+        return unfulfilled == opened
+    derived = [
+        f
+        for f in said.grounds.figures
+        if (f.derived and subject in f.subjects and not f.entities and f.currency is None and f.period is None)
+        or (f.derived and subject in f.subjects and not f.entities and f.currency is None)
+    ]
+    totals = [f.value for f in derived if not f.traits & STRICT]
+    those = [f.value for f in derived if f.traits & STRICT == {trait}]
+    if not totals or not those:
+        return None
+    return any(value == total and total > 0 for value in those for total in totals)
+
+
+def statuses(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "#1120 has been shipped", "Anna is new": what is said of an order or a customer by name."""
+    mentions = [each for kind in ("order", "customer") for each in said.mentions().get(kind, ())]
+    if not mentions or not said.traits:
+        return
+    for trait in said.traits:
+        if trait.kind not in STATUSES or any(trait.start < m.end and m.start < trait.end for m in mentions):
+            continue
+        clause = said.masked[said.clause_start(trait.start) : said.clause_end(trait.end)]
+        if UNSURE.search(clause) or HYPOTHETICAL.search(clause) or ADVICE.search(clause):
+            continue
+        if any(n.currencies is None and not n.percent and abs(n.start - trait.start) < 30 for n in said.numbers):
+            continue  # it is said of a number
+        before = [m for m in mentions if m.end <= trait.start]
+        whose = before[-1] if before else mentions[0]
+        if before:  # "#1 and #2 are …"
+            end = before[-1].end
+            each = [m for m in before if said.clause_start(m.start) == said.clause_start(before[-1].start)]
+        else:
+            end, each = trait.end, [whose]
+        if len(said.masked[min(end, trait.start) : max(trait.start, whose.start)]) > 60:
+            continue
+        denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
+        for mention in each:
+            known = [told for key in keys(mention) for told in said.grounds.statuses.get(key, ())]
+            decided = [trait.kind in has for could, has in known if trait.kind in could]
+            if decided and trait.kind not in ("unfulfilled", "unpaid", "fulfilled", "paid"):
+                decided = [ok != denied for ok in decided]
+            if decided:
+                yield f"{mention.text}: {trait.text}", any(decided)
+
+
+def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "The Spork is out of stock"."""
+    for found in _SOLD_OUT.finditer(said.masked):
+        clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
+        named = [m for m in said.mentions().get("product", ()) if m.end <= found.start()]
+        if not named or UNSURE.search(clause) or HYPOTHETICAL.search(clause):
+            continue
+        stock = [
+            r.values[k] for r in said.grounds.rankings if r.what == "stock" for k in keys(named[-1]) if k in r.values
+        ]
+        yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
+
+
+def most(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "Most of your customers were new"."""
+    found = _MOSTLY.search(said.masked)
+    kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
+    if found is None or len(kinds) != 1 or len(said.numbers) > 1 or UNSURE.search(said.plain):
+        return
+    [kind] = kinds
+    spans = [span for period in said.periods for span in ranges(period, said, said.today)]
+    known = []
+    for figure in said.grounds.by_kind.get("count", ()):
+        one = figure.traits & {"first_time", "returning"}
+        dated = figure.period is not None and any(near(span, figure.period) for span in spans)
+        if one and "customer" in figure.subjects and not figure.entities and dated == bool(spans):
+            known.append((figure.value, one == {kind}, figure.derived))
+    for derived in (False, True):
+        mine = [value for value, is_it, how in known if is_it and how == derived]
+        others = [value for value, is_it, how in known if not is_it and how == derived]
+        if mine and others:
+            yield f"{found[0]} … {kind.replace('_', ' ')}", max(mine) > max(others)
+            return
