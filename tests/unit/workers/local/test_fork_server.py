@@ -129,6 +129,7 @@ def test_no_child_outlives_its_server(servers: Servers, how: str) -> None:
     child = servers.child("on")
     server, process = servers.ready(), psutil.Process(child.pid)
     if how == "it is killed":
+        assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
     else:
         server.close()
