@@ -209,7 +209,9 @@ def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
     begins = found.end()
     if group == "fall" and " hinter " in found[0]:  # "blieb hinter dem Montag zurück"
         begins = found.start()
-    elif group in ("rise", "fall") or (group.startswith("beside") and not _IS_BESIDE.search(masked, 0, found.start())):
+    elif group in ("rise", "fall"):
+        return _change_of_days(said)
+    elif group.startswith("beside") and not _IS_BESIDE.search(masked, 0, found.start()):
         return None
     than = THAN.search(masked, begins)
     pivot = than.start() if than else found.start()
@@ -234,6 +236,28 @@ def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
     return None
 
 
+_FROM_DAY, _TO_DAY = (
+    re.compile(r"\b(?:from|von|vom)\s(?:dem )?$"),
+    re.compile(r"\W*(?:to|auf|zu|zum|bis)(?: den| dem)?\W*"),
+)
+
+
+def _change_of_days(said: Said) -> float | None:
+    """ "From Monday to Tuesday orders rose": by how much."""
+    sides = _days(said)
+    if len(sides) != 2 or len({*(m.start for m in (*said.periods, *said.dates))} & {side[0] for side in sides}) != 2:
+        return None
+    (start, end, one), (other_start, _, other) = sides
+    if _FROM_DAY.search(said.masked, 0, start) and _TO_DAY.fullmatch(said.masked, end, other_start):
+        sign = -1
+    elif _COMPARED_WITH.search(said.masked, end, other_start):
+        sign = 1
+    else:
+        return None
+    found = [(a - b) * sign for a, b in zip(one(), other(), strict=True) if a is not None and b is not None]
+    return found[0] if found and (all(d > 0 for d in found) or all(d < 0 for d in found)) else None
+
+
 _IS_BESIDE = re.compile(
     r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b[^.,;]{0,40}$"
 )
@@ -243,7 +267,19 @@ _COMPARED_WITH = re.compile(
 )
 
 _KINDS_OF = frozenset(
-    {"first_time", "returning", "fulfilled", "unfulfilled", "paid", "unpaid", "cancelled", "refunded", "guest", "test"}
+    {
+        "first_time",
+        "returning",
+        "fulfilled",
+        "unfulfilled",
+        "paid",
+        "unpaid",
+        "cancelled",
+        "refunded",
+        "guest",
+        "test",
+        "open",
+    }
 )
 
 Side = tuple[int, int, Callable[[], tuple[float | None, ...]]]
@@ -290,7 +326,7 @@ def _kinds(said: Said) -> list[Side]:
             f.value
             for f in said.grounds.by_kind.get("count", ())
             if f.traits == {kind} and not f.old and not f.entities
-            and (f.period is not None and any(near(span, f.period) for span in spans) if spans else f.period is None and f.partial == ("recent" in recent))
+            and (f.period is not None and any(near(span, f.period) for span in spans) if spans else f.partial == ("recent" in recent) and (f.period is None or kind in ("open", "unfulfilled")))
         }  # fmt: skip
         return (known.pop() if len(known) == 1 else None,)
 

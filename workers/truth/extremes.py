@@ -10,7 +10,7 @@ from datetime import datetime
 from workers.truth.figure import NOTHING, Range
 from workers.truth.lexicon import at_words
 from workers.truth.periods import ranges
-from workers.truth.said import UNSURE, Said, keys
+from workers.truth.said import THAN, UNSURE, Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.statuses import STATUSES
 
@@ -18,8 +18,8 @@ _EXTREMES = {
     "en": (
         ("newest", r"newest|latest|most recent|freshest|youngest|last(?= (?:order|purchase|one)\b)"),
         ("oldest", r"oldest|earliest|longest ago|first(?= (?:order|purchase) (?:shown|listed|here|in the list|of these))"),
-        ("leader", r"leads|tops|(?:is|was|sits) (?:in the lead|at the top|in first place)|front-?runner|out in front"),
-        ("trailer", r"(?:is|was|comes|came|sits) (?:in )?(?:last place|dead last|at the bottom)|brings? up the rear|tail[- ]?ender"),
+        ("leader", r"leads|led(?! (?:to|by)\b)|tops|topped(?! by\b)|(?:is|was|sits) (?:in the lead|at the top|in first place)|front-?runner|out in front"),
+        ("trailer", r"(?:is|was|comes|came|sits) (?:in )?(?:last place|dead last|at the bottom)|brings? up the rear|(?:ranks?|ranked|came|comes|finished|is|was) (?:dead )?last(?! (?:week|month|night|year|\\w+day|\\ue000))|tail[- ]?ender"),
         ("most", r"most(?! of\b)"),
         ("least", r"fewest|least"),
         ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|record|peak|high point|priciest|dearest|fullest|richest|deepest"),
@@ -28,7 +28,7 @@ _EXTREMES = {
     "de": (
         ("newest", r"(?:aller)?(?:neueste|jüngste|aktuellste)[nrsm]?|(?:die|der|deine|ihre) (?:aller)?letzter?(?= \w*bestellung\b| auftrag\b| kauf\b)|zuletzt(?= bestellt)"),
         ("oldest", r"(?:aller)?(?:älteste|früheste)[nrsm]?|am (?:längsten zurück|weitesten zurück)|erste(?= bestellung in der liste)"),
-        ("leader", r"führt|spitzenreiter|liegt vorn|vorneweg|an der spitze|renner|topseller|bestseller|verkaufsschlager"),
+        ("leader", r"führte?n?|spitzenreiter|liegt vorn|vorneweg|an der spitze|renner|topseller|bestseller|verkaufsschlager"),
         ("trailer", r"schlusslicht|ladenhüter|am ende der liste|letzter platz|auf dem letzten platz"),
         ("most", r"(?:am )?meisten?\b(?! (?:deiner|ihrer|der|davon|von)\b)"),
         ("least", r"(?:am )?wenigsten?"),
@@ -77,14 +77,14 @@ _STOCK = re.compile(r"\b(?:scarcest|knappste\w*|running (?:out|low)|\w*stock\w*|
 _PLURAL = re.compile(r"\s(?!(?:of|der|among|unter|von)\b)(?:[\w\ue000]+\s){0,2}?(?:orders|purchases|sales|ones|days|weeks|bestellungen|aufträge|käufe|tage[n]?|\d+|zehn|ten|five|fünf)\b")  # fmt: skip
 
 _EVERY_OTHER = re.compile(
-    r"\b(?:(?P<every>every|each|all|any|jede[rs]?|alle)|(?P<no>no|kein(?:e[rsn]?)?))(?: (?:the|der))? (?:other|andere?[rsn]?)\s(?P<what>\w+)\b(?P<rest>.*)"
+    r"\b(?:(?P<every>every|each|all|any|jede[rs]?|alle)|(?P<no>no|kein(?:e[rsn]?)?))(?: (?:the|der))?(?P<other> (?:other|andere?[rsn]?))?\s(?P<what>\w+)\b(?P<rest>.*)"
 )
 
 _NOTHING_MORE = re.compile(
     r"\b(?:nothing|nichts|kein\w* (?:andere\w* )?(?:produkt|artikel)|no (?:other )?(?:product|item))\b[^.,;]*\b(?:better|more|besser|mehr|häufiger)\b[^.,;]*\b(?:than|als)\b"
 )
 
-_MORE = re.compile(r"\b(?:beats?|topped|outsold|outsells?|exceed\w*|surpass\w*|more|better|busier|stronger|ahead|higher|larger|bigger|übertr[ao]f\w*|übertrifft|mehr|besser|stärker|höher|größer|schlug|schlägt)\b")  # fmt: skip
+_MORE = re.compile(r"\b(?:beats?|topped|outsold|outsells?|exceed\w*|surpass\w*|more|better|busier|stronger|ahead|higher|larger|bigger|übertr[ao]f\w*|übertrifft|mehr|besser|\w*stärker|höher|größer|schlug|schlägt)\b")  # fmt: skip
 
 _LESS = re.compile(r"\b(?:fewer|less|worse|weaker|quieter|behind|lower|smaller|weniger|schlechter|schwächer|ruhiger|niedriger|kleiner|hinter)\b")  # fmt: skip
 
@@ -129,10 +129,14 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
             said, nothing[0][:60], _nearest(said, nothing, "product"), _measure(said, "product", ""), True
         )
     found_other = _EVERY_OTHER.search(masked)
+    if found_other is not None and not found_other["other"] and (found_other["every"] or not THAN.search(masked)):
+        found_other = None
     if found_other is not None and (kind := _kind_of(found_other["what"])):
         rest, is_every = found_other["rest"], found_other["every"] is not None
         more, less = _MORE.search(rest), _LESS.search(rest)
         is_top = bool(less) if is_every else bool(more or _CLOSE.search(rest))
+        if is_every and _MORE.search(masked, max(0, found_other.start() - 24), found_other.start()):
+            is_top = True  # "Thursday beat every other day"
         if is_top or (is_every and more):
             yield from _decide(
                 said, found_other[0][:60], _nearest(said, found_other, kind), _measure(said, kind, ""), is_top
@@ -305,6 +309,10 @@ def _nearest(said: Said, found: re.Match[str], kind: str) -> frozenset[str]:
 def _is_top(values: dict[str, float], entities: frozenset[str], most: bool) -> bool | None:
     theirs = [value for entity, value in values.items() if entity in entities]
     known = {entity.partition(":")[0] for entity in values}
-    if not values or (not theirs and not any(entity.partition(":")[0] in known for entity in entities)):
+    if (
+        not values
+        or (len(values) > 1 and min(values.values()) == max(values.values()))
+        or (not theirs and not any(entity.partition(":")[0] in known for entity in entities))
+    ):
         return None
     return (max(values.values()) if most else min(values.values())) in theirs

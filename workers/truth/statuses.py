@@ -35,7 +35,8 @@ _NOBODY = re.compile(
 _DENIED_BEFORE = re.compile(r"\b(?:not|never|no|none|nicht|nie|keine?[nmrs]?)\b|n't\b")
 
 _NOT_NONE = re.compile(
-    r"\w+ (?:(?:more|mehr|fewer|less|weniger)\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b)"
+    r"\w+ (?:(?:more|mehr|fewer|less|weniger)\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
+    r"|(?:(?:of|the|your|deiner|ihrer|der|dieser) )*(?:days?|tage?n?)\b)"
 )
 """ "No more orders than yesterday", "no other product"."""
 
