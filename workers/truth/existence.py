@@ -42,6 +42,8 @@ _EVERY_DAY = at_words(r"(?:(?:on )?(?:every|each)(?: single)? day|jeden(?: einze
 
 _DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
 
+_ALMOST = re.compile(r"\b(?:almost|nearly|hardly|barely|fast|kaum|beinahe|so gut wie)\s$")
+
 _SEEN = re.compile(
     r"\b(?:see|say|tell|know|can|find|data|access|sehen?|sagen?|kann|kannst|weiß|wissen|finden?|daten|zugriff)\b"
 )

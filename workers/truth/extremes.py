@@ -42,7 +42,7 @@ _EXTREME = at_words(
     rf"(?:{'|'.join(f'(?P<{kind}_{language}>{words})' for language, table in _EXTREMES.items() for kind, words in table)})(?!\w)"
 )
 
-_MAY_BE = re.compile(r"nothing|nichts|kein|est|most|last|least|lead|top|record|peak|best|worst|ste|rekord|spitze|führt|vorn|renner|schluss|hüter|seller|letzte|bottom|rear|ender|eins|one|other|ander")  # fmt: skip
+_MAY_BE = re.compile(r"\bno\b|nothing|nichts|kein|led\b|est|most|last|least|lead|top|record|peak|best|worst|ste|rekord|spitze|führt|vorn|renner|schluss|hüter|seller|letzte|bottom|rear|ender|eins|one|other|ander")  # fmt: skip
 
 _NOT_FIRST = re.compile(r"\b(?:second|third|2nd|3rd|next|zweit|dritt|at|not the|nicht (?:der|die|das)|one of (?:the|your)|eine[rs]? (?:der|deiner|ihrer)|among (?:the|your))[\s-]?(?:most )?$|(?:n['’]t|\b(?:not|never|nicht|kein\w*))\s(?:\w+\s){0,2}$")  # fmt: skip
 

@@ -8,6 +8,12 @@ from tests.unit.workers.truth.test_grounding import counts, found, grounds, sale
 from workers.truth.grounds import Grounds
 
 SOME = """
+There is work left: 8 orders are unfulfilled. | Your backlog is clear.
+Hardly anything is wrong, but 12 orders are open. | There's no open order whatsoever.
+Nothing beats a personal note to your customers. | No money came in yesterday.
+I can't see any orders older than 60 days. | You didn't sell anything yesterday.
+Zu Retouren habe ich keine Daten. | Es wartet nichts auf den Versand.
+Keine Panik: 12 Bestellungen sind offen. | Am Donnerstag hast du nichts verkauft.
 12 orders are still open. | There isn't any open order left.
 8 orders still have to be shipped. | Nothing is waiting to be shipped.
 Your queue isn't empty: 8 orders are unfulfilled. | Your queue is empty.
@@ -73,6 +79,12 @@ Nicht an jedem Tag gab es Bestellungen. | Diese Woche gab es jeden Tag Bestellun
 """
 
 MORE = """
+Friday had as many orders as Saturday. | Tuesday outdid Thursday.
+Friday had no more orders than Saturday. | Your sales on Monday were higher than on Tuesday.
+From Thursday to Friday, orders dropped. | From Wednesday to Thursday, orders dropped.
+There are more open than unfulfilled orders. | There are more unfulfilled than open orders.
+Von Mittwoch auf Donnerstag stiegen die Bestellungen. | Von Donnerstag auf Freitag stiegen die Bestellungen.
+Je mehr Bestellungen, desto besser. | In den 30 Tagen davor gab es mehr Bestellungen als in den letzten 30 Tagen.
 Thursday had more orders than Tuesday. | Tuesday had more orders than Thursday.
 Thursday was busier than Wednesday. | Wednesday was busier than Thursday.
 Wednesday was quieter than Tuesday. | Tuesday was quieter than Wednesday.
@@ -118,6 +130,12 @@ Du hast mehr Bestellungen als Kunden. | Du hast weniger Bestellungen als Kunden.
 """
 
 MOST = """
+The second-busiest day was Tuesday. | No day was busier than Monday.
+After Thursday, Tuesday was the busiest day. | Tuesday was your top day for orders.
+The biggest surprise this week was Saturday. | Nothing sold better this week than Titanium Spork.
+Thursday and Tuesday were the busiest days. | Thursday came last by orders.
+Der zweitstärkste Tag war der Dienstag. | Mittwoch führte die Woche an.
+Der wichtigste Tipp: versende #1117 zuerst. | Deine letzte Bestellung kam von Ben Fox.
 Your busiest day this week was Thursday. | Your busiest day this week was Tuesday.
 Thursday was the strongest day of the past seven. | Thursday was the weakest day of the past seven.
 The fewest orders came in on Wednesday. | The fewest orders came in on Thursday.
