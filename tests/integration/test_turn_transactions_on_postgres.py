@@ -88,7 +88,7 @@ def test_the_shops_own_website_is_known_from_its_data(database: Database) -> Non
     transactions.add_step(state, asks, None, unless_newer=None)
     content = {"success": True, "data_type": "overview", "data": {"shop": {"website": "www.acme.example"}}}
     result = {"tool_call_id": "c", "name": "shopify_data", "content": content}
-    state.keep_later(NewResults(0, [result], NewReply("0:results", [])))
+    state.keep_later(NewResults(0, [result], NewReply("0:results", []), state.now()))
     words = "Yours is www.acme.example/sale, not www.evil.example/sale."
     transactions.finish(state, message=Message("m", words))
     assert said(database) == ["Yours is www.acme.example/sale, not (link removed)."]
@@ -126,8 +126,9 @@ def kept(database: Database) -> list[tuple[Any, ...]]:
 def test_what_tools_answer_at_once_is_kept_and_told_with_the_next_answer(database: Database) -> None:
     transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
     state = begins_with_a_call(transactions, rows.queue(database))
-    state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None))))
+    state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None)), state.now()))
     assert state.results() == [FOUND["content"]]
+    answered = state.unkept.at if state.unkept is not None else None
     assert kept(database) == [(2, 0, ["started", "0:calls"])]
     state.begun = False
     said, more = Message("m1", "You have 7."), NewReply("1:calls", agui.tool_call("m1-c0", "shopify_data", "m1", None))
@@ -139,13 +140,14 @@ def test_what_tools_answer_at_once_is_kept_and_told_with_the_next_answer(databas
     ]
     assert kept(database) == [(2, 1, ["started", "0:calls", "1:calls"])]
     assert state.unkept is None
+    assert rows.query(database, "SELECT finished_at FROM steps WHERE step = 0") == [(answered,)]
 
 
 @pytest.mark.parametrize("end", ["finished", "released"])
 def test_results_that_wait_for_an_answer_are_kept_if_none_comes(database: Database, end: str) -> None:
     transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
     state = begins_with_a_call(transactions, rows.queue(database))
-    state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None))))
+    state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None)), state.now()))
     if end == "finished":
         transactions.finish(state, error=("some.code", "Sorry."))
     else:
@@ -194,7 +196,7 @@ def test_a_commit_of_a_turn_takes_three_statements(database: Database) -> None:
     state = begins_with_a_call(transactions, turn_id)
     assert len(asked) == 4 + 3  # the workflow's text is new; the claim lines up
     asked.clear()
-    state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None))))
+    state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None)), state.now()))
     transactions.add_step(state, NewStep(1, ASKS), None, [NewReply("1:calls", [])], unless_newer=None)
     assert len(asked) == 4
     asked.clear()
