@@ -40,7 +40,9 @@ class _Server(EmbeddedServer):
     def start(self) -> str:
         self._prepare()
         file = self.folder / "server.conf"
-        file.write_text(f"port {self.port}\nbind 127.0.0.1\nrequirepass {self._password}\n{self._settings}")
+        file.write_text(
+            f"port {self.port}\nbind 127.0.0.1\nrequirepass {self._password}\ndir {self.folder}\n{self._settings}"
+        )
         self._launch([str(valkey_binary()), str(file), *self._options], self._answers)
         return self.url
 

@@ -209,6 +209,8 @@ def lines(status: Status) -> Iterator[str]:
         yield "broker         " + ", ".join(f"{name} {count:,}" for name, count in status.queues.items())
     if status.workers is not None:
         yield "workers        " + (", ".join(sorted(status.workers)) or "none answers")
+    elif status.queues is not None:
+        yield "workers        could not be asked"
     if status.speeds:
         yield f"last {WINDOW_SECONDS / 60:.0f} min       cases      p50      p95  promised"
         for what, count, p50, p95, promised in speed_rows(status):
