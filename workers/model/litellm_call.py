@@ -105,7 +105,7 @@ _WARM_UP = Request(
     [{"type": "function", "function": {"name": "warm_up", "parameters": {"type": "object"}}}],
     {"max_tokens": 1},
 )
-#: What litellm imports with its first call.
+#: What litellm imports with its first call of a model that is not asked the short way; 50 MB.
 _LATE = ("openai.resources", "litellm.litellm_core_utils.default_encoding", "litellm.proxy._types")
 _import_lock = threading.Lock()
 _habits = Habits()
@@ -234,11 +234,12 @@ def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
         os.environ[name] = secret.get_secret_value()
 
 
-def load() -> None:
-    """Import litellm and what most of its calls need, and nothing more, so a process may fork afterwards."""
+def load(names: Sequence[str]) -> None:
+    """Import litellm and what most calls of the models `names` need, and nothing more, so a process may fork
+    afterwards."""
     with _growing_heap():
         _litellm()
-        for late in _LATE:
+        for late in () if all(map(_is_plain, names)) else _LATE:
             importlib.import_module(late)
 
 
@@ -365,6 +366,7 @@ def _imported() -> Any:
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
     litellm.utils.executor = _NoLogging()
+    litellm.utils.json_data = None  # a tokenizer of 14 MB, of which it keeps the text, too
     Logging.response_cost_calculator = Logging.pre_call = Logging.post_call = _nothing
     ServiceLogging.service_success_hook = _nothing
     litellm.modify_params = True  # adds the dummy tool Bedrock requires with past tool calls, and fills gaps
