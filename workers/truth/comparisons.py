@@ -23,9 +23,9 @@ _DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halb
 _DIRECTION = at_words(
     r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
     r"|outsold|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
-    r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|lead(?:s|ing)? over)"
+    r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
-    r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|can(?:'t|not) (?:match|keep up with))"
+    r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|seltener|less often|(?:(?:ca|could|did)n?['’]t|can ?not|(?:could|did) not) (?:match|reach|equal|keep up with)|(?:kam|kamen|kommt|kommen|reicht|reichte) nicht(?= an\b))"
     r"|(?P<beside_more>above|over|vor|über|vorn)|(?P<beside_less>behind|below|under|beneath|hinter|unter)"
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
@@ -33,7 +33,7 @@ _DIRECTION = at_words(
     r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|aufwärts\w*|verdoppelt|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
     r"|(?P<fall>fell|fallen|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
     r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|fiel(?:en)?|fällt|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|abgenommen|abnahme\w*|eingebrochen|einbruch"
-    r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|bleibt) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
+    r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 
 _NO_DIRECTION = re.compile(
@@ -41,7 +41,7 @@ _NO_DIRECTION = re.compile(
 )
 
 _TAKES_OBJECT = at_words(
-    r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|lead)"
+    r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|could|did|kam|komm|reich|left|lead)"
 )
 
 _DENIED_HERE = re.compile(r"\b(?:not|never|nicht|nie|kein\w*)\s(?:\w+\s)?$|n't\s(?:\w+\s)?$")
@@ -124,7 +124,7 @@ def _changed(said: Said, sign: int) -> bool:
 
 
 _MAJORITY = at_words(
-    r"(?:(?P<more>(?:more than|over|well over) half|(?:the|a) (?:\w+ )?majority|mehr als die hälfte|über die hälfte|die (?:\w+ )?mehrheit)"
+    r"(?:(?P<more>(?:more than|over|well over) half|(?:the|a) (?:\w+ )?majority|most of|die meisten|mehr als die hälfte|über die hälfte|die (?:\w+ )?mehrheit)"
     r"|(?P<less>(?:less than|fewer than|under|not even) half|(?:the|a) (?:\w+ )?minority|weniger als die hälfte|unter der hälfte|nicht einmal die hälfte|(?:die|eine) (?:\w+ )?minderheit))(?!\w)"
 )
 
@@ -142,7 +142,7 @@ def majorities(said: Said) -> Iterable[tuple[str, bool]]:
             return
     kinds_ = {t.kind for t in said.traits} & _KINDS_OF
     is_recent = any(t.kind == "recent" for t in said.traits)
-    if len(kinds_) != 1 or not is_recent or said.names:
+    if len(kinds_) != 1 or not is_recent or said.names or kinds_ & {"first_time", "returning"}:
         return
     lists = [
         f
@@ -162,7 +162,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     for found in _DIRECTION.finditer(said.masked):
         masked, group = said.masked, found.lastgroup or ""
         clause = masked[said.clause_start(found.start()) : said.clause_end(found.end())]
-        if UNSURE.search(clause) or ADVICE.search(clause) or HYPOTHETICAL.search(clause):
+        is_unsure = UNSURE.search(clause) is not None and not found[0].startswith(("can", "could"))
+        if is_unsure or ADVICE.search(clause) or HYPOTHETICAL.search(clause.replace("could", "")):
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-12:] + found[0]):
             continue

@@ -26,7 +26,7 @@ _EXTREMES = {
         ("bottom", r"quietest|slowest|weakest|worst(?:-sell\w+)?|smallest|lowest|calmest|poorest|lightest|scarcest|emptiest|deadest|cheapest|softest|tiniest|thinnest|low point"),
     ),
     "de": (
-        ("newest", r"(?:aller)?(?:neueste|jüngste|aktuellste)[nrsm]?|(?:die|der|deine|ihre) (?:aller)?letzter?(?= \w*bestellung\b| auftrag\b| kauf\b)|zuletzt(?= bestellt)"),
+        ("newest", r"(?:aller)?(?:neueste|jüngste|aktuellste)[nrsm]?|(?:aller)?letzter?(?= \w*bestellung\b| auftrag\b| kauf\b)|zuletzt(?= bestellt)"),
         ("oldest", r"(?:aller)?(?:älteste|früheste)[nrsm]?|am (?:längsten zurück|weitesten zurück)|erste(?= bestellung in der liste)"),
         ("leader", r"führte?n?|spitzenreiter|liegt vorn|vorneweg|an der spitze|renner|topseller|bestseller|verkaufsschlager"),
         ("trailer", r"schlusslicht|ladenhüter|am ende der liste|letzter platz|auf dem letzten platz"),
@@ -56,7 +56,7 @@ _APART = re.compile(
 
 _KINDS = at_words(
     r"(?:(?P<date>days?|(?!\w*tagen\b)\w*tage?s?|date|weekday)"
-    r"|(?P<order>orders?|purchases?|sale|basket|\w*bestellung(?:en)?|auftrag|aufträge\w*|einkauf|bestellwert)"
+    r"|(?P<order>orders?|one|purchases?|sale|basket|\w*bestellung(?:en)?|auftrag|aufträge\w*|einkauf|bestellwert)"
     r"|(?P<product>products?|items?|sellers?|articles?|\w*artikeln?|\w*produkte?[ns]?|things?|stock|inventory)"
     r"|(?P<customer>customers?|buyers?|shoppers?|clients?|\w*kund(?:e|en|in|innen)|käufer\w*))(?!\w)"
 )
@@ -309,10 +309,9 @@ def _nearest(said: Said, found: re.Match[str], kind: str) -> frozenset[str]:
 def _is_top(values: dict[str, float], entities: frozenset[str], most: bool) -> bool | None:
     theirs = [value for entity, value in values.items() if entity in entities]
     known = {entity.partition(":")[0] for entity in values}
-    if (
-        not values
-        or (len(values) > 1 and min(values.values()) == max(values.values()))
-        or (not theirs and not any(entity.partition(":")[0] in known for entity in entities))
-    ):
+    if not values or (not theirs and not any(entity.partition(":")[0] in known for entity in entities)):
         return None
-    return (max(values.values()) if most else min(values.values())) in theirs
+    top, bottom = max(values.values()), min(values.values())
+    if theirs and len(values) > 1 and top == bottom:
+        return None  # all have as much
+    return (top if most else bottom) in theirs
