@@ -221,6 +221,8 @@ def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
         after = [side for side in sides if side[0] >= (than.end() if than else begins)]
         if not before or (not after and len(before) != 2):
             continue
+        if len(before) > 1 and _TOGETHER.search(masked, before[0][1], found.start()):
+            return None
         if after:
             one, other = before[-1], after[0]
         elif _COMPARED_WITH.search(masked, 0, before[0][0]) or _COMPARED_WITH.search(
@@ -258,6 +260,8 @@ def _change_of_days(said: Said) -> float | None:
     found = [(a - b) * sign for a, b in zip(one(), other(), strict=True) if a is not None and b is not None]
     return found[0] if found and (all(d > 0 for d in found) or all(d < 0 for d in found)) else None
 
+
+_TOGETHER = re.compile(r"\b(?:together|combined|to|till|until|through|zusammen|gemeinsam|bis)\b|[–-]")
 
 _IS_BESIDE = re.compile(
     r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b[^.,;]{0,40}$"
