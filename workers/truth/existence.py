@@ -109,6 +109,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     """Whether there is some of what the clause with this word speaks of; None if that is not known."""
     masked = said.masked
     start, end = clause
+    if not masked[start : found.start()].strip() and not masked[found.end() : end].strip():
+        return None  # "No, …"
     if (
         _OTHERS.search(masked, found.end(), end)
         or _SEEN.search(masked, start, end)
@@ -125,7 +127,7 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     if word in _BEFORE_NOUNS:  # "no need to ship" is about no order
         after = [each.start + start for each in (*behind, *read.traits) if each.start + start >= found.end()]
         noun = next(iter(sorted(after)), None)
-        is_named = any(0 <= name.start - found.end() < 3 for name in said.names)
+        is_named = any(not masked[found.end() : n.start].strip(' “„«"') for n in said.names if n.start > found.end())
         is_end = not masked[found.end() : end].strip(" \ue000.!") or word.startswith("kein")
         if not is_named and not (_ADJECTIVES.fullmatch(masked, found.end(), noun) if noun is not None else is_end):
             return None
@@ -147,7 +149,7 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     if "foreign" in nouns and not traits & _OF_MONEY:
         return None
     is_bought = _ACQUIRED.search(masked, start, end) is not None
-    products = [keys(m) for m in said.mentions().get("product", ())]
+    products = [keys(m) for m in said.mentions().get("product", ()) if start <= m.start < end]
     if len(products) > 1 or said.mentions().get("customer") or not (nouns or traits or is_bought or products):
         return None
     nouns = nouns or ({"order"} if traits or is_bought else set())

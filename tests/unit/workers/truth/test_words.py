@@ -8,6 +8,8 @@ from tests.unit.workers.truth.test_grounding import counts, found, grounds, sale
 from workers.truth.grounds import Grounds
 
 SOME = """
+No, Merino Hiking Socks sold best this week. | No, nobody ordered yesterday.
+Nein, Merino Hiking Socks lief diese Woche am besten. | Nein, gestern hat niemand bestellt.
 There is work left: 8 orders are unfulfilled. | Your backlog is clear.
 Hardly anything is wrong, but 12 orders are open. | There's no open order whatsoever.
 Nothing beats a personal note to your customers. | No money came in yesterday.
