@@ -109,6 +109,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     """Whether there is some of what the clause with this word speaks of; None if that is not known."""
     masked = said.masked
     start, end = clause
+    if _ALMOST.search(masked, max(0, found.start() - 10), found.start()):
+        return None
     if not masked[start : found.start()].strip() and not masked[found.end() : end].strip():
         return None  # "No, …"
     if (
