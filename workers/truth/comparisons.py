@@ -8,7 +8,7 @@ from workers.truth.figure import Figure, Range, fits
 from workers.truth.figures import TO, role_of
 from workers.truth.lexicon import at_words
 from workers.truth.periods import near, ranges
-from workers.truth.said import ADVICE, HYPOTHETICAL, THAN, UNSURE, Said, keys, kinds
+from workers.truth.said import THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
 
 STEADY = 0.2
@@ -200,7 +200,7 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     for found in _DIRECTION.finditer(said.masked):
         masked, group = said.masked, found.lastgroup or ""
         clause = masked[said.clause_start(found.start()) : said.clause_end(found.end())]
-        if UNSURE.search(clause) or ADVICE.search(clause) or HYPOTHETICAL.search(clause):
+        if said.doubts(clause) or said.advises(clause) or said.supposes(clause):
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-12:] + found[0]):
             continue

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from workers.truth.figures import in_data
 from workers.truth.periods import near, ranges
-from workers.truth.said import ADVICE, HYPOTHETICAL, STRICT, UNSURE, Said, keys, kinds
+from workers.truth.said import STRICT, Said, keys, kinds
 from workers.truth.sentence import Number
 
 _ADJECTIVES = re.compile(
@@ -46,7 +46,7 @@ def nones(said: Said) -> Iterable[tuple[str, bool]]:
     for found in _NOBODY.finditer(said.masked):
         end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
         clause = said.masked[said.clause_start(found.start()) : end]
-        if UNSURE.search(clause) or HYPOTHETICAL.search(clause) or clause.rstrip().endswith("?"):
+        if said.doubts(clause) or said.supposes(clause) or clause.rstrip().endswith("?"):
             continue
         behind = [s for s in said.subjects if found.end() <= s.start < end]
         nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
@@ -87,7 +87,7 @@ def _is_none(said: Said, found: re.Match[str]) -> bool:
 def alls(said: Said) -> Iterable[tuple[str, bool]]:
     """ "All orders are paid": where the data decides it, and it has both numbers."""
     for found in _ALL.finditer(said.masked):
-        if found["not"] or UNSURE.search(said.plain) or HYPOTHETICAL.search(said.plain):
+        if found["not"] or said.doubts(said.plain) or said.supposes(said.plain):
             continue
         right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
         subjects = {s.kind for s in said.subjects if found.end() <= s.start < right} or set(said.context.subjects)
@@ -131,7 +131,7 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
         if trait.kind not in STATUSES or any(trait.start < m.end and m.start < trait.end for m in mentions):
             continue
         clause = said.masked[said.clause_start(trait.start) : said.clause_end(trait.end)]
-        if UNSURE.search(clause) or HYPOTHETICAL.search(clause) or ADVICE.search(clause):
+        if said.doubts(clause) or said.supposes(clause) or said.advises(clause):
             continue
         if any(n.currencies is None and not n.percent and abs(n.start - trait.start) < 30 for n in said.numbers):
             continue  # it is said of a number
@@ -159,7 +159,7 @@ def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
     for found in _SOLD_OUT.finditer(said.masked):
         clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
         named = [m for m in said.mentions().get("product", ()) if m.end <= found.start()]
-        if not named or UNSURE.search(clause) or HYPOTHETICAL.search(clause):
+        if not named or said.doubts(clause) or said.supposes(clause):
             continue
         stock = [
             r.values[k] for r in said.grounds.rankings if r.what == "stock" for k in keys(named[-1]) if k in r.values
@@ -171,7 +171,7 @@ def most(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Most of your customers were new"."""
     found = _MOSTLY.search(said.masked)
     kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
-    if found is None or len(kinds) != 1 or len(said.numbers) > 1 or UNSURE.search(said.plain):
+    if found is None or len(kinds) != 1 or len(said.numbers) > 1 or said.doubts(said.plain):
         return
     [kind] = kinds
     spans = [span for period in said.periods for span in ranges(period, said, said.today)]
