@@ -108,6 +108,7 @@ _CLAIMS = (
     comparisons.comparisons,
     names.relations,
     statuses.statuses,
+    statuses.predicates,
     statuses.sold_out,
     statuses.most,
 )

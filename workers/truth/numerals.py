@@ -64,6 +64,8 @@ _HOW = re.compile(
 )
 
 
+_WEEKDAYS = re.compile(r"\b(?:Mo|Di|Mi|Do|Sa|So)\b(?=[.:]?\s\D{0,3}\d)")
+_FRIDAY = re.compile(r"(?i:fr\.?)")
 _LETTERS = re.compile(r"[a-zäöüß]+(?:-[a-z]+)?")
 _DIGIT = re.compile(r"\d")
 
@@ -132,7 +134,10 @@ def numbers(text: str) -> list[Number]:
             readings = _readings(match["digits"], scale)
             if scale != 1.0 and len(match["scale"]) == 1:  # "5 m" may be metres
                 readings += _readings(match["digits"], 1.0)
-            currencies = money(match["before"]) or money(match["after"])
+            before, after = match["before"], match["after"]
+            if _WEEKDAYS.search(text):  # "Do 3, Fr 4": no francs
+                before, after = (None if _FRIDAY.fullmatch(each or "") else each for each in (before, after))
+            currencies = money(before) or money(after)
             number = Number(match.start(), match.end(), match[0].strip(), readings, "exact", currencies)
             number.percent = match["percent"] is not None
         if number is None:
